@@ -1,0 +1,105 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: strict from the first day, warnings are errors.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// One room: a target in `Sources/NAME` that may import only what is listed.
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The tests of one room, in `Tests/NAMETests`.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: [.init(stringLiteral: name), "TestSupport"] + dependencies,
+        swiftSettings: settings)
+}
+
+/// A Debian library behind a module map in `Sources/NAME`.
+func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+// Lowest room first: a room may know only rooms above it. `docs/architecture.md` holds the same table.
+let package = Package(
+    name: "martlet",
+    products: [.executable(name: "martlet", targets: ["martlet"])],
+    targets: [
+        library("CZstd", "libzstd", "libzstd-dev"),
+        library("CZlib", "zlib", "zlib1g-dev"),
+        library("CYAML", "yaml-0.1", "libyaml-dev"),
+        library("CCurl", "libcurl", "libcurl4-openssl-dev"),
+        library("CMicroHTTPD", "libmicrohttpd", "libmicrohttpd-dev"),
+        .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
+        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
+        .target(name: "CPlatform"),
+        .target(name: "CAssets"),
+
+        room("Platform", ["CPlatform"]),
+        room("Telemetry", ["Platform"]),
+        room("Model", ["CRE2"]),
+        room("JSON", ["Model"]),
+        room("Encoding", ["CPlatform", "CZstd", "CZlib", "CSnappy", "Model"]),
+        room("Exposition", ["Model", "Encoding"]),
+        room("Config", ["CYAML", "Model", "JSON", "Platform"]),
+        room("Storage", ["CPlatform", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
+        room("PromQL", ["Model"]),
+        room("HTTP", ["CMicroHTTPD", "CCurl", "CZlib", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
+        room("Discovery", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
+        room(
+            "Scrape",
+            ["CCurl", "Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),
+        room("Rules", ["Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
+        room("Notify", ["CCurl", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config", "HTTP"]),
+        room("Remote", ["Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config", "HTTP"]),
+        room(
+            "API",
+            [
+                "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config", "Storage", "PromQL",
+                "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote",
+            ]),
+        room("Web", ["CAssets", "Model", "HTTP", "JSON"]),
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config", "Storage", "PromQL",
+                "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote", "API", "Web",
+            ],
+            swiftSettings: settings),
+
+        .target(
+            name: "TestSupport", dependencies: ["Platform", "Model"], path: "Tests/TestSupport", swiftSettings: settings
+        ),
+        tests("Platform", []),
+        tests("Telemetry", ["Platform"]),
+        tests("Model", []),
+        tests("JSON", ["Model"]),
+        tests("Encoding", ["Model"]),
+        tests("Exposition", ["Model", "Encoding", "JSON"]),
+        tests("Config", ["Model", "JSON", "Platform"]),
+        tests("Storage", ["Platform", "Telemetry", "Model", "JSON", "Encoding"]),
+        tests("PromQL", ["Model"]),
+        tests("HTTP", ["Platform", "Telemetry", "Model", "JSON"]),
+        tests("Discovery", ["Platform", "Telemetry", "Model", "Config"]),
+        tests("Scrape", ["Platform", "Telemetry", "Model", "Exposition", "Config", "HTTP", "Discovery"]),
+        tests("Rules", ["Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
+        tests("Notify", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
+        tests("Remote", ["Platform", "Telemetry", "Model", "Encoding", "HTTP"]),
+        tests(
+            "API",
+            [
+                "Platform", "Telemetry", "Model", "JSON", "Config", "Storage", "PromQL", "HTTP", "Discovery", "Scrape",
+                "Rules", "Notify", "Remote",
+            ]),
+        tests("Web", ["Model", "HTTP"]),
+        .testTarget(name: "HouseTests", swiftSettings: settings),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "JSON", "Model"], swiftSettings: settings),
+    ],
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,9 @@
+#pragma once
+// What Swift cannot import from the system: CPU instructions and variadic calls.
+#include <stddef.h>
+#include <stdint.h>
+
+/// CRC-32C (Castagnoli) of `length` bytes, continuing from `crc` (0 to begin).
+uint32_t cplatform_crc32c(uint32_t crc, const void *bytes, size_t length);
+/// open(2) with a mode; Swift does not import the variadic form.
+int cplatform_open(const char *path, int flags, unsigned mode);

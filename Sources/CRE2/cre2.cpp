@@ -1,0 +1,61 @@
+#include "cre2.h"
+#include <re2/re2.h>
+#include <new>
+#include <string>
+#include <vector>
+
+struct cre2_pattern {
+    RE2 re;
+    explicit cre2_pattern(const re2::StringPiece &text, const RE2::Options &options) : re(text, options) {}
+};
+
+extern "C" {
+
+cre2_pattern *cre2_new(const char *pattern, size_t length) {
+    RE2::Options options;
+    options.set_log_errors(false);
+    options.set_dot_nl(true);
+    return new (std::nothrow) cre2_pattern(re2::StringPiece(pattern, length), options);
+}
+
+void cre2_free(cre2_pattern *p) { delete p; }
+
+const char *cre2_error(const cre2_pattern *p) { return p->re.ok() ? nullptr : p->re.error().c_str(); }
+
+int cre2_groups(const cre2_pattern *p) { return p->re.NumberOfCapturingGroups(); }
+
+int cre2_group_named(const cre2_pattern *p, const char *name, size_t length) {
+    const auto &groups = p->re.NamedCapturingGroups();
+    auto found = groups.find(std::string(name, length));
+    return found == groups.end() ? -1 : found->second;
+}
+
+static int match(const cre2_pattern *p, const char *text, size_t length, size_t from, RE2::Anchor anchor,
+                 int64_t *spans, int count) {
+    std::vector<re2::StringPiece> groups(count);
+    re2::StringPiece subject(text, length);
+    if (!p->re.Match(subject, from, length, anchor, groups.data(), count)) return 0;
+    for (int i = 0; i < count; i++) {
+        if (groups[i].data() == nullptr) {
+            spans[2 * i] = spans[2 * i + 1] = -1;
+        } else {
+            spans[2 * i] = groups[i].data() - text;
+            spans[2 * i + 1] = spans[2 * i] + static_cast<int64_t>(groups[i].size());
+        }
+    }
+    return 1;
+}
+
+int cre2_full_match(const cre2_pattern *p, const char *text, size_t length) {
+    return p->re.Match(re2::StringPiece(text, length), 0, length, RE2::ANCHOR_BOTH, nullptr, 0) ? 1 : 0;
+}
+
+int cre2_full_match_groups(const cre2_pattern *p, const char *text, size_t length, int64_t *spans, int count) {
+    return match(p, text, length, 0, RE2::ANCHOR_BOTH, spans, count);
+}
+
+int cre2_search_groups(const cre2_pattern *p, const char *text, size_t length, size_t from, int64_t *spans,
+                       int count) {
+    return match(p, text, length, from, RE2::UNANCHORED, spans, count);
+}
+}

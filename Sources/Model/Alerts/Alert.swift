@@ -1,0 +1,35 @@
+/// An alert as it travels from the rules to a notifier.
+public struct Alert: Sendable, Hashable {
+    /// Its identity; holds `alertname`.
+    public var labels: Labels
+    public var annotations: Labels
+    /// When it began to fire, ms since the epoch.
+    public var startsAt: Int64
+    /// When it ended or will count as ended unless it is sent again; 0 if not said.
+    public var endsAt: Int64
+    /// Where to look at the expression.
+    public var generatorURL: String
+    /// When it was last sent, ms since the epoch.
+    public var updatedAt: Int64
+
+    public init(
+        labels: Labels, annotations: Labels = .empty, startsAt: Int64, endsAt: Int64 = 0, generatorURL: String = "",
+        updatedAt: Int64 = 0
+    ) {
+        self.labels = labels
+        self.annotations = annotations
+        self.startsAt = startsAt
+        self.endsAt = endsAt
+        self.generatorURL = generatorURL
+        self.updatedAt = updatedAt
+    }
+
+    /// Whether it has ended at `now`.
+    public func isResolved(at now: Int64) -> Bool { endsAt != 0 && endsAt <= now }
+}
+
+/// Takes the alerts that rules send, again and again while they fire and once or more when they are resolved.
+public protocol AlertSink: AnyObject, Sendable {
+    /// Hands over alerts; must not block for long.
+    func send(_ alerts: [Alert])
+}

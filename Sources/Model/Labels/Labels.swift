@@ -1,0 +1,246 @@
+/// A set of labels, sorted by name, held as one run of bytes.
+///
+///     │ size │ name │ size │ value │ size │ name │ size │ value │ …
+///
+/// `size` is one byte below 255, else 0xFF and three bytes little-endian: the packed form whose XXH64 Prometheus
+/// calls the hash of a label set, so that `limit_ratio` and target offsets choose alike. One allocation per set;
+/// an empty set has none. Names are unique and sorted bytewise; values are never empty.
+public struct Labels: Hashable, Sendable {
+    /// The packed form; see the type.
+    public let bytes: [UInt8]
+
+    /// The set without labels.
+    public static let empty = Labels(packed: [])
+
+    /// Takes packed bytes that are already in the form the type describes.
+    @inlinable
+    public init(packed bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// Makes a set of pairs in any order; a later pair replaces an earlier one of the same name, and an empty value
+    /// means that the label is absent.
+    public init(_ pairs: [(String, String)]) {
+        var builder = LabelsBuilder()
+        for (name, value) in pairs { builder.set(name, value) }
+        self = builder.labels()
+    }
+
+    public var isEmpty: Bool { bytes.isEmpty }
+
+    /// The number of labels. O(count).
+    public var count: Int {
+        var n = 0
+        forEachBytes { _, _ in n += 1 }
+        return n
+    }
+
+    /// Calls `body` with each name and value as UTF-8, in order of names, without allocating.
+    @inlinable
+    public func forEachBytes(_ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>) throws -> Void) rethrows {
+        try bytes.withUnsafeBufferPointer { buffer in
+            var cursor = Cursor(buffer)
+            while let (name, value) = cursor.next() { try body(name, value) }
+        }
+    }
+
+    /// All labels as strings, in order of names.
+    public var pairs: [Label] {
+        var result: [Label] = []
+        forEachBytes { name, value in
+            result.append(
+                Label(name: String(decoding: name, as: UTF8.self), value: String(decoding: value, as: UTF8.self)))
+        }
+        return result
+    }
+
+    /// The value of `name`, or nil if the set has no such label.
+    public subscript(_ name: String) -> String? {
+        var name = name
+        return name.withUTF8 { wanted in withValue(of: wanted) { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    /// Calls `body` with the bytes of the value of `name`; nil if there is no such label.
+    @inlinable
+    public func withValue<R>(
+        of wanted: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws -> R
+    ) rethrows -> R? {
+        try bytes.withUnsafeBufferPointer { buffer in
+            var cursor = Cursor(buffer)
+            while let (name, value) = cursor.next() {
+                if Labels.equal(name, wanted) { return try body(value) }
+            }
+            return nil
+        }
+    }
+
+    /// The metric name, `__name__`, or an empty string.
+    public var metricName: String { self[Labels.nameLabel] ?? "" }
+
+    /// `__name__`, the label that holds the metric name.
+    public static let nameLabel = "__name__"
+
+    /// XXH64 with seed 0 of the packed form: Prometheus's label-set hash.
+    public var stableHash: UInt64 { bytes.withUnsafeBytes { XXHash64.hash($0) } }
+
+    @inlinable
+    public func hash(into hasher: inout Hasher) {
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
+
+    /// Keeps the labels for whose name `isIncluded` is true.
+    @inlinable
+    public func filter(_ isIncluded: (UnsafeBufferPointer<UInt8>) -> Bool) -> Labels {
+        var kept: [UInt8] = []
+        kept.reserveCapacity(bytes.count)
+        bytes.withUnsafeBufferPointer { buffer in
+            var cursor = Cursor(buffer)
+            var start = 0
+            while let (name, _) = cursor.next() {
+                if isIncluded(name) {
+                    kept.append(contentsOf: UnsafeBufferPointer(rebasing: buffer[start..<cursor.offset]))
+                }
+                start = cursor.offset
+            }
+        }
+        return Labels(packed: kept)
+    }
+
+    /// The set without the metric name.
+    public var withoutName: Labels { removing([Labels.nameLabel]) }
+
+    /// The set without the named labels.
+    public func removing(_ names: [String]) -> Labels {
+        let wanted = names.map { Array($0.utf8) }
+        return filter { name in !wanted.contains { $0.withUnsafeBufferPointer { Labels.equal($0, name) } } }
+    }
+
+    /// The set with only the named labels.
+    public func keeping(_ names: [String]) -> Labels {
+        let wanted = names.map { Array($0.utf8) }
+        return filter { name in wanted.contains { $0.withUnsafeBufferPointer { Labels.equal($0, name) } } }
+    }
+
+    /// Whether two runs of bytes are equal.
+    @inlinable
+    public static func equal(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard a.count == b.count else { return false }
+        for i in 0..<a.count where a[i] != b[i] { return false }
+        return true
+    }
+
+    /// Walks the packed form. Damaged bytes end the walk early, never read outside.
+    public struct Cursor {
+        @usableFromInline let buffer: UnsafeBufferPointer<UInt8>
+        /// The offset of the next label.
+        public private(set) var offset = 0
+
+        @inlinable
+        public init(_ buffer: UnsafeBufferPointer<UInt8>) { self.buffer = buffer }
+
+        @usableFromInline
+        mutating func run() -> UnsafeBufferPointer<UInt8>? {
+            guard offset < buffer.count else { return nil }
+            var size = Int(buffer[offset])
+            offset &+= 1
+            if size == 255 {
+                guard buffer.count &- offset >= 3 else { return nil }
+                size = Int(buffer[offset]) | Int(buffer[offset &+ 1]) << 8 | Int(buffer[offset &+ 2]) << 16
+                offset &+= 3
+            }
+            guard buffer.count &- offset >= size else { return nil }
+            let run = UnsafeBufferPointer(rebasing: buffer[offset..<(offset &+ size)])
+            offset &+= size
+            return run
+        }
+
+        /// The next name and value, or nil at the end.
+        public mutating func next() -> (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>)? {
+            guard let name = run(), let value = run() else { return nil }
+            return (name, value)
+        }
+    }
+
+    /// Appends one run with its size in front to a packed form under construction.
+    @inlinable
+    public static func appendRun(_ run: some Collection<UInt8>, to bytes: inout [UInt8]) {
+        let size = run.count
+        if size < 255 {
+            bytes.append(UInt8(truncatingIfNeeded: size))
+        } else {
+            bytes.append(255)
+            bytes.append(UInt8(truncatingIfNeeded: size))
+            bytes.append(UInt8(truncatingIfNeeded: size >> 8))
+            bytes.append(UInt8(truncatingIfNeeded: size >> 16))
+        }
+        bytes.append(contentsOf: run)
+    }
+}
+
+/// One label as strings.
+public struct Label: Hashable, Sendable {
+    public var name: String
+    public var value: String
+
+    public init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+extension Labels: Comparable {
+    /// Orders sets as lists of (name, value), bytewise; a set that is the beginning of another comes first.
+    public static func < (a: Labels, b: Labels) -> Bool { compare(a, b) < 0 }
+
+    /// Negative, zero or positive as `a` is before, equal to or after `b`.
+    public static func compare(_ a: Labels, _ b: Labels) -> Int {
+        a.bytes.withUnsafeBufferPointer { x in
+            b.bytes.withUnsafeBufferPointer { y in
+                var (p, q) = (Cursor(x), Cursor(y))
+                while true {
+                    switch (p.next(), q.next()) {
+                    case (nil, nil): return 0
+                    case (nil, _): return -1
+                    case (_, nil): return 1
+                    case (let l?, let r?):
+                        let byName = compare(l.0, r.0)
+                        if byName != 0 { return byName }
+                        let byValue = compare(l.1, r.1)
+                        if byValue != 0 { return byValue }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Bytewise order of two runs.
+    @inlinable
+    public static func compare(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Int {
+        let n = min(a.count, b.count)
+        for i in 0..<n where a[i] != b[i] { return a[i] < b[i] ? -1 : 1 }
+        return a.count - b.count
+    }
+}
+
+extension Labels: CustomStringConvertible {
+    /// As Prometheus prints a label set: `{__name__="up", job="a"}`.
+    public var description: String {
+        "{"
+            + pairs.map {
+                "\(LabelName.isLegacy($0.name) ? $0.name : GoQuote.quote($0.name))=\(GoQuote.quote($0.value))"
+            }
+            .joined(separator: ", ") + "}"
+    }
+
+    /// As Prometheus prints a metric: `up{job="a"}`, and `{…}` without a name.
+    public var metricDescription: String {
+        let name = metricName
+        let rest = withoutName
+        if name.isEmpty { return rest.description }
+        guard MetricName.isLegacy(name) else {
+            let inner = rest.description.dropFirst().dropLast()
+            return "{" + GoQuote.quote(name) + (inner.isEmpty ? "" : ", " + inner) + "}"
+        }
+        return rest.isEmpty ? name : name + rest.description
+    }
+}

@@ -1,0 +1,55 @@
+/// Collects changes to a label set and makes the new set.
+public struct LabelsBuilder: Sendable {
+    /// Sorted by name, bytewise; values are not empty.
+    private var labels_: [Label]
+
+    public init(_ base: Labels = .empty) {
+        labels_ = base.pairs
+    }
+
+    private func position(_ name: String) -> (Int, Bool) {
+        var (low, high) = (0, labels_.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if Self.isBefore(labels_[middle].name, name) { low = middle + 1 } else { high = middle }
+        }
+        return (low, low < labels_.count && labels_[low].name == name)
+    }
+
+    /// Bytewise order of strings; Swift's own `<` on `String` compares canonical equivalents.
+    static func isBefore(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
+
+    /// The value of `name`, or an empty string.
+    public func get(_ name: String) -> String {
+        let (at, found) = position(name)
+        return found ? labels_[at].value : ""
+    }
+
+    /// Sets `name` to `value`; an empty value removes the label.
+    public mutating func set(_ name: String, _ value: String) {
+        let (at, found) = position(name)
+        if value.isEmpty {
+            if found { labels_.remove(at: at) }
+        } else if found {
+            labels_[at].value = value
+        } else {
+            labels_.insert(Label(name: name, value: value), at: at)
+        }
+    }
+
+    public mutating func remove(_ name: String) { set(name, "") }
+
+    /// The current labels, sorted by name.
+    public var current: [Label] { labels_ }
+
+    /// The set as it now stands.
+    public func labels() -> Labels {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(labels_.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 2 })
+        for label in labels_ {
+            Labels.appendRun(label.name.utf8, to: &bytes)
+            Labels.appendRun(label.value.utf8, to: &bytes)
+        }
+        return Labels(packed: bytes)
+    }
+}

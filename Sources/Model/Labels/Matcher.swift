@@ -1,0 +1,77 @@
+/// A condition on one label; an absent label has the empty value.
+public struct Matcher: Sendable, Hashable {
+    /// How the value is compared.
+    public enum Kind: String, Sendable, Hashable {
+        case equal = "="
+        case notEqual = "!="
+        case regex = "=~"
+        case notRegex = "!~"
+    }
+
+    public let name: String
+    public let kind: Kind
+    public let value: String
+    /// Set for `regex` and `notRegex`.
+    public let pattern: AnchoredRegex?
+
+    /// Makes a matcher; throws if `kind` is a regular expression that does not compile.
+    public init(_ name: String, _ kind: Kind, _ value: String) throws(AnchoredRegex.SyntaxError) {
+        self.name = name
+        self.kind = kind
+        self.value = value
+        switch kind {
+        case .equal, .notEqual: pattern = nil
+        case .regex, .notRegex: pattern = try AnchoredRegex(value)
+        }
+    }
+
+    /// `name="value"`, which cannot fail.
+    public init(name: String, equals value: String) {
+        self.name = name
+        kind = .equal
+        self.value = value
+        pattern = nil
+    }
+
+    /// Whether the matcher accepts `text`.
+    public func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        switch kind {
+        case .equal: return value.utf8.elementsEqual(text)
+        case .notEqual: return !value.utf8.elementsEqual(text)
+        case .regex: return pattern?.matches(text) ?? false
+        case .notRegex: return !(pattern?.matches(text) ?? false)
+        }
+    }
+
+    /// Whether the matcher accepts `text`.
+    public func matches(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { matches($0) }
+    }
+
+    /// Whether the matcher accepts an absent label.
+    public var matchesEmpty: Bool { matches("") }
+
+    /// Whether the set's label of this name, or its absence, is accepted.
+    public func matches(_ labels: Labels) -> Bool {
+        var name = name
+        return name.withUTF8 { name in labels.withValue(of: name) { matches($0) } } ?? matchesEmpty
+    }
+
+    public static func == (a: Matcher, b: Matcher) -> Bool {
+        a.name == b.name && a.kind == b.kind && a.value == b.value
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(kind)
+        hasher.combine(value)
+    }
+}
+
+extension Matcher: CustomStringConvertible {
+    /// `name="value"` with Go's quoting.
+    public var description: String {
+        "\(LabelName.isLegacy(name) ? name : GoQuote.quote(name))\(kind.rawValue)\(GoQuote.quote(value))"
+    }
+}

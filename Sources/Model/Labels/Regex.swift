@@ -1,0 +1,110 @@
+import CRE2
+
+/// A regular expression in RE2's syntax that must match the whole text; a dot matches newlines too.
+public final class AnchoredRegex: Sendable {
+    /// The expression as it was written, without the anchors.
+    public let source: String
+    // SAFETY: RE2 objects are immutable after construction and may be used from many threads.
+    nonisolated(unsafe) private let pattern: OpaquePointer
+
+    /// Why an expression does not compile.
+    public struct SyntaxError: Error, CustomStringConvertible {
+        public var expression: String
+        public var reason: String
+        public var description: String { "error parsing regexp: \(reason): `\(expression)`" }
+    }
+
+    /// Compiles `source`; throws RE2's reason if it is no valid expression.
+    public init(_ source: String) throws(SyntaxError) {
+        self.source = source
+        var text = source
+        guard
+            let pattern = text.withUTF8({ utf8 in
+                utf8.withMemoryRebound(to: CChar.self) { cre2_new($0.baseAddress, $0.count) }
+            })
+        else { throw SyntaxError(expression: source, reason: "out of memory") }
+        if let reason = cre2_error(pattern) {
+            let reason = String(cString: reason)
+            cre2_free(pattern)
+            throw SyntaxError(expression: source, reason: reason)
+        }
+        self.pattern = pattern
+    }
+
+    deinit { cre2_free(pattern) }
+
+    /// The number of capturing groups.
+    public var groupCount: Int { Int(cre2_groups(pattern)) }
+
+    /// Whether all of `text`, as UTF-8, matches.
+    public func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        text.withMemoryRebound(to: CChar.self) { cre2_full_match(pattern, $0.baseAddress, $0.count) != 0 }
+    }
+
+    /// Whether all of `text` matches.
+    public func matches(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { matches($0) }
+    }
+
+    /// Matches all of `text` and expands `template`: `$1`, `${1}`, `$name`, `${name}`, `$$`; nil if there is no match.
+    ///
+    /// Follows Go's `Regexp.Expand`: an unnamed `$x` takes the longest run of letters, digits and `_`; an unknown
+    /// group is empty; a `$` that begins no reference stays as it is.
+    public func expand(_ template: String, matching text: String) -> String? {
+        let groups = groupCount + 1
+        let utf8 = Array(text.utf8)
+        var spans = [Int64](repeating: -1, count: groups * 2)
+        let matched = utf8.withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) {
+                cre2_full_match_groups(pattern, $0.baseAddress, $0.count, &spans, Int32(groups)) != 0
+            }
+        }
+        guard matched else { return nil }
+        func group(_ index: Int) -> ArraySlice<UInt8> {
+            guard index < groups, spans[2 * index] >= 0 else { return [] }
+            return utf8[Int(spans[2 * index])..<Int(spans[2 * index + 1])]
+        }
+        let template = Array(template.utf8)
+        var out: [UInt8] = []
+        var at = 0
+        while at < template.count {
+            let c = template[at]
+            guard c == UInt8(ascii: "$"), at + 1 < template.count else {
+                out.append(c)
+                at += 1
+                continue
+            }
+            if template[at + 1] == UInt8(ascii: "$") {
+                out.append(c)
+                at += 2
+                continue
+            }
+            let isBraced = template[at + 1] == UInt8(ascii: "{")
+            var end = at + (isBraced ? 2 : 1)
+            let start = end
+            while end < template.count, Self.isWord(template[end]) { end += 1 }
+            let name = template[start..<end]
+            if name.isEmpty || (isBraced && (end >= template.count || template[end] != UInt8(ascii: "}"))) {
+                out.append(c)
+                at += 1
+                continue
+            }
+            if let index = Int(String(decoding: name, as: UTF8.self)), name.allSatisfy({ $0 < 0x80 }) {
+                out.append(contentsOf: group(index))
+            } else {
+                let index = name.withUnsafeBufferPointer { buffer in
+                    buffer.withMemoryRebound(to: CChar.self) { cre2_group_named(pattern, $0.baseAddress, $0.count) }
+                }
+                if index >= 0 { out.append(contentsOf: group(Int(index))) }
+            }
+            at = end + (isBraced ? 1 : 0)
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    private static func isWord(_ c: UInt8) -> Bool {
+        c == UInt8(ascii: "_") || (c | 0x20 >= UInt8(ascii: "a") && c | 0x20 <= UInt8(ascii: "z"))
+            || (c >= UInt8(ascii: "0") && c <= UInt8(ascii: "9"))
+    }
+}

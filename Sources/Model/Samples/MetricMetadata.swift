@@ -1,0 +1,21 @@
+/// The type of a metric family.
+public enum MetricType: String, Sendable, Hashable {
+    case counter, gauge, histogram
+    case gaugeHistogram = "gaugehistogram"
+    case summary, info
+    case stateSet = "stateset"
+    case unknown
+}
+
+/// What an exposition says about a metric family.
+public struct MetricMetadata: Sendable, Hashable {
+    public var type: MetricType
+    public var help: String
+    public var unit: String
+
+    public init(type: MetricType = .unknown, help: String = "", unit: String = "") {
+        self.type = type
+        self.help = help
+        self.unit = unit
+    }
+}

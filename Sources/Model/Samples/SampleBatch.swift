@@ -1,0 +1,139 @@
+/// A series as its store knows it; only valid for the store that gave it.
+public struct SeriesRef: Hashable, Sendable {
+    public var raw: UInt64
+
+    @inlinable
+    public init(raw: UInt64) { self.raw = raw }
+
+    /// No series.
+    public static let none = SeriesRef(raw: 0)
+}
+
+/// The series that arrive together: a scrape target's, a rule group's, a remote sender's.
+///
+/// A store lays the series of a group out next to each other and shares their timestamps.
+public struct SeriesGroup: Hashable, Sendable {
+    public var raw: UInt32
+
+    @inlinable
+    public init(raw: UInt32) { self.raw = raw }
+}
+
+/// Samples that become visible together or not at all: one scrape, one evaluation, one push.
+///
+/// A structure of arrays: entry i of each array belongs to sample i. Kept and reused by its producer, so that a
+/// steady scrape allocates nothing.
+public struct SampleBatch: Sendable {
+    /// The time of all samples without one of their own, in ms since the epoch.
+    public var timestamp: Int64
+    public var refs: [SeriesRef] = []
+    public var values: [Double] = []
+    /// `value == Double(mantissa) / 10^scale` exactly as it was written; meaningless where `scales` says so.
+    public var mantissas: [Int64] = []
+    /// Decimal places 0…22, or ``notDecimal``.
+    public var scales: [Int8] = []
+    /// Own times in ms; empty if all samples are at ``timestamp``.
+    public var timestamps: [Int64] = []
+    /// Native histograms: the position of the sample, whose `values` entry is then ignored, and the histogram.
+    public var histograms: [(index: Int, histogram: FloatHistogram)] = []
+    public var exemplars: [(ref: SeriesRef, exemplar: Exemplar)] = []
+
+    /// The scale of a value that is not known to be a short decimal.
+    public static let notDecimal: Int8 = .min
+
+    public init(timestamp: Int64 = 0) { self.timestamp = timestamp }
+
+    public var count: Int { refs.count }
+
+    /// Appends a sample at ``timestamp``, or at its own time if `timestamps` is in use.
+    @inlinable
+    public mutating func append(
+        _ ref: SeriesRef, _ value: Double, mantissa: Int64 = 0, scale: Int8 = SampleBatch.notDecimal
+    ) {
+        refs.append(ref)
+        values.append(value)
+        mantissas.append(mantissa)
+        scales.append(scale)
+        if !timestamps.isEmpty { timestamps.append(timestamp) }
+    }
+
+    /// Appends a sample with a time of its own.
+    @inlinable
+    public mutating func append(
+        _ ref: SeriesRef, _ value: Double, at time: Int64, mantissa: Int64 = 0, scale: Int8 = SampleBatch.notDecimal
+    ) {
+        if timestamps.isEmpty, !refs.isEmpty { timestamps = [Int64](repeating: timestamp, count: refs.count) }
+        refs.append(ref)
+        values.append(value)
+        mantissas.append(mantissa)
+        scales.append(scale)
+        timestamps.append(time)
+    }
+
+    /// Appends a native histogram with a time of its own.
+    public mutating func append(_ ref: SeriesRef, _ histogram: FloatHistogram, at time: Int64) {
+        histograms.append((refs.count, histogram))
+        append(ref, 0, at: time)
+    }
+
+    /// Forgets the samples, keeps the memory.
+    public mutating func removeAll() {
+        refs.removeAll(keepingCapacity: true)
+        values.removeAll(keepingCapacity: true)
+        mantissas.removeAll(keepingCapacity: true)
+        scales.removeAll(keepingCapacity: true)
+        timestamps.removeAll(keepingCapacity: true)
+        histograms.removeAll(keepingCapacity: true)
+        exemplars.removeAll(keepingCapacity: true)
+    }
+}
+
+/// Why a sample was not stored.
+public enum SampleRejection: String, Sendable, Hashable {
+    /// Older than the newest sample of its series.
+    case outOfOrder = "out of order sample"
+    /// The newest sample of its series has the same time and another value.
+    case duplicate = "duplicate sample for timestamp"
+    /// Older than what the store accepts at all.
+    case outOfBounds = "out of bounds"
+    /// Older than the out-of-order window.
+    case tooOld = "too old sample"
+    /// The series is no longer known: resolve its labels again and append the sample in another batch.
+    case unknownSeries = "unknown series reference"
+}
+
+/// What became of a batch.
+public struct CommitOutcome: Sendable {
+    /// Samples stored, those equal to what was there already included.
+    public var appended = 0
+    /// Samples not stored: position in the batch, and why.
+    public var rejected: [(index: Int, reason: SampleRejection)] = []
+
+    public init() {}
+}
+
+/// When a commit returns.
+public enum Durability: Sendable {
+    /// After the samples are in the operating system's hands: they survive a killed process.
+    case written
+    /// After the samples are on the disk: they survive a power cut.
+    case synced
+}
+
+/// Takes samples. Implemented by `Storage`, and by arrays in tests; safe to call from many threads.
+public protocol SampleStore: AnyObject, Sendable {
+    /// Announces series that will arrive together. `name` is stable over restarts, for instance job and URL.
+    func openGroup(_ name: String) -> SeriesGroup
+
+    /// Says that no more samples of `group` will come; its series stay readable.
+    func closeGroup(_ group: SeriesGroup)
+
+    /// The series with these labels, made if it is new.
+    func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef
+
+    /// Stores a batch; throws only if nothing of it could be stored (a full disk, a store that is closing).
+    func commit(_ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability) throws -> CommitOutcome
+
+    /// Remembers what an exposition says of metric families.
+    func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup)
+}

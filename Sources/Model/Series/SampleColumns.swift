@@ -1,0 +1,64 @@
+/// The samples of one series as two columns; memory that a reader owns and reuses from series to series.
+public struct SampleColumns: ~Copyable {
+    /// Times in ms, ascending; `count` of them are valid.
+    public private(set) var timestamps: UnsafeMutablePointer<Int64>
+    /// Values beside the times; where a histogram stands, NaN.
+    public private(set) var values: UnsafeMutablePointer<Double>
+    public var count: Int
+    public private(set) var capacity: Int
+    /// Native histograms by position, ascending; empty for float series.
+    public var histograms: [(index: Int, histogram: FloatHistogram)]
+    /// Not 0: series with this key have exactly the same times in this read, so that windows may be computed once.
+    public var timestampKey: UInt64
+
+    public init(capacity: Int = 256) {
+        self.capacity = max(capacity, 16)
+        timestamps = .allocate(capacity: self.capacity)
+        values = .allocate(capacity: self.capacity)
+        count = 0
+        histograms = []
+        timestampKey = 0
+    }
+
+    deinit {
+        timestamps.deallocate()
+        values.deallocate()
+    }
+
+    /// Forgets the samples, keeps the memory.
+    @inlinable
+    public mutating func removeAll() {
+        count = 0
+        timestampKey = 0
+        if !histograms.isEmpty { histograms.removeAll(keepingCapacity: true) }
+    }
+
+    /// Makes room for `extra` samples behind the `count` that are there. Pointers taken before are then invalid.
+    public mutating func reserve(_ extra: Int) {
+        guard capacity - count < extra else { return }
+        let larger = max(capacity * 2, count + extra)
+        let newTimestamps = UnsafeMutablePointer<Int64>.allocate(capacity: larger)
+        let newValues = UnsafeMutablePointer<Double>.allocate(capacity: larger)
+        newTimestamps.update(from: timestamps, count: count)
+        newValues.update(from: values, count: count)
+        timestamps.deallocate()
+        values.deallocate()
+        timestamps = newTimestamps
+        values = newValues
+        capacity = larger
+    }
+
+    /// Appends one float sample.
+    public mutating func append(_ timestamp: Int64, _ value: Double) {
+        reserve(1)
+        timestamps[count] = timestamp
+        values[count] = value
+        count &+= 1
+    }
+
+    /// Appends one native histogram.
+    public mutating func append(_ timestamp: Int64, _ histogram: FloatHistogram) {
+        histograms.append((count, histogram))
+        append(timestamp, .nan)
+    }
+}

@@ -1,0 +1,328 @@
+import Model
+
+/// A place in the query text: byte offsets, end exclusive.
+package struct TextRange: Sendable, Hashable {
+    package var start: Int
+    package var end: Int
+
+    package init(_ start: Int, _ end: Int) {
+        self.start = start
+        self.end = end
+    }
+}
+
+/// The type of an expression's value.
+package enum ValueType: String, Sendable {
+    case none
+    case scalar
+    case string
+    case vector
+    case matrix
+}
+
+/// The syntax tree of PromQL. Every node knows its place in the query.
+package indirect enum Expression: Sendable {
+    case number(NumberLiteral)
+    case string(StringLiteral)
+    case selector(VectorSelector)
+    case matrix(MatrixSelector)
+    case subquery(Subquery)
+    case unary(Unary)
+    case binary(Binary)
+    case aggregation(Aggregation)
+    case call(Call)
+    case parentheses(Parentheses)
+}
+
+/// `1.5`, `0x1F`, `5m` (a duration is its seconds).
+package struct NumberLiteral: Sendable {
+    package var value: Double
+    /// Written as a duration; printed as one.
+    package var isDuration: Bool
+    package var range: TextRange
+
+    package init(value: Double, isDuration: Bool = false, range: TextRange) {
+        self.value = value
+        self.isDuration = isDuration
+        self.range = range
+    }
+}
+
+package struct StringLiteral: Sendable {
+    package var value: String
+    package var range: TextRange
+
+    package init(value: String, range: TextRange) {
+        self.value = value
+        self.range = range
+    }
+}
+
+/// A duration where one is written: a literal or, with operators, an expression that preparation turns into one.
+package indirect enum DurationExpression: Sendable {
+    /// Seconds.
+    case literal(Double, TextRange)
+    case step(TextRange)
+    case range(TextRange)
+    case negate(DurationExpression, TextRange)
+    case plus(DurationExpression, TextRange)
+    case binary(BinaryOperator, DurationExpression, DurationExpression, TextRange)
+    case minOf(DurationExpression, DurationExpression, TextRange)
+    case maxOf(DurationExpression, DurationExpression, TextRange)
+    case parentheses(DurationExpression, TextRange)
+}
+
+/// What `@` fixes the time to.
+package enum AtModifier: Sendable, Hashable {
+    /// Milliseconds since the epoch.
+    case time(Int64)
+    case start
+    case end
+}
+
+/// `anchored` or `smoothed` behind a selector.
+package enum RangeExtension: Sendable, Hashable {
+    case anchored
+    case smoothed
+}
+
+/// An instant selector.
+package struct VectorSelector: Sendable {
+    /// The name in front of the braces, or empty.
+    package var name: String
+    /// All matchers, that of the name included.
+    package var matchers: [Matcher]
+    /// Milliseconds; preparation sets it from ``offsetExpression``.
+    package var offset: Int64
+    package var offsetExpression: DurationExpression?
+    package var at: AtModifier?
+    package var rangeExtension: RangeExtension?
+    package var range: TextRange
+
+    package init(name: String, matchers: [Matcher], range: TextRange) {
+        self.name = name
+        self.matchers = matchers
+        offset = 0
+        self.range = range
+    }
+}
+
+/// A range selector; offset and `@` are those of its ``selector``.
+package struct MatrixSelector: Sendable {
+    package var selector: VectorSelector
+    /// Milliseconds; preparation sets it from ``windowExpression``.
+    package var window: Int64
+    package var windowExpression: DurationExpression?
+    package var range: TextRange
+
+    package init(selector: VectorSelector, window: Int64, range: TextRange) {
+        self.selector = selector
+        self.window = window
+        self.range = range
+    }
+}
+
+package struct Subquery: Sendable {
+    package var expression: Expression
+    /// Milliseconds.
+    package var window: Int64
+    package var windowExpression: DurationExpression?
+    /// Milliseconds; 0 means the default step.
+    package var step: Int64
+    package var stepExpression: DurationExpression?
+    /// Milliseconds.
+    package var offset: Int64
+    package var offsetExpression: DurationExpression?
+    package var at: AtModifier?
+    package var range: TextRange
+
+    package init(expression: Expression, window: Int64, step: Int64, range: TextRange) {
+        self.expression = expression
+        self.window = window
+        self.step = step
+        offset = 0
+        self.range = range
+    }
+}
+
+package struct Unary: Sendable {
+    package var isNegative: Bool
+    package var operand: Expression
+    package var range: TextRange
+
+    package init(isNegative: Bool, operand: Expression, range: TextRange) {
+        self.isNegative = isNegative
+        self.operand = operand
+        self.range = range
+    }
+}
+
+package enum BinaryOperator: String, Sendable {
+    case add = "+"
+    case subtract = "-"
+    case multiply = "*"
+    case divide = "/"
+    case modulo = "%"
+    case power = "^"
+    case atan2
+    case equal = "=="
+    case notEqual = "!="
+    case less = "<"
+    case lessOrEqual = "<="
+    case greater = ">"
+    case greaterOrEqual = ">="
+    case trimUpper = "</"
+    case trimLower = ">/"
+    case and
+    case or
+    case unless
+
+    package var isComparison: Bool {
+        switch self {
+        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual: true
+        default: false
+        }
+    }
+
+    package var isSetOperator: Bool { self == .and || self == .or || self == .unless }
+}
+
+/// How the elements of two vectors find each other.
+package struct VectorMatching: Sendable {
+    package enum Cardinality: String, Sendable {
+        case oneToOne = "one-to-one"
+        case manyToOne = "many-to-one"
+        case oneToMany = "one-to-many"
+        case manyToMany = "many-to-many"
+    }
+
+    package var cardinality: Cardinality
+    /// The labels of `on` or `ignoring`.
+    package var labels: [String]
+    /// `on` rather than `ignoring`.
+    package var isOn: Bool
+    /// The labels of `group_left` or `group_right`.
+    package var include: [String]
+    package var fillLeft: Double?
+    package var fillRight: Double?
+
+    package init(
+        cardinality: Cardinality = .oneToOne, labels: [String] = [], isOn: Bool = false, include: [String] = []
+    ) {
+        self.cardinality = cardinality
+        self.labels = labels
+        self.isOn = isOn
+        self.include = include
+    }
+}
+
+package struct Binary: Sendable {
+    package var op: BinaryOperator
+    package var left: Expression
+    package var right: Expression
+    /// nil if an operand is a scalar.
+    package var matching: VectorMatching?
+    package var returnsBool: Bool
+    package var range: TextRange
+
+    package init(
+        op: BinaryOperator, left: Expression, right: Expression, matching: VectorMatching?, returnsBool: Bool,
+        range: TextRange
+    ) {
+        self.op = op
+        self.left = left
+        self.right = right
+        self.matching = matching
+        self.returnsBool = returnsBool
+        self.range = range
+    }
+}
+
+package enum AggregationOperator: String, Sendable {
+    case sum, avg, count, min, max, group, stddev, stdvar, topk, bottomk
+    case countValues = "count_values"
+    case quantile, limitk
+    case limitRatio = "limit_ratio"
+
+    package var hasParameter: Bool {
+        switch self {
+        case .topk, .bottomk, .countValues, .quantile, .limitk, .limitRatio: true
+        default: false
+        }
+    }
+}
+
+package struct Aggregation: Sendable {
+    package var op: AggregationOperator
+    package var expression: Expression
+    package var parameter: Expression?
+    package var grouping: [String]
+    package var isWithout: Bool
+    package var range: TextRange
+
+    package init(
+        op: AggregationOperator, expression: Expression, parameter: Expression?, grouping: [String], isWithout: Bool,
+        range: TextRange
+    ) {
+        self.op = op
+        self.expression = expression
+        self.parameter = parameter
+        self.grouping = grouping
+        self.isWithout = isWithout
+        self.range = range
+    }
+}
+
+package struct Call: Sendable {
+    package var function: FunctionSignature
+    package var arguments: [Expression]
+    package var range: TextRange
+
+    package init(function: FunctionSignature, arguments: [Expression], range: TextRange) {
+        self.function = function
+        self.arguments = arguments
+        self.range = range
+    }
+}
+
+package struct Parentheses: Sendable {
+    package var expression: Expression
+    package var range: TextRange
+
+    package init(expression: Expression, range: TextRange) {
+        self.expression = expression
+        self.range = range
+    }
+}
+
+extension Expression {
+    /// Where the expression stands in the query.
+    package var range: TextRange {
+        switch self {
+        case .number(let e): e.range
+        case .string(let e): e.range
+        case .selector(let e): e.range
+        case .matrix(let e): e.range
+        case .subquery(let e): e.range
+        case .unary(let e): e.range
+        case .binary(let e): e.range
+        case .aggregation(let e): e.range
+        case .call(let e): e.range
+        case .parentheses(let e): e.range
+        }
+    }
+
+    /// The type of the expression's value.
+    package var type: ValueType {
+        switch self {
+        case .number: .scalar
+        case .string: .string
+        case .selector, .aggregation: .vector
+        case .matrix, .subquery: .matrix
+        case .unary(let e): e.operand.type
+        case .binary(let e): e.left.type == .scalar && e.right.type == .scalar ? .scalar : .vector
+        case .call(let e): e.function.result
+        case .parentheses(let e): e.expression.type
+        }
+    }
+}

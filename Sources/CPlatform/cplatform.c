@@ -2,6 +2,7 @@
 #include "cplatform.h"
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 static uint32_t table[8][256];
 
@@ -54,3 +55,5 @@ uint32_t cplatform_crc32c(uint32_t crc, const void *bytes, size_t length) {
 }
 
 int cplatform_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
+
+void cplatform_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }

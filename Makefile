@@ -1,0 +1,34 @@
+# What can be done here; `make` alone lists it.
+SHELL := /bin/bash
+BINARY := .build/release/martlet
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib --product martlet
+
+.PHONY: help deps build run test lint format bench fuzz clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+deps: ## install the Debian packages that the build needs
+	@scripts/install-packages.sh build
+
+build: deps ## build the release binary, .build/release/martlet
+	@$(SWIFT_RELEASE)
+
+run: build ## scrape this machine and martlet itself, serve http://127.0.0.1:9090
+	@scripts/quickstart.sh $(BINARY)
+
+test: ## install what the tests need and run them all
+	@scripts/install-packages.sh build test
+	@scripts/test.sh
+
+lint: ## check the format and build without warnings
+	@scripts/lint.sh
+
+format: ## format all Swift sources
+	@swift format -i -r Package.swift Sources Tests
+
+bench: build ## print the micro-benchmarks
+	@scripts/bench.sh
+
+clean: ## remove what was built
+	@rm -rf .build Benchmarks/.build

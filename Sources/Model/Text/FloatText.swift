@@ -142,12 +142,13 @@ public enum FloatText {
         appendInt(Int64(exponent.magnitude), to: &out)
     }
 
-    /// Go's `'g', -1` and `%g`: exponent form below 1e-4 and from 1e21 on.
+    /// Go's `'g', -1`, `%g` and `%v`: exponent form below 1e-4 and from 1e6 on.
     public static func appendGeneral(_ value: Double, to out: inout [UInt8]) {
-        if appendSpecial(value, to: &out) || appendInteger(value, to: &out) { return }
+        if appendSpecial(value, to: &out) { return }
+        if value.magnitude < 1e6, appendInteger(value, to: &out) { return }
         let d = Digits(value)
         let exponent = d.point - 1
-        if value != 0, exponent < -4 || exponent >= max(d.digits.count, 21) {
+        if value != 0, exponent < -4 || exponent >= 6 {
             appendExponent(d, to: &out)
         } else {
             appendFixed(d, to: &out)

@@ -1,0 +1,69 @@
+import Foundation
+import Testing
+
+/// Rules that a program can check, each with what to do instead.
+@Suite("Tidy")
+struct TidyTests {
+    static let banned: [(text: String, instead: String)] = [
+        ("try" + "!", "throw, or handle the error"),
+        ("import " + "Foundation", "use Glibc and the rooms: Foundation brings ICU into the binary"),
+        ("fatal" + "Error(", "throw for the world's mistakes, precondition for ours"),
+        ("FIX" + "ME", "fix it or open an issue"),
+        ("TO" + "DO", "do it or open an issue"),
+    ]
+
+    @Test("no banned construct in Sources")
+    func bannedConstructs() throws {
+        for file in try House.swiftFiles("Sources") {
+            let text = try House.text(file)
+            for (construct, instead) in Self.banned where text.contains(construct) {
+                Issue.record("\(file) has \(construct): \(instead)")
+            }
+        }
+    }
+
+    @Test("no file is longer than two subjects")
+    func length() throws {
+        for file in try House.swiftFiles("Sources") {
+            let lines = try House.text(file).split(separator: "\n", omittingEmptySubsequences: false).count
+            #expect(lines <= 900, "\(file) has \(lines) lines: split it by subject")
+        }
+    }
+
+    @Test("no drawer for everything")
+    func names() throws {
+        for file in try House.swiftFiles("Sources") {
+            let name = file.split(separator: "/").last.map(String.init) ?? ""
+            for drawer in ["Util", "Helper", "Misc", "Common"] {
+                #expect(!name.contains(drawer), "\(file): name it after its subject")
+            }
+        }
+    }
+
+    @Test("committed text names no path of a build machine")
+    func paths() throws {
+        let folders = ["Sources", "Tests", "docs", "scripts", "rules", "dashboards", "examples", "README.md"]
+        for folder in folders {
+            let base = House.root + "/" + folder
+            let files = FileManager.default.enumerator(atPath: base)?.compactMap { $0 as? String } ?? [""]
+            for file in files.isEmpty ? [""] : files {
+                let path = file.isEmpty ? base : base + "/" + file
+                guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { continue }
+                #expect(!text.contains("/" + "work/"), "\(folder)/\(file) names a path of a build machine")
+            }
+        }
+    }
+
+    @Test("every relative link in the documents leads somewhere")
+    func links() throws {
+        let documents = try FileManager.default.contentsOfDirectory(atPath: House.root + "/docs").map { "docs/" + $0 }
+        for document in documents + ["README.md", "CONTRIBUTING.md"] where document.hasSuffix(".md") {
+            let text = try House.text(document)
+            let folder = document.contains("/") ? "docs/" : ""
+            for match in text.matches(of: /\]\(([^)#:]+)(#[^)]*)?\)/) {
+                let target = House.root + "/" + folder + match.1
+                #expect(FileManager.default.fileExists(atPath: target), "\(document) links to \(match.1)")
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Glibc
+import TestSupport
+
+/// A process that a test starts and surely ends.
+final class Daemon {
+    let process: Process
+    let port: UInt16
+    let probe: HTTPProbe
+    private let log: URL
+
+    /// Starts `binary`; its output goes to a file that ``logText`` reads.
+    init(_ binary: String, _ arguments: [String], port: UInt16, folder: URL) throws {
+        self.port = port
+        probe = HTTPProbe(port: port)
+        log = folder.appendingPathComponent("log-\(UUID().uuidString).txt")
+        FileManager.default.createFile(atPath: log.path, contents: nil)
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: binary)
+        process.arguments = arguments
+        process.currentDirectoryURL = folder
+        let handle = try FileHandle(forWritingTo: log)
+        process.standardOutput = handle
+        process.standardError = handle
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+    }
+
+    /// The real binary that this checkout built.
+    static var martlet: String {
+        ProcessInfo.processInfo.environment["MARTLET_BINARY"] ?? SharedFolder.projectRoot + "/.build/debug/martlet"
+    }
+
+    var logText: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
+    /// Asks until `condition` holds; false after `seconds`.
+    static func wait(_ seconds: Double = 30, until condition: () throws -> Bool) rethrows -> Bool {
+        let deadline = Date().addingTimeInterval(seconds)
+        while Date() < deadline {
+            if try condition() { return true }
+            usleep(20_000)
+        }
+        return false
+    }
+
+    func waitReady(_ seconds: Double = 30) -> Bool {
+        Self.wait(seconds) { probe.get("/-/ready")?.status == 200 }
+    }
+
+    func kill9() {
+        Glibc.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
+    /// SIGTERM, then the exit status.
+    @discardableResult
+    func terminate() -> Int32 {
+        if process.isRunning { process.terminate() }
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+
+    deinit {
+        if process.isRunning {
+            Glibc.kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
+    }
+}
+
+/// A folder that goes away with the test.
+final class Folder {
+    let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-test-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    func write(_ name: String, _ text: String) throws -> String {
+        let file = url.appendingPathComponent(name)
+        try text.write(to: file, atomically: true, encoding: .utf8)
+        return file.path
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+}

@@ -14,7 +14,7 @@ final class Daemon {
         self.port = port
         probe = HTTPProbe(port: port)
         log = folder.appendingPathComponent("log-\(UUID().uuidString).txt")
-        FileManager.default.createFile(atPath: log.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         process = Process()
         process.executableURL = URL(fileURLWithPath: binary)
         process.arguments = arguments

@@ -1,1 +1,1 @@
-// Room under construction: the first real file replaces this one.
+enum _NotifyPlaceholder {}

@@ -1,0 +1,122 @@
+import CRE2
+
+/// A regular expression in RE2's syntax that is searched for anywhere in a text; a dot does not match newlines.
+///
+/// The counterpart of Go's `regexp.MatchString` and `ReplaceAllString`, where ``AnchoredRegex`` is that of Prometheus's
+/// label matchers.
+public final class SearchRegex: Sendable {
+    // SAFETY: RE2 objects are immutable after construction and may be used from many threads.
+    nonisolated(unsafe) private let pattern: OpaquePointer
+
+    /// Compiles `source`; throws RE2's reason if it is no valid expression.
+    public init(_ source: String) throws(AnchoredRegex.SyntaxError) {
+        var text = "(?-s)" + source
+        guard
+            let pattern = text.withUTF8({ utf8 in
+                utf8.withMemoryRebound(to: CChar.self) { cre2_new($0.baseAddress, $0.count) }
+            })
+        else { throw AnchoredRegex.SyntaxError(expression: source, reason: "out of memory") }
+        if let reason = cre2_error(pattern) {
+            let reason = String(cString: reason)
+            cre2_free(pattern)
+            throw AnchoredRegex.SyntaxError(expression: source, reason: reason)
+        }
+        self.pattern = pattern
+    }
+
+    deinit { cre2_free(pattern) }
+
+    private var groups: Int { Int(cre2_groups(pattern)) + 1 }
+
+    /// Start and end of each group of the first match at or behind `from`; −1 for a group that took no part.
+    private func search(_ text: [UInt8], from: Int) -> [Int64]? {
+        var spans = [Int64](repeating: -1, count: groups * 2)
+        let found = text.withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) {
+                cre2_search_groups(pattern, $0.baseAddress, $0.count, from, &spans, Int32(groups)) != 0
+            }
+        }
+        return found ? spans : nil
+    }
+
+    /// Whether some part of `text` matches.
+    public func matches(_ text: String) -> Bool {
+        var text = Array(text.utf8)
+        // RE2 takes a null pointer for a group that did not match, so an empty text must still have an address.
+        if text.isEmpty { text.reserveCapacity(1) }
+        return search(text, from: 0) != nil
+    }
+
+    /// Replaces every match, left to right and without overlap, by `template` (`$1`, `${name}`, `$$`), as Go's
+    /// `ReplaceAllString` does; an empty match right behind a match is none.
+    public func replaceAll(in text: String, with template: String) -> String {
+        let text = Array(text.utf8)
+        let template = Array(template.utf8)
+        var out: [UInt8] = []
+        var (copied, at, lastEnd) = (0, 0, -1)
+        while at <= text.count, let spans = search(text, from: at), spans.count >= 2 {
+            let (start, end) = (Int(spans[0]), Int(spans[1]))
+            guard start >= copied, end >= start, end <= text.count else { break }
+            if !(start == end && start == lastEnd) {
+                out.append(contentsOf: text[copied..<start])
+                expand(template, spans, text, into: &out)
+                copied = end
+                lastEnd = end
+            }
+            if end > at {
+                at = end
+            } else {
+                // An empty match: step over one character.
+                at += 1
+                while at < text.count, text[at] & 0xC0 == 0x80 { at += 1 }
+            }
+        }
+        out.append(contentsOf: text[copied...])
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    /// Go's `Regexp.Expand`; see ``AnchoredRegex/expand(_:matching:)``.
+    private func expand(_ template: [UInt8], _ spans: [Int64], _ text: [UInt8], into out: inout [UInt8]) {
+        let dollar = UInt8(ascii: "$")
+        var at = 0
+        while at < template.count {
+            let c = template[at]
+            guard c == dollar, at + 1 < template.count else {
+                out.append(c)
+                at += 1
+                continue
+            }
+            if template[at + 1] == dollar {
+                out.append(c)
+                at += 2
+                continue
+            }
+            let isBraced = template[at + 1] == UInt8(ascii: "{")
+            let start = at + (isBraced ? 2 : 1)
+            var end = start
+            while end < template.count, Self.isWord(template[end]) { end += 1 }
+            if start == end || (isBraced && (end >= template.count || template[end] != UInt8(ascii: "}"))) {
+                out.append(c)
+                at += 1
+                continue
+            }
+            let name = template[start..<end]
+            let index =
+                Int(String(decoding: name, as: UTF8.self))
+                ?? name.withUnsafeBufferPointer { buffer in
+                    buffer.withMemoryRebound(to: CChar.self) {
+                        Int(cre2_group_named(pattern, $0.baseAddress, $0.count))
+                    }
+                }
+            if index >= 0, index < spans.count / 2, spans[2 * index] >= 0 {
+                out.append(contentsOf: text[Int(spans[2 * index])..<Int(spans[2 * index + 1])])
+            }
+            at = end + (isBraced ? 1 : 0)
+        }
+    }
+
+    private static func isWord(_ c: UInt8) -> Bool {
+        c == UInt8(ascii: "_") || (c | 0x20 >= UInt8(ascii: "a") && c | 0x20 <= UInt8(ascii: "z"))
+            || (c >= UInt8(ascii: "0") && c <= UInt8(ascii: "9"))
+    }
+}

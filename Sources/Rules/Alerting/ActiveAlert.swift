@@ -1,0 +1,47 @@
+import Model
+
+/// Where an alert stands.
+package enum AlertState: Int, Sendable, Comparable, CaseIterable {
+    /// Not evaluated yet; only rules are in this state.
+    case unknown
+    case inactive
+    case pending
+    case firing
+
+    package static func < (a: AlertState, b: AlertState) -> Bool { a.rawValue < b.rawValue }
+
+    /// The word of the API and of the label `alertstate`.
+    package var name: String { "\(self)" }
+}
+
+/// One label set for which an alerting rule's expression gives, or lately gave, a result. Times are ms, 0 for never.
+package struct ActiveAlert: Sendable {
+    package var state: AlertState
+    package var labels: Labels
+    package var annotations: Labels
+    /// NaN for a histogram.
+    package var value: Double
+    /// Since when the expression gives a result.
+    package var activeAt: Int64
+    package var firedAt: Int64 = 0
+    package var resolvedAt: Int64 = 0
+    package var keepFiringSince: Int64 = 0
+    package var lastSentAt: Int64 = 0
+    /// Until when receivers may take it for firing.
+    package var validUntil: Int64 = 0
+
+    init(labels: Labels, annotations: Labels, value: Double, activeAt: Int64) {
+        state = .pending
+        self.labels = labels
+        self.annotations = annotations
+        self.value = value
+        self.activeAt = activeAt
+    }
+
+    /// Whether it is to be sent at `now`: on change, and again every `resendDelay`.
+    func needsSending(at now: Int64, resendDelay: Int64) -> Bool {
+        if state == .pending { return false }
+        if resolvedAt > lastSentAt { return true }
+        return lastSentAt == 0 || lastSentAt + resendDelay < now
+    }
+}

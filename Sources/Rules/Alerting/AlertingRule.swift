@@ -1,0 +1,210 @@
+import Model
+
+/// An alerting rule and the alerts it holds. A value: an evaluation makes the next one.
+struct AlertingRule: Sendable {
+    /// How long a resolved alert is kept, so that its resolution is sent again, ms.
+    static let resolvedRetention: Int64 = 15 * 60_000
+
+    let definition: RuleDefinition
+    private let labelTemplates: [(name: String, template: AlertTemplate)]
+    private let annotationTemplates: [(name: String, template: AlertTemplate)]
+    private(set) var active: [Labels: ActiveAlert] = [:]
+    /// Whether the state before the start has been looked up; until then no `ALERTS` are written.
+    var isRestored: Bool
+    private(set) var hasBeenEvaluated = false
+
+    /// Parses the templates.
+    ///
+    /// - Throws: `label "x": …` or `annotation "x": …`.
+    init(_ definition: RuleDefinition, isRestored: Bool) throws(RuleError) {
+        self.definition = definition
+        self.isRestored = isRestored
+        labelTemplates = try Self.parse(definition.labels, "label", definition.name)
+        annotationTemplates = try Self.parse(definition.annotations, "annotation", definition.name)
+    }
+
+    private static func parse(
+        _ labels: [Label], _ kind: String, _ alert: String
+    ) throws(RuleError) -> [(name: String, template: AlertTemplate)] {
+        var result: [(name: String, template: AlertTemplate)] = []
+        for label in labels {
+            do throws(TemplateError) {
+                result.append((label.name, try AlertTemplate(label.value, alert: alert)))
+            } catch {
+                throw RuleError("\(kind) \(GoQuote.quote(label.name)): \(error.description)")
+            }
+        }
+        return result
+    }
+
+    /// The rule's state: the highest of its alerts'.
+    var state: AlertState {
+        guard hasBeenEvaluated else { return .unknown }
+        return active.values.map(\.state).max() ?? .inactive
+    }
+
+    /// Goes on where a replaced rule of the same name and labels stopped.
+    mutating func takeState(of old: AlertingRule) {
+        active = old.active
+        isRestored = old.isRestored
+        hasBeenEvaluated = old.hasBeenEvaluated
+    }
+
+    /// Alerts by labels, for a stable order.
+    var alerts: [ActiveAlert] { active.values.sorted { $0.labels < $1.labels } }
+
+    mutating func change(_ labels: Labels, _ body: (inout ActiveAlert) -> Void) {
+        if var alert = active[labels] {
+            body(&alert)
+            active[labels] = alert
+        }
+    }
+
+    // MARK: Evaluation
+
+    /// Moves every alert to its state at `time` by the expression's result.
+    ///
+    /// - Returns: `ALERTS` and `ALERTS_FOR_STATE`, once restored.
+    mutating func evaluate(
+        _ samples: [RuleSample], at time: Int64, queryOffset: Int64, limit: Int, _ environment: RuleEnvironment,
+        warn: (String) -> Void
+    ) throws(RuleError) -> [RuleSample] {
+        hasBeenEvaluated = true
+        let found = try expand(samples, at: time, queryOffset: queryOffset, environment, warn: warn)
+        for (labels, alert) in found {
+            if var known = active[labels], known.state != .inactive {
+                known.value = alert.value
+                known.annotations = alert.annotations
+                active[labels] = known
+            } else {
+                active[labels] = alert
+            }
+        }
+        var result: [RuleSample] = []
+        var count = 0
+        for alert in alerts {
+            guard let next = advance(alert, isPresent: found[alert.labels] != nil, at: time) else {
+                active[alert.labels] = nil
+                continue
+            }
+            active[alert.labels] = next
+            if next.state == .inactive { continue }
+            count += 1
+            if isRestored { append(next, to: &result) }
+        }
+        if limit > 0, count > limit {
+            active = [:]
+            throw RuleError("exceeded limit of \(limit) with \(count) alerts")
+        }
+        return result
+    }
+
+    /// The alert's next state; nil if it can be forgotten.
+    private func advance(_ alert: ActiveAlert, isPresent: Bool, at time: Int64) -> ActiveAlert? {
+        var alert = alert
+        if !isPresent {
+            var staysFiring = false
+            if alert.state == .firing, definition.keepFiringFor > 0 {
+                if alert.keepFiringSince == 0 { alert.keepFiringSince = time }
+                staysFiring = time - alert.keepFiringSince < definition.keepFiringFor
+            }
+            if alert.state == .pending
+                || (alert.resolvedAt != 0 && time - alert.resolvedAt > Self.resolvedRetention)
+            {
+                return nil
+            }
+            if alert.state != .inactive, !staysFiring {
+                alert.state = .inactive
+                alert.resolvedAt = time
+            }
+            if !staysFiring { return alert }
+        } else {
+            alert.keepFiringSince = 0
+        }
+        if alert.state == .pending, time - alert.activeAt >= definition.holdDuration {
+            alert.state = .firing
+            alert.firedAt = time
+        } else if alert.state == .firing, alert.keepFiringSince == 0, time - alert.activeAt < definition.holdDuration {
+            // The rule was reloaded with a longer `for`.
+            alert.state = .pending
+            alert.firedAt = 0
+        }
+        return alert
+    }
+
+    /// The label sets and annotations of a result.
+    private func expand(
+        _ samples: [RuleSample], at time: Int64, queryOffset: Int64, _ environment: RuleEnvironment,
+        warn: (String) -> Void
+    ) throws(RuleError) -> [Labels: ActiveAlert] {
+        var found: [Labels: ActiveAlert] = [:]
+        let queryText = environment.queryText
+        let functions = TemplateFunctions(now: time, externalURL: environment.externalURL) { text in
+            try queryText(text, time - queryOffset).map { TemplateSample(labels: $0.labels, value: $0.value) }
+        }
+        for sample in samples {
+            let data = TemplateData(
+                labels: sample.labels, externalLabels: environment.externalLabels,
+                externalURL: environment.externalURL,
+                value: sample.histogram.map { .histogram($0, environment.histogramText($0)) } ?? .float(sample.value))
+            func text(_ template: AlertTemplate) -> String {
+                do throws(TemplateError) {
+                    return try template.expand(data, functions)
+                } catch {
+                    warn("Expanding alert template failed: \(error.description)")
+                    return "<error expanding template: \(error.description)>"
+                }
+            }
+            var builder = LabelsBuilder(sample.labels)
+            builder.remove(Labels.nameLabel)
+            for (name, template) in labelTemplates { builder.set(name, text(template)) }
+            builder.set("alertname", definition.name)
+            let labels = builder.labels()
+            var annotations = LabelsBuilder()
+            for (name, template) in annotationTemplates { annotations.set(name, text(template)) }
+            let alert = ActiveAlert(
+                labels: labels, annotations: annotations.labels(), value: sample.value, activeAt: time)
+            guard found.updateValue(alert, forKey: labels) == nil else {
+                throw RuleError("vector contains metrics with the same labelset after applying alert labels")
+            }
+        }
+        return found
+    }
+
+    private func append(_ alert: ActiveAlert, to result: inout [RuleSample]) {
+        // The rule's labels lie under the alert's, so that a label whose template gave nothing shows its text.
+        var builder = LabelsBuilder(Labels(definition.labels.map { ($0.name, $0.value) }))
+        for label in alert.labels.pairs { builder.set(label.name, label.value) }
+        builder.set("alertname", definition.name)
+        builder.set(Labels.nameLabel, "ALERTS_FOR_STATE")
+        let forState = builder.labels()
+        builder.set(Labels.nameLabel, "ALERTS")
+        builder.set("alertstate", alert.state.name)
+        result.append(RuleSample(labels: builder.labels(), value: 1))
+        result.append(
+            RuleSample(labels: forState, value: Double(GoTime.floorDivide(alert.activeAt, 1000))))
+    }
+
+    // MARK: Sending
+
+    /// The alerts that are to be sent at `time`, marked as sent.
+    mutating func takeAlertsToSend(
+        at time: Int64, interval: Int64, resendDelay: Int64, externalURL: String
+    ) -> [Alert] {
+        let validity = 4 * max(interval, resendDelay)
+        let url = "\(externalURL)/graph?g0.expr=\(URLText.queryEscape(definition.expression.text))&g0.tab=1"
+        var result: [Alert] = []
+        for alert in alerts where alert.needsSending(at: time, resendDelay: resendDelay) {
+            change(alert.labels) {
+                $0.lastSentAt = time
+                $0.validUntil = time + validity
+            }
+            result.append(
+                Alert(
+                    labels: alert.labels, annotations: alert.annotations, startsAt: alert.firedAt,
+                    endsAt: alert.resolvedAt != 0 ? alert.resolvedAt : time + validity, generatorURL: url,
+                    updatedAt: time))
+        }
+        return result
+    }
+}

@@ -1,0 +1,49 @@
+import Model
+
+extension AlertingRule {
+    /// Sets since when the alerts are active, from the `ALERTS_FOR_STATE` that was written before a restart.
+    ///
+    /// Time during which nobody evaluated does not count towards `for`; an alert that was about to fire still waits the
+    /// grace period, so that a fault of the restart itself does not page.
+    mutating func restore(at now: Int64, _ environment: RuleEnvironment) throws {
+        guard !isRestored else { return }
+        let hold = definition.holdDuration
+        guard hold >= environment.forGracePeriod, !active.isEmpty, let source = environment.source else {
+            isRestored = true
+            return
+        }
+        var matchers = [
+            Matcher(name: Labels.nameLabel, equals: "ALERTS_FOR_STATE"),
+            Matcher(name: "alertname", equals: definition.name),
+        ]
+        // A label with a template has another value in every series.
+        for label in definition.labels where !label.value.contains("{{") {
+            matchers.append(Matcher(name: label.name, equals: label.value))
+        }
+        let series = try source.select(
+            SelectRequest(matchers: matchers, minTime: now - environment.outageTolerance, maxTime: now))
+        var columns = SampleColumns()
+        for index in 0..<series.count {
+            let labels = series.labels(index).withoutName
+            guard active[labels] != nil else { continue }
+            try series.read(index, into: &columns)
+            guard columns.count > 0 else { continue }
+            let value = columns.values[columns.count - 1]
+            // Beyond 2^53 ms no time is meant.
+            guard !Staleness.isMarker(value), value.magnitude < 9e12 else { continue }
+            let downAt = GoTime.floorDivide(columns.timestamps[columns.count - 1], 1000) * 1000
+            let activeBefore = Int64(value) * 1000
+            let remaining = hold - (downAt - activeBefore)
+            let activeAt: Int64 =
+                if remaining <= 0 {
+                    activeBefore
+                } else if remaining < environment.forGracePeriod {
+                    now + environment.forGracePeriod - hold
+                } else {
+                    activeBefore + (now - downAt)
+                }
+            change(labels) { $0.activeAt = activeAt }
+        }
+        isRestored = true
+    }
+}

@@ -1,0 +1,89 @@
+import Model
+import Platform
+import Telemetry
+
+/// One element of an expression's result.
+package struct RuleSample: Sendable {
+    /// The metric name included.
+    package var labels: Labels
+    /// NaN where ``histogram`` is set.
+    package var value: Double
+    package var histogram: FloatHistogram?
+
+    package init(labels: Labels, value: Double, histogram: FloatHistogram? = nil) {
+        self.labels = labels
+        self.value = value
+        self.histogram = histogram
+    }
+}
+
+/// What an expression gave.
+package enum RuleQueryResult: Sendable {
+    case vector([RuleSample])
+    case scalar(Double)
+    /// A matrix or a string, which no rule can use.
+    case other
+
+    func samples() throws(RuleError) -> [RuleSample] {
+        switch self {
+        case .vector(let samples): return samples
+        case .scalar(let value): return [RuleSample(labels: .empty, value: value)]
+        case .other: throw RuleError("rule result is not a vector or scalar")
+        }
+    }
+}
+
+/// Why a rule could not be evaluated.
+package struct RuleError: Error, CustomStringConvertible, Sendable, Equatable {
+    package var description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// What the evaluation of rules needs of the rest of the house.
+package struct RuleEnvironment: Sendable {
+    /// Evaluates a rule's expression at a time in ms.
+    package var query: @Sendable (_ expression: RuleExpression, _ time: Int64) throws -> RuleQueryResult
+    /// Evaluates a text that a template asks for; only vectors and scalars.
+    package var queryText: @Sendable (_ text: String, _ time: Int64) throws -> [RuleSample]
+    /// Prints a histogram for `{{ $value }}`.
+    package var histogramText: @Sendable (FloatHistogram) -> String
+    /// Where results go.
+    package var store: any SampleStore
+    /// Where ``RuleRestorer`` reads `ALERTS_FOR_STATE`; nil if nothing is to be restored.
+    package var source: (any SeriesSource)?
+    /// Who takes alerts; nil drops them.
+    package var alerts: (any AlertSink)?
+    package var clock: any Clock
+    /// Labels of `global.external_labels`, which templates see.
+    package var externalLabels: Labels
+    package var externalURL: String
+    /// How often a firing alert is sent again, ms.
+    package var resendDelay: Int64
+    /// The longest outage over which the `for` state is restored, ms.
+    package var outageTolerance: Int64
+    /// The least time a restored pending alert still waits, ms; shorter `for`s are not restored.
+    package var forGracePeriod: Int64
+
+    package init(
+        query: @escaping @Sendable (RuleExpression, Int64) throws -> RuleQueryResult,
+        queryText: @escaping @Sendable (String, Int64) throws -> [RuleSample],
+        histogramText: @escaping @Sendable (FloatHistogram) -> String = { "{count:\($0.count), sum:\($0.sum)}" },
+        store: any SampleStore, source: (any SeriesSource)? = nil, alerts: (any AlertSink)? = nil, clock: any Clock,
+        externalLabels: Labels = .empty, externalURL: String = "", resendDelay: Int64 = 60_000,
+        outageTolerance: Int64 = 3_600_000, forGracePeriod: Int64 = 600_000
+    ) {
+        self.query = query
+        self.queryText = queryText
+        self.histogramText = histogramText
+        self.store = store
+        self.source = source
+        self.alerts = alerts
+        self.clock = clock
+        self.externalLabels = externalLabels
+        self.externalURL = externalURL
+        self.resendDelay = resendDelay
+        self.outageTolerance = outageTolerance
+        self.forGracePeriod = forGracePeriod
+    }
+}

@@ -1,0 +1,262 @@
+import Model
+import Platform
+import Telemetry
+
+/// What the last evaluation of a rule was like.
+package struct RuleHealth: Sendable {
+    package enum State: String, Sendable {
+        case unknown
+        case good = "ok"
+        case bad = "err"
+    }
+
+    package var state = State.unknown
+    package var lastError: String?
+    /// Nanoseconds.
+    package var duration: Int64 = 0
+    /// When, ms; 0 for never.
+    package var lastEvaluation: Int64 = 0
+}
+
+/// A group of rules and all it remembers: a state machine that is moved by ``evaluate(at:_:)``. A value, so that the
+/// API reads the last finished evaluation while the next one runs.
+struct RuleGroup: Sendable {
+    private static let log = Log("rules")
+
+    /// A rule, its state and the series it wrote last.
+    struct Rule: Sendable {
+        let definition: RuleDefinition
+        /// Set for alerting rules.
+        var alerting: AlertingRule?
+        var health = RuleHealth()
+        /// The series of the last evaluation.
+        var series: [Labels: SeriesRef] = [:]
+    }
+
+    /// Counters since the group came to be.
+    struct Counts: Sendable {
+        var evaluations = 0
+        var failures = 0
+        var iterations = 0
+        var missed = 0
+        /// Samples of the last evaluation.
+        var samples = 0
+    }
+
+    let definition: RuleGroupDefinition
+    let series: SeriesGroup
+    private(set) var rules: [Rule]
+    /// Series of rules that are no longer there; they get their markers with the next evaluation.
+    private var staleSeries: [Labels: SeriesRef] = [:]
+    private(set) var counts = Counts()
+    /// When the last evaluation began, ms; 0 for never.
+    private(set) var lastEvaluation: Int64 = 0
+    /// Nanoseconds.
+    private(set) var lastDuration: Int64 = 0
+    /// Nanoseconds.
+    private(set) var restoreDuration: Int64 = 0
+    private(set) var needsRestore: Bool
+
+    /// Makes a group; `needsRestore` if the state before a restart is to be looked up.
+    init(_ definition: RuleGroupDefinition, needsRestore: Bool, store: any SampleStore) throws(RuleError) {
+        self.definition = definition
+        self.needsRestore = needsRestore
+        rules = []
+        for rule in definition.rules {
+            rules.append(
+                Rule(
+                    definition: rule,
+                    alerting: rule.kind == .alerting ? try AlertingRule(rule, isRestored: !needsRestore) : nil))
+        }
+        series = store.openGroup("rules:" + definition.key)
+    }
+
+    /// Goes on where a group of the same key stopped.
+    mutating func takeState(of old: RuleGroup) {
+        var taken = Set<Int>()
+        for index in rules.indices {
+            let match = old.rules.indices.first {
+                !taken.contains($0) && old.rules[$0].definition.continues(rules[index].definition)
+            }
+            guard let match else { continue }
+            taken.insert(match)
+            rules[index].series = old.rules[match].series
+            if let state = old.rules[match].alerting { rules[index].alerting?.takeState(of: state) }
+        }
+        staleSeries = old.staleSeries
+        for (index, rule) in old.rules.enumerated() where !taken.contains(index) {
+            staleSeries.merge(rule.series) { $1 }
+        }
+        needsRestore = needsRestore && old.needsRestore
+        counts = old.counts
+        lastEvaluation = old.lastEvaluation
+        lastDuration = old.lastDuration
+    }
+
+    // MARK: Schedule
+
+    /// The last time at or before `now` that is a multiple of the interval plus the group's own offset, so that the
+    /// groups' evaluations are spread, always in the same way.
+    func evaluationTime(atOrBefore now: Int64) -> Int64 {
+        let hash = Labels([("name", definition.name), ("file", definition.file)]).stableHash
+        let (interval, overflow) = UInt64(definition.interval).multipliedReportingOverflow(by: 1_000_000)
+        let offset = overflow ? 0 : Int64(hash % interval / 1_000_000)
+        return GoTime.floorDivide(now - offset, definition.interval) * definition.interval + offset
+    }
+
+    /// The evaluation that follows the one for `time`, given that it is `now`; those in between are missed.
+    mutating func nextTime(after time: Int64, now: Int64) -> Int64 {
+        let missed = max(0, (now - time) / definition.interval - 1)
+        counts.missed += Int(missed)
+        counts.iterations += Int(missed)
+        return time + (missed + 1) * definition.interval
+    }
+
+    // MARK: Evaluation
+
+    /// Evaluates all rules for the nominal time `time`, in the order of the file; each sees what those before it wrote.
+    mutating func evaluate(at time: Int64, _ environment: RuleEnvironment) {
+        let began = environment.clock.monotonic()
+        lastEvaluation = environment.clock.now()
+        counts.iterations += 1
+        counts.samples = 0
+        for index in rules.indices {
+            let ruleBegan = environment.clock.monotonic()
+            rules[index].health.lastEvaluation = environment.clock.now()
+            counts.evaluations += 1
+            do {
+                counts.samples += try evaluateRule(index, at: time, environment)
+                rules[index].health.state = .good
+                rules[index].health.lastError = nil
+            } catch {
+                counts.failures += 1
+                rules[index].health.state = .bad
+                rules[index].health.lastError = "\(error)"
+                Self.log.warn(
+                    "Evaluating rule failed",
+                    [
+                        "file": definition.file, "group": definition.name, "name": rules[index].definition.name,
+                        "err": "\(error)",
+                    ])
+            }
+            rules[index].health.duration = environment.clock.monotonic() - ruleBegan
+        }
+        if !staleSeries.isEmpty {
+            markStale(staleSeries, at: time - definition.queryOffset, environment)
+            staleSeries = [:]
+        }
+        lastDuration = environment.clock.monotonic() - began
+    }
+
+    /// Evaluates one rule, sends its alerts and stores its samples; returns how many.
+    private mutating func evaluateRule(_ index: Int, at time: Int64, _ environment: RuleEnvironment) throws -> Int {
+        let definition = rules[index].definition
+        let group = self.definition
+        let stamp = time - group.queryOffset
+        let result = try environment.query(definition.expression, stamp).samples()
+        let samples: [RuleSample]
+        if rules[index].alerting != nil {
+            let evaluated = try rules[index].alerting?.evaluate(
+                result, at: time, queryOffset: group.queryOffset, limit: group.limit, environment,
+                warn: { Self.log.warn($0, ["alert": definition.name]) })
+            samples = evaluated ?? []
+            let alerts =
+                rules[index].alerting?.takeAlertsToSend(
+                    at: time, interval: group.interval, resendDelay: environment.resendDelay,
+                    externalURL: environment.externalURL) ?? []
+            if !alerts.isEmpty { environment.alerts?.send(alerts) }
+        } else {
+            samples = try RecordingRule.evaluate(definition, result, limit: group.limit)
+        }
+        try store(samples, of: index, at: stamp, environment)
+        return samples.count
+    }
+
+    /// Stores a rule's samples, and markers for the series that it no longer gives, as one batch.
+    private mutating func store(
+        _ samples: [RuleSample], of index: Int, at stamp: Int64, _ environment: RuleEnvironment
+    ) throws {
+        var batch = SampleBatch(timestamp: stamp)
+        var written: [Labels: SeriesRef] = [:]
+        for sample in samples {
+            let known = rules[index].series[sample.labels]
+            let ref = try known ?? environment.store.resolve(sample.labels, in: series)
+            written[sample.labels] = ref
+            if let histogram = sample.histogram {
+                batch.append(ref, histogram, at: stamp)
+            } else {
+                batch.append(ref, sample.value)
+            }
+        }
+        let gone = rules[index].series.filter { written[$0.key] == nil }
+        for ref in gone.values { batch.append(ref, Staleness.marker) }
+        // Even when the disk is full the series of this evaluation are the ones that the next is compared with.
+        rules[index].series = written
+        if batch.count == 0 { return }
+        var outcome = try environment.store.commit(batch, in: series, durability: .written)
+        let forgotten = outcome.rejected.filter { $0.reason == .unknownSeries }
+        if !forgotten.isEmpty {
+            // The store dropped series in the meantime: ask for them again, once.
+            var again = SampleBatch(timestamp: stamp)
+            for (position, _) in forgotten where position < samples.count {
+                let sample = samples[position]
+                let ref = try environment.store.resolve(sample.labels, in: series)
+                rules[index].series[sample.labels] = ref
+                if let histogram = sample.histogram {
+                    again.append(ref, histogram, at: stamp)
+                } else {
+                    again.append(ref, sample.value)
+                }
+            }
+            outcome.rejected.removeAll { $0.reason == .unknownSeries }
+            if again.count > 0 {
+                outcome.rejected += try environment.store.commit(again, in: series, durability: .written).rejected
+            }
+        }
+        // Markers may come too late, when a renamed rule writes the same series; that is no fault of the rule.
+        if let first = outcome.rejected.first(where: { $0.index < samples.count }) {
+            throw RuleError(first.reason.rawValue)
+        }
+    }
+
+    private func markStale(_ stale: [Labels: SeriesRef], at stamp: Int64, _ environment: RuleEnvironment) {
+        let current = rules.reduce(into: Set<Labels>()) { $0.formUnion($1.series.keys) }
+        var batch = SampleBatch(timestamp: stamp)
+        for (labels, ref) in stale where !current.contains(labels) { batch.append(ref, Staleness.marker) }
+        guard batch.count > 0 else { return }
+        do {
+            _ = try environment.store.commit(batch, in: series, durability: .written)
+        } catch {
+            Self.log.warn(
+                "Marking series of removed rules failed", ["group": definition.name, "err": "\(error)"])
+        }
+    }
+
+    /// Marks everything the group wrote as ended at `stamp`; for a group that has been removed.
+    mutating func end(at stamp: Int64, _ environment: RuleEnvironment) {
+        for index in rules.indices {
+            staleSeries.merge(rules[index].series) { $1 }
+            rules[index].series = [:]
+        }
+        markStale(staleSeries, at: stamp, environment)
+        staleSeries = [:]
+    }
+
+    /// Looks up since when alerts have been pending or firing before the restart.
+    mutating func restore(at now: Int64, _ environment: RuleEnvironment) {
+        let began = environment.clock.monotonic()
+        for index in rules.indices {
+            do {
+                try rules[index].alerting?.restore(at: now, environment)
+            } catch {
+                Self.log.error(
+                    "Failed to restore 'for' state",
+                    [
+                        "group": definition.name, "alert": rules[index].definition.name, "err": "\(error)",
+                    ])
+            }
+        }
+        needsRestore = false
+        restoreDuration = environment.clock.monotonic() - began
+    }
+}

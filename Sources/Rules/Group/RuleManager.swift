@@ -1,0 +1,189 @@
+import Model
+import Platform
+import Synchronization
+import Telemetry
+
+/// Runs the rule groups of the configuration, each in a task of its own.
+///
+/// ``apply(_:environment:)`` may be called any number of times, before and after ``start()``; groups that stay keep
+/// their state.
+package final class RuleManager: Sendable {
+    /// A group and the task that evaluates it.
+    private final class Runner: Sendable {
+        let key: String
+        let group: Mutex<RuleGroup>
+        let task = Mutex<Task<Void, Never>?>(nil)
+
+        init(_ group: RuleGroup) {
+            key = group.definition.key
+            self.group = Mutex(group)
+        }
+
+        var current: RuleGroup { group.withLock { $0 } }
+    }
+
+    private struct State {
+        var environment: RuleEnvironment
+        /// In the order of the configuration.
+        var runners: [Runner] = []
+        var farewells: [Task<Void, Never>] = []
+        var isStarted = false
+        /// Groups that are there from the first configuration on restore their state.
+        var isFirst = true
+    }
+
+    private let state: Mutex<State>
+    private let metrics: RuleMetrics
+
+    /// Makes a manager without groups.
+    package init(environment: RuleEnvironment, metrics registry: MetricRegistry = MetricRegistry()) {
+        state = Mutex(State(environment: environment))
+        let metrics = RuleMetrics(registry)
+        self.metrics = metrics
+        registry.addCollector { [weak self] in
+            guard let self else { return [] }
+            return metrics.families(self.status())
+        }
+    }
+
+    /// Replaces the groups. A group that has not changed goes on undisturbed; of one that has, rules of the same name
+    /// and labels keep their alerts and series. Nothing changes if a group cannot be made.
+    ///
+    /// - Parameters:
+    ///   - definitions: All groups of all files.
+    ///   - change: Adapts what rules see of the world, external labels for instance.
+    package func apply(
+        _ definitions: [RuleGroupDefinition], change: (inout RuleEnvironment) -> Void = { _ in }
+    ) throws(RuleError) {
+        let old = state.withLock { $0 }
+        var environment = old.environment
+        change(&environment)
+        var runners: [Runner] = []
+        var keys = Set<String>()
+        var stopped: [Runner] = []
+        for definition in definitions where keys.insert(definition.key).inserted {
+            let known = old.runners.first { $0.key == definition.key }
+            if let known, known.current.definition.isSame(as: definition) {
+                runners.append(known)
+                continue
+            }
+            let group = try RuleGroup(
+                definition, needsRestore: old.isFirst && environment.source != nil, store: environment.store)
+            runners.append(Runner(group))
+            if let known { stopped.append(known) }
+        }
+        let vanished = old.runners.filter { !keys.contains($0.key) }
+        let fresh = runners.filter { runner in !old.runners.contains { $0 === runner } }
+        state.withLock {
+            $0.environment = environment
+            $0.runners = runners
+            $0.isFirst = false
+        }
+        for runner in fresh {
+            let predecessor = stopped.first { $0.key == runner.key }
+            launch(runner, after: predecessor, isStarted: old.isStarted)
+        }
+        for runner in vanished { dismiss(runner, isStarted: old.isStarted) }
+    }
+
+    /// Begins to evaluate.
+    package func start() {
+        let runners = state.withLock { state in
+            state.isStarted = true
+            return state.runners
+        }
+        for runner in runners { launch(runner, after: nil, isStarted: true) }
+    }
+
+    /// Ends all evaluations; returns when those that run have finished.
+    package func stop() async {
+        let (runners, farewells) = state.withLock { state in
+            state.isStarted = false
+            defer { state.farewells = [] }
+            return (state.runners, state.farewells)
+        }
+        let tasks = runners.compactMap { $0.task.withLock { $0 } } + farewells
+        for task in tasks { task.cancel() }
+        for task in tasks { await task.value }
+        for runner in runners { runner.task.withLock { $0 = nil } }
+    }
+
+    /// All groups as they are after their last evaluations, in the order of the configuration.
+    package func status() -> [RuleGroupStatus] {
+        state.withLock { $0.runners }.map { $0.current.status }
+    }
+
+    /// Evaluates every group once for the moment `time`, one after another; for tests and for a last evaluation before
+    /// the end.
+    package func evaluateOnce(at time: Int64) {
+        let (runners, environment) = state.withLock { ($0.runners, $0.environment) }
+        for runner in runners {
+            var group = runner.current
+            group.evaluate(at: time, environment)
+            runner.group.withLock { $0 = group }
+        }
+    }
+
+    // MARK: Tasks
+
+    private var environment: RuleEnvironment { state.withLock { $0.environment } }
+
+    /// Starts the task of `runner`, once that of `predecessor` has ended and given its state.
+    private func launch(_ runner: Runner, after predecessor: Runner?, isStarted: Bool) {
+        let before = predecessor?.task.withLock { $0 }
+        before?.cancel()
+        guard isStarted else {
+            if let predecessor { runner.group.withLock { $0.takeState(of: predecessor.current) } }
+            return
+        }
+        runner.task.withLock { task in
+            guard task == nil else { return }
+            task = Task { [weak self] in
+                await before?.value
+                if let predecessor { runner.group.withLock { $0.takeState(of: predecessor.current) } }
+                await self?.run(runner)
+            }
+        }
+    }
+
+    /// Ends a group that is no longer configured. Its series get their markers after two intervals, so that a renamed
+    /// rule that writes the same series has begun by then.
+    private func dismiss(_ runner: Runner, isStarted: Bool) {
+        let before = runner.task.withLock { $0 }
+        before?.cancel()
+        guard isStarted else { return }
+        let farewell = Task { [weak self] in
+            await before?.value
+            guard let self else { return }
+            let environment = self.environment
+            var group = runner.current
+            let now = environment.clock.now()
+            try? await environment.clock.sleep(until: now + 2 * group.definition.interval)
+            if !Task.isCancelled { group.end(at: now, environment) }
+            environment.store.closeGroup(group.series)
+        }
+        state.withLock { $0.farewells.append(farewell) }
+    }
+
+    private func run(_ runner: Runner) async {
+        var environment = self.environment
+        let clock = environment.clock
+        var group = runner.current
+        var time = group.evaluationTime(atOrBefore: clock.now()) + group.definition.interval
+        var evaluations = 0
+        while !Task.isCancelled {
+            do { try await clock.sleep(until: time) } catch { return }
+            environment = self.environment
+            group = runner.current
+            group.evaluate(at: time, environment)
+            evaluations += 1
+            // The first evaluation may come before anything has been scraped; the second has seen recording rules too.
+            if group.needsRestore, evaluations >= 2 { group.restore(at: clock.now(), environment) }
+            metrics.observe(group)
+            let next = group.nextTime(after: time, now: clock.now())
+            let result = group
+            runner.group.withLock { $0 = result }
+            time = next
+        }
+    }
+}

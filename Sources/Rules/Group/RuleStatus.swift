@@ -1,0 +1,76 @@
+import Model
+
+/// A group as the API shows it.
+package struct RuleGroupStatus: Sendable {
+    package var file: String
+    package var name: String
+    /// Milliseconds.
+    package var interval: Int64
+    package var limit: Int
+    /// Milliseconds.
+    package var queryOffset: Int64
+    package var rules: [RuleStatus]
+    /// When the last evaluation began, ms; 0 for never.
+    package var lastEvaluation: Int64
+    /// Nanoseconds.
+    package var evaluationTime: Int64
+    package var counts: Counts
+
+    /// Numbers of the group's metrics.
+    package struct Counts: Sendable {
+        package var evaluations: Int
+        package var failures: Int
+        package var iterations: Int
+        package var missed: Int
+        package var lastSamples: Int
+        /// Nanoseconds.
+        package var restoreDuration: Int64
+    }
+
+    /// `file;name`.
+    package var key: String { file + ";" + name }
+}
+
+/// A rule as the API shows it.
+package struct RuleStatus: Sendable {
+    package var kind: RuleDefinition.Kind
+    package var name: String
+    /// The expression in canonical form.
+    package var query: String
+    /// The group's labels included.
+    package var labels: Labels
+    package var annotations: Labels
+    /// Milliseconds.
+    package var holdDuration: Int64
+    /// Milliseconds.
+    package var keepFiringFor: Int64
+    package var health: RuleHealth
+    /// Set for alerting rules.
+    package var state: AlertState?
+    /// Those that are pending or firing; resolved ones are not shown.
+    package var alerts: [ActiveAlert]
+}
+
+extension RuleGroup {
+    /// The group as it is after its last evaluation.
+    var status: RuleGroupStatus {
+        RuleGroupStatus(
+            file: definition.file, name: definition.name, interval: definition.interval, limit: definition.limit,
+            queryOffset: definition.queryOffset, rules: rules.map(\.status), lastEvaluation: lastEvaluation,
+            evaluationTime: lastDuration,
+            counts: .init(
+                evaluations: counts.evaluations, failures: counts.failures, iterations: counts.iterations,
+                missed: counts.missed, lastSamples: counts.samples, restoreDuration: restoreDuration))
+    }
+}
+
+extension RuleGroup.Rule {
+    fileprivate var status: RuleStatus {
+        RuleStatus(
+            kind: definition.kind, name: definition.name, query: definition.expression.text,
+            labels: Labels(definition.labels.map { ($0.name, $0.value) }),
+            annotations: Labels(definition.annotations.map { ($0.name, $0.value) }),
+            holdDuration: definition.holdDuration, keepFiringFor: definition.keepFiringFor, health: health,
+            state: alerting?.state, alerts: alerting?.alerts.filter { $0.state != .inactive } ?? [])
+    }
+}

@@ -1,0 +1,314 @@
+import Glibc
+import Model
+
+/// Go's `fmt` for the values of templates.
+enum GoFormat {
+    /// A width or precision above this is an error, so that a template cannot ask for unbounded memory.
+    static let maximumWidth = 1000
+
+    /// Flags, width and precision of a verb.
+    struct Options {
+        var minus = false
+        var plus = false
+        var sharp = false
+        var space = false
+        var zero = false
+        var width: Int?
+        var precision: Int?
+    }
+
+    // MARK: %v
+
+    /// `%v`.
+    static func plain(_ value: TemplateValue) -> String {
+        switch value {
+        case .null: "<nil>"
+        case .bool(let value): value ? "true" : "false"
+        case .integer(let value): String(value)
+        case .float(let value): general(value)
+        case .string(let value): value
+        case .list(let values): "[" + values.map(plain).joined(separator: " ") + "]"
+        case .labels(let labels): "map[" + sorted(labels).map { "\($0.key):\($0.value)" }.joined(separator: " ") + "]"
+        case .map(let entries):
+            "map[" + sorted(entries).map { "\($0.key):\(plain($0.value))" }.joined(separator: " ") + "]"
+        case .sample(let sample): "{\(plain(.labels(sample.labels))) \(general(sample.value))}"
+        case .histogram(_, let text): text
+        case .time(let nanoseconds): GoTime(nanoseconds: nanoseconds).description
+        case .duration(let nanoseconds): GoTime.duration(nanoseconds)
+        case .data(let data):
+            "{\(plain(.labels(data.labels))) \(plain(.labels(data.externalLabels))) \(data.externalURL) "
+                + plain(value: data.value) + "}"
+        }
+    }
+
+    static func plain(value: TemplateData.Value) -> String {
+        switch value {
+        case .float(let value): general(value)
+        case .histogram(_, let text): text
+        }
+    }
+
+    /// Entries by key, bytewise.
+    static func sorted<V>(_ entries: [String: V]) -> [(key: String, value: V)] {
+        entries.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+    }
+
+    // MARK: Floats
+
+    /// `%v` and `%g` of a float without precision: the shortest digits, with an exponent if it is below −4 or above 5.
+    static func general(_ value: Double) -> String {
+        guard value.isFinite, value != 0 else { return special(value) ?? (value.sign == .minus ? "-0" : "0") }
+        let text = FloatText.exponent(value)
+        let exponent = Int(text[text.index(after: text.lastIndex(of: "e") ?? text.startIndex)...]) ?? 0
+        return exponent < -4 || exponent > 5 ? text : FloatText.fixed(value)
+    }
+
+    private static func special(_ value: Double) -> String? {
+        value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Inf" : "+Inf") : nil
+    }
+
+    /// C's printf for one double; `verb` is one of `e f g E F G`.
+    static func number(_ value: Double, _ verb: Character, precision: Int) -> String {
+        let format = "%.\(precision)\(verb)"
+        var buffer = [CChar](repeating: 0, count: 400 + precision)
+        let written = withVaList([value]) { vsnprintf(&buffer, buffer.count, format, $0) }
+        guard written > 0, Int(written) < buffer.count else { return general(value) }
+        return String(decoding: buffer[0..<Int(written)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    private static func float(_ value: Double, _ verb: Character, _ options: Options) -> String {
+        var text: String
+        if let name = special(value) {
+            text = name
+            if value.isInfinite, value > 0, !options.plus { text = "+Inf" }
+            var options = options
+            options.zero = false
+            return pad(text, options)
+        }
+        let lower = verb == "v" ? "g" : Character(verb.lowercased())
+        if lower == "e" || lower == "f" {
+            text = number(value, lower, precision: options.precision ?? 6)
+        } else if let precision = options.precision {
+            text = number(value, "g", precision: precision)
+        } else {
+            text = general(value)
+        }
+        if verb.isUppercase { text = text.uppercased() }
+        return sign(text, options)
+    }
+
+    /// Adds `+` or a space in front of a number that is not negative, and pads.
+    private static func sign(_ text: String, _ options: Options) -> String {
+        guard !text.hasPrefix("-") else { return pad(text, options, isNumber: true) }
+        return pad((options.plus ? "+" : options.space ? " " : "") + text, options, isNumber: true)
+    }
+
+    private static func pad(_ text: String, _ options: Options, isNumber: Bool = false) -> String {
+        guard let width = options.width else { return text }
+        let missing = width - text.unicodeScalars.count
+        guard missing > 0 else { return text }
+        if options.minus { return text + String(repeating: " ", count: missing) }
+        guard options.zero, isNumber else { return String(repeating: options.zero ? "0" : " ", count: missing) + text }
+        let signLength = text.hasPrefix("-") || text.hasPrefix("+") || text.hasPrefix(" ") ? 1 : 0
+        return text.prefix(signLength) + String(repeating: "0", count: missing) + text.dropFirst(signLength)
+    }
+
+    // MARK: Verbs
+
+    private static func integer(_ value: Int64, _ verb: Character, _ options: Options) -> String? {
+        let magnitude = value.magnitude
+        var digits: String
+        switch verb {
+        case "d", "v": digits = String(magnitude)
+        case "b": digits = (options.sharp ? "0b" : "") + String(magnitude, radix: 2)
+        case "o": digits = (options.sharp ? "0" : "") + String(magnitude, radix: 8)
+        case "O": digits = "0o" + String(magnitude, radix: 8)
+        case "x": digits = (options.sharp ? "0x" : "") + String(magnitude, radix: 16)
+        case "X": digits = (options.sharp ? "0X" : "") + String(magnitude, radix: 16, uppercase: true)
+        case "c", "q":
+            let scalar = UInt32(exactly: value).flatMap(Unicode.Scalar.init) ?? "\u{FFFD}"
+            let text = String(Character(scalar))
+            return pad(verb == "c" ? text : "'" + GoQuote.quote(text).dropFirst().dropLast() + "'", options)
+        case "U":
+            let hex = String(magnitude, radix: 16, uppercase: true)
+            return pad("U+" + String(repeating: "0", count: max(0, 4 - hex.count)) + hex, options)
+        default: return nil
+        }
+        if let precision = options.precision, digits.count < precision {
+            digits = String(repeating: "0", count: precision - digits.count) + digits
+        }
+        return sign((value < 0 ? "-" : "") + digits, options)
+    }
+
+    private static func string(_ value: String, _ verb: Character, _ options: Options) -> String? {
+        func hex(uppercase: Bool) -> String {
+            value.utf8.map { ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: uppercase) }.joined()
+        }
+        var value = value
+        if let precision = options.precision, verb != "x", verb != "X" {
+            value = String(String.UnicodeScalarView(value.unicodeScalars.prefix(precision)))
+        }
+        switch verb {
+        case "s", "v": return pad(value, options)
+        case "q":
+            if options.sharp, !value.contains("`") { return pad("`" + value + "`", options) }
+            return pad(GoQuote.quote(value), options)
+        case "x": return pad(hex(uppercase: false), options)
+        case "X": return pad(hex(uppercase: true), options)
+        default: return nil
+        }
+    }
+
+    /// One value under one verb; `%!verb(type=value)` if they do not go together.
+    static func format(_ value: TemplateValue, _ verb: Character, _ options: Options) -> String {
+        if verb == "T" { return pad(value.typeName, options) }
+        var result: String?
+        switch value {
+        case .null: result = verb == "v" ? pad("<nil>", options) : nil
+        case .bool(let value): result = verb == "t" || verb == "v" ? pad(value ? "true" : "false", options) : nil
+        case .integer(let number): result = integer(number, verb, options)
+        case .float(let number):
+            result = "eEfFgGv".contains(verb) ? float(number, verb, options) : nil
+        case .string(let text): result = string(text, verb, options)
+        case .time, .duration, .histogram:
+            result = string(plain(value), verb, options)
+            if result == nil, case .duration(let nanoseconds) = value {
+                result = integer(nanoseconds, verb, options)
+            }
+        case .list(let values):
+            if verb == "v" || verb == "s" || verb == "d" || verb == "f" || verb == "q" {
+                result = "[" + values.map { format($0, verb, options) }.joined(separator: " ") + "]"
+            }
+        case .labels(let labels):
+            if "vsq".contains(verb) {
+                result =
+                    "map["
+                    + sorted(labels).map {
+                        (string($0.key, verb, options) ?? "") + ":" + (string($0.value, verb, options) ?? "")
+                    }.joined(separator: " ") + "]"
+            }
+        case .map, .sample, .data: result = verb == "v" || verb == "s" ? pad(plain(value), options) : nil
+        }
+        if let result { return result }
+        if case .null = value { return "%!\(verb)(<nil>)" }
+        return "%!\(verb)(\(value.typeName)=\(plain(value)))"
+    }
+
+    /// `fmt.Sprintf`, its complaints included.
+    static func printf(_ format: String, _ arguments: [TemplateValue]) -> String {
+        var out = ""
+        let scalars = Array(format.unicodeScalars)
+        var at = 0
+        var next = 0
+        var isReordered = false
+        func digits() -> Int? {
+            var number: Int?
+            while at < scalars.count, scalars[at].isASCII, let digit = Int(String(scalars[at])) {
+                number = min((number ?? 0) * 10 + digit, maximumWidth + 1)
+                at += 1
+            }
+            return number
+        }
+        /// `[n]` chooses the argument that comes next.
+        func index() {
+            guard at < scalars.count, scalars[at] == "[" else { return }
+            var end = at + 1
+            var number = 0
+            while end < scalars.count, let digit = Int(String(scalars[end])), number < 10_000 {
+                number = number * 10 + digit
+                end += 1
+            }
+            guard end < scalars.count, scalars[end] == "]", number > 0 else { return }
+            next = number - 1
+            isReordered = true
+            at = end + 1
+        }
+        func star() -> Int? {
+            guard at < scalars.count, scalars[at] == "*" else { return nil }
+            at += 1
+            guard next < arguments.count, case .integer(let value) = arguments[next] else { return nil }
+            next += 1
+            return Int(max(-1000, min(value, 1001)))
+        }
+        while at < scalars.count {
+            let scalar = scalars[at]
+            at += 1
+            guard scalar == "%" else {
+                out.unicodeScalars.append(scalar)
+                continue
+            }
+            var options = Options()
+            flags: while at < scalars.count {
+                switch scalars[at] {
+                case "-":
+                    options.minus = true
+                    options.zero = false
+                case "+": options.plus = true
+                case "#": options.sharp = true
+                case " ": options.space = true
+                case "0": options.zero = !options.minus
+                default: break flags
+                }
+                at += 1
+            }
+            index()
+            if let width = star() {
+                options.width = abs(width)
+                if width < 0 { options.minus = true }
+            } else {
+                options.width = digits()
+            }
+            if at < scalars.count, scalars[at] == "." {
+                at += 1
+                index()
+                options.precision = star() ?? digits() ?? 0
+            }
+            index()
+            if let width = options.width, width > maximumWidth {
+                options.width = nil
+                out += "%!(BADWIDTH)"
+            }
+            if let precision = options.precision, precision > maximumWidth || precision < 0 {
+                options.precision = nil
+                out += "%!(BADPREC)"
+            }
+            guard at < scalars.count else {
+                out += "%!(NOVERB)"
+                break
+            }
+            let verb = Character(scalars[at])
+            at += 1
+            if verb == "%" {
+                out += "%"
+            } else if next >= arguments.count {
+                out += isReordered ? "%!\(verb)(BADINDEX)" : "%!\(verb)(MISSING)"
+            } else {
+                out += GoFormat.format(arguments[next], verb, options)
+                next += 1
+            }
+        }
+        if !isReordered, next < arguments.count {
+            out +=
+                "%!(EXTRA "
+                + arguments[next...].map {
+                    if case .null = $0 { return "<nil>" }
+                    return "\($0.typeName)=\(plain($0))"
+                }.joined(separator: ", ") + ")"
+        }
+        return out
+    }
+
+    /// `fmt.Sprint`: a space between operands of which neither is a string.
+    static func print(_ values: [TemplateValue]) -> String {
+        var out = ""
+        var lastWasString = true
+        for value in values {
+            var isString = false
+            if case .string = value { isString = true }
+            if !isString, !lastWasString { out += " " }
+            out += plain(value)
+            lastWasString = isString
+        }
+        return out
+    }
+}

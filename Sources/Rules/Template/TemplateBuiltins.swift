@@ -1,0 +1,165 @@
+import Model
+
+/// The functions that Go's `text/template` brings itself.
+enum TemplateBuiltins {
+    /// The outcome, or nil if `name` is none of them.
+    static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateFunctions.Outcome? {
+        switch name {
+        case "not":
+            guard arguments.count == 1 else { return .wrongCount("1") }
+            return .value(.bool(!arguments[0].isTrue))
+        case "eq":
+            guard let first = arguments.first else { return .wrongCount("at least 1") }
+            guard arguments.count > 1 else { return .failed("missing argument for comparison") }
+            var isEqual = false
+            for other in arguments.dropFirst() {
+                switch equal(first, other) {
+                case .success(let result): isEqual = isEqual || result
+                case .failure(let reason): return .failed(reason.description)
+                }
+                if isEqual { break }
+            }
+            return .value(.bool(isEqual))
+        case "ne", "lt", "le", "gt", "ge":
+            guard arguments.count == 2 else { return .wrongCount("2") }
+            return compare(name, arguments[0], arguments[1])
+        case "len":
+            guard arguments.count == 1 else { return .wrongCount("1") }
+            switch arguments[0] {
+            case .string(let text): return .value(.integer(Int64(text.utf8.count)))
+            case .list(let values): return .value(.integer(Int64(values.count)))
+            case .labels(let labels): return .value(.integer(Int64(labels.count)))
+            case .map(let entries): return .value(.integer(Int64(entries.count)))
+            case .null: return .failed("len of nil pointer")
+            default: return .failed("len of type \(arguments[0].typeName)")
+            }
+        case "index": return index(arguments)
+        case "slice": return slice(arguments)
+        case "print": return .value(.string(GoFormat.print(arguments)))
+        case "println":
+            return .value(.string(arguments.map(GoFormat.plain).joined(separator: " ") + "\n"))
+        case "printf":
+            guard let first = arguments.first else { return .wrongCount("at least 1") }
+            guard case .string(let format) = first else { return .wrongType(0, "string") }
+            return .value(.string(GoFormat.printf(format, Array(arguments.dropFirst()))))
+        case "html": return .value(.string(TextEscape.html(joined(arguments))))
+        case "js": return .value(.string(TextEscape.script(joined(arguments))))
+        case "urlquery": return .value(.string(URLText.queryEscape(joined(arguments))))
+        case "call":
+            guard let first = arguments.first else { return .wrongCount("at least 1") }
+            return .failed("non-function of type \(first.typeName)")
+        default: return nil
+        }
+    }
+
+    private static func joined(_ arguments: [TemplateValue]) -> String {
+        if arguments.count == 1, case .string(let text) = arguments[0] { return text }
+        return GoFormat.print(arguments)
+    }
+
+    // MARK: Comparison
+
+    private static let incompatible = TemplateFunctionError(description: "incompatible types for comparison")
+    private static let invalid = TemplateFunctionError(description: "invalid type for comparison")
+
+    private static func equal(_ a: TemplateValue, _ b: TemplateValue) -> Result<Bool, TemplateFunctionError> {
+        switch (a, b) {
+        case (.bool(let x), .bool(let y)): .success(x == y)
+        case (.integer(let x), .integer(let y)), (.duration(let x), .duration(let y)),
+            (.integer(let x), .duration(let y)),
+            (.duration(let x), .integer(let y)), (.time(let x), .time(let y)):
+            .success(x == y)
+        case (.float(let x), .float(let y)): .success(x == y)
+        case (.string(let x), .string(let y)): .success(Array(x.utf8) == Array(y.utf8))
+        case (.null, .null): .success(true)
+        case (.null, _), (_, .null): .success(false)
+        case (.list, _), (.labels, _), (.map, _), (_, .list), (_, .labels), (_, .map):
+            .failure(
+                TemplateFunctionError(
+                    description: "non-comparable type \(GoFormat.plain(a)): \(a.typeName)"))
+        default: .failure(incompatible)
+        }
+    }
+
+    private static func less(_ a: TemplateValue, _ b: TemplateValue) -> Result<Bool, TemplateFunctionError> {
+        switch (a, b) {
+        case (.integer(let x), .integer(let y)), (.duration(let x), .duration(let y)),
+            (.integer(let x), .duration(let y)),
+            (.duration(let x), .integer(let y)):
+            .success(x < y)
+        case (.float(let x), .float(let y)): .success(x < y)
+        case (.string(let x), .string(let y)): .success(x.utf8.lexicographicallyPrecedes(y.utf8))
+        case (.bool, .bool): .failure(invalid)
+        case (.integer, _), (.float, _), (.string, _), (.bool, _): .failure(incompatible)
+        default: .failure(invalid)
+        }
+    }
+
+    private static func compare(_ name: String, _ a: TemplateValue, _ b: TemplateValue) -> TemplateFunctions.Outcome {
+        let result: Result<Bool, TemplateFunctionError>
+        switch name {
+        case "ne": result = equal(a, b).map { !$0 }
+        case "lt": result = less(a, b)
+        case "le": result = less(a, b).flatMap { isLess in isLess ? .success(true) : equal(a, b) }
+        case "gt": result = less(a, b).flatMap { isLess in equal(a, b).map { !isLess && !$0 } }
+        default: result = less(a, b).map { !$0 }
+        }
+        switch result {
+        case .success(let value): return .value(.bool(value))
+        case .failure(let reason): return .failed(reason.description)
+        }
+    }
+
+    // MARK: Parts
+
+    private static func index(_ arguments: [TemplateValue]) -> TemplateFunctions.Outcome {
+        guard var value = arguments.first else { return .wrongCount("at least 1") }
+        for key in arguments.dropFirst() {
+            switch (value, key) {
+            case (.labels(let labels), .string(let name)): value = .string(labels[name] ?? "")
+            case (.map(let entries), .string(let name)): value = entries[name] ?? .null
+            case (.list(let values), .integer(let at)):
+                guard at >= 0, at < values.count else {
+                    return .failed("error calling index: index out of range: \(at)")
+                }
+                value = values[Int(at)]
+            case (.string(let text), .integer(let at)):
+                guard at >= 0, at < text.utf8.count else { return .failed("index out of range: \(at)") }
+                value = .integer(Int64(Array(text.utf8)[Int(at)]))
+            case (.labels, _), (.map, _): return .failed("value has type \(key.typeName); should be string")
+            case (.list, _), (.string, _):
+                return .failed("cannot index slice/array with type \(key.typeName)")
+            case (.null, _): return .failed("index of untyped nil")
+            default: return .failed("can't index item of type \(value.typeName)")
+            }
+        }
+        return .value(value)
+    }
+
+    private static func slice(_ arguments: [TemplateValue]) -> TemplateFunctions.Outcome {
+        guard let value = arguments.first else { return .wrongCount("at least 1") }
+        guard arguments.count <= 4 else { return .failed("too many slice indexes: \(arguments.count - 1)") }
+        let count: Int
+        switch value {
+        case .string(let text):
+            guard arguments.count < 4 else { return .failed("cannot 3-index slice a string") }
+            count = text.utf8.count
+        case .list(let values): count = values.count
+        default: return .failed("can't slice item of type \(value.typeName)")
+        }
+        var bounds = [0, count]
+        for (position, argument) in arguments.dropFirst().enumerated() {
+            guard case .integer(let at) = argument else {
+                return .failed("cannot index slice/array with type \(argument.typeName)")
+            }
+            guard at >= 0, at <= count else { return .failed("index out of range: \(at)") }
+            if position < 2 { bounds[position] = Int(at) }
+        }
+        guard bounds[0] <= bounds[1] else { return .failed("invalid slice index: \(bounds[0]) > \(bounds[1])") }
+        if case .list(let values) = value { return .value(.list(Array(values[bounds[0]..<bounds[1]]))) }
+        if case .string(let text) = value {
+            return .value(.string(String(decoding: Array(text.utf8)[bounds[0]..<bounds[1]], as: UTF8.self)))
+        }
+        return .value(.null)
+    }
+}

@@ -39,7 +39,7 @@ let package = Package(
         .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "CPlatform"),
-        .target(name: "CAssets"),
+        .target(name: "CAssets", exclude: ["files"], cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
 
         room("Platform", ["CPlatform"]),
         room("Telemetry", ["Platform"]),

@@ -8,5 +8,5 @@ typedef struct {
     size_t length;
 } casset;
 
-extern const casset cassets[];
-extern const size_t cassets_count;
+/// The embedded files; `count` receives their number. They live as long as the program.
+const casset *cassets(size_t *count);

@@ -1,0 +1,98 @@
+// Alerts by state, and the health of all rules.
+import { el, api, notice, labelChips, ago, formatDuration, refresh, table } from "./dom.js";
+
+const stateClass = { inactive: "good", pending: "warn", firing: "bad", unknown: "plain" };
+const healthClass = { ok: "good", err: "bad", unknown: "plain" };
+
+const queryLink = (expression) => el("a", { href: `query?g0.expr=${encodeURIComponent(expression)}&g0.tab=table` }, el("code", {}, expression));
+
+function toggles(values, chosen, changed) {
+  return values.map((value) => el("button", {
+    "aria-pressed": String(chosen.has(value)),
+    onclick: (event) => {
+      chosen.has(value) ? chosen.delete(value) : chosen.add(value);
+      event.target.setAttribute("aria-pressed", String(chosen.has(value)));
+      changed();
+    },
+  }, value));
+}
+
+export function alertsPage(main) {
+  const states = new Set();
+  const search = el("input", { placeholder: "Filter by name or label", size: 30, type: "search" });
+  const list = el("div");
+  const open = new Set();
+  let groups = [];
+  const draw = () => {
+    const words = search.value.toLowerCase();
+    const cards = groups.map((group) => {
+      const rules = group.rules.filter((rule) => rule.type === "alerting" && (!states.size || states.has(rule.state))
+        && (!words || JSON.stringify([rule.name, rule.labels, rule.alerts?.map((a) => a.labels)]).toLowerCase().includes(words)));
+      return rules.length ? el("section", { class: "card" },
+        el("div", { class: "row" }, el("h2", {}, group.name), el("span", { class: "soft" }, group.file)),
+        rules.map((rule) => alertNode(group, rule, open))) : null;
+    }).filter(Boolean);
+    list.replaceChildren(...(cards.length ? cards : [el("p", { class: "soft" }, groups.length ? "No alert matches." : "No alerting rules.")]));
+  };
+  search.addEventListener("input", draw);
+  main.append(el("h1", {}, "Alerts"), el("div", { class: "row", style: "margin-bottom:14px" },
+    toggles(["firing", "pending", "inactive"], states, draw), search), list);
+  refresh(list, 5, async () => {
+    try {
+      groups = (await api("rules", { type: "alert" })).data.groups;
+      draw();
+    } catch (error) {
+      list.replaceChildren(notice("bad", error.message));
+    }
+  });
+}
+
+function alertNode(group, rule, open) {
+  const key = `${group.file};${group.name};${rule.name};${rule.query}`;
+  const alerts = rule.alerts ?? [];
+  return el("details", {
+    open: open.has(key) || rule.state === "firing" && !open.has(`-${key}`), style: "margin-top:8px",
+    ontoggle: (event) => (event.target.open ? (open.add(key), open.delete(`-${key}`)) : (open.delete(key), open.add(`-${key}`))),
+  },
+  el("summary", {}, el("span", { class: `badge ${stateClass[rule.state] ?? "plain"}` }, `${rule.state}${alerts.length ? ` (${alerts.length})` : ""}`), " ",
+    el("b", {}, rule.name), " ", rule.health === "err" && el("span", { class: "badge bad" }, "error")),
+  el("div", { style: "padding:8px 0 4px 18px" },
+    el("div", {}, queryLink(rule.query)),
+    el("div", { class: "soft" }, rule.duration ? `for ${formatDuration(rule.duration)} ` : "", rule.keepFiringFor ? `keep firing for ${formatDuration(rule.keepFiringFor)} ` : "",
+      `evaluated ${ago(rule.lastEvaluation)} in ${formatDuration(rule.evaluationTime)}`),
+    el("div", {}, labelChips(rule.labels ?? {})),
+    rule.lastError && notice("bad", rule.lastError),
+    Object.entries(rule.annotations ?? {}).map(([name, value]) => el("div", {}, el("span", { class: "soft" }, `${name}: `), value)),
+    alerts.length > 0 && table(["Labels", "State", "Active since", "Value"], alerts.map((alert) => [
+      el("div", {}, labelChips(alert.labels, ["alertname"]), Object.entries(alert.annotations ?? {}).map(([name, value]) => el("div", { class: "soft" }, `${name}: ${value}`))),
+      el("span", { class: `badge ${stateClass[alert.state]}` }, alert.state), `${alert.activeAt.slice(0, 19).replace("T", " ")} (${ago(alert.activeAt)})`,
+      [{ class: "number mono" }, String(Number(alert.value))]]))));
+}
+
+export function rulesPage(main) {
+  const healths = new Set();
+  const list = el("div");
+  let groups = [];
+  const draw = () => {
+    const cards = groups.map((group) => {
+      const rules = group.rules.filter((rule) => !healths.size || healths.has(rule.health));
+      return rules.length ? el("section", { class: "card" },
+        el("div", { class: "row" }, el("h2", {}, group.name), el("span", { class: "soft" }, group.file), el("span", { class: "spacer" }),
+          el("span", { class: "soft" }, `every ${formatDuration(group.interval)} · evaluated ${ago(group.lastEvaluation)} in ${formatDuration(group.evaluationTime)}`)),
+        table(["Rule", "Health", "Last evaluation", "Duration"], rules.map((rule) => [
+          el("div", {}, el("b", {}, rule.name), el("span", { class: "soft" }, ` ${rule.type}`), el("div", {}, queryLink(rule.query)),
+            labelChips(rule.labels ?? {}), rule.lastError && notice("bad", rule.lastError)),
+          el("span", { class: `badge ${healthClass[rule.health]}` }, rule.health), ago(rule.lastEvaluation), [{ class: "number" }, formatDuration(rule.evaluationTime)]]))) : null;
+    }).filter(Boolean);
+    list.replaceChildren(...(cards.length ? cards : [el("p", { class: "soft" }, groups.length ? "No rule matches." : "No rules are configured.")]));
+  };
+  main.append(el("h1", {}, "Rules"), el("div", { class: "row", style: "margin-bottom:14px" }, toggles(["ok", "err", "unknown"], healths, draw)), list);
+  refresh(list, 5, async () => {
+    try {
+      groups = (await api("rules")).data.groups;
+      draw();
+    } catch (error) {
+      list.replaceChildren(notice("bad", error.message));
+    }
+  });
+}

@@ -1,0 +1,112 @@
+// Small pieces that all pages use: elements, API calls, times.
+
+/// Makes an element. Attributes whose names begin with "on" are listeners; children are nodes or text, never HTML.
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.flat(9).filter((child) => child != null && child !== false));
+  return node;
+}
+
+/// Asks the API; resolves to the whole envelope, throws an Error with the server's words.
+export async function api(path, parameters = {}, signal) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const one of [value].flat()) if (one !== "" && one != null) query.append(name, one);
+  }
+  let response;
+  try {
+    response = await fetch(`api/v1/${path}?${query}`, { signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error(`martlet does not answer: ${error.message}`);
+  }
+  const text = await response.text();
+  let body;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    throw new Error(`HTTP ${response.status}: ${text.slice(0, 300)}`);
+  }
+  if (body.status !== "success") throw new Error(`${body.errorType}: ${body.error}`);
+  return body;
+}
+
+export const notice = (kind, text) => el("div", { class: `notice ${kind}`, role: "alert" }, text);
+
+/// Labels as chips; the name of a metric, if any, in front.
+export function labelChips(labels, skip = []) {
+  return Object.entries(labels).filter(([name]) => !skip.includes(name))
+    .map(([name, value]) => el("span", { class: "label mono" }, `${name}="${value}"`));
+}
+
+/// `name{a="b"}`, as Prometheus prints a series.
+export function seriesText(metric) {
+  const { __name__: name = "", ...labels } = metric;
+  const inner = Object.entries(labels).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(", ");
+  return inner || !name ? `${name}{${inner}}` : name;
+}
+
+const units = [["y", 31536000], ["w", 604800], ["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
+
+/// Seconds of a duration such as `1h30m` or `15`; null if it is none.
+export function parseDuration(text) {
+  text = text.trim();
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (!/^(\d+(ms|[ywdhms]))+$/.test(text)) return null;
+  let seconds = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+)(ms|[ywdhms])/g)) {
+    seconds += unit === "ms" ? amount / 1000 : amount * units.find(([name]) => name === unit)[1];
+  }
+  return seconds;
+}
+
+export function formatDuration(seconds) {
+  if (seconds === 0) return "0s";
+  if (seconds < 1) return `${(seconds * 1000).toPrecision(3)}ms`;
+  let rest = Math.round(seconds);
+  let text = "";
+  for (const [name, size] of units) {
+    if (["y", "w"].includes(name) && rest % size) continue;
+    if (rest >= size) {
+      text += `${Math.floor(rest / size)}${name}`;
+      rest %= size;
+    }
+  }
+  return text;
+}
+
+/// A UTC time as people read it: `2026-01-31 12:00:00`.
+export const formatTime = (seconds) => new Date(seconds * 1000).toISOString().replace("T", " ").replace(/\.\d+Z$/, "");
+
+/// Seconds of a UTC time `YYYY-MM-DD HH:mm:ss`; null if it is none.
+export function parseTime(text) {
+  const time = Date.parse(text.trim().replace(" ", "T") + "Z");
+  return Number.isNaN(time) ? null : time / 1000;
+}
+
+/// How long ago an RFC 3339 time was.
+export function ago(text) {
+  const time = Date.parse(text);
+  if (!time || time < 0) return "never";
+  const seconds = (Date.now() - time) / 1000;
+  return seconds < 1 ? "just now" : `${formatDuration(Math.max(0, seconds))} ago`;
+}
+
+/// A table with a head and rows of cells; a cell is a node, a text or [attributes, child].
+export function table(head, rows) {
+  const cell = (content) => Array.isArray(content) && content[0]?.constructor === Object
+    ? el("td", content[0], content[1]) : el("td", {}, content);
+  return el("table", {}, el("thead", {}, el("tr", {}, head.map((text) => el("th", {}, text)))),
+    el("tbody", {}, rows.map((row) => el("tr", {}, row.map(cell)))));
+}
+
+/// Calls `action` at once and every `seconds` while `node` is on the page.
+export function refresh(node, seconds, action) {
+  action();
+  const timer = setInterval(() => (node.isConnected ? document.hidden || action() : clearInterval(timer)), seconds * 1000);
+}

@@ -1,0 +1,76 @@
+import CAssets
+import Model
+
+/// The pages: one HTML document for every page's path, and the files it loads; all embedded in the binary.
+package struct WebPages: Sendable {
+    /// One file as it goes over the wire.
+    package struct Asset: Sendable {
+        package var bytes: [UInt8]
+        package var contentType: String
+    }
+
+    /// The paths that show a page, below the route prefix.
+    package static let pagePaths = [
+        "/query", "/alerts", "/rules", "/targets", "/service-discovery", "/tsdb-status", "/status", "/flags", "/config",
+    ]
+
+    private let assets: [String: Asset]
+    private let document: Asset
+
+    /// Prepares the pages.
+    ///
+    /// - Parameters:
+    ///   - routePrefix: Path in front of all routes, without a slash at its end; empty for none.
+    ///   - title: Title of the pages.
+    package init(routePrefix: String, title: String) {
+        var assets: [String: Asset] = [:]
+        var count = 0
+        let table = CAssets.cassets(&count)
+        // SAFETY: the table is constant, and its entries live as long as the program.
+        for entry in UnsafeBufferPointer(start: table, count: count) {
+            let path = String(cString: entry.path)
+            let bytes = Array(UnsafeBufferPointer(start: entry.bytes, count: entry.length))
+            assets["/" + path] = Asset(bytes: bytes, contentType: Self.contentType(path))
+        }
+        let html = assets["/index.html"].map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
+        let filled = Self.replace(
+            Self.replace(html, "@PREFIX@", Self.escape(routePrefix)), "@TITLE@", Self.escape(title))
+        document = Asset(bytes: Array(filled.utf8), contentType: "text/html; charset=utf-8")
+        assets["/index.html"] = nil
+        self.assets = assets
+    }
+
+    /// The file at `path` (below the route prefix); nil if there is none.
+    package func asset(_ path: String) -> Asset? {
+        if Self.pagePaths.contains(path) { return document }
+        return assets[path]
+    }
+
+    private static func contentType(_ path: String) -> String {
+        switch path.split(separator: ".").last {
+        case "js": "text/javascript; charset=utf-8"
+        case "css": "text/css; charset=utf-8"
+        case "svg": "image/svg+xml"
+        case "html": "text/html; charset=utf-8"
+        default: "application/octet-stream"
+        }
+    }
+
+    private static func escape(_ text: String) -> String {
+        var out = ""
+        for character in text {
+            switch character {
+            case "&": out += "&amp;"
+            case "<": out += "&lt;"
+            case ">": out += "&gt;"
+            case "\"": out += "&quot;"
+            default: out.append(character)
+            }
+        }
+        return out
+    }
+
+    private static func replace(_ text: String, _ mark: String, _ value: String) -> String {
+        text.split(separator: mark, omittingEmptySubsequences: false).joined(separator: value)
+    }
+}

@@ -1,0 +1,35 @@
+import Glibc
+
+/// A file operation that failed: which, on what, and why.
+public struct FileError: Error, Hashable, CustomStringConvertible {
+    /// The system call or step, for instance `open`.
+    public var operation: String
+    public var path: String
+    /// The system's error number.
+    public var code: Int32
+
+    public init(_ operation: String, _ path: String, code: Int32) {
+        self.operation = operation
+        self.path = path
+        self.code = code
+    }
+
+    /// There is no such file or directory.
+    public var isNotFound: Bool { code == ENOENT }
+    /// The disk or the quota is full.
+    public var isFull: Bool { code == ENOSPC || code == EDQUOT }
+    /// The file system may not be written.
+    public var isReadOnly: Bool { code == EROFS }
+
+    /// As Go prints it: `open data/wal/000001: no such file or directory`.
+    public var description: String { "\(operation) \(path): \(Self.text(code))" }
+
+    /// The system's text for an error number, beginning in lower case.
+    public static func text(_ code: Int32) -> String {
+        var buffer = [CChar](repeating: 0, count: 128)
+        guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
+        var text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        if let first = text.first { text = first.lowercased() + text.dropFirst() }
+        return text
+    }
+}

@@ -1,0 +1,207 @@
+/// How a file is opened.
+public enum FileMode: Sendable, Hashable {
+    /// The file must exist; only reads.
+    case read
+    /// Made if it is missing; writes go behind the end.
+    case append
+    /// Must not exist yet; writes go behind the end.
+    case create
+    /// Made if it is missing, emptied if it exists; writes go behind the end.
+    case replace
+}
+
+/// What is known of a file or directory without opening it.
+public struct FileStatus: Sendable, Hashable {
+    /// Bytes of content.
+    public var size: Int
+    /// Bytes on the disk.
+    public var allocated: Int
+    public var isDirectory: Bool
+    /// Last change in milliseconds since the epoch.
+    public var modified: Int64
+
+    public init(size: Int, allocated: Int, isDirectory: Bool, modified: Int64) {
+        self.size = size
+        self.allocated = allocated
+        self.isDirectory = isDirectory
+        self.modified = modified
+    }
+}
+
+/// A directory that only this process may use, until the lock is released or the process ends.
+public protocol DirectoryLock: AnyObject, Sendable {
+    func release()
+}
+
+/// An open file.
+///
+/// Reads may come from many threads at once; writes, `truncate` and `close` from one at a time. Closed at the latest
+/// when the last reference goes.
+public protocol File: AnyObject, Sendable {
+    var path: String { get }
+
+    /// Appends all of `bytes`.
+    ///
+    /// When it throws, a part may have been written: truncate to the last known size before the next write.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(FileError)
+
+    /// Fills `buffer` from `offset` on, and returns the number of bytes read: fewer only at the end of the file.
+    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int
+
+    /// Returns when what was written is on the disk, with as much metadata as reading it back needs.
+    func syncData() throws(FileError)
+
+    /// Cuts the file, or extends it with zeros.
+    func truncate(to size: Int) throws(FileError)
+
+    /// The size of the content in bytes.
+    func size() throws(FileError) -> Int
+
+    /// Closes the file; further use fails. Calling it again does nothing.
+    func close()
+}
+
+/// The content of a file as memory, read-only, until the last reference goes.
+public final class FileMapping: Sendable {
+    // SAFETY: never written after initialisation; the memory is read-only and lives as long as the object.
+    nonisolated(unsafe) public let bytes: UnsafeRawBufferPointer
+    private let free: @Sendable (UnsafeRawBufferPointer) -> Void
+
+    public init(_ bytes: UnsafeRawBufferPointer, free: @escaping @Sendable (UnsafeRawBufferPointer) -> Void) {
+        self.bytes = bytes
+        self.free = free
+    }
+
+    deinit { free(bytes) }
+}
+
+/// The one way to the disk, so that tests can fail, tear and stop each operation.
+///
+/// Paths are taken as the system takes them. Interrupted calls are repeated. Safe to use from many threads.
+public protocol FileSystem: AnyObject, Sendable {
+    func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File
+
+    /// Maps a whole file for reading; an empty file gives an empty buffer.
+    func map(_ path: String) throws(FileError) -> FileMapping
+
+    /// Makes a directory and those above it that are missing; one that exists is fine.
+    func createDirectory(_ path: String) throws(FileError)
+
+    /// Names of what is in a directory, without `.` and `..`, sorted bytewise.
+    func list(_ path: String) throws(FileError) -> [String]
+
+    func status(_ path: String) throws(FileError) -> FileStatus
+
+    /// Moves a file or directory, replacing a file that is there.
+    func rename(_ from: String, to: String) throws(FileError)
+
+    /// Gives a file a second name.
+    func link(_ from: String, to: String) throws(FileError)
+
+    /// Removes a file.
+    func remove(_ path: String) throws(FileError)
+
+    /// Removes an empty directory.
+    func removeDirectory(_ path: String) throws(FileError)
+
+    /// Returns when the names in a directory (made, renamed, removed) are on the disk.
+    func syncDirectory(_ path: String) throws(FileError)
+
+    /// Bytes that may still be written to the file system that holds `path`.
+    func freeSpace(_ path: String) throws(FileError) -> Int
+
+    /// Takes the lock file at `path`; throws `EWOULDBLOCK` when another process holds it.
+    func lock(_ path: String) throws(FileError) -> any DirectoryLock
+}
+
+extension FileSystem {
+    /// Whether a file or directory exists.
+    public func exists(_ path: String) throws(FileError) -> Bool {
+        do throws(FileError) {
+            _ = try status(path)
+            return true
+        } catch {
+            if error.isNotFound { return false }
+            throw error
+        }
+    }
+
+    /// The content of a file.
+    public func read(_ path: String) throws(FileError) -> [UInt8] {
+        let file = try open(path, .read)
+        defer { file.close() }
+        var content = [UInt8](repeating: 0, count: try file.size())
+        var failure: FileError?
+        var got = 0
+        content.withUnsafeMutableBytes { buffer in
+            do throws(FileError) { got = try file.read(at: 0, into: buffer) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        content.removeLast(content.count - got)
+        return content
+    }
+
+    /// Replaces a file so that after a crash either the old content is there or all of the new.
+    ///
+    /// Writes `path.tmp`, syncs it, renames it and syncs the directory.
+    public func replace(_ path: String, with content: [UInt8]) throws(FileError) {
+        let temporary = path + ".tmp"
+        let file = try open(temporary, .replace)
+        defer { file.close() }
+        try file.write(content)
+        try file.syncData()
+        try rename(temporary, to: path)
+        try syncDirectory(FilePath.parent(path))
+    }
+
+    /// Removes a file or a directory with all that is in it; what is not there is fine.
+    public func removeAll(_ path: String) throws(FileError) {
+        do throws(FileError) {
+            guard try status(path).isDirectory else { return try remove(path) }
+            for name in try list(path) { try removeAll(path + "/" + name) }
+            try removeDirectory(path)
+        } catch {
+            if !error.isNotFound { throw error }
+        }
+    }
+
+    /// Bytes on the disk of a file, or of a directory with all that is in it; what vanishes meanwhile counts 0.
+    public func usage(_ path: String) throws(FileError) -> Int {
+        do throws(FileError) {
+            let status = try status(path)
+            guard status.isDirectory else { return status.allocated }
+            var sum = status.allocated
+            for name in try list(path) { sum &+= try usage(path + "/" + name) }
+            return sum
+        } catch {
+            if error.isNotFound { return 0 }
+            throw error
+        }
+    }
+}
+
+extension File {
+    /// Appends all of `bytes`.
+    public func write(_ bytes: [UInt8]) throws(FileError) {
+        var failure: FileError?
+        bytes.withUnsafeBytes { buffer in
+            do throws(FileError) { try write(buffer) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+}
+
+/// Parts of a path.
+public enum FilePath {
+    /// The directory that holds `path`; `.` for a bare name.
+    public static func parent(_ path: String) -> String {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+        return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// What is behind the last slash.
+    public static func name(_ path: String) -> String {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
+        return String(path[path.utf8.index(after: slash)...])
+    }
+}

@@ -1,0 +1,123 @@
+import CPlatform
+import Glibc
+
+/// The machine's file system.
+public final class RealFileSystem: FileSystem {
+    public init() {}
+
+    public func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File {
+        var flags = O_CLOEXEC
+        switch mode {
+        case .read: flags |= O_RDONLY
+        case .append: flags |= O_RDWR | O_CREAT | O_APPEND
+        case .create: flags |= O_RDWR | O_CREAT | O_EXCL | O_APPEND
+        case .replace: flags |= O_RDWR | O_CREAT | O_TRUNC | O_APPEND
+        }
+        let descriptor = try Self.retry("open", path) { cplatform_open(path, flags, 0o640) }
+        return RealFile(path, descriptor)
+    }
+
+    public func map(_ path: String) throws(FileError) -> FileMapping {
+        let file = try open(path, .read)
+        defer { file.close() }
+        let size = try file.size()
+        guard size > 0, let real = file as? RealFile else {
+            return FileMapping(UnsafeRawBufferPointer(start: nil, count: 0)) { _ in }
+        }
+        let address = mmap(nil, size, PROT_READ, MAP_SHARED, try real.descriptor("mmap"), 0)
+        guard let address, address != MAP_FAILED else { throw FileError("mmap", path, code: errno) }
+        return FileMapping(UnsafeRawBufferPointer(start: address, count: size)) { bytes in
+            munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+        }
+    }
+
+    public func createDirectory(_ path: String) throws(FileError) {
+        if mkdir(path, 0o750) == 0 { return }
+        let code = errno
+        if code == ENOENT {
+            let parent = FilePath.parent(path)
+            guard parent != path else { throw FileError("mkdir", path, code: code) }
+            try createDirectory(parent)
+            if mkdir(path, 0o750) == 0 || errno == EEXIST { return }
+            throw FileError("mkdir", path, code: errno)
+        }
+        guard code == EEXIST else { throw FileError("mkdir", path, code: code) }
+        guard try status(path).isDirectory else { throw FileError("mkdir", path, code: ENOTDIR) }
+    }
+
+    public func list(_ path: String) throws(FileError) -> [String] {
+        guard let directory = opendir(path) else { throw FileError("open", path, code: errno) }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(directory) else {
+                if errno != 0 { throw FileError("readdir", path, code: errno) }
+                break
+            }
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
+                field.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    public func status(_ path: String) throws(FileError) -> FileStatus {
+        var info = stat()
+        _ = try Self.retry("stat", path) { stat(path, &info) }
+        return FileStatus(
+            size: Int(info.st_size), allocated: Int(info.st_blocks) &* 512,
+            isDirectory: info.st_mode & S_IFMT == S_IFDIR,
+            modified: Int64(info.st_mtim.tv_sec) &* 1000 &+ Int64(info.st_mtim.tv_nsec) / 1_000_000)
+    }
+
+    public func rename(_ from: String, to: String) throws(FileError) {
+        _ = try Self.retry("rename", "\(from) \(to)") { Glibc.rename(from, to) }
+    }
+
+    public func link(_ from: String, to: String) throws(FileError) {
+        _ = try Self.retry("link", "\(from) \(to)") { Glibc.link(from, to) }
+    }
+
+    public func remove(_ path: String) throws(FileError) {
+        _ = try Self.retry("unlink", path) { unlink(path) }
+    }
+
+    public func removeDirectory(_ path: String) throws(FileError) {
+        _ = try Self.retry("rmdir", path) { rmdir(path) }
+    }
+
+    public func syncDirectory(_ path: String) throws(FileError) {
+        let descriptor = try Self.retry("open", path) { cplatform_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
+        defer { _ = Glibc.close(descriptor) }
+        _ = try Self.retry("fsync", path) { fsync(descriptor) }
+    }
+
+    public func freeSpace(_ path: String) throws(FileError) -> Int {
+        var info = statvfs()
+        _ = try Self.retry("statvfs", path) { statvfs(path, &info) }
+        let (bytes, overflow) = UInt(info.f_bavail).multipliedReportingOverflow(by: UInt(info.f_frsize))
+        return overflow ? .max : Int(clamping: bytes)
+    }
+
+    public func lock(_ path: String) throws(FileError) -> any DirectoryLock {
+        let descriptor = try Self.retry("open", path) { cplatform_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let code = errno
+            _ = Glibc.close(descriptor)
+            throw FileError("lock", path, code: code)
+        }
+        return RealFile(path, descriptor)
+    }
+
+    /// Repeats a call that a signal interrupted.
+    static func retry(_ operation: String, _ path: String, _ call: () -> Int32) throws(FileError) -> Int32 {
+        while true {
+            let result = call()
+            if result >= 0 { return result }
+            let code = errno
+            if code != EINTR { throw FileError(operation, path, code: code) }
+        }
+    }
+}

@@ -1,1 +1,1 @@
-// Tests under construction: the first real file replaces this one.
+// Under construction.

@@ -1,0 +1,169 @@
+import Model
+
+/// Prometheus's main configuration file.
+package struct Configuration: Sendable {
+    package var global = GlobalConfig()
+    package var ruleFiles: [String] = []
+    package var scrapeConfigFiles: [String] = []
+    package var scrapeConfigs: [ScrapeConfig] = []
+    package var alerting = AlertingConfig()
+    package var storage = StorageConfig()
+    /// What the file asks for and martlet has not yet, with places; serving refuses a configuration with any.
+    package var unsupported: [ConfigError] = []
+    /// The file as `/api/v1/status/config` shows it: secrets are hidden.
+    package var shownText = ""
+
+    package init() {}
+}
+
+/// Defaults of all jobs.
+package struct GlobalConfig: Sendable {
+    /// All times in milliseconds.
+    package var scrapeInterval: Int64 = 60_000
+    package var scrapeTimeout: Int64 = 10_000
+    package var evaluationInterval: Int64 = 60_000
+    package var ruleQueryOffset: Int64 = 0
+    package var scrapeProtocols: [ScrapeProtocol]?
+    package var externalLabels = Labels.empty
+    package var queryLogFile = ""
+    package var limits = ScrapeLimits()
+    package var metricNameValidation = NameValidation.utf8
+    package var metricNameEscaping = "allow-utf-8"
+    package var scrapeNativeHistograms = false
+    package var convertClassicHistogramsToNHCB = false
+    package var alwaysScrapeClassicHistograms = false
+    package var extraScrapeMetrics = false
+
+    package init() {}
+}
+
+/// Which names are accepted.
+package enum NameValidation: String, Sendable {
+    case utf8
+    case legacy
+}
+
+/// Limits of a scrape; 0 is no limit.
+package struct ScrapeLimits: Sendable, Hashable {
+    /// Bytes of a body after decompression.
+    package var bodySize: Int64 = 0
+    package var samples = 0
+    package var targets = 0
+    package var labels = 0
+    /// Bytes.
+    package var labelNameLength = 0
+    /// Bytes.
+    package var labelValueLength = 0
+    package var keepDroppedTargets = 0
+
+    package init() {}
+}
+
+/// An exposition format, as it is negotiated.
+package enum ScrapeProtocol: String, Sendable, CaseIterable {
+    case protobuf = "PrometheusProto"
+    case openMetrics1 = "OpenMetricsText1.0.0"
+    case openMetrics0 = "OpenMetricsText0.0.1"
+    case text1 = "PrometheusText1.0.0"
+    case text0 = "PrometheusText0.0.4"
+
+    /// What is offered unless something else is configured.
+    package static let standard: [ScrapeProtocol] = [.openMetrics1, .openMetrics0, .text1, .text0]
+}
+
+/// One job.
+package struct ScrapeConfig: Sendable {
+    package var jobName = ""
+    package var place: ConfigPlace
+    /// Milliseconds.
+    package var scrapeInterval: Int64 = 60_000
+    /// Milliseconds.
+    package var scrapeTimeout: Int64 = 10_000
+    package var scrapeProtocols = ScrapeProtocol.standard
+    package var fallbackProtocol: ScrapeProtocol?
+    package var metricsPath = "/metrics"
+    package var scheme = "http"
+    /// In order of the file.
+    package var params: [(key: String, values: [String])] = []
+    package var honorLabels = false
+    package var honorTimestamps = true
+    package var trackTimestampsStaleness = false
+    package var enableCompression = true
+    package var limits = ScrapeLimits()
+    package var nativeHistogramBucketLimit = 0
+    package var nativeHistogramMinBucketFactor = 0.0
+    package var metricNameValidation = NameValidation.utf8
+    package var metricNameEscaping = "allow-utf-8"
+    package var scrapeNativeHistograms = false
+    package var convertClassicHistogramsToNHCB = false
+    package var alwaysScrapeClassicHistograms = false
+    package var extraScrapeMetrics = false
+    package var staticConfigs: [TargetGroupConfig] = []
+    package var fileDiscovery: [FileDiscoveryConfig] = []
+    package var httpDiscovery: [HTTPDiscoveryConfig] = []
+    package var relabelRules: [RelabelRule] = []
+    package var metricRelabelRules: [RelabelRule] = []
+    package var client = HTTPClientConfig()
+    /// The job's text in the file; two jobs with equal text and equal defaults are the same.
+    package var fingerprint = ""
+
+    package init(place: ConfigPlace) { self.place = place }
+}
+
+/// Targets that are written down, with labels that all of them get.
+package struct TargetGroupConfig: Sendable, Hashable {
+    /// Values of `__address__`.
+    package var targets: [String]
+    package var labels: [Label]
+
+    package init(targets: [String], labels: [Label]) {
+        self.targets = targets
+        self.labels = labels
+    }
+}
+
+/// Targets in files that change.
+package struct FileDiscoveryConfig: Sendable, Hashable {
+    /// Patterns; `*` only in the last part.
+    package var files: [String]
+    /// Milliseconds.
+    package var refreshInterval: Int64 = 300_000
+}
+
+/// Targets from an HTTP endpoint.
+package struct HTTPDiscoveryConfig: Sendable, Hashable {
+    package var url: String
+    /// Milliseconds.
+    package var refreshInterval: Int64 = 60_000
+    package var client: HTTPClientConfig
+}
+
+/// Where alerts go besides the built-in notifier.
+package struct AlertingConfig: Sendable {
+    package var relabelRules: [RelabelRule] = []
+    package var alertmanagers: [AlertmanagerEndpointConfig] = []
+}
+
+/// A set of external Alertmanagers.
+package struct AlertmanagerEndpointConfig: Sendable {
+    /// Milliseconds.
+    package var timeout: Int64 = 10_000
+    package var pathPrefix = ""
+    package var scheme = "http"
+    package var staticConfigs: [TargetGroupConfig] = []
+    package var fileDiscovery: [FileDiscoveryConfig] = []
+    package var relabelRules: [RelabelRule] = []
+    package var alertRelabelRules: [RelabelRule] = []
+    package var client = HTTPClientConfig()
+}
+
+/// Settings of the store that a reload can change.
+package struct StorageConfig: Sendable {
+    /// Milliseconds.
+    package var outOfOrderTimeWindow: Int64 = 0
+    /// Milliseconds; nil if the file does not say.
+    package var retentionTime: Int64?
+    /// Bytes; nil if the file does not say.
+    package var retentionSize: Int64?
+    package var maxExemplars = 100_000
+}

@@ -1,0 +1,128 @@
+import Glibc
+import Model
+
+/// Reads Prometheus's configuration.
+package enum ConfigurationLoader {
+    /// Reads the file at `path`, and the files that `scrape_config_files` names.
+    package static func load(path: String) throws(ConfigError) -> Configuration {
+        try parse(text: try ConfigFile.read(path), path: path, readsFurtherFiles: true)
+    }
+
+    /// Reads a configuration from text; `path` names it in errors and is what relative paths are relative to.
+    ///
+    /// - Parameter readsFurtherFiles: Whether `scrape_config_files` are read too.
+    package static func parse(
+        text: [UInt8], path: String, readsFurtherFiles: Bool = false,
+        environment: @escaping @Sendable (String) -> String? = { getenv($0).map { String(cString: $0) } }
+    ) throws(ConfigError) -> Configuration {
+        let loading = LoadingContext(file: path, environment: environment)
+        var configuration = Configuration()
+        guard let root = try YAMLParser.parse(text, file: path) else { return configuration }
+        let reader = try MappingReader(root, "config.plain")
+        if let global = try reader.mapping("global", "config.plain") {
+            configuration.global = try GlobalConfig(global, loading)
+        }
+        if let runtime = try reader.mapping("runtime", "config.RuntimeConfig") {
+            _ = try runtime.integer("gogc")
+            try runtime.finish()
+        }
+        configuration.ruleFiles = try globs(reader, "rule_files", loading)
+        configuration.scrapeConfigFiles = try globs(reader, "scrape_config_files", loading)
+        for node in try reader.list("scrape_configs", empty: "empty or null scrape config section") {
+            configuration.scrapeConfigs.append(try ScrapeConfig(node, configuration.global, loading))
+        }
+        if let alerting = try reader.mapping("alerting", "config.AlertingConfig") {
+            configuration.alerting = try AlertingConfig(alerting, loading)
+        }
+        if let storage = try reader.mapping("storage", "config.StorageConfig") {
+            configuration.storage = try StorageConfig(storage)
+        }
+        try RemoteConfig.check(reader, loading)
+        try reader.finish()
+        if readsFurtherFiles { try readScrapeConfigFiles(into: &configuration, loading) }
+        try checkJobNames(configuration.scrapeConfigs)
+        configuration.unsupported = loading.missing
+        configuration.shownText = YAMLPrinter.print(root)
+        return configuration
+    }
+
+    private static func globs(
+        _ reader: MappingReader, _ key: String, _ loading: LoadingContext
+    ) throws(ConfigError) -> [String] {
+        let patterns = try reader.strings(key) ?? []
+        for pattern in patterns where !FileGlob.isValid(pattern) {
+            throw reader.place(of: key).error(
+                "invalid \(key == "rule_files" ? "rule" : "scrape config") file path \(GoQuote.quote(pattern))")
+        }
+        return patterns.map(loading.resolve)
+    }
+
+    private static func readScrapeConfigFiles(
+        into configuration: inout Configuration, _ loading: LoadingContext
+    ) throws(ConfigError) {
+        for pattern in configuration.scrapeConfigFiles {
+            for file in FileGlob.expand(pattern) {
+                let inner = LoadingContext(file: file, environment: loading.environment)
+                guard let root = try YAMLParser.parse(try ConfigFile.read(file), file: file) else { continue }
+                let reader = try MappingReader(root, "config.ScrapeConfigs")
+                for node in try reader.list("scrape_configs", empty: "empty or null scrape config section") {
+                    configuration.scrapeConfigs.append(try ScrapeConfig(node, configuration.global, inner))
+                }
+                try reader.finish()
+                configuration.unsupported += inner.missing
+            }
+        }
+    }
+
+    private static func checkJobNames(_ jobs: [ScrapeConfig]) throws(ConfigError) {
+        var seen: Set<String> = []
+        for job in jobs where !seen.insert(job.jobName).inserted {
+            throw job.place.error("found multiple scrape configs with job name \(GoQuote.quote(job.jobName))")
+        }
+    }
+}
+
+/// Reads configuration files.
+package enum ConfigFile {
+    /// The largest file that is read.
+    static let maxSize = 64 << 20
+
+    /// The bytes of the file at `path`.
+    package static func read(_ path: String) throws(ConfigError) -> [UInt8] {
+        guard let file = fopen(path, "r") else {
+            throw ConfigError(file: path, message: "open: \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let n = fread(&buffer, 1, buffer.count, file)
+            if n == 0 {
+                if ferror(file) != 0 {
+                    throw ConfigError(file: path, message: "read: \(String(cString: strerror(errno)))")
+                }
+                return bytes
+            }
+            bytes += buffer[0..<n]
+            if bytes.count > maxSize { throw ConfigError(file: path, message: "larger than 64 MiB") }
+        }
+    }
+}
+
+/// Patterns of file names, as Go's `filepath.Glob` expands them.
+package enum FileGlob {
+    /// Whether only the last part has a `*`.
+    package static func isValid(_ pattern: String) -> Bool {
+        guard !pattern.isEmpty else { return true }
+        guard let star = pattern.firstIndex(of: "*") else { return true }
+        return !pattern[star...].contains("/") && pattern[pattern.index(after: star)...].allSatisfy { $0 != "*" }
+    }
+
+    /// The files that match, sorted.
+    package static func expand(_ pattern: String) -> [String] {
+        var found = glob_t()
+        defer { globfree(&found) }
+        guard glob(pattern, GLOB_NOSORT, nil, &found) == 0 else { return [] }
+        return (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }.sorted()
+    }
+}

@@ -1,0 +1,206 @@
+import Model
+
+extension ScrapeConfig {
+    init(_ node: YAMLNode, _ global: GlobalConfig, _ loading: LoadingContext) throws(ConfigError) {
+        let reader = try MappingReader(node, "config.ScrapeConfig")
+        self.init(place: node.place)
+        jobName = try reader.string("job_name", "")
+        if jobName.isEmpty { throw node.place.error("job_name is empty") }
+        try readTimes(reader, global)
+        try readProtocols(reader, global)
+        metricsPath = try reader.string("metrics_path", "/metrics")
+        scheme = try reader.string("scheme", "http")
+        try readParams(reader)
+        honorLabels = try reader.bool("honor_labels", false)
+        honorTimestamps = try reader.bool("honor_timestamps", true)
+        trackTimestampsStaleness = try reader.bool("track_timestamps_staleness", false)
+        enableCompression = try reader.bool("enable_compression", true)
+        limits = try ScrapeLimits(reader, standard: global.limits)
+        try readHistograms(reader, global)
+        try readNames(reader, global)
+        extraScrapeMetrics = try reader.bool("extra_scrape_metrics", global.extraScrapeMetrics)
+        if try reader.string("scrape_failure_log_file") != nil {
+            loading.unsupported("scrape_failure_log_file", at: reader.place(of: "scrape_failure_log_file"))
+        }
+        client = try HTTPClientConfig(reader, loading: loading)
+        staticConfigs = try TargetGroupConfig.list(
+            reader, "static_configs", empty: "empty or null section in static_configs")
+        fileDiscovery = try FileDiscoveryConfig.list(reader, loading)
+        httpDiscovery = try HTTPDiscoveryConfig.list(reader, loading)
+        OtherDiscovery.note(reader, loading)
+        relabelRules = try RelabelRule.list(
+            reader, "relabel_configs", empty: "empty or null target relabeling rule in scrape config")
+        metricRelabelRules = try RelabelRule.list(
+            reader, "metric_relabel_configs", empty: "empty or null metric relabeling rule in scrape config")
+        try reader.finish()
+        if relabelRules.isEmpty {
+            for group in staticConfigs {
+                for target in group.targets where target.contains("/") {
+                    throw reader.place(of: "static_configs").error("\(GoQuote.quote(target)) is not a valid hostname")
+                }
+            }
+        }
+        fingerprint = YAMLPrinter.print(node) + "\(global)"
+    }
+
+    private mutating func readTimes(_ reader: MappingReader, _ global: GlobalConfig) throws(ConfigError) {
+        let interval = try reader.duration("scrape_interval", 0)
+        scrapeInterval = interval > 0 ? interval : global.scrapeInterval
+        let timeout = try reader.duration("scrape_timeout", 0)
+        scrapeTimeout = timeout > 0 ? timeout : min(global.scrapeTimeout, scrapeInterval)
+        if scrapeTimeout > scrapeInterval {
+            throw reader.place(of: "scrape_timeout").error(
+                "scrape timeout greater than scrape interval for scrape config with job name \(GoQuote.quote(jobName))")
+        }
+    }
+
+    private mutating func readProtocols(_ reader: MappingReader, _ global: GlobalConfig) throws(ConfigError) {
+        scrapeNativeHistograms = try reader.bool("scrape_native_histograms", global.scrapeNativeHistograms)
+        let standard = scrapeNativeHistograms ? [.protobuf] + ScrapeProtocol.standard : ScrapeProtocol.standard
+        scrapeProtocols = try ScrapeProtocol.list(reader) ?? global.scrapeProtocols ?? standard
+        if let name = try reader.string("fallback_scrape_protocol"), !name.isEmpty {
+            guard let known = ScrapeProtocol(rawValue: name) else {
+                throw reader.place(of: "fallback_scrape_protocol").error(
+                    "invalid fallback_scrape_protocol for scrape config with job name \(GoQuote.quote(jobName)): unknown scrape protocol \(name)"
+                )
+            }
+            fallbackProtocol = known
+        }
+    }
+
+    private mutating func readParams(_ reader: MappingReader) throws(ConfigError) {
+        guard let node = reader.node("params"), !node.isNull else { return }
+        guard let members = node.members else {
+            throw node.place.error("cannot unmarshal \(node.kind) into url.Values")
+        }
+        for (name, value) in members {
+            guard let elements = value.elements else {
+                throw value.place.error("cannot unmarshal \(value.kind) into []string")
+            }
+            params.append((name.text ?? "", elements.compactMap(\.text)))
+        }
+    }
+
+    private mutating func readHistograms(_ reader: MappingReader, _ global: GlobalConfig) throws(ConfigError) {
+        convertClassicHistogramsToNHCB = try reader.bool(
+            "convert_classic_histograms_to_nhcb", global.convertClassicHistogramsToNHCB)
+        alwaysScrapeClassicHistograms = try reader.bool(
+            "always_scrape_classic_histograms", global.alwaysScrapeClassicHistograms)
+        nativeHistogramBucketLimit = try reader.count("native_histogram_bucket_limit") ?? 0
+        nativeHistogramMinBucketFactor = try reader.number("native_histogram_min_bucket_factor") ?? 0
+    }
+
+    private mutating func readNames(_ reader: MappingReader, _ global: GlobalConfig) throws(ConfigError) {
+        let validation = try reader.string("metric_name_validation_scheme", "")
+        if validation.isEmpty {
+            metricNameValidation = global.metricNameValidation
+        } else if let scheme = NameValidation(rawValue: validation) {
+            metricNameValidation = scheme
+        } else {
+            throw reader.place(of: "metric_name_validation_scheme").error(
+                "invalid metric name validation scheme: \(validation)")
+        }
+        let standard =
+            validation.isEmpty
+            ? global.metricNameEscaping : metricNameValidation == .legacy ? "underscores" : "allow-utf-8"
+        metricNameEscaping = try Self.escaping(reader, standard: standard, metricNameValidation)
+    }
+
+    static func escaping(
+        _ reader: MappingReader, standard: String, _ scheme: NameValidation
+    ) throws(ConfigError) -> String {
+        let name = try reader.string("metric_name_escaping_scheme", standard)
+        let place = reader.place(of: "metric_name_escaping_scheme")
+        guard ["allow-utf-8", "underscores", "dots", "values"].contains(name) else {
+            throw place.error("unknown metric name escaping scheme \(GoQuote.quote(name))")
+        }
+        if name == "allow-utf-8", scheme == .legacy {
+            throw place.error("utf8 metric names requested but validation scheme is not set to UTF8")
+        }
+        return name
+    }
+}
+
+extension TargetGroupConfig {
+    static func list(_ reader: MappingReader, _ key: String, empty: String) throws(ConfigError) -> [TargetGroupConfig] {
+        var groups: [TargetGroupConfig] = []
+        for node in try reader.list(key, empty: empty) { groups.append(try TargetGroupConfig(node)) }
+        return groups
+    }
+
+    /// Reads one group; also what files of targets consist of.
+    package init(_ node: YAMLNode) throws(ConfigError) {
+        let reader = try MappingReader(node, "struct { Targets []string; Labels model.LabelSet }")
+        targets = try reader.strings("targets") ?? []
+        labels = []
+        for (name, value) in try reader.stringMap("labels") ?? [] {
+            if name.isEmpty { throw reader.place(of: "labels").error("\"\" is not a valid label name") }
+            labels.append(Label(name: name, value: value))
+        }
+        try reader.finish()
+    }
+}
+
+extension FileDiscoveryConfig {
+    static func list(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) -> [FileDiscoveryConfig] {
+        var result: [FileDiscoveryConfig] = []
+        for node in try reader.list("file_sd_configs", empty: "empty or null section in file_sd_configs") {
+            let reader = try MappingReader(node, "file.plain")
+            let files = try reader.strings("files") ?? []
+            let interval = try reader.duration("refresh_interval", 300_000)
+            try reader.finish()
+            if files.isEmpty {
+                throw node.place.error("file service discovery config must contain at least one path name")
+            }
+            for file in files {
+                let hasType = [".json", ".yml", ".yaml", ".JSON", ".YML", ".YAML"].contains { file.hasSuffix($0) }
+                guard hasType, FileGlob.isValid(file) else {
+                    throw reader.place(of: "files").error(
+                        "path name \(GoQuote.quote(file)) is not valid for file discovery")
+                }
+            }
+            result.append(FileDiscoveryConfig(files: files.map(loading.resolve), refreshInterval: interval))
+        }
+        return result
+    }
+}
+
+extension HTTPDiscoveryConfig {
+    static func list(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) -> [HTTPDiscoveryConfig] {
+        var result: [HTTPDiscoveryConfig] = []
+        for node in try reader.list("http_sd_configs", empty: "empty or null section in http_sd_configs") {
+            let reader = try MappingReader(node, "http.plain")
+            let url = try reader.string("url", "")
+            let interval = try reader.duration("refresh_interval", 60_000)
+            let client = try HTTPClientConfig(reader, loading: loading)
+            try reader.finish()
+            if url.isEmpty { throw node.place.error("URL is missing") }
+            guard let scheme = url.split(separator: ":").first, scheme == "http" || scheme == "https" else {
+                throw reader.place(of: "url").error("URL scheme must be 'http' or 'https'")
+            }
+            let rest = url.dropFirst(scheme.utf8.count)
+            guard rest.hasPrefix("://"), let first = rest.dropFirst(3).first, first != "/", first != ":" else {
+                throw reader.place(of: "url").error("host is missing in URL")
+            }
+            result.append(HTTPDiscoveryConfig(url: url, refreshInterval: interval, client: client))
+        }
+        if let first = result.first, !first.url.isEmpty {
+            loading.unsupported("http_sd_configs", at: reader.place(of: "http_sd_configs"))
+        }
+        return result
+    }
+}
+
+/// Discovery mechanisms of Prometheus that martlet has not yet.
+enum OtherDiscovery {
+    static let kinds = [
+        "aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "elasticache", "ecs", "eureka",
+        "gce", "hetzner", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "msk", "nerve", "nomad",
+        "oci", "openstack", "outscale", "ovhcloud", "puppetdb", "rds", "scaleway", "serverset", "stackit", "triton",
+        "uyuni", "vultr",
+    ].map { $0 + "_sd_configs" }
+
+    static func note(_ reader: MappingReader, _ loading: LoadingContext) {
+        for key in kinds where reader.node(key) != nil { loading.unsupported(key, at: reader.place(of: key)) }
+    }
+}

@@ -1,0 +1,166 @@
+import Model
+
+/// Reads the keys of one mapping into typed values; what is not asked for is an error in the end.
+package final class MappingReader {
+    package let place: ConfigPlace
+    /// The type's name for messages, `scrape_config` for instance.
+    package let context: String
+    private let members: [(key: YAMLNode, value: YAMLNode)]
+    private var taken: Set<String> = []
+
+    /// Takes a mapping; null counts as an empty one.
+    package init(_ node: YAMLNode, _ context: String) throws(ConfigError) {
+        place = node.place
+        self.context = context
+        if node.isNull {
+            members = []
+        } else if let members = node.members {
+            self.members = members
+        } else {
+            throw node.place.error("cannot unmarshal \(node.kind) into \(context)")
+        }
+    }
+
+    /// The value of `key`, which is now known; nil if absent.
+    package func node(_ key: String) -> YAMLNode? {
+        taken.insert(key)
+        return members.first { $0.key.text == key }?.value
+    }
+
+    /// Whether `key` is there, whatever its value.
+    package func has(_ key: String) -> Bool { members.contains { $0.key.text == key } }
+
+    /// The place of `key`, or of the mapping if it is absent.
+    package func place(of key: String) -> ConfigPlace { members.first { $0.key.text == key }?.key.place ?? place }
+
+    /// All keys in order.
+    package var keys: [String] { members.compactMap(\.key.text) }
+
+    /// Ends reading: a key that nobody asked for is an error.
+    package func finish() throws(ConfigError) {
+        for (key, _) in members {
+            let name = key.text ?? ""
+            if !taken.contains(name) { throw key.place.error("field \(name) not found in type \(context)") }
+        }
+    }
+
+    private func scalar(_ key: String, _ type: String) throws(ConfigError) -> (String, ConfigPlace)? {
+        guard let value = node(key), !value.isNull else { return nil }
+        guard let text = value.text else {
+            throw value.place.error("cannot unmarshal \(value.kind) into \(type) (\(key))")
+        }
+        return (text, value.place)
+    }
+
+    package func string(_ key: String) throws(ConfigError) -> String? { try scalar(key, "string")?.0 }
+
+    package func string(_ key: String, _ standard: String) throws(ConfigError) -> String { try string(key) ?? standard }
+
+    package func bool(_ key: String) throws(ConfigError) -> Bool? {
+        guard let (text, place) = try scalar(key, "bool") else { return nil }
+        // The booleans of YAML 1.1.
+        switch text {
+        case "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE": return true
+        case "n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE": return false
+        default: throw place.error("cannot unmarshal !!str `\(text)` into bool (\(key))")
+        }
+    }
+
+    package func bool(_ key: String, _ standard: Bool) throws(ConfigError) -> Bool { try bool(key) ?? standard }
+
+    package func integer(_ key: String) throws(ConfigError) -> Int? {
+        guard let (text, place) = try scalar(key, "int") else { return nil }
+        guard let value = Int(text.filter { $0 != "_" }) else {
+            throw place.error("cannot unmarshal !!str `\(text)` into int (\(key))")
+        }
+        return value
+    }
+
+    /// An integer that is not negative.
+    package func count(_ key: String) throws(ConfigError) -> Int? {
+        guard let value = try integer(key) else { return nil }
+        guard value >= 0 else { throw place(of: key).error("cannot unmarshal !!int `\(value)` into uint (\(key))") }
+        return value
+    }
+
+    package func number(_ key: String) throws(ConfigError) -> Double? {
+        guard let (text, place) = try scalar(key, "float64") else { return nil }
+        guard let value = Double(text) else {
+            throw place.error("cannot unmarshal !!str `\(text)` into float64 (\(key))")
+        }
+        return value
+    }
+
+    /// A duration in milliseconds.
+    package func duration(_ key: String) throws(ConfigError) -> Int64? {
+        guard let (text, place) = try scalar(key, "duration") else { return nil }
+        do throws(DurationText.ParseError) {
+            return try DurationText.parse(text)
+        } catch {
+            throw place.error("\(error) (\(key))")
+        }
+    }
+
+    package func duration(_ key: String, _ standard: Int64) throws(ConfigError) -> Int64 {
+        try duration(key) ?? standard
+    }
+
+    /// A size in bytes.
+    package func size(_ key: String) throws(ConfigError) -> Int64? {
+        guard let (text, place) = try scalar(key, "size") else { return nil }
+        guard let value = ByteSize.parse(text) else {
+            throw place.error("units: unknown unit or number in \(GoQuote.quote(text)) (\(key))")
+        }
+        return value
+    }
+
+    /// A list of strings; a single scalar is not one.
+    package func strings(_ key: String) throws(ConfigError) -> [String]? {
+        guard let value = node(key), !value.isNull else { return nil }
+        guard let elements = value.elements else {
+            throw value.place.error("cannot unmarshal \(value.kind) into []string (\(key))")
+        }
+        var result: [String] = []
+        for element in elements {
+            guard let text = element.text else {
+                throw element.place.error("cannot unmarshal \(element.kind) into string (\(key))")
+            }
+            result.append(element.isNull ? "" : text)
+        }
+        return result
+    }
+
+    /// A map of strings, in order.
+    package func stringMap(_ key: String) throws(ConfigError) -> [(key: String, value: String)]? {
+        guard let value = node(key), !value.isNull else { return nil }
+        guard let members = value.members else {
+            throw value.place.error("cannot unmarshal \(value.kind) into map[string]string (\(key))")
+        }
+        var result: [(key: String, value: String)] = []
+        for (name, member) in members {
+            guard let text = member.text else {
+                throw member.place.error("cannot unmarshal \(member.kind) into string (\(key))")
+            }
+            result.append((name.text ?? "", member.isNull ? "" : text))
+        }
+        return result
+    }
+
+    /// A nested mapping; nil if absent or null.
+    package func mapping(_ key: String, _ context: String) throws(ConfigError) -> MappingReader? {
+        guard let value = node(key), !value.isNull else { return nil }
+        return try MappingReader(value, context)
+    }
+
+    /// The elements of a list; `empty` is the error of a null element.
+    package func list(_ key: String, empty: String? = nil) throws(ConfigError) -> [YAMLNode] {
+        guard let value = node(key), !value.isNull else { return [] }
+        guard let elements = value.elements else {
+            throw value.place.error("cannot unmarshal \(value.kind) into a list (\(key))")
+        }
+        if let empty {
+            for element in elements where element.isNull { throw element.place.error(empty) }
+        }
+        return elements
+    }
+}

@@ -1,0 +1,44 @@
+/// A YAML node with its place in the file.
+package struct YAMLNode: Sendable {
+    package indirect enum Content: Sendable {
+        /// Text, and whether it was written without quotes (only then can it be null, a boolean or a number).
+        case scalar(String, isPlain: Bool)
+        case sequence([YAMLNode])
+        case mapping([(key: YAMLNode, value: YAMLNode)])
+    }
+
+    package var content: Content
+    package var place: ConfigPlace
+
+    package init(_ content: Content, _ place: ConfigPlace) {
+        self.content = content
+        self.place = place
+    }
+
+    /// Nothing, `~` or `null`.
+    package var isNull: Bool {
+        guard case .scalar(let text, isPlain: true) = content else { return false }
+        return ["", "~", "null", "Null", "NULL"].contains(text)
+    }
+
+    /// The text of a scalar.
+    package var text: String? { if case .scalar(let text, _) = content { text } else { nil } }
+
+    package var elements: [YAMLNode]? { if case .sequence(let elements) = content { elements } else { nil } }
+
+    package var members: [(key: YAMLNode, value: YAMLNode)]? {
+        if case .mapping(let members) = content { members } else { nil }
+    }
+
+    /// The value of a key.
+    package subscript(_ key: String) -> YAMLNode? { members?.first { $0.key.text == key }?.value }
+
+    /// What the node is, in yaml.v2's words for messages.
+    var kind: String {
+        switch content {
+        case .scalar(let text, _): isNull ? "!!null" : "!!str `\(text)`"
+        case .sequence: "!!seq"
+        case .mapping: "!!map"
+        }
+    }
+}

@@ -1,0 +1,168 @@
+import CYAML
+
+/// Reads a YAML document into nodes with libyaml's events.
+///
+/// Aliases are expanded up to a number of nodes, so that a small file cannot ask for a large memory; depth is limited.
+package enum YAMLParser {
+    static let maxDepth = 100
+    static let maxNodes = 1_000_000
+
+    /// Reads the first document of `text`; nil if there is none.
+    package static func parse(_ text: [UInt8], file: String) throws(ConfigError) -> YAMLNode? {
+        var parser = yaml_parser_t()
+        guard yaml_parser_initialize(&parser) != 0 else { throw ConfigError(file: file, message: "out of memory") }
+        defer { yaml_parser_delete(&parser) }
+        // An empty buffer has no address, which libyaml does not take.
+        let bytes = text + [0x0A]
+        return try bytes.withUnsafeBufferPointer { buffer throws(ConfigError) in
+            yaml_parser_set_input_string(&parser, buffer.baseAddress, buffer.count)
+            var reader = EventReader(file: file)
+            return try reader.document(&parser)
+        }
+    }
+}
+
+/// Builds nodes from events.
+private struct EventReader {
+    let file: String
+    var anchors: [String: YAMLNode] = [:]
+    var nodes = 0
+
+    private enum Event {
+        case scalar(String, isPlain: Bool, anchor: String?)
+        case sequenceStart(anchor: String?)
+        case sequenceEnd
+        case mappingStart(anchor: String?)
+        case mappingEnd
+        case alias(String)
+        case documentStart
+        case documentEnd
+        case streamEnd
+        case other
+    }
+
+    private func text(_ pointer: UnsafeMutablePointer<yaml_char_t>?) -> String? {
+        pointer.map { String(cString: $0) }
+    }
+
+    private mutating func next(_ parser: inout yaml_parser_t) throws(ConfigError) -> (Event, ConfigPlace) {
+        var event = yaml_event_t()
+        guard yaml_parser_parse(&parser, &event) != 0 else {
+            let mark = parser.problem_mark
+            let problem = parser.problem.map { String(cString: $0) } ?? "not valid YAML"
+            throw ConfigError(
+                file: file, line: Int(mark.line) + 1, column: Int(mark.column) + 1, message: "yaml: \(problem)")
+        }
+        defer { yaml_event_delete(&event) }
+        let place = ConfigPlace(
+            file: file, line: Int(event.start_mark.line) + 1, column: Int(event.start_mark.column) + 1)
+        switch event.type {
+        case YAML_SCALAR_EVENT:
+            let scalar = event.data.scalar
+            let value = String(
+                decoding: UnsafeBufferPointer(start: scalar.value, count: Int(scalar.length)), as: UTF8.self)
+            let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nil
+            return (.scalar(value, isPlain: isPlain, anchor: text(scalar.anchor)), place)
+        case YAML_SEQUENCE_START_EVENT: return (.sequenceStart(anchor: text(event.data.sequence_start.anchor)), place)
+        case YAML_SEQUENCE_END_EVENT: return (.sequenceEnd, place)
+        case YAML_MAPPING_START_EVENT: return (.mappingStart(anchor: text(event.data.mapping_start.anchor)), place)
+        case YAML_MAPPING_END_EVENT: return (.mappingEnd, place)
+        case YAML_ALIAS_EVENT: return (.alias(text(event.data.alias.anchor) ?? ""), place)
+        case YAML_DOCUMENT_START_EVENT: return (.documentStart, place)
+        case YAML_DOCUMENT_END_EVENT: return (.documentEnd, place)
+        case YAML_STREAM_END_EVENT: return (.streamEnd, place)
+        default: return (.other, place)
+        }
+    }
+
+    mutating func document(_ parser: inout yaml_parser_t) throws(ConfigError) -> YAMLNode? {
+        while true {
+            switch try next(&parser) {
+            case (.documentStart, _):
+                let (event, place) = try next(&parser)
+                return try node(event, place, &parser, depth: 0)
+            case (.streamEnd, _): return nil
+            default: continue
+            }
+        }
+    }
+
+    private mutating func count(_ more: Int, _ place: ConfigPlace) throws(ConfigError) {
+        nodes += more
+        if nodes > YAMLParser.maxNodes { throw place.error("yaml: document has too many nodes, with its aliases") }
+    }
+
+    private static func size(_ node: YAMLNode) -> Int {
+        switch node.content {
+        case .scalar: 1
+        case .sequence(let elements): elements.reduce(1) { $0 + size($1) }
+        case .mapping(let members): members.reduce(1) { $0 + size($1.key) + size($1.value) }
+        }
+    }
+
+    private mutating func node(
+        _ event: Event, _ place: ConfigPlace, _ parser: inout yaml_parser_t, depth: Int
+    ) throws(ConfigError) -> YAMLNode {
+        guard depth < YAMLParser.maxDepth else {
+            throw place.error("yaml: nested more than \(YAMLParser.maxDepth) levels")
+        }
+        try count(1, place)
+        switch event {
+        case .scalar(let text, let isPlain, let anchor):
+            let node = YAMLNode(.scalar(text, isPlain: isPlain), place)
+            if let anchor { anchors[anchor] = node }
+            return node
+        case .alias(let name):
+            guard let target = anchors[name] else { throw place.error("yaml: unknown anchor '\(name)' referenced") }
+            try count(Self.size(target), place)
+            return target
+        case .sequenceStart(let anchor):
+            var elements: [YAMLNode] = []
+            while true {
+                let (event, at) = try next(&parser)
+                if case .sequenceEnd = event { break }
+                elements.append(try node(event, at, &parser, depth: depth + 1))
+            }
+            let node = YAMLNode(.sequence(elements), place)
+            if let anchor { anchors[anchor] = node }
+            return node
+        case .mappingStart(let anchor):
+            let node = YAMLNode(.mapping(try members(&parser, depth: depth)), place)
+            if let anchor { anchors[anchor] = node }
+            return node
+        default:
+            throw place.error("yaml: unexpected end of the document")
+        }
+    }
+
+    /// The members of a mapping, merge keys (`<<`) resolved: own keys win over merged ones.
+    private mutating func members(
+        _ parser: inout yaml_parser_t, depth: Int
+    ) throws(ConfigError) -> [(key: YAMLNode, value: YAMLNode)] {
+        var own: [(key: YAMLNode, value: YAMLNode)] = []
+        var merged: [(key: YAMLNode, value: YAMLNode)] = []
+        while true {
+            let (event, at) = try next(&parser)
+            if case .mappingEnd = event { break }
+            let key = try node(event, at, &parser, depth: depth + 1)
+            let (valueEvent, valueAt) = try next(&parser)
+            let value = try node(valueEvent, valueAt, &parser, depth: depth + 1)
+            guard let name = key.text else { throw key.place.error("yaml: a key must be a scalar") }
+            if name == "<<", case .scalar(_, isPlain: true) = key.content {
+                for source in value.elements ?? [value] {
+                    guard let members = source.members else {
+                        throw value.place.error("yaml: map merge requires map or sequence of maps as the value")
+                    }
+                    merged += members
+                }
+                continue
+            }
+            if own.contains(where: { $0.key.text == name }) {
+                throw key.place.error("mapping key \"\(name)\" already defined")
+            }
+            own.append((key, value))
+        }
+        for member in merged where !own.contains(where: { $0.key.text == member.key.text }) { own.append(member) }
+        return own
+    }
+}

@@ -56,7 +56,7 @@ let package = Package(
             "Scrape",
             ["CCurl", "Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),
         room("Rules", ["Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
-        room("Notify", ["CCurl", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config", "HTTP"]),
+        room("Notify", ["CPlatform", "CCurl", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config", "HTTP"]),
         room("Remote", ["Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config", "HTTP"]),
         room(
             "API",

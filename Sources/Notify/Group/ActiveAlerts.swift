@@ -1,0 +1,80 @@
+import Model
+
+/// An alert as the notifier keeps it.
+package struct NotifiedAlert: Sendable, Hashable {
+    package var alert: Alert
+    package var fingerprint: Fingerprint
+    /// Its end was not said but assumed, ``resolve_timeout`` after the last update.
+    package var endIsAssumed: Bool
+
+    package init(_ alert: Alert, endIsAssumed: Bool = false) {
+        self.alert = alert
+        fingerprint = Fingerprint(alert.labels)
+        self.endIsAssumed = endIsAssumed
+    }
+
+    package func isResolved(at now: Int64) -> Bool { alert.isResolved(at: now) }
+}
+
+/// All alerts that are firing or were resolved lately, by identity.
+package struct ActiveAlerts: Sendable {
+    package private(set) var byFingerprint: [Fingerprint: NotifiedAlert] = [:]
+
+    package init() {}
+
+    /// Takes an update in; returns the alert as it now stands.
+    ///
+    /// The rules are Alertmanager's: an update whose time overlaps the known one keeps the earliest start, and an end
+    /// that somebody said wins over an assumed one.
+    ///
+    /// - Parameter resolveTimeout: How long an alert without an end lives after an update, ms.
+    package mutating func update(_ update: Alert, now: Int64, resolveTimeout: Int64) -> NotifiedAlert {
+        var alert = update
+        alert.updatedAt = now
+        var isAssumed = false
+        if alert.startsAt == 0 { alert.startsAt = alert.endsAt == 0 ? now : alert.endsAt }
+        if alert.endsAt == 0 {
+            isAssumed = true
+            alert.endsAt = now &+ resolveTimeout
+        }
+        var new = NotifiedAlert(alert, endIsAssumed: isAssumed)
+        if let old = byFingerprint[new.fingerprint] {
+            let (a, b) = (old.alert, new.alert)
+            let overlaps =
+                (b.endsAt > a.startsAt && b.endsAt < a.endsAt) || (b.startsAt > a.startsAt && b.startsAt < a.endsAt)
+            if overlaps { new = Self.merge(old, new, now: now) }
+        }
+        byFingerprint[new.fingerprint] = new
+        return new
+    }
+
+    private static func merge(_ old: NotifiedAlert, _ new: NotifiedAlert, now: Int64) -> NotifiedAlert {
+        var result = new
+        result.alert.startsAt = min(old.alert.startsAt, new.alert.startsAt)
+        if new.isResolved(at: now) {
+            if old.isResolved(at: now), old.alert.endsAt > new.alert.endsAt {
+                result.alert.endsAt = old.alert.endsAt
+            }
+        } else if old.alert.endsAt > new.alert.endsAt, !old.endIsAssumed {
+            result.alert.endsAt = old.alert.endsAt
+        }
+        return result
+    }
+
+    /// Puts an alert back as it was stored.
+    package mutating func restore(_ alert: NotifiedAlert) { byFingerprint[alert.fingerprint] = alert }
+
+    mutating func remove(_ fingerprint: Fingerprint) { byFingerprint[fingerprint] = nil }
+
+    /// Forgets alerts that were resolved before `horizon` and of which `isFree` is true; returns which.
+    package mutating func removeResolved(before horizon: Int64, where isFree: (Fingerprint) -> Bool) -> [Fingerprint] {
+        let gone = byFingerprint.values.filter {
+            $0.alert.endsAt != 0 && $0.alert.endsAt < horizon && isFree($0.fingerprint)
+        }
+        for alert in gone { byFingerprint[alert.fingerprint] = nil }
+        return gone.map(\.fingerprint)
+    }
+
+    /// By labels, for a stable order.
+    package var sorted: [NotifiedAlert] { byFingerprint.values.sorted { $0.alert.labels < $1.alert.labels } }
+}

@@ -1,0 +1,59 @@
+import Model
+
+/// Everything that survives a restart: what the records of a ledger add up to.
+struct LedgerState: Sendable {
+    /// The deliveries that can be looked up.
+    static let deliveriesKept = 5000
+
+    var alerts = ActiveAlerts()
+    var log = NotificationLog()
+    var silences = Silences()
+    var deliveries: [Delivery] = []
+    /// The newest time in the records: when the daemon was last seen alive, ms.
+    var lastSeen: Int64 = 0
+
+    /// Takes one fact in.
+    mutating func apply(_ record: LedgerRecord) {
+        switch record {
+        case .alert(let alert):
+            alerts.restore(alert)
+            lastSeen = max(lastSeen, alert.alert.updatedAt)
+        case .extended(let fingerprint, let endsAt, let updatedAt):
+            guard var alert = alerts.byFingerprint[fingerprint] else { return }
+            alert.alert.endsAt = endsAt
+            alert.alert.updatedAt = updatedAt
+            alerts.restore(alert)
+            lastSeen = max(lastSeen, updatedAt)
+        case .alertRemoved(let fingerprint): alerts.remove(fingerprint)
+        case .notified(let entry):
+            log.record(entry)
+            lastSeen = max(lastSeen, entry.time)
+        case .delivery(let delivery):
+            deliveries.append(delivery)
+            if deliveries.count > Self.deliveriesKept * 2 {
+                deliveries.removeFirst(deliveries.count - Self.deliveriesKept)
+            }
+        case .silence(let silence): silences.restore(silence)
+        case .silenceRemoved(let id): silences.remove(id)
+        }
+    }
+
+    /// The fewest records that give this state.
+    var records: [LedgerRecord] {
+        alerts.sorted.map { .alert($0) } + log.entries.values.map { .notified($0) }
+            + silences.byID.values.map { .silence($0) }
+            + deliveries.suffix(Self.deliveriesKept).map { .delivery($0) }
+    }
+
+    /// The state after the time in which nobody ran: alerts that fired when the daemon was last seen live on as long as
+    /// they had left, so that their rules can be evaluated again before they count as resolved.
+    func resumed(at now: Int64) -> LedgerState {
+        var state = self
+        for alert in alerts.byFingerprint.values where alert.alert.endsAt > lastSeen {
+            var alert = alert
+            alert.alert.endsAt = max(alert.alert.endsAt, now &+ (alert.alert.endsAt &- lastSeen))
+            state.alerts.restore(alert)
+        }
+        return state
+    }
+}

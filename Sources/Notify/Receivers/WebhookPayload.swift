@@ -1,0 +1,90 @@
+import JSON
+import Model
+
+/// The body of a webhook call, version 4.
+package enum WebhookPayload {
+    /// Writes the payload of a notification.
+    package static func encode(_ notification: Notification, externalURL: String) -> [UInt8] {
+        let all = notification.alerts
+        let limit = notification.webhook.maxAlerts
+        let shown = limit > 0 ? Array(all.prefix(limit)) : all
+        let isFiring = shown.contains { $0.alert.endsAt == 0 }
+        var json = JSONWriter(capacity: 1024)
+        json.object { json in
+            json.key("receiver")
+            json.string(notification.receiver)
+            json.key("status")
+            json.string(isFiring ? "firing" : "resolved")
+            json.key("alerts")
+            json.array { json in
+                for alert in shown { encode(alert, into: &json) }
+            }
+            json.key("groupLabels")
+            encode(notification.flush.groupLabels, into: &json)
+            json.key("commonLabels")
+            encode(common(shown.map(\.alert.labels)), into: &json)
+            json.key("commonAnnotations")
+            encode(common(shown.map(\.alert.annotations)), into: &json)
+            json.key("externalURL")
+            json.string(externalURL)
+            json.key("version")
+            json.string("4")
+            json.key("groupKey")
+            json.string(notification.flush.groupKey)
+            json.key("truncatedAlerts")
+            json.integer(all.count - shown.count)
+        }
+        return escapingHTML(json.bytes) + [UInt8(ascii: "\n")]
+    }
+
+    private static func encode(_ alert: NotifiedAlert, into json: inout JSONWriter) {
+        json.object { json in
+            json.key("status")
+            json.string(alert.alert.endsAt == 0 ? "firing" : "resolved")
+            json.key("labels")
+            encode(alert.alert.labels, into: &json)
+            json.key("annotations")
+            encode(alert.alert.annotations, into: &json)
+            json.key("startsAt")
+            json.string(RFC3339.text(alert.alert.startsAt))
+            json.key("endsAt")
+            json.string(alert.alert.endsAt == 0 ? RFC3339.zero : RFC3339.text(alert.alert.endsAt))
+            json.key("generatorURL")
+            json.string(alert.alert.generatorURL)
+            json.key("fingerprint")
+            json.string(alert.fingerprint.description)
+        }
+    }
+
+    static func encode(_ labels: Labels, into json: inout JSONWriter) {
+        json.object { json in
+            labels.forEachBytes { name, value in
+                json.key(utf8: name)
+                json.string(utf8: value)
+            }
+        }
+    }
+
+    /// The labels that all sets have with the same value.
+    static func common(_ sets: [Labels]) -> Labels {
+        guard let first = sets.first else { return .empty }
+        return Labels(
+            first.pairs.filter { label in sets.allSatisfy { $0[label.name] == label.value } }
+                .map { ($0.name, $0.value) })
+    }
+
+    /// Escapes `<`, `>` and `&` as Go's encoder does; in JSON these bytes stand only inside of strings.
+    static func escapingHTML(_ bytes: [UInt8]) -> [UInt8] {
+        var out: [UInt8] = []
+        out.reserveCapacity(bytes.count)
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "<"): out += "\\u003c".utf8
+            case UInt8(ascii: ">"): out += "\\u003e".utf8
+            case UInt8(ascii: "&"): out += "\\u0026".utf8
+            default: out.append(byte)
+            }
+        }
+        return out
+    }
+}

@@ -1,0 +1,75 @@
+import Model
+
+/// A node of the routing tree with everything inherited filled in. Durations are ms.
+package struct Route: Sendable {
+    package var receiver: String
+    /// The labels to group by; nil groups by all.
+    package var groupBy: [String]?
+    package var matchers: [Matcher]
+    /// Later siblings are tried even if this one matched.
+    package var continues: Bool
+    package var groupWait: Int64
+    package var groupInterval: Int64
+    package var repeatInterval: Int64
+    package var muteTimeIntervals: [String]
+    package var activeTimeIntervals: [String]
+    package var routes: [Route]
+    /// The matchers of all nodes from the root: `{}/{severity="page"}`; the beginning of the group keys.
+    package internal(set) var key = "{}"
+    /// Its place in the tree, which tells siblings of equal matchers apart: `{}/{severity="page"}/0`.
+    package internal(set) var id = "{}"
+
+    package init(
+        receiver: String, groupBy: [String]? = [], matchers: [Matcher] = [], continues: Bool = false,
+        groupWait: Int64 = 30_000, groupInterval: Int64 = 300_000, repeatInterval: Int64 = 14_400_000,
+        muteTimeIntervals: [String] = [], activeTimeIntervals: [String] = [], routes: [Route] = []
+    ) {
+        self.receiver = receiver
+        self.groupBy = groupBy
+        self.matchers = matchers
+        self.continues = continues
+        self.groupWait = groupWait
+        self.groupInterval = groupInterval
+        self.repeatInterval = repeatInterval
+        self.muteTimeIntervals = muteTimeIntervals
+        self.activeTimeIntervals = activeTimeIntervals
+        self.routes = routes
+    }
+
+    /// The tree with keys and identities of all nodes set, for a root.
+    package func numbered() -> Route { numbered(parentKey: nil, parentID: nil, index: 0) }
+
+    private func numbered(parentKey: String?, parentID: String?, index: Int) -> Route {
+        var node = self
+        // Alertmanager sorts a node's matchers by name, kind and value.
+        node.matchers.sort { ($0.name, $0.value, $0.kind.rawValue) < ($1.name, $1.value, $1.kind.rawValue) }
+        let own = "{" + node.matchers.map(\.description).joined(separator: ",") + "}"
+        node.key = parentKey.map { $0 + "/" + own } ?? own
+        node.id = parentID.map { "\($0)/\(own)/\(index)" } ?? own
+        node.routes = routes.enumerated().map {
+            $0.element.numbered(parentKey: node.key, parentID: node.id, index: $0.offset)
+        }
+        return node
+    }
+
+    /// The nodes that take an alert: of each level the first that matches, and those behind it while they say
+    /// `continue`; a node whose children do not match takes it itself.
+    package func match(_ labels: Labels) -> [Route] {
+        guard matchers.allSatisfy({ $0.matches(labels) }) else { return [] }
+        var taken: [Route] = []
+        for child in routes {
+            let matched = child.match(labels)
+            taken += matched
+            if !matched.isEmpty, !child.continues { break }
+        }
+        return taken.isEmpty ? [self] : taken
+    }
+
+    /// The labels that name the group of an alert.
+    package func groupLabels(of labels: Labels) -> Labels {
+        groupBy.map { labels.keeping($0) } ?? labels
+    }
+
+    /// All nodes, the root first.
+    package var all: [Route] { [self] + routes.flatMap(\.all) }
+}

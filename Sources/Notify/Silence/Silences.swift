@@ -1,0 +1,113 @@
+import Model
+
+/// A person's decision not to be notified of some alerts for a while.
+package struct Silence: Sendable, Hashable {
+    package var id: String
+    /// All must accept an alert.
+    package var matchers: [Matcher]
+    /// ms.
+    package var startsAt: Int64
+    /// ms.
+    package var endsAt: Int64
+    /// ms.
+    package var updatedAt: Int64
+    package var createdBy: String
+    package var comment: String
+
+    package enum State: String, Sendable { case pending, active, expired }
+
+    package init(
+        id: String = "", matchers: [Matcher], startsAt: Int64, endsAt: Int64, updatedAt: Int64 = 0,
+        createdBy: String = "", comment: String = ""
+    ) {
+        self.id = id
+        self.matchers = matchers
+        self.startsAt = startsAt
+        self.endsAt = endsAt
+        self.updatedAt = updatedAt
+        self.createdBy = createdBy
+        self.comment = comment
+    }
+
+    package func state(at now: Int64) -> State { now < startsAt ? .pending : now < endsAt ? .active : .expired }
+
+    package func matches(_ labels: Labels) -> Bool { matchers.allSatisfy { $0.matches(labels) } }
+}
+
+/// Why a silence is refused; the texts are Alertmanager's.
+package struct SilenceError: Error, CustomStringConvertible, Sendable {
+    package var description: String
+}
+
+/// All silences that are pending, active or expired lately.
+package struct Silences: Sendable {
+    /// How long an expired silence is kept, ms.
+    package static let retention: Int64 = 5 * 86_400_000
+
+    package private(set) var byID: [String: Silence] = [:]
+
+    package init() {}
+
+    /// Adds a silence, or changes one of the same id; a change of matchers or of a past start makes a new one and
+    /// expires the old.
+    ///
+    /// - Parameter newID: An id for a silence that is new.
+    /// - Returns: All that changed, the one that now holds first.
+    package mutating func set(_ silence: Silence, now: Int64, newID: String) throws(SilenceError) -> [Silence] {
+        var silence = silence
+        silence.updatedAt = now
+        guard !silence.matchers.isEmpty else { throw SilenceError(description: "at least one matcher required") }
+        guard silence.matchers.contains(where: { !$0.matchesEmpty }) else {
+            throw SilenceError(description: "at least one matcher must not match the empty string")
+        }
+        guard silence.endsAt >= silence.startsAt else {
+            throw SilenceError(description: "end time must not be before start time")
+        }
+        guard silence.endsAt > now else { throw SilenceError(description: "end time can't be in the past") }
+        var changed: [Silence] = []
+        if !silence.id.isEmpty {
+            guard let old = byID[silence.id] else { throw SilenceError(description: "silence not found") }
+            if old.matchers == silence.matchers, old.state(at: now) != .expired,
+                old.startsAt == silence.startsAt || old.state(at: now) == .pending
+            {
+                byID[silence.id] = silence
+                return [silence]
+            }
+            if old.state(at: now) != .expired { changed = try expire(silence.id, now: now) }
+        }
+        silence.id = newID
+        silence.startsAt = max(silence.startsAt, now)
+        byID[newID] = silence
+        return [silence] + changed
+    }
+
+    /// Ends a silence now.
+    package mutating func expire(_ id: String, now: Int64) throws(SilenceError) -> [Silence] {
+        guard var silence = byID[id] else { throw SilenceError(description: "silence \(id) not found") }
+        guard silence.state(at: now) != .expired else {
+            throw SilenceError(description: "silence \(id) already expired")
+        }
+        if silence.state(at: now) == .pending { silence.startsAt = now }
+        silence.endsAt = now
+        silence.updatedAt = now
+        byID[id] = silence
+        return [silence]
+    }
+
+    /// Puts a silence back as it was stored.
+    package mutating func restore(_ silence: Silence) { byID[silence.id] = silence }
+
+    mutating func remove(_ id: String) { byID[id] = nil }
+
+    /// Forgets silences that expired longer than the retention ago; returns their ids.
+    package mutating func removeExpired(now: Int64) -> [String] {
+        let gone = byID.values.filter { $0.endsAt < now - Self.retention }.map(\.id)
+        for id in gone { byID[id] = nil }
+        return gone
+    }
+
+    /// The ids of the active silences that mute `labels`.
+    package func silencers(of labels: Labels, at now: Int64) -> [String] {
+        byID.values.filter { $0.state(at: now) == .active && $0.matches(labels) }.map(\.id).sorted()
+    }
+}

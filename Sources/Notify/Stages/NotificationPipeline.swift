@@ -1,0 +1,94 @@
+import Model
+
+/// Who is muted, and by what; for the API.
+package struct AlertMuting: Sendable {
+    package var inhibitedBy: [Fingerprint] = []
+    package var silencedBy: [String] = []
+    package var mutedBy: [String] = []
+}
+
+/// One notification that is to be sent.
+package struct Notification: Sendable {
+    package var flush: GroupFlush
+    package var receiver: String
+    /// `receiver/webhook/0`.
+    package var integration: String
+    package var webhook: WebhookSettings
+    /// What is sent: without `send_resolved`, only those that fire.
+    package var alerts: [NotifiedAlert]
+    package var reason: NotificationReason
+    /// To be recorded when it has been delivered.
+    package var entry: NotificationEntry
+    /// Whether something goes over the wire; otherwise the log alone is brought up to date.
+    package var isSent: Bool
+}
+
+/// Decides what a flush sends to whom: inhibition, time intervals, silences, and the comparison with the last
+/// notification, in Alertmanager's order. Pure.
+package struct NotificationPipeline: Sendable {
+    package var receivers: [String: [WebhookSettings]]
+    package var inhibitRules: [InhibitRule]
+    package var timeIntervals: [String: [TimeInterval]]
+
+    package init(
+        receivers: [String: [WebhookSettings]], inhibitRules: [InhibitRule] = [],
+        timeIntervals: [String: [TimeInterval]] = [:]
+    ) {
+        self.receivers = receivers
+        self.inhibitRules = inhibitRules
+        self.timeIntervals = timeIntervals
+    }
+
+    /// The named intervals that contain `now`.
+    private func active(_ names: [String], at now: Int64) -> [String] {
+        names.filter { name in (timeIntervals[name] ?? []).contains { $0.contains(now) } }
+    }
+
+    /// The time intervals because of which a route is mute at `now`; nil if it is not.
+    package func mutingIntervals(of route: Route, at now: Int64) -> [String]? {
+        if !route.activeTimeIntervals.isEmpty, active(route.activeTimeIntervals, at: now).isEmpty {
+            return route.activeTimeIntervals
+        }
+        let muting = active(route.muteTimeIntervals, at: now)
+        return muting.isEmpty ? nil : muting
+    }
+
+    /// What a flush sends. Nothing, if all alerts are muted or nothing is new.
+    package func notifications(
+        for flush: GroupFlush, alerts: ActiveAlerts, silences: Silences, log: NotificationLog
+    ) -> [Notification] {
+        let now = flush.time
+        let inhibitor = Inhibitor(rules: inhibitRules, alerts: alerts.byFingerprint.values, now: now)
+        var left = flush.alerts.filter { inhibitor.inhibitors(of: $0.alert.labels).isEmpty }
+        guard !left.isEmpty, mutingIntervals(of: flush.route, at: now) == nil else { return [] }
+        left = left.filter { silences.silencers(of: $0.alert.labels, at: now).isEmpty }
+        guard !left.isEmpty else { return [] }
+        let firing = Set(left.filter { $0.alert.endsAt == 0 }.map(\.fingerprint))
+        let resolved = Set(left.filter { $0.alert.endsAt != 0 }.map(\.fingerprint))
+        let integrations = receivers[flush.route.receiver] ?? []
+        return integrations.enumerated().compactMap { index, webhook in
+            let name = "\(flush.route.receiver)/webhook/\(index)"
+            let reason = NotificationLog.reason(
+                last: log.entry(groupID: flush.groupID, receiver: name), firing: firing, resolved: resolved,
+                sendsResolved: webhook.sendsResolved, repeatInterval: flush.route.repeatInterval, now: now)
+            guard let reason else { return nil }
+            let entry = NotificationEntry(
+                groupID: flush.groupID, receiver: name, time: now, firing: firing, resolved: resolved,
+                expiresAt: now &+ 2 &* flush.route.repeatInterval)
+            return Notification(
+                flush: flush, receiver: flush.route.receiver, integration: name, webhook: webhook,
+                alerts: webhook.sendsResolved ? left : left.filter { $0.alert.endsAt == 0 }, reason: reason,
+                entry: entry, isSent: webhook.sendsResolved || !firing.isEmpty)
+        }
+    }
+
+    /// What mutes an alert in the groups of `routes`, for the API.
+    package func muting(
+        of alert: NotifiedAlert, route: Route?, inhibitor: Inhibitor, silences: Silences, now: Int64
+    ) -> AlertMuting {
+        AlertMuting(
+            inhibitedBy: inhibitor.inhibitors(of: alert.alert.labels),
+            silencedBy: silences.silencers(of: alert.alert.labels, at: now),
+            mutedBy: route.flatMap { mutingIntervals(of: $0, at: now) } ?? [])
+    }
+}

@@ -1,0 +1,224 @@
+import Glibc
+
+/// A place's distance from UTC over time, read from the system's time zone database (RFC 8536).
+package struct TimeZone: Sendable {
+    package let name: String
+    /// Moments, in seconds, from which an offset holds; ascending.
+    private let transitions: [Int64]
+    /// Seconds east of UTC; one more than transitions, the first holds before them.
+    private let offsets: [Int64]
+    /// What holds behind the last transition.
+    private let rule: TimeZoneRule?
+
+    package static let utc = TimeZone(name: "UTC", transitions: [], offsets: [0], rule: nil)
+
+    /// Why a zone cannot be used.
+    package struct Failure: Error, CustomStringConvertible, Sendable {
+        package var description: String
+    }
+
+    private init(name: String, transitions: [Int64], offsets: [Int64], rule: TimeZoneRule?) {
+        self.name = name
+        self.transitions = transitions
+        self.offsets = offsets
+        self.rule = rule
+    }
+
+    /// Reads a zone such as `Europe/Berlin`, `Local` or `UTC`.
+    ///
+    /// - Parameter folder: The database.
+    package init(named name: String, folder: String = "/usr/share/zoneinfo") throws(Failure) {
+        if name.isEmpty || name == "UTC" {
+            self = .utc
+            return
+        }
+        let isName = name.utf8.allSatisfy { c in
+            (c | 0x20 >= UInt8(ascii: "a") && c | 0x20 <= UInt8(ascii: "z"))
+                || (c >= UInt8(ascii: "0") && c <= UInt8(ascii: "9")) || "/_+-".utf8.contains(c)
+        }
+        guard isName, !name.hasPrefix("/") else { throw Failure(description: "unknown time zone \(name)") }
+        let path = name == "Local" ? "/etc/localtime" : folder + "/" + name
+        guard let bytes = Self.read(path), let zone = Self.decode(bytes, name: name) else {
+            throw Failure(description: "unknown time zone \(name)")
+        }
+        self = zone
+    }
+
+    private static func read(_ path: String) -> [UInt8]? {
+        guard let file = fopen(path, "rb") else { return nil }
+        defer { fclose(file) }
+        // No zone is larger than a few kilobytes; a folder cannot be read.
+        var bytes = [UInt8](repeating: 0, count: 1 << 18)
+        let count = fread(&bytes, 1, bytes.count, file)
+        guard count > 0 else { return nil }
+        return Array(bytes[0..<count])
+    }
+
+    private static func integer(_ bytes: [UInt8], _ at: Int, _ size: Int) -> Int64? {
+        guard at >= 0, at + size <= bytes.count else { return nil }
+        var value: UInt64 = 0
+        for i in 0..<size { value = value << 8 | UInt64(bytes[at + i]) }
+        return size == 4 ? Int64(Int32(truncatingIfNeeded: value)) : Int64(truncatingIfNeeded: value)
+    }
+
+    /// Decodes a TZif file of version 2 or later.
+    static func decode(_ bytes: [UInt8], name: String) -> TimeZone? {
+        guard bytes.starts(with: "TZif".utf8), bytes.count > 44, bytes[4] >= UInt8(ascii: "2") else { return nil }
+        func counts(_ at: Int) -> [Int]? {
+            var result: [Int] = []
+            for i in 0..<6 {
+                guard let count = integer(bytes, at + 20 + 4 * i, 4), count >= 0, count < 100_000 else { return nil }
+                result.append(Int(count))
+            }
+            return result
+        }
+        // isutcnt, isstdcnt, leapcnt, timecnt, typecnt, charcnt; the first block has 32-bit times and is skipped.
+        guard let first = counts(0) else { return nil }
+        let second = 44 + first[3] * 5 + first[4] * 6 + first[5] + first[2] * 8 + first[1] + first[0]
+        guard second + 44 <= bytes.count, bytes[second...].starts(with: "TZif".utf8), let n = counts(second) else {
+            return nil
+        }
+        let times = second + 44
+        let indexes = times + n[3] * 8
+        let types = indexes + n[3]
+        let footer = types + n[4] * 6 + n[5] + n[2] * 12 + n[1] + n[0]
+        guard footer <= bytes.count, n[4] > 0, let initial = integer(bytes, types, 4) else { return nil }
+        var transitions: [Int64] = []
+        var offsets = [initial]
+        for i in 0..<n[3] {
+            guard let time = integer(bytes, times + 8 * i, 8), Int(bytes[indexes + i]) < n[4],
+                let offset = integer(bytes, types + 6 * Int(bytes[indexes + i]), 4)
+            else { return nil }
+            transitions.append(time)
+            offsets.append(offset)
+        }
+        let rest = bytes[footer...].dropFirst().prefix { $0 != 0x0A }
+        return TimeZone(
+            name: name, transitions: transitions, offsets: offsets,
+            rule: TimeZoneRule(String(decoding: rest, as: UTF8.self)))
+    }
+
+    /// Seconds east of UTC at a moment in seconds since the epoch.
+    package func offset(at seconds: Int64) -> Int64 {
+        if let rule, transitions.last.map({ seconds >= $0 }) ?? true { return rule.offset(at: seconds) }
+        var (low, high) = (0, transitions.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if transitions[middle] <= seconds { low = middle + 1 } else { high = middle }
+        }
+        return offsets[low]
+    }
+}
+
+/// The rule for the future at the end of a zone's file, in POSIX's form: `CET-1CEST,M3.5.0,M10.5.0/3`.
+struct TimeZoneRule: Sendable {
+    /// Week 1 … 5 (the last) of a month, a weekday, and seconds since midnight.
+    private struct Change: Sendable {
+        var month: Int
+        var week: Int
+        var weekday: Int
+        var time: Int64
+    }
+    private let standard: Int64
+    private let daylight: Int64
+    private let begin: Change?
+    private let end: Change?
+
+    /// Reads the rule; nil if it is empty or of a form that the database does not use.
+    init?(_ text: String) {
+        var rest = Substring(text)
+        func name() -> Bool {
+            if rest.first == "<" {
+                guard let close = rest.firstIndex(of: ">") else { return false }
+                rest = rest[rest.index(after: close)...]
+                return true
+            }
+            let letters = rest.prefix { $0.isLetter }
+            rest = rest.dropFirst(letters.count)
+            return letters.count >= 3
+        }
+        /// `[+-]hh[:mm[:ss]]` in seconds.
+        func time() -> Int64? {
+            var sign: Int64 = 1
+            if rest.first == "-" || rest.first == "+" { sign = rest.removeFirst() == "-" ? -1 : 1 }
+            var total: Int64 = 0
+            var unit: Int64 = 3600
+            while unit > 0 {
+                let digits = rest.prefix { $0.isNumber }
+                guard let value = Int64(digits), value <= 167 else { return nil }
+                total += value * unit
+                rest = rest.dropFirst(digits.count)
+                guard rest.first == ":" else { break }
+                rest = rest.dropFirst()
+                unit /= 60
+            }
+            return sign * total
+        }
+        func change() -> Change? {
+            guard rest.hasPrefix(",M") else { return nil }
+            rest = rest.dropFirst(2)
+            let parts = rest.prefix { $0 != "," && $0 != "/" }
+            rest = rest.dropFirst(parts.count)
+            let numbers = parts.split(separator: ".").compactMap { Int($0) }
+            guard numbers.count == 3, (1...12).contains(numbers[0]), (1...5).contains(numbers[1]),
+                (0...6).contains(numbers[2])
+            else { return nil }
+            var at: Int64 = 7200
+            if rest.first == "/" {
+                rest = rest.dropFirst()
+                guard let seconds = time() else { return nil }
+                at = seconds
+            }
+            return Change(month: numbers[0], week: numbers[1], weekday: numbers[2], time: at)
+        }
+        guard name(), let west = time() else { return nil }
+        standard = -west
+        if rest.isEmpty {
+            daylight = standard
+            begin = nil
+            end = nil
+            return
+        }
+        guard name() else { return nil }
+        if rest.first == "," {
+            daylight = standard + 3600
+        } else {
+            guard let west = time() else { return nil }
+            daylight = -west
+        }
+        guard let first = change(), let second = change() else { return nil }
+        begin = first
+        end = second
+    }
+
+    /// Days since the epoch of a date (Howard Hinnant, "chrono-compatible low-level date algorithms").
+    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+        let y = month <= 2 ? year - 1 : year
+        let era = (y >= 0 ? y : y - 399) / 400
+        let yearOfEra = y - era * 400
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+
+    /// When a change happens in a year, in local seconds since the epoch.
+    private static func moment(_ change: Change, _ year: Int64) -> Int64 {
+        let first = days(year, Int64(change.month), 1)
+        let weekday = ((first + 4) % 7 + 7) % 7
+        var day = first + (Int64(change.weekday) - weekday + 7) % 7 + Int64(change.week - 1) * 7
+        let next = change.month == 12 ? days(year + 1, 1, 1) : days(year, Int64(change.month) + 1, 1)
+        while day >= next { day -= 7 }
+        return day * 86_400 + change.time
+    }
+
+    func offset(at seconds: Int64) -> Int64 {
+        guard let begin, let end else { return standard }
+        var local = time_t(seconds &+ standard)
+        var parts = tm()
+        gmtime_r(&local, &parts)
+        let year = Int64(parts.tm_year) + 1900
+        let from = Self.moment(begin, year) - standard
+        let to = Self.moment(end, year) - daylight
+        let isDaylight = from < to ? seconds >= from && seconds < to : seconds >= from || seconds < to
+        return isDaylight ? daylight : standard
+    }
+}

@@ -1,10 +1,9 @@
 import CPlatform
-import Glibc
-import Model
+import Platform
 import Synchronization
 import Telemetry
 
-/// Why the ledger cannot be read or written.
+/// Why the ledger cannot be used.
 package struct LedgerError: Error, CustomStringConvertible, Sendable {
     package var description: String
 }
@@ -21,75 +20,49 @@ final class Ledger: Sendable {
     /// Below this size nothing is written anew, bytes.
     private static let smallestCompaction = 1 << 20
     private static let longestRecord = 1 << 24
+    private static let log = Log("notify")
 
-    private struct File {
-        var descriptor: Int32
+    private struct Content {
+        var file: any File
         var size: Int
         /// The size after the last compaction.
         var compactSize: Int
-        var hasFailed = false
     }
 
-    let path: String
-    private let file: Mutex<File>
-    private static let log = Log("notify")
+    private let path: String
+    private let fileSystem: any FileSystem
+    private let content: Mutex<Content>
 
-    private init(path: String, file: File) {
+    private init(path: String, fileSystem: any FileSystem, content: Content) {
         self.path = path
-        self.file = Mutex(file)
+        self.fileSystem = fileSystem
+        self.content = Mutex(content)
     }
-
-    deinit { file.withLock { _ = close($0.descriptor) } }
 
     /// Opens or makes the ledger in `folder`.
     ///
     /// - Returns: The ledger, and what its records add up to.
-    static func open(folder: String) throws(LedgerError) -> (Ledger, LedgerState) {
-        if mkdir(folder, 0o755) != 0, errno != EEXIST { throw failure("making", folder) }
+    static func open(folder: String, _ fileSystem: any FileSystem) throws -> (Ledger, LedgerState) {
+        try fileSystem.createDirectory(folder)
         let path = folder + "/ledger"
         var state = LedgerState()
-        let bytes = try read(path)
-        var valid = 0
-        if !bytes.isEmpty {
+        var size = 0
+        if try fileSystem.exists(path) {
+            let bytes = try fileSystem.read(path)
             guard bytes.starts(with: magic) || magic.starts(with: bytes) else {
                 throw LedgerError(description: "\(path): is no ledger of a version that is known here")
             }
-            valid = bytes.count < magic.count ? 0 : replay(bytes, path, into: &state)
+            if bytes.count >= magic.count { size = replay(bytes, path, into: &state) }
         }
-        let descriptor = cplatform_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw failure("opening", path) }
-        if valid < bytes.count, ftruncate(descriptor, off_t(valid)) != 0 { throw failure("cutting", path) }
-        lseek(descriptor, 0, SEEK_END)
-        let ledger = Ledger(path: path, file: File(descriptor: descriptor, size: valid, compactSize: valid))
-        if valid == 0 {
-            try ledger.file.withLock { (file) throws(LedgerError) in try write(magic, to: &file, path) }
-            syncFolder(folder)
+        if size == 0 {
+            try fileSystem.replace(path, with: magic)
+            size = magic.count
         }
+        let file = try fileSystem.open(path, .append)
+        if try file.size() > size { try file.truncate(to: size) }
+        let ledger = Ledger(
+            path: path, fileSystem: fileSystem, content: Content(file: file, size: size, compactSize: size))
         return (ledger, state)
-    }
-
-    private static func failure(_ action: String, _ path: String) -> LedgerError {
-        LedgerError(description: "\(action) \(path): \(String(cString: strerror(errno)))")
-    }
-
-    private static func read(_ path: String) throws(LedgerError) -> [UInt8] {
-        let descriptor = cplatform_open(path, O_RDONLY | O_CLOEXEC, 0)
-        if descriptor < 0 {
-            if errno == ENOENT { return [] }
-            throw failure("opening", path)
-        }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = Glibc.read(descriptor, &part, part.count)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw failure("reading", path)
-            }
-            if count == 0 { return bytes }
-            bytes += part[0..<count]
-        }
     }
 
     /// Reads all records that are whole; returns the size up to the last of them.
@@ -119,31 +92,6 @@ final class Ledger: Sendable {
         bytes.withUnsafeBytes { cplatform_crc32c(0, $0.baseAddress, $0.count) }
     }
 
-    private static func write(_ bytes: [UInt8], to file: inout File, _ path: String) throws(LedgerError) {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes { buffer in
-                Glibc.write(file.descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done)
-            }
-            if count < 0 {
-                if errno == EINTR { continue }
-                let error = failure("writing", path)
-                // Nothing may stay half written: the next append would be lost behind it.
-                _ = ftruncate(file.descriptor, off_t(file.size))
-                lseek(file.descriptor, 0, SEEK_END)
-                throw error
-            }
-            done += count
-        }
-        if fdatasync(file.descriptor) != 0 {
-            let error = failure("syncing", path)
-            _ = ftruncate(file.descriptor, off_t(file.size))
-            lseek(file.descriptor, 0, SEEK_END)
-            throw error
-        }
-        file.size += bytes.count
-    }
-
     private static func frame(_ records: [LedgerRecord]) -> [UInt8] {
         var out: [UInt8] = []
         for record in records {
@@ -156,53 +104,39 @@ final class Ledger: Sendable {
         return out
     }
 
-    private static func syncFolder(_ folder: String) {
-        let descriptor = cplatform_open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY, 0)
-        if descriptor >= 0 {
-            fsync(descriptor)
-            close(descriptor)
-        }
-    }
-
     /// The file's size in bytes.
-    var size: Int { file.withLock { $0.size } }
+    var size: Int { content.withLock { $0.size } }
 
     /// Whether the file has grown so much that ``compact(_:)`` is worth its cost.
     var wantsCompaction: Bool {
-        file.withLock { $0.size > max(Self.smallestCompaction, $0.compactSize &* 4) }
+        content.withLock { $0.size > max(Self.smallestCompaction, $0.compactSize &* 4) }
     }
 
-    /// Adds facts; they are on the disk when this returns, or nothing of them is there.
-    func append(_ records: [LedgerRecord]) throws(LedgerError) {
+    /// Adds facts; they are on the disk when this returns, or, if it throws, nothing of them is there.
+    func append(_ records: [LedgerRecord]) throws(FileError) {
         if records.isEmpty { return }
         let bytes = Self.frame(records)
-        try file.withLock { (file) throws(LedgerError) in try Self.write(bytes, to: &file, path) }
+        try content.withLock { (content) throws(FileError) in
+            // What a failed write left would hide all that is written behind it.
+            if try content.file.size() != content.size { try content.file.truncate(to: content.size) }
+            var failure: FileError?
+            bytes.withUnsafeBytes { buffer in
+                do throws(FileError) { try content.file.write(buffer) } catch { failure = error }
+            }
+            if let failure { throw failure }
+            try content.file.syncData()
+            content.size += bytes.count
+        }
     }
 
     /// Writes the file anew with the records of `state`.
-    func compact(_ state: LedgerState) throws(LedgerError) {
+    func compact(_ state: LedgerState) throws(FileError) {
         let bytes = Self.magic + Self.frame(state.records)
-        try file.withLock { (file) throws(LedgerError) in
-            let temporary = path + ".tmp"
-            let descriptor = cplatform_open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-            guard descriptor >= 0 else { throw Self.failure("opening", temporary) }
-            var new = File(descriptor: descriptor, size: 0, compactSize: bytes.count)
-            do throws(LedgerError) {
-                try Self.write(bytes, to: &new, temporary)
-            } catch {
-                close(descriptor)
-                unlink(temporary)
-                throw error
-            }
-            guard rename(temporary, path) == 0 else {
-                let error = Self.failure("renaming", temporary)
-                close(descriptor)
-                unlink(temporary)
-                throw error
-            }
-            close(file.descriptor)
-            file = new
-            Self.syncFolder(String(path.dropLast("/ledger".count)))
+        try content.withLock { (content) throws(FileError) in
+            try fileSystem.replace(path, with: bytes)
+            let file = try fileSystem.open(path, .append)
+            content.file.close()
+            content = Content(file: file, size: bytes.count, compactSize: bytes.count)
         }
     }
 }

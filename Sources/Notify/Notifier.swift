@@ -1,0 +1,348 @@
+import Model
+import Platform
+import Synchronization
+import Telemetry
+
+/// What a notifier does: the routing tree, the receivers and their conditions.
+package struct NotifierSettings: Sendable {
+    package var route: Route
+    package var pipeline: NotificationPipeline
+    /// How long an alert without an end lives after an update, ms.
+    package var resolveTimeout: Int64
+
+    package init(route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000) {
+        self.route = route
+        self.pipeline = pipeline
+        self.resolveTimeout = resolveTimeout
+    }
+}
+
+/// Groups, mutes and delivers alerts as Alertmanager does, in this process.
+///
+/// The decisions are those of ``Dispatcher``, ``NotificationPipeline`` and ``NotificationLog``; this moves them by the
+/// clock, carries notifications out and keeps the ledger. A notification is recorded after its delivery, so that one may
+/// be repeated after a crash but none is lost.
+package final class Notifier: AlertSink {
+    static let log = Log("notify")
+    /// How long a resolved alert is kept once all have been told, ms.
+    private static let resolvedRetention: Int64 = 300_000
+    private static let maintenanceInterval: Int64 = 30_000
+
+    struct State: Sendable {
+        var settings: NotifierSettings
+        var dispatcher: Dispatcher
+        var memory: LedgerState
+        /// Not yet taken in.
+        var incoming: [Alert] = []
+        var nextMaintenance: Int64 = 0
+        var running: [Int: Task<Void, Never>] = [:]
+        var nextTask = 0
+        var loop: Task<Void, Never>?
+        var isStopping = false
+    }
+
+    let state: Mutex<State>
+    private let ledger: Ledger?
+    let clock: any Clock
+    private let externalURL: String
+    private let random: @Sendable () -> Double
+    private let wake: AsyncStream<Void>.Continuation
+    private let wakes: AsyncStream<Void>
+    let metrics: NotifierMetrics
+
+    /// Makes a notifier and reads what it knew before.
+    ///
+    /// - Parameters:
+    ///   - folder: Where the ledger lies; nil keeps everything in memory.
+    ///   - externalURL: Where receivers find this daemon.
+    ///   - random: 0 ..< 1, for the jitter of retries.
+    package init(
+        settings: NotifierSettings, folder: String?, fileSystem: any FileSystem, clock: any Clock,
+        externalURL: String, metrics registry: MetricRegistry = MetricRegistry(),
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+    ) throws {
+        self.clock = clock
+        self.externalURL = externalURL
+        self.random = random
+        let now = clock.now()
+        var memory = LedgerState()
+        if let folder {
+            let (ledger, stored) = try Ledger.open(folder: folder, fileSystem)
+            self.ledger = ledger
+            memory = stored.resumed(at: now)
+        } else {
+            ledger = nil
+        }
+        memory.log.removeExpired(now: now)
+        state = Mutex(
+            State(
+                settings: settings, dispatcher: Self.dispatcher(settings, memory, now: now), memory: memory,
+                nextMaintenance: now &+ Self.maintenanceInterval))
+        (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        metrics = NotifierMetrics(registry)
+        metrics.collect(registry) { [weak self] in self?.gauges() ?? .init() }
+    }
+
+    /// A dispatcher that holds the alerts of `memory`. A resolved one goes only where it has been told as firing.
+    private static func dispatcher(_ settings: NotifierSettings, _ memory: LedgerState, now: Int64) -> Dispatcher {
+        var dispatcher = Dispatcher(root: settings.route)
+        for alert in memory.alerts.sorted {
+            let isResolved = alert.isResolved(at: now)
+            dispatcher.insert(alert, now: now) { groupID, route in
+                guard isResolved else { return true }
+                let count = settings.pipeline.receivers[route.receiver]?.count ?? 0
+                return (0..<count).contains { index in
+                    memory.log.entry(groupID: groupID, receiver: "\(route.receiver)/webhook/\(index)")?
+                        .firing.contains(alert.fingerprint) ?? false
+                }
+            }
+        }
+        return dispatcher
+    }
+
+    // MARK: Input
+
+    /// Takes alerts; they are sorted into groups by the loop.
+    package func send(_ alerts: [Alert]) {
+        if alerts.isEmpty { return }
+        state.withLock { $0.incoming += alerts }
+        wake.yield()
+    }
+
+    /// Begins to deliver.
+    package func start() {
+        state.withLock { state in
+            guard state.loop == nil else { return }
+            state.isStopping = false
+            state.loop = Task { [weak self] in await self?.run() }
+        }
+        wake.yield()
+    }
+
+    /// Ends all deliveries. Those that have not succeeded are made after the next start.
+    package func stop() async {
+        let tasks = state.withLock { state in
+            state.isStopping = true
+            let tasks = [state.loop].compactMap { $0 } + state.running.values
+            state.loop = nil
+            return tasks
+        }
+        for task in tasks { task.cancel() }
+        wake.yield()
+        for task in tasks { await task.value }
+        // What came last is taken in, so that it is in the ledger.
+        takeIn(at: clock.now())
+    }
+
+    /// Changes routing, receivers and conditions; what is known of alerts and notifications stays.
+    package func reload(_ settings: NotifierSettings) {
+        let now = clock.now()
+        state.withLock { state in
+            var dispatcher = Self.dispatcher(settings, state.memory, now: now)
+            dispatcher.adopt(state.dispatcher)
+            state.dispatcher = dispatcher
+            state.settings = settings
+        }
+        wake.yield()
+    }
+
+    // MARK: Silences
+
+    /// Adds or changes a silence; returns its id.
+    package func setSilence(_ silence: Silence) throws -> String {
+        let now = clock.now()
+        let id = Self.newID()
+        let changed = try state.withLock { state in
+            try state.memory.silences.set(silence, now: now, newID: id)
+        }
+        try ledger?.append(changed.map { .silence($0) })
+        return changed.first?.id ?? id
+    }
+
+    /// Ends a silence now.
+    package func expireSilence(_ id: String) throws {
+        let now = clock.now()
+        let changed = try state.withLock { try $0.memory.silences.expire(id, now: now) }
+        try ledger?.append(changed.map { .silence($0) })
+    }
+
+    private static func newID() -> String {
+        func hex(_ digits: Int) -> String {
+            (0..<digits).map { _ in String(Int.random(in: 0..<16), radix: 16) }.joined()
+        }
+        return "\(hex(8))-\(hex(4))-4\(hex(3))-a\(hex(3))-\(hex(12))"
+    }
+
+    // MARK: Loop
+
+    private func run() async {
+        var iterator = wakes.makeAsyncIterator()
+        while !Task.isCancelled {
+            let next = step(at: clock.now())
+            let (clock, wake) = (clock, wake)
+            let timer = Task {
+                do { try await clock.sleep(until: next) } catch { return }
+                wake.yield()
+            }
+            _ = await iterator.next()
+            timer.cancel()
+        }
+    }
+
+    /// Takes in what has come, begins what is due, cleans up.
+    ///
+    /// - Returns: When to come back, ms.
+    func step(at now: Int64) -> Int64 {
+        takeIn(at: now)
+        maintain(at: now)
+        let (due, next) = state.withLock { state in
+            let due = state.isStopping ? [] : state.dispatcher.takeDue(at: now)
+            return (due, min(state.dispatcher.nextDeadline ?? .max, state.nextMaintenance))
+        }
+        for flush in due { begin(flush) }
+        return next
+    }
+
+    /// Updates alerts and groups with what has come, and the ledger with what is new of it.
+    private func takeIn(at now: Int64) {
+        let records = state.withLock { state in
+            let incoming = state.incoming
+            state.incoming = []
+            return incoming.compactMap { alert in Self.take(alert, now: now, &state) }
+        }
+        write(records)
+        metrics.received(records.count)
+    }
+
+    private static func take(_ alert: Alert, now: Int64, _ state: inout State) -> LedgerRecord? {
+        let old = state.memory.alerts.byFingerprint[Fingerprint(alert.labels)]
+        // A resolution of something nobody knows tells nobody anything.
+        if old == nil, alert.isResolved(at: now) { return nil }
+        let new = state.memory.alerts.update(
+            alert, now: now, resolveTimeout: state.settings.resolveTimeout)
+        if let old, old.isResolved(at: now), new.isResolved(at: now), !state.dispatcher.holds(new.fingerprint) {
+            // Resolutions are repeated for a while; once told, they are no news.
+            return .extended(new.fingerprint, endsAt: new.alert.endsAt, updatedAt: now)
+        }
+        state.dispatcher.insert(new, now: now)
+        guard let old, old.alert.annotations == new.alert.annotations, old.alert.startsAt == new.alert.startsAt,
+            old.alert.generatorURL == new.alert.generatorURL, old.endIsAssumed == new.endIsAssumed
+        else { return .alert(new) }
+        return .extended(new.fingerprint, endsAt: new.alert.endsAt, updatedAt: now)
+    }
+
+    private func write(_ records: [LedgerRecord]) {
+        do {
+            try ledger?.append(records)
+        } catch {
+            metrics.ledgerFailures.increment()
+            Self.log.error("Writing the ledger failed", ["err": "\(error)"])
+        }
+    }
+
+    private func maintain(at now: Int64) {
+        let records: [LedgerRecord]? = state.withLock { state in
+            guard now >= state.nextMaintenance else { return nil }
+            state.nextMaintenance = now &+ Self.maintenanceInterval
+            state.memory.log.removeExpired(now: now)
+            let dispatcher = state.dispatcher
+            let alerts = state.memory.alerts.removeResolved(before: now &- Self.resolvedRetention) {
+                !dispatcher.holds($0)
+            }
+            let silences = state.memory.silences.removeExpired(now: now)
+            return alerts.map { .alertRemoved($0) } + silences.map { .silenceRemoved($0) }
+        }
+        guard let records else { return }
+        write(records)
+        guard let ledger, ledger.wantsCompaction else { return }
+        do {
+            // Under the lock of the state, so that nothing is appended that the new file would not hold.
+            try state.withLock { state in try ledger.compact(state.memory) }
+        } catch {
+            metrics.ledgerFailures.increment()
+            Self.log.error("Compacting the ledger failed", ["err": "\(error)"])
+        }
+    }
+
+    // MARK: Delivery
+
+    private func begin(_ flush: GroupFlush) {
+        let notifications = state.withLock { state in
+            state.settings.pipeline.notifications(
+                for: flush, alerts: state.memory.alerts, silences: state.memory.silences, log: state.memory.log)
+        }
+        if notifications.isEmpty {
+            state.withLock { $0.dispatcher.finish(flush, succeeded: true) }
+            wake.yield()
+            return
+        }
+        state.withLock { state in
+            let id = state.nextTask
+            state.nextTask += 1
+            state.running[id] = Task { [weak self] in
+                await self?.deliver(notifications, flush)
+                _ = self?.state.withLock { $0.running.removeValue(forKey: id) }
+                self?.wake.yield()
+            }
+        }
+    }
+
+    /// Delivers to all integrations of the receiver at once.
+    private func deliver(_ notifications: [Notification], _ flush: GroupFlush) async {
+        let succeeded = await withTaskGroup(of: Bool.self) { group in
+            for notification in notifications {
+                group.addTask { await self.deliver(notification) }
+            }
+            var succeeded = true
+            for await one in group { succeeded = succeeded && one }
+            return succeeded
+        }
+        state.withLock { $0.dispatcher.finish(flush, succeeded: succeeded) }
+    }
+
+    private func deliver(_ notification: Notification) async -> Bool {
+        var succeeded = true
+        var records: [LedgerRecord] = []
+        var delivery: Delivery?
+        if notification.isSent {
+            let call = WebhookCall(notification: notification, externalURL: externalURL, clock: clock, random: random)
+            let result = await call.run(metrics: metrics)
+            // A cancelled call says nothing of the receiver.
+            if result.outcome == .failed, Task.isCancelled { return false }
+            succeeded = result.outcome == .delivered
+            delivery = result
+            records.append(.delivery(result))
+            metrics.notified(succeeded: succeeded, seconds: Double(result.duration) / 1000)
+            if !succeeded {
+                Self.log.error(
+                    "Notify for alerts failed",
+                    [
+                        "integration": notification.integration, "group": notification.flush.groupKey,
+                        "attempts": "\(result.attempts)", "err": result.error,
+                    ])
+            }
+        }
+        if succeeded { records.append(.notified(notification.entry)) }
+        let done = delivery
+        state.withLock { state in
+            if let done { state.memory.apply(.delivery(done)) }
+            if succeeded { state.memory.log.record(notification.entry) }
+        }
+        write(records)
+        return succeeded
+    }
+
+    private func gauges() -> NotifierMetrics.Gauges {
+        let now = clock.now()
+        let size = ledger?.size ?? 0
+        return state.withLock { state in
+            let alerts = state.memory.alerts.byFingerprint.values
+            let silences = state.memory.silences.byID.values
+            return .init(
+                firing: alerts.count { !$0.isResolved(at: now) }, resolved: alerts.count { $0.isResolved(at: now) },
+                groups: state.dispatcher.groups.count,
+                activeSilences: silences.count { $0.state(at: now) == .active },
+                pendingSilences: silences.count { $0.state(at: now) == .pending }, ledgerBytes: size)
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Model
+import Platform
+import Synchronization
+
+/// An alert as Alertmanager's v2 API shows it.
+package struct AlertStatus: Sendable {
+    package enum State: String, Sendable {
+        /// Not yet in a group.
+        case unprocessed
+        case active
+        case suppressed
+    }
+
+    package var alert: NotifiedAlert
+    package var receivers: [String]
+    package var state: State
+    package var muting: AlertMuting
+}
+
+/// A group as Alertmanager's v2 API shows it.
+package struct AlertGroupStatus: Sendable {
+    package var id: String
+    package var labels: Labels
+    package var receiver: String
+    package var alerts: [AlertStatus]
+    /// When it is flushed next, ms.
+    package var nextFlush: Int64
+}
+
+extension Notifier {
+    /// All alerts that fire, by labels; resolved ones are not shown.
+    package func alerts() -> [AlertStatus] {
+        let now = clock.now()
+        let state = state.withLock { $0 }
+        let inhibitor = Self.inhibitor(state, now)
+        return state.memory.alerts.sorted.filter { !$0.isResolved(at: now) }.map {
+            Self.status(
+                of: $0, route: state.dispatcher.routes(of: $0.alert.labels).first, state, inhibitor, now)
+        }
+    }
+
+    /// All groups with their alerts.
+    package func groups() -> [AlertGroupStatus] {
+        let now = clock.now()
+        let state = state.withLock { $0 }
+        let inhibitor = Self.inhibitor(state, now)
+        return state.dispatcher.status.map { group in
+            AlertGroupStatus(
+                id: group.id, labels: group.labels, receiver: group.receiver,
+                alerts: group.alerts.filter { !$0.isResolved(at: now) }.map {
+                    Self.status(of: $0, route: group.route, state, inhibitor, now)
+                }, nextFlush: group.nextFlush)
+        }
+    }
+
+    /// All silences, the ones that end last first.
+    package func silences() -> [Silence] {
+        state.withLock { Array($0.memory.silences.byID.values) }.sorted { ($0.endsAt, $0.id) > ($1.endsAt, $1.id) }
+    }
+
+    /// The names of all receivers.
+    package func receivers() -> [String] {
+        state.withLock { $0.settings.pipeline.receivers.keys.sorted() }
+    }
+
+    /// Deliveries, the newest first.
+    ///
+    /// - Parameters:
+    ///   - fingerprint: Only those that told of this alert.
+    ///   - receiver: Only those to this receiver.
+    ///   - since: Only those that began at or after this time, ms.
+    ///   - limit: At most so many.
+    package func deliveries(
+        of fingerprint: Fingerprint? = nil, receiver: String? = nil, since: Int64 = 0, limit: Int = 100
+    ) -> [Delivery] {
+        let all = state.withLock { $0.memory.deliveries }
+        let matching = all.lazy.reversed().filter { delivery in
+            delivery.time >= since && (receiver == nil || delivery.receiver == receiver)
+                && fingerprint.map { delivery.firing.contains($0) || delivery.resolved.contains($0) } ?? true
+        }
+        return Array(matching.prefix(max(0, limit)))
+    }
+
+    private static func inhibitor(_ state: State, _ now: Int64) -> Inhibitor {
+        Inhibitor(
+            rules: state.settings.pipeline.inhibitRules, alerts: state.memory.alerts.byFingerprint.values, now: now)
+    }
+
+    private static func status(
+        of alert: NotifiedAlert, route: Route?, _ state: State, _ inhibitor: Inhibitor, _ now: Int64
+    ) -> AlertStatus {
+        let muting = state.settings.pipeline.muting(
+            of: alert, route: route, inhibitor: inhibitor, silences: state.memory.silences, now: now)
+        let isMuted = !muting.inhibitedBy.isEmpty || !muting.silencedBy.isEmpty || !muting.mutedBy.isEmpty
+        return AlertStatus(
+            alert: alert, receivers: state.dispatcher.receivers(of: alert.alert.labels),
+            state: isMuted ? .suppressed : .active, muting: muting)
+    }
+}

@@ -1,0 +1,99 @@
+import Glibc
+import Model
+import Platform
+
+/// One notification on its way to a webhook: attempts with growing pauses until it is accepted, refused for good, or
+/// the group's next flush takes over.
+struct WebhookCall {
+    let notification: Notification
+    let externalURL: String
+    let clock: any Clock
+    let random: @Sendable () -> Double
+
+    /// What an answer means.
+    enum Verdict: Equatable {
+        case accepted
+        /// To be tried again, and why.
+        case retry(String)
+        case refused(String)
+    }
+
+    static func verdict(_ status: Int) -> Verdict {
+        switch status {
+        case 200..<300: .accepted
+        case 429, 500..<600: .retry("unexpected status code \(status)")
+        default: .refused("unexpected status code \(status)")
+        }
+    }
+
+    func run(metrics: NotifierMetrics) async -> Delivery {
+        let began = clock.now()
+        var delivery = Delivery(
+            time: notification.flush.time, groupID: notification.flush.groupID,
+            groupKey: notification.flush.groupKey, receiver: notification.receiver,
+            integration: notification.integration, reason: notification.reason.rawValue, outcome: .failed, status: 0,
+            attempts: 0, duration: 0, error: "",
+            firing: notification.alerts.filter { $0.alert.endsAt == 0 }.map(\.fingerprint),
+            resolved: notification.alerts.filter { $0.alert.endsAt != 0 }.map(\.fingerprint))
+        let body = WebhookPayload.encode(notification, externalURL: externalURL)
+        var backoff = Backoff()
+        let deadline = notification.flush.deadline
+        while !Task.isCancelled {
+            delivery.attempts += 1
+            let verdict = await attempt(body, deadline: deadline, &delivery)
+            delivery.duration = max(0, clock.now() - began)
+            metrics.attempted(succeeded: verdict == .accepted)
+            switch verdict {
+            case .accepted:
+                delivery.outcome = .delivered
+                return delivery
+            case .refused(let reason):
+                delivery.error = reason
+                return delivery
+            case .retry(let reason):
+                delivery.error = reason
+                let next = clock.now() &+ backoff.next(random: random())
+                guard next < deadline else { return delivery }
+                do { try await clock.sleep(until: next) } catch { return delivery }
+            }
+        }
+        return delivery
+    }
+
+    private func attempt(_ body: [UInt8], deadline: Int64, _ delivery: inout Delivery) async -> Verdict {
+        let webhook = notification.webhook
+        delivery.status = 0
+        var url = webhook.url
+        if !webhook.urlFile.isEmpty {
+            guard let text = Self.readURL(webhook.urlFile) else {
+                return .refused("reading url_file \(webhook.urlFile): \(String(cString: strerror(errno)))")
+            }
+            url = text
+        }
+        let left = max(1, deadline - clock.now())
+        let timeout = webhook.timeout > 0 ? min(webhook.timeout, left) : left
+        do {
+            let status = try await webhook.transport.post(
+                NotificationRequest(
+                    url: url, headers: [("Content-Type", "application/json"), ("User-Agent", Self.userAgent)],
+                    body: body, timeout: timeout))
+            delivery.status = status
+            return Self.verdict(status)
+        } catch {
+            return .retry("\(error)")
+        }
+    }
+
+    /// Receivers that look at it expect Alertmanager's name; the number is that of the behaviour we follow.
+    static let userAgent = "Alertmanager/0.28.0"
+
+    /// The first line of a file; URLs are read at every delivery so that they can be changed without a reload.
+    private static func readURL(_ path: String) -> String? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var buffer = [UInt8](repeating: 0, count: 8192)
+        let count = fread(&buffer, 1, buffer.count, file)
+        let line = buffer[0..<count].prefix { $0 != 0x0A && $0 != 0x0D }
+        return String(decoding: line, as: UTF8.self)
+    }
+}

@@ -48,20 +48,23 @@ extension AlertmanagerEndpointConfig {
 }
 
 extension StorageConfig {
-    init(_ reader: MappingReader) throws(ConfigError) {
+    init(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
         if let tsdb = try reader.mapping("tsdb", "config.TSDBConfig") {
             outOfOrderTimeWindow = try tsdb.duration("out_of_order_time_window", 0)
             _ = try tsdb.number("stale_series_compaction_threshold")
             if let encoding = try tsdb.mapping("chunk_encoding", "config.ChunkEncodingConfig") {
-                _ = try encoding.string("floats")
+                let floats = try encoding.string("floats", "")
+                if !["", "xor", "xor2"].contains(floats) {
+                    throw encoding.place(of: "floats").error(
+                        "unknown chunk encoding \(GoQuote.quote(floats)), want xor or xor2")
+                }
                 try encoding.finish()
             }
             if let retention = try tsdb.mapping("retention", "config.TSDBRetentionConfig") {
                 retentionTime = try retention.duration("time", 0)
                 retentionSize = try retention.size("size") ?? 0
                 if let share = try retention.number("percentage"), share != 0 {
-                    throw retention.place(of: "percentage").error(
-                        "not supported yet: storage.tsdb.retention.percentage")
+                    loading.unsupported("storage.tsdb.retention.percentage", at: retention.place(of: "percentage"))
                 }
                 try retention.finish()
             }

@@ -35,7 +35,7 @@ package enum ConfigurationLoader {
             configuration.alerting = try AlertingConfig(alerting, loading)
         }
         if let storage = try reader.mapping("storage", "config.StorageConfig") {
-            configuration.storage = try StorageConfig(storage)
+            configuration.storage = try StorageConfig(storage, loading)
         }
         try RemoteConfig.check(reader, loading)
         try reader.finish()

@@ -61,6 +61,9 @@ private struct EventReader {
             let scalar = event.data.scalar
             let value = String(
                 decoding: UnsafeBufferPointer(start: scalar.value, count: Int(scalar.length)), as: UTF8.self)
+            if text(scalar.tag) == "tag:yaml.org,2002:binary" {
+                throw place.error("a !!binary value is no valid UTF-8 text")
+            }
             let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nil
             return (.scalar(value, isPlain: isPlain, anchor: text(scalar.anchor)), place)
         case YAML_SEQUENCE_START_EVENT: return (.sequenceStart(anchor: text(event.data.sequence_start.anchor)), place)

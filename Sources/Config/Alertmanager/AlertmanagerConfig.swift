@@ -1,0 +1,299 @@
+import Model
+
+/// Alertmanager's configuration file.
+package struct AlertmanagerConfig: Sendable {
+    /// Milliseconds after which an alert without an end counts as resolved.
+    package var resolveTimeout: Int64 = 300_000
+    package var client = HTTPClientConfig()
+    package var route: RouteConfig
+    package var receivers: [ReceiverConfig] = []
+    package var inhibitRules: [InhibitRuleConfig] = []
+    package var timeIntervals: [TimeIntervalConfig] = []
+    package var templates: [String] = []
+    /// What the file asks for and martlet has not yet, with places.
+    package var unsupported: [ConfigError] = []
+    /// The file with its secrets hidden.
+    package var shownText = ""
+}
+
+/// A node of the routing tree; what is nil is inherited.
+package struct RouteConfig: Sendable {
+    package var place: ConfigPlace
+    package var receiver: String?
+    /// Labels to group by; nil inherits.
+    package var groupBy: [String]?
+    /// `group_by: ['...']`.
+    package var groupByAll = false
+    /// Milliseconds.
+    package var groupWait: Int64?
+    package var groupInterval: Int64?
+    package var repeatInterval: Int64?
+    package var matchers: [Matcher] = []
+    package var continues = false
+    package var muteTimeIntervals: [String] = []
+    package var activeTimeIntervals: [String] = []
+    package var routes: [RouteConfig] = []
+}
+
+/// Somebody who is told.
+package struct ReceiverConfig: Sendable {
+    package var name: String
+    package var place: ConfigPlace
+    package var webhooks: [WebhookConfig] = []
+}
+
+/// One webhook of a receiver.
+package struct WebhookConfig: Sendable {
+    package var url = ""
+    package var urlFile = ""
+    package var sendResolved = true
+    package var client = HTTPClientConfig()
+    /// 0 for all.
+    package var maxAlerts = 0
+    /// Milliseconds; 0 for none of its own.
+    package var timeout: Int64 = 0
+}
+
+/// Alerts that mute other alerts.
+package struct InhibitRuleConfig: Sendable {
+    package var source: [Matcher]
+    package var target: [Matcher]
+    package var equal: [String]
+}
+
+/// A named set of times of the week, month and year.
+package struct TimeIntervalConfig: Sendable {
+    package var name: String
+    package var intervals: [Interval]
+
+    package struct Interval: Sendable {
+        /// Minutes of the day, end exclusive.
+        package var times: [Range<Int>] = []
+        /// 0 is Sunday.
+        package var weekdays: [ClosedRange<Int>] = []
+        /// 1…31, or −1…−31 counted from the month's end.
+        package var daysOfMonth: [(begin: Int, end: Int)] = []
+        package var months: [ClosedRange<Int>] = []
+        package var years: [ClosedRange<Int>] = []
+        /// A name of the time-zone database; UTC if empty.
+        package var location = ""
+    }
+}
+
+/// Reads Alertmanager's configuration.
+package enum AlertmanagerConfigLoader {
+    package static func load(path: String) throws(ConfigError) -> AlertmanagerConfig {
+        try parse(text: try ConfigFile.read(path), path: path)
+    }
+
+    package static func parse(text: [UInt8], path: String) throws(ConfigError) -> AlertmanagerConfig {
+        let loading = LoadingContext(file: path, environment: { _ in nil })
+        guard let root = try YAMLParser.parse(text, file: path) else {
+            throw ConfigError(file: path, line: 1, column: 1, message: "no route provided in config")
+        }
+        let reader = try MappingReader(root, "config.plain")
+        guard let routeNode = reader.node("route"), !routeNode.isNull else {
+            throw root.place.error("no route provided in config")
+        }
+        var config = AlertmanagerConfig(route: try RouteConfig(routeNode, isRoot: true))
+        if let global = try reader.mapping("global", "config.plain") { try config.readGlobal(global, loading) }
+        config.templates = (try reader.strings("templates") ?? []).map(loading.resolve)
+        for node in try reader.list("receivers", empty: "empty or null receiver") {
+            config.receivers.append(try ReceiverConfig(node, standard: config.client, loading))
+        }
+        for node in try reader.list("inhibit_rules", empty: "empty or null inhibit rule") {
+            config.inhibitRules.append(try InhibitRuleConfig(node))
+        }
+        for key in ["time_intervals", "mute_time_intervals"] {
+            for node in try reader.list(key, empty: "empty or null time interval") {
+                config.timeIntervals.append(try TimeIntervalConfig(node))
+            }
+        }
+        if reader.node("tracing") != nil { loading.unsupported("tracing", at: reader.place(of: "tracing")) }
+        try reader.finish()
+        try config.check(root.place)
+        config.unsupported = loading.missing
+        config.shownText = YAMLPrinter.print(root)
+        return config
+    }
+}
+
+extension AlertmanagerConfig {
+    /// Global settings of receivers that are not there yet: known keys, used only with those receivers.
+    private static let receiverGlobals = [
+        "smtp_from", "smtp_hello", "smtp_smarthost", "smtp_auth_username", "smtp_auth_password",
+        "smtp_auth_password_file", "smtp_auth_secret", "smtp_auth_secret_file", "smtp_auth_identity",
+        "smtp_require_tls", "smtp_tls_config", "smtp_force_implicit_tls", "slack_api_url", "slack_api_url_file",
+        "slack_app_token", "slack_app_token_file", "slack_app_url", "pagerduty_url", "opsgenie_api_url",
+        "opsgenie_api_key", "opsgenie_api_key_file", "wechat_api_url", "wechat_api_secret", "wechat_api_secret_file",
+        "wechat_api_corp_id", "victorops_api_url", "victorops_api_key", "victorops_api_key_file", "telegram_api_url",
+        "telegram_bot_token", "telegram_bot_token_file", "webex_api_url", "rocketchat_api_url", "rocketchat_token",
+        "rocketchat_token_file", "rocketchat_token_id", "rocketchat_token_id_file", "mattermost_webhook_url",
+        "mattermost_webhook_url_file", "jira_api_url",
+    ]
+
+    fileprivate mutating func readGlobal(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
+        resolveTimeout = try reader.duration("resolve_timeout", 300_000)
+        if let http = try reader.mapping("http_config", "config.HTTPClientConfig") {
+            client = try HTTPClientConfig(http, loading: loading)
+            try http.finish()
+        }
+        for key in Self.receiverGlobals { _ = reader.node(key) }
+        for key in Self.receiverGlobals where key.hasSuffix("_file") {
+            let inline = String(key.dropLast(5))
+            if reader.has(key), reader.has(inline) {
+                throw reader.place(of: key).error("at most one of \(inline) & \(key) must be configured")
+            }
+        }
+        try reader.finish()
+    }
+
+    /// Names that are used must exist, names that exist must be unique.
+    fileprivate func check(_ place: ConfigPlace) throws(ConfigError) {
+        var names: Set<String> = []
+        for receiver in receivers where !names.insert(receiver.name).inserted {
+            throw receiver.place.error("notification config name \(GoQuote.quote(receiver.name)) is not unique")
+        }
+        var intervals: Set<String> = []
+        for interval in timeIntervals where !intervals.insert(interval.name).inserted {
+            throw place.error("time interval \(GoQuote.quote(interval.name)) is not unique")
+        }
+        try check(route, names, intervals)
+    }
+
+    private func check(_ route: RouteConfig, _ receivers: Set<String>, _ intervals: Set<String>) throws(ConfigError) {
+        if let receiver = route.receiver, !receivers.contains(receiver) {
+            throw route.place.error("undefined receiver \(GoQuote.quote(receiver)) used in route")
+        }
+        for name in route.muteTimeIntervals + route.activeTimeIntervals where !intervals.contains(name) {
+            throw route.place.error("undefined time interval \(GoQuote.quote(name)) used in route")
+        }
+        for child in route.routes { try check(child, receivers, intervals) }
+    }
+}
+
+extension RouteConfig {
+    static let maxDepth = 50
+
+    init(_ node: YAMLNode, isRoot: Bool, depth: Int = 0) throws(ConfigError) {
+        let reader = try MappingReader(node, "config.plain")
+        place = node.place
+        guard depth < Self.maxDepth else {
+            throw node.place.error("routes are nested more than \(Self.maxDepth) levels")
+        }
+        receiver = try reader.string("receiver")
+        if receiver?.isEmpty == true { receiver = nil }
+        groupWait = try reader.duration("group_wait")
+        groupInterval = try reader.duration("group_interval")
+        repeatInterval = try reader.duration("repeat_interval")
+        if groupInterval == 0 { throw reader.place(of: "group_interval").error("group_interval cannot be zero") }
+        if repeatInterval == 0 { throw reader.place(of: "repeat_interval").error("repeat_interval cannot be zero") }
+        continues = try reader.bool("continue", false)
+        muteTimeIntervals = try reader.strings("mute_time_intervals") ?? []
+        activeTimeIntervals = try reader.strings("active_time_intervals") ?? []
+        matchers = try AlertMatchers.read(reader, "matchers", "match", "match_re")
+        try readGroupBy(reader)
+        for child in try reader.list("routes", empty: "empty or null route") {
+            routes.append(try RouteConfig(child, isRoot: false, depth: depth + 1))
+        }
+        try reader.finish()
+        guard isRoot else { return }
+        if receiver == nil { throw node.place.error("root route must specify a default receiver") }
+        if !matchers.isEmpty { throw node.place.error("root route must not have any matchers") }
+        if !muteTimeIntervals.isEmpty { throw node.place.error("root route must not have any mute time intervals") }
+        if !activeTimeIntervals.isEmpty { throw node.place.error("root route must not have any active time intervals") }
+    }
+
+    private mutating func readGroupBy(_ reader: MappingReader) throws(ConfigError) {
+        guard let labels = try reader.strings("group_by") else { return }
+        let place = reader.place(of: "group_by")
+        if labels.contains("...") {
+            if labels.count > 1 {
+                throw place.error("cannot have wildcard group_by (`...`) and other labels at the same time")
+            }
+            groupByAll = true
+            groupBy = []
+            return
+        }
+        if Set(labels).count != labels.count {
+            throw place.error("duplicated label in group_by")
+        }
+        if labels.contains("") { throw place.error("invalid label name \"\" in group_by list") }
+        groupBy = labels
+    }
+}
+
+extension InhibitRuleConfig {
+    init(_ node: YAMLNode) throws(ConfigError) {
+        let reader = try MappingReader(node, "config.plain")
+        _ = try reader.string("name")
+        source = try AlertMatchers.read(reader, "source_matchers", "source_match", "source_match_re")
+        target = try AlertMatchers.read(reader, "target_matchers", "target_match", "target_match_re")
+        equal = try reader.strings("equal") ?? []
+        if reader.node("sources") != nil {
+            throw reader.place(of: "sources").error("not supported yet: sources in inhibit_rules")
+        }
+        try reader.finish()
+    }
+}
+
+extension ReceiverConfig {
+    private static let otherKinds = [
+        "discord_configs", "email_configs", "incidentio_configs", "jira_configs", "mattermost_configs",
+        "msteams_configs", "msteamsv2_configs", "opsgenie_configs", "pagerduty_configs", "pushover_configs",
+        "rocketchat_configs", "slack_configs", "sns_configs", "telegram_configs", "victorops_configs", "webex_configs",
+        "wechat_configs",
+    ]
+
+    init(_ node: YAMLNode, standard: HTTPClientConfig, _ loading: LoadingContext) throws(ConfigError) {
+        let reader = try MappingReader(node, "config.Receiver")
+        place = node.place
+        name = try reader.string("name", "")
+        if name.isEmpty { throw node.place.error("missing name in receiver") }
+        for webhook in try reader.list("webhook_configs", empty: "empty or null webhook config") {
+            webhooks.append(try WebhookConfig(webhook, standard: standard, loading))
+        }
+        for key in Self.otherKinds where reader.node(key) != nil {
+            loading.unsupported(key, at: reader.place(of: key))
+            try Self.checkExclusive(reader, key)
+        }
+        try reader.finish()
+    }
+
+    /// In every kind of receiver a secret may be given in one way only.
+    private static func checkExclusive(_ reader: MappingReader, _ key: String) throws(ConfigError) {
+        for node in try reader.list(key) {
+            for (name, _) in node.members ?? [] {
+                guard let file = name.text, file.hasSuffix("_file") else { continue }
+                let inline = String(file.dropLast(5))
+                if node[inline] != nil {
+                    throw name.place.error("at most one of \(inline) & \(file) must be configured")
+                }
+            }
+        }
+    }
+}
+
+extension WebhookConfig {
+    init(_ node: YAMLNode, standard: HTTPClientConfig, _ loading: LoadingContext) throws(ConfigError) {
+        let reader = try MappingReader(node, "config.WebhookConfig")
+        url = try reader.string("url", "")
+        urlFile = loading.resolve(try reader.string("url_file", ""))
+        sendResolved = try reader.bool("send_resolved", true)
+        maxAlerts = try reader.count("max_alerts") ?? 0
+        timeout = try reader.duration("timeout", 0)
+        if reader.node("payload") != nil { loading.unsupported("webhook payload", at: reader.place(of: "payload")) }
+        client = standard
+        if let http = try reader.mapping("http_config", "config.HTTPClientConfig") {
+            client = try HTTPClientConfig(http, loading: loading)
+            try http.finish()
+        }
+        try reader.finish()
+        if url.isEmpty, urlFile.isEmpty { throw node.place.error("one of url or url_file must be configured") }
+        if !url.isEmpty, !urlFile.isEmpty { throw node.place.error("at most one of url & url_file must be configured") }
+        if !url.isEmpty, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
+            throw reader.place(of: "url").error(
+                "unsupported scheme \(GoQuote.quote(url.split(separator: ":").first.map(String.init) ?? "")) for URL")
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import Glibc
+import Model
+
+/// A rule unit-test file, as `promtool test rules` reads it.
+package struct RuleTestFile: Sendable {
+    package var path: String
+    /// Patterns, already relative to the file's directory.
+    package var ruleFiles: [String] = []
+    /// Milliseconds.
+    package var evaluationInterval: Int64 = 60_000
+    package var groupOrder: [String] = []
+    package var fuzzyCompare = false
+    package var tests: [RuleTestGroup] = []
+}
+
+/// One scenario: input series and what must come out.
+package struct RuleTestGroup: Sendable {
+    package var name = ""
+    package var place: ConfigPlace
+    /// Milliseconds between input samples.
+    package var interval: Int64
+    /// Milliseconds since the epoch.
+    package var startTime: Int64 = 0
+    package var inputSeries: [(series: String, values: String, place: ConfigPlace)] = []
+    package var alertTests: [AlertTest] = []
+    package var expressionTests: [ExpressionTest] = []
+    package var externalLabels: [Label] = []
+    package var externalURL = ""
+
+    package struct AlertTest: Sendable {
+        /// Milliseconds after the start.
+        package var time: Int64
+        package var alertName: String
+        package var expected: [(labels: [Label], annotations: [Label])]
+        package var place: ConfigPlace
+    }
+
+    package struct ExpressionTest: Sendable {
+        package var expression: String
+        /// Milliseconds after the start.
+        package var time: Int64
+        package var expected: [(labels: String, value: Double, histogram: String)]
+        package var place: ConfigPlace
+    }
+}
+
+/// Reads rule unit-test files.
+package enum RuleTestFileLoader {
+    package static func load(path: String) throws(ConfigError) -> RuleTestFile {
+        try parse(text: try ConfigFile.read(path), path: path)
+    }
+
+    package static func parse(text: [UInt8], path: String) throws(ConfigError) -> RuleTestFile {
+        let loading = LoadingContext(file: path, environment: { _ in nil })
+        var file = RuleTestFile(path: path)
+        guard let root = try YAMLParser.parse(text, file: path) else { return file }
+        let reader = try MappingReader(root, "main.unitTestFile")
+        file.ruleFiles = (try reader.strings("rule_files") ?? []).map(loading.resolve)
+        let interval = try reader.duration("evaluation_interval", 0)
+        file.evaluationInterval = interval > 0 ? interval : 60_000
+        file.groupOrder = try reader.strings("group_eval_order") ?? []
+        if Set(file.groupOrder).count != file.groupOrder.count {
+            throw reader.place(of: "group_eval_order").error("group name repeated in evaluation order")
+        }
+        file.fuzzyCompare = try reader.bool("fuzzy_compare", false)
+        for (index, node) in try reader.list("tests", empty: "empty or null test").enumerated() {
+            file.tests.append(try RuleTestGroup(node, index: index, interval: file.evaluationInterval))
+        }
+        try reader.finish()
+        return file
+    }
+}
+
+extension RuleTestGroup {
+    init(_ node: YAMLNode, index: Int, interval standard: Int64) throws(ConfigError) {
+        let reader = try MappingReader(node, "main.testGroup")
+        place = node.place
+        let interval = try reader.duration("interval", 0)
+        self.interval = interval > 0 ? interval : standard
+        name = try reader.string("name", "unnamed#\(index)")
+        if let text = try reader.string("start_timestamp") {
+            guard let time = TimeText.parse(text) else {
+                throw reader.place(of: "start_timestamp").error(
+                    "cannot parse \(GoQuote.quote(text)) to a valid timestamp")
+            }
+            startTime = time
+        }
+        externalLabels = (try reader.stringMap("external_labels") ?? []).map { Label(name: $0.key, value: $0.value) }
+        externalURL = try reader.string("external_url", "")
+        for node in try reader.list("input_series", empty: "empty or null series") {
+            let series = try MappingReader(node, "main.series")
+            inputSeries.append((try series.string("series", ""), try series.string("values", ""), node.place))
+            try series.finish()
+        }
+        for node in try reader.list("alert_rule_test", empty: "empty or null alert test") {
+            alertTests.append(try Self.alertTest(node))
+        }
+        for node in try reader.list("promql_expr_test", empty: "empty or null expression test") {
+            expressionTests.append(try Self.expressionTest(node))
+        }
+        try reader.finish()
+    }
+
+    private static func labels(_ reader: MappingReader, _ key: String) throws(ConfigError) -> [Label] {
+        (try reader.stringMap(key) ?? []).map { Label(name: $0.key, value: $0.value) }
+    }
+
+    private static func alertTest(_ node: YAMLNode) throws(ConfigError) -> AlertTest {
+        let reader = try MappingReader(node, "main.alertTestCase")
+        var test = AlertTest(
+            time: try reader.duration("eval_time", 0), alertName: try reader.string("alertname", ""), expected: [],
+            place: node.place)
+        if test.alertName.isEmpty {
+            throw node.place.error(
+                "an item under alert_rule_test misses required attribute alertname at eval_time \(DurationText.format(test.time))"
+            )
+        }
+        for node in try reader.list("exp_alerts", empty: "empty or null alert") {
+            let alert = try MappingReader(node, "main.alert")
+            test.expected.append((try labels(alert, "exp_labels"), try labels(alert, "exp_annotations")))
+            try alert.finish()
+        }
+        try reader.finish()
+        return test
+    }
+
+    private static func expressionTest(_ node: YAMLNode) throws(ConfigError) -> ExpressionTest {
+        let reader = try MappingReader(node, "main.promqlTestCase")
+        var test = ExpressionTest(
+            expression: try reader.string("expr", ""), time: try reader.duration("eval_time", 0), expected: [],
+            place: node.place)
+        for node in try reader.list("exp_samples", empty: "empty or null sample") {
+            let sample = try MappingReader(node, "main.sample")
+            var value = 0.0
+            if let text = try sample.string("value") {
+                let known = [".nan": Double.nan, ".inf": .infinity, "+.inf": .infinity, "-.inf": -.infinity]
+                guard let number = known[text.lowercased()] ?? Double(text) else {
+                    throw sample.place(of: "value").error("cannot unmarshal !!str `\(text)` into float64 (value)")
+                }
+                value = number
+            }
+            test.expected.append((try sample.string("labels", ""), value, try sample.string("histogram", "")))
+            try sample.finish()
+        }
+        try reader.finish()
+        return test
+    }
+}

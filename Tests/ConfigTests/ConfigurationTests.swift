@@ -1,0 +1,121 @@
+import Config
+import Model
+import Testing
+
+@Suite("Configuration")
+struct ConfigurationTests {
+    static func parse(_ text: String, environment: @escaping @Sendable (String) -> String? = { _ in nil }) throws
+        -> Configuration
+    {
+        try ConfigurationLoader.parse(text: Array(text.utf8), path: "dir/test.yml", environment: environment)
+    }
+
+    @Test(
+        "a mistake is told with file, line and column",
+        arguments: [
+            (
+                "global:\n  scrape_intervall: 5s\n",
+                "dir/test.yml:2:3: field scrape_intervall not found in type config.plain"
+            ),
+            (
+                "global: {scrape_interval: 5x}",
+                #"dir/test.yml:1:27: unknown unit "x" in duration "5x" (scrape_interval)"#
+            ),
+            ("a: 1\na: 2", "dir/test.yml:2:1: mapping key \"a\" already defined"),
+            (
+                "scrape_configs:\n- job_name: a\n- job_name: a\n",
+                "dir/test.yml:3:3: found multiple scrape configs with job name \"a\""
+            ),
+            ("scrape_configs:\n-\n", "dir/test.yml:2:2: empty or null scrape config section"),
+            ("global: [", "dir/test.yml:2:1: yaml: did not find expected node content"),
+            (
+                "scrape_configs: [{job_name: a, scrape_timeout: 2m}]",
+                "scrape timeout greater than scrape interval for scrape config with job name \"a\""
+            ),
+            ("rule_files: ['a/*/b.yml']", "invalid rule file path \"a/*/b.yml\""),
+        ])
+    func mistakes(_ text: String, _ message: String) {
+        let error = #expect(throws: ConfigError.self) { try Self.parse(text) }
+        #expect(error?.description.hasSuffix(message) == true, "\(error?.description ?? "")")
+        #expect(error?.line ?? 0 > 0)
+    }
+
+    @Test("an empty file is all defaults")
+    func empty() throws {
+        let configuration = try Self.parse("")
+        #expect(configuration.global.scrapeInterval == 60_000)
+        #expect(configuration.scrapeConfigs.isEmpty)
+    }
+
+    @Test("jobs inherit from global, and paths are relative to the file")
+    func inheritance() throws {
+        let configuration = try Self.parse(
+            """
+            global: {scrape_interval: 5s, sample_limit: 7, external_labels: {a: "x$USER-$$-${NONE}"}}
+            rule_files: [r/*.yml, /abs.yml]
+            scrape_configs:
+              - job_name: a
+                file_sd_configs: [{files: [t.json]}]
+              - {job_name: b, scrape_interval: 1m, sample_limit: 9, scheme: https}
+            """, environment: { $0 == "USER" ? "me" : nil })
+        let (a, b) = (configuration.scrapeConfigs[0], configuration.scrapeConfigs[1])
+        #expect((a.scrapeInterval, a.scrapeTimeout, a.limits.samples) == (5000, 5000, 7))
+        #expect((b.scrapeInterval, b.scrapeTimeout, b.limits.samples, b.scheme) == (60_000, 5000, 9, "https"))
+        #expect(a.fileDiscovery[0].files == ["dir/t.json"])
+        #expect(configuration.ruleFiles == ["dir/r/*.yml", "/abs.yml"])
+        #expect(configuration.global.externalLabels == Labels([("a", "xme-$-")]))
+    }
+
+    @Test("what is not there yet is named with its place, never ignored")
+    func unsupported() throws {
+        let configuration = try Self.parse("scrape_configs:\n- job_name: k\n  kubernetes_sd_configs:\n  - role: pod\n")
+        #expect(
+            configuration.unsupported.map(\.description) == [
+                "dir/test.yml:3:3: not supported yet: kubernetes_sd_configs"
+            ])
+    }
+
+    @Test("secrets are hidden where the configuration is shown")
+    func secrets() throws {
+        let text = try Self.parse(
+            """
+            scrape_configs:
+              - job_name: a
+                basic_auth: {username: u, password: geheim}
+                proxy_url: http://u:geheim@proxy:1
+            """
+        ).shownText
+        #expect(!text.contains("geheim"))
+        #expect(text.contains("password: <secret>"))
+        #expect(text.contains("http://u:xxxxx@proxy:1"))
+    }
+
+    @Test("aliases cannot blow up memory, nesting cannot blow up the stack")
+    func bombs() {
+        var bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
+        for i in 1...9 { bomb += "a\(i): &a\(i) [" + (0..<9).map { _ in "*a\(i - 1)" }.joined(separator: ",") + "]\n" }
+        #expect(throws: ConfigError.self) { try Self.parse(bomb) }
+        #expect(throws: ConfigError.self) { try Self.parse(String(repeating: "[", count: 5000)) }
+    }
+
+    @Test("mutated configurations never crash the reader")
+    func mutations() {
+        let seed = Array(
+            """
+            global: {scrape_interval: 5s, external_labels: {a: b}}
+            scrape_configs:
+              - job_name: &n a
+                static_configs: [{targets: ["a:1"], labels: {x: "y"}}]
+                relabel_configs: [{source_labels: [a], regex: (.*), target_label: b}]
+            """.utf8)
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<3000 {
+            var bytes = seed
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                let at = Int.random(in: 0..<bytes.count, using: &random)
+                if Bool.random() { bytes[at] = UInt8.random(in: 0...255, using: &random) } else { bytes.remove(at: at) }
+            }
+            _ = try? ConfigurationLoader.parse(text: bytes, path: "x", environment: { _ in nil })
+        }
+    }
+}

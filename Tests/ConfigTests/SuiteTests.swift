@@ -1,0 +1,61 @@
+import Config
+import Foundation
+import TestSupport
+import Testing
+
+/// Every file of the shared configuration suites.
+@Suite("Configuration suites")
+struct SuiteTests {
+    static func files(_ folder: String) -> [String] {
+        let path = SharedFolder.path(folder)
+        return ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted().map { path + "/" + $0 }
+    }
+
+    static let isPresent = FileManager.default.fileExists(atPath: SharedFolder.path("configs"))
+
+    @Test("bad Prometheus configurations are refused with a place", .enabled(if: isPresent, "../shared is not there"))
+    func bad() {
+        var checked = 0
+        for file in Self.files("configs/prometheus") where file.contains(".bad.") {
+            checked += 1
+            do throws(ConfigError) {
+                let configuration = try ConfigurationLoader.load(path: file)
+                #expect(!configuration.unsupported.isEmpty, "\(file) was accepted")
+                for error in configuration.unsupported { #expect(error.line > 0) }
+            } catch {
+                #expect(error.line > 0 || error.message.contains("open"), "\(file): \(error)")
+            }
+        }
+        #expect(checked > 40)
+    }
+
+    @Test("good Prometheus configurations are read", .enabled(if: isPresent, "../shared is not there"))
+    func good() {
+        var checked = 0
+        for file in Self.files("configs/prometheus") where file.contains(".good.") {
+            checked += 1
+            #expect(throws: Never.self, "\(file)") { try ConfigurationLoader.load(path: file) }
+        }
+        #expect(checked > 15)
+    }
+
+    @Test("community rules are read", .enabled(if: isPresent, "../shared is not there"))
+    func rules() {
+        var checked = 0
+        for file in Self.files("community-rules") where file.hasSuffix(".yml") {
+            checked += 1
+            #expect(throws: Never.self, "\(file)") { try RuleFileLoader.load(path: file) }
+        }
+        #expect(checked > 40)
+    }
+
+    @Test("Alertmanager configurations that are good are read", .enabled(if: isPresent, "../shared is not there"))
+    func alertmanager() {
+        for name in ["conf.good.yml", "conf.group-by-all.yml", "conf.empty-fields.yml"] {
+            let file = SharedFolder.path("configs/alertmanager/" + name)
+            #expect(throws: name == "conf.good.yml" ? Never.self : Never.self, "\(file)") {
+                try AlertmanagerConfigLoader.load(path: file)
+            }
+        }
+    }
+}

@@ -5,6 +5,13 @@ package enum RFC3339 {
     /// Go's zero time.
     package static let zero = "0001-01-01T00:00:00Z"
 
+    /// `2006-01-02T15:04:05.000Z`, always with three digits of fraction.
+    package static func milliseconds(_ milliseconds: Int64) -> String {
+        let text = text(milliseconds &- (milliseconds % 1000 + 1000) % 1000)
+        let digits = String((milliseconds % 1000 + 1000) % 1000)
+        return text.dropLast() + "." + String(repeating: "0", count: 3 - digits.count) + digits + "Z"
+    }
+
     /// `2006-01-02T15:04:05.123Z`; trailing zeros of the fraction are left out.
     package static func text(_ milliseconds: Int64) -> String {
         let (quotient, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)

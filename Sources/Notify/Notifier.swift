@@ -3,20 +3,6 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// What a notifier does: the routing tree, the receivers and their conditions.
-package struct NotifierSettings: Sendable {
-    package var route: Route
-    package var pipeline: NotificationPipeline
-    /// How long an alert without an end lives after an update, ms.
-    package var resolveTimeout: Int64
-
-    package init(route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000) {
-        self.route = route
-        self.pipeline = pipeline
-        self.resolveTimeout = resolveTimeout
-    }
-}
-
 /// Groups, mutes and delivers alerts as Alertmanager does, in this process.
 ///
 /// The decisions are those of ``Dispatcher``, ``NotificationPipeline`` and ``NotificationLog``; this moves them by the
@@ -191,8 +177,10 @@ package final class Notifier: AlertSink {
 
     /// Takes in what has come, begins what is due, cleans up.
     ///
+    /// Called by the loop of ``start()``; tests that move the time by hand call it themselves.
+    ///
     /// - Returns: When to come back, ms.
-    func step(at now: Int64) -> Int64 {
+    package func step(at now: Int64) -> Int64 {
         takeIn(at: now)
         maintain(at: now)
         let (due, next) = state.withLock { state in
@@ -265,6 +253,11 @@ package final class Notifier: AlertSink {
     }
 
     // MARK: Delivery
+
+    /// Returns when all deliveries that have begun are over.
+    package func settle() async {
+        while let task = state.withLock({ $0.running.first?.value }) { await task.value }
+    }
 
     private func begin(_ flush: GroupFlush) {
         let notifications = state.withLock { state in

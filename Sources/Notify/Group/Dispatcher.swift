@@ -14,6 +14,19 @@ package struct GroupFlush: Sendable {
     package var time: Int64
     /// Until when it may be retried, ms.
     package var deadline: Int64
+
+    package init(
+        groupID: String, groupKey: String, groupLabels: Labels, route: Route, alerts: [NotifiedAlert], time: Int64,
+        deadline: Int64
+    ) {
+        self.groupID = groupID
+        self.groupKey = groupKey
+        self.groupLabels = groupLabels
+        self.route = route
+        self.alerts = alerts
+        self.time = time
+        self.deadline = deadline
+    }
 }
 
 /// Sorts alerts into groups and says when each group is to be flushed: a state machine without clock or tasks.
@@ -104,9 +117,9 @@ package struct Dispatcher: Sendable {
 
     /// Takes over when groups of the same identity are to be flushed, and which are being flushed, after a reload.
     package mutating func adopt(_ old: Dispatcher) {
-        for (id, group) in groups {
+        for id in Array(groups.keys) {
             guard let before = old.groups[id] else { continue }
-            groups[id]?.nextFlush = min(group.nextFlush, before.nextFlush)
+            groups[id]?.nextFlush = before.nextFlush
             groups[id]?.hasFlushed = before.hasFlushed
             groups[id]?.isFlushing = before.isFlushing
         }

@@ -21,6 +21,20 @@ package struct Notification: Sendable {
     package var entry: NotificationEntry
     /// Whether something goes over the wire; otherwise the log alone is brought up to date.
     package var isSent: Bool
+
+    package init(
+        flush: GroupFlush, receiver: String, integration: String, webhook: WebhookSettings, alerts: [NotifiedAlert],
+        reason: NotificationReason, entry: NotificationEntry, isSent: Bool
+    ) {
+        self.flush = flush
+        self.receiver = receiver
+        self.integration = integration
+        self.webhook = webhook
+        self.alerts = alerts
+        self.reason = reason
+        self.entry = entry
+        self.isSent = isSent
+    }
 }
 
 /// Decides what a flush sends to whom: inhibition, time intervals, silences, and the comparison with the last

@@ -1,0 +1,65 @@
+import Config
+import Model
+
+/// What a notifier does: the routing tree, the receivers and their conditions.
+package struct NotifierSettings: Sendable {
+    package var route: Route
+    package var pipeline: NotificationPipeline
+    /// How long an alert without an end lives after an update, ms.
+    package var resolveTimeout: Int64
+
+    package init(route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000) {
+        self.route = route
+        self.pipeline = pipeline
+        self.resolveTimeout = resolveTimeout
+    }
+
+    /// What an Alertmanager configuration says.
+    ///
+    /// - Parameter transport: Makes the connection for a receiver's client settings.
+    /// - Throws: ``ConfigError`` for the first thing that is not supported yet, with its place; a time zone that is not
+    ///   known; what `transport` throws.
+    package init(
+        _ config: AlertmanagerConfig, transport: (HTTPClientConfig) throws -> any NotificationTransport
+    ) throws {
+        if let missing = config.unsupported.first { throw missing }
+        var receivers: [String: [WebhookSettings]] = [:]
+        for receiver in config.receivers {
+            receivers[receiver.name] = try receiver.webhooks.map {
+                WebhookSettings(
+                    url: $0.url, urlFile: $0.urlFile, sendsResolved: $0.sendResolved, maxAlerts: $0.maxAlerts,
+                    timeout: $0.timeout, transport: try transport($0.client))
+            }
+        }
+        var intervals: [String: [TimeInterval]] = [:]
+        for named in config.timeIntervals {
+            intervals[named.name] = try named.intervals.map {
+                TimeInterval(
+                    times: $0.times, weekdays: $0.weekdays, daysOfMonth: $0.daysOfMonth, months: $0.months,
+                    years: $0.years, zone: try TimeZone(named: $0.location))
+            }
+        }
+        let rules = config.inhibitRules.map {
+            InhibitRule(sourceMatchers: $0.source, targetMatchers: $0.target, equal: $0.equal)
+        }
+        self.init(
+            route: Route(config.route, parent: Route(receiver: "")),
+            pipeline: NotificationPipeline(
+                receivers: receivers, inhibitRules: rules, timeIntervals: intervals),
+            resolveTimeout: config.resolveTimeout)
+    }
+}
+
+extension Route {
+    /// A node with what it inherits; time intervals and `continue` are its own.
+    fileprivate init(_ config: RouteConfig, parent: Route) {
+        self.init(
+            receiver: config.receiver ?? parent.receiver,
+            groupBy: config.groupByAll ? nil : config.groupBy ?? parent.groupBy, matchers: config.matchers,
+            continues: config.continues, groupWait: config.groupWait ?? parent.groupWait,
+            groupInterval: config.groupInterval ?? parent.groupInterval,
+            repeatInterval: config.repeatInterval ?? parent.repeatInterval,
+            muteTimeIntervals: config.muteTimeIntervals, activeTimeIntervals: config.activeTimeIntervals)
+        routes = config.routes.map { Route($0, parent: self) }
+    }
+}

@@ -1,0 +1,103 @@
+import Model
+import Platform
+import Testing
+
+@testable import Notify
+
+@Suite("Ledger")
+struct LedgerTests {
+    static let records: [LedgerRecord] = [
+        .alert(
+            NotifiedAlert(
+                Alert(
+                    labels: Labels([("a", "1")]), annotations: Labels([("s", String(repeating: "x", count: 300))]),
+                    startsAt: -1, endsAt: 1 << 50, generatorURL: "http://ä", updatedAt: 7), endIsAssumed: true)),
+        .extended(Fingerprint(raw: .max), endsAt: 5, updatedAt: 6), .alertRemoved(Fingerprint(raw: 3)),
+        .notified(
+            NotificationEntry(
+                groupID: "{}:{}", receiver: "r/webhook/0", time: 9, firing: [Fingerprint(raw: 1), Fingerprint(raw: 2)],
+                resolved: [], expiresAt: 99)),
+        .delivery(
+            Delivery(
+                time: 1, groupID: "g", groupKey: "k", receiver: "r", integration: "i", reason: "x", outcome: .failed,
+                status: 500, attempts: 3, duration: 12, error: "e", firing: [Fingerprint(raw: 1)], resolved: [])),
+        .silence(
+            Silence(
+                id: "s", matchers: [Matcher(name: "a", equals: "b")], startsAt: 1, endsAt: 2, updatedAt: 3,
+                createdBy: "me", comment: "c")),
+        .silenceRemoved("t"),
+    ]
+
+    @Test("every record is read back as it was written", arguments: records)
+    func roundTrip(_ record: LedgerRecord) {
+        #expect(LedgerRecord(record.encode()) == record)
+    }
+
+    @Test("a record cut short or with a flipped bit is no record, and never a crash", arguments: records)
+    func damage(_ record: LedgerRecord) {
+        let bytes = record.encode()
+        for length in 0..<bytes.count { #expect(LedgerRecord(Array(bytes.prefix(length))) == nil) }
+        for index in bytes.indices {
+            var changed = bytes
+            changed[index] ^= 0x80
+            _ = LedgerRecord(changed)
+        }
+    }
+
+    @Test("what is appended is there after opening again, and a torn tail is cut off")
+    func tornTail() throws {
+        let folder = try temporaryFolder()
+        let files = RealFileSystem()
+        let (ledger, empty) = try Ledger.open(folder: folder, files)
+        #expect(empty.alerts.byFingerprint.isEmpty)
+        try ledger.append(Self.records)
+        let whole = try files.read(folder + "/ledger")
+        for cut in [1, 5, 9, 20] {
+            try files.replace(folder + "/ledger", with: Array(whole.dropLast(cut)))
+            let (again, state) = try Ledger.open(folder: folder, files)
+            #expect(state.alerts.byFingerprint.count == 1)
+            #expect(state.deliveries.count == 1)
+            // The cut file can be written on.
+            try again.append([.silenceRemoved("u"), .alertRemoved(Fingerprint(Labels([("a", "1")])))])
+            #expect(try Ledger.open(folder: folder, files).1.alerts.byFingerprint.isEmpty)
+        }
+    }
+
+    @Test("damage in the middle ends the reading there")
+    func corruption() throws {
+        let folder = try temporaryFolder()
+        let files = RealFileSystem()
+        try Ledger.open(folder: folder, files).0.append(Self.records)
+        var bytes = try files.read(folder + "/ledger")
+        bytes[30] ^= 1
+        try files.replace(folder + "/ledger", with: bytes)
+        #expect(try Ledger.open(folder: folder, files).1.deliveries.isEmpty)
+        #expect(try files.status(folder + "/ledger").size == 16)
+    }
+
+    @Test("a file of another kind is refused, not overwritten")
+    func foreign() throws {
+        let folder = try temporaryFolder()
+        let files = RealFileSystem()
+        try files.replace(folder + "/ledger", with: Array("something else entirely".utf8))
+        #expect(throws: LedgerError.self) { try Ledger.open(folder: folder, files) }
+    }
+
+    @Test("compaction keeps the state in a smaller file")
+    func compaction() throws {
+        let folder = try temporaryFolder()
+        let files = RealFileSystem()
+        let (ledger, _) = try Ledger.open(folder: folder, files)
+        for _ in 0..<200 { try ledger.append(Self.records.filter { if case .delivery = $0 { false } else { true } }) }
+        let before = try Ledger.open(folder: folder, files).1
+        try ledger.compact(before)
+        try ledger.append([.silenceRemoved("none")])
+        let after = try Ledger.open(folder: folder, files).1
+        #expect(try files.status(folder + "/ledger").size < 1000)
+        #expect(after.alerts.byFingerprint == before.alerts.byFingerprint)
+        #expect(after.silences.byID == before.silences.byID)
+        #expect(
+            after.log.entry(groupID: "{}:{}", receiver: "r/webhook/0")
+                == before.log.entry(groupID: "{}:{}", receiver: "r/webhook/0"))
+    }
+}

@@ -1,0 +1,31 @@
+/// Why a text is no PromQL, and where; the words are Prometheus's.
+package struct ParseError: Error, Sendable, CustomStringConvertible {
+    /// Byte offset in the text.
+    package var offset: Int
+    /// From 1.
+    package var line: Int
+    /// In bytes, from 1.
+    package var column: Int
+    package var message: String
+
+    package init(_ message: String, at offset: Int, in text: [UInt8]) {
+        self.message = message
+        self.offset = offset
+        (line, column) = TextRange.position(of: offset, in: text)
+    }
+
+    /// `1:5: parse error: …`.
+    package var description: String { "\(line):\(column): parse error: \(message)" }
+}
+
+extension TextRange {
+    /// Line and column, from 1, of a byte offset.
+    package static func position(of offset: Int, in text: [UInt8]) -> (line: Int, column: Int) {
+        var (line, start) = (1, 0)
+        for i in 0..<min(offset, text.count) where text[i] == 0x0A {
+            line += 1
+            start = i + 1
+        }
+        return (line, offset - start + 1)
+    }
+}

@@ -192,8 +192,7 @@ extension Lexer {
         }
         let end = numberEnd()
         if isWordByte(end) || byte(end) == UInt8(ascii: ".") {
-            throw failure(
-                "bad number or duration syntax: \(Quoted.text(slice(start, min(text.count, end + 1))))", at: start)
+            throw failure("bad number or duration syntax: \(Quoted.text(slice(start, badNumberEnd(end))))", at: start)
         }
         let spelling = slice(start, end)
         guard let value = Self.value(of: spelling) else {
@@ -219,6 +218,22 @@ extension Lexer {
             }
         }
         return end > at ? end : nil
+    }
+
+    /// How much of a malformed number Prometheus's lexer shows: what it takes for a duration, and the byte that is wrong.
+    private func badNumberEnd(_ numberEnd: Int) -> Int {
+        func isUnit(_ c: UInt8) -> Bool { "smhdwy".utf8.contains(c) }
+        var end = numberEnd
+        guard isUnit(byte(end)) else { return end }
+        end += 1
+        if byte(end) == UInt8(ascii: "s") { end += 1 }
+        while Self.isDigit(byte(end)) {
+            while Self.isDigit(byte(end)) { end += 1 }
+            guard isUnit(byte(end)) else { return end }
+            end += 1
+            if byte(end) == UInt8(ascii: "s") { end += 1 }
+        }
+        return min(text.count, end + 1)
     }
 
     private func numberEnd() -> Int {

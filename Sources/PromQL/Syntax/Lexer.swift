@@ -273,9 +273,9 @@ extension Lexer {
     static func value(of spelling: String) -> Double? {
         let plain = String(spelling.filter { $0 != "_" })
         let lower = plain.lowercased()
-        if lower.hasPrefix("0x") { return UInt64(lower.dropFirst(2), radix: 16).map(Double.init) }
+        if lower.hasPrefix("0x") { return UInt64(lower.dropFirst(2), radix: 16).map { Double($0) } }
         if lower.utf8.count > 1, lower.hasPrefix("0"), lower.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x37 }) {
-            return Int64(lower, radix: 8).map(Double.init) ?? strtod(plain, nil)
+            return Int64(lower, radix: 8).map { Double($0) } ?? strtod(plain, nil)
         }
         guard let first = plain.utf8.first, isDigit(first) || first == UInt8(ascii: ".") else { return nil }
         return strtod(plain, nil)

@@ -119,7 +119,8 @@ struct ParserTests {
                     _ = try Self.parse(String(query))
                     read += 1
                 } catch {
-                    let isMeant = ["expected", "unknown", "bool", "unexpected", "anchored", "twice", "vector matching"].contains { error.message.contains($0) }
+                    let isMeant = ["expected", "unknown", "bool", "unexpected", "anchored", "twice", "vector matching"]
+                        .contains { error.message.contains($0) }
                     #expect(isMeant, "\(file): \(query): \(error)")
                 }
             }

@@ -1,0 +1,124 @@
+import Model
+
+/// Encodes chunks, each with the codec that takes the fewest bytes; keeps its memory from chunk to chunk.
+public struct ChunkEncoder: ~Copyable {
+    private var mantissas: [Int64] = []
+    private var reals: [Double] = []
+    private var alternative: [UInt8] = []
+    private let isXOROnly: Bool
+
+    /// Makes an encoder.
+    ///
+    /// - Parameter xorOnly: Use Gorilla's XOR code for everything (`--storage.block-codec=xor`).
+    public init(xorOnly: Bool = false) { isXOROnly = xorOnly }
+
+    /// Appends the form of `values` that ``ValueChunk`` describes.
+    public mutating func encode(_ values: UnsafeBufferPointer<Double>, to out: inout [UInt8]) {
+        var markers = 0
+        for value in values where Staleness.isMarker(value) { markers &+= 1 }
+        if markers == 0 { return encodePayload(values, flags: 0, prefix: [], to: &out) }
+        var runs: [UInt8] = []
+        var number = 0
+        var at = 0
+        reals.removeAll(keepingCapacity: true)
+        while at < values.count {
+            let start = at
+            while at < values.count, !Staleness.isMarker(values[at]) {
+                reals.append(values[at])
+                at &+= 1
+            }
+            let gap = at &- start
+            let first = at
+            while at < values.count, Staleness.isMarker(values[at]) { at &+= 1 }
+            guard at > first else { break }
+            runs.appendVarint(gap)
+            runs.appendVarint(at &- first)
+            number &+= 1
+        }
+        var prefix: [UInt8] = []
+        prefix.appendVarint(number)
+        prefix += runs
+        let kept = reals
+        kept.withUnsafeBufferPointer { encodePayload($0, flags: ValueChunk.staleFlag, prefix: prefix, to: &out) }
+    }
+
+    private mutating func encodePayload(
+        _ values: UnsafeBufferPointer<Double>, flags: UInt8, prefix: [UInt8], to out: inout [UInt8]
+    ) {
+        guard let first = values.first else {
+            out.append(ValueChunk.constant | flags)
+            out += prefix
+            if flags == 0 { out += [0, 0] }
+            return
+        }
+        var isConstant = true
+        for value in values where value.bitPattern != first.bitPattern {
+            isConstant = false
+            break
+        }
+        if isConstant, !isXOROnly {
+            out.append(ValueChunk.constant | flags)
+            out += prefix
+            if let scale = ExactDecimal.scale(of: first), let mantissa = ExactDecimal.mantissa(first, scale: scale) {
+                out.append(UInt8(truncatingIfNeeded: scale))
+                out.appendZigzag(mantissa)
+            } else {
+                out.append(ValueChunk.rawScale)
+                out.appendLittle(first.bitPattern)
+            }
+            return
+        }
+        if !isXOROnly, let scale = scaleAll(values) {
+            let done = mantissas.withUnsafeBufferPointer { integers -> Bool in
+                let plan = PackedIntegers(planning: integers)
+                if plan.size > values.count &* 5 {
+                    alternative.removeAll(keepingCapacity: true)
+                    GorillaXOR.write(values, to: &alternative)
+                    if alternative.count < plan.size { return false }
+                }
+                out.append(ValueChunk.packed | flags)
+                out += prefix
+                out.append(UInt8(truncatingIfNeeded: scale))
+                plan.write(integers, to: &out)
+                return true
+            }
+            if done { return }
+        }
+        out.append(ValueChunk.xor | flags)
+        out += prefix
+        GorillaXOR.write(values, to: &out)
+    }
+
+    /// Finds the smallest scale at which all values are exact and fills `mantissas`; nil if there is none.
+    private mutating func scaleAll(_ values: UnsafeBufferPointer<Double>) -> Int? {
+        if mantissas.count < values.count {
+            mantissas.reserveCapacity(values.count)
+            while mantissas.count < values.count { mantissas.append(0) }
+        } else {
+            mantissas.removeLast(mantissas.count &- values.count)
+        }
+        // The largest scale among a few values mostly serves all, so that the usual case is one pass.
+        var scale = 0
+        for i in [0, values.count / 3, values.count &- 1] {
+            guard let own = ExactDecimal.scale(of: values[i], atLeast: scale) ?? ExactDecimal.scale(of: values[i])
+            else { return nil }
+            scale = max(scale, own)
+        }
+        while true {
+            let power = ExactDecimal.power(scale)
+            var failed = -1
+            mantissas.withUnsafeMutableBufferPointer { integers in
+                for i in 0..<values.count {
+                    guard let mantissa = ExactDecimal.mantissa(values[i], power: power) else {
+                        failed = i
+                        break
+                    }
+                    integers[i] = mantissa
+                }
+            }
+            if failed < 0 { return scale }
+            guard let larger = ExactDecimal.scale(of: values[failed], atLeast: scale &+ 1) else { return nil }
+            scale = larger
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/// Doubles as Gorilla's XOR stream: 8 bytes of the first value, then ``XORCode``, filled up to whole bytes.
+enum GorillaXOR {
+    static func write(_ values: UnsafeBufferPointer<Double>, to out: inout [UInt8]) {
+        guard let first = values.first else { return }
+        // 13 bits of code and 64 of value at most, and room for whole words.
+        let room = values.count &* 10 &+ 24
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: room) { memory in
+            guard let base = memory.baseAddress else { return }
+            var writer = BitWriter(base, capacity: room)
+            var code = XORCode()
+            var previous = first.bitPattern
+            writer.put(previous, 64)
+            for i in 1..<max(values.count, 1) {
+                let next = values[i].bitPattern
+                code.put(next ^ previous, into: &writer)
+                previous = next
+            }
+            out.append(contentsOf: UnsafeBufferPointer(start: base, count: writer.byteCount))
+        }
+    }
+
+    static func read(
+        _ reader: inout ByteReader, count: Int, into values: UnsafeMutablePointer<Double>
+    ) throws(DecodeError) {
+        guard count > 0 else { return }
+        let start = reader.offset
+        let rest = try reader.run(reader.remaining)
+        guard let base = rest.baseAddress else { throw DecodeError(expected: "8 bytes", offset: start) }
+        var bits = BitReader(base.assumingMemoryBound(to: UInt8.self), size: rest.count)
+        var code = XORCode()
+        var value = bits.get(64)
+        values[0] = Double(bitPattern: value)
+        for i in 1..<max(count, 1) {
+            // The stale code does not stand in sealed chunks; from damaged bytes it is taken as no change.
+            value ^= code.get(from: &bits) ?? 0
+            values[i] = Double(bitPattern: value)
+        }
+        guard !bits.isOverrun else { throw DecodeError(expected: "\(count) values", offset: start) }
+        reader = ByteReader(reader.bytes, at: start &+ (bits.position &+ 7) &>> 3)
+    }
+}

@@ -1,0 +1,99 @@
+import CZstd
+
+/// Compression that failed, with the library's reason.
+public struct CompressionError: Error, Hashable, CustomStringConvertible {
+    public var format: String
+    public var reason: String
+
+    public init(format: String, reason: String) {
+        self.format = format
+        self.reason = reason
+    }
+
+    public var description: String { "\(format): \(reason)" }
+}
+
+/// Compresses zstd frames with one reused context; not for several threads at once.
+public final class ZstdCompressor {
+    private let context: OpaquePointer
+
+    public init() throws(CompressionError) {
+        guard let context = ZSTD_createCCtx() else { throw CompressionError(format: "zstd", reason: "out of memory") }
+        self.context = context
+    }
+
+    deinit { ZSTD_freeCCtx(context) }
+
+    /// Appends `bytes` as one frame to `out`.
+    public func compress(_ bytes: UnsafeRawBufferPointer, level: Int32, to out: inout [UInt8]) throws(CompressionError)
+    {
+        let start = out.count
+        let bound = ZSTD_compressBound(bytes.count)
+        out.append(contentsOf: repeatElement(0, count: bound))
+        let size = out.withUnsafeMutableBytes { target in
+            ZSTD_compressCCtx(
+                context, target.baseAddress?.advanced(by: start), bound, bytes.baseAddress, bytes.count, level)
+        }
+        guard ZSTD_isError(size) == 0 else {
+            out.removeLast(bound)
+            throw CompressionError(format: "zstd", reason: String(cString: ZSTD_getErrorName(size)))
+        }
+        out.removeLast(bound &- size)
+    }
+}
+
+/// Decompresses zstd frames with one reused context; not for several threads at once.
+public final class ZstdDecompressor {
+    private let context: OpaquePointer
+
+    public init() throws(CompressionError) {
+        guard let context = ZSTD_createDCtx() else { throw CompressionError(format: "zstd", reason: "out of memory") }
+        self.context = context
+    }
+
+    deinit { ZSTD_freeDCtx(context) }
+
+    /// Decompresses one or more frames that fill `target` exactly.
+    public func decompress(_ bytes: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer)
+        throws(CompressionError)
+    {
+        let size = ZSTD_decompressDCtx(context, target.baseAddress, target.count, bytes.baseAddress, bytes.count)
+        guard ZSTD_isError(size) == 0 else {
+            throw CompressionError(format: "zstd", reason: String(cString: ZSTD_getErrorName(size)))
+        }
+        guard size == target.count else {
+            throw CompressionError(format: "zstd", reason: "expected \(target.count) bytes, found \(size)")
+        }
+    }
+
+    /// Decompresses frames of unknown size, refusing more than `limit` bytes.
+    public func decompress(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(CompressionError) -> [UInt8] {
+        ZSTD_DCtx_reset(context, ZSTD_reset_session_only)
+        var out: [UInt8] = []
+        var input = ZSTD_inBuffer(src: bytes.baseAddress, size: bytes.count, pos: 0)
+        var chunk = [UInt8](repeating: 0, count: ZSTD_DStreamOutSize())
+        var pending = 0
+        while true {
+            var produced = 0
+            let before = input.pos
+            let status = chunk.withUnsafeMutableBytes { target in
+                var output = ZSTD_outBuffer(dst: target.baseAddress, size: target.count, pos: 0)
+                let status = ZSTD_decompressStream(context, &output, &input)
+                produced = output.pos
+                return status
+            }
+            guard ZSTD_isError(status) == 0 else {
+                throw CompressionError(format: "zstd", reason: String(cString: ZSTD_getErrorName(status)))
+            }
+            guard out.count &+ produced <= limit else {
+                throw CompressionError(format: "zstd", reason: "more than \(limit) bytes")
+            }
+            out += chunk[..<produced]
+            pending = status
+            if input.pos >= input.size, produced < chunk.count { break }
+            if input.pos == before, produced == 0 { break }
+        }
+        guard pending == 0 else { throw CompressionError(format: "zstd", reason: "the data ends early") }
+        return out
+    }
+}

@@ -356,14 +356,20 @@ struct TemplateParser {
         default: throw unexpected(token, "operand")
         }
         var fields: [String] = []
+        // Where Go says that a chain stands: at its first further field.
+        let chainPosition = self.token.position
         while self.token.kind == .field { fields.append(String(next().text.dropFirst())) }
         if fields.isEmpty { return base }
+        let basePosition = base.position
+        base.position = chainPosition
         switch base.kind {
         case .field(let own): base.kind = .field(own + fields)
         case .variable(let name, let own): base.kind = .variable(name, own + fields)
         case .bool, .string, .integer, .float, .null, .dot:
             throw failure("unexpected . after term \(GoQuote.quote(base.description))")
-        default: base = TemplateOperand(kind: .chain(base, fields), position: position)
+        default:
+            base.position = basePosition
+            base = TemplateOperand(kind: .chain(base, fields), position: chainPosition)
         }
         return base
     }

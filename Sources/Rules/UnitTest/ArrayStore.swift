@@ -1,0 +1,127 @@
+import Model
+import Synchronization
+
+/// A store in memory, for rule unit tests and small tools: takes batches and gives series.
+package final class ArrayStore: SampleStore, SeriesSource {
+    private struct Series: Sendable {
+        var labels: Labels
+        var timestamps: [Int64] = []
+        var values: [Double] = []
+        var histograms: [Int: FloatHistogram] = [:]
+    }
+
+    private struct State: Sendable {
+        var series: [Series] = []
+        var byLabels: [Labels: Int] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package func openGroup(_ name: String) -> SeriesGroup { SeriesGroup(raw: 0) }
+    package func closeGroup(_ group: SeriesGroup) {}
+    package func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {}
+
+    package func resolve(_ labels: Labels, in group: SeriesGroup) -> SeriesRef {
+        state.withLock { state in
+            if let index = state.byLabels[labels] { return SeriesRef(raw: UInt64(index) + 1) }
+            state.series.append(Series(labels: labels))
+            state.byLabels[labels] = state.series.count - 1
+            return SeriesRef(raw: UInt64(state.series.count))
+        }
+    }
+
+    package func commit(
+        _ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability
+    ) throws -> CommitOutcome {
+        var outcome = CommitOutcome()
+        let histograms = [Int: FloatHistogram](batch.histograms.map { ($0.index, $0.histogram) }) { $1 }
+        for index in 0..<batch.count {
+            let time = batch.timestamps.isEmpty ? batch.timestamp : batch.timestamps[index]
+            let rejection = append(
+                batch.refs[index], batch.values[index], histograms[index], at: time)
+            if let rejection {
+                outcome.rejected.append((index, rejection))
+            } else {
+                outcome.appended += 1
+            }
+        }
+        return outcome
+    }
+
+    private func append(
+        _ ref: SeriesRef, _ value: Double, _ histogram: FloatHistogram?, at time: Int64
+    ) -> SampleRejection? {
+        state.withLock { state in
+            guard ref.raw > 0, ref.raw <= state.series.count else { return .unknownSeries }
+            let at = Int(ref.raw) - 1
+            if let last = state.series[at].timestamps.last {
+                if time < last { return .outOfOrder }
+                if time == last {
+                    let count = state.series[at].values.count
+                    let isSame =
+                        histogram == nil && state.series[at].histograms[count - 1] == nil
+                        && state.series[at].values[count - 1].bitPattern == value.bitPattern
+                    return isSame ? nil : .duplicate
+                }
+            }
+            if let histogram { state.series[at].histograms[state.series[at].values.count] = histogram }
+            state.series[at].timestamps.append(time)
+            state.series[at].values.append(histogram == nil ? value : .nan)
+            return nil
+        }
+    }
+
+    // MARK: Reading
+
+    private final class Selection: SeriesSet {
+        let series: [Series]
+        let request: SelectRequest
+
+        init(_ series: [Series], _ request: SelectRequest) {
+            self.series = series
+            self.request = request
+        }
+
+        var count: Int { series.count }
+        func labels(_ index: Int) -> Labels { series[index].labels }
+
+        func read(_ index: Int, into columns: inout SampleColumns) {
+            columns.removeAll()
+            let series = series[index]
+            for position in series.timestamps.indices {
+                let time = series.timestamps[position]
+                guard time >= request.minTime, time <= request.maxTime else { continue }
+                if let histogram = series.histograms[position] {
+                    columns.append(time, histogram)
+                } else {
+                    columns.append(time, series.values[position])
+                }
+            }
+        }
+    }
+
+    package func select(_ request: SelectRequest) -> any SeriesSet {
+        let all = state.withLock { $0.series }
+        var matching = all.filter { series in
+            series.timestamps.contains { $0 >= request.minTime && $0 <= request.maxTime }
+                && request.matchers.allSatisfy { $0.matches(series.labels) }
+        }
+        matching.sort { $0.labels < $1.labels }
+        if request.limit > 0 { matching = Array(matching.prefix(request.limit)) }
+        return Selection(matching, request)
+    }
+
+    package func labelNames(_ request: SelectRequest) -> [String] {
+        let series = select(request)
+        let names = (0..<series.count).flatMap { series.labels($0).pairs.map(\.name) }
+        return Set(names).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    package func labelValues(_ name: String, _ request: SelectRequest) -> [String] {
+        let series = select(request)
+        let values = (0..<series.count).compactMap { series.labels($0)[name] }
+        return Set(values).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+}

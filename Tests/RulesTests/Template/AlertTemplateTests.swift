@@ -1,0 +1,211 @@
+import Model
+import Rules
+import Testing
+
+@Suite("Alert template")
+struct AlertTemplateTests {
+    static func expand(
+        _ text: String, value: Double = 123_456_789, labels: [(String, String)] = [("__name__", "m"), ("a", "1")],
+        query: [TemplateSample] = [TemplateSample(labels: Labels([("__name__", "m"), ("a", "1")]), value: 123_456_789)]
+    ) -> String {
+        do throws(TemplateError) {
+            let template = try AlertTemplate(text, alert: "A")
+            let data = TemplateData(
+                labels: Labels(labels), externalLabels: Labels([("cluster", "c")]), externalURL: "http://here/prom",
+                value: .float(value))
+            return try template.expand(
+                data,
+                TemplateFunctions(now: 60_000, externalURL: "http://here/prom") { text in
+                    if text == "bad" { throw RuleError("parse error") }
+                    return text == "nope" ? [] : query
+                })
+        } catch { return error.description }
+    }
+
+    /// What Debian's promtool 2.42 shows for the same templates, except where the comment says otherwise.
+    static let asPromtool: [(String, String)] = [
+        ("{{ $value }} {{ printf \"%g\" $value }}", "1.23456789e+08 1.23456789e+08"),
+        (
+            #"{{ printf "%v|%8.3f|%-8s|%q|%x|%e|%t|%d" $value $value "ab" "q\"" "hi" $value true 5 }}"#,
+            #"1.23456789e+08|123456789.000|ab      |"q\""|6869|1.234568e+08|true|5"#
+        ),
+        ("{{ $labels }}", "map[__name__:m a:1]"), (#"{{ printf "%f" 5 }}"#, "%!f(int=5)"), ("{{ .Labels.nope }}", ""),
+        (
+            #"{{ range $i, $v := query "m" }}{{ $i }} {{ $v.Labels.a }} {{ . }} {{ .Value | humanize }}{{ end }}"#,
+            "0 1 {map[__name__:m a:1] 1.23456789e+08} 123.5M"
+        ),
+        ("{{ 1000000.0 }} {{ 1e20 }} {{ 0.0001 }} {{ 0.00001 }} {{ 100000.0 }}", "1e+06 1e+20 0.0001 1e-05 100000"),
+        (
+            #"{{ with $x := 5 }}{{ $x }}{{ else }}no{{ end }}{{ len "abc" }}{{ index $labels "a" }} {{ slice "abcdef" 1 3 }}"#,
+            "531 bc"
+        ), (#"{{ html "<a>" }} {{ js "a" }} {{ urlquery "a b" }}"#, "&lt;a&gt; a a+b"),
+        (#"{{ print 1 2 "a" "b" 3 }} {{ println "x" }}"#, "1 2ab3 x\n"),
+        (#"{{ template "x" . }}{{ define "x" }}D{{ .Value }}{{ end }}"#, "D1.23456789e+08"),
+        (
+            #"{{ toTime 1.5 }} {{ (toTime 1.5).Unix }} {{ stripPort "a:1" }} {{ stripDomain "a.b.c:80" }}"#,
+            "1970-01-01 00:00:01.5 +0000 UTC 1 a a:80"
+        ), (#"{{ parseDuration "1h" }} {{ "a" | printf "%s-%s" "b" }}"#, "3600 b-a"),
+        (
+            #"{{ printf "%d %s" $value 5 }} {{ printf "%d" }} {{ printf "x" 5 }}"#,
+            "%!d(float64=1.23456789e+08) %!s(int=5) %!d(MISSING) x%!(EXTRA int=5)"
+        ),
+        (
+            #"{{printf "%5t|%05d|%+d|%x|%X|%o|%b|%c|%U" true 42 42 255 255 8 5 65 65 }}"#,
+            " true|00042|+42|ff|FF|10|101|A|U+0041"
+        ),
+        (
+            "{{ $x := 1 }}{{ range $k, $v := $labels }}{{ $k }}={{ $v }},{{ $x = 2 }}{{ end }}{{ $x }}",
+            "__name__=m,a=1,2"
+        ),
+        (
+            #"{{ printf "%6.2f%%|%v|%v|%T" $value $labels nil $value }}"#,
+            "123456789.00%|map[__name__:m a:1]|<nil>|float64"
+        ),
+        (
+            #"{{ len $labels }} {{ eq $labels.a "b" "1" }} {{ not true }} {{ and 1 0 }} {{ or 0 "x" }}"#,
+            "2 true false 0 x"
+        ),
+    ]
+
+    @Test("expands as Prometheus does", arguments: asPromtool)
+    func expands(_ template: String, _ expected: String) {
+        #expect(Self.expand(template) == expected)
+    }
+
+    static let failing: [(String, String)] = [
+        (
+            #"{{ first (query "nope") }}"#,
+            #"1:115: executing "__alert_A" at <first (query "nope")>: error calling first: first() called on vector with no elements"#
+        ),
+        (
+            "{{ if gt $value 5 }}x{{end}}",
+            #"1:118: executing "__alert_A" at <gt $value 5>: error calling gt: incompatible types for comparison"#
+        ), ("{{ toUpper 5.0 }}", #"1:123: executing "__alert_A" at <5.0>: expected string; found 5.0"#),
+        (
+            "{{ $labels.a.b }} x",
+            #"1:122: executing "__alert_A" at <$labels.a.b>: can't evaluate field b in type string"#
+        ),
+        ("{{ nil }}", #"1:115: executing "__alert_A" at <nil>: nil is not a command"#),
+        ("{{ value 5 }}", #"1:121: executing "__alert_A" at <5>: can't handle 5 for arg of type *template.sample"#),
+        (
+            "{{ 5 | toUpper }}",
+            #"1:119: executing "__alert_A" at <toUpper>: wrong type for value; expected string; got int"#
+        ),
+        (
+            #"{{ humanize "abc" }}"#,
+            #"1:115: executing "__alert_A" at <humanize "abc">: error calling humanize: strconv.ParseFloat: parsing "abc": invalid syntax"#
+        ),
+        ("{{ and }}", #"1:115: executing "__alert_A" at <and>: wrong number of args for and: want at least 1 got 0"#),
+        (#"{{ query "bad" }}"#, #"1:115: executing "__alert_A" at <query "bad">: error calling query: parse error"#),
+    ]
+
+    @Test("fails with Go's words and place", arguments: failing)
+    func fails(_ template: String, _ expected: String) {
+        #expect(
+            Self.expand(template) == "error executing template __alert_A: template: __alert_A:" + expected)
+    }
+
+    static let malformed: [(String, String)] = [
+        ("{{ $labels.a", "unclosed action"), ("{{ if true }}x", "unexpected EOF"), ("{{ end }}", "unexpected {{end}}"),
+        ("{{ foo }}", #"function "foo" not defined"#), ("{{ $nope }}", #"undefined variable "$nope""#),
+        ("{{ }}", "missing value for command"), ("{{ break }}", "{{break}} outside {{range}}"),
+        ("a\n{{ \"x }}", "unterminated quoted string"), ("{{ (1 }}", "unclosed left paren"),
+        ("{{ /* x }}", "unexpected"), ("{{ 1 | 2 }}", "non executable command in pipeline stage 2"),
+    ]
+
+    @Test("a malformed template is refused when it is read", arguments: malformed)
+    func refuses(_ template: String, _ expected: String) {
+        let error = #expect(throws: TemplateError.self) { try AlertTemplate(template, alert: "A") }
+        #expect(error?.description.hasPrefix("error parsing template __alert_A: template: __alert_A:") == true)
+        #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+    }
+
+    @Test("functions of Prometheus")
+    func functions() {
+        #expect(Self.expand("{{ humanizeTimestamp 1.5 }}") == "1970-01-01 00:00:01.5 +0000 UTC")
+        #expect(Self.expand(#"{{ title "foo bar" }} {{ toUpper "ä" }} {{ toLower "AB" }}"#) == "Foo Bar Ä ab")
+        #expect(Self.expand(#"{{ reReplaceAll "(.)b" "${1}x" "abab" }} {{ match "b+" "abc" }}"#) == "axax true")
+        #expect(Self.expand(#"{{ graphLink "up == 1" }}"#) == "/graph?g0.expr=up+%3D%3D+1&g0.tab=0")
+        #expect(Self.expand(#"{{ tableLink "x" }}"#) == "/graph?g0.expr=x&g0.tab=1")
+        #expect(
+            Self.expand("{{ externalURL }} {{ pathPrefix }} {{ $externalLabels.cluster }}")
+                == "http://here/prom /prom c")
+        #expect(Self.expand("{{ now }} {{ args 1 \"b\" }}") == "60 map[arg0:1 arg1:b]")
+        #expect(
+            Self.expand(#"{{ query "m" | first | value }} {{ label "a" (first (query "m")) }}"#) == "1.23456789e+08 1")
+        #expect(
+            Self.expand(
+                #"{{ range query "m" | sortByLabel "a" }}{{ .Labels.a }}{{ end }}"#,
+                query: ["2", "10", "1"].map { TemplateSample(labels: Labels([("a", $0)]), value: 1) }) == "1102")
+        #expect(
+            Self.expand(#"{{ (toTime 0).Format "2006-01-02T15:04:05Z07:00 Mon Jan" }}"#)
+                == "1970-01-01T00:00:00Z Thu Jan")
+        #expect(Self.expand("{{ toDuration 90.5 }} {{ (toDuration 90).Minutes }}") == "1m30.5s 1.5")
+        #expect(Self.expand(#"{{ stripDomain "1.2.3.4:80" }} {{ stripPort "[::1]:80" }}"#) == "1.2.3.4:80 ::1")
+    }
+
+    static let humanized: [(Double, String, String, String, String)] = [
+        (0, "0", "0", "0s", "0%"), (1234, "1.234k", "1.205ki", "20m 34s", "1.234e+05%"),
+        (0.0012, "1.2m", "0.0012", "1.2ms", "0.12%"), (1e9, "1G", "953.7Mi", "11574d 1h 46m 40s", "1e+11%"),
+        (.nan, "NaN", "NaN", "NaN", "NaN%"), (.infinity, "+Inf", "+Inf", "+Inf", "+Inf%"),
+        (-90061, "-90.06k", "-87.95ki", "-1d 1h 1m 1s", "-9.006e+06%"), (59.9, "59.9", "59.9", "59.9s", "5990%"),
+    ]
+
+    @Test("numbers for people", arguments: humanized)
+    func humanize(_ value: Double, _ si: String, _ binary: String, _ duration: String, _ share: String) {
+        #expect(Self.expand("{{ $value | humanize }}", value: value) == si)
+        #expect(Self.expand("{{ $value | humanize1024 }}", value: value) == binary)
+        #expect(Self.expand("{{ $value | humanizeDuration }}", value: value) == duration)
+        #expect(Self.expand("{{ $value | humanizePercentage }}", value: value) == share)
+    }
+
+    @Test("white space is trimmed where a marker says so, and comments vanish")
+    func trimming() {
+        #expect(Self.expand("a \n{{- 1 -}}\n b") == "a1b")
+        #expect(Self.expand("a{{/* no */}}b {{- /* no */ -}} c") == "abc")
+        #expect(Self.expand("{{ \"}}\" }}{{`\\n`}}") == "}}\\n")
+    }
+
+    @Test("control flow")
+    func controlFlow() {
+        #expect(Self.expand("{{ if 0 }}a{{ else if \"\" }}b{{ else }}c{{ end }}") == "c")
+        #expect(Self.expand("{{ range 3 }}{{ if eq . 1 }}{{ continue }}{{ end }}{{ . }}{{ end }}") == "02")
+        #expect(Self.expand("{{ range $i := 5 }}{{ if eq $i 2 }}{{ break }}{{ end }}{{ $i }}{{ end }}") == "01")
+        #expect(Self.expand(#"{{ range query "nope" }}x{{ else }}none{{ end }}"#) == "none")
+        #expect(Self.expand("{{ with .Labels.nope }}x{{ else }}y{{ end }}") == "y")
+        #expect(Self.expand(#"{{ block "b" 7 }}{{ . }}{{ end }}"#) == "7")
+    }
+
+    @Test("a template cannot run forever")
+    func limits() {
+        #expect(
+            Self.expand(#"{{ define "x" }}{{ template "x" }}{{ end }}{{ template "x" }}"#).contains(
+                "exceeded maximum template depth"))
+        #expect(
+            Self.expand("{{ range 900000 }}{{ range 900000 }}{{ end }}{{ end }}").contains("exceeded 1000000 steps"))
+        #expect(Self.expand("{{ range 3000 }}{{ printf \"%1000d\" 1 }}{{ end }}").contains("output exceeds"))
+        let deep = String(repeating: "(", count: 10_000) + "1" + String(repeating: ")", count: 10_000)
+        #expect(Self.expand("{{ \(deep) }}").contains("nested deeper"))
+    }
+
+    @Test("random bytes never crash the parser", arguments: 0..<20)
+    func random(_ seed: Int) {
+        var state = UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 &+ 1
+        func next(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        let parts = [
+            "{{", "}}", "{{-", "-}}", "if", "else", "end", "range", "with", "$x", ":=", "=", "|", "(", ")", ".", ".a",
+            "\"",
+            "'", "`", "1", "0x", "1e", "-", " ", "\n", ",", "printf", "\"%v%d\"", "query", "é", "\\", "/*", "*/",
+            "define",
+            "template", "break", "nil", "index",
+        ]
+        for _ in 0..<300 {
+            let text = (0..<(1 + next(14))).map { _ in parts[next(parts.count)] }.joined(
+                separator: next(2) == 0 ? " " : "")
+            _ = Self.expand(text)
+        }
+    }
+}

@@ -166,19 +166,24 @@ package final class RuleManager: Sendable {
     }
 
     private func run(_ runner: Runner) async {
-        var environment = self.environment
         let clock = environment.clock
-        var group = runner.current
-        var time = group.evaluationTime(atOrBefore: clock.now()) + group.definition.interval
+        let first = runner.current
+        var time = first.evaluationTime(atOrBefore: clock.now()) + first.definition.interval
         var evaluations = 0
         while !Task.isCancelled {
             do { try await clock.sleep(until: time) } catch { return }
-            environment = self.environment
-            group = runner.current
-            group.evaluate(at: time, environment)
+            let environment = self.environment
+            let before = runner.current
             evaluations += 1
             // The first evaluation may come before anything has been scraped; the second has seen recording rules too.
-            if group.needsRestore, evaluations >= 2 { group.restore(at: clock.now(), environment) }
+            let restores = before.needsRestore && evaluations >= 2
+            let nominal = time
+            var group = await EvaluationThread.run {
+                var group = before
+                group.evaluate(at: nominal, environment)
+                if restores { group.restore(at: environment.clock.now(), environment) }
+                return group
+            }
             metrics.observe(group)
             let next = group.nextTime(after: time, now: clock.now())
             let result = group

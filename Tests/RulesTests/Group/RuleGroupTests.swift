@@ -1,0 +1,149 @@
+import Model
+import Rules
+import TestSupport
+import Testing
+
+@Suite("Rule group")
+struct RuleGroupTests {
+    @Test("a recording rule writes named series, and markers for those that are gone")
+    func recording() throws {
+        let fixture = RuleFixture()
+        try fixture.manager.apply([
+            RuleFixture.group([
+                RuleFixture.record(
+                    "r:x", expression: "e", labels: [Label(name: "l", value: "v"), Label(name: "b", value: "")])
+            ])
+        ])
+        fixture.set("e", [([("__name__", "m"), ("a", "1"), ("b", "2")], 5), ([("a", "2")], 6)])
+        fixture.evaluate(at: 60)
+        #expect(fixture.samples(at: 60) == [#"r:x{a="1", l="v"} 5"#, #"r:x{a="2", l="v"} 6"#])
+        fixture.set("e", [([("a", "2")], 7)])
+        fixture.evaluate(at: 120)
+        #expect(fixture.samples(at: 120) == [#"r:x{a="1", l="v"} stale"#, #"r:x{a="2", l="v"} 7"#])
+        fixture.evaluate(at: 180)
+        #expect(fixture.samples(at: 180) == [#"r:x{a="2", l="v"} 7"#])
+        #expect(fixture.rule?.health.state == .good)
+    }
+
+    @Test("a scalar is one sample, other types are an error")
+    func types() throws {
+        let fixture = RuleFixture()
+        try fixture.manager.apply([RuleFixture.group([RuleFixture.record("r", expression: "e")])])
+        fixture.set("e", result: .scalar(3))
+        fixture.evaluate(at: 60)
+        #expect(fixture.samples(at: 60) == ["r 3"])
+        fixture.set("e", result: .other)
+        fixture.evaluate(at: 120)
+        #expect(fixture.rule?.health.lastError == "rule result is not a vector or scalar")
+        // A failure writes nothing, markers neither.
+        #expect(fixture.samples(at: 120) == [])
+    }
+
+    @Test("results that become equal are an error")
+    func duplicates() throws {
+        let fixture = RuleFixture()
+        try fixture.manager.apply([
+            RuleFixture.group([
+                RuleFixture.record("r", expression: "e"), RuleFixture.alert(labels: [Label(name: "a", value: "x")]),
+            ])
+        ])
+        fixture.set("e", [([("__name__", "m"), ("a", "1")], 1), ([("__name__", "n"), ("a", "1")], 1)])
+        fixture.evaluate(at: 60)
+        let errors = fixture.manager.status()[0].rules.map(\.health.lastError)
+        #expect(
+            errors == [
+                "vector contains metrics with the same labelset after applying rule labels",
+                "vector contains metrics with the same labelset after applying alert labels",
+            ])
+        #expect(fixture.manager.status()[0].counts.failures == 2)
+    }
+
+    @Test("more than the limit is an error and clears the alerts")
+    func limit() throws {
+        let fixture = RuleFixture()
+        try fixture.manager.apply([
+            RuleFixture.group([RuleFixture.alert(), RuleFixture.record("r", expression: "e")], limit: 1)
+        ])
+        fixture.set("e", [([("a", "1")], 1)])
+        fixture.evaluate(at: 60)
+        #expect(fixture.rule?.alerts.count == 1)
+        fixture.set("e", [([("a", "1")], 1), ([("a", "2")], 1)])
+        fixture.evaluate(at: 120)
+        #expect(fixture.rule?.alerts.count == 0)
+        #expect(
+            fixture.manager.status()[0].rules.map(\.health.lastError) == [
+                "exceeded limit of 1 with 2 alerts", "exceeded limit of 1 with 2 series",
+            ])
+    }
+
+    @Test("with a query offset results are stamped earlier")
+    func queryOffset() throws {
+        let fixture = RuleFixture()
+        try fixture.manager.apply([RuleFixture.group([RuleFixture.record("r", expression: "e")], offset: 10_000)])
+        fixture.set("e", [([], 1)])
+        fixture.evaluate(at: 60)
+        #expect(fixture.samples(at: 50) == ["r 1"])
+    }
+
+    @Test("a reload keeps the state of rules of the same name and labels, and ends the series of others")
+    func reload() throws {
+        let fixture = RuleFixture()
+        let other = RuleFixture.record("other", expression: "e")
+        try fixture.manager.apply([RuleFixture.group([RuleFixture.alert(hold: 120_000), other])])
+        fixture.set("e", [([("a", "1")], 1)])
+        fixture.set("f", [([("a", "1")], 1)])
+        fixture.evaluate(at: 60)
+        try fixture.manager.apply([RuleFixture.group([RuleFixture.alert(expression: "f", hold: 60_000)])])
+        #expect(fixture.rule?.alerts.first?.activeAt == 60_000)
+        fixture.evaluate(at: 120)
+        #expect(fixture.rule?.state == .firing)
+        #expect(fixture.samples(at: 120).contains(#"other{a="1"} stale"#))
+    }
+
+    @Test("groups are evaluated at their own moment of each interval, and missed ones are counted")
+    func schedule() async throws {
+        let fixture = RuleFixture(start: 1_000_000)
+        fixture.set("e", [([], 1)])
+        try fixture.manager.apply([RuleFixture.group([RuleFixture.record("r", expression: "e")])])
+        fixture.manager.start()
+        while fixture.clock.nextDeadline == nil { await Task.yield() }
+        let first = try #require(fixture.clock.nextDeadline)
+        let offset = Int64(Labels([("name", "g"), ("file", "f.yml")]).stableHash % 60_000_000_000 / 1_000_000)
+        #expect(first > 1_000_000 && first <= 1_060_000)
+        #expect(first % 60_000 == offset)
+        fixture.clock.advance(to: first)
+        await fixture.clock.waitForSleeper(until: first + 60_000)
+        #expect(fixture.manager.status()[0].counts.iterations == 1)
+        // The daemon stood still for more than three intervals.
+        fixture.clock.advance(to: first + 245_000)
+        await fixture.clock.waitForSleeper(until: first + 300_000)
+        await fixture.manager.stop()
+        let counts = fixture.manager.status()[0].counts
+        #expect(counts.missed == 2)
+        #expect(counts.evaluations == 3)
+    }
+
+    @Test("a group that is removed ends its series after two intervals")
+    func removal() async throws {
+        let fixture = RuleFixture(start: 1_000_000)
+        fixture.set("e", [([], 1)])
+        try fixture.manager.apply([RuleFixture.group([RuleFixture.record("r", expression: "e")])])
+        fixture.manager.start()
+        while fixture.clock.nextDeadline == nil { await Task.yield() }
+        let first = try #require(fixture.clock.nextDeadline)
+        fixture.clock.advance(to: first)
+        await fixture.clock.waitForSleeper(until: first + 60_000)
+        fixture.clock.advance(to: first + 1000)
+        try fixture.manager.apply([])
+        await fixture.clock.waitForSleeper(until: first + 121_000)
+        fixture.clock.advance(to: first + 121_000)
+        while fixture.samples(at: 0).isEmpty {
+            let series = fixture.store.select(
+                SelectRequest(matchers: [], minTime: first + 1000, maxTime: first + 1000))
+            if series.count == 1 { break }
+            await Task.yield()
+        }
+        await fixture.manager.stop()
+        #expect(fixture.manager.status().isEmpty)
+    }
+}

@@ -1,0 +1,129 @@
+import Config
+import Glibc
+import JSON
+import Model
+import Synchronization
+import Telemetry
+
+/// Reads target groups from JSON and YAML files.
+///
+/// A file that cannot be read or understood keeps the groups of its last good version and is reported.
+package final class FileDiscoverer: Discoverer {
+    /// What identifies a version of a file without reading it.
+    private struct Version: Equatable {
+        var seconds: Int
+        var nanoseconds: Int
+        var size: Int
+        var inode: UInt
+    }
+    private struct State {
+        var versions: [String: Version] = [:]
+        var groups: [String: [TargetGroup]] = [:]
+        var errors: [String: String] = [:]
+    }
+
+    package let refreshInterval: Int64
+    private let patterns: [String]
+    private let state = Mutex(State())
+    private let readErrors: Counter
+    private let log = Log("discovery")
+
+    package init(_ config: FileDiscoveryConfig, metrics: MetricRegistry) {
+        patterns = config.files
+        refreshInterval = config.refreshInterval
+        readErrors = metrics.counter(
+            "prometheus_sd_file_read_errors_total", "The number of File-SD read errors.")
+    }
+
+    /// Problems of the last refresh by file.
+    package var errors: [String: String] { state.withLock { $0.errors } }
+
+    private func paths() -> [String] {
+        var paths: [String] = []
+        for pattern in patterns {
+            // A plain name is kept even if nothing is there, so that its absence is noticed.
+            for path in pattern.contains("*") ? FileGlob.expand(pattern) : [pattern] where !paths.contains(path) {
+                paths.append(path)
+            }
+        }
+        return paths
+    }
+
+    private static func version(_ path: String) -> Version? {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return nil }
+        return Version(
+            seconds: Int(info.st_mtim.tv_sec), nanoseconds: Int(info.st_mtim.tv_nsec), size: Int(info.st_size),
+            inode: UInt(info.st_ino))
+    }
+
+    private func currentVersions() -> [String: Version] {
+        var versions: [String: Version] = [:]
+        for path in paths() {
+            if let version = Self.version(path) { versions[path] = version }
+        }
+        return versions
+    }
+
+    package func hasChanged() -> Bool {
+        let now = currentVersions()
+        return state.withLock { $0.versions != now }
+    }
+
+    package func refresh() -> [TargetGroup] {
+        // Versions are taken before reading: a change in between is then noticed by the next look.
+        let versions = currentVersions()
+        let paths = versions.keys.sorted()
+        var read: [(path: String, result: Result<[TargetGroup], ConfigError>)] = []
+        for path in paths {
+            do throws(ConfigError) {
+                read.append((path, .success(try Self.groups(path))))
+            } catch {
+                read.append((path, .failure(error)))
+            }
+        }
+        return state.withLock { state in
+            state.versions = versions
+            state.errors = [:]
+            state.groups = state.groups.filter { versions[$0.key] != nil }
+            for (path, result) in read {
+                switch result {
+                case .success(let groups): state.groups[path] = groups
+                case .failure(let error):
+                    readErrors.increment()
+                    state.errors[path] = "\(error)"
+                    log.error("Error reading file", ["path": path, "err": "\(error)"])
+                }
+            }
+            return paths.flatMap { state.groups[$0] ?? [] }
+        }
+    }
+
+    /// The groups in one file.
+    static func groups(_ path: String) throws(ConfigError) -> [TargetGroup] {
+        let bytes = try ConfigFile.read(path)
+        let file = path.split(separator: "/").last.map(String.init) ?? path
+        let isJSON = file.lowercased().hasSuffix(".json")
+        if isJSON {
+            do {
+                _ = try JSONValue.parse(bytes)
+            } catch {
+                throw ConfigError(file: path, message: "\(error)")
+            }
+        }
+        // JSON is YAML in all that can appear here; a byte-order mark or tabs between tokens are caught above.
+        guard let root = try YAMLParser.parse(bytes, file: path), !root.isNull else { return [] }
+        guard let elements = root.elements else {
+            throw root.place.error("expected a list of target groups")
+        }
+        var groups: [TargetGroup] = []
+        for (index, node) in elements.enumerated() {
+            if node.isNull { throw node.place.error("nil target group item found (index \(index))") }
+            let config = try TargetGroupConfig(node)
+            groups.append(
+                TargetGroup(
+                    config, source: "\(path):\(index)", more: [Label(name: "__meta_filepath", value: path)]))
+        }
+        return groups
+    }
+}

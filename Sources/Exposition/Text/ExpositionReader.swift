@@ -241,7 +241,9 @@ public struct ExpositionReader {
             hasTimestamp = true
             skipBlanks()
             guard at < count else { return }
-            guard base[at] == 0x0A else { throw failure("expected next entry after timestamp", start: start, token: "INVALID") }
+            guard base[at] == 0x0A else {
+                throw failure("expected next entry after timestamp", start: start, token: "INVALID")
+            }
             at &+= 1
         } else if base[at] == 0x0A {
             at &+= 1
@@ -294,7 +296,9 @@ public struct ExpositionReader {
         if at < lineEnd, base[at] == 0x22 {
             at &+= 1
             while at < lineEnd, base[at] != 0x22 { at &+= base[at] == 0x5C ? 2 : 1 }
-            guard at < lineEnd else { throw failure("expected metric name after metadata", start: start, token: "INVALID") }
+            guard at < lineEnd else {
+                throw failure("expected metric name after metadata", start: start, token: "INVALID")
+            }
             at &+= 1
         } else {
             guard at < lineEnd, isNameStart(base[at]) else {

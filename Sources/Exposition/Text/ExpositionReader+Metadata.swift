@@ -1,0 +1,83 @@
+import Model
+
+extension ExpositionReader {
+    /// The name of the family, without quotes and escapes.
+    public var metadataNameText: String {
+        let name = bytes(metadataName)
+        guard name.first == 0x22, name.count >= 2 else { return String(decoding: name, as: UTF8.self) }
+        return Self.unescape(UnsafeBufferPointer(rebasing: name[1..<(name.count - 1)]), quotes: true)
+    }
+
+    /// The help text with `\\` and `\n` resolved.
+    public var metadataHelpText: String { Self.unescape(bytes(metadataText), quotes: false) }
+
+    /// The text as it stands.
+    public var metadataRawText: String { String(decoding: bytes(metadataText), as: UTF8.self) }
+
+    private static func unescape(_ text: UnsafeBufferPointer<UInt8>, quotes: Bool) -> String {
+        guard text.contains(0x5C) else { return String(decoding: text, as: UTF8.self) }
+        var out: [UInt8] = []
+        out.reserveCapacity(text.count)
+        var i = 0
+        while i < text.count {
+            if text[i] == 0x5C, i + 1 < text.count {
+                switch text[i + 1] {
+                case 0x6E: out.append(0x0A)
+                case 0x5C: out.append(0x5C)
+                case 0x22 where quotes: out.append(0x22)
+                default: out += [0x5C, text[i + 1]]
+                }
+                i += 2
+            } else {
+                out.append(text[i])
+                i += 1
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    /// The exemplar of the current series, or nil.
+    ///
+    /// - Parameter labels: Scratch memory.
+    /// - Returns: Labels, value and time in ms if it has one of its own.
+    public func readExemplar(
+        _ labels: inout SeriesText
+    ) throws(ExpositionError) -> (labels: Labels, value: Double, timestamp: Int64?)? {
+        guard !exemplar.isEmpty else { return nil }
+        // The reader has made sure that behind the brace stand a value and perhaps a time.
+        var end = exemplar.lowerBound
+        var isQuoted = false
+        while end < exemplar.upperBound {
+            let byte = base[end]
+            if isQuoted, byte == 0x5C {
+                end += 1
+            } else if byte == 0x22 {
+                isQuoted.toggle()
+            } else if byte == 0x7D, !isQuoted {
+                break
+            }
+            end += 1
+        }
+        end = min(end + 1, exemplar.upperBound)
+        try labels.parse(base, exemplar.lowerBound, end, isOpenMetrics: true, isExemplar: true)
+        let words = bytes(min(end + 1, exemplar.upperBound)..<exemplar.upperBound).split(separator: 0x20)
+        func number(_ word: Slice<UnsafeBufferPointer<UInt8>>) -> Double? {
+            DecimalNumber.parse(UnsafeBufferPointer(rebasing: word))?.value
+        }
+        guard let first = words.first, let value = number(first) else { return nil }
+        var timestamp: Int64?
+        if words.count > 1, let seconds = number(words[1]) {
+            let ms = seconds * 1000
+            timestamp = ms > -0x1p63 && ms < 0x1p63 ? Int64(ms) : .min
+        }
+        let pairs = labels.pairs.map { (labels.string($0.name), labels.string($0.value)) }
+        return (Labels(pairs), value, timestamp)
+    }
+}
+
+extension ExpositionReader {
+    /// Takes the labels of the current series apart.
+    public func readLabels(_ labels: inout SeriesText) throws(ExpositionError) {
+        try labels.parse(base, seriesStart, seriesEnd, isOpenMetrics: isOpenMetrics)
+    }
+}

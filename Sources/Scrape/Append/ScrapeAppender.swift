@@ -1,0 +1,254 @@
+import Config
+import Glibc
+import Exposition
+import Model
+
+/// Memory that one worker reuses for all its scrapes.
+struct AppendScratch {
+    var batch = SampleBatch()
+    var text = SeriesText()
+    /// The template's slot of each sample of the batch; `UInt32.max` for samples that have none.
+    var slotOfSample: [UInt32] = []
+
+    mutating func removeAll() {
+        batch.removeAll()
+        slotOfSample.removeAll(keepingCapacity: true)
+    }
+}
+
+/// What a page held.
+struct AppendCounts {
+    /// Sample lines.
+    var scraped = 0
+    /// Samples that relabelling kept.
+    var kept = 0
+    /// Series that this target had not, or not lately.
+    var added = 0
+}
+
+/// How the samples of a target become series, and what is remembered from scrape to scrape. Used by one worker at a
+/// time.
+struct ScrapeAppender {
+    var template = ScrapeTemplate()
+    var metadata = PageMetadata()
+    private var labelling: SeriesLabelling
+    private var config: ScrapeConfig
+    private let store: any SampleStore
+    let group: SeriesGroup
+    private var report: [String: SeriesRef] = [:]
+    /// Whether series of before may come back under other lines.
+    private var hasForgotten = false
+
+    init(labels: Labels, config: ScrapeConfig, store: any SampleStore, group: SeriesGroup) {
+        labelling = SeriesLabelling(target: labels, config: config)
+        self.config = config
+        self.store = store
+        self.group = group
+    }
+
+    /// Goes on under another configuration; the series stay alive if they come again.
+    mutating func reconfigure(_ config: ScrapeConfig) {
+        labelling = SeriesLabelling(target: labelling.target, config: config)
+        self.config = config
+        template.forgetMeanings()
+        hasForgotten = true
+    }
+
+    /// Reads a page of text into the batch.
+    ///
+    /// - Parameter isSecondLook: Only lines are taken whose series has to be resolved again.
+    mutating func append(
+        _ page: UnsafeBufferPointer<UInt8>, isOpenMetrics: Bool, now: Int64, _ scratch: inout AppendScratch,
+        counts: inout AppendCounts, isSecondLook: Bool = false
+    ) throws(ScrapeFailure) {
+        let seed = SeriesHash.processSeed
+        var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics, seed: seed)
+        var type = MetricType.unknown
+        let (limit, honorTimestamps) = (config.limits.samples, config.honorTimestamps)
+        let trackAll = config.trackTimestampsStaleness
+        if isSecondLook {
+            template.rewind()
+        } else {
+            template.begin()
+            metadata.begin()
+        }
+        while true {
+            let expected = template.expected
+            let entry: ExpositionEntry
+            do throws(ExpositionError) {
+                entry = try reader.next(expectedLength: expected.length, hash: expected.hash)
+            } catch {
+                throw ScrapeFailure(.syntax, error.message)
+            }
+            if entry != .series {
+                if entry == .end { break }
+                if entry == .type { type = reader.metadataType ?? .unknown }
+                if !isSecondLook { metadata.see(reader.bytes(reader.metadataLine), seed: seed) }
+                continue
+            }
+            counts.scraped &+= 1
+            let slot: Int
+            var isFresh = false
+            if let found = template.find(reader.seriesHash) {
+                slot = found
+                if template.slots[slot].ref == .none, !template.slots[slot].has(ScrapeTemplate.Slot.dropped) {
+                    if let ref = try resolve(reader, type, isOpenMetrics, &scratch.text) {
+                        template.setRef(slot, ref, isDropped: false)
+                        isFresh = true
+                    } else {
+                        template.setRef(slot, .none, isDropped: true)
+                    }
+                }
+            } else {
+                // Over the limit nothing new is made, the lines are only counted.
+                if limit > 0, counts.kept >= limit {
+                    if try labels(reader, type, isOpenMetrics, &scratch.text) != nil { counts.kept &+= 1 }
+                    continue
+                }
+                let ref = try resolve(reader, type, isOpenMetrics, &scratch.text)
+                slot = template.add(
+                    hash: reader.seriesHash, length: reader.seriesEnd &- reader.seriesStart, ref: ref ?? .none,
+                    flags: ref == nil ? ScrapeTemplate.Slot.dropped : 0)
+                isFresh = true
+                if ref != nil { counts.added &+= 1 }
+            }
+            if isSecondLook, !isFresh { continue }
+            let ref = template.slots[slot].ref
+            let hasTime = honorTimestamps && reader.hasTimestamp
+            if ref == .none {
+                template.markSeen(slot, isTracked: false)
+                continue
+            }
+            template.markSeen(slot, isTracked: !hasTime || trackAll)
+            counts.kept &+= 1
+            if limit > 0, counts.kept > limit { continue }
+            let number = reader.number
+            if hasTime {
+                scratch.batch.append(
+                    ref, number.value, at: reader.timestamp, mantissa: number.mantissa, scale: number.scale)
+            } else {
+                scratch.batch.append(ref, number.value, mantissa: number.mantissa, scale: number.scale)
+            }
+            scratch.slotOfSample.append(UInt32(truncatingIfNeeded: slot))
+            if !reader.exemplar.isEmpty { try appendExemplar(reader, ref, now: now, &scratch) }
+        }
+        if limit > 0, counts.kept > limit { throw ScrapeFailure(.sampleLimit, "sample limit exceeded") }
+        if !isSecondLook, metadata.end() {
+            let news = metadata.read(page, isOpenMetrics: isOpenMetrics)
+            if !news.isEmpty { store.setMetadata(news, in: group) }
+        }
+    }
+
+    private func labels(
+        _ reader: ExpositionReader, _ type: MetricType, _ isOpenMetrics: Bool, _ text: inout SeriesText
+    ) throws(ScrapeFailure) -> Labels? {
+        do throws(ExpositionError) {
+            try reader.readLabels(&text)
+        } catch {
+            throw ScrapeFailure(.syntax, error.message)
+        }
+        return try labelling.labels(text, type: type)
+    }
+
+    /// The series of the current line, or nil if relabelling drops it.
+    private func resolve(
+        _ reader: ExpositionReader, _ type: MetricType, _ isOpenMetrics: Bool, _ text: inout SeriesText
+    ) throws(ScrapeFailure) -> SeriesRef? {
+        guard let labels = try labels(reader, type, isOpenMetrics, &text) else { return nil }
+        do {
+            return try store.resolve(labels, in: group)
+        } catch {
+            throw ScrapeFailure(.store, "\(error)")
+        }
+    }
+
+    private func appendExemplar(
+        _ reader: ExpositionReader, _ ref: SeriesRef, now: Int64, _ scratch: inout AppendScratch
+    ) throws(ScrapeFailure) {
+        do throws(ExpositionError) {
+            guard let found = try reader.readExemplar(&scratch.text) else { return }
+            let time = found.timestamp ?? (config.honorTimestamps && reader.hasTimestamp ? reader.timestamp : now)
+            scratch.batch.exemplars.append(
+                (ref, Exemplar(labels: found.labels, value: found.value, timestamp: time)))
+        } catch {
+            throw ScrapeFailure(.syntax, error.message)
+        }
+    }
+
+    /// Ends a scrape that worked: markers for the series that are gone.
+    mutating func finish(_ scratch: inout AppendScratch) {
+        let present = hasForgotten ? Set(scratch.batch.refs) : []
+        hasForgotten = false
+        template.finish { slot in
+            if !present.contains(slot.ref) { Self.appendMarker(slot, &scratch) }
+        }
+    }
+
+    /// Ends a scrape that failed: its samples are forgotten, and every series gets a marker.
+    mutating func fail(_ scratch: inout AppendScratch) {
+        scratch.removeAll()
+        template.endAll { Self.appendMarker($0, &scratch) }
+    }
+
+    private static func appendMarker(_ slot: ScrapeTemplate.Slot, _ scratch: inout AppendScratch) {
+        guard slot.ref != .none else { return }
+        if slot.has(ScrapeTemplate.Slot.histogram) {
+            scratch.batch.append(
+                slot.ref, FloatHistogram(sum: Staleness.marker), at: scratch.batch.timestamp)
+        } else {
+            scratch.batch.append(slot.ref, Staleness.marker)
+        }
+        scratch.slotOfSample.append(.max)
+    }
+
+    /// Forgets the series of samples that the store no longer knows, so that they are resolved again.
+    ///
+    /// - Returns: Whether there are any.
+    mutating func forget(_ rejected: [(index: Int, reason: SampleRejection)], _ scratch: AppendScratch) -> Bool {
+        var found = false
+        for (position, reason) in rejected where reason == .unknownSeries {
+            guard position < scratch.slotOfSample.count else { continue }
+            let slot = Int(scratch.slotOfSample[position])
+            if slot < template.slots.count {
+                template.setRef(slot, .none, isDropped: false)
+                found = true
+            } else {
+                report.removeAll()
+            }
+        }
+        return found
+    }
+
+    /// Appends a series about the scrape itself, `up` for instance.
+    mutating func appendReport(_ name: String, _ value: Double, _ scratch: inout AppendScratch) {
+        guard let ref = reportRef(name) else { return }
+        if value.isFinite, value.magnitude < 0x1p53, value == value.rounded(.towardZero) {
+            scratch.batch.append(ref, value, mantissa: Int64(value), scale: 0)
+        } else {
+            scratch.batch.append(ref, value)
+        }
+        scratch.slotOfSample.append(.max)
+    }
+
+    private mutating func reportRef(_ name: String) -> SeriesRef? {
+        if let known = report[name] { return known }
+        var builder = LabelsBuilder(labelling.target)
+        let clash = builder.get(Labels.nameLabel)
+        builder.set(Labels.nameLabel, name)
+        if !clash.isEmpty { builder.set("exported_" + Labels.nameLabel, clash) }
+        // A store that takes no series at all says so when the batch is committed.
+        guard let ref = try? store.resolve(builder.labels(), in: group) else { return nil }
+        report[name] = ref
+        return ref
+    }
+
+    /// Ends everything: markers for all series, those about the scrape included.
+    mutating func end(_ scratch: inout AppendScratch) {
+        template.endAll { Self.appendMarker($0, &scratch) }
+        for ref in report.values {
+            scratch.batch.append(ref, Staleness.marker)
+            scratch.slotOfSample.append(.max)
+        }
+        report.removeAll()
+    }
+}

@@ -1,0 +1,248 @@
+import Exposition
+import Model
+
+/// What a target's page looked like the last time: which series stands where.
+///
+/// A page that has not changed its shape is recognised line by line, by the hash of each series' text, without looking
+/// into the text. A line that is not where it was is looked for nearby, then in an index of all hashes. 24 bytes per
+/// line, and 8 for the index while lines move.
+struct ScrapeTemplate {
+    /// One line of the page.
+    struct Slot {
+        /// ``SeriesHash`` of the text of the series.
+        var hash: UInt64
+        /// The series; `SeriesRef.none` if the line is dropped or the series has to be resolved again.
+        var ref: SeriesRef
+        /// The number of the scrape that had the line last.
+        var seen: UInt32
+        /// Bits 0–27: the length of the text; above: flags.
+        private var bits: UInt32
+
+        static let live: UInt32 = 1 << 31
+        static let tracked: UInt32 = 1 << 30
+        static let dropped: UInt32 = 1 << 29
+        static let histogram: UInt32 = 1 << 28
+        static let lengthMax = 1 << 28 - 1
+
+        init(hash: UInt64, ref: SeriesRef, length: Int, flags: UInt32) {
+            self.hash = hash
+            self.ref = ref
+            seen = 0
+            // A longer text is never expected by position, but still found by its hash.
+            bits = UInt32(length > Slot.lengthMax ? 0 : length) | flags
+        }
+
+        var length: Int { Int(bits & (1 << 28 - 1)) }
+
+        func has(_ flag: UInt32) -> Bool { bits & flag != 0 }
+        mutating func set(_ flag: UInt32, _ on: Bool) { bits = on ? bits | flag : bits & ~flag }
+    }
+
+    private(set) var slots: [Slot] = []
+    /// Open addressing by hash: position + 1 in `slots`, 0 for free; empty while nobody needs it.
+    private var index: [UInt32] = []
+    /// The number of the scrape under way; 0 before the first.
+    private(set) var scrape: UInt32 = 0
+    /// Where the next line is expected.
+    private var cursor = 0
+    /// Slots with ``Slot/live``.
+    private(set) var liveCount = 0
+    private var seenLive = 0
+    private var newlyLive = 0
+    /// Lines of this scrape that were not where they were expected.
+    private var misses = 0
+    /// Lines of this scrape in their order; filled only from the first miss on.
+    private var order: [UInt32] = []
+    /// Scrapes to go until the next attempt to bring the slots into the order of the page.
+    private var patience = 0
+
+    /// The line that is probably next.
+    @inline(__always)
+    var expected: (length: Int, hash: UInt64) {
+        cursor < slots.count ? (slots[cursor].length, slots[cursor].hash) : (0, 0)
+    }
+
+    mutating func begin() {
+        // 0 means never, and is left out when the number wraps after some thousand years.
+        scrape = scrape == .max ? 1 : scrape &+ 1
+        cursor = 0
+        seenLive = 0
+        newlyLive = 0
+        misses = 0
+        order.removeAll(keepingCapacity: true)
+    }
+
+    /// The slot of the line with this hash, or nil if the line is new.
+    @inline(__always)
+    mutating func find(_ hash: UInt64) -> Int? {
+        if cursor < slots.count, slots[cursor].hash == hash {
+            let found = cursor
+            cursor &+= 1
+            if misses > 0 { order.append(UInt32(truncatingIfNeeded: found)) }
+            return found
+        }
+        return search(hash)
+    }
+
+    private mutating func search(_ hash: UInt64) -> Int? {
+        if misses == 0 {
+            order.removeAll(keepingCapacity: true)
+            for i in 0..<cursor { order.append(UInt32(truncatingIfNeeded: i)) }
+        }
+        let low = max(0, cursor &- 8)
+        let high = min(slots.count, cursor &+ 8)
+        var found: Int?
+        if low < high {
+            for i in low..<high where slots[i].hash == hash {
+                found = i
+                break
+            }
+        }
+        misses &+= 1
+        if found == nil { found = lookUp(hash) }
+        guard let found else { return nil }
+        cursor = found &+ 1
+        order.append(UInt32(truncatingIfNeeded: found))
+        return found
+    }
+
+    private mutating func lookUp(_ hash: UInt64) -> Int? {
+        if slots.isEmpty { return nil }
+        if index.isEmpty { rebuildIndex() }
+        let mask = index.count &- 1
+        var at = Int(truncatingIfNeeded: hash) & mask
+        while index[at] != 0 {
+            let position = Int(index[at] &- 1)
+            if slots[position].hash == hash { return position }
+            at = (at &+ 1) & mask
+        }
+        return nil
+    }
+
+    private mutating func rebuildIndex() {
+        var size = 64
+        while size < slots.count &* 2 { size &*= 2 }
+        index = [UInt32](repeating: 0, count: size)
+        for i in 0..<slots.count where slots[i].hash != 0 { enter(i) }
+    }
+
+    private mutating func enter(_ position: Int) {
+        let mask = index.count &- 1
+        var at = Int(truncatingIfNeeded: slots[position].hash) & mask
+        while index[at] != 0 { at = (at &+ 1) & mask }
+        index[at] = UInt32(truncatingIfNeeded: position &+ 1)
+    }
+
+    /// Adds a line after all others.
+    ///
+    /// - Returns: Its slot.
+    mutating func add(hash: UInt64, length: Int, ref: SeriesRef, flags: UInt32) -> Int {
+        slots.append(Slot(hash: hash, ref: ref, length: length, flags: flags))
+        let position = slots.count &- 1
+        if !index.isEmpty {
+            if slots.count &* 2 > index.count { rebuildIndex() } else { enter(position) }
+        }
+        order.append(UInt32(truncatingIfNeeded: position))
+        // New lines mostly come in runs: the old neighbour is still the best guess for what follows them.
+        if cursor == position { cursor = position &+ 1 }
+        return position
+    }
+
+    /// Notes that the current scrape has the line.
+    ///
+    /// - Parameter isTracked: Whether its absence from the next scrape would end the series.
+    @inline(__always)
+    mutating func markSeen(_ position: Int, isTracked: Bool) {
+        guard slots[position].seen != scrape else { return }
+        slots[position].seen = scrape
+        if slots[position].has(Slot.tracked) != isTracked { slots[position].set(Slot.tracked, isTracked) }
+        if slots[position].has(Slot.live) {
+            if isTracked { seenLive &+= 1 }
+        } else if isTracked {
+            newlyLive &+= 1
+        }
+    }
+
+    mutating func setRef(_ position: Int, _ ref: SeriesRef, isDropped: Bool) {
+        slots[position].ref = ref
+        slots[position].set(Slot.dropped, isDropped)
+    }
+
+    mutating func setHistogram(_ position: Int, _ isHistogram: Bool) {
+        if slots[position].has(Slot.histogram) != isHistogram { slots[position].set(Slot.histogram, isHistogram) }
+    }
+
+    /// Goes back to the beginning of the page for a second look within the same scrape.
+    mutating func rewind() {
+        cursor = 0
+        misses = 0
+        order.removeAll(keepingCapacity: true)
+    }
+
+    /// Forgets what lines mean, because the rules have changed; live series can still end.
+    ///
+    /// - Returns: nothing; lines are resolved anew when they come.
+    mutating func forgetMeanings() {
+        for i in slots.indices {
+            slots[i].hash = 0
+            slots[i].set(Slot.dropped, false)
+        }
+        index = []
+        cursor = 0
+    }
+
+    /// Ends a scrape that worked: calls `ended` for each series that the page no longer has.
+    mutating func finish(_ ended: (Slot) -> Void) {
+        if seenLive != liveCount || newlyLive > 0 {
+            liveCount = 0
+            for i in slots.indices {
+                let isLive = slots[i].seen == scrape && slots[i].has(Slot.tracked) && !slots[i].has(Slot.dropped)
+                if slots[i].has(Slot.live), !isLive { ended(slots[i]) }
+                slots[i].set(Slot.live, isLive)
+                if isLive { liveCount &+= 1 }
+            }
+        }
+        if misses == 0 {
+            if !index.isEmpty { index = [] }
+            if !order.isEmpty { order = [] }
+        } else {
+            tidy()
+        }
+    }
+
+    /// Ends a scrape that failed, or all scrapes: every live series ends.
+    mutating func endAll(_ ended: (Slot) -> Void) {
+        guard liveCount > 0 else { return }
+        for i in slots.indices where slots[i].has(Slot.live) {
+            ended(slots[i])
+            slots[i].set(Slot.live, false)
+        }
+        liveCount = 0
+    }
+
+    /// Brings the slots into the order of the page, and drops those not seen for ten scrapes.
+    private mutating func tidy() {
+        if patience > 0 {
+            patience &-= 1
+            return
+        }
+        guard misses > 2 &+ slots.count / 64 || slots.count > 2 &* order.count &+ 64 else { return }
+        var next: [Slot] = []
+        next.reserveCapacity(order.count)
+        var isTaken = [Bool](repeating: false, count: slots.count)
+        for position in order {
+            let position = Int(position)
+            guard position < slots.count, !isTaken[position] else { continue }
+            isTaken[position] = true
+            next.append(slots[position])
+        }
+        for i in slots.indices where !isTaken[i] {
+            if scrape &- slots[i].seen < 10, slots[i].hash != 0 { next.append(slots[i]) }
+        }
+        // A page in random order stays in the way of any order: then the index does the work.
+        if slots.count == next.count, misses > slots.count / 4 { patience = 100 }
+        slots = next
+        index = []
+        order = []
+    }
+}

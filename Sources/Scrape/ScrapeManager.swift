@@ -1,0 +1,205 @@
+import Config
+import Discovery
+import Model
+import Platform
+import Synchronization
+import Telemetry
+
+/// What the command line says about scraping.
+package struct ScrapeOptions: Sendable {
+    /// The `User-Agent` header.
+    package var userAgent = "Prometheus/3.5.0 (compatible; Martlet)"
+    /// Threads that read pages.
+    package var workers = 2
+    /// Shifts the phases of all targets; replicas should differ in it.
+    package var offsetSeed: UInt64 = 0
+
+    package init() {}
+}
+
+/// Scrapes what the configuration names, from discovery to storage.
+///
+/// Discovery hands target groups to the pools; one event loop sends the requests of all targets on schedule; workers
+/// read the pages and commit one batch per scrape.
+package final class ScrapeManager: Sendable {
+    private struct State {
+        var pools: [String: ScrapePool] = [:]
+        var isShutDown = false
+    }
+
+    private let store: any SampleStore
+    private let clock: any Clock
+    private let metrics: ScrapeMetrics
+    private let options: ScrapeOptions
+    private let state = Mutex(State())
+    private let loop: ScrapeLoop?
+    private let work: WorkQueue<ScrapeLoop.Work>
+    private let discovery: Mutex<DiscoveryManager?> = Mutex(nil)
+    private let log = Log("scrape manager")
+
+    package init(
+        store: any SampleStore, clock: any Clock, metrics registry: MetricRegistry,
+        options: ScrapeOptions = ScrapeOptions()
+    ) {
+        self.store = store
+        self.clock = clock
+        self.options = options
+        let metrics = ScrapeMetrics(registry)
+        self.metrics = metrics
+        let work = WorkQueue<ScrapeLoop.Work>()
+        self.work = work
+        let loop = ScrapeLoop(clock: clock, seed: options.offsetSeed) { work.add($0) }
+        self.loop = loop
+        work.start("scrape-worker", count: max(1, options.workers)) {
+            let worker = ScrapeWorker(store: store, clock: clock, metrics: metrics)
+            return { work in
+                switch work {
+                case .page(let transfer, let completion):
+                    worker.scrape(transfer)
+                    loop?.recycle(transfer)
+                    completion?()
+                case .end(let target, let at): worker.end(target, at: at)
+                }
+            }
+        }
+        if loop == nil { log.error("The HTTP client library could not be started; nothing will be scraped") }
+        loop?.start()
+        let discovery = DiscoveryManager(name: "scrape", clock: clock, metrics: registry) { [weak self] job, groups in
+            self?.sync(job, groups)
+        }
+        self.discovery.withLock { $0 = discovery }
+        registry.addCollector { [weak self] in self?.metadataFamilies() ?? [] }
+    }
+
+    /// Scrapes by `configuration` from now on. Jobs that have not changed go on without a gap.
+    package func apply(_ configuration: Configuration) {
+        let jobs = configuration.scrapeConfigs
+        let now = clock.now()
+        let commands = state.withLock { state -> [ScrapeLoop.Command] in
+            if state.isShutDown { return [] }
+            var commands: [ScrapeLoop.Command] = []
+            let names = Set(jobs.map(\.jobName))
+            for name in state.pools.keys where !names.contains(name) {
+                if var pool = state.pools.removeValue(forKey: name) { commands += pool.removeAll(now: now) }
+            }
+            for job in jobs {
+                if var pool = state.pools[job.jobName] {
+                    if pool.settings.config.fingerprint == job.fingerprint { continue }
+                    commands += pool.reconfigure(ScrapeSettings(job, userAgent: options.userAgent), now: now)
+                    state.pools[job.jobName] = pool
+                } else {
+                    metrics.poolsTotal.increment()
+                    state.pools[job.jobName] = ScrapePool(
+                        ScrapeSettings(job, userAgent: options.userAgent), store: store, metrics: metrics)
+                }
+            }
+            return commands
+        }
+        loop?.send(commands)
+        discovery.withLock { $0 }?.apply(
+            jobs.map {
+                DiscoveryJob(name: $0.jobName, staticConfigs: $0.staticConfigs, fileDiscovery: $0.fileDiscovery)
+            })
+    }
+
+    private func sync(_ job: String, _ groups: [TargetGroup]) {
+        let now = clock.now()
+        let commands = state.withLock { state -> [ScrapeLoop.Command] in
+            guard !state.isShutDown, var pool = state.pools[job] else { return [] }
+            state.pools[job] = nil
+            let commands = pool.sync(groups, now: now)
+            state.pools[job] = pool
+            return commands
+        }
+        loop?.send(commands)
+    }
+
+    private func allTargets() -> [Target] {
+        state.withLock { state in
+            state.pools.keys.sorted().flatMap { name in
+                (state.pools[name]?.targets.values).map(Array.init) ?? []
+            }
+        }
+    }
+
+    /// The names of all jobs, sorted.
+    package func pools() -> [String] { state.withLock { $0.pools.keys.sorted() } }
+
+    /// All active targets, by pool and labels.
+    package func targets() -> [TargetStatus] {
+        allTargets().map(\.status).sorted {
+            $0.pool == $1.pool
+                ? ($0.labels, $0.url) < ($1.labels, $1.url) : $0.pool.utf8.lexicographicallyPrecedes($1.pool.utf8)
+        }
+    }
+
+    /// The dropped targets that are remembered, and how many there are by pool.
+    package func droppedTargets() -> (targets: [DroppedTarget], counts: [String: Int]) {
+        state.withLock { state in
+            let pools = state.pools.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+            return (pools.flatMap(\.value.dropped), state.pools.mapValues(\.droppedCount))
+        }
+    }
+
+    /// What the active targets say about their metric families.
+    ///
+    /// - Parameter metric: Only this family; nil for all.
+    package func metadata(metric: String? = nil) -> [TargetMetadata] {
+        allTargets().flatMap { target in
+            target.state.withLock { $0.families }.lazy
+                .filter { metric == nil || $0.name == metric }
+                .map { TargetMetadata(target: target.definition.labels, metric: $0.name, metadata: $0.metadata) }
+        }
+    }
+
+    /// Scrapes the targets that `isIncluded` names at once, out of schedule, and waits until all is stored.
+    package func scrapeNow(where isIncluded: (TargetStatus) -> Bool = { _ in true }) {
+        guard let loop else { return }
+        let targets = allTargets().filter { isIncluded($0.status) }
+        if targets.isEmpty { return }
+        let finished = Countdown(targets.count)
+        loop.send(targets.map { .scrapeNow($0, { finished.countDown() }) })
+        finished.wait()
+    }
+
+    /// Stops scraping and waits for what is being stored. No markers are written: the series may go on after a start.
+    ///
+    /// - Parameter finalScrapeOfLoopback: Scrapes the targets on this machine's loopback once more before.
+    package func shutdown(finalScrapeOfLoopback: Bool = false) {
+        discovery.withLock { $0 }?.shutdown()
+        if finalScrapeOfLoopback {
+            scrapeNow { status in
+                ["://localhost", "://127.0.0.1", "://[::1]"].contains { status.url.contains($0) }
+            }
+        }
+        state.withLock { $0.isShutDown = true }
+        loop?.stop()
+        work.close()
+    }
+
+    private func metadataFamilies() -> [MetricFamily] {
+        var entries: [MetricFamily.Sample] = []
+        var bytes: [MetricFamily.Sample] = []
+        let pools = state.withLock { $0.pools.mapValues { Array($0.targets.values) } }
+        for (name, targets) in pools.sorted(by: { $0.key < $1.key }) {
+            var (count, size) = (0, 0)
+            for target in targets {
+                for family in target.state.withLock({ $0.families }) {
+                    count += 1
+                    size += family.name.utf8.count + family.metadata.help.utf8.count + family.metadata.unit.utf8.count
+                }
+            }
+            entries.append(.init(labels: [("scrape_job", name)], value: Double(count)))
+            bytes.append(.init(labels: [("scrape_job", name)], value: Double(size)))
+        }
+        return [
+            MetricFamily(
+                name: "prometheus_target_metadata_cache_entries",
+                help: "Total number of metric metadata entries in the cache", kind: .gauge, samples: entries),
+            MetricFamily(
+                name: "prometheus_target_metadata_cache_bytes",
+                help: "The number of bytes that are currently used for storing metric metadata in the cache",
+                kind: .gauge, samples: bytes),
+        ]
+    }
+}

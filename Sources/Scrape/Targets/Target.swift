@@ -1,0 +1,91 @@
+import Config
+import Exposition
+import Model
+import Synchronization
+
+/// A job's configuration with what follows from it, shared by the job's targets.
+final class ScrapeSettings: Sendable {
+    let config: ScrapeConfig
+    /// The `Accept` header.
+    let accept: String
+    /// The `User-Agent` header.
+    let userAgent: String
+
+    init(_ config: ScrapeConfig, userAgent: String) {
+        self.config = config
+        self.userAgent = userAgent
+        accept = AcceptHeader.text(config.scrapeProtocols, escaping: config.metricNameEscaping)
+    }
+}
+
+/// The series of a target; outlives the target when only its settings change.
+final class TargetSeries: Sendable {
+    let appender: Mutex<ScrapeAppender>
+
+    init(_ appender: sending ScrapeAppender) { self.appender = Mutex(appender) }
+}
+
+/// One endpoint that is scraped again and again under one set of settings.
+final class Target: Sendable {
+    struct State {
+        var health = TargetHealth.unknown
+        var lastError = ""
+        var lastScrape: Int64 = 0
+        var lastDuration = 0.0
+        var samplesScraped = 0
+        var bodySize = 0
+        var families: [FamilyMetadata] = []
+        /// If not empty, every scrape fails with this text, without a request.
+        var refusal = ""
+    }
+
+    let definition: TargetDefinition
+    let settings: ScrapeSettings
+    let series: TargetSeries
+    let state: Mutex<State>
+    /// Whether a scrape is under way.
+    let isBusy = Atomic<Bool>(false)
+    /// Whether the target has left its pool.
+    let isRemoved = Atomic<Bool>(false)
+    /// Whether its series were handed to a newer target, so that they must not end with this one.
+    let isReplaced = Atomic<Bool>(false)
+
+    init(_ definition: TargetDefinition, _ settings: ScrapeSettings, _ series: TargetSeries, _ state: State = State()) {
+        self.definition = definition
+        self.settings = settings
+        self.series = series
+        self.state = Mutex(state)
+    }
+
+    var status: TargetStatus {
+        let state = state.withLock { $0 }
+        return TargetStatus(
+            pool: settings.config.jobName, discoveredLabels: definition.discovered, labels: definition.labels,
+            url: definition.url, health: state.health, lastError: state.lastError, lastScrape: state.lastScrape,
+            lastScrapeDuration: state.lastDuration, interval: definition.interval, timeout: definition.timeout,
+            samplesScraped: state.samplesScraped, bodySize: state.bodySize)
+    }
+}
+
+/// The `Accept` header of a scrape.
+enum AcceptHeader {
+    static func text(_ protocols: [ScrapeProtocol], escaping: String) -> String {
+        var weight = 6
+        var parts: [String] = []
+        for entry in protocols {
+            var part: String
+            switch entry {
+            case .protobuf:
+                part = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+            case .openMetrics1: part = "application/openmetrics-text;version=1.0.0"
+            case .openMetrics0: part = "application/openmetrics-text;version=0.0.1"
+            case .text1: part = "text/plain;version=1.0.0"
+            case .text0: part = "text/plain;version=0.0.4"
+            }
+            if entry == .openMetrics1 || entry == .text1 { part += ";escaping=\(escaping)" }
+            parts.append(part + ";q=0.\(weight)")
+            weight = max(1, weight - 1)
+        }
+        return (parts + ["*/*;q=0.\(weight)"]).joined(separator: ",")
+    }
+}

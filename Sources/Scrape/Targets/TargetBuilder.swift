@@ -1,0 +1,193 @@
+import Config
+import Discovery
+import Model
+
+/// A target that will be scraped, as discovery and relabelling made it.
+struct TargetDefinition: Sendable {
+    /// All labels before relabelling.
+    var discovered: Labels
+    /// The labels of its samples.
+    var labels: Labels
+    var url: String
+    var unixSocket: String
+    /// ms.
+    var interval: Int64
+    /// ms.
+    var timeout: Int64
+    var scrapeNativeHistograms: Bool
+    var alwaysScrapeClassicHistograms: Bool
+    var convertClassicHistograms: Bool
+    /// What makes it this target and no other, also the phase of its scrapes.
+    var identity: UInt64
+}
+
+/// Makes targets of target groups.
+struct TargetBuilder {
+    /// What became of one discovered target.
+    enum Outcome {
+        case active(TargetDefinition)
+        case dropped(Labels)
+        case failed(String)
+    }
+
+    let config: ScrapeConfig
+
+    /// Settings that may change without making it another target.
+    private static let settingLabels: Set<String> = [
+        "__scrape_interval__", "__scrape_timeout__", "__convert_classic_histograms_to_nhcb__",
+        "__always_scrape_classic_histograms__", "__scrape_native_histograms__",
+    ]
+
+    /// The labels before relabelling.
+    func discoveredLabels(_ target: [Label], _ group: TargetGroup) -> Labels {
+        var builder = LabelsBuilder()
+        for label in group.labels { builder.set(label.name, label.value) }
+        for label in target { builder.set(label.name, label.value) }
+        func standard(_ name: String, _ value: String) {
+            if builder.get(name).isEmpty { builder.set(name, value) }
+        }
+        standard("job", config.jobName)
+        standard("__scrape_interval__", DurationText.format(config.scrapeInterval))
+        standard("__scrape_timeout__", DurationText.format(config.scrapeTimeout))
+        standard("__metrics_path__", config.metricsPath)
+        standard("__scheme__", config.scheme)
+        standard("__convert_classic_histograms_to_nhcb__", "\(config.convertClassicHistogramsToNHCB)")
+        standard("__always_scrape_classic_histograms__", "\(config.alwaysScrapeClassicHistograms)")
+        standard("__scrape_native_histograms__", "\(config.scrapeNativeHistograms)")
+        for (key, values) in config.params {
+            if let first = values.first { standard("__param_\(key)", first) }
+        }
+        return builder.labels()
+    }
+
+    /// Relabels and checks one discovered target.
+    func build(_ target: [Label], _ group: TargetGroup) -> Outcome {
+        let discovered = discoveredLabels(target, group)
+        var builder = LabelsBuilder(discovered)
+        guard Relabel.apply(config.relabelRules, to: &builder) else { return .dropped(discovered) }
+        let unixSocket = builder.get("__unix_socket__")
+        var address = builder.get("__address__")
+        if address.isEmpty {
+            guard !unixSocket.isEmpty else {
+                // A target that lost all its labels was dropped by the rules, not by mistake.
+                return builder.current.contains { !$0.name.hasPrefix("__") } || config.relabelRules.isEmpty
+                    ? .failed("no address") : .dropped(discovered)
+            }
+            address = "localhost"
+        }
+        if address.utf8.contains(0x2F) {
+            return .failed("\(GoQuote.quote(address)) is not a valid hostname")
+        }
+        let interval: Int64
+        let timeout: Int64
+        do throws(DurationText.ParseError) {
+            interval = try DurationText.parse(builder.get("__scrape_interval__"))
+            timeout = try DurationText.parse(builder.get("__scrape_timeout__"))
+        } catch {
+            return .failed("error parsing scrape interval or timeout: \(error)")
+        }
+        guard interval > 0 else { return .failed("scrape interval cannot be 0") }
+        guard timeout > 0 else { return .failed("scrape timeout cannot be 0") }
+        guard timeout <= interval else {
+            let (t, i) = (builder.get("__scrape_timeout__"), builder.get("__scrape_interval__"))
+            return .failed(
+                "scrape timeout cannot be greater than scrape interval (\(GoQuote.quote(t)) > \(GoQuote.quote(i)))")
+        }
+        guard let native = Self.bool(builder.get("__scrape_native_histograms__")),
+            let classic = Self.bool(builder.get("__always_scrape_classic_histograms__")),
+            let convert = Self.bool(builder.get("__convert_classic_histograms_to_nhcb__"))
+        else { return .failed("error parsing a label that says true or false") }
+        if builder.get("instance").isEmpty { builder.set("instance", address) }
+        for label in builder.current where label.name.hasPrefix("__meta_") { builder.remove(label.name) }
+        let all = builder.labels()
+        let labels = all.filter { !($0.count >= 2 && $0[0] == 0x5F && $0[1] == 0x5F) }
+        let url = url(builder, address: address)
+        let identityLabels = all.removing(Array(Self.settingLabels))
+        return .active(
+            TargetDefinition(
+                discovered: discovered, labels: labels, url: url, unixSocket: unixSocket, interval: interval,
+                timeout: timeout, scrapeNativeHistograms: native, alwaysScrapeClassicHistograms: classic,
+                convertClassicHistograms: convert, identity: Self.identity(identityLabels.stableHash, url)))
+    }
+
+    /// Go's `strconv.ParseBool`.
+    private static func bool(_ text: String) -> Bool? {
+        switch text {
+        case "1", "t", "T", "TRUE", "true", "True": true
+        case "0", "f", "F", "FALSE", "false", "False": false
+        default: nil
+        }
+    }
+
+    /// FNV-1a of the decimal hash, at least 16 digits wide, and the URL.
+    static func identity(_ hash: UInt64, _ url: String) -> UInt64 {
+        let digits = String(hash)
+        let padding = String(repeating: "0", count: max(0, 16 - digits.utf8.count))
+        return FNV1a.hash((padding + digits + url).utf8)
+    }
+
+    private func url(_ builder: LabelsBuilder, address: String) -> String {
+        var params = config.params
+        for label in builder.current where label.name.hasPrefix("__param_") {
+            let key = String(label.name.dropFirst(8))
+            if let index = params.firstIndex(where: { $0.key == key }) {
+                if params[index].values.isEmpty {
+                    params[index].values = [label.value]
+                } else {
+                    params[index].values[0] = label.value
+                }
+            } else {
+                params.append((key, [label.value]))
+            }
+        }
+        var query = ""
+        for (key, values) in params.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+            for value in values {
+                query += "\(query.isEmpty ? "?" : "&")\(URLText.queryEscape(key))=\(URLText.queryEscape(value))"
+            }
+        }
+        var path = builder.get("__metrics_path__")
+        // A path with its own query keeps it escaped, as Go's URL type prints a path.
+        path = URLText.pathEscape(path.hasPrefix("/") || path.isEmpty ? path : "/" + path)
+        return "\(builder.get("__scheme__"))://\(address)\(path)\(query)"
+    }
+}
+
+/// FNV-1a with 64 bits.
+enum FNV1a {
+    static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return hash
+    }
+}
+
+/// Percent-encoding as Go's `net/url` does it.
+enum URLText {
+    private static let hex = Array("0123456789ABCDEF".utf8)
+
+    private static func escape(_ text: String, keeping extra: StaticString, spaceAsPlus: Bool) -> String {
+        var out: [UInt8] = []
+        for byte in text.utf8 {
+            let letter = byte | 0x20
+            let isPlain =
+                (letter >= 0x61 && letter <= 0x7A) || (byte >= 0x30 && byte <= 0x39)
+                || byte == 0x2D || byte == 0x5F || byte == 0x2E || byte == 0x7E
+            let isKept = extra.withUTF8Buffer { $0.contains(byte) }
+            if isPlain || isKept {
+                out.append(byte)
+            } else if byte == 0x20, spaceAsPlus {
+                out.append(0x2B)
+            } else {
+                out += [0x25, hex[Int(byte >> 4)], hex[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    /// For keys and values of a query.
+    static func queryEscape(_ text: String) -> String { escape(text, keeping: "", spaceAsPlus: true) }
+
+    /// For a path.
+    static func pathEscape(_ text: String) -> String { escape(text, keeping: "/$&+,:;=@", spaceAsPlus: false) }
+}

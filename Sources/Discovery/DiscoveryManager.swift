@@ -51,7 +51,9 @@ package final class DiscoveryManager: Sendable {
 
     deinit { state.withLock { $0.task?.cancel() } }
 
-    /// Discovers for exactly `jobs` from now on. Discoverers whose configuration is unchanged go on.
+    /// Discovers for exactly `jobs` from now on.
+    ///
+    /// Discoverers whose configuration is unchanged go on.
     package func apply(_ jobs: [DiscoveryJob]) {
         state.withLock { state in
             var next: [String: Job] = [:]

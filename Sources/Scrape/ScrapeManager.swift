@@ -71,7 +71,9 @@ package final class ScrapeManager: Sendable {
         registry.addCollector { [weak self] in self?.metadataFamilies() ?? [] }
     }
 
-    /// Scrapes by `configuration` from now on. Jobs that have not changed go on without a gap.
+    /// Scrapes by `configuration` from now on.
+    ///
+    /// Jobs that have not changed go on without a gap.
     package func apply(_ configuration: Configuration) {
         let jobs = configuration.scrapeConfigs
         let now = clock.now()
@@ -162,7 +164,9 @@ package final class ScrapeManager: Sendable {
         finished.wait()
     }
 
-    /// Stops scraping and waits for what is being stored. No markers are written: the series may go on after a start.
+    /// Stops scraping and waits for what is being stored.
+    ///
+    /// No markers are written: the series may go on after a start.
     ///
     /// - Parameter finalScrapeOfLoopback: Scrapes the targets on this machine's loopback once more before.
     package func shutdown(finalScrapeOfLoopback: Bool = false) {

@@ -26,8 +26,9 @@ struct AppendCounts {
     var added = 0
 }
 
-/// How the samples of a target become series, and what is remembered from scrape to scrape. Used by one worker at a
-/// time.
+/// How the samples of a target become series, and what is remembered from scrape to scrape.
+///
+/// Used by one worker at a time.
 struct ScrapeAppender {
     var template = ScrapeTemplate()
     var metadata = PageMetadata()

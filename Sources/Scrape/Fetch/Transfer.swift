@@ -4,8 +4,9 @@ import Exposition
 import Glibc
 import Model
 
-/// One HTTP request for a page, on a curl handle that is used again and again. Owned by the loop while it runs, by a
-/// worker afterwards.
+/// One HTTP request for a page, on a curl handle that is used again and again.
+///
+/// Owned by the loop while it runs, by a worker afterwards.
 final class Transfer: @unchecked Sendable {
     // SAFETY: handed from the event loop to one worker and back through locked queues; never used by both.
     let handle: UnsafeMutableRawPointer

@@ -4,7 +4,9 @@ import Model
 import Synchronization
 import Telemetry
 
-/// The targets of one job. Used by the manager under its lock.
+/// The targets of one job.
+///
+/// Used by the manager under its lock.
 struct ScrapePool {
     private(set) var settings: ScrapeSettings
     private(set) var targets: [UInt64: Target] = [:]

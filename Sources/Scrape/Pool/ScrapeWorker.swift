@@ -5,7 +5,9 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Reads pages and stores their samples. One per thread.
+/// Reads pages and stores their samples.
+///
+/// One per thread.
 final class ScrapeWorker {
     private let store: any SampleStore
     private let clock: any Clock

@@ -1,0 +1,109 @@
+import Config
+import Discovery
+import Glibc
+import Model
+import Platform
+import Synchronization
+import Telemetry
+import Testing
+
+@Suite("File discovery")
+struct FileDiscovererTests {
+    /// A directory that is gone after the test.
+    final class Folder {
+        let path: String
+        init() throws {
+            var template = Array("/tmp/martlet-sd-XXXXXX".utf8CString)
+            let made = try #require(mkdtemp(&template))
+            path = String(cString: made)
+        }
+        func write(_ name: String, _ text: String) {
+            // A new file each time: its inode differs even if size and second do not.
+            let temporary = path + "/.new"
+            guard let file = fopen(temporary, "w") else { return }
+            fputs(text, file)
+            fclose(file)
+            rename(temporary, path + "/" + name)
+        }
+        deinit { rmtree(path) }
+        private func rmtree(_ path: String) {
+            for file in FileGlob.expand(path + "/*") { unlink(file) }
+            rmdir(path)
+        }
+    }
+
+    func discoverer(_ folder: Folder, _ pattern: String) throws -> FileDiscoverer {
+        let text = """
+            scrape_configs:
+              - job_name: a
+                file_sd_configs: [{files: ["\(folder.path)/\(pattern)"]}]
+            """
+        let configuration = try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml")
+        return FileDiscoverer(
+            try #require(configuration.scrapeConfigs.first?.fileDiscovery.first), metrics: MetricRegistry())
+    }
+
+    @Test("groups of JSON and YAML files carry the file's path")
+    func both() throws {
+        let folder = try Folder()
+        folder.write("a.json", #"[{"targets": ["x:1", "y:2"], "labels": {"env": "p"}}]"#)
+        folder.write("b.yml", "- targets: ['z:3']\n")
+        let groups = try discoverer(folder, "*.json").refresh() + discoverer(folder, "*.yml").refresh()
+        #expect(groups.map(\.source) == ["\(folder.path)/a.json:0", "\(folder.path)/b.yml:0"])
+        #expect(groups.flatMap(\.targets).flatMap { $0 }.map(\.value) == ["x:1", "y:2", "z:3"])
+        #expect(
+            groups.first?.labels
+                == [Label(name: "env", value: "p"), Label(name: "__meta_filepath", value: folder.path + "/a.json")])
+    }
+
+    @Test("a broken file keeps its last good groups and is reported")
+    func broken() throws {
+        let folder = try Folder()
+        folder.write("a.json", #"[{"targets": ["x:1"]}]"#)
+        let discoverer = try discoverer(folder, "a.json")
+        let good = discoverer.refresh()
+        #expect(!discoverer.hasChanged())
+        folder.write("a.json", "[{\"targets\": [\"x:1\"")
+        #expect(discoverer.hasChanged())
+        #expect(discoverer.refresh() == good)
+        #expect(discoverer.errors.keys.sorted() == ["\(folder.path)/a.json"])
+        folder.write("a.json", "[]")
+        #expect(discoverer.refresh() == [])
+        #expect(discoverer.errors.isEmpty)
+    }
+
+    @Test("unknown fields are refused", arguments: ["[{\"targets\": [], \"x\": 1}]", "{}", "[null]", "[1]"])
+    func unknown(_ text: String) throws {
+        let folder = try Folder()
+        folder.write("a.json", text)
+        let discoverer = try discoverer(folder, "a.json")
+        #expect(discoverer.refresh() == [])
+        #expect(discoverer.errors.count == 1)
+    }
+
+    @Test("the manager hands over at once, and again when a file changes")
+    func manager() throws {
+        let folder = try Folder()
+        folder.write("a.json", #"[{"targets": ["x:1"]}]"#)
+        let text = """
+            scrape_configs:
+              - job_name: a
+                static_configs: [{targets: ["s:1"]}]
+                file_sd_configs: [{files: ["\(folder.path)/*.json"]}]
+            """
+        let configuration = try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml")
+        let job = try #require(configuration.scrapeConfigs.first)
+        let seen = Mutex<[[String]]>([])
+        let manager = DiscoveryManager(name: "scrape", clock: SystemClock(), metrics: MetricRegistry()) { _, groups in
+            seen.withLock { $0.append(groups.flatMap(\.targets).flatMap { $0 }.map(\.value)) }
+        }
+        manager.apply([
+            DiscoveryJob(name: "a", staticConfigs: job.staticConfigs, fileDiscovery: job.fileDiscovery)
+        ])
+        #expect(seen.withLock { $0 } == [["s:1", "x:1"]])
+        folder.write("b.json", #"[{"targets": ["y:2"]}]"#)
+        manager.poll()
+        #expect(seen.withLock { $0.last } == ["s:1", "x:1", "y:2"])
+        manager.shutdown()
+    }
+}

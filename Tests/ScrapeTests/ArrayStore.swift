@@ -1,0 +1,105 @@
+import Model
+import Synchronization
+
+/// A store that keeps every sample in arrays, and rejects what a real one would.
+final class ArrayStore: SampleStore {
+    struct Stored: Equatable {
+        var time: Int64
+        var value: Double
+        static func == (a: Stored, b: Stored) -> Bool {
+            a.time == b.time && a.value.bitPattern == b.value.bitPattern
+        }
+    }
+    struct State {
+        var byLabels: [Labels: Int] = [:]
+        var series: [(labels: Labels, samples: [Stored])] = []
+        var forgotten: Set<UInt64> = []
+        var resolved = 0
+        var commits: [Int] = []
+        var exemplars: [(Labels, Exemplar)] = []
+        var metadata: [String: MetricMetadata] = [:]
+        var groups: [String] = []
+        var decimals: [(Int64, Int8, Double)] = []
+    }
+    let state = Mutex(State())
+
+    func openGroup(_ name: String) -> SeriesGroup {
+        state.withLock { state in
+            state.groups.append(name)
+            return SeriesGroup(raw: UInt32(state.groups.count))
+        }
+    }
+
+    func closeGroup(_ group: SeriesGroup) {}
+
+    func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
+        state.withLock { state in
+            state.resolved += 1
+            let index = state.byLabels[labels] ?? state.series.count
+            if index == state.series.count {
+                state.series.append((labels, []))
+                state.byLabels[labels] = index
+            }
+            state.forgotten.remove(UInt64(index + 1))
+            return SeriesRef(raw: UInt64(index + 1))
+        }
+    }
+
+    func commit(_ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability) throws -> CommitOutcome {
+        let batch = copy batch
+        return state.withLock { state in
+            var outcome = CommitOutcome()
+            state.commits.append(batch.count)
+            for i in 0..<batch.count {
+                let ref = batch.refs[i].raw
+                guard ref > 0, ref <= state.series.count, !state.forgotten.contains(ref) else {
+                    outcome.rejected.append((i, .unknownSeries))
+                    continue
+                }
+                let index = Int(ref) - 1
+                let sample = Stored(
+                    time: batch.timestamps.isEmpty ? batch.timestamp : batch.timestamps[i], value: batch.values[i])
+                if let last = state.series[index].samples.last, last.time >= sample.time {
+                    if last == sample {
+                        outcome.appended += 1
+                    } else {
+                        outcome.rejected.append((i, last.time == sample.time ? .duplicate : .outOfOrder))
+                    }
+                    continue
+                }
+                if batch.scales[i] != SampleBatch.notDecimal {
+                    state.decimals.append((batch.mantissas[i], batch.scales[i], batch.values[i]))
+                }
+                state.series[index].samples.append(sample)
+                outcome.appended += 1
+            }
+            for (ref, exemplar) in batch.exemplars where ref.raw > 0 && ref.raw <= state.series.count {
+                state.exemplars.append((state.series[Int(ref.raw) - 1].labels, exemplar))
+            }
+            return outcome
+        }
+    }
+
+    func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {
+        state.withLock { state in
+            for (metric, value) in metadata { state.metadata[metric] = value }
+        }
+    }
+
+    /// Makes the store forget all its series.
+    func forgetAll() {
+        state.withLock { state in state.forgotten = Set((0..<state.series.count).map { UInt64($0 + 1) }) }
+    }
+
+    /// All samples by the printed labels.
+    var samples: [String: [Stored]] {
+        state.withLock { state in
+            Dictionary(state.series.map { ($0.labels.metricDescription, $0.samples) }, uniquingKeysWith: { $1 })
+        }
+    }
+
+    /// The values of one series in order; a staleness marker is nil.
+    func values(_ series: String) -> [Double?] {
+        (samples[series] ?? []).map { Staleness.isMarker($0.value) ? nil : $0.value }
+    }
+}

@@ -1,0 +1,111 @@
+import Glibc
+
+/// A request as a handler sees it.
+package struct HTTPRequest: Sendable {
+    package var method: String
+    /// Decoded, below the route prefix.
+    package var path: String
+    /// Parameters of the URL, decoded, in order.
+    package var query: [(name: String, value: String)]
+    /// Parameters of a form body, decoded, in order.
+    package var form: [(name: String, value: String)]
+    /// In order, names as sent.
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
+    /// The peer's address without its port.
+    package var peer: String
+    /// What the route's pattern named, `/label/:name/values` for instance.
+    package var pathParameters: [String: String] = [:]
+    /// The connection's socket, −1 in process.
+    var socket: Int32 = -1
+
+    package init(
+        method: String, path: String, query: [(name: String, value: String)] = [],
+        form: [(name: String, value: String)] = [], headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+        peer: String = "127.0.0.1"
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.form = form
+        self.headers = headers
+        self.body = body
+        self.peer = peer
+    }
+
+    /// The first value of a parameter, the body's before the URL's; nil if absent.
+    package func parameter(_ name: String) -> String? {
+        form.first { $0.name == name }?.value ?? query.first { $0.name == name }?.value
+    }
+
+    /// All values of a parameter, the body's first.
+    package func parameters(_ name: String) -> [String] {
+        (form + query).filter { $0.name == name }.map(\.value)
+    }
+
+    /// The value of a header; names do not differ by case.
+    package func header(_ name: String) -> String? {
+        let wanted = name.lowercased()
+        return headers.first { $0.name.lowercased() == wanted }?.value
+    }
+
+    /// Whether the client has closed the connection, so that nobody waits for the answer any more.
+    package func isPeerGone() -> Bool {
+        guard socket >= 0 else { return false }
+        var byte: UInt8 = 0
+        let n = recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+    }
+}
+
+/// Parameters in URL encoding.
+package enum URLEncoding {
+    /// Reads `a=b&c=d` with percent escapes and `+` for space; a broken escape stays as it is.
+    package static func parse(_ text: some Collection<UInt8>) -> [(name: String, value: String)] {
+        text.split(separator: UInt8(ascii: "&")).map { pair in
+            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            return (decode(parts[0]), parts.count > 1 ? decode(parts[1]) : "")
+        }
+    }
+
+    private static func hex(_ c: UInt8) -> UInt8? {
+        switch c {
+        case 0x30...0x39: c - 0x30
+        case 0x41...0x46: c - 0x41 + 10
+        case 0x61...0x66: c - 0x61 + 10
+        default: nil
+        }
+    }
+
+    static func decode(_ text: some Collection<UInt8>) -> String {
+        let bytes = Array(text)
+        var out: [UInt8] = []
+        out.reserveCapacity(bytes.count)
+        var at = 0
+        while at < bytes.count {
+            if bytes[at] == UInt8(ascii: "%"), at + 2 < bytes.count, let high = hex(bytes[at + 1]),
+                let low = hex(bytes[at + 2])
+            {
+                out.append(high << 4 | low)
+                at += 3
+            } else {
+                out.append(bytes[at] == UInt8(ascii: "+") ? 0x20 : bytes[at])
+                at += 1
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    /// Encodes a value for a query string: everything but letters, digits and `-._~` is escaped.
+    package static func encode(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var out: [UInt8] = []
+        for c in text.utf8 {
+            let isPlain =
+                (c | 0x20 >= 0x61 && c | 0x20 <= 0x7A) || (c >= 0x30 && c <= 0x39)
+                || [0x2D, 0x2E, 0x5F, 0x7E].contains(c)
+            if isPlain { out.append(c) } else { out += [UInt8(ascii: "%"), digits[Int(c >> 4)], digits[Int(c & 15)]] }
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+}

@@ -1,0 +1,53 @@
+import Synchronization
+
+/// Settings of an engine.
+package struct EngineOptions: Sendable {
+    /// How far an instant selector looks back, ms.
+    package var lookbackDelta: Int64 = 300_000
+    /// Most samples that a query may hold at once.
+    package var maxSamples = 50_000_000
+    /// Longest time of a query, ms.
+    package var timeout: Int64 = 120_000
+    /// Step of a subquery that names none, ms.
+    package var defaultSubqueryStep: Int64 = 60_000
+    /// Optional parts of the language.
+    package var parser = ParserOptions()
+    /// `promql-delayed-name-removal`.
+    package var delayedNameRemoval = false
+
+    package init() {}
+}
+
+/// What one query may do, besides the engine's options.
+package struct QueryLimits: Sendable {
+    /// ms; nil for the engine's.
+    package var lookbackDelta: Int64?
+    /// ms; only shortens the engine's.
+    package var timeout: Int64?
+    /// Asked now and then: true ends the query.
+    package var isCancelled: (@Sendable () -> Bool)?
+
+    package init(lookbackDelta: Int64? = nil, timeout: Int64? = nil, isCancelled: (@Sendable () -> Bool)? = nil) {
+        self.lookbackDelta = lookbackDelta
+        self.timeout = timeout
+        self.isCancelled = isCancelled
+    }
+}
+
+/// Why a query has no answer.
+package enum QueryError: Error, Sendable, CustomStringConvertible {
+    /// The text is no PromQL, or not for this kind of query.
+    case parse(String)
+    /// It cannot be evaluated.
+    case execution(String)
+    case timeout(String)
+    case canceled(String)
+    /// The storage failed.
+    case storage(String)
+
+    package var description: String {
+        switch self {
+        case .parse(let text), .execution(let text), .timeout(let text), .canceled(let text), .storage(let text): text
+        }
+    }
+}

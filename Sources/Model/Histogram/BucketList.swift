@@ -1,0 +1,66 @@
+/// The buckets of one side of a histogram by ascending index: what arithmetic works on in place of spans.
+///
+/// Buckets that the spans mention are there even if they are empty.
+struct BucketList {
+    var indices: [Int] = []
+    var counts: [Double] = []
+
+    init() {}
+
+    /// Reads spans and counts; stops where either ends before the other.
+    init(_ spans: [FloatHistogram.Span], _ buckets: [Double]) {
+        indices.reserveCapacity(buckets.count)
+        FloatHistogram.forEachIndex(of: spans, count: buckets.count) { index, _ in
+            indices.append(index)
+            return true
+        }
+        counts = indices.count == buckets.count ? buckets : Array(buckets.prefix(indices.count))
+    }
+
+    /// The spans of consecutive indices.
+    var spans: [FloatHistogram.Span] {
+        var spans: [FloatHistogram.Span] = []
+        var next = 0
+        for index in indices {
+            if index == next, let last = spans.indices.last, spans[last].length < .max {
+                spans[last].length &+= 1
+            } else {
+                spans.append(.init(offset: Int32(clamping: index &- next), length: 1))
+            }
+            next = index &+ 1
+        }
+        return spans
+    }
+
+    mutating func append(_ index: Int, _ count: Double) {
+        indices.append(index)
+        counts.append(count)
+    }
+
+    /// The index that `index` has at a resolution `steps` powers of two coarser.
+    static func reducedIndex(_ index: Int, by steps: Int) -> Int { ((index &- 1) >> min(steps, 62)) &+ 1 }
+
+    /// The list at a resolution `steps` powers of two coarser.
+    func reduced(by steps: Int) -> BucketList {
+        guard steps > 0 else { return self }
+        var result = BucketList()
+        for position in indices.indices {
+            let index = Self.reducedIndex(indices[position], by: steps)
+            if let last = result.indices.last, last == index {
+                result.counts[result.counts.count - 1] += counts[position]
+            } else {
+                result.append(index, counts[position])
+            }
+        }
+        return result
+    }
+
+    /// The list of those buckets that `isIncluded` takes by position.
+    func filter(_ isIncluded: (Int) -> Bool) -> BucketList {
+        var result = BucketList()
+        for position in indices.indices where isIncluded(position) {
+            result.append(indices[position], counts[position])
+        }
+        return result
+    }
+}

@@ -1,0 +1,38 @@
+import Model
+
+/// What rule unit tests need of the query language.
+package struct RuleTestTools: Sendable {
+    /// One value of an input series; nil where nothing is appended.
+    package enum Value: Sendable {
+        case float(Double)
+        case histogram(FloatHistogram)
+    }
+
+    package var parseExpression: @Sendable (String) throws -> RuleExpression
+    /// Reads a series and its values in the notation of the tests, `up{job="a"}` and `0+1x5 _ stale`.
+    package var parseSeries: @Sendable (_ series: String, _ values: String) throws -> (Labels, [Value?])
+    package var parseMetric: @Sendable (String) throws -> Labels
+    package var parseHistogram: @Sendable (String) throws -> FloatHistogram
+    /// A histogram in the notation of the tests.
+    package var histogramText: @Sendable (FloatHistogram) -> String
+    /// Evaluates over a store at a time in ms; `step` is the default step of subqueries in ms.
+    package var query:
+        @Sendable (_ source: any SeriesSource, _ expression: RuleExpression, _ time: Int64, _ step: Int64) throws ->
+            RuleQueryResult
+
+    package init(
+        parseExpression: @escaping @Sendable (String) throws -> RuleExpression,
+        parseSeries: @escaping @Sendable (String, String) throws -> (Labels, [Value?]),
+        parseMetric: @escaping @Sendable (String) throws -> Labels,
+        parseHistogram: @escaping @Sendable (String) throws -> FloatHistogram,
+        histogramText: @escaping @Sendable (FloatHistogram) -> String,
+        query: @escaping @Sendable (any SeriesSource, RuleExpression, Int64, Int64) throws -> RuleQueryResult
+    ) {
+        self.parseExpression = parseExpression
+        self.parseSeries = parseSeries
+        self.parseMetric = parseMetric
+        self.parseHistogram = parseHistogram
+        self.histogramText = histogramText
+        self.query = query
+    }
+}

@@ -33,6 +33,13 @@ package struct NotificationRequest: Sendable {
     package var body: [UInt8]
     /// ms.
     package var timeout: Int64
+
+    package init(url: String, headers: [(name: String, value: String)], body: [UInt8], timeout: Int64) {
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.timeout = timeout
+    }
 }
 
 /// Carries notifications to receivers: HTTP, or a function in tests.

@@ -1,5 +1,6 @@
 import Model
 import Platform
+import PromQL
 import Telemetry
 
 /// One element of an expression's result.
@@ -24,7 +25,24 @@ package enum RuleQueryResult: Sendable {
     /// A matrix or a string, which no rule can use.
     case other
 
-    func samples() throws(RuleError) -> [RuleSample] {
+    /// The answer of an instant query.
+    package init(_ value: QueryValue) {
+        switch value {
+        case .scalar(let value): self = .scalar(value)
+        case .vector(let columns):
+            self = .vector(
+                columns.compactMap { column in
+                    guard let value = column.values.first, Column.isPresent(value) else { return nil }
+                    if Column.isHistogram(value), let box = column.histograms.first, let box {
+                        return RuleSample(labels: column.labels, value: .nan, histogram: box.histogram)
+                    }
+                    return RuleSample(labels: column.labels, value: value)
+                })
+        case .string, .matrix, .ranges: self = .other
+        }
+    }
+
+    package func samples() throws(RuleError) -> [RuleSample] {
         switch self {
         case .vector(let samples): return samples
         case .scalar(let value): return [RuleSample(labels: .empty, value: value)]

@@ -1,0 +1,65 @@
+import Config
+import Glibc
+import Notify
+import Platform
+import TestSupport
+import Testing
+
+@Suite("HTTP transport")
+struct HTTPTransportTests {
+    static func client(_ httpConfig: String) throws -> HTTPClientConfig {
+        let text = """
+            route: {receiver: r}
+            receivers:
+              - name: r
+                webhook_configs:
+                  - url: http://h
+                    http_config: \(httpConfig)
+            """
+        let config = try AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: "am.yml")
+        return config.receivers.first?.webhooks.first?.client ?? HTTPClientConfig()
+    }
+
+    @Test("posts the body with the configured credentials and gives the status")
+    func posts() async throws {
+        let stub = try #require(HTTPStub { _ in .init(status: 503) })
+        defer { stub.stop() }
+        let transport = try HTTPTransport(Self.client("{basic_auth: {username: me, password: secret}}"))
+        let status = try await transport.post(
+            NotificationRequest(
+                url: "http://127.0.0.1:\(stub.port)/hook",
+                headers: [("Content-Type", "application/json"), ("User-Agent", "Alertmanager/1")],
+                body: Array("{}".utf8), timeout: 5000))
+        #expect(status == 503)
+        let request = try #require(stub.requests.first)
+        #expect(request.method == "POST" && request.path == "/hook" && request.body == Array("{}".utf8))
+        #expect(request.headers["content-type"] == "application/json")
+        #expect(request.headers["user-agent"] == "Alertmanager/1")
+        #expect(request.headers["authorization"] == "Basic bWU6c2VjcmV0")
+    }
+
+    @Test("a secret's file is read for every request")
+    func secretFile() async throws {
+        let stub = try #require(HTTPStub { _ in .init() })
+        defer { stub.stop() }
+        let path = try temporaryFolder() + "/token"
+        try RealFileSystem().replace(path, with: Array("one\n".utf8))
+        let transport = try HTTPTransport(Self.client("{authorization: {credentials_file: \(path)}}"))
+        let request = NotificationRequest(
+            url: "http://127.0.0.1:\(stub.port)/", headers: [], body: [], timeout: 5000)
+        _ = try await transport.post(request)
+        try RealFileSystem().replace(path, with: Array(" two".utf8))
+        _ = try await transport.post(request)
+        #expect(stub.requests.map { $0.headers["authorization"] } == ["Bearer one", "Bearer two"])
+    }
+
+    @Test("nobody there is an error, and so is what is not supported yet")
+    func failures() async throws {
+        let transport = try HTTPTransport(HTTPClientConfig())
+        await #expect(throws: (any Error).self) {
+            try await transport.post(
+                NotificationRequest(url: "http://127.0.0.1:1/", headers: [], body: [], timeout: 2000))
+        }
+        #expect(throws: HTTPTransport.Failure.self) { try HTTPTransport(Self.client("{tls_config: {ca: x}}")) }
+    }
+}

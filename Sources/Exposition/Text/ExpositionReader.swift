@@ -143,23 +143,29 @@ public struct ExpositionReader {
             let byte = base[at]
             at &+= 1
             if byte == 0x7D { return }
-            if byte == 0x0A { break }
-            guard byte == 0x22 else { continue }
-            while true {
-                guard at < count else {
-                    throw failure("expected label value", start: start, token: "INVALID")
-                }
-                let inner = base[at]
-                at &+= 1
-                if inner == 0x22 { break }
-                if inner == 0x5C { at &+= 1 }
+            if byte == 0x0A {
+                at &-= 1
+                break
             }
+            if byte == 0x22 { skipQuoted() }
         }
-        at = min(at, count) &- 1
+        let end = min(at, count)
+        at = end
         // The labels' parser knows best what is wrong.
         var labels = SeriesText()
-        try labels.parse(base, start, max(start, at), isOpenMetrics: isOpenMetrics)
-        throw failure("expected label name", start: start, token: at &+ 1 >= count ? "EOF" : "INVALID")
+        try labels.parse(base, start, end, isOpenMetrics: isOpenMetrics)
+        throw failure("expected label name", start: start, token: end >= count ? "EOF" : "INVALID")
+    }
+
+    /// Moves behind the closing quote, or to the end of the page if there is none.
+    @inline(__always)
+    private mutating func skipQuoted() {
+        while at < count {
+            let byte = base[at]
+            at &+= 1
+            if byte == 0x22 { return }
+            if byte == 0x5C { at &+= 1 }
+        }
     }
 
     /// An error about the token at `at`, in the form of Prometheus's text parser.

@@ -15,6 +15,8 @@ public struct SeriesText: Sendable {
     public private(set) var pairs: [Pair] = []
     /// The metric name as offsets into ``bytes``; nil if there is none.
     public private(set) var metricName: Range<Int>?
+    /// Whether any name stands in quotes, which only newer formats allow.
+    public private(set) var hasQuotedName = false
 
     public init() {}
 
@@ -34,6 +36,7 @@ public struct SeriesText: Sendable {
         bytes.removeAll(keepingCapacity: true)
         pairs.removeAll(keepingCapacity: true)
         metricName = nil
+        hasQuotedName = false
         var at = start
         func blanks() {
             if isOpenMetrics { return }
@@ -74,6 +77,7 @@ public struct SeriesText: Sendable {
             if isQuoted {
                 guard let closing = try quoted(base, &at, end) else { throw fail("expected label name") }
                 name = closing
+                hasQuotedName = true
             } else {
                 let from = at
                 guard Self.isLabelStart(base[at]) else { throw fail("expected label name") }

@@ -1,0 +1,148 @@
+import Model
+
+/// Writes a page of metrics as Prometheus text or OpenMetrics.
+public struct ExpositionWriter {
+    /// The page so far; complete after ``finish()``.
+    public private(set) var bytes: [UInt8] = []
+    private let isOpenMetrics: Bool
+    private let escaping: NameEscaping
+    private var type = MetricType.unknown
+    /// The name on the family's metadata lines.
+    private var family = ""
+
+    public init(isOpenMetrics: Bool = false, escaping: NameEscaping = .allowUTF8) {
+        self.isOpenMetrics = isOpenMetrics
+        self.escaping = escaping
+    }
+
+    /// Begins a family; its samples follow.
+    ///
+    /// OpenMetrics names a counter's family without `_total`.
+    public mutating func family(_ name: String, _ type: MetricType, help: String? = nil, unit: String = "") {
+        self.type = type
+        family = name
+        if isOpenMetrics, type == .counter, name.hasSuffix("_total") { family = String(name.dropLast(6)) }
+        if let help {
+            metadata("HELP")
+            for byte in help.utf8 {
+                switch byte {
+                case 0x5C: append("\\\\")
+                case 0x0A: append("\\n")
+                case 0x22 where isOpenMetrics: append("\\\"")
+                default: bytes.append(byte)
+                }
+            }
+            bytes.append(0x0A)
+        }
+        metadata("TYPE")
+        append(typeName)
+        bytes.append(0x0A)
+        if isOpenMetrics, !unit.isEmpty, family.hasSuffix("_" + unit) {
+            metadata("UNIT")
+            append(unit)
+            bytes.append(0x0A)
+        }
+    }
+
+    private var typeName: String {
+        if isOpenMetrics { return type.rawValue }
+        switch type {
+        case .counter, .gauge, .histogram, .summary: return type.rawValue
+        case .gaugeHistogram: return "histogram"
+        case .info, .stateSet: return "gauge"
+        case .unknown: return "untyped"
+        }
+    }
+
+    private mutating func metadata(_ word: String) {
+        append("# \(word) ")
+        name(family, isMetric: true)
+        bytes.append(0x20)
+    }
+
+    /// Writes one sample.
+    ///
+    /// - Parameters:
+    ///   - name: The metric's whole name, `_bucket` and the like included.
+    ///   - timestamp: ms since the epoch, if it is shown.
+    public mutating func sample(
+        _ name: String, _ labels: [(name: String, value: String)] = [], value: Double, timestamp: Int64? = nil
+    ) {
+        var name = escaping.escape(name)
+        if isOpenMetrics, type == .counter, !name.hasSuffix("_total"), !name.hasSuffix("_created") { name += "_total" }
+        let isLegacy = MetricName.isLegacy(name)
+        if isLegacy { append(name) }
+        if !isLegacy || !labels.isEmpty {
+            bytes.append(0x7B)
+            if !isLegacy { quoted(name) }
+            var isFirst = isLegacy
+            for label in labels {
+                if !isFirst { bytes.append(0x2C) }
+                isFirst = false
+                self.name(label.name, isMetric: false)
+                bytes.append(0x3D)
+                quoted(
+                    isOpenMetrics && (label.name == "le" || label.name == "quantile")
+                        ? LabelFloat.normalised(label.value) : label.value)
+            }
+            bytes.append(0x7D)
+        }
+        bytes.append(0x20)
+        if isOpenMetrics { append(LabelFloat.text(value)) } else { FloatText.appendGeneral(value, to: &bytes) }
+        if let timestamp {
+            bytes.append(0x20)
+            if isOpenMetrics {
+                seconds(timestamp)
+            } else {
+                FloatText.appendInt(timestamp, to: &bytes)
+            }
+        }
+        bytes.append(0x0A)
+    }
+
+    /// Writes one sample of the series `labels`.
+    public mutating func sample(_ labels: Labels, value: Double, timestamp: Int64? = nil) {
+        let name = labels.metricName
+        let rest = labels.pairs.filter { $0.name != Labels.nameLabel }.map { (name: $0.name, value: $0.value) }
+        sample(name, rest, value: value, timestamp: timestamp)
+    }
+
+    /// Ends the page.
+    public mutating func finish() -> [UInt8] {
+        if isOpenMetrics { append("# EOF\n") }
+        return bytes
+    }
+
+    private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+    /// Milliseconds as seconds with as many places as they need.
+    private mutating func seconds(_ ms: Int64) {
+        if ms < 0 { bytes.append(0x2D) }
+        let (whole, rest) = ms.magnitude.quotientAndRemainder(dividingBy: 1000)
+        append("\(whole)")
+        guard rest > 0 else { return }
+        let digits = String(rest)
+        var places = String(repeating: "0", count: 3 - digits.utf8.count) + digits
+        while places.hasSuffix("0") { places.removeLast() }
+        append("." + places)
+    }
+
+    private mutating func name(_ name: String, isMetric: Bool) {
+        let name = escaping.escape(name, isMetric: isMetric)
+        let isLegacy = isMetric ? MetricName.isLegacy(name) : LabelName.isLegacy(name)
+        if isLegacy { append(name) } else { quoted(name) }
+    }
+
+    private mutating func quoted(_ text: String) {
+        bytes.append(0x22)
+        for byte in text.utf8 {
+            switch byte {
+            case 0x22: append("\\\"")
+            case 0x5C: append("\\\\")
+            case 0x0A: append("\\n")
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(0x22)
+    }
+}

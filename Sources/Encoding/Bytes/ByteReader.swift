@@ -93,7 +93,7 @@ public struct ByteReader {
     public mutating func sizedRun() throws(DecodeError) -> UnsafeRawBufferPointer { try run(try count()) }
 }
 
-/// Signed numbers as unsigned ones, small for small magnitudes: 0, −1, 1, −2, …
+/// Signed numbers as unsigned ones, small for small magnitudes.
 public enum Zigzag {
     @inlinable
     public static func encode(_ value: Int64) -> UInt64 { UInt64(bitPattern: (value &<< 1) ^ (value &>> 63)) }

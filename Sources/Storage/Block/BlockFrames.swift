@@ -1,0 +1,102 @@
+import Encoding
+import Platform
+
+/// Reads the frames of a block's data file, checking each.
+final class BlockFrames: Sendable {
+    let path: String
+    private let file: any File
+    private let table: [(offset: UInt64, stored: UInt32, raw: UInt32)]
+    private let number = FrameCache.newBlockNumber()
+    private let cache: FrameCache
+
+    init(_ file: any File, table: [(offset: UInt64, stored: UInt32, raw: UInt32)], cache: FrameCache) throws {
+        path = file.path
+        self.file = file
+        self.table = table
+        self.cache = cache
+        var header = [UInt8](repeating: 0, count: BlockFormat.headerSize)
+        let got = try header.withUnsafeMutableBytes { buffer throws(FileError) in try file.read(at: 0, into: buffer) }
+        guard got == header.count, header == BlockFormat.fileHeader(BlockFormat.dataMagic) else {
+            throw BlockError(
+                file: path, section: "header", offset: 0,
+                reason: "expected a martlet data file of version \(BlockFormat.version)")
+        }
+    }
+
+    deinit { cache.remove(block: number) }
+
+    /// Different for every reader that was ever opened.
+    var identity: UInt64 { number }
+
+    /// The number of frames.
+    var count: Int { table.count }
+
+    func damage(_ frame: UInt32, _ reason: String) -> BlockError {
+        let offset = Int(frame) < table.count ? Int(truncatingIfNeeded: table[Int(frame)].offset) : 0
+        return BlockError(file: path, section: "frame \(frame)", offset: offset, reason: reason)
+    }
+
+    /// The content of a frame, from the cache or from the disk.
+    func read(_ frame: UInt32, _ kind: BlockFormat.FrameKind) throws -> Frame {
+        let key = FrameCache.Key(block: number, frame: frame)
+        if let known = cache.find(key) { return known }
+        let loaded = try load(frame, kind)
+        cache.insert(key, loaded)
+        return loaded
+    }
+
+    private func load(_ frame: UInt32, _ kind: BlockFormat.FrameKind) throws -> Frame {
+        guard Int(frame) < table.count else { throw damage(frame, "the block has \(table.count) frames") }
+        let entry = table[Int(frame)]
+        guard entry.raw <= BlockFormat.maxFrameSize, entry.stored <= BlockFormat.maxFrameSize,
+            entry.offset < UInt64(Int.max)
+        else { throw damage(frame, "a frame of \(entry.raw) bytes is too large") }
+        let total = Int(entry.stored) + BlockFormat.frameHeaderSize
+        let stored = UnsafeMutableRawBufferPointer.allocate(byteCount: total, alignment: 8)
+        defer { stored.deallocate() }
+        guard try file.read(at: Int(entry.offset), into: stored) == total else {
+            throw damage(frame, "the file ends early")
+        }
+        var header = ByteReader(UnsafeRawBufferPointer(stored))
+        let (magic, type, codec) = (try header.u32(), try header.byte(), try header.byte())
+        _ = try header.u16()
+        let (raw, size, checksum) = (try header.u32(), try header.u32(), try header.u32())
+        guard magic == BlockFormat.frameMagic, raw == entry.raw, size == entry.stored else {
+            throw damage(frame, "expected a frame header")
+        }
+        guard FrameWriter.checksum(UnsafeRawBufferPointer(stored)) == checksum else {
+            throw damage(frame, "the checksum does not match")
+        }
+        guard type == kind.rawValue, codec <= 1 else { throw damage(frame, "expected a frame of \(kind)") }
+        let content = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(stored)[BlockFormat.frameHeaderSize...])
+        let target = UnsafeMutableRawBufferPointer.allocate(byteCount: max(Int(raw), 1), alignment: 8)
+        let whole = UnsafeMutableRawBufferPointer(rebasing: target[..<Int(raw)])
+        do {
+            if codec == 0 {
+                guard content.count == whole.count else { throw damage(frame, "the sizes do not match") }
+                whole.copyMemory(from: content)
+            } else {
+                try cache.decompress(content, into: whole)
+            }
+        } catch {
+            target.deallocate()
+            if error is BlockError { throw error }
+            throw damage(frame, "\(error)")
+        }
+        return Frame(UnsafeRawBufferPointer(whole))
+    }
+
+    /// Reads every frame, past the cache, and throws at the first that is damaged.
+    func verify() throws {
+        for frame in table.indices {
+            for kind in [BlockFormat.FrameKind.values, .times, .series, .symbols, .postings] {
+                do {
+                    _ = try load(UInt32(frame), kind)
+                    break
+                } catch let error as BlockError {
+                    if kind == .postings || !error.reason.hasPrefix("expected a frame of") { throw error }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import JSON
+import Platform
+
+/// What `meta.json` says of a block.
+package struct BlockMeta: Sendable, Hashable {
+    /// 26 characters, ascending with the time of making; also the name of the directory.
+    package var id: String
+    /// The first time in the block, ms.
+    package var minTime: Int64
+    /// The last time in the block, ms, inclusive.
+    package var maxTime: Int64
+    package var seriesCount: Int
+    package var chunkCount: Int
+    package var sampleCount: Int
+    /// 1 for blocks cut from the head, one more at each merge.
+    package var level: Int
+    /// The level-1 blocks that this one was made of.
+    package var sources: [String]
+
+    package init(
+        id: String, minTime: Int64 = 0, maxTime: Int64 = 0, seriesCount: Int = 0, chunkCount: Int = 0,
+        sampleCount: Int = 0, level: Int = 1, sources: [String] = []
+    ) {
+        self.id = id
+        self.minTime = minTime
+        self.maxTime = maxTime
+        self.seriesCount = seriesCount
+        self.chunkCount = chunkCount
+        self.sampleCount = sampleCount
+        self.level = level
+        self.sources = sources
+    }
+
+    /// A new identifier: 48 bits of time and 80 random bits in Crockford's base 32 (ULID).
+    package static func makeID(now: Int64) -> String {
+        let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+        var text: [UInt8] = []
+        let time = UInt64(truncatingIfNeeded: max(now, 0))
+        for i in 0..<10 { text.append(alphabet[Int(time >> UInt64(45 - 5 * i) & 31)]) }
+        for _ in 0..<16 { text.append(alphabet[Int(UInt8.random(in: 0..<32))]) }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Whether `name` has the form of an identifier.
+    package static func isID(_ name: String) -> Bool {
+        name.utf8.count == 26
+            && name.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 || $0 >= 0x41 && $0 <= 0x5A }
+    }
+
+    /// The text of `meta.json`.
+    package func json() -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object {
+            $0.key("version")
+            $0.integer(Int(BlockFormat.version))
+            $0.key("ulid")
+            $0.string(id)
+            $0.key("minTime")
+            $0.integer(minTime)
+            $0.key("maxTime")
+            $0.integer(maxTime)
+            $0.key("stats")
+            $0.object {
+                $0.key("numSamples")
+                $0.integer(sampleCount)
+                $0.key("numSeries")
+                $0.integer(seriesCount)
+                $0.key("numChunks")
+                $0.integer(chunkCount)
+            }
+            $0.key("compaction")
+            $0.object {
+                $0.key("level")
+                $0.integer(level)
+                $0.key("sources")
+                $0.array { list in for source in sources { list.string(source) } }
+            }
+        }
+        return writer.bytes + [0x0A]
+    }
+
+    /// Reads `meta.json` of the block in `directory`.
+    package static func read(_ files: any FileSystem, _ directory: String) throws -> BlockMeta {
+        let path = directory + "/meta.json"
+        let content = try files.read(path)
+        func bad(_ reason: String) -> BlockError {
+            BlockError(file: path, section: "metadata", offset: 0, reason: reason)
+        }
+        let value: JSONValue
+        do { value = try JSONValue.parse(content) } catch { throw bad("\(error)") }
+        guard value["version"]?.number == Double(BlockFormat.version) else {
+            throw bad("version \(value["version"]?.number ?? 0) is not supported, only \(BlockFormat.version)")
+        }
+        func integer(_ value: JSONValue?) throws -> Int64 {
+            guard let number = value?.number, let exact = Int64(exactly: number) else {
+                throw bad("a number is missing")
+            }
+            return exact
+        }
+        guard let id = value["ulid"]?.string, isID(id) else { throw bad("no block identifier") }
+        let stats = value["stats"]
+        return BlockMeta(
+            id: id, minTime: try integer(value["minTime"]), maxTime: try integer(value["maxTime"]),
+            seriesCount: Int(try integer(stats?["numSeries"])), chunkCount: Int(try integer(stats?["numChunks"])),
+            sampleCount: Int(try integer(stats?["numSamples"])),
+            level: Int(try integer(value["compaction"]?["level"])),
+            sources: value["compaction"]?["sources"]?.array?.compactMap(\.string) ?? [])
+    }
+}

@@ -1,0 +1,177 @@
+import Encoding
+import Model
+import Platform
+import Synchronization
+
+/// An open block; safe to use from many threads. The files stay readable until the last reference goes.
+package final class BlockReader: Sendable {
+    package let meta: BlockMeta
+    /// The directory of the block.
+    package let directory: String
+    let index: BlockIndex
+    let frames: BlockFrames
+    private let files: any FileSystem
+    private let deleted: Mutex<DeletedRanges>
+
+    /// Opens the block in `directory`; reads and checks its small tables only.
+    package init(_ files: any FileSystem, directory: String, cache: FrameCache) throws {
+        self.files = files
+        self.directory = directory
+        meta = try BlockMeta.read(files, directory)
+        index = try BlockIndex(files, directory + "/index")
+        frames = try BlockFrames(try files.open(directory + "/data", .read), table: index.frames, cache: cache)
+        deleted = Mutex(try DeletedRanges.read(files, directory, limit: UInt32(index.seriesCount)))
+    }
+
+    package var minTime: Int64 { index.minTime }
+    package var maxTime: Int64 { index.maxTime }
+
+    private var postings: BlockPostings { BlockPostings(index: index, frames: frames) }
+
+    /// Bytes on the disk.
+    package func size() throws -> Int { try files.usage(directory) }
+
+    /// The matching series, sorted by labels, without those that have no chunk in the wanted time.
+    package func select(_ request: SelectRequest) throws -> BlockSeriesSet {
+        let ranks = try postings.select(request.matchers)
+        return try BlockSeriesSet(self, ranks, request, deleted: deleted.withLock { $0 })
+    }
+
+    /// Names of labels of matching series, sorted bytewise.
+    package func labelNames(_ matchers: [Matcher]) throws -> [String] {
+        if matchers.isEmpty { return index.names.map { String(decoding: $0, as: UTF8.self) } }
+        let postings = postings
+        let ranks = try postings.select(matchers)
+        var result: [String] = []
+        for (number, name) in index.names.enumerated() {
+            var isUsed = false
+            try postings.forEachValue(of: number) { symbol in
+                isUsed = try postings.postings(symbol).intersects(ranks)
+                return !isUsed
+            }
+            if isUsed { result.append(String(decoding: name, as: UTF8.self)) }
+        }
+        return result
+    }
+
+    /// Values of label `name` of matching series, sorted bytewise.
+    package func labelValues(_ name: String, _ matchers: [Matcher]) throws -> [String] {
+        guard let number = index.name(Array(name.utf8)) else { return [] }
+        let postings = postings
+        let ranks = matchers.isEmpty ? nil : try postings.select(matchers)
+        var result: [String] = []
+        try postings.forEachValue(of: number) { symbol in
+            if let ranks, try !postings.postings(symbol).intersects(ranks) { return true }
+            result.append(String(decoding: symbol.value, as: UTF8.self))
+            return true
+        }
+        return result
+    }
+
+    /// Marks the samples of matching series within [`minTime`, `maxTime`] as deleted, durably.
+    ///
+    /// They are no longer served by sets selected afterwards, and leave the disk at the next merge.
+    package func delete(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws {
+        guard minTime <= self.maxTime, maxTime >= self.minTime else { return }
+        let ranks = try postings.select(matchers)
+        guard !ranks.isEmpty else { return }
+        var failure: (any Error)?
+        deleted.withLock { ranges in
+            var next = ranges
+            next.add(ranks, minTime, maxTime)
+            do {
+                try next.write(files, directory)
+                ranges = next
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Whether some samples are marked as deleted.
+    package var hasDeletions: Bool { deleted.withLock { !$0.isEmpty } }
+
+    /// Checks every frame.
+    package func verify() throws { try frames.verify() }
+
+    /// All series in order, for a merge.
+    func scan() -> BlockScan { BlockScan(self, deleted: deleted.withLock { $0 }) }
+
+    /// Reads the page of series `page` (its number).
+    func seriesPage(_ page: Int) throws -> (frame: Frame, first: Int, count: Int) {
+        let entry = index.seriesPages[page]
+        let end = page + 1 < index.seriesPages.count ? Int(index.seriesPages[page + 1].first) : index.seriesCount
+        return (try frames.read(entry.frame, .series), Int(entry.first), end - Int(entry.first))
+    }
+
+    /// The number of the page that holds series `rank`.
+    func seriesPage(of rank: UInt32) -> Int {
+        var (low, high) = (0, index.seriesPages.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if index.seriesPages[middle].first <= rank { low = middle + 1 } else { high = middle }
+        }
+        return low - 1
+    }
+
+    /// Appends the samples of a chunk within [`minTime`, `maxTime`] to `columns`.
+    func read(_ chunk: ChunkRef, _ minTime: Int64, _ maxTime: Int64, into columns: inout SampleColumns) throws {
+        let count = Int(chunk.count)
+        guard count > 0 else { return }
+        let timesFrame = try frames.read(chunk.timesFrame, .times)
+        let valuesFrame = try frames.read(chunk.frame, .values)
+        columns.reserve(count)
+        let start = columns.count
+        let times = columns.timestamps + start
+        var at = chunk.timesFrame
+        do throws(DecodeError) {
+            var reader = ByteReader(timesFrame.bytes, at: Int(chunk.timesOffset))
+            try PackedIntegers.read(&reader, count: count, into: times)
+            at = chunk.frame
+            var values = ByteReader(valuesFrame.bytes, at: Int(chunk.offset))
+            guard values.remaining >= Int(chunk.length) else {
+                throw DecodeError(expected: "\(chunk.length) bytes", offset: Int(chunk.offset))
+            }
+            // The bytes behind the chunk may be read ahead, so the reader keeps the rest of the frame.
+            if chunk.isHistogram {
+                let histograms = try HistogramChunk.read(&values, count: count)
+                for i in 0..<count {
+                    columns.values[start + i] = .nan
+                    if times[i] >= minTime, times[i] <= maxTime {
+                        columns.histograms.append((start + i, histograms[i]))
+                    }
+                }
+            } else {
+                try ValueChunk.read(&values, count: count, into: columns.values + start)
+            }
+        } catch { throw frames.damage(at, "\(error)") }
+        guard times[0] == chunk.minTime, times[count - 1] == chunk.maxTime else {
+            throw frames.damage(chunk.timesFrame, "the times do not begin and end as the series table says")
+        }
+        var (low, high) = (0, count)
+        if chunk.minTime < minTime { low = Self.lowerBound(times, count, minTime) }
+        if chunk.maxTime > maxTime {
+            high = maxTime == .max ? count : Self.lowerBound(times, count, maxTime + 1)
+        }
+        guard low < high else { return }
+        if low > 0 {
+            // Regions overlap: `update` moves as memmove does.
+            times.update(from: times + low, count: high - low)
+            (columns.values + start).update(from: columns.values + start + low, count: high - low)
+            if chunk.isHistogram {
+                for i in columns.histograms.indices where columns.histograms[i].index >= start {
+                    columns.histograms[i].index -= low
+                }
+            }
+        }
+        columns.count = start + high - low
+    }
+
+    private static func lowerBound(_ times: UnsafeMutablePointer<Int64>, _ count: Int, _ time: Int64) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if times[middle] < time { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

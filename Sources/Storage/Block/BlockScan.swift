@@ -1,0 +1,60 @@
+import Encoding
+import Model
+
+/// Walks through all series of a block in order of labels, a page in memory at a time.
+final class BlockScan {
+    private let block: BlockReader
+    private let deleted: DeletedRanges
+    private var page = 0
+    private var held: (frame: Frame, first: Int, count: Int)?
+    private var reader: SeriesPageReader?
+    private var next = 0
+    private var chunks: [ChunkRef] = []
+    private var rank: UInt32 = 0
+    /// The labels of the present series; nil at the end.
+    private(set) var labels: Labels?
+
+    init(_ block: BlockReader, deleted: DeletedRanges) {
+        self.block = block
+        self.deleted = deleted
+    }
+
+    /// Goes to the next series.
+    func advance() throws {
+        while held == nil || next >= held?.count ?? 0 {
+            guard page < block.index.seriesPages.count else {
+                labels = nil
+                return
+            }
+            let loaded = try block.seriesPage(page)
+            held = loaded
+            next = 0
+            page += 1
+            do throws(DecodeError) {
+                reader = try SeriesPageReader(loaded.frame.bytes, count: loaded.count)
+            } catch { throw damage(error) }
+        }
+        do throws(DecodeError) {
+            guard let entry = try reader?.read(next), let first = held?.first else { return }
+            chunks.removeAll(keepingCapacity: true)
+            try SeriesPageReader.chunks(entry, baseTime: block.index.baseTime) { chunks.append($0) }
+            rank = UInt32(truncatingIfNeeded: first + next)
+        } catch { throw damage(error) }
+        next += 1
+        labels = Labels(packed: reader?.labels ?? [])
+    }
+
+    private func damage(_ error: DecodeError) -> BlockError {
+        block.frames.damage(block.index.seriesPages[page - 1].frame, "\(error)")
+    }
+
+    /// Replaces `columns` by the samples of the present series that are not deleted.
+    func read(into columns: inout SampleColumns) throws {
+        columns.removeAll()
+        for chunk in chunks { try block.read(chunk, .min, .max, into: &columns) }
+        if !deleted.isEmpty {
+            let ranges = deleted.ranges(rank)
+            if !ranges.isEmpty { _ = columns.remove(ranges, from: 0) }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import Encoding
+import Model
+
+/// Series of one block that match a request.
+package final class BlockSeriesSet: SeriesSet {
+    private let block: BlockReader
+    private let request: SelectRequest
+    private let ranks: [UInt32]
+    private let labelSets: [Labels]
+    private let chunks: [ChunkRef]
+    /// The end of each series' chunks in `chunks`.
+    private let ends: [Int]
+    private let deleted: DeletedRanges
+
+    init(_ block: BlockReader, _ wanted: PostingRuns, _ request: SelectRequest, deleted: DeletedRanges) throws {
+        self.block = block
+        self.request = request
+        self.deleted = deleted
+        var (ranks, labelSets, chunks, ends): ([UInt32], [Labels], [ChunkRef], [Int]) = ([], [], [], [])
+        let expected = request.limit > 0 ? min(wanted.count, request.limit) : wanted.count
+        ranks.reserveCapacity(expected)
+        labelSets.reserveCapacity(expected)
+        ends.reserveCapacity(expected)
+        var page = -1
+        var held: (frame: Frame, first: Int, count: Int)?
+        var reader: SeriesPageReader?
+        outer: for run in wanted.runs {
+            for rank in run {
+                if request.limit > 0, ranks.count >= request.limit { break outer }
+                var number = page
+                if let held, Int(rank) < held.first + held.count {} else { number = block.seriesPage(of: rank) }
+                guard number >= 0 else { break outer }
+                do {
+                    if number != page {
+                        let next = try block.seriesPage(number)
+                        held = next
+                        reader = try SeriesPageReader(next.frame.bytes, count: next.count)
+                        page = number
+                    }
+                    guard let first = held?.first, let entry = try reader?.read(Int(rank) - first) else { continue }
+                    let start = chunks.count
+                    try SeriesPageReader.chunks(entry, baseTime: block.index.baseTime) { chunk in
+                        if chunk.minTime <= request.maxTime, chunk.maxTime >= request.minTime { chunks.append(chunk) }
+                    }
+                    guard chunks.count > start else { continue }
+                    // With deletions the newest chunk may be empty.
+                    if request.newestOnly, deleted.isEmpty, chunks.count > start + 1 {
+                        chunks.removeSubrange(start..<(chunks.count - 1))
+                    }
+                } catch let error as DecodeError {
+                    throw block.frames.damage(block.index.seriesPages[max(number, 0)].frame, "\(error)")
+                }
+                ranks.append(rank)
+                labelSets.append(Labels(packed: reader?.labels ?? []))
+                ends.append(chunks.count)
+            }
+        }
+        withExtendedLifetime(held) {}
+        self.ranks = ranks
+        self.labelSets = labelSets
+        self.chunks = chunks
+        self.ends = ends
+    }
+
+    package var count: Int { ranks.count }
+
+    package func labels(_ index: Int) -> Labels { labelSets[index] }
+
+    /// The chunks of a series within the wanted time.
+    package func chunks(_ index: Int) -> ArraySlice<ChunkRef> {
+        chunks[(index > 0 ? ends[index - 1] : 0)..<ends[index]]
+    }
+
+    package func read(_ index: Int, into columns: inout SampleColumns) throws {
+        columns.removeAll()
+        try append(index, to: &columns)
+    }
+
+    /// Appends the samples of series `index` within the wanted time to what `columns` holds.
+    ///
+    /// The key of times is combined: columns built alike have the same key if their times are the same.
+    package func append(_ index: Int, to columns: inout SampleColumns) throws {
+        let ranges = deleted.isEmpty ? [] : deleted.ranges(ranks[index])
+        var key = columns.count == 0 ? 0 : columns.timestampKey
+        let isKeyed = columns.count == 0 || key != 0
+        let start = columns.count
+        for chunk in chunks(index) {
+            try block.read(chunk, request.minTime, request.maxTime, into: &columns)
+            key = Self.mix(key, block.frames.identity, chunk)
+        }
+        if !ranges.isEmpty { key = columns.remove(ranges, from: start) ? 0 : key }
+        columns.timestampKey = isKeyed ? key : 0
+    }
+
+    private static func mix(_ key: UInt64, _ block: UInt64, _ chunk: ChunkRef) -> UInt64 {
+        var z = key &* 0x9E37_79B9_7F4A_7C15 &+ block
+        for part in [
+            UInt64(chunk.timesFrame) << 32 | UInt64(chunk.timesOffset), UInt64(UInt32(bitPattern: chunk.count)),
+        ] {
+            z = (z ^ part) &* 0xBF58_476D_1CE4_E5B9
+            z ^= z >> 29
+        }
+        return z | 1
+    }
+}
+
+extension SampleColumns {
+    /// Removes the samples within `ranges` from position `start` on; whether there were any.
+    mutating func remove(_ ranges: [(minTime: Int64, maxTime: Int64)], from start: Int) -> Bool {
+        var kept = start
+        var histogram = histograms.firstIndex { $0.index >= start } ?? histograms.count
+        var keptHistograms = histogram
+        for i in start..<count {
+            let time = timestamps[i]
+            let isHistogram = histogram < histograms.count && histograms[histogram].index == i
+            if !ranges.contains(where: { $0.minTime <= time && time <= $0.maxTime }) {
+                timestamps[kept] = time
+                values[kept] = values[i]
+                if isHistogram {
+                    histograms[keptHistograms] = (kept, histograms[histogram].histogram)
+                    keptHistograms += 1
+                }
+                kept += 1
+            }
+            if isHistogram { histogram += 1 }
+        }
+        let removed = kept < count
+        histograms.removeLast(histograms.count - keptHistograms)
+        count = kept
+        return removed
+    }
+}

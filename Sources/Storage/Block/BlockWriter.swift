@@ -1,0 +1,341 @@
+import Encoding
+import Model
+import Platform
+
+/// Writes one block: series in order of their labels, each with its samples in order of time.
+///
+/// Memory is a few frames, the distinct labels and the posting lists. The block appears under its name only when
+/// everything is on the disk: it is written to `ID.tmp`, synced and renamed. Not for several threads at once.
+package final class BlockWriter {
+    package struct Options: Sendable {
+        /// zstd level: 1 for fresh blocks, 3 for merged ones.
+        package var compression: Int32 = 1
+        /// Encode values with Gorilla's XOR code only.
+        package var xorOnly = false
+        /// See ``BlockMeta``.
+        package var level = 1
+        package var sources: [String] = []
+        /// The first time that the block may hold, ms; times are stored relative to it.
+        package var baseTime: Int64 = 0
+
+        package init() {}
+    }
+
+    private let files: any FileSystem
+    private let parent: String
+    private let temporary: String
+    private let options: Options
+    private let data: any File
+    private let frames: FrameWriter
+    private var encoder: ChunkEncoder
+    private var pages = SeriesPages()
+    private var postings = SymbolPostings()
+    private var payloads = PayloadCache()
+    private var runs = PayloadCache()
+    private var payload: [UInt8] = []
+    private var chunks: [ChunkRef] = []
+    private var last: Labels?
+    private var isDone = false
+    /// What is known of the block so far.
+    package private(set) var meta: BlockMeta
+
+    /// Begins a block `id` in the directory `parent`.
+    package init(_ files: any FileSystem, parent: String, id: String, options: Options) throws {
+        self.files = files
+        self.parent = parent
+        self.options = options
+        temporary = "\(parent)/\(id).tmp"
+        encoder = ChunkEncoder(xorOnly: options.xorOnly)
+        meta = BlockMeta(
+            id: id, minTime: .max, maxTime: .min, level: options.level,
+            sources: options.sources.isEmpty ? [id] : options.sources)
+        try files.removeAll(temporary)
+        try files.createDirectory(temporary)
+        data = try files.open(temporary + "/data", .create)
+        frames = try FrameWriter(data, level: options.compression)
+    }
+
+    deinit { if !isDone { abandon() } }
+
+    /// Bytes of samples and labels written so far.
+    package var size: Int { frames.size }
+
+    /// Appends a series with all its samples; one without samples is left out.
+    ///
+    /// - Throws: ``BlockError`` if labels or times are not in ascending order.
+    package func add(_ labels: Labels, _ columns: borrowing SampleColumns) throws {
+        guard columns.count > 0 else { return }
+        if let last, Labels.compare(last, labels) >= 0 {
+            throw misuse("series \(labels) is not behind \(last)")
+        }
+        let times = UnsafeBufferPointer(start: UnsafePointer(columns.timestamps), count: columns.count)
+        for i in 1..<max(times.count, 1) where times[i] <= times[i - 1] {
+            throw misuse("series \(labels) has time \(times[i]) behind \(times[i - 1])")
+        }
+        guard meta.seriesCount < Int(UInt32.max) else { throw misuse("more than \(UInt32.max) series") }
+        chunks.removeAll(keepingCapacity: true)
+        var start = 0
+        var histogram = 0
+        while start < times.count {
+            let end = chunkEnd(times, start, columns.histograms, &histogram)
+            try addChunk(columns, start..<end)
+            start = end
+        }
+        let rank = UInt32(meta.seriesCount)
+        pages.append(labels, chunks, baseTime: options.baseTime)
+        postings.add(labels, rank: rank)
+        last = labels
+        meta.seriesCount += 1
+        meta.chunkCount += chunks.count
+        meta.sampleCount += times.count
+        meta.minTime = min(meta.minTime, times[0])
+        meta.maxTime = max(meta.maxTime, times[times.count - 1])
+        if pages.isFull { try pages.flush(to: frames, next: rank + 1) }
+    }
+
+    /// Where the chunk that begins at `start` ends: at a window's end, at most so many samples, of one type.
+    private func chunkEnd(
+        _ times: UnsafeBufferPointer<Int64>, _ start: Int,
+        _ histograms: [(index: Int, histogram: FloatHistogram)], _ next: inout Int
+    ) -> Int {
+        let window = BlockFormat.chunkWindow
+        let rest = times[start] % window
+        let (limit, overflow) = times[start].addingReportingOverflow(window - (rest < 0 ? rest + window : rest))
+        var end = min(start + BlockFormat.maxChunkSamples, times.count)
+        if !overflow, times[end - 1] >= limit {
+            var (low, high) = (start, end)
+            while low < high {
+                let middle = (low + high) / 2
+                if times[middle] < limit { low = middle + 1 } else { high = middle }
+            }
+            end = low
+        }
+        guard next < histograms.count else { return end }
+        if histograms[next].index > start { return min(end, histograms[next].index) }
+        var at = start
+        while at < end, next < histograms.count, histograms[next].index == at {
+            at += 1
+            next += 1
+        }
+        return max(at, start + 1)
+    }
+
+    private func addChunk(_ columns: borrowing SampleColumns, _ range: Range<Int>) throws {
+        let times = UnsafeBufferPointer(start: UnsafePointer(columns.timestamps) + range.lowerBound, count: range.count)
+        payload.removeAll(keepingCapacity: true)
+        PackedIntegers(planning: times).write(times, to: &payload)
+        let run = try store(.times, &runs)
+        payload.removeAll(keepingCapacity: true)
+        let first = columns.histograms.isEmpty ? nil : Self.position(columns.histograms, range.lowerBound)
+        if let first {
+            HistogramChunk.write(columns.histograms[first..<(first + range.count)].map(\.histogram), to: &payload)
+        } else {
+            encoder.encode(
+                UnsafeBufferPointer(start: UnsafePointer(columns.values) + range.lowerBound, count: range.count),
+                to: &payload)
+        }
+        let place = try store(.values, &payloads)
+        chunks.append(
+            ChunkRef(
+                minTime: times[0], maxTime: times[times.count - 1], count: Int32(range.count),
+                isHistogram: first != nil, frame: place.frame, offset: place.offset,
+                length: UInt32(truncatingIfNeeded: payload.count), timesFrame: run.frame, timesOffset: run.offset))
+    }
+
+    /// The place in `histograms` of the sample `index`, if it is one.
+    private static func position(_ histograms: [(index: Int, histogram: FloatHistogram)], _ index: Int) -> Int? {
+        var (low, high) = (0, histograms.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if histograms[middle].index < index { low = middle + 1 } else { high = middle }
+        }
+        return low < histograms.count && histograms[low].index == index ? low : nil
+    }
+
+    /// Appends `payload` to the frame of `kind`, unless the same bytes were stored before.
+    private func store(
+        _ kind: BlockFormat.FrameKind, _ cache: inout PayloadCache
+    ) throws -> (frame: UInt32, offset: UInt32) {
+        // A reference costs more than a short payload.
+        guard payload.count >= 12 else { return try write(kind) }
+        let key = payload.withUnsafeBytes { PayloadCache.key($0) }
+        if let known = cache.find(key) { return known }
+        let place = try write(kind)
+        cache.insert(key, place)
+        return place
+    }
+
+    private func write(_ kind: BlockFormat.FrameKind) throws -> (frame: UInt32, offset: UInt32) {
+        let place = frames.place(kind)
+        try frames.append(kind) { $0 += payload }
+        return place
+    }
+
+    /// Completes the block and gives it its name; nil, and no block, if there was no sample.
+    package func finish() throws -> BlockMeta? {
+        guard meta.sampleCount > 0 else {
+            abandon()
+            return nil
+        }
+        try pages.flush(to: frames, next: UInt32(meta.seriesCount))
+        try frames.flush(.values)
+        try frames.flush(.times)
+        let symbols = try writeSymbols()
+        try data.syncData()
+        data.close()
+        let index = try files.open(temporary + "/index", .create)
+        defer { index.close() }
+        try index.write(indexBytes(symbols))
+        try index.syncData()
+        let description = try files.open(temporary + "/meta.json", .create)
+        defer { description.close() }
+        try description.write(meta.json())
+        try description.syncData()
+        try files.syncDirectory(temporary)
+        try files.rename(temporary, to: "\(parent)/\(meta.id)")
+        isDone = true
+        try files.syncDirectory(parent)
+        return meta
+    }
+
+    /// Removes what was written so far.
+    package func abandon() {
+        isDone = true
+        data.close()
+        // What cannot be removed now is removed at the next start.
+        try? files.removeAll(temporary)
+    }
+
+    /// Writes the pages of labels with their posting lists; returns the page table.
+    private func writeSymbols() throws -> [UInt8] {
+        var table: [UInt8] = []
+        var pageCount = 0
+        var page: [UInt8] = []
+        var before: (name: Int, value: ArraySlice<UInt8>) = (-1, [])
+        let frames = frames
+        func flush() throws {
+            guard !page.isEmpty else { return }
+            let content = page
+            try frames.append(.symbols) { $0 += content }
+            try frames.flush(.symbols)
+            page.removeAll(keepingCapacity: true)
+        }
+        try postings.forEach { name, value, count, list in
+            if page.count >= BlockFormat.frameSize { try flush() }
+            if page.isEmpty {
+                before = (-1, [])
+                table.appendVarint(UInt64(frames.place(.symbols).frame))
+                table.appendVarint(name)
+                table.appendSized(value)
+                pageCount += 1
+            }
+            var shared = 0
+            if before.name == name {
+                while shared < min(value.count, before.value.count),
+                    value[value.startIndex + shared] == before.value[before.value.startIndex + shared]
+                { shared += 1 }
+            }
+            page.appendVarint(name)
+            page.appendVarint(shared)
+            page.appendSized(value.dropFirst(shared))
+            page.appendVarint(count)
+            if list.count > BlockFormat.inlinePostings {
+                let place = frames.place(.postings)
+                try frames.append(.postings) { $0 += list }
+                page.appendVarint(list.count << 1 | 1)
+                page.appendVarint(UInt64(place.frame))
+                page.appendVarint(UInt64(place.offset))
+            } else {
+                page.appendVarint(list.count << 1)
+                page += list
+            }
+            before = (name, value)
+        }
+        try flush()
+        try frames.flush(.postings)
+        var result: [UInt8] = []
+        result.appendVarint(pageCount)
+        return result + table
+    }
+
+    private func indexBytes(_ symbols: [UInt8]) -> [UInt8] {
+        var out = BlockFormat.fileHeader(BlockFormat.indexMagic)
+        var contents: [UInt8] = []
+        var sections = 0
+        func section(_ kind: BlockFormat.Section, _ bytes: [UInt8]) {
+            while out.count % 8 != 0 { out.append(0) }
+            contents.appendLittle(kind.rawValue)
+            contents.appendLittle(CRC32C.hash(bytes))
+            contents.appendLittle(UInt64(out.count))
+            contents.appendLittle(UInt64(bytes.count))
+            out += bytes
+            sections += 1
+        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(frames.table.count * 16)
+        for frame in frames.table {
+            bytes.appendLittle(frame.offset)
+            bytes.appendLittle(frame.stored)
+            bytes.appendLittle(frame.raw)
+        }
+        section(.frames, bytes)
+        bytes = []
+        for page in pages.pages {
+            bytes.appendLittle(page.frame)
+            bytes.appendLittle(page.first)
+        }
+        section(.seriesPages, bytes)
+        bytes = []
+        bytes.appendVarint(postings.names.count)
+        for id in postings.sortedNames { bytes.appendSized(postings.names[id]) }
+        section(.labelNames, bytes)
+        section(.symbolPages, symbols)
+        bytes = []
+        for value in [
+            Int64(meta.seriesCount), Int64(meta.chunkCount), Int64(meta.sampleCount), meta.minTime, meta.maxTime,
+            options.baseTime,
+        ] { bytes.appendLittle(UInt64(bitPattern: value)) }
+        section(.stats, bytes)
+        while out.count % 8 != 0 { out.append(0) }
+        let start = out.count
+        out += contents
+        out.appendLittle(UInt64(start))
+        out.appendLittle(UInt32(sections))
+        out.appendLittle(CRC32C.hash(contents))
+        return out + BlockFormat.indexEnd
+    }
+
+    private func misuse(_ reason: String) -> BlockError {
+        BlockError(file: temporary, section: "series", offset: meta.seriesCount, reason: reason)
+    }
+}
+
+/// Remembers where byte strings were stored, by a 128-bit hash; a bounded number of them.
+struct PayloadCache {
+    struct Key: Hashable {
+        var low: UInt64
+        var high: UInt64
+    }
+
+    private struct Slot {
+        var key = Key(low: 0, high: 0)
+        var frame: UInt32 = 0
+        var offset: UInt32 = 0
+    }
+
+    private var slots = [Slot](repeating: Slot(), count: 1 << 14)
+
+    static func key(_ bytes: UnsafeRawBufferPointer) -> Key {
+        Key(low: XXHash64.hash(bytes), high: XXHash64.hash(bytes, seed: 0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    func find(_ key: Key) -> (frame: UInt32, offset: UInt32)? {
+        let slot = slots[Int(truncatingIfNeeded: key.low & UInt64(slots.count - 1))]
+        return slot.key == key ? (slot.frame, slot.offset) : nil
+    }
+
+    mutating func insert(_ key: Key, _ place: (frame: UInt32, offset: UInt32)) {
+        slots[Int(truncatingIfNeeded: key.low & UInt64(slots.count - 1))] = Slot(
+            key: key, frame: place.frame, offset: place.offset)
+    }
+}

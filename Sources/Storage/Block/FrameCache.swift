@@ -1,0 +1,126 @@
+import Encoding
+import Synchronization
+
+/// A frame of a block in its decompressed form.
+final class Frame: Sendable {
+    // SAFETY: filled before the object is handed out, then never written; freed by `deinit`.
+    nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    deinit { bytes.deallocate() }
+}
+
+/// Decompressed frames of all blocks, those that were used lately; safe to use from many threads.
+///
+/// Replaces by the clock algorithm (Corbató, 1968): a frame is given up when the hand finds it unused since last time.
+package final class FrameCache: Sendable {
+    struct Key: Hashable {
+        /// Different for every reader that was ever opened.
+        var block: UInt64
+        var frame: UInt32
+    }
+
+    private struct Slot {
+        var key: Key
+        var frame: Frame?
+        var isUsed: Bool
+    }
+
+    private struct State {
+        var slots: [Slot] = []
+        var positions: [Key: Int] = [:]
+        var free: [Int] = []
+        var hand = 0
+        var size = 0
+        var hits = 0
+        var misses = 0
+    }
+
+    private let capacity: Int
+    private let state = Mutex(State())
+    private let decompressors = Mutex<[Decompressor]>([])
+    private static let nextBlock = Atomic<UInt64>(1)
+
+    // SAFETY: taken out of the pool by one thread, which puts it back when it is done.
+    private struct Decompressor: @unchecked Sendable {
+        let context: ZstdDecompressor
+    }
+
+    /// Makes a cache of about `capacity` bytes.
+    package init(capacity: Int = 64 << 20) { self.capacity = capacity }
+
+    /// A number that no other reader has.
+    static func newBlockNumber() -> UInt64 { nextBlock.wrappingAdd(1, ordering: .relaxed).oldValue }
+
+    /// Bytes held, and how often a frame was found or not.
+    package var statistics: (bytes: Int, hits: Int, misses: Int) {
+        state.withLock { ($0.size, $0.hits, $0.misses) }
+    }
+
+    func find(_ key: Key) -> Frame? {
+        state.withLock { state in
+            guard let position = state.positions[key] else {
+                state.misses &+= 1
+                return nil
+            }
+            state.hits &+= 1
+            state.slots[position].isUsed = true
+            return state.slots[position].frame
+        }
+    }
+
+    func insert(_ key: Key, _ frame: Frame) {
+        var dropped: [Frame] = []
+        state.withLock { state in
+            guard state.positions[key] == nil else { return }
+            state.size += frame.bytes.count
+            while state.size > capacity, !state.positions.isEmpty {
+                state.hand = state.hand + 1 < state.slots.count ? state.hand + 1 : 0
+                let slot = state.slots[state.hand]
+                guard let old = slot.frame else { continue }
+                if slot.isUsed {
+                    state.slots[state.hand].isUsed = false
+                } else {
+                    Self.drop(&state, state.hand)
+                    dropped.append(old)
+                }
+            }
+            let slot = Slot(key: key, frame: frame, isUsed: true)
+            if let position = state.free.popLast() {
+                state.slots[position] = slot
+                state.positions[key] = position
+            } else {
+                state.positions[key] = state.slots.count
+                state.slots.append(slot)
+            }
+        }
+    }
+
+    private static func drop(_ state: inout State, _ position: Int) {
+        state.size -= state.slots[position].frame?.bytes.count ?? 0
+        state.positions[state.slots[position].key] = nil
+        state.slots[position].frame = nil
+        state.free.append(position)
+    }
+
+    /// Forgets the frames of a block.
+    func remove(block: UInt64) {
+        state.withLock { state in
+            for position in state.slots.indices
+            where state.slots[position].frame != nil && state.slots[position].key.block == block {
+                Self.drop(&state, position)
+            }
+        }
+    }
+
+    func decompress(_ bytes: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer)
+        throws(CompressionError)
+    {
+        let taken = decompressors.withLock { $0.popLast() }
+        let decompressor: Decompressor
+        if let taken { decompressor = taken } else { decompressor = Decompressor(context: try ZstdDecompressor()) }
+        defer { decompressors.withLock { $0.append(decompressor) } }
+        try decompressor.context.decompress(bytes, into: target)
+    }
+}

@@ -1,0 +1,93 @@
+import Encoding
+import Platform
+
+/// Writes the data file of a block: frames of several kinds, each filled on its own.
+final class FrameWriter {
+    /// A frame that is being filled.
+    private struct Pending {
+        var id: UInt32
+        var bytes: [UInt8] = []
+    }
+
+    private let file: any File
+    private let compressor: ZstdCompressor
+    private let level: Int32
+    private var pending: [BlockFormat.FrameKind: Pending] = [:]
+    /// Offset, stored size and raw size of each frame, by id.
+    private(set) var table: [(offset: UInt64, stored: UInt32, raw: UInt32)] = []
+    private var out: [UInt8] = []
+    private var position = BlockFormat.headerSize
+
+    init(_ file: any File, level: Int32) throws {
+        self.file = file
+        self.level = level
+        compressor = try ZstdCompressor()
+        try file.write(BlockFormat.fileHeader(BlockFormat.dataMagic))
+    }
+
+    /// Bytes written so far.
+    var size: Int { position }
+
+    /// Where the next bytes of `kind` will be.
+    func place(_ kind: BlockFormat.FrameKind) -> (frame: UInt32, offset: UInt32) {
+        if let current = pending[kind] { return (current.id, UInt32(truncatingIfNeeded: current.bytes.count)) }
+        let id = UInt32(truncatingIfNeeded: table.count)
+        table.append((0, 0, 0))
+        pending[kind] = Pending(id: id)
+        return (id, 0)
+    }
+
+    /// Lets `body` append to the frame of `kind`, and writes the frame if it is full.
+    func append(_ kind: BlockFormat.FrameKind, _ body: (inout [UInt8]) -> Void) throws {
+        _ = place(kind)
+        body(&pending[kind, default: Pending(id: 0)].bytes)
+        if pending[kind]?.bytes.count ?? 0 >= BlockFormat.frameSize { try flush(kind) }
+    }
+
+    /// Bytes in the frame of `kind` that is being filled.
+    func filled(_ kind: BlockFormat.FrameKind) -> Int { pending[kind]?.bytes.count ?? 0 }
+
+    /// Writes the frame of `kind`, if one was begun.
+    func flush(_ kind: BlockFormat.FrameKind) throws {
+        guard let frame = pending.removeValue(forKey: kind) else { return }
+        out.removeAll(keepingCapacity: true)
+        out.appendLittle(BlockFormat.frameMagic)
+        out.append(kind.rawValue)
+        out.append(1)
+        out.appendLittle(0 as UInt16)
+        out.appendLittle(UInt32(truncatingIfNeeded: frame.bytes.count))
+        out.appendLittle(0 as UInt32)
+        out.appendLittle(0 as UInt32)
+        let result = frame.bytes.withUnsafeBytes { bytes -> CompressionError? in
+            do throws(CompressionError) {
+                try compressor.compress(bytes, level: level, to: &out)
+                return nil
+            } catch { return error }
+        }
+        if let result { throw result }
+        if out.count - BlockFormat.frameHeaderSize >= frame.bytes.count {
+            out.removeLast(out.count - BlockFormat.frameHeaderSize)
+            out += frame.bytes
+            out[5] = 0
+        }
+        let stored = UInt32(truncatingIfNeeded: out.count - BlockFormat.frameHeaderSize)
+        FrameWriter.put(stored, at: 12, in: &out)
+        FrameWriter.put(FrameWriter.checksum(out), at: 16, in: &out)
+        try file.write(out)
+        table[Int(frame.id)] = (UInt64(position), stored, UInt32(truncatingIfNeeded: frame.bytes.count))
+        position += out.count
+    }
+
+    /// The checksum of a frame: its header without the checksum, and its stored bytes.
+    static func checksum(_ frame: [UInt8]) -> UInt32 { frame.withUnsafeBytes { checksum($0) } }
+
+    static func checksum(_ frame: UnsafeRawBufferPointer) -> UInt32 {
+        guard frame.count >= BlockFormat.frameHeaderSize else { return 0 }
+        let head = CRC32C.hash(UnsafeRawBufferPointer(rebasing: frame[..<16]))
+        return CRC32C.hash(UnsafeRawBufferPointer(rebasing: frame[BlockFormat.frameHeaderSize...]), after: head)
+    }
+
+    private static func put(_ value: UInt32, at offset: Int, in bytes: inout [UInt8]) {
+        for i in 0..<4 { bytes[offset + i] = UInt8(truncatingIfNeeded: value >> UInt32(8 * i)) }
+    }
+}

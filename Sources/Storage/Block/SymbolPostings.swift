@@ -1,0 +1,202 @@
+import Encoding
+import Model
+
+/// Collects, while a block is written, which series have which label.
+///
+/// Flat arrays without an object per label: an entry, its text and its posting list in nodes of 16 bytes.
+struct SymbolPostings {
+    private struct Entry {
+        var name: UInt32
+        var textOffset: UInt32
+        var textSize: UInt32
+        /// The run that is being extended.
+        var start: UInt32
+        var end: UInt32
+        /// The end of the last run that was written out.
+        var written: UInt32
+        var count: UInt32
+        var head: UInt32
+        var tail: UInt32
+        /// Bytes in the list.
+        var size: UInt32
+    }
+
+    private(set) var names: [[UInt8]] = []
+    private var nameIDs: [[UInt8]: UInt32] = [:]
+    private var entries: [Entry] = []
+    private var text: [UInt8] = []
+    /// Entry number + 1, 0 if free.
+    private var slots = [UInt32](repeating: 0, count: 1024)
+    private var nodes: [UInt8] = []
+    private static let payload: UInt32 = 12
+    /// The entries of the labels of the series before.
+    private var previous: [UInt32] = []
+    private var previousLabels: [UInt8] = []
+
+    /// The number of distinct labels.
+    var count: Int { entries.count }
+
+    /// Notes the labels of the series of `rank`; ranks come in ascending order.
+    mutating func add(_ labels: Labels, rank: UInt32) {
+        var mine: [UInt32] = []
+        mine.reserveCapacity(previous.count + 2)
+        labels.bytes.withUnsafeBufferPointer { bytes in
+            previousLabels.withUnsafeBufferPointer { before in
+                var (cursor, last) = (Labels.Cursor(bytes), Labels.Cursor(before))
+                var other = last.next()
+                var position = 0
+                while let (name, value) = cursor.next() {
+                    var known: UInt32?
+                    while let (otherName, otherValue) = other {
+                        let order = Labels.compare(otherName, name)
+                        if order > 0 { break }
+                        if order == 0, Labels.equal(otherValue, value), position < previous.count {
+                            known = previous[position]
+                        }
+                        other = last.next()
+                        position += 1
+                        if order == 0 { break }
+                    }
+                    let entry = known ?? find(name, value)
+                    mine.append(entry)
+                }
+            }
+        }
+        for entry in mine { extend(Int(entry), rank) }
+        previous = mine
+        previousLabels = labels.bytes
+    }
+
+    private mutating func find(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> UInt32 {
+        let nameBytes = Array(name)
+        let nameID: UInt32
+        if let known = nameIDs[nameBytes] {
+            nameID = known
+        } else {
+            nameID = UInt32(truncatingIfNeeded: names.count)
+            names.append(nameBytes)
+            nameIDs[nameBytes] = nameID
+        }
+        if (entries.count + 1) * 4 > slots.count * 3 { grow() }
+        var slot = hash(nameID, UnsafeRawBufferPointer(value)) & (slots.count - 1)
+        while slots[slot] != 0 {
+            let entry = entries[Int(slots[slot]) - 1]
+            if entry.name == nameID, Int(entry.textSize) == value.count,
+                text[Int(entry.textOffset)..<Int(entry.textOffset) + value.count].elementsEqual(value)
+            {
+                return slots[slot] - 1
+            }
+            slot = (slot + 1) & (slots.count - 1)
+        }
+        entries.append(
+            Entry(
+                name: nameID, textOffset: UInt32(truncatingIfNeeded: text.count),
+                textSize: UInt32(truncatingIfNeeded: value.count), start: 0, end: 0, written: 0, count: 0, head: 0,
+                tail: 0, size: 0))
+        text.append(contentsOf: value)
+        slots[slot] = UInt32(truncatingIfNeeded: entries.count)
+        return UInt32(truncatingIfNeeded: entries.count - 1)
+    }
+
+    private func hash(_ name: UInt32, _ value: UnsafeRawBufferPointer) -> Int {
+        Int(truncatingIfNeeded: XXHash64.hash(value, seed: UInt64(name)) & UInt64(Int.max))
+    }
+
+    private mutating func grow() {
+        slots = [UInt32](repeating: 0, count: slots.count * 2)
+        for i in entries.indices {
+            let entry = entries[i]
+            let value = text[Int(entry.textOffset)..<Int(entry.textOffset + entry.textSize)]
+            var slot = value.withUnsafeBytes { hash(entry.name, $0) } & (slots.count - 1)
+            while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
+            slots[slot] = UInt32(truncatingIfNeeded: i + 1)
+        }
+    }
+
+    private mutating func extend(_ index: Int, _ rank: UInt32) {
+        entries[index].count += 1
+        if entries[index].end == rank, entries[index].end > entries[index].start {
+            entries[index].end = rank + 1
+            return
+        }
+        writeRun(index)
+        entries[index].start = rank
+        entries[index].end = rank + 1
+    }
+
+    private mutating func writeRun(_ index: Int) {
+        let entry = entries[index]
+        guard entry.end > entry.start else { return }
+        let length = entry.end - entry.start
+        put(index, UInt64(entry.start - entry.written) << 1 | (length > 1 ? 1 : 0))
+        if length > 1 { put(index, UInt64(length - 2)) }
+        entries[index].written = entry.end
+        entries[index].start = entry.end
+    }
+
+    private mutating func put(_ index: Int, _ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            putByte(index, UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        putByte(index, UInt8(truncatingIfNeeded: rest))
+    }
+
+    private mutating func putByte(_ index: Int, _ byte: UInt8) {
+        let used = entries[index].size % Self.payload
+        if used == 0 {
+            let node = UInt32(truncatingIfNeeded: nodes.count / 16)
+            nodes.append(contentsOf: repeatElement(0, count: 16))
+            if entries[index].size == 0 {
+                entries[index].head = node
+            } else {
+                let link = Int(entries[index].tail) * 16
+                for i in 0..<4 { nodes[link + i] = UInt8(truncatingIfNeeded: node >> UInt32(8 * i)) }
+            }
+            entries[index].tail = node
+        }
+        nodes[Int(entries[index].tail) * 16 + 4 + Int(used)] = byte
+        entries[index].size += 1
+    }
+
+    /// Calls `body` for each label, ordered by name and value.
+    ///
+    /// The arguments are the rank of the name, the value, the number of series and the posting list.
+    mutating func forEach(_ body: (Int, ArraySlice<UInt8>, Int, [UInt8]) throws -> Void) rethrows {
+        for index in entries.indices { writeRun(index) }
+        var rank = [Int](repeating: 0, count: names.count)
+        for (position, id) in sortedNames.enumerated() { rank[id] = position }
+        let order = entries.indices.sorted { a, b in
+            let (x, y) = (entries[a], entries[b])
+            if x.name != y.name { return rank[Int(x.name)] < rank[Int(y.name)] }
+            return value(x).lexicographicallyPrecedes(value(y))
+        }
+        for index in order {
+            let entry = entries[index]
+            try body(rank[Int(entry.name)], value(entry), Int(entry.count), list(entry))
+        }
+    }
+
+    /// Numbers of the names in bytewise order.
+    var sortedNames: [Int] { names.indices.sorted { names[$0].lexicographicallyPrecedes(names[$1]) } }
+
+    private func value(_ entry: Entry) -> ArraySlice<UInt8> {
+        text[Int(entry.textOffset)..<Int(entry.textOffset + entry.textSize)]
+    }
+
+    private func list(_ entry: Entry) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Int(entry.size))
+        var node = entry.head
+        while bytes.count < Int(entry.size) {
+            let at = Int(node) * 16
+            let take = min(12, Int(entry.size) - bytes.count)
+            bytes += nodes[(at + 4)..<(at + 4 + take)]
+            node =
+                UInt32(nodes[at]) | UInt32(nodes[at + 1]) << 8 | UInt32(nodes[at + 2]) << 16
+                | UInt32(nodes[at + 3]) << 24
+        }
+        return bytes
+    }
+}

@@ -3,7 +3,9 @@ import Model
 import Platform
 import Synchronization
 
-/// An open block; safe to use from many threads. The files stay readable until the last reference goes.
+/// An open block.
+///
+/// Safe to use from many threads. The files stay readable until the last reference goes, even if they are removed.
 package final class BlockReader: Sendable {
     package let meta: BlockMeta
     /// The directory of the block.

@@ -1,0 +1,113 @@
+import Model
+import Platform
+
+/// Merges blocks into one: series by series, in memory for one series and a few frames.
+package enum BlockMerger {
+    /// Writes the union of `blocks` as block `id` in `parent`.
+    ///
+    /// Where several blocks hold a sample of the same series and time, the block given later wins. Deleted samples are
+    /// left out; nothing may be deleted meanwhile. The sources stay as they are; committing the change to the manifest
+    /// and removing them is the caller's.
+    ///
+    /// - Parameters:
+    ///   - minTime: Samples before it are left out.
+    ///   - isCancelled: Asked now and then; when true, the merge ends with a ``CancellationError``.
+    /// - Returns: What was written; nil if no sample was left.
+    package static func merge(
+        _ files: any FileSystem, _ blocks: [BlockReader], parent: String, id: String, xorOnly: Bool = false,
+        minTime: Int64 = .min, isCancelled: () -> Bool = { false }
+    ) throws -> BlockMeta? {
+        var options = BlockWriter.Options()
+        options.compression = 3
+        options.xorOnly = xorOnly
+        options.level = (blocks.map(\.meta.level).max() ?? 0) + 1
+        options.sources = Array(Set(blocks.flatMap(\.meta.sources))).sorted()
+        options.baseTime = blocks.map(\.minTime).min() ?? 0
+        let writer = try BlockWriter(files, parent: parent, id: id, options: options)
+        do {
+            // A cache of its own, so that queries keep theirs.
+            let cache = FrameCache(capacity: 8 << 20)
+            let sources = try blocks.map { try BlockReader(files, directory: $0.directory, cache: cache) }
+            try mergeAll(sources, into: writer, minTime, isCancelled)
+            return try writer.finish()
+        } catch {
+            writer.abandon()
+            throw error
+        }
+    }
+
+    private static func mergeAll(
+        _ blocks: [BlockReader], into writer: BlockWriter, _ minTime: Int64, _ isCancelled: () -> Bool
+    ) throws {
+        let scans = blocks.map { $0.scan() }
+        for scan in scans { try scan.advance() }
+        var merged = SampleColumns()
+        var next = SampleColumns()
+        var spare = SampleColumns()
+        var done = 0
+        while true {
+            var least: Labels?
+            for scan in scans {
+                guard let labels = scan.labels else { continue }
+                if let known = least, Labels.compare(known, labels) <= 0 { continue }
+                least = labels
+            }
+            guard let labels = least else { return }
+            done += 1
+            if done % 256 == 0, isCancelled() { throw CancellationError() }
+            merged.removeAll()
+            for scan in scans where scan.labels == labels {
+                try scan.read(into: &next)
+                if minTime > .min { _ = next.remove([(.min, minTime - 1)], from: 0) }
+                merged.merge(next, spare: &spare)
+                try scan.advance()
+            }
+            try writer.add(labels, merged)
+        }
+    }
+}
+
+extension SampleColumns {
+    /// Adds the samples of `other`, which replace those at the same times.
+    ///
+    /// - Parameter spare: Memory for the result, exchanged with that of `self`.
+    mutating func merge(_ other: borrowing SampleColumns, spare: inout SampleColumns) {
+        guard other.count > 0 else { return }
+        if count == 0 || timestamps[count - 1] < other.timestamps[0] {
+            let start = count
+            reserve(other.count)
+            (timestamps + start).update(from: other.timestamps, count: other.count)
+            (values + start).update(from: other.values, count: other.count)
+            for (index, histogram) in other.histograms { histograms.append((start + index, histogram)) }
+            count = start + other.count
+            return
+        }
+        spare.removeAll()
+        var (i, j, h, k) = (0, 0, 0, 0)
+        while i < count || j < other.count {
+            let takesOther = j < other.count && (i >= count || other.timestamps[j] <= timestamps[i])
+            if takesOther {
+                if i < count, timestamps[i] == other.timestamps[j] {
+                    if h < histograms.count, histograms[h].index == i { h += 1 }
+                    i += 1
+                }
+                if k < other.histograms.count, other.histograms[k].index == j {
+                    spare.append(other.timestamps[j], other.histograms[k].histogram)
+                    k += 1
+                } else {
+                    spare.append(other.timestamps[j], other.values[j])
+                }
+                j += 1
+            } else {
+                if h < histograms.count, histograms[h].index == i {
+                    spare.append(timestamps[i], histograms[h].histogram)
+                    h += 1
+                } else {
+                    spare.append(timestamps[i], values[i])
+                }
+                i += 1
+            }
+        }
+        swap(&self, &spare)
+    }
+}

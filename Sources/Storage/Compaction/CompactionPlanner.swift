@@ -1,0 +1,85 @@
+/// Decides which blocks are merged and which are dropped; works on descriptions only.
+package struct CompactionPlanner: Sendable {
+    /// Block lengths in ms, ascending; each a multiple of the one before.
+    package var ranges: [Int64]
+
+    /// Makes a planner of 2 h, 8 h and 24 h blocks, none longer than a tenth of `retention` (ms; 0 for no limit).
+    package init(retention: Int64 = 0) {
+        let hour: Int64 = 3_600_000
+        let cap = retention > 0 ? max(retention / 10, 2 * hour) : .max
+        ranges = [2 * hour, 8 * hour, 24 * hour].filter { $0 <= cap }
+    }
+
+    /// The blocks to be merged next, in order of time; empty if there is nothing to do.
+    ///
+    /// Overlapping blocks come first. Else the oldest window of a longer range that holds at least two blocks and is
+    /// over: a block behind its end exists, so that no more will come into it. Blocks with deletions are rewritten
+    /// alone if nothing else is to be done.
+    ///
+    /// - Parameter deletions: Names of blocks that hold deleted samples.
+    package func plan(_ blocks: [BlockMeta], deletions: Set<String> = []) -> [BlockMeta] {
+        let sorted = blocks.sorted { ($0.minTime, $0.maxTime, $0.id) < ($1.minTime, $1.maxTime, $1.id) }
+        if let overlapping = overlapping(sorted) { return overlapping }
+        guard let newest = sorted.map(\.maxTime).max() else { return [] }
+        for range in ranges.dropFirst() {
+            var at = 0
+            while at < sorted.count {
+                let start = Self.floor(sorted[at].minTime, range)
+                let (end, overflow) = start.addingReportingOverflow(range)
+                var window: [BlockMeta] = []
+                while at < sorted.count, Self.floor(sorted[at].minTime, range) == start {
+                    if overflow || sorted[at].maxTime < end { window.append(sorted[at]) }
+                    at += 1
+                }
+                if window.count > 1, !overflow, newest >= end { return window }
+            }
+        }
+        return sorted.first { deletions.contains($0.id) }.map { [$0] } ?? []
+    }
+
+    private static func floor(_ time: Int64, _ range: Int64) -> Int64 {
+        let rest = time % range
+        return (time - rest).addingReportingOverflow(rest < 0 ? -range : 0).partialValue
+    }
+
+    private func overlapping(_ sorted: [BlockMeta]) -> [BlockMeta]? {
+        var group: [BlockMeta] = []
+        var end = Int64.min
+        for block in sorted {
+            if !group.isEmpty, block.minTime <= end {
+                group.append(block)
+            } else if group.count > 1 {
+                return group
+            } else {
+                group = [block]
+            }
+            end = max(end, block.maxTime)
+        }
+        return group.count > 1 ? group : nil
+    }
+
+    /// The blocks that hold nothing newer than `now` − `retention` (ms; 0 for no limit).
+    package static func expired(_ blocks: [BlockMeta], now: Int64, retention: Int64) -> [BlockMeta] {
+        guard retention > 0 else { return [] }
+        let (limit, overflow) = now.subtractingReportingOverflow(retention)
+        return overflow ? [] : blocks.filter { $0.maxTime < limit }
+    }
+
+    /// The oldest blocks that must go so that everything fits into `limit` bytes (0 for no limit).
+    ///
+    /// - Parameters:
+    ///   - sizes: Bytes on the disk by block name.
+    ///   - other: Bytes of everything else in the data directory, and of what is about to be written.
+    package static func excess(
+        _ blocks: [BlockMeta], sizes: [String: Int], other: Int, limit: Int
+    ) -> [BlockMeta] {
+        guard limit > 0 else { return [] }
+        var total = blocks.reduce(other) { $0 &+ (sizes[$1.id] ?? 0) }
+        var result: [BlockMeta] = []
+        for block in blocks.sorted(by: { ($0.maxTime, $0.id) < ($1.maxTime, $1.id) }) where total > limit {
+            result.append(block)
+            total &-= sizes[block.id] ?? 0
+        }
+        return result
+    }
+}

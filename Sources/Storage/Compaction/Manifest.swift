@@ -1,0 +1,169 @@
+import Encoding
+import Platform
+
+/// Which blocks there are: an append-only log of changes, each whole or absent.
+///
+///     header   magic "MARTLETM", version (4 bytes), 0 (4 bytes)
+///     record   size of the payload (4 bytes), CRC-32C of the payload (4 bytes), payload
+///     payload  number of blocks added, their names (26 bytes each), number removed, their names, low-water mark of
+///              the log of samples (zigzag varint), sized note for later versions
+///
+/// A block that the manifest does not name is garbage; one that it names is complete. A torn record at the end is cut
+/// off; damage before the end is an error. Written anew when it is opened. Not for several threads at once.
+package final class Manifest {
+    /// One atomic change.
+    package struct Edit: Sendable, Hashable {
+        package var added: [String]
+        package var removed: [String]
+        /// What the caller wants to keep beside the blocks, for instance up to which time the head was cut.
+        package var mark: Int64
+
+        package init(added: [String] = [], removed: [String] = [], mark: Int64 = 0) {
+            self.added = added
+            self.removed = removed
+            self.mark = mark
+        }
+    }
+
+    private static let magic = Array("MARTLETM".utf8)
+    private let files: any FileSystem
+    private let path: String
+    private var file: any File
+    /// The length of the valid part.
+    private var size: Int
+    /// Names of the blocks, in order of their names.
+    package private(set) var blocks: [String]
+    /// The mark of the newest edit.
+    package private(set) var mark: Int64
+
+    /// Opens or makes `manifest.log` in `directory`.
+    ///
+    /// - Throws: ``BlockError`` if it is damaged elsewhere than at its end.
+    package init(_ files: any FileSystem, directory: String) throws {
+        self.files = files
+        path = directory + "/manifest.log"
+        var names: Set<String> = []
+        var mark: Int64 = 0
+        if try files.exists(path) {
+            let content = try files.read(path)
+            try Self.replay(content, path) { edit in
+                names.subtract(edit.removed)
+                names.formUnion(edit.added)
+                mark = edit.mark
+            }
+        }
+        blocks = names.sorted()
+        self.mark = mark
+        let fresh = Self.header + Self.record(Edit(added: names.sorted(), mark: mark))
+        try files.replace(path, with: fresh)
+        file = try files.open(path, .append)
+        size = fresh.count
+    }
+
+    private static var header: [UInt8] {
+        var bytes = magic
+        bytes.appendLittle(BlockFormat.version)
+        bytes.appendLittle(0 as UInt32)
+        return bytes
+    }
+
+    private static func record(_ edit: Edit) -> [UInt8] {
+        var payload: [UInt8] = []
+        for names in [edit.added, edit.removed] {
+            payload.appendVarint(names.count)
+            for name in names { payload += Array(name.utf8) }
+        }
+        payload.appendZigzag(edit.mark)
+        payload.append(0)
+        var bytes: [UInt8] = []
+        bytes.appendLittle(UInt32(truncatingIfNeeded: payload.count))
+        bytes.appendLittle(CRC32C.hash(payload))
+        return bytes + payload
+    }
+
+    private static func replay(_ content: [UInt8], _ path: String, _ body: (Edit) -> Void) throws {
+        func bad(_ offset: Int, _ reason: String) -> BlockError {
+            BlockError(file: path, section: "manifest", offset: offset, reason: reason)
+        }
+        guard content.starts(with: header) else {
+            throw bad(0, "expected a martlet manifest of version \(BlockFormat.version)")
+        }
+        try content.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes, at: header.count)
+            while !reader.isAtEnd {
+                let start = reader.offset
+                do throws(DecodeError) {
+                    let (size, checksum) = (Int(try reader.u32()), try reader.u32())
+                    let payload = try reader.run(size)
+                    guard CRC32C.hash(payload) == checksum else {
+                        throw DecodeError(expected: "a matching checksum", offset: start)
+                    }
+                    var fields = ByteReader(payload)
+                    let added = try names(&fields)
+                    let removed = try names(&fields)
+                    body(Edit(added: added, removed: removed, mark: try fields.zigzag()))
+                } catch {
+                    // Only the last record can be torn: whatever was written after it would have cut it off.
+                    guard isTail(bytes, start) else { throw bad(start, "expected \(error.expected)") }
+                    return
+                }
+            }
+        }
+    }
+
+    /// Whether no whole record begins behind `offset`, so that what is there is the rest of a torn write.
+    private static func isTail(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Bool {
+        var at = offset + 1
+        while at + 8 < bytes.count {
+            var reader = ByteReader(bytes, at: at)
+            if let size = try? reader.u32(), let checksum = try? reader.u32(), size > 0,
+                let payload = try? reader.run(Int(size)), CRC32C.hash(payload) == checksum
+            {
+                return false
+            }
+            at += 1
+        }
+        return true
+    }
+
+    private static func names(_ reader: inout ByteReader) throws(DecodeError) -> [String] {
+        var names: [String] = []
+        for _ in 0..<(try reader.count(reader.remaining / 26)) {
+            let name = String(decoding: try reader.run(26), as: UTF8.self)
+            guard BlockMeta.isID(name) else { throw DecodeError(expected: "a block name", offset: reader.offset) }
+            names.append(name)
+        }
+        return names
+    }
+
+    /// Makes a change, durably: after a crash it is there, or nothing of it.
+    ///
+    /// Call it when all files of the added blocks are on the disk, and remove those of the others afterwards.
+    package func commit(_ edit: Edit) throws {
+        let bytes = Self.record(edit)
+        do {
+            try file.write(bytes)
+            try file.syncData()
+        } catch {
+            // What was written of it must not stand before the next record.
+            try? file.truncate(to: size)
+            throw error
+        }
+        size += bytes.count
+        var names = Set(blocks)
+        names.subtract(edit.removed)
+        names.formUnion(edit.added)
+        blocks = names.sorted()
+        mark = edit.mark
+    }
+
+    /// Removes from `directory` what looks like a block, whole or half written, and is in no manifest.
+    package func removeGarbage(in directory: String) throws {
+        let known = Set(blocks)
+        for name in try files.list(directory) {
+            let stem = name.utf8.count == 30 && name.hasSuffix(".tmp") ? String(name.dropLast(4)) : name
+            guard BlockMeta.isID(stem), stem != name || !known.contains(name) else { continue }
+            try files.removeAll(directory + "/" + name)
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import Model
+import Platform
+import Testing
+
+@testable import Storage
+
+@Suite struct CompactionTests {
+    @Test func `merging blocks gives the union, the later block winning`() throws {
+        for seed in UInt64(0)..<12 {
+            let directory = try TemporaryDirectory()
+            var random = SplitMix(seed)
+            var model: [Labels: [Int64: Double]] = [:]
+            var readers: [BlockReader] = []
+            let cache = FrameCache()
+            for number in 0..<3 {
+                let start = Int64(random.next() % 3) * 1_000_000 + (seed % 2 == 0 ? Int64(number) * 7_200_000 : 0)
+                let series = BlockMaking.series(
+                    seed: random.next(), metrics: 5 + number, targets: 4, samples: 100, start: start)
+                for one in series {
+                    for sample in one.samples { model[one.labels, default: [:]][sample.time] = sample.value }
+                }
+                let meta = try #require(try BlockMaking.write(series, to: directory))
+                readers.append(
+                    try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: cache))
+            }
+            let id = BlockMeta.makeID(now: 5)
+            let meta = try #require(
+                try BlockMerger.merge(directory.files, readers, parent: directory.path, id: id))
+            #expect(meta.level == 2)
+            #expect(meta.sources.count == 3)
+            let merged = try BlockReader(directory.files, directory: "\(directory.path)/\(id)", cache: cache)
+            let expected = model.map { labels, samples in
+                PlainSeries(labels: labels, samples: samples.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+            }.sorted { $0.labels < $1.labels }
+            let all = try merged.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+            BlockTests.expectEqual(try BlockTests.read(all), expected)
+        }
+    }
+
+    @Test func `merging leaves deleted samples out`() throws {
+        let directory = try TemporaryDirectory()
+        let series = BlockMaking.series(seed: 9)
+        let meta = try #require(try BlockMaking.write(series, to: directory))
+        let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())
+        try block.delete([Matcher(name: "__name__", equals: "metric_3")], minTime: .min, maxTime: .max)
+        let id = BlockMeta.makeID(now: 5)
+        _ = try BlockMerger.merge(directory.files, [block], parent: directory.path, id: id)
+        let merged = try BlockReader(directory.files, directory: "\(directory.path)/\(id)", cache: FrameCache())
+        let all = try merged.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+        BlockTests.expectEqual(try BlockTests.read(all), series.filter { $0.labels.metricName != "metric_3" })
+        #expect(!merged.hasDeletions)
+    }
+
+    private static let hour: Int64 = 3_600_000
+
+    private static func blocks(_ hours: [(Int, Int)]) -> [BlockMeta] {
+        hours.enumerated().map { number, span in
+            BlockMeta(
+                id: "B\(number)", minTime: Int64(span.0) * hour, maxTime: Int64(span.1) * hour - 1, seriesCount: 1)
+        }
+    }
+
+    @Test func `windows are merged when they are over`() {
+        let planner = CompactionPlanner()
+        func names(_ hours: [(Int, Int)], _ deletions: Set<String> = []) -> [String] {
+            planner.plan(Self.blocks(hours), deletions: deletions).map(\.id)
+        }
+        #expect(names([(0, 2), (2, 4), (4, 6)]) == [])
+        #expect(names([(0, 2), (2, 4), (4, 6), (6, 8)]) == [])
+        #expect(names([(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]) == ["B0", "B1", "B2", "B3"])
+        #expect(names([(0, 8), (8, 16), (16, 24), (24, 26)]) == ["B0", "B1", "B2"])
+        #expect(names([(0, 24), (24, 26)]) == [])
+        #expect(names([(0, 4), (2, 6), (6, 8)]) == ["B0", "B1"])
+        #expect(names([(0, 24), (24, 26)], ["B1"]) == ["B1"])
+        #expect(CompactionPlanner(retention: 24 * Self.hour).ranges == [2 * Self.hour])
+        #expect(CompactionPlanner(retention: 100 * Self.hour).ranges == [2 * Self.hour, 8 * Self.hour])
+    }
+
+    @Test func `retention drops whole blocks, oldest first`() {
+        let blocks = Self.blocks([(0, 2), (2, 4), (4, 6)])
+        let expired = CompactionPlanner.expired(blocks, now: 9 * Self.hour, retention: 6 * Self.hour)
+        #expect(expired.map(\.id) == ["B0"])
+        #expect(CompactionPlanner.expired(blocks, now: 9 * Self.hour, retention: 0).isEmpty)
+        let sizes = ["B0": 100, "B1": 100, "B2": 100]
+        #expect(CompactionPlanner.excess(blocks, sizes: sizes, other: 50, limit: 200).map(\.id) == ["B0", "B1"])
+        #expect(CompactionPlanner.excess(blocks, sizes: sizes, other: 50, limit: 350).isEmpty)
+    }
+}
+
+@Suite struct ManifestTests {
+    @Test func `keeps edits over restarts and cuts a torn end`() throws {
+        let directory = try TemporaryDirectory()
+        let ids = (0..<4).map { BlockMeta.makeID(now: Int64($0)) }
+        let manifest = try Manifest(directory.files, directory: directory.path)
+        try manifest.commit(.init(added: [ids[0], ids[1]], mark: 10))
+        try manifest.commit(.init(added: [ids[2]], removed: [ids[0], ids[1]], mark: 20))
+        let path = directory.path + "/manifest.log"
+        let content = try directory.files.read(path)
+        for size in 0...content.count {
+            try directory.files.replace(path, with: Array(content[..<size]))
+            guard size >= 16 else {
+                #expect(throws: BlockError.self) { try Manifest(directory.files, directory: directory.path) }
+                continue
+            }
+            let opened = try Manifest(directory.files, directory: directory.path)
+            let possible: [[String]] = [[], [ids[0], ids[1]], [ids[2]]]
+            #expect(possible.contains(opened.blocks))
+            if size == content.count { #expect(opened.blocks == [ids[2]] && opened.mark == 20) }
+        }
+        let opened = try Manifest(directory.files, directory: directory.path)
+        try opened.commit(.init(added: [ids[3]], mark: 30))
+        #expect(try Manifest(directory.files, directory: directory.path).blocks == [ids[2], ids[3]])
+    }
+
+    @Test func `a flipped byte is an error or costs the last record only`() throws {
+        let directory = try TemporaryDirectory()
+        let ids = (0..<3).map { BlockMeta.makeID(now: Int64($0)) }
+        let manifest = try Manifest(directory.files, directory: directory.path)
+        for id in ids { try manifest.commit(.init(added: [id])) }
+        let path = directory.path + "/manifest.log"
+        let content = try directory.files.read(path)
+        for i in content.indices {
+            var damaged = content
+            damaged[i] ^= 0x20
+            try directory.files.replace(path, with: damaged)
+            do {
+                let opened = try Manifest(directory.files, directory: directory.path)
+                #expect(opened.blocks == Array(ids.dropLast()), "byte \(i)")
+            } catch let error as BlockError { #expect(error.file == path) }
+        }
+    }
+
+    @Test func `what the manifest does not name is removed`() throws {
+        let directory = try TemporaryDirectory()
+        let ids = (0..<3).map { BlockMeta.makeID(now: Int64($0)) }
+        let manifest = try Manifest(directory.files, directory: directory.path)
+        try manifest.commit(.init(added: [ids[0]]))
+        for name in [ids[0], ids[1], ids[2] + ".tmp", "wal"] {
+            try directory.files.createDirectory("\(directory.path)/\(name)/x")
+        }
+        try manifest.removeGarbage(in: directory.path)
+        #expect(try Set(directory.files.list(directory.path)) == [ids[0], "wal", "manifest.log"])
+    }
+}

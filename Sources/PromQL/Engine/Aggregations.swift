@@ -1,0 +1,299 @@
+import Glibc
+import Model
+
+/// Finds the group of a label set: keeps or removes the named labels.
+struct Grouping {
+    private let names: [[UInt8]]
+    private let isWithout: Bool
+    private var byLabels: [Labels: Int] = [:]
+    private(set) var groups: [Labels] = []
+
+    init(_ names: [String], isWithout: Bool) {
+        self.names = (isWithout ? names + [Labels.nameLabel] : names).map { Array($0.utf8) }
+        self.isWithout = isWithout
+    }
+
+    /// The labels of the group that a series belongs to.
+    func labels(of labels: Labels) -> Labels {
+        if !isWithout, names.isEmpty { return .empty }
+        return labels.filter { name in
+            names.contains { $0.withUnsafeBufferPointer { Labels.equal($0, name) } } != isWithout
+        }
+    }
+
+    /// The number of the group, from 0 in order of first sight.
+    mutating func index(of labels: Labels) -> Int {
+        let key = self.labels(of: labels)
+        if let known = byLabels[key] { return known }
+        byLabels[key] = groups.count
+        groups.append(key)
+        return groups.count - 1
+    }
+}
+
+extension Evaluator {
+    /// Evaluates an aggregation over all steps.
+    func aggregate(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
+        switch e.op {
+        case .sum, .avg, .min, .max, .count, .group, .stddev, .stdvar: return try fold(e, grid)
+        case .quantile: return try quantile(e, grid)
+        case .topk, .bottomk, .limitk, .limitRatio: return try choose(e, grid)
+        case .countValues: return try countValues(e, grid)
+        }
+    }
+
+    /// Aggregations that fold each series into its group as it comes.
+    private func fold(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
+        var grouping = Grouping(e.grouping, isWithout: e.isWithout)
+        var folds: [GroupFold] = []
+        try stream(e.expression, grid) { labels, values, histograms in
+            let group = grouping.index(of: labels)
+            if group == folds.count {
+                try guardian.hold(grid.count)
+                folds.append(GroupFold(e.op, steps: grid.count))
+            }
+            folds[group].add(values)
+            if !histograms.isEmpty {
+                if e.op == .sum || e.op == .avg {
+                    throw QueryError.execution("not supported yet: \(e.op.rawValue) of native histograms")
+                }
+                if e.op == .count || e.op == .group {
+                    folds[group].addHistograms(values)
+                } else if values.contains(where: Column.isHistogram) {
+                    annotations.info("ignored histogram in \(e.op.rawValue) aggregation", at: e.expression.range)
+                }
+            }
+        }
+        guardian.release(folds.count * grid.count)
+        return zip(grouping.groups, folds).map { labels, fold in Column(labels: labels, values: fold.result()) }
+            .filter { !$0.isEmpty }
+    }
+
+    private func quantile(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
+        guard let parameter = e.parameter else { return [] }
+        let q = try scalar(parameter, grid)
+        for value in Set(q) where !(value >= 0 && value <= 1) {
+            annotations.warn(
+                "quantile value should be between 0 and 1, got \(FloatText.general(value))", at: parameter.range)
+        }
+        let input = try vector(e.expression, grid)
+        defer { guardian.release(input.count * grid.count) }
+        var grouping = Grouping(e.grouping, isWithout: e.isWithout)
+        var members: [[Int]] = []
+        for (index, column) in input.enumerated() {
+            let group = grouping.index(of: column.labels)
+            if group == members.count { members.append([]) }
+            members[group].append(index)
+            if column.values.contains(where: Column.isHistogram) {
+                annotations.info("ignored histogram in quantile aggregation", at: e.expression.range)
+            }
+        }
+        var result: [Column] = []
+        var scratch: [Double] = []
+        for (labels, indices) in zip(grouping.groups, members) {
+            var out = [Double](repeating: Column.absent, count: grid.count)
+            for i in 0..<grid.count {
+                scratch.removeAll(keepingCapacity: true)
+                for index in indices where Column.isFloat(input[index].values[i]) {
+                    scratch.append(input[index].values[i])
+                }
+                if !scratch.isEmpty { out[i] = LinearQuantile.of(q[i], &scratch) }
+            }
+            result.append(Column(labels: labels, values: out))
+        }
+        return result.filter { !$0.isEmpty }
+    }
+
+    /// `topk`, `bottomk`, `limitk` and `limit_ratio`: choose series and keep them as they are.
+    private func choose(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
+        guard let parameter = e.parameter else { return [] }
+        let k = try scalar(parameter, grid)
+        try checkChoice(e, k)
+        let input = try vector(e.expression, grid)
+        defer { guardian.release(input.count * grid.count) }
+        var grouping = Grouping(e.grouping, isWithout: e.isWithout)
+        var members: [[Int]] = []
+        for (index, column) in input.enumerated() {
+            let group = grouping.index(of: column.labels)
+            if group == members.count { members.append([]) }
+            members[group].append(index)
+            if e.op == .topk || e.op == .bottomk, column.values.contains(where: Column.isHistogram) {
+                annotations.info("ignored histogram in \(e.op.rawValue) aggregation", at: e.expression.range)
+            }
+        }
+        var out = input.map {
+            Column(
+                labels: $0.labels, values: [Double](repeating: Column.absent, count: grid.count),
+                histograms: $0.histograms)
+        }
+        var order: [Int] = []
+        for indices in members {
+            for i in 0..<grid.count {
+                let chosen = Self.chosen(e.op, k[i], indices, input, i)
+                for index in chosen { out[index].values[i] = input[index].values[i] }
+                if isInstant { order += chosen }
+            }
+        }
+        // An instant query gives each group's best first; a range query is sorted by labels later.
+        let kept = isInstant && grid.count == 1 ? order.map { out[$0] } : out
+        return kept.filter { !$0.isEmpty }
+    }
+
+    private func checkChoice(_ e: Aggregation, _ k: [Double]) throws {
+        for value in k {
+            if value.isNaN { throw QueryError.execution("Parameter value is NaN") }
+            if e.op == .limitRatio {
+                if abs(value) > 1 {
+                    annotations.warn(
+                        "ratio value should be between -1 and 1, got \(FloatText.general(value)), capping to \(value > 0 ? 1 : -1)",
+                        at: e.parameter?.range ?? e.range)
+                }
+            } else if value >= 0x1p63 || value <= -0x1p63 {
+                throw QueryError.execution("Scalar value \(FloatText.general(value)) overflows int64")
+            }
+        }
+    }
+
+    private static func chosen(
+        _ op: AggregationOperator, _ k: Double, _ indices: [Int], _ input: [Column], _ step: Int
+    ) -> [Int] {
+        if op == .limitRatio {
+            let ratio = Swift.max(-1, Swift.min(1, k))
+            return indices.filter { index in
+                guard Column.isPresent(input[index].values[step]) else { return false }
+                let offset = Double(input[index].labels.stableHash) / 0x1p64
+                return ratio >= 0 ? offset < ratio : offset >= 1 + ratio
+            }
+        }
+        guard k >= 1 else { return [] }
+        let count = Int(Swift.min(k, 1e9))
+        if op == .limitk {
+            return Array(indices.lazy.filter { Column.isPresent(input[$0].values[step]) }.prefix(count))
+        }
+        var ranked = indices.filter { Column.isFloat(input[$0].values[step]) }
+        let isTop = op == .topk
+        // NaN is worse than any number; of equals the earlier wins, since the sort is stable by position.
+        let position = Dictionary(uniqueKeysWithValues: ranked.enumerated().map { ($1, $0) })
+        ranked.sort { a, b in
+            let (x, y) = (input[a].values[step], input[b].values[step])
+            if x.isNaN != y.isNaN { return y.isNaN }
+            if x != y, !x.isNaN { return isTop ? x > y : x < y }
+            return (position[a] ?? 0) < (position[b] ?? 0)
+        }
+        return Array(ranked.prefix(count))
+    }
+
+    private func countValues(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
+        guard let parameter = e.parameter else { return [] }
+        let label = try string(parameter)
+        guard !label.isEmpty else { throw QueryError.execution("invalid label name \(GoQuote.quote(label))") }
+        var grouping = Grouping(e.grouping, isWithout: e.isWithout)
+        var counts: [[Double]] = []
+        try stream(e.expression, grid) { labels, values, _ in
+            var last: (value: UInt64, group: Int)?
+            for i in 0..<grid.count where Column.isPresent(values[i]) {
+                if Column.isHistogram(values[i]) {
+                    throw QueryError.execution("not supported yet: count_values of native histograms")
+                }
+                var group = 0
+                if let known = last, known.value == values[i].bitPattern {
+                    group = known.group
+                } else {
+                    var builder = LabelsBuilder(labels)
+                    builder.set(label, FloatText.fixed(values[i]))
+                    group = grouping.index(of: builder.labels())
+                    last = (values[i].bitPattern, group)
+                }
+                if group == counts.count {
+                    try guardian.hold(grid.count)
+                    counts.append([Double](repeating: Column.absent, count: grid.count))
+                }
+                counts[group][i] = Column.isPresent(counts[group][i]) ? counts[group][i] + 1 : 1
+            }
+        }
+        guardian.release(counts.count * grid.count)
+        return zip(grouping.groups, counts).map { Column(labels: $0, values: $1) }
+    }
+}
+
+/// The running aggregate of one group over all steps.
+private struct GroupFold {
+    private let op: AggregationOperator
+    /// The sum, mean, extreme or count; absent until the first sample of a step.
+    private var first: [Double]
+    /// The compensation of a sum, or the sum of squares of a variance.
+    private var second: [Double]
+    private var counts: [Double]
+    private var averages: [AverageState?]
+
+    init(_ op: AggregationOperator, steps: Int) {
+        self.op = op
+        first = [Double](repeating: Column.absent, count: steps)
+        let needsSecond = op == .sum || op == .stddev || op == .stdvar
+        second = needsSecond ? [Double](repeating: 0, count: steps) : []
+        counts = op == .stddev || op == .stdvar ? [Double](repeating: 0, count: steps) : []
+        averages = op == .avg ? [AverageState?](repeating: nil, count: steps) : []
+    }
+
+    mutating func add(_ values: UnsafeBufferPointer<Double>) {
+        switch op {
+        case .sum:
+            for i in 0..<values.count where Column.isFloat(values[i]) {
+                if Column.isPresent(first[i]) {
+                    WindowKernel.add(values[i], &first[i], &second[i])
+                } else {
+                    first[i] = values[i]
+                }
+            }
+        case .avg:
+            for i in 0..<values.count where Column.isFloat(values[i]) {
+                if averages[i] == nil { averages[i] = AverageState(values[i]) } else { averages[i]?.add(values[i]) }
+            }
+        case .min:
+            for i in 0..<values.count where Column.isFloat(values[i]) {
+                if !Column.isPresent(first[i]) || values[i] < first[i] || first[i].isNaN { first[i] = values[i] }
+            }
+        case .max:
+            for i in 0..<values.count where Column.isFloat(values[i]) {
+                if !Column.isPresent(first[i]) || values[i] > first[i] || first[i].isNaN { first[i] = values[i] }
+            }
+        case .count:
+            for i in 0..<values.count where Column.isFloat(values[i]) {
+                first[i] = Column.isPresent(first[i]) ? first[i] + 1 : 1
+            }
+        case .group:
+            for i in 0..<values.count where Column.isFloat(values[i]) { first[i] = 1 }
+        default:
+            // Welford's algorithm.
+            for i in 0..<values.count where Column.isFloat(values[i]) {
+                let x = values[i]
+                counts[i] += 1
+                if counts[i] == 1 {
+                    first[i] = x
+                    second[i] = x.isFinite ? 0 : .nan
+                } else {
+                    let delta = x - first[i]
+                    first[i] += delta / counts[i]
+                    second[i] += delta * (x - first[i])
+                }
+            }
+        }
+    }
+
+    /// Histograms count as elements for `count` and `group`.
+    mutating func addHistograms(_ values: UnsafeBufferPointer<Double>) {
+        for i in 0..<values.count where Column.isHistogram(values[i]) {
+            first[i] = op == .group ? 1 : Column.isPresent(first[i]) ? first[i] + 1 : 1
+        }
+    }
+
+    func result() -> [Double] {
+        switch op {
+        case .sum: first.indices.map { Column.isPresent(first[$0]) ? first[$0] + second[$0] : Column.absent }
+        case .avg: averages.map { $0?.result ?? Column.absent }
+        case .stdvar: first.indices.map { counts[$0] > 0 ? second[$0] / counts[$0] : Column.absent }
+        case .stddev: first.indices.map { counts[$0] > 0 ? (second[$0] / counts[$0]).squareRoot() : Column.absent }
+        default: first
+        }
+    }
+}

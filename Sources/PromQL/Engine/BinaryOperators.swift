@@ -1,0 +1,245 @@
+import Glibc
+import Model
+
+extension Evaluator {
+    /// A vector and a scalar.
+    func scale(_ e: Binary, _ grid: StepGrid, _ sink: Sink) throws {
+        let vectorIsLeft = e.left.type == .vector
+        let scalars = try scalar(vectorIsLeft ? e.right : e.left, grid)
+        let isFilter = e.op.isComparison && !e.returnsBool
+        var out = [Double](repeating: 0, count: grid.count)
+        try stream(vectorIsLeft ? e.left : e.right, grid) { labels, values, histograms in
+            for i in 0..<grid.count {
+                let value = values[i]
+                guard Column.isFloat(value) else {
+                    out[i] = Column.absent
+                    if Column.isHistogram(value) { try self.histogramScalar(e, vectorIsLeft) }
+                    continue
+                }
+                let result =
+                    vectorIsLeft ? Arithmetic.apply(e.op, value, scalars[i]) : Arithmetic.apply(e.op, scalars[i], value)
+                out[i] = isFilter ? (result != 0 ? value : Column.absent) : result
+                if e.op == .trimUpper || e.op == .trimLower { out[i] = Column.absent }
+            }
+            try out.withUnsafeBufferPointer { try sink(isFilter ? labels : labels.withoutName, $0, []) }
+        }
+    }
+
+    private func histogramScalar(_ e: Binary, _ vectorIsLeft: Bool) throws {
+        switch e.op {
+        case .multiply, .divide, .trimUpper, .trimLower:
+            throw QueryError.execution("not supported yet: \(e.op.rawValue) of native histograms")
+        default:
+            let (left, right) = vectorIsLeft ? ("histogram", "float") : ("float", "histogram")
+            annotations.info(
+                "incompatible sample types encountered for binary operator \"\(e.op.rawValue)\": \(left) \(e.op.rawValue) \(right)",
+                at: e.range)
+        }
+    }
+
+    /// Two vectors: sides are joined once by the labels that must match, then computed as columns.
+    func join(_ e: Binary, _ grid: StepGrid) throws -> [Column] {
+        let matching = e.matching ?? VectorMatching()
+        let left = try vector(e.left, grid)
+        let right = try vector(e.right, grid)
+        defer { guardian.release((left.count + right.count) * grid.count) }
+        let signature = Signature(matching)
+        if e.op.isSetOperator { return combine(e.op, left, right, signature, grid) }
+        let join = VectorJoin(e: e, matching: matching, signature: signature, grid: grid, annotations: annotations)
+        return try mergeEqualLabels(try join.run(left, right))
+    }
+
+    /// `and`, `or`, `unless`: presence per step of a signature on the other side.
+    private func combine(
+        _ op: BinaryOperator, _ left: [Column], _ right: [Column], _ signature: Signature, _ grid: StepGrid
+    ) -> [Column] {
+        func presence(_ columns: [Column]) -> [Labels: [Bool]] {
+            var result: [Labels: [Bool]] = [:]
+            for column in columns {
+                let key = signature.of(column.labels)
+                var there = result[key] ?? [Bool](repeating: false, count: grid.count)
+                for i in 0..<grid.count where Column.isPresent(column.values[i]) { there[i] = true }
+                result[key] = there
+            }
+            return result
+        }
+        func kept(_ columns: [Column], _ other: [Labels: [Bool]], whenThere: Bool) -> [Column] {
+            columns.compactMap { column in
+                let there = other[signature.of(column.labels)]
+                var result = column
+                for i in 0..<grid.count where (there?[i] ?? false) != whenThere { result.values[i] = Column.absent }
+                return result.isEmpty ? nil : result
+            }
+        }
+        switch op {
+        case .and: return kept(left, presence(right), whenThere: true)
+        case .unless: return kept(left, presence(right), whenThere: false)
+        default: return joinEqual(left + kept(right, presence(left), whenThere: false))
+        }
+    }
+
+    /// Joins columns of equal labels; where both have a sample the first wins, which `or` has made sure cannot be.
+    private func joinEqual(_ columns: [Column]) -> [Column] {
+        (try? mergeEqualLabels(columns)) ?? columns
+    }
+}
+
+/// The labels by which elements find each other.
+struct Signature {
+    private let names: [[UInt8]]
+    private let isOn: Bool
+
+    init(_ matching: VectorMatching) {
+        isOn = matching.isOn
+        names = (matching.isOn ? matching.labels : matching.labels + [Labels.nameLabel]).map { Array($0.utf8) }
+    }
+
+    func of(_ labels: Labels) -> Labels {
+        labels.filter { name in names.contains { $0.withUnsafeBufferPointer { Labels.equal($0, name) } } == isOn }
+    }
+}
+
+/// One join of two vectors.
+private struct VectorJoin {
+    let e: Binary
+    let matching: VectorMatching
+    let signature: Signature
+    let grid: StepGrid
+    let annotations: Annotations
+
+    /// Pairs the sides and computes. "Many" is the left side unless `group_right` says otherwise.
+    func run(_ left: [Column], _ right: [Column]) throws -> [Column] {
+        let isSwapped = matching.cardinality == .oneToMany
+        let (many, one) = isSwapped ? (right, left) : (left, right)
+        let fillOne = isSwapped ? matching.fillLeft : matching.fillRight
+        let fillMany = isSwapped ? matching.fillRight : matching.fillLeft
+        var ones: [Labels: [Int]] = [:]
+        for (index, column) in one.enumerated() { ones[signature.of(column.labels), default: []].append(index) }
+        try checkDuplicates(ones, one, many, isSwapped, fillMany)
+        var result: [Column] = []
+        /// For one-to-one: which steps of a signature have been matched; for groups, per result labels.
+        var used: [Labels: [Bool]] = [:]
+        var matchedOnes: [Labels: [Bool]] = [:]
+        for column in many {
+            let key = signature.of(column.labels)
+            let partners = ones[key] ?? []
+            if partners.isEmpty, fillOne == nil { continue }
+            // A signature may be served by different series at different steps.
+            for partner in partners {
+                let other = one[partner]
+                let labels = resultLabels(column.labels, other.labels)
+                var out = [Double](repeating: Column.absent, count: grid.count)
+                var seen = used[usedKey(key, labels)] ?? [Bool](repeating: false, count: grid.count)
+                var matched = matchedOnes[key] ?? [Bool](repeating: false, count: grid.count)
+                for i in 0..<grid.count where Column.isPresent(column.values[i]) && Column.isPresent(other.values[i]) {
+                    if seen[i] { throw duplicateMatch }
+                    seen[i] = true
+                    matched[i] = true
+                    out[i] = try compute(column.values[i], other.values[i], isSwapped)
+                }
+                used[usedKey(key, labels)] = seen
+                matchedOnes[key] = matched
+                append(
+                    labels, out, &result,
+                    histograms: e.op.isComparison && !e.returnsBool ? (isSwapped ? other : column).histograms : [])
+            }
+            if let fillOne {
+                let labels = resultLabels(column.labels, key)
+                var out = [Double](repeating: Column.absent, count: grid.count)
+                var seen = used[usedKey(key, labels)] ?? [Bool](repeating: false, count: grid.count)
+                for i in 0..<grid.count where Column.isPresent(column.values[i]) {
+                    if partners.contains(where: { Column.isPresent(one[$0].values[i]) }) { continue }
+                    if seen[i] { throw duplicateMatch }
+                    seen[i] = true
+                    out[i] = try compute(column.values[i], fillOne, isSwapped)
+                }
+                used[usedKey(key, labels)] = seen
+                append(labels, out, &result, histograms: [])
+            }
+        }
+        if let fillMany { try fill(one, fillMany, matchedOnes, isSwapped, &result) }
+        return result
+    }
+
+    /// Elements of the "one" side that found nobody, paired with the fill value.
+    private func fill(
+        _ one: [Column], _ value: Double, _ matched: [Labels: [Bool]], _ isSwapped: Bool, _ result: inout [Column]
+    ) throws {
+        for column in one {
+            let key = signature.of(column.labels)
+            let labels = resultLabels(key, column.labels)
+            var out = [Double](repeating: Column.absent, count: grid.count)
+            for i in 0..<grid.count where Column.isPresent(column.values[i]) && !(matched[key]?[i] ?? false) {
+                out[i] = try compute(value, column.values[i], isSwapped)
+            }
+            append(labels, out, &result, histograms: [])
+        }
+    }
+
+    private func append(_ labels: Labels, _ values: [Double], _ result: inout [Column], histograms: [HistogramBox?]) {
+        let column = Column(labels: labels, values: values, histograms: histograms)
+        if !column.isEmpty { result.append(column) }
+    }
+
+    private func usedKey(_ signature: Labels, _ labels: Labels) -> Labels {
+        matching.cardinality == .oneToOne ? signature : labels
+    }
+
+    private var duplicateMatch: QueryError {
+        matching.cardinality == .oneToOne
+            ? .execution("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)")
+            : .execution("multiple matches for labels: grouping labels must ensure unique matches")
+    }
+
+    /// Two series of the "one" side with the same signature at the same step are an error, if the other side has any.
+    private func checkDuplicates(
+        _ ones: [Labels: [Int]], _ one: [Column], _ many: [Column], _ isSwapped: Bool, _ fillMany: Double?
+    ) throws {
+        guard ones.contains(where: { $0.value.count > 1 }) else { return }
+        var manyThere = [Bool](repeating: fillMany != nil, count: grid.count)
+        for column in many { for i in 0..<grid.count where Column.isPresent(column.values[i]) { manyThere[i] = true } }
+        for (key, indices) in ones where indices.count > 1 {
+            for i in 0..<grid.count where manyThere[i] {
+                let present = indices.filter { Column.isPresent(one[$0].values[i]) }
+                guard present.count > 1 else { continue }
+                let names = [one[present[1]].labels.description, one[present[0]].labels.description].sorted()
+                throw QueryError.execution(
+                    "found duplicate series for the match group \(key) on the \(isSwapped ? "left" : "right") hand-side of the operation: [\(names.joined(separator: ", "))];many-to-many matching not allowed: matching labels must be unique on one side"
+                )
+            }
+        }
+    }
+
+    /// One pair, operands in the order they were written.
+    private func compute(_ many: Double, _ one: Double, _ isSwapped: Bool) throws -> Double {
+        let (left, right) = isSwapped ? (one, many) : (many, one)
+        if Column.isHistogram(left) || Column.isHistogram(right) {
+            let both = Column.isHistogram(left) && Column.isHistogram(right)
+            let supportsMixed = (e.op == .multiply || e.op == .divide || e.op == .trimUpper || e.op == .trimLower)
+            if both || supportsMixed {
+                throw QueryError.execution("not supported yet: \(e.op.rawValue) of native histograms")
+            }
+            let kinds = [left, right].map { Column.isHistogram($0) ? "histogram" : "float" }
+            annotations.info(
+                "incompatible sample types encountered for binary operator \"\(e.op.rawValue)\": \(kinds[0]) \(e.op.rawValue) \(kinds[1])",
+                at: e.range)
+            return Column.absent
+        }
+        if e.op == .trimUpper || e.op == .trimLower { return Column.absent }
+        let value = Arithmetic.apply(e.op, left, right)
+        if e.op.isComparison, !e.returnsBool { return value != 0 ? left : Column.absent }
+        return value
+    }
+
+    private func resultLabels(_ many: Labels, _ one: Labels) -> Labels {
+        var labels = many
+        if !e.op.isComparison || e.returnsBool { labels = labels.withoutName }
+        if matching.cardinality == .oneToOne {
+            labels = matching.isOn ? labels.keeping(matching.labels) : labels.removing(matching.labels)
+        }
+        guard !matching.include.isEmpty else { return labels }
+        var builder = LabelsBuilder(labels)
+        for name in matching.include { builder.set(name, one[name] ?? "") }
+        return builder.labels()
+    }
+}

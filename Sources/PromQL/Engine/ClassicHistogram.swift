@@ -1,0 +1,166 @@
+import Glibc
+import Model
+
+/// Quantiles of classic histograms: cumulative counts by upper bound.
+struct ClassicBuckets {
+    struct Bucket {
+        var bound: Double
+        var count: Double
+    }
+
+    /// What had to be mended so that counts ascend.
+    struct Fix {
+        var lowest = Double.infinity
+        var highest = -Double.infinity
+        var difference = 0.0
+        var isSet: Bool { highest > -.infinity }
+    }
+
+    var buckets: [Bucket] = []
+
+    /// The quantile, and what was mended on the way (section 4.10, histogram_quantile of classic series).
+    mutating func quantile(_ q: Double) -> (Double, Fix) {
+        var fix = Fix()
+        if q.isNaN { return (.nan, fix) }
+        if q < 0 { return (-.infinity, fix) }
+        if q > 1 { return (.infinity, fix) }
+        buckets.sort { $0.bound < $1.bound }
+        guard buckets.last?.bound == .infinity else { return (.nan, fix) }
+        mergeEqual()
+        fix = ascend()
+        guard buckets.count >= 2, let total = buckets.last?.count, total != 0, !total.isNaN else { return (.nan, fix) }
+        let rank = q * total
+        let last = buckets.count - 1
+        let b = (0..<last).first { buckets[$0].count >= rank } ?? last
+        if b == last { return (buckets[last - 1].bound, fix) }
+        if b == 0, buckets[0].bound <= 0 { return (buckets[0].bound, fix) }
+        let start = b == 0 ? 0 : buckets[b - 1].bound
+        let before = b == 0 ? 0 : buckets[b - 1].count
+        return (start + (buckets[b].bound - start) * ((rank - before) / (buckets[b].count - before)), fix)
+    }
+
+    private mutating func mergeEqual() {
+        var merged: [Bucket] = []
+        for bucket in buckets {
+            if let previous = merged.last, previous.bound == bucket.bound {
+                merged[merged.count - 1].count += bucket.count
+            } else {
+                merged.append(bucket)
+            }
+        }
+        buckets = merged
+    }
+
+    private mutating func ascend() -> Fix {
+        var fix = Fix()
+        var previous = buckets.first?.count ?? 0
+        for i in buckets.indices.dropFirst() {
+            let count = buckets[i].count
+            if count == previous { continue }
+            if Self.almostEqual(previous, count) {
+                buckets[i].count = previous
+            } else if count < previous {
+                fix.lowest = min(fix.lowest, buckets[i].bound)
+                fix.highest = max(fix.highest, buckets[i].bound)
+                fix.difference = max(fix.difference, previous - count)
+                buckets[i].count = previous
+            } else {
+                previous = count
+            }
+        }
+        return fix
+    }
+
+    /// Within a relative 1e-12.
+    static func almostEqual(_ a: Double, _ b: Double) -> Bool {
+        let (difference, sum) = (abs(a - b), abs(a) + abs(b))
+        let smallest = 0x1p-1022
+        if a == 0 || b == 0 || sum < smallest { return difference < 1e-12 * smallest }
+        return difference / min(sum, .greatestFiniteMagnitude) < 1e-12
+    }
+}
+
+extension Evaluator {
+    func histogramQuantile(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let q = try scalar(call.arguments[0], grid)
+        for value in Set(q) where !(value >= 0 && value <= 1) {
+            annotations.warn(
+                "quantile value should be between 0 and 1, got \(FloatText.general(value))", at: call.arguments[0].range
+            )
+        }
+        let input = try vector(call.arguments[1], grid)
+        defer { guardian.release(input.count * grid.count) }
+        let argument = call.arguments[1].range
+        var index: [Labels: Int] = [:]
+        var groups: [(labels: Labels, members: [(bound: Double, column: Int)])] = []
+        for (at, column) in input.enumerated() {
+            if column.values.contains(where: Column.isHistogram) {
+                throw QueryError.execution("not supported yet: histogram_quantile of native histograms")
+            }
+            let text = column.labels["le"] ?? ""
+            guard let bound = Self.bound(text) else {
+                annotations.warn(
+                    "bucket label \"le\" is missing or has a malformed value of \(GoQuote.quote(text))", at: argument)
+                continue
+            }
+            let key = column.labels.removing(["le"])
+            if index[key] == nil {
+                index[key] = groups.count
+                groups.append((key, []))
+            }
+            if let group = index[key] { groups[group].members.append((bound, at)) }
+        }
+        var result: [Column] = []
+        var buckets = ClassicBuckets()
+        for group in groups {
+            try guardian.check()
+            var out = [Double](repeating: Column.absent, count: grid.count)
+            var fix = ClassicBuckets.Fix()
+            var fixed: (count: Int, first: Int64, last: Int64) = (0, 0, 0)
+            for i in 0..<grid.count {
+                buckets.buckets.removeAll(keepingCapacity: true)
+                for member in group.members where Column.isFloat(input[member.column].values[i]) {
+                    buckets.buckets.append(.init(bound: member.bound, count: input[member.column].values[i]))
+                }
+                guard !buckets.buckets.isEmpty else { continue }
+                let (value, mended) = buckets.quantile(q[i])
+                out[i] = value
+                guard mended.isSet else { continue }
+                fix.lowest = min(fix.lowest, mended.lowest)
+                fix.highest = max(fix.highest, mended.highest)
+                fix.difference = max(fix.difference, mended.difference)
+                if fixed.count == 0 { fixed.first = grid.time(i) }
+                fixed = (fixed.count + 1, fixed.first, grid.time(i))
+            }
+            if fix.isSet { remark(fix, fixed, name: group.labels.metricName, at: argument) }
+            let column = Column(labels: group.labels.withoutName, values: out)
+            if !column.isEmpty { result.append(column) }
+        }
+        return try mergeEqualLabels(result)
+    }
+
+    private func remark(
+        _ fix: ClassicBuckets.Fix, _ fixed: (count: Int, first: Int64, last: Int64), name: String, at range: TextRange
+    ) {
+        func text(_ format: String, _ value: Double) -> String {
+            var buffer = [CChar](repeating: 0, count: 64)
+            withVaList([value]) { _ = vsnprintf(&buffer, buffer.count, format, $0) }
+            return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        let about = name.isEmpty ? "" : " for metric name \(GoQuote.quote(name))"
+        annotations.info(
+            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets \(FloatText.general(fix.lowest)) to \(FloatText.general(fix.highest)), with a max diff of \(text("%.2g", fix.difference)), over \(fixed.count) samples from \(TimeText.rfc3339(fixed.first)) to \(TimeText.rfc3339(fixed.last))\(about)",
+            at: range)
+    }
+
+    /// The number that an `le` label stands for; nil if it is none.
+    static func bound(_ text: String) -> Double? {
+        switch text {
+        case "+Inf", "Inf", "inf", "+inf": return .infinity
+        case "-Inf", "-inf": return -.infinity
+        default:
+            guard let first = text.utf8.first, first != 0x20 else { return nil }
+            return Double(text)
+        }
+    }
+}

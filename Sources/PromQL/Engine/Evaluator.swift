@@ -1,0 +1,224 @@
+import Glibc
+import Model
+
+/// What an expression evaluates to over the steps of a grid.
+enum Evaluation {
+    case scalar([Double])
+    case string(String)
+    case vector([Column])
+}
+
+/// Evaluates a prepared expression per series, over all steps at once.
+///
+/// A node that can produce its series one at a time streams them (``stream(_:_:_:)``), so that an aggregation holds
+/// groups × steps and not series × steps; the others make a whole vector (``vector(_:_:)``).
+final class Evaluator {
+    static let tooManySamples = "query processing would load too many samples into memory in query execution"
+
+    let source: any SeriesSource
+    let options: EngineOptions
+    let queryGrid: StepGrid
+    let isInstant: Bool
+    let guardian: QueryGuard
+    let annotations = Annotations()
+    let text: String
+
+    init(
+        source: any SeriesSource, options: EngineOptions, queryGrid: StepGrid, isInstant: Bool, guardian: QueryGuard,
+        text: String
+    ) {
+        self.source = source
+        self.options = options
+        self.queryGrid = queryGrid
+        self.isInstant = isInstant
+        self.guardian = guardian
+        self.text = text
+    }
+
+    /// The value of the whole query.
+    func result(of expression: Expression) throws -> QueryValue {
+        switch expression.type {
+        case .matrix: return .ranges(try rangeSeries(expression))
+        case .string: return .string(try string(expression))
+        case .scalar:
+            let values = try scalar(expression, queryGrid)
+            return isInstant ? .scalar(values[0]) : .matrix([Column(labels: .empty, values: values)])
+        case .vector, .none:
+            var columns = try vector(expression, queryGrid)
+            if options.delayedNameRemoval { columns = try removeMarkedNames(columns) }
+            if isInstant { return .vector(columns.filter { Column.isPresent($0.values[0]) }) }
+            columns.removeAll { $0.isEmpty }
+            columns.sort { $0.labels < $1.labels }
+            return .matrix(columns)
+        }
+    }
+
+    private func removeMarkedNames(_ columns: [Column]) throws -> [Column] {
+        guard columns.contains(where: \.dropsName) else { return columns }
+        var cleaned = columns
+        for i in cleaned.indices where cleaned[i].dropsName { cleaned[i].labels = cleaned[i].labels.withoutName }
+        return try mergeEqualLabels(cleaned)
+    }
+
+    // MARK: By type
+
+    func evaluate(_ expression: Expression, _ grid: StepGrid) throws -> Evaluation {
+        switch expression.type {
+        case .scalar: .scalar(try scalar(expression, grid))
+        case .string: .string(try string(expression))
+        default: .vector(try vector(expression, grid))
+        }
+    }
+
+    func string(_ expression: Expression) throws -> String {
+        switch expression {
+        case .string(let e): return e.value
+        case .parentheses(let e): return try string(e.expression)
+        default: throw QueryError.execution("not a string: \(expression.type.rawValue)")
+        }
+    }
+
+    /// One value per step.
+    func scalar(_ expression: Expression, _ grid: StepGrid) throws -> [Double] {
+        switch expression {
+        case .number(let e): return [Double](repeating: e.value, count: grid.count)
+        case .parentheses(let e): return try scalar(e.expression, grid)
+        case .unary(let e):
+            let values = try scalar(e.operand, grid)
+            return e.isNegative ? values.map { -$0 } : values
+        case .binary(let e):
+            let (left, right) = (try scalar(e.left, grid), try scalar(e.right, grid))
+            return zip(left, right).map { Arithmetic.apply(e.op, $0, $1) }
+        case .call(let e): return try scalarCall(e, grid)
+        default: throw QueryError.execution("not a scalar: \(expression.type.rawValue)")
+        }
+    }
+
+    private func scalarCall(_ call: Call, _ grid: StepGrid) throws -> [Double] {
+        switch call.function.name {
+        case "pi": return [Double](repeating: .pi, count: grid.count)
+        case "time": return (0..<grid.count).map { Double(grid.time($0)) / 1000 }
+        case "min_of", "max_of":
+            let (a, b) = (try scalar(call.arguments[0], grid), try scalar(call.arguments[1], grid))
+            let isMin = call.function.name == "min_of"
+            return zip(a, b).map { x, y in x.isNaN || y.isNaN ? .nan : isMin ? min(x, y) : max(x, y) }
+        case "scalar":
+            var counts = [Int](repeating: 0, count: grid.count)
+            var values = [Double](repeating: .nan, count: grid.count)
+            try stream(call.arguments[0], grid) { _, column, _ in
+                for i in 0..<grid.count where Column.isFloat(column[i]) {
+                    counts[i] += 1
+                    values[i] = column[i]
+                }
+            }
+            for i in 0..<grid.count where counts[i] != 1 { values[i] = .nan }
+            return values
+        default: throw QueryError.execution("not supported yet: \(call.function.name)")
+        }
+    }
+
+    // MARK: Vectors
+
+    /// All series with their values over the grid.
+    func vector(_ expression: Expression, _ grid: StepGrid) throws -> [Column] {
+        switch expression {
+        case .parentheses(let e): return try vector(e.expression, grid)
+        case .aggregation(let e): return try aggregate(e, grid)
+        case .binary(let e) where e.left.type == .vector && e.right.type == .vector: return try join(e, grid)
+        case .call(let e):
+            if let columns = try wholeVectorCall(e, grid) { return columns }
+        default: break
+        }
+        var columns: [Column] = []
+        try stream(expression, grid) { labels, values, histograms in
+            let column = Column(labels: labels, values: Array(values), histograms: histograms)
+            if !column.isEmpty {
+                try guardian.hold(grid.count)
+                columns.append(column)
+            }
+        }
+        return dropsName(expression) ? try mergeEqualLabels(columns) : columns
+    }
+
+    /// What receives a series: labels, a value per step, histograms (empty or one entry per step).
+    typealias Sink = (Labels, UnsafeBufferPointer<Double>, [HistogramBox?]) throws -> Void
+
+    /// Gives each series to `sink`, in order; the values are only there during the call.
+    func stream(_ expression: Expression, _ grid: StepGrid, _ sink: Sink) throws {
+        switch expression {
+        case .parentheses(let e): try stream(e.expression, grid, sink)
+        case .selector(let e): try select(e, grid, sink)
+        case .unary(let e):
+            guard e.isNegative else { return try stream(e.operand, grid, sink) }
+            try mapped(e.operand, grid, sink, histogram: { FloatHistogramScaling.scale($0, by: -1) }) { value, _ in
+                -value
+            }
+        case .binary(let e) where (e.left.type == .scalar) != (e.right.type == .scalar): try scale(e, grid, sink)
+        case .call(let e) where Self.isRangeFunction(e): try rangeFunction(e, grid, sink)
+        case .call(let e) where ElementFunction.exists(e.function.name): try elementFunction(e, grid, sink)
+        default:
+            for column in try vector(expression, grid) {
+                try column.values.withUnsafeBufferPointer { try sink(column.labels, $0, column.histograms) }
+            }
+        }
+    }
+
+    /// Whether an expression's series lose their names, so that equal label sets can come about.
+    private func dropsName(_ expression: Expression) -> Bool {
+        switch expression {
+        case .parentheses(let e): dropsName(e.expression)
+        case .unary(let e): e.isNegative || dropsName(e.operand)
+        case .binary(let e): !e.op.isComparison || e.returnsBool
+        case .call: true
+        default: false
+        }
+    }
+
+    /// Applies `change` to each float of each series, and drops the names.
+    func mapped(
+        _ expression: Expression, _ grid: StepGrid, _ sink: Sink,
+        histogram: ((FloatHistogram) -> FloatHistogram)? = nil, _ change: (Double, Int) -> Double
+    ) throws {
+        var out = [Double](repeating: 0, count: grid.count)
+        try stream(expression, grid) { labels, values, histograms in
+            var changed: [HistogramBox?] = []
+            if !histograms.isEmpty, let histogram {
+                changed = histograms.map { $0.map { HistogramBox(histogram($0.histogram)) } }
+            }
+            for i in 0..<grid.count {
+                let value = values[i]
+                out[i] =
+                    Column.isFloat(value)
+                    ? change(value, i) : Column.isHistogram(value) && !changed.isEmpty ? value : Column.absent
+            }
+            try out.withUnsafeBufferPointer { try sink(labels.withoutName, $0, changed) }
+        }
+    }
+
+    /// Joins series of equal labels whose samples never coincide; an error if any two do.
+    func mergeEqualLabels(_ columns: [Column]) throws -> [Column] {
+        var index: [Labels: Int] = [:]
+        index.reserveCapacity(columns.count)
+        var merged: [Column] = []
+        for column in columns {
+            guard let at = index[column.labels] else {
+                index[column.labels] = merged.count
+                merged.append(column)
+                continue
+            }
+            for i in column.values.indices where Column.isPresent(column.values[i]) {
+                guard !Column.isPresent(merged[at].values[i]) else {
+                    throw QueryError.execution("vector cannot contain metrics with the same labelset")
+                }
+                merged[at].values[i] = column.values[i]
+                if !column.histograms.isEmpty {
+                    if merged[at].histograms.isEmpty {
+                        merged[at].histograms = [HistogramBox?](repeating: nil, count: column.values.count)
+                    }
+                    merged[at].histograms[i] = column.histograms[i]
+                }
+            }
+        }
+        return merged
+    }
+}

@@ -1,0 +1,130 @@
+import Glibc
+import Model
+
+/// Settles before evaluation what does not depend on the data: durations, `@ start()`, parameters of the query.
+struct Preparation {
+    let grid: StepGrid
+    let isInstant: Bool
+    let text: [UInt8]
+
+    func prepare(_ expression: Expression) throws(QueryError) -> Expression {
+        switch expression {
+        case .number, .string: return expression
+        case .selector(let e): return .selector(try prepare(e))
+        case .matrix(var e):
+            e.selector = try prepare(e.selector)
+            if let window = e.windowExpression { e.window = try milliseconds(window, positive: true) }
+            return .matrix(e)
+        case .subquery(var e):
+            e.expression = try prepare(e.expression)
+            if let window = e.windowExpression { e.window = try milliseconds(window, positive: true) }
+            if let step = e.stepExpression { e.step = try milliseconds(step, positive: true) }
+            if let offset = e.offsetExpression { e.offset = try milliseconds(offset, positive: false) }
+            e.at = fixed(e.at)
+            return .subquery(e)
+        case .unary(var e):
+            e.operand = try prepare(e.operand)
+            return .unary(e)
+        case .binary(var e):
+            e.left = try prepare(e.left)
+            e.right = try prepare(e.right)
+            return .binary(e)
+        case .aggregation(var e):
+            e.expression = try prepare(e.expression)
+            if let parameter = e.parameter { e.parameter = try prepare(parameter) }
+            return .aggregation(e)
+        case .parentheses(var e):
+            e.expression = try prepare(e.expression)
+            return .parentheses(e)
+        case .call(var e):
+            if let value = parameterValue(e.function.name) {
+                return .number(NumberLiteral(value: value, range: e.range))
+            }
+            var arguments: [Expression] = []
+            for argument in e.arguments { arguments.append(try prepare(argument)) }
+            e.arguments = arguments
+            return .call(e)
+        }
+    }
+
+    private func prepare(_ selector: VectorSelector) throws(QueryError) -> VectorSelector {
+        var selector = selector
+        if let offset = selector.offsetExpression { selector.offset = try milliseconds(offset, positive: false) }
+        selector.at = fixed(selector.at)
+        return selector
+    }
+
+    private func fixed(_ at: AtModifier?) -> AtModifier? {
+        switch at {
+        case .start: .time(grid.start)
+        case .end: .time(grid.end)
+        default: at
+        }
+    }
+
+    private var stepSeconds: Double { isInstant || grid.count == 1 && grid.step == 1 ? 0 : Double(grid.step) / 1000 }
+    private var rangeSeconds: Double { Double(grid.end - grid.start) / 1000 }
+
+    private func parameterValue(_ name: String) -> Double? {
+        switch name {
+        case "start": Double(grid.start) / 1000
+        case "end": Double(grid.end) / 1000
+        case "range": rangeSeconds
+        case "step": stepSeconds
+        default: nil
+        }
+    }
+
+    private func milliseconds(_ duration: DurationExpression, positive: Bool) throws(QueryError) -> Int64 {
+        let seconds = try seconds(duration)
+        let (line, column) = TextRange.position(of: duration.range.start, in: text)
+        let place = "\(line):\(column): "
+        guard seconds.isFinite else { throw .execution(place + "duration is NaN or infinite") }
+        let milliseconds = (seconds * 1000).rounded(.towardZero)
+        guard milliseconds.magnitude <= Double(Int64.max / 1_000_000) else {
+            throw .execution(place + "duration is out of range")
+        }
+        if positive, milliseconds <= 0 { throw .execution(place + "duration must be greater than 0") }
+        return Int64(milliseconds)
+    }
+
+    private func seconds(_ duration: DurationExpression) throws(QueryError) -> Double {
+        switch duration {
+        case .literal(let value, _): return value
+        case .step: return stepSeconds
+        case .range: return rangeSeconds
+        case .negate(let inner, _): return -(try seconds(inner))
+        case .plus(let inner, _), .parentheses(let inner, _): return try seconds(inner)
+        case .minOf(let a, let b, _): return min(try seconds(a), try seconds(b))
+        case .maxOf(let a, let b, _): return max(try seconds(a), try seconds(b))
+        case .binary(let op, let left, let right, _):
+            let (a, b) = (try seconds(left), try seconds(right))
+            if b == 0, op == .divide { throw .execution("division by zero") }
+            if b == 0, op == .modulo { throw .execution("modulo by zero") }
+            return Arithmetic.apply(op, a, b)
+        }
+    }
+}
+
+/// The operators on two floats.
+enum Arithmetic {
+    @inline(__always)
+    static func apply(_ op: BinaryOperator, _ a: Double, _ b: Double) -> Double {
+        switch op {
+        case .add: a + b
+        case .subtract: a - b
+        case .multiply: a * b
+        case .divide: a / b
+        case .modulo: fmod(a, b)
+        case .power: pow(a, b)
+        case .atan2: atan2(a, b)
+        case .equal: a == b ? 1 : 0
+        case .notEqual: a != b ? 1 : 0
+        case .less: a < b ? 1 : 0
+        case .lessOrEqual: a <= b ? 1 : 0
+        case .greater: a > b ? 1 : 0
+        case .greaterOrEqual: a >= b ? 1 : 0
+        case .trimUpper, .trimLower, .and, .or, .unless: .nan
+        }
+    }
+}

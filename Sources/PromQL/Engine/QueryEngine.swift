@@ -1,0 +1,159 @@
+import Glibc
+import Model
+import Synchronization
+
+/// Evaluates PromQL over any source of series. Safe to call from many threads; a query runs on its caller's thread,
+/// which needs ``PromQLParser/stackSize`` bytes of stack.
+package final class QueryEngine: Sendable {
+    private let settings: Mutex<EngineOptions>
+
+    package init(options: EngineOptions) { settings = Mutex(options) }
+
+    package var options: EngineOptions { settings.withLock { $0 } }
+
+    /// Changes the step of subqueries that name none; the configuration's `evaluation_interval`.
+    package func setDefaultSubqueryStep(_ milliseconds: Int64) {
+        settings.withLock { $0.defaultSubqueryStep = max(1, milliseconds) }
+    }
+
+    /// Reads an expression as this engine's features allow.
+    package func parse(_ query: String) throws(QueryError) -> Expression {
+        do throws(ParseError) {
+            return try PromQLParser.parse(query, options: options.parser)
+        } catch {
+            throw .parse("\(error)")
+        }
+    }
+
+    /// Evaluates at one time.
+    package func instant(
+        _ query: String, source: any SeriesSource, at time: Int64, limits: QueryLimits = QueryLimits()
+    ) throws(QueryError) -> QueryResult {
+        try instant(try parse(query), text: query, source: source, at: time, limits: limits)
+    }
+
+    /// Evaluates a parsed expression at one time; `text` is only for positions in annotations.
+    package func instant(
+        _ expression: Expression, text: String, source: any SeriesSource, at time: Int64,
+        limits: QueryLimits = QueryLimits()
+    ) throws(QueryError) -> QueryResult {
+        let grid = StepGrid(start: time, step: 1, count: 1)
+        return try run(expression, text, source, grid, isInstant: true, limits)
+    }
+
+    /// Evaluates at `start`, `start + step`, … up to `end`.
+    package func range(
+        _ query: String, source: any SeriesSource, start: Int64, end: Int64, step: Int64,
+        limits: QueryLimits = QueryLimits()
+    ) throws(QueryError) -> QueryResult {
+        let expression = try parse(query)
+        let type = expression.type
+        guard type == .vector || type == .scalar else {
+            let name = type == .matrix ? "range vector" : type.rawValue
+            throw .parse("invalid expression type \"\(name)\" for range query, must be Scalar or instant Vector")
+        }
+        guard step > 0, end >= start else {
+            throw .parse("a range query needs a positive step and an end after its start")
+        }
+        let (span, overflow) = end.subtractingReportingOverflow(start)
+        guard !overflow, span / step < 100_000_000 else { throw .execution(Evaluator.tooManySamples) }
+        return try run(
+            expression, query, source, StepGrid(start: start, step: step, count: Int(span / step) + 1),
+            isInstant: false, limits)
+    }
+
+    private func run(
+        _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, isInstant: Bool,
+        _ limits: QueryLimits
+    ) throws(QueryError) -> QueryResult {
+        var options = self.options
+        if let lookback = limits.lookbackDelta, lookback > 0 { options.lookbackDelta = lookback }
+        if let timeout = limits.timeout { options.timeout = min(timeout, options.timeout) }
+        let began = Self.nanoseconds()
+        let guardian = QueryGuard(
+            deadline: began &+ options.timeout &* 1_000_000, maxSamples: options.maxSamples,
+            isCancelled: limits.isCancelled)
+        let evaluator = Evaluator(
+            source: source, options: options, queryGrid: grid, isInstant: isInstant, guardian: guardian, text: text)
+        do {
+            let prepared = try Preparation(grid: grid, isInstant: isInstant, text: Array(text.utf8)).prepare(expression)
+            let ready = Self.nanoseconds()
+            var result = QueryResult(
+                value: try evaluator.result(of: prepared), start: grid.start, step: grid.step, steps: grid.count)
+            result.statistics.preparationTime = Double(ready - began) / 1e9
+            result.statistics.evaluationTime = Double(Self.nanoseconds() - ready) / 1e9
+            result.statistics.totalSamples = guardian.totalSamples
+            result.statistics.peakSamples = guardian.peakSamples
+            (result.warnings, result.infos) = evaluator.annotations.texts(query: text)
+            return result
+        } catch let error as QueryError {
+            throw error
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
+    static func nanoseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+/// The times at which something is evaluated.
+struct StepGrid: Sendable {
+    /// ms.
+    var start: Int64
+    /// ms, positive.
+    var step: Int64
+    var count: Int
+
+    func time(_ index: Int) -> Int64 { start &+ Int64(index) &* step }
+    var end: Int64 { time(max(0, count - 1)) }
+}
+
+/// Watches the limits of one query.
+final class QueryGuard {
+    private let deadline: Int64
+    private let maxSamples: Int
+    private let isCancelled: (@Sendable () -> Bool)?
+    private var held = 0
+    private var ticks = 0
+    private(set) var totalSamples = 0
+    private(set) var peakSamples = 0
+
+    init(deadline: Int64, maxSamples: Int, isCancelled: (@Sendable () -> Bool)?) {
+        self.deadline = deadline
+        self.maxSamples = maxSamples
+        self.isCancelled = isCancelled
+    }
+
+    /// Called once per series: ends the query when its time is over or nobody waits for it.
+    func check() throws(QueryError) {
+        ticks &+= 1
+        guard ticks & 31 == 1 else { return }
+        if QueryEngine.nanoseconds() > deadline { throw .timeout("query timed out in expression evaluation") }
+        if ticks & 1023 == 1, let isCancelled, isCancelled() {
+            throw .canceled("query was canceled in expression evaluation")
+        }
+    }
+
+    /// Counts samples that were looked at.
+    func count(_ samples: Int) { totalSamples &+= samples }
+
+    /// Counts samples that are held from now on.
+    func hold(_ samples: Int) throws(QueryError) {
+        held &+= samples
+        peakSamples = max(peakSamples, held)
+        if held > maxSamples { throw .execution(Evaluator.tooManySamples) }
+    }
+
+    /// Counts samples that are no longer held.
+    func release(_ samples: Int) { held &-= samples }
+
+    /// Checks that `samples` more would fit, without holding them.
+    func probe(_ samples: Int) throws(QueryError) {
+        peakSamples = max(peakSamples, held &+ samples)
+        if held &+ samples > maxSamples { throw .execution(Evaluator.tooManySamples) }
+    }
+}

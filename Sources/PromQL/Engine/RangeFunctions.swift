@@ -1,0 +1,261 @@
+import Glibc
+import Model
+
+/// One window of a series' float samples.
+struct Window {
+    /// The samples inside; `count` may be 0.
+    let times: UnsafePointer<Int64>
+    let values: UnsafePointer<Double>
+    let count: Int
+    /// The window is open at `start` and closed at `end`, ms.
+    let start: Int64
+    let end: Int64
+    /// The time of the step, ms.
+    let step: Int64
+}
+
+/// A function of one window; ``Column/absent`` where it has no result.
+enum RangeFunction {
+    case rate, increase, delta, irate, idelta, resets, changes, deriv
+    case predictLinear, quantile, smoothing
+    case sum, avg, min, max, count, last, first, present, stddev, stdvar, mad
+    case tsOfMin, tsOfMax, tsOfFirst, tsOfLast
+
+    init?(_ name: String) {
+        switch name {
+        case "rate": self = .rate
+        case "increase": self = .increase
+        case "delta": self = .delta
+        case "irate": self = .irate
+        case "idelta": self = .idelta
+        case "resets": self = .resets
+        case "changes": self = .changes
+        case "deriv": self = .deriv
+        case "predict_linear": self = .predictLinear
+        case "quantile_over_time": self = .quantile
+        case "double_exponential_smoothing": self = .smoothing
+        case "sum_over_time": self = .sum
+        case "avg_over_time": self = .avg
+        case "min_over_time": self = .min
+        case "max_over_time": self = .max
+        case "count_over_time": self = .count
+        case "last_over_time": self = .last
+        case "first_over_time": self = .first
+        case "present_over_time": self = .present
+        case "stddev_over_time": self = .stddev
+        case "stdvar_over_time": self = .stdvar
+        case "mad_over_time": self = .mad
+        case "ts_of_min_over_time": self = .tsOfMin
+        case "ts_of_max_over_time": self = .tsOfMax
+        case "ts_of_first_over_time": self = .tsOfFirst
+        case "ts_of_last_over_time": self = .tsOfLast
+        default: return nil
+        }
+    }
+
+    /// Whether results keep the metric's name.
+    var keepsName: Bool { self == .last || self == .first }
+}
+
+/// The functions on one window of floats (section "range functions" of PromQL's documentation).
+enum WindowKernel {
+    /// Rate, increase and delta: the difference, extrapolated to the window's edges where samples lie near them.
+    ///
+    /// - Parameter resets: Positions (within the window) whose value is below the one before.
+    static func extrapolated(_ w: Window, isCounter: Bool, isRate: Bool, resets: UnsafeBufferPointer<Int32>, base: Int)
+        -> Double
+    {
+        guard w.count >= 2 else { return Column.absent }
+        let (first, last) = (w.values[0], w.values[w.count - 1])
+        var result = last - first
+        if isCounter { for reset in resets { result += w.values[Int(reset) - base - 1] } }
+        var toStart = Double(w.times[0] - w.start) / 1000
+        var toEnd = Double(w.end - w.times[w.count - 1]) / 1000
+        let sampled = Double(w.times[w.count - 1] - w.times[0]) / 1000
+        let average = sampled / Double(w.count - 1)
+        let threshold = average * 1.1
+        if toStart >= threshold { toStart = average / 2 }
+        if isCounter {
+            var toZero = toStart
+            if result > 0, first >= 0 { toZero = sampled * (first / result) }
+            if toZero < toStart { toStart = toZero }
+        }
+        if toEnd >= threshold { toEnd = average / 2 }
+        var factor = sampled == 0 ? 1 : (sampled + toStart + toEnd) / sampled
+        if isRate { factor /= Double(w.end - w.start) / 1000 }
+        return result * factor
+    }
+
+    static func instant(_ w: Window, isRate: Bool) -> Double {
+        guard w.count >= 2 else { return Column.absent }
+        let (before, last) = (w.values[w.count - 2], w.values[w.count - 1])
+        let milliseconds = w.times[w.count - 1] - w.times[w.count - 2]
+        guard milliseconds != 0 else { return Column.absent }
+        let difference = isRate && last < before ? last : last - before
+        return isRate ? difference / (Double(milliseconds) / 1000) : difference
+    }
+
+    /// One step of Kahan's summation in Neumaier's form.
+    @inline(__always)
+    static func add(_ x: Double, _ sum: inout Double, _ c: inout Double) {
+        let t = sum + x
+        if t.isInfinite {
+            c = 0
+        } else if abs(sum) >= abs(x) {
+            c += (sum - t) + x
+        } else {
+            c += (x - t) + sum
+        }
+        sum = t
+    }
+
+    static func sum(_ w: Window) -> Double {
+        guard w.count > 0 else { return Column.absent }
+        var (sum, c) = (0.0, 0.0)
+        for i in 0..<w.count { add(w.values[i], &sum, &c) }
+        return sum.isInfinite ? sum : sum + c
+    }
+
+    static func average(_ w: Window) -> Double {
+        guard w.count > 0 else { return Column.absent }
+        var state = AverageState(w.values[0])
+        for i in 1..<Swift.max(1, w.count) { state.add(w.values[i]) }
+        return state.result
+    }
+
+    static func minimum(_ w: Window) -> Double {
+        guard w.count > 0 else { return Column.absent }
+        var best = w.values[0]
+        for i in 1..<Swift.max(1, w.count) where w.values[i] < best || best.isNaN { best = w.values[i] }
+        return best
+    }
+
+    static func maximum(_ w: Window) -> Double {
+        guard w.count > 0 else { return Column.absent }
+        var best = w.values[0]
+        for i in 1..<Swift.max(1, w.count) where w.values[i] > best || best.isNaN { best = w.values[i] }
+        return best
+    }
+
+    /// The time of the extreme in seconds; of equal ones the latest.
+    static func timeOfExtreme(_ w: Window, isMax: Bool) -> Double {
+        guard w.count > 0 else { return Column.absent }
+        var at = 0
+        for i in 1..<Swift.max(1, w.count) {
+            let (value, best) = (w.values[i], w.values[at])
+            if (isMax ? value >= best : value <= best) || best.isNaN { at = i }
+        }
+        return Double(w.times[at]) / 1000
+    }
+
+    /// Welford's variance with compensated sums.
+    static func variance(_ w: Window) -> Double {
+        guard w.count > 0 else { return Column.absent }
+        var (mean, cMean, aux, cAux) = (0.0, 0.0, 0.0, 0.0)
+        for i in 0..<w.count {
+            let x = w.values[i]
+            let delta = x - (mean + cMean)
+            add(delta / Double(i + 1), &mean, &cMean)
+            add(delta * (x - (mean + cMean)), &aux, &cAux)
+        }
+        return (aux + cAux) / Double(w.count)
+    }
+
+    static func resets(_ w: Window) -> Double {
+        guard w.count > 0 else { return Column.absent }
+        var n = 0
+        for i in 1..<Swift.max(1, w.count) where w.values[i] < w.values[i - 1] { n += 1 }
+        return Double(n)
+    }
+
+    static func changes(_ w: Window) -> Double {
+        guard w.count > 0 else { return Column.absent }
+        var n = 0
+        for i in 1..<Swift.max(1, w.count) {
+            let (a, b) = (w.values[i - 1], w.values[i])
+            if a != b, !(a.isNaN && b.isNaN) { n += 1 }
+        }
+        return Double(n)
+    }
+
+    /// Least squares with compensated sums; times in seconds from `origin`.
+    static func regression(_ w: Window, origin: Int64) -> (slope: Double, intercept: Double) {
+        var (sx, cx, sy, cy, sxy, cxy, sxx, cxx) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        let first = w.values[0]
+        var isConstant = true
+        for i in 0..<w.count {
+            if w.values[i] != first { isConstant = false }
+            let x = Double(w.times[i] - origin) / 1000
+            add(x, &sx, &cx)
+            add(w.values[i], &sy, &cy)
+            add(x * w.values[i], &sxy, &cxy)
+            add(x * x, &sxx, &cxx)
+        }
+        if isConstant { return first.isInfinite ? (.nan, .nan) : (0, first) }
+        (sx, sy, sxy, sxx) = (sx + cx, sy + cy, sxy + cxy, sxx + cxx)
+        let n = Double(w.count)
+        let slope = (sxy - sx * sy / n) / (sxx - sx * sx / n)
+        return (slope, sy / n - slope * sx / n)
+    }
+
+    static func smoothing(_ w: Window, _ sf: Double, _ tf: Double) -> Double {
+        guard w.count >= 2 else { return Column.absent }
+        var (s0, s1) = (0.0, w.values[0])
+        var trend = w.values[1] - w.values[0]
+        for i in 1..<w.count {
+            let x = sf * w.values[i]
+            if i > 1 { trend = tf * (s1 - s0) + (1 - tf) * trend }
+            let y = (1 - sf) * (s1 + trend)
+            (s0, s1) = (s1, x + y)
+        }
+        return s1
+    }
+}
+
+/// A running mean as PromQL computes it: a compensated sum, or an incremental mean once the sum would overflow.
+struct AverageState {
+    private var sum: Double
+    private var c = 0.0
+    private var mean = 0.0
+    private var isIncremental = false
+    private(set) var count = 1.0
+
+    init(_ first: Double) { sum = first }
+
+    mutating func add(_ x: Double) {
+        count += 1
+        if !isIncremental {
+            var (newSum, newC) = (sum, c)
+            WindowKernel.add(x, &newSum, &newC)
+            if !newSum.isInfinite {
+                (sum, c) = (newSum, newC)
+                return
+            }
+            isIncremental = true
+            mean = sum / (count - 1)
+            c /= count - 1
+        }
+        let q = (count - 1) / count
+        mean *= q
+        c *= q
+        WindowKernel.add(x / count, &mean, &c)
+    }
+
+    var result: Double { isIncremental ? mean + c : sum / count + c / count }
+}
+
+/// Quantiles by linear interpolation between ranks.
+enum LinearQuantile {
+    static func of(_ q: Double, _ values: inout [Double]) -> Double {
+        if values.isEmpty || q.isNaN { return .nan }
+        if q < 0 { return -.infinity }
+        if q > 1 { return .infinity }
+        // NaN sorts before everything.
+        values.sort { $0 < $1 || ($0.isNaN && !$1.isNaN) }
+        let rank = q * Double(values.count - 1)
+        let low = max(0, Int(rank.rounded(.down)))
+        let high = min(values.count - 1, low + 1)
+        let weight = rank - rank.rounded(.down)
+        return values[low] * (1 - weight) + values[high] * weight
+    }
+}

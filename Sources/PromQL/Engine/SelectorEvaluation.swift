@@ -1,0 +1,259 @@
+import Model
+
+extension Evaluator {
+    /// The time a selector looks at, for step `index`.
+    @inline(__always)
+    func reference(_ at: AtModifier?, _ offset: Int64, _ grid: StepGrid, _ index: Int) -> Int64 {
+        if case .time(let fixed)? = at { return fixed &- offset }
+        return grid.time(index) &- offset
+    }
+
+    /// An instant selector: at each step the newest sample of the lookback window, which is open on the left.
+    func select(_ selector: VectorSelector, _ grid: StepGrid, _ sink: Sink) throws {
+        if selector.rangeExtension == .smoothed { return try smoothedSelect(selector, grid, sink) }
+        let lookback = options.lookbackDelta
+        let (first, last) = bounds(selector.at, selector.offset, grid)
+        let isSingle = grid.count == 1 || first == last
+        let series = try source.select(
+            SelectRequest(
+                matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last, newestOnly: isSingle))
+        var samples = SampleColumns()
+        var out = [Double](repeating: Column.absent, count: grid.count)
+        for index in 0..<series.count {
+            try guardian.check()
+            try series.read(index, into: &samples)
+            guard samples.count > 0 else { continue }
+            var position = -1
+            var found = 0
+            for i in 0..<grid.count {
+                let time = reference(selector.at, selector.offset, grid, i)
+                while position + 1 < samples.count, samples.timestamps[position + 1] <= time { position += 1 }
+                guard position >= 0, samples.timestamps[position] > time &- lookback,
+                    !Staleness.isMarker(samples.values[position])
+                else {
+                    out[i] = Column.absent
+                    continue
+                }
+                out[i] = samples.values[position]
+                found += 1
+            }
+            guard found > 0 else { continue }
+            guardian.count(found)
+            let histograms =
+                samples.histograms.isEmpty
+                ? [] : pick(samples, into: &out, selector.at, selector.offset, grid, lookback)
+            try out.withUnsafeBufferPointer { try sink(series.labels(index), $0, histograms) }
+        }
+    }
+
+    /// First and last time that a selector looks at.
+    func bounds(_ at: AtModifier?, _ offset: Int64, _ grid: StepGrid) -> (Int64, Int64) {
+        (reference(at, offset, grid, 0), reference(at, offset, grid, max(0, grid.count - 1)))
+    }
+
+    /// Histograms by step for a series that has some; floats stay in `out`.
+    private func pick(
+        _ samples: borrowing SampleColumns, into out: inout [Double], _ at: AtModifier?, _ offset: Int64,
+        _ grid: StepGrid, _ lookback: Int64
+    ) -> [HistogramBox?] {
+        var boxes: [Int: HistogramBox] = [:]
+        for entry in samples.histograms { boxes[entry.index] = HistogramBox(entry.histogram) }
+        var result = [HistogramBox?](repeating: nil, count: grid.count)
+        var position = -1
+        for i in 0..<grid.count {
+            let time = reference(at, offset, grid, i)
+            while position + 1 < samples.count, samples.timestamps[position + 1] <= time { position += 1 }
+            guard position >= 0, samples.timestamps[position] > time &- lookback, let box = boxes[position] else {
+                continue
+            }
+            if Staleness.isMarker(box.histogram.sum) {
+                out[i] = Column.absent
+            } else {
+                out[i] = Column.histogramMark
+                result[i] = box
+            }
+        }
+        return result
+    }
+
+    /// `smoothed` on an instant selector: interpolation between neighbours within the lookback on both sides.
+    private func smoothedSelect(_ selector: VectorSelector, _ grid: StepGrid, _ sink: Sink) throws {
+        let lookback = options.lookbackDelta
+        let (first, last) = bounds(selector.at, selector.offset, grid)
+        let series = try source.select(
+            SelectRequest(matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last &+ lookback))
+        var samples = SampleColumns()
+        var out = [Double](repeating: Column.absent, count: grid.count)
+        for index in 0..<series.count {
+            try guardian.check()
+            try series.read(index, into: &samples)
+            RangeWindows.removeStale(&samples)
+            var position = -1
+            for i in 0..<grid.count {
+                let time = reference(selector.at, selector.offset, grid, i)
+                while position + 1 < samples.count, samples.timestamps[position + 1] <= time { position += 1 }
+                out[i] = Column.absent
+                guard position >= 0, samples.timestamps[position] > time &- lookback else { continue }
+                let (t1, y1) = (samples.timestamps[position], samples.values[position])
+                if t1 == time || position + 1 >= samples.count || samples.timestamps[position + 1] > time &+ lookback {
+                    out[i] = y1
+                } else {
+                    let (t2, y2) = (samples.timestamps[position + 1], samples.values[position + 1])
+                    out[i] = y1 + (y2 - y1) * Double(time - t1) / Double(t2 - t1)
+                }
+            }
+            try out.withUnsafeBufferPointer { try sink(series.labels(index), $0, []) }
+        }
+    }
+
+    /// A range vector as the result of an instant query, sorted by labels.
+    func rangeSeries(_ expression: Expression) throws -> [RangeSeries] {
+        var result: [RangeSeries] = []
+        try rangeInput(expression, queryGrid) { labels, samples, _ in
+            let time = self.windowEnd(expression, self.queryGrid, 0)
+            let window = self.windowLength(expression)
+            var series = RangeSeries(labels: labels, timestamps: [], values: [], histograms: [])
+            var histogram = 0
+            for i in 0..<samples.count {
+                while histogram < samples.histograms.count, samples.histograms[histogram].index < i { histogram += 1 }
+                guard samples.timestamps[i] > time &- window, samples.timestamps[i] <= time else { continue }
+                if histogram < samples.histograms.count, samples.histograms[histogram].index == i {
+                    series.histograms.append((series.values.count, samples.histograms[histogram].histogram))
+                }
+                series.timestamps.append(samples.timestamps[i])
+                series.values.append(samples.values[i])
+            }
+            if !series.values.isEmpty {
+                try self.guardian.hold(series.values.count)
+                self.guardian.count(series.values.count)
+                result.append(series)
+            }
+        }
+        return result.sorted { $0.labels < $1.labels }
+    }
+
+    /// The length of a range expression's window, ms.
+    func windowLength(_ expression: Expression) -> Int64 {
+        switch expression {
+        case .matrix(let e): e.window
+        case .subquery(let e): e.window
+        case .parentheses(let e): windowLength(e.expression)
+        default: 0
+        }
+    }
+
+    /// The end of a range expression's window at step `index`.
+    func windowEnd(_ expression: Expression, _ grid: StepGrid, _ index: Int) -> Int64 {
+        switch expression {
+        case .matrix(let e): reference(e.selector.at, e.selector.offset, grid, index)
+        case .subquery(let e): reference(e.at, e.offset, grid, index)
+        case .parentheses(let e): windowEnd(e.expression, grid, index)
+        default: grid.time(index)
+        }
+    }
+
+    /// Gives the samples of each series of a range expression, staleness markers taken out, over all windows at once.
+    ///
+    /// - Parameter body: Labels, samples, and whether `extended` windows need samples outside.
+    func rangeInput(
+        _ expression: Expression, _ grid: StepGrid,
+        _ body: (Labels, inout SampleColumns, RangeExtension?) throws -> Void
+    ) throws {
+        switch expression {
+        case .parentheses(let e): try rangeInput(e.expression, grid, body)
+        case .matrix(let e):
+            let selector = e.selector
+            let (first, last) = bounds(selector.at, selector.offset, grid)
+            let before = selector.rangeExtension == nil ? 0 : options.lookbackDelta
+            let after = selector.rangeExtension == .smoothed ? options.lookbackDelta : 0
+            let series = try source.select(
+                SelectRequest(
+                    matchers: selector.matchers, minTime: first &- e.window &- before &+ 1, maxTime: last &+ after))
+            var samples = SampleColumns()
+            for index in 0..<series.count {
+                try guardian.check()
+                try series.read(index, into: &samples)
+                RangeWindows.removeStale(&samples)
+                guard samples.count > 0 else { continue }
+                try guardian.probe(samples.count)
+                try body(series.labels(index), &samples, selector.rangeExtension)
+            }
+        case .subquery(let e): try subqueryInput(e, grid, body)
+        default: throw QueryError.execution("not a range vector: \(expression.type.rawValue)")
+        }
+    }
+
+    private func subqueryInput(
+        _ e: Subquery, _ grid: StepGrid, _ body: (Labels, inout SampleColumns, RangeExtension?) throws -> Void
+    ) throws {
+        let step = e.step > 0 ? e.step : options.defaultSubqueryStep
+        let (first, last) = bounds(e.at, e.offset, grid)
+        // The first multiple of the step after the window's open left end.
+        let left = first &- e.window
+        var start = step &* (left / step)
+        if start <= left { start = start &+ step }
+        guard last >= start else { return }
+        let count = (last &- start) / step + 1
+        guard count < 50_000_000 else { throw QueryError.execution(Self.tooManySamples) }
+        let inner = StepGrid(start: start, step: step, count: Int(count))
+        let columns = try vector(e.expression, inner)
+        defer { guardian.release(columns.count * inner.count) }
+        var samples = SampleColumns(capacity: inner.count)
+        for column in columns.sorted(by: { $0.labels < $1.labels }) {
+            try guardian.check()
+            samples.removeAll()
+            for i in 0..<inner.count {
+                let value = column.values[i]
+                if Column.isFloat(value) {
+                    samples.append(inner.time(i), value)
+                } else if Column.isHistogram(value), let box = column.histograms.isEmpty ? nil : column.histograms[i] {
+                    var histogram = box.histogram
+                    if histogram.resetHint == .reset || histogram.resetHint == .notReset {
+                        histogram.resetHint = .unknown
+                    }
+                    samples.append(inner.time(i), histogram)
+                }
+            }
+            if samples.count > 0 { try body(column.labels, &samples, nil) }
+        }
+    }
+}
+
+/// Windows over the samples of one series.
+enum RangeWindows {
+    /// Takes staleness markers out, in place.
+    static func removeStale(_ samples: inout SampleColumns) {
+        let (times, values) = (samples.timestamps, samples.values)
+        if samples.histograms.isEmpty {
+            var kept = 0
+            for i in 0..<samples.count where !Staleness.isMarker(values[i]) {
+                if kept != i {
+                    times[kept] = times[i]
+                    values[kept] = values[i]
+                }
+                kept &+= 1
+            }
+            if kept != samples.count { samples.timestampKey = 0 }
+            samples.count = kept
+            return
+        }
+        var kept = 0
+        var histogram = 0
+        var keptHistograms: [(index: Int, histogram: FloatHistogram)] = []
+        for i in 0..<samples.count {
+            var isStale = Staleness.isMarker(values[i])
+            if histogram < samples.histograms.count, samples.histograms[histogram].index == i {
+                isStale = Staleness.isMarker(samples.histograms[histogram].histogram.sum)
+                if !isStale { keptHistograms.append((kept, samples.histograms[histogram].histogram)) }
+                histogram += 1
+            }
+            if isStale { continue }
+            times[kept] = times[i]
+            values[kept] = values[i]
+            kept += 1
+        }
+        samples.count = kept
+        samples.histograms = keptHistograms
+        samples.timestampKey = 0
+    }
+}

@@ -1,0 +1,138 @@
+import Model
+
+extension Evaluator {
+    /// Functions that need all series at once; nil if the call is none of them.
+    func wholeVectorCall(_ call: Call, _ grid: StepGrid) throws -> [Column]? {
+        switch call.function.name {
+        case "absent": return try absent(call, grid)
+        case "absent_over_time": return try absentOverTime(call, grid)
+        case "sort", "sort_desc": return try sort(call, grid)
+        case "sort_by_label", "sort_by_label_desc": return try sortByLabel(call, grid)
+        case "label_replace": return try labelReplace(call, grid)
+        case "label_join": return try labelJoin(call, grid)
+        case "histogram_quantile": return try histogramQuantile(call, grid)
+        case "histogram_fraction", "histogram_quantiles", "histogram_stddev", "histogram_stdvar", "info",
+            "start_timestamp":
+            throw QueryError.execution("not supported yet: \(call.function.name)")
+        default: return nil
+        }
+    }
+
+    private func absent(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        var isThere = [Bool](repeating: false, count: grid.count)
+        try stream(call.arguments[0], grid) { _, values, _ in
+            for i in 0..<grid.count where Column.isPresent(values[i]) { isThere[i] = true }
+        }
+        return [
+            Column(labels: Self.absentLabels(call.arguments[0]), values: isThere.map { $0 ? Column.absent : 1 })
+        ].filter { !$0.isEmpty }
+    }
+
+    private func sort(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let columns = try vector(call.arguments[0], grid)
+        guard isInstant else {
+            annotations.warn(
+                "sort is ineffective for range queries since results are always ordered by labels", at: call.range)
+            return columns
+        }
+        guard grid.count == 1 else { return columns }
+        let descends = call.function.name == "sort_desc"
+        return columns.filter { Column.isFloat($0.values[0]) }.enumerated().sorted { a, b in
+            let (x, y) = (a.element.values[0], b.element.values[0])
+            if x.isNaN != y.isNaN { return y.isNaN }
+            if x != y, !x.isNaN { return descends ? x > y : x < y }
+            return a.offset < b.offset
+        }.map(\.element)
+    }
+
+    private func sortByLabel(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let columns = try vector(call.arguments[0], grid)
+        guard isInstant else {
+            annotations.warn(
+                "sort is ineffective for range queries since results are always ordered by labels", at: call.range)
+            return columns
+        }
+        var names: [String] = []
+        for argument in call.arguments.dropFirst() { names.append(try string(argument)) }
+        let descends = call.function.name.hasSuffix("_desc")
+        return columns.sorted { a, b in
+            for name in names {
+                let order = NaturalOrder.compare(a.labels[name] ?? "", b.labels[name] ?? "")
+                if order != 0 { return descends ? order > 0 : order < 0 }
+            }
+            return descends ? b.labels < a.labels : a.labels < b.labels
+        }
+    }
+
+    private func relabelled(_ columns: [Column], _ change: (Labels) throws -> Labels) throws -> [Column] {
+        var result = columns
+        for i in result.indices { result[i].labels = try change(result[i].labels) }
+        return try mergeEqualLabels(result)
+    }
+
+    private func labelReplace(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let arguments = try call.arguments.dropFirst().map { try string($0) }
+        let (destination, replacement, sourceLabel, pattern) = (arguments[0], arguments[1], arguments[2], arguments[3])
+        let regex: AnchoredRegex
+        do throws(AnchoredRegex.SyntaxError) {
+            regex = try AnchoredRegex(pattern)
+        } catch {
+            throw QueryError.execution("invalid regular expression in label_replace(): \(pattern)")
+        }
+        guard !destination.isEmpty else {
+            throw QueryError.execution("invalid destination label name in label_replace(): \(destination)")
+        }
+        return try relabelled(try vector(call.arguments[0], grid)) { labels in
+            guard let value = regex.expand(replacement, matching: labels[sourceLabel] ?? "") else { return labels }
+            var builder = LabelsBuilder(labels)
+            builder.set(destination, value)
+            return builder.labels()
+        }
+    }
+
+    private func labelJoin(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let arguments = try call.arguments.dropFirst().map { try string($0) }
+        let (destination, separator, sources) = (arguments[0], arguments[1], arguments.dropFirst(2))
+        for name in sources where name.isEmpty {
+            throw QueryError.execution("invalid source label name in label_join(): \(name)")
+        }
+        guard !destination.isEmpty else {
+            throw QueryError.execution("invalid destination label name in label_join(): \(destination)")
+        }
+        return try relabelled(try vector(call.arguments[0], grid)) { labels in
+            var builder = LabelsBuilder(labels)
+            builder.set(destination, sources.map { labels[$0] ?? "" }.joined(separator: separator))
+            return builder.labels()
+        }
+    }
+}
+
+/// Order of strings in which runs of digits compare as numbers.
+enum NaturalOrder {
+    static func compare(_ a: String, _ b: String) -> Int {
+        let (x, y) = (chunks(a), chunks(b))
+        for (left, right) in zip(x, y) {
+            if let m = Double(left), let n = Double(right), left.utf8.allSatisfy(isDigit),
+                right.utf8.allSatisfy(isDigit)
+            {
+                if m != n { return m < n ? -1 : 1 }
+            } else if left != right {
+                return left.utf8.lexicographicallyPrecedes(right.utf8) ? -1 : 1
+            }
+        }
+        return x.count - y.count
+    }
+
+    private static func isDigit(_ c: UInt8) -> Bool { c >= 0x30 && c <= 0x39 }
+
+    private static func chunks(_ text: String) -> [String] {
+        var result: [[UInt8]] = []
+        var wasDigit = false
+        for c in text.utf8 {
+            if result.isEmpty || isDigit(c) != wasDigit { result.append([]) }
+            result[result.count - 1].append(c)
+            wasDigit = isDigit(c)
+        }
+        return result.map { String(decoding: $0, as: UTF8.self) }
+    }
+}

@@ -86,7 +86,10 @@ extension PromQLParser {
         {
             throw failure("metric name must not be set twice: \(Quoted.text(name)) or \(Quoted.text(name))", at: start)
         }
-        return VectorSelector(name: name, matchers: matchers, range: TextRange(start, lastEnd))
+        // A name that stands in the braces is one matcher among others.
+        let isNameInside = text[start] == UInt8(ascii: "{")
+        return VectorSelector(
+            name: isNameInside ? "" : name, matchers: matchers, range: TextRange(start, lastEnd))
     }
 
     private mutating func labelMatcher(

@@ -179,10 +179,17 @@ package struct PromQLParser {
                 throw failure("expression is nested more than \(Self.maxDepth) levels deep", at: next.range.start)
             }
             advance()
-            let (returnsBool, matching) = try modifiers(op)
+            let returnsBool: Bool
+            var matching: VectorMatching?
+            (returnsBool, matching) = try modifiers(op)
             let level = Self.precedence(op)
             let right = try deeper { (parser) throws(ParseError) in
                 try parser.expression(above: op == .power ? level - 1 : level)
+            }
+            if left.type == .vector, right.type == .vector {
+                var found = matching ?? VectorMatching()
+                if op.isSetOperator { found.cardinality = .manyToMany }
+                matching = found
             }
             left = .binary(
                 Binary(

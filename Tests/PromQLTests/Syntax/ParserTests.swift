@@ -80,7 +80,7 @@ struct ParserTests {
             ("a[1h:5m] ", "a[3600000:300000]"),
             ("rate(a[5m]) / 2", "(rate(a[300000])/2)"), ("-1", "-1"), ("1h30m", "5400"), ("0x1F", "31"),
             ("a % b atan2 c", "((a%b)atan2c)"),
-            ("A AND B", "(AandB)"), ("a offset -1m", "a~-60000"), ("{\"a.b\"}", "a.b"), ("offset", "offset"),
+            ("A AND B", "(AandB)"), ("a offset -1m", "a~-60000"), ("{\"a.b\"}", ""), ("offset", "offset"),
             ("# c\na # d", "a"),
         ])
     func precedence(_ text: String, _ shape: String) throws {

@@ -1,0 +1,83 @@
+import Testing
+
+@testable import PromQL
+
+@Suite("Properties of the parser")
+struct ParserPropertyTests {
+    private static let seeds = [
+        "up", "sum by (a, b) (rate(x_total{job=~\"a.*\", i!=\"\"}[5m])) / on (a) group_left (c) y", "-2 ^ -3 ^ 4",
+        "histogram_quantile(0.9, sum without (i) (x[1h:30s] offset -5m @ end()))", "{\"utf8.näme\", a!~\"b\"} </ 3e5",
+        "label_replace(a, \"b\", '$1', `c`, \"(.*)\") or vector(0x1F) unless ignoring () c",
+        "topk(5, a + fill_left(1) fill_right(-2) b)", "x[min_of(5m, step() * 2):range() % 7] @ 12.5",
+        "rate(x[5m] smoothed) > bool 1h30m", "count_values(\"v\", a) # comment", "((a == b) != bool c)", "+Inf - NaN",
+        "a atan2 b % c", "sum(a) by (bool, on)", "x offset (5m + -1m ^ 2)", "limitk(2, start) and anchored",
+    ]
+
+    /// SplitMix64.
+    private struct Random: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return z ^ (z >> 31)
+        }
+    }
+
+    private static let pieces = [
+        "(", ")", "[", "]", "{", "}", ",", ":", "\"", "'", "`", "\\", "-", "+", "^", "@", "=", "=~", "!", "offset",
+        "by",
+        "bool", "on", "5m", "1e", "0x", "NaN", "#", "\n", " ", "é", "\u{0}", "sum", "rate", "a", "9999999999999999999y",
+        "group_left", "step()", "</", "fill(1)",
+    ]
+
+    private static func mutate(_ query: String, _ random: inout Random) -> String {
+        var characters = Array(query)
+        for _ in 0...Int.random(in: 0..<4, using: &random) {
+            let at = Int.random(in: 0...characters.count, using: &random)
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: if at < characters.count { characters.remove(at: at) }
+            case 1: characters.insert(contentsOf: pieces.randomElement(using: &random) ?? "", at: at)
+            case 2:
+                let end = Int.random(in: at...characters.count, using: &random)
+                characters.insert(contentsOf: characters[at..<end], at: at)
+            default:
+                if at < characters.count { characters[at] = pieces.randomElement(using: &random)?.first ?? "x" }
+            }
+        }
+        return String(characters)
+    }
+
+    @Test("what is printed parses to the same tree, and no text crashes the parser")
+    func roundTrip() throws {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = Random(state: seed)
+        var parsed = 0
+        for round in 0..<4000 {
+            let base = Self.seeds[round % Self.seeds.count]
+            let query = round < Self.seeds.count ? base : Self.mutate(base, &random)
+            guard let tree = try? PromQLParser.parse(query, options: .all) else { continue }
+            parsed += 1
+            for printed in [tree.description, tree.prettyDescription] {
+                guard let again = try? PromQLParser.parse(printed, options: .all) else {
+                    Issue.record("seed \(seed): \(query) prints as \(printed), which does not parse")
+                    continue
+                }
+                // Printing sorts matchers, so that the JSON has the same bytes in another order.
+                if tree.description != again.description
+                    || ExpressionJSON.encode(tree).sorted() != ExpressionJSON.encode(again).sorted()
+                {
+                    Issue.record("seed \(seed): \(query) prints as \(printed), another tree")
+                }
+            }
+        }
+        #expect(parsed > Self.seeds.count / 2, "seed \(seed)")
+    }
+
+    @Test("deep nesting is refused", arguments: ["(", "-", "sum(", "a+(", "a[", "{", "a^", "-(-"])
+    func depth(piece: String) {
+        let query = String(repeating: piece, count: 100_000) + "1"
+        #expect(throws: ParseError.self) { try PromQLParser.parse(query, options: .all) }
+    }
+}

@@ -1,0 +1,249 @@
+import Encoding
+import Model
+import Synchronization
+
+/// One group's part of a batch on its way: what was accepted, and its record for the log.
+///
+/// Three passes over the same cache lines: `validate` decides, `encode` writes differences to the newest values
+/// without changing them, and only when the log has the record, `apply` appends.
+struct BatchWriter: ~Copyable {
+    /// Accepted samples: position in the batch, its series, whether it is out of order.
+    var positions: [Int32] = []
+    var ids: [UInt32] = []
+    var times: [Int64] = []
+    var lateness: [Bool] = []
+    var hasLate = false
+    var sink = ByteSink()
+
+    mutating func removeAll() {
+        positions.removeAll(keepingCapacity: true)
+        ids.removeAll(keepingCapacity: true)
+        times.removeAll(keepingCapacity: true)
+        lateness.removeAll(keepingCapacity: true)
+        hasLate = false
+    }
+}
+
+extension Head {
+    /// Rules that decide which samples are taken.
+    struct Acceptance {
+        /// How far behind the newest sample of the store a sample out of order may be, ms.
+        var outOfOrderWindow: Int64
+    }
+
+    /// Decides about samples from `start` on that belong to `group`; returns where it had to stop.
+    ///
+    /// It stops before a sample of a series that the batch held already at another place, for its predecessor must be
+    /// appended first. Unknown series are told by the first of the groups that a batch touches.
+    func validate(
+        _ batch: borrowing SampleBatch, from start: Int, _ group: HeadGroup, _ acceptance: Acceptance,
+        _ writer: inout BatchWriter, _ outcome: inout CommitOutcome, isFirst: Bool,
+        _ histogramAt: (Int) -> Int?
+    ) -> Int {
+        group.mark &+= 1
+        let mark = group.mark
+        let hasTimes = batch.timestamps.count == batch.refs.count
+        let newest = newest.load(ordering: .relaxed)
+        var (lastRaw, lastTime, lastValue, lastKind): (UInt64, Int64, Double, Int) = (0, 0, 0, -1)
+        let end = min(batch.refs.count, batch.values.count)
+        for i in start..<end {
+            let raw = batch.refs[i].raw
+            guard raw > 0, raw <= UInt64(idEnd) else {
+                if isFirst { outcome.rejected.append((i, .unknownSeries)) }
+                continue
+            }
+            let id = UInt32(truncatingIfNeeded: raw &- 1)
+            let state = states + Int(id)
+            guard state.pointee.group == group.id else { continue }
+            guard state.pointee.labels != 0 else {
+                outcome.rejected.append((i, .unknownSeries))
+                continue
+            }
+            let time = hasTimes ? batch.timestamps[i] : batch.timestamp
+            let isAdjacent = raw == lastRaw
+            if !isAdjacent, state.pointee.mark == mark { return i }
+            state.pointee.mark = mark
+            let previous = isAdjacent ? lastTime : state.pointee.lastTime
+            var isLate = false
+            if time <= previous {
+                let kind = histogramAt(i)
+                if time == previous {
+                    let same: Bool
+                    if isAdjacent {
+                        same =
+                            kind == nil && lastKind < 0
+                            ? batch.values[i].bitPattern == lastValue.bitPattern
+                            : kind != nil && lastKind >= 0
+                                && HistogramBytes.equal(
+                                    batch.histograms[kind ?? 0].histogram, batch.histograms[max(0, lastKind)].histogram)
+                    } else {
+                        same = isNewest(id, batch.values[i], kind.map { batch.histograms[$0].histogram }, group)
+                    }
+                    if same {
+                        outcome.appended += 1
+                        continue
+                    }
+                    outcome.rejected.append((i, .duplicate))
+                    continue
+                }
+                let window = acceptance.outOfOrderWindow
+                guard window > 0, time >= newest.subtractingReportingOverflow(window).partialValue else {
+                    let isOld = time < newest.subtractingReportingOverflow(blockDuration / 2).partialValue
+                    outcome.rejected.append((i, window > 0 ? .tooOld : isOld ? .outOfBounds : .outOfOrder))
+                    continue
+                }
+                isLate = true
+                writer.hasLate = true
+            } else {
+                lastRaw = raw
+                lastTime = time
+                lastValue = batch.values[i]
+                lastKind = batch.histograms.isEmpty ? -1 : histogramAt(i) ?? -1
+            }
+            writer.positions.append(Int32(truncatingIfNeeded: i))
+            writer.ids.append(id)
+            writer.times.append(time)
+            writer.lateness.append(isLate)
+            outcome.appended += 1
+        }
+        return end
+    }
+
+    /// Whether the newest sample of a series equals this one.
+    private func isNewest(_ id: UInt32, _ value: Double, _ histogram: FloatHistogram?, _ group: HeadGroup) -> Bool {
+        let state = states[Int(id)]
+        if let histogram {
+            guard state.isHistogram, let last = group.histograms[id]?.last else { return false }
+            return HistogramBytes.equal(last, histogram)
+        }
+        if state.isHistogram { return false }
+        if state.isStale { return value.bitPattern == Staleness.bits }
+        return value.bitPattern == state.lastValue.bitPattern
+    }
+
+    /// Appends the log's record of the accepted samples.
+    func encode(
+        _ batch: borrowing SampleBatch, _ group: HeadGroup, segment: UInt64, _ writer: inout BatchWriter,
+        _ histogramAt: (Int) -> Int?
+    ) {
+        let count = writer.ids.count
+        let hasTimes = batch.timestamps.count == batch.refs.count
+        if group.segment != segment {
+            group.segment = segment
+            group.sequence = 0
+            group.logTime = 0
+        }
+        writer.sink.reserve(64)
+        writer.sink.put(LogRecord.samples)
+        writer.sink.putVarint(UInt64(group.id))
+        writer.sink.putVarint(group.sequence)
+        writer.sink.put(hasTimes ? LogRecord.ownTimes : 0)
+        writer.sink.putVarint(UInt64(count))
+        writer.ids.withUnsafeBufferPointer { LogRecord.putIds($0, to: &writer.sink) }
+        if hasTimes {
+            writer.times.withUnsafeBufferPointer { LogRecord.putTimes($0, base: group.logTime, to: &writer.sink) }
+        } else {
+            writer.sink.reserve(16)
+            writer.sink.putZigzag(batch.timestamp &- group.logTime)
+        }
+        let bits = writer.sink.appendZeros((count &+ 7) >> 3)
+        writer.sink.reserve(count &* ValueCode.maxSize &+ 16)
+        let low = UInt16(truncatingIfNeeded: segment)
+        let hasHistograms = !batch.histograms.isEmpty
+        let hasDecimals = batch.mantissas.count == batch.refs.count && batch.scales.count == batch.refs.count
+        // A series that the segment does not know yet begins at 0, with its first float.
+        var (lastId, base, isFresh): (UInt32, Double, Bool) = (.max, 0, false)
+        for k in 0..<count {
+            let (i, id) = (Int(writer.positions[k]), writer.ids[k])
+            let state = states + Int(id)
+            if id != lastId {
+                isFresh = state.pointee.logSegment != low
+                base = isFresh ? 0 : state.pointee.lastValue
+                lastId = id
+            }
+            let value = batch.values[i]
+            if hasHistograms, let at = histogramAt(i) {
+                writer.sink.base[bits &+ k >> 3] |= 1 << UInt8(k & 7)
+                var bytes = [writer.lateness[k] ? ValueCode.lateHistogram : ValueCode.histogram]
+                HistogramBytes.append(batch.histograms[at].histogram, to: &bytes)
+                writer.sink.append(bytes)
+                writer.sink.reserve((count &- k) &* ValueCode.maxSize)
+                continue
+            }
+            if writer.hasLate, writer.lateness[k] {
+                writer.sink.base[bits &+ k >> 3] |= 1 << UInt8(k & 7)
+                writer.sink.put(ValueCode.late)
+                writer.sink.putLittle(value.bitPattern, 8)
+                continue
+            }
+            if value.bitPattern == Staleness.bits {
+                writer.sink.base[bits &+ k >> 3] |= 1 << UInt8(k & 7)
+                writer.sink.put(ValueCode.stale)
+                continue
+            }
+            if isFresh {
+                state.pointee.logSegment = low
+                state.pointee.logScale = 0
+                isFresh = false
+            }
+            if value.bitPattern == base.bitPattern { continue }
+            writer.sink.base[bits &+ k >> 3] |= 1 << UInt8(k & 7)
+            ValueCode.put(
+                value, after: base, scale: &state.pointee.logScale, mantissa: hasDecimals ? batch.mantissas[i] : 0,
+                mantissaScale: hasDecimals ? batch.scales[i] : -1, to: &writer.sink)
+            base = value
+        }
+    }
+
+    /// Appends the accepted samples, after the log has them.
+    func apply(
+        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: borrowing BatchWriter,
+        _ histogramAt: (Int) -> Int?
+    ) throws(StorageError) {
+        group.sequence &+= 1
+        let hasHistograms = !batch.histograms.isEmpty
+        let hasDecimals = batch.mantissas.count == batch.refs.count && batch.scales.count == batch.refs.count
+        var latest = Int64.min
+        var done = true
+        for k in 0..<writer.ids.count {
+            let (i, id, time) = (Int(writer.positions[k]), writer.ids[k], writer.times[k])
+            if time > latest { latest = time }
+            if writer.hasLate, writer.lateness[k] {
+                addLate(id, time, batch.values[i], histogramAt(i).map { batch.histograms[$0].histogram }, group)
+            } else if hasHistograms, let at = histogramAt(i) {
+                done = append(id, time, batch.histograms[at].histogram, group) && done
+            } else {
+                done =
+                    append(
+                        id, time, batch.values[i], hasDecimals ? batch.mantissas[i] : 0,
+                        hasDecimals ? batch.scales[i] : -1, group) && done
+            }
+        }
+        if batch.timestamps.count == batch.refs.count {
+            if let last = writer.times.last { group.logTime = last }
+        } else {
+            group.logTime = batch.timestamp
+        }
+        raiseNewest(latest)
+        if !done { throw .outOfMemory("open chunks") }
+    }
+
+    func raiseNewest(_ time: Int64) {
+        var old = newest.load(ordering: .relaxed)
+        while time > old {
+            let (done, seen) = newest.compareExchange(expected: old, desired: time, ordering: .relaxed)
+            if done { return }
+            old = seen
+        }
+    }
+
+    /// Puts a sample out of order beside the chunks; of two at the same time the first stays.
+    func addLate(_ id: UInt32, _ time: Int64, _ value: Double, _ histogram: FloatHistogram?, _ group: HeadGroup) {
+        var samples = group.late.removeValue(forKey: id) ?? []
+        let at = samples.firstIndex { $0.time >= time } ?? samples.count
+        if at == samples.count || samples[at].time != time {
+            samples.insert(LateSample(time: time, value: value, histogram: histogram), at: at)
+        }
+        group.late[id] = samples
+    }
+}

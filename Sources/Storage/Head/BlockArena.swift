@@ -1,0 +1,52 @@
+/// Memory for many short byte strings that grow: chains of 32-byte blocks, each a link and seven words.
+///
+/// A chain never moves and leaves no holes of odd sizes when it is freed, which size classes would: open chunks of a
+/// store grow through the same sizes together. Handles are positions; 0 is no block.
+final class BlockArena: @unchecked Sendable {
+    // SAFETY: `free` and `used` are guarded by `lock`; a block's words belong to whoever holds its chain.
+    /// Words in a block, beside its link.
+    static let words = 7
+
+    private let memory: Column<UInt32>
+    private let lock = Lock()
+    private var free: UInt32 = 0
+    private var used: UInt32 = 1
+    private var freeCount = 0
+
+    init(blocks: Int) throws(StorageError) {
+        memory = try Column(capacity: blocks &* 8)
+    }
+
+    /// The link of a block, followed by its words.
+    @inline(__always)
+    func block(_ handle: UInt32) -> UnsafeMutablePointer<UInt32> { memory.base + Int(handle) &* 8 }
+
+    /// A chain of one block with an empty link; 0 if memory is at its end.
+    func allocate() -> UInt32 {
+        lock.lock()
+        defer { lock.unlock() }
+        let handle = free
+        if handle != 0 {
+            free = block(handle)[0]
+            freeCount &-= 1
+            block(handle)[0] = 0
+            return handle
+        }
+        guard Int(used) &* 8 &+ 8 <= memory.capacity else { return 0 }
+        defer { used &+= 1 }
+        return used
+    }
+
+    /// Gives back a chain of `count` blocks.
+    func release(first: UInt32, last: UInt32, count: Int) {
+        guard first != 0, last != 0 else { return }
+        lock.lock()
+        block(last)[0] = free
+        free = first
+        freeCount &+= count
+        lock.unlock()
+    }
+
+    /// Bytes in use.
+    var usedBytes: Int { lock.withLock { (Int(used) &- 1 &- freeCount) &* 32 } }
+}

@@ -1,0 +1,152 @@
+import Model
+
+/// A chunk as bytes somewhere: what is needed to read its values.
+struct ChunkView {
+    var codec: UInt8
+    var scale: Int8
+    var count: Int
+    var bits: Int
+    /// The value of a constant chunk.
+    var constant: Double
+    /// The bits, with two words behind their end that may be read.
+    var words: UnsafePointer<UInt32>
+
+    init(codec: UInt8, scale: Int8, count: Int, bits: Int, constant: Double, words: UnsafePointer<UInt32>) {
+        self.codec = codec
+        self.scale = scale
+        self.count = count
+        self.bits = bits
+        self.constant = constant
+        self.words = words
+    }
+
+    init(_ state: SeriesState, words: UnsafePointer<UInt32>) {
+        self.init(
+            codec: state.codec, scale: state.scale, count: Int(state.count), bits: Int(state.bits),
+            constant: state.lastValue, words: words)
+    }
+
+    /// Reads up to 32 bits at a time; reading behind the end gives zeros and is noticed by `isBeyondEnd`.
+    private struct Reader {
+        let words: UnsafePointer<UInt32>
+        let end: Int
+        var at = 0
+
+        @inline(__always)
+        mutating func peek() -> UInt64 {
+            guard at <= end else { return 0 }
+            let word = at >> 5
+            let pair = UInt64(words[word]) | UInt64(words[word &+ 1]) << 32
+            return pair >> UInt64(at & 31)
+        }
+
+        @inline(__always)
+        mutating func take(_ count: Int) -> UInt64 {
+            let value = peek() & (1 << UInt64(count) &- 1)
+            at &+= count
+            return value
+        }
+
+        @inline(__always)
+        mutating func takeLong(_ count: Int) -> UInt64 {
+            if count <= 32 { return take(count) }
+            let low = take(32)
+            return low | take(count &- 32) << 32
+        }
+    }
+
+    /// Writes `count` values, staleness markers as values; false if the bits end early or make no sense.
+    @discardableResult
+    func decode(into values: UnsafeMutablePointer<Double>) -> Bool {
+        switch codec {
+        case SeriesState.constant:
+            for i in 0..<count { values[i] = constant }
+            return true
+        case SeriesState.integer: return decodeInteger(into: values)
+        case SeriesState.xor: return decodeXOR(into: values)
+        default: return false
+        }
+    }
+
+    private func decodeInteger(into values: UnsafeMutablePointer<Double>) -> Bool {
+        guard scale >= 0, scale <= Decimal.maxScale else { return false }
+        var reader = Reader(words: words, end: bits)
+        let power = Decimal.power(scale)
+        var mantissa = Int64(bitPattern: reader.takeLong(64))
+        var value = Double(mantissa) / power
+        var delta: Int64 = 0
+        for i in 0..<count {
+            let next = reader.peek()
+            if next & 1 == 0 {
+                reader.at &+= 1
+                if delta != 0 {
+                    mantissa = mantissa &+ delta
+                    value = Double(mantissa) / power
+                }
+                values[i] = value
+                continue
+            }
+            let second: UInt64
+            switch (~next).trailingZeroBitCount {
+            case 1:
+                second = next >> 2 & 0x3F
+                reader.at &+= 8
+            case 2:
+                second = next >> 3 & 0xFFF
+                reader.at &+= 15
+            case 3:
+                second = next >> 4 & 0xFFFFF
+                reader.at &+= 24
+            case 4:
+                reader.at &+= 5
+                second = reader.take(32)
+            case 5:
+                reader.at &+= 6
+                delta = Int64(bitPattern: reader.takeLong(64))
+                mantissa = mantissa &+ delta
+                if Int64(Int32(truncatingIfNeeded: delta)) != delta { delta = 0 }
+                value = Double(mantissa) / power
+                values[i] = value
+                continue
+            default:
+                reader.at &+= 6
+                values[i] = Staleness.marker
+                continue
+            }
+            delta = delta &+ (Int64(bitPattern: second >> 1) ^ -Int64(second & 1))
+            mantissa = mantissa &+ delta
+            if Int64(Int32(truncatingIfNeeded: delta)) != delta { delta = 0 }
+            value = Double(mantissa) / power
+            values[i] = value
+        }
+        return reader.at <= bits
+    }
+
+    private func decodeXOR(into values: UnsafeMutablePointer<Double>) -> Bool {
+        var reader = Reader(words: words, end: bits)
+        var pattern = reader.takeLong(64)
+        var (lead, width) = (0, 0)
+        for i in 0..<count {
+            let next = reader.peek()
+            if next & 1 == 0 {
+                reader.at &+= 1
+            } else if next & 0b11 == 0b01 {
+                reader.at &+= 2
+                guard width > 0 else { return false }
+                pattern ^= reader.takeLong(width) << UInt64(64 &- lead &- width)
+            } else if next & 0b111 == 0b011 {
+                lead = Int(next >> 3 & 31)
+                width = Int(next >> 8 & 63) &+ 1
+                guard lead &+ width <= 64 else { return false }
+                reader.at &+= 14
+                pattern ^= reader.takeLong(width) << UInt64(64 &- lead &- width)
+            } else {
+                reader.at &+= 3
+                values[i] = Staleness.marker
+                continue
+            }
+            values[i] = Double(bitPattern: pattern)
+        }
+        return reader.at <= bits
+    }
+}

@@ -1,0 +1,31 @@
+import Glibc
+
+/// An array of trivial values that grows in place: address space is reserved once, memory comes as it is touched.
+///
+/// Elements that were never written read as zero bytes. Pointers stay valid while the column lives.
+final class Column<Element: BitwiseCopyable> {
+    let base: UnsafeMutablePointer<Element>
+    /// Elements that fit.
+    let capacity: Int
+    private let bytes: Int
+
+    /// Reserves address space for `capacity` elements, or for as many as the system grants.
+    init(capacity wanted: Int) throws(StorageError) {
+        var count = wanted
+        while true {
+            let bytes = max(4096, count &* MemoryLayout<Element>.stride)
+            let address = mmap(
+                nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+            if let address, address != MAP_FAILED {
+                base = address.assumingMemoryBound(to: Element.self)
+                capacity = count
+                self.bytes = bytes
+                return
+            }
+            count /= 2
+            guard count >= 1024 else { throw StorageError.outOfMemory("\(wanted) elements of \(Element.self)") }
+        }
+    }
+
+    deinit { munmap(base, bytes) }
+}

@@ -1,0 +1,49 @@
+import Glibc
+
+/// Doubles as scaled integers: `value == Double(mantissa) / 10^scale`, bit for bit.
+///
+/// Mantissas stay below 2^51, so that `value · 10^scale` rounds to the mantissa again (the product is off by at most
+/// two parts in 2^53) and none needs to be kept beside the value.
+enum Decimal {
+    /// Decimal places that are tried.
+    static let maxScale = 15
+    static let limit: Int64 = 1 << 51
+
+    // SAFETY: written once at first use, never freed.
+    nonisolated(unsafe) private static let table: UnsafeMutablePointer<Double> = {
+        let table = UnsafeMutablePointer<Double>.allocate(capacity: 32)
+        var power = 1.0
+        for i in 0..<32 {
+            table[i] = i <= 22 ? power : 0
+            power *= 10
+        }
+        return table
+    }()
+
+    /// 10^scale for 0…22.
+    @inline(__always)
+    static func power(_ scale: Int8) -> Double { table[Int(scale) & 31] }
+
+    /// The powers, to be fetched once before a loop.
+    static var powers: UnsafePointer<Double> { UnsafePointer(table) }
+
+    /// The mantissa of `value` at `scale`, or nil if the value is no such decimal.
+    @inline(__always)
+    static func mantissa(_ value: Double, _ scale: Int8) -> Int64? {
+        let power = power(scale)
+        let scaled = (value * power).rounded()
+        guard abs(scaled) < Double(limit) else { return nil }
+        let mantissa = Int64(scaled)
+        // By way of the integer, which has no −0.
+        let back = Double(mantissa) / power
+        return back.bitPattern == value.bitPattern ? mantissa : nil
+    }
+
+    /// The smallest scale at which `value` is a decimal, trying `hint` first; nil if there is none.
+    static func scale(_ value: Double, hint: Int8) -> Int8? {
+        guard value.isFinite else { return nil }
+        if mantissa(value, hint) != nil { return hint }
+        for scale in 0...Int8(maxScale) where mantissa(value, scale) != nil { return scale }
+        return nil
+    }
+}

@@ -1,0 +1,353 @@
+import Encoding
+import Model
+import Platform
+import Synchronization
+
+/// The newest samples of all series, in memory and in the spill files.
+///
+/// Flat arrays of trivial structures indexed by series id; no object and no allocation per series. Ids are given in
+/// the order in which series are resolved, so a target's lie next to each other, and are not used again while the
+/// process runs. Locks are taken in this order: groups by ascending id, then the registry.
+final class Head: @unchecked Sendable {
+    // SAFETY: states belong to the lock of the group they name; index, groups and ids to `registry`.
+    static let maxSeries = 1 << 27
+
+    let blockDuration: Int64
+    let arena: BlockArena
+    let sealed: SealedChunks
+    let spill: SpillStore
+    private let column: Column<SeriesState>
+    var states: UnsafeMutablePointer<SeriesState> { column.base }
+
+    let registry = Lock()
+    let index: LabelIndex
+    /// Ids given until now, dead ones included.
+    var idEnd: UInt32 = 0
+    var liveSeries = 0
+    var groups: [HeadGroup] = []
+    private var groupByName: [String: Int] = [:]
+
+    private let serials = Atomic<UInt64>(1)
+    /// The newest time of any series.
+    let newest = Atomic<Int64>(.min)
+
+    init(blockDuration: Int64, spill: SpillStore) throws(StorageError) {
+        self.blockDuration = blockDuration
+        self.spill = spill
+        arena = try BlockArena(blocks: 1 << 30)
+        sealed = try SealedChunks()
+        column = try Column(capacity: Self.maxSeries)
+        index = try LabelIndex()
+    }
+
+    // MARK: Groups and series
+
+    /// The group of this name, made if it is new.
+    func group(_ name: String) -> HeadGroup {
+        registry.withLock {
+            if let at = groupByName[name] { return groups[at] }
+            let group = HeadGroup(id: UInt32(groups.count), name: name)
+            groupByName[name] = groups.count
+            groups.append(group)
+            return group
+        }
+    }
+
+    func group(_ id: UInt32) -> HeadGroup? {
+        registry.withLock { Int(id) < groups.count ? groups[Int(id)] : nil }
+    }
+
+    /// The series with these labels, if there is one.
+    func find(_ labels: Labels, hash: UInt64) -> UInt32? {
+        labels.bytes.withUnsafeBufferPointer { packed in
+            registry.withLock { index.find(packed, hash: hash) { states[Int($0)].labels } }
+        }
+    }
+
+    /// ``find(_:hash:)`` for a caller who holds the registry.
+    func findLocked(_ labels: Labels, hash: UInt64) -> UInt32? {
+        labels.bytes.withUnsafeBufferPointer { packed in
+            index.find(packed, hash: hash) { states[Int($0)].labels }
+        }
+    }
+
+    /// Makes a series with the next id; the caller holds the registry and has seen that it is new.
+    func insert(_ labels: Labels, hash: UInt64, group: UInt32) throws(StorageError) -> UInt32 {
+        try insert(labels, hash: hash, group: group, as: idEnd)
+    }
+
+    /// Makes a series with the id that it had before a restart.
+    func insert(_ labels: Labels, hash: UInt64, group: UInt32, as id: UInt32) throws(StorageError) -> UInt32 {
+        guard Int(id) &+ 1 < column.capacity else { throw .limit("\(column.capacity) series") }
+        var failure: StorageError?
+        var record: UInt32 = 0
+        labels.bytes.withUnsafeBufferPointer { packed in
+            do throws(StorageError) { record = try index.insert(id, packed, hash: hash) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        idEnd = max(idEnd, id &+ 1)
+        liveSeries &+= 1
+        states[Int(id)].lastTime = .min
+        states[Int(id)].group = group
+        states[Int(id)].labels = record
+        return id
+    }
+
+    /// The group that had this id before a restart; without a name if that is not known.
+    @discardableResult
+    func restoreGroup(_ id: UInt32, _ name: String?) -> HeadGroup {
+        registry.withLock {
+            while groups.count <= Int(id) {
+                groups.append(HeadGroup(id: UInt32(groups.count), name: "\u{0}\(groups.count)"))
+            }
+            if let name, groupByName[name] == nil {
+                let old = groups[Int(id)]
+                if old.name != name, old.extents.isEmpty { groups[Int(id)] = HeadGroup(id: id, name: name) }
+                groupByName[name] = Int(id)
+            }
+            return groups[Int(id)]
+        }
+    }
+
+    /// The series that had this id before a restart.
+    func restoreSeries(_ id: UInt32, _ group: UInt32, _ labels: Labels) throws(StorageError) {
+        let owner = restoreGroup(group, nil)
+        let hash = labels.stableHash
+        guard states[Int(id)].labels == 0, find(labels, hash: hash) == nil else { return }
+        _ = try registry.withLock { () throws(StorageError) in
+            try insert(labels, hash: hash, group: group, as: id)
+        }
+        owner.add(id)
+    }
+
+    // MARK: Times
+
+    /// The end of the block window that holds `time`.
+    @inline(__always)
+    func windowEnd(_ time: Int64) -> Int64 {
+        let rest = time % blockDuration
+        let start = time &- (rest < 0 ? rest &+ blockDuration : rest)
+        return start.addingReportingOverflow(blockDuration).overflow ? .max : start &+ blockDuration
+    }
+
+    /// Moves a series to `time`, which is later than its newest: extends its run, or seals its chunk and takes another.
+    @inline(__always)
+    func step(_ id: UInt32, to time: Int64, _ group: HeadGroup) {
+        let state = states + Int(id)
+        let run = state.pointee.run
+        guard run != 0 else { return attach(id, to: time, hint: 0, group) }
+        let entry = group.runs.runs + Int(run)
+        let at = Int(state.pointee.first) &+ Int(state.pointee.count)
+        if at < Int(entry.pointee.count) {
+            if entry.pointee.time(at) == time { return }
+        } else if !entry.pointee.isClosed, at < Int(entry.pointee.limit), time < entry.pointee.windowEnd {
+            group.runs.append(time, to: run)
+            group.runs.latest = run
+            return
+        }
+        leave(id, to: time, group)
+    }
+
+    /// `step` where the run does not go on as the series does.
+    private func leave(_ id: UInt32, to time: Int64, _ group: HeadGroup) {
+        let state = states + Int(id)
+        let run = state.pointee.run
+        let entry = group.runs.runs[Int(run)]
+        let at = Int(state.pointee.first) &+ Int(state.pointee.count)
+        let isAtEnd = at >= Int(entry.count)
+        if time >= entry.windowEnd || isAtEnd || Int(state.pointee.count) >= HeadChunk.capacity {
+            group.runs.runs[Int(run)].isClosed = true
+            let next = entry.next
+            // Held over the seal, so that the number is not given to another run.
+            group.runs.runs[Int(run)].references &+= 1
+            seal(id, group)
+            attach(id, to: time, hint: next, group)
+            if group.runs.runs[Int(run)].next == 0 { group.runs.runs[Int(run)].next = state.pointee.run }
+            group.runs.release(run)
+            return
+        }
+        let branch = group.runs.branch(
+            from: run, first: state.pointee.first, count: state.pointee.count, time: time, serial: nextSerial())
+        group.runs.runs[Int(branch)].references &+= 1
+        group.runs.release(run)
+        state.pointee.run = branch
+        state.pointee.first = 0
+    }
+
+    /// Begins a chunk at `time`.
+    private func attach(_ id: UInt32, to time: Int64, hint: UInt32, _ group: HeadGroup) {
+        let state = states + Int(id)
+        if let (run, at) = group.runs.find(time, hint: hint) {
+            group.runs.runs[Int(run)].references &+= 1
+            group.runs.latest = run
+            state.pointee.run = run
+            state.pointee.first = UInt8(truncatingIfNeeded: at)
+            return
+        }
+        // The first run of a group is shorter, each group by another length, so that not all targets seal at once.
+        let limit =
+            group.runs.end == 1
+            ? HeadChunk.capacity / 2 &+ Int(group.id &* 37 % UInt32(HeadChunk.capacity / 2)) : HeadChunk.capacity
+        let run = group.runs.make(time, windowEnd: windowEnd(time), limit: limit, serial: nextSerial())
+        group.runs.runs[Int(run)].references = 1
+        group.runs.latest = run
+        state.pointee.run = run
+        state.pointee.first = 0
+    }
+
+    func nextSerial() -> UInt64 { serials.add(1, ordering: .relaxed).oldValue }
+
+    // MARK: Samples
+
+    /// Appends a float or staleness marker that is later than the newest sample; false if memory is at its end.
+    @inline(__always)
+    func append(
+        _ id: UInt32, _ time: Int64, _ value: Double, _ mantissa: Int64, _ scale: Int8, _ group: HeadGroup
+    ) -> Bool {
+        let state = states + Int(id)
+        step(id, to: time, group)
+        state.pointee.lastTime = time
+        if state.pointee.codec == SeriesState.histogram {
+            return appendBesideHistograms(id, time, value, group)
+        }
+        if value.bitPattern == Staleness.bits { return HeadChunk.appendStale(state, arena) }
+        return HeadChunk.append(state, arena, value, mantissa, scale)
+    }
+
+    private func appendBesideHistograms(_ id: UInt32, _ time: Int64, _ value: Double, _ group: HeadGroup) -> Bool {
+        let state = states + Int(id)
+        if value.bitPattern == Staleness.bits, state.pointee.count > 0 {
+            group.histograms[id, default: OpenHistograms()].bytes.append(0)
+            state.pointee.count &+= 1
+            state.pointee.isStale = true
+            state.pointee.isHistogram = false
+            return true
+        }
+        changeForm(id, time, group)
+        if value.bitPattern == Staleness.bits { return HeadChunk.appendStale(state, arena) }
+        return HeadChunk.append(state, arena, value, 0, -1)
+    }
+
+    /// Seals the open chunk, if it holds anything, and stays in its run.
+    private func changeForm(_ id: UInt32, _ time: Int64, _ group: HeadGroup) {
+        let state = states + Int(id)
+        let run = state.pointee.run
+        guard state.pointee.count > 0 else {
+            state.pointee.codec = SeriesState.constant
+            return
+        }
+        group.runs.runs[Int(run)].references &+= 1
+        seal(id, group)
+        attach(id, to: time, hint: run, group)
+        group.runs.release(run)
+    }
+
+    /// Appends a native histogram that is later than the newest sample.
+    func append(_ id: UInt32, _ time: Int64, _ histogram: FloatHistogram, _ group: HeadGroup) -> Bool {
+        let state = states + Int(id)
+        step(id, to: time, group)
+        state.pointee.lastTime = time
+        if state.pointee.codec != SeriesState.histogram {
+            changeForm(id, time, group)
+            state.pointee.codec = SeriesState.histogram
+            group.histograms[id] = OpenHistograms()
+        }
+        var chunk = group.histograms.removeValue(forKey: id) ?? OpenHistograms()
+        chunk.bytes.append(1)
+        HistogramBytes.append(histogram, to: &chunk.bytes)
+        chunk.last = histogram
+        group.histograms[id] = chunk
+        state.pointee.count &+= 1
+        state.pointee.isStale = false
+        state.pointee.isHistogram = true
+        return true
+    }
+
+    // MARK: Sealing
+
+    /// Bytes in front of the values in a sealed record: codec, scale, bits (2), first, count, 2 unused.
+    static let recordHeader = 8
+
+    /// Moves the open chunk of a series to the spill file of its window.
+    func seal(_ id: UInt32, _ group: HeadGroup) {
+        let state = states + Int(id)
+        let run = state.pointee.run
+        guard run != 0 else { return }
+        defer {
+            group.runs.release(run)
+            state.pointee.run = 0
+            state.pointee.first = 0
+        }
+        guard state.pointee.count > 0 else { return }
+        let entry = group.runs.runs[Int(run)]
+        if group.spill?.windowEnd != entry.windowEnd || group.spill?.isDetached == true {
+            group.spill = spill.file(windowEnd: entry.windowEnd)
+        }
+        guard let file = group.spill else { return }
+        // The times may not change files: a run's record is written anew when its window's file was replaced.
+        var timesAt = entry.spilledAt
+        if timesAt == .max || entry.spilledFile != file.number {
+            timesAt = spillTimes(run, file, group) ?? .max
+        }
+        let codec = state.pointee.codec
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: HeadChunk.maxWords &+ 4) { words in
+            guard let base = words.baseAddress else { return }
+            let header = UnsafeMutableRawPointer(base)
+            header.storeBytes(of: codec, as: UInt8.self)
+            header.storeBytes(of: state.pointee.scale, toByteOffset: 1, as: Int8.self)
+            header.storeBytes(of: state.pointee.bits.littleEndian, toByteOffset: 2, as: UInt16.self)
+            header.storeBytes(of: state.pointee.first, toByteOffset: 4, as: UInt8.self)
+            header.storeBytes(of: state.pointee.count, toByteOffset: 5, as: UInt8.self)
+            header.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)
+            var at: UInt32?
+            var length = Self.recordHeader
+            switch codec {
+            case SeriesState.constant:
+                header.storeBytes(
+                    of: state.pointee.lastValue.bitPattern.littleEndian, toByteOffset: 8, as: UInt64.self)
+                length = 16
+                at = file.append(UnsafeRawBufferPointer(start: header, count: length))
+            case SeriesState.histogram:
+                var record = [UInt8](UnsafeRawBufferPointer(start: header, count: length))
+                record += group.histograms.removeValue(forKey: id)?.bytes ?? []
+                length = record.count
+                at = record.withUnsafeBytes { file.append($0) }
+            default:
+                HeadChunk.copyWords(state.pointee, arena, to: base + 2)
+                length = Self.recordHeader &+ (Int(state.pointee.bits) &+ 7) >> 3
+                at = file.append(UnsafeRawBufferPointer(start: header, count: length))
+            }
+            let chunk = sealed.allocate()
+            guard let at, timesAt != .max, chunk != 0 else {
+                lost.add(Int(state.pointee.count), ordering: .relaxed)
+                return
+            }
+            let start = entry.time(Int(state.pointee.first)) &- (entry.windowEnd &- blockDuration)
+            sealed[chunk].pointee = SealedChunk(
+                next: state.pointee.sealed, offset: at, timesOffset: timesAt,
+                start: UInt32(truncatingIfNeeded: start), length: UInt32(truncatingIfNeeded: length),
+                file: file.number, first: state.pointee.first, count: state.pointee.count)
+            state.pointee.sealed = chunk
+        }
+        HeadChunk.release(state, arena)
+    }
+
+    /// Samples that found no room in the spill file, which holds 4 GiB.
+    let lost = Atomic<Int>(0)
+
+    /// Writes the times of a run: count (2), first (8), then 4 bytes each.
+    private func spillTimes(_ run: UInt32, _ file: SpillFile, _ group: HeadGroup) -> UInt32? {
+        let entry = group.runs.runs[Int(run)]
+        var record: [UInt8] = []
+        record.reserveCapacity(10 &+ Int(entry.count) &* 4)
+        record.appendLittle(entry.count)
+        record.appendLittle(UInt64(bitPattern: entry.base))
+        for at in 0..<Int(entry.count) { record.appendLittle(entry.times?[at] ?? 0) }
+        let at = record.withUnsafeBytes { file.append($0) }
+        if entry.isClosed, let at {
+            group.runs.runs[Int(run)].spilledAt = at
+            group.runs.runs[Int(run)].spilledFile = file.number
+        }
+        return at
+    }
+}

@@ -1,0 +1,285 @@
+import Model
+
+/// Appends values to the open chunk of a series.
+///
+/// Three forms, each begun only when the one before cannot hold a value: *constant* keeps no bits at all; *integer*
+/// holds Gorilla's delta-of-delta (Pelkonen et al., VLDB 2015, §4.1.1) of exactly scaled mantissas; *XOR* holds
+/// Gorilla's value coder (§4.1.2) for any of the 2^64 patterns. Bits run from the low end of 32-bit words; the last,
+/// unfinished word lies in the state. Times are not here, see ``TimeRun``.
+///
+///     integer, XOR: base (64 bits: mantissa or pattern), then a code per sample
+///     0 = no change of slope (integer) or of value (XOR) · all ones = staleness marker
+enum HeadChunk {
+    /// Samples in a chunk at most.
+    static let capacity = 240
+    /// Words that the largest chunk takes: base, and 75 bits (XOR with a new window) for each sample, and room to
+    /// read behind the end.
+    static let maxWords = (64 + capacity * 80) / 32 + 4
+
+    /// Appends `count` ≤ 32 bits.
+    @inline(__always)
+    private static func put(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: UInt64, _ count: Int
+    ) -> Bool {
+        let used = Int(state.pointee.bits & 31)
+        let joined = UInt64(state.pointee.tail) | value << UInt64(used)
+        state.pointee.bits &+= UInt16(truncatingIfNeeded: count)
+        guard used &+ count >= 32 else {
+            state.pointee.tail = UInt32(truncatingIfNeeded: joined)
+            return true
+        }
+        let word = (Int(state.pointee.bits) &- count) >> 5
+        let slot = word % BlockArena.words
+        if slot == 0 {
+            let block = arena.allocate()
+            guard block != 0 else { return false }
+            if state.pointee.firstBlock == 0 {
+                state.pointee.firstBlock = block
+            } else {
+                arena.block(state.pointee.lastBlock)[0] = block
+            }
+            state.pointee.lastBlock = block
+        }
+        arena.block(state.pointee.lastBlock)[1 &+ slot] = UInt32(truncatingIfNeeded: joined)
+        state.pointee.tail = UInt32(truncatingIfNeeded: joined >> 32)
+        return true
+    }
+
+    @inline(__always)
+    private static func putLong(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: UInt64, _ count: Int
+    ) -> Bool {
+        if count <= 32 { return put(state, arena, value, count) }
+        return put(state, arena, value & 0xFFFF_FFFF, 32) && put(state, arena, value >> 32, count &- 32)
+    }
+
+    /// Appends the newest sample; false if no memory was left, the chunk then being unusable.
+    ///
+    /// - Parameters:
+    ///   - value: Any double but the staleness marker.
+    ///   - mantissa: `value` as a decimal, if `scale` says that there is one.
+    ///   - scale: Decimal places, or negative if unknown.
+    @inline(__always)
+    static func append(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: Double, _ mantissa: Int64,
+        _ scale: Int8
+    ) -> Bool {
+        if state.pointee.count == 0 {
+            state.pointee.codec = SeriesState.constant
+            state.pointee.bits = 0
+            state.pointee.tail = 0
+        } else if state.pointee.codec == SeriesState.constant {
+            if value.bitPattern != state.pointee.lastValue.bitPattern {
+                guard leaveConstant(state, arena, value, scale) else { return false }
+                guard appendCoded(state, arena, value, mantissa, scale) else { return false }
+            }
+        } else {
+            guard appendCoded(state, arena, value, mantissa, scale) else { return false }
+        }
+        state.pointee.lastValue = value
+        state.pointee.kind &= ~(SeriesState.staleFlag | SeriesState.histogramFlag)
+        state.pointee.count &+= 1
+        return true
+    }
+
+    /// Appends a staleness marker; false if no memory was left.
+    static func appendStale(_ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena) -> Bool {
+        if state.pointee.count == 0 {
+            state.pointee.codec = SeriesState.constant
+            state.pointee.bits = 0
+            state.pointee.tail = 0
+        }
+        if state.pointee.codec == SeriesState.constant {
+            guard leaveConstant(state, arena, state.pointee.lastValue, -1) else { return false }
+        }
+        return putStale(state, arena)
+    }
+
+    private static func putStale(_ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena) -> Bool {
+        let done =
+            state.pointee.codec == SeriesState.integer
+            ? put(state, arena, 0b111111, 6) : put(state, arena, 0b111, 3)
+        state.pointee.isStale = true
+        state.pointee.isHistogram = false
+        state.pointee.count &+= 1
+        return done
+    }
+
+    private static func appendCoded(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: Double, _ mantissa: Int64,
+        _ scale: Int8
+    ) -> Bool {
+        if state.pointee.codec == SeriesState.integer {
+            let chunkScale = state.pointee.scale
+            var scaled: Int64?
+            if scale == chunkScale, mantissa > -Decimal.limit, mantissa < Decimal.limit,
+                mantissa != 0 || value.bitPattern == 0
+            {
+                scaled = mantissa
+            } else {
+                scaled = Decimal.mantissa(value, chunkScale)
+            }
+            guard let scaled else { return recode(state, arena, value, scale) }
+            let last = Int64((state.pointee.lastValue * Decimal.power(chunkScale)).rounded())
+            return putInteger(state, arena, scaled &- last)
+        }
+        return putXOR(state, arena, value)
+    }
+
+    @inline(__always)
+    private static func putInteger(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ delta: Int64
+    ) -> Bool {
+        let second = delta &- Int64(state.pointee.lastDelta)
+        let small = Int32(truncatingIfNeeded: delta)
+        let fits = Int64(small) == delta
+        state.pointee.lastDelta = fits ? small : 0
+        if second == 0 { return put(state, arena, 0, 1) }
+        let zigzag = UInt64(bitPattern: second << 1 ^ second >> 63)
+        if zigzag < 1 << 6 { return put(state, arena, 0b01 | zigzag << 2, 8) }
+        if zigzag < 1 << 12 { return put(state, arena, 0b011 | zigzag << 3, 15) }
+        if zigzag < 1 << 20 { return put(state, arena, 0b0111 | zigzag << 4, 24) }
+        if zigzag < 1 << 32 { return put(state, arena, 0b01111, 5) && put(state, arena, zigzag, 32) }
+        return put(state, arena, 0b011111, 6) && putLong(state, arena, UInt64(bitPattern: delta), 64)
+    }
+
+    private static func putXOR(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: Double
+    ) -> Bool {
+        let difference = value.bitPattern ^ state.pointee.lastValue.bitPattern
+        if difference == 0 { return put(state, arena, 0, 1) }
+        let lead = min(31, difference.leadingZeroBitCount)
+        let trail = difference.trailingZeroBitCount
+        let (oldLead, oldWidth) = (Int(state.pointee.xorLead), Int(state.pointee.xorWidth))
+        let oldTrail = 64 &- oldLead &- oldWidth
+        if oldWidth > 0, lead >= oldLead, trail >= oldTrail, 64 &- lead &- trail &+ 12 > oldWidth {
+            return put(state, arena, 0b01, 2)
+                && putLong(state, arena, difference >> UInt64(oldTrail), oldWidth)
+        }
+        let width = 64 &- lead &- trail
+        state.pointee.xorLead = UInt8(truncatingIfNeeded: lead)
+        state.pointee.xorWidth = UInt8(truncatingIfNeeded: width)
+        return put(state, arena, 0b011 | UInt64(lead) << 3 | UInt64(width &- 1) << 8, 14)
+            && putLong(state, arena, difference >> UInt64(trail), width)
+    }
+
+    /// Writes out the constants that were only counted, in the form that suits `next` too.
+    private static func leaveConstant(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ next: Double, _ hint: Int8
+    ) -> Bool {
+        let held = state.pointee.lastValue
+        let hint = hint >= 0 && hint <= Int8(Decimal.maxScale) ? hint : max(0, state.pointee.scale)
+        if let a = Decimal.scale(next, hint: hint), let b = Decimal.scale(held, hint: a),
+            let mantissa = Decimal.mantissa(held, max(a, b)), Decimal.mantissa(next, max(a, b)) != nil
+        {
+            return begin(state, arena, SeriesState.integer, UInt64(bitPattern: mantissa), max(a, b))
+        }
+        return begin(state, arena, SeriesState.xor, held.bitPattern, 0)
+    }
+
+    /// Writes the base and a "no change" for each sample that the chunk holds already.
+    private static func begin(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ codec: UInt8, _ base: UInt64, _ scale: Int8
+    ) -> Bool {
+        state.pointee.codec = codec
+        state.pointee.scale = scale
+        state.pointee.lastDelta = 0
+        state.pointee.xorLead = 0
+        state.pointee.xorWidth = 0
+        state.pointee.bits = 0
+        state.pointee.tail = 0
+        guard putLong(state, arena, base, 64) else { return false }
+        var zeros = Int(state.pointee.count)
+        while zeros > 0 {
+            guard put(state, arena, 0, min(zeros, 32)) else { return false }
+            zeros &-= min(zeros, 32)
+        }
+        return true
+    }
+
+    /// Writes the chunk anew so that `value`, which does not fit its scale, can follow.
+    private static func recode(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: Double, _ hint: Int8
+    ) -> Bool {
+        let count = Int(state.pointee.count)
+        var done = true
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: capacity) { values in
+            guard let held = values.baseAddress else { return }
+            withUnsafeTemporaryAllocation(of: UInt32.self, capacity: maxWords) { words in
+                guard let base = words.baseAddress else { return }
+                copyWords(state.pointee, arena, to: base)
+                ChunkView(state.pointee, words: base).decode(into: held)
+            }
+            release(state, arena)
+            let wanted = Decimal.scale(value, hint: hint >= 0 ? min(hint, Int8(Decimal.maxScale)) : 0)
+            var scale = wanted
+            var start = state.pointee.lastValue
+            for i in 0..<count where !Staleness.isMarker(held[i]) {
+                start = held[i]
+                break
+            }
+            if let wanted {
+                for i in 0..<count where !Staleness.isMarker(held[i]) && Decimal.mantissa(held[i], wanted) == nil {
+                    scale = nil
+                    break
+                }
+            }
+            state.pointee.count = 0
+            state.pointee.lastValue = start
+            if let scale, let mantissa = Decimal.mantissa(start, scale) {
+                done = begin(state, arena, SeriesState.integer, UInt64(bitPattern: mantissa), scale)
+            } else {
+                done = begin(state, arena, SeriesState.xor, start.bitPattern, 0)
+            }
+            for i in 0..<count where done {
+                if Staleness.isMarker(held[i]) {
+                    done = putStale(state, arena)
+                } else {
+                    done = appendCoded(state, arena, held[i], 0, -1)
+                    state.pointee.lastValue = held[i]
+                    state.pointee.count &+= 1
+                }
+            }
+            done = done && appendCoded(state, arena, value, 0, -1)
+        }
+        return done
+    }
+
+    /// Gives the memory of the chunk back and leaves an empty one.
+    static func release(_ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena) {
+        if state.pointee.firstBlock != 0 {
+            let words = Int(state.pointee.bits) >> 5
+            arena.release(
+                first: state.pointee.firstBlock, last: state.pointee.lastBlock,
+                count: (words &+ BlockArena.words &- 1) / BlockArena.words)
+        }
+        state.pointee.firstBlock = 0
+        state.pointee.lastBlock = 0
+        state.pointee.bits = 0
+        state.pointee.tail = 0
+        state.pointee.count = 0
+        state.pointee.codec = SeriesState.constant
+    }
+
+    /// Copies the words of the chunk, and two more of zeros, to `target`; returns how many words hold bits.
+    @discardableResult
+    static func copyWords(
+        _ state: SeriesState, _ arena: BlockArena, to target: UnsafeMutablePointer<UInt32>
+    ) -> Int {
+        guard state.codec == SeriesState.integer || state.codec == SeriesState.xor else { return 0 }
+        let full = Int(state.bits) >> 5
+        var block = state.firstBlock
+        var at = 0
+        while at < full, block != 0 {
+            let words = arena.block(block)
+            let count = min(BlockArena.words, full &- at)
+            (target + at).update(from: words + 1, count: count)
+            at &+= count
+            block = words[0]
+        }
+        target[full] = state.tail
+        target[full &+ 1] = 0
+        target[full &+ 2] = 0
+        return full &+ (state.bits & 31 == 0 ? 0 : 1)
+    }
+}

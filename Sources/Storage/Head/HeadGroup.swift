@@ -1,0 +1,59 @@
+import Model
+
+/// Series that arrive together, and what is needed to append to them; all but the constants under `lock`.
+final class HeadGroup: @unchecked Sendable {
+    // SAFETY: every variable is used under `lock` only.
+    let id: UInt32
+    let name: String
+    let lock = Lock()
+
+    var runs = TimeRunTable()
+    /// Open chunks of native histograms by series.
+    var histograms: [UInt32: OpenHistograms] = [:]
+    /// Samples out of order by series.
+    var late: [UInt32: [LateSample]] = [:]
+    /// The number of the batch under way; see ``SeriesState/mark``.
+    var mark: UInt32 = 0
+    /// The log segment that holds the newest batch, and the number of batches it holds of this group.
+    var segment: UInt64 = 0
+    var sequence: UInt64 = 0
+    /// The base of the next time in the log.
+    var logTime: Int64 = 0
+    /// The spill file used last, and its window.
+    var spill: SpillFile?
+    /// Ids of the group, as runs.
+    var extents: [Range<UInt32>] = []
+    var isClosed = false
+    /// The log knows the group's name.
+    var isLogged = false
+    var writer = BatchWriter()
+
+    init(id: UInt32, name: String) {
+        self.id = id
+        self.name = name
+    }
+
+    /// Adds a series to the extents.
+    func add(_ id: UInt32) {
+        if let last = extents.last, last.upperBound == id {
+            extents[extents.count - 1] = last.lowerBound..<(id &+ 1)
+        } else {
+            extents.append(id..<(id &+ 1))
+        }
+    }
+}
+
+/// The open chunk of a series of native histograms.
+struct OpenHistograms {
+    /// Per sample: 0 for a staleness marker, or 1 and the histogram.
+    var bytes: [UInt8] = []
+    /// The newest histogram, to tell duplicates.
+    var last: FloatHistogram?
+}
+
+/// A sample out of order, kept beside the chunks until its window is made a block.
+struct LateSample {
+    var time: Int64
+    var value: Double
+    var histogram: FloatHistogram?
+}

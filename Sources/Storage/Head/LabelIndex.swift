@@ -1,0 +1,290 @@
+import Model
+
+/// The labels of all series: symbols, pairs with their posting lists, a record per series, and the way back from a
+/// label set to its series.
+///
+/// A record is the number of its labels and, as varints, the pairs in order of names. Everything but
+/// ``labels(record:)`` needs the lock of the head's registry.
+final class LabelIndex {
+    private let symbols: SymbolTable
+    private let pairs: Column<LabelPair>
+    private(set) var pairCount = 0
+    private var pairSlots: UnsafeMutablePointer<UInt32>
+    private var pairMask: Int
+    private let records: Column<UInt8>
+    private var recordEnd = 1
+    private var arena: BlockArena
+    /// Hash and series of each slot.
+    ///
+    /// Upper half: 32 bits of the hash, which also choose the slot. Lower half: id + 2, or 1 where one was removed.
+    private var series: UnsafeMutablePointer<UInt64>
+    private var seriesMask: Int
+    private var seriesUsed = 0
+    /// Pairs by name.
+    private var pairsOfName: [UInt32: [UInt32]] = [:]
+
+    init() throws(StorageError) {
+        symbols = try SymbolTable()
+        pairs = try Column(capacity: 1 << 28)
+        pairMask = 1023
+        pairSlots = .allocate(capacity: 1024)
+        pairSlots.initialize(repeating: 0, count: 1024)
+        records = try Column(capacity: Int(UInt32.max))
+        arena = try BlockArena(blocks: 1 << 28)
+        seriesMask = 1023
+        series = .allocate(capacity: 1024)
+        series.initialize(repeating: 0, count: 1024)
+    }
+
+    deinit {
+        pairSlots.deallocate()
+        series.deallocate()
+    }
+
+    // MARK: Records
+
+    /// Calls `body` with each name and value of a record.
+    @inline(__always)
+    private func forEachPair(_ record: UInt32, _ body: (UInt32) -> Bool) {
+        var at = records.base + Int(record)
+        var left = Int(at.pointee)
+        at += 1
+        while left > 0 {
+            var (value, shift): (UInt32, UInt32) = (0, 0)
+            while true {
+                let byte = at.pointee
+                at += 1
+                value |= UInt32(byte & 0x7F) << shift
+                shift &+= 7
+                if byte & 0x80 == 0 { break }
+            }
+            guard body(value) else { return }
+            left &-= 1
+        }
+    }
+
+    /// The label set of a record; needs no lock.
+    func labels(record: UInt32) -> Labels {
+        var size = 0
+        forEachPair(record) { pair in
+            size &+= symbols.text(pairs.base[Int(pair)].name).count &+ 8
+            size &+= symbols.text(pairs.base[Int(pair)].value).count
+            return true
+        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(size)
+        forEachPair(record) { pair in
+            Labels.appendRun(symbols.text(pairs.base[Int(pair)].name), to: &bytes)
+            Labels.appendRun(symbols.text(pairs.base[Int(pair)].value), to: &bytes)
+            return true
+        }
+        return Labels(packed: bytes)
+    }
+
+    private func equals(_ record: UInt32, _ packed: UnsafeBufferPointer<UInt8>) -> Bool {
+        var cursor = Labels.Cursor(packed)
+        var equal = true
+        forEachPair(record) { pair in
+            guard let (name, value) = cursor.next(),
+                Labels.equal(symbols.text(pairs.base[Int(pair)].name), name),
+                Labels.equal(symbols.text(pairs.base[Int(pair)].value), value)
+            else {
+                equal = false
+                return false
+            }
+            return true
+        }
+        return equal && cursor.offset == packed.count
+    }
+
+    // MARK: Series
+
+    /// The series with these labels, or nil; `record` tells the record of an id.
+    func find(_ packed: UnsafeBufferPointer<UInt8>, hash: UInt64, record: (UInt32) -> UInt32) -> UInt32? {
+        var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
+        while series[at] != 0 {
+            let (tag, entry) = (series[at] >> 32, UInt32(truncatingIfNeeded: series[at]))
+            if tag == hash >> 32, entry > 1, equals(record(entry &- 2), packed) { return entry &- 2 }
+            at = (at &+ 1) & seriesMask
+        }
+        return nil
+    }
+
+    /// Makes the record of a new series and enters it everywhere; returns the record.
+    func insert(_ id: UInt32, _ packed: UnsafeBufferPointer<UInt8>, hash: UInt64) throws(StorageError)
+        -> UInt32
+    {
+        var cursor = Labels.Cursor(packed)
+        var own: [UInt32] = []
+        while let (name, value) = cursor.next() {
+            own.append(try pair(try symbols.intern(name), try symbols.intern(value)))
+        }
+        guard own.count <= 255 else { throw .invalidLabels("more than 255 labels") }
+        guard recordEnd &+ own.count &* 5 < records.capacity else { throw .limit("4 GiB of label records") }
+        let record = recordEnd
+        records.base[recordEnd] = UInt8(own.count)
+        recordEnd &+= 1
+        for pair in own {
+            var left = pair
+            while left >= 0x80 {
+                records.base[recordEnd] = UInt8(truncatingIfNeeded: left) | 0x80
+                recordEnd &+= 1
+                left >>= 7
+            }
+            records.base[recordEnd] = UInt8(left)
+            recordEnd &+= 1
+            guard LabelPair.add(id, to: pairs.base + Int(pair), arena) else { throw .outOfMemory("posting lists") }
+        }
+        if (seriesUsed &+ 1) &* 4 > (seriesMask &+ 1) &* 3 { growSeries() }
+        var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
+        while series[at] != 0 { at = (at &+ 1) & seriesMask }
+        series[at] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(id &+ 2)
+        seriesUsed &+= 1
+        return UInt32(record)
+    }
+
+    /// Takes a series out of the table and its posting lists' counts; the lists keep the id, which is dead.
+    func remove(_ id: UInt32, record: UInt32) {
+        let hash = labels(record: record).stableHash
+        var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
+        while series[at] != 0 {
+            if UInt32(truncatingIfNeeded: series[at]) == id &+ 2, series[at] >> 32 == hash >> 32 {
+                series[at] = 1
+                break
+            }
+            at = (at &+ 1) & seriesMask
+        }
+        forEachPair(record) { pair in
+            if pairs.base[Int(pair)].count > 0 { pairs.base[Int(pair)].count &-= 1 }
+            return true
+        }
+    }
+
+    private func growSeries() {
+        let (old, oldCount) = (series, seriesMask &+ 1)
+        let size = oldCount &* 2
+        series = .allocate(capacity: size)
+        series.initialize(repeating: 0, count: size)
+        seriesMask = size &- 1
+        seriesUsed = 0
+        for i in 0..<oldCount where UInt32(truncatingIfNeeded: old[i]) > 1 {
+            var at = Int(truncatingIfNeeded: old[i] >> 32) & seriesMask
+            while series[at] != 0 { at = (at &+ 1) & seriesMask }
+            series[at] = old[i]
+            seriesUsed &+= 1
+        }
+        old.deallocate()
+    }
+
+    // MARK: Pairs
+
+    @inline(__always)
+    private static func mix(_ name: UInt32, _ value: UInt32) -> Int {
+        let joined = (UInt64(name) << 32 | UInt64(value)) &* 0x9E37_79B9_7F4A_7C15
+        return Int(truncatingIfNeeded: joined >> 29)
+    }
+
+    private func pairSlot(_ name: UInt32, _ value: UInt32) -> Int {
+        var at = Self.mix(name, value) & pairMask
+        while pairSlots[at] != 0 {
+            let pair = pairs.base + Int(pairSlots[at])
+            if pair.pointee.value == value, pair.pointee.name == name { break }
+            at = (at &+ 1) & pairMask
+        }
+        return at
+    }
+
+    private func pair(_ name: UInt32, _ value: UInt32) throws(StorageError) -> UInt32 {
+        let at = pairSlot(name, value)
+        if pairSlots[at] != 0 { return pairSlots[at] }
+        guard pairCount &+ 2 < pairs.capacity else { throw .limit("label pairs") }
+        pairCount &+= 1
+        let pair = UInt32(truncatingIfNeeded: pairCount)
+        pairs.base[pairCount].name = name
+        pairs.base[pairCount].value = value
+        pairSlots[at] = pair
+        pairsOfName[name, default: []].append(pair)
+        if pairCount &* 4 > pairMask &* 3 {
+            let size = (pairMask &+ 1) &* 2
+            pairSlots.deallocate()
+            pairSlots = .allocate(capacity: size)
+            pairSlots.initialize(repeating: 0, count: size)
+            pairMask = size &- 1
+            for i in 1...pairCount {
+                pairSlots[pairSlot(pairs.base[i].name, pairs.base[i].value)] = UInt32(truncatingIfNeeded: i)
+            }
+        }
+        return pair
+    }
+
+    /// Empties the posting lists and fills them again from the records of the ids that live.
+    func rebuildPostings(ids: Int, record: (UInt32) -> UInt32) throws(StorageError) {
+        arena = try BlockArena(blocks: 1 << 28)
+        for i in 1..<max(1, pairCount &+ 1) {
+            let (name, value) = (pairs.base[i].name, pairs.base[i].value)
+            pairs.base[i] = LabelPair(
+                name: name, value: value, runStart: 0, runLength: 0, flushedEnd: 0, firstBlock: 0, lastBlock: 0,
+                bytes: 0, count: 0)
+        }
+        var done = true
+        for id in 0..<UInt32(truncatingIfNeeded: ids) {
+            let record = record(id)
+            guard record != 0 else { continue }
+            forEachPair(record) { pair in
+                done = done && LabelPair.add(id, to: pairs.base + Int(pair), arena)
+                return done
+            }
+        }
+        guard done else { throw .outOfMemory("posting lists") }
+    }
+
+    // MARK: Questions
+
+    /// Ids of the series whose label `name` has a value that `accepts`, ascending, dead ones included.
+    func postings(_ name: String, _ accepts: (UnsafeBufferPointer<UInt8>) -> Bool) -> [UInt32] {
+        var ids: [UInt32] = []
+        var lists = 0
+        for pair in pairsOfName[symbols.find(name)] ?? [] where pairs.base[Int(pair)].count > 0 {
+            guard accepts(symbols.text(pairs.base[Int(pair)].value)) else { continue }
+            pairs.base[Int(pair)].append(to: &ids, arena)
+            lists &+= 1
+        }
+        if lists > 1 { ids.sort() }
+        return ids
+    }
+
+    /// Ids of the series with `name="value"`, ascending, dead ones included.
+    func postings(_ name: String, equals value: String) -> [UInt32] {
+        var ids: [UInt32] = []
+        let (name, value) = (symbols.find(name), symbols.find(value))
+        guard name != 0, value != 0 else { return ids }
+        let pair = pairSlots[pairSlot(name, value)]
+        if pair != 0 { pairs.base[Int(pair)].append(to: &ids, arena) }
+        return ids
+    }
+
+    /// Names of labels that a series has.
+    func names() -> [String] {
+        pairsOfName.filter { $0.value.contains { pairs.base[Int($0)].count > 0 } }
+            .map { String(decoding: symbols.text($0.key), as: UTF8.self) }
+    }
+
+    /// Values of a label that a series has.
+    func values(_ name: String) -> [String] {
+        (pairsOfName[symbols.find(name)] ?? []).filter { pairs.base[Int($0)].count > 0 }
+            .map { String(decoding: symbols.text(pairs.base[Int($0)].value), as: UTF8.self) }
+    }
+
+    /// Calls `body` with name, value and number of series of each pair that a series has.
+    func forEachPairInUse(_ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>, Int) -> Void) {
+        for i in 1..<max(1, pairCount &+ 1) where pairs.base[i].count > 0 {
+            body(symbols.text(pairs.base[i].name), symbols.text(pairs.base[i].value), Int(pairs.base[i].count))
+        }
+    }
+
+    /// Bytes in use.
+    var usedBytes: Int {
+        symbols.usedBytes &+ pairCount &* 44 &+ (pairMask &+ 1) &* 4 &+ recordEnd &+ (seriesMask &+ 1) &* 8
+            &+ arena.usedBytes
+    }
+}

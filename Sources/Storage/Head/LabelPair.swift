@@ -1,0 +1,99 @@
+/// One name with one value, and the series that have it.
+///
+/// Series are kept as runs of ids in the order in which they came: (gap, length) as varints in a chain of blocks, the
+/// last run here. A target's label is one run, whatever the number of its series.
+struct LabelPair: BitwiseCopyable {
+    var name: UInt32
+    var value: UInt32
+    /// The run that still grows.
+    var runStart: UInt32
+    var runLength: UInt32
+    /// The first id behind the last run in the chain.
+    var flushedEnd: UInt32
+    var firstBlock: UInt32
+    var lastBlock: UInt32
+    /// Bytes in the chain.
+    var bytes: UInt32
+    /// Series that have the pair.
+    var count: UInt32
+
+    /// Adds a series; false if no memory was left.
+    static func add(_ id: UInt32, to pair: UnsafeMutablePointer<LabelPair>, _ arena: BlockArena) -> Bool {
+        pair.pointee.count &+= 1
+        if pair.pointee.runLength > 0, pair.pointee.runStart &+ pair.pointee.runLength == id {
+            pair.pointee.runLength &+= 1
+            return true
+        }
+        if pair.pointee.runLength > 0, !flush(pair, arena) { return false }
+        pair.pointee.runStart = id
+        pair.pointee.runLength = 1
+        return true
+    }
+
+    private static func flush(_ pair: UnsafeMutablePointer<LabelPair>, _ arena: BlockArena) -> Bool {
+        // Ids that are used anew may lie before the last run: the gap has a sign.
+        let gap = Int64(pair.pointee.runStart) &- Int64(pair.pointee.flushedEnd)
+        var zigzag = UInt64(bitPattern: gap << 1 ^ gap >> 63)
+        for last in [false, true] {
+            if last { zigzag = UInt64(pair.pointee.runLength) }
+            repeat {
+                let more = zigzag >= 0x80
+                let byte = UInt8(truncatingIfNeeded: zigzag & 0x7F) | (more ? 0x80 : 0)
+                guard put(byte, pair, arena) else { return false }
+                zigzag >>= 7
+                if !more { break }
+            } while true
+        }
+        pair.pointee.flushedEnd = pair.pointee.runStart &+ pair.pointee.runLength
+        return true
+    }
+
+    private static func put(_ byte: UInt8, _ pair: UnsafeMutablePointer<LabelPair>, _ arena: BlockArena) -> Bool {
+        let size = BlockArena.words * 4
+        let slot = Int(pair.pointee.bytes) % size
+        if slot == 0 {
+            let block = arena.allocate()
+            guard block != 0 else { return false }
+            if pair.pointee.firstBlock == 0 {
+                pair.pointee.firstBlock = block
+            } else {
+                arena.block(pair.pointee.lastBlock)[0] = block
+            }
+            pair.pointee.lastBlock = block
+        }
+        UnsafeMutableRawPointer(arena.block(pair.pointee.lastBlock) + 1).storeBytes(
+            of: byte, toByteOffset: slot, as: UInt8.self)
+        pair.pointee.bytes &+= 1
+        return true
+    }
+
+    /// Appends the ids of the pair's series to `ids`, in the order in which they came.
+    func append(to ids: inout [UInt32], _ arena: BlockArena) {
+        var (block, slot, left) = (firstBlock, 0, Int(bytes))
+        func next() -> UInt64 {
+            var (value, shift): (UInt64, UInt64) = (0, 0)
+            while left > 0 {
+                if slot == BlockArena.words * 4 {
+                    block = arena.block(block)[0]
+                    slot = 0
+                }
+                let byte = UnsafeRawPointer(arena.block(block) + 1).load(fromByteOffset: slot, as: UInt8.self)
+                slot &+= 1
+                left &-= 1
+                value |= UInt64(byte & 0x7F) << shift
+                shift &+= 7
+                if byte & 0x80 == 0 { break }
+            }
+            return value
+        }
+        var end: Int64 = 0
+        while left > 0 {
+            let gap = next()
+            let start = end &+ (Int64(bitPattern: gap >> 1) ^ -Int64(gap & 1))
+            let length = Int64(next())
+            ids.append(contentsOf: UInt32(start)..<UInt32(start &+ length))
+            end = start &+ length
+        }
+        if runLength > 0 { ids.append(contentsOf: runStart..<(runStart &+ runLength)) }
+    }
+}

@@ -1,0 +1,71 @@
+/// What the head keeps of a series: one cache line.
+///
+/// A zeroed state is an id that is not in use.
+struct SeriesState: BitwiseCopyable {
+    /// The newest value that is no staleness marker; 0 before the first.
+    var lastValue: Double
+    /// The newest time in ms; `Int64.min` before the first.
+    var lastTime: Int64
+    /// The run of times of the open chunk, 0 if none is open.
+    var run: UInt32
+    /// The open chunk's chain of words; 0 while it fits into `tail`.
+    var firstBlock: UInt32
+    var lastBlock: UInt32
+    /// The bits behind the last full word.
+    var tail: UInt32
+    /// The last difference of mantissas, 0 where it does not fit.
+    var lastDelta: Int32
+    /// Position of the label record, 0 if the id is not in use.
+    var labels: UInt32
+    /// The group that owns the series.
+    var group: UInt32
+    /// The newest entry in the list of sealed chunks, 0 if there is none.
+    var sealed: UInt32
+    /// The last batch of the group that held the series.
+    var mark: UInt32
+    /// Bits in the open chunk.
+    var bits: UInt16
+    /// The log segment that knows `lastValue` as the base of the next difference.
+    var logSegment: UInt16
+    /// Position in the run of the first sample of the open chunk.
+    var first: UInt8
+    /// Samples in the open chunk.
+    var count: UInt8
+    /// The codec in the low bits, and flags.
+    var kind: UInt8
+    /// Decimal places of the open chunk.
+    var scale: Int8
+    /// Decimal places of the series' differences in the log.
+    var logScale: Int8
+    /// Leading zero bits and width of the window of the XOR codec.
+    var xorLead: UInt8
+    var xorWidth: UInt8
+    /// Grows each time the id is used anew.
+    var generation: UInt8
+
+    /// Forms of an open chunk.
+    static let constant: UInt8 = 0
+    static let integer: UInt8 = 1
+    static let xor: UInt8 = 2
+    static let histogram: UInt8 = 3
+    static let codecMask: UInt8 = 3
+    /// The newest sample is a staleness marker.
+    static let staleFlag: UInt8 = 4
+    /// The newest sample is a native histogram.
+    static let histogramFlag: UInt8 = 8
+
+    var codec: UInt8 {
+        get { kind & Self.codecMask }
+        set { kind = kind & ~Self.codecMask | newValue }
+    }
+
+    var isStale: Bool {
+        get { kind & Self.staleFlag != 0 }
+        set { if newValue { kind |= Self.staleFlag } else { kind &= ~Self.staleFlag } }
+    }
+
+    var isHistogram: Bool {
+        get { kind & Self.histogramFlag != 0 }
+        set { if newValue { kind |= Self.histogramFlag } else { kind &= ~Self.histogramFlag } }
+    }
+}

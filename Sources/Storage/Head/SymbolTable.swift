@@ -1,0 +1,76 @@
+import Model
+
+/// Texts of label names and values, each held once and known by a number.
+///
+/// Numbers count from 1; 0 is no symbol. Changed under the lock of the ``LabelIndex`` only; what a number stands for
+/// never changes, so that readers who know a number need no lock.
+final class SymbolTable {
+    private let bytes: Column<UInt8>
+    /// Where symbol i begins; i + 1 begins where it ends.
+    private let starts: Column<UInt32>
+    private var slots: UnsafeMutablePointer<UInt32>
+    private var slotMask: Int
+    private(set) var count = 0
+
+    init() throws(StorageError) {
+        bytes = try Column(capacity: Int(UInt32.max))
+        starts = try Column(capacity: 1 << 28)
+        slotMask = 1023
+        slots = .allocate(capacity: 1024)
+        slots.initialize(repeating: 0, count: 1024)
+        starts.base[1] = 0
+    }
+
+    deinit { slots.deallocate() }
+
+    /// The text of a symbol.
+    @inline(__always)
+    func text(_ symbol: UInt32) -> UnsafeBufferPointer<UInt8> {
+        let start = Int(starts.base[Int(symbol)])
+        return UnsafeBufferPointer(start: bytes.base + start, count: Int(starts.base[Int(symbol) &+ 1]) &- start)
+    }
+
+    private func slot(_ text: UnsafeBufferPointer<UInt8>) -> Int {
+        var at = Int(truncatingIfNeeded: XXHash64.hash(UnsafeRawBufferPointer(text))) & slotMask
+        while slots[at] != 0, !Labels.equal(self.text(slots[at]), text) { at = (at &+ 1) & slotMask }
+        return at
+    }
+
+    /// The number of a text, 0 if it is not there.
+    func find(_ text: UnsafeBufferPointer<UInt8>) -> UInt32 { slots[slot(text)] }
+
+    func find(_ text: String) -> UInt32 {
+        var text = text
+        return text.withUTF8 { find($0) }
+    }
+
+    /// The number of a text, made if it is new.
+    func intern(_ text: UnsafeBufferPointer<UInt8>) throws(StorageError) -> UInt32 {
+        let at = slot(text)
+        if slots[at] != 0 { return slots[at] }
+        let start = Int(starts.base[count &+ 1])
+        guard start &+ text.count < bytes.capacity, count &+ 3 < starts.capacity else {
+            throw .limit("4 GiB of label text")
+        }
+        if let source = text.baseAddress { (bytes.base + start).update(from: source, count: text.count) }
+        count &+= 1
+        starts.base[count &+ 1] = UInt32(truncatingIfNeeded: start &+ text.count)
+        slots[at] = UInt32(truncatingIfNeeded: count)
+        if count &* 4 > slotMask &* 3 { grow() }
+        return UInt32(truncatingIfNeeded: count)
+    }
+
+    private func grow() {
+        let size = (slotMask &+ 1) &* 2
+        slots.deallocate()
+        slots = .allocate(capacity: size)
+        slots.initialize(repeating: 0, count: size)
+        slotMask = size &- 1
+        for symbol in 1...max(count, 1) {
+            slots[slot(text(UInt32(truncatingIfNeeded: symbol)))] = UInt32(truncatingIfNeeded: symbol)
+        }
+    }
+
+    /// Bytes in use.
+    var usedBytes: Int { Int(starts.base[count &+ 1]) &+ count &* 4 &+ (slotMask &+ 1) &* 4 }
+}

@@ -1,0 +1,171 @@
+import Glibc
+
+/// Consecutive times that series of a group share; open chunks point into one instead of holding times.
+///
+/// The first series of a scrape appends the time, the others find it there. A run ends after 240 times or at the
+/// border of a block's window. A series that was absent, or has times of its own, gets a run that starts as a copy.
+struct TimeRun: BitwiseCopyable {
+    /// The first time in ms.
+    var base: Int64
+    /// Times as ms behind `base`.
+    var times: UnsafeMutablePointer<UInt32>?
+    /// No time at or behind this one belongs to the run.
+    var windowEnd: Int64
+    /// Unique in the store; what readers know the run by.
+    var serial: UInt64
+    /// Open chunks that point here.
+    var references: UInt32
+    /// The run that followed, 0 if none has.
+    var next: UInt32
+    /// Where the spill file holds the times; `UInt32.max` if it does not yet.
+    var spilledAt: UInt32
+    /// The number of that file.
+    var spilledFile: UInt16
+    var count: UInt16
+    var room: UInt16
+    /// Times at most.
+    var limit: UInt8
+    /// No more times will be added.
+    var isClosed: Bool
+
+    /// The time at a position.
+    @inline(__always)
+    func time(_ at: Int) -> Int64 { times.map { base &+ Int64($0[at]) } ?? base }
+
+    /// The position of a time, or nil.
+    func position(of time: Int64) -> Int? {
+        guard let times, count > 0, time >= base, time &- base <= Int64(UInt32.max) else { return nil }
+        let wanted = UInt32(truncatingIfNeeded: time &- base)
+        var (low, high) = (0, Int(count) &- 1)
+        if times[high] == wanted { return high }
+        while low < high {
+            let middle = (low &+ high) >> 1
+            if times[middle] < wanted { low = middle &+ 1 } else { high = middle }
+        }
+        return times[low] == wanted ? low : nil
+    }
+}
+
+/// The runs of one group; used under the group's lock.
+struct TimeRunTable: ~Copyable {
+    private(set) var runs: UnsafeMutablePointer<TimeRun>
+    private var capacity: Int
+    /// Number of the highest run + 1; run 0 is none.
+    private(set) var end = 1
+    private var free: [UInt32] = []
+    /// Runs by their first time.
+    private var starts: [Int64: UInt32] = [:]
+    /// Where a copy went: series that leave a run at the same place for the same time share it again.
+    private var branches: [Branch: (run: UInt32, serial: UInt64)] = [:]
+    /// The run that was used last.
+    var latest: UInt32 = 0
+
+    private struct Branch: Hashable {
+        var serial: UInt64
+        var first: UInt8
+        var count: UInt8
+        var time: Int64
+    }
+
+    init() {
+        capacity = 4
+        runs = .allocate(capacity: 4)
+        memset(runs, 0, 4 * MemoryLayout<TimeRun>.stride)
+    }
+
+    deinit {
+        for i in 1..<max(1, end) { runs[i].times?.deallocate() }
+        runs.deallocate()
+    }
+
+    /// A new run that begins with `time`.
+    mutating func make(_ time: Int64, windowEnd: Int64, limit: Int, serial: UInt64) -> UInt32 {
+        let run: UInt32
+        if let last = free.popLast() {
+            run = last
+        } else {
+            if end == capacity {
+                let larger = UnsafeMutablePointer<TimeRun>.allocate(capacity: capacity &* 2)
+                larger.update(from: runs, count: capacity)
+                runs.deallocate()
+                runs = larger
+                capacity &*= 2
+            }
+            run = UInt32(end)
+            end &+= 1
+        }
+        let times = UnsafeMutablePointer<UInt32>.allocate(capacity: 8)
+        times[0] = 0
+        runs[Int(run)] = TimeRun(
+            base: time, times: times, windowEnd: windowEnd, serial: serial, references: 0, next: 0, spilledAt: .max,
+            spilledFile: 0, count: 1, room: 8, limit: UInt8(truncatingIfNeeded: limit), isClosed: false)
+        starts[time] = run
+        return run
+    }
+
+    /// Appends a time that is later than the others.
+    @inline(__always)
+    mutating func append(_ time: Int64, to run: UInt32) {
+        let entry = runs + Int(run)
+        if entry.pointee.count == entry.pointee.room { grow(run) }
+        entry.pointee.times?[Int(entry.pointee.count)] = UInt32(truncatingIfNeeded: time &- entry.pointee.base)
+        entry.pointee.count &+= 1
+    }
+
+    private func grow(_ run: UInt32) {
+        let entry = runs + Int(run)
+        let room = min(256, Int(entry.pointee.room) &* 2)
+        let larger = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
+        if let old = entry.pointee.times {
+            larger.update(from: old, count: Int(entry.pointee.count))
+            old.deallocate()
+        }
+        entry.pointee.times = larger
+        entry.pointee.room = UInt16(room)
+    }
+
+    /// Drops the hold of one chunk; the last one frees the run.
+    mutating func release(_ run: UInt32) {
+        let entry = runs + Int(run)
+        if entry.pointee.references > 0 { entry.pointee.references &-= 1 }
+        guard entry.pointee.references == 0 else { return }
+        if starts[entry.pointee.base] == run { starts[entry.pointee.base] = nil }
+        entry.pointee.times?.deallocate()
+        entry.pointee.times = nil
+        entry.pointee.count = 0
+        if latest == run { latest = 0 }
+        free.append(run)
+        if branches.count > 1024 || free.count == end &- 1 { branches.removeAll() }
+    }
+
+    /// A run that holds `time`, and where; nil if none is known.
+    func find(_ time: Int64, hint: UInt32) -> (run: UInt32, at: Int)? {
+        for candidate in [hint, latest, starts[time] ?? 0] where candidate != 0 && Int(candidate) < end {
+            if let at = runs[Int(candidate)].position(of: time), at < HeadChunk.capacity { return (candidate, at) }
+        }
+        return nil
+    }
+
+    /// The run that continues the samples [first, first + count) of `run` with `time`, made if there is none yet.
+    mutating func branch(from run: UInt32, first: UInt8, count: UInt8, time: Int64, serial: UInt64) -> UInt32 {
+        let old = runs[Int(run)]
+        let key = Branch(serial: old.serial, first: first, count: count, time: time)
+        if let known = branches[key], runs[Int(known.run)].times != nil, runs[Int(known.run)].serial == known.serial {
+            return known.run
+        }
+        let known = starts[old.time(Int(first))]
+        let new = make(old.time(Int(first)), windowEnd: old.windowEnd, limit: HeadChunk.capacity, serial: serial)
+        if let known { starts[old.time(Int(first))] = known }
+        for i in 1..<max(1, Int(count)) { append(old.time(Int(first) &+ i), to: new) }
+        append(time, to: new)
+        branches[key] = (new, serial)
+        return new
+    }
+
+    /// Bytes in use.
+    var usedBytes: Int {
+        var sum = capacity &* MemoryLayout<TimeRun>.stride &+ (starts.capacity &+ branches.capacity) &* 24
+        for i in 1..<max(1, end) where runs[i].times != nil { sum &+= Int(runs[i].room) &* 4 }
+        return sum
+    }
+}

@@ -1,0 +1,76 @@
+/// Bytes under construction in memory that is kept; callers reserve, then write without checks.
+struct ByteSink: ~Copyable {
+    private(set) var base: UnsafeMutablePointer<UInt8>
+    private(set) var count = 0
+    private var capacity: Int
+
+    init() {
+        capacity = 256
+        base = .allocate(capacity: capacity)
+    }
+
+    deinit { base.deallocate() }
+
+    mutating func removeAll() { count = 0 }
+
+    /// Makes room for `extra` bytes.
+    mutating func reserve(_ extra: Int) {
+        guard capacity &- count < extra else { return }
+        let size = max(capacity &* 2, count &+ extra)
+        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: size)
+        larger.update(from: base, count: count)
+        base.deallocate()
+        base = larger
+        capacity = size
+    }
+
+    /// Appends a byte; there must be room.
+    @inline(__always)
+    mutating func put(_ byte: UInt8) {
+        base[count] = byte
+        count &+= 1
+    }
+
+    /// Appends an unsigned number of at most 10 bytes; there must be room.
+    @inline(__always)
+    mutating func putVarint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            put(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest &>>= 7
+        }
+        put(UInt8(truncatingIfNeeded: rest))
+    }
+
+    @inline(__always)
+    mutating func putZigzag(_ value: Int64) { putVarint(UInt64(bitPattern: value << 1 ^ value >> 63)) }
+
+    /// Appends `size` low bytes of a number, lowest first; there must be room.
+    @inline(__always)
+    mutating func putLittle(_ value: UInt64, _ size: Int) {
+        var rest = value
+        for _ in 0..<size {
+            put(UInt8(truncatingIfNeeded: rest))
+            rest &>>= 8
+        }
+    }
+
+    /// Appends bytes, making room.
+    mutating func append(_ bytes: [UInt8]) {
+        reserve(bytes.count)
+        bytes.withUnsafeBufferPointer { source in
+            if let start = source.baseAddress { (base + count).update(from: start, count: source.count) }
+        }
+        count &+= bytes.count
+    }
+
+    /// Appends `size` zero bytes, making room; returns where they begin.
+    mutating func appendZeros(_ size: Int) -> Int {
+        reserve(size)
+        (base + count).update(repeating: 0, count: size)
+        count &+= size
+        return count &- size
+    }
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+}

@@ -1,0 +1,204 @@
+import Encoding
+import Platform
+import Synchronization
+import Telemetry
+
+/// The log of everything that is not in a checkpoint yet.
+///
+/// Files `wal/00000001`, `wal/00000002`, …; each begins with 8 bytes of magic and its number (8), then frames:
+///
+///     length (4) · crc32c of the content (4) · content: records, see ``LogRecord``
+///
+/// A frame is written with one call before the commit returns, so a killed process loses nothing; `sync` brings it to
+/// the disk. After a failed write the file is cut to its last whole frame and the next segment is begun.
+final class WriteAheadLog: Sendable {
+    static let magic: [UInt8] = Array("MLTWAL1\n".utf8)
+    static let headerSize = 16
+    /// The longest frame that a reader believes.
+    static let maxFrame = 1 << 28
+
+    private struct State {
+        var file: (any File)?
+        var size = 0
+        /// Records of new series that go in front of the next frame.
+        var pending: [UInt8] = []
+        var frame: [UInt8] = []
+        /// Bytes written in all segments since the last checkpoint.
+        var written = 0
+        var failure: String?
+        /// Files that were left before they were synced.
+        var unsynced: [any File] = []
+        var isDirty = false
+        var frames: UInt64 = 0
+    }
+
+    let directory: String
+    private let segmentSize: Int
+    private let fileSystem: any FileSystem
+    private let state: Mutex<State>
+    private let syncing = Mutex<UInt64>(0)
+    private let number: Atomic<UInt64>
+
+    /// A log whose next segment is `first`.
+    init(_ directory: String, first: UInt64, segmentSize: Int, fileSystem: any FileSystem) throws(FileError) {
+        self.directory = directory
+        self.segmentSize = segmentSize
+        self.fileSystem = fileSystem
+        number = Atomic(first &- 1)
+        state = Mutex(State())
+        try fileSystem.createDirectory(directory)
+    }
+
+    /// The segment that the next frame goes to; its low bits are what ``SeriesState/logSegment`` compares with.
+    var segment: UInt64 { number.load(ordering: .acquiring) }
+
+    static func path(_ directory: String, _ number: UInt64) -> String {
+        let digits = String(number)
+        return directory + "/" + String(repeating: "0", count: max(0, 8 - digits.utf8.count)) + digits
+    }
+
+    private func begin(_ state: inout State) throws(FileError) {
+        let next = number.load(ordering: .relaxed) &+ 1
+        let path = Self.path(directory, next)
+        let file = try fileSystem.open(path, .replace)
+        var header = Self.magic
+        header.appendLittle(next)
+        do throws(FileError) {
+            try file.write(header)
+            try fileSystem.syncDirectory(directory)
+        } catch {
+            file.close()
+            try? fileSystem.remove(path)
+            throw error
+        }
+        if let old = state.file { state.unsynced.append(old) }
+        state.file = file
+        state.size = header.count
+        number.store(next, ordering: .releasing)
+    }
+
+    /// Begins a new segment, with which everything later can be read without the ones before; returns its number.
+    func rotate() throws(FileError) -> UInt64 {
+        var failure: FileError?
+        let next = state.withLock { state in
+            do throws(FileError) { try begin(&state) } catch { failure = error }
+            state.written = 0
+            return number.load(ordering: .relaxed)
+        }
+        if let failure { throw failure }
+        return next
+    }
+
+    /// Puts records in front of the next frame.
+    func enqueue(_ records: [UInt8]) { state.withLock { $0.pending += records } }
+
+    /// Whether records wait for a frame, or a failed log to be tried again.
+    var hasPending: Bool { state.withLock { !$0.pending.isEmpty || $0.failure != nil } }
+
+    /// What became of a frame.
+    enum Written {
+        case done(UInt64)
+        /// Another segment has begun: differences must be made anew.
+        case otherSegment
+        case failed(String)
+    }
+
+    /// Writes a frame that was made for `segment`.
+    func write(_ records: UnsafeRawBufferPointer, segment: UInt64) -> Written {
+        state.withLock { state in
+            do throws(FileError) {
+                if state.file == nil || state.size >= segmentSize || state.failure != nil {
+                    try begin(&state)
+                    state.failure = nil
+                }
+            } catch {
+                state.failure = error.description
+                return .failed(error.description)
+            }
+            guard number.load(ordering: .relaxed) == segment, let file = state.file else { return .otherSegment }
+            let length = state.pending.count &+ records.count
+            guard length > 0 else { return .done(state.frames) }
+            state.frame.removeAll(keepingCapacity: true)
+            state.frame.appendLittle(UInt32(truncatingIfNeeded: length))
+            var checksum = state.pending.withUnsafeBytes { CRC32C.hash($0) }
+            checksum = CRC32C.hash(records, after: checksum)
+            state.frame.appendLittle(checksum)
+            state.frame += state.pending
+            state.frame.append(contentsOf: records)
+            do throws(FileError) {
+                try file.write(state.frame)
+            } catch {
+                try? file.truncate(to: state.size)
+                state.failure = error.description
+                return .failed(error.description)
+            }
+            state.pending.removeAll(keepingCapacity: state.pending.count < 1 << 20)
+            state.size &+= state.frame.count
+            state.written &+= state.frame.count
+            state.isDirty = true
+            state.frames &+= 1
+            return .done(state.frames)
+        }
+    }
+
+    /// Writes what was put aside; for the end and for records without samples.
+    func flush() throws(StorageError) {
+        for _ in 0..<8 {
+            switch write(UnsafeRawBufferPointer(start: nil, count: 0), segment: segment) {
+            case .done: return
+            case .otherSegment: continue
+            case .failed(let why): throw .notWritable(why)
+            }
+        }
+    }
+
+    /// Returns when frame `upTo` and those before it are on the disk.
+    func sync(upTo frame: UInt64 = .max) throws(FileError) {
+        var failure: FileError?
+        syncing.withLock { done in
+            guard done < frame || frame == .max else { return }
+            let (files, reached) = state.withLock { state in
+                defer {
+                    state.unsynced = []
+                    state.isDirty = false
+                }
+                let files = state.isDirty ? state.unsynced + [state.file].compactMap { $0 } : state.unsynced
+                return (files, state.frames)
+            }
+            for file in files {
+                do throws(FileError) { try file.syncData() } catch { failure = error }
+            }
+            if failure == nil {
+                done = reached
+            } else {
+                state.withLock { $0.isDirty = true }
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Bytes written since the last ``rotate()``.
+    var writtenBytes: Int { state.withLock { $0.written } }
+
+    /// Why the last write failed, or nil.
+    var failure: String? { state.withLock { $0.failure } }
+
+    /// Numbers of the segments in a directory, ascending.
+    static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {
+        try fileSystem.list(directory).compactMap { UInt64($0) }.sorted()
+    }
+
+    /// Removes segments below `first`.
+    func remove(below first: UInt64) throws(FileError) {
+        for number in try Self.segments(directory, fileSystem) where number < first {
+            try fileSystem.remove(Self.path(directory, number))
+        }
+    }
+
+    func close() {
+        state.withLock { state in
+            state.file?.close()
+            state.file = nil
+        }
+    }
+}

@@ -1,0 +1,276 @@
+import Encoding
+import Model
+import Synchronization
+
+/// The samples of some series as the head held them at one moment per group.
+final class HeadSnapshot: @unchecked Sendable {
+    // SAFETY: filled before it is shared; afterwards only read, but for the cache of times, which has a lock.
+
+    /// What was copied of a series.
+    struct Entry {
+        var id: UInt32
+        var labels: UInt32
+        var state: SeriesState
+        /// Position in `words` of the open chunk's bits, and in `times` of its run; −1 if nothing open is wanted.
+        var words = -1
+        var times = -1
+        /// Sealed chunks wanted, in `chunks`, newest first.
+        var chunks: Range<Int> = 0..<0
+        /// Position in `histograms` of the open chunk of native histograms, or −1.
+        var histograms = -1
+        /// Position in `late`, or −1.
+        var late = -1
+        /// The newest sample is all that is wanted.
+        var isNewest = false
+    }
+
+    private struct Run {
+        var serial: UInt64
+        var times: [Int64]
+    }
+
+    private let head: Head
+    private let minTime: Int64
+    private let maxTime: Int64
+    private(set) var entries: [Entry] = []
+    private var words: [UInt32] = []
+    private var runs: [Run] = []
+    private var chunks: [(chunk: SealedChunk, file: SpillFile)] = []
+    private var histograms: [[UInt8]] = []
+    private var newestHistograms: [Int: FloatHistogram] = [:]
+    private var late: [[LateSample]] = []
+    private let cache = Mutex<[UInt64: [Int64]]>([:])
+
+    /// Copies what `request` needs of the series `ids`, which are those of the matchers.
+    init(_ head: Head, _ ids: [UInt32], _ request: SelectRequest) {
+        self.head = head
+        minTime = request.minTime
+        maxTime = request.maxTime
+        entries.reserveCapacity(ids.count)
+        var at = 0
+        var files: [UInt16: SpillFile] = [:]
+        while at < ids.count {
+            let groupId = head.states[Int(ids[at])].group
+            var end = at &+ 1
+            while end < ids.count, head.states[Int(ids[end])].group == groupId { end &+= 1 }
+            if let group = head.group(groupId) {
+                group.lock.lock()
+                var runAt: [UInt32: Int] = [:]
+                for id in ids[at..<end] { copy(id, group, request, &runAt, &files) }
+                group.lock.unlock()
+            }
+            at = end
+        }
+    }
+
+    private func copy(
+        _ id: UInt32, _ group: HeadGroup, _ request: SelectRequest, _ runAt: inout [UInt32: Int],
+        _ files: inout [UInt16: SpillFile]
+    ) {
+        let state = head.states[Int(id)]
+        guard state.labels != 0 else { return }
+        let lateSamples = group.late.isEmpty ? nil : group.late[id]
+        var entry = Entry(id: id, labels: state.labels, state: state)
+        if let lateSamples, let first = lateSamples.first?.time, let last = lateSamples.last?.time,
+            first <= maxTime, last >= minTime
+        {
+            entry.late = late.count
+            late.append(lateSamples)
+        }
+        guard state.lastTime >= minTime || entry.late >= 0 else { return }
+        if request.newestOnly, state.lastTime <= maxTime, state.run != 0 || state.sealed != 0, entry.late < 0 {
+            entry.isNewest = true
+            if state.isHistogram, let last = group.histograms[id]?.last { newestHistograms[entries.count] = last }
+            if !state.isHistogram || newestHistograms[entries.count] != nil {
+                entries.append(entry)
+                return
+            }
+            entry.isNewest = false
+        }
+        var has = entry.late >= 0
+        var newer = Int64.max
+        if state.run != 0, state.count > 0 {
+            let run = group.runs.runs[Int(state.run)]
+            newer = run.time(Int(state.first))
+            if newer <= maxTime, state.lastTime >= minTime {
+                has = true
+                if !request.labelsOnly { copyOpen(id, state, run, group, &entry, &runAt) }
+            }
+        }
+        let start = chunks.count
+        var next = state.sealed
+        while next != 0 {
+            let chunk = head.sealed[next].pointee
+            next = chunk.next
+            if files[chunk.file] == nil { files[chunk.file] = head.spill[chunk.file] }
+            guard let file = files[chunk.file] else { continue }
+            let first = file.windowEnd &- head.blockDuration &+ Int64(chunk.start)
+            defer { newer = first }
+            guard first <= maxTime else { continue }
+            // The chunk behind it begins later than its last sample.
+            if newer <= minTime { break }
+            if file.windowEnd <= minTime { break }
+            has = true
+            if !request.labelsOnly { chunks.append((chunk, file)) }
+        }
+        entry.chunks = start..<chunks.count
+        if has { entries.append(entry) }
+    }
+
+    private func copyOpen(
+        _ id: UInt32, _ state: SeriesState, _ run: TimeRun, _ group: HeadGroup, _ entry: inout Entry,
+        _ runAt: inout [UInt32: Int]
+    ) {
+        if let known = runAt[state.run] {
+            entry.times = known
+        } else {
+            entry.times = runs.count
+            runAt[state.run] = runs.count
+            runs.append(Run(serial: run.serial, times: (0..<Int(run.count)).map { run.time($0) }))
+        }
+        entry.words = words.count
+        if state.codec == SeriesState.histogram {
+            entry.histograms = histograms.count
+            histograms.append(group.histograms[id]?.bytes ?? [])
+        } else if state.codec != SeriesState.constant {
+            let size = Int(state.bits) >> 5 &+ 3
+            let start = words.count
+            words.append(contentsOf: repeatElement(0, count: size))
+            words.withUnsafeMutableBufferPointer { buffer in
+                if let base = buffer.baseAddress { HeadChunk.copyWords(state, head.arena, to: base + start) }
+            }
+        }
+    }
+
+    /// The labels of an entry.
+    func labels(_ at: Int) -> Labels { head.index.labels(record: entries[at].labels) }
+
+    /// Appends the samples of an entry that lie in the requested time.
+    func read(_ at: Int, into columns: inout SampleColumns) throws {
+        let entry = entries[at]
+        if entry.isNewest {
+            if let histogram = newestHistograms[at] {
+                columns.append(entry.state.lastTime, histogram)
+            } else {
+                columns.append(entry.state.lastTime, entry.state.isStale ? Staleness.marker : entry.state.lastValue)
+            }
+            return
+        }
+        var key: UInt64 = columns.count == 0 ? 1 : 0
+        for i in entry.chunks.reversed() { try readSealed(chunks[i].chunk, chunks[i].file, &columns, &key) }
+        if entry.words >= 0 {
+            let run = runs[entry.times]
+            let (first, count) = (Int(entry.state.first), Int(entry.state.count))
+            Self.mix(&key, run.serial, first, count)
+            if entry.histograms >= 0 {
+                try histograms[entry.histograms].withUnsafeBytes { bytes in
+                    try appendHistograms(bytes, run.times, first, count, &columns)
+                }
+            } else {
+                try words.withUnsafeBufferPointer { buffer in
+                    guard let base = buffer.baseAddress ?? Self.noWords.baseAddress else { return }
+                    let view = ChunkView(entry.state, words: base + min(entry.words, buffer.count))
+                    try append(view, run.times, first, &columns)
+                }
+            }
+        }
+        columns.timestampKey = key
+        if entry.late >= 0 { merge(late[entry.late], &columns) }
+    }
+
+    private static var noWords: UnsafeBufferPointer<UInt32> {
+        UnsafeBufferPointer(start: UnsafePointer(bitPattern: 8), count: 0)
+    }
+
+    private static func mix(_ key: inout UInt64, _ serial: UInt64, _ first: Int, _ count: Int) {
+        guard key != 0 else { return }
+        var mixed = key &* 0x9E37_79B9_7F4A_7C15 ^ serial
+        mixed = (mixed ^ mixed >> 29) &* 0xBF58_476D_1CE4_E5B9
+        key = (mixed ^ UInt64(first << 16 | count)) | 1
+    }
+
+    private func readSealed(
+        _ chunk: SealedChunk, _ file: SpillFile, _ columns: inout SampleColumns, _ key: inout UInt64
+    ) throws {
+        let times = try times(chunk, file)
+        Self.mix(&key, UInt64(file.number) << 32 | UInt64(chunk.timesOffset), Int(chunk.first), Int(chunk.count))
+        try SealedRecord.withRecord(chunk, file) { record in
+            if record.codec == SeriesState.histogram {
+                try appendHistograms(record.payload, times, Int(chunk.first), Int(chunk.count), &columns)
+            } else {
+                try append(record.view, times, Int(chunk.first), &columns)
+            }
+        }
+    }
+
+    private func times(_ chunk: SealedChunk, _ file: SpillFile) throws -> [Int64] {
+        let key = UInt64(file.number) << 32 | UInt64(chunk.timesOffset)
+        if let known = cache.withLock({ $0[key] }) { return known }
+        let times = try SealedRecord.times(chunk, file)
+        cache.withLock { $0[key] = times }
+        return times
+    }
+
+    private func append(
+        _ view: ChunkView, _ times: [Int64], _ first: Int, _ columns: inout SampleColumns
+    ) throws {
+        let count = view.count
+        guard first &+ count <= times.count, count <= HeadChunk.capacity else {
+            throw StorageError.damaged("a chunk of \(count) samples with \(times.count) times")
+        }
+        columns.reserve(count)
+        var (from, to) = (first, first &+ count)
+        while from < to, times[from] < minTime { from &+= 1 }
+        while to > from, times[to &- 1] > maxTime { to &-= 1 }
+        guard from < to else { return }
+        let target = columns.values + columns.count
+        guard view.decode(into: target) else { throw StorageError.damaged("a chunk in the spill file") }
+        if from > first { target.update(from: target + (from &- first), count: to &- from) }
+        for i in from..<to { columns.timestamps[columns.count &+ i &- from] = times[i] }
+        columns.count &+= to &- from
+    }
+
+    private func appendHistograms(
+        _ bytes: UnsafeRawBufferPointer, _ times: [Int64], _ first: Int, _ count: Int, _ columns: inout SampleColumns
+    ) throws {
+        guard first &+ count <= times.count else { throw StorageError.damaged("a histogram chunk's times") }
+        var reader = ByteReader(bytes)
+        for i in first..<(first &+ count) {
+            let isWanted = times[i] >= minTime && times[i] <= maxTime
+            if try reader.byte() == 0 {
+                if isWanted { columns.append(times[i], Staleness.marker) }
+            } else {
+                let histogram = try HistogramBytes.read(&reader)
+                if isWanted { columns.append(times[i], histogram) }
+            }
+        }
+    }
+
+    /// Merges samples out of order into what is there; at equal times what is there stays.
+    private func merge(_ late: [LateSample], _ columns: inout SampleColumns) {
+        var joined = SampleColumns(capacity: columns.count &+ late.count)
+        var (i, j, h) = (0, 0, 0)
+        let wanted = late.filter { $0.time >= minTime && $0.time <= maxTime }
+        while i < columns.count || j < wanted.count {
+            if i < columns.count, j >= wanted.count || columns.timestamps[i] <= wanted[j].time {
+                if j < wanted.count, columns.timestamps[i] == wanted[j].time { j &+= 1 }
+                if h < columns.histograms.count, columns.histograms[h].index == i {
+                    joined.append(columns.timestamps[i], columns.histograms[h].histogram)
+                    h &+= 1
+                } else {
+                    joined.append(columns.timestamps[i], columns.values[i])
+                }
+                i &+= 1
+            } else {
+                if let histogram = wanted[j].histogram {
+                    joined.append(wanted[j].time, histogram)
+                } else {
+                    joined.append(wanted[j].time, wanted[j].value)
+                }
+                j &+= 1
+            }
+        }
+        swap(&joined, &columns)
+        columns.timestampKey = 0
+    }
+}

@@ -1,0 +1,61 @@
+import Encoding
+
+/// A sealed chunk as read from its spill file.
+struct SealedRecord {
+    var codec: UInt8
+    /// For floats.
+    var view: ChunkView
+    /// For native histograms.
+    var payload: UnsafeRawBufferPointer
+
+    /// Reads and checks the record of a chunk.
+    static func withRecord<R>(_ chunk: SealedChunk, _ file: SpillFile, _ body: (SealedRecord) throws -> R) throws -> R {
+        let length = Int(chunk.length)
+        // Four bytes of checksum in front, so that the bits are aligned; room behind for the reader of bits.
+        return try withUnsafeTemporaryAllocation(byteCount: length &+ 4 &+ 16, alignment: 8) { buffer in
+            buffer.initializeMemory(as: UInt8.self, repeating: 0)
+            guard length >= Head.recordHeader, file.read(at: chunk.offset, length, into: buffer),
+                let base = buffer.baseAddress
+            else { throw StorageError.damaged("\(file.path): record at \(chunk.offset)") }
+            let content = base + 4
+            let codec = content.load(as: UInt8.self) & SeriesState.codecMask
+            let bits = Int(UInt16(littleEndian: content.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+            let payload = content + Head.recordHeader
+            var constant = 0.0
+            if codec == SeriesState.constant {
+                guard length >= Head.recordHeader &+ 8 else { throw StorageError.damaged(file.path) }
+                constant = Double(
+                    bitPattern: UInt64(littleEndian: payload.loadUnaligned(as: UInt64.self)))
+            } else if codec != SeriesState.histogram {
+                guard (bits &+ 7) >> 3 <= length &- Head.recordHeader else { throw StorageError.damaged(file.path) }
+            }
+            let view = ChunkView(
+                codec: codec, scale: content.load(fromByteOffset: 1, as: Int8.self), count: Int(chunk.count),
+                bits: bits, constant: constant, words: UnsafePointer(payload.assumingMemoryBound(to: UInt32.self)))
+            return try body(
+                SealedRecord(
+                    codec: codec, view: view,
+                    payload: UnsafeRawBufferPointer(start: payload, count: length &- Head.recordHeader)))
+        }
+    }
+
+    /// Reads and checks the times of the run of a chunk.
+    static func times(_ chunk: SealedChunk, _ file: SpillFile) throws -> [Int64] {
+        let most = 14 + 256 * 4
+        return try withUnsafeTemporaryAllocation(byteCount: most, alignment: 8) { buffer -> [Int64] in
+            // The number of times is in the record, the checksum needs its size: read the head first.
+            guard file.peek(at: chunk.timesOffset, 2, into: buffer) else { throw StorageError.damaged(file.path) }
+            let count = Int(UInt16(littleEndian: buffer.loadUnaligned(fromByteOffset: 4, as: UInt16.self)))
+            let size = 10 + count * 4
+            guard count <= 256, file.read(at: chunk.timesOffset, size, into: buffer) else {
+                throw StorageError.damaged("\(file.path): times at \(chunk.timesOffset)")
+            }
+            var reader = ByteReader(UnsafeRawBufferPointer(buffer), at: 6)
+            let base = Int64(bitPattern: try reader.u64())
+            var times: [Int64] = []
+            times.reserveCapacity(count)
+            for _ in 0..<count { times.append(base &+ Int64(try reader.u32())) }
+            return times
+        }
+    }
+}

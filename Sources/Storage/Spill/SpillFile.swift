@@ -1,0 +1,129 @@
+import Encoding
+import Platform
+import Synchronization
+
+/// Sealed chunks of one block window, until they are in a block.
+///
+/// A row of records, each `crc32c (4) · content`; who wrote one knows where it lies and how long it is. Appends gather
+/// in memory and go to the file in large pieces; while the disk is full they stay in memory, and reads do not notice.
+final class SpillFile: Sendable {
+    /// Bytes gathered before they are written.
+    private static let batch = 1 << 18
+
+    private struct State {
+        var file: (any File)?
+        /// Bytes of the file that hold records.
+        var written = 0
+        var tail: [UInt8] = []
+        /// A failed write may have left bytes behind `written`.
+        var needsCut = false
+    }
+
+    let path: String
+    /// First time behind the window, ms.
+    let windowEnd: Int64
+    let number: UInt16
+    private let fileSystem: any FileSystem
+    private let state: Mutex<State>
+    private let detached = Atomic(false)
+
+    /// The window is being made a block: new chunks go to another file.
+    var isDetached: Bool {
+        get { detached.load(ordering: .acquiring) }
+        set { detached.store(newValue, ordering: .releasing) }
+    }
+
+    /// Opens or makes a file; what lies behind `size` is cut off.
+    init(_ path: String, windowEnd: Int64, number: UInt16, size: Int, fileSystem: any FileSystem) {
+        self.path = path
+        self.windowEnd = windowEnd
+        self.number = number
+        self.fileSystem = fileSystem
+        state = Mutex(State(written: size, needsCut: true))
+    }
+
+    /// Appends the checksum of a record and the record; returns its position, or nil if the file is at 4 GiB.
+    func append(_ content: UnsafeRawBufferPointer) -> UInt32? {
+        let checksum = CRC32C.hash(content)
+        return state.withLock { state in
+            let offset = state.written &+ state.tail.count
+            guard offset &+ content.count &+ 4 < Int(UInt32.max) else { return nil }
+            state.tail.appendLittle(checksum)
+            state.tail.append(contentsOf: content)
+            if state.tail.count >= Self.batch { _ = Self.flush(&state, path, fileSystem) }
+            return UInt32(offset)
+        }
+    }
+
+    private static func flush(_ state: inout State, _ path: String, _ fileSystem: any FileSystem) -> FileError? {
+        do throws(FileError) {
+            let file: any File
+            if let open = state.file { file = open } else { file = try fileSystem.open(path, .append) }
+            state.file = file
+            if state.needsCut {
+                try file.truncate(to: state.written)
+                state.needsCut = false
+            }
+            guard !state.tail.isEmpty else { return nil }
+            state.needsCut = true
+            try file.write(state.tail)
+            state.needsCut = false
+            state.written &+= state.tail.count
+            state.tail.removeAll(keepingCapacity: state.tail.count <= batch * 2)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Writes what is in memory; returns the size of the file once it is on the disk.
+    func sync() throws(FileError) -> Int {
+        let (failure, file, size) = state.withLock { state in
+            (Self.flush(&state, path, fileSystem), state.file, state.written)
+        }
+        if let failure { throw failure }
+        try file?.syncData()
+        return size
+    }
+
+    /// Copies the record at `offset`, checksum and `count` bytes, to `buffer`; false if it is damaged.
+    func read(at offset: UInt32, _ count: Int, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+        guard peek(at: offset, count, into: buffer) else { return false }
+        let content = UnsafeRawBufferPointer(rebasing: buffer[4..<(count &+ 4)])
+        return CRC32C.hash(content) == UInt32(littleEndian: buffer.loadUnaligned(as: UInt32.self))
+    }
+
+    /// ``read(at:_:into:)`` without the check.
+    func peek(at offset: UInt32, _ count: Int, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+        guard count >= 0, buffer.count >= count &+ 4 else { return false }
+        let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<(count &+ 4)])
+        var copied = false
+        let file: (any File)? = state.withLock { state in
+            let at = Int(offset) &- state.written
+            if at < 0 {
+                // Kept open, so that a reader can go on after the file was removed.
+                if state.file == nil { state.file = try? fileSystem.open(path, .append) }
+                return state.file
+            }
+            guard at &+ count &+ 4 <= state.tail.count else { return nil }
+            copied = true
+            state.tail.withUnsafeBytes { wanted.copyMemory(from: .init(rebasing: $0[at..<(at &+ count &+ 4)])) }
+            return nil
+        }
+        if let file {
+            guard (try? file.read(at: Int(offset), into: wanted)) == count &+ 4 else { return false }
+        } else if !copied {
+            return false
+        }
+        return true
+    }
+
+    /// Bytes of records, written or not.
+    var size: Int { state.withLock { $0.written &+ $0.tail.count } }
+
+    /// Removes the file; readers who hold this object read on.
+    func remove() {
+        state.withLock { if $0.file == nil { $0.file = try? fileSystem.open(path, .append) } }
+        try? fileSystem.remove(path)
+    }
+}

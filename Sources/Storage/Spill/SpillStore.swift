@@ -1,0 +1,81 @@
+import Platform
+import Synchronization
+
+/// The spill files of all windows that are not in blocks yet.
+final class SpillStore: Sendable {
+    private struct State {
+        var byWindow: [Int64: SpillFile] = [:]
+        var byNumber: [UInt16: SpillFile] = [:]
+        var next: UInt16 = 1
+    }
+
+    let directory: String
+    private let fileSystem: any FileSystem
+    private let state = Mutex(State())
+
+    init(_ directory: String, fileSystem: any FileSystem) throws(FileError) {
+        self.directory = directory
+        self.fileSystem = fileSystem
+        try fileSystem.createDirectory(directory)
+    }
+
+    private func path(_ windowEnd: Int64, _ number: UInt16) -> String { "\(directory)/\(windowEnd)-\(number).spill" }
+
+    /// The file that takes chunks of a window.
+    func file(windowEnd: Int64) -> SpillFile {
+        state.withLock { state in
+            if let file = state.byWindow[windowEnd] { return file }
+            while state.byNumber[state.next] != nil || state.next == 0 { state.next &+= 1 }
+            let file = SpillFile(
+                path(windowEnd, state.next), windowEnd: windowEnd, number: state.next, size: 0, fileSystem: fileSystem)
+            state.byWindow[windowEnd] = file
+            state.byNumber[state.next] = file
+            state.next &+= 1
+            return file
+        }
+    }
+
+    /// Takes back a file that a checkpoint knows; what lies behind `size` is lost.
+    func restore(windowEnd: Int64, number: UInt16, size: Int) {
+        state.withLock { state in
+            let file = SpillFile(
+                path(windowEnd, number), windowEnd: windowEnd, number: number, size: size, fileSystem: fileSystem)
+            if state.byWindow[windowEnd] == nil { state.byWindow[windowEnd] = file }
+            state.byNumber[number] = file
+            state.next = max(state.next, number &+ 1)
+        }
+    }
+
+    subscript(number: UInt16) -> SpillFile? { state.withLock { $0.byNumber[number] } }
+
+    /// From now on, chunks of the window go to a new file; returns those there were until now.
+    func detach(windowEnd: Int64) -> [SpillFile] {
+        state.withLock { state in
+            state.byWindow[windowEnd] = nil
+            let files = state.byNumber.values.filter { $0.windowEnd == windowEnd }
+            for file in files { file.isDetached = true }
+            return files
+        }
+    }
+
+    /// Forgets and removes a file whose chunks nobody names any more.
+    func remove(_ number: UInt16) {
+        let file = state.withLock { state in
+            let file = state.byNumber.removeValue(forKey: number)
+            if let file, state.byWindow[file.windowEnd] === file { state.byWindow[file.windowEnd] = nil }
+            return file
+        }
+        file?.remove()
+    }
+
+    /// All files.
+    var files: [SpillFile] { state.withLock { $0.byNumber.values.sorted { $0.number < $1.number } } }
+
+    /// Removes files of earlier runs that nobody took back.
+    func removeStrangers() {
+        let known = Set(files.map { FilePath.name($0.path) })
+        for name in (try? fileSystem.list(directory)) ?? [] where !known.contains(name) {
+            try? fileSystem.remove(directory + "/" + name)
+        }
+    }
+}

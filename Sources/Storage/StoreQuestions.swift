@@ -1,0 +1,120 @@
+import Encoding
+import Model
+import Synchronization
+import Telemetry
+
+/// What people ask of the store beside samples.
+extension TimeSeriesStore {
+    /// Hides the samples of matching series between two times, inclusive; returns how many series it touched.
+    @discardableResult
+    public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
+        let ids = head.registry.withLock { head.index.match(matchers) { Array(0..<head.idEnd) } }
+            .filter { head.states[Int($0)].labels != 0 }
+        guard !ids.isEmpty else { return 0 }
+        // Samples that come later are not meant.
+        let last = min(maxTime, head.newest.load(ordering: .relaxed))
+        guard minTime <= last else { return 0 }
+        var record = [LogRecord.deletion]
+        record.appendZigzag(minTime)
+        record.appendZigzag(last)
+        record.appendVarint(ids.count)
+        for id in ids { record.appendVarint(UInt64(id)) }
+        log.enqueue(record)
+        try log.flush()
+        deletions.withLock { $0.append(Deletion(ids: Set(ids), from: minTime, to: last)) }
+        return ids.count
+    }
+
+    /// What is known of a metric, or of all.
+    public func metadata(metric: String? = nil) -> [String: MetricMetadata] {
+        metadataTable.withLock { table in
+            guard let metric else { return table }
+            return table[metric].map { [metric: $0] } ?? [:]
+        }
+    }
+
+    /// Exemplars of matching series between two times, by series, sorted by labels; oldest first.
+    public func exemplars(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) -> [(
+        labels: Labels, exemplars: [Exemplar]
+    )] {
+        let ids = Set(
+            head.registry.withLock { head.index.match(matchers) { Array(0..<head.idEnd) } }
+                .filter { head.states[Int($0)].labels != 0 })
+        var byId: [UInt32: [Exemplar]] = [:]
+        for entry in exemplarRing.exemplars(from: minTime, to: maxTime, { ids.contains($0) }) {
+            byId[entry.id, default: []].append(entry.exemplar)
+        }
+        return byId.map { (head.index.labels(record: head.states[Int($0.key)].labels), $0.value) }
+            .sorted { $0.0 < $1.0 }
+    }
+
+    /// Numbers about the store; `limit` bounds the lists.
+    public func statistics(limit: Int = 10) -> StoreStatistics {
+        var result = StoreStatistics()
+        var metrics: [(String, Int)] = []
+        var values: [String: (count: Int, bytes: Int)] = [:]
+        var pairs: [(String, Int)] = []
+        head.registry.lock()
+        result.series = head.liveSeries
+        let idEnd = head.idEnd
+        head.index.forEachPairInUse { name, value, count in
+            result.labelPairs += 1
+            let (name, value) = (String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
+            if name == Labels.nameLabel { metrics.append((value, count)) }
+            let known = values[name] ?? (0, 0)
+            values[name] = (known.count + 1, known.bytes + value.utf8.count * count)
+            pairs.append(("\(name)=\(value)", count))
+        }
+        let indexBytes = head.index.usedBytes
+        let groups = head.groups
+        head.registry.unlock()
+        func top(_ list: [(String, Int)]) -> [(name: String, value: Int)] {
+            list.sorted { $0.1 != $1.1 ? $0.1 > $1.1 : $0.0 < $1.0 }.prefix(limit).map { (name: $0.0, value: $0.1) }
+        }
+        result.seriesByMetric = top(metrics)
+        result.valuesByLabel = top(values.map { ($0.key, $0.value.count) })
+        result.bytesByLabel = top(values.map { ($0.key, $0.value.bytes) })
+        result.seriesByPair = top(pairs)
+        var runBytes = 0
+        var open = 0
+        for group in groups {
+            group.lock.withLock {
+                runBytes += group.runs.usedBytes
+                for extent in group.extents {
+                    for id in extent where head.states[Int(id)].run != 0 {
+                        open += 1
+                        let state = head.states[Int(id)]
+                        let first = group.runs.runs[Int(state.run)].time(Int(state.first))
+                        result.minTime = min(result.minTime ?? first, first)
+                    }
+                }
+            }
+        }
+        let sealed = head.sealed.inUse
+        result.chunks = open + sealed
+        let newest = head.newest.load(ordering: .relaxed)
+        if newest != .min { result.maxTime = newest }
+        for file in head.spill.files {
+            let start = file.windowEnd - options.blockDuration
+            if let known = result.minTime { result.minTime = min(known, start) }
+            result.spillBytes += file.size
+        }
+        result.memory = [
+            ("states", Int(idEnd) * 64), ("labels", indexBytes), ("times", runBytes),
+            ("open chunks", head.arena.usedBytes), ("sealed chunk lists", sealed * 24),
+        ]
+        result.walBytes = log.writtenBytes
+        result.damagedRecords = damagedRecords
+        return result
+    }
+
+    /// Brings the log to the disk; failures are kept for ``unhealthyReason`` and tried again.
+    func syncLog() {
+        do {
+            if log.hasPending { try log.flush() }
+            try log.sync()
+        } catch {
+            logger.error("The log cannot be brought to the disk", ["err": "\(error)"])
+        }
+    }
+}

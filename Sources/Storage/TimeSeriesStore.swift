@@ -1,0 +1,268 @@
+import Encoding
+import Model
+import Platform
+import Synchronization
+import Telemetry
+
+/// The time-series database: takes batches of samples, keeps them, and gives them back by label and time.
+///
+/// A commit writes the log before it changes memory, so what it acknowledged survives a killed process. Selects copy
+/// what they need under each group's lock and then hold none. The way of a sample: log → open chunk → sealed chunk in
+/// the spill file → block.
+public final class TimeSeriesStore: SampleStore, SeriesSource {
+    public let options: StoreOptions
+    let fileSystem: any FileSystem
+    let clock: any Clock
+    let head: Head
+    let log: WriteAheadLog
+    let exemplarRing: ExemplarRing
+    let metadataTable = Mutex<[String: MetricMetadata]>([:])
+    let deletions = Mutex<[Deletion]>([])
+    private let isClosed = Atomic(false)
+    private let lockFile: (any DirectoryLock)?
+    let damagedRecords: Int
+    let logger = Log("storage")
+    let background = BackgroundLoop()
+    /// Held by whoever changes which files there are.
+    let upkeep = Lock()
+
+    /// A time range of some series that is hidden until the blocks are written without it.
+    struct Deletion: Sendable {
+        var ids: Set<UInt32>
+        var from: Int64
+        var to: Int64
+    }
+
+    /// Opens the store in a directory, making it if it is missing, and reads what was not in blocks yet.
+    ///
+    /// - Throws: `FileError` if the directory cannot be used or another process uses it, `StorageError` if memory
+    ///   cannot be had. Damaged parts of files are left out, logged and counted; they do not stop the start.
+    public static func open(
+        options: StoreOptions, fileSystem: any FileSystem = RealFileSystem(), clock: any Clock = SystemClock()
+    ) throws -> TimeSeriesStore {
+        let store = try TimeSeriesStore(options, fileSystem, clock)
+        if options.runsInBackground { store.background.start(store) }
+        return store
+    }
+
+    private init(_ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock) throws {
+        self.options = options
+        self.fileSystem = fileSystem
+        self.clock = clock
+        let directory = options.directory
+        try fileSystem.createDirectory(directory)
+        lockFile = options.usesLockFile ? try fileSystem.lock(directory + "/lock") : nil
+        let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
+        head = try Head(blockDuration: options.blockDuration, spill: spill)
+        let ring = ExemplarRing(capacity: options.maxExemplars)
+        exemplarRing = ring
+        let wal = directory + "/wal"
+        try fileSystem.createDirectory(wal)
+        var metadata: [String: MetricMetadata] = [:]
+        var deletions: [Deletion] = []
+        var replay = LogReplay(head)
+        replay.onMetadata = { metadata[$0] = $1 }
+        replay.onExemplar = { ring.add($0, $1) }
+        replay.onDeletion = { deletions.append(Deletion(ids: Set($0), from: $1, to: $2)) }
+        let started = clock.monotonic()
+        let segments = try WriteAheadLog.segments(wal, fileSystem)
+        for number in segments {
+            try replay.read(
+                number, WriteAheadLog.path(wal, number), isLast: number == segments.last, fileSystem)
+        }
+        spill.removeStrangers()
+        damagedRecords = replay.damaged
+        log = try WriteAheadLog(
+            wal, first: (segments.last ?? 0) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem)
+        metadataTable.withLock { $0 = metadata }
+        self.deletions.withLock { $0 = deletions }
+        if replay.samples > 0 {
+            let took = (clock.monotonic() - started) / 1_000_000
+            logger.info(
+                "Read the write-ahead log",
+                ["samples": "\(replay.samples)", "series": "\(head.liveSeries)", "duration_ms": "\(took)"])
+        }
+    }
+
+    /// Brings everything to the disk and ends; later calls throw ``StorageError/closed``.
+    public func close() throws {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        background.stop()
+        upkeep.lock()
+        defer { upkeep.unlock() }
+        try log.flush()
+        try log.sync()
+        log.close()
+        lockFile?.release()
+    }
+
+    func releaseLock() { lockFile?.release() }
+
+    /// Why samples are refused at the moment, or nil if all is well; for `/-/ready`.
+    public var unhealthyReason: String? {
+        if isClosed.load(ordering: .acquiring) { return "the storage is closed" }
+        return log.failure.map { "samples cannot be stored: \($0)" }
+    }
+
+    /// Whether samples can be stored.
+    public var isHealthy: Bool { unhealthyReason == nil }
+
+    // MARK: SampleStore
+
+    public func openGroup(_ name: String) -> SeriesGroup {
+        let group = head.group(name)
+        group.lock.withLock {
+            if !group.isLogged {
+                log.enqueue(LogRecord.group(group.id, name))
+                group.isLogged = true
+            }
+            group.isClosed = false
+        }
+        return SeriesGroup(raw: group.id)
+    }
+
+    public func closeGroup(_ group: SeriesGroup) {
+        guard let group = head.group(group.raw) else { return }
+        group.lock.withLock { group.isClosed = true }
+    }
+
+    public func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
+        if labels.isEmpty { throw StorageError.invalidLabels("empty labelset: invalid sample") }
+        let hash = labels.stableHash
+        if let id = head.find(labels, hash: hash) { return SeriesRef(raw: UInt64(id) + 1) }
+        guard let owner = head.group(group.raw) else { throw StorageError.invalidLabels("unknown series group") }
+        // The group's lock before the registry's, as everywhere.
+        return try owner.lock.withLock { () throws(StorageError) in
+            try head.registry.withLock { () throws(StorageError) in
+                if let id = head.findLocked(labels, hash: hash) { return SeriesRef(raw: UInt64(id) + 1) }
+                let id = try head.insert(labels, hash: hash, group: owner.id)
+                owner.add(id)
+                log.enqueue(LogRecord.series(id, group: owner.id, labels))
+                return SeriesRef(raw: UInt64(id) + 1)
+            }
+        }
+    }
+
+    public func commit(_ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability) throws
+        -> CommitOutcome
+    {
+        var outcome = CommitOutcome()
+        guard !isClosed.load(ordering: .acquiring) else { throw StorageError.closed }
+        guard let own = head.group(group.raw) else { throw StorageError.invalidLabels("unknown series group") }
+        var histogramAt: [Int: Int] = [:]
+        for (k, entry) in batch.histograms.enumerated() { histogramAt[entry.index] = k }
+        let groups = owners(batch, own)
+        for group in groups { group.lock.lock() }
+        defer { for group in groups { group.lock.unlock() } }
+        var frame: UInt64 = 0
+        var isFirst = true
+        for owner in groups {
+            var start = 0
+            while start < batch.count {
+                owner.writer.removeAll()
+                start = head.validate(
+                    batch, from: start, owner, .init(outOfOrderWindow: options.outOfOrderWindow), &owner.writer,
+                    &outcome, isFirst: isFirst, { histogramAt[$0] })
+                if owner.writer.ids.isEmpty { continue }
+                frame = try write(batch, owner) { histogramAt[$0] }
+            }
+            isFirst = false
+        }
+        if !batch.exemplars.isEmpty { storeExemplars(batch) }
+        if durability == .synced || options.walSyncInterval == 0, frame > 0 { try log.sync(upTo: frame) }
+        return outcome
+    }
+
+    /// Logs and applies what the group's writer holds; the group's lock is held.
+    private func write(
+        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ histogramAt: (Int) -> Int?
+    ) throws -> UInt64 {
+        while true {
+            let segment = log.segment
+            group.writer.sink.removeAll()
+            head.encode(batch, group, segment: segment, &group.writer, histogramAt)
+            switch log.write(group.writer.sink.bytes, segment: segment) {
+            case .done(let frame):
+                try head.apply(batch, group, group.writer, histogramAt)
+                return frame
+            case .otherSegment: continue
+            case .failed(let why): throw StorageError.notWritable(why)
+            }
+        }
+    }
+
+    /// The groups that own series of a batch, the batch's own always among them, by ascending id.
+    private func owners(_ batch: borrowing SampleBatch, _ own: HeadGroup) -> [HeadGroup] {
+        var others: Set<UInt32> = []
+        let end = UInt64(head.idEnd)
+        for ref in batch.refs where ref.raw > 0 && ref.raw <= end {
+            let group = head.states[Int(ref.raw - 1)].group
+            if group != own.id { others.insert(group) }
+        }
+        if others.isEmpty { return [own] }
+        return ([own] + others.compactMap { head.group($0) }).sorted { $0.id < $1.id }
+    }
+
+    private func storeExemplars(_ batch: borrowing SampleBatch) {
+        var records: [UInt8] = []
+        for (ref, exemplar) in batch.exemplars where ref.raw > 0 && ref.raw <= UInt64(head.idEnd) {
+            let id = UInt32(truncatingIfNeeded: ref.raw - 1)
+            if exemplarRing.add(id, exemplar) { records += LogRecord.exemplar(id, exemplar) }
+        }
+        if !records.isEmpty { log.enqueue(records) }
+    }
+
+    public func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {
+        var records: [UInt8] = []
+        metadataTable.withLock { table in
+            for (metric, value) in metadata where table[metric] != value {
+                table[metric] = value
+                records += LogRecord.metadata(metric, value)
+            }
+        }
+        if !records.isEmpty { log.enqueue(records) }
+    }
+
+    // MARK: SeriesSource
+
+    public func select(_ request: SelectRequest) throws -> any SeriesSet {
+        try SelectedSeries(self, request)
+    }
+
+    public func labelNames(_ request: SelectRequest) throws -> [String] {
+        if request.matchers.isEmpty, request.coversAll(head) {
+            return Self.sorted(Set(head.registry.withLock { head.index.names() }))
+        }
+        var names: Set<String> = []
+        let set = try select(request.withoutSamples)
+        for i in 0..<set.count { for label in set.labels(i).pairs { names.insert(label.name) } }
+        return Self.sorted(names)
+    }
+
+    public func labelValues(_ name: String, _ request: SelectRequest) throws -> [String] {
+        if request.matchers.isEmpty, request.coversAll(head) {
+            return Self.sorted(Set(head.registry.withLock { head.index.values(name) }))
+        }
+        var values: Set<String> = []
+        let set = try select(request.withoutSamples)
+        for i in 0..<set.count { if let value = set.labels(i)[name] { values.insert(value) } }
+        return Self.sorted(values)
+    }
+
+    private static func sorted(_ texts: Set<String>) -> [String] {
+        texts.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+}
+
+extension SelectRequest {
+    /// The same without samples.
+    var withoutSamples: SelectRequest {
+        var request = self
+        request.labelsOnly = true
+        request.newestOnly = false
+        return request
+    }
+
+    /// Whether no sample can lie outside the requested time.
+    func coversAll(_ head: Head) -> Bool { minTime == .min && maxTime == .max }
+}

@@ -1,0 +1,63 @@
+import Glibc
+import Model
+import Platform
+
+@testable import Storage
+
+/// A temporary directory that is removed at the end.
+final class TemporaryDirectory {
+    let path: String
+
+    init() {
+        var template = Array("/tmp/martlet-storage-XXXXXX".utf8CString)
+        path = template.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress, let made = mkdtemp(base) else { return "/tmp/martlet-storage-failed" }
+            return String(cString: made)
+        }
+    }
+
+    deinit { try? RealFileSystem().removeAll(path) }
+}
+
+/// A small generator with a printed seed (SplitMix64).
+struct SeededRandom: RandomNumberGenerator {
+    var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+        return z ^ z >> 31
+    }
+}
+
+/// What a store should hold: bits by time by series.
+struct StoreModel {
+    var series: [Labels: [Int64: UInt64]] = [:]
+
+    /// Compares everything a select gives between two times; returns what differs, or nil.
+    func difference(_ store: TimeSeriesStore, from: Int64 = .min, to: Int64 = .max) throws -> String? {
+        let set = try store.select(SelectRequest(matchers: [], minTime: from, maxTime: to))
+        var columns = SampleColumns()
+        var seen = 0
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            let labels = set.labels(i)
+            let wanted = (series[labels] ?? [:]).filter { $0.key >= from && $0.key <= to }.sorted { $0.key < $1.key }
+            let got = (0..<columns.count).map { (columns.timestamps[$0], columns.values[$0].bitPattern) }
+            if wanted.isEmpty, got.isEmpty { continue }
+            seen += 1
+            guard wanted.count == got.count else {
+                return "\(labels): \(got.count) samples, expected \(wanted.count)"
+            }
+            for (a, b) in zip(wanted, got) where a.key != b.0 || a.value != b.1 {
+                return "\(labels): \(b) where \(a) was expected"
+            }
+        }
+        let expected = series.values.filter { $0.keys.contains { $0 >= from && $0 <= to } }.count
+        return seen == expected ? nil : "\(seen) series with samples, expected \(expected)"
+    }
+}

@@ -106,7 +106,9 @@ package final class Notifier: AlertSink {
     }
 
     /// Ends all deliveries. Those that have not succeeded are made after the next start.
-    package func stop() async {
+    ///
+    /// - Parameter grace: How long to wait for receivers that are being talked to, ms.
+    package func stop(grace: Int64 = 5000) async {
         let tasks = state.withLock { state in
             state.isStopping = true
             let tasks = [state.loop].compactMap { $0 } + state.running.values
@@ -115,7 +117,19 @@ package final class Notifier: AlertSink {
         }
         for task in tasks { task.cancel() }
         wake.yield()
-        for task in tasks { await task.value }
+        // A call that is under way cannot be taken back, so a receiver that does not answer must not hold us up.
+        let (over, end) = AsyncStream<Void>.makeStream()
+        Task {
+            for task in tasks { await task.value }
+            end.finish()
+        }
+        let clock = clock
+        let timer = Task {
+            try? await clock.sleep(until: clock.now() &+ grace)
+            end.finish()
+        }
+        for await _ in over {}
+        timer.cancel()
         // What came last is taken in, so that it is in the ledger.
         takeIn(at: clock.now())
     }

@@ -148,8 +148,9 @@ package final class AlertmanagerClient: AlertSink {
         for sender in senders { launch(sender) }
     }
 
-    /// Ends sending; what waits is sent before, unless it was asked not to.
-    package func stop() async {
+    /// Ends sending; what waits is sent before, unless it was asked not to, for as long as `grace` ms.
+    package func stop(grace: Int64 = 10_000) async {
+        let deadline = clock.now() &+ grace
         let senders = settings.withLock { settings in
             settings.isStarted = false
             return settings.senders
@@ -162,7 +163,7 @@ package final class AlertmanagerClient: AlertSink {
             }
             task?.cancel()
             await task?.value
-            if drainsOnStop { while await sendBatch(of: sender) {} }
+            if drainsOnStop { while clock.now() < deadline, await sendBatch(of: sender) {} }
         }
     }
 

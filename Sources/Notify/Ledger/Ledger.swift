@@ -15,7 +15,7 @@ package struct LedgerError: Error, CustomStringConvertible, Sendable {
 /// Numbers are little-endian; the CRC is that of the record. A torn tail, as a power cut leaves it, is cut off; other
 /// damage ends the reading there and is reported. Every append is on the disk when it returns. A file that has grown to
 /// several times its contents is written anew beside itself and renamed.
-final class Ledger: Sendable {
+package final class Ledger: Sendable {
     private static let magic = Array("MTLEDGER".utf8) + [1, 0, 0, 0, 0, 0, 0, 0]
     /// Below this size nothing is written anew, bytes.
     private static let smallestCompaction = 1 << 20
@@ -42,7 +42,7 @@ final class Ledger: Sendable {
     /// Opens or makes the ledger in `folder`.
     ///
     /// - Returns: The ledger, and what its records add up to.
-    static func open(folder: String, _ fileSystem: any FileSystem) throws -> (Ledger, LedgerState) {
+    package static func open(folder: String, _ fileSystem: any FileSystem) throws -> (Ledger, LedgerState) {
         try fileSystem.createDirectory(folder)
         let path = folder + "/ledger"
         var state = LedgerState()
@@ -105,15 +105,15 @@ final class Ledger: Sendable {
     }
 
     /// The file's size in bytes.
-    var size: Int { content.withLock { $0.size } }
+    package var size: Int { content.withLock { $0.size } }
 
     /// Whether the file has grown so much that ``compact(_:)`` is worth its cost.
-    var wantsCompaction: Bool {
+    package var wantsCompaction: Bool {
         content.withLock { $0.size > max(Self.smallestCompaction, $0.compactSize &* 4) }
     }
 
     /// Adds facts; they are on the disk when this returns, or, if it throws, nothing of them is there.
-    func append(_ records: [LedgerRecord]) throws(FileError) {
+    package func append(_ records: [LedgerRecord]) throws(FileError) {
         if records.isEmpty { return }
         let bytes = Self.frame(records)
         try content.withLock { (content) throws(FileError) in
@@ -130,7 +130,7 @@ final class Ledger: Sendable {
     }
 
     /// Writes the file anew with the records of `state`.
-    func compact(_ state: LedgerState) throws(FileError) {
+    package func compact(_ state: LedgerState) throws(FileError) {
         let bytes = Self.magic + Self.frame(state.records)
         try content.withLock { (content) throws(FileError) in
             try fileSystem.replace(path, with: bytes)

@@ -25,10 +25,30 @@ package struct Delivery: Sendable, Hashable {
     package var error: String
     package var firing: [Fingerprint]
     package var resolved: [Fingerprint]
+
+    package init(
+        time: Int64, groupID: String, groupKey: String, receiver: String, integration: String, reason: String,
+        outcome: Outcome, status: Int, attempts: Int, duration: Int64, error: String, firing: [Fingerprint],
+        resolved: [Fingerprint]
+    ) {
+        self.time = time
+        self.groupID = groupID
+        self.groupKey = groupKey
+        self.receiver = receiver
+        self.integration = integration
+        self.reason = reason
+        self.outcome = outcome
+        self.status = status
+        self.attempts = attempts
+        self.duration = duration
+        self.error = error
+        self.firing = firing
+        self.resolved = resolved
+    }
 }
 
 /// One fact in the ledger.
-enum LedgerRecord: Sendable, Hashable {
+package enum LedgerRecord: Sendable, Hashable {
     case alert(NotifiedAlert)
     /// An alert was sent again; only its end has moved.
     case extended(Fingerprint, endsAt: Int64, updatedAt: Int64)
@@ -40,7 +60,7 @@ enum LedgerRecord: Sendable, Hashable {
 
     // MARK: Bytes
 
-    func encode() -> [UInt8] {
+    package func encode() -> [UInt8] {
         var out = LedgerWriter()
         switch self {
         case .alert(let alert):
@@ -103,7 +123,7 @@ enum LedgerRecord: Sendable, Hashable {
     }
 
     /// Reads a record; nil if the bytes are none (of a kind that a later version writes, for instance).
-    init?(_ bytes: [UInt8]) {
+    package init?(_ bytes: [UInt8]) {
         var input = LedgerReader(bytes)
         guard let record = Self.decode(&input), input.isAtEnd else { return nil }
         self = record

@@ -1,14 +1,14 @@
 import Model
 
 /// Everything that survives a restart: what the records of a ledger add up to.
-struct LedgerState: Sendable {
+package struct LedgerState: Sendable {
     /// The deliveries that can be looked up.
     static let deliveriesKept = 5000
 
-    var alerts = ActiveAlerts()
-    var log = NotificationLog()
-    var silences = Silences()
-    var deliveries: [Delivery] = []
+    package var alerts = ActiveAlerts()
+    package var log = NotificationLog()
+    package var silences = Silences()
+    package var deliveries: [Delivery] = []
     /// The newest time in the records: when the daemon was last seen alive, ms.
     var lastSeen: Int64 = 0
 

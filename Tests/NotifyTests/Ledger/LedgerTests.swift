@@ -1,8 +1,7 @@
 import Model
+import Notify
 import Platform
 import Testing
-
-@testable import Notify
 
 @Suite("Ledger")
 struct LedgerTests {

@@ -1,0 +1,50 @@
+import Glibc
+import Rules
+import TestSupport
+import Testing
+
+@Suite("Rule tests with the real engine")
+struct SharedRuleTestsTests {
+    static let folder = SharedFolder.path("configs/promtool")
+    static let hasFolder = access(folder, R_OK) == 0
+
+    static func run(_ path: String) -> RuleTestRunner.Report {
+        RuleTestRunner(.standard()).run(file: path)
+    }
+
+    @Test("our own rule tests succeed", arguments: ["host", "martlet"])
+    func own(_ name: String) {
+        #expect(Self.run(SharedFolder.projectRoot + "/rules/tests/\(name).yml").failures == [])
+    }
+
+    @Test(
+        "promtool's tests that succeed there succeed here",
+        .enabled(if: hasFolder, "no ../shared/configs"),
+        arguments: [
+            "at-modifier-test", "long-period", "negative-offset-test", "no-test-group-interval", "start-time-test",
+        ])
+    func good(_ name: String) {
+        let report = Self.run("\(Self.folder)/\(name).yml")
+        #expect(report.failures == [])
+    }
+
+    @Test("promtool's tests that fail there fail here", .enabled(if: hasFolder, "no ../shared/configs"))
+    func failing() {
+        let failures = Self.run("\(Self.folder)/failing.yml").failures
+        #expect(failures.count == 4)
+        #expect(
+            failures.first == """
+                    name: Failing test,
+                    alertname: Test, time: 0s,\u{20}
+                        exp:[
+                            0:
+                              Labels:{alertname="Test"}
+                              Annotations:{}
+                            ],\u{20}
+                        got:[]
+                """)
+        for name in ["bad-input-series", "bad-promql", "bad-rules-error-test", "bad-rules-syntax-test", "rules_run"] {
+            #expect(!Self.run("\(Self.folder)/\(name).yml").failures.isEmpty, "\(name)")
+        }
+    }
+}

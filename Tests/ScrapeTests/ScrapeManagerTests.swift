@@ -268,6 +268,36 @@ struct ScrapeManagerTests {
         #expect(dropped.counts == ["test": 1])
         #expect(dropped.targets.first?.discoveredLabels["__address__"] == "127.0.0.1:\(rig.stub.port)")
     }
+
+    @Test("a compressed page is read")
+    func compressed() throws {
+        let rig = try Rig("")
+        let gzip: [UInt8] = [31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 75, 84, 48, 228, 2, 0, 54, 231, 27, 188, 4, 0, 0, 0]
+        rig.page.set(.init(headers: ["Content-Type": "text/plain", "Content-Encoding": "gzip"], body: gzip))
+        rig.scrape()
+        #expect(rig.values(#"a{instance="here", job="test"}"#) == [1])
+        #expect(rig.manager.targets().first?.bodySize == 4)
+    }
+
+    @Test("protobuf pages become the same series as text")
+    func protobuf() throws {
+        let rig = try Rig(
+            "# TYPE a gauge\na{x=\"1\"} 1\n", job: "    scrape_protocols: [PrometheusProto, PrometheusText0.0.4]")
+        rig.scrape()
+        // MetricFamily{name a, type GAUGE, metric{label{x 1}, gauge{2.0}}}
+        let metric: [UInt8] = [10, 6, 10, 1, 120, 18, 1, 49, 18, 9, 9, 0, 0, 0, 0, 0, 0, 0, 64]
+        let family: [UInt8] = [10, 1, 97, 24, 1, 34, UInt8(metric.count)] + metric
+        rig.page.set(
+            .init(
+                headers: [
+                    "Content-Type":
+                        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+                ], body: [UInt8(family.count)] + family))
+        rig.scrape()
+        #expect(rig.manager.targets().first?.lastError == "")
+        #expect(rig.values(#"a{instance="here", job="test", x="1"}"#).last == 2)
+        #expect(rig.manager.metadata(metric: "a").first?.metadata.type == .gauge)
+    }
 }
 
 extension ScrapeManagerTests.Rig {

@@ -34,7 +34,7 @@ struct ScrapeAppender {
     var metadata = PageMetadata()
     private var labelling: SeriesLabelling
     private var config: ScrapeConfig
-    private let store: any SampleStore
+    let store: any SampleStore
     let group: SeriesGroup
     private var report: [String: SeriesRef] = [:]
     /// Whether series of before may come back under other lines.
@@ -70,8 +70,7 @@ struct ScrapeAppender {
         if isSecondLook {
             template.rewind()
         } else {
-            template.begin()
-            metadata.begin()
+            begin()
         }
         while true {
             let expected = template.expected
@@ -133,7 +132,7 @@ struct ScrapeAppender {
             scratch.slotOfSample.append(UInt32(truncatingIfNeeded: slot))
             if !reader.exemplar.isEmpty { try appendExemplar(reader, ref, now: now, &scratch) }
         }
-        if limit > 0, counts.kept > limit { throw ScrapeFailure(.sampleLimit, "sample limit exceeded") }
+        try checkSampleLimit(counts)
         if !isSecondLook, metadata.end() {
             let news = metadata.read(page, isOpenMetrics: isOpenMetrics)
             if !news.isEmpty { store.setMetadata(news, in: group) }
@@ -156,10 +155,39 @@ struct ScrapeAppender {
         _ reader: ExpositionReader, _ type: MetricType, _ isOpenMetrics: Bool, _ text: inout SeriesText
     ) throws(ScrapeFailure) -> SeriesRef? {
         guard let labels = try labels(reader, type, isOpenMetrics, &text) else { return nil }
+        return try resolve(labels)
+    }
+
+    private func resolve(_ labels: Labels) throws(ScrapeFailure) -> SeriesRef {
         do {
             return try store.resolve(labels, in: group)
         } catch {
             throw ScrapeFailure(.store, "\(error)")
+        }
+    }
+
+    /// The series of labels that were taken apart, or nil if relabelling drops it.
+    func resolve(_ text: SeriesText, type: MetricType) throws(ScrapeFailure) -> SeriesRef? {
+        guard let labels = try labelling.labels(text, type: type) else { return nil }
+        return try resolve(labels)
+    }
+
+    /// Whether times of the page are used.
+    var honorsTimestamps: Bool { config.honorTimestamps }
+
+    /// Whether series with times of their own go stale.
+    var tracksTimestamps: Bool { config.trackTimestampsStaleness }
+
+    /// Begins to read a page.
+    mutating func begin() {
+        template.begin()
+        metadata.begin()
+    }
+
+    /// Throws if the page has more samples than the job allows.
+    func checkSampleLimit(_ counts: AppendCounts) throws(ScrapeFailure) {
+        if config.limits.samples > 0, counts.kept > config.limits.samples {
+            throw ScrapeFailure(.sampleLimit, "sample limit exceeded")
         }
     }
 

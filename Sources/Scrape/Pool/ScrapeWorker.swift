@@ -32,10 +32,12 @@ final class ScrapeWorker {
         let stored = target.series.appender.withLock { appender -> Bool in
             scratch.removeAll()
             scratch.batch.timestamp = time
-            var isOpenMetrics = false
+            var format = ExpositionFormat.text
             if failure == nil {
                 do throws(ScrapeFailure) {
-                    isOpenMetrics = try read(transfer, target, &appender, &counts)
+                    format = try PageFormat.of(
+                        contentType: transfer.contentType, fallback: target.settings.config.fallbackProtocol)
+                    try append(transfer, target, format, &appender, &counts, isSecondLook: false)
                     appender.finish(&scratch)
                 } catch {
                     failure = error
@@ -50,7 +52,7 @@ final class ScrapeWorker {
             families = appender.metadata.families
             seconds = Double(clock.monotonic() &- transfer.started) / 1e9
             report(target, transfer, failure, counts, seconds, &appender)
-            return commit(transfer, target, isOpenMetrics, hasPage: failure == nil, &appender)
+            return commit(transfer, target, format, hasPage: failure == nil, &appender)
         }
         let text = failure?.description ?? (stored ? "" : "samples could not be stored")
         target.state.withLock { state in
@@ -67,31 +69,23 @@ final class ScrapeWorker {
     }
 
     /// Reads the page into the batch.
-    ///
-    /// - Returns: Whether it is OpenMetrics text.
-    private func read(
-        _ transfer: Transfer, _ target: Target, _ appender: inout ScrapeAppender, _ counts: inout AppendCounts
-    ) throws(ScrapeFailure) -> Bool {
-        let format = try PageFormat.of(
-            contentType: transfer.contentType, fallback: target.settings.config.fallbackProtocol)
-        guard format != .protobuf else {
-            throw ScrapeFailure(.contentType, "not supported yet: protobuf exposition format")
-        }
-        try append(transfer, isOpenMetrics: format == .openMetrics, &appender, &counts, isSecondLook: false)
-        return format == .openMetrics
-    }
-
     private func append(
-        _ transfer: Transfer, isOpenMetrics: Bool, _ appender: inout ScrapeAppender, _ counts: inout AppendCounts,
-        isSecondLook: Bool
+        _ transfer: Transfer, _ target: Target, _ format: ExpositionFormat, _ appender: inout ScrapeAppender,
+        _ counts: inout AppendCounts, isSecondLook: Bool
     ) throws(ScrapeFailure) {
         let page = transfer.body
         let (result, next) = page.withUnsafeBufferPointer { page -> (Result<Void, ScrapeFailure>, AppendCounts) in
             var counts = counts
             do throws(ScrapeFailure) {
-                try appender.append(
-                    page, isOpenMetrics: isOpenMetrics, now: transfer.scrapeTime, &scratch, counts: &counts,
-                    isSecondLook: isSecondLook)
+                if format == .protobuf {
+                    try appender.appendProtobuf(
+                        page, choice: target.histogramChoice, now: transfer.scrapeTime, &scratch, counts: &counts,
+                        isSecondLook: isSecondLook)
+                } else {
+                    try appender.append(
+                        page, isOpenMetrics: format == .openMetrics, now: transfer.scrapeTime, &scratch,
+                        counts: &counts, isSecondLook: isSecondLook)
+                }
                 return (.success(()), counts)
             } catch {
                 return (.failure(error), counts)
@@ -120,7 +114,8 @@ final class ScrapeWorker {
 
     /// Stores the batch; series that the store has forgotten are resolved again and tried once more.
     private func commit(
-        _ transfer: Transfer, _ target: Target, _ isOpenMetrics: Bool, hasPage: Bool, _ appender: inout ScrapeAppender
+        _ transfer: Transfer, _ target: Target, _ format: ExpositionFormat, hasPage: Bool,
+        _ appender: inout ScrapeAppender
     ) -> Bool {
         do {
             let outcome = try store.commit(scratch.batch, in: appender.group, durability: .written)
@@ -128,7 +123,7 @@ final class ScrapeWorker {
             guard appender.forget(outcome.rejected, scratch), hasPage else { return true }
             scratch.removeAll()
             var counts = AppendCounts()
-            try append(transfer, isOpenMetrics: isOpenMetrics, &appender, &counts, isSecondLook: true)
+            try append(transfer, target, format, &appender, &counts, isSecondLook: true)
             count(try store.commit(scratch.batch, in: appender.group, durability: .written), target)
             return true
         } catch {

@@ -1,5 +1,6 @@
 import Config
 import Exposition
+import Glibc
 import Model
 import Synchronization
 
@@ -55,6 +56,21 @@ final class Target: Sendable {
         self.settings = settings
         self.series = series
         self.state = Mutex(state)
+    }
+
+    /// Which forms of histograms are taken from protobuf pages.
+    var histogramChoice: HistogramChoice {
+        let config = settings.config
+        var schema: Int32 = 8
+        if config.nativeHistogramMinBucketFactor > 0 {
+            // A factor of at most 1 asks for the finest buckets there are.
+            let factor = max(config.nativeHistogramMinBucketFactor, 1.00271)
+            let exact = (-log2(log2(factor))).rounded(.down)
+            schema = Int32(max(-4, min(8, exact)))
+        }
+        return HistogramChoice(
+            native: definition.scrapeNativeHistograms, classicToo: definition.alwaysScrapeClassicHistograms,
+            schemaMax: schema, bucketLimit: config.nativeHistogramBucketLimit)
     }
 
     var status: TargetStatus {

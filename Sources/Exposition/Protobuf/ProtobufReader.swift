@@ -1,0 +1,411 @@
+import Glibc
+import Model
+
+/// Which forms of a histogram are read.
+public struct HistogramChoice: Sendable {
+    /// Native histograms are taken.
+    public var native: Bool
+    /// Classic buckets are taken even beside a native histogram.
+    public var classicToo: Bool
+    /// Native histograms of a higher schema are reduced to this one.
+    public var schemaMax: Int32
+    /// Buckets a native histogram may have; 0 for any number.
+    public var bucketLimit: Int
+
+    public init(native: Bool, classicToo: Bool, schemaMax: Int32 = 8, bucketLimit: Int = 0) {
+        self.native = native
+        self.classicToo = classicToo
+        self.schemaMax = schemaMax
+        self.bucketLimit = bucketLimit
+    }
+}
+
+/// Reads a page of length-delimited `io.prometheus.client.MetricFamily` messages, one family at a time.
+///
+/// Every sample gets a text of its series, `{"name","label"="value"}`, so that the same template and the same label
+/// parser serve all formats.
+public struct ProtobufReader {
+    /// One sample of the current family.
+    public struct Sample: Sendable {
+        /// The text of the series as offsets into ``text``.
+        public var series: Range<Int>
+        public var number: DecimalNumber
+        public var histogram: FloatHistogram?
+        /// ms, nil if the page gives none.
+        public var timestamp: Int64?
+        public var exemplars: [(labels: Labels, value: Double, timestamp: Int64?)]
+    }
+
+    private let page: UnsafeBufferPointer<UInt8>
+    private var stream: WireReader
+    private let choice: HistogramChoice
+
+    /// The texts of all series of the current family.
+    public private(set) var text: [UInt8] = []
+    /// The samples of the current family.
+    public private(set) var samples: [Sample] = []
+    public private(set) var name = ""
+    public private(set) var metadata = MetricMetadata()
+    /// The exemplars of the current metric.
+    private var timestamp: Int64?
+
+    public init(_ page: UnsafeBufferPointer<UInt8>, choice: HistogramChoice) {
+        self.page = page
+        self.choice = choice
+        stream = WireReader(page, 0..<page.count)
+    }
+
+    private func failure(_ message: String) -> ExpositionError {
+        ExpositionError(message, line: 0, column: stream.at)
+    }
+
+    private func string(_ range: Range<Int>) throws(ExpositionError) -> String {
+        guard let text = String(validating: page[range], as: UTF8.self) else {
+            throw failure("proto: invalid UTF-8")
+        }
+        return text
+    }
+
+    /// Moves to the next family; false at the end.
+    public mutating func next() throws(ExpositionError) -> Bool {
+        text.removeAll(keepingCapacity: true)
+        samples.removeAll(keepingCapacity: true)
+        guard let range = try stream.delimited() else { return false }
+        name = ""
+        metadata = MetricMetadata()
+        var type: UInt64 = 0
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            switch number {
+            case 1: name = try string(value.range)
+            case 2: metadata.help = try string(value.range)
+            case 3: type = value.integer
+            case 5: metadata.unit = try string(value.range)
+            default: break
+            }
+        }
+        if name.isEmpty { throw failure("invalid metric name: \(GoQuote.quote(name))") }
+        let types: [MetricType] = [.counter, .gauge, .summary, .unknown, .histogram, .gaugeHistogram]
+        guard type < types.count else {
+            throw failure("unknown metric type for metric \(GoQuote.quote(name)): \(type)")
+        }
+        metadata.type = types[Int(type)]
+        fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            if number == 4 { try metric(value.range) }
+        }
+        return true
+    }
+
+    private mutating func metric(_ range: Range<Int>) throws(ExpositionError) {
+        var labels: [(String, String)] = []
+        var body: Range<Int>?
+        timestamp = nil
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            switch number {
+            case 1: labels.append(try pair(value.range))
+            case 2, 3, 4, 5, 7: body = value.range
+            case 6:
+                let ms = Int64(bitPattern: value.integer)
+                timestamp = ms == 0 ? nil : ms
+            default: break
+            }
+        }
+        guard let body else { throw failure("metric \(GoQuote.quote(name)) has no value") }
+        switch metadata.type {
+        case .summary: try summary(body, labels)
+        case .histogram, .gaugeHistogram: try histogram(body, labels)
+        default: try single(body, labels)
+        }
+    }
+
+    private func pair(_ range: Range<Int>) throws(ExpositionError) -> (String, String) {
+        var result = ("", "")
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            if number == 1 { result.0 = try string(value.range) }
+            if number == 2 { result.1 = try string(value.range) }
+        }
+        return result
+    }
+
+    // MARK: Samples
+
+    private mutating func emit(
+        _ suffix: String, _ labels: [(String, String)], _ value: Double, histogram: FloatHistogram? = nil,
+        exemplars: [(labels: Labels, value: Double, timestamp: Int64?)] = []
+    ) {
+        let start = text.count
+        text.append(0x7B)
+        quote(name + suffix)
+        for (name, value) in labels {
+            text.append(0x2C)
+            quote(name)
+            text.append(0x3D)
+            quote(value)
+        }
+        text.append(0x7D)
+        samples.append(
+            Sample(
+                series: start..<text.count, number: Self.decimal(value), histogram: histogram, timestamp: timestamp,
+                exemplars: exemplars))
+    }
+
+    private mutating func quote(_ value: String) {
+        text.append(0x22)
+        for byte in value.utf8 {
+            switch byte {
+            case 0x22, 0x5C: text += [0x5C, byte]
+            case 0x0A: text += [0x5C, 0x6E]
+            default: text.append(byte)
+            }
+        }
+        text.append(0x22)
+    }
+
+    /// The value with its decimal, if that has at most six places.
+    private static func decimal(_ value: Double) -> DecimalNumber {
+        if value.isNaN { return DecimalNumber(value: DecimalNumber.normalNaN) }
+        if value == 0, value.sign == .minus { return DecimalNumber(value: value) }
+        var power = 1.0
+        for scale in 0...6 {
+            let scaled = (value * power).rounded()
+            guard scaled.magnitude <= 0x1p53 else { break }
+            if scaled / power == value {
+                return DecimalNumber(value: value, mantissa: Int64(scaled), scale: Int8(scale))
+            }
+            power *= 10
+        }
+        return DecimalNumber(value: value)
+    }
+
+    private mutating func single(_ range: Range<Int>, _ labels: [(String, String)]) throws(ExpositionError) {
+        var result = 0.0
+        var exemplars: [(labels: Labels, value: Double, timestamp: Int64?)] = []
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            if number == 1 { result = value.double }
+            if number == 2, metadata.type == .counter { exemplars.append(try exemplar(value.range)) }
+        }
+        emit("", labels, result, exemplars: exemplars)
+    }
+
+    private mutating func summary(_ range: Range<Int>, _ labels: [(String, String)]) throws(ExpositionError) {
+        var (count, sum) = (0.0, 0.0)
+        var quantiles: [(Double, Double)] = []
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            switch number {
+            case 1: count = Double(value.integer)
+            case 2: sum = value.double
+            case 3:
+                var quantile = (0.0, 0.0)
+                var inner = WireReader(page, value.range)
+                while let (number, value) = try inner.field() {
+                    if number == 1 { quantile.0 = value.double }
+                    if number == 2 { quantile.1 = value.double }
+                }
+                quantiles.append(quantile)
+            default: break
+            }
+        }
+        emit("_count", labels, count)
+        emit("_sum", labels, sum)
+        for (quantile, value) in quantiles {
+            emit("", labels + [("quantile", LabelFloat.text(quantile))], value)
+        }
+    }
+
+    private func exemplar(
+        _ range: Range<Int>
+    ) throws(ExpositionError) -> (labels: Labels, value: Double, timestamp: Int64?) {
+        var labels: [(String, String)] = []
+        var result = 0.0
+        var time: Int64?
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            switch number {
+            case 1: labels.append(try pair(value.range))
+            case 2: result = value.double
+            case 3:
+                var (seconds, nanoseconds): (Int64, Int64) = (0, 0)
+                var inner = WireReader(page, value.range)
+                while let (number, value) = try inner.field() {
+                    if number == 1 { seconds = Int64(bitPattern: value.integer) }
+                    if number == 2 { nanoseconds = Int64(bitPattern: value.integer) }
+                }
+                time = seconds &* 1000 &+ nanoseconds / 1_000_000
+            default: break
+            }
+        }
+        return (Labels(labels), result, time)
+    }
+
+    // MARK: Histograms
+
+    /// The fields of a histogram message.
+    private struct Histogram {
+        var count = 0.0
+        var floatCount = 0.0
+        var sum = 0.0
+        var schema: Int32 = 0
+        var zeroThreshold = 0.0
+        var zeroCount = 0.0
+        var floatZeroCount = 0.0
+        var negativeSpans: [FloatHistogram.Span] = []
+        var negativeDeltas: [Int64] = []
+        var negativeCounts: [Double] = []
+        var positiveSpans: [FloatHistogram.Span] = []
+        var positiveDeltas: [Int64] = []
+        var positiveCounts: [Double] = []
+        var buckets: [(bound: Double, count: Double, exemplars: [(labels: Labels, value: Double, timestamp: Int64?)])] =
+            []
+        var exemplars: [(labels: Labels, value: Double, timestamp: Int64?)] = []
+
+        var isNative: Bool {
+            !positiveSpans.isEmpty || !negativeSpans.isEmpty || zeroThreshold > 0 || zeroCount > 0 || floatZeroCount > 0
+        }
+        var isFloat: Bool { floatCount > 0 || floatZeroCount > 0 }
+    }
+
+    private mutating func histogram(_ range: Range<Int>, _ labels: [(String, String)]) throws(ExpositionError) {
+        var h = Histogram()
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            switch number {
+            case 1: h.count = Double(value.integer)
+            case 2: h.sum = value.double
+            case 3: h.buckets.append(try bucket(value.range))
+            case 4: h.floatCount = value.double
+            case 5: h.schema = Int32(truncatingIfNeeded: value.zigzag)
+            case 6: h.zeroThreshold = value.double
+            case 7: h.zeroCount = Double(value.integer)
+            case 8: h.floatZeroCount = value.double
+            case 9: h.negativeSpans.append(try span(value.range))
+            case 10: try integers(value, &h.negativeDeltas)
+            case 11: try doubles(value, &h.negativeCounts)
+            case 12: h.positiveSpans.append(try span(value.range))
+            case 13: try integers(value, &h.positiveDeltas)
+            case 14: try doubles(value, &h.positiveCounts)
+            case 16: h.exemplars.append(try exemplar(value.range))
+            default: break
+            }
+        }
+        let takesNative = h.isNative && choice.native
+        if takesNative {
+            let native = try native(h)
+            let exemplars = (h.exemplars.isEmpty ? h.buckets.flatMap(\.exemplars) : h.exemplars)
+                .filter { $0.timestamp != nil }
+            emit("", labels, 0, histogram: native, exemplars: exemplars)
+        }
+        if !takesNative || (choice.classicToo && !h.buckets.isEmpty) { classic(h, labels) }
+    }
+
+    private mutating func classic(_ h: Histogram, _ labels: [(String, String)]) {
+        let count = h.floatCount > 0 ? h.floatCount : h.count
+        emit("_count", labels, count)
+        emit("_sum", labels, h.sum)
+        var hasInfinity = false
+        for bucket in h.buckets {
+            hasInfinity = hasInfinity || bucket.bound == .infinity
+            emit(
+                "_bucket", labels + [("le", LabelFloat.text(bucket.bound))], bucket.count, exemplars: bucket.exemplars)
+        }
+        if !hasInfinity { emit("_bucket", labels + [("le", "+Inf")], count) }
+    }
+
+    private func bucket(
+        _ range: Range<Int>
+    ) throws(ExpositionError) -> (
+        bound: Double, count: Double, exemplars: [(labels: Labels, value: Double, timestamp: Int64?)]
+    ) {
+        var (bound, count, floatCount) = (0.0, 0.0, 0.0)
+        var exemplars: [(labels: Labels, value: Double, timestamp: Int64?)] = []
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            switch number {
+            case 1: count = Double(value.integer)
+            case 2: bound = value.double
+            case 3: exemplars.append(try exemplar(value.range))
+            case 4: floatCount = value.double
+            default: break
+            }
+        }
+        return (bound, floatCount > 0 ? floatCount : count, exemplars)
+    }
+
+    private func span(_ range: Range<Int>) throws(ExpositionError) -> FloatHistogram.Span {
+        var span = FloatHistogram.Span(offset: 0, length: 0)
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            if number == 1 { span.offset = Int32(truncatingIfNeeded: value.zigzag) }
+            if number == 2 { span.length = UInt32(truncatingIfNeeded: value.integer) }
+        }
+        return span
+    }
+
+    /// Appends one number, or all of a packed field.
+    private func integers(_ value: WireReader.Value, _ out: inout [Int64]) throws(ExpositionError) {
+        guard case .bytes(let range) = value else {
+            out.append(value.zigzag)
+            return
+        }
+        var packed = WireReader(page, range)
+        while packed.at < range.upperBound { out.append(WireReader.Value.varint(try packed.varint()).zigzag) }
+    }
+
+    /// Appends one number, or all of a packed field.
+    private func doubles(_ value: WireReader.Value, _ out: inout [Double]) throws(ExpositionError) {
+        guard case .bytes(let range) = value else {
+            out.append(value.double)
+            return
+        }
+        guard range.count % 8 == 0 else { throw failure("proto: unexpected EOF") }
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: 8) {
+            var bits: UInt64 = 0
+            for i in 0..<8 { bits |= UInt64(page[start &+ i]) << UInt64(8 &* i) }
+            out.append(Double(bitPattern: bits))
+        }
+    }
+
+    private func native(_ h: Histogram) throws(ExpositionError) -> FloatHistogram {
+        guard h.schema >= -4, h.schema <= 8 else {
+            throw failure("histogram \(GoQuote.quote(name)): invalid schema \(h.schema)")
+        }
+        func side(
+            _ side: String, _ spans: [FloatHistogram.Span], _ deltas: [Int64], _ counts: [Double]
+        ) throws(ExpositionError) -> NativeHistogramBuckets {
+            let counts = h.isFloat ? counts : []
+            if let buckets = NativeHistogramBuckets(spans: spans, deltas: h.isFloat ? [] : deltas, counts: counts) {
+                return buckets
+            }
+            let needed = spans.reduce(0) { $0 &+ Int($1.length) }
+            let found = h.isFloat ? counts.count : deltas.count
+            throw failure(
+                "histogram \(GoQuote.quote(name)): \(side) side: spans require \(needed) buckets, have \(found)")
+        }
+        var positive = try side("positive", h.positiveSpans, h.positiveDeltas, h.positiveCounts)
+        var negative = try side("negative", h.negativeSpans, h.negativeDeltas, h.negativeCounts)
+        var schema = h.schema
+        func reduce(to target: Int32) {
+            positive.reduce(Int(schema - target))
+            negative.reduce(Int(schema - target))
+            schema = target
+        }
+        if schema > choice.schemaMax { reduce(to: max(-4, choice.schemaMax)) }
+        if choice.bucketLimit > 0 {
+            while positive.buckets.count + negative.buckets.count > choice.bucketLimit {
+                guard schema > -4 else { throw failure("histogram bucket limit exceeded") }
+                reduce(to: schema - 1)
+            }
+        }
+        let (up, down) = (positive.spansAndCounts, negative.spansAndCounts)
+        return FloatHistogram(
+            resetHint: metadata.type == .gaugeHistogram ? .gauge : .unknown, schema: schema,
+            zeroThreshold: h.zeroThreshold, zeroCount: h.isFloat ? h.floatZeroCount : h.zeroCount,
+            count: h.isFloat ? h.floatCount : h.count, sum: h.sum.isNaN ? DecimalNumber.normalNaN : h.sum,
+            positiveSpans: up.spans, negativeSpans: down.spans, positiveBuckets: up.counts, negativeBuckets: down.counts
+        )
+    }
+}

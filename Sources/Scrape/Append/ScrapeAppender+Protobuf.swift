@@ -1,0 +1,108 @@
+import Exposition
+import Model
+
+extension ScrapeAppender {
+    /// Reads a page of protobuf messages into the batch.
+    ///
+    /// - Parameter isSecondLook: Only samples are taken whose series has to be resolved again.
+    mutating func appendProtobuf(
+        _ page: UnsafeBufferPointer<UInt8>, choice: HistogramChoice, now: Int64, _ scratch: inout AppendScratch,
+        counts: inout AppendCounts, isSecondLook: Bool = false
+    ) throws(ScrapeFailure) {
+        var reader = ProtobufReader(page, choice: choice)
+        if isSecondLook { template.rewind() } else { begin() }
+        var families: [String: MetricMetadata] = [:]
+        while true {
+            do throws(ExpositionError) {
+                guard try reader.next() else { break }
+            } catch {
+                throw ScrapeFailure(
+                    error.message == "histogram bucket limit exceeded" ? .bucketLimit : .syntax, error.message)
+            }
+            families[reader.name] = reader.metadata
+            for sample in reader.samples {
+                try take(sample, reader, now: now, &scratch, &counts, isSecondLook: isSecondLook)
+            }
+        }
+        try checkSampleLimit(counts)
+        if isSecondLook { return }
+        let news = metadata.replace(families)
+        if !news.isEmpty { store.setMetadata(news, in: group) }
+    }
+
+    private mutating func take(
+        _ sample: ProtobufReader.Sample, _ reader: ProtobufReader, now: Int64, _ scratch: inout AppendScratch,
+        _ counts: inout AppendCounts, isSecondLook: Bool
+    ) throws(ScrapeFailure) {
+        counts.scraped &+= 1
+        let length = sample.series.count
+        let hash = reader.text.withUnsafeBufferPointer { text -> UInt64 in
+            guard let base = text.baseAddress else { return 1 }
+            return SeriesHash.hash(base + sample.series.lowerBound, length, seed: SeriesHash.processSeed)
+        }
+        let found = template.find(hash)
+        var isFresh = false
+        let slot: Int
+        if let found, template.slots[found].ref != .none || template.slots[found].has(ScrapeTemplate.Slot.dropped) {
+            slot = found
+        } else {
+            let ref = try resolve(reader.text, sample.series, &scratch.text)
+            isFresh = true
+            if let found {
+                slot = found
+                template.setRef(slot, ref ?? .none, isDropped: ref == nil)
+            } else {
+                slot = template.add(
+                    hash: hash, length: length, ref: ref ?? .none,
+                    flags: ref == nil ? ScrapeTemplate.Slot.dropped : 0)
+                if ref != nil { counts.added &+= 1 }
+            }
+        }
+        if isSecondLook, !isFresh { return }
+        let ref = template.slots[slot].ref
+        let time = honorsTimestamps ? sample.timestamp : nil
+        guard ref != .none else {
+            template.markSeen(slot, isTracked: false)
+            return
+        }
+        template.markSeen(slot, isTracked: time == nil || tracksTimestamps)
+        template.setHistogram(slot, sample.histogram != nil)
+        counts.kept &+= 1
+        if let histogram = sample.histogram {
+            scratch.batch.append(ref, histogram, at: time ?? now)
+        } else if let time {
+            scratch.batch.append(
+                ref, sample.number.value, at: time, mantissa: sample.number.mantissa, scale: sample.number.scale)
+        } else {
+            scratch.batch.append(
+                ref, sample.number.value, mantissa: sample.number.mantissa, scale: sample.number.scale)
+        }
+        scratch.slotOfSample.append(UInt32(truncatingIfNeeded: slot))
+        for exemplar in sample.exemplars {
+            scratch.batch.exemplars.append(
+                (
+                    ref,
+                    Exemplar(
+                        labels: exemplar.labels, value: exemplar.value, timestamp: exemplar.timestamp ?? time ?? now)
+                ))
+        }
+    }
+
+    /// The series of a text, or nil if relabelling drops it.
+    private func resolve(
+        _ bytes: [UInt8], _ range: Range<Int>, _ text: inout SeriesText
+    ) throws(ScrapeFailure) -> SeriesRef? {
+        let problem = bytes.withUnsafeBufferPointer { bytes -> ExpositionError? in
+            guard let base = bytes.baseAddress else { return nil }
+            do throws(ExpositionError) {
+                try text.parse(base, range.lowerBound, range.upperBound, isOpenMetrics: true)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let problem { throw ScrapeFailure(.syntax, problem.message) }
+        // Bounds and quantiles are already in their final form.
+        return try resolve(text, type: .unknown)
+    }
+}

@@ -1,0 +1,64 @@
+import Config
+import Model
+import Platform
+import Scrape
+import Telemetry
+import TestSupport
+import Testing
+
+/// Scrapes pages that change at random and compares what is stored with a naive reading.
+@Suite("Scrape template")
+struct ScrapeTemplateTests {
+    struct Random: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+            return z ^ z >> 31
+        }
+    }
+
+    @Test("whatever moves, comes or goes, the store holds what the pages said", arguments: [UInt64(1), 2, 3, 4])
+    func random(_ seed: UInt64) throws {
+        var random = Random(state: seed)
+        let rig = try ScrapeManagerTests.Rig("")
+        var present = (0..<40).map { "s\($0)" }
+        var expected: [String: [Double?]] = [:]
+        var before: Set<String> = []
+        var nextName = 40
+        for round in 0..<25 {
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: present.shuffle(using: &random)
+            case 1: present.removeAll { _ in Int.random(in: 0..<5, using: &random) == 0 }
+            case 2:
+                for _ in 0..<5 {
+                    present.insert("s\(nextName)", at: Int.random(in: 0...present.count, using: &random))
+                    nextName += 1
+                }
+            case 3:
+                // Some that were there long ago come back.
+                for name in expected.keys.sorted().shuffled(using: &random).prefix(3) where !present.contains(name) {
+                    present.append(name)
+                }
+            case 4 where present.count > 2: present.swapAt(0, present.count - 1)
+            default: break
+            }
+            let fails = Int.random(in: 0..<8, using: &random) == 0
+            var page = ""
+            for (index, name) in present.enumerated() {
+                page += "\(name){l=\"v\"} \(round * 1000 + index)\n"
+                if !fails { expected[name, default: []].append(Double(round * 1000 + index)) }
+            }
+            if fails { page += "broken{\n" }
+            for name in before where fails || !present.contains(name) { expected[name, default: []].append(nil) }
+            before = fails ? [] : Set(present)
+            rig.scrape(page)
+        }
+        for (name, values) in expected {
+            let found = rig.values("\(name){instance=\"here\", job=\"test\", l=\"v\"}")
+            #expect(found == values, "seed \(seed), series \(name)")
+        }
+    }
+}

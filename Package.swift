@@ -73,6 +73,9 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["Platform", "Model", "Encoding", "Storage"], path: "Benchmarks",
+            swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["Platform", "Model"], path: "Tests/TestSupport", swiftSettings: settings
         ),

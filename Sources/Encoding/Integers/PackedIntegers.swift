@@ -175,10 +175,18 @@ public struct PackedIntegers {
             integers[1] = value
             at = 2
         }
+        guard let bytes = reader.bytes.baseAddress else { return }
+        let end = reader.bytes.count
+        var offset = reader.offset
         while at < count {
             let size = min(group, count &- at)
-            let width = Int(try reader.byte())
-            guard width <= 64 else { throw DecodeError(expected: "a width of at most 64", offset: reader.offset) }
+            guard offset < end else { throw DecodeError(expected: "a group of integers", offset: offset) }
+            let width = Int(bytes.load(fromByteOffset: offset, as: UInt8.self))
+            offset &+= 1
+            let length = Self.bytes(size, width)
+            guard width <= 64, length <= end &- offset else {
+                throw DecodeError(expected: "a group of integers", offset: offset)
+            }
             let out = integers + at
             at &+= size
             if width == 0 {
@@ -191,25 +199,31 @@ public struct PackedIntegers {
                         out[i] = value
                     }
                 }
-                continue
-            }
-            let available = reader.remaining
-            let packed = try reader.run(bytes(size, width))
-            guard let start = packed.baseAddress else { continue }
-            if available >= packed.count &+ 8 {
-                unpack(start, size, width, order, shift, base, &value, &slope, out)
+            } else if length &+ 8 <= end &- offset {
+                if width <= 57 {
+                    if size == group {
+                        unpack(bytes + offset, group, width, order, shift, base, &value, &slope, out)
+                    } else {
+                        unpack(bytes + offset, size, width, order, shift, base, &value, &slope, out)
+                    }
+                } else {
+                    unpackWide(bytes + offset, size, width, order, shift, base, &value, &slope, out)
+                }
             } else {
                 // Loads of 8 bytes would read behind the end.
                 withUnsafeTemporaryAllocation(byteCount: 144, alignment: 8) { copy in
                     guard let target = copy.baseAddress else { return }
                     target.initializeMemory(as: UInt8.self, repeating: 0, count: 144)
-                    target.copyMemory(from: start, byteCount: min(packed.count, 128))
-                    unpack(UnsafeRawPointer(target), size, width, order, shift, base, &value, &slope, out)
+                    target.copyMemory(from: bytes + offset, byteCount: min(length, 128))
+                    unpackWide(UnsafeRawPointer(target), size, width, order, shift, base, &value, &slope, out)
                 }
             }
+            offset &+= length
         }
+        reader = ByteReader(reader.bytes, at: offset)
     }
 
+    /// Restores `count` integers from residuals of at most 57 bits; reads up to 8 bytes behind them.
     @inline(__always)
     private static func unpack(
         _ bytes: UnsafeRawPointer, _ count: Int, _ width: Int, _ order: Int, _ shift: Int64, _ base: Int64,
@@ -217,35 +231,58 @@ public struct PackedIntegers {
     ) {
         let mask: UInt64 = ~0 &>> UInt64(64 &- width)
         var bit = 0
-        if width <= 57 {
-            for i in 0..<count {
-                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
-                out[i] = Int64(bitPattern: word &>> UInt64(bit & 7) & mask)
-                bit &+= width
-            }
-        } else {
-            for i in 0..<count {
-                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
-                let off = UInt64(bit & 7)
-                var residual = word &>> off
-                if off > 0 {
-                    let next = UInt64(bytes.load(fromByteOffset: (bit &>> 3) &+ 8, as: UInt8.self))
-                    residual |= next &<< (64 &- off)
-                }
-                out[i] = Int64(bitPattern: residual & mask)
-                bit &+= width
-            }
-        }
+        var (x, d) = (value, slope)
         switch order {
-        case 0: for i in 0..<count { out[i] = base &+ out[i] &<< shift }
+        case 0:
+            for i in 0..<count {
+                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
+                bit &+= width
+                out[i] = base &+ Int64(bitPattern: word &>> UInt64((bit &- width) & 7) & mask) &<< shift
+            }
         case 1:
             for i in 0..<count {
-                value &+= Zigzag.decode(UInt64(bitPattern: out[i])) &<< shift
-                out[i] = value
+                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
+                x &+= Zigzag.decode(word &>> UInt64(bit & 7) & mask) &<< shift
+                bit &+= width
+                out[i] = x
             }
         default:
             for i in 0..<count {
-                slope &+= Zigzag.decode(UInt64(bitPattern: out[i])) &<< shift
+                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
+                d &+= Zigzag.decode(word &>> UInt64(bit & 7) & mask) &<< shift
+                x &+= d
+                bit &+= width
+                out[i] = x
+            }
+        }
+        (value, slope) = (x, d)
+    }
+
+    /// As `unpack`, for any width; reads up to 9 bytes behind the residuals, as long as there are some of that width.
+    @inline(never)
+    private static func unpackWide(
+        _ bytes: UnsafeRawPointer, _ count: Int, _ width: Int, _ order: Int, _ shift: Int64, _ base: Int64,
+        _ value: inout Int64, _ slope: inout Int64, _ out: UnsafeMutablePointer<Int64>
+    ) {
+        let mask: UInt64 = ~0 &>> UInt64(64 &- width)
+        var bit = 0
+        for i in 0..<count {
+            let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
+            let off = UInt64(bit & 7)
+            var residual = word &>> off
+            if width > 57, off > 0 {
+                let next = UInt64(bytes.load(fromByteOffset: (bit &>> 3) &+ 8, as: UInt8.self))
+                residual |= next &<< (64 &- off)
+            }
+            residual &= mask
+            bit &+= width
+            switch order {
+            case 0: out[i] = base &+ Int64(bitPattern: residual) &<< shift
+            case 1:
+                value &+= Zigzag.decode(residual) &<< shift
+                out[i] = value
+            default:
+                slope &+= Zigzag.decode(residual) &<< shift
                 value &+= slope
                 out[i] = value
             }

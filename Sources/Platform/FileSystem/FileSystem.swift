@@ -64,6 +64,7 @@ public protocol File: AnyObject, Sendable {
 /// The content of a file as memory, read-only, until the last reference goes.
 public final class FileMapping: Sendable {
     // SAFETY: never written after initialisation; the memory is read-only and lives as long as the object.
+    /// Valid only while the object is referenced; prefer ``withBytes(_:)``.
     nonisolated(unsafe) public let bytes: UnsafeRawBufferPointer
     private let free: @Sendable (UnsafeRawBufferPointer) -> Void
 
@@ -73,6 +74,11 @@ public final class FileMapping: Sendable {
     }
 
     deinit { free(bytes) }
+
+    /// Calls `body` with the content, which stays valid during the call.
+    public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try withExtendedLifetime(self) { try body(bytes) }
+    }
 }
 
 /// The one way to the disk, so that tests can fail, tear and stop each operation.

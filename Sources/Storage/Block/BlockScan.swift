@@ -41,7 +41,7 @@ final class BlockScan {
             rank = UInt32(truncatingIfNeeded: first + next)
         } catch { throw damage(error) }
         next += 1
-        labels = Labels(packed: reader?.labels ?? [])
+        labels = reader?.copyLabels()
     }
 
     private func damage(_ error: DecodeError) -> BlockError {

@@ -51,7 +51,7 @@ package final class BlockSeriesSet: SeriesSet {
                     throw block.frames.damage(block.index.seriesPages[max(number, 0)].frame, "\(error)")
                 }
                 ranks.append(rank)
-                labelSets.append(Labels(packed: reader?.labels ?? []))
+                labelSets.append(reader?.copyLabels() ?? .empty)
                 ends.append(chunks.count)
             }
         }

@@ -88,7 +88,10 @@ struct SeriesPageReader {
     private(set) var next = 0
     private var reader: ByteReader
     /// The packed labels of the entry that was read last.
-    private(set) var labels: [UInt8] = []
+    private var labels: [UInt8] = []
+
+    /// The labels of the entry that was read last; a copy, so that the reader's own memory stays its own.
+    func copyLabels() -> Labels { labels.withUnsafeBufferPointer { Labels(packed: Array($0)) } }
 
     init(_ page: UnsafeRawBufferPointer, count: Int) throws(DecodeError) {
         self.page = page

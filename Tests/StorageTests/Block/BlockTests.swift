@@ -13,7 +13,7 @@ struct PlainSeries {
 }
 
 /// A directory that goes with the test.
-final class TemporaryDirectory {
+final class BlockDirectory {
     let path: String
     let files = RealFileSystem()
 
@@ -59,7 +59,7 @@ enum BlockMaking {
     }
 
     static func write(
-        _ series: [PlainSeries], to directory: TemporaryDirectory, id: String = BlockMeta.makeID(now: 1)
+        _ series: [PlainSeries], to directory: BlockDirectory, id: String = BlockMeta.makeID(now: 1)
     ) throws -> BlockMeta? {
         let writer = try BlockWriter(directory.files, parent: directory.path, id: id, options: .init())
         var columns = SampleColumns()
@@ -114,7 +114,7 @@ struct SplitMix {
     }
 
     @Test func `gives back every series and sample`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try BlockDirectory()
         let series = BlockMaking.series(seed: 1, samples: 1500)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())
@@ -132,7 +132,7 @@ struct SplitMix {
     }
 
     @Test func `matchers choose as they do on the labels themselves`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try BlockDirectory()
         let series = BlockMaking.series(seed: 2, metrics: 40, targets: 20, samples: 3)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())
@@ -162,7 +162,7 @@ struct SplitMix {
     }
 
     @Test func `series of one target have the same key of times`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try BlockDirectory()
         let series = BlockMaking.series(seed: 3)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())
@@ -180,7 +180,7 @@ struct SplitMix {
     }
 
     @Test func `histograms and floats of one series come back`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try BlockDirectory()
         var columns = SampleColumns()
         var expected: [Int: FloatHistogram] = [:]
         for i in 0..<400 {
@@ -220,7 +220,7 @@ struct SplitMix {
     }
 
     @Test func `deleted samples are gone, also after opening again`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try BlockDirectory()
         let series = BlockMaking.series(seed: 4)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let path = "\(directory.path)/\(meta.id)"
@@ -241,7 +241,7 @@ struct SplitMix {
     }
 
     @Test func `wrong order is refused and an empty block is none`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try BlockDirectory()
         #expect(try BlockMaking.write([], to: directory) == nil)
         let series = BlockMaking.series(seed: 5, metrics: 2, targets: 2, samples: 3)
         #expect(throws: BlockError.self) { try BlockMaking.write(series.reversed(), to: directory) }

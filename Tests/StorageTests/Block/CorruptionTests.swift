@@ -7,7 +7,7 @@ import Testing
 @Suite struct CorruptionTests {
     /// Opens the block and reads all of it: either the samples that were written, or a typed error.
     private static func expectHonest(
-        _ directory: TemporaryDirectory, _ path: String, _ series: [PlainSeries], _ what: String
+        _ directory: BlockDirectory, _ path: String, _ series: [PlainSeries], _ what: String
     ) throws -> Bool {
         do {
             let block = try BlockReader(directory.files, directory: path, cache: FrameCache(capacity: 1 << 20))
@@ -33,8 +33,8 @@ import Testing
         }
     }
 
-    private func block() throws -> (TemporaryDirectory, String, [PlainSeries]) {
-        let directory = try TemporaryDirectory()
+    private func block() throws -> (BlockDirectory, String, [PlainSeries]) {
+        let directory = try BlockDirectory()
         let series = BlockMaking.series(seed: 11, metrics: 4, targets: 3, samples: 40)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         return (directory, "\(directory.path)/\(meta.id)", series)
@@ -85,7 +85,7 @@ import Testing
 
     @Test func `damaged series pages and symbols behind a good checksum never crash`() throws {
         var random = SplitMix(8)
-        let directory = try TemporaryDirectory()
+        let directory = try BlockDirectory()
         let series = BlockMaking.series(seed: 12, metrics: 6, targets: 5, samples: 4)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())

@@ -68,6 +68,10 @@ extension ScrapeAppender {
         template.markSeen(slot, isTracked: time == nil || tracksTimestamps)
         template.setHistogram(slot, sample.histogram != nil)
         counts.kept &+= 1
+        if let time, time > now &+ Self.futureMax {
+            counts.outOfBounds &+= 1
+            return
+        }
         if let histogram = sample.histogram {
             scratch.batch.append(ref, histogram, at: time ?? now)
         } else if let time {

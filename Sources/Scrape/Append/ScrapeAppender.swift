@@ -24,6 +24,8 @@ struct AppendCounts {
     var kept = 0
     /// Series that this target had not, or not lately.
     var added = 0
+    /// Samples from further in the future than anybody's clock may be wrong.
+    var outOfBounds = 0
 }
 
 /// How the samples of a target become series, and what is remembered from scrape to scrape.
@@ -39,6 +41,9 @@ struct ScrapeAppender {
     private var report: [String: SeriesRef] = [:]
     /// Whether series of before may come back under other lines.
     private var hasForgotten = false
+
+    /// How far ahead of the scrape a sample's own time may be, ms.
+    static let futureMax: Int64 = 600_000
 
     init(labels: Labels, config: ScrapeConfig, store: any SampleStore, group: SeriesGroup) {
         labelling = SeriesLabelling(target: labels, config: config)
@@ -124,6 +129,10 @@ struct ScrapeAppender {
             if limit > 0, counts.kept > limit { continue }
             let number = reader.number
             if hasTime {
+                if reader.timestamp > now &+ Self.futureMax {
+                    counts.outOfBounds &+= 1
+                    continue
+                }
                 scratch.batch.append(
                     ref, number.value, at: reader.timestamp, mantissa: number.mantissa, scale: number.scale)
             } else {

@@ -1,4 +1,5 @@
 import CCurl
+import HTTP
 import Model
 import Platform
 import Synchronization
@@ -40,7 +41,8 @@ final class ScrapeLoop: Sendable {
     ///   - seed: Shifts the phases of all targets.
     ///   - hand: Takes what has to be read and stored.
     init?(clock: any Clock, seed: UInt64, hand: @escaping @Sendable (Work) -> Void) {
-        guard curl_global_init(3) == CURLE_OK, let multi = curl_multi_init() else { return nil }
+        // The HTTP room makes libcurl's global state, once for all users.
+        guard HTTPClient.prepare(), let multi = curl_multi_init() else { return nil }
         self.multi = multi
         self.clock = clock
         self.seed = seed
@@ -101,7 +103,7 @@ final class ScrapeLoop: Sendable {
         }
         for (handle, entry) in state.active {
             curl_multi_remove_handle(multi, handle)
-            entry.transfer.recycle()
+            entry.transfer.recycle(keepingBytes: 0)
             entry.completion?()
         }
     }
@@ -124,7 +126,8 @@ final class ScrapeLoop: Sendable {
                 let wait = at &+ target.definition.interval &+ target.definition.interval / 10
                 state.events.insert(.end(target, at: at), due: wait)
             case .recycle(let transfer):
-                transfer.recycle()
+                // A few large buffers are worth keeping, one for each of many transfers is not.
+                transfer.recycle(keepingBytes: state.idle.count < 4 ? 4 << 20 : 64 << 10)
                 if state.idle.count < 64 { state.idle.append(transfer) }
             case .scrapeNow(let target, let completion):
                 begin(target, due: clock.now(), completion: completion, &state)

@@ -136,9 +136,9 @@ final class Transfer: @unchecked Sendable {
     }
 
     /// Lets go of the target, and of memory if the page was large.
-    func recycle() {
+    func recycle(keepingBytes limit: Int) {
         target = nil
-        if body.capacity > 4 << 20 { body = [] }
+        if body.capacity > limit { body = [] }
     }
 
     /// What went wrong, as Go's HTTP client would say it.

@@ -29,7 +29,7 @@ final class ScrapeWorker {
         var failure = transfer.failure
         var families: [FamilyMetadata]?
         var seconds = 0.0
-        let stored = target.series.appender.withLock { appender -> Bool in
+        let storeError = target.series.appender.withLock { appender -> String? in
             scratch.removeAll()
             scratch.batch.timestamp = time
             var format = ExpositionFormat.text
@@ -51,12 +51,13 @@ final class ScrapeWorker {
             }
             families = appender.metadata.families
             seconds = Double(clock.monotonic() &- transfer.started) / 1e9
+            metrics.outOfBounds.increment(by: counts.outOfBounds)
             report(target, transfer, failure, counts, seconds, &appender)
             return commit(transfer, target, format, hasPage: failure == nil, &appender)
         }
-        let text = failure?.description ?? (stored ? "" : "samples could not be stored")
+        let text = failure?.description ?? storeError ?? ""
         target.state.withLock { state in
-            state.health = failure == nil && stored ? .up : .down
+            state.health = text.isEmpty ? .up : .down
             state.lastError = text
             state.lastScrape = time
             state.lastDuration = seconds
@@ -113,22 +114,24 @@ final class ScrapeWorker {
     }
 
     /// Stores the batch; series that the store has forgotten are resolved again and tried once more.
+    ///
+    /// - Returns: Why nothing was stored, or nil.
     private func commit(
         _ transfer: Transfer, _ target: Target, _ format: ExpositionFormat, hasPage: Bool,
         _ appender: inout ScrapeAppender
-    ) -> Bool {
+    ) -> String? {
         do {
             let outcome = try store.commit(scratch.batch, in: appender.group, durability: .written)
             count(outcome, target)
-            guard appender.forget(outcome.rejected, scratch), hasPage else { return true }
+            guard appender.forget(outcome.rejected, scratch), hasPage else { return nil }
             scratch.removeAll()
             var counts = AppendCounts()
             try append(transfer, target, format, &appender, &counts, isSecondLook: true)
             count(try store.commit(scratch.batch, in: appender.group, durability: .written), target)
-            return true
+            return nil
         } catch {
             log.error("Append failed", ["target": target.definition.url, "err": "\(error)"])
-            return false
+            return "\(error)"
         }
     }
 

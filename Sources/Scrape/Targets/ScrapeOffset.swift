@@ -1,5 +1,5 @@
 /// Spreads the scrapes of targets over the interval.
-enum ScrapeOffset {
+package enum ScrapeOffset {
     /// The first grid time after `now`, such that each target has its own, stable phase.
     ///
     /// - Parameters:
@@ -7,7 +7,7 @@ enum ScrapeOffset {
     ///   - interval: ms, positive.
     ///   - identity: Of the target.
     ///   - seed: Of this daemon, so that replicas differ.
-    static func next(after now: Int64, interval: Int64, identity: UInt64, seed: UInt64) -> Int64 {
+    package static func next(after now: Int64, interval: Int64, identity: UInt64, seed: UInt64) -> Int64 {
         // Computed in nanoseconds, because the phase is a hash modulo the interval in nanoseconds.
         let (nanoseconds, overflow) = UInt64(max(1, interval)).multipliedReportingOverflow(by: 1_000_000)
         let offset = Int64((identity ^ seed) % (overflow ? UInt64(Int64.max) : nanoseconds) / 1_000_000)

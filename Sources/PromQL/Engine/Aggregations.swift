@@ -46,6 +46,7 @@ extension Evaluator {
     private func fold(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
         var grouping = Grouping(e.grouping, isWithout: e.isWithout)
         var folds: [GroupFold] = []
+        var sums = HistogramGroups(isAverage: e.op == .avg, range: e.expression.range, annotations: annotations)
         try stream(e.expression, grid) { labels, values, histograms in
             let group = grouping.index(of: labels)
             if group == folds.count {
@@ -55,9 +56,8 @@ extension Evaluator {
             folds[group].add(values)
             if !histograms.isEmpty {
                 if e.op == .sum || e.op == .avg {
-                    throw QueryError.execution("not supported yet: \(e.op.rawValue) of native histograms")
-                }
-                if e.op == .count || e.op == .group {
+                    sums.add(histograms, values, metric: labels.metricName, to: group)
+                } else if e.op == .count || e.op == .group {
                     folds[group].addHistograms(values)
                 } else if values.contains(where: Column.isHistogram) {
                     annotations.info("ignored histogram in \(e.op.rawValue) aggregation", at: e.expression.range)
@@ -65,8 +65,9 @@ extension Evaluator {
             }
         }
         guardian.release(folds.count * grid.count)
-        return zip(grouping.groups, folds).map { labels, fold in Column(labels: labels, values: fold.result()) }
-            .filter { !$0.isEmpty }
+        var columns = zip(grouping.groups, folds).map { Column(labels: $0, values: $1.result()) }
+        for group in columns.indices { sums.finish(group, &columns[group]) }
+        return columns.filter { !$0.isEmpty }
     }
 
     private func quantile(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
@@ -189,18 +190,16 @@ extension Evaluator {
         guard !label.isEmpty else { throw QueryError.execution("invalid label name \(GoQuote.quote(label))") }
         var grouping = Grouping(e.grouping, isWithout: e.isWithout)
         var counts: [[Double]] = []
-        try stream(e.expression, grid) { labels, values, _ in
+        try stream(e.expression, grid) { labels, values, histograms in
             var last: (value: UInt64, group: Int)?
             for i in 0..<grid.count where Column.isPresent(values[i]) {
-                if Column.isHistogram(values[i]) {
-                    throw QueryError.execution("not supported yet: count_values of native histograms")
-                }
+                let histogram = Column.isHistogram(values[i]) && !histograms.isEmpty ? histograms[i]?.histogram : nil
                 var group = 0
-                if let known = last, known.value == values[i].bitPattern {
+                if let known = last, known.value == values[i].bitPattern, histogram == nil {
                     group = known.group
                 } else {
                     var builder = LabelsBuilder(labels)
-                    builder.set(label, FloatText.fixed(values[i]))
+                    builder.set(label, histogram?.description ?? FloatText.fixed(values[i]))
                     group = grouping.index(of: builder.labels())
                     last = (values[i].bitPattern, group)
                 }

@@ -8,32 +8,33 @@ extension Evaluator {
         let scalars = try scalar(vectorIsLeft ? e.right : e.left, grid)
         let isFilter = e.op.isComparison && !e.returnsBool
         var out = [Double](repeating: 0, count: grid.count)
+        let histogramOperator = HistogramOperator(op: e.op, range: e.range, annotations: annotations)
         try stream(vectorIsLeft ? e.left : e.right, grid) { labels, values, histograms in
+            var results: [HistogramBox?] = []
             for i in 0..<grid.count {
                 let value = values[i]
                 guard Column.isFloat(value) else {
                     out[i] = Column.absent
-                    if Column.isHistogram(value) { try self.histogramScalar(e, vectorIsLeft) }
+                    guard Column.isHistogram(value), !histograms.isEmpty, let box = histograms[i] else { continue }
+                    let (vector, scalar) = (SampleValue.histogram(box.histogram), SampleValue.float(scalars[i]))
+                    let outcome = histogramOperator.apply(
+                        vectorIsLeft ? vector : scalar, vectorIsLeft ? scalar : vector)
+                    if case .histogram(let result) = outcome {
+                        if results.isEmpty { results = [HistogramBox?](repeating: nil, count: grid.count) }
+                        out[i] = Column.histogramMark
+                        results[i] = HistogramBox(result)
+                    }
                     continue
                 }
                 let result =
                     vectorIsLeft ? Arithmetic.apply(e.op, value, scalars[i]) : Arithmetic.apply(e.op, scalars[i], value)
                 out[i] = isFilter ? (result != 0 ? value : Column.absent) : result
-                if e.op == .trimUpper || e.op == .trimLower { out[i] = Column.absent }
+                if e.op == .trimUpper || e.op == .trimLower {
+                    out[i] = Column.absent
+                    histogramOperator.remarkFloats()
+                }
             }
-            try out.withUnsafeBufferPointer { try sink(isFilter ? labels : labels.withoutName, $0, []) }
-        }
-    }
-
-    private func histogramScalar(_ e: Binary, _ vectorIsLeft: Bool) throws {
-        switch e.op {
-        case .multiply, .divide, .trimUpper, .trimLower:
-            throw QueryError.execution("not supported yet: \(e.op.rawValue) of native histograms")
-        default:
-            let (left, right) = vectorIsLeft ? ("histogram", "float") : ("float", "histogram")
-            annotations.info(
-                "incompatible sample types encountered for binary operator \"\(e.op.rawValue)\": \(left) \(e.op.rawValue) \(right)",
-                at: e.range)
+            try out.withUnsafeBufferPointer { try sink(isFilter ? labels : labels.withoutName, $0, results) }
         }
     }
 
@@ -129,50 +130,53 @@ private struct VectorJoin {
                 let other = one[partner]
                 let labels = resultLabels(column.labels, other.labels)
                 var out = [Double](repeating: Column.absent, count: grid.count)
+                var histograms: [HistogramBox?] = []
                 var seen = used[usedKey(key, labels)] ?? [Bool](repeating: false, count: grid.count)
                 var matched = matchedOnes[key] ?? [Bool](repeating: false, count: grid.count)
                 for i in 0..<grid.count where Column.isPresent(column.values[i]) && Column.isPresent(other.values[i]) {
                     if seen[i] { throw duplicateMatch }
                     seen[i] = true
                     matched[i] = true
-                    out[i] = try compute(column.values[i], other.values[i], isSwapped)
+                    out[i] = compute(column, other, i, isSwapped, &histograms)
                 }
                 used[usedKey(key, labels)] = seen
                 matchedOnes[key] = matched
-                append(
-                    labels, out, &result,
-                    histograms: e.op.isComparison && !e.returnsBool ? (isSwapped ? other : column).histograms : [])
+                append(labels, out, &result, histograms: histograms)
             }
             if let fillOne {
                 let labels = resultLabels(column.labels, key)
+                let filler = Column(labels: key, values: [Double](repeating: fillOne, count: grid.count))
                 var out = [Double](repeating: Column.absent, count: grid.count)
+                var histograms: [HistogramBox?] = []
                 var seen = used[usedKey(key, labels)] ?? [Bool](repeating: false, count: grid.count)
                 for i in 0..<grid.count where Column.isPresent(column.values[i]) {
                     if partners.contains(where: { Column.isPresent(one[$0].values[i]) }) { continue }
                     if seen[i] { throw duplicateMatch }
                     seen[i] = true
-                    out[i] = try compute(column.values[i], fillOne, isSwapped)
+                    out[i] = compute(column, filler, i, isSwapped, &histograms)
                 }
                 used[usedKey(key, labels)] = seen
-                append(labels, out, &result, histograms: [])
+                append(labels, out, &result, histograms: histograms)
             }
         }
-        if let fillMany { try fill(one, fillMany, matchedOnes, isSwapped, &result) }
+        if let fillMany { fill(one, fillMany, matchedOnes, isSwapped, &result) }
         return result
     }
 
     /// Elements of the "one" side that found nobody, paired with the fill value.
     private func fill(
         _ one: [Column], _ value: Double, _ matched: [Labels: [Bool]], _ isSwapped: Bool, _ result: inout [Column]
-    ) throws {
+    ) {
+        let filler = Column(labels: .empty, values: [Double](repeating: value, count: grid.count))
         for column in one {
             let key = signature.of(column.labels)
             let labels = resultLabels(key, column.labels)
             var out = [Double](repeating: Column.absent, count: grid.count)
+            var histograms: [HistogramBox?] = []
             for i in 0..<grid.count where Column.isPresent(column.values[i]) && !(matched[key]?[i] ?? false) {
-                out[i] = try compute(value, column.values[i], isSwapped)
+                out[i] = compute(filler, column, i, isSwapped, &histograms)
             }
-            append(labels, out, &result, histograms: [])
+            append(labels, out, &result, histograms: histograms)
         }
     }
 
@@ -210,25 +214,44 @@ private struct VectorJoin {
         }
     }
 
-    /// One pair, operands in the order they were written.
-    private func compute(_ many: Double, _ one: Double, _ isSwapped: Bool) throws -> Double {
-        let (left, right) = isSwapped ? (one, many) : (many, one)
+    /// One pair at step `i`, operands in the order they were written; a histogram goes to `histograms`.
+    private func compute(
+        _ many: Column, _ one: Column, _ i: Int, _ isSwapped: Bool, _ histograms: inout [HistogramBox?]
+    ) -> Double {
+        let (left, right) = isSwapped ? (one.values[i], many.values[i]) : (many.values[i], one.values[i])
         if Column.isHistogram(left) || Column.isHistogram(right) {
-            let both = Column.isHistogram(left) && Column.isHistogram(right)
-            let supportsMixed = (e.op == .multiply || e.op == .divide || e.op == .trimUpper || e.op == .trimLower)
-            if both || supportsMixed {
-                throw QueryError.execution("not supported yet: \(e.op.rawValue) of native histograms")
-            }
-            let kinds = [left, right].map { Column.isHistogram($0) ? "histogram" : "float" }
-            annotations.info(
-                "incompatible sample types encountered for binary operator \"\(e.op.rawValue)\": \(kinds[0]) \(e.op.rawValue) \(kinds[1])",
-                at: e.range)
+            let (l, r) = isSwapped ? (one, many) : (many, one)
+            return computeHistogram(l, r, i, &histograms)
+        }
+        if e.op == .trimUpper || e.op == .trimLower {
+            histogramOperator.remarkFloats()
             return Column.absent
         }
-        if e.op == .trimUpper || e.op == .trimLower { return Column.absent }
         let value = Arithmetic.apply(e.op, left, right)
         if e.op.isComparison, !e.returnsBool { return value != 0 ? left : Column.absent }
         return value
+    }
+
+    private var histogramOperator: HistogramOperator {
+        HistogramOperator(op: e.op, range: e.range, annotations: annotations)
+    }
+
+    private func computeHistogram(
+        _ left: Column, _ right: Column, _ i: Int, _ histograms: inout [HistogramBox?]
+    ) -> Double {
+        func keep(_ box: HistogramBox) -> Double {
+            if histograms.isEmpty { histograms = [HistogramBox?](repeating: nil, count: grid.count) }
+            histograms[i] = box
+            return Column.histogramMark
+        }
+        switch histogramOperator.apply(left.sample(i), right.sample(i)) {
+        case .none: return Column.absent
+        case .histogram(let result): return keep(HistogramBox(result))
+        case .comparison(let isTrue):
+            if e.returnsBool { return isTrue ? 1 : 0 }
+            guard isTrue, !left.histograms.isEmpty, let box = left.histograms[i] else { return Column.absent }
+            return keep(box)
+        }
     }
 
     private func resultLabels(_ many: Labels, _ one: Labels) -> Labels {

@@ -39,6 +39,28 @@ struct ClassicBuckets {
         return (start + (buckets[b].bound - start) * ((rank - before) / (buckets[b].count - before)), fix)
     }
 
+    /// The share of observations between two limits (section 4.10, histogram_fraction of classic series).
+    mutating func fraction(_ lower: Double, _ upper: Double) -> Double {
+        buckets.sort { $0.bound < $1.bound }
+        guard buckets.last?.bound == .infinity else { return .nan }
+        mergeEqual()
+        guard let total = buckets.last?.count, total != 0, !lower.isNaN, !upper.isNaN else { return .nan }
+        if lower >= upper { return 0 }
+        func rank(of limit: Double) -> Double {
+            var rank = 0.0
+            for (i, bucket) in buckets.enumerated() {
+                let start = i > 0 ? buckets[i - 1].bound : bucket.bound > 0 ? 0 : -.infinity
+                if start >= limit { return rank }
+                if bucket.bound > limit {
+                    return rank + (bucket.count - rank) * (limit - start) / (bucket.bound - start)
+                }
+                rank = bucket.count
+            }
+            return total
+        }
+        return (min(rank(of: upper), total) - min(rank(of: lower), total)) / total
+    }
+
     private mutating func mergeEqual() {
         var merged: [Bucket] = []
         for bucket in buckets {
@@ -81,65 +103,8 @@ struct ClassicBuckets {
 }
 
 extension Evaluator {
-    func histogramQuantile(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let q = try scalar(call.arguments[0], grid)
-        for value in Set(q) where !(value >= 0 && value <= 1) {
-            annotations.warn(
-                "quantile value should be between 0 and 1, got \(FloatText.general(value))", at: call.arguments[0].range
-            )
-        }
-        let input = try vector(call.arguments[1], grid)
-        defer { guardian.release(input.count * grid.count) }
-        let argument = call.arguments[1].range
-        var index: [Labels: Int] = [:]
-        var groups: [(labels: Labels, members: [(bound: Double, column: Int)])] = []
-        for (at, column) in input.enumerated() {
-            if column.values.contains(where: Column.isHistogram) {
-                throw QueryError.execution("not supported yet: histogram_quantile of native histograms")
-            }
-            let text = column.labels["le"] ?? ""
-            guard let bound = Self.bound(text) else {
-                annotations.warn(
-                    "bucket label \"le\" is missing or has a malformed value of \(GoQuote.quote(text))", at: argument)
-                continue
-            }
-            let key = column.labels.removing(["le"])
-            if index[key] == nil {
-                index[key] = groups.count
-                groups.append((key, []))
-            }
-            if let group = index[key] { groups[group].members.append((bound, at)) }
-        }
-        var result: [Column] = []
-        var buckets = ClassicBuckets()
-        for group in groups {
-            try guardian.check()
-            var out = [Double](repeating: Column.absent, count: grid.count)
-            var fix = ClassicBuckets.Fix()
-            var fixed: (count: Int, first: Int64, last: Int64) = (0, 0, 0)
-            for i in 0..<grid.count {
-                buckets.buckets.removeAll(keepingCapacity: true)
-                for member in group.members where Column.isFloat(input[member.column].values[i]) {
-                    buckets.buckets.append(.init(bound: member.bound, count: input[member.column].values[i]))
-                }
-                guard !buckets.buckets.isEmpty else { continue }
-                let (value, mended) = buckets.quantile(q[i])
-                out[i] = value
-                guard mended.isSet else { continue }
-                fix.lowest = min(fix.lowest, mended.lowest)
-                fix.highest = max(fix.highest, mended.highest)
-                fix.difference = max(fix.difference, mended.difference)
-                if fixed.count == 0 { fixed.first = grid.time(i) }
-                fixed = (fixed.count + 1, fixed.first, grid.time(i))
-            }
-            if fix.isSet { remark(fix, fixed, name: group.labels.metricName, at: argument) }
-            let column = Column(labels: group.labels.withoutName, values: out)
-            if !column.isEmpty { result.append(column) }
-        }
-        return try mergeEqualLabels(result)
-    }
-
-    private func remark(
+    /// Remarks that buckets had to be mended, over the steps of one histogram.
+    func remark(
         _ fix: ClassicBuckets.Fix, _ fixed: (count: Int, first: Int64, last: Int64), name: String, at range: TextRange
     ) {
         func text(_ format: String, _ value: Double) -> String {

@@ -15,7 +15,7 @@ enum ElementFunction {
     private static let others: Set<String> = [
         "round", "clamp", "clamp_min", "clamp_max", "vector", "timestamp", "minute", "hour", "day_of_week",
         "day_of_month", "day_of_year", "days_in_month", "month", "year", "histogram_count", "histogram_sum",
-        "histogram_avg",
+        "histogram_avg", "histogram_stddev", "histogram_stdvar",
     ]
 
     static func exists(_ name: String) -> Bool { unary[name] != nil || others.contains(name) }
@@ -80,7 +80,8 @@ extension Evaluator {
             }
         case "clamp", "clamp_min", "clamp_max": try clamp(call, grid, sink)
         case "timestamp": try timestamp(call.arguments[0], grid, sink)
-        case "histogram_count", "histogram_sum", "histogram_avg": try histogramNumber(call, grid, sink)
+        case "histogram_count", "histogram_sum", "histogram_avg", "histogram_stddev", "histogram_stdvar":
+            try histogramNumber(call, grid, sink)
         default: throw QueryError.execution("not supported yet: \(name)")
         }
     }
@@ -147,6 +148,8 @@ extension Evaluator {
                 switch call.function.name {
                 case "histogram_count": out[i] = histogram.count
                 case "histogram_sum": out[i] = histogram.sum
+                case "histogram_stddev": out[i] = histogram.standardDeviation
+                case "histogram_stdvar": out[i] = histogram.variance
                 default: out[i] = histogram.sum / histogram.count
                 }
             }

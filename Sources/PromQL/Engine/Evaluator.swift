@@ -150,7 +150,7 @@ final class Evaluator {
         case .selector(let e): try select(e, grid, sink)
         case .unary(let e):
             guard e.isNegative else { return try stream(e.operand, grid, sink) }
-            try mapped(e.operand, grid, sink, histogram: { FloatHistogramScaling.scale($0, by: -1) }) { value, _ in
+            try mapped(e.operand, grid, sink, histogram: { $0.multiply(by: -1) }) { value, _ in
                 -value
             }
         case .binary(let e) where (e.left.type == .scalar) != (e.right.type == .scalar): try scale(e, grid, sink)
@@ -177,13 +177,19 @@ final class Evaluator {
     /// Applies `change` to each float of each series, and drops the names.
     func mapped(
         _ expression: Expression, _ grid: StepGrid, _ sink: Sink,
-        histogram: ((FloatHistogram) -> FloatHistogram)? = nil, _ change: (Double, Int) -> Double
+        histogram: ((inout FloatHistogram) -> Void)? = nil, _ change: (Double, Int) -> Double
     ) throws {
         var out = [Double](repeating: 0, count: grid.count)
         try stream(expression, grid) { labels, values, histograms in
             var changed: [HistogramBox?] = []
             if !histograms.isEmpty, let histogram {
-                changed = histograms.map { $0.map { HistogramBox(histogram($0.histogram)) } }
+                changed = histograms.map {
+                    $0.map { box in
+                        var result = box.histogram
+                        histogram(&result)
+                        return HistogramBox(result)
+                    }
+                }
             }
             for i in 0..<grid.count {
                 let value = values[i]

@@ -28,8 +28,10 @@ extension Evaluator {
         var resets: [Int32] = []
         try rangeInput(range, grid) { labels, samples, extended in
             var histograms: [HistogramBox?] = []
+            let metric = name.isEmpty ? labels.metricName : name
             if !samples.histograms.isEmpty {
-                histograms = try self.histogramRange(function, call, range, samples, plan, &out, parameters)
+                histograms = try self.rangeWithHistograms(
+                    function, call, range.range, metric: labels.metricName, samples, plan, extended, &out, parameters)
             } else if let extended {
                 ExtendedRange.evaluate(
                     function, extended, samples, plan, lookback: self.options.lookbackDelta, into: &out)
@@ -48,7 +50,7 @@ extension Evaluator {
             if checksDuplicates, !seen.insert(result).inserted {
                 throw QueryError.execution("vector cannot contain metrics with the same labelset")
             }
-            self.remarkCounter(function, name.isEmpty ? labels.metricName : name, call.arguments[0].range)
+            if out.contains(where: Column.isFloat) { self.remarkCounter(function, metric, call.arguments[0].range) }
             try out.withUnsafeBufferPointer { try sink(result, $0, histograms) }
         }
     }
@@ -99,7 +101,7 @@ extension Evaluator {
     }
 
     /// Fills `out` with the function's value for each window; returns how many samples were in the windows.
-    private func evaluateWindows(
+    func evaluateWindows(
         _ function: RangeFunction, _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ parameters: [[Double]],
         _ resets: [Int32], _ out: inout [Double]
     ) throws -> Int {

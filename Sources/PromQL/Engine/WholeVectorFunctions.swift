@@ -11,8 +11,10 @@ extension Evaluator {
         case "label_replace": return try labelReplace(call, grid)
         case "label_join": return try labelJoin(call, grid)
         case "histogram_quantile": return try histogramQuantile(call, grid)
-        case "histogram_fraction", "histogram_quantiles", "histogram_stddev", "histogram_stdvar", "info",
-            "start_timestamp":
+        case "histogram_quantiles": return try histogramQuantiles(call, grid)
+        case "histogram_fraction": return try histogramFraction(call, grid)
+        case "info": return try info(call, grid)
+        case "start_timestamp":
             throw QueryError.execution("not supported yet: \(call.function.name)")
         default: return nil
         }

@@ -1,0 +1,185 @@
+import Model
+
+/// The histograms of a vector: series of classic buckets gathered by histogram, and native ones.
+private struct HistogramInput {
+    struct Classic {
+        /// Without `le`, with the metric name.
+        var labels: Labels
+        var members: [(bound: Double, column: Int)] = []
+        /// The native column of the same labels.
+        var native: Int?
+    }
+
+    var columns: [Column]
+    var classic: [Classic] = []
+    /// Columns that hold native histograms.
+    var natives: [Int] = []
+}
+
+extension Evaluator {
+    /// `histogram_quantile`.
+    func histogramQuantile(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let phi = try scalar(call.arguments[0], grid)
+        checkQuantiles(phi, at: call.arguments[0].range)
+        return try estimate(call.arguments[1], grid, outputs: [{ $0 }]) { buckets, _, step in
+            buckets.quantile(phi[step])
+        } native: { histogram, _, step in
+            histogram.quantile(phi[step])
+        }
+    }
+
+    /// `histogram_quantiles`: several at once, told apart by a label.
+    func histogramQuantiles(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let label = try string(call.arguments[1])
+        guard !label.isEmpty else { throw QueryError.execution("invalid label name \(Quoted.text(label))") }
+        var phis: [[Double]] = []
+        for argument in call.arguments.dropFirst(2) {
+            let phi = try scalar(argument, grid)
+            checkQuantiles(phi, at: argument.range)
+            phis.append(phi)
+        }
+        let outputs: [(Labels) -> Labels] = phis.map { phi in
+            let text = OpenMetricsNumber.text(phi.first ?? .nan)
+            return { labels in
+                var builder = LabelsBuilder(labels)
+                builder.set(label, text)
+                return builder.labels()
+            }
+        }
+        return try estimate(call.arguments[0], grid, outputs: outputs) { buckets, output, step in
+            buckets.quantile(phis[output][step])
+        } native: { histogram, output, step in
+            histogram.quantile(phis[output][step])
+        }
+    }
+
+    /// `histogram_fraction`.
+    func histogramFraction(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let lower = try scalar(call.arguments[0], grid)
+        let upper = try scalar(call.arguments[1], grid)
+        return try estimate(call.arguments[2], grid, outputs: [{ $0 }]) { buckets, _, step in
+            (buckets.fraction(lower[step], upper[step]), ClassicBuckets.Fix())
+        } native: { histogram, _, step in
+            histogram.fraction(lower[step], upper[step])
+        }
+    }
+
+    private func checkQuantiles(_ phi: [Double], at range: TextRange) {
+        var last: Double?
+        for value in phi where !(value >= 0 && value <= 1) && value.bitPattern != last?.bitPattern {
+            annotations.warn("quantile value should be between 0 and 1, got \(FloatText.general(value))", at: range)
+            last = value
+        }
+    }
+
+    private func histogramInput(_ argument: Expression, _ grid: StepGrid) throws -> HistogramInput {
+        var input = HistogramInput(columns: try vector(argument, grid))
+        var index: [Labels: Int] = [:]
+        for (at, column) in input.columns.enumerated() {
+            if column.values.contains(where: Column.isHistogram) { input.natives.append(at) }
+            guard column.values.contains(where: Column.isFloat) else { continue }
+            let text = column.labels["le"] ?? ""
+            guard let bound = Self.bound(text) else {
+                let name = column.labels.metricName
+                annotations.warn(
+                    "bucket label \"le\" is missing or has a malformed value of \(Quoted.text(text))"
+                        + (name.isEmpty ? "" : " for metric name \(Quoted.text(name))"), at: argument.range)
+                continue
+            }
+            let key = column.labels.removing(["le"])
+            let group = index[key] ?? input.classic.count
+            if group == input.classic.count {
+                index[key] = group
+                input.classic.append(.init(labels: key))
+            }
+            input.classic[group].members.append((bound, at))
+        }
+        for at in input.natives {
+            if let group = index[input.columns[at].labels] { input.classic[group].native = at }
+        }
+        return input
+    }
+
+    /// Estimates from each histogram of a vector, over all steps.
+    ///
+    /// - Parameters:
+    ///   - outputs: One per result of a histogram: the labels of that result.
+    ///   - classic: The result of given number at a step from classic buckets, and what was mended in them.
+    ///   - native: The same from a native histogram.
+    private func estimate(
+        _ argument: Expression, _ grid: StepGrid, outputs: [(Labels) -> Labels],
+        classic: (inout ClassicBuckets, Int, Int) -> (Double, ClassicBuckets.Fix),
+        native: (FloatHistogram, Int, Int) -> (value: Double, note: FloatHistogram.EstimateNote?)
+    ) throws -> [Column] {
+        let input = try histogramInput(argument, grid)
+        defer { guardian.release(input.columns.count * grid.count) }
+        let empty = [Double](repeating: Column.absent, count: grid.count)
+        var result: [Column] = []
+        var clashes: [Int: [Bool]] = [:]
+        for group in input.classic {
+            guard let at = group.native else { continue }
+            var clash = [Bool](repeating: false, count: grid.count)
+            for i in 0..<grid.count where Column.isHistogram(input.columns[at].values[i]) {
+                clash[i] = group.members.contains { Column.isFloat(input.columns[$0.column].values[i]) }
+            }
+            if clash.contains(true) {
+                annotations.warn(
+                    HistogramRemark.mixedClassicAndNative(group.labels.metricName), at: argument.range)
+            }
+            clashes[at] = clash
+        }
+        for at in input.natives {
+            try guardian.check()
+            let column = input.columns[at]
+            let metric = column.labels.metricName
+            for output in outputs.indices {
+                var out = empty
+                for i in 0..<grid.count where !(clashes[at]?[i] ?? false) {
+                    guard case .histogram(let histogram) = column.sample(i) else { continue }
+                    let (value, note) = native(histogram, output, i)
+                    out[i] = value
+                    if let note { annotations.info(HistogramRemark.estimate(note, metric), at: argument.range) }
+                }
+                result.append(Column(labels: outputs[output](column.labels.withoutName), values: out))
+            }
+        }
+        var buckets = ClassicBuckets()
+        for group in input.classic {
+            try guardian.check()
+            let clash = group.native.flatMap { clashes[$0] }
+            var fix = ClassicBuckets.Fix()
+            var fixed: (count: Int, first: Int64, last: Int64) = (0, 0, 0)
+            for output in outputs.indices {
+                var out = empty
+                for i in 0..<grid.count where !(clash?[i] ?? false) {
+                    buckets.buckets.removeAll(keepingCapacity: true)
+                    for member in group.members where Column.isFloat(input.columns[member.column].values[i]) {
+                        buckets.buckets.append(
+                            .init(bound: member.bound, count: input.columns[member.column].values[i]))
+                    }
+                    guard !buckets.buckets.isEmpty else { continue }
+                    let (value, mended) = classic(&buckets, output, i)
+                    out[i] = value
+                    guard mended.isSet else { continue }
+                    fix.lowest = min(fix.lowest, mended.lowest)
+                    fix.highest = max(fix.highest, mended.highest)
+                    fix.difference = max(fix.difference, mended.difference)
+                    if fixed.count == 0 { fixed.first = grid.time(i) }
+                    fixed = (fixed.count + 1, fixed.first, grid.time(i))
+                }
+                result.append(Column(labels: outputs[output](group.labels.withoutName), values: out))
+            }
+            if fix.isSet { remark(fix, fixed, name: group.labels.metricName, at: argument.range) }
+        }
+        return try mergeEqualLabels(result.filter { !$0.isEmpty })
+    }
+}
+
+/// Numbers as OpenMetrics writes them in labels: always with a point or an exponent.
+private enum OpenMetricsNumber {
+    static func text(_ value: Double) -> String {
+        let text = FloatText.general(value)
+        guard value.isFinite, !text.contains("."), !text.contains("e") else { return text }
+        return text + ".0"
+    }
+}

@@ -1,0 +1,59 @@
+import Model
+
+/// The histograms of an aggregation's groups, for `sum` and `avg`.
+struct HistogramGroups {
+    let isAverage: Bool
+    /// Place of the aggregated expression, for remarks.
+    let range: TextRange
+    let annotations: Annotations
+    /// By group and step; groups without histograms have none.
+    private var groups: [Int: [HistogramAccumulator?]] = [:]
+
+    init(isAverage: Bool, range: TextRange, annotations: Annotations) {
+        self.isAverage = isAverage
+        self.range = range
+        self.annotations = annotations
+    }
+
+    /// Takes the histograms of one series into a group.
+    mutating func add(
+        _ histograms: [HistogramBox?], _ values: UnsafeBufferPointer<Double>, metric: String, to group: Int
+    ) {
+        var steps = groups.removeValue(forKey: group) ?? [HistogramAccumulator?](repeating: nil, count: values.count)
+        for i in 0..<values.count where Column.isHistogram(values[i]) {
+            guard let box = histograms[i] else { continue }
+            // Taken out while it changes, so that its buckets are not copied.
+            var accumulator = steps[i] ?? HistogramAccumulator(isAverage: isAverage)
+            steps[i] = nil
+            do throws(HistogramSum.IncompatibleLayouts) {
+                if try accumulator.add(box.histogram).contains(.boundsReconciled) {
+                    annotations.info(HistogramRemark.boundsReconciled(.aggregation), at: range)
+                }
+            } catch {
+                annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
+            }
+            steps[i] = accumulator
+        }
+        groups[group] = steps
+    }
+
+    /// Puts a group's histograms beside its floats; a step with both has neither.
+    func finish(_ group: Int, _ column: inout Column) {
+        guard let steps = groups[group] else { return }
+        var histograms = [HistogramBox?](repeating: nil, count: steps.count)
+        for i in steps.indices {
+            guard let accumulator = steps[i] else { continue }
+            if accumulator.hasResetCollision {
+                annotations.warn(HistogramRemark.resetCollision(.aggregation), at: range)
+            }
+            if Column.isFloat(column.values[i]) {
+                annotations.warn(HistogramRemark.mixedFloatsInAggregation, at: range)
+                column.values[i] = Column.absent
+            } else if let result = accumulator.result {
+                column.values[i] = Column.histogramMark
+                histograms[i] = HistogramBox(result)
+            }
+        }
+        column.histograms = histograms
+    }
+}

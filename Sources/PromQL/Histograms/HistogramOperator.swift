@@ -1,0 +1,84 @@
+import Model
+
+/// Binary operators where at least one operand is a histogram.
+struct HistogramOperator {
+    let op: BinaryOperator
+    /// Place of the operation, for remarks.
+    let range: TextRange
+    let annotations: Annotations
+
+    /// What an operator makes of two samples.
+    enum Outcome {
+        case none
+        /// An arithmetic result.
+        case histogram(FloatHistogram)
+        /// A comparison; the caller keeps or drops the sample, or makes it a number.
+        case comparison(Bool)
+    }
+
+    /// The operator on a pair of which at least one is a histogram.
+    func apply(_ left: SampleValue, _ right: SampleValue) -> Outcome {
+        switch (left, right) {
+        case (.float, .float): return .none
+        case (.float(let x), .histogram(let h)):
+            guard op == .multiply else { return incompatible(false, true) }
+            return scaled(h) { $0.multiply(by: x) }
+        case (.histogram(let h), .float(let x)):
+            switch op {
+            case .multiply: return scaled(h) { $0.multiply(by: x) }
+            case .divide: return scaled(h) { $0.divide(by: x) }
+            case .trimUpper: return .histogram(h.trimmed(.below, x))
+            case .trimLower: return .histogram(h.trimmed(.above, x))
+            default: return incompatible(true, false)
+            }
+        case (.histogram(let a), .histogram(let b)):
+            switch op {
+            case .add: return combine(.addition) { () throws(HistogramSum.IncompatibleLayouts) in try a.adding(b) }
+            case .subtract:
+                return combine(.subtraction) { () throws(HistogramSum.IncompatibleLayouts) in
+                    var (difference, notes) = try a.subtracting(b)
+                    difference.resetHint = .gauge
+                    return (difference, notes)
+                }
+            case .equal: return .comparison(a == b)
+            case .notEqual: return .comparison(!(a == b))
+            default: return incompatible(true, true)
+            }
+        }
+    }
+
+    /// A trim of two floats gives nothing.
+    func remarkFloats() { _ = incompatible(false, false) }
+
+    private func scaled(_ histogram: FloatHistogram, _ change: (inout FloatHistogram) -> Void) -> Outcome {
+        var result = histogram
+        change(&result)
+        result.compact()
+        return .histogram(result)
+    }
+
+    private func combine(
+        _ operation: HistogramRemark.Operation,
+        _ body: () throws(HistogramSum.IncompatibleLayouts) -> (FloatHistogram, HistogramSum.Notes)
+    ) -> Outcome {
+        do throws(HistogramSum.IncompatibleLayouts) {
+            let (result, notes) = try body()
+            if notes.contains(.counterResetCollision) {
+                annotations.warn(HistogramRemark.resetCollision(operation), at: range)
+            }
+            if notes.contains(.boundsReconciled) {
+                annotations.info(HistogramRemark.boundsReconciled(operation), at: range)
+            }
+            return .histogram(result.compacted())
+        } catch {
+            annotations.warn(HistogramRemark.incompatibleLayouts(op), at: range)
+            return .none
+        }
+    }
+
+    private func incompatible(_ left: Bool, _ right: Bool) -> Outcome {
+        annotations.info(
+            HistogramRemark.incompatibleTypes(op, leftIsHistogram: left, rightIsHistogram: right), at: range)
+        return .none
+    }
+}

@@ -1,0 +1,77 @@
+import Model
+
+/// The samples of one series that has histograms, by kind.
+struct MixedSeries {
+    var floatTimes: [Int64] = []
+    var floats: [Double] = []
+    var histogramTimes: [Int64] = []
+    var histograms: [HistogramBox] = []
+
+    /// Splits samples without staleness markers.
+    init(_ samples: borrowing SampleColumns) {
+        var next = 0
+        for i in 0..<samples.count {
+            if next < samples.histograms.count, samples.histograms[next].index == i {
+                histogramTimes.append(samples.timestamps[i])
+                histograms.append(HistogramBox(samples.histograms[next].histogram))
+                next += 1
+            } else {
+                floatTimes.append(samples.timestamps[i])
+                floats.append(samples.values[i])
+            }
+        }
+    }
+
+    /// The samples in (`start`, `end`]; windows must be asked for in ascending order with one `cursor`.
+    func window(_ start: Int64, _ end: Int64, _ cursor: inout Cursor) -> MixedWindow {
+        func advance(_ times: [Int64], _ range: inout (low: Int, high: Int)) {
+            while range.high < times.count, times[range.high] <= end { range.high += 1 }
+            while range.low < range.high, times[range.low] <= start { range.low += 1 }
+        }
+        advance(floatTimes, &cursor.floats)
+        advance(histogramTimes, &cursor.histograms)
+        let (f, h) = (cursor.floats, cursor.histograms)
+        return MixedWindow(
+            start: start, end: end, floatTimes: floatTimes[f.low..<f.high], floats: floats[f.low..<f.high],
+            histogramTimes: histogramTimes[h.low..<h.high], histograms: histograms[h.low..<h.high])
+    }
+
+    /// Where the last window was.
+    struct Cursor {
+        fileprivate var floats = (low: 0, high: 0)
+        fileprivate var histograms = (low: 0, high: 0)
+    }
+}
+
+/// The samples of one window, by kind; each kind ascending in time.
+struct MixedWindow {
+    /// ms, exclusive.
+    var start: Int64
+    /// ms, inclusive.
+    var end: Int64
+    var floatTimes: ArraySlice<Int64>
+    var floats: ArraySlice<Double>
+    var histogramTimes: ArraySlice<Int64>
+    var histograms: ArraySlice<HistogramBox>
+
+    var isEmpty: Bool { floats.isEmpty && histograms.isEmpty }
+    var isMixed: Bool { !floats.isEmpty && !histograms.isEmpty }
+    var count: Int { floats.count + histograms.count }
+
+    /// All samples, ascending in time.
+    var merged: [(time: Int64, value: SampleValue)] {
+        var result: [(time: Int64, value: SampleValue)] = []
+        result.reserveCapacity(count)
+        var (f, h) = (floatTimes.startIndex, histogramTimes.startIndex)
+        while f < floatTimes.endIndex || h < histogramTimes.endIndex {
+            if h == histogramTimes.endIndex || (f < floatTimes.endIndex && floatTimes[f] <= histogramTimes[h]) {
+                result.append((floatTimes[f], .float(floats[f])))
+                f += 1
+            } else {
+                result.append((histogramTimes[h], .histogram(histograms[h].histogram)))
+                h += 1
+            }
+        }
+        return result
+    }
+}

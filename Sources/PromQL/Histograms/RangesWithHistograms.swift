@@ -1,0 +1,66 @@
+import Model
+
+extension Evaluator {
+    /// A range function over all steps for a series that has native histograms.
+    ///
+    /// - Parameter out: Receives a value per step.
+    /// - Returns: The histograms among the results; empty if there are none.
+    func rangeWithHistograms(
+        _ function: RangeFunction, _ call: Call, _ argument: TextRange, metric: String,
+        _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ extended: RangeExtension?, _ out: inout [Double],
+        _ parameters: [[Double]]
+    ) throws -> [HistogramBox?] {
+        let mixed = MixedRangeFunction(
+            name: call.function.name, metric: metric, range: argument, annotations: annotations)
+        let takesHistograms = extended == nil && MixedRangeFunction.names.contains(mixed.name)
+        let series = MixedSeries(samples)
+        try floatWindows(function, series, plan, extended, &out, parameters)
+        if let extended {
+            return ExtendedHistogramRange(function: mixed, extended: extended, lookback: options.lookbackDelta)
+                .evaluate(series, plan, &out)
+        }
+        var result: [HistogramBox?] = []
+        var cursor = MixedSeries.Cursor()
+        for i in 0..<plan.grid.count {
+            let end = plan.end(i)
+            let window = series.window(end &- plan.length, end, &cursor)
+            guardian.count(window.histograms.count)
+            guard !window.histograms.isEmpty else { continue }
+            guard takesHistograms else {
+                if window.isMixed { annotations.info(HistogramRemark.ignoredInMixedRange(metric), at: argument) }
+                continue
+            }
+            switch mixed.apply(window) {
+            case nil: out[i] = Column.absent
+            case .float(let value): out[i] = value
+            case .histogram(let histogram):
+                if result.isEmpty { result = [HistogramBox?](repeating: nil, count: plan.grid.count) }
+                out[i] = Column.histogramMark
+                result[i] = HistogramBox(histogram)
+            }
+        }
+        return result
+    }
+
+    /// The function on the floats alone.
+    private func floatWindows(
+        _ function: RangeFunction, _ series: MixedSeries, _ plan: WindowPlan, _ extended: RangeExtension?,
+        _ out: inout [Double], _ parameters: [[Double]]
+    ) throws {
+        guard !series.floats.isEmpty else {
+            for i in out.indices { out[i] = Column.absent }
+            return
+        }
+        var floats = SampleColumns(capacity: series.floats.count)
+        var resets: [Int32] = []
+        for i in series.floats.indices {
+            if i > 0, series.floats[i] < series.floats[i - 1] { resets.append(Int32(truncatingIfNeeded: i)) }
+            floats.append(series.floatTimes[i], series.floats[i])
+        }
+        if let extended {
+            ExtendedRange.evaluate(function, extended, floats, plan, lookback: options.lookbackDelta, into: &out)
+        } else {
+            guardian.count(try evaluateWindows(function, floats, plan, parameters, resets, &out))
+        }
+    }
+}

@@ -1,0 +1,17 @@
+import Model
+
+/// A sample of either kind.
+enum SampleValue: Sendable {
+    case float(Double)
+    case histogram(FloatHistogram)
+}
+
+extension Column {
+    /// The sample of a step that has one.
+    func sample(_ step: Int) -> SampleValue {
+        if Column.isHistogram(values[step]), !histograms.isEmpty, let box = histograms[step] {
+            return .histogram(box.histogram)
+        }
+        return .float(values[step])
+    }
+}

@@ -1,0 +1,231 @@
+import Model
+
+/// The series of info metrics, and at which steps they hold.
+private struct InfoSeries {
+    var labels: Labels
+    /// By step: the time of the sample seen there, ms; nil if there is none.
+    var times: [Int64?]
+}
+
+/// What `info` was asked to add.
+private struct InfoRequest {
+    static let identifying = ["instance", "job"]
+
+    var nameMatchers: [Matcher] = []
+    var dataMatchers: [Matcher] = []
+
+    /// Reads the second argument of `info`.
+    init(_ selector: Expression?) {
+        if case .selector(let e)? = selector {
+            nameMatchers = e.matchers.filter { $0.name == Labels.nameLabel }
+            dataMatchers = e.matchers.filter { $0.name != Labels.nameLabel }
+        }
+        if nameMatchers.isEmpty {
+            nameMatchers = [Matcher(name: Labels.nameLabel, equals: "target_info")]
+        } else if nameMatchers.allSatisfy({ $0.kind == .notEqual || $0.kind == .notRegex }),
+            let any = try? Matcher(Labels.nameLabel, .regex, ".+_info")
+        {
+            nameMatchers.append(any)
+        }
+    }
+
+    /// Whether a series is itself one of the info metrics.
+    func isInfo(_ labels: Labels) -> Bool { nameMatchers.allSatisfy { $0.matches(labels) } }
+
+    /// The values by which series and info metrics find each other.
+    static func identity(_ labels: Labels) -> Labels { labels.keeping(identifying) }
+
+    /// Whether a label of an info metric may be added.
+    func adds(_ name: String) -> Bool {
+        name != Labels.nameLabel && (dataMatchers.isEmpty || dataMatchers.contains { $0.name == name })
+    }
+
+    /// The matchers that find the info metrics for these series; nil if no series can have any.
+    func matchers(for labels: [Labels]) throws -> [Matcher]? {
+        var result = nameMatchers + dataMatchers
+        var isIdentified = false
+        for name in Self.identifying {
+            let values = Set(labels.compactMap { $0[name] })
+            guard !values.isEmpty else { continue }
+            isIdentified = true
+            result.append(try Matcher(name, .regex, values.sorted().map(Self.quotedForRegex).joined(separator: "|")))
+        }
+        return isIdentified ? result : nil
+    }
+
+    private static func quotedForRegex(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            if "\\.+*?()|[]{}^$".unicodeScalars.contains(scalar) { result += "\\" }
+            result.unicodeScalars.append(scalar)
+        }
+        return result
+    }
+}
+
+extension Evaluator {
+    /// `info`: adds the labels of info metrics that share `instance` and `job`.
+    func info(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let base = try vector(call.arguments[0], grid)
+        defer { guardian.release(base.count * grid.count) }
+        let request = InfoRequest(call.arguments.count > 1 ? call.arguments[1] : nil)
+        let enriched = base.map(\.labels).filter { !request.isInfo($0) }
+        var infos: [Labels: [[InfoSeries]]] = [:]
+        if let matchers = try request.matchers(for: enriched) {
+            infos = try infoSeries(matchers, call.arguments[0], grid)
+        }
+        var result: [Column] = []
+        var index: [Labels: Int] = [:]
+        for column in base {
+            try guardian.check()
+            if request.isInfo(column.labels) {
+                index[column.labels] = result.count
+                result.append(column)
+                continue
+            }
+            let candidates = infos[InfoRequest.identity(column.labels)] ?? []
+            let isOptional = request.dataMatchers.allSatisfy(\.matchesEmpty)
+            var known: [[Int]: Labels] = [:]
+            for i in 0..<grid.count where Column.isPresent(column.values[i]) {
+                let chosen = try candidates.map { try newest($0, i) ?? -1 }
+                if !isOptional, chosen.allSatisfy({ $0 < 0 }) { continue }
+                let labels: Labels
+                if let seen = known[chosen] {
+                    labels = seen
+                } else {
+                    let winners = zip(candidates, chosen).compactMap { $1 < 0 ? nil : $0[$1].labels }
+                    labels = try merge(column.labels, winners, request)
+                    known[chosen] = labels
+                }
+                let at = index[labels] ?? result.count
+                if at == result.count {
+                    index[labels] = at
+                    var new = Column(labels: labels, values: [Double](repeating: Column.absent, count: grid.count))
+                    if !column.histograms.isEmpty {
+                        new.histograms = [HistogramBox?](repeating: nil, count: grid.count)
+                    }
+                    new.dropsName = column.dropsName
+                    result.append(new)
+                }
+                guard !Column.isPresent(result[at].values[i]) else {
+                    throw QueryError.execution("vector cannot contain metrics with the same labelset")
+                }
+                result[at].values[i] = column.values[i]
+                if !column.histograms.isEmpty, let box = column.histograms[i] {
+                    if result[at].histograms.isEmpty {
+                        result[at].histograms = [HistogramBox?](repeating: nil, count: grid.count)
+                    }
+                    result[at].histograms[i] = box
+                }
+            }
+        }
+        return result
+    }
+
+    private func merge(_ base: Labels, _ infos: [Labels], _ request: InfoRequest) throws -> Labels {
+        var added: [String: String] = [:]
+        for labels in infos {
+            for label in labels.pairs where request.adds(label.name) && base[label.name] == nil {
+                if let other = added[label.name], other != label.value {
+                    throw QueryError.execution("conflicting label: \(label.name)")
+                }
+                added[label.name] = label.value
+            }
+        }
+        guard !added.isEmpty else { return base }
+        var builder = LabelsBuilder(base)
+        for (name, value) in added { builder.set(name, value) }
+        return builder.labels()
+    }
+
+    /// Of the series of one info metric with one identity, the one with the newest sample.
+    private func newest(_ series: [InfoSeries], _ step: Int) throws -> Int? {
+        var best: Int?
+        for (index, candidate) in series.enumerated() {
+            guard let time = candidate.times[step] else { continue }
+            guard let current = best, let other = series[current].times[step] else {
+                best = index
+                continue
+            }
+            if time == other {
+                throw QueryError.execution(
+                    "found duplicate series for info metric: existing \(series[current].labels.metricDescription) @ \(other), new \(candidate.labels.metricDescription) @ \(time)"
+                )
+            }
+            if time > other { best = index }
+        }
+        return best
+    }
+
+    /// The info series by identity, then by metric name.
+    private func infoSeries(
+        _ matchers: [Matcher], _ argument: Expression, _ grid: StepGrid
+    ) throws -> [Labels: [[InfoSeries]]] {
+        let path = Self.firstSelector(argument) ?? []
+        func time(_ step: Int) -> Int64 {
+            path.reduce(grid.time(step)) { time, shift in
+                if case .time(let fixed)? = shift.at { return fixed &- shift.offset }
+                return time &- shift.offset
+            }
+        }
+        let lookback = options.lookbackDelta
+        let (first, last) = (time(0), time(max(0, grid.count - 1)))
+        let set = try source.select(
+            SelectRequest(matchers: matchers, minTime: first &- lookback &+ 1, maxTime: last))
+        var result: [Labels: [[InfoSeries]]] = [:]
+        var samples = SampleColumns()
+        for index in 0..<set.count {
+            try guardian.check()
+            let labels = set.labels(index)
+            try set.read(index, into: &samples)
+            let histograms = Set(samples.histograms.map(\.index))
+            let stale = Set(samples.histograms.filter { Staleness.isMarker($0.histogram.sum) }.map(\.index))
+            var times = [Int64?](repeating: nil, count: grid.count)
+            var position = -1
+            for i in 0..<grid.count {
+                let time = time(i)
+                while position + 1 < samples.count, samples.timestamps[position + 1] <= time { position += 1 }
+                guard position >= 0, samples.timestamps[position] > time &- lookback,
+                    !Staleness.isMarker(samples.values[position]), !stale.contains(position)
+                else { continue }
+                if histograms.contains(position) {
+                    throw QueryError.execution(
+                        "this should be an info metric, with float samples: \(labels.metricDescription)")
+                }
+                times[i] = samples.timestamps[position]
+            }
+            let series = InfoSeries(labels: labels, times: times)
+            let identity = InfoRequest.identity(labels)
+            var groups = result[identity] ?? []
+            if let at = groups.firstIndex(where: { $0.first?.labels.metricName == labels.metricName }) {
+                groups[at].append(series)
+            } else {
+                groups.append([series])
+            }
+            result[identity] = groups
+        }
+        return result
+    }
+
+    /// One `@` and offset on the way to a selector.
+    private typealias TimeShift = (at: AtModifier?, offset: Int64)
+
+    /// The shifts of the first selector in an expression, those of the subqueries around it first.
+    private static func firstSelector(_ expression: Expression) -> [TimeShift]? {
+        switch expression {
+        case .number, .string: return nil
+        case .selector(let e): return [(e.at, e.offset)]
+        case .matrix(let e): return [(e.selector.at, e.selector.offset)]
+        case .subquery(let e): return firstSelector(e.expression).map { [(e.at, e.offset)] + $0 }
+        case .unary(let e): return firstSelector(e.operand)
+        case .binary(let e): return firstSelector(e.left) ?? firstSelector(e.right)
+        case .aggregation(let e): return e.parameter.flatMap(firstSelector) ?? firstSelector(e.expression)
+        case .call(let e):
+            for argument in e.arguments {
+                if let found = firstSelector(argument) { return found }
+            }
+            return nil
+        case .parentheses(let e): return firstSelector(e.expression)
+        }
+    }
+}

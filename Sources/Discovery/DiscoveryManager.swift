@@ -15,14 +15,20 @@ package final class DiscoveryManager: Sendable {
         /// ms, as the clock counts.
         var nextRefresh: Int64
     }
+    private struct RunningHTTP {
+        let task: Task<Void, Never>
+        var groups: [TargetGroup] = []
+    }
     private struct Job {
         var definition: DiscoveryJob
         var running: [FileDiscoveryConfig: Running] = [:]
+        var runningHTTP: [HTTPDiscoveryConfig: RunningHTTP] = [:]
 
         /// All groups in the order of the configuration.
         var groups: [TargetGroup] {
             definition.staticConfigs.enumerated().map { TargetGroup($0.element, source: "static/\($0.offset)") }
                 + definition.fileDiscovery.flatMap { running[$0]?.groups ?? [] }
+                + definition.httpDiscovery.flatMap { runningHTTP[$0]?.groups ?? [] }
         }
     }
     private struct State {
@@ -49,7 +55,7 @@ package final class DiscoveryManager: Sendable {
         self.onUpdate = onUpdate
     }
 
-    deinit { state.withLock { $0.task?.cancel() } }
+    deinit { shutdown() }
 
     /// Discovers for exactly `jobs` from now on.
     ///
@@ -69,8 +75,18 @@ package final class DiscoveryManager: Sendable {
                             nextRefresh: clock.now() &+ config.refreshInterval)
                     }
                 }
+                for config in definition.httpDiscovery {
+                    job.runningHTTP[config] =
+                        state.jobs[definition.name]?.runningHTTP[config]
+                        ?? RunningHTTP(task: ask(config, for: definition.name))
+                }
                 next[definition.name] = job
                 publish(job)
+            }
+            for (name, job) in state.jobs {
+                for (config, running) in job.runningHTTP where next[name]?.runningHTTP[config] == nil {
+                    running.task.cancel()
+                }
             }
             for name in state.jobs.keys where next[name] == nil {
                 metrics.remove("prometheus_sd_discovered_targets", ["name": self.name, "config": name])
@@ -89,6 +105,29 @@ package final class DiscoveryManager: Sendable {
                 state.task?.cancel()
                 state.task = nil
             }
+        }
+    }
+
+    /// Asks a web server again and again.
+    private func ask(_ config: HTTPDiscoveryConfig, for job: String) -> Task<Void, Never> {
+        let discoverer = HTTPDiscoverer(config, metrics: metrics)
+        return Task { [weak self, clock] in
+            while !Task.isCancelled {
+                let groups = await discoverer.refresh()
+                guard let self, !Task.isCancelled else { return }
+                self.take(groups, config, job)
+                do { try await clock.sleep(until: clock.now() &+ max(1000, config.refreshInterval)) } catch { return }
+            }
+        }
+    }
+
+    private func take(_ groups: [TargetGroup], _ config: HTTPDiscoveryConfig, _ name: String) {
+        state.withLock { state in
+            guard var job = state.jobs[name], job.runningHTTP[config] != nil else { return }
+            let changed = job.runningHTTP[config]?.groups != groups
+            job.runningHTTP[config]?.groups = groups
+            state.jobs[name] = job
+            if changed { publish(job) }
         }
     }
 
@@ -117,6 +156,9 @@ package final class DiscoveryManager: Sendable {
         state.withLock { state in
             state.task?.cancel()
             state.task = nil
+            for job in state.jobs.values {
+                for running in job.runningHTTP.values { running.task.cancel() }
+            }
             state.jobs = [:]
         }
     }

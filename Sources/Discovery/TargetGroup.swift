@@ -24,29 +24,20 @@ package struct TargetGroup: Sendable, Hashable {
     }
 }
 
-/// Finds target groups, again and again.
-package protocol Discoverer: AnyObject, Sendable {
-    /// The groups as they are now; those of a source that cannot be read stay as they were.
-    func refresh() -> [TargetGroup]
-
-    /// Whether ``refresh()`` would find something new, found out cheaply.
-    func hasChanged() -> Bool
-
-    /// Milliseconds after which to refresh even if nothing seems to have changed.
-    var refreshInterval: Int64 { get }
-}
-
 /// What a consumer wants to be discovered: one scrape job, for instance.
 package struct DiscoveryJob: Sendable {
     package var name: String
     package var staticConfigs: [TargetGroupConfig]
     package var fileDiscovery: [FileDiscoveryConfig]
+    package var httpDiscovery: [HTTPDiscoveryConfig]
 
     package init(
-        name: String, staticConfigs: [TargetGroupConfig] = [], fileDiscovery: [FileDiscoveryConfig] = []
+        name: String, staticConfigs: [TargetGroupConfig] = [], fileDiscovery: [FileDiscoveryConfig] = [],
+        httpDiscovery: [HTTPDiscoveryConfig] = []
     ) {
         self.name = name
         self.staticConfigs = staticConfigs
         self.fileDiscovery = fileDiscovery
+        self.httpDiscovery = httpDiscovery
     }
 }

@@ -100,7 +100,9 @@ package final class ScrapeManager: Sendable {
         loop?.send(commands)
         discovery.withLock { $0 }?.apply(
             jobs.map {
-                DiscoveryJob(name: $0.jobName, staticConfigs: $0.staticConfigs, fileDiscovery: $0.fileDiscovery)
+                DiscoveryJob(
+                    name: $0.jobName, staticConfigs: $0.staticConfigs, fileDiscovery: $0.fileDiscovery,
+                    httpDiscovery: $0.httpDiscovery)
             })
     }
 

@@ -1,6 +1,5 @@
 import Config
 import Glibc
-import JSON
 import Model
 import Synchronization
 import Telemetry
@@ -8,7 +7,7 @@ import Telemetry
 /// Reads target groups from JSON and YAML files.
 ///
 /// A file that cannot be read or understood keeps the groups of its last good version and is reported.
-package final class FileDiscoverer: Discoverer {
+package final class FileDiscoverer: Sendable {
     /// What identifies a version of a file without reading it.
     private struct Version: Equatable {
         var seconds: Int
@@ -22,6 +21,7 @@ package final class FileDiscoverer: Discoverer {
         var errors: [String: String] = [:]
     }
 
+    /// Milliseconds after which to refresh even if nothing seems to have changed.
     package let refreshInterval: Int64
     private let patterns: [String]
     private let state = Mutex(State())
@@ -65,11 +65,13 @@ package final class FileDiscoverer: Discoverer {
         return versions
     }
 
+    /// Whether ``refresh()`` would find something new, found out without reading.
     package func hasChanged() -> Bool {
         let now = currentVersions()
         return state.withLock { $0.versions != now }
     }
 
+    /// The groups as they are now; those of a file that cannot be read stay as they were.
     package func refresh() -> [TargetGroup] {
         // Versions are taken before reading: a change in between is then noticed by the next look.
         let versions = currentVersions()
@@ -103,27 +105,8 @@ package final class FileDiscoverer: Discoverer {
     static func groups(_ path: String) throws(ConfigError) -> [TargetGroup] {
         let bytes = try ConfigFile.read(path)
         let file = path.split(separator: "/").last.map(String.init) ?? path
-        let isJSON = file.lowercased().hasSuffix(".json")
-        if isJSON {
-            do {
-                _ = try JSONValue.parse(bytes)
-            } catch {
-                throw ConfigError(file: path, message: "\(error)")
-            }
-        }
-        // JSON is YAML in all that can appear here; a byte-order mark or tabs between tokens are caught above.
-        guard let root = try YAMLParser.parse(bytes, file: path), !root.isNull else { return [] }
-        guard let elements = root.elements else {
-            throw root.place.error("expected a list of target groups")
-        }
-        var groups: [TargetGroup] = []
-        for (index, node) in elements.enumerated() {
-            if node.isNull { throw node.place.error("nil target group item found (index \(index))") }
-            let config = try TargetGroupConfig(node)
-            groups.append(
-                TargetGroup(
-                    config, source: "\(path):\(index)", more: [Label(name: "__meta_filepath", value: path)]))
-        }
-        return groups
+        return try TargetGroupList.parse(
+            bytes, isJSON: file.lowercased().hasSuffix(".json"), place: path,
+            labels: [Label(name: "__meta_filepath", value: path)])
     }
 }

@@ -1,0 +1,106 @@
+import Config
+import HTTP
+import Model
+import Synchronization
+import Telemetry
+
+/// Asks a web server for target groups.
+///
+/// An answer that is missing or wrong keeps the groups of the last good one and is reported.
+package final class HTTPDiscoverer: Sendable {
+    private struct State {
+        var groups: [TargetGroup] = []
+        var error = ""
+    }
+
+    package let config: HTTPDiscoveryConfig
+    private let state = Mutex(State())
+    private let failures: Counter
+    private let userAgent: String
+    private let log = Log("discovery")
+
+    package init(_ config: HTTPDiscoveryConfig, metrics: MetricRegistry, userAgent: String = "martlet") {
+        self.config = config
+        self.userAgent = userAgent
+        failures = metrics.counter(
+            "prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")
+    }
+
+    /// Why the last refresh failed; empty if it did not.
+    package var lastError: String { state.withLock { $0.error } }
+
+    /// The groups as the server now gives them.
+    package func refresh() async -> [TargetGroup] {
+        do {
+            let groups = try await ask()
+            state.withLock { $0 = State(groups: groups) }
+            return groups
+        } catch {
+            failures.increment()
+            log.error("Unable to refresh target groups", ["url": config.url, "err": "\(error)"])
+            return state.withLock { state in
+                state.error = "\(error)"
+                return state.groups
+            }
+        }
+    }
+
+    private func ask() async throws -> [TargetGroup] {
+        var request = ClientRequest(url: config.url, timeout: config.refreshInterval)
+        request.headers = [
+            ("Accept", "application/json"),
+            ("X-Prometheus-Refresh-Interval-Seconds", "\(config.refreshInterval / 1000)"),
+        ]
+        let response = try await HTTPClient(options: try options(), maxRequests: 1).send(request)
+        guard response.status == 200 else {
+            throw ConfigError(file: config.url, message: "server returned HTTP status \(response.status)")
+        }
+        let type = response.contentType.lowercased().filter { $0 != " " }
+        guard type == "application/json" || type == "application/json;charset=utf-8" else {
+            throw ConfigError(
+                file: config.url, message: "unsupported content type \(GoQuote.quote(response.contentType))")
+        }
+        return try TargetGroupList.parse(
+            response.body, isJSON: true, place: config.url, labels: [Label(name: "__meta_url", value: config.url)])
+    }
+
+    private func options() throws(ConfigError) -> HTTPClientOptions {
+        let client = config.client
+        var options = HTTPClientOptions()
+        options.userAgent = userAgent
+        options.followRedirects = client.followRedirects
+        options.proxyURL = client.proxyURL
+        options.noProxy = client.noProxy
+        options.proxyFromEnvironment = client.proxyFromEnvironment
+        options.caFile = client.tls.caFile
+        options.certFile = client.tls.certFile
+        options.keyFile = client.tls.keyFile
+        options.serverName = client.tls.serverName
+        options.insecureSkipVerify = client.tls.insecureSkipVerify
+        if !client.tls.ca.isEmpty || !client.tls.cert.isEmpty || !client.tls.key.isEmpty {
+            throw ConfigError(file: config.url, message: "not supported yet: certificates inside http_sd_configs")
+        }
+        if client.oauth2 != nil { throw ConfigError(file: config.url, message: "not supported yet: oauth2") }
+        if let basic = client.basicAuth {
+            options.username = basic.usernameFile.isEmpty ? basic.username : try secret(basic.usernameFile)
+            options.password = basic.passwordFile.isEmpty ? basic.password : try secret(basic.passwordFile)
+        }
+        if let auth = client.authorization {
+            let credentials = auth.credentialsFile.isEmpty ? auth.credentials : try secret(auth.credentialsFile)
+            options.authorization = "\(auth.type) \(credentials)"
+        }
+        for header in client.headers {
+            for value in header.values + header.secrets { options.headers.append("\(header.name): \(value)") }
+            for file in header.files { options.headers.append("\(header.name): \(try secret(file))") }
+        }
+        return options
+    }
+
+    /// The trimmed contents of a file.
+    private func secret(_ path: String) throws(ConfigError) -> String {
+        let bytes = try ConfigFile.read(path)
+        guard let first = bytes.firstIndex(where: { $0 > 0x20 }), let last = bytes.lastIndex(where: { $0 > 0x20 })
+        else { return "" }
+        return String(decoding: bytes[first...last], as: UTF8.self)
+    }
+}

@@ -1,0 +1,31 @@
+import Config
+import JSON
+import Model
+
+/// Reads `[{"targets": […], "labels": {…}}, …]`, as files and web servers give it.
+enum TargetGroupList {
+    /// - Parameters:
+    ///   - place: The file or URL: named in errors and sources.
+    ///   - labels: Further labels of all groups.
+    static func parse(
+        _ bytes: [UInt8], isJSON: Bool, place: String, labels: [Label]
+    ) throws(ConfigError) -> [TargetGroup] {
+        if isJSON {
+            do throws(JSONError) {
+                _ = try JSONValue.parse(bytes)
+            } catch {
+                throw ConfigError(file: place, message: "\(error)")
+            }
+        }
+        // JSON is YAML in all that can appear here; what is no JSON is caught above.
+        guard let root = try YAMLParser.parse(bytes, file: place), !root.isNull else { return [] }
+        guard let elements = root.elements else { throw root.place.error("expected a list of target groups") }
+        var groups: [TargetGroup] = []
+        for (index, node) in elements.enumerated() {
+            if node.isNull { throw node.place.error("nil target group item found (index \(index))") }
+            let config = try TargetGroupConfig(node)
+            groups.append(TargetGroup(config, source: "\(place):\(index)", more: labels))
+        }
+        return groups
+    }
+}

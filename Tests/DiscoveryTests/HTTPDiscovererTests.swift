@@ -1,0 +1,70 @@
+import Config
+import Discovery
+import Model
+import Platform
+import Synchronization
+import Telemetry
+import TestSupport
+import Testing
+
+@Suite("HTTP discovery")
+struct HTTPDiscovererTests {
+    static func job(_ port: UInt16) throws -> ScrapeConfig {
+        let text = """
+            scrape_configs:
+              - job_name: a
+                static_configs: [{targets: ["s:1"]}]
+                http_sd_configs: [{url: "http://127.0.0.1:\(port)/sd", authorization: {credentials: c}}]
+            """
+        return try #require(
+            try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml").scrapeConfigs.first)
+    }
+
+    @Test("good answers give groups, bad ones keep the last")
+    func refresh() async throws {
+        let answer = Mutex(
+            HTTPStub.Response(contentType: "application/json; charset=utf-8", text: #"[{"targets":["x:1"]}]"#))
+        let stub = try #require(HTTPStub { _ in answer.withLock { $0 } })
+        defer { stub.stop() }
+        let config = try #require(try Self.job(stub.port).httpDiscovery.first)
+        let metrics = MetricRegistry()
+        let discoverer = HTTPDiscoverer(config, metrics: metrics)
+        let good = await discoverer.refresh()
+        #expect(good.first?.targets == [[Label(name: "__address__", value: "x:1")]])
+        #expect(good.first?.labels == [Label(name: "__meta_url", value: "http://127.0.0.1:\(stub.port)/sd")])
+        let request = try #require(stub.requests.first)
+        #expect(request.headers["authorization"] == "Bearer c")
+        #expect(request.headers["accept"] == "application/json")
+        #expect(request.headers["x-prometheus-refresh-interval-seconds"] == "60")
+        let bad: [HTTPStub.Response] = [
+            .init(status: 500, contentType: "application/json", text: "[]"),
+            .init(contentType: "text/html", text: "[]"), .init(contentType: "application/json", text: "[{]"),
+        ]
+        for response in bad {
+            answer.withLock { $0 = response }
+            #expect(await discoverer.refresh() == good)
+            #expect(discoverer.lastError != "")
+        }
+        #expect(metrics.families().first { $0.name == "prometheus_sd_http_failures_total" }?.samples.first?.value == 3)
+    }
+
+    @Test("the manager adds them to the static groups")
+    func manager() async throws {
+        let stub = try #require(
+            HTTPStub { _ in .init(contentType: "application/json", text: #"[{"targets":["x:1"]}]"#) })
+        defer { stub.stop() }
+        let job = try Self.job(stub.port)
+        let (updates, sink) = AsyncStream.makeStream(of: [String].self)
+        let manager = DiscoveryManager(name: "scrape", clock: SystemClock(), metrics: MetricRegistry()) { _, groups in
+            sink.yield(groups.flatMap(\.targets).flatMap { $0 }.map(\.value))
+        }
+        manager.apply([DiscoveryJob(name: "a", staticConfigs: job.staticConfigs, httpDiscovery: job.httpDiscovery)])
+        var seen: [[String]] = []
+        for await update in updates {
+            seen.append(update)
+            if seen.count == 2 { break }
+        }
+        #expect(seen == [["s:1"], ["s:1", "x:1"]])
+        manager.shutdown()
+    }
+}

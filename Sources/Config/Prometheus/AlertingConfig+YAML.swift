@@ -30,7 +30,9 @@ extension AlertmanagerEndpointConfig {
         if !fileDiscovery.isEmpty {
             loading.unsupported("alertmanagers file_sd_configs", at: reader.place(of: "file_sd_configs"))
         }
-        _ = try HTTPDiscoveryConfig.list(reader, loading)
+        if !(try HTTPDiscoveryConfig.list(reader, loading)).isEmpty {
+            loading.unsupported("alertmanagers http_sd_configs", at: reader.place(of: "http_sd_configs"))
+        }
         OtherDiscovery.note(reader, loading)
         relabelRules = try RelabelRule.list(
             reader, "relabel_configs", empty: "empty or null Alertmanager target relabeling rule")

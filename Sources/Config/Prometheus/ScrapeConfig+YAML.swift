@@ -184,9 +184,6 @@ extension HTTPDiscoveryConfig {
             }
             result.append(HTTPDiscoveryConfig(url: url, refreshInterval: interval, client: client))
         }
-        if let first = result.first, !first.url.isEmpty {
-            loading.unsupported("http_sd_configs", at: reader.place(of: "http_sd_configs"))
-        }
         return result
     }
 }

@@ -20,7 +20,7 @@ final class BackgroundLoop: Sendable {
                     sinceSync = 0
                     store.syncLog()
                 }
-                if sinceUpkeep >= 5_000 {
+                if sinceUpkeep >= 1_000 {
                     sinceUpkeep = 0
                     store.runMaintenance()
                 }
@@ -28,6 +28,9 @@ final class BackgroundLoop: Sendable {
         }
         thread.withLock { $0 = started }
     }
+
+    /// Whether long work should end soon.
+    var isStoppingNow: Bool { isStopping.load(ordering: .acquiring) }
 
     func stop() {
         isStopping.store(true, ordering: .releasing)

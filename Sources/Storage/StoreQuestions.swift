@@ -10,19 +10,23 @@ extension TimeSeriesStore {
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
         let ids = head.registry.withLock { head.index.match(matchers) { Array(0..<head.idEnd) } }
             .filter { head.states[Int($0)].labels != 0 }
-        guard !ids.isEmpty else { return 0 }
+        upkeep.lock()
+        defer { upkeep.unlock() }
+        var touched = 0
+        for block in blockSet.readers where block.minTime <= maxTime && block.maxTime >= minTime {
+            let request = SelectRequest(matchers: matchers, minTime: minTime, maxTime: maxTime, labelsOnly: true)
+            touched = max(touched, try block.select(request).count)
+            try block.delete(matchers, minTime: minTime, maxTime: maxTime)
+        }
+        guard !ids.isEmpty else { return touched }
         // Samples that come later are not meant.
         let last = min(maxTime, head.newest.load(ordering: .relaxed))
-        guard minTime <= last else { return 0 }
-        var record = [LogRecord.deletion]
-        record.appendZigzag(minTime)
-        record.appendZigzag(last)
-        record.appendVarint(ids.count)
-        for id in ids { record.appendVarint(UInt64(id)) }
+        guard minTime <= last else { return touched }
+        let record = LogRecord.deletion(Set(ids), minTime, last)
         log.enqueue(record)
         try log.flush()
         deletions.withLock { $0.append(Deletion(ids: Set(ids), from: minTime, to: last)) }
-        return ids.count
+        return max(ids.count, touched)
     }
 
     /// What is known of a metric, or of all.
@@ -103,6 +107,8 @@ extension TimeSeriesStore {
             ("states", Int(idEnd) * 64), ("labels", indexBytes), ("times", runBytes),
             ("open chunks", head.arena.usedBytes), ("sealed chunk lists", sealed * 24),
         ]
+        result.blocks = blockSet.readers.count
+        result.blockBytes = blockSet.size
         result.walBytes = log.writtenBytes
         result.damagedRecords = damagedRecords
         return result

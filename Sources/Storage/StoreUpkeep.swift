@@ -1,10 +1,127 @@
 import Model
 import Platform
+import Synchronization
+import Telemetry
 
 /// What is done now and then, in the background or by tests.
 extension TimeSeriesStore {
-    /// Does what is due: nothing is, until a block window has ended.
+    /// Does what is due: windows that are over become blocks, blocks are merged and dropped, a checkpoint is written.
     public func runMaintenance() {
+        upkeep.lock()
+        defer { upkeep.unlock() }
+        do {
+            let newest = head.newest.load(ordering: .relaxed)
+            var cut = 0
+            for end in head.windows() where newest != .min && newest &- options.blockDuration / 2 >= end {
+                try cutWindow(end)
+                cut += 1
+                if background.isStoppingNow { return }
+            }
+            if cut > 0 {
+                let swept = head.sweep(olderThan: newest &- options.blockDuration &- options.blockDuration / 2)
+                if swept > 0 { logger.info("Forgot silent series", ["series": "\(swept)"]) }
+            }
+            if cut > 0 || log.writtenBytes > options.walSegmentSize { try writeCheckpoint() }
+            try tendBlocks()
+            upkeepFailure.withLock { $0 = nil }
+        } catch {
+            let text = "\(error)"
+            let isNew = upkeepFailure.withLock { failure in
+                defer { failure = text }
+                return failure != text
+            }
+            if isNew { logger.error("Upkeep of the storage failed; it will be tried again", ["err": text]) }
+        }
+    }
+
+    /// Makes the samples of one window a block.
+    func cutWindow(_ end: Int64) throws {
+        let files = head.close(windowEnd: end)
+        let started = clock.monotonic()
+        let writer = try blockSet.writer(now: clock.now(), baseTime: end &- options.blockDuration)
+        let hidden = deletions.withLock { $0 }
+        do {
+            try head.write(end, files, hidden, to: writer)
+            let meta = try writer.finish()
+            try blockSet.replace([], with: meta)
+            head.forget(end, files)
+            if let meta {
+                logger.info(
+                    "Wrote a block",
+                    [
+                        "block": meta.id, "series": "\(meta.seriesCount)", "samples": "\(meta.sampleCount)",
+                        "duration_ms": "\((clock.monotonic() - started) / 1_000_000)",
+                    ])
+            }
+        } catch {
+            writer.abandon()
+            throw error
+        }
+    }
+
+    private func tendBlocks() throws {
+        let planner = CompactionPlanner(retention: options.retentionTime)
+        let newest = max(head.newest.load(ordering: .relaxed), blockSet.readers.map(\.maxTime).max() ?? .min)
+        if options.retentionTime > 0 || options.retentionSize > 0, newest != .min {
+            let others = log.writtenBytes + head.spill.files.reduce(0) { $0 + $1.size }
+            try blockSet.retain(
+                now: newest, time: options.retentionTime, size: Int(options.retentionSize), others: others)
+        }
+        for _ in 0..<4 {
+            guard !background.isStoppingNow,
+                try blockSet.compact(planner, now: clock.now(), isCancelled: { background.isStoppingNow })
+            else { return }
+        }
+    }
+
+    /// Makes everything blocks, and links them into `snapshots/NAME`; returns the name.
+    public func snapshot() throws -> String {
+        upkeep.lock()
+        defer { upkeep.unlock() }
+        for end in head.windows() { try cutWindow(end) }
+        try writeCheckpoint()
+        while try blockSet.compact(
+            CompactionPlanner(retention: options.retentionTime), now: clock.now(),
+            isCancelled: { background.isStoppingNow })
+        {}
+        let name = Self.snapshotName(clock.now())
+        let target = options.directory + "/snapshots/" + name
+        try fileSystem.createDirectory(target)
+        for reader in blockSet.readers {
+            let directory = target + "/" + reader.meta.id
+            try fileSystem.createDirectory(directory)
+            for file in try fileSystem.list(reader.directory) {
+                try fileSystem.link(reader.directory + "/" + file, to: directory + "/" + file)
+            }
+            try fileSystem.syncDirectory(directory)
+        }
+        let manifest = try Manifest(fileSystem, directory: target)
+        try manifest.commit(.init(added: blockSet.readers.map(\.meta.id)))
+        try fileSystem.syncDirectory(target)
+        return name
+    }
+
+    /// `20171210T211224Z-` and 16 hexadecimal digits.
+    private static func snapshotName(_ now: Int64) -> String {
+        func pad(_ value: Int64, _ width: Int) -> String {
+            let digits = String(value)
+            return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+        }
+        // Days to a civil date: Howard Hinnant's algorithm.
+        let seconds = now / 1000
+        let days = seconds / 86_400 + 719_468
+        let era = days / 146_097
+        let dayOfEra = days - era * 146_097
+        let year = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * year + year / 4 - year / 100)
+        let m = (5 * dayOfYear + 2) / 153
+        let (day, month) = (dayOfYear - (153 * m + 2) / 5 + 1, m < 10 ? m + 3 : m - 9)
+        let civil = year + era * 400 + (month <= 2 ? 1 : 0)
+        let rest = seconds % 86_400
+        let random = String(UInt64.random(in: .min ... .max), radix: 16)
+        let suffix = String(repeating: "0", count: 16 - random.utf8.count) + random
+        return pad(civil, 4) + pad(month, 2) + pad(day, 2) + "T" + pad(rest / 3600, 2) + pad(rest / 60 % 60, 2)
+            + pad(rest % 60, 2) + "Z-" + suffix
     }
 }
 

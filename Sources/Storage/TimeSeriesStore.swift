@@ -17,6 +17,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let log: WriteAheadLog
     let exemplarRing: ExemplarRing
     let metadataTable = Mutex<[String: MetricMetadata]>([:])
+    let blockSet: BlockSet
+    let upkeepFailure = Mutex<String?>(nil)
     let deletions = Mutex<[Deletion]>([])
     private let isClosed = Atomic(false)
     private let lockFile: (any DirectoryLock)?
@@ -54,26 +56,40 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         lockFile = options.usesLockFile ? try fileSystem.lock(directory + "/lock") : nil
         let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
         head = try Head(blockDuration: options.blockDuration, spill: spill)
+        blockSet = try BlockSet(directory + "/blocks", fileSystem: fileSystem)
         let ring = ExemplarRing(capacity: options.maxExemplars)
         exemplarRing = ring
         let wal = directory + "/wal"
         try fileSystem.createDirectory(wal)
         var metadata: [String: MetricMetadata] = [:]
         var deletions: [Deletion] = []
+        var damaged = 0
         var replay = LogReplay(head)
         replay.onMetadata = { metadata[$0] = $1 }
         replay.onExemplar = { ring.add($0, $1) }
         replay.onDeletion = { deletions.append(Deletion(ids: Set($0), from: $1, to: $2)) }
         let started = clock.monotonic()
-        let segments = try WriteAheadLog.segments(wal, fileSystem)
+        let checkpoint = directory + "/checkpoint"
+        var from: UInt64 = 0
+        do {
+            from = try head.restore(checkpoint, fileSystem) { try replay.apply(&$0, 0) }
+        } catch let error as StorageError {
+            guard case .damaged(let what) = error else { throw error }
+            logger.error("The checkpoint is damaged and set aside; what only it held is lost", ["err": what])
+            try fileSystem.rename(checkpoint, to: checkpoint + ".damaged")
+            damaged += 1
+        }
+        head.finishRestoring()
+        let all = try WriteAheadLog.segments(wal, fileSystem)
+        let segments = all.filter { $0 >= from }
         for number in segments {
             try replay.read(
                 number, WriteAheadLog.path(wal, number), isLast: number == segments.last, fileSystem)
         }
         spill.removeStrangers()
-        damagedRecords = replay.damaged
+        damagedRecords = replay.damaged + damaged
         log = try WriteAheadLog(
-            wal, first: (segments.last ?? 0) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem)
+            wal, first: max(all.last ?? 0, from) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem)
         metadataTable.withLock { $0 = metadata }
         self.deletions.withLock { $0 = deletions }
         if replay.samples > 0 {
@@ -91,7 +107,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         upkeep.lock()
         defer { upkeep.unlock() }
         try log.flush()
-        try log.sync()
+        try writeCheckpoint()
         log.close()
         lockFile?.release()
     }
@@ -230,23 +246,35 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     }
 
     public func labelNames(_ request: SelectRequest) throws -> [String] {
-        if request.matchers.isEmpty, request.coversAll(head) {
-            return Self.sorted(Set(head.registry.withLock { head.index.names() }))
-        }
         var names: Set<String> = []
-        let set = try select(request.withoutSamples)
-        for i in 0..<set.count { for label in set.labels(i).pairs { names.insert(label.name) } }
+        if request.matchers.isEmpty {
+            if head.overlaps(request) { names = Set(head.registry.withLock { head.index.names() }) }
+        } else {
+            forEachHeadSeries(request) { labels in for label in labels.pairs { names.insert(label.name) } }
+        }
+        for block in blocks(request) { names.formUnion(try block.labelNames(request.matchers)) }
         return Self.sorted(names)
     }
 
     public func labelValues(_ name: String, _ request: SelectRequest) throws -> [String] {
-        if request.matchers.isEmpty, request.coversAll(head) {
-            return Self.sorted(Set(head.registry.withLock { head.index.values(name) }))
-        }
         var values: Set<String> = []
-        let set = try select(request.withoutSamples)
-        for i in 0..<set.count { if let value = set.labels(i)[name] { values.insert(value) } }
+        if request.matchers.isEmpty {
+            if head.overlaps(request) { values = Set(head.registry.withLock { head.index.values(name) }) }
+        } else {
+            forEachHeadSeries(request) { labels in if let value = labels[name] { values.insert(value) } }
+        }
+        for block in blocks(request) { values.formUnion(try block.labelValues(name, request.matchers)) }
         return Self.sorted(values)
+    }
+
+    private func blocks(_ request: SelectRequest) -> [BlockReader] {
+        blockSet.readers.filter { $0.minTime <= request.maxTime && $0.maxTime >= request.minTime }
+    }
+
+    private func forEachHeadSeries(_ request: SelectRequest, _ body: (Labels) -> Void) {
+        let ids = head.registry.withLock { head.index.match(request.matchers) { Array(0..<head.idEnd) } }
+        let snapshot = HeadSnapshot(head, ids, request.withoutSamples)
+        for at in snapshot.entries.indices { body(snapshot.labels(at)) }
     }
 
     private static func sorted(_ texts: Set<String>) -> [String] {
@@ -262,7 +290,4 @@ extension SelectRequest {
         request.newestOnly = false
         return request
     }
-
-    /// Whether no sample can lie outside the requested time.
-    func coversAll(_ head: Head) -> Bool { minTime == .min && maxTime == .max }
 }

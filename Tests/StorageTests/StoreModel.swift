@@ -5,7 +5,7 @@ import Platform
 @testable import Storage
 
 /// A temporary directory that is removed at the end.
-final class TemporaryDirectory {
+final class StoreDirectory {
     let path: String
 
     init() {

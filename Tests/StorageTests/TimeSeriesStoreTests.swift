@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test func `A committed batch is found by its labels, with its values`() throws {
-        let directory = TemporaryDirectory()
+        let directory = StoreDirectory()
         let store = try Self.open(directory.path)
         let group = store.openGroup("job a")
         var batch = SampleBatch(timestamp: 1000)
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func `Samples that are not the newest are refused with Prometheus's reasons`() throws {
-        let directory = TemporaryDirectory()
+        let directory = StoreDirectory()
         let store = try Self.open(directory.path)
         let group = store.openGroup("g")
         let ref = try store.resolve(Self.labels(["__name__": "m"]), in: group)
@@ -62,10 +62,10 @@ import Testing
     @Test(arguments: 0..<24)
     func `Random lives with restarts equal a dictionary`(seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))
-        let directory = TemporaryDirectory()
+        let directory = StoreDirectory()
         var model = StoreModel()
         var now: Int64 = 1_700_000_000_000
-        for life in 0..<3 {
+        for life in 0..<4 {
             let store = try Self.open(directory.path)
             #expect(try model.difference(store) == nil, "seed \(seed), life \(life), after the start")
             var groups: [(SeriesGroup, [(Labels, SeriesRef)])] = []
@@ -96,6 +96,7 @@ import Testing
                     }
                 }
                 if isMixed { now += 30 }
+                if Int.random(in: 0..<100, using: &random) == 0 { store.runMaintenance() }
                 let outcome = try store.commit(batch, in: group, durability: .written)
                 #expect(outcome.rejected.isEmpty)
                 for (labels, time, bits) in wanted { model.series[labels, default: [:]][time] = bits }
@@ -106,6 +107,12 @@ import Testing
             let part = try model.difference(
                 store, from: from, to: from + Int64.random(in: 0...900_000, using: &random))
             #expect(part == nil, "seed \(seed), life \(life), a part")
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: store.runMaintenance()
+            case 1: _ = try store.snapshot()
+            default: break
+            }
+            #expect(try model.difference(store) == nil, "seed \(seed), life \(life), after upkeep")
             if Bool.random(using: &random) { try store.close() } else { store.abandon() }
             if difference != nil { return }
         }

@@ -2,6 +2,7 @@ import Encoding
 import Model
 import Platform
 import Synchronization
+import Telemetry
 
 /// The newest samples of all series, in memory and in the spill files.
 ///
@@ -26,6 +27,12 @@ final class Head: @unchecked Sendable {
     var liveSeries = 0
     var groups: [HeadGroup] = []
     private var groupByName: [String: Int] = [:]
+
+    /// Dead ids in the posting lists.
+    var deadPostings = 0
+    /// Sealed chunks that could not be read.
+    let damagedRecords = Atomic<Int>(0)
+    let logger = Log("storage")
 
     private let serials = Atomic<UInt64>(1)
     /// The newest time of any series.
@@ -112,10 +119,17 @@ final class Head: @unchecked Sendable {
     /// The series that had this id before a restart.
     func restoreSeries(_ id: UInt32, _ group: UInt32, _ labels: Labels) throws(StorageError) {
         let owner = restoreGroup(group, nil)
+        // A checkpoint may know the samples of a series whose labels only the log has.
+        let before = states[Int(id)]
         let hash = labels.stableHash
         guard states[Int(id)].labels == 0, find(labels, hash: hash) == nil else { return }
         _ = try registry.withLock { () throws(StorageError) in
             try insert(labels, hash: hash, group: group, as: id)
+        }
+        if before.run != 0 || before.sealed != 0 || before.lastTime > .min && before.lastTime != 0 {
+            let record = states[Int(id)].labels
+            states[Int(id)] = before
+            states[Int(id)].labels = record
         }
         owner.add(id)
     }

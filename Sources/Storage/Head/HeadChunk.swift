@@ -261,6 +261,32 @@ enum HeadChunk {
         state.pointee.codec = SeriesState.constant
     }
 
+    /// Takes back the words that ``copyWords(_:_:to:)`` gave; false if no memory was left.
+    static func restore(
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ words: UnsafeRawBufferPointer
+    ) -> Bool {
+        let bits = Int(state.pointee.bits)
+        let tail = state.pointee.tail
+        state.pointee.firstBlock = 0
+        state.pointee.lastBlock = 0
+        guard state.pointee.codec == SeriesState.integer || state.pointee.codec == SeriesState.xor,
+            words.count >= (bits >> 5) &* 4
+        else {
+            state.pointee.bits = 0
+            state.pointee.tail = 0
+            return true
+        }
+        state.pointee.bits = 0
+        state.pointee.tail = 0
+        for at in 0..<(bits >> 5) {
+            let word = words.loadUnaligned(fromByteOffset: at &* 4, as: UInt32.self)
+            guard put(state, arena, UInt64(word), 32) else { return false }
+        }
+        state.pointee.bits = UInt16(truncatingIfNeeded: bits)
+        state.pointee.tail = tail
+        return true
+    }
+
     /// Copies the words of the chunk, and two more of zeros, to `target`; returns how many words hold bits.
     @discardableResult
     static func copyWords(

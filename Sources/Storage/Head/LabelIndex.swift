@@ -97,6 +97,44 @@ final class LabelIndex {
         return equal && cursor.offset == packed.count
     }
 
+    /// Orders records as their label sets are ordered; needs no lock and makes no label set.
+    func isBefore(_ a: UInt32, _ b: UInt32) -> Bool {
+        var (x, y) = (PairReader(records.base + Int(a)), PairReader(records.base + Int(b)))
+        while true {
+            guard let l = x.next() else { return y.next() != nil }
+            guard let r = y.next() else { return false }
+            if l == r { continue }
+            let (p, q) = (pairs.base[Int(l)], pairs.base[Int(r)])
+            if p.name != q.name { return Labels.compare(symbols.text(p.name), symbols.text(q.name)) < 0 }
+            return Labels.compare(symbols.text(p.value), symbols.text(q.value)) < 0
+        }
+    }
+
+    /// Walks the pairs of a record.
+    struct PairReader {
+        private var at: UnsafeMutablePointer<UInt8>
+        private var left: Int
+
+        init(_ record: UnsafeMutablePointer<UInt8>) {
+            left = Int(record.pointee)
+            at = record + 1
+        }
+
+        @inline(__always)
+        mutating func next() -> UInt32? {
+            guard left > 0 else { return nil }
+            left &-= 1
+            var (value, shift): (UInt32, UInt32) = (0, 0)
+            while true {
+                let byte = at.pointee
+                at += 1
+                value |= UInt32(byte & 0x7F) << shift
+                shift &+= 7
+                if byte & 0x80 == 0 { return value }
+            }
+        }
+    }
+
     // MARK: Series
 
     /// The series with these labels, or nil; `record` tells the record of an id.

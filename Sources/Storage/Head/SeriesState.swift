@@ -54,6 +54,12 @@ struct SeriesState: BitwiseCopyable {
     /// The newest sample is a native histogram.
     static let histogramFlag: UInt8 = 8
 
+    /// An id that is not in use.
+    static let none = SeriesState(
+        lastValue: 0, lastTime: .min, run: 0, firstBlock: 0, lastBlock: 0, tail: 0, lastDelta: 0, labels: 0, group: 0,
+        sealed: 0, mark: 0, bits: 0, logSegment: 0, first: 0, count: 0, kind: 0, scale: 0, logScale: 0, xorLead: 0,
+        xorWidth: 0, generation: 0)
+
     var codec: UInt8 {
         get { kind & Self.codecMask }
         set { kind = kind & ~Self.codecMask | newValue }

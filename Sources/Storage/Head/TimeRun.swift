@@ -84,15 +84,8 @@ struct TimeRunTable: ~Copyable {
         if let last = free.popLast() {
             run = last
         } else {
-            if end == capacity {
-                let larger = UnsafeMutablePointer<TimeRun>.allocate(capacity: capacity &* 2)
-                larger.update(from: runs, count: capacity)
-                runs.deallocate()
-                runs = larger
-                capacity &*= 2
-            }
             run = UInt32(end)
-            end &+= 1
+            addNumber()
         }
         let times = UnsafeMutablePointer<UInt32>.allocate(capacity: 8)
         times[0] = 0
@@ -101,6 +94,49 @@ struct TimeRunTable: ~Copyable {
             spilledFile: 0, count: 1, room: 8, limit: UInt8(truncatingIfNeeded: limit), isClosed: false)
         starts[time] = run
         return run
+    }
+
+    /// Takes back a run under its number.
+    mutating func restore(_ number: Int, _ run: TimeRun, _ times: [UInt32]) {
+        guard !times.isEmpty else { return }
+        while end <= number { addNumber() }
+        let room = max(8, times.count)
+        let copy = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
+        for (i, time) in times.enumerated() { copy[i] = time }
+        runs[number] = run
+        runs[number].times = copy
+        runs[number].count = UInt16(times.count)
+        runs[number].room = UInt16(room)
+        starts[run.base] = UInt32(number)
+        latest = UInt32(number)
+    }
+
+    /// Ends the taking back: numbers that no run has are free, runs that no series holds go.
+    mutating func finishRestoring() {
+        free = (1..<max(1, end)).filter { runs[$0].times == nil }.map { UInt32($0) }
+        for number in 1..<max(1, end) where runs[number].times != nil && runs[number].references == 0 {
+            runs[number].references = 1
+            release(UInt32(number))
+        }
+    }
+
+    /// Holds a run for a chunk; false if there is no such run.
+    mutating func retain(_ run: UInt32) -> Bool {
+        guard Int(run) < end, runs[Int(run)].times != nil else { return false }
+        runs[Int(run)].references &+= 1
+        return true
+    }
+
+    private mutating func addNumber() {
+        if end == capacity {
+            let larger = UnsafeMutablePointer<TimeRun>.allocate(capacity: capacity &* 2)
+            larger.update(from: runs, count: capacity)
+            memset(larger + capacity, 0, capacity &* MemoryLayout<TimeRun>.stride)
+            runs.deallocate()
+            runs = larger
+            capacity &*= 2
+        }
+        end &+= 1
     }
 
     /// Appends a time that is later than the others.
@@ -122,6 +158,14 @@ struct TimeRunTable: ~Copyable {
         }
         entry.pointee.times = larger
         entry.pointee.room = UInt16(room)
+    }
+
+    /// Ends a run: no more times are added.
+    mutating func close(_ run: UInt32) { runs[Int(run)].isClosed = true }
+
+    /// Whether a run lies in the window.
+    func holds(windowEnd: Int64) -> Bool {
+        (1..<max(1, end)).contains { runs[$0].times != nil && runs[$0].windowEnd == windowEnd }
     }
 
     /// Drops the hold of one chunk; the last one frees the run.

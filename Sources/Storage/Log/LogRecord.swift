@@ -56,6 +56,15 @@ enum LogRecord {
         return record
     }
 
+    static func deletion(_ ids: Set<UInt32>, _ from: Int64, _ to: Int64) -> [UInt8] {
+        var record = [deletion]
+        record.appendZigzag(from)
+        record.appendZigzag(to)
+        record.appendVarint(ids.count)
+        for id in ids { record.appendVarint(UInt64(id)) }
+        return record
+    }
+
     /// Appends (start, length, repeats) runs of ids: start as difference to the end of the run before.
     static func putIds(_ ids: UnsafeBufferPointer<UInt32>, to sink: inout ByteSink) {
         var at = 0

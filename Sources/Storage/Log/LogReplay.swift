@@ -89,6 +89,11 @@ struct LogReplay {
 
     private mutating func apply(_ content: UnsafeRawBufferPointer, _ number: UInt64) throws {
         var reader = ByteReader(content)
+        try apply(&reader, number)
+    }
+
+    /// Applies records until the reader is at its end.
+    mutating func apply(_ reader: inout ByteReader, _ number: UInt64) throws {
         while !reader.isAtEnd {
             switch try reader.byte() {
             case LogRecord.group:

@@ -145,6 +145,16 @@ final class HeadSnapshot: @unchecked Sendable {
     /// The labels of an entry.
     func labels(_ at: Int) -> Labels { head.index.labels(record: entries[at].labels) }
 
+    /// Puts the entries in order of their labels.
+    func sort() {
+        guard entries.count > 1 else { return }
+        // What the newest histograms are found by must stay: sort positions.
+        order.sort { head.index.isBefore(entries[Int($0)].labels, entries[Int($1)].labels) }
+    }
+
+    /// Positions of the entries in order of labels, after ``sort()``.
+    private(set) lazy var order = (0..<Int32(truncatingIfNeeded: entries.count)).map { $0 }
+
     /// Appends the samples of an entry that lie in the requested time.
     func read(_ at: Int, into columns: inout SampleColumns) throws {
         let entry = entries[at]
@@ -175,7 +185,9 @@ final class HeadSnapshot: @unchecked Sendable {
             }
         }
         columns.timestampKey = key
-        if entry.late >= 0 { merge(late[entry.late], &columns) }
+        if entry.late >= 0 {
+            Self.merge(late[entry.late].filter { $0.time >= minTime && $0.time <= maxTime }, &columns)
+        }
     }
 
     private static var noWords: UnsafeBufferPointer<UInt32> {
@@ -247,10 +259,9 @@ final class HeadSnapshot: @unchecked Sendable {
     }
 
     /// Merges samples out of order into what is there; at equal times what is there stays.
-    private func merge(_ late: [LateSample], _ columns: inout SampleColumns) {
-        var joined = SampleColumns(capacity: columns.count &+ late.count)
+    static func merge(_ wanted: [LateSample], _ columns: inout SampleColumns) {
+        var joined = SampleColumns(capacity: columns.count &+ wanted.count)
         var (i, j, h) = (0, 0, 0)
-        let wanted = late.filter { $0.time >= minTime && $0.time <= maxTime }
         while i < columns.count || j < wanted.count {
             if i < columns.count, j >= wanted.count || columns.timestamps[i] <= wanted[j].time {
                 if j < wanted.count, columns.timestamps[i] == wanted[j].time { j &+= 1 }

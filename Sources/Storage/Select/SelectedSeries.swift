@@ -4,57 +4,110 @@ import Synchronization
 /// The answer to a select: the series, sorted by labels, as they were at one moment.
 final class SelectedSeries: SeriesSet, @unchecked Sendable {
     // SAFETY: filled by the initialiser, then only read.
-    private struct Row {
-        var labels: Labels
-        var head: Int
-        var id: UInt32
+    /// Where a series has samples: a position in each source, in order of sources. Source 0 is the head.
+    private struct Part {
+        var source: Int32
+        var index: Int32
     }
 
     private let snapshot: HeadSnapshot
-    private var rows: [Row] = []
+    private let blocks: [BlockSeriesSet]
+    /// Parts of all series; those of series i end at `ends[i]`.
+    private var parts: [Part] = []
+    private var ends: [Int] = []
     private let hidden: [TimeSeriesStore.Deletion]
+    private let request: SelectRequest
 
     init(_ store: TimeSeriesStore, _ request: SelectRequest) throws {
+        self.request = request
         let head = store.head
         let ids = head.registry.withLock {
             head.index.match(request.matchers) { (0..<head.idEnd).filter { head.states[Int($0)].labels != 0 } }
         }
+        // The head before the list of blocks: what moves from one to the other meanwhile is then seen twice, not lost.
         snapshot = HeadSnapshot(head, ids, request)
+        snapshot.sort()
         hidden = store.deletions.withLock { $0 }.filter { $0.from <= request.maxTime && $0.to >= request.minTime }
-        rows.reserveCapacity(snapshot.entries.count)
-        for at in 0..<snapshot.entries.count {
-            rows.append(Row(labels: snapshot.labels(at), head: at, id: snapshot.entries[at].id))
+        let readers = store.blockSet.readers.filter {
+            $0.minTime <= request.maxTime && $0.maxTime >= request.minTime
         }
-        rows.sort { $0.labels < $1.labels }
-        if request.limit > 0, rows.count > request.limit { rows.removeLast(rows.count - request.limit) }
+        blocks = try readers.map { try $0.select(request) }.filter { $0.count > 0 }
+        if blocks.isEmpty {
+            parts = snapshot.order.map { Part(source: 0, index: $0) }
+            ends = Array(1..<(parts.count + 1))
+        } else {
+            merge()
+        }
+        if request.limit > 0, ends.count > request.limit { ends.removeLast(ends.count - request.limit) }
     }
 
-    var count: Int { rows.count }
+    private func labels(_ part: Part) -> Labels {
+        part.source == 0 ? snapshot.labels(Int(part.index)) : blocks[Int(part.source) - 1].labels(Int(part.index))
+    }
 
-    func labels(_ index: Int) -> Labels { rows[index].labels }
+    /// Joins the sorted lists of all sources.
+    private func merge() {
+        var cursors = [Int](repeating: 0, count: blocks.count + 1)
+        func part(_ source: Int) -> Part? {
+            let at = cursors[source]
+            if source == 0 {
+                return at < snapshot.order.count ? Part(source: 0, index: snapshot.order[at]) : nil
+            }
+            return at < blocks[source - 1].count ? Part(source: Int32(source), index: Int32(at)) : nil
+        }
+        var heads = cursors.indices.map { part($0).map { labels($0) } }
+        while true {
+            var least: Labels?
+            for labels in heads {
+                if let labels, least.map({ Labels.compare(labels, $0) < 0 }) ?? true { least = labels }
+            }
+            guard let least else { break }
+            // Blocks in order of time, then the head: the newest source wins where two have the same time.
+            for source in Array(1..<cursors.count) + [0] where heads[source] == least {
+                if let here = part(source) { parts.append(here) }
+                cursors[source] += 1
+                heads[source] = part(source).map { labels($0) }
+            }
+            ends.append(parts.count)
+        }
+    }
+
+    var count: Int { ends.count }
+
+    private func parts(_ index: Int) -> ArraySlice<Part> { parts[(index > 0 ? ends[index - 1] : 0)..<ends[index]] }
+
+    func labels(_ index: Int) -> Labels { parts(index).first.map { labels($0) } ?? .empty }
 
     func read(_ index: Int, into columns: inout SampleColumns) throws {
         columns.removeAll()
-        try snapshot.read(rows[index].head, into: &columns)
-        for deletion in hidden where deletion.ids.contains(rows[index].id) { hide(deletion, &columns) }
+        let parts = parts(index)
+        if parts.count == 1, let part = parts.first {
+            try append(part, &columns)
+            return
+        }
+        if request.newestOnly, let last = parts.last, last.source == 0, snapshot.entries[Int(last.index)].isNewest {
+            return try append(last, &columns)
+        }
+        var next = SampleColumns()
+        var spare = SampleColumns()
+        var key: UInt64 = 1
+        for part in parts {
+            next.removeAll()
+            try append(part, &next)
+            guard next.count > 0 else { continue }
+            if columns.count > 0, columns.timestamps[columns.count - 1] >= next.timestamps[0] { key = 0 }
+            key = key == 0 || next.timestampKey == 0 ? 0 : (key &* 0x9E37_79B9_7F4A_7C15 ^ next.timestampKey) | 1
+            columns.merge(next, spare: &spare)
+        }
+        columns.timestampKey = columns.count > 0 ? key : 0
     }
 
-    private func hide(_ deletion: TimeSeriesStore.Deletion, _ columns: inout SampleColumns) {
-        var kept = SampleColumns(capacity: columns.count)
-        var h = 0
-        for i in 0..<columns.count {
-            let time = columns.timestamps[i]
-            let isHistogram = h < columns.histograms.count && columns.histograms[h].index == i
-            if time < deletion.from || time > deletion.to {
-                if isHistogram {
-                    kept.append(time, columns.histograms[h].histogram)
-                } else {
-                    kept.append(time, columns.values[i])
-                }
-            }
-            if isHistogram { h += 1 }
-        }
-        swap(&kept, &columns)
-        columns.timestampKey = 0
+    private func append(_ part: Part, _ columns: inout SampleColumns) throws {
+        if part.source > 0 { return try blocks[Int(part.source) - 1].append(Int(part.index), to: &columns) }
+        try snapshot.read(Int(part.index), into: &columns)
+        guard !hidden.isEmpty else { return }
+        let id = snapshot.entries[Int(part.index)].id
+        let ranges = hidden.filter { $0.ids.contains(id) }.map { (minTime: $0.from, maxTime: $0.to) }
+        if !ranges.isEmpty, columns.remove(ranges, from: 0) { columns.timestampKey = 0 }
     }
 }

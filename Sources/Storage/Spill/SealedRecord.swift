@@ -1,4 +1,5 @@
 import Encoding
+import Model
 
 /// A sealed chunk as read from its spill file.
 struct SealedRecord {
@@ -36,6 +37,35 @@ struct SealedRecord {
                 SealedRecord(
                     codec: codec, view: view,
                     payload: UnsafeRawBufferPointer(start: payload, count: length &- Head.recordHeader)))
+        }
+    }
+
+    /// Appends all samples of a chunk.
+    static func append(
+        _ chunk: SealedChunk, _ file: SpillFile, _ times: [Int64], to columns: inout SampleColumns
+    ) throws {
+        let (first, count) = (Int(chunk.first), Int(chunk.count))
+        guard first &+ count <= times.count else { throw StorageError.damaged("\(file.path): times of a chunk") }
+        try withRecord(chunk, file) { record in
+            if record.codec == SeriesState.histogram {
+                var reader = ByteReader(record.payload)
+                for i in first..<(first &+ count) {
+                    do throws(DecodeError) {
+                        if try reader.byte() == 0 {
+                            columns.append(times[i], Staleness.marker)
+                        } else {
+                            columns.append(times[i], try HistogramBytes.read(&reader))
+                        }
+                    } catch { throw StorageError.damaged("\(file.path): \(error)") }
+                }
+                return
+            }
+            columns.reserve(count)
+            guard record.view.decode(into: columns.values + columns.count) else {
+                throw StorageError.damaged("\(file.path): record at \(chunk.offset)")
+            }
+            for i in 0..<count { columns.timestamps[columns.count &+ i] = times[first &+ i] }
+            columns.count &+= count
         }
     }
 

@@ -1,0 +1,168 @@
+import Encoding
+import Model
+
+/// A group of the head as bytes, and back.
+///
+/// States are written as they lie in memory: a checkpoint is read by the program that wrote it, or by none.
+extension Head {
+    /// The frames of a group; takes its lock while it copies.
+    func dump(_ group: HeadGroup) -> [[UInt8]] {
+        group.lock.lock()
+        defer { group.lock.unlock() }
+        var frames: [[UInt8]] = []
+        var frame = [CheckpointFrame.group]
+        frame.appendVarint(UInt64(group.id))
+        frame.appendSized(Array(group.name.utf8))
+        frame.appendVarint(group.segment)
+        frame.appendVarint(group.sequence)
+        frame.appendZigzag(group.logTime)
+        for number in 1..<max(1, group.runs.end) {
+            let run = group.runs.runs[number]
+            guard let times = run.times else { continue }
+            frame.appendVarint(number)
+            frame.appendZigzag(run.base)
+            frame.appendZigzag(run.windowEnd)
+            frame.appendVarint(UInt64(run.next))
+            frame.appendLittle(run.spilledAt)
+            frame.appendLittle(run.spilledFile)
+            frame.append(run.limit)
+            frame.append(run.isClosed ? 1 : 0)
+            frame.appendVarint(Int(run.count))
+            var last: UInt32 = 0
+            for i in 0..<Int(run.count) {
+                frame.appendVarint(UInt64(times[i] &- last))
+                last = times[i]
+            }
+        }
+        frame.appendVarint(0)
+        frames.append(frame)
+        frame = [CheckpointFrame.states]
+        frame.appendVarint(UInt64(group.id))
+        let start = frame
+        var words = [UInt32](repeating: 0, count: HeadChunk.maxWords + 4)
+        for extent in group.extents {
+            for id in extent where states[Int(id)].labels != 0 {
+                dump(id, group, &words, to: &frame)
+                if frame.count >= CheckpointWriter.frameSize {
+                    frames.append(frame)
+                    frame = start
+                }
+            }
+        }
+        frames.append(frame)
+        return frames
+    }
+
+    private func dump(_ id: UInt32, _ group: HeadGroup, _ words: inout [UInt32], to frame: inout [UInt8]) {
+        let state = states[Int(id)]
+        // Most series of a big store are silent in no way: keep the fields that are rarely zero first.
+        frame.appendVarint(UInt64(id) + 1)
+        withUnsafeBytes(of: state) { frame.append(contentsOf: $0) }
+        let size = words.withUnsafeMutableBufferPointer { buffer in
+            buffer.baseAddress.map { HeadChunk.copyWords(state, arena, to: $0) } ?? 0
+        }
+        frame.appendVarint(size)
+        words.withUnsafeBytes { frame.append(contentsOf: $0[0..<(size * 4)]) }
+        var chunks: [SealedChunk] = []
+        var next = state.sealed
+        while next != 0 {
+            chunks.append(sealed[next].pointee)
+            next = sealed[next].pointee.next
+        }
+        frame.appendVarint(chunks.count)
+        for chunk in chunks.reversed() { withUnsafeBytes(of: chunk) { frame.append(contentsOf: $0) } }
+        frame.appendSized(group.histograms[id]?.bytes ?? [])
+        let late = group.late[id] ?? []
+        frame.appendVarint(late.count)
+        for sample in late {
+            frame.appendZigzag(sample.time)
+            frame.appendLittle(sample.value.bitPattern)
+            frame.append(sample.histogram == nil ? 0 : 1)
+            if let histogram = sample.histogram { HistogramBytes.append(histogram, to: &frame) }
+        }
+    }
+
+    /// Takes back a group's position in the log and its runs.
+    func restoreGroup(_ reader: inout ByteReader) throws {
+        let id = UInt32(try reader.count(Int(UInt32.max)))
+        let name = String(decoding: try reader.sizedRun(), as: UTF8.self)
+        let group = restoreGroup(id, name)
+        group.segment = try reader.varint()
+        group.sequence = try reader.varint()
+        group.logTime = try reader.zigzag()
+        while true {
+            let number = try reader.count(1 << 24)
+            if number == 0 { return }
+            let (base, windowEnd) = (try reader.zigzag(), try reader.zigzag())
+            let next = UInt32(try reader.count(Int(UInt32.max)))
+            let (spilledAt, spilledFile) = (try reader.u32(), try reader.u16())
+            let (limit, closed) = (try reader.byte(), try reader.byte())
+            let count = try reader.count(256)
+            var times: [UInt32] = []
+            var last: UInt32 = 0
+            for _ in 0..<count {
+                last = last &+ UInt32(truncatingIfNeeded: try reader.varint())
+                times.append(last)
+            }
+            group.runs.restore(
+                number,
+                TimeRun(
+                    base: base, times: nil, windowEnd: windowEnd, serial: nextSerial(), references: 0, next: next,
+                    spilledAt: spilledAt, spilledFile: spilledFile, count: 0, room: 0, limit: limit,
+                    isClosed: closed != 0), times)
+        }
+    }
+
+    /// Takes back the states of series of a group.
+    func restoreStates(_ reader: inout ByteReader) throws {
+        let group = restoreGroup(UInt32(try reader.count(Int(UInt32.max))), nil)
+        while !reader.isAtEnd {
+            let id = UInt32(try reader.count(Self.maxSeries - 1)) &- 1
+            let state = states + Int(id)
+            let raw = try reader.run(MemoryLayout<SeriesState>.size)
+            let labels = state.pointee.labels
+            state.pointee = raw.loadUnaligned(as: SeriesState.self)
+            state.pointee.labels = labels
+            state.pointee.group = group.id
+            state.pointee.mark = 0
+            let words = try reader.run(try reader.count(HeadChunk.maxWords) * 4)
+            guard HeadChunk.restore(state, arena, words) else { throw StorageError.outOfMemory("open chunks") }
+            if state.pointee.run != 0, !group.runs.retain(state.pointee.run) {
+                throw StorageError.damaged("a run of times is missing")
+            }
+            state.pointee.sealed = 0
+            for _ in 0..<(try reader.count(1 << 20)) {
+                var chunk = try reader.run(MemoryLayout<SealedChunk>.size).loadUnaligned(as: SealedChunk.self)
+                chunk.next = state.pointee.sealed
+                let entry = sealed.allocate()
+                guard entry != 0 else { throw StorageError.outOfMemory("lists of sealed chunks") }
+                sealed[entry].pointee = chunk
+                state.pointee.sealed = entry
+            }
+            let histograms = Array(try reader.sizedRun())
+            if state.pointee.codec == SeriesState.histogram {
+                group.histograms[id] = OpenHistograms(bytes: histograms, last: Self.last(histograms))
+            }
+            for _ in 0..<(try reader.count(reader.remaining)) {
+                let time = try reader.zigzag()
+                let value = Double(bitPattern: try reader.u64())
+                let histogram = try reader.byte() == 0 ? nil : try HistogramBytes.read(&reader)
+                addLate(id, time, value, histogram, group)
+            }
+        }
+    }
+
+    /// The newest histogram of an open chunk.
+    private static func last(_ bytes: [UInt8]) -> FloatHistogram? {
+        bytes.withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            var last: FloatHistogram?
+            while let kind = try? reader.byte() {
+                guard kind != 0 else { continue }
+                guard let histogram = try? HistogramBytes.read(&reader) else { break }
+                last = histogram
+            }
+            return last
+        }
+    }
+}

@@ -1,0 +1,193 @@
+import Model
+import Synchronization
+import Telemetry
+
+/// Moving the samples of a window from the head into a block.
+extension Head {
+    /// Ends of the windows of which the head holds samples, ascending.
+    func windows() -> [Int64] {
+        var ends = Set(spill.files.map(\.windowEnd))
+        for group in registry.withLock({ groups }) {
+            group.lock.withLock {
+                for run in 1..<max(1, group.runs.end) where group.runs.runs[run].times != nil {
+                    ends.insert(group.runs.runs[run].windowEnd)
+                }
+                for samples in group.late.values {
+                    for sample in samples { ends.insert(windowEnd(sample.time)) }
+                }
+            }
+        }
+        return ends.sorted()
+    }
+
+    /// Whether the head may hold samples of the requested time.
+    func overlaps(_ request: SelectRequest) -> Bool {
+        let newest = newest.load(ordering: .relaxed)
+        guard newest >= request.minTime, let first = windows().first else { return false }
+        return request.maxTime >= first.subtractingReportingOverflow(blockDuration).partialValue
+    }
+
+    /// Ends the taking back of a checkpoint.
+    func finishRestoring() {
+        for group in registry.withLock({ groups }) { group.lock.withLock { group.runs.finishRestoring() } }
+    }
+
+    /// Seals all open chunks of a window, and makes later ones go to another file; returns the files with its chunks.
+    func close(windowEnd end: Int64) -> [SpillFile] {
+        let groups = registry.withLock { self.groups }
+        for group in groups {
+            group.lock.lock()
+            defer { group.lock.unlock() }
+            guard group.runs.holds(windowEnd: end) else { continue }
+            for extent in group.extents {
+                for id in extent {
+                    let run = Int(states[Int(id)].run)
+                    guard run != 0, group.runs.runs[run].windowEnd == end else { continue }
+                    group.runs.close(UInt32(run))
+                    seal(id, group)
+                }
+            }
+        }
+        let files = spill.detach(windowEnd: end)
+        // Whoever held a file before it was detached has let go of it after this.
+        for group in groups { group.lock.withLock { () -> Void in } }
+        return files
+    }
+
+    /// Writes the samples of a window as a block; a series' part is copied under its group's lock only.
+    func write(
+        _ windowEnd: Int64, _ files: [SpillFile], _ deletions: [TimeSeriesStore.Deletion], to writer: BlockWriter
+    )
+        throws
+    {
+        let numbers = Set(files.map(\.number))
+        var byNumber: [UInt16: SpillFile] = [:]
+        for file in files { byNumber[file.number] = file }
+        var ids: [UInt32] = []
+        let start = windowEnd &- blockDuration
+        for group in registry.withLock({ groups }) {
+            group.lock.withLock {
+                for extent in group.extents {
+                    for id in extent where states[Int(id)].labels != 0 {
+                        var next = states[Int(id)].sealed
+                        var found = !group.late.isEmpty && group.late[id] != nil
+                        while next != 0, !found {
+                            found = numbers.contains(sealed[next].pointee.file)
+                            next = sealed[next].pointee.next
+                        }
+                        if found { ids.append(id) }
+                    }
+                }
+            }
+        }
+        ids.sort { index.isBefore(states[Int($0)].labels, states[Int($1)].labels) }
+        var columns = SampleColumns(capacity: 1024)
+        var cache: (key: UInt64, times: [Int64]) = (0, [])
+        for id in ids {
+            columns.removeAll()
+            guard let group = group(states[Int(id)].group) else { continue }
+            var chunks: [SealedChunk] = []
+            var late: [LateSample] = []
+            group.lock.withLock {
+                var next = states[Int(id)].sealed
+                while next != 0 {
+                    let chunk = sealed[next].pointee
+                    if numbers.contains(chunk.file) { chunks.append(chunk) }
+                    next = chunk.next
+                }
+                if !group.late.isEmpty, let samples = group.late[id] {
+                    late = samples.filter { $0.time >= start && $0.time < windowEnd }
+                }
+            }
+            for chunk in chunks.reversed() {
+                guard let file = byNumber[chunk.file] else { continue }
+                do {
+                    let key = UInt64(chunk.file) << 32 | UInt64(chunk.timesOffset)
+                    if key != cache.key || cache.times.isEmpty {
+                        cache = (key, try SealedRecord.times(chunk, file))
+                    }
+                    try SealedRecord.append(chunk, file, cache.times, to: &columns)
+                } catch let error as StorageError {
+                    // One damaged record must not keep the rest of the window in the head for ever.
+                    damagedRecords.add(1, ordering: .relaxed)
+                    logger.error("A sealed chunk is left out", ["err": "\(error)"])
+                }
+            }
+            if !late.isEmpty { HeadSnapshot.merge(late, &columns) }
+            let ranges = deletions.filter { $0.ids.contains(id) }.map { (minTime: $0.from, maxTime: $0.to) }
+            if !ranges.isEmpty { _ = columns.remove(ranges, from: 0) }
+            try writer.add(index.labels(record: states[Int(id)].labels), columns)
+        }
+    }
+
+    /// Forgets what a block holds now: chunks in `files`, and samples out of order of the window.
+    func forget(_ windowEnd: Int64, _ files: [SpillFile]) {
+        let numbers = Set(files.map(\.number))
+        let start = windowEnd &- blockDuration
+        for group in registry.withLock({ groups }) {
+            group.lock.withLock {
+                for extent in group.extents {
+                    for id in extent {
+                        var link: UnsafeMutablePointer<UInt32>?
+                        var next = states[Int(id)].sealed
+                        while next != 0 {
+                            let entry = sealed[next]
+                            let following = entry.pointee.next
+                            if numbers.contains(entry.pointee.file) {
+                                if let link { link.pointee = following } else { states[Int(id)].sealed = following }
+                                sealed.release(next)
+                            } else {
+                                link = UnsafeMutableRawPointer(entry).assumingMemoryBound(to: UInt32.self)
+                            }
+                            next = following
+                        }
+                    }
+                }
+                for (id, samples) in group.late {
+                    let kept = samples.filter { $0.time < start || $0.time >= windowEnd }
+                    group.late[id] = kept.isEmpty ? nil : kept
+                }
+            }
+        }
+        for file in files { spill.remove(file.number) }
+    }
+
+    /// Forgets series that had no sample for longer than `age` ms and have none in the head; returns how many.
+    func sweep(olderThan time: Int64) -> Int {
+        var dead: [UInt32] = []
+        for group in registry.withLock({ groups }) {
+            group.lock.lock()
+            registry.lock()
+            for (at, extent) in group.extents.enumerated() {
+                var isAllDead = true
+                for id in extent {
+                    let state = states + Int(id)
+                    guard state.pointee.labels != 0 else { continue }
+                    guard state.pointee.run == 0, state.pointee.sealed == 0, state.pointee.lastTime < time,
+                        state.pointee.lastTime != .min, group.late[id] == nil
+                    else {
+                        isAllDead = false
+                        continue
+                    }
+                    index.remove(id, record: state.pointee.labels)
+                    state.pointee = SeriesState.none
+                    liveSeries -= 1
+                    dead.append(id)
+                }
+                if isAllDead, at < group.extents.count - 1 { group.extents[at] = extent.lowerBound..<extent.lowerBound }
+            }
+            group.extents.removeAll { $0.isEmpty }
+            registry.unlock()
+            group.lock.unlock()
+        }
+        guard !dead.isEmpty else { return 0 }
+        registry.withLock {
+            deadPostings += dead.count
+            if deadPostings > 10_000, deadPostings > liveSeries / 4 {
+                try? index.rebuildPostings(ids: Int(idEnd)) { states[Int($0)].labels }
+                deadPostings = 0
+            }
+        }
+        return dead.count
+    }
+}

@@ -1,0 +1,122 @@
+import Encoding
+import Model
+import Platform
+import Synchronization
+import Telemetry
+
+/// Writing and reading the checkpoint: the head as it was at one place of the log, group by group.
+extension TimeSeriesStore {
+    /// Writes a checkpoint while samples go on being stored, and removes the log before it.
+    ///
+    /// Fuzzy: each group is copied at another moment and notes its own place in the log; a reader skips what a group
+    /// has already. The upkeep lock is held.
+    func writeCheckpoint() throws {
+        let path = options.directory + "/checkpoint"
+        let segment = try log.rotate()
+        let file = try fileSystem.open(path + ".tmp", .replace)
+        defer { file.close() }
+        var writer = try CheckpointWriter(file)
+        let (idEnd, groups) = head.registry.withLock { (head.idEnd, head.groups) }
+        var frame = [CheckpointFrame.header]
+        frame.appendVarint(segment)
+        frame.appendVarint(UInt64(idEnd))
+        frame.appendZigzag(options.blockDuration)
+        frame.appendZigzag(head.newest.load(ordering: .relaxed))
+        try writer.write(frame)
+        for group in groups { try writeSeries(group, &writer) }
+        for group in groups { for frame in head.dump(group) { try writer.write(frame) } }
+        try writer.write(sideRecords())
+        frame = [CheckpointFrame.end]
+        let files = head.spill.files
+        frame.appendVarint(files.count)
+        for file in files {
+            // Everything a dumped series names lies before this size.
+            frame.appendVarint(UInt64(file.number))
+            frame.appendZigzag(file.windowEnd)
+            frame.appendVarint(try file.sync())
+        }
+        try writer.write(frame)
+        try file.syncData()
+        try fileSystem.syncDirectory(head.spill.directory)
+        try fileSystem.rename(path + ".tmp", to: path)
+        try fileSystem.syncDirectory(options.directory)
+        try log.remove(below: segment)
+    }
+
+    /// Labels of a group's series: group, then id + 1 and sized labels each.
+    private func writeSeries(_ group: HeadGroup, _ writer: inout CheckpointWriter) throws {
+        let live = group.lock.withLock {
+            group.extents.flatMap { extent in
+                extent.compactMap { id -> (UInt32, UInt32)? in
+                    let record = head.states[Int(id)].labels
+                    return record == 0 ? nil : (id, record)
+                }
+            }
+        }
+        var frame = [CheckpointFrame.series]
+        frame.appendVarint(UInt64(group.id))
+        let start = frame
+        for (id, record) in live {
+            frame.appendVarint(UInt64(id) + 1)
+            frame.appendSized(head.index.labels(record: record).bytes)
+            if frame.count >= CheckpointWriter.frameSize {
+                try writer.write(frame)
+                frame = start
+            }
+        }
+        if frame.count > start.count { try writer.write(frame) }
+    }
+
+    /// Metadata, exemplars and deletions, as the log writes them.
+    private func sideRecords() -> [UInt8] {
+        var frame = [CheckpointFrame.records]
+        for (metric, metadata) in metadataTable.withLock({ $0 }) { frame += LogRecord.metadata(metric, metadata) }
+        for entry in exemplarRing.exemplars(from: .min, to: .max, { _ in true }) {
+            frame += LogRecord.exemplar(entry.id, entry.exemplar)
+        }
+        for deletion in deletions.withLock({ $0 }) {
+            frame += LogRecord.deletion(deletion.ids, deletion.from, deletion.to)
+        }
+        return frame
+    }
+}
+
+extension Head {
+    /// Reads the checkpoint; returns the segment of the log to go on with, 0 if there is no checkpoint.
+    func restore(
+        _ path: String, _ fileSystem: any FileSystem, records: (inout ByteReader) throws -> Void
+    ) throws -> UInt64 {
+        guard try fileSystem.exists(path) else { return 0 }
+        let reader = try CheckpointReader(path, fileSystem)
+        var segment: UInt64 = 0
+        try reader.forEach { kind, reader in
+            switch kind {
+            case CheckpointFrame.header:
+                segment = try reader.varint()
+                idEnd = UInt32(try reader.count(Self.maxSeries))
+                let duration = try reader.zigzag()
+                guard duration == blockDuration else {
+                    throw StorageError.damaged("\(path): blocks of \(duration) ms, configured are \(blockDuration) ms")
+                }
+                raiseNewest(try reader.zigzag())
+            case CheckpointFrame.series:
+                let group = UInt32(try reader.count(Int(UInt32.max)))
+                while !reader.isAtEnd {
+                    let id = UInt32(try reader.count(Self.maxSeries - 1)) &- 1
+                    try restoreSeries(id, group, Labels(packed: Array(try reader.sizedRun())))
+                }
+            case CheckpointFrame.group: try restoreGroup(&reader)
+            case CheckpointFrame.states: try restoreStates(&reader)
+            case CheckpointFrame.records: try records(&reader)
+            case CheckpointFrame.end:
+                for _ in 0..<(try reader.count(Int(UInt16.max))) {
+                    let number = UInt16(truncatingIfNeeded: try reader.count(Int(UInt16.max)))
+                    let windowEnd = try reader.zigzag()
+                    spill.restore(windowEnd: windowEnd, number: number, size: try reader.count(Int(UInt32.max)))
+                }
+            default: break
+            }
+        }
+        return segment
+    }
+}

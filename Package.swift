@@ -57,7 +57,7 @@ let package = Package(
             ["CCurl", "Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),
         room("Rules", ["Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
         room("Notify", ["CPlatform", "CCurl", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config", "HTTP"]),
-        room("Remote", ["Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config", "HTTP"]),
+        room("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "HTTP"]),
         room(
             "API",
             [
@@ -93,7 +93,7 @@ let package = Package(
         tests("Scrape", ["Platform", "Telemetry", "Model", "Exposition", "Config", "HTTP", "Discovery"]),
         tests("Rules", ["Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
         tests("Notify", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
-        tests("Remote", ["Platform", "Telemetry", "Model", "Encoding", "HTTP"]),
+        tests("Remote", ["Platform", "Telemetry", "Model", "HTTP"]),
         tests(
             "API",
             [

@@ -47,6 +47,9 @@ public final class Thread: Sendable {
         start.body()
     }
 
+    /// Lets the thread's memory go when it ends; nobody may join it then.
+    public func detach() { pthread_detach(handle) }
+
     /// Waits until the thread has ended; call at most once.
     public func join() { pthread_join(handle, nil) }
 }

@@ -1,6 +1,11 @@
+import Glibc
+
+/// The binary: a daemon, and the commands around it.
 @main
 struct Martlet {
     static func main() {
-        print("martlet")
+        // A peer that goes away must be an error of the write, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        exit(Command.run(Array(CommandLine.arguments.dropFirst())))
     }
 }

@@ -1,0 +1,65 @@
+import HTTP
+
+/// All routes of the API and of management.
+package enum APIRoutes {
+    /// Adds the routes to a router under construction.
+    package static func add(to routes: inout Router.Builder, _ context: APIContext) {
+        let queries = QueryHandlers(context: context)
+        let metadata = MetadataHandlers(context: context)
+        let targets = TargetHandlers(context: context)
+        let rules = RuleHandlers(context: context)
+        let status = StatusHandlers(context: context)
+        let management = ManagementHandlers(context: context)
+
+        func add(
+            _ methods: [String], _ path: String, _ handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
+        ) {
+            let wrapped = Envelope.handler { request in
+                guard context.unready() == nil || path.hasPrefix("/status/walreplay") else {
+                    var response = HTTPResponse.text("Service Unavailable", status: 503)
+                    response.headers.append(("X-Prometheus-Stopping", context.isStopping() ? "true" : "false"))
+                    return response
+                }
+                return try handler(request)
+            }
+            routes.add(methods, "/api/v1" + path, wrapped)
+            routes.add(["OPTIONS"], "/api/v1" + path) { _ in HTTPResponse(status: 204) }
+        }
+        let both = ["GET", "POST"]
+        let change = ["POST", "PUT"]
+        add(both, "/query") { try queries.instant($0) }
+        add(both, "/query_range") { try queries.range($0) }
+        add(both, "/query_exemplars") { try queries.exemplars($0) }
+        add(both, "/format_query") { try queries.format($0) }
+        add(both, "/parse_query") { try queries.tree($0) }
+        add(both, "/series") { try metadata.series($0) }
+        add(both, "/labels") { try metadata.labelNames($0) }
+        add(["GET"], "/label/:name/values") { try metadata.labelValues($0) }
+        add(["GET"], "/metadata") { try metadata.metadata($0) }
+        add(["GET"], "/targets") { try targets.targets($0) }
+        add(["GET"], "/targets/metadata") { try metadata.targetMetadata($0) }
+        add(["GET"], "/scrape_pools") { targets.pools($0) }
+        add(["GET"], "/alertmanagers") { targets.alertmanagers($0) }
+        add(["GET"], "/rules") { try rules.rules($0) }
+        add(["GET"], "/alerts") { rules.alerts($0) }
+        add(["GET"], "/status/config") { status.configuration($0) }
+        add(["GET"], "/status/flags") { status.flags($0) }
+        add(["GET"], "/status/buildinfo") { status.build($0) }
+        add(["GET"], "/status/runtimeinfo") { status.runtime($0) }
+        add(["GET"], "/status/tsdb") { try status.store($0) }
+        add(["GET"], "/status/walreplay") { status.replay($0) }
+        add(change, "/admin/tsdb/snapshot") { try status.snapshot($0) }
+        add(change, "/admin/tsdb/delete_series") { try status.deleteSeries($0) }
+        add(change, "/admin/tsdb/clean_tombstones") { try status.cleanTombstones($0) }
+
+        routes.add(["GET"], "/federate") { Federation(context: context).handle($0) }
+        routes.add(["GET"], "/metrics") { OwnMetrics(registry: context.metrics).handle($0) }
+        routes.add(["GET"], "/-/healthy") { management.healthy($0) }
+        routes.add(["GET"], "/-/ready") { management.ready($0) }
+        routes.add(change, "/-/reload") { management.reload($0) }
+        routes.add(change, "/-/quit") { management.quit($0) }
+        routes.add(["GET"], "/-/reload") { management.wrongMethod($0) }
+        routes.add(["GET"], "/-/quit") { management.wrongMethod($0) }
+        routes.add(["GET"], "/version") { management.version($0) }
+    }
+}

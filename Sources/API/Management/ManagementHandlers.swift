@@ -1,0 +1,38 @@
+import HTTP
+import JSON
+
+/// `/-/healthy`, `/-/ready`, `/-/reload`, `/-/quit`, `/version`.
+struct ManagementHandlers: Sendable {
+    let context: APIContext
+
+    func healthy(_ request: HTTPRequest) -> HTTPResponse { .text("Prometheus Server is Healthy.\n") }
+
+    func ready(_ request: HTTPRequest) -> HTTPResponse {
+        guard let reason = context.unready() else { return .text("Prometheus Server is Ready.\n") }
+        var response = HTTPResponse.text("Service Unavailable: \(reason)\n", status: 503)
+        response.headers.append(("X-Prometheus-Stopping", context.isStopping() ? "true" : "false"))
+        return response
+    }
+
+    func reload(_ request: HTTPRequest) -> HTTPResponse {
+        guard context.enablesLifecycle else { return .text("Lifecycle API is not enabled.", status: 403) }
+        if let reason = context.reload() { return .text("failed to reload config: \(reason)\n", status: 500) }
+        return HTTPResponse()
+    }
+
+    func quit(_ request: HTTPRequest) -> HTTPResponse {
+        guard context.enablesLifecycle else { return .text("Lifecycle API is not enabled.", status: 403) }
+        context.quit()
+        return .text("Requesting termination... Goodbye!")
+    }
+
+    func wrongMethod(_ request: HTTPRequest) -> HTTPResponse {
+        .text("Only POST or PUT requests allowed", status: 405)
+    }
+
+    func version(_ request: HTTPRequest) -> HTTPResponse {
+        var writer = JSONWriter()
+        writer.value(StatusHandlers(context: context).buildFacts)
+        return .json(writer.bytes)
+    }
+}

@@ -1,0 +1,167 @@
+import HTTP
+import JSON
+import Model
+import Scrape
+
+/// `series`, `labels`, `label/NAME/values`, `metadata`.
+struct MetadataHandlers: Sendable {
+    let context: APIContext
+
+    func series(_ request: HTTPRequest) throws -> HTTPResponse {
+        let selectors = try Parameters.selectors(request)
+        guard !selectors.isEmpty else { throw APIError.badData("no match[] parameter provided") }
+        let (start, end) = try Parameters.range(request)
+        if end < start { throw APIError.parameter("end", "end timestamp must not be before start time") }
+        let limit = try Parameters.limit(request)
+        var found: [Labels] = []
+        for matchers in selectors {
+            let set = try context.source.select(
+                SelectRequest(
+                    matchers: matchers, minTime: start, maxTime: end, labelsOnly: true, limit: limit > 0 ? limit + 1 : 0
+                ))
+            for index in 0..<set.count { found.append(set.labels(index)) }
+        }
+        if selectors.count > 1 {
+            found.sort()
+            var unique: [Labels] = []
+            for labels in found where unique.last != labels { unique.append(labels) }
+            found = unique
+        }
+        return bounded(found, limit) { labels, writer in ResultWriter.labels(labels, &writer) }
+    }
+
+    private func bounded<T>(
+        _ all: [T], _ limit: Int, _ write: (T, inout JSONWriter) -> Void
+    ) -> HTTPResponse {
+        let isTruncated = limit > 0 && all.count > limit
+        return Envelope.success(
+            warnings: isTruncated ? ["results truncated due to limit"] : [], capacity: all.count * 64 + 64
+        ) { writer in
+            writer.array { writer in
+                for element in isTruncated ? all.prefix(limit) : all[...] { write(element, &writer) }
+            }
+        }
+    }
+
+    /// Names or values over several selectors, merged and sorted.
+    private func merged(_ selectors: [[Matcher]], _ ask: ([Matcher]) throws -> [String]) throws -> [String] {
+        guard selectors.count > 1 else { return try ask(selectors.first ?? []) }
+        var all: Set<String> = []
+        for matchers in selectors { all.formUnion(try ask(matchers)) }
+        return all.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    func labelNames(_ request: HTTPRequest) throws -> HTTPResponse {
+        let (start, end) = try Parameters.range(request)
+        let limit = try Parameters.limit(request)
+        let names = try merged(try Parameters.selectors(request)) {
+            try context.source.labelNames(SelectRequest(matchers: $0, minTime: start, maxTime: end, labelsOnly: true))
+        }
+        return bounded(names, limit) { name, writer in writer.string(name) }
+    }
+
+    func labelValues(_ request: HTTPRequest) throws -> HTTPResponse {
+        var name = request.pathParameters["name"] ?? ""
+        if name.hasPrefix("U__") { name = Self.unescape(name) }
+        guard !name.isEmpty else { throw APIError.badData("invalid label name: \(GoQuote.quote(name))") }
+        let (start, end) = try Parameters.range(request)
+        let limit = try Parameters.limit(request)
+        let values = try merged(try Parameters.selectors(request)) {
+            try context.source.labelValues(
+                name, SelectRequest(matchers: $0, minTime: start, maxTime: end, labelsOnly: true))
+        }
+        return bounded(values, limit) { value, writer in writer.string(value) }
+    }
+
+    /// Undoes the escaping of names for paths: `U__`, `__` for `_`, `_XX_` for a code point in hex.
+    static func unescape(_ escaped: String) -> String {
+        let bytes = Array(escaped.utf8.dropFirst(3))
+        var out = ""
+        var at = 0
+        while at < bytes.count {
+            guard bytes[at] == UInt8(ascii: "_") else {
+                out.unicodeScalars.append(UnicodeScalar(bytes[at]))
+                at += 1
+                continue
+            }
+            if at + 1 < bytes.count, bytes[at + 1] == UInt8(ascii: "_") {
+                out += "_"
+                at += 2
+                continue
+            }
+            guard let end = bytes[(at + 1)...].firstIndex(of: UInt8(ascii: "_")), end - at <= 7,
+                let code = UInt32(String(decoding: bytes[(at + 1)..<end], as: UTF8.self), radix: 16),
+                let scalar = Unicode.Scalar(code)
+            else { return escaped }
+            out.unicodeScalars.append(scalar)
+            at = end + 1
+        }
+        return out
+    }
+
+    func metadata(_ request: HTTPRequest) throws -> HTTPResponse {
+        func number(_ name: String) throws -> Int {
+            guard let text = request.parameter(name), !text.isEmpty else { return -1 }
+            guard let value = Int(text) else { throw APIError.badData("\(name) must be a number") }
+            return value
+        }
+        let (limit, perMetric) = (try number("limit"), try number("limit_per_metric"))
+        let wanted = request.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
+        var byMetric: [String: [MetricMetadata]] = [:]
+        for entry in context.scrape?.metadata(metric: wanted) ?? [] {
+            if byMetric[entry.metric]?.contains(entry.metadata) != true {
+                byMetric[entry.metric, default: []].append(entry.metadata)
+            }
+        }
+        let names = byMetric.keys.sorted()
+        return Envelope.success { writer in
+            writer.object { writer in
+                for name in limit >= 0 ? names.prefix(limit) : names[...] {
+                    writer.key(name)
+                    writer.array { writer in
+                        let all = byMetric[name] ?? []
+                        for metadata in perMetric > 0 ? all.prefix(perMetric) : all[...] {
+                            writer.object { write(metadata, &$0) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private func write(_ metadata: MetricMetadata, _ writer: inout JSONWriter) {
+        for (key, value) in [("type", metadata.type.rawValue), ("help", metadata.help), ("unit", metadata.unit)] {
+            writer.key(key)
+            writer.string(value)
+        }
+    }
+
+    func targetMetadata(_ request: HTTPRequest) throws -> HTTPResponse {
+        let limit = try Parameters.limit(request)
+        var matchers: [Matcher] = []
+        if let text = request.parameter("match_target"), !text.isEmpty {
+            var one = HTTPRequest(method: "GET", path: "")
+            one.query = [("match[]", text)]
+            matchers = try Parameters.selectors(one).first ?? []
+        }
+        let metric = request.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
+        let entries = (context.scrape?.metadata(metric: metric) ?? []).filter { entry in
+            matchers.allSatisfy { $0.matches(entry.target) }
+        }
+        return Envelope.success { writer in
+            writer.array { writer in
+                for entry in limit > 0 ? entries.prefix(limit) : entries[...] {
+                    writer.object { writer in
+                        writer.key("target")
+                        ResultWriter.labels(entry.target, &writer)
+                        if metric == nil {
+                            writer.key("metric")
+                            writer.string(entry.metric)
+                        }
+                        write(entry.metadata, &writer)
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import HTTP
+import JSON
+import Model
+import Platform
+import PromQL
+
+/// `query`, `query_range` and what else concerns expressions.
+struct QueryHandlers: Sendable {
+    let context: APIContext
+
+    private func limits(_ request: HTTPRequest) throws(APIError) -> QueryLimits {
+        QueryLimits(
+            lookbackDelta: try Parameters.duration(request, "lookback_delta"),
+            timeout: try Parameters.duration(request, "timeout"), isCancelled: { request.isPeerGone() })
+    }
+
+    private func admitted(_ limits: QueryLimits, _ body: () throws -> QueryResult) throws -> QueryResult {
+        let patience = min(limits.timeout ?? .max, context.engine.options.timeout)
+        guard let result = try context.admission.run(waiting: patience, body) else {
+            throw QueryError.timeout("query timed out in query queue")
+        }
+        return result
+    }
+
+    private func answer(_ result: QueryResult, _ request: HTTPRequest) throws(APIError) -> HTTPResponse {
+        let limit = try Parameters.limit(request)
+        var warnings = result.warnings
+        if limit > 0, ResultWriter.count(result.value) > limit {
+            warnings.insert("results truncated due to limit", at: 0)
+        }
+        return Envelope.success(warnings: warnings, infos: result.infos, capacity: 4096) { writer in
+            ResultWriter.write(
+                result, limit: limit, showsStatistics: request.parameter("stats")?.isEmpty == false, to: &writer)
+        }
+    }
+
+    func instant(_ request: HTTPRequest) throws -> HTTPResponse {
+        let time = try Parameters.time(request, "time") ?? context.clock.now()
+        let limits = try limits(request)
+        _ = try Parameters.limit(request)
+        let query = request.parameter("query") ?? ""
+        let result = try admitted(limits) {
+            try context.engine.instant(query, source: context.source, at: time, limits: limits)
+        }
+        return try answer(result, request)
+    }
+
+    func range(_ request: HTTPRequest) throws -> HTTPResponse {
+        func time(_ name: String) throws -> Int64 {
+            guard let time = try Parameters.time(request, name) else {
+                throw APIError.parameter(name, "cannot parse \"\" to a valid timestamp")
+            }
+            return time
+        }
+        let (start, end) = (try time("start"), try time("end"))
+        if end < start { throw APIError.parameter("end", "end timestamp must not be before start time") }
+        guard let step = try Parameters.duration(request, "step") else {
+            throw APIError.parameter("step", "cannot parse \"\" to a valid duration")
+        }
+        guard step > 0 else {
+            throw APIError.parameter(
+                "step", "zero or negative query resolution step widths are not accepted. Try a positive integer")
+        }
+        let (span, overflow) = end.subtractingReportingOverflow(start)
+        if overflow || span / step > 11_000 {
+            throw APIError.badData(
+                "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"
+            )
+        }
+        let limits = try limits(request)
+        _ = try Parameters.limit(request)
+        let query = request.parameter("query") ?? ""
+        let result = try admitted(limits) {
+            try context.engine.range(query, source: context.source, start: start, end: end, step: step, limits: limits)
+        }
+        return try answer(result, request)
+    }
+
+    func format(_ request: HTTPRequest) throws -> HTTPResponse {
+        let expression = try context.engine.parse(request.parameter("query") ?? "")
+        return Envelope.success { $0.string(expression.prettyDescription) }
+    }
+
+    func tree(_ request: HTTPRequest) throws -> HTTPResponse {
+        let expression = try context.engine.parse(request.parameter("query") ?? "")
+        return Envelope.success { $0.raw(ExpressionJSON.encode(expression)) }
+    }
+
+    func exemplars(_ request: HTTPRequest) throws -> HTTPResponse {
+        let expression = try context.engine.parse(request.parameter("query") ?? "")
+        let (start, end) = try Parameters.range(request)
+        var groups: [(labels: Labels, exemplars: [Exemplar])] = []
+        for matchers in expression.selectorMatchers { groups += try context.exemplars(matchers, start, end) }
+        return Envelope.success { writer in
+            writer.array { writer in
+                for group in groups.sorted(by: { $0.labels < $1.labels }) {
+                    writer.object { writer in
+                        writer.key("seriesLabels")
+                        ResultWriter.labels(group.labels, &writer)
+                        writer.key("exemplars")
+                        writer.array { writer in
+                            for exemplar in group.exemplars { write(exemplar, &writer) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private func write(_ exemplar: Exemplar, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("labels")
+            ResultWriter.labels(exemplar.labels, &writer)
+            writer.key("value")
+            writer.string(FloatText.api(exemplar.value))
+            writer.key("timestamp")
+            ResultWriter.time(exemplar.timestamp, &writer)
+        }
+    }
+}
+
+extension Expression {
+    /// The matchers of every selector in the expression.
+    fileprivate var selectorMatchers: [[Matcher]] {
+        switch self {
+        case .number, .string: []
+        case .selector(let e): [e.matchers]
+        case .matrix(let e): [e.selector.matchers]
+        case .subquery(let e): e.expression.selectorMatchers
+        case .unary(let e): e.operand.selectorMatchers
+        case .binary(let e): e.left.selectorMatchers + e.right.selectorMatchers
+        case .aggregation(let e): e.expression.selectorMatchers
+        case .call(let e): e.arguments.flatMap(\.selectorMatchers)
+        case .parentheses(let e): e.expression.selectorMatchers
+        }
+    }
+}

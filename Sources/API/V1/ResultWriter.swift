@@ -1,0 +1,214 @@
+import JSON
+import Model
+import PromQL
+
+/// Writes query results as the API shows them.
+enum ResultWriter {
+    /// Writes `resultType`, `result` and, if asked for, `stats`.
+    static func write(_ result: QueryResult, limit: Int, showsStatistics: Bool, to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("resultType")
+            switch result.value {
+            case .scalar(let value):
+                writer.string("scalar")
+                writer.key("result")
+                point(result.start, value, &writer)
+            case .string(let text):
+                writer.string("string")
+                writer.key("result")
+                writer.array { writer in
+                    time(result.start, &writer)
+                    writer.string(text)
+                }
+            case .vector(let columns):
+                writer.string("vector")
+                writer.key("result")
+                writer.array { writer in
+                    for column in bounded(columns, limit) { vectorElement(column, result.start, &writer) }
+                }
+            case .matrix(let columns):
+                writer.string("matrix")
+                writer.key("result")
+                writer.array { writer in
+                    for column in bounded(columns, limit) { series(column, result, &writer) }
+                }
+            case .ranges(let series):
+                writer.string("matrix")
+                writer.key("result")
+                writer.array { writer in
+                    for one in bounded(series, limit) { ranges(one, &writer) }
+                }
+            }
+            if showsStatistics { statistics(result, &writer) }
+        }
+    }
+
+    /// The number of series of a result.
+    static func count(_ value: QueryValue) -> Int {
+        switch value {
+        case .scalar, .string: 0
+        case .vector(let columns), .matrix(let columns): columns.count
+        case .ranges(let series): series.count
+        }
+    }
+
+    private static func bounded<T>(_ all: [T], _ limit: Int) -> ArraySlice<T> {
+        limit > 0 ? all.prefix(limit) : all[...]
+    }
+
+    /// A time in seconds, with milliseconds if there are any.
+    static func time(_ milliseconds: Int64, _ writer: inout JSONWriter) {
+        var text: [UInt8] = []
+        text.reserveCapacity(20)
+        appendTime(milliseconds, &text)
+        writer.raw(text)
+    }
+
+    @inline(__always)
+    private static func appendTime(_ milliseconds: Int64, _ out: inout [UInt8]) {
+        if milliseconds < 0 { out.append(UInt8(ascii: "-")) }
+        let size = milliseconds.magnitude
+        FloatText.appendInt(Int64(size / 1000), to: &out)
+        let rest = size % 1000
+        guard rest != 0 else { return }
+        out.append(UInt8(ascii: "."))
+        out.append(UInt8(ascii: "0") + UInt8(rest / 100))
+        out.append(UInt8(ascii: "0") + UInt8(rest / 10 % 10))
+        out.append(UInt8(ascii: "0") + UInt8(rest % 10))
+    }
+
+    private static func point(_ milliseconds: Int64, _ value: Double, _ writer: inout JSONWriter) {
+        var text: [UInt8] = []
+        text.reserveCapacity(40)
+        appendPoint(milliseconds, value, &text)
+        writer.raw(text)
+    }
+
+    @inline(__always)
+    private static func appendPoint(_ milliseconds: Int64, _ value: Double, _ out: inout [UInt8]) {
+        out.append(UInt8(ascii: "["))
+        appendTime(milliseconds, &out)
+        out.append(UInt8(ascii: ","))
+        out.append(UInt8(ascii: "\""))
+        FloatText.appendAPI(value, to: &out)
+        out.append(UInt8(ascii: "\""))
+        out.append(UInt8(ascii: "]"))
+    }
+
+    /// A label set as an object.
+    static func labels(_ labels: Labels, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            labels.forEachBytes { name, value in
+                writer.key(utf8: name)
+                writer.string(utf8: value)
+            }
+        }
+    }
+
+    private static func vectorElement(_ column: Column, _ milliseconds: Int64, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("metric")
+            labels(column.labels, &writer)
+            if let box = column.histograms.first ?? nil, Column.isHistogram(column.values[0]) {
+                writer.key("histogram")
+                histogramPoint(milliseconds, box.histogram, &writer)
+            } else {
+                writer.key("value")
+                point(milliseconds, column.values[0], &writer)
+            }
+        }
+    }
+
+    private static func series(_ column: Column, _ result: QueryResult, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("metric")
+            labels(column.labels, &writer)
+            if column.values.contains(where: Column.isFloat) {
+                writer.key("values")
+                // Points are written straight into the bytes: the bulk of every large answer.
+                var out: [UInt8] = []
+                out.reserveCapacity(column.values.count * 28)
+                out.append(UInt8(ascii: "["))
+                var isFirst = true
+                var milliseconds = result.start
+                for value in column.values {
+                    if Column.isFloat(value) {
+                        if !isFirst { out.append(UInt8(ascii: ",")) }
+                        isFirst = false
+                        appendPoint(milliseconds, value, &out)
+                    }
+                    milliseconds &+= result.step
+                }
+                out.append(UInt8(ascii: "]"))
+                writer.raw(out)
+            }
+            guard !column.histograms.isEmpty, column.values.contains(where: Column.isHistogram) else { return }
+            writer.key("histograms")
+            writer.array { writer in
+                for (index, box) in column.histograms.enumerated() {
+                    guard let box, Column.isHistogram(column.values[index]) else { continue }
+                    histogramPoint(result.start &+ Int64(index) &* result.step, box.histogram, &writer)
+                }
+            }
+        }
+    }
+
+    private static func ranges(_ series: RangeSeries, _ writer: inout JSONWriter) {
+        let histograms = Set(series.histograms.map(\.index))
+        writer.object { writer in
+            writer.key("metric")
+            labels(series.labels, &writer)
+            if histograms.count < series.values.count {
+                writer.key("values")
+                writer.array { writer in
+                    for i in series.values.indices where !histograms.contains(i) {
+                        point(series.timestamps[i], series.values[i], &writer)
+                    }
+                }
+            }
+            guard !histograms.isEmpty else { return }
+            writer.key("histograms")
+            writer.array { writer in
+                for entry in series.histograms {
+                    histogramPoint(series.timestamps[entry.index], entry.histogram, &writer)
+                }
+            }
+        }
+    }
+
+    private static func histogramPoint(_ milliseconds: Int64, _ histogram: FloatHistogram, _ writer: inout JSONWriter) {
+        writer.array { writer in
+            time(milliseconds, &writer)
+            HistogramWriter.write(histogram, &writer)
+        }
+    }
+
+    private static func statistics(_ result: QueryResult, _ writer: inout JSONWriter) {
+        let s = result.statistics
+        writer.key("stats")
+        writer.object { writer in
+            writer.key("timings")
+            writer.object { writer in
+                let times = [
+                    ("evalTotalTime", s.preparationTime + s.evaluationTime), ("resultSortTime", 0),
+                    ("queryPreparationTime", s.preparationTime), ("innerEvalTime", s.evaluationTime),
+                    ("execQueueTime", 0), ("execTotalTime", s.preparationTime + s.evaluationTime),
+                ]
+                for (name, seconds) in times {
+                    writer.key(name)
+                    writer.number(seconds)
+                }
+            }
+            writer.key("samples")
+            writer.object { writer in
+                for (name, count) in [
+                    ("totalQueryableSamples", s.totalSamples), ("samplesRead", s.totalSamples),
+                    ("peakSamples", s.peakSamples),
+                ] {
+                    writer.key(name)
+                    writer.integer(count)
+                }
+            }
+        }
+    }
+}

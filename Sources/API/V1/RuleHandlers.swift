@@ -1,0 +1,142 @@
+import HTTP
+import JSON
+import Model
+import Rules
+
+/// `rules` and `alerts`.
+struct RuleHandlers: Sendable {
+    let context: APIContext
+
+    func rules(_ request: HTTPRequest) throws -> HTTPResponse {
+        let type = request.parameter("type") ?? ""
+        guard ["", "alert", "record"].contains(type) else {
+            throw APIError.parameter("type", "not supported value \(GoQuote.quote(type))")
+        }
+        let names = Set(request.parameters("rule_name[]"))
+        let groups = Set(request.parameters("rule_group[]"))
+        let files = Set(request.parameters("file[]"))
+        let selectors = try Parameters.selectors(request)
+        let hidesAlerts = ["1", "t", "true", "T", "TRUE", "True"].contains(request.parameter("exclude_alerts") ?? "")
+        let kept = (context.rules?.status() ?? []).compactMap { group -> RuleGroupStatus? in
+            guard groups.isEmpty || groups.contains(group.name), files.isEmpty || files.contains(group.file) else {
+                return nil
+            }
+            var group = group
+            group.rules = group.rules.filter { rule in
+                (type.isEmpty || (type == "alert") == (rule.kind == .alerting))
+                    && (names.isEmpty || names.contains(rule.name))
+                    && (selectors.isEmpty || selectors.contains { $0.allSatisfy { $0.matches(rule.labels) } })
+            }
+            let isFiltered = !type.isEmpty || !names.isEmpty || !selectors.isEmpty
+            return group.rules.isEmpty && isFiltered ? nil : group
+        }
+        return Envelope.success(capacity: 8192) { writer in
+            writer.object { writer in
+                writer.key("groups")
+                writer.array { writer in
+                    for group in kept { write(group, hidesAlerts, &writer) }
+                }
+            }
+        }
+    }
+
+    private static func time(_ milliseconds: Int64) -> String {
+        milliseconds == 0 ? "0001-01-01T00:00:00Z" : TimeText.rfc3339(milliseconds)
+    }
+
+    private func write(_ group: RuleGroupStatus, _ hidesAlerts: Bool, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("name")
+            writer.string(group.name)
+            writer.key("file")
+            writer.string(group.file)
+            writer.key("rules")
+            writer.array { writer in
+                for rule in group.rules { write(rule, hidesAlerts, &writer) }
+            }
+            writer.key("interval")
+            writer.number(Double(group.interval) / 1000)
+            writer.key("limit")
+            writer.integer(group.limit)
+            writer.key("evaluationTime")
+            writer.number(Double(group.evaluationTime) / 1e9)
+            writer.key("lastEvaluation")
+            writer.string(Self.time(group.lastEvaluation))
+        }
+    }
+
+    private func write(_ rule: RuleStatus, _ hidesAlerts: Bool, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            if rule.kind == .alerting {
+                writer.key("state")
+                writer.string(rule.state?.name ?? "unknown")
+            }
+            writer.key("name")
+            writer.string(rule.name)
+            writer.key("query")
+            writer.string(rule.query)
+            if rule.kind == .alerting {
+                writer.key("duration")
+                writer.number(Double(rule.holdDuration) / 1000)
+                writer.key("keepFiringFor")
+                writer.number(Double(rule.keepFiringFor) / 1000)
+            }
+            if rule.kind == .alerting || !rule.labels.isEmpty {
+                writer.key("labels")
+                ResultWriter.labels(rule.labels, &writer)
+            }
+            if rule.kind == .alerting {
+                writer.key("annotations")
+                ResultWriter.labels(rule.annotations, &writer)
+                writer.key("alerts")
+                writer.array { writer in
+                    guard !hidesAlerts else { return }
+                    for alert in rule.alerts { write(alert, &writer) }
+                }
+            }
+            writer.key("health")
+            writer.string("\(rule.health.state)")
+            if let error = rule.health.lastError {
+                writer.key("lastError")
+                writer.string(error)
+            }
+            writer.key("evaluationTime")
+            writer.number(Double(rule.health.duration) / 1e9)
+            writer.key("lastEvaluation")
+            writer.string(Self.time(rule.health.lastEvaluation))
+            writer.key("type")
+            writer.string(rule.kind == .alerting ? "alerting" : "recording")
+        }
+    }
+
+    private func write(_ alert: ActiveAlert, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("labels")
+            ResultWriter.labels(alert.labels, &writer)
+            writer.key("annotations")
+            ResultWriter.labels(alert.annotations, &writer)
+            writer.key("state")
+            writer.string(alert.state.name)
+            writer.key("activeAt")
+            writer.string(Self.time(alert.activeAt))
+            if alert.keepFiringSince != 0 {
+                writer.key("keepFiringSince")
+                writer.string(Self.time(alert.keepFiringSince))
+            }
+            writer.key("value")
+            writer.string(FloatText.exponent(alert.value))
+        }
+    }
+
+    func alerts(_ request: HTTPRequest) -> HTTPResponse {
+        let alerts = (context.rules?.status() ?? []).flatMap(\.rules).flatMap(\.alerts)
+        return Envelope.success { writer in
+            writer.object { writer in
+                writer.key("alerts")
+                writer.array { writer in
+                    for alert in alerts { write(alert, &writer) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import Glibc
+import HTTP
+import JSON
+import Model
+import Platform
+
+/// `status/…` and the admin calls.
+struct StatusHandlers: Sendable {
+    let context: APIContext
+
+    private func object(_ members: [(String, JSONValue)]) -> HTTPResponse {
+        Envelope.success { $0.value(.object(members.map { (key: $0.0, value: $0.1) })) }
+    }
+
+    func configuration(_ request: HTTPRequest) -> HTTPResponse { object([("yaml", .string(context.configuration()))]) }
+
+    func flags(_ request: HTTPRequest) -> HTTPResponse { object(context.flags.map { ($0.name, .string($0.value)) }) }
+
+    func build(_ request: HTTPRequest) -> HTTPResponse {
+        Envelope.success { $0.value(buildFacts) }
+    }
+
+    var buildFacts: JSONValue {
+        .object([
+            ("version", .string(context.build.version)), ("revision", .string(context.build.revision)),
+            ("branch", .string("main")), ("buildUser", .string("")), ("buildDate", .string("")),
+            ("goVersion", .string("swift 6.3")),
+        ])
+    }
+
+    func runtime(_ request: HTTPRequest) -> HTTPResponse {
+        var name = [CChar](repeating: 0, count: 256)
+        gethostname(&name, name.count - 1)
+        let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let folder = getcwd(nil, 0).map { pointer in
+            defer { free(pointer) }
+            return String(cString: pointer)
+        }
+        let reload = context.lastReload()
+        return object([
+            ("startTime", .string(TimeText.rfc3339(context.startTime))), ("CWD", .string(folder ?? "")),
+            ("hostname", .string(host)), ("serverTime", .string(TimeText.rfc3339(context.clock.now()))),
+            ("reloadConfigSuccess", .bool(reload.succeeded)),
+            ("lastConfigTime", .string(TimeText.rfc3339(reload.time))),
+            ("corruptionCount", .number(Double(context.figures(0).damagedRecords))), ("goroutineCount", .number(0)),
+            ("GOMAXPROCS", .number(Double(sysconf(Int32(_SC_NPROCESSORS_ONLN))))), ("GOMEMLIMIT", .number(0)),
+            ("GOGC", .string("")), ("GODEBUG", .string("")), ("storageRetention", .string(context.retention)),
+        ])
+    }
+
+    func store(_ request: HTTPRequest) throws -> HTTPResponse {
+        let asked = try Parameters.limit(request)
+        if asked > 10_000 { throw APIError.parameter("limit", "limit must not exceed 10000") }
+        let figures = context.figures(asked > 0 ? asked : 10)
+        func list(_ entries: StoreFigures.List) -> JSONValue {
+            .array(entries.map { .object([("name", .string($0.name)), ("value", .number(Double($0.value)))]) })
+        }
+        return Envelope.success { writer in
+            writer.object { writer in
+                writer.key("headStats")
+                writer.object { writer in
+                    let numbers: [(String, Int64)] = [
+                        ("numSeries", Int64(figures.series)), ("numLabelPairs", Int64(figures.labelPairs)),
+                        ("chunkCount", Int64(figures.chunks)), ("minTime", figures.minTime ?? .max),
+                        ("maxTime", figures.maxTime ?? .min),
+                    ]
+                    for (name, number) in numbers {
+                        writer.key(name)
+                        writer.integer(number)
+                    }
+                }
+                for (name, entries) in [
+                    ("seriesCountByMetricName", figures.seriesByMetric),
+                    ("labelValueCountByLabelName", figures.valuesByLabel),
+                    ("memoryInBytesByLabelName", figures.bytesByLabel),
+                    ("seriesCountByLabelValuePair", figures.seriesByPair),
+                ] {
+                    writer.key(name)
+                    writer.value(list(entries))
+                }
+            }
+        }
+    }
+
+    func replay(_ request: HTTPRequest) -> HTTPResponse {
+        object([("min", .number(0)), ("max", .number(0)), ("current", .number(0))])
+    }
+
+    // MARK: Admin
+
+    private func requireAdmin() throws(APIError) {
+        guard context.enablesAdmin else { throw .unavailable("admin APIs disabled") }
+    }
+
+    func snapshot(_ request: HTTPRequest) throws -> HTTPResponse {
+        try requireAdmin()
+        return object([("name", .string(try context.snapshot()))])
+    }
+
+    func deleteSeries(_ request: HTTPRequest) throws -> HTTPResponse {
+        try requireAdmin()
+        let selectors = try Parameters.selectors(request)
+        guard !selectors.isEmpty else { throw APIError.badData("no match[] parameter provided") }
+        let (start, end) = try Parameters.range(request)
+        for matchers in selectors { try context.deleteSeries(matchers, start, end) }
+        return HTTPResponse(status: 204)
+    }
+
+    func cleanTombstones(_ request: HTTPRequest) throws -> HTTPResponse {
+        try requireAdmin()
+        try context.cleanTombstones()
+        return HTTPResponse(status: 204)
+    }
+}

@@ -1,0 +1,102 @@
+import HTTP
+import JSON
+import Model
+import Notify
+import Scrape
+
+/// `targets`, `scrape_pools`, `alertmanagers`.
+struct TargetHandlers: Sendable {
+    let context: APIContext
+
+    func targets(_ request: HTTPRequest) throws -> HTTPResponse {
+        let state = (request.parameter("state") ?? "").lowercased()
+        let pool = request.parameter("scrapePool") ?? ""
+        let (showsActive, showsDropped) = (state != "dropped", state != "active")
+        let active = showsActive ? (context.scrape?.targets() ?? []).filter { pool.isEmpty || $0.pool == pool } : []
+        let dropped = context.scrape?.droppedTargets()
+        return Envelope.success(capacity: 4096) { writer in
+            writer.object { writer in
+                writer.key("activeTargets")
+                writer.array { writer in
+                    for target in active { write(target, &writer) }
+                }
+                writer.key("droppedTargets")
+                writer.array { writer in
+                    guard showsDropped else { return }
+                    for target in dropped?.targets ?? [] where pool.isEmpty || target.pool == pool {
+                        writer.object { writer in
+                            writer.key("discoveredLabels")
+                            ResultWriter.labels(target.discoveredLabels, &writer)
+                            writer.key("scrapePool")
+                            writer.string(target.pool)
+                        }
+                    }
+                }
+                writer.key("droppedTargetCounts")
+                guard showsDropped else { return writer.null() }
+                writer.object { writer in
+                    for (name, count) in (dropped?.counts ?? [:]).sorted(by: { $0.key < $1.key })
+                    where pool.isEmpty || name == pool {
+                        writer.key(name)
+                        writer.integer(count)
+                    }
+                }
+            }
+        }
+    }
+
+    private func write(_ target: TargetStatus, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("discoveredLabels")
+            ResultWriter.labels(target.discoveredLabels, &writer)
+            writer.key("labels")
+            ResultWriter.labels(target.labels, &writer)
+            let texts = [
+                ("scrapePool", target.pool), ("scrapeUrl", target.url), ("globalUrl", target.url),
+                ("lastError", target.lastError),
+                ("lastScrape", target.lastScrape == 0 ? "0001-01-01T00:00:00Z" : TimeText.rfc3339(target.lastScrape)),
+            ]
+            for (key, text) in texts {
+                writer.key(key)
+                writer.string(text)
+            }
+            writer.key("lastScrapeDuration")
+            writer.number(target.lastScrapeDuration)
+            writer.key("health")
+            writer.string("\(target.health)")
+            writer.key("scrapeInterval")
+            writer.string(DurationText.format(target.interval))
+            writer.key("scrapeTimeout")
+            writer.string(DurationText.format(target.timeout))
+        }
+    }
+
+    func pools(_ request: HTTPRequest) -> HTTPResponse {
+        Envelope.success { writer in
+            writer.object { writer in
+                writer.key("scrapePools")
+                writer.array { writer in
+                    for pool in context.scrape?.pools() ?? [] { writer.string(pool) }
+                }
+            }
+        }
+    }
+
+    func alertmanagers(_ request: HTTPRequest) -> HTTPResponse {
+        Envelope.success { writer in
+            writer.object { writer in
+                writer.key("activeAlertmanagers")
+                writer.array { writer in
+                    for url in context.alertmanagers?.activeURLs() ?? [] {
+                        writer.object { writer in
+                            writer.key("url")
+                            writer.string(url)
+                        }
+                    }
+                }
+                writer.key("droppedAlertmanagers")
+                writer.array { _ in }
+            }
+        }
+    }
+}

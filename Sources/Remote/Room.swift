@@ -1,1 +1,0 @@
-// Room under construction: the first real file replaces this one.

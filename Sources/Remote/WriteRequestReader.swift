@@ -1,0 +1,124 @@
+import Model
+
+/// Reads `prometheus.WriteRequest` in place.
+///
+/// The labels of a series are recognised by a hash of their bytes, so that a steady sender costs neither strings nor
+/// look-ups of label sets.
+struct WriteRequestReader {
+    let bytes: UnsafeBufferPointer<UInt8>
+
+    /// What the reader meets, in order.
+    protocol Receiver {
+        /// A series begins; false skips its samples.
+        mutating func series(labelBytes: Range<Int>, isContiguous: Bool, labels: [Range<Int>]) throws -> Bool
+        mutating func sample(_ value: Double, at time: Int64)
+        mutating func histogram(_ histogram: FloatHistogram, at time: Int64)
+        mutating func exemplar(_ exemplar: Exemplar)
+        mutating func metadata(metric: String, _ metadata: MetricMetadata)
+    }
+
+    func text(_ range: Range<Int>) -> String {
+        String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+    }
+
+    func read(into receiver: inout some Receiver) throws {
+        var cursor = ProtobufCursor(bytes, 0..<bytes.count)
+        while let (number, content) = try cursor.next() {
+            guard case .bytes(let range) = content else { continue }
+            if number == 1 { try series(range, &receiver) }
+            if number == 3 { try metadata(range, &receiver) }
+        }
+    }
+
+    private func series(_ range: Range<Int>, _ receiver: inout some Receiver) throws {
+        var labels: [Range<Int>] = []
+        var first = range.lowerBound
+        var last = range.lowerBound
+        var isContiguous = true
+        var cursor = ProtobufCursor(bytes, range)
+        var at = cursor.offset
+        // Labels come first in what senders write; others are found all the same.
+        while let (number, content) = try cursor.next() {
+            if number == 1, case .bytes(let label) = content {
+                if labels.isEmpty { first = at } else if last != at { isContiguous = false }
+                labels.append(label)
+                last = cursor.offset
+            }
+            at = cursor.offset
+        }
+        guard try receiver.series(labelBytes: first..<last, isContiguous: isContiguous, labels: labels) else { return }
+        cursor = ProtobufCursor(bytes, range)
+        while let (number, content) = try cursor.next() {
+            guard case .bytes(let part) = content else { continue }
+            switch number {
+            case 2: try sample(part, &receiver)
+            case 3: try exemplar(part, &receiver)
+            case 4:
+                let (histogram, time) = try RemoteHistogram.read(bytes, part)
+                receiver.histogram(histogram, at: time)
+            default: continue
+            }
+        }
+    }
+
+    private func sample(_ range: Range<Int>, _ receiver: inout some Receiver) throws {
+        var (value, time) = (0.0, Int64(0))
+        var cursor = ProtobufCursor(bytes, range)
+        while let (number, content) = try cursor.next() {
+            switch (number, content) {
+            case (1, .fixed64(let bits)): value = Double(bitPattern: bits)
+            case (2, .varint(let raw)): time = Int64(bitPattern: raw)
+            default: continue
+            }
+        }
+        receiver.sample(value, at: time)
+    }
+
+    /// Name and value of a label.
+    func label(_ range: Range<Int>) throws -> (name: Range<Int>, value: Range<Int>) {
+        var (name, value) = (range.lowerBound..<range.lowerBound, range.lowerBound..<range.lowerBound)
+        var cursor = ProtobufCursor(bytes, range)
+        while let (number, content) = try cursor.next() {
+            switch (number, content) {
+            case (1, .bytes(let found)): name = found
+            case (2, .bytes(let found)): value = found
+            default: continue
+            }
+        }
+        return (name, value)
+    }
+
+    private func exemplar(_ range: Range<Int>, _ receiver: inout some Receiver) throws {
+        var labels: [(String, String)] = []
+        var (value, time) = (0.0, Int64(0))
+        var cursor = ProtobufCursor(bytes, range)
+        while let (number, content) = try cursor.next() {
+            switch (number, content) {
+            case (1, .bytes(let part)):
+                let (name, value) = try label(part)
+                labels.append((text(name), text(value)))
+            case (2, .fixed64(let bits)): value = Double(bitPattern: bits)
+            case (3, .varint(let raw)): time = Int64(bitPattern: raw)
+            default: continue
+            }
+        }
+        receiver.exemplar(Exemplar(labels: Labels(labels), value: value, timestamp: time))
+    }
+
+    private func metadata(_ range: Range<Int>, _ receiver: inout some Receiver) throws {
+        let types: [MetricType] = [.unknown, .counter, .gauge, .histogram, .gaugeHistogram, .summary, .info, .stateSet]
+        var metric = ""
+        var metadata = MetricMetadata()
+        var cursor = ProtobufCursor(bytes, range)
+        while let (number, content) = try cursor.next() {
+            switch (number, content) {
+            case (1, .varint(let type)): metadata.type = type < UInt64(types.count) ? types[Int(type)] : .unknown
+            case (2, .bytes(let part)): metric = text(part)
+            case (4, .bytes(let part)): metadata.help = text(part)
+            case (5, .bytes(let part)): metadata.unit = text(part)
+            default: continue
+            }
+        }
+        if !metric.isEmpty { receiver.metadata(metric: metric, metadata) }
+    }
+}

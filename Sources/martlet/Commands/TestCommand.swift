@@ -1,0 +1,36 @@
+import Config
+import Glibc
+import Model
+import PromQL
+import Rules
+
+/// `martlet test rules|promql FILE…`.
+enum TestCommand {
+    private static let flags = FlagSet(flags: [
+        Flag("run", .text, "", "Only test groups whose name matches this regular expression.", repeats: true),
+        Flag("enable-feature", .text, "", "Features of the language to accept.", repeats: true),
+    ])
+
+    static func run(_ words: [String]) throws -> Int32 {
+        let parsed = try flags.parse(Array(words.dropFirst()))
+        if parsed.wantsHelp {
+            print("usage: martlet test rules|promql [FLAGS] FILE…\n\n" + flags.help)
+            return 0
+        }
+        guard !parsed.positional.isEmpty else { throw CommandLineError(description: "expected at least one file") }
+        switch words.first {
+        case "rules": return try rules(parsed)
+        case "promql": return promql(parsed.positional)
+        default: throw CommandLineError(description: "test what? rules or promql")
+        }
+    }
+
+    private static func rules(_ parsed: ParsedFlags) throws -> Int32 {
+        var options = EngineOptions()
+        options.parser = Daemon.parserOptions(parsed)
+        let patterns = try parsed.all("run").map { try SearchRegex($0) }
+        let succeeded = RuleTestRunner(.standard(options: options)).run(
+            files: parsed.positional, run: patterns, output: { print($0) }, failure: { Command.complain($0) })
+        return succeeded ? 0 : 1
+    }
+}

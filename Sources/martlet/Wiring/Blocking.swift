@@ -1,0 +1,21 @@
+import Dispatch
+import Synchronization
+
+/// Runs asynchronous work from a thread that may wait, the main thread of a command for instance.
+func blocking<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) throws -> R {
+    let done = DispatchSemaphore(value: 0)
+    let box = Box<R>()
+    Task {
+        let result: Result<R, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
+        box.value.withLock { $0 = result }
+        done.signal()
+    }
+    done.wait()
+    guard let result = box.value.withLock({ $0 }) else { throw CommandLineError(description: "no result") }
+    return try result.get()
+}
+
+private final class Box<R: Sendable>: Sendable {
+    let value = Mutex<Result<R, any Error>?>(nil)
+}

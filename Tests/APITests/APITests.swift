@@ -1,0 +1,149 @@
+import API
+import HTTP
+import JSON
+import Model
+import Platform
+import PromQL
+import Rules
+import Telemetry
+import Testing
+
+@Suite("HTTP API")
+struct APITests {
+    private let store = ArrayStore()
+    private let router: Router
+
+    init() throws {
+        let group = store.openGroup("test")
+        for series in 0..<3 {
+            let labels = Labels([("__name__", "m"), ("i", "\(series)"), ("q", "a\"b\n")])
+            let ref = store.resolve(labels, in: group)
+            var batch = SampleBatch()
+            for step in 0..<10 { batch.append(ref, Double(series * 100 + step), at: Int64(step) * 15_000) }
+            _ = try store.commit(batch, in: group, durability: .written)
+        }
+        var context = APIContext(
+            engine: QueryEngine(options: EngineOptions()), source: store, store: store, metrics: MetricRegistry(),
+            clock: SystemClock(), build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2)
+        context.flags = [("a.flag", "x")]
+        var routes = Router.Builder()
+        APIRoutes.add(to: &routes, context)
+        router = Router(routes)
+    }
+
+    private func get(
+        _ path: String, _ query: [(String, String)] = [], method: String = "GET"
+    ) -> (status: Int, text: String) {
+        let response = router.handle(
+            HTTPRequest(method: method, path: path, query: query.map { (name: $0.0, value: $0.1) }))
+        return (response.status, String(decoding: response.body, as: UTF8.self))
+    }
+
+    @Test("an instant query")
+    func instant() {
+        let answer = get("/api/v1/query", [("query", "m{i=\"1\"}"), ("time", "60.5")])
+        #expect(answer.status == 200)
+        #expect(
+            answer.text.contains(
+                #""resultType":"vector","result":[{"metric":{"__name__":"m","i":"1","q":"a\"b\n"},"value":[60.500,"104"]}]"#
+            ))
+    }
+
+    @Test("a range query")
+    func range() {
+        let answer = get("/api/v1/query_range", [("query", "sum(m)"), ("start", "0"), ("end", "30"), ("step", "15")])
+        #expect(
+            answer.text.contains(
+                #""resultType":"matrix","result":[{"metric":{},"values":[[0,"300"],[15,"303"],[30,"306"]]}]"#))
+    }
+
+    @Test("scalars, strings and range vectors")
+    func otherTypes() {
+        #expect(get("/api/v1/query", [("query", "1.5"), ("time", "1")]).text.contains(#""scalar","result":[1,"1.5"]"#))
+        #expect(get("/api/v1/query", [("query", "\"x\""), ("time", "1")]).text.contains(#""string","result":[1,"x"]"#))
+        let ranges = get("/api/v1/query", [("query", "m{i=\"0\"}[20s]"), ("time", "30")]).text
+        #expect(ranges.contains(#""values":[[15,"1"],[30,"2"]]"#))
+    }
+
+    struct Mistake: Sendable {
+        var path: String
+        var query: [(String, String)]
+        var status: Int
+        var type: String
+        var text: String
+    }
+
+    static let mistakes = [
+        Mistake(
+            path: "/api/v1/query", query: [("query", "1+")], status: 400, type: "bad_data",
+            text: "1:3: parse error: unexpected end of input"),
+        Mistake(
+            path: "/api/v1/query", query: [("query", "m"), ("time", "x")], status: 400, type: "bad_data",
+            text: "to a valid timestamp"),
+        Mistake(
+            path: "/api/v1/query_range", query: [("query", "m"), ("start", "1"), ("end", "0"), ("step", "1")],
+            status: 400, type: "bad_data", text: "end timestamp must not be before start time"),
+        Mistake(
+            path: "/api/v1/query_range", query: [("query", "m"), ("start", "0"), ("end", "1"), ("step", "0")],
+            status: 400, type: "bad_data", text: "zero or negative query resolution"),
+        Mistake(
+            path: "/api/v1/query_range", query: [("query", "m"), ("start", "0"), ("end", "99999"), ("step", "1")],
+            status: 400, type: "bad_data", text: "exceeded maximum resolution"),
+        Mistake(
+            path: "/api/v1/query", query: [("query", "m + on() m")], status: 422, type: "execution",
+            text: "found duplicate series for the match group"),
+        Mistake(
+            path: "/api/v1/series", query: [], status: 400, type: "bad_data", text: "no match[] parameter provided"),
+        Mistake(
+            path: "/api/v1/series", query: [("match[]", "{a=\"\"}")], status: 400, type: "bad_data",
+            text: "match[] must contain at least one non-empty matcher"),
+        Mistake(
+            path: "/api/v1/admin/tsdb/snapshot", query: [], status: 500, type: "unavailable",
+            text: "admin APIs disabled"),
+    ]
+
+    @Test("mistakes have Prometheus's status, type and words", arguments: mistakes)
+    func mistakes(_ mistake: Mistake) {
+        var query = mistake.query
+        if mistake.path == "/api/v1/query", !query.contains(where: { $0.0 == "time" }) { query.append(("time", "60")) }
+        let answer = get(mistake.path, query, method: mistake.path.contains("admin") ? "POST" : "GET")
+        #expect(answer.status == mistake.status)
+        #expect(answer.text.contains("\"errorType\":\"\(mistake.type)\""))
+        #expect(answer.text.contains(mistake.text), "\(answer.text)")
+    }
+
+    @Test("labels, values and series")
+    func metadata() {
+        #expect(get("/api/v1/labels").text == #"{"status":"success","data":["__name__","i","q"]}"#)
+        #expect(get("/api/v1/label/i/values").text == #"{"status":"success","data":["0","1","2"]}"#)
+        let series = get("/api/v1/series", [("match[]", "m{i!=\"0\"}"), ("limit", "1")]).text
+        #expect(series.contains(#"[{"__name__":"m","i":"1""#) && series.contains("results truncated due to limit"))
+    }
+
+    static let plain = [
+        "/api/v1/targets", "/api/v1/rules", "/api/v1/alerts", "/api/v1/status/flags", "/api/v1/status/buildinfo",
+        "/api/v1/status/runtimeinfo", "/api/v1/status/tsdb", "/api/v1/status/config", "/api/v1/metadata",
+        "/api/v1/scrape_pools", "/api/v1/alertmanagers", "/api/v1/status/walreplay",
+    ]
+
+    @Test("routes without parameters answer with JSON", arguments: plain)
+    func shapes(_ path: String) throws {
+        let answer = get(path)
+        #expect(answer.status == 200)
+        #expect(try JSONValue.parse(answer.text)["status"]?.string == "success")
+    }
+
+    @Test("federation without selectors is empty, with a broken one a mistake")
+    func federation() {
+        #expect(get("/federate").text == "")
+        #expect(get("/federate", [("match[]", "{")]).status == 400)
+    }
+
+    @Test("formatting and the syntax tree")
+    func syntax() throws {
+        let formatted = get("/api/v1/format_query", [("query", "sum ( m )by(a)")]).text
+        #expect(formatted == #"{"status":"success","data":"sum by (a) (m)"}"#)
+        let tree = try JSONValue.parse(get("/api/v1/parse_query", [("query", "m")]).text)
+        #expect(tree["data"]?["type"]?.string == "vectorSelector")
+    }
+}

@@ -1,1 +1,0 @@
-// Tests under construction: the first real file replaces this one.

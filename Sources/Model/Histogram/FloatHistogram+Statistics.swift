@@ -84,6 +84,9 @@ extension FloatHistogram {
             if isZero {
                 if negativeBuckets.isEmpty, !positiveBuckets.isEmpty { bucket.lower = 0 }
                 if positiveBuckets.isEmpty, !negativeBuckets.isEmpty { bucket.upper = 0 }
+            } else if usesCustomBuckets, bucket.lower == -.infinity, bucket.upper > 0 {
+                // As for classic histograms: what has a positive bound is taken to begin at zero.
+                bucket.lower = 0
             }
             func rankOf(_ limit: Double) -> Double {
                 if usesCustomBuckets, bucket.lower == -.infinity { return rank + bucket.count }

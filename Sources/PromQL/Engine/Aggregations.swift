@@ -46,17 +46,20 @@ extension Evaluator {
     private func fold(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
         var grouping = Grouping(e.grouping, isWithout: e.isWithout)
         var folds: [GroupFold] = []
+        var drops: [Bool] = []
         var sums = HistogramGroups(isAverage: e.op == .avg, range: e.expression.range, annotations: annotations)
-        try stream(e.expression, grid) { labels, values, histograms in
-            let group = grouping.index(of: labels)
+        try stream(e.expression, grid) { metric, values, histograms in
+            let group = grouping.index(of: metric.labels)
             if group == folds.count {
                 try guardian.hold(grid.count)
+                drops.append(false)
                 folds.append(GroupFold(e.op, steps: grid.count))
             }
+            if metric.dropsName { drops[group] = true }
             folds[group].add(values)
             if !histograms.isEmpty {
                 if e.op == .sum || e.op == .avg {
-                    sums.add(histograms, values, metric: labels.metricName, to: group)
+                    sums.add(histograms, values, metric: metric.labels.metricName, to: group)
                 } else if e.op == .count || e.op == .group {
                     folds[group].addHistograms(values)
                 } else if values.contains(where: Column.isHistogram) {
@@ -66,7 +69,10 @@ extension Evaluator {
         }
         guardian.release(folds.count * grid.count)
         var columns = zip(grouping.groups, folds).map { Column(labels: $0, values: $1.result()) }
-        for group in columns.indices { sums.finish(group, &columns[group]) }
+        for group in columns.indices {
+            columns[group].dropsName = drops[group]
+            sums.finish(group, &columns[group])
+        }
         return columns.filter { !$0.isEmpty }
     }
 
@@ -100,7 +106,8 @@ extension Evaluator {
                 }
                 if !scratch.isEmpty { out[i] = LinearQuantile.of(q[i], &scratch) }
             }
-            result.append(Column(labels: labels, values: out))
+            result.append(
+                Column(labels: labels, values: out, dropsName: indices.contains { input[$0].dropsName }))
         }
         return result.filter { !$0.isEmpty }
     }
@@ -125,7 +132,7 @@ extension Evaluator {
         var out = input.map {
             Column(
                 labels: $0.labels, values: [Double](repeating: Column.absent, count: grid.count),
-                histograms: $0.histograms)
+                histograms: $0.histograms, dropsName: $0.dropsName)
         }
         var order: [Int] = []
         for indices in members {
@@ -142,7 +149,10 @@ extension Evaluator {
 
     private func checkChoice(_ e: Aggregation, _ k: [Double]) throws {
         for value in k {
-            if value.isNaN { throw QueryError.execution("Parameter value is NaN") }
+            if value.isNaN {
+                throw QueryError.execution(
+                    e.op == .limitRatio ? "Ratio value is NaN" : "Parameter value is NaN")
+            }
             if e.op == .limitRatio {
                 if abs(value) > 1 {
                     annotations.warn(
@@ -188,9 +198,11 @@ extension Evaluator {
         guard let parameter = e.parameter else { return [] }
         let label = try string(parameter)
         guard !label.isEmpty else { throw QueryError.execution("invalid label name \(GoQuote.quote(label))") }
-        var grouping = Grouping(e.grouping, isWithout: e.isWithout)
+        // The new label always counts for `by`.
+        var grouping = Grouping(e.isWithout ? e.grouping : e.grouping + [label], isWithout: e.isWithout)
         var counts: [[Double]] = []
-        try stream(e.expression, grid) { labels, values, histograms in
+        var drops: [Bool] = []
+        try stream(e.expression, grid) { metric, values, histograms in
             var last: (value: UInt64, group: Int)?
             for i in 0..<grid.count where Column.isPresent(values[i]) {
                 let histogram = Column.isHistogram(values[i]) && !histograms.isEmpty ? histograms[i]?.histogram : nil
@@ -198,7 +210,7 @@ extension Evaluator {
                 if let known = last, known.value == values[i].bitPattern, histogram == nil {
                     group = known.group
                 } else {
-                    var builder = LabelsBuilder(labels)
+                    var builder = LabelsBuilder(metric.labels)
                     builder.set(label, histogram?.description ?? FloatText.fixed(values[i]))
                     group = grouping.index(of: builder.labels())
                     last = (values[i].bitPattern, group)
@@ -206,12 +218,16 @@ extension Evaluator {
                 if group == counts.count {
                     try guardian.hold(grid.count)
                     counts.append([Double](repeating: Column.absent, count: grid.count))
+                    drops.append(false)
                 }
+                if metric.dropsName { drops[group] = true }
                 counts[group][i] = Column.isPresent(counts[group][i]) ? counts[group][i] + 1 : 1
             }
         }
         guardian.release(counts.count * grid.count)
-        return zip(grouping.groups, counts).map { Column(labels: $0, values: $1) }
+        return grouping.groups.indices.map {
+            Column(labels: grouping.groups[$0], values: counts[$0], dropsName: drops[$0])
+        }
     }
 }
 

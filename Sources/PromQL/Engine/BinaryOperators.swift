@@ -7,9 +7,10 @@ extension Evaluator {
         let vectorIsLeft = e.left.type == .vector
         let scalars = try scalar(vectorIsLeft ? e.right : e.left, grid)
         let isFilter = e.op.isComparison && !e.returnsBool
+        let keepsName = isFilter || e.op == .trimUpper || e.op == .trimLower
         var out = [Double](repeating: 0, count: grid.count)
         let histogramOperator = HistogramOperator(op: e.op, range: e.range, annotations: annotations)
-        try stream(vectorIsLeft ? e.left : e.right, grid) { labels, values, histograms in
+        try stream(vectorIsLeft ? e.left : e.right, grid) { metric, values, histograms in
             var results: [HistogramBox?] = []
             for i in 0..<grid.count {
                 let value = values[i]
@@ -34,7 +35,7 @@ extension Evaluator {
                     histogramOperator.remarkFloats()
                 }
             }
-            try out.withUnsafeBufferPointer { try sink(isFilter ? labels : labels.withoutName, $0, results) }
+            try out.withUnsafeBufferPointer { try sink(keepsName ? metric : nameless(metric), $0, results) }
         }
     }
 
@@ -46,7 +47,9 @@ extension Evaluator {
         defer { guardian.release((left.count + right.count) * grid.count) }
         let signature = Signature(matching)
         if e.op.isSetOperator { return combine(e.op, left, right, signature, grid) }
-        let join = VectorJoin(e: e, matching: matching, signature: signature, grid: grid, annotations: annotations)
+        let join = VectorJoin(
+            e: e, matching: matching, signature: signature, grid: grid, annotations: annotations,
+            delaysNameRemoval: options.delayedNameRemoval)
         return try mergeEqualLabels(try join.run(left, right))
     }
 
@@ -107,6 +110,7 @@ private struct VectorJoin {
     let signature: Signature
     let grid: StepGrid
     let annotations: Annotations
+    let delaysNameRemoval: Bool
 
     /// Pairs the sides and computes. "Many" is the left side unless `group_right` says otherwise.
     func run(_ left: [Column], _ right: [Column]) throws -> [Column] {
@@ -141,7 +145,8 @@ private struct VectorJoin {
                 }
                 used[usedKey(key, labels)] = seen
                 matchedOnes[key] = matched
-                append(labels, out, &result, histograms: histograms)
+                append(
+                    labels, out, &result, histograms: histograms, dropsName: column.dropsName)
             }
             if let fillOne {
                 let labels = resultLabels(column.labels, key)
@@ -156,7 +161,7 @@ private struct VectorJoin {
                     out[i] = compute(column, filler, i, isSwapped, &histograms)
                 }
                 used[usedKey(key, labels)] = seen
-                append(labels, out, &result, histograms: histograms)
+                append(labels, out, &result, histograms: histograms, dropsName: column.dropsName)
             }
         }
         if let fillMany { fill(one, fillMany, matchedOnes, isSwapped, &result) }
@@ -176,12 +181,17 @@ private struct VectorJoin {
             for i in 0..<grid.count where Column.isPresent(column.values[i]) && !(matched[key]?[i] ?? false) {
                 out[i] = compute(filler, column, i, isSwapped, &histograms)
             }
-            append(labels, out, &result, histograms: histograms)
+            append(labels, out, &result, histograms: histograms, dropsName: column.dropsName)
         }
     }
 
-    private func append(_ labels: Labels, _ values: [Double], _ result: inout [Column], histograms: [HistogramBox?]) {
-        let column = Column(labels: labels, values: values, histograms: histograms)
+    private func append(
+        _ labels: Labels, _ values: [Double], _ result: inout [Column], histograms: [HistogramBox?],
+        dropsName: Bool
+    ) {
+        let column = Column(
+            labels: labels, values: values, histograms: histograms,
+            dropsName: dropsName || (delaysNameRemoval && !keepsName))
         if !column.isEmpty { result.append(column) }
     }
 
@@ -254,9 +264,13 @@ private struct VectorJoin {
         }
     }
 
+    private var keepsName: Bool {
+        (e.op.isComparison && !e.returnsBool) || e.op == .trimUpper || e.op == .trimLower
+    }
+
     private func resultLabels(_ many: Labels, _ one: Labels) -> Labels {
         var labels = many
-        if !e.op.isComparison || e.returnsBool { labels = labels.withoutName }
+        if !keepsName, !delaysNameRemoval { labels = labels.withoutName }
         if matching.cardinality == .oneToOne {
             labels = matching.isOn ? labels.keeping(matching.labels) : labels.removing(matching.labels)
         }

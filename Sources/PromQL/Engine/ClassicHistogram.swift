@@ -52,6 +52,7 @@ struct ClassicBuckets {
                 let start = i > 0 ? buckets[i - 1].bound : bucket.bound > 0 ? 0 : -.infinity
                 if start >= limit { return rank }
                 if bucket.bound > limit {
+                    if start == -.infinity { return bucket.count }
                     return rank + (bucket.count - rank) * (limit - start) / (bucket.bound - start)
                 }
                 rank = bucket.count

@@ -64,14 +64,14 @@ extension Evaluator {
         if let part = ElementFunction.datePart(name) {
             guard let argument = call.arguments.first else {
                 let values = (0..<grid.count).map { part(Double(grid.time($0)) / 1000) }
-                return try values.withUnsafeBufferPointer { try sink(.empty, $0, []) }
+                return try values.withUnsafeBufferPointer { try sink(Metric(.empty), $0, []) }
             }
             return try mapped(argument, grid, sink) { value, _ in part(value) }
         }
         switch name {
         case "vector":
             let values = try scalar(call.arguments[0], grid)
-            try values.withUnsafeBufferPointer { try sink(.empty, $0, []) }
+            try values.withUnsafeBufferPointer { try sink(Metric(.empty), $0, []) }
         case "round":
             let nearest = call.arguments.count > 1 ? try scalar(call.arguments[1], grid) : nil
             try mapped(call.arguments[0], grid, sink) { value, step in
@@ -106,11 +106,11 @@ extension Evaluator {
         while case .parentheses(let e) = plain { plain = e.expression }
         guard case .selector(let selector) = plain else {
             var out = [Double](repeating: 0, count: grid.count)
-            return try stream(argument, grid) { labels, values, _ in
+            return try stream(argument, grid) { metric, values, _ in
                 for i in 0..<grid.count {
                     out[i] = Column.isPresent(values[i]) ? Double(grid.time(i)) / 1000 : Column.absent
                 }
-                try out.withUnsafeBufferPointer { try sink(labels.withoutName, $0, []) }
+                try out.withUnsafeBufferPointer { try sink(nameless(metric), $0, []) }
             }
         }
         let lookback = options.lookbackDelta
@@ -132,13 +132,13 @@ extension Evaluator {
                     && !Staleness.isMarker(samples.values[position]) && !stale.contains(position)
                 out[i] = isThere ? Double(samples.timestamps[position]) / 1000 : Column.absent
             }
-            try out.withUnsafeBufferPointer { try sink(series.labels(index).withoutName, $0, []) }
+            try out.withUnsafeBufferPointer { try sink(nameless(Metric(series.labels(index))), $0, []) }
         }
     }
 
     private func histogramNumber(_ call: Call, _ grid: StepGrid, _ sink: Sink) throws {
         var out = [Double](repeating: 0, count: grid.count)
-        try stream(call.arguments[0], grid) { labels, values, histograms in
+        try stream(call.arguments[0], grid) { metric, values, histograms in
             for i in 0..<grid.count {
                 guard Column.isHistogram(values[i]), !histograms.isEmpty, let histogram = histograms[i]?.histogram
                 else {
@@ -153,7 +153,7 @@ extension Evaluator {
                 default: out[i] = histogram.sum / histogram.count
                 }
             }
-            try out.withUnsafeBufferPointer { try sink(labels.withoutName, $0, []) }
+            try out.withUnsafeBufferPointer { try sink(nameless(metric), $0, []) }
         }
     }
 }

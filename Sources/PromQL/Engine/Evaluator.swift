@@ -130,8 +130,9 @@ final class Evaluator {
         default: break
         }
         var columns: [Column] = []
-        try stream(expression, grid) { labels, values, histograms in
-            let column = Column(labels: labels, values: Array(values), histograms: histograms)
+        try stream(expression, grid) { metric, values, histograms in
+            let column = Column(
+                labels: metric.labels, values: Array(values), histograms: histograms, dropsName: metric.dropsName)
             if !column.isEmpty {
                 try guardian.hold(grid.count)
                 columns.append(column)
@@ -140,8 +141,19 @@ final class Evaluator {
         return dropsName(expression) ? try mergeEqualLabels(columns) : columns
     }
 
+    /// The labels of a series, and whether its name goes when the query is done.
+    struct Metric {
+        var labels: Labels
+        var dropsName: Bool
+
+        init(_ labels: Labels, dropsName: Bool = false) {
+            self.labels = labels
+            self.dropsName = dropsName
+        }
+    }
+
     /// What receives a series: labels, a value per step, histograms (empty or one entry per step).
-    typealias Sink = (Labels, UnsafeBufferPointer<Double>, [HistogramBox?]) throws -> Void
+    typealias Sink = (Metric, UnsafeBufferPointer<Double>, [HistogramBox?]) throws -> Void
 
     /// Gives each series to `sink`, in order; the values are only there during the call.
     func stream(_ expression: Expression, _ grid: StepGrid, _ sink: Sink) throws {
@@ -158,7 +170,9 @@ final class Evaluator {
         case .call(let e) where ElementFunction.exists(e.function.name): try elementFunction(e, grid, sink)
         default:
             for column in try vector(expression, grid) {
-                try column.values.withUnsafeBufferPointer { try sink(column.labels, $0, column.histograms) }
+                try column.values.withUnsafeBufferPointer {
+                    try sink(Metric(column.labels, dropsName: column.dropsName), $0, column.histograms)
+                }
             }
         }
     }
@@ -180,7 +194,7 @@ final class Evaluator {
         histogram: ((inout FloatHistogram) -> Void)? = nil, _ change: (Double, Int) -> Double
     ) throws {
         var out = [Double](repeating: 0, count: grid.count)
-        try stream(expression, grid) { labels, values, histograms in
+        try stream(expression, grid) { metric, values, histograms in
             var changed: [HistogramBox?] = []
             if !histograms.isEmpty, let histogram {
                 changed = histograms.map {
@@ -197,8 +211,13 @@ final class Evaluator {
                     Column.isFloat(value)
                     ? change(value, i) : Column.isHistogram(value) && !changed.isEmpty ? value : Column.absent
             }
-            try out.withUnsafeBufferPointer { try sink(labels.withoutName, $0, changed) }
+            try out.withUnsafeBufferPointer { try sink(nameless(metric), $0, changed) }
         }
+    }
+
+    /// A series whose name goes: at once, or with delayed name removal when the query is done.
+    func nameless(_ metric: Metric) -> Metric {
+        options.delayedNameRemoval ? Metric(metric.labels, dropsName: true) : Metric(metric.labels.withoutName)
     }
 
     /// Joins series of equal labels whose samples never coincide; an error if any two do.

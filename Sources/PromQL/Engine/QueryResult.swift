@@ -18,10 +18,11 @@ package struct Column: Sendable {
     /// With delayed name removal: the name will go when the query is done.
     package var dropsName = false
 
-    package init(labels: Labels, values: [Double], histograms: [HistogramBox?] = []) {
+    package init(labels: Labels, values: [Double], histograms: [HistogramBox?] = [], dropsName: Bool = false) {
         self.labels = labels
         self.values = values
         self.histograms = histograms
+        self.dropsName = dropsName
     }
 
     /// Marks a step without a sample: the staleness marker, which no result can hold.

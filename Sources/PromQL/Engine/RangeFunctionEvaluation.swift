@@ -26,7 +26,8 @@ extension Evaluator {
         var out = [Double](repeating: Column.absent, count: grid.count)
         let name = Self.metricName(range)
         var resets: [Int32] = []
-        try rangeInput(range, grid) { labels, samples, extended in
+        try rangeInput(range, grid) { series, samples, extended in
+            let labels = series.labels
             var histograms: [HistogramBox?] = []
             let metric = name.isEmpty ? labels.metricName : name
             if !samples.histograms.isEmpty {
@@ -46,8 +47,8 @@ extension Evaluator {
                 self.guardian.count(counted)
             }
             guard out.contains(where: Column.isPresent) else { return }
-            let result = function.keepsName ? labels : labels.withoutName
-            if checksDuplicates, !seen.insert(result).inserted {
+            let result = function.keepsName ? series : self.nameless(series)
+            if checksDuplicates, !seen.insert(result.labels).inserted {
                 throw QueryError.execution("vector cannot contain metrics with the same labelset")
             }
             if out.contains(where: Column.isFloat) { self.remarkCounter(function, metric, call.arguments[0].range) }

@@ -42,7 +42,7 @@ extension Evaluator {
             let histograms =
                 samples.histograms.isEmpty
                 ? [] : pick(samples, into: &out, selector.at, selector.offset, grid, lookback)
-            try out.withUnsafeBufferPointer { try sink(series.labels(index), $0, histograms) }
+            try out.withUnsafeBufferPointer { try sink(Metric(series.labels(index)), $0, histograms) }
         }
     }
 
@@ -102,14 +102,15 @@ extension Evaluator {
                     out[i] = y1 + (y2 - y1) * Double(time - t1) / Double(t2 - t1)
                 }
             }
-            try out.withUnsafeBufferPointer { try sink(series.labels(index), $0, []) }
+            try out.withUnsafeBufferPointer { try sink(Metric(series.labels(index)), $0, []) }
         }
     }
 
     /// A range vector as the result of an instant query, sorted by labels.
     func rangeSeries(_ expression: Expression) throws -> [RangeSeries] {
         var result: [RangeSeries] = []
-        try rangeInput(expression, queryGrid) { labels, samples, _ in
+        try rangeInput(expression, queryGrid) { metric, samples, _ in
+            let labels = metric.dropsName ? metric.labels.withoutName : metric.labels
             let time = self.windowEnd(expression, self.queryGrid, 0)
             let window = self.windowLength(expression)
             var series = RangeSeries(labels: labels, timestamps: [], values: [], histograms: [])
@@ -157,7 +158,7 @@ extension Evaluator {
     /// - Parameter body: Labels, samples, and whether `extended` windows need samples outside.
     func rangeInput(
         _ expression: Expression, _ grid: StepGrid,
-        _ body: (Labels, inout SampleColumns, RangeExtension?) throws -> Void
+        _ body: (Metric, inout SampleColumns, RangeExtension?) throws -> Void
     ) throws {
         switch expression {
         case .parentheses(let e): try rangeInput(e.expression, grid, body)
@@ -176,7 +177,7 @@ extension Evaluator {
                 RangeWindows.removeStale(&samples)
                 guard samples.count > 0 else { continue }
                 try guardian.probe(samples.count)
-                try body(series.labels(index), &samples, selector.rangeExtension)
+                try body(Metric(series.labels(index)), &samples, selector.rangeExtension)
             }
         case .subquery(let e): try subqueryInput(e, grid, body)
         default: throw QueryError.execution("not a range vector: \(expression.type.rawValue)")
@@ -184,7 +185,7 @@ extension Evaluator {
     }
 
     private func subqueryInput(
-        _ e: Subquery, _ grid: StepGrid, _ body: (Labels, inout SampleColumns, RangeExtension?) throws -> Void
+        _ e: Subquery, _ grid: StepGrid, _ body: (Metric, inout SampleColumns, RangeExtension?) throws -> Void
     ) throws {
         let step = e.step > 0 ? e.step : options.defaultSubqueryStep
         let (first, last) = bounds(e.at, e.offset, grid)
@@ -214,7 +215,7 @@ extension Evaluator {
                     samples.append(inner.time(i), histogram)
                 }
             }
-            if samples.count > 0 { try body(column.labels, &samples, nil) }
+            if samples.count > 0 { try body(Metric(column.labels, dropsName: column.dropsName), &samples, nil) }
         }
     }
 }

@@ -66,9 +66,15 @@ extension Evaluator {
         }
     }
 
-    private func relabelled(_ columns: [Column], _ change: (Labels) throws -> Labels) throws -> [Column] {
+    private func relabelled(_ columns: [Column], setsName: Bool, _ change: (Labels) throws -> Labels?) throws
+        -> [Column]
+    {
         var result = columns
-        for i in result.indices { result[i].labels = try change(result[i].labels) }
+        for i in result.indices {
+            guard let labels = try change(result[i].labels) else { continue }
+            if setsName { result[i].dropsName = false }
+            result[i].labels = labels
+        }
         return try mergeEqualLabels(result)
     }
 
@@ -84,8 +90,9 @@ extension Evaluator {
         guard !destination.isEmpty else {
             throw QueryError.execution("invalid destination label name in label_replace(): \(destination)")
         }
-        return try relabelled(try vector(call.arguments[0], grid)) { labels in
-            guard let value = regex.expand(replacement, matching: labels[sourceLabel] ?? "") else { return labels }
+        return try relabelled(try vector(call.arguments[0], grid), setsName: destination == Labels.nameLabel) {
+            labels in
+            guard let value = regex.expand(replacement, matching: labels[sourceLabel] ?? "") else { return nil }
             var builder = LabelsBuilder(labels)
             builder.set(destination, value)
             return builder.labels()
@@ -101,7 +108,8 @@ extension Evaluator {
         guard !destination.isEmpty else {
             throw QueryError.execution("invalid destination label name in label_join(): \(destination)")
         }
-        return try relabelled(try vector(call.arguments[0], grid)) { labels in
+        return try relabelled(try vector(call.arguments[0], grid), setsName: destination == Labels.nameLabel) {
+            labels in
             var builder = LabelsBuilder(labels)
             builder.set(destination, sources.map { labels[$0] ?? "" }.joined(separator: separator))
             return builder.labels()

@@ -132,6 +132,7 @@ extension Evaluator {
             try guardian.check()
             let column = input.columns[at]
             let metric = column.labels.metricName
+            let named = nameless(Metric(column.labels))
             for output in outputs.indices {
                 var out = empty
                 for i in 0..<grid.count where !(clashes[at]?[i] ?? false) {
@@ -140,12 +141,13 @@ extension Evaluator {
                     out[i] = value
                     if let note { annotations.info(HistogramRemark.estimate(note, metric), at: argument.range) }
                 }
-                result.append(Column(labels: outputs[output](column.labels.withoutName), values: out))
+                result.append(Column(labels: outputs[output](named.labels), values: out, dropsName: named.dropsName))
             }
         }
         var buckets = ClassicBuckets()
         for group in input.classic {
             try guardian.check()
+            let named = nameless(Metric(group.labels))
             let clash = group.native.flatMap { clashes[$0] }
             var fix = ClassicBuckets.Fix()
             var fixed: (count: Int, first: Int64, last: Int64) = (0, 0, 0)
@@ -167,7 +169,7 @@ extension Evaluator {
                     if fixed.count == 0 { fixed.first = grid.time(i) }
                     fixed = (fixed.count + 1, fixed.first, grid.time(i))
                 }
-                result.append(Column(labels: outputs[output](group.labels.withoutName), values: out))
+                result.append(Column(labels: outputs[output](named.labels), values: out, dropsName: named.dropsName))
             }
             if fix.isSet { remark(fix, fixed, name: group.labels.metricName, at: argument.range) }
         }

@@ -110,7 +110,7 @@ package final class DiscoveryManager: Sendable {
 
     /// Asks a web server again and again.
     private func ask(_ config: HTTPDiscoveryConfig, for job: String) -> Task<Void, Never> {
-        let discoverer = HTTPDiscoverer(config, metrics: metrics)
+        let discoverer = HTTPDiscoverer(config, job: job, metrics: metrics)
         return Task { [weak self, clock] in
             while !Task.isCancelled {
                 let groups = await discoverer.refresh()

@@ -25,6 +25,8 @@ package final class ScrapeManager: Sendable {
     private struct State {
         var pools: [String: ScrapePool] = [:]
         var isShutDown = false
+        /// How long it took to make targets of groups, by job.
+        var syncLengths: [String: QuantileWindow] = [:]
     }
 
     private let store: any SampleStore
@@ -68,7 +70,7 @@ package final class ScrapeManager: Sendable {
             self?.sync(job, groups)
         }
         self.discovery.withLock { $0 = discovery }
-        registry.addCollector { [weak self] in self?.metadataFamilies() ?? [] }
+        registry.addCollector { [weak self] in self?.ownFamilies() ?? [] }
     }
 
     /// Scrapes by `configuration` from now on.
@@ -83,6 +85,7 @@ package final class ScrapeManager: Sendable {
             let names = Set(jobs.map(\.jobName))
             for name in state.pools.keys where !names.contains(name) {
                 if var pool = state.pools.removeValue(forKey: name) { commands += pool.removeAll(now: now) }
+                state.syncLengths[name] = nil
             }
             for job in jobs {
                 if var pool = state.pools[job.jobName] {
@@ -111,7 +114,9 @@ package final class ScrapeManager: Sendable {
         let commands = state.withLock { state -> [ScrapeLoop.Command] in
             guard !state.isShutDown, var pool = state.pools[job] else { return [] }
             state.pools[job] = nil
+            let started = clock.monotonic()
             let commands = pool.sync(groups, now: now)
+            state.syncLengths[job, default: QuantileWindow()].add(Double(clock.monotonic() &- started) / 1e9)
             state.pools[job] = pool
             return commands
         }
@@ -183,10 +188,12 @@ package final class ScrapeManager: Sendable {
         work.close()
     }
 
-    private func metadataFamilies() -> [MetricFamily] {
+    private func ownFamilies() -> [MetricFamily] {
         var entries: [MetricFamily.Sample] = []
         var bytes: [MetricFamily.Sample] = []
-        let pools = state.withLock { $0.pools.mapValues { Array($0.targets.values) } }
+        let (pools, syncLengths) = state.withLock { state in
+            (state.pools.mapValues { Array($0.targets.values) }, state.syncLengths)
+        }
         for (name, targets) in pools.sorted(by: { $0.key < $1.key }) {
             var (count, size) = (0, 0)
             for target in targets {
@@ -198,7 +205,11 @@ package final class ScrapeManager: Sendable {
             entries.append(.init(labels: [("scrape_job", name)], value: Double(count)))
             bytes.append(.init(labels: [("scrape_job", name)], value: Double(size)))
         }
+        let syncs = syncLengths.sorted { $0.key < $1.key }.flatMap { $0.value.samples(("scrape_job", $0.key)) }
         return [
+            MetricFamily(
+                name: "prometheus_target_sync_length_seconds",
+                help: "Actual interval to sync the scrape pool.", kind: .summary, samples: syncs),
             MetricFamily(
                 name: "prometheus_target_metadata_cache_entries",
                 help: "Total number of metric metadata entries in the cache", kind: .gauge, samples: entries),

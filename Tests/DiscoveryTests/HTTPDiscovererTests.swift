@@ -28,7 +28,7 @@ struct HTTPDiscovererTests {
         defer { stub.stop() }
         let config = try #require(try Self.job(stub.port).httpDiscovery.first)
         let metrics = MetricRegistry()
-        let discoverer = HTTPDiscoverer(config, metrics: metrics)
+        let discoverer = HTTPDiscoverer(config, job: "a", metrics: metrics)
         let good = await discoverer.refresh()
         #expect(good.first?.targets == [[Label(name: "__address__", value: "x:1")]])
         #expect(good.first?.labels == [Label(name: "__meta_url", value: "http://127.0.0.1:\(stub.port)/sd")])

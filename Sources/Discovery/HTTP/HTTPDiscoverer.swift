@@ -16,14 +16,18 @@ package final class HTTPDiscoverer: Sendable {
     package let config: HTTPDiscoveryConfig
     private let state = Mutex(State())
     private let failures: Counter
+    private let refreshFailures: Counter
     private let userAgent: String
     private let log = Log("discovery")
 
-    package init(_ config: HTTPDiscoveryConfig, metrics: MetricRegistry, userAgent: String = "martlet") {
+    package init(_ config: HTTPDiscoveryConfig, job: String, metrics: MetricRegistry, userAgent: String = "martlet") {
         self.config = config
         self.userAgent = userAgent
         failures = metrics.counter(
             "prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")
+        refreshFailures = metrics.counter(
+            "prometheus_sd_refresh_failures_total", "Number of refresh failures for the given SD mechanism.",
+            ["mechanism": "http", "config": job])
     }
 
     /// Why the last refresh failed; empty if it did not.
@@ -37,6 +41,7 @@ package final class HTTPDiscoverer: Sendable {
             return groups
         } catch {
             failures.increment()
+            refreshFailures.increment()
             log.error("Unable to refresh target groups", ["url": config.url, "err": "\(error)"])
             return state.withLock { state in
                 state.error = "\(error)"

@@ -181,7 +181,9 @@ final class ScrapeLoop: Sendable {
             transfer.refuse(
                 target, scrapeTime: time, started: clock.monotonic(), ScrapeFailure(.targetLimit, refusal))
         }
-        if transfer.failure != nil || curl_multi_add_handle(multi, transfer.handle) != CURLM_OK {
+        let isRefused = transfer.failure != nil
+        if isRefused || curl_multi_add_handle(multi, transfer.handle) != CURLM_OK {
+            if !isRefused { transfer.complete(CURLE_FAILED_INIT) }
             hand(.page(transfer, completion: completion))
             return
         }

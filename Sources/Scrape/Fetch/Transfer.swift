@@ -26,6 +26,9 @@ final class Transfer: @unchecked Sendable {
     private(set) var failure: ScrapeFailure?
     private var lists: [UnsafeMutablePointer<curl_slist>] = []
 
+    /// No page is larger, whatever the configuration allows: a target must not be able to exhaust memory.
+    static let bodySizeMax: Int64 = 1 << 30
+
     init?() {
         guard let handle = curl_easy_init() else { return nil }
         self.handle = handle
@@ -51,7 +54,8 @@ final class Transfer: @unchecked Sendable {
         contentType = nil
         failure = nil
         body.removeAll(keepingCapacity: true)
-        bodyLimit = target.settings.config.limits.bodySize
+        let limit = target.settings.config.limits.bodySize
+        bodyLimit = limit > 0 ? min(limit, Self.bodySizeMax) : Self.bodySizeMax
         curl_easy_reset(handle)
         free()
         let me = Unmanaged.passUnretained(self).toOpaque()
@@ -81,7 +85,7 @@ final class Transfer: @unchecked Sendable {
 
     /// Called by curl with a piece of the page; false stops the transfer.
     fileprivate func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        if bodyLimit > 0, Int64(body.count) &+ Int64(bytes.count) >= bodyLimit {
+        if Int64(body.count) &+ Int64(bytes.count) >= bodyLimit {
             isOverLimit = true
             return false
         }

@@ -4,21 +4,13 @@ import Telemetry
 
 /// Measures the time between scrapes: `prometheus_target_interval_length_seconds`.
 final class IntervalLengths: Sendable {
-    private struct Window {
-        /// Seconds; a ring of the last measurements.
-        var recent: [Double] = []
-        var next = 0
-        var sum = 0.0
-        var count = 0
-    }
     private struct State {
         /// By interval in ms.
-        var windows: [Int64: Window] = [:]
+        var windows: [Int64: QuantileWindow] = [:]
         /// The start of each target's last scrape, ns of the monotonic clock.
         var last: [UInt64: Int64] = [:]
     }
     private let state = Mutex(State())
-    private static let size = 512
 
     /// Notes that a scrape of `target` began at `start` (ns of the monotonic clock).
     func observe(_ target: Target, start: Int64) {
@@ -27,17 +19,7 @@ final class IntervalLengths: Sendable {
             let before = state.last.updateValue(start, forKey: definition.identity)
             guard let before else { return }
             let seconds = Double(start &- before) / 1e9
-            var window = state.windows[definition.interval] ?? Window()
-            state.windows[definition.interval] = nil
-            if window.recent.count < Self.size {
-                window.recent.append(seconds)
-            } else {
-                window.recent[window.next] = seconds
-                window.next = (window.next + 1) % Self.size
-            }
-            window.sum += seconds
-            window.count += 1
-            state.windows[definition.interval] = window
+            state.windows[definition.interval, default: QuantileWindow()].add(seconds)
         }
     }
 
@@ -48,15 +30,7 @@ final class IntervalLengths: Sendable {
         let windows = state.withLock { $0.windows }
         var samples: [MetricFamily.Sample] = []
         for (interval, window) in windows.sorted(by: { $0.key < $1.key }) {
-            let label = (name: "interval", value: GoDuration.text(interval))
-            let sorted = window.recent.sorted()
-            for quantile in [0.01, 0.05, 0.5, 0.9, 0.99] {
-                let rank = Int((quantile * Double(sorted.count - 1)).rounded())
-                let value = sorted.isEmpty ? .nan : sorted[max(0, min(rank, sorted.count - 1))]
-                samples.append(.init(labels: [label, ("quantile", "\(quantile)")], value: value))
-            }
-            samples.append(.init(suffix: "_sum", labels: [label], value: window.sum))
-            samples.append(.init(suffix: "_count", labels: [label], value: Double(window.count)))
+            samples += window.samples(("interval", GoDuration.text(interval)))
         }
         return MetricFamily(
             name: "prometheus_target_interval_length_seconds", help: "Actual intervals between scrapes.",

@@ -45,6 +45,8 @@ final class ScrapeWorker {
             }
             if let failure {
                 appender.fail(&scratch)
+                log.debug(
+                    "Scrape failed", ["target": target.definition.url, "err": failure.description])
                 metrics.count(failure.kind)
                 if failure.kind != .sampleLimit { counts = AppendCounts() }
                 counts.added = 0

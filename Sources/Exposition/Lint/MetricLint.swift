@@ -1,0 +1,194 @@
+import Model
+
+/// Says where a page departs from the conventions for metrics, in the words of `promtool check metrics`.
+public struct MetricLint {
+    /// One departure.
+    public struct Problem: Sendable, Hashable {
+        public var metric: String
+        public var text: String
+    }
+
+    /// How many series a family has.
+    public struct Cardinality: Sendable, Hashable {
+        public var metric: String
+        public var series: Int
+    }
+
+    private struct Family {
+        var type: MetricType?
+        var hasHelp = false
+        var labelNames: Set<String> = []
+        var series: Set<Labels> = []
+        var hasDuplicates = false
+        var lines = 0
+    }
+
+    private var families: [String: Family] = [:]
+    private var order: [String] = []
+    /// The family of the last TYPE or HELP line.
+    private var current = ""
+
+    private init() {}
+
+    /// Reads a page of Prometheus text.
+    ///
+    /// - Throws: The first mistake of syntax.
+    public static func check(
+        _ page: [UInt8]
+    ) throws(ExpositionError) -> (problems: [Problem], cardinality: [Cardinality]) {
+        let result = page.withUnsafeBufferPointer { page -> Result<MetricLint, ExpositionError> in
+            do throws(ExpositionError) {
+                var lint = MetricLint()
+                try lint.read(page)
+                return .success(lint)
+            } catch {
+                return .failure(error)
+            }
+        }
+        let lint = try result.get()
+        let names = lint.order.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let problems = names.flatMap { name in
+            (lint.families[name].map { departures(name, $0) } ?? []).map { Problem(metric: name, text: $0) }
+        }
+        let sizes = names.map { Cardinality(metric: $0, series: lint.families[$0]?.lines ?? 0) }
+            .sorted { $0.series > $1.series }
+        return (problems, sizes)
+    }
+
+    private mutating func read(_ page: UnsafeBufferPointer<UInt8>) throws(ExpositionError) {
+        var reader = ExpositionReader(page, isOpenMetrics: false)
+        var text = SeriesText()
+        while true {
+            switch try reader.next() {
+            case .end: return
+            case .type:
+                current = reader.metadataNameText
+                let type = reader.metadataType
+                change(current) { $0.type = type == .unknown ? nil : type }
+            case .help:
+                current = reader.metadataNameText
+                change(current) { $0.hasHelp = true }
+            case .unit: continue
+            case .series:
+                try reader.readLabels(&text)
+                let name = text.metricName.map { text.string($0) } ?? ""
+                let pairs = text.pairs.map { (text.string($0.name), text.string($0.value)) }
+                let labels = Labels(pairs + [("__name__", name)])
+                change(family(of: name)) { family in
+                    family.lines += 1
+                    for (label, _) in pairs { family.labelNames.insert(label) }
+                    if !family.series.insert(labels).inserted { family.hasDuplicates = true }
+                }
+            }
+        }
+    }
+
+    private mutating func change(_ name: String, _ body: (inout Family) -> Void) {
+        if families[name] == nil { order.append(name) }
+        body(&families[name, default: Family()])
+    }
+
+    /// The current family if the sample belongs to it, else one of its own.
+    private func family(of name: String) -> String {
+        guard name != current, name.hasPrefix(current), let type = families[current]?.type else { return name }
+        let suffix = name.dropFirst(current.count)
+        let allowed: [Substring] =
+            switch type {
+            case .histogram: ["_bucket", "_count", "_sum"]
+            case .summary: ["_count", "_sum"]
+            default: []
+            }
+        return allowed.contains(suffix) ? current : name
+    }
+
+    // MARK: Conventions
+
+    private static func departures(_ name: String, _ family: Family) -> [String] {
+        var found: [String] = []
+        if !family.hasHelp { found.append("no help text") }
+        found += unitProblems(name)
+        if let type = family.type { found += typeProblems(name, type, family.labelNames) }
+        if name.contains(":") { found.append("metric names should not contain ':'") }
+        if isCamelCase(name) { found.append("metric names should be written in 'snake_case' not 'camelCase'") }
+        if family.labelNames.contains(where: isCamelCase) {
+            found.append("label names should be written in 'snake_case' not 'camelCase'")
+        }
+        let short: Set<Substring> = [
+            "s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d",
+        ]
+        if name.split(separator: "_").contains(where: short.contains) {
+            found.append("metric names should not contain abbreviated units")
+        }
+        if family.hasDuplicates { found.append("metric not unique") }
+        return found
+    }
+
+    private static func typeProblems(_ name: String, _ type: MetricType, _ labels: Set<String>) -> [String] {
+        var found: [String] = []
+        if type == .counter, !name.hasSuffix("_total") {
+            found.append("counter metrics should have \"_total\" suffix")
+        } else if type != .counter, name.hasSuffix("_total") {
+            found.append("non-counter metrics should not have \"_total\" suffix")
+        }
+        if type != .histogram, name.hasSuffix("_bucket") {
+            found.append("non-histogram metrics should not have \"_bucket\" suffix")
+        }
+        if type != .histogram, type != .summary {
+            for suffix in ["_count", "_sum"] where name.hasSuffix(suffix) {
+                found.append("non-histogram and non-summary metrics should not have \"\(suffix)\" suffix")
+            }
+        }
+        if type != .histogram, labels.contains("le") {
+            found.append("non-histogram metrics should not have \"le\" label")
+        }
+        if type != .summary, labels.contains("quantile") {
+            found.append("non-summary metrics should not have \"quantile\" label")
+        }
+        for word in ["counter", "gauge", "summary", "histogram"] where word == type.rawValue {
+            if name.lowercased().contains("_\(word)_") || name.lowercased().hasSuffix("_\(word)") {
+                found.append("metric name should not include type '\(word)'")
+            }
+        }
+        return found
+    }
+
+    private static func isCamelCase(_ name: String) -> Bool {
+        var previous: UInt8 = 0
+        for byte in name.utf8 {
+            if previous >= 0x61, previous <= 0x7A, byte >= 0x41, byte <= 0x5A { return true }
+            previous = byte
+        }
+        return false
+    }
+
+    /// The unit that stands for each unit.
+    private static let bases: [String: String] = {
+        var bases: [String: String] = [
+            "minutes": "seconds", "hours": "seconds", "days": "seconds", "weeks": "seconds", "kelvins": "kelvin",
+            "fahrenheit": "celsius", "rankine": "celsius", "inches": "meters", "yards": "meters", "miles": "meters",
+            "bits": "bytes", "calories": "joules", "pounds": "grams", "ounces": "grams",
+        ]
+        for unit in [
+            "amperes", "bytes", "celsius", "grams", "joules", "kelvin", "meters", "metres", "seconds", "volts",
+        ] {
+            bases[unit] = unit
+        }
+        return bases
+    }()
+
+    private static let prefixes = [
+        "pico", "nano", "micro", "milli", "centi", "deci", "deca", "hecto", "kilo", "kibi", "mega", "mibi", "mebi",
+        "giga", "gibi", "tera", "tebi", "peta", "pebi",
+    ]
+
+    private static func unitProblems(_ name: String) -> [String] {
+        for word in name.lowercased().split(separator: "_").map(String.init) {
+            let rest = prefixes.first { word.hasPrefix($0) && bases[String(word.dropFirst($0.count))] != nil }
+                .map { String(word.dropFirst($0.count)) }
+            guard let base = bases[word] ?? rest.flatMap({ bases[$0] }) else { continue }
+            if base != word { return ["use base unit \"\(base)\" instead of \"\(word)\""] }
+            return []
+        }
+        return []
+    }
+}

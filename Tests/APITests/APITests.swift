@@ -73,7 +73,7 @@ struct APITests {
         var text: String
     }
 
-    static let mistakes = [
+    static let badRequests = [
         Mistake(
             path: "/api/v1/query", query: [("query", "1+")], status: 400, type: "bad_data",
             text: "1:3: parse error: unexpected end of input"),
@@ -102,7 +102,7 @@ struct APITests {
             text: "admin APIs disabled"),
     ]
 
-    @Test("mistakes have Prometheus's status, type and words", arguments: mistakes)
+    @Test("mistakes have Prometheus's status, type and words", arguments: badRequests)
     func mistakes(_ mistake: Mistake) {
         var query = mistake.query
         if mistake.path == "/api/v1/query", !query.contains(where: { $0.0 == "time" }) { query.append(("time", "60")) }

@@ -95,7 +95,7 @@ struct RuleHandlers: Sendable {
                 }
             }
             writer.key("health")
-            writer.string("\(rule.health.state)")
+            writer.string(rule.health.state.rawValue)
             if let error = rule.health.lastError {
                 writer.key("lastError")
                 writer.string(error)

@@ -25,6 +25,7 @@ enum ServeCommand {
         }
         Log.configure(level: level, format: format)
         let log = Log("main")
+        Signals.block()
         let daemon: Daemon
         do {
             daemon = try Daemon(flags: flags)

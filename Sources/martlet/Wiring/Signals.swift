@@ -9,13 +9,22 @@ enum SignalRequest: Sendable {
 
 /// Waits for signals on a thread of its own, so that handling one may do anything.
 enum Signals {
-    /// Blocks the signals for all threads started from now on, and hands each to `handler`.
-    static func listen(_ handler: @escaping @Sendable (SignalRequest) -> Void) {
+    private static var waited: sigset_t {
         var set = sigset_t()
         sigemptyset(&set)
         for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&set, signal) }
+        return set
+    }
+
+    /// Blocks the signals for this thread and all it starts; to be called before there is a second one.
+    static func block() {
+        var set = waited
         pthread_sigmask(SIG_BLOCK, &set, nil)
-        let waited = set
+    }
+
+    /// Hands each signal to `handler`, those included that came since ``block()``.
+    static func listen(_ handler: @escaping @Sendable (SignalRequest) -> Void) {
+        let waited = waited
         _ = Thread.start("signals") {
             var set = waited
             while true {

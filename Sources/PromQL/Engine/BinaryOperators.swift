@@ -112,7 +112,9 @@ private struct VectorJoin {
     let annotations: Annotations
     let delaysNameRemoval: Bool
 
-    /// Pairs the sides and computes. "Many" is the left side unless `group_right` says otherwise.
+    /// Pairs the sides and computes.
+    ///
+    /// "Many" is the left side unless `group_right` says otherwise.
     func run(_ left: [Column], _ right: [Column]) throws -> [Column] {
         let isSwapped = matching.cardinality == .oneToMany
         let (many, one) = isSwapped ? (right, left) : (left, right)

@@ -6,6 +6,8 @@ struct Preparation {
     let grid: StepGrid
     let isInstant: Bool
     let text: [UInt8]
+    /// Inside of a function that asks for nothing but counts and sums of histograms.
+    var detectsResets = false
 
     func prepare(_ expression: Expression) throws(QueryError) -> Expression {
         switch expression {
@@ -16,7 +18,9 @@ struct Preparation {
             if let window = e.windowExpression { e.window = try milliseconds(window, positive: true) }
             return .matrix(e)
         case .subquery(var e):
-            e.expression = try prepare(e.expression)
+            var inner = self
+            inner.detectsResets = false
+            e.expression = try inner.prepare(e.expression)
             if let window = e.windowExpression { e.window = try milliseconds(window, positive: true) }
             if let step = e.stepExpression { e.step = try milliseconds(step, positive: true) }
             if let offset = e.offsetExpression { e.offset = try milliseconds(offset, positive: false) }
@@ -40,8 +44,14 @@ struct Preparation {
             if let value = parameterValue(e.function.name) {
                 return .number(NumberLiteral(value: value, range: e.range))
             }
+            var inner = self
+            switch e.function.name {
+            case "histogram_count", "histogram_sum", "histogram_avg": inner.detectsResets = true
+            case "histogram_quantile", "histogram_quantiles", "histogram_fraction": inner.detectsResets = false
+            default: break
+            }
             var arguments: [Expression] = []
-            for argument in e.arguments { arguments.append(try prepare(argument)) }
+            for argument in e.arguments { arguments.append(try inner.prepare(argument)) }
             e.arguments = arguments
             return .call(e)
         }
@@ -51,6 +61,7 @@ struct Preparation {
         var selector = selector
         if let offset = selector.offsetExpression { selector.offset = try milliseconds(offset, positive: false) }
         selector.at = fixed(selector.at)
+        selector.detectsResets = detectsResets
         return selector
     }
 
@@ -80,7 +91,10 @@ struct Preparation {
         let (line, column) = TextRange.position(of: duration.range.start, in: text)
         let place = "\(line):\(column): "
         guard seconds.isFinite else { throw .execution(place + "duration is NaN or infinite") }
-        let milliseconds = (seconds * 1000).rounded(.towardZero)
+        // A literal is exact, like 1.001 s; the result of operators is cut.
+        var milliseconds = seconds * 1000
+        if case .literal = duration { milliseconds = (seconds * 1e9).rounded() / 1e6 }
+        milliseconds = milliseconds.rounded(.towardZero)
         guard milliseconds.magnitude <= Double(Int64.max / 1_000_000) else {
             throw .execution(place + "duration is out of range")
         }

@@ -2,7 +2,9 @@ import Glibc
 import Model
 import Synchronization
 
-/// Evaluates PromQL over any source of series. Safe to call from many threads; a query runs on its caller's thread,
+/// Evaluates PromQL over any source of series.
+///
+/// Safe to call from many threads; a query runs on its caller's thread,
 /// which needs ``PromQLParser/stackSize`` bytes of stack.
 package final class QueryEngine: Sendable {
     private let settings: Mutex<EngineOptions>

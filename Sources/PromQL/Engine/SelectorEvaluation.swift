@@ -16,13 +16,15 @@ extension Evaluator {
         let isSingle = grid.count == 1 || first == last
         let series = try source.select(
             SelectRequest(
-                matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last, newestOnly: isSingle))
+                matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last,
+                newestOnly: isSingle && !selector.detectsResets))
         var samples = SampleColumns()
         var out = [Double](repeating: Column.absent, count: grid.count)
         for index in 0..<series.count {
             try guardian.check()
             try series.read(index, into: &samples)
             guard samples.count > 0 else { continue }
+            if selector.detectsResets { ResetHints.detect(&samples) }
             var position = -1
             var found = 0
             for i in 0..<grid.count {
@@ -176,6 +178,7 @@ extension Evaluator {
                 try series.read(index, into: &samples)
                 RangeWindows.removeStale(&samples)
                 guard samples.count > 0 else { continue }
+                if selector.detectsResets { ResetHints.detect(&samples) }
                 try guardian.probe(samples.count)
                 try body(Metric(series.labels(index)), &samples, selector.rangeExtension)
             }

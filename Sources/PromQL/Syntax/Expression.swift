@@ -20,7 +20,9 @@ package enum ValueType: String, Sendable {
     case matrix
 }
 
-/// The syntax tree of PromQL. Every node knows its place in the query.
+/// The syntax tree of PromQL.
+///
+/// Every node knows its place in the query.
 package indirect enum Expression: Sendable {
     case number(NumberLiteral)
     case string(StringLiteral)
@@ -97,6 +99,9 @@ package struct VectorSelector: Sendable {
     package var offsetExpression: DurationExpression?
     package var at: AtModifier?
     package var rangeExtension: RangeExtension?
+    /// Whether counter resets of histograms are looked for between samples where the store does not know of them;
+    /// preparation sets it where only counts and sums are asked for.
+    package var detectsResets = false
     package var range: TextRange
 
     package init(name: String, matchers: [Matcher], range: TextRange) {

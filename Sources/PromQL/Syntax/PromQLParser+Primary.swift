@@ -173,7 +173,7 @@ extension PromQLParser {
         _ duration: DurationExpression, positive: Bool, _ now: (Int64) -> Void, later: (DurationExpression) -> Void
     ) throws(ParseError) {
         guard let seconds = duration.literalSeconds else { return later(duration) }
-        let milliseconds = (seconds * 1000).rounded(.towardZero)
+        let milliseconds = ((seconds * 1e9).rounded() / 1e6).rounded(.towardZero)
         guard milliseconds.magnitude <= Double(Int64.max / 1_000_000) else {
             throw failure("duration out of range", at: duration.range.start)
         }

@@ -19,6 +19,7 @@ final class ArrayStore: SampleStore {
         var exemplars: [(Labels, Exemplar)] = []
         var metadata: [String: MetricMetadata] = [:]
         var groups: [String] = []
+        var closed: Set<UInt32> = []
         var decimals: [(Int64, Int8, Double)] = []
     }
     let state = Mutex(State())
@@ -30,7 +31,9 @@ final class ArrayStore: SampleStore {
         }
     }
 
-    func closeGroup(_ group: SeriesGroup) {}
+    func closeGroup(_ group: SeriesGroup) { state.withLock { _ = $0.closed.insert(group.raw) } }
+
+    struct ClosedGroup: Error {}
 
     func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
         state.withLock { state in
@@ -47,7 +50,8 @@ final class ArrayStore: SampleStore {
 
     func commit(_ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability) throws -> CommitOutcome {
         let batch = copy batch
-        return state.withLock { state in
+        return try state.withLock { state in
+            if state.closed.contains(group.raw) { throw ClosedGroup() }
             var outcome = CommitOutcome()
             state.commits.append(batch.count)
             for i in 0..<batch.count {

@@ -117,6 +117,10 @@ struct TargetTests {
         let ended = try #require(store.samples["a{instance=\"\(two)\", job=\"j\"}"]?.last)
         #expect(ended.time == 1_700_000_000_000 + 3_600_000 + 86_400_000)
         #expect(store.values("a{instance=\"\(one)\", job=\"j\"}").allSatisfy { $0 == 1 })
+        try Self.apply(manager, "  static_configs: [{targets: ['\(one)', '\(two)']}]")
+        manager.scrapeNow()
+        #expect(store.values("a{instance=\"\(two)\", job=\"j\"}") == [1, 1, nil, 1])
+        #expect(manager.targets().allSatisfy { $0.lastError == "" })
     }
 
     @Test("over the target limit nothing is asked and all fail")

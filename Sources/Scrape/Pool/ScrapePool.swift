@@ -52,10 +52,9 @@ struct ScrapePool {
             + "\(config.limits) \(config.metricNameValidation) \(rules)"
     }
 
-    /// A target that goes on with the series of an older one.
+    /// A target that goes on with the series of an older one, if they have not ended.
     private func replace(_ old: Target, _ definition: TargetDefinition) -> Target {
-        old.isRemoved.store(true, ordering: .relaxed)
-        old.isReplaced.store(true, ordering: .relaxed)
+        guard old.giveUpSeries() else { return make(definition) }
         return Target(definition, settings, old.series, old.state.withLock { $0 })
     }
 
@@ -102,7 +101,7 @@ struct ScrapePool {
             }
             if let target = targets[identity] { commands.append(.start(target)) }
         }
-        leaving = leaving.filter { !$0.value.isReplaced.load(ordering: .relaxed) }
+        leaving = leaving.filter { !$0.value.isEnded.load(ordering: .relaxed) }
         checkTargetLimit()
         metrics.registry.counter(
             "prometheus_target_scrape_pool_sync_total", "Total number of syncs that were executed on a scrape pool.",

@@ -174,6 +174,7 @@ final class ScrapeWorker {
         target.series.appender.withLock { appender in
             // Between being due and now the series may have found a new owner.
             if target.isReplaced.load(ordering: .relaxed) { return }
+            target.isEnded.store(true, ordering: .relaxed)
             scratch.removeAll()
             scratch.batch.timestamp = time
             appender.end(&scratch)

@@ -50,12 +50,27 @@ final class Target: Sendable {
     let isRemoved = Atomic<Bool>(false)
     /// Whether its series were handed to a newer target, so that they must not end with this one.
     let isReplaced = Atomic<Bool>(false)
+    /// Whether its series have ended; then nobody can go on with them.
+    let isEnded = Atomic<Bool>(false)
 
     init(_ definition: TargetDefinition, _ settings: ScrapeSettings, _ series: TargetSeries, _ state: State = State()) {
         self.definition = definition
         self.settings = settings
         self.series = series
         self.state = Mutex(state)
+    }
+
+    /// Lets a newer target go on with the series.
+    ///
+    /// - Returns: false if they have already ended.
+    func giveUpSeries() -> Bool {
+        // The lock orders this against the worker that ends the series.
+        series.appender.withLock { _ in
+            if isEnded.load(ordering: .relaxed) { return false }
+            isRemoved.store(true, ordering: .relaxed)
+            isReplaced.store(true, ordering: .relaxed)
+            return true
+        }
     }
 
     /// Which forms of histograms are taken from protobuf pages.

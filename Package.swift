@@ -74,8 +74,9 @@ let package = Package(
             swiftSettings: settings),
 
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Platform", "Model", "Encoding", "Storage"], path: "Benchmarks",
-            swiftSettings: settings),
+            name: "Benchmarks", dependencies: ["CReference", "Platform", "Model", "Encoding", "Storage"],
+            path: "Benchmarks", exclude: ["Reference"], swiftSettings: settings),
+        .target(name: "CReference", path: "Benchmarks/Reference"),
         .target(
             name: "TestSupport", dependencies: ["Platform", "Model"], path: "Tests/TestSupport", swiftSettings: settings
         ),

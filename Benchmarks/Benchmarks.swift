@@ -6,7 +6,7 @@ import Platform
 struct Benchmarks {
     static func main() throws {
         let clock = ProcessClock()
-        print("codec, 480 samples per chunk       bytes/sample   encode ns   decode ns")
+        print("codec, 480 samples per chunk       bytes/sample   encode ns   decode ns   same in C")
         for kind in SyntheticSeries.Kind.allCases { CodecBenchmark.run(kind, clock) }
         print()
         try BlockBenchmark.run(clock)

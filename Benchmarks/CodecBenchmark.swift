@@ -1,3 +1,4 @@
+import CReference
 import Encoding
 import Platform
 
@@ -33,7 +34,38 @@ enum CodecBenchmark {
             }
         }
         let decodeTime = Double(clock.monotonic() - decodeStart) / total
+        let reference = referenceTime(encoded, series, rounds, clock)
         let bytes = encoded.reduce(0) { $0 + $1.count }
-        printRow(kind.rawValue, [Double(bytes) / Double(chunks * samples), encodeTime, decodeTime])
+        printRow(kind.rawValue, [Double(bytes) / Double(chunks * samples), encodeTime, decodeTime, reference])
+    }
+
+    /// Nanoseconds per sample of the same decoders in C; 0 for constants, which have none.
+    private static func referenceTime(
+        _ encoded: [[UInt8]], _ series: [[Double]], _ rounds: Int, _ clock: some Clock
+    ) -> Double {
+        let samples = series.first?.count ?? 0
+        let target = UnsafeMutablePointer<Double>.allocate(capacity: samples)
+        defer { target.deallocate() }
+        // The C decoders read ahead.
+        let padded = encoded.map { $0 + [UInt8](repeating: 0, count: 16) }
+        var done = 0
+        let start = clock.monotonic()
+        for _ in 0..<rounds {
+            for (i, bytes) in padded.enumerated() {
+                let isRight = bytes.withUnsafeBufferPointer { buffer -> Bool in
+                    guard let base = buffer.baseAddress else { return false }
+                    let size = encoded[i].count - 1
+                    switch bytes[0] {
+                    case ValueChunk.packed: return reference_decimals(base + 1, size, samples, target) != 0
+                    case ValueChunk.xor: return reference_xor(base + 1, size, samples, target) != 0
+                    default: return false
+                    }
+                }
+                guard isRight else { continue }
+                done += samples
+                if target[samples - 1].bitPattern != series[i][samples - 1].bitPattern { print("not equal in C") }
+            }
+        }
+        return done == 0 ? 0 : Double(clock.monotonic() - start) / Double(done)
     }
 }

@@ -48,7 +48,7 @@ package final class FrameCache: Sendable {
     }
 
     /// Makes a cache of about `capacity` bytes.
-    package init(capacity: Int = 64 << 20) { self.capacity = capacity }
+    package init(capacity: Int = 32 << 20) { self.capacity = capacity }
 
     /// A number that no other reader has.
     static func newBlockNumber() -> UInt64 { nextBlock.wrappingAdd(1, ordering: .relaxed).oldValue }

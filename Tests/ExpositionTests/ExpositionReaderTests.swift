@@ -22,7 +22,10 @@ func readPage(
     _ text: [UInt8], isOpenMetrics: Bool = false, hint: (Int) -> (Int, UInt64) = { _ in (0, 0) },
     onSeries: (Int, UInt64) -> Void = { _, _ in }
 ) -> Result<[Line], ExpositionError> {
-    text.withUnsafeBufferPointer { page in
+    guard let guarded = GuardedPage(capacity: text.count) else {
+        return .failure(ExpositionError("no memory", line: 0, column: 0))
+    }
+    return guarded.with(text) { page in
         do throws(ExpositionError) {
             var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics, seed: 1)
             var labels = SeriesText()
@@ -31,7 +34,11 @@ func readPage(
                 let (length, hash) = hint(lines.count)
                 let entry = try reader.next(expectedLength: length, hash: hash)
                 if entry == .end { return .success(lines) }
-                guard entry == .series else { continue }
+                guard entry == .series else {
+                    _ = reader.metadataNameText + reader.metadataHelpText + reader.metadataRawText
+                    continue
+                }
+                _ = try reader.readExemplar(&labels)
                 try reader.readLabels(&labels)
                 let name = labels.metricName.map { labels.string($0) } ?? ""
                 lines.append(

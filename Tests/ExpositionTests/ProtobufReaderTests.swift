@@ -89,7 +89,7 @@ struct ProtobufReaderTests {
     static func read(
         _ page: [UInt8], _ choice: HistogramChoice = .init(native: true, classicToo: false)
     ) throws -> [(text: String, sample: ProtobufReader.Sample)] {
-        let result = page.withUnsafeBufferPointer {
+        let result = try #require(GuardedPage(capacity: page.count)).with(page) {
             page -> Result<[(text: String, sample: ProtobufReader.Sample)], ExpositionError> in
             var reader = ProtobufReader(page, choice: choice)
             var all: [(text: String, sample: ProtobufReader.Sample)] = []

@@ -1,0 +1,55 @@
+import Model
+
+/// Series in an array, for tests of the engine.
+final class ArraySource: SeriesSource {
+    struct Series {
+        var labels: Labels
+        var samples: [(time: Int64, value: Double)]
+        var histograms: [(time: Int64, value: FloatHistogram)] = []
+    }
+
+    let series: [Series]
+
+    init(_ series: [Series]) { self.series = series.sorted { $0.labels < $1.labels } }
+
+    func matching(_ matchers: [Matcher]) -> [Series] {
+        series.filter { series in matchers.allSatisfy { $0.matches(series.labels) } }
+    }
+
+    func select(_ request: SelectRequest) -> any SeriesSet {
+        ArraySet(
+            matching(request.matchers).map { series in
+                Series(
+                    labels: series.labels,
+                    samples: series.samples.filter { $0.time >= request.minTime && $0.time <= request.maxTime },
+                    histograms: series.histograms.filter { $0.time >= request.minTime && $0.time <= request.maxTime })
+            }.filter { !$0.samples.isEmpty || !$0.histograms.isEmpty })
+    }
+
+    func labelNames(_ request: SelectRequest) -> [String] { [] }
+
+    func labelValues(_ name: String, _ request: SelectRequest) -> [String] { [] }
+}
+
+private final class ArraySet: SeriesSet {
+    private let series: [ArraySource.Series]
+
+    init(_ series: [ArraySource.Series]) { self.series = series }
+
+    var count: Int { series.count }
+
+    func labels(_ index: Int) -> Labels { series[index].labels }
+
+    func read(_ index: Int, into columns: inout SampleColumns) {
+        columns.removeAll()
+        var rest = series[index].histograms[...]
+        func appendHistograms(before time: Int64) {
+            while let next = rest.first, next.time < time { columns.append(next.time, rest.removeFirst().value) }
+        }
+        for sample in series[index].samples {
+            appendHistograms(before: sample.time)
+            columns.append(sample.time, sample.value)
+        }
+        appendHistograms(before: .max)
+    }
+}

@@ -1,0 +1,54 @@
+import Model
+import Testing
+
+@testable import PromQL
+
+@Suite("info()")
+struct InfoFunctionTests {
+    private static func series(_ pairs: [(String, String)], _ times: [Int64] = [1000]) -> ArraySource.Series {
+        ArraySource.Series(labels: Labels(pairs), samples: times.map { ($0, 1) })
+    }
+
+    private static let up: [(String, String)] = [("__name__", "up"), ("instance", "a"), ("job", "j")]
+
+    private static func target(_ more: [(String, String)]) -> [(String, String)] {
+        [("__name__", "target_info"), ("instance", "a"), ("job", "j")] + more
+    }
+
+    private static func labels(_ query: String, _ series: [ArraySource.Series]) throws -> [String] {
+        var options = EngineOptions()
+        options.parser = .all
+        let result = try QueryEngine(options: options).instant(query, source: ArraySource(series), at: 60_000)
+        guard case .vector(let columns) = result.value else { return [] }
+        return columns.map(\.labels.metricDescription)
+    }
+
+    @Test("labels of the target are added, and never replace those that are there")
+    func adds() throws {
+        let all = [Self.series(Self.up), Self.series(Self.target([("v", "1"), ("w", "2")]))]
+        #expect(try Self.labels("info(up)", all) == ["up{instance=\"a\", job=\"j\", v=\"1\", w=\"2\"}"])
+        #expect(try Self.labels("info(up, {w=~\".+\"})", all) == ["up{instance=\"a\", job=\"j\", w=\"2\"}"])
+        #expect(try Self.labels("info(up, {x=~\".+\"})", all).isEmpty)
+        #expect(try Self.labels("info(up, {x=~\".*\"})", all) == ["up{instance=\"a\", job=\"j\"}"])
+    }
+
+    @Test("of two versions the one with the newer sample wins")
+    func newest() throws {
+        let all = [
+            Self.series(Self.up), Self.series(Self.target([("v", "old")]), [1000]),
+            Self.series(Self.target([("v", "new")]), [2000]),
+        ]
+        #expect(try Self.labels("info(up)", all) == ["up{instance=\"a\", job=\"j\", v=\"new\"}"])
+    }
+
+    @Test("two versions at one time are an error, and so are two metrics that disagree")
+    func conflicts() throws {
+        let twice = [
+            Self.series(Self.up), Self.series(Self.target([("v", "1")])), Self.series(Self.target([("v", "2")])),
+        ]
+        #expect(throws: QueryError.self) { try Self.labels("info(up)", twice) }
+        let build: [(String, String)] = [("__name__", "build_info"), ("instance", "a"), ("job", "j"), ("v", "2")]
+        let two = [Self.series(Self.up), Self.series(Self.target([("v", "1")])), Self.series(build)]
+        #expect(throws: QueryError.self) { try Self.labels("info(up, {__name__=~\".+_info\"})", two) }
+    }
+}

@@ -24,6 +24,26 @@ public enum GoQuote {
         return result + "\""
     }
 
+    /// The same of bytes that may be no UTF-8: each byte that belongs to no character becomes `\xNN`.
+    public static func quote(bytes: [UInt8]) -> String {
+        var result = "\""
+        var at = 0
+        while at < bytes.count {
+            let rest = bytes[at...]
+            // The shortest run that is valid is one character.
+            if let (length, text) = (1...4).lazy.compactMap({ n in
+                n <= rest.count ? String(validating: rest.prefix(n), as: UTF8.self).map { (n, $0) } : nil
+            }).first {
+                result += quote(text).dropFirst().dropLast()
+                at += length
+            } else {
+                result += "\\x" + hex(UInt32(bytes[at]), 2)
+                at += 1
+            }
+        }
+        return result + "\""
+    }
+
     private static func hex(_ value: UInt32, _ width: Int) -> String {
         let digits = String(value, radix: 16)
         return String(repeating: "0", count: max(0, width - digits.count)) + digits

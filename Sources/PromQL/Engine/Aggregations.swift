@@ -196,6 +196,9 @@ extension Evaluator {
 
     private func countValues(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
         guard let parameter = e.parameter else { return [] }
+        if let bytes = invalidBytes(parameter) {
+            throw QueryError.execution("invalid label name \(GoQuote.quote(bytes: bytes))")
+        }
         let label = try string(parameter)
         guard !label.isEmpty else { throw QueryError.execution("invalid label name \(GoQuote.quote(label))") }
         // The new label always counts for `by`.

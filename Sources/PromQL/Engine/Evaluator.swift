@@ -70,7 +70,19 @@ final class Evaluator {
         }
     }
 
+    /// The bytes of a string literal that is no UTF-8; nil for all others.
+    func invalidBytes(_ expression: Expression) -> [UInt8]? {
+        switch expression {
+        case .string(let e): e.invalidBytes
+        case .parentheses(let e): invalidBytes(e.expression)
+        default: nil
+        }
+    }
+
     func string(_ expression: Expression) throws -> String {
+        if let bytes = invalidBytes(expression) {
+            throw QueryError.execution("string argument \(GoQuote.quote(bytes: bytes)) is no UTF-8")
+        }
         switch expression {
         case .string(let e): return e.value
         case .parentheses(let e): return try string(e.expression)

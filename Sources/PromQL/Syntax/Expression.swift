@@ -52,10 +52,13 @@ package struct NumberLiteral: Sendable {
 
 package struct StringLiteral: Sendable {
     package var value: String
+    /// The bytes if escapes made them no UTF-8; ``value`` is then repaired.
+    package var invalidBytes: [UInt8]?
     package var range: TextRange
 
-    package init(value: String, range: TextRange) {
+    package init(value: String, invalidBytes: [UInt8]? = nil, range: TextRange) {
         self.value = value
+        self.invalidBytes = invalidBytes
         self.range = range
     }
 }

@@ -31,7 +31,7 @@ struct ExpressionPrinter {
         guard bytes.count <= limit else { return }
         switch expression {
         case .number(let e): write(Self.number(e))
-        case .string(let e): write(GoQuote.quote(e.value))
+        case .string(let e): write(e.invalidBytes.map(GoQuote.quote(bytes:)) ?? GoQuote.quote(e.value))
         case .selector(let e):
             selectorBase(e)
             at(e.at)

@@ -312,8 +312,14 @@ extension Lexer {
                 at += 1
             }
         }
-        guard let value = String(validating: out, as: UTF8.self) else { throw failure("invalid UTF-8 rune", at: start) }
-        tokens.append(Token(kind: .string, text: value, range: TextRange(start, at)))
+        var token = Token(kind: .string, range: TextRange(start, at))
+        if let value = String(validating: out, as: UTF8.self) {
+            token.text = value
+        } else {
+            token.text = String(decoding: out, as: UTF8.self)
+            token.invalidBytes = out
+        }
+        tokens.append(token)
     }
 
     private mutating func escape(_ quote: UInt8, into out: inout [UInt8], start: Int) throws(ParseError) {

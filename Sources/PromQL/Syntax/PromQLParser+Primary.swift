@@ -31,7 +31,7 @@ extension PromQLParser {
                 NumberLiteral(value: token.number, isDuration: token.kind == .duration, range: token.range))
         case .string:
             advance()
-            return .string(StringLiteral(value: token.text, range: token.range))
+            return .string(StringLiteral(value: token.text, invalidBytes: token.invalidBytes, range: token.range))
         case .leftParenthesis:
             advance()
             let inner = try deeper { (parser) throws(ParseError) in try parser.expression(above: 0) }
@@ -99,6 +99,7 @@ extension PromQLParser {
         guard label.kind == .identifier || label.kind == .string else {
             throw unexpected(in: "label matching", expected: "identifier or \"}\"")
         }
+        try requireUTF8(label)
         advance()
         let kind: Matcher.Kind
         switch next.kind {
@@ -118,6 +119,7 @@ extension PromQLParser {
         }
         advance()
         guard next.kind == .string else { throw unexpected(in: "label matching", expected: "string") }
+        try requireUTF8(next)
         do throws(AnchoredRegex.SyntaxError) {
             matchers.append(try Matcher(label.text, kind, next.text))
         } catch {

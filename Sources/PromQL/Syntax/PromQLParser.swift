@@ -111,6 +111,11 @@ package struct PromQLParser {
         guard take(kind) != nil else { throw unexpected(in: context, expected: what) }
     }
 
+    /// Names and values of labels are text.
+    func requireUTF8(_ token: Token) throws(ParseError) {
+        if token.invalidBytes != nil { throw failure("invalid UTF-8 rune", at: token.range.start) }
+    }
+
     /// Whether the current token is the keyword `word`, in any case.
     func isKeyword(_ word: String, after count: Int = 0) -> Bool {
         let token = token(after: count)
@@ -278,6 +283,7 @@ package struct PromQLParser {
             guard token.kind == .identifier || token.kind == .string else {
                 throw unexpected(in: "grouping opts", expected: "label")
             }
+            try requireUTF8(token)
             if token.text.isEmpty { throw failure("invalid label name for grouping: \"\"", at: token.range.start) }
             labels.append(token.text)
             advance()

@@ -24,6 +24,8 @@ enum TokenKind: Sendable, Equatable {
 struct Token: Sendable {
     var kind: TokenKind
     var text = ""
+    /// The bytes of a string whose escapes make no UTF-8; ``text`` is then repaired.
+    var invalidBytes: [UInt8]?
     var number = 0.0
     var range: TextRange
 

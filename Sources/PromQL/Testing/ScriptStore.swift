@@ -1,0 +1,133 @@
+import Model
+import Synchronization
+
+/// The series that a test script has loaded.
+///
+/// Histograms get the reset hints that Prometheus's storage gives them: what follows in one chunk is "not reset"; of
+/// what begins a chunk nothing is known, even if it began because of a reset.
+package final class ScriptStore: SeriesSource {
+    struct Sample {
+        var time: Int64
+        var value: SeriesNotation.Value
+    }
+
+    private let series = Mutex<[Labels: [Sample]]>([:])
+
+    package init() {}
+
+    /// Adds a sample; one at a time that is taken replaces what was there.
+    package func append(_ labels: Labels, _ time: Int64, _ value: SeriesNotation.Value) {
+        series.withLock { series in
+            var samples = series[labels, default: []]
+            let at = samples.firstIndex { $0.time >= time } ?? samples.count
+            if at < samples.count, samples[at].time == time {
+                samples[at].value = value
+            } else {
+                samples.insert(Sample(time: time, value: value), at: at)
+            }
+            series[labels] = samples
+        }
+    }
+
+    /// Adds values `gap` ms apart, the first at 0.
+    package func append(_ labels: Labels, _ values: [SeriesNotation.Value?], gap: Int64) {
+        series.withLock { series in
+            var samples = series[labels] ?? []
+            for (index, value) in values.enumerated() {
+                guard let value else { continue }
+                let time = Int64(index) &* gap
+                if let last = samples.last, last.time >= time {
+                    let at = samples.firstIndex { $0.time >= time } ?? samples.count
+                    if samples[at].time == time { samples.remove(at: at) }
+                    samples.insert(Sample(time: time, value: value), at: at)
+                } else {
+                    samples.append(Sample(time: time, value: value))
+                }
+            }
+            series[labels] = samples
+        }
+    }
+
+    private func matching(_ matchers: [Matcher]) -> [(Labels, [Sample])] {
+        series.withLock { series in
+            series.filter { entry in matchers.allSatisfy { $0.matches(entry.key) } }
+                .map { ($0.key, Self.hinted($0.value)) }
+        }
+    }
+
+    package func select(_ request: SelectRequest) throws -> any SeriesSet {
+        var found: [ScriptSeriesSet.Series] = []
+        for (labels, samples) in matching(request.matchers) {
+            let inside = samples.filter { $0.time >= request.minTime && $0.time <= request.maxTime }
+            if !inside.isEmpty { found.append(.init(labels: labels, samples: inside)) }
+        }
+        found.sort { $0.labels < $1.labels }
+        if request.limit > 0, found.count > request.limit { found.removeSubrange(request.limit...) }
+        return ScriptSeriesSet(found)
+    }
+
+    package func labelNames(_ request: SelectRequest) throws -> [String] {
+        let names = Set(matching(request.matchers).flatMap { $0.0.pairs.map(\.name) })
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    package func labelValues(_ name: String, _ request: SelectRequest) throws -> [String] {
+        let values = Set(matching(request.matchers).compactMap { $0.0[name] })
+        return values.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    /// The samples with the hints that a storage in chunks gives.
+    private static func hinted(_ samples: [Sample]) -> [Sample] {
+        var samples = samples
+        var previous: FloatHistogram?
+        for i in samples.indices {
+            guard case .histogram(var histogram) = samples[i].value else {
+                previous = nil
+                continue
+            }
+            if histogram.resetHint != .gauge {
+                let isContinued = previous.map { continues(histogram, $0) } ?? false
+                histogram.resetHint = isContinued ? .notReset : .unknown
+                samples[i].value = .histogram(histogram)
+            }
+            previous = histogram
+        }
+        return samples
+    }
+
+    /// Whether a chunk that ends with `before` can take `now`, a counter that has not been reset.
+    private static func continues(_ now: FloatHistogram, _ before: FloatHistogram) -> Bool {
+        guard before.resetHint != .gauge, now.resetHint != .reset, now.schema == before.schema,
+            now.zeroThreshold == before.zeroThreshold, now.customBounds == before.customBounds
+        else { return false }
+        var plain = now
+        plain.resetHint = .unknown
+        return !plain.isReset(after: before)
+    }
+}
+
+/// The series of one read.
+private final class ScriptSeriesSet: SeriesSet {
+    struct Series: Sendable {
+        var labels: Labels
+        var samples: [ScriptStore.Sample]
+    }
+
+    private let series: [Series]
+
+    init(_ series: [Series]) { self.series = series }
+
+    var count: Int { series.count }
+
+    func labels(_ index: Int) -> Labels { series[index].labels }
+
+    func read(_ index: Int, into columns: inout SampleColumns) throws {
+        columns.removeAll()
+        for sample in series[index].samples {
+            switch sample.value {
+            case .float(let value): columns.append(sample.time, value)
+            case .histogram(let histogram): columns.append(sample.time, histogram)
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import Model
+
+/// The notation of series in test scripts and rule unit tests, `name{a="b"} 0 1+2x3 _ stale {{count:1}}`.
+package enum SeriesNotation {
+    /// One value of a series.
+    package enum Value: Sendable {
+        case float(Double)
+        case histogram(FloatHistogram)
+    }
+
+    /// Why a text is no series.
+    package struct SyntaxError: Error, Sendable, CustomStringConvertible {
+        package var description: String
+    }
+
+    /// Most values that one item may stand for.
+    private static let maxRepetitions = 1_000_000
+
+    /// Reads a series with its values; nil where a value is left out.
+    package static func parseSeries(_ line: String) throws -> (Labels, [Value?]) {
+        let bytes = Array(line.utf8)
+        let end = endOfMetric(bytes)
+        let metric = String(decoding: bytes[..<end], as: UTF8.self)
+        return (try parseMetric(metric), try parseValues(String(decoding: bytes[end...], as: UTF8.self)))
+    }
+
+    /// Reads `name{a="b"}`, `{a="b"}` or `{}`.
+    package static func parseMetric(_ text: String) throws -> Labels {
+        let bare = text.filter { $0 != " " && $0 != "\t" }
+        return bare == "{}" ? .empty : try PromQLParser.parseSeries(text)
+    }
+
+    /// Where the values begin: behind the braces, or behind the name if there are none.
+    private static func endOfMetric(_ bytes: [UInt8]) -> Int {
+        var at = 0
+        while at < bytes.count, isSpace(bytes[at]) { at += 1 }
+        while at < bytes.count, !isSpace(bytes[at]), bytes[at] != UInt8(ascii: "{") { at += 1 }
+        var brace = at
+        while brace < bytes.count, isSpace(bytes[brace]) { brace += 1 }
+        // Two braces are a histogram, the first value.
+        guard brace < bytes.count, bytes[brace] == UInt8(ascii: "{"),
+            brace + 1 >= bytes.count || bytes[brace + 1] != UInt8(ascii: "{")
+        else { return at }
+        at = brace
+        var quote: UInt8?
+        while at < bytes.count {
+            let byte = bytes[at]
+            at += 1
+            if let open = quote {
+                if byte == UInt8(ascii: "\\"), open != UInt8(ascii: "`") {
+                    at += 1
+                } else if byte == open {
+                    quote = nil
+                }
+            } else if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") || byte == UInt8(ascii: "`") {
+                quote = byte
+            } else if byte == UInt8(ascii: "}") {
+                break
+            }
+        }
+        return min(at, bytes.count)
+    }
+
+    static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
+
+    /// Reads values separated by blanks; nil where one is left out.
+    package static func parseValues(_ text: String) throws -> [Value?] {
+        var scanner = NotationScanner(text)
+        var values: [Value?] = []
+        scanner.skipSpace()
+        while !scanner.isAtEnd {
+            try parseItem(&scanner, into: &values)
+            guard scanner.isAtEnd || scanner.isAtSpace else {
+                throw scanner.failure("expected a blank between values")
+            }
+            scanner.skipSpace()
+        }
+        return values
+    }
+
+    private static func parseItem(_ scanner: inout NotationScanner, into values: inout [Value?]) throws {
+        if scanner.take("_") {
+            let count = scanner.take("x") ? try scanner.count(most: maxRepetitions) : 1
+            values.append(contentsOf: [Value?](repeating: nil, count: count))
+        } else if scanner.take("stale") {
+            let count = scanner.take("x") ? try scanner.count(most: maxRepetitions) + 1 : 1
+            values.append(contentsOf: [Value?](repeating: .float(Staleness.marker), count: count))
+        } else if scanner.peek("{{") {
+            let first = try HistogramNotation.parse(&scanner)
+            var increment: (FloatHistogram, isAdded: Bool)?
+            if scanner.peek("+{{") || scanner.peek("-{{") {
+                let isAdded = scanner.take("+")
+                if !isAdded { _ = scanner.take("-") }
+                increment = (try HistogramNotation.parse(&scanner), isAdded)
+            }
+            var current = first
+            values.append(.histogram(current))
+            guard scanner.take("x") else {
+                if increment != nil { throw scanner.failure("expected \"x\" and a number of repetitions") }
+                return
+            }
+            for _ in 0..<(try scanner.count(most: maxRepetitions)) {
+                if let (step, isAdded) = increment {
+                    if current.schema > step.schema, !current.usesCustomBuckets {
+                        throw scanner.failure(
+                            "error combining histograms: cannot merge from schema \(step.schema) to \(current.schema)")
+                    }
+                    current = isAdded ? try current.adding(step).0 : try current.subtracting(step).0
+                }
+                values.append(.histogram(current))
+            }
+        } else {
+            var value = try scanner.number()
+            values.append(.float(value))
+            var increment = 0.0
+            let hasIncrement = scanner.peek("+") || scanner.peek("-")
+            if hasIncrement { increment = try scanner.number() }
+            guard scanner.take("x") else {
+                if hasIncrement { throw scanner.failure("expected \"x\" and a number of repetitions") }
+                return
+            }
+            for _ in 0..<(try scanner.count(most: maxRepetitions)) {
+                value += increment
+                values.append(.float(value))
+            }
+        }
+    }
+}

@@ -6,6 +6,10 @@ import Platform
 struct Benchmarks {
     static func main() throws {
         let clock = ProcessClock()
+        if CommandLine.arguments.count > 1, CommandLine.arguments[1] == "head" {
+            let series = CommandLine.arguments.count > 2 ? Int(CommandLine.arguments[2]) ?? 100_000 : 100_000
+            return try HeadBenchmark.run(clock, series: series, scrapes: 240)
+        }
         print("codec, 480 samples per chunk       bytes/sample   encode ns   decode ns   same in C")
         for kind in SyntheticSeries.Kind.allCases { CodecBenchmark.run(kind, clock) }
         print()

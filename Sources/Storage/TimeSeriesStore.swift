@@ -20,6 +20,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let blockSet: BlockSet
     let upkeepFailure = Mutex<String?>(nil)
     let deletions = Mutex<[Deletion]>([])
+    private let writers = Mutex<[PooledWriter]>([])
     private let isClosed = Atomic(false)
     private let lockFile: (any DirectoryLock)?
     let damagedRecords: Int
@@ -61,6 +62,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         exemplarRing = ring
         let wal = directory + "/wal"
         try fileSystem.createDirectory(wal)
+        // The names of the directories must survive a power cut as what is in them does.
+        try fileSystem.syncDirectory(directory)
+        try fileSystem.syncDirectory(FilePath.parent(directory))
         var metadata: [String: MetricMetadata] = [:]
         var deletions: [Deletion] = []
         var damaged = 0
@@ -172,15 +176,17 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         defer { for group in groups { group.lock.unlock() } }
         var frame: UInt64 = 0
         var isFirst = true
+        let pooled = writers.withLock { $0.popLast() } ?? PooledWriter()
+        defer { writers.withLock { $0.append(pooled) } }
         for owner in groups {
             var start = 0
             while start < batch.count {
-                owner.writer.removeAll()
+                pooled.writer.begin(batch.count - start)
                 start = head.validate(
-                    batch, from: start, owner, .init(outOfOrderWindow: options.outOfOrderWindow), &owner.writer,
+                    batch, from: start, owner, .init(outOfOrderWindow: options.outOfOrderWindow), &pooled.writer,
                     &outcome, isFirst: isFirst, { histogramAt[$0] })
-                if owner.writer.ids.isEmpty { continue }
-                frame = try write(batch, owner) { histogramAt[$0] }
+                if pooled.writer.count == 0 { continue }
+                frame = try write(batch, owner, &pooled.writer) { histogramAt[$0] }
             }
             isFirst = false
         }
@@ -191,15 +197,15 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
 
     /// Logs and applies what the group's writer holds; the group's lock is held.
     private func write(
-        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ histogramAt: (Int) -> Int?
+        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ histogramAt: (Int) -> Int?
     ) throws -> UInt64 {
         while true {
             let segment = log.segment
-            group.writer.sink.removeAll()
-            head.encode(batch, group, segment: segment, &group.writer, histogramAt)
-            switch log.write(group.writer.sink.bytes, segment: segment) {
+            writer.sink.removeAll()
+            head.encode(batch, group, segment: segment, &writer, histogramAt)
+            switch log.write(writer.sink.bytes, segment: segment) {
             case .done(let frame):
-                try head.apply(batch, group, group.writer, histogramAt)
+                try head.apply(batch, group, writer, histogramAt)
                 return frame
             case .otherSegment: continue
             case .failed(let why): throw StorageError.notWritable(why)
@@ -211,9 +217,11 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     private func owners(_ batch: borrowing SampleBatch, _ own: HeadGroup) -> [HeadGroup] {
         var others: Set<UInt32> = []
         let end = UInt64(head.idEnd)
-        for ref in batch.refs where ref.raw > 0 && ref.raw <= end {
-            let group = head.states[Int(ref.raw - 1)].group
-            if group != own.id { others.insert(group) }
+        batch.refs.withUnsafeBufferPointer { refs in
+            for ref in refs where ref.raw &- 1 < end {
+                let group = head.states[Int(truncatingIfNeeded: ref.raw &- 1)].group
+                if group != own.id { others.insert(group) }
+            }
         }
         if others.isEmpty { return [own] }
         return ([own] + others.compactMap { head.group($0) }).sorted { $0.id < $1.id }

@@ -6,22 +6,63 @@ import Synchronization
 ///
 /// Three passes over the same cache lines: `validate` decides, `encode` writes differences to the newest values
 /// without changing them, and only when the log has the record, `apply` appends.
+///
+/// Kept in a pool of the store, not by group: a few that stay in the cache serve all.
 struct BatchWriter: ~Copyable {
-    /// Accepted samples: position in the batch, its series, whether it is out of order.
-    var positions: [Int32] = []
-    var ids: [UInt32] = []
-    var times: [Int64] = []
-    var lateness: [Bool] = []
+    /// Accepted samples: position in the batch, series, time, whether it is out of order.
+    private(set) var positions: UnsafeMutablePointer<Int32>
+    private(set) var ids: UnsafeMutablePointer<UInt32>
+    private(set) var times: UnsafeMutablePointer<Int64>
+    private(set) var lateness: UnsafeMutablePointer<Bool>
+    private(set) var count = 0
+    private var capacity = 64
     var hasLate = false
     var sink = ByteSink()
 
-    mutating func removeAll() {
-        positions.removeAll(keepingCapacity: true)
-        ids.removeAll(keepingCapacity: true)
-        times.removeAll(keepingCapacity: true)
-        lateness.removeAll(keepingCapacity: true)
-        hasLate = false
+    init() {
+        positions = .allocate(capacity: 64)
+        ids = .allocate(capacity: 64)
+        times = .allocate(capacity: 64)
+        lateness = .allocate(capacity: 64)
     }
+
+    deinit { free() }
+
+    private borrowing func free() {
+        positions.deallocate()
+        ids.deallocate()
+        times.deallocate()
+        lateness.deallocate()
+    }
+
+    /// Forgets the samples and makes room for `room` of them.
+    mutating func begin(_ room: Int) {
+        count = 0
+        hasLate = false
+        guard room > capacity else { return }
+        free()
+        capacity = max(room, capacity &* 2)
+        positions = .allocate(capacity: capacity)
+        ids = .allocate(capacity: capacity)
+        times = .allocate(capacity: capacity)
+        lateness = .allocate(capacity: capacity)
+    }
+
+    /// Takes a sample; there must be room.
+    @inline(__always)
+    mutating func add(_ position: Int, _ id: UInt32, _ time: Int64, isLate: Bool) {
+        positions[count] = Int32(truncatingIfNeeded: position)
+        ids[count] = id
+        times[count] = time
+        lateness[count] = isLate
+        count &+= 1
+    }
+}
+
+/// A writer on loan.
+final class PooledWriter: @unchecked Sendable {
+    // SAFETY: used by one commit at a time, which takes it out of the pool.
+    var writer = BatchWriter()
 }
 
 extension Head {
@@ -100,10 +141,7 @@ extension Head {
                 lastValue = batch.values[i]
                 lastKind = batch.histograms.isEmpty ? -1 : histogramAt(i) ?? -1
             }
-            writer.positions.append(Int32(truncatingIfNeeded: i))
-            writer.ids.append(id)
-            writer.times.append(time)
-            writer.lateness.append(isLate)
+            writer.add(i, id, time, isLate: isLate)
             outcome.appended += 1
         }
         return end
@@ -126,7 +164,7 @@ extension Head {
         _ batch: borrowing SampleBatch, _ group: HeadGroup, segment: UInt64, _ writer: inout BatchWriter,
         _ histogramAt: (Int) -> Int?
     ) {
-        let count = writer.ids.count
+        let count = writer.count
         let hasTimes = batch.timestamps.count == batch.refs.count
         if group.segment != segment {
             group.segment = segment
@@ -139,9 +177,10 @@ extension Head {
         writer.sink.putVarint(group.sequence)
         writer.sink.put(hasTimes ? LogRecord.ownTimes : 0)
         writer.sink.putVarint(UInt64(count))
-        writer.ids.withUnsafeBufferPointer { LogRecord.putIds($0, to: &writer.sink) }
+        LogRecord.putIds(UnsafeBufferPointer(start: writer.ids, count: count), to: &writer.sink)
         if hasTimes {
-            writer.times.withUnsafeBufferPointer { LogRecord.putTimes($0, base: group.logTime, to: &writer.sink) }
+            LogRecord.putTimes(
+                UnsafeBufferPointer(start: writer.times, count: count), base: group.logTime, to: &writer.sink)
         } else {
             writer.sink.reserve(16)
             writer.sink.putZigzag(batch.timestamp &- group.logTime)
@@ -205,7 +244,7 @@ extension Head {
         let hasDecimals = batch.mantissas.count == batch.refs.count && batch.scales.count == batch.refs.count
         var latest = Int64.min
         var done = true
-        for k in 0..<writer.ids.count {
+        for k in 0..<writer.count {
             let (i, id, time) = (Int(writer.positions[k]), writer.ids[k], writer.times[k])
             if time > latest { latest = time }
             if writer.hasLate, writer.lateness[k] {
@@ -220,7 +259,7 @@ extension Head {
             }
         }
         if batch.timestamps.count == batch.refs.count {
-            if let last = writer.times.last { group.logTime = last }
+            if writer.count > 0 { group.logTime = writer.times[writer.count &- 1] }
         } else {
             group.logTime = batch.timestamp
         }

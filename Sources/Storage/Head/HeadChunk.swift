@@ -120,7 +120,7 @@ enum HeadChunk {
                 scaled = Decimal.mantissa(value, chunkScale)
             }
             guard let scaled else { return recode(state, arena, value, scale) }
-            let last = Int64((state.pointee.lastValue * Decimal.power(chunkScale)).rounded())
+            let last = Decimal.nearest(state.pointee.lastValue * Decimal.power(chunkScale))
             return putInteger(state, arena, scaled &- last)
         }
         return putXOR(state, arena, value)

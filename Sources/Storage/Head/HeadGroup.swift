@@ -26,7 +26,6 @@ final class HeadGroup: @unchecked Sendable {
     var isClosed = false
     /// The log knows the group's name.
     var isLogged = false
-    var writer = BatchWriter()
 
     init(id: UInt32, name: String) {
         self.id = id

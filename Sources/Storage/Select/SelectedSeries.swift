@@ -4,7 +4,7 @@ import Synchronization
 /// The answer to a select: the series, sorted by labels, as they were at one moment.
 final class SelectedSeries: SeriesSet, @unchecked Sendable {
     // SAFETY: filled by the initialiser, then only read.
-    /// Where a series has samples: a position in each source, in order of sources. Source 0 is the head.
+    /// Where a series has samples: a position in one of the sources, of which 0 is the head.
     private struct Part {
         var source: Int32
         var index: Int32

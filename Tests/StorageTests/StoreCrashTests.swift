@@ -1,0 +1,128 @@
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// A scripted life on a file system that fails; after each crash the store holds what it acknowledged.
+@Suite struct StoreCrashTests {
+    /// What a commit promised, and what it may have stored although it threw.
+    private struct Promise {
+        var model = StoreModel()
+        var maybe: [(Labels, Int64, UInt64)] = []
+    }
+
+    static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(
+            options: StoreOptions(
+                directory: "data", blockDuration: 600_000, walSegmentSize: 2048, runsInBackground: false),
+            fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
+    }
+
+    /// Appends, seals, cuts, merges and checkpoints; `isDurable` is told what may not be lost any more.
+    private static func live(_ store: TimeSeriesStore, from round: Int, _ promise: inout Promise) throws {
+        var random = SeededRandom(seed: UInt64(round))
+        let group = store.openGroup("g")
+        let all = try (0..<4).map { s -> (Labels, SeriesRef) in
+            let labels = TimeSeriesStoreTests.labels(["__name__": "m", "s": "\(s)"])
+            return (labels, try store.resolve(labels, in: group))
+        }
+        for step in 0..<40 {
+            let now = 1_700_000_100_000 + Int64(round * 40 + step) * 50_000
+            var batch = SampleBatch(timestamp: now)
+            var wanted: [(Labels, Int64, UInt64)] = []
+            for (s, (labels, ref)) in all.enumerated() {
+                let value = TimeSeriesStoreTests.value(s + 1, &random, nil)
+                batch.append(ref, value)
+                wanted.append((labels, now, value.bitPattern))
+            }
+            promise.maybe = wanted
+            _ = try store.commit(batch, in: group, durability: .synced)
+            for (labels, time, bits) in wanted { promise.model.series[labels, default: [:]][time] = bits }
+            promise.maybe = []
+            if step % 13 == 12 { store.runMaintenance() }
+            if step == 30 { _ = try? store.snapshot() }
+        }
+    }
+
+    /// Compares, allowing for the batch whose commit threw to be there or not.
+    private func difference(_ store: TimeSeriesStore, _ promise: Promise) throws -> String? {
+        guard let without = try promise.model.difference(store) else { return nil }
+        guard !promise.maybe.isEmpty else { return without }
+        var with = promise.model
+        for (labels, time, bits) in promise.maybe { with.series[labels, default: [:]][time] = bits }
+        return try with.difference(store) == nil ? nil : without
+    }
+
+    @Test func `A process killed at any operation loses nothing that was acknowledged`() throws {
+        let whole = FaultyFileSystem()
+        var promise = Promise()
+        let store = try Self.open(whole)
+        try Self.live(store, from: 0, &promise)
+        try store.close()
+        let count = whole.operations.count
+        #expect(count > 100)
+        // Each operation in turn would take minutes in a debug build: a fixed sample, other aftermath each time.
+        for (turn, at) in stride(from: 1, through: count, by: 3).enumerated() {
+            let files = FaultyFileSystem()
+            var promise = Promise()
+            files.inject(.stop, at: at)
+            do {
+                let store = try Self.open(files)
+                try Self.live(store, from: 0, &promise)
+                try store.close()
+            } catch {}
+            let aftermath = FaultyFileSystem.Aftermath.allCases[turn % FaultyFileSystem.Aftermath.allCases.count]
+            let after = files.afterPowerCut(aftermath)
+            let reopened = try Self.open(after)
+            let operation = at <= files.operations.count ? "\(files.operations[at - 1])" : ""
+            #expect(try difference(reopened, promise) == nil, "killed at \(at) \(operation), \(aftermath)")
+            // It goes on, and the next life is whole too.
+            promise.maybe = []
+            try Self.settle(reopened, &promise)
+            try Self.live(reopened, from: 1, &promise)
+            try reopened.close()
+            let last = try Self.open(after)
+            #expect(try promise.model.difference(last) == nil, "the life after \(at) \(operation), \(aftermath)")
+        }
+    }
+
+    /// Takes what the store holds as the truth; it was compared before.
+    private static func settle(_ store: TimeSeriesStore, _ promise: inout Promise) throws {
+        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+        var columns = SampleColumns()
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            for k in 0..<columns.count {
+                promise.model.series[set.labels(i), default: [:]][columns.timestamps[k]] = columns.values[k].bitPattern
+            }
+        }
+    }
+
+    @Test func `A full disk refuses samples with a reason, keeps the others, and recovers by itself`() throws {
+        let files = FaultyFileSystem()
+        var promise = Promise()
+        let store = try Self.open(files)
+        let group = store.openGroup("g")
+        let labels = TimeSeriesStoreTests.labels(["__name__": "m"])
+        let ref = try store.resolve(labels, in: group)
+        func commit(_ time: Int64) throws {
+            var batch = SampleBatch(timestamp: time)
+            batch.append(ref, Double(time) / 7)
+            _ = try store.commit(batch, in: group, durability: .written)
+            promise.model.series[labels, default: [:]][time] = (Double(time) / 7).bitPattern
+        }
+        for i in 0..<50 { try commit(Int64(i) * 1000) }
+        files.setCapacity(0)
+        #expect(throws: StorageError.self) { try commit(60_000) }
+        #expect(!store.isHealthy)
+        #expect(try promise.model.difference(store) == nil)
+        files.setCapacity(1 << 30)
+        try commit(61_000)
+        #expect(store.isHealthy)
+        #expect(try promise.model.difference(store) == nil)
+        store.abandon()
+        #expect(try promise.model.difference(try Self.open(files)) == nil)
+    }
+}

@@ -13,8 +13,8 @@ package enum SeriesNotation {
         package var description: String
     }
 
-    /// Most values that one item may stand for.
-    private static let maxRepetitions = 1_000_000
+    /// Most values of one series.
+    private static let maxValues = 10_000_000
 
     /// Reads a series with its values; nil where a value is left out.
     package static func parseSeries(_ line: String) throws -> (Labels, [Value?]) {
@@ -80,10 +80,10 @@ package enum SeriesNotation {
 
     private static func parseItem(_ scanner: inout NotationScanner, into values: inout [Value?]) throws {
         if scanner.take("_") {
-            let count = scanner.take("x") ? try scanner.count(most: maxRepetitions) : 1
+            let count = scanner.take("x") ? try scanner.count(most: max(0, maxValues - values.count)) : 1
             values.append(contentsOf: [Value?](repeating: nil, count: count))
         } else if scanner.take("stale") {
-            let count = scanner.take("x") ? try scanner.count(most: maxRepetitions) + 1 : 1
+            let count = scanner.take("x") ? try scanner.count(most: max(0, maxValues - values.count)) + 1 : 1
             values.append(contentsOf: [Value?](repeating: .float(Staleness.marker), count: count))
         } else if scanner.peek("{{") {
             let first = try HistogramNotation.parse(&scanner)
@@ -99,7 +99,7 @@ package enum SeriesNotation {
                 if increment != nil { throw scanner.failure("expected \"x\" and a number of repetitions") }
                 return
             }
-            for _ in 0..<(try scanner.count(most: maxRepetitions)) {
+            for _ in 0..<(try scanner.count(most: max(0, maxValues - values.count))) {
                 if let (step, isAdded) = increment {
                     if current.schema > step.schema, !current.usesCustomBuckets {
                         throw scanner.failure(
@@ -119,7 +119,7 @@ package enum SeriesNotation {
                 if hasIncrement { throw scanner.failure("expected \"x\" and a number of repetitions") }
                 return
             }
-            for _ in 0..<(try scanner.count(most: maxRepetitions)) {
+            for _ in 0..<(try scanner.count(most: max(0, maxValues - values.count))) {
                 value += increment
                 values.append(.float(value))
             }

@@ -6,12 +6,25 @@ package enum SeriesNotation {
     /// The most values of one series, so that `0x999999999` cannot exhaust memory.
     static let maximumCount = 10_000_000
 
+    /// Reads values of which some are native histograms.
+    private static func withHistograms(_ text: String) throws(RuleError) -> [RuleTestTools.Value?] {
+        do {
+            return try PromQL.SeriesNotation.parseValues(text).map { value in
+                switch value {
+                case .float(let value)?: .float(value)
+                case .histogram(let histogram)?: .histogram(histogram)
+                case nil: nil
+                }
+            }
+        } catch { throw RuleError("\(error)") }
+    }
+
     /// Reads the values; nil where nothing is appended.
     ///
     /// - Throws: ``RuleError`` with the item that cannot be right.
     package static func parse(_ text: String) throws(RuleError) -> [RuleTestTools.Value?] {
         var result: [RuleTestTools.Value?] = []
-        if text.contains("{{") { throw RuleError("not supported yet: histograms in input series: \(text)") }
+        if text.contains("{{") { return try withHistograms(text) }
         for item in text.split(whereSeparator: { $0 == " " || $0 == "\n" || $0 == "\t" || $0 == "\r" }) {
             if item == "stale" {
                 result.append(.float(Staleness.marker))
@@ -91,7 +104,7 @@ extension RuleTestTools {
             parseSeries: { series, values in
                 (try PromQLParser.parseSeries(series), try SeriesNotation.parse(values))
             }, parseMetric: { try PromQLParser.parseSeries($0) },
-            parseHistogram: { throw RuleError("not supported yet: expected histograms: \($0)") },
+            parseHistogram: { try HistogramNotation.parse($0) },
             histogramText: { $0.testNotation },
             query: { source, expression, time, step in
                 var options = options

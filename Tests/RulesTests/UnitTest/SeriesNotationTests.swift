@@ -22,8 +22,20 @@ struct SeriesNotationTests {
         #expect(try Self.show(text) == expected)
     }
 
+    @Test("reads native histograms among the values")
+    func histograms() throws {
+        let values = try Rules.SeriesNotation.parse("1 {{count:1 buckets:[1]}}x1 _")
+        #expect(values.count == 4)
+        guard case .histogram(let histogram)? = values[2] else {
+            Issue.record("no histogram")
+            return
+        }
+        #expect(histogram.testNotation == "{{count:1 buckets:[1]}}")
+    }
+
     @Test(
-        "refuses what is no item", arguments: ["a", "1x", "1x-1", "1+x2", "1+2", "_y", "1x99999999999", "{{schema:1}}"])
+        "refuses what is no item",
+        arguments: ["a", "1x", "1x-1", "1+x2", "1+2", "_y", "1x99999999999", "{{schema:a}}", "{{count:1}} a"])
     func refuses(_ text: String) {
         #expect(throws: RuleError.self) { try SeriesNotation.parse(text) }
     }

@@ -50,7 +50,7 @@ static inline void cmhd_peer(struct MHD_Connection *connection, char *text, size
 static const enum MHD_Result cmhd_yes = MHD_YES;
 static const enum MHD_Result cmhd_no = MHD_NO;
 
-/// Lists the URL's parameters, or else the headers.
-static inline void cmhd_values(struct MHD_Connection *connection, int headers, MHD_KeyValueIterator each, void *context) {
-    MHD_get_connection_values(connection, headers ? MHD_HEADER_KIND : MHD_GET_ARGUMENT_KIND, each, context);
+/// Lists the URL's parameters, or else the headers, with their lengths.
+static inline void cmhd_values(struct MHD_Connection *connection, int headers, MHD_KeyValueIteratorN each, void *context) {
+    MHD_get_connection_values_n(connection, headers ? MHD_HEADER_KIND : MHD_GET_ARGUMENT_KIND, each, context);
 }

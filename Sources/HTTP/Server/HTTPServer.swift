@@ -142,16 +142,19 @@ package final class HTTPServer: Sendable {
     private func values(_ connection: OpaquePointer, headers: Bool) -> [(name: String, value: String)] {
         let values = Values()
         cmhd_values(
-            connection, headers ? 1 : 0, { serverValue($0, $1, $2, $3) }, Unmanaged.passUnretained(values).toOpaque())
+            connection, headers ? 1 : 0, { serverValue($0, $2, $3, $4, $5) },
+            Unmanaged.passUnretained(values).toOpaque())
         return values.pairs
     }
 
     fileprivate static func collect(
-        _ context: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<CChar>?
+        _ context: UnsafeMutableRawPointer?, _ name: UnsafeBufferPointer<CChar>, _ value: UnsafeBufferPointer<CChar>
     ) {
-        guard let context, let name else { return }
-        Unmanaged<Values>.fromOpaque(context).takeUnretainedValue().pairs.append(
-            (String(cString: name), value.map { String(cString: $0) } ?? ""))
+        guard let context else { return }
+        func text(_ bytes: UnsafeBufferPointer<CChar>) -> String {
+            String(decoding: bytes.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        Unmanaged<Values>.fromOpaque(context).takeUnretainedValue().pairs.append((text(name), text(value)))
     }
 
     private func answer(_ request: HTTPRequest) -> HTTPResponse {
@@ -215,9 +218,11 @@ private func serverCompleted(
 }
 
 private func serverValue(
-    _ context: UnsafeMutableRawPointer?, _ kind: MHD_ValueKind, _ name: UnsafePointer<CChar>?,
-    _ value: UnsafePointer<CChar>?
+    _ context: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?, _ nameSize: Int, _ value: UnsafePointer<CChar>?,
+    _ valueSize: Int
 ) -> MHD_Result {
-    HTTPServer.collect(context, name, value)
+    HTTPServer.collect(
+        context, UnsafeBufferPointer(start: name, count: name == nil ? 0 : nameSize),
+        UnsafeBufferPointer(start: value, count: value == nil ? 0 : valueSize))
     return cmhd_yes
 }

@@ -4,6 +4,8 @@ import Model
 /// Settles before evaluation what does not depend on the data: durations, `@ start()`, parameters of the query.
 struct Preparation {
     let grid: StepGrid
+    /// The end that the query was asked for, which need not be a step; ms.
+    let end: Int64
     let isInstant: Bool
     let text: [UInt8]
     /// Inside of a function that asks for nothing but counts and sums of histograms.
@@ -68,18 +70,18 @@ struct Preparation {
     private func fixed(_ at: AtModifier?) -> AtModifier? {
         switch at {
         case .start: .time(grid.start)
-        case .end: .time(grid.end)
+        case .end: .time(end)
         default: at
         }
     }
 
     private var stepSeconds: Double { isInstant || grid.count == 1 && grid.step == 1 ? 0 : Double(grid.step) / 1000 }
-    private var rangeSeconds: Double { Double(grid.end - grid.start) / 1000 }
+    private var rangeSeconds: Double { Double(end - grid.start) / 1000 }
 
     private func parameterValue(_ name: String) -> Double? {
         switch name {
         case "start": Double(grid.start) / 1000
-        case "end": Double(grid.end) / 1000
+        case "end": Double(end) / 1000
         case "range": rangeSeconds
         case "step": stepSeconds
         default: nil

@@ -40,7 +40,7 @@ package final class QueryEngine: Sendable {
         limits: QueryLimits = QueryLimits()
     ) throws(QueryError) -> QueryResult {
         let grid = StepGrid(start: time, step: 1, count: 1)
-        return try run(expression, text, source, grid, isInstant: true, limits)
+        return try run(expression, text, source, grid, end: time, isInstant: true, limits)
     }
 
     /// Evaluates at `start`, `start + step`, … up to `end`.
@@ -60,12 +60,13 @@ package final class QueryEngine: Sendable {
         let (span, overflow) = end.subtractingReportingOverflow(start)
         guard !overflow, span / step < 100_000_000 else { throw .execution(Evaluator.tooManySamples) }
         return try run(
-            expression, query, source, StepGrid(start: start, step: step, count: Int(span / step) + 1),
+            expression, query, source, StepGrid(start: start, step: step, count: Int(span / step) + 1), end: end,
             isInstant: false, limits)
     }
 
     private func run(
-        _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, isInstant: Bool,
+        _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, end: Int64,
+        isInstant: Bool,
         _ limits: QueryLimits
     ) throws(QueryError) -> QueryResult {
         var options = self.options
@@ -78,7 +79,8 @@ package final class QueryEngine: Sendable {
         let evaluator = Evaluator(
             source: source, options: options, queryGrid: grid, isInstant: isInstant, guardian: guardian, text: text)
         do {
-            let prepared = try Preparation(grid: grid, isInstant: isInstant, text: Array(text.utf8)).prepare(expression)
+            let prepared = try Preparation(grid: grid, end: end, isInstant: isInstant, text: Array(text.utf8)).prepare(
+                expression)
             let ready = Self.nanoseconds()
             var result = QueryResult(
                 value: try evaluator.result(of: prepared), start: grid.start, step: grid.step, steps: grid.count)

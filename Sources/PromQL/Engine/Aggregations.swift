@@ -181,17 +181,34 @@ extension Evaluator {
         if op == .limitk {
             return Array(indices.lazy.filter { Column.isPresent(input[$0].values[step]) }.prefix(count))
         }
-        var ranked = indices.filter { Column.isFloat(input[$0].values[step]) }
         let isTop = op == .topk
-        // NaN is worse than any number; of equals the earlier wins, since the sort is stable by position.
-        let position = Dictionary(uniqueKeysWithValues: ranked.enumerated().map { ($1, $0) })
-        ranked.sort { a, b in
-            let (x, y) = (input[a].values[step], input[b].values[step])
-            if x.isNaN != y.isNaN { return y.isNaN }
-            if x != y, !x.isNaN { return isTop ? x > y : x < y }
-            return (position[a] ?? 0) < (position[b] ?? 0)
+        /// NaN is worse than any number; of equals the earlier wins.
+        func isBetter(_ x: Double, _ y: Double) -> Bool {
+            if x.isNaN || y.isNaN { return !x.isNaN }
+            return isTop ? x > y : x < y
         }
-        return Array(ranked.prefix(count))
+        func value(_ index: Int) -> Double { input[index].values[step] }
+        if count > 32 {
+            let ranked = indices.filter { Column.isFloat(value($0)) }.sorted { a, b in
+                let (x, y) = (value(a), value(b))
+                return isBetter(x, y) && !isBetter(y, x) || (!isBetter(x, y) && !isBetter(y, x) && a < b)
+            }
+            return Array(ranked.prefix(count))
+        }
+        // The best so far in order; for few of them cheaper than sorting all.
+        var best: [Int] = []
+        for index in indices {
+            let x = value(index)
+            guard Column.isFloat(x) else { continue }
+            if best.count == count {
+                guard let worst = best.last, isBetter(x, value(worst)) else { continue }
+                best.removeLast()
+            }
+            var at = best.count
+            while at > 0, isBetter(x, value(best[at - 1])) { at -= 1 }
+            best.insert(index, at: at)
+        }
+        return best
     }
 
     private func countValues(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {

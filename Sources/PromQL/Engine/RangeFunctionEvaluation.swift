@@ -106,77 +106,101 @@ extension Evaluator {
         _ function: RangeFunction, _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ parameters: [[Double]],
         _ resets: [Int32], _ out: inout [Double]
     ) throws -> Int {
+        if function == .rate || function == .increase {
+            return Self.rates(isRate: function == .rate, samples, plan, resets, &out)
+        }
+        let (times, values, count) = (samples.timestamps, samples.values, samples.count)
+        var (low, high, total) = (0, 0, 0)
+        var scratch: [Double] = []
+        for i in 0..<plan.grid.count {
+            let end = plan.end(i)
+            let start = end &- plan.length
+            while high < count, times[high] <= end { high &+= 1 }
+            while low < high, times[low] <= start { low &+= 1 }
+            let window = Window(
+                times: UnsafePointer(times + low), values: UnsafePointer(values + low), count: high &- low,
+                start: start,
+                end: end, step: plan.grid.time(i))
+            total &+= window.count
+            if window.count == 0 {
+                out[i] = Column.absent
+                continue
+            }
+            switch function {
+            case .rate, .increase: break
+            case .delta:
+                out[i] = WindowKernel.extrapolated(
+                    window, isCounter: false, isRate: false, resets: UnsafeBufferPointer(start: nil, count: 0),
+                    base: low)
+            case .irate: out[i] = WindowKernel.instant(window, isRate: true)
+            case .idelta: out[i] = WindowKernel.instant(window, isRate: false)
+            case .resets: out[i] = WindowKernel.resets(window)
+            case .changes: out[i] = WindowKernel.changes(window)
+            case .deriv:
+                out[i] =
+                    window.count < 2 ? Column.absent : WindowKernel.regression(window, origin: times[low]).slope
+            case .predictLinear:
+                if window.count < 2 {
+                    out[i] = Column.absent
+                } else {
+                    let line = WindowKernel.regression(window, origin: window.step)
+                    out[i] = line.slope * parameters[0][i] + line.intercept
+                }
+            case .quantile:
+                scratch.removeAll(keepingCapacity: true)
+                scratch.append(contentsOf: UnsafeBufferPointer(start: window.values, count: window.count))
+                out[i] = LinearQuantile.of(parameters[0][i], &scratch)
+            case .smoothing: out[i] = WindowKernel.smoothing(window, parameters[0][i], parameters[1][i])
+            case .sum: out[i] = WindowKernel.sum(window)
+            case .avg: out[i] = WindowKernel.average(window)
+            case .min: out[i] = WindowKernel.minimum(window)
+            case .max: out[i] = WindowKernel.maximum(window)
+            case .count: out[i] = Double(window.count)
+            case .last: out[i] = window.values[window.count - 1]
+            case .first: out[i] = window.values[0]
+            case .present: out[i] = 1
+            case .stdvar: out[i] = WindowKernel.variance(window)
+            case .stddev: out[i] = WindowKernel.variance(window).squareRoot()
+            case .mad:
+                scratch.removeAll(keepingCapacity: true)
+                scratch.append(contentsOf: UnsafeBufferPointer(start: window.values, count: window.count))
+                out[i] = Self.medianDeviation(&scratch)
+            case .tsOfMin: out[i] = WindowKernel.timeOfExtreme(window, isMax: false)
+            case .tsOfMax: out[i] = WindowKernel.timeOfExtreme(window, isMax: true)
+            case .tsOfFirst: out[i] = Double(window.times[0]) / 1000
+            case .tsOfLast: out[i] = Double(window.times[window.count - 1]) / 1000
+            }
+        }
+        return total
+    }
+
+    /// `rate` and `increase`, the functions that are used most, in a loop of their own.
+    private static func rates(
+        isRate: Bool, _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ resets: [Int32], _ out: inout [Double]
+    ) -> Int {
         let (times, values, count) = (samples.timestamps, samples.values, samples.count)
         var (low, high, total) = (0, 0, 0)
         var (resetLow, resetHigh) = (0, 0)
-        var scratch: [Double] = []
-        return resets.withUnsafeBufferPointer { resets in
-            for i in 0..<plan.grid.count {
-                let end = plan.end(i)
-                let start = end &- plan.length
-                while high < count, times[high] <= end { high &+= 1 }
-                while low < high, times[low] <= start { low &+= 1 }
-                let window = Window(
-                    times: UnsafePointer(times + low), values: UnsafePointer(values + low), count: high &- low,
-                    start: start,
-                    end: end, step: plan.grid.time(i))
-                total &+= window.count
-                if window.count == 0 {
-                    out[i] = Column.absent
-                    continue
-                }
-                switch function {
-                case .rate, .increase:
+        out.withUnsafeMutableBufferPointer { out in
+            resets.withUnsafeBufferPointer { resets in
+                for i in 0..<min(plan.grid.count, out.count) {
+                    let end = plan.end(i)
+                    let start = end &- plan.length
+                    while high < count, times[high] <= end { high &+= 1 }
+                    while low < high, times[low] <= start { low &+= 1 }
                     while resetHigh < resets.count, Int(resets[resetHigh]) < high { resetHigh &+= 1 }
                     while resetLow < resetHigh, Int(resets[resetLow]) <= low { resetLow &+= 1 }
+                    total &+= high &- low
+                    let window = Window(
+                        times: UnsafePointer(times + low), values: UnsafePointer(values + low), count: high &- low,
+                        start: start, end: end, step: end)
                     out[i] = WindowKernel.extrapolated(
-                        window, isCounter: true, isRate: function == .rate,
+                        window, isCounter: true, isRate: isRate,
                         resets: UnsafeBufferPointer(rebasing: resets[resetLow..<resetHigh]), base: low)
-                case .delta:
-                    out[i] = WindowKernel.extrapolated(
-                        window, isCounter: false, isRate: false, resets: UnsafeBufferPointer(start: nil, count: 0),
-                        base: low)
-                case .irate: out[i] = WindowKernel.instant(window, isRate: true)
-                case .idelta: out[i] = WindowKernel.instant(window, isRate: false)
-                case .resets: out[i] = WindowKernel.resets(window)
-                case .changes: out[i] = WindowKernel.changes(window)
-                case .deriv:
-                    out[i] =
-                        window.count < 2 ? Column.absent : WindowKernel.regression(window, origin: times[low]).slope
-                case .predictLinear:
-                    if window.count < 2 {
-                        out[i] = Column.absent
-                    } else {
-                        let line = WindowKernel.regression(window, origin: window.step)
-                        out[i] = line.slope * parameters[0][i] + line.intercept
-                    }
-                case .quantile:
-                    scratch.removeAll(keepingCapacity: true)
-                    scratch.append(contentsOf: UnsafeBufferPointer(start: window.values, count: window.count))
-                    out[i] = LinearQuantile.of(parameters[0][i], &scratch)
-                case .smoothing: out[i] = WindowKernel.smoothing(window, parameters[0][i], parameters[1][i])
-                case .sum: out[i] = WindowKernel.sum(window)
-                case .avg: out[i] = WindowKernel.average(window)
-                case .min: out[i] = WindowKernel.minimum(window)
-                case .max: out[i] = WindowKernel.maximum(window)
-                case .count: out[i] = Double(window.count)
-                case .last: out[i] = window.values[window.count - 1]
-                case .first: out[i] = window.values[0]
-                case .present: out[i] = 1
-                case .stdvar: out[i] = WindowKernel.variance(window)
-                case .stddev: out[i] = WindowKernel.variance(window).squareRoot()
-                case .mad:
-                    scratch.removeAll(keepingCapacity: true)
-                    scratch.append(contentsOf: UnsafeBufferPointer(start: window.values, count: window.count))
-                    out[i] = Self.medianDeviation(&scratch)
-                case .tsOfMin: out[i] = WindowKernel.timeOfExtreme(window, isMax: false)
-                case .tsOfMax: out[i] = WindowKernel.timeOfExtreme(window, isMax: true)
-                case .tsOfFirst: out[i] = Double(window.times[0]) / 1000
-                case .tsOfLast: out[i] = Double(window.times[window.count - 1]) / 1000
                 }
             }
-            return total
         }
+        return total
     }
 
     private static func medianDeviation(_ values: inout [Double]) -> Double {

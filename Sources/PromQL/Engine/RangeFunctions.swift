@@ -62,6 +62,7 @@ enum WindowKernel {
     /// Rate, increase and delta: the difference, extrapolated to the window's edges where samples lie near them.
     ///
     /// - Parameter resets: Positions (within the window) whose value is below the one before.
+    @inline(__always)
     static func extrapolated(_ w: Window, isCounter: Bool, isRate: Bool, resets: UnsafeBufferPointer<Int32>, base: Int)
         -> Double
     {

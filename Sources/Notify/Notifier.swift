@@ -69,7 +69,9 @@ package final class Notifier: AlertSink {
         metrics.collect(registry) { [weak self] in self?.gauges() ?? .init() }
     }
 
-    /// A dispatcher that holds the alerts of `memory`. A resolved one goes only where it has been told as firing.
+    /// A dispatcher that holds the alerts of `memory`.
+    ///
+    /// A resolved one goes only where it has been told as firing.
     private static func dispatcher(_ settings: NotifierSettings, _ memory: LedgerState, now: Int64) -> Dispatcher {
         var dispatcher = Dispatcher(root: settings.route)
         for alert in memory.alerts.sorted {
@@ -105,7 +107,9 @@ package final class Notifier: AlertSink {
         wake.yield()
     }
 
-    /// Ends all deliveries. Those that have not succeeded are made after the next start.
+    /// Ends all deliveries.
+    ///
+    /// Those that have not succeeded are made after the next start.
     ///
     /// - Parameter grace: How long to wait for receivers that are being talked to, ms.
     package func stop(grace: Int64 = 5000) async {

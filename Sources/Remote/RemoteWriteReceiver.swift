@@ -4,7 +4,9 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// `POST /api/v1/write`: takes remote write 1.0. Acknowledges once the samples survive a killed process.
+/// `POST /api/v1/write`: takes remote write 1.0.
+///
+/// Acknowledges once the samples survive a killed process.
 package final class RemoteWriteReceiver: Sendable {
     private let store: any SampleStore
     private let clock: any Clock

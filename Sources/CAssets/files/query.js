@@ -198,7 +198,7 @@ function panelNode(panel, { changed, remove, duplicate }) {
   const node = el("section", { class: "card panel" },
     el("div", { class: "row", style: "align-items:flex-start" }, field.node, el("button", { class: "main", onclick: run }, "Run"),
       el("button", { class: "quiet", onclick: format, title: "Format the expression" }, "Format"),
-      el("button", { class: "quiet", onclick: duplicate, title: "Duplicate this panel" }, "⧉"),
+      el("button", { class: "quiet", onclick: duplicate, title: "Duplicate this panel" }, "Copy"),
       remove && el("button", { class: "quiet", onclick: remove, title: "Remove this panel" }, "✕")),
     tabs, controls, messages, output);
   run();

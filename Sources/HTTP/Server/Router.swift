@@ -23,7 +23,9 @@ package final class Router: Sendable {
 
         package init() {}
 
-        /// Adds a handler for a pattern and methods. GET serves HEAD too.
+        /// Adds a handler for a pattern and methods.
+        ///
+        /// GET serves HEAD too.
         package mutating func add(_ methods: [String], _ pattern: String, _ handler: @escaping Handler) {
             let at = routes.firstIndex { $0.pattern == pattern }
             var route =

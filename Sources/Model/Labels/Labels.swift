@@ -28,7 +28,9 @@ public struct Labels: Hashable, Sendable {
 
     public var isEmpty: Bool { bytes.isEmpty }
 
-    /// The number of labels. O(count).
+    /// The number of labels.
+    ///
+    /// O(count).
     public var count: Int {
         var n = 0
         forEachBytes { _, _ in n += 1 }
@@ -129,7 +131,9 @@ public struct Labels: Hashable, Sendable {
         return true
     }
 
-    /// Walks the packed form. Damaged bytes end the walk early, never read outside.
+    /// Walks the packed form.
+    ///
+    /// Damaged bytes end the walk early, never read outside.
     public struct Cursor {
         @usableFromInline let buffer: UnsafeBufferPointer<UInt8>
         /// The offset of the next label.

@@ -120,7 +120,9 @@ public enum Durability: Sendable {
     case synced
 }
 
-/// Takes samples. Implemented by `Storage`, and by arrays in tests; safe to call from many threads.
+/// Takes samples.
+///
+/// Implemented by `Storage`, and by arrays in tests; safe to call from many threads.
 public protocol SampleStore: AnyObject, Sendable {
     /// Announces series that will arrive together. `name` is stable over restarts, for instance job and URL.
     func openGroup(_ name: String) -> SeriesGroup

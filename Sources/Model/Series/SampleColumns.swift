@@ -33,7 +33,9 @@ public struct SampleColumns: ~Copyable {
         if !histograms.isEmpty { histograms.removeAll(keepingCapacity: true) }
     }
 
-    /// Makes room for `extra` samples behind the `count` that are there. Pointers taken before are then invalid.
+    /// Makes room for `extra` samples behind the `count` that are there.
+    ///
+    /// Pointers taken before are then invalid.
     public mutating func reserve(_ extra: Int) {
         guard capacity - count < extra else { return }
         let larger = max(capacity * 2, count + extra)

@@ -26,7 +26,9 @@ public struct SelectRequest: Sendable {
     }
 }
 
-/// A place to read series from: the store, or an array in a test. Safe to call from many threads.
+/// A place to read series from: the store, or an array in a test.
+///
+/// Safe to call from many threads.
 public protocol SeriesSource: AnyObject, Sendable {
     /// The matching series as they are at this moment; what is appended later is not seen through the result.
     func select(_ request: SelectRequest) throws -> any SeriesSet

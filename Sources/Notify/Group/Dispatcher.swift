@@ -100,8 +100,10 @@ package struct Dispatcher: Sendable {
         }
     }
 
-    /// Ends a flush. After a successful one, alerts that it told as resolved leave the group, unless they have come
-    /// back in the meantime; a group without alerts disappears.
+    /// Ends a flush.
+    ///
+    /// After a successful one, alerts that it told as resolved leave the group, unless they have come back in the
+    /// meantime; a group without alerts disappears.
     package mutating func finish(_ flush: GroupFlush, succeeded: Bool) {
         guard var group = groups[flush.groupID] else { return }
         group.isFlushing = false

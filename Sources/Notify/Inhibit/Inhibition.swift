@@ -33,8 +33,9 @@ package struct Inhibitor: Sendable {
         }
     }
 
-    /// The alerts that mute `labels`; empty if none does. An alert that is source and target of a rule is not muted by
-    /// others of that kind, itself included.
+    /// The alerts that mute `labels`; empty if none does.
+    ///
+    /// An alert that is source and target of a rule is not muted by others of that kind, itself included.
     package func inhibitors(of labels: Labels) -> [Fingerprint] {
         var found: [Fingerprint] = []
         for (index, rule) in rules.enumerated() where rule.targetMatchers.allSatisfy({ $0.matches(labels) }) {

@@ -1,6 +1,8 @@
 import Model
 
-/// A node of the routing tree with everything inherited filled in. Durations are ms.
+/// A node of the routing tree with everything inherited filled in.
+///
+/// Durations are ms.
 package struct Route: Sendable {
     package var receiver: String
     /// The labels to group by; nil groups by all.

@@ -38,7 +38,9 @@ package struct Notification: Sendable {
 }
 
 /// Decides what a flush sends to whom: inhibition, time intervals, silences, and the comparison with the last
-/// notification, in Alertmanager's order. Pure.
+/// notification, in Alertmanager's order.
+///
+/// Pure.
 package struct NotificationPipeline: Sendable {
     package var receivers: [String: [WebhookSettings]]
     package var inhibitRules: [InhibitRule]
@@ -67,7 +69,9 @@ package struct NotificationPipeline: Sendable {
         return muting.isEmpty ? nil : muting
     }
 
-    /// What a flush sends. Nothing, if all alerts are muted or nothing is new.
+    /// What a flush sends.
+    ///
+    /// Nothing, if all alerts are muted or nothing is new.
     package func notifications(
         for flush: GroupFlush, alerts: ActiveAlerts, silences: Silences, log: NotificationLog
     ) -> [Notification] {

@@ -1,6 +1,8 @@
 import Glibc
 
-/// A set of moments that repeats: times of day, weekdays, days of the month, months, years. An empty list accepts all.
+/// A set of moments that repeats: times of day, weekdays, days of the month, months, years.
+///
+/// An empty list accepts all.
 package struct TimeInterval: Sendable {
     package var times: [Range<Int>] = []
     /// 0 is Sunday.

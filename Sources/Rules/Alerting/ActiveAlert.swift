@@ -14,7 +14,9 @@ package enum AlertState: Int, Sendable, Comparable, CaseIterable {
     package var name: String { "\(self)" }
 }
 
-/// One label set for which an alerting rule's expression gives, or lately gave, a result. Times are ms, 0 for never.
+/// One label set for which an alerting rule's expression gives, or lately gave, a result.
+///
+/// Times are ms, 0 for never.
 package struct ActiveAlert: Sendable {
     package var state: AlertState
     package var labels: Labels

@@ -1,6 +1,8 @@
 import Model
 
-/// An alerting rule and the alerts it holds. A value: an evaluation makes the next one.
+/// An alerting rule and the alerts it holds.
+///
+/// A value: an evaluation makes the next one.
 struct AlertingRule: Sendable {
     /// How long a resolved alert is kept, so that its resolution is sent again, ms.
     static let resolvedRetention: Int64 = 15 * 60_000

@@ -4,7 +4,9 @@ import PromQL
 /// Runs evaluations where they belong: on a thread of their own, with the stack that deep expressions need, so that the
 /// few threads of Swift's tasks are never held up by a query.
 enum EvaluationThread {
-    /// Runs `body` and returns its result. If the system refuses a thread, it runs here.
+    /// Runs `body` and returns its result.
+    ///
+    /// If the system refuses a thread, it runs here.
     static func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
         var thread: Thread?
         let result = await withCheckedContinuation { continuation in

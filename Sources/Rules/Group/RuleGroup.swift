@@ -18,8 +18,9 @@ package struct RuleHealth: Sendable {
     package var lastEvaluation: Int64 = 0
 }
 
-/// A group of rules and all it remembers: a state machine that is moved by ``evaluate(at:_:)``. A value, so that the
-/// API reads the last finished evaluation while the next one runs.
+/// A group of rules and all it remembers: a state machine that is moved by ``evaluate(at:_:)``.
+///
+/// A value, so that the API reads the last finished evaluation while the next one runs.
 struct RuleGroup: Sendable {
     private static let log = Log("rules")
 

@@ -46,8 +46,10 @@ package final class RuleManager: Sendable {
         }
     }
 
-    /// Replaces the groups. A group that has not changed goes on undisturbed; of one that has, rules of the same name
-    /// and labels keep their alerts and series. Nothing changes if a group cannot be made.
+    /// Replaces the groups.
+    ///
+    /// A group that has not changed goes on undisturbed; of one that has, rules of the same name and labels keep their
+    /// alerts and series. Nothing changes if a group cannot be made.
     ///
     /// - Parameters:
     ///   - definitions: All groups of all files.
@@ -146,8 +148,10 @@ package final class RuleManager: Sendable {
         }
     }
 
-    /// Ends a group that is no longer configured. Its series get their markers after two intervals, so that a renamed
-    /// rule that writes the same series has begun by then.
+    /// Ends a group that is no longer configured.
+    ///
+    /// Its series get their markers after two intervals, so that a renamed rule that writes the same series has begun
+    /// by then.
     private func dismiss(_ runner: Runner, isStarted: Bool) {
         let before = runner.task.withLock { $0 }
         before?.cancel()

@@ -1,6 +1,8 @@
 import Model
 
-/// Executes parsed templates. After the executor of Go's `text/template`.
+/// Executes parsed templates.
+///
+/// After the executor of Go's `text/template`.
 struct TemplateEvaluator {
     /// Bounds on what one execution may cost.
     struct Limits {

@@ -32,7 +32,9 @@ struct TemplateToken {
     var position: Int
 }
 
-/// Cuts a template into tokens. After the lexer of Go's `text/template`.
+/// Cuts a template into tokens.
+///
+/// After the lexer of Go's `text/template`.
 struct TemplateLexer {
     private let bytes: [UInt8]
     private let name: String

@@ -8,7 +8,8 @@ extension TestCommand {
         for path in paths {
             do throws(ConfigError) {
                 let script = String(decoding: try ConfigFile.read(path), as: UTF8.self)
-                let report = PromQLTestRunner.run(script: script, engine: QueryEngine(options: PromQLTestRunner.options))
+                let report = PromQLTestRunner.run(
+                    script: script, engine: QueryEngine(options: PromQLTestRunner.options))
                 print("\(path): \(report.passed) passed, \(report.failed) failed")
                 for failure in report.failures { print("  \(path):\(failure.line): \(failure.message)") }
                 passed += report.passed

@@ -13,6 +13,7 @@ extension TimeSeriesStore {
             let newest = head.newest.load(ordering: .relaxed)
             var cut = 0
             for end in head.windows() where newest != .min && newest &- options.blockDuration / 2 >= end {
+                if mustWait(end) { continue }
                 try cutWindow(end)
                 cut += 1
                 if background.isStoppingNow { return }
@@ -21,7 +22,8 @@ extension TimeSeriesStore {
                 let swept = head.sweep(olderThan: newest &- options.blockDuration &- options.blockDuration / 2)
                 if swept > 0 { logger.info("Forgot silent series", ["series": "\(swept)"]) }
             }
-            if cut > 0 || log.writtenBytes > options.walSegmentSize { try writeCheckpoint() }
+            let limit = max(options.walSegmentSize, 2 * checkpointSize.load(ordering: .relaxed))
+            if cut > 0 || log.writtenBytes > limit { try writeCheckpoint() }
             try tendBlocks()
             upkeepFailure.withLock { $0 = nil }
         } catch {
@@ -32,6 +34,19 @@ extension TimeSeriesStore {
             }
             if isNew { logger.error("Upkeep of the storage failed; it will be tried again", ["err": text]) }
         }
+    }
+
+    /// Whether a window was cut a short while ago.
+    ///
+    /// History that is pushed late would else become a block a second, all to be merged again.
+    private func mustWait(_ end: Int64) -> Bool {
+        let now = clock.monotonic()
+        let isRecent = cutTimes.withLock { times in
+            times = times.filter { now - $0.value < 60_000_000_000 }
+            return times[end] != nil
+        }
+        guard isRecent else { return false }
+        return head.spill.files.reduce(0) { $1.windowEnd == end ? $0 + $1.size : $0 } < 64 << 20
     }
 
     /// Makes the samples of one window a block.
@@ -45,6 +60,7 @@ extension TimeSeriesStore {
             let meta = try writer.finish()
             try blockSet.replace([], with: meta)
             head.forget(end, files)
+            cutTimes.withLock { $0[end] = clock.monotonic() }
             if let meta {
                 logger.info(
                     "Wrote a block",

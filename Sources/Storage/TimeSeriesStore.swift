@@ -18,6 +18,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let exemplarRing: ExemplarRing
     let metadataTable = Mutex<[String: MetricMetadata]>([:])
     let blockSet: BlockSet
+    /// When windows were cut, by their end, in ns of the monotonic clock; for the upkeep.
+    let cutTimes = Mutex<[Int64: Int64]>([:])
+    /// Bytes of the last checkpoint.
+    let checkpointSize = Atomic<Int>(0)
     let upkeepFailure = Mutex<String?>(nil)
     let deletions = Mutex<[Deletion]>([])
     private let writers = Mutex<[PooledWriter]>([])
@@ -109,11 +113,15 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         background.stop()
         upkeep.lock()
-        defer { upkeep.unlock() }
+        defer {
+            log.close()
+            lockFile?.release()
+            upkeep.unlock()
+        }
+        // First what must not be lost; the checkpoint only makes the next start faster.
         try log.flush()
+        try log.sync()
         try writeCheckpoint()
-        log.close()
-        lockFile?.release()
     }
 
     func releaseLock() { lockFile?.release() }

@@ -40,6 +40,7 @@ extension TimeSeriesStore {
         try fileSystem.syncDirectory(head.spill.directory)
         try fileSystem.rename(path + ".tmp", to: path)
         try fileSystem.syncDirectory(options.directory)
+        checkpointSize.store(writer.size, ordering: .relaxed)
         try log.remove(below: segment)
     }
 

@@ -90,6 +90,11 @@ extension Evaluator {
             try guardian.check()
             try series.read(index, into: &samples)
             RangeWindows.removeStale(&samples)
+            if !samples.histograms.isEmpty {
+                let histograms = smoothedHistograms(selector, grid, samples, &out)
+                try out.withUnsafeBufferPointer { try sink(Metric(series.labels(index)), $0, histograms) }
+                continue
+            }
             var position = -1
             for i in 0..<grid.count {
                 let time = reference(selector.at, selector.offset, grid, i)
@@ -106,6 +111,33 @@ extension Evaluator {
             }
             try out.withUnsafeBufferPointer { try sink(Metric(series.labels(index)), $0, []) }
         }
+    }
+
+    /// `smoothed` on a series that has histograms.
+    private func smoothedHistograms(
+        _ selector: VectorSelector, _ grid: StepGrid, _ samples: borrowing SampleColumns, _ out: inout [Double]
+    ) -> [HistogramBox?] {
+        let lookback = options.lookbackDelta
+        let range = ExtendedHistogramRange(
+            function: MixedRangeFunction(name: "delta", metric: "", range: selector.range, annotations: annotations),
+            extended: .smoothed, lookback: lookback)
+        let series = MixedSeries(samples)
+        var cursor = MixedSeries.Cursor()
+        var result = [HistogramBox?](repeating: nil, count: grid.count)
+        for i in 0..<grid.count {
+            let time = reference(selector.at, selector.offset, grid, i)
+            let near = series.window(time &- lookback, time &+ lookback, &cursor).merged
+            let after = near.firstIndex { $0.time > time } ?? near.count
+            out[i] = Column.absent
+            guard after > 0, let sample = range.edge(near, time, after: after) else { continue }
+            switch sample {
+            case .float(let value): out[i] = value
+            case .histogram(let histogram):
+                out[i] = Column.histogramMark
+                result[i] = HistogramBox(histogram)
+            }
+        }
+        return result
     }
 
     /// A range vector as the result of an instant query, sorted by labels.

@@ -70,12 +70,17 @@ struct ExtendedHistogramRange {
     }
 
     /// The sample at `time`, interpolated between its neighbours; the one there is where the other is missing.
-    private func edge(
+    func edge(
         _ samples: [(time: Int64, value: SampleValue)], _ time: Int64, after: Int
     ) -> SampleValue? {
         let before = after - 1
         guard before >= 0 else { return after < samples.count ? samples[after].value : nil }
         guard samples[before].time != time, after < samples.count else { return samples[before].value }
+        let share = Double(time - samples[before].time) / Double(samples[after].time - samples[before].time)
+        if case .float(let low) = samples[before].value, case .float(let high) = samples[after].value {
+            let from = function.name != "delta" && high < low ? 0 : low
+            return .float(from + (high - from) * share)
+        }
         guard case .histogram(var low) = samples[before].value, case .histogram(let high) = samples[after].value else {
             return nil
         }
@@ -84,11 +89,10 @@ struct ExtendedHistogramRange {
         }
         do throws(HistogramSum.IncompatibleLayouts) {
             var change = try high.subtracting(low).0
-            change.multiply(
-                by: Double(time - samples[before].time) / Double(samples[after].time - samples[before].time))
+            change.multiply(by: share)
             var result = try low.adding(change).0
             result.resetHint = high.resetHint == .gauge ? .gauge : .unknown
-            return .histogram(result)
+            return .histogram(result.compacted())
         } catch {
             return nil
         }

@@ -131,6 +131,20 @@ struct HistogramQueryTests {
         #expect(several.map(\.values) == [[0.5], [2]])
     }
 
+    @Test("anchored takes what is between the edges, smoothed interpolates at them")
+    func extended() throws {
+        let all = [Self.series("h", [1, 2, 3, 4].map { Self.histogram($0) })]
+        var options = EngineOptions()
+        options.parser = .all
+        // Samples at 1 s, 16 s, 31 s and 46 s.
+        let anchored = try Self.only(try Self.run("increase(h[20s] anchored)", all, at: 40_000, options).columns)
+        #expect(anchored.count == 3)
+        let smoothed = try Self.only(try Self.run("increase(h[15s] smoothed)", all, at: 38_500, options).columns)
+        #expect(smoothed.count == 3)
+        #expect(smoothed.positiveBuckets == [1, 2])
+        #expect(try Self.only(try Self.run("h smoothed", all, at: 23_500, options).columns).count == 7.5)
+    }
+
     @Test("histogram_count looks for resets that the store does not know of")
     func detectsResets() throws {
         let all = [Self.series("h", [4, 5, 2].map { Self.histogram($0) })]

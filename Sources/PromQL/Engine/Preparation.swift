@@ -46,6 +46,7 @@ struct Preparation {
             if let value = parameterValue(e.function.name) {
                 return .number(NumberLiteral(value: value, range: e.range))
             }
+            try checkExtension(e)
             var inner = self
             switch e.function.name {
             case "histogram_count", "histogram_sum", "histogram_avg": inner.detectsResets = true
@@ -56,6 +57,22 @@ struct Preparation {
             for argument in e.arguments { arguments.append(try inner.prepare(argument)) }
             e.arguments = arguments
             return .call(e)
+        }
+    }
+
+    /// `anchored` and `smoothed` are only for some functions.
+    private func checkExtension(_ e: Call) throws(QueryError) {
+        for case .matrix(let matrix) in e.arguments {
+            let (word, names) =
+                switch matrix.selector.rangeExtension {
+                case .anchored: ("anchored", ["changes", "delta", "increase", "rate", "resets"])
+                case .smoothed: ("smoothed", ["delta", "increase", "rate"])
+                case nil: ("", [e.function.name])
+                }
+            guard !names.contains(e.function.name) else { continue }
+            throw .execution(
+                "\(word) modifier can only be used with: \(names.joined(separator: ", ")) - not with "
+                    + e.function.name)
         }
     }
 

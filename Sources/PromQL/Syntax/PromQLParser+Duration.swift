@@ -4,8 +4,12 @@ extension PromQLParser {
         var left = try deeper { (parser) throws(ParseError) in try parser.durationUnary(context) }
         while let (op, level) = durationOperator, level > above {
             guard options.durationExpressions else { throw unexpected(in: context, expected: "\"]\"") }
+            let opStart = next.range.start
             advance()
             let right = try durationExpression(in: context, above: op == .power ? level - 1 : level)
+            if right.literalSeconds == 0, op == .divide || op == .modulo {
+                throw failure("\(op == .divide ? "division" : "modulo") by zero", at: opStart)
+            }
             left = .binary(op, left, right, TextRange(left.range.start, right.range.end))
         }
         return left

@@ -67,7 +67,7 @@ extension PromQLParser {
         var matchers: [Matcher] = []
         if take(.leftBrace) != nil {
             while take(.rightBrace) == nil {
-                try labelMatcher(into: &matchers, name: &name, start: start)
+                try labelMatcher(into: &matchers, name: name, start: start)
                 if take(.comma) == nil, next.kind != .rightBrace {
                     throw unexpected(in: "label matching", expected: "\",\" or \"}\"")
                 }
@@ -86,14 +86,11 @@ extension PromQLParser {
         {
             throw failure("metric name must not be set twice: \(Quoted.text(name)) or \(Quoted.text(name))", at: start)
         }
-        // A name that stands in the braces is one matcher among others.
-        let isNameInside = text[start] == UInt8(ascii: "{")
-        return VectorSelector(
-            name: isNameInside ? "" : name, matchers: matchers, range: TextRange(start, lastEnd))
+        return VectorSelector(name: name, matchers: matchers, range: TextRange(start, lastEnd))
     }
 
     private mutating func labelMatcher(
-        into matchers: inout [Matcher], name: inout String, start: Int
+        into matchers: inout [Matcher], name: String, start: Int
     ) throws(ParseError) {
         let label = next
         guard label.kind == .identifier || label.kind == .string else {
@@ -112,7 +109,7 @@ extension PromQLParser {
                 throw failure(
                     "metric name must not be set twice: \(Quoted.text(name)) or \(Quoted.text(label.text))", at: start)
             }
-            name = label.text
+            // Names that stand in the braces are matchers among others, even if there are several.
             matchers.append(Matcher(name: Labels.nameLabel, equals: label.text))
             return
         default: throw unexpected(in: "label matching", expected: "label matching operator")
@@ -184,7 +181,7 @@ extension PromQLParser {
     }
 
     private mutating func offset(_ expression: Expression) throws(ParseError) -> Expression {
-        let start = next.range.start
+        let start = expression.range.start
         advance()
         let duration = try offsetDuration()
         func settled(_ had: Bool, _ now: (Int64) -> Void, _ later: (DurationExpression) -> Void) throws(ParseError) {
@@ -214,7 +211,7 @@ extension PromQLParser {
     }
 
     private mutating func atModifier(_ expression: Expression) throws(ParseError) -> Expression {
-        let start = next.range.start
+        let start = expression.range.start
         advance()
         let modifier: AtModifier
         if (isKeyword("start") || isKeyword("end")), token(after: 1).kind == .leftParenthesis {
@@ -274,13 +271,10 @@ extension PromQLParser {
     private mutating func rangeExtension(
         _ expression: Expression, _ value: RangeExtension
     ) throws(ParseError) -> Expression {
-        let start = next.range.start
+        let start = expression.range.start
         advance()
         switch expression {
         case .selector(var e):
-            if value == .anchored {
-                throw failure("anchored modifier must be preceded by a range vector selector", at: start)
-            }
             e.rangeExtension = value
             e.range.end = lastEnd
             return .selector(e)

@@ -183,13 +183,17 @@ package struct PromQLParser {
             if length > Self.maxDepth {
                 throw failure("expression is nested more than \(Self.maxDepth) levels deep", at: next.range.start)
             }
+            let opStart = next.range.start
             advance()
             let returnsBool: Bool
             var matching: VectorMatching?
-            (returnsBool, matching) = try modifiers(op)
+            (returnsBool, matching) = try modifiers(op, at: opStart, from: left.range.start)
             let level = Self.precedence(op)
             let right = try deeper { (parser) throws(ParseError) in
                 try parser.expression(above: op == .power ? level - 1 : level)
+            }
+            if op.isComparison, !returnsBool, left.type == .scalar, right.type == .scalar {
+                throw failure("comparisons between scalars must use BOOL modifier", at: opStart)
             }
             if left.type == .vector, right.type == .vector {
                 var found = matching ?? VectorMatching()
@@ -221,34 +225,41 @@ package struct PromQLParser {
     }
 
     /// What may stand between an operator and its right operand.
-    private mutating func modifiers(_ op: BinaryOperator) throws(ParseError) -> (Bool, VectorMatching?) {
+    ///
+    /// - Parameters:
+    ///   - opStart: Where the operator stands.
+    ///   - start: Where its left operand begins.
+    private mutating func modifiers(
+        _ op: BinaryOperator, at opStart: Int, from start: Int
+    ) throws(ParseError) -> (Bool, VectorMatching?) {
         var matching: VectorMatching?
-        let boolAt = next.range.start
         let returnsBool = takeKeyword("bool")
         if returnsBool, !op.isComparison {
-            throw failure("bool modifier can only be used on comparison operators", at: boolAt)
+            throw failure("bool modifier can only be used on comparison operators", at: opStart)
         }
         if isKeyword("on") || isKeyword("ignoring") {
             var found = VectorMatching(isOn: isKeyword("on"))
             advance()
             found.labels = try labelList()
             if isKeyword("group_left") || isKeyword("group_right") {
-                let at = next.range.start
                 found.cardinality = isKeyword("group_left") ? .manyToOne : .oneToMany
                 advance()
                 if next.kind == .leftParenthesis { found.include = try labelList() }
-                if op.isSetOperator { throw failure("no grouping allowed for \"\(op.rawValue)\" operation", at: at) }
+                if op.isSetOperator { throw failure("no grouping allowed for \"\(op.rawValue)\" operation", at: start) }
                 if found.isOn, let both = found.labels.first(where: { found.include.contains($0) }) {
-                    throw failure("label \(Quoted.text(both)) must not occur in ON and GROUP clause at once", at: at)
+                    throw failure(
+                        "label \(Quoted.text(both)) must not occur in ON and GROUP clause at once", at: opStart)
                 }
             }
             matching = found
         }
-        try fills(op, into: &matching)
+        try fills(op, into: &matching, from: start)
         return (returnsBool, matching)
     }
 
-    private mutating func fills(_ op: BinaryOperator, into matching: inout VectorMatching?) throws(ParseError) {
+    private mutating func fills(
+        _ op: BinaryOperator, into matching: inout VectorMatching?, from start: Int
+    ) throws(ParseError) {
         while ["fill", "fill_left", "fill_right"].contains(next.text.lowercased()), next.kind == .identifier,
             token(after: 1).kind == .leftParenthesis
         {
@@ -257,7 +268,14 @@ package struct PromQLParser {
             guard options.fillModifiers else {
                 throw failure("binop fill modifiers are experimental and not enabled", at: at)
             }
-            if op.isSetOperator { throw failure("filling in missing series not allowed for set operators", at: at) }
+            if op.isSetOperator { throw failure("filling in missing series not allowed for set operators", at: start) }
+            if matching.map({ word != "fill_right" && $0.fillLeft != nil || word != "fill_left" && $0.fillRight != nil }
+            )
+                == true
+            {
+                advance()
+                throw unexpected()
+            }
             position += 2
             let sign: Double = take(.subtract) != nil ? -1 : 1
             if sign > 0 { take(.add) }

@@ -37,8 +37,8 @@ struct Token: Sendable {
             Keywords.isKeyword(text) ? "<\(text.lowercased())>" : "identifier \(Quoted.text(text))"
         case .metricIdentifier: "identifier \(Quoted.text(text))"
         case .number: "number \(Quoted.text(text))"
-        case .duration: "number \(Quoted.text(text))"
-        case .string: "string \(Quoted.text(text))"
+        case .duration: "duration \(Quoted.text(text))"
+        case .string: "string \(Quoted.text(Quoted.text(text)))"
         default: Quoted.text(text)
         }
     }

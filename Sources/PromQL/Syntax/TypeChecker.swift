@@ -72,7 +72,7 @@ struct TypeChecker {
         if matching.fillLeft != nil || matching.fillRight != nil {
             throw failure("filling in missing series only allowed between instant vectors", at: e.range)
         }
-        if !matching.labels.isEmpty || matching.isOn || matching.cardinality != .oneToOne {
+        if !matching.labels.isEmpty {
             throw failure("vector matching only allowed between instant vectors", at: e.range)
         }
     }
@@ -122,21 +122,6 @@ struct TypeChecker {
                     ? e.function.arguments[index] : e.function.arguments.last
             else { continue }
             try expect(argument, wanted, in: "call to function \(name)")
-        }
-        try checkExtension(e)
-    }
-
-    /// `anchored` and `smoothed` are only for some functions.
-    private func checkExtension(_ e: Call) throws(ParseError) {
-        let allowed: [RangeExtension: [String]] = [
-            .anchored: ["changes", "delta", "increase", "rate", "resets"], .smoothed: ["delta", "increase", "rate"],
-        ]
-        for case .matrix(let matrix) in e.arguments {
-            guard let used = matrix.selector.rangeExtension, let names = allowed[used], !names.contains(e.function.name)
-            else { continue }
-            throw failure(
-                "\(used == .anchored ? "anchored" : "smoothed") modifier can only be used with: \(names.joined(separator: ", ")) - not with \(e.function.name)",
-                at: e.range)
         }
     }
 }

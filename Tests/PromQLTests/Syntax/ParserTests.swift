@@ -22,10 +22,12 @@ struct ParserTests {
             ("abs()", "1:1: parse error: expected 1 argument(s) in call to \"abs\", got 0"),
             ("nope(up)", "1:1: parse error: unknown function with name \"nope\""),
             ("{a=\"\"}", "1:1: parse error: vector selector must contain at least one non-empty matcher"),
-            ("1 == 1", "1:1: parse error: comparisons between scalars must use BOOL modifier"),
+            ("up[1m/0]", "1:6: parse error: division by zero"),
+            ("up and bool up", "1:4: parse error: bool modifier can only be used on comparison operators"),
+            ("1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier"),
             ("up and 1", "1:1: parse error: set operator \"and\" not allowed in binary scalar expression"),
             ("up{a=~\"(\"}", "1:4: parse error: error parsing regexp: missing ): ("),
-            ("up offset 1m offset 1m", "1:14: parse error: offset may not be set multiple times"),
+            ("up offset 1m offset 1m", "1:1: parse error: offset may not be set multiple times"),
             ("sum(up", "1:7: parse error: unclosed left parenthesis"),
             ("up[5m", "1:6: parse error: unclosed left bracket"),
             ("up[0m]", "1:4: parse error: duration must be greater than 0"),
@@ -40,7 +42,7 @@ struct ParserTests {
             ("(up)[5m]", "1:5: parse error: ranges only allowed for vector selectors"),
             (
                 "up + on(a) group_left(a) up",
-                "1:12: parse error: label \"a\" must not occur in ON and GROUP clause at once"
+                "1:4: parse error: label \"a\" must not occur in ON and GROUP clause at once"
             ),
             ("up bool 1", "1:4: parse error: unexpected <bool>"),
             ("'a\nb'", "1:1: parse error: unterminated quoted string"),

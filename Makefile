@@ -27,7 +27,7 @@ lint: ## check the format and build without warnings
 format: ## format all Swift sources
 	@swift format -i -r Package.swift Sources Tests
 
-bench: build ## print the micro-benchmarks
+bench: deps ## print the micro-benchmarks
 	@scripts/bench.sh
 
 clean: ## remove what was built

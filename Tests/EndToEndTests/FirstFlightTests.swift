@@ -111,10 +111,16 @@ struct FirstFlightTests {
                     == activeAt(activeBefore).map { $0.prefix(19) }
             }, "the alert's state was not restored")
 
+        #expect(
+            Daemon.wait { daemon.probe.get("/api/v1/alerts")?.text.contains("\"state\":\"firing\"") == true },
+            "the restored alert does not fire: \(daemon.probe.get("/api/v1/alerts")?.text ?? "")")
+
         exporter = try Self.startExporter(exporterPort, folder)
         #expect(
             Daemon.wait { Self.webhookAlerts(webhook).contains { $0 == ("resolved", "ExporterDown") } },
-            "never resolved")
+
+            "never resolved; up is \(answers.value(#"up{job="node"}"#) ?? -1); \(daemon.probe.get("/api/v1/alerts")?.text ?? ""); \(webhook.requests.map { String(decoding: $0.body, as: UTF8.self) }); \(daemon.logText)"
+        )
         #expect(Self.webhookAlerts(webhook).filter { $0 == ("firing", "ExporterDown") }.count == 1, "fired twice")
         #expect(daemon.terminate() == 0, "a clean stop: \(daemon.logText)")
         exporter.terminate()

@@ -60,7 +60,7 @@ struct ParserPropertyTests {
             guard let tree = try? PromQLParser.parse(query, options: .all) else { continue }
             parsed += 1
             // Infinity is printed with its sign, which binds looser than a power: the same value from another tree.
-            if tree.description.contains("Inf ^") { continue }
+            if tree.description.contains("Inf ^") || tree.prettyDescription.contains(/Inf\s*\^/) { continue }
             for printed in [tree.description, tree.prettyDescription] {
                 guard let again = try? PromQLParser.parse(printed, options: .all) else {
                     Issue.record("seed \(seed): \(query) prints as \(printed), which does not parse")

@@ -1,7 +1,7 @@
 # What can be done here; `make` alone lists it.
 SHELL := /bin/bash
 BINARY := .build/release/martlet
-SWIFT_RELEASE := swift build -c release --static-swift-stdlib --product martlet
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib --product martlet -Xlinker -s
 
 .PHONY: help deps build run test lint format bench fuzz clean
 

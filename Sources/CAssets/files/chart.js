@@ -42,7 +42,7 @@ export function chart(holder, result, { start, end, step, stacked, fromZero, onZ
     strokeWidth: 1.6, gridLineColor: style.getPropertyValue("--line"), axisLineColor: style.getPropertyValue("--line"),
     drawPoints: steps < 3, pointSize: 2.5, highlightCircleSize: 3, isZoomedIgnoreProgrammaticZoom: true,
     highlightSeriesOpts: shown.length > 1 ? { strokeWidth: 2.6 } : null,
-    axes: { y: { axisLabelFormatter: short, axisLabelWidth: 62 } },
+    axes: { x: { axisLabelWidth: 72 }, y: { axisLabelFormatter: short, axisLabelWidth: 62 } },
     highlightCallback: (event, x, points, row, name) => {
       const point = points.find((p) => p.name === name) ?? points[0];
       if (!point) return;

@@ -13,6 +13,8 @@ package final class Notifier: AlertSink {
     /// How long a resolved alert is kept once all have been told, ms.
     private static let resolvedRetention: Int64 = 300_000
     private static let maintenanceInterval: Int64 = 30_000
+    /// How soon a ledger that is behind is tried again, ms.
+    private static let repairInterval: Int64 = 5_000
 
     struct State: Sendable {
         var settings: NotifierSettings
@@ -238,11 +240,16 @@ package final class Notifier: AlertSink {
     }
 
     private func write(_ records: [LedgerRecord]) {
+        guard let ledger else { return }
+        let wasBehind = ledger.isBehind
         do {
-            try ledger?.append(records)
+            try ledger.record(records)
         } catch {
             metrics.ledgerFailures.increment()
-            Self.log.error("Writing the ledger failed", ["err": "\(error)"])
+            if wasBehind { return }
+            Self.log.error(
+                "The ledger cannot be written; what is missing in it will be added when it can", ["err": "\(error)"])
+            state.withLock { $0.nextMaintenance = min($0.nextMaintenance, clock.now() &+ Self.repairInterval) }
         }
     }
 
@@ -261,12 +268,18 @@ package final class Notifier: AlertSink {
         guard let records else { return }
         write(records)
         guard let ledger, ledger.wantsCompaction else { return }
+        let wasBehind = ledger.isBehind
         do {
             // Under the lock of the state, so that nothing is appended that the new file would not hold.
             try state.withLock { state in try ledger.compact(state.memory) }
+            if wasBehind { Self.log.info("The ledger is whole again") }
         } catch {
             metrics.ledgerFailures.increment()
-            Self.log.error("Compacting the ledger failed", ["err": "\(error)"])
+            if wasBehind {
+                state.withLock { $0.nextMaintenance = now &+ Self.repairInterval }
+            } else {
+                Self.log.error("Compacting the ledger failed", ["err": "\(error)"])
+            }
         }
     }
 

@@ -12,6 +12,8 @@ public enum StorageError: Error, Sendable, CustomStringConvertible {
     case notWritable(String)
     /// A file does not hold what it should.
     case damaged(String)
+    /// The directory cannot hold a store; a sentence that says what to do.
+    case unusable(String)
 
     public var description: String {
         switch self {
@@ -21,6 +23,7 @@ public enum StorageError: Error, Sendable, CustomStringConvertible {
         case .closed: "the storage is closed"
         case .notWritable(let why): "samples cannot be stored: \(why)"
         case .damaged(let what): "damaged file: \(what)"
+        case .unusable(let why): why
         }
     }
 }

@@ -114,13 +114,22 @@ extension TimeSeriesStore {
         return result
     }
 
-    /// Brings the log to the disk; failures are kept for ``unhealthyReason`` and tried again.
+    /// Samples that are in memory only, because the disk takes none, and those refused for it since the start.
+    public var unloggedSamples: (inMemory: Int, refused: Int) { (unlogged.current.samples, unlogged.totals.refused) }
+
+    /// Brings the log to the disk; failures are told once, kept for ``unhealthyReason`` and tried again.
     func syncLog() {
+        var failure: String?
         do {
             if log.hasPending { try log.flush() }
             try log.sync()
-        } catch {
-            logger.error("The log cannot be brought to the disk", ["err": "\(error)"])
+        } catch { failure = "\(error)" }
+        let before = logFailure.withLock { known in
+            defer { known = failure }
+            return known
+        }
+        if let failure, before == nil {
+            logger.error("The log cannot be brought to the disk; it is tried again and again", ["err": failure])
         }
     }
 }

@@ -10,11 +10,17 @@ extension TimeSeriesStore {
         upkeep.lock()
         defer { upkeep.unlock() }
         do {
+            reserve.take()
+            try keepWithinSize()
+            // What only memory holds goes first.
+            if !unlogged.isEmpty, log.failure == nil { try writeCheckpoint() }
             let newest = head.newest.load(ordering: .relaxed)
             var cut = 0
-            for end in head.windows() where newest != .min && newest &- options.blockDuration / 2 >= end {
-                if mustWait(end) { continue }
-                try cutWindow(end)
+            for end in head.windows() where newest != .min {
+                let isOver = newest &- options.blockDuration / 2 >= end
+                guard isOver || spilled(end) > largestPart else { continue }
+                if isOver, mustWait(end) { continue }
+                try cutWithinSize(end)
                 cut += 1
                 if background.isStoppingNow { return }
             }
@@ -22,7 +28,8 @@ extension TimeSeriesStore {
                 let swept = head.sweep(olderThan: newest &- options.blockDuration &- options.blockDuration / 2)
                 if swept > 0 { logger.info("Forgot silent series", ["series": "\(swept)"]) }
             }
-            let limit = max(options.walSegmentSize, 2 * checkpointSize.load(ordering: .relaxed))
+            let limit = min(
+                largestPart, max(options.walSegmentSize, 2 * checkpointSize.load(ordering: .relaxed)))
             if cut > 0 || log.writtenBytes > limit { try writeCheckpoint() }
             try tendBlocks()
             upkeepFailure.withLock { $0 = nil }
@@ -46,7 +53,7 @@ extension TimeSeriesStore {
             return times[end] != nil
         }
         guard isRecent else { return false }
-        return head.spill.files.reduce(0) { $1.windowEnd == end ? $0 + $1.size : $0 } < 64 << 20
+        return spilled(end) < min(64 << 20, largestPart)
     }
 
     /// Makes the samples of one window a block.
@@ -78,28 +85,26 @@ extension TimeSeriesStore {
     private func tendBlocks() throws {
         let planner = CompactionPlanner(retention: options.retentionTime)
         let newest = max(head.newest.load(ordering: .relaxed), blockSet.readers.map(\.maxTime).max() ?? .min)
-        if options.retentionTime > 0 || options.retentionSize > 0, newest != .min {
-            let others = log.writtenBytes + head.spill.files.reduce(0) { $0 + $1.size }
-            try blockSet.retain(
-                now: newest, time: options.retentionTime, size: Int(options.retentionSize), others: others)
-        }
+        if options.retentionTime > 0, newest != .min { try blockSet.retain(now: newest, time: options.retentionTime) }
+        try keepWithinSize()
         for _ in 0..<4 {
-            guard !background.isStoppingNow,
-                try blockSet.compact(planner, now: clock.now(), isCancelled: { background.isStoppingNow })
-            else { return }
+            guard !background.isStoppingNow, try compact(planner) else { return }
         }
+    }
+
+    private func compact(_ planner: CompactionPlanner) throws -> Bool {
+        try blockSet.compact(
+            planner, now: clock.now(), maxSize: largestPart, makeRoom: { try makeRoom($0, except: $1) },
+            isCancelled: { background.isStoppingNow })
     }
 
     /// Makes everything blocks, and links them into `snapshots/NAME`; returns the name.
     public func snapshot() throws -> String {
         upkeep.lock()
         defer { upkeep.unlock() }
-        for end in head.windows() { try cutWindow(end) }
+        for end in head.windows() { try cutWithinSize(end) }
         try writeCheckpoint()
-        while try blockSet.compact(
-            CompactionPlanner(retention: options.retentionTime), now: clock.now(),
-            isCancelled: { background.isStoppingNow })
-        {}
+        while try compact(CompactionPlanner(retention: options.retentionTime)) {}
         let name = Self.snapshotName(clock.now())
         let target = options.directory + "/snapshots/" + name
         try fileSystem.createDirectory(target)

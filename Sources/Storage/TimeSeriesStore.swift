@@ -18,11 +18,16 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let exemplarRing: ExemplarRing
     let metadataTable = Mutex<[String: MetricMetadata]>([:])
     let blockSet: BlockSet
+    let reserve: DiskReserve
+    /// What keeps the directory within its size; nil if it may have any.
+    let quota: BoundedFileSystem?
+    let unlogged = UnloggedSamples()
     /// When windows were cut, by their end, in ns of the monotonic clock; for the upkeep.
     let cutTimes = Mutex<[Int64: Int64]>([:])
     /// Bytes of the last checkpoint.
     let checkpointSize = Atomic<Int>(0)
     let upkeepFailure = Mutex<String?>(nil)
+    let logFailure = Mutex<String?>(nil)
     let deletions = Mutex<[Deletion]>([])
     private let writers = Mutex<[PooledWriter]>([])
     private let isClosed = Atomic(false)
@@ -48,16 +53,26 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         options: StoreOptions, fileSystem: any FileSystem = RealFileSystem(), clock: any Clock = SystemClock()
     ) throws -> TimeSeriesStore {
         let store = try TimeSeriesStore(options, fileSystem, clock)
+        store.reserve.take()
+        try store.keepWithinSize()
         if options.runsInBackground { store.background.start(store) }
         return store
     }
 
-    private init(_ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock) throws {
+    private init(_ options: StoreOptions, _ unbounded: any FileSystem, _ clock: any Clock) throws {
+        let directory = options.directory
+        var options = options
+        quota = try Self.quota(options, unbounded)
+        let fileSystem: any FileSystem = quota ?? unbounded
+        if let quota {
+            // Segments are removed as a whole: none may be a large part of what there is.
+            options.walSegmentSize = min(options.walSegmentSize, max(1 << 14, quota.limit / 16))
+        }
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock
-        let directory = options.directory
-        try fileSystem.createDirectory(directory)
+        try DirectoryCheck.check(directory, fileSystem)
+        reserve = DiskReserve(directory, fileSystem: fileSystem)
         lockFile = options.usesLockFile ? try fileSystem.lock(directory + "/lock") : nil
         let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
         head = try Head(blockDuration: options.blockDuration, spill: spill)
@@ -97,7 +112,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         spill.removeStrangers()
         damagedRecords = replay.damaged + damaged
         log = try WriteAheadLog(
-            wal, first: max(all.last ?? 0, from) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem)
+            wal, first: max(all.last ?? 0, from) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem,
+            reserve: reserve,
+            written: segments.reduce(0) { $0 + ((try? fileSystem.status(WriteAheadLog.path(wal, $1)))?.size ?? 0) })
+        checkpointSize.store((try? fileSystem.status(checkpoint))?.size ?? 0, ordering: .relaxed)
         metadataTable.withLock { $0 = metadata }
         self.deletions.withLock { $0 = deletions }
         if replay.samples > 0 {
@@ -106,6 +124,25 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 "Read the write-ahead log",
                 ["samples": "\(replay.samples)", "series": "\(head.liveSeries)", "duration_ms": "\(took)"])
         }
+    }
+
+    /// The file system that keeps the directory within the size of the options, if they have one.
+    private static func quota(_ options: StoreOptions, _ fileSystem: any FileSystem) throws -> BoundedFileSystem? {
+        if let bounded = fileSystem as? BoundedFileSystem { return bounded.limit < .max ? bounded : nil }
+        return try bound(fileSystem, directory: options.directory, size: options.retentionSize)
+    }
+
+    /// A file system on which `directory` never holds more than `size` bytes; nil if it may hold any number.
+    ///
+    /// To be given to ``open(options:fileSystem:clock:)`` by whoever keeps other files in the directory, too.
+    public static func bound(
+        _ fileSystem: any FileSystem, directory: String, size: Int64
+    ) throws(FileError) -> BoundedFileSystem? {
+        guard size > 0 else { return nil }
+        // Removing blocks begins with writing down that they are gone.
+        return try BoundedFileSystem(
+            fileSystem, root: directory, limit: Int(clamping: size), slack: 16 * BoundedFileSystem.page
+        ) { $0.hasSuffix(Manifest.fileName) || $0.hasSuffix(Manifest.fileName + ".tmp") }
     }
 
     /// Brings everything to the disk and ends; later calls throw ``StorageError/closed``.
@@ -194,18 +231,29 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                     batch, from: start, owner, .init(outOfOrderWindow: options.outOfOrderWindow), &pooled.writer,
                     &outcome, isFirst: isFirst, { histogramAt[$0] })
                 if pooled.writer.count == 0 { continue }
-                frame = try write(batch, owner, &pooled.writer) { histogramAt[$0] }
+                frame = try write(batch, owner, &pooled.writer, durability) { histogramAt[$0] }
             }
             isFirst = false
         }
         if !batch.exemplars.isEmpty { storeExemplars(batch) }
-        if durability == .synced || options.walSyncInterval == 0, frame > 0 { try log.sync(upTo: frame) }
+        if durability == .synced || options.walSyncInterval == 0, frame > 0 {
+            do { try log.sync(upTo: frame) } catch {
+                // Who cannot send the samples again learns nothing by this; the background loop tries again and tells.
+                if durability != .whenPossible { throw error }
+            }
+        }
         return outcome
     }
 
+    /// Bytes that may wait in memory for a disk that takes nothing.
+    static let maxUnwritten = 64 << 20
+
     /// Logs and applies what the group's writer holds; the group's lock is held.
+    ///
+    /// - Returns: The number of the frame; 0 if the samples are in memory only.
     private func write(
-        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ histogramAt: (Int) -> Int?
+        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ durability: Durability,
+        _ histogramAt: (Int) -> Int?
     ) throws -> UInt64 {
         while true {
             let segment = log.segment
@@ -213,10 +261,20 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             head.encode(batch, group, segment: segment, &writer, histogramAt)
             switch log.write(writer.sink.bytes, segment: segment) {
             case .done(let frame):
-                try head.apply(batch, group, writer, histogramAt)
+                try head.apply(batch, group, writer, isLogged: true, histogramAt)
                 return frame
             case .otherSegment: continue
-            case .failed(let why): throw StorageError.notWritable(why)
+            case .failed(let why):
+                let time = writer.times[writer.count - 1]
+                let unwritten = head.spill.files.reduce(log.pendingBytes) { $0 + $1.unwritten }
+                guard durability == .whenPossible, unwritten < Self.maxUnwritten else {
+                    unlogged.refuse(writer.count, at: time)
+                    throw StorageError.notWritable(why)
+                }
+                // The next frame begins a segment, in which no difference leads back to what the log has not.
+                try head.apply(batch, group, writer, isLogged: false, histogramAt)
+                unlogged.add(writer.count, at: time)
+                return 0
             }
         }
     }
@@ -241,7 +299,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             let id = UInt32(truncatingIfNeeded: ref.raw - 1)
             if exemplarRing.add(id, exemplar) { records += LogRecord.exemplar(id, exemplar) }
         }
-        if !records.isEmpty { log.enqueue(records) }
+        // While the log fails, the checkpoint that follows will hold what the ring holds then.
+        if !records.isEmpty, log.failure == nil { log.enqueue(records) }
     }
 
     public func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {

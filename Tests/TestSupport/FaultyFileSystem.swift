@@ -257,11 +257,12 @@ public final class FaultyFileSystem: FileSystem {
 
     public func status(_ path: String) throws(FileError) -> FileStatus {
         try look("stat", path) { state throws(FileError) in
-            let node = state.nodes[try Self.find(state, path, "stat")]
+            let id = try Self.find(state, path, "stat")
+            let node = state.nodes[id]
             let size = node?.content.count ?? 0
             return FileStatus(
                 size: size, allocated: (size + 4095) / 4096 * 4096, isDirectory: node?.isDirectory ?? false,
-                modified: 0)
+                modified: 0, identity: UInt64(id) + 1)
         }
     }
 

@@ -114,6 +114,9 @@ public struct CommitOutcome: Sendable {
 
 /// When a commit returns.
 public enum Durability: Sendable {
+    /// As ``written``; while the disk takes nothing, the samples are kept in memory, answer queries, and are brought to
+    /// the disk as soon as it takes them. For samples that nobody would send again.
+    case whenPossible
     /// After the samples are in the operating system's hands: they survive a killed process.
     case written
     /// After the samples are on the disk: they survive a power cut.

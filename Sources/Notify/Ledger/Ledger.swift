@@ -27,6 +27,8 @@ package final class Ledger: Sendable {
         var size: Int
         /// The size after the last compaction.
         var compactSize: Int
+        /// Facts are missing, because an append failed; ``Ledger/compact(_:)`` makes it whole again.
+        var isBehind = false
     }
 
     private let path: String
@@ -107,9 +109,20 @@ package final class Ledger: Sendable {
     /// The file's size in bytes.
     package var size: Int { content.withLock { $0.size } }
 
-    /// Whether the file has grown so much that ``compact(_:)`` is worth its cost.
+    /// Whether the file lacks facts, or has grown so much that ``compact(_:)`` is worth its cost.
     package var wantsCompaction: Bool {
-        content.withLock { $0.size > max(Self.smallestCompaction, $0.compactSize &* 4) }
+        content.withLock { $0.isBehind || $0.size > max(Self.smallestCompaction, $0.compactSize &* 4) }
+    }
+
+    /// Whether an append has failed since the file was whole.
+    package var isBehind: Bool { content.withLock { $0.isBehind } }
+
+    /// Adds facts that memory keeps in any case: if it throws, the ledger is behind until it is written anew.
+    package func record(_ records: [LedgerRecord]) throws(FileError) {
+        do throws(FileError) { try append(records) } catch {
+            content.withLock { $0.isBehind = true }
+            throw error
+        }
     }
 
     /// Adds facts; they are on the disk when this returns, or, if it throws, nothing of them is there.

@@ -19,12 +19,24 @@ public struct FileStatus: Sendable, Hashable {
     public var isDirectory: Bool
     /// Last change in milliseconds since the epoch.
     public var modified: Int64
+    /// The same for all names of one file, of one file system; 0 if it is not known.
+    public var identity: UInt64
+    /// The user it belongs to.
+    public var owner: UInt32
+    /// Who may do what, as the lower nine bits of a mode.
+    public var permissions: UInt16
 
-    public init(size: Int, allocated: Int, isDirectory: Bool, modified: Int64) {
+    public init(
+        size: Int, allocated: Int, isDirectory: Bool, modified: Int64, identity: UInt64 = 0, owner: UInt32 = 0,
+        permissions: UInt16 = 0o750
+    ) {
         self.size = size
         self.allocated = allocated
         self.isDirectory = isDirectory
         self.modified = modified
+        self.identity = identity
+        self.owner = owner
+        self.permissions = permissions
     }
 }
 

@@ -69,7 +69,8 @@ public final class RealFileSystem: FileSystem {
         return FileStatus(
             size: Int(info.st_size), allocated: Int(info.st_blocks) &* 512,
             isDirectory: info.st_mode & S_IFMT == S_IFDIR,
-            modified: Int64(info.st_mtim.tv_sec) &* 1000 &+ Int64(info.st_mtim.tv_nsec) / 1_000_000)
+            modified: Int64(info.st_mtim.tv_sec) &* 1000 &+ Int64(info.st_mtim.tv_nsec) / 1_000_000,
+            identity: UInt64(info.st_ino), owner: info.st_uid, permissions: UInt16(info.st_mode & 0o777))
     }
 
     public func rename(_ from: String, to: String) throws(FileError) {

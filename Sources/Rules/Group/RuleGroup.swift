@@ -194,7 +194,7 @@ struct RuleGroup: Sendable {
         // Even when the disk is full the series of this evaluation are the ones that the next is compared with.
         rules[index].series = written
         if batch.count == 0 { return }
-        var outcome = try environment.store.commit(batch, in: series, durability: .written)
+        var outcome = try environment.store.commit(batch, in: series, durability: .whenPossible)
         let forgotten = outcome.rejected.filter { $0.reason == .unknownSeries }
         if !forgotten.isEmpty {
             // The store dropped series in the meantime: ask for them again, once.
@@ -211,7 +211,7 @@ struct RuleGroup: Sendable {
             }
             outcome.rejected.removeAll { $0.reason == .unknownSeries }
             if again.count > 0 {
-                outcome.rejected += try environment.store.commit(again, in: series, durability: .written).rejected
+                outcome.rejected += try environment.store.commit(again, in: series, durability: .whenPossible).rejected
             }
         }
         // Markers may come too late, when a renamed rule writes the same series; that is no fault of the rule.
@@ -226,7 +226,7 @@ struct RuleGroup: Sendable {
         for (labels, ref) in stale where !current.contains(labels) { batch.append(ref, Staleness.marker) }
         guard batch.count > 0 else { return }
         do {
-            _ = try environment.store.commit(batch, in: series, durability: .written)
+            _ = try environment.store.commit(batch, in: series, durability: .whenPossible)
         } catch {
             Self.log.warn(
                 "Marking series of removed rules failed", ["group": definition.name, "err": "\(error)"])

@@ -159,7 +159,7 @@ package struct RuleTestRunner: Sendable {
             }
             input.next += 1
         }
-        if batch.count > 0 { _ = try? store.commit(batch, in: SeriesGroup(raw: 0), durability: .written) }
+        if batch.count > 0 { _ = try? store.commit(batch, in: SeriesGroup(raw: 0), durability: .whenPossible) }
     }
 
     // MARK: Alerts

@@ -123,13 +123,13 @@ final class ScrapeWorker {
         _ appender: inout ScrapeAppender
     ) -> String? {
         do {
-            let outcome = try store.commit(scratch.batch, in: appender.group, durability: .written)
+            let outcome = try store.commit(scratch.batch, in: appender.group, durability: .whenPossible)
             count(outcome, target)
             guard appender.forget(outcome.rejected, scratch), hasPage else { return nil }
             scratch.removeAll()
             var counts = AppendCounts()
             try append(transfer, target, format, &appender, &counts, isSecondLook: true)
-            count(try store.commit(scratch.batch, in: appender.group, durability: .written), target)
+            count(try store.commit(scratch.batch, in: appender.group, durability: .whenPossible), target)
             return nil
         } catch {
             log.error("Append failed", ["target": target.definition.url, "err": "\(error)"])
@@ -179,7 +179,7 @@ final class ScrapeWorker {
             scratch.batch.timestamp = time
             appender.end(&scratch)
             if scratch.batch.count > 0 {
-                _ = try? store.commit(scratch.batch, in: appender.group, durability: .written)
+                _ = try? store.commit(scratch.batch, in: appender.group, durability: .whenPossible)
             }
             store.closeGroup(appender.group)
         }

@@ -53,25 +53,42 @@ final class BlockSet: @unchecked Sendable {
     /// Takes a finished block, in place of `removed`, durably, and removes their files.
     func replace(_ removed: [BlockReader], with added: BlockMeta?) throws {
         let names = removed.map(\.meta.id)
-        let reader = try added.map {
-            try BlockReader(fileSystem, directory: directory + "/" + $0.id, cache: cache)
+        let path = added.map { directory + "/" + $0.id }
+        let reader: BlockReader?
+        do {
+            reader = try path.map { try BlockReader(fileSystem, directory: $0, cache: cache) }
+            guard reader != nil || !names.isEmpty else { return }
+            try manifest.commit(.init(added: added.map { [$0.id] } ?? [], removed: names, mark: manifest.mark))
+        } catch {
+            // What no manifest names only takes room.
+            if let path { try? fileSystem.removeAll(path) }
+            throw error
         }
-        guard reader != nil || !names.isEmpty else { return }
-        try manifest.commit(.init(added: added.map { [$0.id] } ?? [], removed: names, mark: manifest.mark))
         set(readers.filter { !names.contains($0.meta.id) } + [reader].compactMap { $0 })
         for reader in removed { try? fileSystem.removeAll(reader.directory) }
     }
 
     /// Merges what the planner says; returns whether it did anything.
-    func compact(_ planner: CompactionPlanner, now: Int64, isCancelled: () -> Bool) throws -> Bool {
+    ///
+    /// - Parameters:
+    ///   - maxSize: Sources of more bytes are left as they are.
+    ///   - makeRoom: Asked to free bytes without touching the named blocks; returns whether there is room now.
+    func compact(
+        _ planner: CompactionPlanner, now: Int64, maxSize: Int = .max,
+        makeRoom: (Int, Set<String>) throws -> Bool = { _, _ in true }, isCancelled: () -> Bool
+    ) throws -> Bool {
         let readers = readers
         let marked = Set(readers.filter(\.hasDeletions).map(\.meta.id))
-        let names = Set(planner.plan(readers.map(\.meta), deletions: marked).map(\.id))
+        var sizes: [String: Int] = [:]
+        for reader in readers { sizes[reader.meta.id] = try reader.size() }
+        func size(_ blocks: [BlockMeta]) -> Int { blocks.reduce(0) { $0 &+ (sizes[$1.id] ?? 0) } }
+        let plan = planner.plan(readers.map(\.meta), deletions: marked) { size($0) <= maxSize }
+        let names = Set(plan.map(\.id))
         let sources = readers.filter { names.contains($0.meta.id) }
         guard !sources.isEmpty else { return false }
-        let size = try sources.reduce(0) { $0 + (try $1.size()) }
         // A merge needs about the room of its sources; with less, wait until there is.
-        guard try fileSystem.freeSpace(directory) > size + size / 5 else { return false }
+        let needed = size(plan) / 5 * 6 + (1 << 16)
+        guard try makeRoom(needed, names), try fileSystem.freeSpace(directory) > needed else { return false }
         let meta = try BlockMerger.merge(
             fileSystem, sources.sorted { ($0.meta.level, $1.meta.id) > ($1.meta.level, $0.meta.id) },
             parent: directory, id: BlockMeta.makeID(now: now), isCancelled: isCancelled)
@@ -79,23 +96,19 @@ final class BlockSet: @unchecked Sendable {
         return true
     }
 
-    /// Drops whole blocks that are too old, and the oldest while everything together is too large.
-    func retain(now: Int64, time: Int64, size: Int, others: Int) throws {
-        let all = readers
-        var gone = Set(CompactionPlanner.expired(all.map(\.meta), now: now, retention: time).map(\.id))
-        if size > 0 {
-            var sizes: [String: Int] = [:]
-            for reader in all { sizes[reader.meta.id] = (try? reader.size()) ?? 0 }
-            let kept = all.map(\.meta).filter { !gone.contains($0.id) }
-            for meta in CompactionPlanner.excess(kept, sizes: sizes, other: others, limit: size) {
-                gone.insert(meta.id)
-            }
-        }
-        let removed = all.filter { gone.contains($0.meta.id) }
+    /// Drops whole blocks that are too old.
+    func retain(now: Int64, time: Int64) throws {
+        let gone = Set(CompactionPlanner.expired(readers.map(\.meta), now: now, retention: time).map(\.id))
+        let removed = readers.filter { gone.contains($0.meta.id) }
         if !removed.isEmpty {
             try replace(removed, with: nil)
             log.info("Dropped blocks beyond retention", ["blocks": "\(removed.count)"])
         }
+    }
+
+    /// The block that ends first, but for the named ones.
+    func oldest(except names: Set<String>) -> BlockReader? {
+        readers.filter { !names.contains($0.meta.id) }.min { ($0.maxTime, $0.meta.id) < ($1.maxTime, $1.meta.id) }
     }
 
     /// Bytes of all blocks.

@@ -12,7 +12,27 @@ extension TimeSeriesStore {
     /// has already. The upkeep lock is held.
     func writeCheckpoint() throws {
         let path = options.directory + "/checkpoint"
+        unlogged.beginCheckpoint()
         let segment = try log.rotate()
+        do { try writeCheckpoint(path, segment) } catch {
+            // What was written of it would take the room that others wait for.
+            try? fileSystem.remove(path + ".tmp")
+            throw error
+        }
+        try log.remove(below: segment)
+        let (saved, refused) = unlogged.finishCheckpoint()
+        report(saved, "The disk takes samples again; what was in memory only is saved")
+        report(refused, "Samples were refused while the disk took none; these are missing unless they are sent again")
+    }
+
+    private func report(_ span: UnloggedSamples.Span, _ message: String) {
+        guard span.samples > 0 else { return }
+        logger.warn(
+            message,
+            ["samples": "\(span.samples)", "from": TimeText.rfc3339(span.from), "to": TimeText.rfc3339(span.to)])
+    }
+
+    private func writeCheckpoint(_ path: String, _ segment: UInt64) throws {
         let file = try fileSystem.open(path + ".tmp", .replace)
         defer { file.close() }
         var writer = try CheckpointWriter(file)
@@ -41,7 +61,6 @@ extension TimeSeriesStore {
         try fileSystem.rename(path + ".tmp", to: path)
         try fileSystem.syncDirectory(options.directory)
         checkpointSize.store(writer.size, ordering: .relaxed)
-        try log.remove(below: segment)
     }
 
     /// Labels of a group's series: group, then id + 1 and sized labels each.

@@ -16,10 +16,14 @@ package struct CompactionPlanner: Sendable {
     /// over: a block behind its end exists, so that no more will come into it. Blocks with deletions are rewritten
     /// alone if nothing else is to be done.
     ///
-    /// - Parameter deletions: Names of blocks that hold deleted samples.
-    package func plan(_ blocks: [BlockMeta], deletions: Set<String> = []) -> [BlockMeta] {
+    /// - Parameters:
+    ///   - deletions: Names of blocks that hold deleted samples.
+    ///   - isAllowed: Whether blocks may be merged; if not, others are looked for.
+    package func plan(
+        _ blocks: [BlockMeta], deletions: Set<String> = [], isAllowed: ([BlockMeta]) -> Bool = { _ in true }
+    ) -> [BlockMeta] {
         let sorted = blocks.sorted { ($0.minTime, $0.maxTime, $0.id) < ($1.minTime, $1.maxTime, $1.id) }
-        if let overlapping = overlapping(sorted) { return overlapping }
+        if let overlapping = overlapping(sorted, isAllowed) { return overlapping }
         guard let newest = sorted.map(\.maxTime).max() else { return [] }
         for range in ranges.dropFirst() {
             var at = 0
@@ -31,10 +35,10 @@ package struct CompactionPlanner: Sendable {
                     if overflow || sorted[at].maxTime < end { window.append(sorted[at]) }
                     at += 1
                 }
-                if window.count > 1, !overflow, newest >= end { return window }
+                if window.count > 1, !overflow, newest >= end, isAllowed(window) { return window }
             }
         }
-        return sorted.first { deletions.contains($0.id) }.map { [$0] } ?? []
+        return sorted.first { deletions.contains($0.id) && isAllowed([$0]) }.map { [$0] } ?? []
     }
 
     private static func floor(_ time: Int64, _ range: Int64) -> Int64 {
@@ -42,20 +46,20 @@ package struct CompactionPlanner: Sendable {
         return (time - rest).addingReportingOverflow(rest < 0 ? -range : 0).partialValue
     }
 
-    private func overlapping(_ sorted: [BlockMeta]) -> [BlockMeta]? {
+    private func overlapping(_ sorted: [BlockMeta], _ isAllowed: ([BlockMeta]) -> Bool) -> [BlockMeta]? {
         var group: [BlockMeta] = []
         var end = Int64.min
         for block in sorted {
             if !group.isEmpty, block.minTime <= end {
                 group.append(block)
-            } else if group.count > 1 {
+            } else if group.count > 1, isAllowed(group) {
                 return group
             } else {
                 group = [block]
             }
             end = max(end, block.maxTime)
         }
-        return group.count > 1 ? group : nil
+        return group.count > 1 && isAllowed(group) ? group : nil
     }
 
     /// The blocks that hold nothing newer than `now` − `retention` (ms; 0 for no limit).
@@ -63,23 +67,5 @@ package struct CompactionPlanner: Sendable {
         guard retention > 0 else { return [] }
         let (limit, overflow) = now.subtractingReportingOverflow(retention)
         return overflow ? [] : blocks.filter { $0.maxTime < limit }
-    }
-
-    /// The oldest blocks that must go so that everything fits into `limit` bytes (0 for no limit).
-    ///
-    /// - Parameters:
-    ///   - sizes: Bytes on the disk by block name.
-    ///   - other: Bytes of everything else in the data directory, and of what is about to be written.
-    package static func excess(
-        _ blocks: [BlockMeta], sizes: [String: Int], other: Int, limit: Int
-    ) -> [BlockMeta] {
-        guard limit > 0 else { return [] }
-        var total = blocks.reduce(other) { $0 &+ (sizes[$1.id] ?? 0) }
-        var result: [BlockMeta] = []
-        for block in blocks.sorted(by: { ($0.maxTime, $0.id) < ($1.maxTime, $1.id) }) where total > limit {
-            result.append(block)
-            total &-= sizes[block.id] ?? 0
-        }
-        return result
     }
 }

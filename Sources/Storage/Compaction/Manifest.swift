@@ -9,7 +9,8 @@ import Platform
 ///              the log of samples (zigzag varint), sized note for later versions
 ///
 /// A block that the manifest does not name is garbage; one that it names is complete. A torn record at the end is cut
-/// off; damage before the end is an error. Written anew when it is opened. Not for several threads at once.
+/// off; damage before the end is an error. Written anew when it is opened, if there is room. Not for several threads at
+/// once.
 package final class Manifest {
     /// One atomic change.
     package struct Edit: Sendable, Hashable {
@@ -25,6 +26,7 @@ package final class Manifest {
         }
     }
 
+    package static let fileName = "manifest.log"
     private static let magic = Array("MARTLETM".utf8)
     private let files: any FileSystem
     private let path: String
@@ -41,12 +43,13 @@ package final class Manifest {
     /// - Throws: ``BlockError`` if it is damaged elsewhere than at its end.
     package init(_ files: any FileSystem, directory: String) throws {
         self.files = files
-        path = directory + "/manifest.log"
+        path = directory + "/" + Self.fileName
         var names: Set<String> = []
         var mark: Int64 = 0
+        var valid = 0
         if try files.exists(path) {
             let content = try files.read(path)
-            try Self.replay(content, path) { edit in
+            valid = try Self.replay(content, path) { edit in
                 names.subtract(edit.removed)
                 names.formUnion(edit.added)
                 mark = edit.mark
@@ -55,9 +58,18 @@ package final class Manifest {
         blocks = names.sorted()
         self.mark = mark
         let fresh = Self.header + Self.record(Edit(added: names.sorted(), mark: mark))
-        try files.replace(path, with: fresh)
-        file = try files.open(path, .append)
-        size = fresh.count
+        do throws(FileError) {
+            try files.replace(path, with: fresh)
+            file = try files.open(path, .append)
+            size = fresh.count
+        } catch {
+            // On a full disk the old file does as well: it is only longer.
+            guard error.isFull, valid > 0 else { throw error }
+            try? files.remove(path + ".tmp")
+            file = try files.open(path, .append)
+            try file.truncate(to: valid)
+            size = valid
+        }
     }
 
     private static var header: [UInt8] {
@@ -81,14 +93,15 @@ package final class Manifest {
         return bytes + payload
     }
 
-    private static func replay(_ content: [UInt8], _ path: String, _ body: (Edit) -> Void) throws {
+    /// Reads all records that are whole; returns the size up to the last of them.
+    private static func replay(_ content: [UInt8], _ path: String, _ body: (Edit) -> Void) throws -> Int {
         func bad(_ offset: Int, _ reason: String) -> BlockError {
             BlockError(file: path, section: "manifest", offset: offset, reason: reason)
         }
         guard content.starts(with: header) else {
             throw bad(0, "expected a martlet manifest of version \(BlockFormat.version)")
         }
-        try content.withUnsafeBytes { bytes in
+        return try content.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes, at: header.count)
             while !reader.isAtEnd {
                 let start = reader.offset
@@ -105,9 +118,10 @@ package final class Manifest {
                 } catch {
                     // Only the last record can be torn: whatever was written after it would have cut it off.
                     guard isTail(bytes, start) else { throw bad(start, "expected \(error.expected)") }
-                    return
+                    return start
                 }
             }
+            return bytes.count
         }
     }
 

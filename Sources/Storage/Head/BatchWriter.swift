@@ -234,12 +234,12 @@ extension Head {
         }
     }
 
-    /// Appends the accepted samples, after the log has them.
+    /// Appends the accepted samples, after the log has them, or although it has not.
     func apply(
-        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: borrowing BatchWriter,
+        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: borrowing BatchWriter, isLogged: Bool,
         _ histogramAt: (Int) -> Int?
     ) throws(StorageError) {
-        group.sequence &+= 1
+        if isLogged { group.sequence &+= 1 }
         let hasHistograms = !batch.histograms.isEmpty
         let hasDecimals = batch.mantissas.count == batch.refs.count && batch.scales.count == batch.refs.count
         var latest = Int64.min

@@ -38,14 +38,21 @@ final class WriteAheadLog: Sendable {
     private let state: Mutex<State>
     private let syncing = Mutex<UInt64>(0)
     private let number: Atomic<UInt64>
+    private let reserve: DiskReserve?
 
-    /// A log whose next segment is `first`.
-    init(_ directory: String, first: UInt64, segmentSize: Int, fileSystem: any FileSystem) throws(FileError) {
+    /// A log whose next segment is `first`, behind segments of `written` bytes that no checkpoint holds.
+    ///
+    /// `reserve` is given up when the disk is full.
+    init(
+        _ directory: String, first: UInt64, segmentSize: Int, fileSystem: any FileSystem, reserve: DiskReserve? = nil,
+        written: Int = 0
+    ) throws(FileError) {
         self.directory = directory
+        self.reserve = reserve
         self.segmentSize = segmentSize
         self.fileSystem = fileSystem
         number = Atomic(first &- 1)
-        state = Mutex(State())
+        state = Mutex(State(written: written))
         try fileSystem.createDirectory(directory)
     }
 
@@ -81,8 +88,10 @@ final class WriteAheadLog: Sendable {
     func rotate() throws(FileError) -> UInt64 {
         var failure: FileError?
         let next = state.withLock { state in
-            do throws(FileError) { try begin(&state) } catch { failure = error }
-            state.written = 0
+            do throws(FileError) {
+                try begin(&state)
+                state.written = 0
+            } catch { failure = error }
             return number.load(ordering: .relaxed)
         }
         if let failure { throw failure }
@@ -91,6 +100,9 @@ final class WriteAheadLog: Sendable {
 
     /// Puts records in front of the next frame.
     func enqueue(_ records: [UInt8]) { state.withLock { $0.pending += records } }
+
+    /// Bytes of records that wait for a frame.
+    var pendingBytes: Int { state.withLock { $0.pending.count } }
 
     /// Whether records wait for a frame, or a failed log to be tried again.
     var hasPending: Bool { state.withLock { !$0.pending.isEmpty || $0.failure != nil } }
@@ -108,7 +120,10 @@ final class WriteAheadLog: Sendable {
         state.withLock { state in
             do throws(FileError) {
                 if state.file == nil || state.size >= segmentSize || state.failure != nil {
-                    try begin(&state)
+                    do throws(FileError) { try begin(&state) } catch {
+                        guard error.isFull, reserve?.giveUp() == true else { throw error }
+                        try begin(&state)
+                    }
                     state.failure = nil
                 }
             } catch {
@@ -126,10 +141,21 @@ final class WriteAheadLog: Sendable {
             state.frame += state.pending
             state.frame.append(contentsOf: records)
             do throws(FileError) {
-                try file.write(state.frame)
+                do throws(FileError) { try file.write(state.frame) } catch {
+                    try? file.truncate(to: state.size)
+                    guard error.isFull, reserve?.giveUp() == true else { throw error }
+                    try file.write(state.frame)
+                }
             } catch {
-                try? file.truncate(to: state.size)
                 state.failure = error.description
+                if state.size > Self.headerSize {
+                    try? file.truncate(to: state.size)
+                } else {
+                    // A segment without a frame: each attempt would else leave another.
+                    file.close()
+                    try? fileSystem.remove(file.path)
+                    state.file = nil
+                }
                 return .failed(error.description)
             }
             state.pending.removeAll(keepingCapacity: state.pending.count < 1 << 20)

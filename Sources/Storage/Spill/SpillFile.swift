@@ -17,6 +17,8 @@ final class SpillFile: Sendable {
         var tail: [UInt8] = []
         /// A failed write may have left bytes behind `written`.
         var needsCut = false
+        /// The size of the tail at which it is written; more than a batch after a failure.
+        var patience = SpillFile.batch
     }
 
     let path: String
@@ -50,7 +52,7 @@ final class SpillFile: Sendable {
             guard offset &+ content.count &+ 4 < Int(UInt32.max) else { return nil }
             state.tail.appendLittle(checksum)
             state.tail.append(contentsOf: content)
-            if state.tail.count >= Self.batch { _ = Self.flush(&state, path, fileSystem) }
+            if state.tail.count >= state.patience { _ = Self.flush(&state, path, fileSystem) }
             return UInt32(offset)
         }
     }
@@ -64,14 +66,33 @@ final class SpillFile: Sendable {
                 try file.truncate(to: state.written)
                 state.needsCut = false
             }
-            guard !state.tail.isEmpty else { return nil }
-            state.needsCut = true
-            try file.write(state.tail)
-            state.needsCut = false
-            state.written &+= state.tail.count
-            state.tail.removeAll(keepingCapacity: state.tail.count <= batch * 2)
+            var done = 0
+            defer {
+                state.written &+= done
+                if done == state.tail.count {
+                    state.tail.removeAll(keepingCapacity: done <= batch * 2)
+                } else {
+                    state.tail.removeFirst(done)
+                }
+            }
+            while done < state.tail.count {
+                // A long tail, gathered while the disk was full, goes in pieces, of which each that fits is kept.
+                let piece = min(state.tail.count &- done, 4 * batch)
+                state.needsCut = true
+                var failure: FileError?
+                state.tail.withUnsafeBytes { bytes in
+                    do throws(FileError) {
+                        try file.write(UnsafeRawBufferPointer(rebasing: bytes[done..<(done &+ piece)]))
+                    } catch { failure = error }
+                }
+                if let failure { throw failure }
+                state.needsCut = false
+                done &+= piece
+            }
+            state.patience = batch
             return nil
         } catch {
+            state.patience = state.tail.count &+ batch
             return error
         }
     }
@@ -117,6 +138,9 @@ final class SpillFile: Sendable {
         }
         return true
     }
+
+    /// Bytes of records that are in memory only.
+    var unwritten: Int { state.withLock { $0.tail.count } }
 
     /// Bytes of records, written or not.
     var size: Int { state.withLock { $0.written &+ $0.tail.count } }

@@ -20,7 +20,8 @@ final class Daemon: Sendable {
     private let flags: ParsedFlags
     private let log = Log("main")
     private let clock: any Clock = SystemClock()
-    private let fileSystem: any FileSystem = RealFileSystem()
+    /// The machine's, bounded by the size retention.
+    private let fileSystem: any FileSystem
     private let registry = MetricRegistry()
     private let store: TimeSeriesStore
     private let engine: QueryEngine
@@ -48,7 +49,8 @@ final class Daemon: Sendable {
         startTime = clock.now()
         let configuration = try Self.load(flags)
         externalURL = Self.externalURL(flags)
-        store = try Self.openStore(flags, configuration, fileSystem, clock)
+        let storeOptions = Self.storeOptions(flags, configuration)
+        (fileSystem, store) = try Self.openStore(storeOptions, clock)
         engine = QueryEngine(options: Self.engineOptions(flags, configuration))
         var options = ScrapeOptions()
         options.offsetSeed = configuration.global.externalLabels.stableHash
@@ -80,11 +82,9 @@ final class Daemon: Sendable {
         return configuration
     }
 
-    private static func openStore(
-        _ flags: ParsedFlags, _ configuration: Configuration, _ fileSystem: any FileSystem, _ clock: any Clock
-    ) throws -> TimeSeriesStore {
+    private static func storeOptions(_ flags: ParsedFlags, _ configuration: Configuration) -> StoreOptions {
         let isSet = configuration.storage.retentionTime != nil || configuration.storage.retentionSize != nil
-        let options = StoreOptions(
+        return StoreOptions(
             directory: flags.text("storage.tsdb.path"),
             retentionTime: isSet
                 ? configuration.storage.retentionTime ?? 0 : flags.duration("storage.tsdb.retention.time"),
@@ -94,8 +94,17 @@ final class Daemon: Sendable {
             outOfOrderWindow: configuration.storage.outOfOrderTimeWindow,
             maxExemplars: configuration.storage.maxExemplars,
             usesLockFile: !flags.boolean("storage.tsdb.no-lockfile"))
+    }
+
+    private static func openStore(
+        _ options: StoreOptions, _ clock: any Clock
+    ) throws -> (any FileSystem, TimeSeriesStore) {
         do {
-            return try TimeSeriesStore.open(options: options, fileSystem: fileSystem, clock: clock)
+            // The ledger lies in the same directory and counts, too.
+            let machine = RealFileSystem()
+            let fileSystem: any FileSystem =
+                try TimeSeriesStore.bound(machine, directory: options.directory, size: options.retentionSize) ?? machine
+            return (fileSystem, try TimeSeriesStore.open(options: options, fileSystem: fileSystem, clock: clock))
         } catch {
             throw StartError(what: "The store cannot be opened", reason: "\(error)")
         }
@@ -237,6 +246,13 @@ final class Daemon: Sendable {
                 gauge("prometheus_ready", "Whether the daemon is ready to serve.", self.unready() == nil ? 1 : 0),
                 gauge(
                     "martlet_storage_healthy", "Whether the store takes samples.", self.store.isHealthy ? 1 : 0),
+                gauge(
+                    "martlet_storage_unlogged_samples", "Samples that are in memory only, because the disk takes none.",
+                    Double(self.store.unloggedSamples.inMemory)),
+                MetricFamily(
+                    name: "martlet_storage_refused_samples_total",
+                    help: "Samples that were refused because the disk took none.", kind: .counter,
+                    samples: [.init(value: Double(self.store.unloggedSamples.refused))]),
                 gauge(
                     "prometheus_tsdb_head_series", "Total number of series in the head block.",
                     Double(self.store.statistics(limit: 0).series)),

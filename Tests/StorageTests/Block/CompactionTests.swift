@@ -81,9 +81,6 @@ import Testing
         let expired = CompactionPlanner.expired(blocks, now: 9 * Self.hour, retention: 6 * Self.hour)
         #expect(expired.map(\.id) == ["B0"])
         #expect(CompactionPlanner.expired(blocks, now: 9 * Self.hour, retention: 0).isEmpty)
-        let sizes = ["B0": 100, "B1": 100, "B2": 100]
-        #expect(CompactionPlanner.excess(blocks, sizes: sizes, other: 50, limit: 200).map(\.id) == ["B0", "B1"])
-        #expect(CompactionPlanner.excess(blocks, sizes: sizes, other: 50, limit: 350).isEmpty)
     }
 }
 

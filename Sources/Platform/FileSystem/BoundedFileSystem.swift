@@ -1,0 +1,284 @@
+import Glibc
+import Synchronization
+
+/// A file system that knows what one directory holds, and never lets it hold more than a limit.
+///
+/// Each file counts with its size rounded up to whole pages of 4 KiB, once however many names it has; each directory
+/// counts one page. A write that would go over the limit writes nothing and fails with `EDQUOT`, as a full quota does,
+/// so whoever can live with a full disk can live with the limit. What other processes do to the directory is not seen.
+public final class BoundedFileSystem: FileSystem {
+    /// What a file takes is rounded up to whole pages of this many bytes.
+    public static let page = 4096
+
+    /// What is known of a file or directory below the root.
+    private struct Entry {
+        var size: Int
+        var names = 1
+        var isDirectory: Bool
+
+        var charge: Int { isDirectory ? page : BoundedFileSystem.charge(size) }
+    }
+
+    private struct State {
+        /// Which entry a path names.
+        var paths: [String: Int] = [:]
+        var entries: [Int: Entry] = [:]
+        var next = 0
+        var used = 0
+        var limit: Int
+        /// Bytes that essential files may bring it to: more than the limit while it began with more.
+        var essentialLimit = 0
+
+        mutating func add(_ path: String, size: Int, isDirectory: Bool) -> Int {
+            let entry = Entry(size: size, isDirectory: isDirectory)
+            next += 1
+            paths[path] = next
+            entries[next] = entry
+            used &+= entry.charge
+            return next
+        }
+
+        mutating func drop(_ path: String) {
+            guard let id = paths.removeValue(forKey: path), var entry = entries[id] else { return }
+            entry.names -= 1
+            if entry.names > 0 {
+                entries[id] = entry
+            } else {
+                entries[id] = nil
+                used &-= entry.charge
+            }
+        }
+    }
+
+    /// The directory that is watched.
+    public let root: String
+    private let base: any FileSystem
+    private let isEssential: @Sendable (String) -> Bool
+    private let slack: Int
+    private let state: Mutex<State>
+
+    /// Watches `root`, which is made if it is missing, and takes stock of what is there.
+    ///
+    /// - Parameters:
+    ///   - limit: Bytes that `root` may hold; 0 for any number.
+    ///   - slack: Bytes below the limit that only essential files may use, for instance those that record what was
+    ///     removed.
+    ///   - isEssential: Whether a file at this path may use the slack.
+    public init(
+        _ base: any FileSystem, root: String, limit: Int, slack: Int = 0,
+        isEssential: @escaping @Sendable (String) -> Bool = { _ in false }
+    ) throws(FileError) {
+        self.base = base
+        self.root = Self.normal(root)
+        self.isEssential = isEssential
+        self.slack = slack
+        try base.createDirectory(root)
+        var known = State(limit: limit <= 0 ? .max : limit)
+        var byIdentity: [UInt64: Int] = [:]
+        try Self.scan(base, self.root, &known, &byIdentity)
+        known.essentialLimit = known.limit == .max ? .max : max(known.limit, known.used &+ slack)
+        state = Mutex(known)
+    }
+
+    private static func scan(
+        _ base: any FileSystem, _ path: String, _ state: inout State, _ byIdentity: inout [UInt64: Int]
+    ) throws(FileError) {
+        let status: FileStatus
+        do throws(FileError) { status = try base.status(path) } catch {
+            if error.isNotFound { return }
+            throw error
+        }
+        if !status.isDirectory, status.identity != 0, let known = byIdentity[status.identity] {
+            state.entries[known]?.names += 1
+            state.paths[path] = known
+            return
+        }
+        let id = state.add(path, size: status.size, isDirectory: status.isDirectory)
+        guard status.isDirectory else {
+            byIdentity[status.identity] = id
+            return
+        }
+        for name in try base.list(path) { try scan(base, path + "/" + name, &state, &byIdentity) }
+    }
+
+    /// Bytes that the directory holds.
+    public var used: Int { state.withLock { $0.used } }
+
+    /// Bytes that the directory may hold; `Int.max` for any number.
+    public var limit: Int { state.withLock { $0.limit } }
+
+    /// Bytes that ordinary files may still take.
+    public var room: Int { state.withLock { $0.limit == .max ? .max : max(0, $0.limit &- slack &- $0.used) } }
+
+    private static func charge(_ size: Int) -> Int { (max(0, size) &+ (page - 1)) / page &* page }
+
+    /// Without doubled and trailing slashes and `.` parts.
+    private static func normal(_ path: String) -> String {
+        let parts = path.utf8.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
+        let joined = parts.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")
+        return path.utf8.first == UInt8(ascii: "/") ? "/" + joined : joined
+    }
+
+    /// The path as it is known here, or nil if it lies outside of the root.
+    private func own(_ path: String) -> String? {
+        let path = Self.normal(path)
+        if path == root || root.isEmpty { return path }
+        return path.utf8.count > root.utf8.count && path.hasPrefix(root)
+            && path.utf8[path.utf8.index(path.utf8.startIndex, offsetBy: root.utf8.count)] == UInt8(ascii: "/")
+            ? path : nil
+    }
+
+    /// Changes what is charged for an entry; throws and changes nothing if that is over the limit.
+    private func resize(_ key: String, to size: Int, _ operation: String, _ path: String) throws(FileError) {
+        let isEssential = isEssential(path)
+        let fits = state.withLock { state -> Bool in
+            guard let id = state.paths[key], let entry = state.entries[id] else { return true }
+            let more = Self.charge(size) &- entry.charge
+            if state.used <= state.limit { state.essentialLimit = state.limit }
+            let bound = isEssential || state.limit == .max ? state.essentialLimit : state.limit &- slack
+            guard more <= 0 || state.used &+ more <= bound else { return false }
+            state.entries[id]?.size = size
+            state.used &+= more
+            return true
+        }
+        if !fits { throw FileError(operation, path, code: EDQUOT) }
+    }
+
+    private func size(_ key: String) -> Int { state.withLock { state in state.paths[key].flatMap { state.entries[$0]?.size } ?? 0 } }
+
+    /// Charges for something new; what is known already stays.
+    private func add(_ key: String, isDirectory: Bool) {
+        state.withLock { state in
+            if state.paths[key] == nil { _ = state.add(key, size: 0, isDirectory: isDirectory) }
+        }
+    }
+
+    // MARK: FileSystem
+
+    public func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File {
+        guard mode != .read, let key = own(path) else { return try base.open(path, mode) }
+        let file = try base.open(path, mode)
+        add(key, isDirectory: false)
+        if mode == .replace { try resize(key, to: 0, "open", path) }
+        return BoundedFile(self, key, file)
+    }
+
+    public func map(_ path: String) throws(FileError) -> FileMapping { try base.map(path) }
+
+    public func createDirectory(_ path: String) throws(FileError) {
+        guard var key = own(path) else { return try base.createDirectory(path) }
+        var missing: [String] = []
+        let fits = state.withLock { state in
+            while key.utf8.count > root.utf8.count {
+                if state.paths[key] == nil { missing.append(key) }
+                key = FilePath.parent(key)
+            }
+            return missing.isEmpty || state.limit == .max
+                || state.used &+ missing.count &* Self.page <= state.limit &- slack
+        }
+        guard fits else { throw FileError("mkdir", path, code: EDQUOT) }
+        try base.createDirectory(path)
+        for key in missing { add(key, isDirectory: true) }
+    }
+
+    public func list(_ path: String) throws(FileError) -> [String] { try base.list(path) }
+
+    public func status(_ path: String) throws(FileError) -> FileStatus { try base.status(path) }
+
+    public func rename(_ from: String, to: String) throws(FileError) {
+        try base.rename(from, to: to)
+        let (old, new) = (own(from), own(to))
+        state.withLock { state in
+            guard let old, let id = state.paths[old], let entry = state.entries[id], new != old else { return }
+            if let new { state.drop(new) }
+            var moved = [old]
+            if entry.isDirectory { moved += state.paths.keys.filter { $0.hasPrefix(old + "/") } }
+            for path in moved {
+                guard let new else {
+                    state.drop(path)
+                    continue
+                }
+                state.paths[new + path.dropFirst(old.count)] = state.paths.removeValue(forKey: path)
+            }
+        }
+    }
+
+    public func link(_ from: String, to: String) throws(FileError) {
+        try base.link(from, to: to)
+        guard let old = own(from), let new = own(to) else { return }
+        state.withLock { state in
+            guard let id = state.paths[old] else { return }
+            state.entries[id]?.names += 1
+            state.paths[new] = id
+        }
+    }
+
+    public func remove(_ path: String) throws(FileError) {
+        try base.remove(path)
+        if let key = own(path) { state.withLock { $0.drop(key) } }
+    }
+
+    public func removeDirectory(_ path: String) throws(FileError) {
+        try base.removeDirectory(path)
+        if let key = own(path) { state.withLock { $0.drop(key) } }
+    }
+
+    public func syncDirectory(_ path: String) throws(FileError) { try base.syncDirectory(path) }
+
+    public func freeSpace(_ path: String) throws(FileError) -> Int {
+        let free = try base.freeSpace(path)
+        return own(path) == nil ? free : min(free, room)
+    }
+
+    public func lock(_ path: String) throws(FileError) -> any DirectoryLock {
+        let lock = try base.lock(path)
+        if let key = own(path) { add(key, isDirectory: false) }
+        return lock
+    }
+
+    /// A file whose growth is charged.
+    private final class BoundedFile: File {
+        private let owner: BoundedFileSystem
+        private let key: String
+        private let file: any File
+
+        init(_ owner: BoundedFileSystem, _ key: String, _ file: any File) {
+            self.owner = owner
+            self.key = key
+            self.file = file
+        }
+
+        var path: String { file.path }
+
+        func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+            let before = owner.size(key)
+            try owner.resize(key, to: before &+ bytes.count, "write", path)
+            do throws(FileError) { try file.write(bytes) } catch {
+                // A part may have been written: what counts is what is there.
+                let now = (try? file.size()) ?? before &+ bytes.count
+                try? owner.resize(key, to: now, "write", path)
+                throw error
+            }
+        }
+
+        func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+            try file.read(at: offset, into: buffer)
+        }
+
+        func syncData() throws(FileError) { try file.syncData() }
+
+        func truncate(to size: Int) throws(FileError) {
+            let before = owner.size(key)
+            if size > before { try owner.resize(key, to: size, "truncate", path) }
+            do throws(FileError) { try file.truncate(to: size) } catch {
+                try? owner.resize(key, to: (try? file.size()) ?? before, "truncate", path)
+                throw error
+            }
+            try owner.resize(key, to: size, "truncate", path)
+        }
+
+        func size() throws(FileError) -> Int { try file.size() }
+
+        func close() { file.close() }
+    }
+}

@@ -1,0 +1,75 @@
+import Glibc
+import Platform
+import Telemetry
+
+/// Looks whether a directory can hold a store, before anything is written to it.
+enum DirectoryCheck {
+    /// Bytes below which the start says that the disk is nearly full.
+    private static let littleSpace = 64 << 20
+
+    /// Makes the directory if it is missing and tries what the store relies on.
+    ///
+    /// - Throws: ``StorageError/unusable(_:)`` with one sentence that says what to do. A full disk is only logged: it may
+    ///   be freed.
+    static func check(_ path: String, _ fileSystem: any FileSystem) throws {
+        do {
+            try fileSystem.createDirectory(path)
+            _ = try fileSystem.list(path)
+            try probe(path, fileSystem)
+            let free = try fileSystem.freeSpace(path)
+            if free < littleSpace, !(fileSystem is BoundedFileSystem) {
+                Log("storage").warn(
+                    "The disk of the data directory is nearly full; free some room", ["path": path, "bytes": "\(free)"])
+            }
+        } catch let error as FileError {
+            guard !error.isFull else {
+                Log("storage").error("The disk of the data directory is full; free some room", ["err": "\(error)"])
+                return
+            }
+            throw StorageError.unusable(advice(path, error, fileSystem))
+        }
+    }
+
+    /// Writes, syncs, replaces and reads a small file.
+    private static func probe(_ path: String, _ fileSystem: any FileSystem) throws {
+        let (old, new) = (path + "/probe", path + "/probe.tmp")
+        defer {
+            for name in [old, new] { try? fileSystem.remove(name) }
+        }
+        for content in [[UInt8]("one".utf8), [UInt8]("two".utf8)] {
+            let file = try fileSystem.open(new, .replace)
+            defer { file.close() }
+            try file.write(content)
+            try file.syncData()
+            try fileSystem.rename(new, to: old)
+            try fileSystem.syncDirectory(path)
+            guard try fileSystem.read(old) == content else {
+                throw StorageError.unusable(
+                    "\(path): a file that replaced another has not its content: this file system cannot hold a store, "
+                        + "give a directory on a local disk with --storage.tsdb.path")
+            }
+        }
+    }
+
+    private static func advice(_ path: String, _ error: FileError, _ fileSystem: any FileSystem) -> String {
+        switch error.code {
+        case EACCES, EPERM:
+            // The directory, or the one above it that exists.
+            var place = path
+            while (try? fileSystem.status(place)) == nil, place != "/", place != "." { place = FilePath.parent(place) }
+            let owner = (try? fileSystem.status(place)).map {
+                "belongs to user \($0.owner) with mode 0\(String($0.permissions, radix: 8))"
+            }
+            return "\(error): \(place) \(owner ?? "cannot be looked at") and this process runs as user \(geteuid()): "
+                + "run `chown -R \(geteuid()) \(place)` or give another directory with --storage.tsdb.path"
+        case EROFS:
+            return "\(error): mount it for writing, or give another directory with --storage.tsdb.path"
+        case ENOTDIR, EEXIST:
+            return "\(error): it, or a part of the path, is a file; give a directory with --storage.tsdb.path"
+        case EINVAL, ENOTSUP:
+            return "\(error): this file system cannot hold a store; give a directory on a local disk with "
+                + "--storage.tsdb.path"
+        default: return "\(error): the data directory cannot be used; give another with --storage.tsdb.path"
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import Platform
+import Synchronization
+
+/// A file that takes room while the disk has some, to be given up when it is full.
+///
+/// What is in flight can then be finished: the frame of the log that a push waits for, the record of a removed block.
+final class DiskReserve: Sendable {
+    static let name = "reserve"
+    static let size = 1 << 20
+
+    let path: String
+    private let fileSystem: any FileSystem
+    private let isThere = Mutex(false)
+
+    init(_ directory: String, fileSystem: any FileSystem) {
+        path = directory + "/" + Self.name
+        self.fileSystem = fileSystem
+        let known = (try? fileSystem.status(path))?.size ?? 0
+        isThere.withLock { $0 = known >= Self.size }
+    }
+
+    /// Takes the room if it is not taken yet and there is plenty: sixteen times the reserve stays free.
+    func take() {
+        isThere.withLock { isThere in
+            guard !isThere, let free = try? fileSystem.freeSpace(FilePath.parent(path)), free / 17 >= Self.size else {
+                return
+            }
+            do {
+                let file = try fileSystem.open(path, .replace)
+                defer { file.close() }
+                // Not a hole: only written blocks are really there.
+                try file.write([UInt8](repeating: 0x5A, count: Self.size))
+                try file.syncData()
+                isThere = true
+            } catch {
+                try? fileSystem.remove(path)
+            }
+        }
+    }
+
+    /// Gives the room up; whether there was any.
+    func giveUp() -> Bool {
+        isThere.withLock { isThere in
+            guard isThere else { return false }
+            isThere = false
+            do { try fileSystem.remove(path) } catch { return false }
+            return true
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Model
+import Platform
+import Synchronization
+import Telemetry
+
+/// Keeping the directory within its size: one number for everything in it, at every moment.
+///
+/// ``BoundedFileSystem`` refuses what would go over; here the oldest data goes before that happens. The upkeep lock is
+/// held.
+extension TimeSeriesStore {
+    /// The largest part of the directory that one file or one merge may take, bytes.
+    var largestPart: Int { quota.map { max(1 << 16, $0.limit / 8) } ?? .max }
+
+    /// Drops the oldest blocks until what is written before the next look fits: the log, and a checkpoint.
+    func keepWithinSize() throws {
+        guard let quota else { return }
+        let checkpoint = checkpointSize.load(ordering: .relaxed) / 4 * 5
+        try makeRoom(min(quota.limit / 2, checkpoint + quota.limit / 16))
+    }
+
+    /// Drops the oldest blocks until `bytes` can be written; returns whether they can.
+    @discardableResult
+    func makeRoom(_ bytes: Int, except names: Set<String> = []) throws -> Bool {
+        guard let quota else { return true }
+        var dropped = 0
+        while quota.room < bytes, try dropOldest(except: names) { dropped += 1 }
+        if dropped > 0 { logger.info("Dropped blocks beyond the size retention", ["blocks": "\(dropped)"]) }
+        return quota.room >= bytes
+    }
+
+    /// Drops the oldest block; false if there is none, or if dropping it has freed nothing.
+    func dropOldest(except names: Set<String> = []) throws -> Bool {
+        guard let quota, let oldest = blockSet.oldest(except: names) else { return false }
+        let before = quota.used
+        try blockSet.replace([oldest], with: nil)
+        if quota.used < before { return true }
+        logger.error(
+            "Dropping a block has freed nothing, for a snapshot holds its files; remove snapshots that are not needed",
+            ["block": oldest.meta.id, "snapshots": options.directory + "/snapshots"])
+        return false
+    }
+
+    /// Bytes of the sealed chunks of a window.
+    func spilled(_ windowEnd: Int64) -> Int {
+        head.spill.files.reduce(0) { $1.windowEnd == windowEnd ? $0 &+ $1.size : $0 }
+    }
+
+    /// Makes a window a block, at the cost of the oldest blocks if there is no room, and of the window if there are none.
+    func cutWithinSize(_ end: Int64) throws {
+        if quota != nil { try makeRoom(spilled(end) + 1 << 16) }
+        while true {
+            do { return try cutWindow(end) } catch {
+                guard quota != nil, (error as? FileError)?.isFull == true else { throw error }
+                if try dropOldest() { continue }
+                guard end <= head.newest.load(ordering: .relaxed) else { throw error }
+                let files = head.close(windowEnd: end)
+                let bytes = files.reduce(0) { $0 &+ $1.size }
+                head.forget(end, files)
+                logger.error(
+                    "The size retention has no room for the newest samples; the oldest of them are dropped",
+                    ["window_end": TimeText.rfc3339(end), "bytes": "\(bytes)", "limit": "\(options.retentionSize)"])
+                return
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ extension TimeSeriesStore {
         upkeep.lock()
         defer { upkeep.unlock() }
         do {
-            reserve.take()
+            tendReserve()
             try keepWithinSize()
             // What only memory holds goes first.
             if !unlogged.isEmpty, log.failure == nil { try writeCheckpoint() }

@@ -53,7 +53,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         options: StoreOptions, fileSystem: any FileSystem = RealFileSystem(), clock: any Clock = SystemClock()
     ) throws -> TimeSeriesStore {
         let store = try TimeSeriesStore(options, fileSystem, clock)
-        store.reserve.take()
+        store.tendReserve()
         try store.keepWithinSize()
         if options.runsInBackground { store.background.start(store) }
         return store

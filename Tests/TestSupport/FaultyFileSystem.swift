@@ -50,7 +50,18 @@ public final class FaultyFileSystem: FileSystem {
         var locks: Set<String> = []
         var capacity = Int.max
 
-        var used: Int { nodes.values.reduce(0) { $0 + $1.content.count } }
+        /// Bytes of the files that have a name.
+        var used: Int {
+            var seen: Set<Int> = []
+            var waiting = [0]
+            var sum = 0
+            while let id = waiting.popLast() {
+                guard seen.insert(id).inserted, let node = nodes[id] else { continue }
+                sum += node.content.count
+                waiting += node.entries.values
+            }
+            return sum
+        }
     }
 
     fileprivate let state: Mutex<State>
@@ -75,6 +86,25 @@ public final class FaultyFileSystem: FileSystem {
 
     /// The bytes that all files together may have.
     public func setCapacity(_ bytes: Int) { state.withLock { $0.capacity = bytes } }
+
+    /// Bytes of all files.
+    public var used: Int { state.withLock { $0.used } }
+
+    /// What a directory takes: the pages of its files, each once, and a page for each directory.
+    public func pages(_ path: String) -> Int {
+        state.withLock { state in
+            guard let root = try? Self.find(state, path, "pages") else { return 0 }
+            var seen: Set<Int> = []
+            var waiting = [root]
+            var sum = 0
+            while let id = waiting.popLast() {
+                guard seen.insert(id).inserted, let node = state.nodes[id] else { continue }
+                sum += node.isDirectory ? 4096 : (node.content.count + 4095) / 4096 * 4096
+                waiting += node.entries.values
+            }
+            return sum
+        }
+    }
 
     /// The file system as the next process finds it after a power cut, without faults and locks.
     public func afterPowerCut(_ aftermath: Aftermath) -> FaultyFileSystem {

@@ -144,7 +144,9 @@ public final class BoundedFileSystem: FileSystem {
         if !fits { throw FileError(operation, path, code: EDQUOT) }
     }
 
-    private func size(_ key: String) -> Int { state.withLock { state in state.paths[key].flatMap { state.entries[$0]?.size } ?? 0 } }
+    private func size(_ key: String) -> Int {
+        state.withLock { state in state.paths[key].flatMap { state.entries[$0]?.size } ?? 0 }
+    }
 
     /// Charges for something new; what is known already stays.
     private func add(_ key: String, isDirectory: Bool) {

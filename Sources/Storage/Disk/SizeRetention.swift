@@ -11,6 +11,11 @@ extension TimeSeriesStore {
     /// The largest part of the directory that one file or one merge may take, bytes.
     var largestPart: Int { quota.map { max(1 << 16, $0.limit / 8) } ?? .max }
 
+    /// Takes the reserve, if it is no large part of what the directory may hold.
+    func tendReserve() {
+        if largestPart / 8 >= DiskReserve.size { reserve.take() } else { _ = reserve.giveUp() }
+    }
+
     /// Drops the oldest blocks until what is written before the next look fits: the log, and a checkpoint.
     func keepWithinSize() throws {
         guard let quota else { return }

@@ -25,6 +25,7 @@ extension TimeSeriesStore {
         let record = LogRecord.deletion(Set(ids), minTime, last)
         log.enqueue(record)
         try log.flush()
+        try log.sync()
         deletions.withLock { $0.append(Deletion(ids: Set(ids), from: minTime, to: last)) }
         return max(ids.count, touched)
     }

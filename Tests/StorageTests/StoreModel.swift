@@ -39,15 +39,22 @@ struct StoreModel {
     var series: [Labels: [Int64: UInt64]] = [:]
 
     /// Compares everything a select gives between two times; returns what differs, or nil.
-    func difference(_ store: TimeSeriesStore, from: Int64 = .min, to: Int64 = .max) throws -> String? {
+    ///
+    /// - Parameter isDoubtful: Samples that may be there or not.
+    func difference(
+        _ store: TimeSeriesStore, from: Int64 = .min, to: Int64 = .max,
+        isDoubtful: (Labels, Int64) -> Bool = { _, _ in false }
+    ) throws -> String? {
         let set = try store.select(SelectRequest(matchers: [], minTime: from, maxTime: to))
         var columns = SampleColumns()
         var seen = 0
         for i in 0..<set.count {
             try set.read(i, into: &columns)
             let labels = set.labels(i)
-            let wanted = (series[labels] ?? [:]).filter { $0.key >= from && $0.key <= to }.sorted { $0.key < $1.key }
+            let wanted = (series[labels] ?? [:])
+                .filter { $0.key >= from && $0.key <= to && !isDoubtful(labels, $0.key) }.sorted { $0.key < $1.key }
             let got = (0..<columns.count).map { (columns.timestamps[$0], columns.values[$0].bitPattern) }
+                .filter { !isDoubtful(labels, $0.0) }
             if wanted.isEmpty, got.isEmpty { continue }
             seen += 1
             guard wanted.count == got.count else {
@@ -57,7 +64,9 @@ struct StoreModel {
                 return "\(labels): \(b) where \(a) was expected"
             }
         }
-        let expected = series.values.filter { $0.keys.contains { $0 >= from && $0 <= to } }.count
+        let expected = series.filter { labels, samples in
+            samples.keys.contains { $0 >= from && $0 <= to && !isDoubtful(labels, $0) }
+        }.count
         return seen == expected ? nil : "\(seen) series with samples, expected \(expected)"
     }
 }

@@ -25,6 +25,10 @@ extension TimeSeriesStore {
                 if background.isStoppingNow { return }
             }
             if cut > 0 {
+                // What the head does not hold any more need not be hidden there.
+                let oldest = (head.windows().first ?? .max).subtractingReportingOverflow(options.blockDuration)
+                    .partialValue
+                deletions.withLock { $0.removeAll { $0.to < oldest } }
                 let swept = head.sweep(olderThan: newest &- options.blockDuration &- options.blockDuration / 2)
                 if swept > 0 { logger.info("Forgot silent series", ["series": "\(swept)"]) }
             }

@@ -19,6 +19,10 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
     private let request: SelectRequest
 
     init(_ store: TimeSeriesStore, _ request: SelectRequest) throws {
+        var request = request
+        hidden = store.deletions.withLock { $0 }.filter { $0.from <= request.maxTime && $0.to >= request.minTime }
+        // The newest sample may be hidden; then the one before it counts.
+        if !hidden.isEmpty { request.newestOnly = false }
         self.request = request
         let head = store.head
         let ids = head.registry.withLock {
@@ -27,7 +31,6 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         // The head before the list of blocks: what moves from one to the other meanwhile is then seen twice, not lost.
         snapshot = HeadSnapshot(head, ids, request)
         snapshot.sort()
-        hidden = store.deletions.withLock { $0 }.filter { $0.from <= request.maxTime && $0.to >= request.minTime }
         let readers = store.blockSet.readers.filter {
             $0.minTime <= request.maxTime && $0.maxTime >= request.minTime
         }

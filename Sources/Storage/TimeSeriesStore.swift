@@ -54,6 +54,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     ) throws -> TimeSeriesStore {
         let store = try TimeSeriesStore(options, fileSystem, clock)
         store.tendReserve()
+        if store.damagedRecords > 0 {
+            // What could be read is written down whole, so that nothing is built on the damage.
+            do { try store.writeCheckpoint() } catch {
+                store.logger.error("The checkpoint cannot be written", ["err": "\(error)"])
+            }
+        }
         try store.keepWithinSize()
         if options.runsInBackground { store.background.start(store) }
         return store
@@ -94,13 +100,17 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         let started = clock.monotonic()
         let checkpoint = directory + "/checkpoint"
         var from: UInt64 = 0
-        do {
-            from = try head.restore(checkpoint, fileSystem) { try replay.apply(&$0, 0) }
-        } catch let error as StorageError {
-            guard case .damaged(let what) = error else { throw error }
-            logger.error("The checkpoint is damaged and set aside; what only it held is lost", ["err": what])
-            try fileSystem.rename(checkpoint, to: checkpoint + ".damaged")
-            damaged += 1
+        let restored = try head.restore(checkpoint, fileSystem) { try replay.apply(&$0, 0) }
+        from = restored.segment
+        damaged += restored.damage.count
+        if !restored.damage.isEmpty {
+            // The next checkpoint takes its name; who wants to look at the damage finds it under another.
+            try? fileSystem.remove(checkpoint + ".damaged")
+            try? fileSystem.link(checkpoint, to: checkpoint + ".damaged")
+        }
+        for what in restored.damage {
+            logger.error(
+                "The checkpoint is damaged; what only the damaged part held is lost", ["file": checkpoint, "err": what])
         }
         head.finishRestoring()
         let all = try WriteAheadLog.segments(wal, fileSystem)
@@ -109,6 +119,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             try replay.read(
                 number, WriteAheadLog.path(wal, number), isLast: number == segments.last, fileSystem)
         }
+        head.doubtful = [:]
         spill.removeStrangers()
         damagedRecords = replay.damaged + damaged
         log = try WriteAheadLog(

@@ -98,6 +98,8 @@ package struct BlockMeta: Sendable, Hashable {
             return exact
         }
         guard let id = value["ulid"]?.string, isID(id) else { throw bad("no block identifier") }
+        // The names in the manifest are those of the directories.
+        guard id == FilePath.name(directory) else { throw bad("it is of another block, \(id)") }
         let stats = value["stats"]
         return BlockMeta(
             id: id, minTime: try integer(value["minTime"]), maxTime: try integer(value["maxTime"]),

@@ -19,8 +19,11 @@ package final class BlockReader: Sendable {
     package init(_ files: any FileSystem, directory: String, cache: FrameCache) throws {
         self.files = files
         self.directory = directory
-        meta = try BlockMeta.read(files, directory)
         index = try BlockIndex(files, directory + "/index")
+        var meta = try BlockMeta.read(files, directory)
+        // The description has no checksum, the index has one.
+        (meta.minTime, meta.maxTime) = (index.minTime, index.maxTime)
+        self.meta = meta
         frames = try BlockFrames(try files.open(directory + "/data", .read), table: index.frames, cache: cache)
         deleted = Mutex(try DeletedRanges.read(files, directory, limit: UInt32(index.seriesCount)))
     }

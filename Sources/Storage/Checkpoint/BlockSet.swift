@@ -19,8 +19,26 @@ final class BlockSet: @unchecked Sendable {
         self.directory = directory
         self.fileSystem = fileSystem
         try fileSystem.createDirectory(directory)
-        manifest = try Manifest(fileSystem, directory: directory)
-        try manifest.removeGarbage(in: directory)
+        do {
+            manifest = try Manifest(fileSystem, directory: directory)
+        } catch let error as BlockError {
+            let path = directory + "/" + Manifest.fileName
+            log.error("The manifest is damaged and set aside; the blocks that are there are taken", ["err": "\(error)"])
+            damaged.append(Manifest.fileName)
+            try fileSystem.rename(path, to: path + ".damaged")
+            manifest = try Manifest(fileSystem, directory: directory)
+        }
+        if manifest.isNew || manifest.wasCut {
+            let found = Self.whole(in: directory, fileSystem).filter { !manifest.blocks.contains($0) }
+            if !found.isEmpty {
+                log.warn(
+                    "The manifest does not name all blocks that are there; those that are whole are taken",
+                    ["blocks": "\(found.joined(separator: " "))"])
+                try manifest.commit(.init(added: found, mark: manifest.mark))
+            }
+        }
+        // Without a manifest, nobody knows what is garbage.
+        if !manifest.isNew { try manifest.removeGarbage(in: directory) }
         var readers: [BlockReader] = []
         for name in manifest.blocks {
             do {
@@ -31,6 +49,19 @@ final class BlockSet: @unchecked Sendable {
             }
         }
         set(readers)
+    }
+
+    /// Names of the complete blocks in a directory, without those that another was made of.
+    private static func whole(in directory: String, _ fileSystem: any FileSystem) -> [String] {
+        let names = ((try? fileSystem.list(directory)) ?? []).filter(BlockMeta.isID)
+        let metas = names.compactMap { try? BlockMeta.read(fileSystem, directory + "/" + $0) }
+        let gone = metas.filter { meta in
+            metas.contains {
+                $0.id != meta.id && $0.level > meta.level && Set($0.sources).isSuperset(of: meta.sources)
+            }
+        }.map(\.id)
+        // One whose description cannot be read is kept for whoever can mend it.
+        return names.filter { !gone.contains($0) }
     }
 
     private func set(_ readers: [BlockReader]) {

@@ -47,37 +47,62 @@ enum CheckpointFrame {
     static let end: UInt8 = 6
 }
 
-/// Reads a checkpoint frame by frame.
+/// Reads a checkpoint frame by frame; what is damaged is left out.
 struct CheckpointReader {
     private let mapping: FileMapping
     private let frames: [(offset: Int, stored: Int, raw: Int)]
     private let decompressor: ZstdDecompressor
+    /// Where frames are missing, bytes from the beginning of the file.
+    private(set) var damage: [Int] = []
 
-    /// Checks the whole file; throws if a part of it is damaged or missing.
+    /// Checks the whole file.
     init(_ path: String, _ fileSystem: any FileSystem) throws {
         mapping = try fileSystem.map(path)
         decompressor = try ZstdDecompressor()
         let bytes = mapping.bytes
-        guard bytes.count > 8, bytes[0..<8].elementsEqual(CheckpointWriter.magic) else {
-            throw StorageError.damaged("\(path): expected a checkpoint")
-        }
         var frames: [(offset: Int, stored: Int, raw: Int)] = []
-        var reader = ByteReader(bytes, at: 8)
-        while !reader.isAtEnd {
-            let start = reader.offset
-            do throws(DecodeError) {
-                let (raw, stored, checksum) = (try reader.u32(), try reader.u32(), try reader.u32())
-                let offset = reader.offset
-                guard raw <= 1 << 30, CRC32C.hash(try reader.run(Int(stored))) == checksum else {
-                    throw DecodeError(expected: "a matching checksum", offset: offset)
-                }
-                frames.append((offset, Int(stored), Int(raw)))
-            } catch { throw StorageError.damaged("\(path): frame at \(start): \(error)") }
+        var at = CheckpointWriter.magic.count
+        if bytes.count < at || !bytes[0..<at].elementsEqual(CheckpointWriter.magic) { damage.append(0) }
+        while at < bytes.count {
+            if let frame = Self.frame(bytes, at) {
+                frames.append(frame)
+                at = frame.offset &+ frame.stored
+                continue
+            }
+            damage.append(at)
+            guard let next = Self.resume(bytes, at &+ 1) else { break }
+            at = next
         }
         self.frames = frames
-        guard let last = frames.last, try frame(last).first == CheckpointFrame.end else {
-            throw StorageError.damaged("\(path): the end is missing")
+        if try frames.last.map({ try frame($0).first }) != CheckpointFrame.end { damage.append(bytes.count) }
+    }
+
+    /// The whole frame at `at`, or nil.
+    private static func frame(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> (offset: Int, stored: Int, raw: Int)? {
+        guard bytes.count &- at > 12 else { return nil }
+        func word(_ offset: Int) -> UInt32 {
+            UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at &+ offset, as: UInt32.self))
         }
+        let (raw, stored) = (Int(word(0)), Int(word(4)))
+        guard raw > 0, raw <= 1 << 30, stored > 0, stored <= bytes.count &- at &- 12,
+            CRC32C.hash(UnsafeRawBufferPointer(rebasing: bytes[(at &+ 12)..<(at &+ 12 &+ stored)])) == word(8)
+        else { return nil }
+        return (at &+ 12, stored, raw)
+    }
+
+    /// The next place where a whole frame begins, if it is found with reasonable effort.
+    private static func resume(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
+        var at = start
+        var budget = 1 << 28
+        while at &+ 12 < bytes.count, budget > 0 {
+            let stored = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at &+ 4, as: UInt32.self)))
+            if stored > 0, stored <= bytes.count &- at &- 12, stored <= 4 * CheckpointWriter.frameSize {
+                budget &-= stored
+                if frame(bytes, at) != nil { return at }
+            }
+            at &+= 1
+        }
+        return nil
     }
 
     private func frame(_ entry: (offset: Int, stored: Int, raw: Int)) throws -> [UInt8] {
@@ -88,15 +113,19 @@ struct CheckpointReader {
         return content
     }
 
-    /// Calls `body` with the content of each frame.
-    func forEach(_ body: (UInt8, inout ByteReader) throws -> Void) throws {
+    /// Calls `body` with the kind and content of each frame that is whole; returns where `body` or a frame failed.
+    func forEach(_ body: (UInt8, inout ByteReader) throws -> Void) -> [(offset: Int, error: any Error)] {
+        var failures: [(offset: Int, error: any Error)] = []
         for entry in frames {
-            let content = try frame(entry)
-            try content.withUnsafeBytes { bytes in
-                var reader = ByteReader(bytes)
-                let kind = try reader.byte()
-                try body(kind, &reader)
-            }
+            do {
+                let content = try frame(entry)
+                try content.withUnsafeBytes { bytes in
+                    var reader = ByteReader(bytes)
+                    let kind = try reader.byte()
+                    try body(kind, &reader)
+                }
+            } catch { failures.append((entry.offset, error)) }
         }
+        return failures
     }
 }

@@ -87,6 +87,7 @@ extension Head {
         let id = UInt32(try reader.count(Int(UInt32.max)))
         let name = String(decoding: try reader.sizedRun(), as: UTF8.self)
         let group = restoreGroup(id, name)
+        group.isRestored = true
         group.segment = try reader.varint()
         group.sequence = try reader.varint()
         group.logTime = try reader.zigzag()
@@ -116,6 +117,7 @@ extension Head {
     /// Takes back the states of series of a group.
     func restoreStates(_ reader: inout ByteReader) throws {
         let group = restoreGroup(UInt32(try reader.count(Int(UInt32.max))), nil)
+        var missing = 0
         while !reader.isAtEnd {
             let id = UInt32(try reader.count(Self.maxSeries - 1)) &- 1
             let state = states + Int(id)
@@ -125,11 +127,18 @@ extension Head {
             state.pointee.labels = labels
             state.pointee.group = group.id
             state.pointee.mark = 0
+            if !group.isRestored { doubtful[id] = state.pointee.logSegment }
+            restored?.insert(id)
             let words = try reader.run(try reader.count(HeadChunk.maxWords) * 4)
-            guard HeadChunk.restore(state, arena, words) else { throw StorageError.outOfMemory("open chunks") }
-            if state.pointee.run != 0, !group.runs.retain(state.pointee.run) {
-                throw StorageError.damaged("a run of times is missing")
+            let hasTimes = state.pointee.run == 0 || group.runs.retain(state.pointee.run)
+            if hasTimes {
+                guard HeadChunk.restore(state, arena, words) else { throw StorageError.outOfMemory("open chunks") }
+            } else {
+                // The frame with the group's times is damaged: what is sealed is still there.
+                HeadChunk.forget(state)
+                missing += 1
             }
+            raiseNewest(state.pointee.lastTime)
             state.pointee.sealed = 0
             for _ in 0..<(try reader.count(1 << 20)) {
                 var chunk = try reader.run(MemoryLayout<SealedChunk>.size).loadUnaligned(as: SealedChunk.self)
@@ -140,7 +149,7 @@ extension Head {
                 state.pointee.sealed = entry
             }
             let histograms = Array(try reader.sizedRun())
-            if state.pointee.codec == SeriesState.histogram {
+            if state.pointee.codec == SeriesState.histogram, hasTimes {
                 group.histograms[id] = OpenHistograms(bytes: histograms, last: Self.last(histograms))
             }
             for _ in 0..<(try reader.count(reader.remaining)) {
@@ -150,6 +159,7 @@ extension Head {
                 addLate(id, time, value, histogram, group)
             }
         }
+        if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing") }
     }
 
     /// The newest histogram of an open chunk.

@@ -102,21 +102,28 @@ extension TimeSeriesStore {
 }
 
 extension Head {
-    /// Reads the checkpoint; returns the segment of the log to go on with, 0 if there is no checkpoint.
+    /// Reads the checkpoint.
+    ///
+    /// - Returns: The segment of the log to go on with, 0 if there is no checkpoint, or not its beginning; and what is
+    ///   damaged in it, each part with its offset.
+    /// - Throws: If it was made with another span of blocks.
     func restore(
         _ path: String, _ fileSystem: any FileSystem, records: (inout ByteReader) throws -> Void
-    ) throws -> UInt64 {
-        guard try fileSystem.exists(path) else { return 0 }
+    ) throws -> (segment: UInt64, damage: [String]) {
+        guard try fileSystem.exists(path) else { return (0, []) }
         let reader = try CheckpointReader(path, fileSystem)
+        if !reader.damage.isEmpty { restored = [] }
         var segment: UInt64 = 0
-        try reader.forEach { kind, reader in
+        var foreign: StorageError?
+        var hasEnd = false
+        let failures = reader.forEach { kind, reader in
             switch kind {
             case CheckpointFrame.header:
                 segment = try reader.varint()
-                idEnd = UInt32(try reader.count(Self.maxSeries))
+                idEnd = max(idEnd, UInt32(try reader.count(Self.maxSeries)))
                 let duration = try reader.zigzag()
-                guard duration == blockDuration else {
-                    throw StorageError.damaged("\(path): blocks of \(duration) ms, configured are \(blockDuration) ms")
+                if duration != blockDuration {
+                    foreign = .damaged("\(path): blocks of \(duration) ms, configured are \(blockDuration) ms")
                 }
                 raiseNewest(try reader.zigzag())
             case CheckpointFrame.series:
@@ -129,6 +136,7 @@ extension Head {
             case CheckpointFrame.states: try restoreStates(&reader)
             case CheckpointFrame.records: try records(&reader)
             case CheckpointFrame.end:
+                hasEnd = true
                 for _ in 0..<(try reader.count(Int(UInt16.max))) {
                     let number = UInt16(truncatingIfNeeded: try reader.count(Int(UInt16.max)))
                     let windowEnd = try reader.zigzag()
@@ -137,6 +145,21 @@ extension Head {
             default: break
             }
         }
-        return segment
+        if let foreign { throw foreign }
+        if let restored { findDoubtful(restored) }
+        // Without the list, what lies there is taken: each record has a checksum of its own.
+        if !hasEnd { spill.restoreAll() }
+        let missing = reader.damage.map { "offset \($0): expected a whole frame" }
+        return (segment, missing + failures.map { "offset \($0.offset): \($0.error)" })
+    }
+
+    /// Notes the series whose states are missing: the log goes on from where the group was, not from where they are.
+    private func findDoubtful(_ restored: Set<UInt32>) {
+        for group in groups where group.isRestored {
+            for id in group.extents.joined() where !restored.contains(id) {
+                doubtful[id] = UInt16(truncatingIfNeeded: group.segment)
+            }
+        }
+        self.restored = nil
     }
 }

@@ -35,6 +35,10 @@ package final class Manifest {
     private var size: Int
     /// Names of the blocks, in order of their names.
     package private(set) var blocks: [String]
+    /// There was no file.
+    package let isNew: Bool
+    /// The last record was torn or damaged, and is cut off.
+    package let wasCut: Bool
     /// The mark of the newest edit.
     package private(set) var mark: Int64
 
@@ -47,14 +51,18 @@ package final class Manifest {
         var names: Set<String> = []
         var mark: Int64 = 0
         var valid = 0
-        if try files.exists(path) {
+        isNew = try !files.exists(path)
+        var length = 0
+        if !isNew {
             let content = try files.read(path)
+            length = content.count
             valid = try Self.replay(content, path) { edit in
                 names.subtract(edit.removed)
                 names.formUnion(edit.added)
                 mark = edit.mark
             }
         }
+        wasCut = valid < length
         blocks = names.sorted()
         self.mark = mark
         let fresh = Self.header + Self.record(Edit(added: names.sorted(), mark: mark))

@@ -34,6 +34,12 @@ final class Head: @unchecked Sendable {
     let damagedRecords = Atomic<Int>(0)
     let logger = Log("storage")
 
+    /// Series whose states were taken back from a checkpoint that is damaged; nil if it is whole.
+    var restored: Set<UInt32>?
+    /// Series of which a damaged checkpoint holds a part only, with the low bits of the segment of the log in which
+    /// their differences lead nowhere; while the store is opened.
+    var doubtful: [UInt32: UInt16] = [:]
+
     private let serials = Atomic<UInt64>(1)
     /// The newest time of any series.
     let newest = Atomic<Int64>(.min)

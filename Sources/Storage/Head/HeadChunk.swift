@@ -261,6 +261,18 @@ enum HeadChunk {
         state.pointee.codec = SeriesState.constant
     }
 
+    /// Forgets an open chunk whose memory is not its own.
+    static func forget(_ state: UnsafeMutablePointer<SeriesState>) {
+        state.pointee.run = 0
+        state.pointee.firstBlock = 0
+        state.pointee.lastBlock = 0
+        state.pointee.bits = 0
+        state.pointee.tail = 0
+        state.pointee.first = 0
+        state.pointee.count = 0
+        state.pointee.codec = SeriesState.constant
+    }
+
     /// Takes back the words that ``copyWords(_:_:to:)`` gave; false if no memory was left.
     static func restore(
         _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ words: UnsafeRawBufferPointer

@@ -26,6 +26,8 @@ final class HeadGroup: @unchecked Sendable {
     var isClosed = false
     /// The log knows the group's name.
     var isLogged = false
+    /// A checkpoint held the group's place in the log and its times.
+    var isRestored = false
 
     init(id: UInt32, name: String) {
         self.id = id

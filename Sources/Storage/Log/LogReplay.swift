@@ -170,6 +170,7 @@ struct LogReplay {
         let bits = try reader.run((count &+ 7) >> 3)
         let low = UInt16(truncatingIfNeeded: number)
         let idEnd = head.idEnd
+        let hasDoubts = !head.doubtful.isEmpty
         var latest = Int64.min
         var done = true
         for k in 0..<count {
@@ -177,6 +178,7 @@ struct LogReplay {
             let state = head.states + Int(min(id, UInt32(Head.maxSeries - 1)))
             let isStored =
                 !isKnown && !isBroken && id < idEnd && state.pointee.labels != 0 && state.pointee.group == groupId
+                && !(hasDoubts && head.doubtful[id] == low)
             let isFresh = state.pointee.logSegment != low
             var scale = isFresh ? 0 : state.pointee.logScale
             let before = isFresh ? 0 : state.pointee.lastValue

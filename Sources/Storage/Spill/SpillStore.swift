@@ -46,6 +46,18 @@ final class SpillStore: Sendable {
         }
     }
 
+    /// Takes back all files of the directory in full.
+    func restoreAll() {
+        for name in (try? fileSystem.list(directory)) ?? [] where name.hasSuffix(".spill") {
+            let parts = name.dropLast(".spill".count).split(separator: "-", omittingEmptySubsequences: false)
+            // The end of a window may be negative.
+            guard let number = parts.last.flatMap({ UInt16($0) }), let windowEnd = Int64(
+                parts.dropLast().joined(separator: "-")), let status = try? fileSystem.status(directory + "/" + name)
+            else { continue }
+            restore(windowEnd: windowEnd, number: number, size: status.size)
+        }
+    }
+
     subscript(number: UInt16) -> SpillFile? { state.withLock { $0.byNumber[number] } }
 
     /// From now on, chunks of the window go to a new file; returns those there were until now.

@@ -40,7 +40,10 @@ import Testing
                     var batch = SampleBatch(timestamp: time)
                     for s in 0..<6 {
                         let labels = TimeSeriesStoreTests.labels(
-                            ["__name__": "m\(s % 2)", "s": "\(s)", "g": "\(g)", "late": step > 300 && s == 4 ? "yes" : ""])
+                            [
+                                "__name__": "m\(s % 2)", "s": "\(s)", "g": "\(g)",
+                                "late": step > 300 && s == 4 ? "yes" : "",
+                            ])
                         let ref = try store.resolve(labels, in: group)
                         if s == 5 {
                             let count = Double(step + g)
@@ -135,7 +138,9 @@ import Testing
                 let isRight =
                     known[time] == values[k] || mayHoldDeleted && specimen.deleted[labels]?[time] == values[k]
                 if !isRight { return ("\(labels) at \(time): \(values[k])", failures, count) }
-                if k > 0, columns.timestamps[k - 1] >= time { return ("\(labels): times do not ascend", failures, count) }
+                if k > 0, columns.timestamps[k - 1] >= time {
+                    return ("\(labels): times do not ascend", failures, count)
+                }
             }
             count += columns.count
         }

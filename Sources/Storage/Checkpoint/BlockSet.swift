@@ -28,14 +28,16 @@ final class BlockSet: @unchecked Sendable {
             try fileSystem.rename(path, to: path + ".damaged")
             manifest = try Manifest(fileSystem, directory: directory)
         }
-        if manifest.isNew || manifest.wasCut {
-            let found = Self.whole(in: directory, fileSystem).filter { !manifest.blocks.contains($0) }
-            if !found.isEmpty {
-                log.warn(
-                    "The manifest does not name all blocks that are there; those that are whole are taken",
-                    ["blocks": "\(found.joined(separator: " "))"])
-                try manifest.commit(.init(added: found, mark: manifest.mark))
-            }
+        // A whole block that is neither named nor known to be removed: the manifest is damaged, or the process was killed
+        // before it was named. In that case its samples are elsewhere, too, and merged with those.
+        let found = Self.whole(in: directory, fileSystem).filter {
+            !manifest.blocks.contains($0) && !manifest.removed.contains($0)
+        }
+        if !found.isEmpty {
+            log.warn(
+                "The manifest does not name all blocks that are there; those that are whole are taken",
+                ["blocks": "\(found.joined(separator: " "))"])
+            try manifest.commit(.init(added: found, mark: manifest.mark))
         }
         // Without a manifest, nobody knows what is garbage.
         if !manifest.isNew { try manifest.removeGarbage(in: directory) }

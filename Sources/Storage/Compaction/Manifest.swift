@@ -37,8 +37,8 @@ package final class Manifest {
     package private(set) var blocks: [String]
     /// There was no file.
     package let isNew: Bool
-    /// The last record was torn or damaged, and is cut off.
-    package let wasCut: Bool
+    /// Names that were removed when it was opened, and whose files were still there.
+    package private(set) var removed: Set<String> = []
     /// The mark of the newest edit.
     package private(set) var mark: Int64
 
@@ -52,20 +52,23 @@ package final class Manifest {
         var mark: Int64 = 0
         var valid = 0
         isNew = try !files.exists(path)
-        var length = 0
+        var removed: Set<String> = []
         if !isNew {
             let content = try files.read(path)
-            length = content.count
             valid = try Self.replay(content, path) { edit in
                 names.subtract(edit.removed)
                 names.formUnion(edit.added)
+                removed.formUnion(edit.removed)
                 mark = edit.mark
             }
         }
-        wasCut = valid < length
+        // Until their files are gone, nobody may take them for blocks that are only not named.
+        removed = removed.filter { !names.contains($0) && (try? files.exists(directory + "/" + $0)) ?? true }
+        self.removed = removed
         blocks = names.sorted()
         self.mark = mark
-        let fresh = Self.header + Self.record(Edit(added: names.sorted(), mark: mark))
+        let fresh =
+            Self.header + Self.record(Edit(added: names.sorted(), removed: removed.sorted(), mark: mark))
         do throws(FileError) {
             try files.replace(path, with: fresh)
             file = try files.open(path, .append)

@@ -51,8 +51,10 @@ final class SpillStore: Sendable {
         for name in (try? fileSystem.list(directory)) ?? [] where name.hasSuffix(".spill") {
             let parts = name.dropLast(".spill".count).split(separator: "-", omittingEmptySubsequences: false)
             // The end of a window may be negative.
-            guard let number = parts.last.flatMap({ UInt16($0) }), let windowEnd = Int64(
-                parts.dropLast().joined(separator: "-")), let status = try? fileSystem.status(directory + "/" + name)
+            guard let number = parts.last.flatMap({ UInt16($0) }),
+                let windowEnd = Int64(
+                    parts.dropLast().joined(separator: "-")),
+                let status = try? fileSystem.status(directory + "/" + name)
             else { continue }
             restore(windowEnd: windowEnd, number: number, size: status.size)
         }

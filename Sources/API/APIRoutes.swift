@@ -27,6 +27,7 @@ package enum APIRoutes {
         }
         let both = ["GET", "POST"]
         let change = ["POST", "PUT"]
+        add(["GET"], "/notifications") { status.notifications($0) }
         add(both, "/query") { try queries.instant($0) }
         add(both, "/query_range") { try queries.range($0) }
         add(both, "/query_exemplars") { try queries.exemplars($0) }

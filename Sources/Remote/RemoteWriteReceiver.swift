@@ -78,6 +78,7 @@ package final class RemoteWriteReceiver: Sendable {
         if !sink.metadataFound.isEmpty { store.setMetadata(sink.metadataFound, in: group) }
         if sink.invalid > 0 { invalidLabels.increment(by: sink.invalid) }
         batch = sink.batch
+        batch.ignoresPlainMarkersOfHistograms = true
         if sink.isTooFar { return .text("out of bounds: timestamp is too far in the future\n", status: 400) }
         var outcome = try store.commit(batch, in: group, durability: .written)
         if outcome.rejected.contains(where: { $0.reason == .unknownSeries }) {

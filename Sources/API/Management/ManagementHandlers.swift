@@ -8,7 +8,9 @@ struct ManagementHandlers: Sendable {
     func healthy(_ request: HTTPRequest) -> HTTPResponse { .text("Prometheus Server is Healthy.\n") }
 
     func ready(_ request: HTTPRequest) -> HTTPResponse {
-        guard let reason = context.unready() else { return .text("Prometheus Server is Ready.\n") }
+        guard let reason = context.unready() ?? context.unhealthy() else {
+            return .text("Prometheus Server is Ready.\n")
+        }
         var response = HTTPResponse.text("Service Unavailable: \(reason)\n", status: 503)
         response.headers.append(("X-Prometheus-Stopping", context.isStopping() ? "true" : "false"))
         return response

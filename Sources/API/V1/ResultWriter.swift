@@ -12,7 +12,11 @@ enum ResultWriter {
             case .scalar(let value):
                 writer.string("scalar")
                 writer.key("result")
-                point(result.start, value, &writer)
+                writer.array { writer in
+                    time(result.start, &writer)
+                    // Scalars have no exponents.
+                    writer.string(FloatText.fixed(value))
+                }
             case .string(let text):
                 writer.string("string")
                 writer.key("result")
@@ -202,8 +206,7 @@ enum ResultWriter {
             writer.key("samples")
             writer.object { writer in
                 for (name, count) in [
-                    ("totalQueryableSamples", s.totalSamples), ("samplesRead", s.totalSamples),
-                    ("peakSamples", s.peakSamples),
+                    ("totalQueryableSamples", s.totalSamples), ("peakSamples", s.peakSamples),
                 ] {
                     writer.key(name)
                     writer.integer(count)

@@ -12,6 +12,15 @@ struct RuleHandlers: Sendable {
         guard ["", "alert", "record"].contains(type) else {
             throw APIError.parameter("type", "not supported value \(GoQuote.quote(type))")
         }
+        if let limit = request.parameter("group_limit"), !limit.isEmpty {
+            guard let number = Int(limit) else {
+                throw APIError.parameter(
+                    "group_limit",
+                    "group_limit needs to be a valid number: strconv.ParseInt: parsing \(GoQuote.quote(limit)): "
+                        + "invalid syntax")
+            }
+            if number <= 0 { throw APIError.parameter("group_limit", "group_limit needs to be greater than 0") }
+        }
         let names = Set(request.parameters("rule_name[]"))
         let groups = Set(request.parameters("rule_group[]"))
         let files = Set(request.parameters("file[]"))

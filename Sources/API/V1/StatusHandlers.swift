@@ -28,6 +28,23 @@ struct StatusHandlers: Sendable {
         ])
     }
 
+    /// What somebody should look at, as Prometheus's pages show it.
+    func notifications(_ request: HTTPRequest) -> HTTPResponse {
+        var active: [String] = []
+        if !context.lastReload().succeeded { active.append("Configuration reload has failed.") }
+        if let reason = context.unhealthy() { active.append("The storage takes no samples: \(reason)") }
+        if context.isStopping() {
+            active.append("Prometheus is shutting down and gracefully stopping all operations.")
+        }
+        let now = JSONValue.string(TimeText.rfc3339(context.clock.now()))
+        let shown = active.map { text in
+            JSONValue.object([
+                (key: "text", value: .string(text)), (key: "date", value: now), (key: "active", value: .bool(true)),
+            ])
+        }
+        return Envelope.success { $0.value(.array(shown)) }
+    }
+
     func runtime(_ request: HTTPRequest) -> HTTPResponse {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, name.count - 1)

@@ -49,16 +49,18 @@ extension FloatHistogram {
         if seen > count { seen = count }
         if seen < rank { return sum.isNaN ? (.nan, .isNaN) : (bucket.upper, nil) }
 
+        rank = isAscending ? rank - (seen - bucket.count) : seen - rank
         var note: EstimateNote?
         if sum.isNaN {
             var inBuckets = seen
             while next < buckets.count {
                 inBuckets += buckets[next].count
+                // To look whether there are NaN observations, Prometheus 3.12 goes on to the last bucket and stays there.
+                bucket = buckets[next]
                 next += 1
             }
             if inBuckets < count { note = .isSkewed }
         }
-        rank = isAscending ? rank - (seen - bucket.count) : seen - rank
         let fraction = rank / bucket.count
         if usesCustomBuckets || (bucket.lower <= 0 && bucket.upper >= 0) {
             return (bucket.lower + (bucket.upper - bucket.lower) * fraction, note)

@@ -83,7 +83,7 @@ public final class AnchoredRegex: Sendable {
             let isBraced = template[at + 1] == UInt8(ascii: "{")
             var end = at + (isBraced ? 2 : 1)
             let start = end
-            while end < template.count, Self.isWord(template[end]) { end += 1 }
+            while let length = Self.wordLength(template, end) { end += length }
             let name = template[start..<end]
             if name.isEmpty || (isBraced && (end >= template.count || template[end] != UInt8(ascii: "}"))) {
                 out.append(c)
@@ -101,6 +101,18 @@ public final class AnchoredRegex: Sendable {
             at = end + (isBraced ? 1 : 0)
         }
         return String(decoding: out, as: UTF8.self)
+    }
+
+    /// Bytes of the letter, digit or underscore at `at`, as Unicode knows them; nil if there is none.
+    private static func wordLength(_ template: [UInt8], _ at: Int) -> Int? {
+        guard at < template.count else { return nil }
+        if template[at] < 0x80 { return isWord(template[at]) ? 1 : nil }
+        var end = at + 1
+        while end < template.count, template[end] & 0xC0 == 0x80 { end += 1 }
+        guard let scalar = String(validating: template[at..<end], as: UTF8.self)?.unicodeScalars.first,
+            scalar.properties.isAlphabetic || scalar.properties.numericType == .decimal
+        else { return nil }
+        return end - at
     }
 
     private static func isWord(_ c: UInt8) -> Bool {

@@ -12,10 +12,13 @@ public struct SelectRequest: Sendable {
     public var labelsOnly: Bool
     /// Stop after this many series, 0 for all.
     public var limit: Int
+    /// Whether the set must be in order of labels; else a source may give it in another order that does not change,
+    /// such as that of arrival.
+    public var isSorted: Bool
 
     public init(
         matchers: [Matcher], minTime: Int64, maxTime: Int64, newestOnly: Bool = false, labelsOnly: Bool = false,
-        limit: Int = 0
+        limit: Int = 0, isSorted: Bool = true
     ) {
         self.matchers = matchers
         self.minTime = minTime
@@ -23,6 +26,7 @@ public struct SelectRequest: Sendable {
         self.newestOnly = newestOnly
         self.labelsOnly = labelsOnly
         self.limit = limit
+        self.isSorted = isSorted
     }
 }
 
@@ -40,7 +44,7 @@ public protocol SeriesSource: AnyObject, Sendable {
     func labelValues(_ name: String, _ request: SelectRequest) throws -> [String]
 }
 
-/// Series under one snapshot, sorted by labels; several threads may read different series at once.
+/// Series under one snapshot, sorted by labels unless the request said otherwise; several threads may read different series at once.
 public protocol SeriesSet: AnyObject, Sendable {
     var count: Int { get }
 

@@ -126,7 +126,7 @@ extension Evaluator {
             if group == members.count { members.append([]) }
             members[group].append(index)
             if e.op == .topk || e.op == .bottomk, column.values.contains(where: Column.isHistogram) {
-                annotations.info("ignored histogram in \(e.op.rawValue) aggregation", at: e.expression.range)
+                annotations.info("ignored histogram in \(e.op.rawValue) aggregation", at: e.range)
             }
         }
         var out = input.map {
@@ -159,7 +159,7 @@ extension Evaluator {
                         "ratio value should be between -1 and 1, got \(FloatText.general(value)), capping to \(value > 0 ? 1 : -1)",
                         at: e.parameter?.range ?? e.range)
                 }
-            } else if value >= 0x1p63 || value <= -0x1p63 {
+            } else if value >= 0x1p63 {
                 throw QueryError.execution("Scalar value \(FloatText.general(value)) overflows int64")
             }
         }

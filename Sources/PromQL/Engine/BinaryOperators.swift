@@ -118,8 +118,8 @@ private struct VectorJoin {
     func run(_ left: [Column], _ right: [Column]) throws -> [Column] {
         let isSwapped = matching.cardinality == .oneToMany
         let (many, one) = isSwapped ? (right, left) : (left, right)
-        let fillOne = isSwapped ? matching.fillLeft : matching.fillRight
-        let fillMany = isSwapped ? matching.fillRight : matching.fillLeft
+        // As Prometheus 3.12 does: the sides are exchanged for `group_right`, what fills them is not.
+        let (fillOne, fillMany) = (matching.fillRight, matching.fillLeft)
         var ones: [Labels: [Int]] = [:]
         for (index, column) in one.enumerated() { ones[signature.of(column.labels), default: []].append(index) }
         try checkDuplicates(ones, one, many, isSwapped, fillMany)

@@ -113,9 +113,12 @@ extension Evaluator {
             withVaList([value]) { _ = vsnprintf(&buffer, buffer.count, format, $0) }
             return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         }
+        func time(_ milliseconds: Int64) -> String {
+            TimeText.rfc3339(milliseconds - (milliseconds % 1000 + 1000) % 1000)
+        }
         let about = name.isEmpty ? "" : " for metric name \(GoQuote.quote(name))"
         annotations.info(
-            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets \(FloatText.general(fix.lowest)) to \(FloatText.general(fix.highest)), with a max diff of \(text("%.2g", fix.difference)), over \(fixed.count) samples from \(TimeText.rfc3339(fixed.first)) to \(TimeText.rfc3339(fixed.last))\(about)",
+            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets \(FloatText.general(fix.lowest)) to \(FloatText.general(fix.highest)), with a max diff of \(text("%.2g", fix.difference)), over \(fixed.count) samples from \(time(fixed.first)) to \(time(fixed.last))\(about)",
             at: range)
     }
 

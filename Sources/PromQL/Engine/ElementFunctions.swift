@@ -6,7 +6,8 @@ enum ElementFunction {
     private static let unary: [String: @Sendable (Double) -> Double] = [
         "abs": { abs($0) }, "ceil": { ceil($0) }, "floor": { floor($0) }, "exp": { exp($0) },
         "sqrt": { $0.squareRoot() },
-        "ln": { log($0) }, "log2": { log2($0) }, "log10": { log10($0) }, "sin": { sin($0) }, "cos": { cos($0) },
+        "ln": { GoMath.log($0) }, "log2": { log2($0) }, "log10": { GoMath.log10($0) }, "sin": { sin($0) },
+        "cos": { cos($0) },
         "tan": { tan($0) }, "asin": { asin($0) }, "acos": { acos($0) }, "atan": { atan($0) }, "sinh": { sinh($0) },
         "cosh": { cosh($0) }, "tanh": { tanh($0) }, "asinh": { asinh($0) }, "acosh": { acosh($0) },
         "atanh": { atanh($0) }, "deg": { $0 * 180 / .pi }, "rad": { $0 * .pi / 180 },
@@ -93,10 +94,9 @@ extension Evaluator {
             call.function.name == "clamp"
             ? try scalar(call.arguments[2], grid)
             : call.function.name == "clamp_max" ? first : [Double](repeating: .infinity, count: grid.count)
-        func least(_ a: Double, _ b: Double) -> Double { a.isNaN || b.isNaN ? .nan : Swift.min(a, b) }
-        func most(_ a: Double, _ b: Double) -> Double { a.isNaN || b.isNaN ? .nan : Swift.max(a, b) }
         try mapped(call.arguments[0], grid, sink) { value, step in
-            high[step] < low[step] ? Column.absent : most(low[step], least(high[step], value))
+            high[step] < low[step]
+                ? Column.absent : GoMath.greater(low[step], GoMath.lesser(high[step], value))
         }
     }
 
@@ -116,7 +116,8 @@ extension Evaluator {
         let lookback = options.lookbackDelta
         let (first, last) = bounds(selector.at, selector.offset, grid)
         let series = try source.select(
-            SelectRequest(matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last))
+            SelectRequest(
+                matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last, isSorted: false))
         var samples = SampleColumns()
         var out = [Double](repeating: 0, count: grid.count)
         for index in 0..<series.count {

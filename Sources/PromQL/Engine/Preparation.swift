@@ -100,24 +100,24 @@ struct Preparation {
         case "start": Double(grid.start) / 1000
         case "end": Double(end) / 1000
         case "range": rangeSeconds
-        case "step": stepSeconds
+        case "step": grid.start == end ? 0 : stepSeconds
         default: nil
         }
     }
 
     private func milliseconds(_ duration: DurationExpression, positive: Bool) throws(QueryError) -> Int64 {
         let seconds = try seconds(duration)
-        let (line, column) = TextRange.position(of: duration.range.start, in: text)
-        let place = "\(line):\(column): "
-        guard seconds.isFinite else { throw .execution(place + "duration is NaN or infinite") }
+        // Prometheus gives first and last byte here, not line and column.
+        let place = "\(duration.range.start):\(duration.range.end): "
+        guard seconds.isFinite else { throw .parse(place + "duration is NaN or infinite") }
         // A literal is exact, like 1.001 s; the result of operators is cut.
         var milliseconds = seconds * 1000
         if case .literal = duration { milliseconds = (seconds * 1e9).rounded() / 1e6 }
         milliseconds = milliseconds.rounded(.towardZero)
         guard milliseconds.magnitude <= Double(Int64.max / 1_000_000) else {
-            throw .execution(place + "duration is out of range")
+            throw .parse(place + "duration is out of range")
         }
-        if positive, milliseconds <= 0 { throw .execution(place + "duration must be greater than 0") }
+        if positive, milliseconds <= 0 { throw .parse(place + "duration must be greater than 0") }
         return Int64(milliseconds)
     }
 

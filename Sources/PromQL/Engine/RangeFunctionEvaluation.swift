@@ -16,6 +16,8 @@ extension Evaluator {
         guard let function = RangeFunction(call.function.name), let (range, scalars) = split(call) else {
             throw QueryError.execution("not supported yet: \(call.function.name)")
         }
+        // Prometheus 3.12 looks for the samples of a fixed subquery at the step's time and finds none.
+        if function == .predictLinear, case .subquery(let subquery) = range, subquery.at != nil { return }
         var parameters: [[Double]] = []
         for expression in scalars { parameters.append(try scalar(expression, grid)) }
         try checkParameters(function, parameters, call)
@@ -32,7 +34,8 @@ extension Evaluator {
             let metric = name.isEmpty ? labels.metricName : name
             if !samples.histograms.isEmpty {
                 histograms = try self.rangeWithHistograms(
-                    function, call, range.range, metric: labels.metricName, samples, plan, extended, &out, parameters)
+                    function, call, self.remarkPlace(call, range), metric: labels.metricName, samples, plan, extended,
+                    &out, parameters)
             } else if let extended {
                 ExtendedRange.evaluate(
                     function, extended, samples, plan, lookback: self.options.lookbackDelta, into: &out)
@@ -51,25 +54,31 @@ extension Evaluator {
             if checksDuplicates, !seen.insert(result.labels).inserted {
                 throw QueryError.execution("vector cannot contain metrics with the same labelset")
             }
+            if function == .quantile {
+                for i in out.indices where Column.isFloat(out[i]) && !(parameters[0][i] >= 0 && parameters[0][i] <= 1) {
+                    self.annotations.warn(
+                        "quantile value should be between 0 and 1, got \(FloatText.general(parameters[0][i]))",
+                        at: call.arguments[0].range)
+                }
+            }
             if out.contains(where: Column.isFloat) { self.remarkCounter(function, metric, call.arguments[0].range) }
             try out.withUnsafeBufferPointer { try sink(result, $0, histograms) }
         }
     }
 
+    /// Where remarks about a function's samples point to: its first argument in Prometheus 3.12, the range later on.
+    private func remarkPlace(_ call: Call, _ range: Expression) -> TextRange {
+        call.function.name == "quantile_over_time" ? call.arguments[0].range : range.range
+    }
+
     private func checkParameters(_ function: RangeFunction, _ parameters: [[Double]], _ call: Call) throws {
         switch function {
-        case .quantile:
-            for q in Set(parameters[0]) where !(q >= 0 && q <= 1) {
-                annotations.warn(
-                    "quantile value should be between 0 and 1, got \(FloatText.general(q))", at: call.arguments[0].range
-                )
-            }
         case .smoothing:
-            for sf in parameters[0] where !(sf > 0 && sf < 1) {
+            for sf in parameters[0] where sf <= 0 || sf >= 1 {
                 throw QueryError.execution(
                     "invalid smoothing factor. Expected: 0 < sf < 1, got: \(Self.sixDecimals(sf))")
             }
-            for tf in parameters[1] where !(tf > 0 && tf < 1) {
+            for tf in parameters[1] where tf <= 0 || tf >= 1 {
                 throw QueryError.execution("invalid trend factor. Expected: 0 < tf < 1, got: \(Self.sixDecimals(tf))")
             }
         default: break

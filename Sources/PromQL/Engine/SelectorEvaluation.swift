@@ -17,7 +17,7 @@ extension Evaluator {
         let series = try source.select(
             SelectRequest(
                 matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last,
-                newestOnly: isSingle && !selector.detectsResets))
+                newestOnly: isSingle && !selector.detectsResets, isSorted: false))
         var samples = SampleColumns()
         var out = [Double](repeating: Column.absent, count: grid.count)
         for index in 0..<series.count {
@@ -83,12 +83,15 @@ extension Evaluator {
         let lookback = options.lookbackDelta
         let (first, last) = bounds(selector.at, selector.offset, grid)
         let series = try source.select(
-            SelectRequest(matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last &+ lookback))
+            SelectRequest(
+                matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last &+ lookback,
+                isSorted: false))
         var samples = SampleColumns()
         var out = [Double](repeating: Column.absent, count: grid.count)
         for index in 0..<series.count {
             try guardian.check()
             try series.read(index, into: &samples)
+            guard samples.count > 0 else { continue }
             RangeWindows.removeStale(&samples)
             if !samples.histograms.isEmpty {
                 let histograms = smoothedHistograms(selector, grid, samples, &out)
@@ -203,7 +206,8 @@ extension Evaluator {
             let after = selector.rangeExtension == .smoothed ? options.lookbackDelta : 0
             let series = try source.select(
                 SelectRequest(
-                    matchers: selector.matchers, minTime: first &- e.window &- before &+ 1, maxTime: last &+ after))
+                    matchers: selector.matchers, minTime: first &- e.window &- before &+ 1, maxTime: last &+ after,
+                    isSorted: false))
             var samples = SampleColumns()
             for index in 0..<series.count {
                 try guardian.check()

@@ -31,13 +31,16 @@ extension Evaluator {
     }
 
     private func sort(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let columns = try vector(call.arguments[0], grid)
-        guard isInstant else {
-            annotations.warn(
-                "sort is ineffective for range queries since results are always ordered by labels", at: call.range)
-            return columns
+        var columns = try vector(call.arguments[0], grid)
+        for i in columns.indices where !columns[i].histograms.isEmpty {
+            // Histograms have no order.
+            columns[i].histograms = []
+            for k in columns[i].values.indices where Column.isHistogram(columns[i].values[k]) {
+                columns[i].values[k] = Column.absent
+            }
         }
-        guard grid.count == 1 else { return columns }
+        columns.removeAll { $0.isEmpty }
+        guard sorts(call, grid) else { return columns }
         let descends = call.function.name == "sort_desc"
         return columns.filter { Column.isFloat($0.values[0]) }.enumerated().sorted { a, b in
             let (x, y) = (a.element.values[0], b.element.values[0])
@@ -47,13 +50,37 @@ extension Evaluator {
         }.map(\.element)
     }
 
-    private func sortByLabel(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let columns = try vector(call.arguments[0], grid)
-        guard isInstant else {
+    /// Whether an order of series means anything: not over several steps, for which a remark is made.
+    private func sorts(_ call: Call, _ grid: StepGrid) -> Bool {
+        if isInstant { return grid.count == 1 }
+        if grid.count > 1, !Self.isConstantInTime(call.arguments[0]) {
             annotations.warn(
                 "sort is ineffective for range queries since results are always ordered by labels", at: call.range)
-            return columns
         }
+        return false
+    }
+
+    /// Whether all that an expression selects is fixed by `@`, so that each step has the same value.
+    static func isConstantInTime(_ expression: Expression) -> Bool {
+        switch expression {
+        case .number, .string: true
+        case .selector(let e): e.at != nil
+        case .matrix(let e): e.selector.at != nil
+        case .subquery(let e): e.at != nil
+        case .unary(let e): isConstantInTime(e.operand)
+        case .binary(let e): isConstantInTime(e.left) && isConstantInTime(e.right)
+        case .aggregation(let e): (e.parameter.map(isConstantInTime) ?? true) && isConstantInTime(e.expression)
+        case .call(let e):
+            !["time", "timestamp", "predict_linear"].contains(e.function.name)
+                && !(e.arguments.isEmpty && ElementFunction.datePart(e.function.name) != nil)
+                && e.arguments.allSatisfy(isConstantInTime)
+        case .parentheses(let e): isConstantInTime(e.expression)
+        }
+    }
+
+    private func sortByLabel(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+        let columns = try vector(call.arguments[0], grid)
+        guard sorts(call, grid) else { return columns }
         var names: [String] = []
         for argument in call.arguments.dropFirst() { names.append(try string(argument)) }
         let descends = call.function.name.hasSuffix("_desc")

@@ -21,7 +21,7 @@ extension Evaluator {
     func histogramQuantile(_ call: Call, _ grid: StepGrid) throws -> [Column] {
         let phi = try scalar(call.arguments[0], grid)
         checkQuantiles(phi, at: call.arguments[0].range)
-        return try estimate(call.arguments[1], grid, outputs: [{ $0 }]) { buckets, _, step in
+        return try estimate(call.arguments[1], call.arguments[0].range, grid, outputs: [{ $0 }]) { buckets, _, step in
             buckets.quantile(phi[step])
         } native: { histogram, _, step in
             histogram.quantile(phi[step])
@@ -46,7 +46,8 @@ extension Evaluator {
                 return builder.labels()
             }
         }
-        return try estimate(call.arguments[0], grid, outputs: outputs) { buckets, output, step in
+        return try estimate(call.arguments[0], call.arguments[0].range, grid, outputs: outputs) {
+            buckets, output, step in
             buckets.quantile(phis[output][step])
         } native: { histogram, output, step in
             histogram.quantile(phis[output][step])
@@ -57,12 +58,15 @@ extension Evaluator {
     func histogramFraction(_ call: Call, _ grid: StepGrid) throws -> [Column] {
         let lower = try scalar(call.arguments[0], grid)
         let upper = try scalar(call.arguments[1], grid)
-        return try estimate(call.arguments[2], grid, outputs: [{ $0 }]) { buckets, _, step in
+        return try estimate(call.arguments[2], call.arguments[0].range, grid, outputs: [{ $0 }]) { buckets, _, step in
             (buckets.fraction(lower[step], upper[step]), ClassicBuckets.Fix())
         } native: { histogram, _, step in
             histogram.fraction(lower[step], upper[step])
         }
     }
+
+    /// The name in remarks about a histogram: known as long as it is not removed before the query's end.
+    private func remarkName(_ labels: Labels) -> String { options.delayedNameRemoval ? labels.metricName : "" }
 
     private func checkQuantiles(_ phi: [Double], at range: TextRange) {
         var last: Double?
@@ -80,7 +84,7 @@ extension Evaluator {
             guard column.values.contains(where: Column.isFloat) else { continue }
             let text = column.labels["le"] ?? ""
             guard let bound = Self.bound(text) else {
-                let name = column.labels.metricName
+                let name = remarkName(column.labels)
                 annotations.warn(
                     "bucket label \"le\" is missing or has a malformed value of \(Quoted.text(text))"
                         + (name.isEmpty ? "" : " for metric name \(Quoted.text(name))"), at: argument.range)
@@ -103,11 +107,12 @@ extension Evaluator {
     /// Estimates from each histogram of a vector, over all steps.
     ///
     /// - Parameters:
+    ///   - first: Where the call's first argument is; remarks about NaN point there without delayed name removal.
     ///   - outputs: One per result of a histogram: the labels of that result.
     ///   - classic: The result of given number at a step from classic buckets, and what was mended in them.
     ///   - native: The same from a native histogram.
     private func estimate(
-        _ argument: Expression, _ grid: StepGrid, outputs: [(Labels) -> Labels],
+        _ argument: Expression, _ first: TextRange, _ grid: StepGrid, outputs: [(Labels) -> Labels],
         classic: (inout ClassicBuckets, Int, Int) -> (Double, ClassicBuckets.Fix),
         native: (FloatHistogram, Int, Int) -> (value: Double, note: FloatHistogram.EstimateNote?)
     ) throws -> [Column] {
@@ -124,14 +129,14 @@ extension Evaluator {
             }
             if clash.contains(true) {
                 annotations.warn(
-                    HistogramRemark.mixedClassicAndNative(group.labels.metricName), at: argument.range)
+                    HistogramRemark.mixedClassicAndNative(remarkName(group.labels)), at: argument.range)
             }
             clashes[at] = clash
         }
         for at in input.natives {
             try guardian.check()
             let column = input.columns[at]
-            let metric = column.labels.metricName
+            let metric = remarkName(column.labels)
             let named = nameless(Metric(column.labels))
             for output in outputs.indices {
                 var out = empty
@@ -139,18 +144,23 @@ extension Evaluator {
                     guard case .histogram(let histogram) = column.sample(i) else { continue }
                     let (value, note) = native(histogram, output, i)
                     out[i] = value
-                    if let note { annotations.info(HistogramRemark.estimate(note, metric), at: argument.range) }
+                    if let note {
+                        annotations.info(
+                            HistogramRemark.estimate(note, metric),
+                            at: options.delayedNameRemoval ? argument.range : first)
+                    }
                 }
                 result.append(Column(labels: outputs[output](named.labels), values: out, dropsName: named.dropsName))
             }
         }
         var buckets = ClassicBuckets()
+        // One remark for all histograms of a name, as its text says how many there were.
+        var fixes: [String: (fix: ClassicBuckets.Fix, count: Int, first: Int64, last: Int64)] = [:]
         for group in input.classic {
             try guardian.check()
+            let name = remarkName(group.labels)
             let named = nameless(Metric(group.labels))
             let clash = group.native.flatMap { clashes[$0] }
-            var fix = ClassicBuckets.Fix()
-            var fixed: (count: Int, first: Int64, last: Int64) = (0, 0, 0)
             for output in outputs.indices {
                 var out = empty
                 for i in 0..<grid.count where !(clash?[i] ?? false) {
@@ -163,15 +173,19 @@ extension Evaluator {
                     let (value, mended) = classic(&buckets, output, i)
                     out[i] = value
                     guard mended.isSet else { continue }
-                    fix.lowest = min(fix.lowest, mended.lowest)
-                    fix.highest = max(fix.highest, mended.highest)
-                    fix.difference = max(fix.difference, mended.difference)
-                    if fixed.count == 0 { fixed.first = grid.time(i) }
-                    fixed = (fixed.count + 1, fixed.first, grid.time(i))
+                    let time = grid.time(i)
+                    var known = fixes[name] ?? (ClassicBuckets.Fix(), 0, time, time)
+                    known.fix.lowest = min(known.fix.lowest, mended.lowest)
+                    known.fix.highest = max(known.fix.highest, mended.highest)
+                    known.fix.difference = max(known.fix.difference, mended.difference)
+                    known = (known.fix, known.count + 1, min(known.first, time), max(known.last, time))
+                    fixes[name] = known
                 }
                 result.append(Column(labels: outputs[output](named.labels), values: out, dropsName: named.dropsName))
             }
-            if fix.isSet { remark(fix, fixed, name: group.labels.metricName, at: argument.range) }
+        }
+        for (name, known) in fixes.sorted(by: { $0.key < $1.key }) {
+            remark(known.fix, (known.count, known.first, known.last), name: name, at: argument.range)
         }
         return try mergeEqualLabels(result.filter { !$0.isEmpty })
     }

@@ -27,6 +27,7 @@ struct HistogramOperator {
             switch op {
             case .multiply: return scaled(h) { $0.multiply(by: x) }
             case .divide: return scaled(h) { $0.divide(by: x) }
+            case .trimUpper where x.isNaN, .trimLower where x.isNaN: return .histogram(Self.nothing(of: h))
             case .trimUpper: return .histogram(h.trimmed(.below, x))
             case .trimLower: return .histogram(h.trimmed(.above, x))
             default: return incompatible(true, false)
@@ -45,6 +46,15 @@ struct HistogramOperator {
             default: return incompatible(true, true)
             }
         }
+    }
+
+    /// What is left of a histogram on neither side of NaN.
+    private static func nothing(of histogram: FloatHistogram) -> FloatHistogram {
+        // Of the zero bucket an unknown share is left, of the others nothing.
+        let share = histogram.zeroCount == 0 ? 0 : Double.nan
+        return FloatHistogram(
+            resetHint: histogram.resetHint, schema: histogram.schema, zeroThreshold: histogram.zeroThreshold,
+            count: share, sum: share, customBounds: histogram.customBounds)
     }
 
     /// A trim of two floats gives nothing.

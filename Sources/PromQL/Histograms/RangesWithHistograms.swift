@@ -12,6 +12,9 @@ extension Evaluator {
     ) throws -> [HistogramBox?] {
         let mixed = MixedRangeFunction(
             name: call.function.name, metric: metric, range: argument, annotations: annotations)
+        if extended != nil, ["rate", "increase", "delta"].contains(call.function.name) {
+            throw QueryError.execution("smoothed and anchored modifiers do not work with native histograms")
+        }
         let takesHistograms = extended == nil && MixedRangeFunction.names.contains(mixed.name)
         let series = MixedSeries(samples)
         try floatWindows(function, series, plan, extended, &out, parameters)

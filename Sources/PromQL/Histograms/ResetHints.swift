@@ -11,6 +11,11 @@ enum ResetHints {
             if current.resetHint == .unknown, let previous {
                 samples.histograms[i].histogram.resetHint = current.isReset(after: previous) ? .reset : .notReset
             }
+            // Who asks for counts and sums only does not see the buckets, nor resets in them, of a gauge.
+            if current.resetHint == .gauge {
+                samples.histograms[i].histogram = FloatHistogram(
+                    resetHint: .gauge, count: current.count, sum: current.sum)
+            }
             previous = current
         }
     }

@@ -104,6 +104,11 @@ extension Head {
             let isAdjacent = raw == lastRaw
             if !isAdjacent, state.pointee.mark == mark { return i }
             state.pointee.mark = mark
+            if batch.ignoresPlainMarkersOfHistograms, !isAdjacent, state.pointee.isHistogram,
+                Staleness.isMarker(batch.values[i]), histogramAt(i) == nil
+            {
+                continue
+            }
             let previous = isAdjacent ? lastTime : state.pointee.lastTime
             var isLate = false
             if time <= previous {

@@ -30,11 +30,11 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         }
         // The head before the list of blocks: what moves from one to the other meanwhile is then seen twice, not lost.
         snapshot = HeadSnapshot(head, ids, request)
-        snapshot.sort()
         let readers = store.blockSet.readers.filter {
             $0.minTime <= request.maxTime && $0.maxTime >= request.minTime
         }
         blocks = try readers.map { try $0.select(request) }.filter { $0.count > 0 }
+        if request.isSorted || !blocks.isEmpty { snapshot.sort() }
         if blocks.isEmpty {
             parts = snapshot.order.map { Part(source: 0, index: $0) }
             ends = Array(1..<(parts.count + 1))

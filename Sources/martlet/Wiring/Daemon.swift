@@ -377,7 +377,8 @@ final class Daemon: Sendable {
         context.notifier = notifier
         context.flags = flags.values
         context.configuration = { [self] in state.withLock { $0.configuration.shownText } }
-        context.unready = { [self] in unready() ?? store.unhealthyReason }
+        context.unready = { [self] in unready() }
+        context.unhealthy = { [self] in store.unhealthyReason }
         context.isStopping = { [self] in state.withLock { $0.isStopping } }
         context.reload = { [self] in reload() }
         context.quit = { [self] in stopRequested.signal() }

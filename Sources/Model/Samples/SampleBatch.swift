@@ -36,8 +36,10 @@ public struct SampleBatch: Sendable {
     public var timestamps: [Int64] = []
     /// Native histograms: the position of the sample, whose `values` entry is then ignored, and the histogram.
     public var histograms: [(index: Int, histogram: FloatHistogram)] = []
-    /// A staleness marker in the form of a float does not end a series of histograms, unless the batch holds one of them
-    /// right before it: so Prometheus takes what is pushed. Senders mark histograms with histograms.
+    /// Whether a staleness marker in the form of a float leaves a series of histograms as it is.
+    ///
+    /// Unless the batch holds a histogram right before it: so Prometheus takes what is pushed. Senders mark histograms
+    /// with histograms.
     public var ignoresPlainMarkersOfHistograms = false
     public var exemplars: [(ref: SeriesRef, exemplar: Exemplar)] = []
 

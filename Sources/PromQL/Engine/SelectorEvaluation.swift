@@ -123,7 +123,7 @@ extension Evaluator {
         let lookback = options.lookbackDelta
         let range = ExtendedHistogramRange(
             function: MixedRangeFunction(name: "delta", metric: "", range: selector.range, annotations: annotations),
-            extended: .smoothed, lookback: lookback)
+            lookback: lookback)
         let series = MixedSeries(samples)
         var cursor = MixedSeries.Cursor()
         var result = [HistogramBox?](repeating: nil, count: grid.count)

@@ -1,72 +1,32 @@
 import Model
 
-/// `anchored` and `smoothed` ranges of a series that has native histograms.
+/// What `anchored` and `smoothed` do with a series that has native histograms.
 struct ExtendedHistogramRange {
     let function: MixedRangeFunction
-    let extended: RangeExtension
     /// How far outside of the window a neighbour may be, ms.
     let lookback: Int64
 
-    /// Overwrites the steps of `out` whose windows see a histogram.
-    ///
-    /// - Returns: The histograms among the results; empty if there are none.
-    func evaluate(_ series: MixedSeries, _ plan: WindowPlan, _ out: inout [Double]) -> [HistogramBox?] {
-        let after = extended == .smoothed ? lookback : 0
+    /// Overwrites the steps of `out` whose windows see a histogram: how often an `anchored` range was reset or changed.
+    func evaluate(_ series: MixedSeries, _ plan: WindowPlan, _ out: inout [Double]) {
         var cursor = MixedSeries.Cursor()
-        var result: [HistogramBox?] = []
         for i in 0..<plan.grid.count {
             let end = plan.end(i)
             let start = end &- plan.length
-            let window = series.window(start &- lookback, end &+ after, &cursor)
+            let window = series.window(start &- lookback, end, &cursor)
             guard !window.histograms.isEmpty else { continue }
-            out[i] = Column.absent
-            switch value(window, start, end) {
-            case nil: break
-            case .float(let value): out[i] = value
-            case .histogram(let histogram):
-                if result.isEmpty { result = [HistogramBox?](repeating: nil, count: plan.grid.count) }
-                out[i] = Column.histogramMark
-                result[i] = HistogramBox(histogram)
-            }
+            out[i] = value(window, start, end) ?? Column.absent
         }
-        return result
     }
 
-    private func value(_ window: MixedWindow, _ start: Int64, _ end: Int64) -> SampleValue? {
+    /// What `resets` or `changes` finds between the sample before the window and its end.
+    private func value(_ window: MixedWindow, _ start: Int64, _ end: Int64) -> Double? {
         let samples = window.merged
         let firstInside = samples.firstIndex { $0.time > start } ?? samples.count
         let endInside = samples.firstIndex { $0.time > end } ?? samples.count
-        guard firstInside < samples.count, samples[firstInside].time <= end || extended == .anchored else { return nil }
-        var points: [SampleValue]
-        if extended == .anchored {
-            guard firstInside < endInside else { return nil }
-            points = samples[max(0, firstInside - 1)..<endInside].map(\.value)
-            if firstInside == 0 { points.insert(samples[0].value, at: 0) }
-        } else {
-            points = samples[firstInside..<endInside].map(\.value)
-            guard let left = edge(samples, start, after: firstInside), let right = edge(samples, end, after: endInside)
-            else { return mixed() }
-            points = [left] + points + [right]
-        }
-        switch function.name {
-        case "resets": return .float(function.resets(points))
-        case "changes": return .float(function.changes(points))
-        default: break
-        }
-        var boxes: [HistogramBox] = []
-        for point in points {
-            guard case .histogram(let histogram) = point else { return mixed() }
-            boxes.append(HistogramBox(histogram))
-        }
-        guard boxes.count >= 2, var result = function.difference(boxes[...], isCounter: function.name != "delta")
-        else { return nil }
-        if function.name == "rate" { result.divide(by: Double(end - start) / 1000) }
-        return .histogram(result)
-    }
-
-    private func mixed() -> SampleValue? {
-        function.annotations.warn(HistogramRemark.mixedFloats(function.metric), at: function.range)
-        return nil
+        guard firstInside < endInside else { return nil }
+        var points = samples[max(0, firstInside - 1)..<endInside].map(\.value)
+        if firstInside == 0 { points.insert(samples[0].value, at: 0) }
+        return function.name == "resets" ? function.resets(points) : function.changes(points)
     }
 
     /// The sample at `time`, interpolated between its neighbours; the one there is where the other is missing.

@@ -18,9 +18,9 @@ extension Evaluator {
         let takesHistograms = extended == nil && MixedRangeFunction.names.contains(mixed.name)
         let series = MixedSeries(samples)
         try floatWindows(function, series, plan, extended, &out, parameters)
-        if let extended {
-            return ExtendedHistogramRange(function: mixed, extended: extended, lookback: options.lookbackDelta)
-                .evaluate(series, plan, &out)
+        if extended != nil {
+            ExtendedHistogramRange(function: mixed, lookback: options.lookbackDelta).evaluate(series, plan, &out)
+            return []
         }
         var result: [HistogramBox?] = []
         var cursor = MixedSeries.Cursor()

@@ -131,17 +131,17 @@ struct HistogramQueryTests {
         #expect(several.map(\.values) == [[0.5], [2]])
     }
 
-    @Test("anchored takes what is between the edges, smoothed interpolates at them")
+    @Test("anchored and smoothed ranges are not for histograms, a smoothed selector interpolates them")
     func extended() throws {
         let all = [Self.series("h", [1, 2, 3, 4].map { Self.histogram($0) })]
         var options = EngineOptions()
         options.parser = .all
         // Samples at 1 s, 16 s, 31 s and 46 s.
-        let anchored = try Self.only(try Self.run("increase(h[20s] anchored)", all, at: 40_000, options).columns)
-        #expect(anchored.count == 3)
-        let smoothed = try Self.only(try Self.run("increase(h[15s] smoothed)", all, at: 38_500, options).columns)
-        #expect(smoothed.count == 3)
-        #expect(smoothed.positiveBuckets == [1, 2])
+        for query in ["increase(h[20s] anchored)", "rate(h[15s] smoothed)", "delta(h[20s] anchored)"] {
+            let refusal = #expect(throws: QueryError.self) { try Self.run(query, all, at: 40_000, options) }
+            #expect(refusal?.description == "smoothed and anchored modifiers do not work with native histograms")
+        }
+        #expect(try Self.run("changes(h[30s] anchored)", all, at: 40_000, options).columns.first?.values == [2])
         #expect(try Self.only(try Self.run("h smoothed", all, at: 23_500, options).columns).count == 7.5)
     }
 

@@ -49,6 +49,7 @@ let package = Package(
         room("Exposition", ["Model", "Encoding"]),
         room("Config", ["CYAML", "Model", "JSON", "Platform"]),
         room("Storage", ["CPlatform", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
+        room("Interchange", ["Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
         room("PromQL", ["Model"]),
         room("HTTP", ["CMicroHTTPD", "CCurl", "CZlib", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         room("Discovery", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
@@ -68,8 +69,8 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config", "Storage", "PromQL",
-                "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote", "API", "Web",
+                "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config", "Storage", "Interchange",
+                "PromQL", "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote", "API", "Web",
             ],
             swiftSettings: settings),
 
@@ -88,6 +89,7 @@ let package = Package(
         tests("Exposition", ["Model", "Encoding", "JSON"]),
         tests("Config", ["Model", "JSON", "Platform"]),
         tests("Storage", ["Platform", "Telemetry", "Model", "JSON", "Encoding"]),
+        tests("Interchange", ["Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
         tests("PromQL", ["Model"]),
         tests("HTTP", ["Platform", "Telemetry", "Model", "JSON"]),
         tests("Discovery", ["Platform", "Telemetry", "Model", "Config"]),

@@ -110,7 +110,8 @@ extension TimeSeriesStore {
         try writeCheckpoint()
         while try compact(CompactionPlanner(retention: options.retentionTime)) {}
         let name = Self.snapshotName(clock.now())
-        let target = options.directory + "/snapshots/" + name
+        // A snapshot is a store of its own: a daemon or a tool may open it.
+        let target = options.directory + "/snapshots/" + name + "/blocks"
         try fileSystem.createDirectory(target)
         for reader in blockSet.readers {
             let directory = target + "/" + reader.meta.id
@@ -123,6 +124,8 @@ extension TimeSeriesStore {
         let manifest = try Manifest(fileSystem, directory: target)
         try manifest.commit(.init(added: blockSet.readers.map(\.meta.id)))
         try fileSystem.syncDirectory(target)
+        try fileSystem.syncDirectory(FilePath.parent(target))
+        try fileSystem.syncDirectory(FilePath.parent(FilePath.parent(target)))
         return name
     }
 
@@ -151,8 +154,9 @@ extension TimeSeriesStore {
 }
 
 extension TimeSeriesStore {
-    /// Ends as a killed process does, for tests: nothing is written, only the lock is given back.
-    func abandon() {
+    /// Ends as a killed process does, for tests and for tools that only read: nothing is written, only the lock is given
+    /// back.
+    package func abandon() {
         background.stop()
         releaseLock()
     }

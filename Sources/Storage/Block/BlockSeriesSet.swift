@@ -106,7 +106,7 @@ package final class BlockSeriesSet: SeriesSet {
 
 extension SampleColumns {
     /// Removes the samples within `ranges` from position `start` on; whether there were any.
-    mutating func remove(_ ranges: [(minTime: Int64, maxTime: Int64)], from start: Int) -> Bool {
+    package mutating func remove(_ ranges: [(minTime: Int64, maxTime: Int64)], from start: Int) -> Bool {
         var kept = start
         var histogram = histograms.firstIndex { $0.index >= start } ?? histograms.count
         var keptHistograms = histogram

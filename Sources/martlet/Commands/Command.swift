@@ -10,6 +10,7 @@ enum Command {
             case "check": return try CheckCommand.run(Array(words.dropFirst()))
             case "test": return try TestCommand.run(Array(words.dropFirst()))
             case "query": return try QueryCommand.run(Array(words.dropFirst()))
+            case "tsdb": return try TSDBCommand.run(Array(words.dropFirst()))
             case "version":
                 print(Build.text)
                 return 0
@@ -41,6 +42,7 @@ enum Command {
                martlet check config|rules|metrics|alerting FILE…
                martlet query instant|range|series|labels SERVER …
                martlet test rules|promql FILE…
+               martlet tsdb list|analyze|dump|verify|import|export|create-blocks-from …
                martlet version
 
         martlet serve --help lists the daemon's flags.

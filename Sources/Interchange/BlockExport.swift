@@ -1,0 +1,57 @@
+import Model
+import Platform
+import Storage
+
+/// Writes what a store holds as Prometheus's blocks.
+package enum BlockExport {
+    /// The span of a block, ms: what Prometheus takes without splitting or merging it under its usual settings.
+    private static let span: Int64 = 86_400_000
+
+    /// Writes blocks for the samples of `from` ≤ time ≤ `to` into `directory`; returns their names and sizes.
+    ///
+    /// - Parameter progress: Told the share that is done, 0…1.
+    package static func run(
+        _ source: any SeriesSource, times: ClosedRange<Int64>, matchers: [Matcher] = [], to directory: String,
+        files: any FileSystem, progress: (Double) -> Void = { _ in }
+    ) throws -> [(name: String, series: Int, samples: Int)] {
+        var result: [(name: String, series: Int, samples: Int)] = []
+        var start = times.lowerBound - ((times.lowerBound % span) + span) % span
+        while start <= times.upperBound {
+            let end = start + span
+            let set = try source.select(
+                SelectRequest(
+                    matchers: matchers, minTime: max(start, times.lowerBound), maxTime: min(end - 1, times.upperBound)))
+            var symbols: Set<String> = []
+            for i in 0..<set.count {
+                for pair in set.labels(i).pairs {
+                    symbols.insert(pair.name)
+                    symbols.insert(pair.value)
+                }
+            }
+            let id = BlockMeta.makeID(now: min(end - 1, times.upperBound))
+            let writer = try PrometheusBlockWriter(
+                files, parent: directory, id: id, minTime: start, maxTime: end, symbols: symbols)
+            var (series, samples) = (0, 0)
+            do {
+                var columns = SampleColumns()
+                for i in 0..<set.count {
+                    try set.read(i, into: &columns)
+                    try writer.add(set.labels(i), columns)
+                    if columns.count > 0 { series += 1 }
+                    samples += columns.count
+                    if i % 1024 == 0 {
+                        let share = Double(start - times.lowerBound) + Double(span) * Double(i) / Double(set.count)
+                        progress(max(0, min(1, share / Double(times.upperBound - times.lowerBound + 1))))
+                    }
+                }
+                if let name = try writer.finish() { result.append((name, series, samples)) }
+            } catch {
+                writer.abandon()
+                throw error
+            }
+            start = end
+        }
+        progress(1)
+        return result
+    }
+}

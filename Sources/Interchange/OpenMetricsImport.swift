@@ -1,0 +1,76 @@
+import Exposition
+import Model
+import Platform
+import Storage
+
+/// Takes the samples of an OpenMetrics file, each with its time, into a store, as `promtool tsdb create-blocks-from`.
+package enum OpenMetricsImport {
+    /// A file that cannot be taken; nothing of it was.
+    package struct Failure: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    private struct Series {
+        var times: [Int64] = []
+        var values: [Double] = []
+    }
+
+    /// Reads `path` and adds a block with its samples; memory holds all of them meanwhile.
+    ///
+    /// Of several samples of a series at the same time the last one is taken.
+    package static func run(
+        _ path: String, into store: TimeSeriesStore, files: any FileSystem
+    ) throws -> (series: Int, samples: Int) {
+        let mapping = try files.map(path)
+        let series = try read(mapping.bytes, path)
+        let sorted = series.keys.sorted()
+        let first = series.values.compactMap { $0.times.min() }.min() ?? 0
+        var samples = 0
+        _ = try store.addBlock(baseTime: first) { writer in
+            var columns = SampleColumns()
+            for labels in sorted {
+                guard let one = series[labels] else { continue }
+                columns.removeAll()
+                let order = one.times.indices.sorted { (one.times[$0], $0) < (one.times[$1], $1) }
+                for at in order {
+                    if columns.count > 0, columns.timestamps[columns.count - 1] == one.times[at] {
+                        columns.count -= 1
+                    }
+                    columns.append(one.times[at], one.values[at])
+                }
+                samples += columns.count
+                try writer.add(labels, columns)
+            }
+        }
+        return (sorted.count, samples)
+    }
+
+    private static func read(_ bytes: UnsafeRawBufferPointer, _ path: String) throws -> [Labels: Series] {
+        var series: [Labels: Series] = [:]
+        let page = bytes.bindMemory(to: UInt8.self)
+        guard let base = page.baseAddress else { throw Failure(description: "\(path): the file is empty") }
+        var reader = ExpositionReader(page, isOpenMetrics: true)
+        var text = SeriesText()
+        do {
+            while true {
+                switch try reader.next() {
+                case .end: return series
+                case .help, .type, .unit: continue
+                case .series:
+                    try text.parse(base, reader.seriesStart, reader.seriesEnd, isOpenMetrics: true)
+                    var builder = LabelsBuilder()
+                    for pair in text.pairs { builder.set(text.string(pair.name), text.string(pair.value)) }
+                    if let name = text.metricName { builder.set(Labels.nameLabel, text.string(name)) }
+                    let labels = builder.labels()
+                    guard reader.hasTimestamp else {
+                        throw Failure(description: "\(path): \(labels): expected timestamp for series, got none")
+                    }
+                    series[labels, default: Series()].times.append(reader.timestamp)
+                    series[labels]?.values.append(reader.number.value)
+                }
+            }
+        } catch let error as ExpositionError {
+            throw Failure(description: "\(path): \(error)")
+        }
+    }
+}

@@ -1,0 +1,311 @@
+import Encoding
+import JSON
+import Model
+import Platform
+
+/// Writes a block that Prometheus opens: index version 2, chunks version 1.
+///
+/// Memory: the symbols, the posting lists and one series. The block appears under its name when it is whole.
+package final class PrometheusBlockWriter {
+    /// A file of chunks is ended at this size, bytes.
+    private static let segmentSize = 512 << 20
+
+    private let files: any FileSystem
+    private let directory: String
+    private let temporary: String
+    private let id: String
+    private let index: BufferedFile
+    private var chunks: BufferedFile?
+    private var chunkFiles: UInt64 = 0
+    private var symbols: [String: UInt64] = [:]
+    private var sorted: [String] = []
+    private var postings: [String: [String: [UInt32]]] = [:]
+    private var all: [UInt32] = []
+    private var contents: [Int] = []
+    private var last: Labels?
+    private var (seriesCount, chunkCount, sampleCount, histogramCount) = (0, 0, 0, 0)
+    private let minTime: Int64
+    private let maxTime: Int64
+
+    /// Begins a block for samples of `minTime` ≤ time < `maxTime`, ms.
+    ///
+    /// - Parameter symbols: All names and values of labels that will come.
+    package init(
+        _ files: any FileSystem, parent: String, id: String, minTime: Int64, maxTime: Int64, symbols: Set<String>
+    ) throws {
+        self.files = files
+        self.id = id
+        self.minTime = minTime
+        self.maxTime = maxTime
+        directory = parent + "/" + id
+        temporary = directory + ".tmp-for-creation"
+        try files.removeAll(temporary)
+        try files.createDirectory(temporary + "/chunks")
+        index = BufferedFile(try files.open(temporary + "/index", .create))
+        try index.write([0xBA, 0xAA, 0xD7, 0x00, 2])
+        sorted = symbols.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        var table: [UInt8] = []
+        table.appendBig(UInt32(sorted.count))
+        for (at, symbol) in sorted.enumerated() {
+            self.symbols[symbol] = UInt64(at)
+            table.appendSized(Array(symbol.utf8))
+        }
+        contents.append(index.size)
+        try section(table)
+        contents.append(index.size)
+    }
+
+    private func section(_ content: [UInt8]) throws {
+        var bytes: [UInt8] = []
+        bytes.appendBig(UInt32(content.count))
+        bytes += content
+        bytes.appendBig(CRC32C.hash(content))
+        try index.write(bytes)
+    }
+
+    private func pad(_ size: Int) throws {
+        let rest = index.size % size
+        if rest > 0 { try index.write([UInt8](repeating: 0, count: size - rest)) }
+    }
+
+    /// Appends a series, behind those before it in order of labels.
+    package func add(_ labels: Labels, _ columns: borrowing SampleColumns) throws {
+        guard columns.count > 0 else { return }
+        if let last, Labels.compare(last, labels) >= 0 {
+            throw PrometheusBlockError(file: directory, offset: index.size, reason: "\(labels) is not behind \(last)")
+        }
+        last = labels
+        try pad(16)
+        let reference = UInt32(index.size / 16)
+        var content: [UInt8] = []
+        let pairs = labels.pairs
+        content.appendVarint(pairs.count)
+        for pair in pairs {
+            guard let name = symbols[pair.name], let value = symbols[pair.value] else {
+                throw PrometheusBlockError(
+                    file: directory, offset: index.size, reason: "a symbol of \(labels) is missing")
+            }
+            content.appendVarint(name)
+            content.appendVarint(value)
+            postings[pair.name, default: [:]][pair.value, default: []].append(reference)
+        }
+        all.append(reference)
+        let written = try addChunks(columns)
+        content.appendVarint(written.count)
+        for (i, chunk) in written.enumerated() {
+            if i == 0 {
+                content.appendZigzag(chunk.minTime)
+                content.appendVarint(UInt64(bitPattern: chunk.maxTime &- chunk.minTime))
+                content.appendVarint(chunk.reference)
+            } else {
+                let before = written[i - 1]
+                content.appendVarint(UInt64(bitPattern: chunk.minTime &- before.maxTime))
+                content.appendVarint(UInt64(bitPattern: chunk.maxTime &- chunk.minTime))
+                content.appendZigzag(Int64(bitPattern: chunk.reference &- before.reference))
+            }
+        }
+        var bytes: [UInt8] = []
+        bytes.appendVarint(content.count)
+        bytes += content
+        bytes.appendBig(CRC32C.hash(content))
+        try index.write(bytes)
+        seriesCount += 1
+        sampleCount += columns.count
+    }
+
+    private func addChunks(_ columns: borrowing SampleColumns) throws -> [(
+        minTime: Int64, maxTime: Int64, reference: UInt64
+    )] {
+        var result: [(minTime: Int64, maxTime: Int64, reference: UInt64)] = []
+        let times = UnsafePointer(columns.timestamps)
+        let values = UnsafePointer(columns.values)
+        var (start, histogram) = (0, 0)
+        while start < columns.count {
+            var end = start
+            let isHistogram = histogram < columns.histograms.count && columns.histograms[histogram].index == start
+            let encoding: UInt8
+            let bytes: [UInt8]
+            if isHistogram {
+                let from = histogram
+                let first = columns.histograms[from].histogram
+                let isFloat = !PrometheusChunk.isWhole(first)
+                while end < columns.count, end - start < PrometheusChunk.capacity, histogram < columns.histograms.count,
+                    columns.histograms[histogram].index == end
+                {
+                    let next = columns.histograms[histogram].histogram
+                    // Within a chunk a reader takes for granted that no counter was reset.
+                    if histogram > from {
+                        let previous = columns.histograms[histogram - 1].histogram
+                        guard PrometheusChunk.Layout(next) == PrometheusChunk.Layout(first),
+                            PrometheusChunk.isWhole(next) != isFloat,
+                            (next.resetHint == .gauge) == (first.resetHint == .gauge),
+                            next.resetHint == .gauge || !next.isReset(after: previous)
+                        else { break }
+                    }
+                    histogram += 1
+                    end += 1
+                }
+                encoding = isFloat ? PrometheusChunk.floatHistogram : PrometheusChunk.histogram
+                bytes = PrometheusChunk.histograms(
+                    UnsafeBufferPointer(start: times + start, count: end - start), columns.histograms[from..<histogram],
+                    isFloat: isFloat)
+                histogramCount += end - start
+            } else {
+                let limit = histogram < columns.histograms.count ? columns.histograms[histogram].index : columns.count
+                end = min(limit, start + PrometheusChunk.capacity)
+                encoding = PrometheusChunk.xor
+                bytes = PrometheusChunk.floats(
+                    UnsafeBufferPointer(start: times + start, count: end - start),
+                    UnsafeBufferPointer(start: values + start, count: end - start))
+            }
+            result.append((times[start], times[end - 1], try store(encoding, bytes)))
+            start = end
+        }
+        chunkCount += result.count
+        return result
+    }
+
+    private func store(_ encoding: UInt8, _ bytes: [UInt8]) throws -> UInt64 {
+        if chunks.map({ $0.size + bytes.count > Self.segmentSize }) ?? true {
+            try chunks?.finish()
+            chunkFiles += 1
+            let digits = String(chunkFiles)
+            let name = String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits
+            let next = BufferedFile(try files.open(temporary + "/chunks/" + name, .create))
+            try next.write([0x85, 0xBD, 0x40, 0xDD, 1, 0, 0, 0])
+            chunks = next
+        }
+        guard let chunks else { return 0 }
+        let reference = (chunkFiles - 1) << 32 | UInt64(chunks.size)
+        var record: [UInt8] = []
+        record.appendVarint(bytes.count)
+        let start = record.count
+        record.append(encoding)
+        record += bytes
+        record.appendBig(record[start...].withUnsafeBytes { CRC32C.hash($0) })
+        try chunks.write(record)
+        return reference
+    }
+
+    /// Ends the block; returns its name, nil if no series was added.
+    package func finish() throws -> String? {
+        guard seriesCount > 0 else {
+            abandon()
+            return nil
+        }
+        // The tables of label values that old readers knew are empty.
+        try pad(4)
+        contents.append(index.size)
+        var places: [(name: String, value: String, place: Int)] = []
+        var lists: [(String, String, [UInt32])] = [("", "", all)]
+        for name in postings.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+            let values = postings[name] ?? [:]
+            for value in values.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+                lists.append((name, value, values[value] ?? []))
+            }
+        }
+        contents.append(index.size)
+        for (name, value, list) in lists {
+            try pad(4)
+            places.append((name, value, index.size))
+            var content: [UInt8] = []
+            content.reserveCapacity(4 + 4 * list.count)
+            content.appendBig(UInt32(list.count))
+            for reference in list { content.appendBig(reference) }
+            try section(content)
+        }
+        contents.append(index.size)
+        var table: [UInt8] = []
+        table.appendBig(0 as UInt32)
+        try section(table)
+        contents.append(index.size)
+        table = []
+        table.appendBig(UInt32(places.count))
+        for (name, value, place) in places {
+            table.append(2)
+            table.appendSized(Array(name.utf8))
+            table.appendSized(Array(value.utf8))
+            table.appendVarint(place)
+        }
+        try section(table)
+        // Symbols, series, label values, their table, postings, their table.
+        let order = [contents[0], contents[1], contents[2], contents[4], contents[3], contents[5]]
+        var end: [UInt8] = []
+        for place in order { end.appendBig(UInt64(place)) }
+        end.appendBig(CRC32C.hash(end))
+        try index.write(end)
+        try index.finish()
+        try chunks?.finish()
+        try writeMeta()
+        try files.syncDirectory(temporary)
+        try files.rename(temporary, to: directory)
+        try files.syncDirectory(FilePath.parent(directory))
+        return id
+    }
+
+    private func writeMeta() throws {
+        var json = JSONWriter()
+        json.object { json in
+            json.key("ulid")
+            json.string(id)
+            json.key("minTime")
+            json.integer(Int(minTime))
+            json.key("maxTime")
+            json.integer(Int(maxTime))
+            json.key("stats")
+            json.object { json in
+                for (name, value) in [
+                    ("numSamples", sampleCount), ("numFloatSamples", sampleCount - histogramCount),
+                    ("numHistogramSamples", histogramCount), ("numSeries", seriesCount), ("numChunks", chunkCount),
+                ] {
+                    json.key(name)
+                    json.integer(value)
+                }
+            }
+            json.key("compaction")
+            json.object { json in
+                json.key("level")
+                json.integer(1)
+                json.key("sources")
+                json.array { $0.string(id) }
+            }
+            json.key("version")
+            json.integer(1)
+        }
+        try files.replace(temporary + "/meta.json", with: json.bytes)
+    }
+
+    package func abandon() { try? files.removeAll(temporary) }
+}
+
+/// A file that is written in large pieces.
+final class BufferedFile {
+    private let file: any File
+    private var buffer: [UInt8] = []
+    private(set) var size = 0
+
+    init(_ file: any File) { self.file = file }
+
+    func write(_ bytes: [UInt8]) throws(FileError) {
+        buffer += bytes
+        size += bytes.count
+        if buffer.count >= 1 << 18 { try flush() }
+    }
+
+    private func flush() throws(FileError) {
+        if buffer.isEmpty { return }
+        try file.write(buffer)
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    func finish() throws(FileError) {
+        try flush()
+        try file.syncData()
+        file.close()
+    }
+}
+
+extension [UInt8] {
+    mutating func appendBig(_ value: UInt32) { Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) } }
+    mutating func appendBig(_ value: UInt64) { Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) } }
+}

@@ -1,0 +1,335 @@
+import Encoding
+import Glibc
+import Model
+
+/// Chunks as Prometheus's blocks hold them: XOR floats, histograms of integers, histograms of floats.
+///
+/// Written after the description in Prometheus's `tsdb/docs/format/chunks.md`.
+enum PrometheusChunk {
+    static let xor: UInt8 = 1
+    static let histogram: UInt8 = 2
+    static let floatHistogram: UInt8 = 3
+    /// Samples in a chunk at most.
+    static let capacity = 120
+
+    /// What the flags in front of a histogram chunk say of its first sample.
+    enum ResetFlag {
+        static let reset: UInt8 = 0b1000_0000
+        static let gauge: UInt8 = 0b1100_0000
+        static let mask: UInt8 = 0b1100_0000
+    }
+
+    // MARK: Reading
+
+    /// Appends the samples of a chunk.
+    ///
+    /// - Throws: `DecodeError` if the bytes end early or the encoding is not known.
+    static func read(_ encoding: UInt8, _ bytes: UnsafeRawBufferPointer, into columns: inout SampleColumns)
+        throws(DecodeError)
+    {
+        guard bytes.count >= 2, let base = bytes.bindMemory(to: UInt8.self).baseAddress else {
+            throw DecodeError(expected: "a chunk", offset: 0)
+        }
+        let count = Int(base[0]) << 8 | Int(base[1])
+        // A sample takes two bits at least.
+        guard count <= bytes.count * 4 + 1 else { throw DecodeError(expected: "\(count) samples", offset: 0) }
+        var reader = BitReader(base, size: bytes.count, at: 16)
+        switch encoding {
+        case xor: readFloats(&reader, count, into: &columns)
+        case histogram, floatHistogram:
+            try readHistograms(&reader, count, isFloat: encoding == floatHistogram, into: &columns)
+        default: throw DecodeError(expected: "a chunk encoding of 1, 2 or 3, not \(encoding)", offset: 0)
+        }
+        if reader.isOverrun { throw DecodeError(expected: "\(count) samples", offset: bytes.count) }
+    }
+
+    private static func readFloats(_ reader: inout BitReader, _ count: Int, into columns: inout SampleColumns) {
+        var values = XORRow()
+        var (time, delta): (Int64, Int64) = (0, 0)
+        for i in 0..<count {
+            switch i {
+            case 0:
+                time = Zigzag.decode(reader.varint())
+                columns.append(time, values.begin(&reader))
+                continue
+            case 1: delta = Int64(bitPattern: reader.varint())
+            default:
+                var ones = 0
+                while ones < 4, reader.get(1) == 1 { ones += 1 }
+                let width = [0, 14, 17, 20, 64][ones]
+                if width > 0 { delta &+= reader.signed(reader.get(width), width) }
+            }
+            time &+= delta
+            columns.append(time, values.next(&reader))
+            if reader.isOverrun { return }
+        }
+    }
+
+    /// The buckets that all histograms of a chunk share.
+    struct Layout: Equatable {
+        var schema: Int32
+        var zeroThreshold: Double
+        var positive: [FloatHistogram.Span]
+        var negative: [FloatHistogram.Span]
+        var bounds: [Double]
+
+        init(_ histogram: FloatHistogram) {
+            schema = histogram.schema
+            zeroThreshold = histogram.zeroThreshold
+            positive = histogram.positiveSpans
+            negative = histogram.negativeSpans
+            bounds = histogram.customBounds
+        }
+
+        init(_ reader: inout BitReader) throws(DecodeError) {
+            let exponent = Int(reader.get(8))
+            zeroThreshold =
+                exponent == 0
+                ? 0 : exponent == 255 ? Double(bitPattern: reader.get(64)) : scalbn(0.5, Int32(exponent - 243))
+            let schema = reader.varbit()
+            guard schema == Int64(FloatHistogram.customSchema) || (-4...8).contains(schema) else {
+                throw DecodeError(expected: "a histogram schema, not \(schema)", offset: reader.position / 8)
+            }
+            self.schema = Int32(schema)
+            positive = try Self.spans(&reader)
+            negative = try Self.spans(&reader)
+            bounds = []
+            guard schema == Int64(FloatHistogram.customSchema) else { return }
+            for _ in 0..<(try Self.size(&reader)) {
+                let code = reader.unsignedVarbit()
+                bounds.append(code == 0 ? Double(bitPattern: reader.get(64)) : Double(code - 1) / 1000)
+            }
+        }
+
+        private static func size(_ reader: inout BitReader) throws(DecodeError) -> Int {
+            let size = reader.unsignedVarbit()
+            guard size < 1 << 16, !reader.isOverrun else {
+                throw DecodeError(expected: "fewer than \(size) entries", offset: reader.position / 8)
+            }
+            return Int(size)
+        }
+
+        private static func spans(_ reader: inout BitReader) throws(DecodeError) -> [FloatHistogram.Span] {
+            var spans: [FloatHistogram.Span] = []
+            var total: UInt64 = 0
+            for _ in 0..<(try size(&reader)) {
+                let (length, offset) = (reader.unsignedVarbit(), reader.varbit())
+                total &+= length
+                guard total < 1 << 16, let offset = Int32(exactly: offset) else {
+                    throw DecodeError(expected: "a span of buckets", offset: reader.position / 8)
+                }
+                spans.append(.init(offset: offset, length: UInt32(length)))
+            }
+            return spans
+        }
+
+        func write(to writer: inout ChunkBitWriter) {
+            var exponent: Int32 = 0
+            let fraction = frexp(zeroThreshold, &exponent)
+            if zeroThreshold == 0 {
+                writer.put(0, 8)
+            } else if fraction == 0.5, exponent >= -242, exponent <= 11 {
+                writer.put(UInt64(exponent + 243), 8)
+            } else {
+                writer.put(255, 8)
+                writer.put(zeroThreshold.bitPattern, 64)
+            }
+            writer.putVarbit(Int64(schema))
+            for spans in [positive, negative] {
+                writer.putVarbit(unsigned: UInt64(spans.count))
+                for span in spans {
+                    writer.putVarbit(unsigned: UInt64(span.length))
+                    writer.putVarbit(Int64(span.offset))
+                }
+            }
+            guard schema == FloatHistogram.customSchema else { return }
+            writer.putVarbit(unsigned: UInt64(bounds.count))
+            for bound in bounds {
+                let thousands = (bound * 1000).rounded()
+                if thousands >= 0, thousands <= 33_554_430, thousands / 1000 == bound {
+                    writer.putVarbit(unsigned: UInt64(thousands) + 1)
+                } else {
+                    writer.put(0, 1)
+                    writer.put(bound.bitPattern, 64)
+                }
+            }
+        }
+
+        var positiveCount: Int { positive.reduce(0) { $0 + Int($1.length) } }
+        var negativeCount: Int { negative.reduce(0) { $0 + Int($1.length) } }
+    }
+
+    private static func readHistograms(
+        _ reader: inout BitReader, _ count: Int, isFloat: Bool, into columns: inout SampleColumns
+    ) throws(DecodeError) {
+        let flag = UInt8(reader.get(8)) & ResetFlag.mask
+        let layout = try Layout(&reader)
+        let (positives, negatives) = (layout.positiveCount, layout.negativeCount)
+        guard !reader.isOverrun else { throw DecodeError(expected: "a histogram", offset: reader.position / 8) }
+        var (time, delta): (Int64, Int64) = (0, 0)
+        var sum = XORRow()
+        // Rows of integers: the value and its newest difference. Rows of floats: the XOR code of each.
+        var integers = [(value: Int64, delta: Int64)](
+            repeating: (0, 0), count: isFloat ? 0 : 2 + positives + negatives)
+        var floats = [XORRow](repeating: XORRow(), count: isFloat ? 2 + positives + negatives : 0)
+        for i in 0..<count {
+            switch i {
+            case 0: time = reader.varbit()
+            case 1: delta = Int64(bitPattern: reader.unsignedVarbit())
+            default: delta &+= reader.varbit()
+            }
+            time &+= delta
+            func number(_ at: Int) -> Double {
+                if isFloat { return i == 0 ? floats[at].begin(&reader) : floats[at].next(&reader) }
+                switch i {
+                case 0:
+                    integers[at].value = at < 2 ? Int64(bitPattern: reader.unsignedVarbit()) : reader.varbit()
+                case 1:
+                    integers[at].delta = reader.varbit()
+                    integers[at].value &+= integers[at].delta
+                default:
+                    integers[at].delta &+= reader.varbit()
+                    integers[at].value &+= integers[at].delta
+                }
+                return Double(integers[at].value)
+            }
+            var result = FloatHistogram(
+                resetHint: flag == ResetFlag.gauge ? .gauge : i == 0 && flag == ResetFlag.reset ? .reset : .unknown,
+                schema: layout.schema, zeroThreshold: layout.zeroThreshold, positiveSpans: layout.positive,
+                negativeSpans: layout.negative, customBounds: layout.bounds)
+            result.count = number(0)
+            result.zeroCount = number(1)
+            result.sum = i == 0 ? sum.begin(&reader) : sum.next(&reader)
+            if Staleness.isMarker(result.sum) {
+                columns.append(time, Staleness.marker)
+                if reader.isOverrun { return }
+                continue
+            }
+            // Integers are written as differences between neighbours.
+            var running = 0.0
+            for at in 0..<positives {
+                running = isFloat ? number(2 + at) : running + number(2 + at)
+                result.positiveBuckets.append(running)
+            }
+            running = 0
+            for at in 0..<negatives {
+                running = isFloat ? number(2 + positives + at) : running + number(2 + positives + at)
+                result.negativeBuckets.append(running)
+            }
+            columns.append(time, result)
+            if reader.isOverrun { return }
+        }
+    }
+
+    // MARK: Writing
+
+    private static func header(_ count: Int) -> [UInt8] { [UInt8(count >> 8), UInt8(count & 0xFF)] }
+
+    /// A chunk of floats; at least one, at most 65,535.
+    static func floats(_ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>) -> [UInt8] {
+        var writer = ChunkBitWriter(header(times.count))
+        var row = XORRow()
+        var delta: Int64 = 0
+        for i in times.indices {
+            switch i {
+            case 0:
+                writer.putVarint(Zigzag.encode(times[0]))
+                row.begin(values[0], &writer)
+                continue
+            case 1:
+                delta = times[1] &- times[0]
+                writer.putVarint(UInt64(bitPattern: delta))
+            default:
+                let next = times[i] &- times[i - 1]
+                putTime(next &- delta, &writer)
+                delta = next
+            }
+            row.put(values[i], &writer)
+        }
+        return writer.bytes
+    }
+
+    private static func putTime(_ change: Int64, _ writer: inout ChunkBitWriter) {
+        func fits(_ width: Int64) -> Bool { change >= -(1 << (width - 1)) + 1 && change <= 1 << (width - 1) }
+        let bits = UInt64(bitPattern: change)
+        if change == 0 {
+            writer.put(0, 1)
+        } else if fits(14) {
+            writer.put(0b10, 2)
+            writer.put(bits, 14)
+        } else if fits(17) {
+            writer.put(0b110, 3)
+            writer.put(bits, 17)
+        } else if fits(20) {
+            writer.put(0b1110, 4)
+            writer.put(bits, 20)
+        } else {
+            writer.put(0b1111, 4)
+            writer.put(bits, 64)
+        }
+    }
+
+    /// Whether all counts are whole numbers that integers hold exactly.
+    static func isWhole(_ histogram: FloatHistogram) -> Bool {
+        func whole(_ value: Double) -> Bool { value >= 0 && value <= 0x1p53 && value == value.rounded() }
+        return whole(histogram.count) && whole(histogram.zeroCount) && histogram.positiveBuckets.allSatisfy(whole)
+            && histogram.negativeBuckets.allSatisfy(whole)
+    }
+
+    /// A chunk of histograms of one layout; at least one, at most 65,535.
+    static func histograms(
+        _ times: UnsafeBufferPointer<Int64>, _ histograms: ArraySlice<(index: Int, histogram: FloatHistogram)>,
+        isFloat: Bool
+    ) -> [UInt8] {
+        guard let first = histograms.first?.histogram else { return header(0) }
+        let flag =
+            first.resetHint == .gauge ? ResetFlag.gauge : first.resetHint == .reset ? ResetFlag.reset : 0
+        var writer = ChunkBitWriter(header(histograms.count) + [flag])
+        Layout(first).write(to: &writer)
+        var sum = XORRow()
+        let width = 2 + first.positiveBuckets.count + first.negativeBuckets.count
+        var integers = [(value: Int64, delta: Int64)](repeating: (0, 0), count: isFloat ? 0 : width)
+        var floats = [XORRow](repeating: XORRow(), count: isFloat ? width : 0)
+        var delta: Int64 = 0
+        for (i, entry) in histograms.enumerated() {
+            switch i {
+            case 0: writer.putVarbit(times[0])
+            case 1:
+                delta = times[1] &- times[0]
+                writer.putVarbit(unsigned: UInt64(bitPattern: delta))
+            default:
+                let next = times[i] &- times[i - 1]
+                writer.putVarbit(next &- delta)
+                delta = next
+            }
+            func put(_ at: Int, _ value: Double) {
+                if isFloat {
+                    if i == 0 { floats[at].begin(value, &writer) } else { floats[at].put(value, &writer) }
+                    return
+                }
+                let whole = Int64(value)
+                let change = whole &- integers[at].value
+                switch i {
+                case 0: if at < 2 { writer.putVarbit(unsigned: UInt64(whole)) } else { writer.putVarbit(whole) }
+                case 1: writer.putVarbit(change)
+                default: writer.putVarbit(change &- integers[at].delta)
+                }
+                integers[at] = (whole, i == 0 ? 0 : change)
+            }
+            let histogram = entry.histogram
+            put(0, histogram.count)
+            put(1, histogram.zeroCount)
+            if i == 0 { sum.begin(histogram.sum, &writer) } else { sum.put(histogram.sum, &writer) }
+            var at = 2
+            for buckets in [histogram.positiveBuckets, histogram.negativeBuckets] {
+                var before = 0.0
+                for value in buckets {
+                    put(at, isFloat ? value : value - before)
+                    before = value
+                    at += 1
+                }
+            }
+        }
+        return writer.bytes
+    }
+}

@@ -1,0 +1,44 @@
+import Model
+import Platform
+import Synchronization
+
+/// What tools do with the blocks of a store.
+extension TimeSeriesStore {
+    /// The open blocks in order of time.
+    package var blocks: [BlockReader] { blockSet.readers }
+
+    /// Names of blocks that could not be opened.
+    package var damagedBlocks: [String] { blockSet.damaged }
+
+    /// Takes a block that `fill` writes beside those that are there; where it overlaps others, they are merged later.
+    ///
+    /// - Parameters:
+    ///   - baseTime: The first time that may come, ms.
+    ///   - fill: Adds series in order of their labels.
+    /// - Returns: What was written; nil if that was nothing.
+    package func addBlock(baseTime: Int64, _ fill: (BlockWriter) throws -> Void) throws -> BlockMeta? {
+        upkeep.lock()
+        defer { upkeep.unlock() }
+        let writer = try blockSet.writer(now: clock.now(), baseTime: baseTime)
+        do {
+            try fill(writer)
+            let meta = try writer.finish()
+            try blockSet.replace([], with: meta)
+            return meta
+        } catch {
+            writer.abandon()
+            throw error
+        }
+    }
+
+    /// The times of all samples, ms; nil if there are none.
+    package var timeRange: ClosedRange<Int64>? {
+        var (from, to) = (Int64.max, Int64.min)
+        for block in blockSet.readers { (from, to) = (min(from, block.minTime), max(to, block.maxTime)) }
+        if let first = head.windows().first {
+            let newest = head.newest.load(ordering: .relaxed)
+            (from, to) = (min(from, first &- options.blockDuration), max(to, newest))
+        }
+        return from <= to ? from...to : nil
+    }
+}

@@ -15,6 +15,8 @@ package enum BlockExport {
         files: any FileSystem, progress: (Double) -> Void = { _ in }
     ) throws -> [(name: String, series: Int, samples: Int)] {
         var result: [(name: String, series: Int, samples: Int)] = []
+        // Without it, promtool does not take the directory for one of Prometheus's.
+        try files.createDirectory(directory + "/wal")
         var start = times.lowerBound - ((times.lowerBound % span) + span) % span
         while start <= times.upperBound {
             let end = start + span

@@ -30,5 +30,8 @@ format: ## format all Swift sources
 bench: deps ## print the micro-benchmarks
 	@scripts/bench.sh
 
+fuzz: deps ## fuzz what reads bytes from outside, a minute each; FUZZ_TARGET=wal FUZZ_SECONDS=600 for one
+	@scripts/fuzz.sh "$(FUZZ_TARGET)" "$${FUZZ_SECONDS:-60}"
+
 clean: ## remove what was built
 	@rm -rf .build Benchmarks/.build

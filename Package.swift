@@ -109,3 +109,15 @@ let package = Package(
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// Fuzzing needs a driver that only `-sanitize=fuzzer` links: see scripts/fuzz.sh.
+if Context.environment["MARTLET_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: [
+                "TestSupport", "Platform", "Model", "JSON", "Encoding", "Exposition", "Storage", "Interchange",
+                "PromQL",
+            ],
+            path: "Tests/Fuzz", swiftSettings: settings))
+}

@@ -16,6 +16,8 @@ public struct StoreOptions: Sendable {
     public var maxExemplars: Int
     /// A segment of the log is ended at this size in bytes.
     public var walSegmentSize: Int
+    /// Whether blocks hold values in Gorilla's XOR code only.
+    public var usesXOROnly: Bool
     /// Whether the store takes the lock file.
     public var usesLockFile: Bool
     /// Whether the store does its upkeep on a thread of its own; tests call ``TimeSeriesStore/runMaintenance()``.
@@ -24,8 +26,8 @@ public struct StoreOptions: Sendable {
     public init(
         directory: String, retentionTime: Int64 = 15 * 86_400_000, retentionSize: Int64 = 0,
         walSyncInterval: Int64 = 1000, blockDuration: Int64 = 7_200_000, outOfOrderWindow: Int64 = 0,
-        maxExemplars: Int = 100_000, walSegmentSize: Int = 64 << 20, usesLockFile: Bool = true,
-        runsInBackground: Bool = true
+        maxExemplars: Int = 100_000, walSegmentSize: Int = 64 << 20, usesXOROnly: Bool = false,
+        usesLockFile: Bool = true, runsInBackground: Bool = true
     ) {
         self.directory = directory
         self.retentionTime = retentionTime
@@ -35,6 +37,7 @@ public struct StoreOptions: Sendable {
         self.outOfOrderWindow = outOfOrderWindow
         self.maxExemplars = maxExemplars
         self.walSegmentSize = walSegmentSize
+        self.usesXOROnly = usesXOROnly
         self.usesLockFile = usesLockFile
         self.runsInBackground = runsInBackground
     }

@@ -5,6 +5,9 @@ import Telemetry
 
 /// What is done now and then, in the background or by tests.
 extension TimeSeriesStore {
+    /// Bytes of the log that are not worth a checkpoint: they are read in about 50 ms.
+    private static let shortLog = 2 << 20
+
     /// Does what is due: windows that are over become blocks, blocks are merged and dropped, a checkpoint is written.
     public func runMaintenance() {
         upkeep.lock()
@@ -32,8 +35,11 @@ extension TimeSeriesStore {
                 let swept = head.sweep(olderThan: newest &- options.blockDuration &- options.blockDuration / 2)
                 if swept > 0 { logger.info("Forgot silent series", ["series": "\(swept)"]) }
             }
+            // A start reads the checkpoint and the log behind it: neither should be much longer than the other.
             let limit = min(
-                largestPart, max(options.walSegmentSize, 2 * checkpointSize.load(ordering: .relaxed)))
+                largestPart,
+                max(
+                    min(Self.shortLog, options.walSegmentSize), 2 * checkpointSize.load(ordering: .relaxed)))
             if cut > 0 || log.writtenBytes > limit { try writeCheckpoint() }
             try tendBlocks()
             upkeepFailure.withLock { $0 = nil }

@@ -82,7 +82,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         lockFile = options.usesLockFile ? try fileSystem.lock(directory + "/lock") : nil
         let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
         head = try Head(blockDuration: options.blockDuration, spill: spill)
-        blockSet = try BlockSet(directory + "/blocks", fileSystem: fileSystem)
+        blockSet = try BlockSet(
+            directory + "/blocks", fileSystem: fileSystem, usesXOROnly: options.usesXOROnly)
         let ring = ExemplarRing(capacity: options.maxExemplars)
         exemplarRing = ring
         let wal = directory + "/wal"

@@ -52,7 +52,12 @@ struct ExpressionPrinter {
             write(e.isNegative ? "-" : "+")
             self.expression(e.operand)
         case .binary(let e):
-            self.expression(e.left)
+            if case .number(let number) = e.left, number.value == .infinity, e.op == .power {
+                // A sign in front would be read as one of the whole power.
+                write("Inf")
+            } else {
+                self.expression(e.left)
+            }
             write(" " + Self.operatorText(e) + " ")
             self.expression(e.right)
         case .aggregation(let e):

@@ -58,6 +58,13 @@ struct BlockIndex: Sendable {
                 throw bad("footer", error.offset, "expected \(error.expected)")
             }
         }
+        // A series takes a byte at least.
+        let room = seriesPages.reduce(0) {
+            $0
+                &+ (Int($1.frame) < frames.count
+                    ? Int(min(frames[Int($1.frame)].raw, UInt32(BlockFormat.maxFrameSize))) : 0)
+        }
+        guard seriesCount <= room else { throw bad("section stats", 0, "\(seriesCount) series do not fit") }
         var before: UInt32 = 0
         for page in seriesPages {
             guard page.first >= before, Int(page.first) <= seriesCount else {

@@ -8,6 +8,7 @@ final class BlockSet: @unchecked Sendable {
     let directory: String
     let cache = FrameCache()
     private let fileSystem: any FileSystem
+    private let usesXOROnly: Bool
     private let manifest: Manifest
     private let open = Mutex<[BlockReader]>([])
     private let log = Log("storage")
@@ -15,9 +16,10 @@ final class BlockSet: @unchecked Sendable {
     private(set) var damaged: [String] = []
 
     /// Opens the blocks in `directory`; one that is damaged is left out, logged and stays where it is.
-    init(_ directory: String, fileSystem: any FileSystem) throws {
+    init(_ directory: String, fileSystem: any FileSystem, usesXOROnly: Bool = false) throws {
         self.directory = directory
         self.fileSystem = fileSystem
+        self.usesXOROnly = usesXOROnly
         try fileSystem.createDirectory(directory)
         do {
             manifest = try Manifest(fileSystem, directory: directory)
@@ -80,6 +82,7 @@ final class BlockSet: @unchecked Sendable {
     func writer(now: Int64, baseTime: Int64) throws -> BlockWriter {
         var options = BlockWriter.Options()
         options.baseTime = baseTime
+        options.xorOnly = usesXOROnly
         return try BlockWriter(fileSystem, parent: directory, id: BlockMeta.makeID(now: now), options: options)
     }
 
@@ -124,7 +127,7 @@ final class BlockSet: @unchecked Sendable {
         guard try makeRoom(needed, names), try fileSystem.freeSpace(directory) > needed else { return false }
         let meta = try BlockMerger.merge(
             fileSystem, sources.sorted { ($0.meta.level, $1.meta.id) > ($1.meta.level, $0.meta.id) },
-            parent: directory, id: BlockMeta.makeID(now: now), isCancelled: isCancelled)
+            parent: directory, id: BlockMeta.makeID(now: now), xorOnly: usesXOROnly, isCancelled: isCancelled)
         try replace(sources, with: meta)
         return true
     }

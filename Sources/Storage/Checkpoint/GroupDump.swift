@@ -82,9 +82,16 @@ extension Head {
         }
     }
 
+    /// The id of a series, which is written with one added.
+    static func id(_ reader: inout ByteReader) throws(DecodeError) -> UInt32 {
+        let number = try reader.count(maxSeries - 1)
+        guard number > 0 else { throw DecodeError(expected: "an id", offset: reader.offset) }
+        return UInt32(number) &- 1
+    }
+
     /// Takes back a group's position in the log and its runs.
     func restoreGroup(_ reader: inout ByteReader) throws {
-        let id = UInt32(try reader.count(Int(UInt32.max)))
+        let id = UInt32(try reader.count(Self.maxGroups - 1))
         let name = String(decoding: try reader.sizedRun(), as: UTF8.self)
         let group = restoreGroup(id, name)
         group.isRestored = true
@@ -116,10 +123,10 @@ extension Head {
 
     /// Takes back the states of series of a group.
     func restoreStates(_ reader: inout ByteReader) throws {
-        let group = restoreGroup(UInt32(try reader.count(Int(UInt32.max))), nil)
+        let group = restoreGroup(UInt32(try reader.count(Self.maxGroups - 1)), nil)
         var missing = 0
         while !reader.isAtEnd {
-            let id = UInt32(try reader.count(Self.maxSeries - 1)) &- 1
+            let id = try Self.id(&reader)
             let state = states + Int(id)
             let raw = try reader.run(MemoryLayout<SeriesState>.size)
             let labels = state.pointee.labels

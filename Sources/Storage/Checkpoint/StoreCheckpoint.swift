@@ -127,9 +127,9 @@ extension Head {
                 }
                 raiseNewest(try reader.zigzag())
             case CheckpointFrame.series:
-                let group = UInt32(try reader.count(Int(UInt32.max)))
+                let group = UInt32(try reader.count(Self.maxGroups - 1))
                 while !reader.isAtEnd {
-                    let id = UInt32(try reader.count(Self.maxSeries - 1)) &- 1
+                    let id = try Self.id(&reader)
                     try restoreSeries(id, group, Labels(packed: Array(try reader.sizedRun())))
                 }
             case CheckpointFrame.group: try restoreGroup(&reader)

@@ -12,6 +12,7 @@ import Telemetry
 final class Head: @unchecked Sendable {
     // SAFETY: states belong to the lock of the group they name; index, groups and ids to `registry`.
     static let maxSeries = 1 << 27
+    static let maxGroups = 1 << 20
 
     let blockDuration: Int64
     let arena: BlockArena
@@ -59,6 +60,8 @@ final class Head: @unchecked Sendable {
     func group(_ name: String) -> HeadGroup {
         registry.withLock {
             if let at = groupByName[name] { return groups[at] }
+            // More targets than the log can name share a group, which is only slower.
+            if groups.count >= Self.maxGroups, let shared = groups.last { return shared }
             let group = HeadGroup(id: UInt32(groups.count), name: name)
             groupByName[name] = groups.count
             groups.append(group)

@@ -97,7 +97,7 @@ struct LogReplay {
         while !reader.isAtEnd {
             switch try reader.byte() {
             case LogRecord.group:
-                let id = try reader.count(Int(UInt32.max))
+                let id = try reader.count(Head.maxGroups - 1)
                 let name = String(decoding: try reader.sizedRun(), as: UTF8.self)
                 head.restoreGroup(UInt32(id), name)
             case LogRecord.series: try series(&reader)
@@ -127,17 +127,18 @@ struct LogReplay {
     }
 
     private func series(_ reader: inout ByteReader) throws {
-        let group = UInt32(try reader.count(Int(UInt32.max)))
+        let group = UInt32(try reader.count(Head.maxGroups - 1))
         let id = UInt32(try reader.count(Head.maxSeries - 2))
         let labels = Labels(packed: Array(try reader.sizedRun()))
         try head.restoreSeries(id, group, labels)
     }
 
     private mutating func samples(_ reader: inout ByteReader, _ number: UInt64) throws {
-        let groupId = UInt32(try reader.count(Int(UInt32.max)))
+        let groupId = UInt32(try reader.count(Head.maxGroups - 1))
         let sequence = try reader.varint()
         let flags = try reader.byte()
-        let count = try reader.count(1 << 26)
+        // Each sample has a bit of its own.
+        let count = try reader.count(min(1 << 26, reader.remaining &* 8))
         if ids.count < count {
             ids = [UInt32](repeating: 0, count: count)
             times = [Int64](repeating: 0, count: count)

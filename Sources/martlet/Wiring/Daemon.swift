@@ -49,6 +49,10 @@ final class Daemon: Sendable {
         startTime = clock.now()
         let configuration = try Self.load(flags)
         externalURL = Self.externalURL(flags)
+        let codec = flags.text("storage.block-codec")
+        guard codec == "auto" || codec == "xor" else {
+            throw CommandLineError(description: "--storage.block-codec: expected auto or xor, not \"\(codec)\"")
+        }
         let storeOptions = Self.storeOptions(flags, configuration)
         (fileSystem, store) = try Self.openStore(storeOptions, clock)
         engine = QueryEngine(options: Self.engineOptions(flags, configuration))
@@ -93,6 +97,7 @@ final class Daemon: Sendable {
             blockDuration: flags.duration("storage.tsdb.min-block-duration"),
             outOfOrderWindow: configuration.storage.outOfOrderTimeWindow,
             maxExemplars: configuration.storage.maxExemplars,
+            usesXOROnly: flags.text("storage.block-codec") == "xor",
             usesLockFile: !flags.boolean("storage.tsdb.no-lockfile"))
     }
 

@@ -82,6 +82,9 @@ extension Head {
         }
     }
 
+    /// Runs of times of a group at most; more than series with times of their own that one sender has.
+    private static let maxRuns = 1 << 20
+
     /// The id of a series, which is written with one added.
     static func id(_ reader: inout ByteReader) throws(DecodeError) -> UInt32 {
         let number = try reader.count(maxSeries - 1)
@@ -99,7 +102,7 @@ extension Head {
         group.sequence = try reader.varint()
         group.logTime = try reader.zigzag()
         while true {
-            let number = try reader.count(1 << 24)
+            let number = try reader.count(Self.maxRuns)
             if number == 0 { return }
             let (base, windowEnd) = (try reader.zigzag(), try reader.zigzag())
             let next = UInt32(try reader.count(Int(UInt32.max)))

@@ -64,6 +64,8 @@ package struct APIContext: Sendable {
     package var configuration: @Sendable () -> String = { "" }
     /// Why the daemon is not ready; nil if it is.
     package var unready: @Sendable () -> String? = { nil }
+    /// The last samples that were not stored, newest first.
+    package var rejectedSamples: @Sendable () -> [RejectedSample] = { [] }
     /// Why samples cannot be stored at the moment, though queries are answered; nil if they can.
     package var unhealthy: @Sendable () -> String? = { nil }
     /// Whether the daemon is on its way out.

@@ -48,6 +48,7 @@ package enum APIRoutes {
         add(["GET"], "/status/buildinfo") { status.build($0) }
         add(["GET"], "/status/runtimeinfo") { status.runtime($0) }
         add(["GET"], "/status/tsdb") { try status.store($0) }
+        add(["GET"], "/status/rejected_samples") { status.rejectedSamples($0) }
         add(["GET"], "/status/walreplay") { status.replay($0) }
         add(change, "/admin/tsdb/snapshot") { try status.snapshot($0) }
         add(change, "/admin/tsdb/delete_series") { try status.deleteSeries($0) }

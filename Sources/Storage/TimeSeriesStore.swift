@@ -22,6 +22,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     /// What keeps the directory within its size; nil if it may have any.
     let quota: BoundedFileSystem?
     let unlogged = UnloggedSamples()
+    let rejected = RejectedSamples()
     /// When windows were cut, by their end, in ns of the monotonic clock; for the upkeep.
     let cutTimes = Mutex<[Int64: Int64]>([:])
     /// Bytes of the last checkpoint.
@@ -247,6 +248,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             }
             isFirst = false
         }
+        if !outcome.rejected.isEmpty { rejected.note(batch, outcome, head, group: own.name) }
         if !batch.exemplars.isEmpty { storeExemplars(batch) }
         if durability == .synced || options.walSyncInterval == 0, frame > 0 {
             do { try log.sync(upTo: frame) } catch {

@@ -56,6 +56,10 @@ import Testing
         batch.append(SeriesRef(raw: 77), 1)
         let outcome = try store.commit(batch, in: group, durability: .written)
         #expect(outcome.rejected.first?.reason == .unknownSeries)
+        #expect(Set(store.rejectedCounts.map(\.reason)) == [.duplicate, .outOfBounds, .outOfOrder])
+        #expect(store.rejectedCounts.allSatisfy { $0.job == "g" && $0.count == 1 })
+        #expect(store.lastRejected.map(\.time) == [1000, 999_000, 1_000_000])
+        #expect(store.lastRejected.allSatisfy { $0.value == 2 && $0.newestValue == 1 && $0.newestTime == 1_000_000 })
         try store.close()
     }
 

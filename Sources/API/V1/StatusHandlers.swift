@@ -28,6 +28,34 @@ struct StatusHandlers: Sendable {
         ])
     }
 
+    /// The last samples that were not stored, each beside the newest one of its series.
+    func rejectedSamples(_ request: HTTPRequest) -> HTTPResponse {
+        Envelope.success { writer in
+            writer.array { writer in
+                for sample in context.rejectedSamples() {
+                    writer.object { writer in
+                        writer.key("labels")
+                        writer.object { writer in
+                            for pair in sample.labels.pairs {
+                                writer.key(pair.name)
+                                writer.string(pair.value)
+                            }
+                        }
+                        for (name, text) in [
+                            ("job", sample.job), ("reason", sample.reason.rawValue),
+                            ("time", TimeText.rfc3339(sample.time)), ("value", FloatText.api(sample.value)),
+                            ("newestTime", TimeText.rfc3339(sample.newestTime)),
+                            ("newestValue", FloatText.api(sample.newestValue)),
+                        ] {
+                            writer.key(name)
+                            writer.string(text)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// What somebody should look at, as Prometheus's pages show it.
     func notifications(_ request: HTTPRequest) -> HTTPResponse {
         var active: [String] = []

@@ -255,6 +255,12 @@ final class Daemon: Sendable {
                     "martlet_storage_unlogged_samples", "Samples that are in memory only, because the disk takes none.",
                     Double(self.store.unloggedSamples.inMemory)),
                 MetricFamily(
+                    name: "martlet_storage_rejected_samples_total",
+                    help: "Samples that were out of order, duplicates of others or too old.", kind: .counter,
+                    samples: self.store.rejectedCounts.map {
+                        .init(labels: [("job", $0.job), ("reason", $0.reason.rawValue)], value: Double($0.count))
+                    }),
+                MetricFamily(
                     name: "martlet_storage_refused_samples_total",
                     help: "Samples that were refused because the disk took none.", kind: .counter,
                     samples: [.init(value: Double(self.store.unloggedSamples.refused))]),
@@ -383,6 +389,7 @@ final class Daemon: Sendable {
         context.flags = flags.values
         context.configuration = { [self] in state.withLock { $0.configuration.shownText } }
         context.unready = { [self] in unready() }
+        context.rejectedSamples = { [store] in store.lastRejected }
         context.unhealthy = { [self] in store.unhealthyReason }
         context.isStopping = { [self] in state.withLock { $0.isStopping } }
         context.reload = { [self] in reload() }

@@ -1,0 +1,26 @@
+/// A sample that was not stored, beside the one that stands in its way.
+public struct RejectedSample: Sendable {
+    public var labels: Labels
+    /// The series' `job`, or the group that brought the sample.
+    public var job: String
+    public var reason: SampleRejection
+    /// ms.
+    public var time: Int64
+    public var value: Double
+    /// The newest sample of the series, which is no staleness marker.
+    public var newestTime: Int64
+    public var newestValue: Double
+
+    public init(
+        labels: Labels, job: String, reason: SampleRejection, time: Int64, value: Double, newestTime: Int64,
+        newestValue: Double
+    ) {
+        self.labels = labels
+        self.job = job
+        self.reason = reason
+        self.time = time
+        self.value = value
+        self.newestTime = newestTime
+        self.newestValue = newestValue
+    }
+}

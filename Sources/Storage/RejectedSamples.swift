@@ -1,0 +1,69 @@
+import Model
+import Synchronization
+
+/// What was not stored: counts since the start, and the last samples with both values.
+final class RejectedSamples: Sendable {
+    /// Samples that can be looked at.
+    static let kept = 100
+    /// Samples of one commit that are looked at one by one; the others only count.
+    private static let detailed = 16
+
+    private struct State {
+        var last: [RejectedSample] = []
+        var next = 0
+        var counts: [String: [SampleRejection: Int]] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// Notes what a commit refused; the locks of its groups are held.
+    func note(_ batch: borrowing SampleBatch, _ outcome: CommitOutcome, _ head: Head, group: String) {
+        var samples: [RejectedSample] = []
+        var counts: [SampleRejection: Int] = [:]
+        for (index, reason) in outcome.rejected where reason != .unknownSeries {
+            // A marker for a series that another target feeds on is nobody's mistake.
+            if batch.values[index].bitPattern == Staleness.bits { continue }
+            counts[reason, default: 0] += 1
+            guard samples.count < Self.detailed else { continue }
+            let state = head.states[Int(truncatingIfNeeded: batch.refs[index].raw &- 1)]
+            let labels = head.index.labels(record: state.labels)
+            samples.append(
+                RejectedSample(
+                    labels: labels, job: labels["job"] ?? group, reason: reason,
+                    time: batch.timestamps.count == batch.refs.count ? batch.timestamps[index] : batch.timestamp,
+                    value: batch.values[index], newestTime: state.lastTime, newestValue: state.lastValue))
+        }
+        guard let first = samples.first else { return }
+        state.withLock { state in
+            for (reason, count) in counts { state.counts[first.job, default: [:]][reason, default: 0] += count }
+            for sample in samples {
+                if state.last.count < Self.kept { state.last.append(sample) } else { state.last[state.next] = sample }
+                state.next = (state.next + 1) % Self.kept
+            }
+        }
+    }
+
+    /// The last refused samples, newest first.
+    var last: [RejectedSample] {
+        state.withLock { state in
+            let at = state.last.count < Self.kept ? 0 : state.next
+            return (state.last[at...] + state.last[..<at]).reversed()
+        }
+    }
+
+    /// How many were refused, by job and reason.
+    var counts: [(job: String, reason: SampleRejection, count: Int)] {
+        state.withLock { state in
+            state.counts.flatMap { job, reasons in reasons.map { (job, $0.key, $0.value) } }
+                .sorted { ($0.0, $0.1.rawValue) < ($1.0, $1.1.rawValue) }
+        }
+    }
+}
+
+extension TimeSeriesStore {
+    /// The last samples that were not stored, newest first, at most 100.
+    public var lastRejected: [RejectedSample] { rejected.last }
+
+    /// Samples that were not stored since the start, by job and reason.
+    public var rejectedCounts: [(job: String, reason: SampleRejection, count: Int)] { rejected.counts }
+}

@@ -116,7 +116,7 @@ extension TimeSeriesStore {
     }
 
     /// Samples that are in memory only, because the disk takes none, and those refused for it since the start.
-    public var unloggedSamples: (inMemory: Int, refused: Int) { (unlogged.current.samples, unlogged.totals.refused) }
+    public var unloggedSamples: (inMemory: Int, refused: Int) { (unlogged.current.samples, unlogged.refused) }
 
     /// Brings the log to the disk; failures are told once, kept for ``unhealthyReason`` and tried again.
     func syncLog() {

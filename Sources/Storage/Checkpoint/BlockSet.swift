@@ -115,15 +115,19 @@ final class BlockSet: @unchecked Sendable {
     ) throws -> Bool {
         let readers = readers
         let marked = Set(readers.filter(\.hasDeletions).map(\.meta.id))
-        var sizes: [String: Int] = [:]
-        for reader in readers { sizes[reader.meta.id] = try reader.size() }
-        func size(_ blocks: [BlockMeta]) -> Int { blocks.reduce(0) { $0 &+ (sizes[$1.id] ?? 0) } }
-        let plan = planner.plan(readers.map(\.meta), deletions: marked) { size($0) <= maxSize }
+        // Only of what may be merged: this is asked every second.
+        func size(_ blocks: [BlockMeta]) throws -> Int {
+            let names = Set(blocks.map(\.id))
+            return try readers.reduce(0) { names.contains($1.meta.id) ? $0 &+ (try $1.size()) : $0 }
+        }
+        let plan = try planner.plan(readers.map(\.meta), deletions: marked) {
+            try maxSize == .max || size($0) <= maxSize
+        }
         let names = Set(plan.map(\.id))
         let sources = readers.filter { names.contains($0.meta.id) }
         guard !sources.isEmpty else { return false }
         // A merge needs about the room of its sources; with less, wait until there is.
-        let needed = size(plan) / 5 * 6 + (1 << 16)
+        let needed = try size(plan) / 5 * 6 + (1 << 16)
         guard try makeRoom(needed, names), try fileSystem.freeSpace(directory) > needed else { return false }
         let meta = try BlockMerger.merge(
             fileSystem, sources.sorted { ($0.meta.level, $1.meta.id) > ($1.meta.level, $0.meta.id) },

@@ -20,10 +20,10 @@ package struct CompactionPlanner: Sendable {
     ///   - deletions: Names of blocks that hold deleted samples.
     ///   - isAllowed: Whether blocks may be merged; if not, others are looked for.
     package func plan(
-        _ blocks: [BlockMeta], deletions: Set<String> = [], isAllowed: ([BlockMeta]) -> Bool = { _ in true }
-    ) -> [BlockMeta] {
+        _ blocks: [BlockMeta], deletions: Set<String> = [], isAllowed: ([BlockMeta]) throws -> Bool
+    ) rethrows -> [BlockMeta] {
         let sorted = blocks.sorted { ($0.minTime, $0.maxTime, $0.id) < ($1.minTime, $1.maxTime, $1.id) }
-        if let overlapping = overlapping(sorted, isAllowed) { return overlapping }
+        if let overlapping = try overlapping(sorted, isAllowed) { return overlapping }
         guard let newest = sorted.map(\.maxTime).max() else { return [] }
         for range in ranges.dropFirst() {
             var at = 0
@@ -35,10 +35,15 @@ package struct CompactionPlanner: Sendable {
                     if overflow || sorted[at].maxTime < end { window.append(sorted[at]) }
                     at += 1
                 }
-                if window.count > 1, !overflow, newest >= end, isAllowed(window) { return window }
+                if window.count > 1, !overflow, newest >= end, try isAllowed(window) { return window }
             }
         }
-        return sorted.first { deletions.contains($0.id) && isAllowed([$0]) }.map { [$0] } ?? []
+        return try sorted.first { try deletions.contains($0.id) && isAllowed([$0]) }.map { [$0] } ?? []
+    }
+
+    /// The same where all may be merged.
+    package func plan(_ blocks: [BlockMeta], deletions: Set<String> = []) -> [BlockMeta] {
+        plan(blocks, deletions: deletions) { _ in true }
     }
 
     private static func floor(_ time: Int64, _ range: Int64) -> Int64 {
@@ -46,20 +51,22 @@ package struct CompactionPlanner: Sendable {
         return (time - rest).addingReportingOverflow(rest < 0 ? -range : 0).partialValue
     }
 
-    private func overlapping(_ sorted: [BlockMeta], _ isAllowed: ([BlockMeta]) -> Bool) -> [BlockMeta]? {
+    private func overlapping(_ sorted: [BlockMeta], _ isAllowed: ([BlockMeta]) throws -> Bool) rethrows
+        -> [BlockMeta]?
+    {
         var group: [BlockMeta] = []
         var end = Int64.min
         for block in sorted {
             if !group.isEmpty, block.minTime <= end {
                 group.append(block)
-            } else if group.count > 1, isAllowed(group) {
+            } else if group.count > 1, try isAllowed(group) {
                 return group
             } else {
                 group = [block]
             }
             end = max(end, block.maxTime)
         }
-        return group.count > 1 && isAllowed(group) ? group : nil
+        return try group.count > 1 && isAllowed(group) ? group : nil
     }
 
     /// The blocks that hold nothing newer than `now` − `retention` (ms; 0 for no limit).

@@ -38,7 +38,7 @@ package final class Manifest {
     /// There was no file.
     package let isNew: Bool
     /// Names that were removed when it was opened, and whose files were still there.
-    package private(set) var removed: Set<String> = []
+    package let removed: Set<String>
     /// The mark of the newest edit.
     package private(set) var mark: Int64
 

@@ -26,10 +26,8 @@ final class UnloggedSamples: Sendable {
 
     private let state = Mutex(State())
     private let refusedEver = Atomic<Int>(0)
-    private let keptEver = Atomic<Int>(0)
 
     func add(_ samples: Int, at time: Int64) {
-        keptEver.add(samples, ordering: .relaxed)
         state.withLock { $0.open.add(Span(samples: samples, from: time, to: time)) }
     }
 
@@ -50,10 +48,8 @@ final class UnloggedSamples: Sendable {
     /// Whether there is nothing to be saved and nothing to be told.
     var isEmpty: Bool { state.withLock { $0.open.samples == 0 && $0.inFlight.samples == 0 && $0.refused.samples == 0 } }
 
-    /// Samples that were refused, and samples that were in memory only for a while, since the start.
-    var totals: (refused: Int, kept: Int) {
-        (refusedEver.load(ordering: .relaxed), keptEver.load(ordering: .relaxed))
-    }
+    /// Samples that were refused since the start.
+    var refused: Int { refusedEver.load(ordering: .relaxed) }
 
     /// A checkpoint begins: what there is now will be in it.
     func beginCheckpoint() {

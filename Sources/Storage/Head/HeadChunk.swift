@@ -253,22 +253,21 @@ enum HeadChunk {
                 first: state.pointee.firstBlock, last: state.pointee.lastBlock,
                 count: (words &+ BlockArena.words &- 1) / BlockArena.words)
         }
-        state.pointee.firstBlock = 0
-        state.pointee.lastBlock = 0
-        state.pointee.bits = 0
-        state.pointee.tail = 0
-        state.pointee.count = 0
-        state.pointee.codec = SeriesState.constant
+        clear(state)
     }
 
-    /// Forgets an open chunk whose memory is not its own.
+    /// Forgets an open chunk whose memory is not its own, and its run.
     static func forget(_ state: UnsafeMutablePointer<SeriesState>) {
+        clear(state)
         state.pointee.run = 0
+        state.pointee.first = 0
+    }
+
+    private static func clear(_ state: UnsafeMutablePointer<SeriesState>) {
         state.pointee.firstBlock = 0
         state.pointee.lastBlock = 0
         state.pointee.bits = 0
         state.pointee.tail = 0
-        state.pointee.first = 0
         state.pointee.count = 0
         state.pointee.codec = SeriesState.constant
     }

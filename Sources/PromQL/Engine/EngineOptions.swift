@@ -6,6 +6,10 @@ package struct EngineOptions: Sendable {
     package var lookbackDelta: Int64 = 300_000
     /// Most samples that a query may hold at once.
     package var maxSamples = 50_000_000
+    /// Most bytes that a query may hold at once.
+    package var maxMemoryPerQuery = Int.max
+    /// What all queries share; nil for no bound.
+    package var memoryBudget: MemoryBudget?
     /// Longest time of a query, ms.
     package var timeout: Int64 = 120_000
     /// Step of a subquery that names none, ms.
@@ -26,11 +30,17 @@ package struct QueryLimits: Sendable {
     package var timeout: Int64?
     /// Asked now and then: true ends the query.
     package var isCancelled: (@Sendable () -> Bool)?
+    /// A rule's query, which may use the memory that is kept for rules.
+    package var isRule = false
 
-    package init(lookbackDelta: Int64? = nil, timeout: Int64? = nil, isCancelled: (@Sendable () -> Bool)? = nil) {
+    package init(
+        lookbackDelta: Int64? = nil, timeout: Int64? = nil, isCancelled: (@Sendable () -> Bool)? = nil,
+        isRule: Bool = false
+    ) {
         self.lookbackDelta = lookbackDelta
         self.timeout = timeout
         self.isCancelled = isCancelled
+        self.isRule = isRule
     }
 }
 

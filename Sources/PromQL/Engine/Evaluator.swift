@@ -22,10 +22,14 @@ final class Evaluator {
     let guardian: QueryGuard
     let annotations = Annotations()
     let text: String
+    /// This thread's place in the trace of an `explain=analyze`; nil for all other queries.
+    let trace: TraceCursor?
+    /// Bytes that will be held for each series that is selected next; 0 where nobody holds every series.
+    var bytesPerSeries = 0
 
     init(
         source: any SeriesSource, options: EngineOptions, queryGrid: StepGrid, isInstant: Bool, guardian: QueryGuard,
-        text: String
+        text: String, trace: TraceCursor?
     ) {
         self.source = source
         self.options = options
@@ -33,6 +37,7 @@ final class Evaluator {
         self.isInstant = isInstant
         self.guardian = guardian
         self.text = text
+        self.trace = trace
     }
 
     /// The value of the whole query.
@@ -108,6 +113,14 @@ final class Evaluator {
 
     /// One value per step.
     func scalar(_ expression: Expression, _ grid: StepGrid) throws -> [Double] {
+        guard let trace else { return try untracedScalar(expression, grid) }
+        let frame = trace.enter(expression.range)
+        defer { trace.leave(frame) }
+        trace.made(frame, series: 0, points: grid.count)
+        return try untracedScalar(expression, grid)
+    }
+
+    private func untracedScalar(_ expression: Expression, _ grid: StepGrid) throws -> [Double] {
         switch expression {
         case .number(let e): return [Double](repeating: e.value, count: grid.count)
         case .parentheses(let e): return try scalar(e.expression, grid)
@@ -150,8 +163,25 @@ final class Evaluator {
 
     // MARK: Vectors
 
-    /// All series with their values over the grid.
+    /// All series with their values over the grid; they are charged, and nothing else that was needed for them is any
+    /// more.
     func vector(_ expression: Expression, _ grid: StepGrid) throws -> [Column] {
+        let mark = guardian.mark()
+        let frame = trace?.enter(expression.range)
+        do {
+            let columns = try evaluatedVector(expression, grid)
+            if let frame, let trace {
+                trace.made(frame, series: columns.count, points: columns.count * grid.count)
+                trace.leave(frame)
+            }
+            guardian.settle(mark, result: columns, steps: grid.count)
+            return columns
+        } catch let excess as BudgetExcess {
+            throw QueryError.execution(BudgetText.message(excess, at: expression.range, in: text))
+        }
+    }
+
+    private func evaluatedVector(_ expression: Expression, _ grid: StepGrid) throws -> [Column] {
         switch expression {
         case .parentheses(let e): return try vector(e.expression, grid)
         case .aggregation(let e): return try aggregate(e, grid)
@@ -160,16 +190,42 @@ final class Evaluator {
             if let columns = try wholeVectorCall(e, grid) { return columns }
         default: break
         }
+        let outer = bytesPerSeries
+        defer { bytesPerSeries = outer }
+        bytesPerSeries = keepsEverySeries(expression) ? grid.count &* 8 &+ QueryGuard.columnOverhead : 0
         var columns: [Column] = []
-        try stream(expression, grid) { metric, values, histograms in
-            let column = Column(
-                labels: metric.labels, values: Array(values), histograms: histograms, dropsName: metric.dropsName)
-            if !column.isEmpty {
-                try guardian.hold(grid.count)
-                columns.append(column)
-            }
+        try untracedStream(expression, grid) { metric, values, histograms in
+            guard values.contains(where: Column.isPresent) else { return }
+            try guardian.hold(grid.count)
+            columns.append(
+                Column(
+                    labels: metric.labels, values: Array(values), histograms: histograms, dropsName: metric.dropsName))
         }
         return dropsName(expression) ? try mergeEqualLabels(columns) : columns
+    }
+
+    /// Whether an expression makes a series of every series that it selects, as far as anybody can tell before.
+    private func keepsEverySeries(_ expression: Expression) -> Bool {
+        switch expression {
+        case .parentheses(let e): keepsEverySeries(e.expression)
+        case .selector: true
+        case .unary(let e): keepsEverySeries(e.operand)
+        case .binary(let e):
+            (!e.op.isComparison || e.returnsBool) && !e.op.isSetOperator
+                && (e.left.type == .scalar || e.right.type == .scalar)
+                && keepsEverySeries(e.left.type == .scalar ? e.right : e.left)
+        case .call(let e):
+            Self.isRangeFunction(e) && e.arguments.contains { if case .matrix = $0 { true } else { false } }
+        default: false
+        }
+    }
+
+    /// Ends the query before anything is read if what will be held of the selected series is far beyond the budget.
+    ///
+    /// A quarter more is let pass: some series may turn out to have nothing to show.
+    func expect(series count: Int) throws {
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: bytesPerSeries)
+        try guardian.memory.probe(overflow ? .max : bytes &- bytes / 5)
     }
 
     /// The labels of a series, and whether its name goes when the query is done.
@@ -188,6 +244,16 @@ final class Evaluator {
 
     /// Gives each series to `sink`, in order; the values are only there during the call.
     func stream(_ expression: Expression, _ grid: StepGrid, _ sink: Sink) throws {
+        guard let trace else { return try untracedStream(expression, grid, sink) }
+        let frame = trace.enter(expression.range)
+        defer { trace.leave(frame) }
+        try untracedStream(expression, grid) { metric, values, histograms in
+            trace.made(frame, points: grid.count)
+            try trace.outside(frame) { try sink(metric, values, histograms) }
+        }
+    }
+
+    private func untracedStream(_ expression: Expression, _ grid: StepGrid, _ sink: Sink) throws {
         switch expression {
         case .parentheses(let e): try stream(e.expression, grid, sink)
         case .selector(let e): try select(e, grid, sink)
@@ -200,12 +266,23 @@ final class Evaluator {
         case .call(let e) where Self.isRangeFunction(e): try rangeFunction(e, grid, sink)
         case .call(let e) where ElementFunction.exists(e.function.name): try elementFunction(e, grid, sink)
         default:
-            for column in try vector(expression, grid) {
+            let mark = guardian.mark()
+            let columns = try evaluatedVector(expression, grid)
+            guardian.settle(mark, result: columns, steps: grid.count)
+            defer { guardian.drop(columns, steps: grid.count) }
+            for column in columns {
                 try column.values.withUnsafeBufferPointer {
                     try sink(Metric(column.labels, dropsName: column.dropsName), $0, column.histograms)
                 }
             }
         }
+    }
+
+    /// Runs what the node around the one of `frame` does with a series.
+    @inline(__always)
+    func outside(_ frame: TraceCursor.Frame?, _ body: () throws -> Void) rethrows {
+        guard let frame, let trace else { return try body() }
+        try trace.outside(frame, body)
     }
 
     /// Whether an expression's series lose their names, so that equal label sets can come about.

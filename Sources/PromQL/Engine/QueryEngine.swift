@@ -73,17 +73,21 @@ package final class QueryEngine: Sendable {
         if let lookback = limits.lookbackDelta, lookback > 0 { options.lookbackDelta = lookback }
         if let timeout = limits.timeout { options.timeout = min(timeout, options.timeout) }
         let began = Self.nanoseconds()
+        let memory = MemoryAccount(
+            limit: options.maxMemoryPerQuery, budget: options.memoryBudget, isRule: limits.isRule)
         let guardian = QueryGuard(
             deadline: began &+ options.timeout &* 1_000_000, maxSamples: options.maxSamples,
-            isCancelled: limits.isCancelled)
-        let evaluator = Evaluator(
-            source: source, options: options, queryGrid: grid, isInstant: isInstant, guardian: guardian, text: text)
+            isCancelled: limits.isCancelled, memory: memory)
         do {
             let prepared = try Preparation(grid: grid, end: end, isInstant: isInstant, text: Array(text.utf8)).prepare(
                 expression)
+            let evaluator = Evaluator(
+                source: source, options: options, queryGrid: grid, isInstant: isInstant, guardian: guardian, text: text,
+                trace: nil)
             let ready = Self.nanoseconds()
             var result = QueryResult(
                 value: try evaluator.result(of: prepared), start: grid.start, step: grid.step, steps: grid.count)
+            result.memory = memory
             result.statistics.preparationTime = Double(ready - began) / 1e9
             result.statistics.evaluationTime = Double(Self.nanoseconds() - ready) / 1e9
             result.statistics.totalSamples = guardian.totalSamples
@@ -92,6 +96,8 @@ package final class QueryEngine: Sendable {
             return result
         } catch let error as QueryError {
             throw error
+        } catch let excess as BudgetExcess {
+            throw .execution(BudgetText.message(excess, at: expression.range, in: text))
         } catch {
             throw .storage("\(error)")
         }
@@ -114,50 +120,4 @@ struct StepGrid: Sendable {
 
     func time(_ index: Int) -> Int64 { start &+ Int64(index) &* step }
     var end: Int64 { time(max(0, count - 1)) }
-}
-
-/// Watches the limits of one query.
-final class QueryGuard {
-    private let deadline: Int64
-    private let maxSamples: Int
-    private let isCancelled: (@Sendable () -> Bool)?
-    private var held = 0
-    private var ticks = 0
-    private(set) var totalSamples = 0
-    private(set) var peakSamples = 0
-
-    init(deadline: Int64, maxSamples: Int, isCancelled: (@Sendable () -> Bool)?) {
-        self.deadline = deadline
-        self.maxSamples = maxSamples
-        self.isCancelled = isCancelled
-    }
-
-    /// Called once per series: ends the query when its time is over or nobody waits for it.
-    func check() throws(QueryError) {
-        ticks &+= 1
-        guard ticks & 31 == 1 else { return }
-        if QueryEngine.nanoseconds() > deadline { throw .timeout("query timed out in expression evaluation") }
-        if ticks & 1023 == 1, let isCancelled, isCancelled() {
-            throw .canceled("query was canceled in expression evaluation")
-        }
-    }
-
-    /// Counts samples that were looked at.
-    func count(_ samples: Int) { totalSamples &+= samples }
-
-    /// Counts samples that are held from now on.
-    func hold(_ samples: Int) throws(QueryError) {
-        held &+= samples
-        peakSamples = max(peakSamples, held)
-        if held > maxSamples { throw .execution(Evaluator.tooManySamples) }
-    }
-
-    /// Counts samples that are no longer held.
-    func release(_ samples: Int) { held &-= samples }
-
-    /// Checks that `samples` more would fit, without holding them.
-    func probe(_ samples: Int) throws(QueryError) {
-        peakSamples = max(peakSamples, held &+ samples)
-        if held &+ samples > maxSamples { throw .execution(Evaluator.tooManySamples) }
-    }
 }

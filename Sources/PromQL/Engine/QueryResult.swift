@@ -80,6 +80,8 @@ package struct QueryResult: Sendable {
     package var warnings: [String] = []
     package var infos: [String] = []
     package var statistics = QueryStatistics()
+    /// What the result's memory is charged to, until it goes; what is made of the result is charged there, too.
+    package var memory: MemoryAccount?
 }
 
 /// What a query cost.

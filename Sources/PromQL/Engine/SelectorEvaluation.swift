@@ -18,12 +18,14 @@ extension Evaluator {
             SelectRequest(
                 matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last,
                 newestOnly: isSingle && !selector.detectsResets, isSorted: false))
+        try expect(series: series.count)
         var samples = SampleColumns()
         var out = [Double](repeating: Column.absent, count: grid.count)
         for index in 0..<series.count {
             try guardian.check()
             try series.read(index, into: &samples)
             guard samples.count > 0 else { continue }
+            trace?.read(selector.range, samples: samples.count)
             if selector.detectsResets { ResetHints.detect(&samples) }
             var position = -1
             var found = 0
@@ -162,7 +164,8 @@ extension Evaluator {
                 series.values.append(samples.values[i])
             }
             if !series.values.isEmpty {
-                try self.guardian.hold(series.values.count)
+                try self.guardian.hold(
+                    series.values.count, bytes: series.values.count * 16 + QueryGuard.columnOverhead)
                 self.guardian.count(series.values.count)
                 result.append(series)
             }
@@ -200,6 +203,8 @@ extension Evaluator {
         switch expression {
         case .parentheses(let e): try rangeInput(e.expression, grid, body)
         case .matrix(let e):
+            let frame = trace?.enter(e.range)
+            defer { if let frame { trace?.leave(frame) } }
             let selector = e.selector
             let (first, last) = bounds(selector.at, selector.offset, grid)
             let before = selector.rangeExtension == nil ? 0 : options.lookbackDelta
@@ -208,6 +213,7 @@ extension Evaluator {
                 SelectRequest(
                     matchers: selector.matchers, minTime: first &- e.window &- before &+ 1, maxTime: last &+ after,
                     isSorted: false))
+            try expect(series: series.count)
             var samples = SampleColumns()
             for index in 0..<series.count {
                 try guardian.check()
@@ -216,7 +222,8 @@ extension Evaluator {
                 guard samples.count > 0 else { continue }
                 if selector.detectsResets { ResetHints.detect(&samples) }
                 try guardian.probe(samples.count)
-                try body(Metric(series.labels(index)), &samples, selector.rangeExtension)
+                trace?.read(e.range, samples: samples.count)
+                try outside(frame) { try body(Metric(series.labels(index)), &samples, selector.rangeExtension) }
             }
         case .subquery(let e): try subqueryInput(e, grid, body)
         default: throw QueryError.execution("not a range vector: \(expression.type.rawValue)")
@@ -236,8 +243,14 @@ extension Evaluator {
         let count = (last &- start) / step + 1
         guard count < 50_000_000 else { throw QueryError.execution(Self.tooManySamples) }
         let inner = StepGrid(start: start, step: step, count: Int(count))
+        // A row of values per node that streams, and the samples below.
+        let rows = inner.count &* (8 &* e.expression.nodeCount &+ 16)
+        try guardian.memory.charge(rows)
         let columns = try vector(e.expression, inner)
-        defer { guardian.release(columns.count * inner.count) }
+        defer {
+            guardian.drop(columns, steps: inner.count)
+            guardian.memory.release(rows)
+        }
         var samples = SampleColumns(capacity: inner.count)
         for column in columns.sorted(by: { $0.labels < $1.labels }) {
             try guardian.check()

@@ -320,6 +320,22 @@ extension Expression {
         }
     }
 
+    /// The expressions that it is made of, in the order they are written.
+    package var children: [Expression] {
+        switch self {
+        case .number, .string, .selector, .matrix: []
+        case .subquery(let e): [e.expression]
+        case .unary(let e): [e.operand]
+        case .binary(let e): [e.left, e.right]
+        case .aggregation(let e): (e.parameter.map { [$0] } ?? []) + [e.expression]
+        case .call(let e): e.arguments
+        case .parentheses(let e): [e.expression]
+        }
+    }
+
+    /// The number of expressions in it, itself included.
+    package var nodeCount: Int { children.reduce(1) { $0 + $1.nodeCount } }
+
     /// The type of the expression's value.
     package var type: ValueType {
         switch self {

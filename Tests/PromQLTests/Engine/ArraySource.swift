@@ -1,4 +1,5 @@
 import Model
+import Synchronization
 
 /// Series in an array, for tests of the engine.
 final class ArraySource: SeriesSource {
@@ -9,6 +10,9 @@ final class ArraySource: SeriesSource {
     }
 
     let series: [Series]
+    private let read = Atomic<Int>(0)
+    /// How often a series was read.
+    var reads: Int { read.load(ordering: .relaxed) }
 
     init(_ series: [Series]) { self.series = series.sorted { $0.labels < $1.labels } }
 
@@ -23,7 +27,8 @@ final class ArraySource: SeriesSource {
                     labels: series.labels,
                     samples: series.samples.filter { $0.time >= request.minTime && $0.time <= request.maxTime },
                     histograms: series.histograms.filter { $0.time >= request.minTime && $0.time <= request.maxTime })
-            }.filter { !$0.samples.isEmpty || !$0.histograms.isEmpty })
+            }.filter { !$0.samples.isEmpty || !$0.histograms.isEmpty }
+        ) { self.read.wrappingAdd(1, ordering: .relaxed) }
     }
 
     func labelNames(_ request: SelectRequest) -> [String] { [] }
@@ -33,14 +38,19 @@ final class ArraySource: SeriesSource {
 
 private final class ArraySet: SeriesSet {
     private let series: [ArraySource.Series]
+    private let didRead: @Sendable () -> Void
 
-    init(_ series: [ArraySource.Series]) { self.series = series }
+    init(_ series: [ArraySource.Series], didRead: @escaping @Sendable () -> Void) {
+        self.series = series
+        self.didRead = didRead
+    }
 
     var count: Int { series.count }
 
     func labels(_ index: Int) -> Labels { series[index].labels }
 
     func read(_ index: Int, into columns: inout SampleColumns) {
+        didRead()
         columns.removeAll()
         var rest = series[index].histograms[...]
         func appendHistograms(before time: Int64) {

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BINARY := .build/release/martlet
 SWIFT_RELEASE := swift build -c release --static-swift-stdlib --product martlet -Xlinker -s
 
-.PHONY: help deps build run test lint format bench fuzz clean
+.PHONY: help deps build run test lint format bench fuzz tsan clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,6 +32,9 @@ bench: deps ## print the micro-benchmarks
 
 fuzz: deps ## fuzz what reads bytes from outside, a minute each; FUZZ_TARGET=wal FUZZ_SECONDS=600 for one
 	@scripts/fuzz.sh "$(FUZZ_TARGET)" "$${FUZZ_SECONDS:-60}"
+
+tsan: deps ## run the tests of the store's threads under ThreadSanitizer
+	@scripts/tsan.sh
 
 clean: ## remove what was built
 	@rm -rf .build Benchmarks/.build

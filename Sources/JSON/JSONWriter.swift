@@ -91,6 +91,12 @@ public struct JSONWriter {
         bytes.append(contentsOf: json)
     }
 
+    /// Writes a part of the open array or object that holds its own commas, but for one before it.
+    public mutating func part(_ json: UnsafeBufferPointer<UInt8>) {
+        bytes.append(contentsOf: json)
+        needsComma = needsComma || !json.isEmpty
+    }
+
     /// Writes a value of the tree form.
     public mutating func value(_ value: JSONValue) {
         switch value {
@@ -121,6 +127,12 @@ public struct JSONWriter {
         var start = 0
         var i = 0
         while i < text.count {
+            if let base = text.baseAddress, text.count &- i >= 8,
+                Self.isPlain(UnsafeRawPointer(base).loadUnaligned(fromByteOffset: i, as: UInt64.self))
+            {
+                i &+= 8
+                continue
+            }
             let c = text[i]
             if c >= 0x20, c < 0x7F, c != UInt8(ascii: "\""), c != UInt8(ascii: "\\") {
                 i &+= 1
@@ -164,6 +176,17 @@ public struct JSONWriter {
         }
         bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<text.count]))
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Whether eight bytes are all printable ASCII but quote and backslash, so that they are written as they are.
+    @inline(__always)
+    private static func isPlain(_ word: UInt64) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs = ones &<< 7
+        let (quote, backslash) = (word ^ ones &* 0x22, word ^ ones &* 0x5C)
+        // A byte's high bit comes up where it is below 0x20, is 0x7F, or equals one of the two.
+        let odd = (word &- ones &* 0x20) | (word &+ ones) | (quote &- ones) | (backslash &- ones) | word
+        return odd & highs == 0
     }
 
     /// The length of the valid UTF-8 sequence at `at`; 0 if there is none (RFC 3629, section 4).

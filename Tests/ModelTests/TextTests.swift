@@ -26,6 +26,51 @@ struct TextTests {
         #expect(FloatText.api(value) == api)
     }
 
+    /// The digits and the exponent that Swift's own description of a number has, which is the shortest, too.
+    private func described(_ value: Double) -> (digits: String, exponent: Int) {
+        let parts = value.magnitude.description.split(separator: "e")
+        var exponent = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
+        let halves = parts[0].split(separator: ".")
+        var digits = String(halves.joined().drop { $0 == "0" })
+        if halves.count > 1 { exponent -= halves[1].count }
+        while digits.last == "0" {
+            digits.removeLast()
+            exponent += 1
+        }
+        return (digits, exponent)
+    }
+
+    private func expectShortest(_ value: Double) {
+        let (digits, exponent) = described(value)
+        let text = FloatText.exponent(value.magnitude)
+        let mantissa = text.prefix { $0 != "e" }.filter { $0 != "." }
+        #expect(mantissa == digits, "\(value)")
+        #expect(Int(text.drop { $0 != "e" }.dropFirst()) == exponent + digits.count - 1, "\(value)")
+    }
+
+    @Test("digits are the shortest and nearest, for all powers of two, their neighbours, and random numbers")
+    func shortestDigits() {
+        for exponent in 0..<2047 {
+            for fraction: UInt64 in [0, 1, 1 << 51, 1 << 52 - 1] {
+                let value = Double(bitPattern: UInt64(exponent) << 52 | fraction)
+                if value != 0 { expectShortest(value) }
+            }
+        }
+        var state: UInt64 = 1
+        for i in 0..<100_000 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let bits = state ^ state >> 31
+            let value =
+                switch i % 4 {
+                case 0: Double(bitPattern: bits & ~(1 << 63))
+                case 1: Double(bits >> 44) / 1000
+                case 2: Double(bits >> 20) / 1e9
+                default: Double(bits >> 11) * 0x1p-53
+                }
+            if value.isFinite, value != 0 { expectShortest(value) }
+        }
+    }
+
     @Test("every form reads back to the same number")
     func roundTrip() {
         var random = SystemRandomNumberGenerator()

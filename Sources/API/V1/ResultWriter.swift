@@ -33,8 +33,9 @@ enum ResultWriter {
             case .matrix(let columns):
                 writer.string("matrix")
                 writer.key("result")
+                let texts = StepTexts(start: result.start, step: result.step, count: result.steps)
                 writer.array { writer in
-                    for column in bounded(columns, limit) { series(column, result, &writer) }
+                    for column in bounded(columns, limit) { series(column, result, texts, &writer) }
                 }
             case .ranges(let series):
                 writer.string("matrix")
@@ -62,41 +63,21 @@ enum ResultWriter {
 
     /// A time in seconds, with milliseconds if there are any.
     static func time(_ milliseconds: Int64, _ writer: inout JSONWriter) {
-        var text: [UInt8] = []
-        text.reserveCapacity(20)
-        appendTime(milliseconds, &text)
-        writer.raw(text)
-    }
-
-    @inline(__always)
-    private static func appendTime(_ milliseconds: Int64, _ out: inout [UInt8]) {
-        if milliseconds < 0 { out.append(UInt8(ascii: "-")) }
-        let size = milliseconds.magnitude
-        FloatText.appendInt(Int64(size / 1000), to: &out)
-        let rest = size % 1000
-        guard rest != 0 else { return }
-        out.append(UInt8(ascii: "."))
-        out.append(UInt8(ascii: "0") + UInt8(rest / 100))
-        out.append(UInt8(ascii: "0") + UInt8(rest / 10 % 10))
-        out.append(UInt8(ascii: "0") + UInt8(rest % 10))
+        writeRaw(&writer) { PointText.writeTime(milliseconds, to: $0) }
     }
 
     private static func point(_ milliseconds: Int64, _ value: Double, _ writer: inout JSONWriter) {
-        var text: [UInt8] = []
-        text.reserveCapacity(40)
-        appendPoint(milliseconds, value, &text)
-        writer.raw(text)
+        writeRaw(&writer) { target in
+            let start = PointText.writeStart(milliseconds, to: target)
+            return start + PointText.writeValue(value, to: target + start)
+        }
     }
 
-    @inline(__always)
-    private static func appendPoint(_ milliseconds: Int64, _ value: Double, _ out: inout [UInt8]) {
-        out.append(UInt8(ascii: "["))
-        appendTime(milliseconds, &out)
-        out.append(UInt8(ascii: ","))
-        out.append(UInt8(ascii: "\""))
-        FloatText.appendAPI(value, to: &out)
-        out.append(UInt8(ascii: "\""))
-        out.append(UInt8(ascii: "]"))
+    private static func writeRaw(_ writer: inout JSONWriter, _ write: (UnsafeMutablePointer<UInt8>) -> Int) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: PointText.maxLength) { buffer in
+            guard let base = buffer.baseAddress else { return }
+            writer.raw(UnsafeBufferPointer(start: base, count: write(base)))
+        }
     }
 
     /// A label set as an object.
@@ -123,28 +104,15 @@ enum ResultWriter {
         }
     }
 
-    private static func series(_ column: Column, _ result: QueryResult, _ writer: inout JSONWriter) {
+    private static func series(
+        _ column: Column, _ result: QueryResult, _ texts: StepTexts, _ writer: inout JSONWriter
+    ) {
         writer.object { writer in
             writer.key("metric")
             labels(column.labels, &writer)
             if column.values.contains(where: Column.isFloat) {
                 writer.key("values")
-                // Points are written straight into the bytes: the bulk of every large answer.
-                var out: [UInt8] = []
-                out.reserveCapacity(column.values.count * 28)
-                out.append(UInt8(ascii: "["))
-                var isFirst = true
-                var milliseconds = result.start
-                for value in column.values {
-                    if Column.isFloat(value) {
-                        if !isFirst { out.append(UInt8(ascii: ",")) }
-                        isFirst = false
-                        appendPoint(milliseconds, value, &out)
-                    }
-                    milliseconds &+= result.step
-                }
-                out.append(UInt8(ascii: "]"))
-                writer.raw(out)
+                writer.array { writer in texts.write(column.values, &writer) }
             }
             guard !column.histograms.isEmpty, column.values.contains(where: Column.isHistogram) else { return }
             writer.key("histograms")

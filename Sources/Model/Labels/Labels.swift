@@ -1,3 +1,5 @@
+import Glibc
+
 /// A set of labels, sorted by name, held as one run of bytes.
 ///
 ///     │ size │ name │ size │ value │ size │ name │ size │ value │ …
@@ -84,6 +86,16 @@ public struct Labels: Hashable, Sendable {
 
     /// XXH64 with seed 0 of the packed form: Prometheus's label-set hash.
     public var stableHash: UInt64 { bytes.withUnsafeBytes { XXHash64.hash($0) } }
+
+    public static func == (a: Labels, b: Labels) -> Bool {
+        guard a.bytes.count == b.bytes.count else { return false }
+        return a.bytes.withUnsafeBytes { x in
+            b.bytes.withUnsafeBytes { y in
+                guard let p = x.baseAddress, let q = y.baseAddress, p != q else { return true }
+                return memcmp(p, q, x.count) == 0
+            }
+        }
+    }
 
     @inlinable
     public func hash(into hasher: inout Hasher) {
@@ -199,22 +211,37 @@ extension Labels: Comparable {
     /// Negative, zero or positive as `a` is before, equal to or after `b`.
     public static func compare(_ a: Labels, _ b: Labels) -> Int {
         a.bytes.withUnsafeBufferPointer { x in
-            b.bytes.withUnsafeBufferPointer { y in
-                var (p, q) = (Cursor(x), Cursor(y))
-                while true {
-                    switch (p.next(), q.next()) {
-                    case (nil, nil): return 0
-                    case (nil, _): return -1
-                    case (_, nil): return 1
-                    case (let l?, let r?):
-                        let byName = compare(l.0, r.0)
-                        if byName != 0 { return byName }
-                        let byValue = compare(l.1, r.1)
-                        if byValue != 0 { return byValue }
-                    }
-                }
-            }
+            b.bytes.withUnsafeBufferPointer { y in compare(packed: x, y) }
         }
+    }
+
+    /// The order of two packed forms: that of the first byte that differs, unless it is part of a size.
+    private static func compare(packed a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Int {
+        let different = firstDifference(a, b)
+        guard different < min(a.count, b.count) else { return a.count - b.count }
+        var (p, q) = (Cursor(a), Cursor(b))
+        while true {
+            guard let x = p.run(), let y = q.run() else { return a.count - b.count }
+            if different >= p.offset, p.offset == q.offset { continue }
+            // Runs of one size differ in their contents.
+            return x.count == y.count ? (a[different] < b[different] ? -1 : 1) : compare(x, y)
+        }
+    }
+
+    /// The offset of the first byte that differs, or the smaller size.
+    private static func firstDifference(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Int {
+        let count = min(a.count, b.count)
+        let (x, y) = (UnsafeRawBufferPointer(a), UnsafeRawBufferPointer(b))
+        var at = 0
+        while at &+ 8 <= count {
+            let bits =
+                UInt64(littleEndian: x.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+                ^ UInt64(littleEndian: y.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+            if bits != 0 { return at &+ bits.trailingZeroBitCount >> 3 }
+            at &+= 8
+        }
+        while at < count, a[at] == b[at] { at &+= 1 }
+        return at
     }
 
     /// Bytewise order of two runs.

@@ -251,12 +251,75 @@ enum LinearQuantile {
         if values.isEmpty || q.isNaN { return .nan }
         if q < 0 { return -.infinity }
         if q > 1 { return .infinity }
-        // NaN sorts before everything.
-        values.sort { $0 < $1 || ($0.isNaN && !$1.isNaN) }
         let rank = q * Double(values.count - 1)
         let low = max(0, Int(rank.rounded(.down)))
         let high = min(values.count - 1, low + 1)
         let weight = rank - rank.rounded(.down)
-        return values[low] * (1 - weight) + values[high] * weight
+        return values.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return .nan }
+            // NaN stands before everything.
+            var nans = 0
+            for i in 0..<buffer.count where base[i].isNaN {
+                base.swapAt(i, nans)
+                nans &+= 1
+            }
+            let lower = select(low, base, nans, buffer.count)
+            var upper = lower
+            if high > low {
+                upper = .infinity
+                if high < nans {
+                    upper = .nan
+                } else {
+                    // All behind the selected place are at least as large.
+                    for i in high..<buffer.count where base[i] < upper { upper = base[i] }
+                }
+            }
+            return lower * (1 - weight) + upper * weight
+        }
+    }
+
+    /// The value that would stand at `rank` if the values were sorted; puts no smaller one behind it (Hoare, 1961).
+    ///
+    /// The first `nans` are NaN and stay where they are.
+    private static func select(_ rank: Int, _ values: UnsafeMutablePointer<Double>, _ nans: Int, _ count: Int)
+        -> Double
+    {
+        guard rank >= nans else { return .nan }
+        var (left, right) = (nans, count &- 1)
+        while left < right {
+            let middle = left &+ (right &- left) / 2
+            // The median of three keeps sorted input from being the worst case.
+            if values[middle] < values[left] { values.swapAt(left, middle) }
+            if values[right] < values[left] { values.swapAt(left, right) }
+            if values[right] < values[middle] { values.swapAt(middle, right) }
+            let pivot = values[middle]
+            var (i, j) = (left, right)
+            while i <= j {
+                while values[i] < pivot { i &+= 1 }
+                while pivot < values[j] { j &-= 1 }
+                if i <= j {
+                    values.swapAt(i, j)
+                    i &+= 1
+                    j &-= 1
+                }
+            }
+            if rank <= j {
+                right = j
+            } else if rank >= i {
+                left = i
+            } else {
+                break
+            }
+        }
+        return values[rank]
+    }
+}
+
+extension UnsafeMutablePointer<Double> {
+    @inline(__always)
+    fileprivate func swapAt(_ i: Int, _ j: Int) {
+        let value = self[i]
+        self[i] = self[j]
+        self[j] = value
     }
 }

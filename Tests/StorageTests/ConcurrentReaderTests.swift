@@ -15,7 +15,7 @@ import Testing
     private enum Load {
         static let series = 24
         static let origin: Int64 = 1_700_000_000_000
-        static let interval: Int64 = 120_000
+        static let interval: Int64 = 480_000
         /// The shortest with which blocks are merged to 8 h.
         static let retention: Int64 = 80 * 3_600_000
 
@@ -57,14 +57,14 @@ import Testing
 
     private static let seconds = Int(ProcessInfo.processInfo.environment["MARTLET_READER_SECONDS"] ?? "") ?? 0
     /// Steps where no time is given: 66 blocks, some 16 compactions and several drops.
-    private static let steps = 4000
+    private static let steps = 1000
 
     @Test func `Readers see each committed sample once while blocks are cut, merged and dropped`() throws {
         let directory = StoreDirectory()
         let clock = ManualClock(now: Load.origin)
         let store = try TimeSeriesStore.open(
             options: StoreOptions(
-                directory: directory.path, retentionTime: Load.retention, outOfOrderWindow: 600_000,
+                directory: directory.path, retentionTime: Load.retention, outOfOrderWindow: 2 * Load.interval,
                 walSegmentSize: 1 << 16, runsInBackground: false),
             clock: clock)
         let scene = Scene(store, clock)

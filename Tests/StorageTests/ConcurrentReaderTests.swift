@@ -38,6 +38,8 @@ import Testing
         /// Steps that are committed whole, by group.
         let committed = [Progress(), Progress()]
         let isOver = Atomic(false)
+        /// Rounds of upkeep that have ended.
+        let rounds = Atomic<Int>(0)
         let reads = Atomic<Int>(0)
         let samples = Atomic<Int>(0)
         let failures = Mutex<[String]>([])
@@ -119,6 +121,7 @@ import Testing
             if outcome.appended != Load.series { scene.fail("step \(step): \(outcome.appended) samples taken") }
         }
         var step = 0
+        var round = 0
         while deadline.map({ Date() < $0 }) ?? (step < steps) {
             if scene.isOver.load(ordering: .acquiring) { return }
             for next in [step, step + 1] {
@@ -127,6 +130,13 @@ import Testing
             }
             for next in [step + 1, step] { try commit(1, next) }
             step += 2
+            // Upkeep comes along each eight steps, about a block, as it does in a daemon.
+            if step % 8 == 0 {
+                while scene.rounds.load(ordering: .acquiring) == round, !scene.isOver.load(ordering: .acquiring) {
+                    sched_yield()
+                }
+                round = scene.rounds.load(ordering: .acquiring)
+            }
             scene.committed[1].steps.store(step, ordering: .releasing)
             scene.clock.advance(to: Load.time(step))
         }
@@ -137,6 +147,7 @@ import Testing
             scene.store.syncLog()
             scene.store.runMaintenance()
             if let why = scene.store.upkeepFailure.withLock({ $0 }) { scene.fail("upkeep: \(why)") }
+            scene.rounds.add(1, ordering: .releasing)
         }
     }
 

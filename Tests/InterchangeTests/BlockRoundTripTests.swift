@@ -65,6 +65,11 @@ import Testing
         let blocks = try BlockExport.run(source, times: times, to: "out", files: files)
         #expect(blocks.count >= 3)
         #expect(blocks.reduce(0) { $0 + $1.samples } == 700 * 6)
+        for block in blocks {
+            // Prometheus links it into its snapshots.
+            let tombstones = try files.read("out/\(block.name)/tombstones")
+            #expect(tombstones == [0x01, 0x30, 0xBA, 0x30, 1, 0, 0, 0, 0])
+        }
         let target = try store(files, "target")
         let report = try BlockImport.run("out", into: target, files: files)
         #expect(report.failures.isEmpty)

@@ -237,6 +237,7 @@ package final class PrometheusBlockWriter {
         try index.finish()
         try chunks?.finish()
         try writeMeta()
+        try writeTombstones()
         try files.syncDirectory(temporary)
         try files.rename(temporary, to: directory)
         try files.syncDirectory(FilePath.parent(directory))
@@ -273,6 +274,15 @@ package final class PrometheusBlockWriter {
             json.integer(1)
         }
         try files.replace(temporary + "/meta.json", with: json.bytes)
+    }
+
+    /// Says that nothing is deleted: Prometheus opens a block without the file, but makes no snapshot of it.
+    private func writeTombstones() throws {
+        var bytes: [UInt8] = []
+        bytes.appendBig(0x0130_BA30 as UInt32)
+        bytes.append(1)
+        bytes.appendBig(CRC32C.hash([]))
+        try files.replace(temporary + "/tombstones", with: bytes)
     }
 
     package func abandon() { try? files.removeAll(temporary) }

@@ -16,6 +16,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let head: Head
     let log: WriteAheadLog
     let exemplarRing: ExemplarRing
+    private let labelAnswers = LabelAnswers()
     let metadataTable = Mutex<[String: MetricMetadata]>([:])
     let blockSet: BlockSet
     let reserve: DiskReserve
@@ -335,25 +336,48 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     }
 
     public func labelNames(_ request: SelectRequest) throws -> [String] {
-        var names: Set<String> = []
+        let blocks = blocks(request)
         if request.matchers.isEmpty {
-            if head.overlaps(request) { names = Set(head.registry.withLock { head.index.names() }) }
-        } else {
-            forEachHeadSeries(request) { labels in for label in labels.pairs { names.insert(label.name) } }
+            return try labelAnswers.answer(key(nil, request, blocks)) {
+                var names: Set<String> = []
+                if head.overlaps(request) { names = Set(head.registry.withLock { head.index.names() }) }
+                for block in blocks { names.formUnion(try block.labelNames([])) }
+                return names
+            }
         }
-        for block in blocks(request) { names.formUnion(try block.labelNames(request.matchers)) }
+        var names: Set<String> = []
+        forEachHeadSeries(request) { labels in for label in labels.pairs { names.insert(label.name) } }
+        for block in blocks { names.formUnion(try block.labelNames(request.matchers)) }
         return Self.sorted(names)
     }
 
     public func labelValues(_ name: String, _ request: SelectRequest) throws -> [String] {
-        var values: Set<String> = []
+        let blocks = blocks(request)
         if request.matchers.isEmpty {
-            if head.overlaps(request) { values = Set(head.registry.withLock { head.index.values(name) }) }
-        } else {
-            forEachHeadSeries(request) { labels in if let value = labels[name] { values.insert(value) } }
+            return try labelAnswers.answer(key(name, request, blocks)) {
+                var values: Set<String> = []
+                if head.overlaps(request) {
+                    values = Set(head.registry.withLock { head.index.values(name) })
+                }
+                for block in blocks { values.formUnion(try block.labelValues(name, [])) }
+                return values
+            }
         }
-        for block in blocks(request) { values.formUnion(try block.labelValues(name, request.matchers)) }
+        var values: Set<String> = []
+        forEachHeadSeries(request) { labels in if let value = labels[name] { values.insert(value) } }
+        for block in blocks { values.formUnion(try block.labelValues(name, request.matchers)) }
         return Self.sorted(values)
+    }
+
+    /// The key of a question about all series, taken before the answer is made, so that what comes meanwhile is not
+    /// missed by the next.
+    private func key(_ name: String?, _ request: SelectRequest, _ blocks: [BlockReader])
+        -> LabelAnswers.Key
+    {
+        LabelAnswers.Key(
+            name: name,
+            head: head.overlaps(request) ? head.registry.withLock { head.index.generation } : nil,
+            blocks: blocks.map(\.frames.identity))
     }
 
     private func blocks(_ request: SelectRequest) -> [BlockReader] {

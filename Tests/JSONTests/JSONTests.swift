@@ -19,6 +19,28 @@ struct JSONTests {
         #expect(String(decoding: writer.bytes, as: UTF8.self) == written)
     }
 
+    @Test("a byte that must be escaped is found wherever it stands among plain ones")
+    func escapes() {
+        let escapes: [(UInt8, String)] = [
+            (0x00, "\\u0000"), (0x1F, "\\u001f"), (0x22, "\\\""), (0x5C, "\\\\"), (0x0A, "\\n"), (0x7F, "\u{7F}"),
+            (0x80, "\\ufffd"), (0xFF, "\\ufffd"), (0x20, " "), (0x21, "!"), (0x23, "#"), (0x5B, "["), (0x5D, "]"),
+            (0x7E, "~"),
+        ]
+        for (byte, escaped) in escapes {
+            for size in 1..<26 {
+                for place in 0..<size {
+                    var text = [UInt8](repeating: UInt8(ascii: "a"), count: size)
+                    text[place] = byte
+                    var writer = JSONWriter()
+                    text.withUnsafeBufferPointer { writer.string(utf8: $0) }
+                    let before = String(repeating: "a", count: place)
+                    let after = String(repeating: "a", count: size - place - 1)
+                    #expect(String(decoding: writer.bytes, as: UTF8.self) == "\"\(before)\(escaped)\(after)\"")
+                }
+            }
+        }
+    }
+
     @Test(
         "texts that are no JSON are refused with the place",
         arguments: [

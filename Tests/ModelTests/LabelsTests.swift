@@ -13,6 +13,25 @@ struct LabelsTests {
         #expect(labels.count == 2)
     }
 
+    @Test("sets are ordered as lists of names and values, whatever their sizes")
+    func orderOfSizes() {
+        var random = SystemRandomNumberGenerator()
+        let values = [
+            "", "a", "ab", "b", "\u{FF}", String(repeating: "x", count: 254), String(repeating: "x", count: 255),
+        ]
+        let sets = (0..<120).map { _ in
+            Labels(["__name__", "a", "ab", "b", "job"].map { ($0, values.randomElement(using: &random) ?? "") })
+        }
+        for a in sets {
+            for b in sets {
+                let (x, y) = (a.pairs.flatMap { [$0.name, $0.value] }, b.pairs.flatMap { [$0.name, $0.value] })
+                let isBefore = x.lexicographicallyPrecedes(y) { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+                #expect((a < b) == isBefore)
+                #expect((a == b) == (x == y))
+            }
+        }
+    }
+
     @Test(
         "the stable hash is Prometheus's",
         arguments: [

@@ -37,6 +37,32 @@ import Testing
         try store.close()
     }
 
+    @Test func `Label names and values that are asked for again know what came meanwhile`() throws {
+        let directory = StoreDirectory()
+        let store = try Self.open(directory.path)
+        let group = store.openGroup("g")
+        let all = SelectRequest(matchers: [], minTime: 0, maxTime: 10_000_000, labelsOnly: true)
+        func add(_ name: String, _ label: String, _ time: Int64) throws {
+            var batch = SampleBatch(timestamp: time)
+            batch.append(try store.resolve(Self.labels(["__name__": name, label: "v"]), in: group), 1)
+            #expect(try store.commit(batch, in: group, durability: .written).appended == 1)
+        }
+        try add("a", "x", 1000)
+        for _ in 0..<2 {
+            #expect(try store.labelValues("__name__", all) == ["a"])
+            #expect(try store.labelNames(all) == ["__name__", "x"])
+        }
+        try add("b", "y", 2000)
+        #expect(try store.labelValues("__name__", all) == ["a", "b"])
+        #expect(try store.labelNames(all) == ["__name__", "x", "y"])
+        // The first window becomes a block, and its series leave the head.
+        for time in stride(from: Int64(600_000), to: 4_000_000, by: 60_000) { try add("c", "z", time) }
+        store.runMaintenance()
+        #expect(try store.labelValues("__name__", all) == ["a", "b", "c"])
+        #expect(try store.labelValues("y", all) == ["v"])
+        try store.close()
+    }
+
     @Test func `Samples that are not the newest are refused with Prometheus's reasons`() throws {
         let directory = StoreDirectory()
         let store = try Self.open(directory.path)

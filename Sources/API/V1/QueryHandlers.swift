@@ -30,7 +30,9 @@ struct QueryHandlers: Sendable {
         }
         return Envelope.success(warnings: warnings, infos: result.infos, capacity: 4096) { writer in
             ResultWriter.write(
-                result, limit: limit, showsStatistics: request.parameter("stats")?.isEmpty == false, to: &writer)
+                result, limit: limit, showsStatistics: request.parameter("stats")?.isEmpty == false,
+                crew: context.engine.crew,
+                to: &writer)
         }
     }
 

@@ -1,11 +1,14 @@
 import JSON
 import Model
 import PromQL
+import Synchronization
 
 /// Writes query results as the API shows them.
 enum ResultWriter {
     /// Writes `resultType`, `result` and, if asked for, `stats`.
-    static func write(_ result: QueryResult, limit: Int, showsStatistics: Bool, to writer: inout JSONWriter) {
+    static func write(
+        _ result: QueryResult, limit: Int, showsStatistics: Bool, crew: WorkerCrew, to writer: inout JSONWriter
+    ) {
         writer.object { writer in
             writer.key("resultType")
             switch result.value {
@@ -33,10 +36,7 @@ enum ResultWriter {
             case .matrix(let columns):
                 writer.string("matrix")
                 writer.key("result")
-                let texts = StepTexts(start: result.start, step: result.step, count: result.steps)
-                writer.array { writer in
-                    for column in bounded(columns, limit) { series(column, result, texts, &writer) }
-                }
+                writer.array { writer in matrix(bounded(columns, limit), result, crew, &writer) }
             case .ranges(let series):
                 writer.string("matrix")
                 writer.key("result")
@@ -102,6 +102,30 @@ enum ResultWriter {
                 point(milliseconds, column.values[0], &writer)
             }
         }
+    }
+
+    /// Writes the series of a matrix, on several threads if there are many points.
+    private static func matrix(
+        _ columns: ArraySlice<Column>, _ result: QueryResult, _ crew: WorkerCrew, _ writer: inout JSONWriter
+    ) {
+        let texts = StepTexts(start: result.start, step: result.step, count: result.steps)
+        let size = max(1, 8192 / max(1, result.steps))
+        let parts = (columns.count + size - 1) / size
+        guard parts >= 4 else {
+            for column in columns { series(column, result, texts, &writer) }
+            return
+        }
+        let made = Mutex([[UInt8]](repeating: [], count: parts))
+        crew.run(parts) { part in
+            let own = columns.dropFirst(part * size).prefix(size)
+            var writer = JSONWriter(capacity: own.count * (result.steps * 30 + 256))
+            writer.array { writer in
+                for column in own { series(column, result, texts, &writer) }
+            }
+            made.withLock { $0[part] = writer.bytes }
+        }
+        // Without their brackets the parts are one list.
+        for bytes in made.withLock({ $0 }) { writer.raw(bytes[1..<(bytes.count - 1)]) }
     }
 
     private static func series(

@@ -1,36 +1,6 @@
 import Glibc
 import Model
 
-/// Finds the group of a label set: keeps or removes the named labels.
-struct Grouping {
-    private let names: [[UInt8]]
-    private let isWithout: Bool
-    private var byLabels: [Labels: Int] = [:]
-    private(set) var groups: [Labels] = []
-
-    init(_ names: [String], isWithout: Bool) {
-        self.names = (isWithout ? names + [Labels.nameLabel] : names).map { Array($0.utf8) }
-        self.isWithout = isWithout
-    }
-
-    /// The labels of the group that a series belongs to.
-    func labels(of labels: Labels) -> Labels {
-        if !isWithout, names.isEmpty { return .empty }
-        return labels.filter { name in
-            names.contains { $0.withUnsafeBufferPointer { Labels.equal($0, name) } } != isWithout
-        }
-    }
-
-    /// The number of the group, from 0 in order of first sight.
-    mutating func index(of labels: Labels) -> Int {
-        let key = self.labels(of: labels)
-        if let known = byLabels[key] { return known }
-        byLabels[key] = groups.count
-        groups.append(key)
-        return groups.count - 1
-    }
-}
-
 extension Evaluator {
     /// Evaluates an aggregation over all steps.
     func aggregate(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
@@ -49,7 +19,7 @@ extension Evaluator {
         var drops: [Bool] = []
         var sums = HistogramGroups(isAverage: e.op == .avg, range: e.expression.range, annotations: annotations)
         try stream(e.expression, grid) { metric, values, histograms in
-            let group = grouping.index(of: metric.labels)
+            let group = grouping.index(of: metric)
             if group == folds.count {
                 try guardian.hold(grid.count)
                 drops.append(false)
@@ -273,12 +243,8 @@ private struct GroupFold {
     mutating func add(_ values: UnsafeBufferPointer<Double>) {
         switch op {
         case .sum:
-            for i in 0..<values.count where Column.isFloat(values[i]) {
-                if Column.isPresent(first[i]) {
-                    WindowKernel.add(values[i], &first[i], &second[i])
-                } else {
-                    first[i] = values[i]
-                }
+            first.withUnsafeMutableBufferPointer { sums in
+                second.withUnsafeMutableBufferPointer { Self.add(values, sums, $0) }
             }
         case .avg:
             for i in 0..<values.count where Column.isFloat(values[i]) {
@@ -312,6 +278,25 @@ private struct GroupFold {
                     second[i] += delta * (x - first[i])
                 }
             }
+        }
+    }
+
+    /// A step of Kahan's summation in Neumaier's form at each place, without branches, so that several go at once.
+    private static func add(
+        _ values: UnsafeBufferPointer<Double>, _ sums: UnsafeMutableBufferPointer<Double>,
+        _ compensations: UnsafeMutableBufferPointer<Double>
+    ) {
+        guard let x = values.baseAddress, let sum = sums.baseAddress, let c = compensations.baseAddress
+        else { return }
+        for i in 0..<min(values.count, sums.count, compensations.count) {
+            let (value, old) = (x[i], sum[i])
+            let new = old + value
+            let lost = abs(old) >= abs(value) ? (old - new) + value : (value - new) + old
+            let isFirst = !Column.isPresent(old)
+            let isFloat = Column.isFloat(value)
+            let compensation = new.isInfinite ? 0 : c[i] + lost
+            sum[i] = isFloat ? (isFirst ? value : new) : old
+            c[i] = isFloat && !isFirst ? compensation : c[i]
         }
     }
 

@@ -133,7 +133,7 @@ extension Evaluator {
                     && !Staleness.isMarker(samples.values[position]) && !stale.contains(position)
                 out[i] = isThere ? Double(samples.timestamps[position]) / 1000 : Column.absent
             }
-            try out.withUnsafeBufferPointer { try sink(nameless(Metric(series.labels(index))), $0, []) }
+            try out.withUnsafeBufferPointer { try sink(nameless(Metric(series, index)), $0, []) }
         }
     }
 

@@ -10,6 +10,8 @@ package struct EngineOptions: Sendable {
     package var maxMemoryPerQuery = Int.max
     /// What all queries share; nil for no bound.
     package var memoryBudget: MemoryBudget?
+    /// Threads that work for all queries at once; what a query answers does not depend on it.
+    package var workers = 1
     /// Longest time of a query, ms.
     package var timeout: Int64 = 120_000
     /// Step of a subquery that names none, ms.

@@ -24,12 +24,13 @@ final class Evaluator {
     let text: String
     /// This thread's place in the trace of an `explain=analyze`; nil for all other queries.
     let trace: TraceCursor?
+    let crew: WorkerCrew
     /// Bytes that will be held for each series that is selected next; 0 where nobody holds every series.
     var bytesPerSeries = 0
 
     init(
         source: any SeriesSource, options: EngineOptions, queryGrid: StepGrid, isInstant: Bool, guardian: QueryGuard,
-        text: String, trace: TraceCursor?
+        text: String, trace: TraceCursor?, crew: WorkerCrew
     ) {
         self.source = source
         self.options = options
@@ -38,6 +39,7 @@ final class Evaluator {
         self.guardian = guardian
         self.text = text
         self.trace = trace
+        self.crew = crew
     }
 
     /// The value of the whole query.
@@ -228,17 +230,6 @@ final class Evaluator {
         try guardian.memory.probe(overflow ? .max : bytes &- bytes / 5)
     }
 
-    /// The labels of a series, and whether its name goes when the query is done.
-    struct Metric {
-        var labels: Labels
-        var dropsName: Bool
-
-        init(_ labels: Labels, dropsName: Bool = false) {
-            self.labels = labels
-            self.dropsName = dropsName
-        }
-    }
-
     /// What receives a series: labels, a value per step, histograms (empty or one entry per step).
     typealias Sink = (Metric, UnsafeBufferPointer<Double>, [HistogramBox?]) throws -> Void
 
@@ -325,7 +316,7 @@ final class Evaluator {
 
     /// A series whose name goes: at once, or with delayed name removal when the query is done.
     func nameless(_ metric: Metric) -> Metric {
-        options.delayedNameRemoval ? Metric(metric.labels, dropsName: true) : Metric(metric.labels.withoutName)
+        options.delayedNameRemoval ? Metric(metric.labels, dropsName: true) : metric.withoutName
     }
 
     /// Joins series of equal labels whose samples never coincide; an error if any two do.

@@ -4,12 +4,18 @@ import Synchronization
 
 /// Evaluates PromQL over any source of series.
 ///
-/// Safe to call from many threads; a query runs on its caller's thread,
-/// which needs ``PromQLParser/stackSize`` bytes of stack.
+/// Safe to call from many threads; a query runs on its caller's thread, which needs ``PromQLParser/stackSize`` bytes of
+/// stack, and on helpers where there is much to read.
 package final class QueryEngine: Sendable {
     private let settings: Mutex<EngineOptions>
 
-    package init(options: EngineOptions) { settings = Mutex(options) }
+    /// The threads of all queries.
+    package let crew: WorkerCrew
+
+    package init(options: EngineOptions) {
+        settings = Mutex(options)
+        crew = WorkerCrew(limit: options.workers)
+    }
 
     package var options: EngineOptions { settings.withLock { $0 } }
 
@@ -83,8 +89,10 @@ package final class QueryEngine: Sendable {
                 expression)
             let evaluator = Evaluator(
                 source: source, options: options, queryGrid: grid, isInstant: isInstant, guardian: guardian, text: text,
-                trace: nil)
+                trace: nil, crew: crew)
             let ready = Self.nanoseconds()
+            crew.enter()
+            defer { crew.leave() }
             var result = QueryResult(
                 value: try evaluator.result(of: prepared), start: grid.start, step: grid.step, steps: grid.count)
             result.memory = memory

@@ -21,48 +21,108 @@ extension Evaluator {
         var parameters: [[Double]] = []
         for expression in scalars { parameters.append(try scalar(expression, grid)) }
         try checkParameters(function, parameters, call)
-        let length = windowLength(range)
-        let plan = WindowPlan(evaluator: self, range: range, grid: grid, length: length)
-        var seen: Set<Labels> = []
-        let checksDuplicates = !function.keepsName
-        var out = [Double](repeating: Column.absent, count: grid.count)
+        let plan = WindowPlan(
+            evaluator: self, function: function, range: range, grid: grid, length: windowLength(range))
         let name = Self.metricName(range)
+        var seen: Set<Labels> = []
+        /// What is done with each result.
+        func finish(
+            _ series: Metric, _ values: UnsafeBufferPointer<Double>, _ histograms: [HistogramBox?]
+        ) throws {
+            let result = function.keepsName ? series : nameless(series)
+            // Series of one metric differ in other labels than the name.
+            if !function.keepsName, name.isEmpty, !seen.insert(result.labels).inserted {
+                throw QueryError.execution("vector cannot contain metrics with the same labelset")
+            }
+            if function == .quantile { remarkQuantile(values, parameters[0], call.arguments[0].range) }
+            if function == .rate || function == .increase, values.contains(where: Column.isFloat) {
+                remarkCounter(name.isEmpty ? series.labels.metricName : name, call.arguments[0].range)
+            }
+            try sink(result, values, histograms)
+        }
+        func finishHistograms(
+            _ series: Metric, _ samples: borrowing SampleColumns, _ extended: RangeExtension?
+        ) throws {
+            var out = [Double](repeating: Column.absent, count: grid.count)
+            let histograms = try rangeWithHistograms(
+                function, call, remarkPlace(call, range), metric: series.labels.metricName, samples, plan, extended,
+                &out, parameters)
+            guard out.contains(where: Column.isPresent) else { return }
+            try out.withUnsafeBufferPointer { try finish(series, $0, histograms) }
+        }
+        if let matrix = Self.plainMatrix(range) {
+            return try matrixFunction(matrix, plan, parameters, finish, finishHistograms)
+        }
+        var out = [Double](repeating: Column.absent, count: grid.count)
         var resets: [Int32] = []
         try rangeInput(range, grid) { series, samples, extended in
-            let labels = series.labels
-            var histograms: [HistogramBox?] = []
-            let metric = name.isEmpty ? labels.metricName : name
-            if !samples.histograms.isEmpty {
-                histograms = try self.rangeWithHistograms(
-                    function, call, self.remarkPlace(call, range), metric: labels.metricName, samples, plan, extended,
-                    &out, parameters)
-            } else if let extended {
+            if !samples.histograms.isEmpty { return try finishHistograms(series, samples, extended) }
+            if let extended {
                 ExtendedRange.evaluate(
                     function, extended, samples, plan, lookback: self.options.lookbackDelta, into: &out)
             } else {
-                resets.removeAll(keepingCapacity: true)
-                if function == .rate || function == .increase {
-                    for i in 1..<max(1, samples.count) where samples.values[i] < samples.values[i - 1] {
-                        resets.append(Int32(truncatingIfNeeded: i))
-                    }
+                let table = WindowTable(samples, plan)
+                out.withUnsafeMutableBufferPointer {
+                    FloatWindows.evaluate(samples, plan, table, parameters, &resets, $0)
                 }
-                let counted = try self.evaluateWindows(function, samples, plan, parameters, resets, &out)
-                self.guardian.count(counted)
+                self.guardian.count(table.total)
             }
             guard out.contains(where: Column.isPresent) else { return }
-            let result = function.keepsName ? series : self.nameless(series)
-            if checksDuplicates, !seen.insert(result.labels).inserted {
-                throw QueryError.execution("vector cannot contain metrics with the same labelset")
+            try out.withUnsafeBufferPointer { try finish(series, $0, []) }
+        }
+    }
+
+    /// The matrix selector that a range expression is, unless its windows are extended.
+    private static func plainMatrix(_ range: Expression) -> MatrixSelector? {
+        switch range {
+        case .parentheses(let e): plainMatrix(e.expression)
+        case .matrix(let e) where e.selector.rangeExtension == nil: e
+        default: nil
+        }
+    }
+
+    /// A range function of a matrix selector, which several threads may work on.
+    private func matrixFunction(
+        _ matrix: MatrixSelector, _ plan: WindowPlan, _ parameters: [[Double]],
+        _ finish: (Metric, UnsafeBufferPointer<Double>, [HistogramBox?]) throws -> Void,
+        _ finishHistograms: (Metric, borrowing SampleColumns, RangeExtension?) throws -> Void
+    ) throws {
+        let frame = trace?.enter(matrix.range)
+        defer { if let frame { trace?.leave(frame) } }
+        let selector = matrix.selector
+        let (first, last) = bounds(selector.at, selector.offset, plan.grid)
+        let series = try source.select(
+            SelectRequest(
+                matchers: selector.matchers, minTime: first &- matrix.window &+ 1, maxTime: last, isSorted: false))
+        try expect(series: series.count)
+        let maker = RangeColumns(set: series, plan: plan, parameters: parameters)
+        let span = last &- first &+ matrix.window
+        try produce(maker, count: series.count, steps: plan.grid.count, span: span) { index, made, values, scratch in
+            try guardian.check()
+            switch made {
+            case .nothing(let read):
+                try guardian.probe(read)
+                if read > 0 { trace?.read(matrix.range, samples: read) }
+            case .values(let read, let counted):
+                try guardian.probe(read)
+                trace?.read(matrix.range, samples: read)
+                guardian.count(counted)
+                try outside(frame) { try finish(Metric(series, index), values, []) }
+            case .histograms, .failed:
+                if scratch.index != index { try maker.read(index, scratch) }
+                scratch.index = -1
+                if selector.detectsResets { ResetHints.detect(&scratch.samples) }
+                try guardian.probe(scratch.samples.count)
+                trace?.read(matrix.range, samples: scratch.samples.count)
+                try outside(frame) { try finishHistograms(Metric(series, index), scratch.samples, nil) }
             }
-            if function == .quantile {
-                for i in out.indices where Column.isFloat(out[i]) && !(parameters[0][i] >= 0 && parameters[0][i] <= 1) {
-                    self.annotations.warn(
-                        "quantile value should be between 0 and 1, got \(FloatText.general(parameters[0][i]))",
-                        at: call.arguments[0].range)
-                }
-            }
-            if out.contains(where: Column.isFloat) { self.remarkCounter(function, metric, call.arguments[0].range) }
-            try out.withUnsafeBufferPointer { try sink(result, $0, histograms) }
+        }
+    }
+
+    private func remarkQuantile(_ values: UnsafeBufferPointer<Double>, _ q: [Double], _ range: TextRange) {
+        for i in values.indices where Column.isFloat(values[i]) && !(q[i] >= 0 && q[i] <= 1) {
+            annotations.warn(
+                "quantile value should be between 0 and 1, got \(FloatText.general(q[i]))", at: range)
         }
     }
 
@@ -102,121 +162,12 @@ extension Evaluator {
         }
     }
 
-    private func remarkCounter(_ function: RangeFunction, _ name: String, _ range: TextRange) {
-        guard function == .rate || function == .increase, !name.isEmpty else { return }
+    private func remarkCounter(_ name: String, _ range: TextRange) {
+        guard !name.isEmpty else { return }
         guard !["_total", "_sum", "_count", "_bucket"].contains(where: name.hasSuffix) else { return }
         annotations.info(
             "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \(GoQuote.quote(name))",
             at: range)
-    }
-
-    /// Fills `out` with the function's value for each window; returns how many samples were in the windows.
-    func evaluateWindows(
-        _ function: RangeFunction, _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ parameters: [[Double]],
-        _ resets: [Int32], _ out: inout [Double]
-    ) throws -> Int {
-        if function == .rate || function == .increase {
-            return Self.rates(isRate: function == .rate, samples, plan, resets, &out)
-        }
-        let (times, values, count) = (samples.timestamps, samples.values, samples.count)
-        var (low, high, total) = (0, 0, 0)
-        var scratch: [Double] = []
-        for i in 0..<plan.grid.count {
-            let end = plan.end(i)
-            let start = end &- plan.length
-            while high < count, times[high] <= end { high &+= 1 }
-            while low < high, times[low] <= start { low &+= 1 }
-            let window = Window(
-                times: UnsafePointer(times + low), values: UnsafePointer(values + low), count: high &- low,
-                start: start,
-                end: end, step: plan.grid.time(i))
-            total &+= window.count
-            if window.count == 0 {
-                out[i] = Column.absent
-                continue
-            }
-            switch function {
-            case .rate, .increase: break
-            case .delta:
-                out[i] = WindowKernel.extrapolated(
-                    window, isCounter: false, isRate: false, resets: UnsafeBufferPointer(start: nil, count: 0),
-                    base: low)
-            case .irate: out[i] = WindowKernel.instant(window, isRate: true)
-            case .idelta: out[i] = WindowKernel.instant(window, isRate: false)
-            case .resets: out[i] = WindowKernel.resets(window)
-            case .changes: out[i] = WindowKernel.changes(window)
-            case .deriv:
-                out[i] =
-                    window.count < 2 ? Column.absent : WindowKernel.regression(window, origin: times[low]).slope
-            case .predictLinear:
-                if window.count < 2 {
-                    out[i] = Column.absent
-                } else {
-                    let line = WindowKernel.regression(window, origin: window.step)
-                    out[i] = line.slope * parameters[0][i] + line.intercept
-                }
-            case .quantile:
-                scratch.removeAll(keepingCapacity: true)
-                scratch.append(contentsOf: UnsafeBufferPointer(start: window.values, count: window.count))
-                out[i] = LinearQuantile.of(parameters[0][i], &scratch)
-            case .smoothing: out[i] = WindowKernel.smoothing(window, parameters[0][i], parameters[1][i])
-            case .sum: out[i] = WindowKernel.sum(window)
-            case .avg: out[i] = WindowKernel.average(window)
-            case .min: out[i] = WindowKernel.minimum(window)
-            case .max: out[i] = WindowKernel.maximum(window)
-            case .count: out[i] = Double(window.count)
-            case .last: out[i] = window.values[window.count - 1]
-            case .first: out[i] = window.values[0]
-            case .present: out[i] = 1
-            case .stdvar: out[i] = WindowKernel.variance(window)
-            case .stddev: out[i] = WindowKernel.variance(window).squareRoot()
-            case .mad:
-                scratch.removeAll(keepingCapacity: true)
-                scratch.append(contentsOf: UnsafeBufferPointer(start: window.values, count: window.count))
-                out[i] = Self.medianDeviation(&scratch)
-            case .tsOfMin: out[i] = WindowKernel.timeOfExtreme(window, isMax: false)
-            case .tsOfMax: out[i] = WindowKernel.timeOfExtreme(window, isMax: true)
-            case .tsOfFirst: out[i] = Double(window.times[0]) / 1000
-            case .tsOfLast: out[i] = Double(window.times[window.count - 1]) / 1000
-            }
-        }
-        return total
-    }
-
-    /// `rate` and `increase`, the functions that are used most, in a loop of their own.
-    private static func rates(
-        isRate: Bool, _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ resets: [Int32], _ out: inout [Double]
-    ) -> Int {
-        let (times, values, count) = (samples.timestamps, samples.values, samples.count)
-        var (low, high, total) = (0, 0, 0)
-        var (resetLow, resetHigh) = (0, 0)
-        out.withUnsafeMutableBufferPointer { out in
-            resets.withUnsafeBufferPointer { resets in
-                for i in 0..<min(plan.grid.count, out.count) {
-                    let end = plan.end(i)
-                    let start = end &- plan.length
-                    while high < count, times[high] <= end { high &+= 1 }
-                    while low < high, times[low] <= start { low &+= 1 }
-                    while resetHigh < resets.count, Int(resets[resetHigh]) < high { resetHigh &+= 1 }
-                    while resetLow < resetHigh, Int(resets[resetLow]) <= low { resetLow &+= 1 }
-                    total &+= high &- low
-                    let window = Window(
-                        times: UnsafePointer(times + low), values: UnsafePointer(values + low), count: high &- low,
-                        start: start, end: end, step: end)
-                    out[i] = WindowKernel.extrapolated(
-                        window, isCounter: true, isRate: isRate,
-                        resets: UnsafeBufferPointer(rebasing: resets[resetLow..<resetHigh]), base: low)
-                }
-            }
-        }
-        return total
-    }
-
-    private static func medianDeviation(_ values: inout [Double]) -> Double {
-        if values.contains(where: \.isNaN) { return .nan }
-        let median = LinearQuantile.of(0.5, &values)
-        for i in values.indices { values[i] = abs(values[i] - median) }
-        return LinearQuantile.of(0.5, &values)
     }
 
     /// `absent_over_time`: 1 at each step where no series has a sample in the window.
@@ -255,19 +206,31 @@ extension Evaluator {
 
 /// The windows of a range expression over a grid.
 struct WindowPlan {
+    let function: RangeFunction
     let grid: StepGrid
     /// ms.
     let length: Int64
     private let at: Int64?
     private let offset: Int64
 
-    init(evaluator: Evaluator, range: Expression, grid: StepGrid, length: Int64) {
+    init(
+        evaluator: Evaluator, function: RangeFunction, range: Expression, grid: StepGrid, length: Int64
+    ) {
+        self.function = function
         self.grid = grid
         self.length = length
         let first = evaluator.windowEnd(range, grid, 0)
         let isFixed = grid.count > 1 && evaluator.windowEnd(range, grid, 1) == first
         at = isFixed ? first : nil
         offset = grid.start &- first
+    }
+
+    /// Windows that end at the steps themselves.
+    init(function: RangeFunction, grid: StepGrid, length: Int64) {
+        self.function = function
+        self.grid = grid
+        self.length = length
+        (at, offset) = (nil, 0)
     }
 
     /// The closed end of the window of step `index`, ms.

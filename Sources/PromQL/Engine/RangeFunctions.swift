@@ -59,32 +59,11 @@ enum RangeFunction {
 
 /// The functions on one window of floats (section "range functions" of PromQL's documentation).
 enum WindowKernel {
-    /// Rate, increase and delta: the difference, extrapolated to the window's edges where samples lie near them.
-    ///
-    /// - Parameter resets: Positions (within the window) whose value is below the one before.
-    @inline(__always)
-    static func extrapolated(_ w: Window, isCounter: Bool, isRate: Bool, resets: UnsafeBufferPointer<Int32>, base: Int)
-        -> Double
-    {
+    /// The difference, extrapolated to the window's edges where samples lie near them.
+    static func delta(_ w: Window) -> Double {
         guard w.count >= 2 else { return Column.absent }
-        let (first, last) = (w.values[0], w.values[w.count - 1])
-        var result = last - first
-        if isCounter { for reset in resets { result += w.values[Int(reset) - base - 1] } }
-        var toStart = Double(w.times[0] - w.start) / 1000
-        var toEnd = Double(w.end - w.times[w.count - 1]) / 1000
-        let sampled = Double(w.times[w.count - 1] - w.times[0]) / 1000
-        let average = sampled / Double(w.count - 1)
-        let threshold = average * 1.1
-        if toStart >= threshold { toStart = average / 2 }
-        if isCounter {
-            var toZero = toStart
-            if result > 0, first >= 0 { toZero = sampled * (first / result) }
-            if toZero < toStart { toStart = toZero }
-        }
-        if toEnd >= threshold { toEnd = average / 2 }
-        var factor = sampled == 0 ? 1 : (sampled + toStart + toEnd) / sampled
-        if isRate { factor /= Double(w.end - w.start) / 1000 }
-        return result * factor
+        let window = RateWindow(w.times, w.count, w.start, w.end, isRate: false)
+        return window.extrapolated(w.values[w.count - 1] - w.values[0])
     }
 
     static func instant(_ w: Window, isRate: Bool) -> Double {
@@ -110,8 +89,25 @@ enum WindowKernel {
         sum = t
     }
 
+    /// The compensated sum and its compensation.
+    ///
+    /// Only right if the sum is finite: what happens where it overflows is left to those who care.
+    @inline(__always)
+    static func compensatedSum(_ w: Window) -> (sum: Double, c: Double) {
+        var (sum, c) = (0.0, 0.0)
+        for i in 0..<w.count {
+            let x = w.values[i]
+            let t = sum + x
+            c += abs(sum) >= abs(x) ? (sum - t) + x : (x - t) + sum
+            sum = t
+        }
+        return (sum, c)
+    }
+
     static func sum(_ w: Window) -> Double {
         guard w.count > 0 else { return Column.absent }
+        let fast = compensatedSum(w)
+        if fast.sum.isFinite { return fast.sum + fast.c }
         var (sum, c) = (0.0, 0.0)
         for i in 0..<w.count { add(w.values[i], &sum, &c) }
         return sum.isInfinite ? sum : sum + c
@@ -119,6 +115,9 @@ enum WindowKernel {
 
     static func average(_ w: Window) -> Double {
         guard w.count > 0 else { return Column.absent }
+        // A sum that begins with zero is the same: the first step adds nothing to the compensation.
+        let fast = compensatedSum(w)
+        if fast.sum.isFinite { return fast.sum / Double(w.count) + fast.c / Double(w.count) }
         var state = AverageState(w.values[0])
         for i in 1..<Swift.max(1, w.count) { state.add(w.values[i]) }
         return state.result

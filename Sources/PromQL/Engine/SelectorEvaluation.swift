@@ -19,34 +19,32 @@ extension Evaluator {
                 matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last,
                 newestOnly: isSingle && !selector.detectsResets, isSorted: false))
         try expect(series: series.count)
-        var samples = SampleColumns()
-        var out = [Double](repeating: Column.absent, count: grid.count)
-        for index in 0..<series.count {
+        var fixed: Int64?
+        if case .time(let time)? = selector.at { fixed = time }
+        let maker = InstantColumns(set: series, grid: grid, at: fixed, offset: selector.offset, lookback: lookback)
+        let span = isSingle ? 0 : last &- first &+ lookback
+        try produce(maker, count: series.count, steps: grid.count, span: span) { index, made, values, scratch in
             try guardian.check()
-            try series.read(index, into: &samples)
-            guard samples.count > 0 else { continue }
-            trace?.read(selector.range, samples: samples.count)
-            if selector.detectsResets { ResetHints.detect(&samples) }
-            var position = -1
-            var found = 0
-            for i in 0..<grid.count {
-                let time = reference(selector.at, selector.offset, grid, i)
-                while position + 1 < samples.count, samples.timestamps[position + 1] <= time { position += 1 }
-                guard position >= 0, samples.timestamps[position] > time &- lookback,
-                    !Staleness.isMarker(samples.values[position])
-                else {
-                    out[i] = Column.absent
-                    continue
+            switch made {
+            case .nothing(let read): if read > 0 { trace?.read(selector.range, samples: read) }
+            case .values(let read, let found):
+                trace?.read(selector.range, samples: read)
+                guardian.count(found)
+                try sink(Metric(series, index), values, [])
+            case .histograms, .failed:
+                if scratch.index != index { try series.read(index, into: &scratch.samples) }
+                scratch.index = -1
+                trace?.read(selector.range, samples: scratch.samples.count)
+                if selector.detectsResets { ResetHints.detect(&scratch.samples) }
+                var out = [Double](repeating: Column.absent, count: grid.count)
+                let found = out.withUnsafeMutableBufferPointer { buffer in
+                    buffer.baseAddress.map { maker.pick(scratch.samples, $0) } ?? 0
                 }
-                out[i] = samples.values[position]
-                found += 1
+                guard found > 0 else { return }
+                guardian.count(found)
+                let histograms = pick(scratch.samples, into: &out, selector.at, selector.offset, grid, lookback)
+                try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, histograms) }
             }
-            guard found > 0 else { continue }
-            guardian.count(found)
-            let histograms =
-                samples.histograms.isEmpty
-                ? [] : pick(samples, into: &out, selector.at, selector.offset, grid, lookback)
-            try out.withUnsafeBufferPointer { try sink(Metric(series.labels(index)), $0, histograms) }
         }
     }
 
@@ -97,7 +95,7 @@ extension Evaluator {
             RangeWindows.removeStale(&samples)
             if !samples.histograms.isEmpty {
                 let histograms = smoothedHistograms(selector, grid, samples, &out)
-                try out.withUnsafeBufferPointer { try sink(Metric(series.labels(index)), $0, histograms) }
+                try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, histograms) }
                 continue
             }
             var position = -1
@@ -114,7 +112,7 @@ extension Evaluator {
                     out[i] = y1 + (y2 - y1) * Double(time - t1) / Double(t2 - t1)
                 }
             }
-            try out.withUnsafeBufferPointer { try sink(Metric(series.labels(index)), $0, []) }
+            try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, []) }
         }
     }
 
@@ -223,7 +221,7 @@ extension Evaluator {
                 if selector.detectsResets { ResetHints.detect(&samples) }
                 try guardian.probe(samples.count)
                 trace?.read(e.range, samples: samples.count)
-                try outside(frame) { try body(Metric(series.labels(index)), &samples, selector.rangeExtension) }
+                try outside(frame) { try body(Metric(series, index), &samples, selector.rangeExtension) }
             }
         case .subquery(let e): try subqueryInput(e, grid, body)
         default: throw QueryError.execution("not a range vector: \(expression.type.rawValue)")
@@ -278,6 +276,10 @@ enum RangeWindows {
     static func removeStale(_ samples: inout SampleColumns) {
         let (times, values) = (samples.timestamps, samples.values)
         if samples.histograms.isEmpty {
+            // Most series have none: looking for any is several values at once.
+            var found: UInt64 = 0
+            for i in 0..<samples.count { found |= Staleness.isMarker(values[i]) ? 1 : 0 }
+            if found == 0 { return }
             var kept = 0
             for i in 0..<samples.count where !Staleness.isMarker(values[i]) {
                 if kept != i {

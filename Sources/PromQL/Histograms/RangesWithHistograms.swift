@@ -55,15 +55,16 @@ extension Evaluator {
             return
         }
         var floats = SampleColumns(capacity: series.floats.count)
-        var resets: [Int32] = []
-        for i in series.floats.indices {
-            if i > 0, series.floats[i] < series.floats[i - 1] { resets.append(Int32(truncatingIfNeeded: i)) }
-            floats.append(series.floatTimes[i], series.floats[i])
-        }
+        for i in series.floats.indices { floats.append(series.floatTimes[i], series.floats[i]) }
         if let extended {
             ExtendedRange.evaluate(function, extended, floats, plan, lookback: options.lookbackDelta, into: &out)
         } else {
-            guardian.count(try evaluateWindows(function, floats, plan, parameters, resets, &out))
+            var resets: [Int32] = []
+            let table = WindowTable(floats, plan)
+            out.withUnsafeMutableBufferPointer {
+                FloatWindows.evaluate(floats, plan, table, parameters, &resets, $0)
+            }
+            guardian.count(table.total)
         }
     }
 }

@@ -57,7 +57,7 @@ struct BlockPostings {
             }
             if symbolName < name { continue }
             if symbolName > name { return false }
-            if value.lexicographicallyPrecedes(from) { continue }
+            if !from.isEmpty, value.lexicographicallyPrecedes(from) { continue }
             let goesOn = try value.withUnsafeBufferPointer {
                 try body(Symbol(name: symbolName, value: $0, list: list, place: place))
             }

@@ -20,6 +20,8 @@ final class LabelIndex {
     private var series: UnsafeMutablePointer<UInt64>
     private var seriesMask: Int
     private var seriesUsed = 0
+    /// Grows each time that a pair comes into use or out of it.
+    private(set) var generation: UInt64 = 0
     /// Pairs by name.
     private var pairsOfName: [UInt32: [UInt32]] = [:]
 
@@ -67,18 +69,46 @@ final class LabelIndex {
     func labels(record: UInt32) -> Labels {
         var size = 0
         forEachPair(record) { pair in
-            size &+= symbols.text(pairs.base[Int(pair)].name).count &+ 8
-            size &+= symbols.text(pairs.base[Int(pair)].value).count
+            let (name, value) = texts(pair)
+            size &+=
+                name.count &+ value.count &+ (name.count < 255 ? 1 : 4) &+ (value.count < 255 ? 1 : 4)
             return true
         }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(size)
-        forEachPair(record) { pair in
-            Labels.appendRun(symbols.text(pairs.base[Int(pair)].name), to: &bytes)
-            Labels.appendRun(symbols.text(pairs.base[Int(pair)].value), to: &bytes)
-            return true
+        return Labels(
+            packed: [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+                count = size
+                guard var at = buffer.baseAddress else { return }
+                forEachPair(record) { pair in
+                    let (name, value) = texts(pair)
+                    Self.write(name, to: &at)
+                    Self.write(value, to: &at)
+                    return true
+                }
+            })
+    }
+
+    @inline(__always)
+    private func texts(_ pair: UInt32) -> (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>) {
+        let pair = pairs.base + Int(pair)
+        return (symbols.text(pair.pointee.name), symbols.text(pair.pointee.value))
+    }
+
+    /// Writes a run of the packed form, as ``Labels/appendRun(_:to:)`` does.
+    @inline(__always)
+    private static func write(
+        _ run: UnsafeBufferPointer<UInt8>, to at: inout UnsafeMutablePointer<UInt8>
+    ) {
+        if run.count < 255 {
+            at[0] = UInt8(truncatingIfNeeded: run.count)
+            at += 1
+        } else {
+            at[0] = 255
+            for i in 0..<3 { at[i &+ 1] = UInt8(truncatingIfNeeded: run.count >> (8 &* i)) }
+            at += 4
         }
-        return Labels(packed: bytes)
+        guard let base = run.baseAddress else { return }
+        at.update(from: base, count: run.count)
+        at += run.count
     }
 
     private func equals(_ record: UInt32, _ packed: UnsafeBufferPointer<UInt8>) -> Bool {
@@ -171,7 +201,10 @@ final class LabelIndex {
             }
             records.base[recordEnd] = UInt8(left)
             recordEnd &+= 1
-            guard LabelPair.add(id, to: pairs.base + Int(pair), arena) else { throw .outOfMemory("posting lists") }
+            if pairs.base[Int(pair)].count == 0 { generation &+= 1 }
+            guard LabelPair.add(id, to: pairs.base + Int(pair), arena) else {
+                throw .outOfMemory("posting lists")
+            }
         }
         if (seriesUsed &+ 1) &* 4 > (seriesMask &+ 1) &* 3 { growSeries() }
         var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
@@ -194,6 +227,7 @@ final class LabelIndex {
         }
         forEachPair(record) { pair in
             if pairs.base[Int(pair)].count > 0 { pairs.base[Int(pair)].count &-= 1 }
+            if pairs.base[Int(pair)].count == 0 { generation &+= 1 }
             return true
         }
     }
@@ -258,6 +292,7 @@ final class LabelIndex {
     /// Empties the posting lists and fills them again from the records of the ids that live.
     func rebuildPostings(ids: Int, record: (UInt32) -> UInt32) throws(StorageError) {
         arena = try BlockArena(blocks: 1 << 28)
+        generation &+= 1
         for i in 1..<max(1, pairCount &+ 1) {
             let (name, value) = (pairs.base[i].name, pairs.base[i].value)
             pairs.base[i] = LabelPair(

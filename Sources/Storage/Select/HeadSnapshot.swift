@@ -4,7 +4,7 @@ import Synchronization
 
 /// The samples of some series as the head held them at one moment per group.
 final class HeadSnapshot: @unchecked Sendable {
-    // SAFETY: filled before it is shared; afterwards only read, but for the cache of times, which has a lock.
+    // SAFETY: only read once it is shared, but for the cache of times, which has a lock.
 
     /// What was copied of a series.
     struct Entry {
@@ -24,7 +24,7 @@ final class HeadSnapshot: @unchecked Sendable {
         var isNewest = false
     }
 
-    private struct Run {
+    fileprivate struct Run {
         var serial: UInt64
         var times: [Int64]
     }
@@ -32,13 +32,7 @@ final class HeadSnapshot: @unchecked Sendable {
     private let head: Head
     private let minTime: Int64
     private let maxTime: Int64
-    private(set) var entries: [Entry] = []
-    private var words: [UInt32] = []
-    private var runs: [Run] = []
-    private var chunks: [(chunk: SealedChunk, file: SpillFile)] = []
-    private var histograms: [[UInt8]] = []
-    private var newestHistograms: [Int: FloatHistogram] = [:]
-    private var late: [[LateSample]] = []
+    private let content: Content
     private let cache = Mutex<[UInt64: [Int64]]>([:])
 
     /// Copies what `request` needs of the series `ids`, which are those of the matchers.
@@ -46,104 +40,13 @@ final class HeadSnapshot: @unchecked Sendable {
         self.head = head
         minTime = request.minTime
         maxTime = request.maxTime
-        entries.reserveCapacity(ids.count)
-        var at = 0
-        var files: [UInt16: SpillFile] = [:]
-        while at < ids.count {
-            let groupId = head.states[Int(ids[at])].group
-            var end = at &+ 1
-            while end < ids.count, head.states[Int(ids[end])].group == groupId { end &+= 1 }
-            if let group = head.group(groupId) {
-                group.lock.lock()
-                var runAt: [UInt32: Int] = [:]
-                for id in ids[at..<end] { copy(id, group, request, &runAt, &files) }
-                group.lock.unlock()
-            }
-            at = end
-        }
+        content = Content(head, ids, request)
     }
 
-    private func copy(
-        _ id: UInt32, _ group: HeadGroup, _ request: SelectRequest, _ runAt: inout [UInt32: Int],
-        _ files: inout [UInt16: SpillFile]
-    ) {
-        let state = head.states[Int(id)]
-        guard state.labels != 0 else { return }
-        let lateSamples = group.late.isEmpty ? nil : group.late[id]
-        var entry = Entry(id: id, labels: state.labels, state: state)
-        if let lateSamples, let first = lateSamples.first?.time, let last = lateSamples.last?.time,
-            first <= maxTime, last >= minTime
-        {
-            entry.late = late.count
-            late.append(lateSamples)
-        }
-        guard state.lastTime >= minTime || entry.late >= 0 else { return }
-        if request.newestOnly, state.lastTime <= maxTime, state.run != 0 || state.sealed != 0, entry.late < 0 {
-            entry.isNewest = true
-            if state.isHistogram, let last = group.histograms[id]?.last { newestHistograms[entries.count] = last }
-            if !state.isHistogram || newestHistograms[entries.count] != nil {
-                entries.append(entry)
-                return
-            }
-            entry.isNewest = false
-        }
-        var has = entry.late >= 0
-        var newer = Int64.max
-        if state.run != 0, state.count > 0 {
-            let run = group.runs.runs[Int(state.run)]
-            newer = run.time(Int(state.first))
-            if newer <= maxTime, state.lastTime >= minTime {
-                has = true
-                if !request.labelsOnly { copyOpen(id, state, run, group, &entry, &runAt) }
-            }
-        }
-        let start = chunks.count
-        var next = state.sealed
-        while next != 0 {
-            let chunk = head.sealed[next].pointee
-            next = chunk.next
-            if files[chunk.file] == nil { files[chunk.file] = head.spill[chunk.file] }
-            guard let file = files[chunk.file] else { continue }
-            let first = file.windowEnd &- head.blockDuration &+ Int64(chunk.start)
-            defer { newer = first }
-            guard first <= maxTime else { continue }
-            // The chunk behind it begins later than its last sample.
-            if newer <= minTime { break }
-            if file.windowEnd <= minTime { break }
-            has = true
-            if !request.labelsOnly { chunks.append((chunk, file)) }
-        }
-        entry.chunks = start..<chunks.count
-        if has { entries.append(entry) }
-    }
-
-    private func copyOpen(
-        _ id: UInt32, _ state: SeriesState, _ run: TimeRun, _ group: HeadGroup, _ entry: inout Entry,
-        _ runAt: inout [UInt32: Int]
-    ) {
-        if let known = runAt[state.run] {
-            entry.times = known
-        } else {
-            entry.times = runs.count
-            runAt[state.run] = runs.count
-            runs.append(Run(serial: run.serial, times: (0..<Int(run.count)).map { run.time($0) }))
-        }
-        entry.words = words.count
-        if state.codec == SeriesState.histogram {
-            entry.histograms = histograms.count
-            histograms.append(group.histograms[id]?.bytes ?? [])
-        } else if state.codec != SeriesState.constant {
-            let size = Int(state.bits) >> 5 &+ 3
-            let start = words.count
-            words.append(contentsOf: repeatElement(0, count: size))
-            words.withUnsafeMutableBufferPointer { buffer in
-                if let base = buffer.baseAddress { HeadChunk.copyWords(state, head.arena, to: base + start) }
-            }
-        }
-    }
+    var entries: [Entry] { content.entries }
 
     /// The labels of an entry.
-    func labels(_ at: Int) -> Labels { head.index.labels(record: entries[at].labels) }
+    func labels(_ at: Int) -> Labels { head.index.labels(record: content.entries[at].labels) }
 
     /// Puts the entries in order of their labels.
     func sort() {
@@ -157,9 +60,9 @@ final class HeadSnapshot: @unchecked Sendable {
 
     /// Appends the samples of an entry that lie in the requested time.
     func read(_ at: Int, into columns: inout SampleColumns) throws {
-        let entry = entries[at]
+        let entry = content.entries[at]
         if entry.isNewest {
-            if let histogram = newestHistograms[at] {
+            if let histogram = content.newestHistograms[at] {
                 columns.append(entry.state.lastTime, histogram)
             } else {
                 columns.append(entry.state.lastTime, entry.state.isStale ? Staleness.marker : entry.state.lastValue)
@@ -167,17 +70,19 @@ final class HeadSnapshot: @unchecked Sendable {
             return
         }
         var key: UInt64 = columns.count == 0 ? 1 : 0
-        for i in entry.chunks.reversed() { try readSealed(chunks[i].chunk, chunks[i].file, &columns, &key) }
+        for i in entry.chunks.reversed() {
+            try readSealed(content.chunks[i].chunk, content.chunks[i].file, &columns, &key)
+        }
         if entry.words >= 0 {
-            let run = runs[entry.times]
+            let run = content.runs[entry.times]
             let (first, count) = (Int(entry.state.first), Int(entry.state.count))
             Self.mix(&key, run.serial, first, count)
             if entry.histograms >= 0 {
-                try histograms[entry.histograms].withUnsafeBytes { bytes in
+                try content.histograms[entry.histograms].withUnsafeBytes { bytes in
                     try appendHistograms(bytes, run.times, first, count, &columns)
                 }
             } else {
-                try words.withUnsafeBufferPointer { buffer in
+                try content.words.withUnsafeBufferPointer { buffer in
                     guard let base = buffer.baseAddress ?? Self.noWords.baseAddress else { return }
                     let view = ChunkView(entry.state, words: base + min(entry.words, buffer.count))
                     try append(view, run.times, first, &columns)
@@ -186,7 +91,8 @@ final class HeadSnapshot: @unchecked Sendable {
         }
         columns.timestampKey = key
         if entry.late >= 0 {
-            Self.merge(late[entry.late].filter { $0.time >= minTime && $0.time <= maxTime }, &columns)
+            Self.merge(
+                content.late[entry.late].filter { $0.time >= minTime && $0.time <= maxTime }, &columns)
         }
     }
 
@@ -283,5 +189,125 @@ final class HeadSnapshot: @unchecked Sendable {
         }
         swap(&joined, &columns)
         columns.timestampKey = 0
+    }
+}
+
+extension HeadSnapshot {
+    /// What was copied of all series.
+    fileprivate struct Content {
+        private(set) var entries: [Entry] = []
+        private(set) var words: [UInt32] = []
+        private(set) var runs: [Run] = []
+        private(set) var chunks: [(chunk: SealedChunk, file: SpillFile)] = []
+        private(set) var histograms: [[UInt8]] = []
+        private(set) var newestHistograms: [Int: FloatHistogram] = [:]
+        private(set) var late: [[LateSample]] = []
+
+        /// Copies what `request` needs of the series `ids`, which are those of the matchers.
+        init(_ head: Head, _ ids: [UInt32], _ request: SelectRequest) {
+            entries.reserveCapacity(ids.count)
+            var at = 0
+            var files: [UInt16: SpillFile] = [:]
+            while at < ids.count {
+                let groupId = head.states[Int(ids[at])].group
+                var end = at &+ 1
+                while end < ids.count, head.states[Int(ids[end])].group == groupId { end &+= 1 }
+                if let group = head.group(groupId) {
+                    group.lock.lock()
+                    var runAt: [UInt32: Int] = [:]
+                    for id in ids[at..<end] { copy(id, head, group, request, &runAt, &files) }
+                    group.lock.unlock()
+                }
+                at = end
+            }
+        }
+
+        private mutating func copy(
+            _ id: UInt32, _ head: Head, _ group: HeadGroup, _ request: SelectRequest,
+            _ runAt: inout [UInt32: Int],
+            _ files: inout [UInt16: SpillFile]
+        ) {
+            let state = head.states[Int(id)]
+            guard state.labels != 0 else { return }
+            let (minTime, maxTime) = (request.minTime, request.maxTime)
+            let lateSamples = group.late.isEmpty ? nil : group.late[id]
+            var entry = Entry(id: id, labels: state.labels, state: state)
+            if let lateSamples, let first = lateSamples.first?.time, let last = lateSamples.last?.time,
+                first <= maxTime, last >= minTime
+            {
+                entry.late = late.count
+                late.append(lateSamples)
+            }
+            guard state.lastTime >= minTime || entry.late >= 0 else { return }
+            if request.newestOnly, state.lastTime <= maxTime, state.run != 0 || state.sealed != 0,
+                entry.late < 0
+            {
+                entry.isNewest = true
+                if state.isHistogram, let last = group.histograms[id]?.last {
+                    newestHistograms[entries.count] = last
+                }
+                if !state.isHistogram || newestHistograms[entries.count] != nil {
+                    entries.append(entry)
+                    return
+                }
+                entry.isNewest = false
+            }
+            var has = entry.late >= 0
+            var newer = Int64.max
+            if state.run != 0, state.count > 0 {
+                let run = group.runs.runs[Int(state.run)]
+                newer = run.time(Int(state.first))
+                if newer <= maxTime, state.lastTime >= minTime {
+                    has = true
+                    if !request.labelsOnly { copyOpen(id, head, state, run, group, &entry, &runAt) }
+                }
+            }
+            let start = chunks.count
+            var next = state.sealed
+            while next != 0 {
+                let chunk = head.sealed[next].pointee
+                next = chunk.next
+                if files[chunk.file] == nil { files[chunk.file] = head.spill[chunk.file] }
+                guard let file = files[chunk.file] else { continue }
+                let first = file.windowEnd &- head.blockDuration &+ Int64(chunk.start)
+                defer { newer = first }
+                guard first <= maxTime else { continue }
+                // The chunk behind it begins later than its last sample.
+                if newer <= minTime { break }
+                if file.windowEnd <= minTime { break }
+                has = true
+                if !request.labelsOnly { chunks.append((chunk, file)) }
+            }
+            entry.chunks = start..<chunks.count
+            if has { entries.append(entry) }
+        }
+
+        private mutating func copyOpen(
+            _ id: UInt32, _ head: Head, _ state: SeriesState, _ run: TimeRun, _ group: HeadGroup,
+            _ entry: inout Entry,
+            _ runAt: inout [UInt32: Int]
+        ) {
+            if let known = runAt[state.run] {
+                entry.times = known
+            } else {
+                entry.times = runs.count
+                runAt[state.run] = runs.count
+                runs.append(Run(serial: run.serial, times: (0..<Int(run.count)).map { run.time($0) }))
+            }
+            entry.words = words.count
+            if state.codec == SeriesState.histogram {
+                entry.histograms = histograms.count
+                histograms.append(group.histograms[id]?.bytes ?? [])
+            } else if state.codec != SeriesState.constant {
+                let size = Int(state.bits) >> 5 &+ 3
+                let start = words.count
+                words.append(contentsOf: repeatElement(0, count: size))
+                words.withUnsafeMutableBufferPointer { buffer in
+                    if let base = buffer.baseAddress {
+                        HeadChunk.copyWords(state, head.arena, to: base + start)
+                    }
+                }
+            }
+        }
     }
 }

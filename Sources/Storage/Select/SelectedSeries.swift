@@ -13,8 +13,8 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
     private let snapshot: HeadSnapshot
     private let blocks: [BlockSeriesSet]
     /// Parts of all series; those of series i end at `ends[i]`.
-    private var parts: [Part] = []
-    private var ends: [Int] = []
+    private let parts: [Part]
+    private let ends: [Int]
     private let hidden: [TimeSeriesStore.Deletion]
     private let request: SelectRequest
 
@@ -35,41 +35,52 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         }
         blocks = try readers.map { try $0.select(request) }.filter { $0.count > 0 }
         if request.isSorted || !blocks.isEmpty { snapshot.sort() }
+        var (parts, ends): ([Part], [Int])
         if blocks.isEmpty {
             parts = snapshot.order.map { Part(source: 0, index: $0) }
             ends = Array(1..<(parts.count + 1))
         } else {
-            merge()
+            (parts, ends) = Self.merge(snapshot, blocks)
         }
         if request.limit > 0, ends.count > request.limit { ends.removeLast(ends.count - request.limit) }
-    }
-
-    private func labels(_ part: Part) -> Labels {
-        part.source == 0 ? snapshot.labels(Int(part.index)) : blocks[Int(part.source) - 1].labels(Int(part.index))
+        self.parts = parts
+        self.ends = ends
     }
 
     /// Joins the sorted lists of all sources.
-    private func merge() {
+    private static func merge(_ snapshot: HeadSnapshot, _ blocks: [BlockSeriesSet]) -> ([Part], [Int]) {
+        var (parts, ends): ([Part], [Int]) = ([], [])
+        let most = blocks.reduce(snapshot.order.count) { max($0, $1.count) }
+        parts.reserveCapacity(most &* (blocks.count &+ 1))
+        ends.reserveCapacity(most)
+        let order = snapshot.order
         var cursors = [Int](repeating: 0, count: blocks.count + 1)
-        func part(_ source: Int) -> Part? {
+        func labels(_ source: Int) -> Labels? {
             let at = cursors[source]
-            if source == 0 {
-                return at < snapshot.order.count ? Part(source: 0, index: snapshot.order[at]) : nil
-            }
-            return at < blocks[source - 1].count ? Part(source: Int32(source), index: Int32(at)) : nil
+            if source == 0 { return at < order.count ? snapshot.labels(Int(order[at])) : nil }
+            return at < blocks[source - 1].count ? blocks[source - 1].labels(at) : nil
         }
-        var heads = cursors.indices.map { part($0).map { labels($0) } }
+        var heads = cursors.indices.map { labels($0) }
+        // Blocks in order of time, then the head: the newest source wins where two have the same time.
+        let sources = Array(1..<cursors.count) + [0]
+        var tied: [Int] = []
         while true {
             var least: Labels?
-            for labels in heads {
-                if let labels, least.map({ Labels.compare(labels, $0) < 0 }) ?? true { least = labels }
+            for source in sources {
+                guard let candidate = heads[source] else { continue }
+                let place = least.map { Labels.compare(candidate, $0) } ?? -1
+                if place < 0 {
+                    least = candidate
+                    tied.removeAll(keepingCapacity: true)
+                }
+                if place <= 0 { tied.append(source) }
             }
-            guard let least else { break }
-            // Blocks in order of time, then the head: the newest source wins where two have the same time.
-            for source in Array(1..<cursors.count) + [0] where heads[source] == least {
-                if let here = part(source) { parts.append(here) }
+            guard !tied.isEmpty, least != nil else { return (parts, ends) }
+            for source in tied {
+                let at = cursors[source]
+                parts.append(Part(source: Int32(source), index: source == 0 ? order[at] : Int32(at)))
                 cursors[source] += 1
-                heads[source] = part(source).map { labels($0) }
+                heads[source] = labels(source)
             }
             ends.append(parts.count)
         }
@@ -79,7 +90,11 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
 
     private func parts(_ index: Int) -> ArraySlice<Part> { parts[(index > 0 ? ends[index - 1] : 0)..<ends[index]] }
 
-    func labels(_ index: Int) -> Labels { parts(index).first.map { labels($0) } ?? .empty }
+    private func labels(_ part: Part) -> Labels {
+        part.source == 0 ? snapshot.labels(Int(part.index)) : blocks[Int(part.source) - 1].labels(Int(part.index))
+    }
+
+    func labels(_ index: Int) -> Labels { labels(parts[index > 0 ? ends[index - 1] : 0]) }
 
     func read(_ index: Int, into columns: inout SampleColumns) throws {
         columns.removeAll()

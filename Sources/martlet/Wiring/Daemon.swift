@@ -134,6 +134,7 @@ final class Daemon: Sendable {
         var options = EngineOptions()
         options.lookbackDelta = flags.duration("query.lookback-delta")
         options.maxSamples = flags.integer("query.max-samples")
+        options.workers = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         options.timeout = flags.duration("query.timeout")
         options.defaultSubqueryStep = configuration.global.evaluationInterval
         options.parser = parserOptions(flags)

@@ -1,0 +1,191 @@
+import Dispatch
+import Model
+import Synchronization
+
+/// What became of one series.
+enum MadeColumn {
+    /// It has nothing to show; of so many samples that were read.
+    case nothing(read: Int)
+    /// Its values were written; `counted` is the sum of samples over all steps.
+    case values(read: Int, counted: Int)
+    /// It has histograms, which are left to the query's own thread.
+    case histograms
+    case failed
+}
+
+/// What one thread makes columns with; memory that it reuses from series to series.
+final class ColumnScratch {
+    var samples = SampleColumns()
+    var tables: WindowTables?
+    var resets: [Int32] = []
+    /// The series whose samples are in `samples`; −1 for none.
+    var index = -1
+}
+
+/// Makes the values of one series over all steps; for several threads at once.
+protocol ColumnMaker: Sendable {
+    func make(_ index: Int, _ scratch: ColumnScratch, _ out: UnsafeMutablePointer<Double>) throws -> MadeColumn
+}
+
+/// Makes the columns of a set's series, on several threads where there is much to do, and hands them on in order.
+///
+/// Threads take morsels of neighbouring series. What is done with the columns is done on the query's own thread in the
+/// order of the series, so that no result depends on the number of threads. Made columns wait in a ring of slots, so
+/// that there are never more of them than a few morsels.
+final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
+    // SAFETY: a slot belongs to the thread that took its morsel until it is marked as filled, then to the consumer
+    // until the morsel is released; both change hands under the lock of `state`.
+    private struct State {
+        /// The next morsel to make, and the next to hand on.
+        var next = 0
+        var consumed = 0
+        var helpers = 0
+        var isStopped = false
+        var isFilled: [Bool]
+    }
+
+    private let maker: Maker
+    private let count: Int
+    private let steps: Int
+    private let morsel: Int
+    private let ring: Int
+    private let values: UnsafeMutablePointer<Double>
+    private let made: UnsafeMutablePointer<MadeColumn>
+    private let state: Mutex<State>
+    private let failures = Mutex<[Int: any Error]>([:])
+    private let ready = DispatchSemaphore(value: 0)
+    private let helpers: Int
+    private let crew: WorkerCrew
+
+    /// Makes the ring; `helpers` is how many threads may work besides the caller's.
+    init(_ maker: Maker, count: Int, steps: Int, helpers: Int, crew: WorkerCrew) {
+        self.maker = maker
+        self.count = count
+        self.steps = steps
+        self.helpers = helpers
+        self.crew = crew
+        morsel = helpers > 0 ? max(1, min(128, 8192 / max(1, steps))) : 1
+        ring = helpers > 0 ? helpers * 3 + 3 : 1
+        values = .allocate(capacity: max(1, ring * morsel * steps))
+        made = .allocate(capacity: ring * morsel)
+        made.initialize(repeating: .failed, count: ring * morsel)
+        state = Mutex(State(isFilled: [Bool](repeating: false, count: ring)))
+    }
+
+    deinit {
+        values.deallocate()
+        made.deallocate()
+    }
+
+    /// Bytes of the ring.
+    var bytes: Int { ring * morsel * (steps * 8 + MemoryLayout<MadeColumn>.stride) }
+
+    private var morsels: Int { (count + morsel - 1) / morsel }
+
+    /// Calls `consume` with each series that was made, in order, on the caller's thread.
+    func run(_ consume: (Int, MadeColumn, UnsafeBufferPointer<Double>, ColumnScratch) throws -> Void) throws {
+        let scratch = ColumnScratch()
+        defer { stop() }
+        for number in 0..<morsels {
+            callHelpers()
+            while !state.withLock({ $0.isFilled[number % ring] }) {
+                if let own = take() { fill(own, scratch) } else { ready.wait() }
+            }
+            for index in series(number) {
+                let slot = number % ring * morsel + index - number * morsel
+                if case .failed = made[slot] { throw failure(index) }
+                try consume(
+                    index, made[slot], UnsafeBufferPointer(start: values + slot * steps, count: steps), scratch)
+            }
+            state.withLock { state in
+                state.isFilled[number % ring] = false
+                state.consumed += 1
+            }
+        }
+    }
+
+    private func series(_ number: Int) -> Range<Int> { number * morsel..<min(count, (number + 1) * morsel) }
+
+    private func failure(_ index: Int) -> any Error {
+        failures.withLock { $0[index] } ?? QueryError.execution("series \(index) was not read")
+    }
+
+    /// The next morsel, if there is one and a slot for it.
+    private func take() -> Int? {
+        state.withLock { state in
+            guard !state.isStopped, state.next < morsels, state.next - state.consumed < ring else { return nil }
+            defer { state.next += 1 }
+            return state.next
+        }
+    }
+
+    private func fill(_ number: Int, _ scratch: ColumnScratch) {
+        for index in series(number) {
+            let slot = number % ring * morsel + index - number * morsel
+            do {
+                made[slot] = try maker.make(index, scratch, values + slot * steps)
+            } catch {
+                failures.withLock { $0[index] = error }
+                made[slot] = .failed
+            }
+        }
+        state.withLock { $0.isFilled[number % ring] = true }
+    }
+
+    // MARK: Helpers
+
+    /// Lets helpers begin where there is room for what they would make.
+    private func callHelpers() {
+        guard helpers > 0 else { return }
+        let wanted = state.withLock { state in
+            let room = (ring - (state.next - state.consumed)) / 2
+            let new = max(0, min(helpers - state.helpers, room, morsels - state.next - 1))
+            state.helpers += new
+            return new
+        }
+        for _ in 0..<wanted {
+            if !crew.help({ self.help() }) { state.withLock { $0.helpers -= 1 } }
+        }
+    }
+
+    /// What a helper does: morsels until there are none, or no room.
+    private func help() {
+        let scratch = ColumnScratch()
+        while let number = take() {
+            fill(number, scratch)
+            ready.signal()
+        }
+        state.withLock { $0.helpers -= 1 }
+        ready.signal()
+    }
+
+    /// Waits for the helpers that are under way.
+    private func stop() {
+        state.withLock { $0.isStopped = true }
+        while state.withLock({ $0.helpers > 0 }) { ready.wait() }
+    }
+}
+
+extension Evaluator {
+    /// Makes the columns of `count` series and calls `consume` with each, in order.
+    ///
+    /// - Parameters:
+    ///   - span: The time that is read of each series, ms.
+    ///   - consume: The series' number, what became of it, its values, and memory to work in.
+    func produce(
+        _ maker: some ColumnMaker, count: Int, steps: Int, span: Int64,
+        _ consume: (Int, MadeColumn, UnsafeBufferPointer<Double>, ColumnScratch) throws -> Void
+    ) throws {
+        // A sample in 15 s and 4 ns for each, 3 ns for a step, and half a microsecond for the series itself.
+        let cost = Double(count) * (Double(span) / 15_000 * 4 + Double(steps) * 3 + 500)
+        let production = ColumnProduction(
+            maker, count: count, steps: steps, helpers: cost > Self.worthHelp ? crew.mostHelpers : 0, crew: crew)
+        let bytes = production.bytes
+        try guardian.memory.charge(bytes)
+        defer { guardian.memory.release(bytes) }
+        try production.run(consume)
+    }
+
+    /// Nanoseconds of work from which on waking another thread pays.
+    private static var worthHelp: Double { 400_000 }
+}

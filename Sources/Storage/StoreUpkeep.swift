@@ -5,7 +5,7 @@ import Telemetry
 
 /// What is done now and then, in the background or by tests.
 extension TimeSeriesStore {
-    /// Bytes of the log that are not worth a checkpoint: they are read in about 50 ms.
+    /// Bytes of the log that are not worth a checkpoint: they are read in about 20 ms.
     private static let shortLog = 2 << 20
 
     /// Does what is due: windows that are over become blocks, blocks are merged and dropped, a checkpoint is written.
@@ -38,8 +38,7 @@ extension TimeSeriesStore {
             // A start reads the checkpoint and the log behind it: neither should be much longer than the other.
             let limit = min(
                 largestPart,
-                max(
-                    min(Self.shortLog, options.walSegmentSize), 2 * checkpointSize.load(ordering: .relaxed)))
+                max(min(Self.shortLog, options.walSegmentSize), checkpointSize.load(ordering: .relaxed)))
             if cut > 0 || log.writtenBytes > limit { try writeCheckpoint() }
             try tendBlocks()
             upkeepFailure.withLock { $0 = nil }

@@ -103,7 +103,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         let started = clock.monotonic()
         let checkpoint = directory + "/checkpoint"
         var from: UInt64 = 0
-        let restored = try head.restore(checkpoint, fileSystem) { try replay.apply(&$0, 0) }
+        let restored = try head.restore(checkpoint, fileSystem) { reader in
+            if try replay.apply(&reader) != nil { throw DecodeError(expected: "no samples", offset: reader.offset) }
+        }
         from = restored.segment
         damaged += restored.damage.count
         if !restored.damage.isEmpty {
@@ -209,7 +211,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         if labels.isEmpty { throw StorageError.invalidLabels("empty labelset: invalid sample") }
         let hash = labels.stableHash
         if let id = head.find(labels, hash: hash) { return SeriesRef(raw: UInt64(id) + 1) }
-        guard let owner = head.group(group.raw) else { throw StorageError.invalidLabels("unknown series group") }
+        guard var owner = head.group(group.raw) else { throw StorageError.invalidLabels("unknown series group") }
+        while owner.lock.withLock({ owner.isFull }) { owner = try sibling(of: owner) }
         // The group's lock before the registry's, as everywhere.
         return try owner.lock.withLock { () throws(StorageError) in
             try head.registry.withLock { () throws(StorageError) in
@@ -220,6 +223,15 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 return SeriesRef(raw: UInt64(id) + 1)
             }
         }
+    }
+
+    /// The group that takes the series of one that is full.
+    private func sibling(of group: HeadGroup) throws(StorageError) -> HeadGroup {
+        if let known = group.lock.withLock({ group.sibling }) { return known }
+        let made = head.group(openGroup(group.name + "\u{0}").raw)
+        guard let made, made !== group else { throw .limit("\(Head.maxGroups) groups of series") }
+        group.lock.withLock { group.sibling = made }
+        return made
     }
 
     public func commit(_ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability) throws

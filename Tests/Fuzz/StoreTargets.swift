@@ -42,14 +42,16 @@ enum StoreTargets {
         use(files)
     }
 
-    /// The checkpoint, the same way.
+    /// The checkpoint, the same way; the first byte of each frame is its kind, the second its group.
     static func checkpoint(_ bytes: UnsafeRawBufferPointer) {
         let files = FaultyFileSystem()
         put(files, "data/checkpoint", [])
         guard let file = try? files.open("data/checkpoint", .replace), var writer = try? CheckpointWriter(file) else {
             return
         }
-        for frame in pieces(bytes) { try? writer.write(Array(frame)) }
+        for frame in pieces(bytes) where frame.count > 1 {
+            try? writer.write(UInt32(frame[0]), group: UInt32(frame[1]), Array(frame[2...]))
+        }
         use(files)
     }
 

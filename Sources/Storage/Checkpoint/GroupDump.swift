@@ -5,13 +5,12 @@ import Model
 ///
 /// States are written as they lie in memory: a checkpoint is read by the program that wrote it, or by none.
 extension Head {
-    /// The frames of a group; takes its lock while it copies.
+    /// The frames of a group, the first of them its own, the others those of its states; takes its lock while it copies.
     func dump(_ group: HeadGroup) -> [[UInt8]] {
         group.lock.lock()
         defer { group.lock.unlock() }
         var frames: [[UInt8]] = []
-        var frame = [CheckpointFrame.group]
-        frame.appendVarint(UInt64(group.id))
+        var frame: [UInt8] = []
         frame.appendSized(Array(group.name.utf8))
         frame.appendVarint(group.segment)
         frame.appendVarint(group.sequence)
@@ -36,28 +35,29 @@ extension Head {
         }
         frame.appendVarint(0)
         frames.append(frame)
-        frame = [CheckpointFrame.states]
-        frame.appendVarint(UInt64(group.id))
-        let start = frame
+        frame = []
         var words = [UInt32](repeating: 0, count: HeadChunk.maxWords + 4)
         for extent in group.extents {
             for id in extent where states[Int(id)].labels != 0 {
                 dump(id, group, &words, to: &frame)
                 if frame.count >= CheckpointWriter.frameSize {
                     frames.append(frame)
-                    frame = start
+                    frame = []
                 }
             }
         }
-        frames.append(frame)
+        if !frame.isEmpty { frames.append(frame) }
         return frames
     }
 
     private func dump(_ id: UInt32, _ group: HeadGroup, _ words: inout [UInt32], to frame: inout [UInt8]) {
         let state = states[Int(id)]
-        // Most series of a big store are silent in no way: keep the fields that are rarely zero first.
         frame.appendVarint(UInt64(id) + 1)
-        withUnsafeBytes(of: state) { frame.append(contentsOf: $0) }
+        // Without what is made anew when it is read, which would not compress.
+        var lasting = state
+        (lasting.firstBlock, lasting.lastBlock, lasting.sealed, lasting.mark) = (0, 0, 0, 0)
+        (lasting.labels, lasting.group) = (0, 0)
+        withUnsafeBytes(of: lasting) { frame.append(contentsOf: $0) }
         let size = words.withUnsafeMutableBufferPointer { buffer in
             buffer.baseAddress.map { HeadChunk.copyWords(state, arena, to: $0) } ?? 0
         }
@@ -93,8 +93,7 @@ extension Head {
     }
 
     /// Takes back a group's position in the log and its runs.
-    func restoreGroup(_ reader: inout ByteReader) throws {
-        let id = UInt32(try reader.count(Self.maxGroups - 1))
+    func restoreGroup(_ id: UInt32, _ reader: inout ByteReader) throws {
         let name = String(decoding: try reader.sizedRun(), as: UTF8.self)
         let group = restoreGroup(id, name)
         group.isRestored = true
@@ -124,25 +123,34 @@ extension Head {
         }
     }
 
-    /// Takes back the states of series of a group.
-    func restoreStates(_ reader: inout ByteReader) throws {
-        let group = restoreGroup(UInt32(try reader.count(Self.maxGroups - 1)), nil)
+    /// Stands in a state for labels that are yet to come.
+    static let awaitsLabels = UInt32.max
+
+    /// Takes back the states of series of a group; `end` is raised to the first id behind them.
+    func restoreStates(_ id: UInt32, _ reader: inout ByteReader, end: inout Int) throws {
+        let group = restoreGroup(id, nil)
+        var stretch = BlockStretch(arena)
         var missing = 0
         while !reader.isAtEnd {
             let id = try Self.id(&reader)
             let state = states + Int(id)
             let raw = try reader.run(MemoryLayout<SeriesState>.size)
-            let labels = state.pointee.labels
+            end = max(end, Int(id) + 1)
             state.pointee = raw.loadUnaligned(as: SeriesState.self)
-            state.pointee.labels = labels
+            state.pointee.labels = Self.awaitsLabels
             state.pointee.group = group.id
-            state.pointee.mark = 0
-            if !group.isRestored { doubtful[id] = state.pointee.logSegment }
-            restored?.insert(id)
+            if !group.isRestored || restored != nil {
+                registry.withLock {
+                    if !group.isRestored { doubtful[id] = state.pointee.logSegment }
+                    _ = restored?.insert(id)
+                }
+            }
             let words = try reader.run(try reader.count(HeadChunk.maxWords) * 4)
             let hasTimes = state.pointee.run == 0 || group.runs.retain(state.pointee.run)
             if hasTimes {
-                guard HeadChunk.restore(state, arena, words) else { throw StorageError.outOfMemory("open chunks") }
+                guard HeadChunk.restore(state, arena, &stretch, words) else {
+                    throw StorageError.outOfMemory("open chunks")
+                }
             } else {
                 // The frame with the group's times is damaged: what is sealed is still there.
                 HeadChunk.forget(state)

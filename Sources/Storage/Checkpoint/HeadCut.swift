@@ -158,7 +158,7 @@ extension Head {
         for group in registry.withLock({ groups }) {
             group.lock.lock()
             registry.lock()
-            for (at, extent) in group.extents.enumerated() {
+            group.removeExtents { extent in
                 var isAllDead = true
                 for id in extent {
                     let state = states + Int(id)
@@ -174,9 +174,8 @@ extension Head {
                     liveSeries -= 1
                     dead.append(id)
                 }
-                if isAllDead, at < group.extents.count - 1 { group.extents[at] = extent.lowerBound..<extent.lowerBound }
+                return isAllDead
             }
-            group.extents.removeAll { $0.isEmpty }
             registry.unlock()
             group.lock.unlock()
         }

@@ -37,16 +37,20 @@ extension TimeSeriesStore {
         defer { file.close() }
         var writer = try CheckpointWriter(file)
         let (idEnd, groups) = head.registry.withLock { (head.idEnd, head.groups) }
-        var frame = [CheckpointFrame.header]
+        var frame: [UInt8] = []
         frame.appendVarint(segment)
         frame.appendVarint(UInt64(idEnd))
         frame.appendZigzag(options.blockDuration)
         frame.appendZigzag(head.newest.load(ordering: .relaxed))
-        try writer.write(frame)
-        for group in groups { try writeSeries(group, &writer) }
-        for group in groups { for frame in head.dump(group) { try writer.write(frame) } }
-        try writer.write(sideRecords())
-        frame = [CheckpointFrame.end]
+        try writer.write(CheckpointFrame.header, frame)
+        try writeSeries(groups, &writer)
+        for group in groups {
+            for (i, frame) in head.dump(group).enumerated() {
+                try writer.write(i == 0 ? CheckpointFrame.group : CheckpointFrame.states, group: group.id, frame)
+            }
+        }
+        try writer.write(CheckpointFrame.records, sideRecords())
+        frame = []
         let files = head.spill.files
         frame.appendVarint(files.count)
         for file in files {
@@ -55,7 +59,7 @@ extension TimeSeriesStore {
             frame.appendZigzag(file.windowEnd)
             frame.appendVarint(try file.sync())
         }
-        try writer.write(frame)
+        try writer.write(CheckpointFrame.end, frame)
         try file.syncData()
         try fileSystem.syncDirectory(head.spill.directory)
         try fileSystem.rename(path + ".tmp", to: path)
@@ -63,33 +67,27 @@ extension TimeSeriesStore {
         checkpointSize.store(writer.size, ordering: .relaxed)
     }
 
-    /// Labels of a group's series: group, then id + 1 and sized labels each.
-    private func writeSeries(_ group: HeadGroup, _ writer: inout CheckpointWriter) throws {
-        let live = group.lock.withLock {
-            group.extents.flatMap { extent in
-                extent.compactMap { id -> (UInt32, UInt32)? in
-                    let record = head.states[Int(id)].labels
-                    return record == 0 ? nil : (id, record)
+    /// Labels of the series of all groups.
+    private func writeSeries(_ groups: [HeadGroup], _ writer: inout CheckpointWriter) throws {
+        var dump = SeriesDump(head.index)
+        for group in groups {
+            let live = group.lock.withLock {
+                group.extents.flatMap { extent in
+                    extent.compactMap { id -> (id: UInt32, record: UInt32)? in
+                        let record = head.states[Int(id)].labels
+                        return record == 0 ? nil : (id, record)
+                    }
                 }
             }
+            for series in live { dump.add(series.id, group: group.id, record: series.record) }
+            if dump.size >= CheckpointWriter.frameSize { try writer.write(CheckpointFrame.series, dump.finish()) }
         }
-        var frame = [CheckpointFrame.series]
-        frame.appendVarint(UInt64(group.id))
-        let start = frame
-        for (id, record) in live {
-            frame.appendVarint(UInt64(id) + 1)
-            frame.appendSized(head.index.labels(record: record).bytes)
-            if frame.count >= CheckpointWriter.frameSize {
-                try writer.write(frame)
-                frame = start
-            }
-        }
-        if frame.count > start.count { try writer.write(frame) }
+        if !dump.isEmpty { try writer.write(CheckpointFrame.series, dump.finish()) }
     }
 
     /// Metadata, exemplars and deletions, as the log writes them.
     private func sideRecords() -> [UInt8] {
-        var frame = [CheckpointFrame.records]
+        var frame: [UInt8] = []
         for (metric, metadata) in metadataTable.withLock({ $0 }) { frame += LogRecord.metadata(metric, metadata) }
         for entry in exemplarRing.exemplars(from: .min, to: .max, { _ in true }) {
             frame += LogRecord.exemplar(entry.id, entry.exemplar)
@@ -98,68 +96,5 @@ extension TimeSeriesStore {
             frame += LogRecord.deletion(deletion.ids, deletion.from, deletion.to)
         }
         return frame
-    }
-}
-
-extension Head {
-    /// Reads the checkpoint.
-    ///
-    /// - Returns: The segment of the log to go on with, 0 if there is no checkpoint, or not its beginning; and what is
-    ///   damaged in it, each part with its offset.
-    /// - Throws: If it was made with another span of blocks.
-    func restore(
-        _ path: String, _ fileSystem: any FileSystem, records: (inout ByteReader) throws -> Void
-    ) throws -> (segment: UInt64, damage: [String]) {
-        guard try fileSystem.exists(path) else { return (0, []) }
-        let reader = try CheckpointReader(path, fileSystem)
-        if !reader.damage.isEmpty { restored = [] }
-        var segment: UInt64 = 0
-        var foreign: StorageError?
-        var hasEnd = false
-        let failures = reader.forEach { kind, reader in
-            switch kind {
-            case CheckpointFrame.header:
-                segment = try reader.varint()
-                idEnd = max(idEnd, UInt32(try reader.count(Self.maxSeries)))
-                let duration = try reader.zigzag()
-                if duration != blockDuration {
-                    foreign = .damaged("\(path): blocks of \(duration) ms, configured are \(blockDuration) ms")
-                }
-                raiseNewest(try reader.zigzag())
-            case CheckpointFrame.series:
-                let group = UInt32(try reader.count(Self.maxGroups - 1))
-                while !reader.isAtEnd {
-                    let id = try Self.id(&reader)
-                    try restoreSeries(id, group, Labels(packed: Array(try reader.sizedRun())))
-                }
-            case CheckpointFrame.group: try restoreGroup(&reader)
-            case CheckpointFrame.states: try restoreStates(&reader)
-            case CheckpointFrame.records: try records(&reader)
-            case CheckpointFrame.end:
-                hasEnd = true
-                for _ in 0..<(try reader.count(Int(UInt16.max))) {
-                    let number = UInt16(truncatingIfNeeded: try reader.count(Int(UInt16.max)))
-                    let windowEnd = try reader.zigzag()
-                    spill.restore(windowEnd: windowEnd, number: number, size: try reader.count(Int(UInt32.max)))
-                }
-            default: break
-            }
-        }
-        if let foreign { throw foreign }
-        if let restored { findDoubtful(restored) }
-        // Without the list, what lies there is taken: each record has a checksum of its own.
-        if !hasEnd { spill.restoreAll() }
-        let missing = reader.damage.map { "offset \($0): expected a whole frame" }
-        return (segment, missing + failures.map { "offset \($0.offset): \($0.error)" })
-    }
-
-    /// Notes the series whose states are missing: the log goes on from where the group was, not from where they are.
-    private func findDoubtful(_ restored: Set<UInt32>) {
-        for group in groups where group.isRestored {
-            for id in group.extents.joined() where !restored.contains(id) {
-                doubtful[id] = UInt16(truncatingIfNeeded: group.segment)
-            }
-        }
-        self.restored = nil
     }
 }

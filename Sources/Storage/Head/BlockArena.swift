@@ -37,6 +37,15 @@ final class BlockArena: @unchecked Sendable {
         return used
     }
 
+    /// The first of `count` blocks in a row that were never used; 0 if memory is at its end.
+    func allocate(row count: Int) -> UInt32 {
+        lock.withLock {
+            guard (Int(used) &+ count) &* 8 <= memory.capacity else { return 0 }
+            defer { used &+= UInt32(truncatingIfNeeded: count) }
+            return used
+        }
+    }
+
     /// Gives back a chain of `count` blocks.
     func release(first: UInt32, last: UInt32, count: Int) {
         guard first != 0, last != 0 else { return }
@@ -49,4 +58,36 @@ final class BlockArena: @unchecked Sendable {
 
     /// Bytes in use.
     var usedBytes: Int { lock.withLock { (Int(used) &- 1 &- freeCount) &* 32 } }
+}
+
+/// Blocks of an arena for one thread, so that many can be taken without its lock.
+struct BlockStretch: ~Copyable {
+    private static let size = 64
+
+    private let arena: BlockArena
+    private var next: UInt32 = 0
+    private var left = 0
+
+    init(_ arena: BlockArena) { self.arena = arena }
+
+    /// A block with any link; 0 if memory is at its end.
+    mutating func take() -> UInt32 {
+        if left == 0 {
+            next = arena.allocate(row: Self.size)
+            guard next != 0 else { return arena.allocate() }
+            left = Self.size
+        }
+        defer {
+            next &+= 1
+            left &-= 1
+        }
+        return next
+    }
+
+    deinit {
+        guard left > 0 else { return }
+        let end = next &+ UInt32(left)
+        for block in next..<end { arena.block(block)[0] = block &+ 1 < end ? block &+ 1 : 0 }
+        arena.release(first: next, last: end &- 1, count: left)
+    }
 }

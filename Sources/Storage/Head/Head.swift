@@ -117,8 +117,7 @@ final class Head: @unchecked Sendable {
                 groups.append(HeadGroup(id: UInt32(groups.count), name: "\u{0}\(groups.count)"))
             }
             if let name, groupByName[name] == nil {
-                let old = groups[Int(id)]
-                if old.name != name, old.extents.isEmpty { groups[Int(id)] = HeadGroup(id: id, name: name) }
+                groups[Int(id)].name = name
                 groupByName[name] = Int(id)
             }
             return groups[Int(id)]

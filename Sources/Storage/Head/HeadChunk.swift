@@ -274,27 +274,36 @@ enum HeadChunk {
 
     /// Takes back the words that ``copyWords(_:_:to:)`` gave; false if no memory was left.
     static func restore(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ words: UnsafeRawBufferPointer
+        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ stretch: inout BlockStretch,
+        _ words: UnsafeRawBufferPointer
     ) -> Bool {
-        let bits = Int(state.pointee.bits)
-        let tail = state.pointee.tail
+        let full = Int(state.pointee.bits) >> 5
         state.pointee.firstBlock = 0
         state.pointee.lastBlock = 0
         guard state.pointee.codec == SeriesState.integer || state.pointee.codec == SeriesState.xor,
-            words.count >= (bits >> 5) &* 4
+            words.count >= full &* 4
         else {
             state.pointee.bits = 0
             state.pointee.tail = 0
             return true
         }
-        state.pointee.bits = 0
-        state.pointee.tail = 0
-        for at in 0..<(bits >> 5) {
-            let word = words.loadUnaligned(fromByteOffset: at &* 4, as: UInt32.self)
-            guard put(state, arena, UInt64(word), 32) else { return false }
+        var at = 0
+        while at < full {
+            let block = stretch.take()
+            guard block != 0 else { return false }
+            if at == 0 {
+                state.pointee.firstBlock = block
+            } else {
+                arena.block(state.pointee.lastBlock)[0] = block
+            }
+            state.pointee.lastBlock = block
+            let target = arena.block(block)
+            target[0] = 0
+            for i in 0..<min(BlockArena.words, full &- at) {
+                target[1 &+ i] = words.loadUnaligned(fromByteOffset: (at &+ i) &* 4, as: UInt32.self)
+            }
+            at &+= BlockArena.words
         }
-        state.pointee.bits = UInt16(truncatingIfNeeded: bits)
-        state.pointee.tail = tail
         return true
     }
 

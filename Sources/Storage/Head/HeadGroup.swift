@@ -4,7 +4,8 @@ import Model
 final class HeadGroup: @unchecked Sendable {
     // SAFETY: every variable is used under `lock` only.
     let id: UInt32
-    let name: String
+    /// Known late where it is read from damaged files; changed under the registry while the store is opened.
+    var name: String
     let lock = Lock()
 
     var runs = TimeRunTable()
@@ -17,17 +18,32 @@ final class HeadGroup: @unchecked Sendable {
     /// The log segment that holds the newest batch, and the number of batches it holds of this group.
     var segment: UInt64 = 0
     var sequence: UInt64 = 0
+    /// The segment of which a record of the group is missing, while the log is read; 0 is none.
+    var brokenSegment: UInt64 = 0
     /// The base of the next time in the log.
     var logTime: Int64 = 0
     /// The spill file used last, and its window.
     var spill: SpillFile?
+    /// Where more series go than a group may have.
+    var sibling: HeadGroup?
     /// Ids of the group, as runs.
-    var extents: [Range<UInt32>] = []
+    private(set) var extents: [Range<UInt32>] = []
     var isClosed = false
     /// The log knows the group's name.
     var isLogged = false
     /// A checkpoint held the group's place in the log and its times.
     var isRestored = false
+
+    /// Ids in a group at most.
+    ///
+    /// A group is locked while a checkpoint copies it, and read by one thread at a start: one sender's million series
+    /// would be a long pause, and a copy of everything.
+    static let maxSeries = 1 << 15
+
+    /// No more series may be added.
+    var isFull: Bool { count >= Self.maxSeries }
+    /// Ids in the extents.
+    private(set) var count = 0
 
     init(id: UInt32, name: String) {
         self.id = id
@@ -36,11 +52,18 @@ final class HeadGroup: @unchecked Sendable {
 
     /// Adds a series to the extents.
     func add(_ id: UInt32) {
+        count += 1
         if let last = extents.last, last.upperBound == id {
             extents[extents.count - 1] = last.lowerBound..<(id &+ 1)
         } else {
             extents.append(id..<(id &+ 1))
         }
+    }
+
+    /// Takes out the extents that `isDead` holds for.
+    func removeExtents(_ isDead: (Range<UInt32>) -> Bool) {
+        extents.removeAll(where: isDead)
+        count = extents.reduce(0) { $0 + $1.count }
     }
 }
 

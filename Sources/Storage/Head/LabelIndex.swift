@@ -145,6 +145,9 @@ final class LabelIndex {
         private var at: UnsafeMutablePointer<UInt8>
         private var left: Int
 
+        /// Pairs that are still to come.
+        var count: Int { left }
+
         init(_ record: UnsafeMutablePointer<UInt8>) {
             left = Int(record.pointee)
             at = record + 1
@@ -164,6 +167,20 @@ final class LabelIndex {
             }
         }
     }
+
+    /// The pairs of a record; needs no lock.
+    func pairs(of record: UInt32) -> PairReader { PairReader(records.base + Int(record)) }
+
+    /// The symbols of name and value of a pair; needs no lock.
+    func symbols(ofPair pair: UInt32) -> (name: UInt32, value: UInt32) {
+        (pairs.base[Int(pair)].name, pairs.base[Int(pair)].value)
+    }
+
+    /// The text of a symbol; needs no lock.
+    func text(ofSymbol symbol: UInt32) -> UnsafeBufferPointer<UInt8> { symbols.text(symbol) }
+
+    /// The symbol of a text, made if it is new.
+    func symbol(_ text: UnsafeBufferPointer<UInt8>) throws(StorageError) -> UInt32 { try symbols.intern(text) }
 
     // MARK: Series
 
@@ -187,6 +204,17 @@ final class LabelIndex {
         while let (name, value) = cursor.next() {
             own.append(try pair(try symbols.intern(name), try symbols.intern(value)))
         }
+        var failure: StorageError?
+        let record = own.withUnsafeBufferPointer { own -> UInt32 in
+            do throws(StorageError) { return try insert(id, pairs: own, hash: hash) } catch { failure = error }
+            return 0
+        }
+        if let failure { throw failure }
+        return record
+    }
+
+    /// The same for a series whose pairs are known, in order of their names; of `hash`, the upper half counts.
+    func insert(_ id: UInt32, pairs own: UnsafeBufferPointer<UInt32>, hash: UInt64) throws(StorageError) -> UInt32 {
         guard own.count <= 255 else { throw .invalidLabels("more than 255 labels") }
         guard recordEnd &+ own.count &* 5 < records.capacity else { throw .limit("4 GiB of label records") }
         let record = recordEnd
@@ -266,7 +294,8 @@ final class LabelIndex {
         return at
     }
 
-    private func pair(_ name: UInt32, _ value: UInt32) throws(StorageError) -> UInt32 {
+    /// The pair of two symbols, made if it is new.
+    func pair(_ name: UInt32, _ value: UInt32) throws(StorageError) -> UInt32 {
         let at = pairSlot(name, value)
         if pairSlots[at] != 0 { return pairSlots[at] }
         guard pairCount &+ 2 < pairs.capacity else { throw .limit("label pairs") }

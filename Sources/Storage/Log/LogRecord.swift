@@ -10,7 +10,7 @@ import Model
 ///     5 exemplar  id · time (zigzag) · value (8) · size · packed labels
 ///     6 deletion  from (zigzag) · to (zigzag) · ids
 ///
-/// `sequence` counts the sample records of a group in a segment, so that a reader notices one that is missing and
+/// A record of samples is the last one of its frame. `sequence` counts the sample records of a group in a segment, so that a reader notices one that is missing and
 /// trusts no difference behind it.
 enum LogRecord {
     static let group: UInt8 = 1

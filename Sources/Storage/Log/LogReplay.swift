@@ -4,6 +4,9 @@ import Platform
 import Telemetry
 
 /// Reads the log into the head.
+///
+/// A segment is read in stretches: first, in order, the records that are not samples; then the samples, each group by
+/// itself, on all cores. Groups are independent of each other, and one group's states stay in the cache meanwhile.
 struct LogReplay {
     private let head: Head
     private let log = Log("storage")
@@ -13,11 +16,11 @@ struct LogReplay {
     var onDeletion: ([UInt32], Int64, Int64) -> Void = { _, _, _ in }
     private(set) var damaged = 0
     private(set) var samples = 0
-    /// Groups of which a record of the segment is missing: their differences lead nowhere until the next segment.
-    private var broken: Set<UInt32> = []
-    private var hasGap = false
-    private var ids: [UInt32] = []
-    private var times: [Int64] = []
+    /// Records of samples that wait for the others of their stretch.
+    private var waiting: [SampleReplay.Record] = []
+
+    /// Records of a stretch at most.
+    private static let stretch = 1 << 16
 
     init(_ head: Head) { self.head = head }
 
@@ -25,14 +28,13 @@ struct LogReplay {
     mutating func read(_ number: UInt64, _ path: String, isLast: Bool, _ fileSystem: any FileSystem) throws(FileError) {
         let mapping = try fileSystem.map(path)
         let bytes = mapping.bytes
-        broken = []
-        hasGap = false
         var header = Array(WriteAheadLog.magic)
         header.appendLittle(number)
         guard bytes.count >= header.count, header.elementsEqual(bytes[0..<header.count]) else {
             if !(isLast && bytes.count < header.count) { report(path, 0, "the log's header") }
             return
         }
+        defer { replaySamples(bytes, number, path) }
         var at = header.count
         while at < bytes.count {
             guard let length = frame(bytes, at) else {
@@ -42,17 +44,28 @@ struct LogReplay {
                     return
                 }
                 report(path, at, "a whole frame")
-                hasGap = true
                 at = next
                 continue
             }
-            let content = UnsafeRawBufferPointer(rebasing: bytes[(at &+ 8)..<(at &+ 8 &+ length)])
-            do { try apply(content, number) } catch {
+            var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[0..<(at &+ 8 &+ length)]), at: at &+ 8)
+            do {
+                if let group = try apply(&reader) {
+                    waiting.append(.init(group: group, start: reader.offset, end: at &+ 8 &+ length))
+                }
+            } catch {
                 report(path, at, "\(error)")
-                hasGap = true
             }
             at &+= 8 &+ length
+            if waiting.count == Self.stretch { replaySamples(bytes, number, path) }
         }
+    }
+
+    /// Applies the samples that wait.
+    private mutating func replaySamples(_ bytes: UnsafeRawBufferPointer, _ number: UInt64, _ path: String) {
+        let result = SampleReplay.run(waiting, bytes, segment: number, head)
+        waiting.removeAll(keepingCapacity: true)
+        samples += result.samples
+        for failure in result.failures { report(path, failure.offset, failure.expected) }
     }
 
     private mutating func report(_ path: String, _ offset: Int, _ expected: String) {
@@ -87,13 +100,10 @@ struct LogReplay {
         return nil
     }
 
-    private mutating func apply(_ content: UnsafeRawBufferPointer, _ number: UInt64) throws {
-        var reader = ByteReader(content)
-        try apply(&reader, number)
-    }
-
-    /// Applies records until the reader is at its end.
-    mutating func apply(_ reader: inout ByteReader, _ number: UInt64) throws {
+    /// Applies records until the reader is at its end, or at samples: a record of them is the last of its frame.
+    ///
+    /// - Returns: The group of the samples.
+    mutating func apply(_ reader: inout ByteReader) throws -> UInt32? {
         while !reader.isAtEnd {
             switch try reader.byte() {
             case LogRecord.group:
@@ -101,7 +111,10 @@ struct LogReplay {
                 let name = String(decoding: try reader.sizedRun(), as: UTF8.self)
                 head.restoreGroup(UInt32(id), name)
             case LogRecord.series: try series(&reader)
-            case LogRecord.samples: try samples(&reader, number)
+            case LogRecord.samples:
+                let group = UInt32(try reader.count(Head.maxGroups - 1))
+                head.restoreGroup(group, nil)
+                return group
             case LogRecord.metadata:
                 var texts: [String] = []
                 for _ in 0..<4 { texts.append(String(decoding: try reader.sizedRun(), as: UTF8.self)) }
@@ -124,6 +137,7 @@ struct LogReplay {
             default: throw DecodeError(expected: "a record", offset: reader.offset)
             }
         }
+        return nil
     }
 
     private func series(_ reader: inout ByteReader) throws {
@@ -131,89 +145,5 @@ struct LogReplay {
         let id = UInt32(try reader.count(Head.maxSeries - 2))
         let labels = Labels(packed: Array(try reader.sizedRun()))
         try head.restoreSeries(id, group, labels)
-    }
-
-    private mutating func samples(_ reader: inout ByteReader, _ number: UInt64) throws {
-        let groupId = UInt32(try reader.count(Head.maxGroups - 1))
-        let sequence = try reader.varint()
-        let flags = try reader.byte()
-        // Each sample has a bit of its own.
-        let count = try reader.count(min(1 << 26, reader.remaining &* 8))
-        if ids.count < count {
-            ids = [UInt32](repeating: 0, count: count)
-            times = [Int64](repeating: 0, count: count)
-        }
-        let group = head.restoreGroup(groupId, nil)
-        // What a checkpoint holds is read, for the length, but not stored.
-        let isKnown = number < group.segment || number == group.segment && sequence < group.sequence
-        if !isKnown {
-            let expected = number == group.segment ? group.sequence : 0
-            if sequence != expected { broken.insert(groupId) }
-            if group.segment != number { group.logTime = 0 }
-            group.segment = number
-            group.sequence = sequence &+ 1
-        }
-        let isBroken = broken.contains(groupId)
-        try ids.withUnsafeMutableBufferPointer { all in
-            try LogRecord.readIds(&reader, into: UnsafeMutableBufferPointer(rebasing: all[0..<count]))
-        }
-        let base = group.logTime
-        if flags & LogRecord.ownTimes != 0 {
-            try times.withUnsafeMutableBufferPointer { all in
-                try LogRecord.readTimes(&reader, base: base, into: .init(rebasing: all[0..<count]))
-            }
-            if !isKnown, count > 0 { group.logTime = times[count - 1] }
-        } else {
-            let time = base &+ (try reader.zigzag())
-            for i in 0..<count { times[i] = time }
-            if !isKnown { group.logTime = time }
-        }
-        let bits = try reader.run((count &+ 7) >> 3)
-        let low = UInt16(truncatingIfNeeded: number)
-        let idEnd = head.idEnd
-        let hasDoubts = !head.doubtful.isEmpty
-        var latest = Int64.min
-        var done = true
-        for k in 0..<count {
-            let (id, time) = (ids[k], times[k])
-            let state = head.states + Int(min(id, UInt32(Head.maxSeries - 1)))
-            let isStored =
-                !isKnown && !isBroken && id < idEnd && state.pointee.labels != 0 && state.pointee.group == groupId
-                && !(hasDoubts && head.doubtful[id] == low)
-            let isFresh = state.pointee.logSegment != low
-            var scale = isFresh ? 0 : state.pointee.logScale
-            let before = isFresh ? 0 : state.pointee.lastValue
-            guard bits[k >> 3] & 1 << UInt8(k & 7) != 0 else {
-                guard isStored, time > state.pointee.lastTime else { continue }
-                if isFresh { state.pointee.logScale = 0 }
-                state.pointee.logSegment = low
-                done = head.append(id, time, before, 0, -1, group) && done
-                latest = max(latest, time)
-                continue
-            }
-            guard isStored else {
-                // Only the length matters; the base may be wrong, so a decimal that does not fit is no damage.
-                try ValueCode.skip(&reader)
-                continue
-            }
-            switch try ValueCode.read(&reader, after: before, scale: &scale) {
-            case .value(let value, let mantissa, let places):
-                state.pointee.logScale = scale
-                state.pointee.logSegment = low
-                guard time > state.pointee.lastTime else { continue }
-                done = head.append(id, time, value, mantissa, places, group) && done
-            case .stale:
-                guard time > state.pointee.lastTime else { continue }
-                done = head.append(id, time, Staleness.marker, 0, -1, group) && done
-            case .histogram(let histogram):
-                guard time > state.pointee.lastTime else { continue }
-                done = head.append(id, time, histogram, group) && done
-            case .late(let value, let histogram): head.addLate(id, time, value, histogram, group)
-            }
-            latest = max(latest, time)
-        }
-        if !isKnown { samples += count }
-        head.raiseNewest(latest)
-        if !done { throw StorageError.outOfMemory("open chunks") }
     }
 }

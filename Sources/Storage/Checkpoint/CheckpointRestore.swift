@@ -1,0 +1,155 @@
+import Encoding
+import Model
+import Platform
+import Synchronization
+
+/// Reading the checkpoint back: the labels on one thread, the states of the groups on the others.
+extension Head {
+    /// What is damaged in a checkpoint, with its places.
+    private typealias Failures = [(offset: Int, error: String)]
+
+    /// Reads the checkpoint.
+    ///
+    /// - Returns: The segment of the log to go on with, 0 if there is no checkpoint, or not its beginning; and what is
+    ///   damaged in it, each part with its offset.
+    /// - Throws: If it was made with another span of blocks.
+    func restore(
+        _ path: String, _ fileSystem: any FileSystem, records: (inout ByteReader) throws -> Void
+    ) throws -> (segment: UInt64, damage: [String]) {
+        guard try fileSystem.exists(path) else { return (0, []) }
+        let checkpoint = try CheckpointReader(path, fileSystem)
+        let decompressor = try ZstdDecompressor()
+        if !checkpoint.damage.isEmpty { restored = [] }
+        var segment: UInt64 = 0
+        var foreign: StorageError?
+        var hasEnd = false
+        var failures: Failures = []
+        func forEach(_ kind: UInt32, _ body: (inout ByteReader) throws -> Void) {
+            for frame in checkpoint.frames where frame.kind == kind {
+                do { try checkpoint.read(frame, decompressor, body) } catch {
+                    failures.append((frame.offset, "\(error)"))
+                }
+            }
+        }
+        forEach(CheckpointFrame.header) { reader in
+            segment = try reader.varint()
+            idEnd = max(idEnd, UInt32(try reader.count(Self.maxSeries)))
+            let duration = try reader.zigzag()
+            if duration != blockDuration {
+                foreign = .damaged("\(path): blocks of \(duration) ms, configured are \(blockDuration) ms")
+            }
+            raiseNewest(try reader.zigzag())
+        }
+        if let foreign { throw foreign }
+        failures += try restoreSeriesAndStates(checkpoint)
+        forEach(CheckpointFrame.records, records)
+        forEach(CheckpointFrame.end) { reader in
+            hasEnd = true
+            for _ in 0..<(try reader.count(Int(UInt16.max))) {
+                let number = UInt16(truncatingIfNeeded: try reader.count(Int(UInt16.max)))
+                let windowEnd = try reader.zigzag()
+                spill.restore(windowEnd: windowEnd, number: number, size: try reader.count(Int(UInt32.max)))
+            }
+        }
+        if let restored { findDoubtful(restored) }
+        // Without the list, what lies there is taken: each record has a checksum of its own.
+        if !hasEnd { spill.restoreAll() }
+        let missing = checkpoint.damage.map { "offset \($0): expected a whole frame" }
+        failures.sort { $0.offset < $1.offset }
+        return (segment, missing + failures.map { "offset \($0.offset): \($0.error)" })
+    }
+
+    /// Stored bytes of groups that one thread reads at a time.
+    private static let portion = 1 << 18
+
+    /// Stored bytes that are worth a thread.
+    static let worthThread = 1 << 15
+
+    /// The groups' frames in portions, each group's together.
+    private static func portions(_ frames: [CheckpointFrame]) -> [Range<Int>] {
+        var result: [Range<Int>] = []
+        var (first, size) = (0, 0)
+        for at in frames.indices {
+            size &+= frames[at].stored
+            let isLast = at + 1 == frames.count
+            if isLast || size >= portion && frames[at + 1].group != frames[at].group {
+                result.append(first..<(at + 1))
+                (first, size) = (at + 1, 0)
+            }
+        }
+        return result
+    }
+
+    private func restoreSeriesAndStates(_ checkpoint: CheckpointReader) throws -> Failures {
+        let labels = checkpoint.frames.filter { $0.kind == CheckpointFrame.series }
+        // A damaged file may hold a group's frames apart.
+        let states = checkpoint.frames
+            .filter {
+                ($0.kind == CheckpointFrame.group || $0.kind == CheckpointFrame.states) && $0.group < Self.maxGroups
+            }
+            .sorted { ($0.group, $0.offset) < ($1.group, $1.offset) }
+        let portions = Self.portions(states)
+        let failures = Mutex<Failures>([])
+        let series = try SeriesRestore(index)
+        let end = Mutex(0)
+        let isLong = (labels + states).reduce(0) { $0 + $1.stored } > Self.worthThread
+        Workers.run(pieces: 1 + portions.count, threads: isLong ? Workers.count : 1) { [self] piece in
+            guard let decompressor = try? ZstdDecompressor() else {
+                return failures.withLock { $0.append((0, "out of memory")) }
+            }
+            func read(_ frame: CheckpointFrame, _ body: (inout ByteReader) throws -> Void) {
+                do { try checkpoint.read(frame, decompressor, body) } catch {
+                    failures.withLock { $0.append((frame.offset, "\(error)")) }
+                }
+            }
+            guard piece > 0 else {
+                for frame in labels { read(frame) { try series.read(&$0) } }
+                return
+            }
+            var own = 0
+            for frame in states[portions[piece - 1]] {
+                read(frame) { reader in
+                    if frame.kind == CheckpointFrame.group {
+                        try restoreGroup(frame.group, &reader)
+                    } else {
+                        try restoreStates(frame.group, &reader, end: &own)
+                    }
+                }
+            }
+            end.withLock { $0 = max($0, own) }
+        }
+        join(series, stateEnd: end.withLock { $0 })
+        return failures.withLock { $0 }
+    }
+
+    /// Puts labels and states together.
+    private func join(_ series: SeriesRestore, stateEnd: Int) {
+        // An id that has a state must not be given to another series, though its labels are damaged.
+        idEnd = max(idEnd, UInt32(max(series.end, stateEnd)))
+        var owner: HeadGroup?
+        for id in 0..<max(series.end, stateEnd) {
+            let entry = id < series.end ? series.found.base[id] : 0
+            let state = states + id
+            let hasState = state.pointee.labels == Self.awaitsLabels
+            state.pointee.labels = UInt32(truncatingIfNeeded: entry)
+            guard entry != 0 else { continue }
+            if !hasState {
+                state.pointee.lastTime = .min
+                state.pointee.group = UInt32(truncatingIfNeeded: entry >> 32)
+            }
+            if owner?.id != state.pointee.group { owner = restoreGroup(state.pointee.group, nil) }
+            owner?.add(UInt32(truncatingIfNeeded: id))
+            liveSeries &+= 1
+        }
+    }
+
+    /// Notes the series whose states are missing: the log goes on from where the group was, not from where they are.
+    private func findDoubtful(_ restored: Set<UInt32>) {
+        for group in groups where group.isRestored {
+            for id in group.extents.joined() where !restored.contains(id) {
+                doubtful[id] = UInt16(truncatingIfNeeded: group.segment)
+            }
+        }
+        self.restored = nil
+    }
+}

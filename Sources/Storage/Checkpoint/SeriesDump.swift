@@ -1,0 +1,143 @@
+import Encoding
+import Model
+
+/// The labels of many series as bytes: each text and each pair once, then a few small numbers for each series.
+///
+///     texts: number, sized texts · pairs: number, positions of name and value among the texts
+///     series: number, then for each: change of group (zigzag), distance from the id before (zigzag), number of pairs,
+///     their positions
+///     for each series: 4 bytes of the hash of its labels
+struct SeriesDump {
+    private let index: LabelIndex
+    private var texts: [UInt8] = []
+    private var pairs: [UInt8] = []
+    private var series: [UInt8] = []
+    private var hashes: [UInt8] = []
+    private var (textCount, pairCount, seriesCount) = (0, 0, 0)
+    private var (lastGroup, lastId): (UInt32, UInt32) = (0, 0)
+    /// Positions by symbol and by pair, counted over all frames; those below the frame's first are of earlier ones.
+    private var textAt: [UInt32] = [0]
+    private var pairAt: [UInt32] = [0]
+    private var (firstText, firstPair): (UInt32, UInt32) = (1, 1)
+
+    init(_ index: LabelIndex) { self.index = index }
+
+    var isEmpty: Bool { seriesCount == 0 }
+
+    /// Bytes until now.
+    var size: Int { texts.count &+ pairs.count &+ series.count &+ hashes.count }
+
+    mutating func add(_ id: UInt32, group: UInt32, record: UInt32) {
+        series.appendZigzag(Int64(group) &- Int64(lastGroup))
+        series.appendZigzag(Int64(id) &- Int64(lastId))
+        (lastGroup, lastId) = (group, id)
+        series.appendVarint(index.pairs(of: record).count)
+        var reader = index.pairs(of: record)
+        while let pair = reader.next() { series.appendVarint(UInt64(position(ofPair: pair))) }
+        hashes.appendLittle(UInt32(truncatingIfNeeded: index.labels(record: record).stableHash >> 32))
+        seriesCount &+= 1
+    }
+
+    private mutating func position(ofPair pair: UInt32) -> UInt32 {
+        Self.grow(&pairAt, Int(pair))
+        if pairAt[Int(pair)] < firstPair {
+            let (name, value) = index.symbols(ofPair: pair)
+            pairs.appendVarint(UInt64(position(ofText: name)))
+            pairs.appendVarint(UInt64(position(ofText: value)))
+            pairAt[Int(pair)] = firstPair &+ UInt32(truncatingIfNeeded: pairCount)
+            pairCount &+= 1
+        }
+        return pairAt[Int(pair)] &- firstPair
+    }
+
+    private mutating func position(ofText symbol: UInt32) -> UInt32 {
+        Self.grow(&textAt, Int(symbol))
+        if textAt[Int(symbol)] < firstText {
+            texts.appendSized(index.text(ofSymbol: symbol))
+            textAt[Int(symbol)] = firstText &+ UInt32(truncatingIfNeeded: textCount)
+            textCount &+= 1
+        }
+        return textAt[Int(symbol)] &- firstText
+    }
+
+    private static func grow(_ positions: inout [UInt32], _ at: Int) {
+        guard at >= positions.count else { return }
+        positions += repeatElement(0, count: max(at &+ 1 &- positions.count, positions.count))
+    }
+
+    /// The content of the frame; begins the next.
+    mutating func finish() -> [UInt8] {
+        var frame: [UInt8] = []
+        frame.reserveCapacity(size &+ 32)
+        frame.appendVarint(textCount)
+        frame += texts
+        frame.appendVarint(pairCount)
+        frame += pairs
+        frame.appendVarint(seriesCount)
+        frame += series
+        frame += hashes
+        firstText &+= UInt32(truncatingIfNeeded: textCount)
+        firstPair &+= UInt32(truncatingIfNeeded: pairCount)
+        (textCount, pairCount, seriesCount, lastGroup, lastId) = (0, 0, 0, 0, 0)
+        for part in [\Self.texts, \.pairs, \.series, \.hashes] { self[keyPath: part].removeAll(keepingCapacity: true) }
+        return frame
+    }
+}
+
+/// The series of a checkpoint on their way into the head.
+final class SeriesRestore: @unchecked Sendable {
+    // SAFETY: used by one thread, and by another when that has ended.
+    /// The record of labels (low half) and the group of each id; no record is 0.
+    let found: Column<UInt64>
+    /// The first id behind them.
+    private(set) var end = 0
+    private let index: LabelIndex
+
+    init(_ index: LabelIndex) throws(StorageError) {
+        self.index = index
+        found = try Column(capacity: Head.maxSeries)
+    }
+
+    /// Takes the series of a frame back into the index; nobody else uses it meanwhile.
+    func read(_ reader: inout ByteReader) throws {
+        var texts: [UInt32] = []
+        for _ in 0..<(try reader.count(reader.remaining)) {
+            let text = try reader.sizedRun().bindMemory(to: UInt8.self)
+            texts.append(try index.symbol(text))
+        }
+        var pairs: [UInt32] = []
+        for _ in 0..<(try reader.count(reader.remaining)) {
+            let (name, value) = (try reader.count(texts.count - 1), try reader.count(texts.count - 1))
+            guard name < texts.count, value < texts.count else {
+                throw DecodeError(expected: "a text", offset: reader.offset)
+            }
+            pairs.append(try index.pair(texts[name], texts[value]))
+        }
+        let count = try reader.count(reader.remaining)
+        let hashes = reader.bytes.count &- count &* 4
+        guard hashes >= reader.offset else { throw DecodeError(expected: "hashes", offset: reader.offset) }
+        var (group, id): (Int64, Int64) = (0, 0)
+        var own: [UInt32] = []
+        for i in 0..<count {
+            group &+= try reader.zigzag()
+            id &+= try reader.zigzag()
+            guard group >= 0, group < Head.maxGroups, id >= 0, id < found.capacity &- 1 else {
+                throw DecodeError(expected: "a group and an id", offset: reader.offset)
+            }
+            own.removeAll(keepingCapacity: true)
+            for _ in 0..<(try reader.count(255)) {
+                let pair = try reader.count(pairs.count - 1)
+                guard pair < pairs.count else { throw DecodeError(expected: "a pair", offset: reader.offset) }
+                own.append(pairs[pair])
+            }
+            let hash = UInt32(
+                littleEndian: reader.bytes.loadUnaligned(fromByteOffset: hashes &+ i &* 4, as: UInt32.self))
+            guard UInt32(truncatingIfNeeded: found.base[Int(id)]) == 0 else { continue }
+            let record = try own.withUnsafeBufferPointer { own throws(StorageError) in
+                try index.insert(UInt32(id), pairs: own, hash: UInt64(hash) << 32)
+            }
+            found.base[Int(id)] = UInt64(group) << 32 | UInt64(record)
+            end = max(end, Int(id) &+ 1)
+        }
+    }
+}

@@ -1,0 +1,171 @@
+import Encoding
+import Model
+import Platform
+import Synchronization
+
+/// Reads records of samples of a segment of the log into the head, each group's in their order.
+struct SampleReplay {
+    /// Where a record of samples lies in its segment, without its kind and group.
+    struct Record {
+        var group: UInt32
+        var start: Int
+        var end: Int
+    }
+
+    /// What became of records.
+    struct Result {
+        var samples = 0
+        var failures: [(offset: Int, expected: String)] = []
+    }
+
+    /// Bytes of samples that are worth a thread.
+    private static let worthThread = 1 << 16
+
+    private let head: Head
+    private let segment: UInt64
+    private var ids: [UInt32] = []
+    private var times: [Int64] = []
+    private var result = Result()
+
+    /// What all threads read.
+    private struct Source: @unchecked Sendable {
+        // SAFETY: the bytes and the records do not change while the threads run, which end before the caller goes on.
+        let bytes: UnsafeRawBufferPointer
+        let records: [Record]
+        /// Records of the same group.
+        let pieces: [Range<Int>]
+    }
+
+    /// Applies records, on several threads if they are many.
+    static func run(_ records: [Record], _ bytes: UnsafeRawBufferPointer, segment: UInt64, _ head: Head) -> Result {
+        guard !records.isEmpty else { return Result() }
+        let sorted = records.sorted { ($0.group, $0.start) < ($1.group, $1.start) }
+        var pieces: [Range<Int>] = []
+        var size = 0
+        var first = 0
+        for at in sorted.indices {
+            size &+= sorted[at].end &- sorted[at].start
+            if at + 1 == sorted.count || sorted[at + 1].group != sorted[at].group {
+                pieces.append(first..<(at + 1))
+                first = at + 1
+            }
+        }
+        let source = Source(bytes: bytes, records: sorted, pieces: pieces)
+        let total = Mutex(Result())
+        Workers.run(pieces: pieces.count, threads: min(Workers.count, 1 + size / worthThread)) { piece in
+            var replay = SampleReplay(head, segment)
+            for record in source.records[source.pieces[piece]] { replay.apply(record, source.bytes) }
+            total.withLock { total in
+                total.samples += replay.result.samples
+                total.failures += replay.result.failures
+            }
+        }
+        var result = total.withLock { $0 }
+        result.failures.sort { $0.offset < $1.offset }
+        return result
+    }
+
+    private init(_ head: Head, _ segment: UInt64) {
+        self.head = head
+        self.segment = segment
+    }
+
+    private mutating func apply(_ record: Record, _ bytes: UnsafeRawBufferPointer) {
+        guard let group = head.group(record.group) else { return }
+        var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[0..<record.end]), at: record.start)
+        do {
+            try apply(&reader, group)
+            if !reader.isAtEnd { throw DecodeError(expected: "the end of the frame", offset: reader.offset) }
+        } catch {
+            group.brokenSegment = segment
+            result.failures.append((record.start, "\(error)"))
+        }
+    }
+
+    private mutating func apply(_ reader: inout ByteReader, _ group: HeadGroup) throws {
+        let sequence = try reader.varint()
+        // What the checkpoint holds already.
+        if segment < group.segment || segment == group.segment && sequence < group.sequence {
+            reader = ByteReader(reader.bytes, at: reader.bytes.count)
+            return
+        }
+        let expected = segment == group.segment ? group.sequence : 0
+        if segment != group.segment { group.logTime = 0 }
+        group.segment = segment
+        group.sequence = sequence &+ 1
+        // One that is missing takes those behind it along: their differences lead nowhere until the next segment.
+        if sequence != expected { group.brokenSegment = segment }
+        if group.brokenSegment == segment {
+            reader = ByteReader(reader.bytes, at: reader.bytes.count)
+            return
+        }
+        let flags = try reader.byte()
+        // Each sample has a bit of its own.
+        let count = try reader.count(min(1 << 26, reader.remaining &* 8))
+        if ids.count < count {
+            ids = [UInt32](repeating: 0, count: count)
+            times = [Int64](repeating: 0, count: count)
+        }
+        try ids.withUnsafeMutableBufferPointer { all in
+            try LogRecord.readIds(&reader, into: UnsafeMutableBufferPointer(rebasing: all[0..<count]))
+        }
+        let base = group.logTime
+        if flags & LogRecord.ownTimes != 0 {
+            try times.withUnsafeMutableBufferPointer { all in
+                try LogRecord.readTimes(&reader, base: base, into: .init(rebasing: all[0..<count]))
+            }
+            if count > 0 { group.logTime = times[count - 1] }
+        } else {
+            let time = base &+ (try reader.zigzag())
+            for i in 0..<count { times[i] = time }
+            group.logTime = time
+        }
+        let bits = try reader.run((count &+ 7) >> 3)
+        let low = UInt16(truncatingIfNeeded: segment)
+        let idEnd = head.idEnd
+        let hasDoubts = !head.doubtful.isEmpty
+        var latest = Int64.min
+        var done = true
+        for k in 0..<count {
+            let (id, time) = (ids[k], times[k])
+            let state = head.states + Int(min(id, UInt32(Head.maxSeries - 1)))
+            let isStored =
+                id < idEnd && state.pointee.labels != 0 && state.pointee.group == group.id
+                && !(hasDoubts && head.doubtful[id] == low)
+            let isFresh = state.pointee.logSegment != low
+            var scale = isFresh ? 0 : state.pointee.logScale
+            let before = isFresh ? 0 : state.pointee.lastValue
+            guard bits[k >> 3] & 1 << UInt8(k & 7) != 0 else {
+                guard isStored, time > state.pointee.lastTime else { continue }
+                if isFresh { state.pointee.logScale = 0 }
+                state.pointee.logSegment = low
+                done = head.append(id, time, before, 0, -1, group) && done
+                latest = max(latest, time)
+                continue
+            }
+            guard isStored else {
+                // Only the length matters; the base may be wrong, so a decimal that does not fit is no damage.
+                try ValueCode.skip(&reader)
+                continue
+            }
+            switch try ValueCode.read(&reader, after: before, scale: &scale) {
+            case .value(let value, let mantissa, let places):
+                state.pointee.logScale = scale
+                state.pointee.logSegment = low
+                guard time > state.pointee.lastTime else { continue }
+                done = head.append(id, time, value, mantissa, places, group) && done
+            case .stale:
+                guard time > state.pointee.lastTime else { continue }
+                done = head.append(id, time, Staleness.marker, 0, -1, group) && done
+            case .histogram(let histogram):
+                guard time > state.pointee.lastTime else { continue }
+                done = head.append(id, time, histogram, group) && done
+            case .late(let value, let histogram): head.addLate(id, time, value, histogram, group)
+            }
+            latest = max(latest, time)
+        }
+        result.samples += count
+        head.raiseNewest(latest)
+        if !done { throw StorageError.outOfMemory("open chunks") }
+    }
+}

@@ -22,53 +22,48 @@ static uint64_t load(const uint8_t *p) {
     return w;
 }
 
-int reference_packed(const uint8_t *bytes, size_t size, size_t count, int64_t *out) {
+int reference_packed(const uint8_t *bytes, size_t size, const uint8_t *bits, size_t count, int64_t *out) {
     const uint8_t *at = bytes, *end = bytes + size;
     if (at >= end) return 0;
-    int order = *at & 3, shift = *at >> 2;
+    int order = *at & 3, divides = *at & 4;
     at++;
-    uint64_t raw;
+    uint64_t raw, first, second = 0, divisor = 1;
     if (!varint(&at, end, &raw)) return 0;
-    int64_t base = zigzag(raw);
-    uint64_t value = (uint64_t)base, slope = 0;
-    size_t done = 0;
-    if (order > 0 && count > 0) out[done++] = base;
-    if (order == 2 && count > 1) {
+    first = (uint64_t)zigzag(raw);
+    if (order == 3 || (order == 2 && count > 1)) {
         if (!varint(&at, end, &raw)) return 0;
-        slope = (uint64_t)zigzag(raw);
-        value += slope;
-        out[done++] = (int64_t)value;
+        second = (uint64_t)zigzag(raw);
     }
-    while (done < count) {
-        size_t n = count - done < 16 ? count - done : 16;
-        if (at >= end) return 0;
-        unsigned width = *at++;
-        size_t length = (n * width + 7) >> 3;
-        if (width > 57 || (size_t)(end - at) < length) return 0;
-        uint64_t mask = width ? ~0ull >> (64 - width) : 0;
-        for (size_t i = 0, bit = 0; i < n; i++, bit += width) {
-            uint64_t r = (load(at + (bit >> 3)) >> (bit & 7)) & mask;
-            if (order == 0) {
-                out[done + i] = (int64_t)((uint64_t)base + (r << shift));
-            } else {
-                uint64_t d = (uint64_t)zigzag(r) << shift;
-                if (order == 2) d = slope += d;
-                value += d;
-                out[done + i] = (int64_t)value;
-            }
+    if (divides && !varint(&at, end, &divisor)) return 0;
+    size_t done = 0;
+    if (order > 0 && count > 0) out[done++] = (int64_t)first;
+    if (order == 2 && count > 1) out[done++] = (int64_t)(first + second);
+    if ((size_t)(end - at) < count - done) return 0;
+    uint64_t value = order == 2 ? first + second : first, step = second;
+    for (size_t bit = 0; done < count; done++) {
+        uint64_t symbol = *at++;
+        uint64_t width = symbol < 8 ? 0 : (symbol >> 2) - 1;
+        uint64_t lead = symbol < 4 ? symbol : 4 | (symbol & 3);
+        if (width > 57) return 0;
+        uint64_t r = lead << width | ((load(bits + (bit >> 3)) >> (bit & 7)) & ~(~0ull << width));
+        bit += width;
+        switch (order) {
+        case 0: out[done] = (int64_t)(first + r * divisor); continue;
+        case 1: value += (uint64_t)zigzag(r) * divisor; break;
+        case 2: value += step += (uint64_t)zigzag(r) * divisor; break;
+        default: value += r * divisor + second;
         }
-        at += length;
-        done += n;
+        out[done] = (int64_t)value;
     }
     return 1;
 }
 
-int reference_decimals(const uint8_t *bytes, size_t size, size_t count, double *out) {
+int reference_decimals(const uint8_t *bytes, size_t size, const uint8_t *bits, size_t count, double *out) {
     static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
                                     1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
     if (size < 1 || bytes[0] > 18) return 0;
     int64_t integers[2048];
-    if (count > 2048 || !reference_packed(bytes + 1, size - 1, count, integers)) return 0;
+    if (count > 2048 || !reference_packed(bytes + 1, size - 1, bits, count, integers)) return 0;
     double power = powers[bytes[0]];
     for (size_t i = 0; i < count; i++) out[i] = (double)integers[i] / power;
     return 1;

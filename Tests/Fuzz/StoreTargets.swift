@@ -60,11 +60,13 @@ enum StoreTargets {
         guard bytes.count > 2 else { return }
         let content = UnsafeRawBufferPointer(rebasing: bytes[2...])
         let count = Int(bytes[1]) * 8 + 1
+        // The second half is what raw bits are read from.
+        let bits = UnsafeRawBufferPointer(rebasing: content[(content.count / 2)...])
         var reader = ByteReader(content)
         let columns = SampleColumns(capacity: count)
         switch bytes[0] % 4 {
-        case 0: try? ValueChunk.read(&reader, count: count, into: columns.values)
-        case 1: try? PackedIntegers.read(&reader, count: count, into: columns.timestamps)
+        case 0: try? ValueChunk.read(&reader, bits: bits, count: count, into: columns.values)
+        case 1: try? TimeChunk.read(&reader, bits: bits, count: count, into: columns.timestamps)
         case 2: _ = try? HistogramChunk.read(&reader, count: count)
         default:
             guard var page = try? SeriesPageReader(content, count: count) else { return }

@@ -4,7 +4,6 @@ import Model
 public struct ChunkEncoder: ~Copyable {
     private var mantissas: [Int64] = []
     private var reals: [Double] = []
-    private var alternative: [UInt8] = []
     private let isXOROnly: Bool
 
     /// Makes an encoder.
@@ -12,8 +11,8 @@ public struct ChunkEncoder: ~Copyable {
     /// - Parameter xorOnly: Use Gorilla's XOR code for everything (`--storage.block-codec=xor`).
     public init(xorOnly: Bool = false) { isXOROnly = xorOnly }
 
-    /// Appends the form of `values` that ``ValueChunk`` describes.
-    public mutating func encode(_ values: UnsafeBufferPointer<Double>, to out: inout [UInt8]) {
+    /// Writes the form of `values` that ``ValueChunk`` describes to an empty chunk.
+    public mutating func encode(_ values: UnsafeBufferPointer<Double>, to out: inout ChunkParts) {
         var markers = 0
         for value in values where Staleness.isMarker(value) { markers &+= 1 }
         if markers == 0 { return encodePayload(values, flags: 0, prefix: [], to: &out) }
@@ -43,12 +42,12 @@ public struct ChunkEncoder: ~Copyable {
     }
 
     private mutating func encodePayload(
-        _ values: UnsafeBufferPointer<Double>, flags: UInt8, prefix: [UInt8], to out: inout [UInt8]
+        _ values: UnsafeBufferPointer<Double>, flags: UInt8, prefix: [UInt8], to out: inout ChunkParts
     ) {
         guard let first = values.first else {
-            out.append(ValueChunk.constant | flags)
-            out += prefix
-            if flags == 0 { out += [0, 0] }
+            out.bytes.append(ValueChunk.constant | flags)
+            out.bytes += prefix
+            if flags == 0 { out.bytes += [0, 0] }
             return
         }
         var isConstant = true
@@ -56,37 +55,41 @@ public struct ChunkEncoder: ~Copyable {
             isConstant = false
             break
         }
-        if isConstant, !isXOROnly {
-            out.append(ValueChunk.constant | flags)
-            out += prefix
+        if isXOROnly { return encodeXOR(values, flags, prefix, to: &out) }
+        if isConstant {
+            out.bytes.append(ValueChunk.constant | flags)
+            out.bytes += prefix
             if let scale = ExactDecimal.scale(of: first), let mantissa = ExactDecimal.mantissa(first, scale: scale) {
-                out.append(UInt8(truncatingIfNeeded: scale))
-                out.appendZigzag(mantissa)
+                out.bytes.append(UInt8(truncatingIfNeeded: scale))
+                out.bytes.appendZigzag(mantissa)
             } else {
-                out.append(ValueChunk.rawScale)
-                out.appendLittle(first.bitPattern)
+                out.bytes.append(ValueChunk.rawScale)
+                out.bytes.appendLittle(first.bitPattern)
             }
             return
         }
-        if !isXOROnly, let scale = scaleAll(values) {
-            let done = mantissas.withUnsafeBufferPointer { integers -> Bool in
-                let plan = PackedIntegers(planning: integers)
-                if plan.size > values.count &* 5 {
-                    alternative.removeAll(keepingCapacity: true)
-                    GorillaXOR.write(values, to: &alternative)
-                    if alternative.count < plan.size { return false }
-                }
-                out.append(ValueChunk.packed | flags)
-                out += prefix
-                out.append(UInt8(truncatingIfNeeded: scale))
-                plan.write(integers, to: &out)
-                return true
+        let scale = scaleAll(values)
+        if scale == nil { for i in values.indices { mantissas[i] = Int64(bitPattern: values[i].bitPattern) } }
+        mantissas.withUnsafeBufferPointer { integers in
+            let plan = PackedIntegers(planning: integers)
+            if plan.size > values.count &* 5 {
+                encodeXOR(values, flags, prefix, to: &out)
+                if out.count <= plan.size { return }
+                out.removeAll()
             }
-            if done { return }
+            out.bytes.append(ValueChunk.packed | flags)
+            out.bytes += prefix
+            out.bytes.append(scale.map { UInt8(truncatingIfNeeded: $0) } ?? ValueChunk.rawScale)
+            plan.write(integers, to: &out.bytes, bits: &out.bits)
         }
-        out.append(ValueChunk.xor | flags)
-        out += prefix
-        GorillaXOR.write(values, to: &out)
+    }
+
+    private func encodeXOR(
+        _ values: UnsafeBufferPointer<Double>, _ flags: UInt8, _ prefix: [UInt8], to out: inout ChunkParts
+    ) {
+        out.bytes.append(ValueChunk.xor | flags)
+        out.bytes += prefix
+        GorillaXOR.write(values, to: &out.bits)
     }
 
     /// Finds the smallest scale at which all values are exact and fills `mantissas`; nil if there is none.

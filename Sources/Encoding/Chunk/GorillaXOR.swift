@@ -20,13 +20,11 @@ enum GorillaXOR {
     }
 
     static func read(
-        _ reader: inout ByteReader, count: Int, into values: UnsafeMutablePointer<Double>
+        _ bytes: UnsafeRawBufferPointer, count: Int, into values: UnsafeMutablePointer<Double>
     ) throws(DecodeError) {
         guard count > 0 else { return }
-        let start = reader.offset
-        let rest = try reader.run(reader.remaining)
-        guard let base = rest.baseAddress else { throw DecodeError(expected: "8 bytes", offset: start) }
-        var bits = BitReader(base.assumingMemoryBound(to: UInt8.self), size: rest.count)
+        guard let base = bytes.baseAddress else { throw DecodeError(expected: "8 bytes", offset: 0) }
+        var bits = BitReader(base.assumingMemoryBound(to: UInt8.self), size: bytes.count)
         var code = XORCode()
         var value = bits.get(64)
         values[0] = Double(bitPattern: value)
@@ -35,7 +33,6 @@ enum GorillaXOR {
             value ^= code.get(from: &bits) ?? 0
             values[i] = Double(bitPattern: value)
         }
-        guard !bits.isOverrun else { throw DecodeError(expected: "\(count) values", offset: start) }
-        reader = ByteReader(reader.bytes, at: start &+ (bits.position &+ 7) &>> 3)
+        guard !bits.isOverrun else { throw DecodeError(expected: "\(count) values", offset: 0) }
     }
 }

@@ -2,11 +2,12 @@ import Model
 
 /// The values of a sealed chunk; how many there are is known from outside.
 ///
-///     header    codec in the low 4 bits; bit 7: staleness markers follow
+///     header    codec in the low 4 bits; bit 6: bits follow, see ``ChunkParts``; bit 7: staleness markers follow
 ///     stale     number of runs, then for each: values before it, markers in it (varints)
 ///     payload   0 constant: scale (one byte, 255 for a raw double), zigzag varint mantissa or 8 bytes
-///               1 Gorilla XOR: 8 bytes of the first value, then ``XORCode``
-///               2 packed decimals: scale (one byte), then ``PackedIntegers`` of the mantissas
+///               1 Gorilla XOR: nothing; the bits are 8 bytes of the first value and ``XORCode``
+///               2 packed: scale (one byte), then ``PackedIntegers`` of the mantissas, or, with scale 255, of the
+///                 patterns as signed integers
 ///
 /// Markers are not among the values of the payload. Any of the 2^64 bit patterns comes back.
 public enum ValueChunk {
@@ -17,16 +18,18 @@ public enum ValueChunk {
     public static let histograms: UInt8 = 3
     static let codecMask: UInt8 = 0x0F
     static let staleFlag: UInt8 = 0x80
+    /// Stands in the place of a scale for values that are not decimals.
     static let rawScale: UInt8 = 255
 
-    /// Writes `count` values to `values` and leaves `reader` behind the chunk.
+    /// Writes `count` values to `values` and leaves `reader` behind the chunk; `bits` are those of the frame.
     public static func read(
-        _ reader: inout ByteReader, count: Int, into values: UnsafeMutablePointer<Double>
+        _ reader: inout ByteReader, bits: UnsafeRawBufferPointer, count: Int, into values: UnsafeMutablePointer<Double>
     ) throws(DecodeError) {
         let start = reader.offset
         let header = try reader.byte()
+        let own = try ChunkParts.bits(header, &reader, bits)
         guard header & staleFlag != 0 else {
-            return try readPayload(header & codecMask, &reader, start, count, values)
+            return try readPayload(header & codecMask, &reader, own, count, values)
         }
         var runs = reader
         let number = try reader.count(count)
@@ -39,7 +42,7 @@ public enum ValueChunk {
         let real = count &- stale
         // The values are read to the end of the memory, then moved forward over the markers.
         let source = values + stale
-        if real > 0 { try readPayload(header & codecMask, &reader, start, real, source) }
+        if real > 0 { try readPayload(header & codecMask, &reader, own, real, source) }
         _ = try runs.count(count)
         var (from, to) = (0, 0)
         for _ in 0..<number {
@@ -58,8 +61,10 @@ public enum ValueChunk {
     }
 
     private static func readPayload(
-        _ codec: UInt8, _ reader: inout ByteReader, _ start: Int, _ count: Int, _ values: UnsafeMutablePointer<Double>
+        _ codec: UInt8, _ reader: inout ByteReader, _ bits: UnsafeRawBufferPointer, _ count: Int,
+        _ values: UnsafeMutablePointer<Double>
     ) throws(DecodeError) {
+        let start = reader.offset
         switch codec {
         case constant:
             let scale = try reader.byte()
@@ -72,17 +77,19 @@ public enum ValueChunk {
                 values.update(
                     repeating: Double(try reader.zigzag()) / ExactDecimal.power(Int(scale)), count: count)
             }
-        case xor: try GorillaXOR.read(&reader, count: count, into: values)
+        case xor: try GorillaXOR.read(bits, count: count, into: values)
         case packed:
             let scale = try reader.byte()
-            guard scale <= ExactDecimal.maxScale else {
+            guard scale <= ExactDecimal.maxScale || scale == rawScale else {
                 throw DecodeError(expected: "a scale of at most \(ExactDecimal.maxScale)", offset: start)
             }
             // Integers are decoded in place: both are 8 bytes wide.
             let raw = UnsafeMutableRawPointer(values)
             let integers = raw.bindMemory(to: Int64.self, capacity: count)
             defer { _ = raw.bindMemory(to: Double.self, capacity: count) }
-            try PackedIntegers.read(&reader, count: count, into: integers)
+            try PackedIntegers.read(&reader, bits: bits, count: count, into: integers)
+            // Patterns are the values already.
+            if scale == rawScale { return }
             if scale == 0 {
                 for i in 0..<count {
                     raw.storeBytes(of: Double(integers[i]), toByteOffset: i &* 8, as: Double.self)

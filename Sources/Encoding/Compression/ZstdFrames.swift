@@ -42,6 +42,50 @@ public final class ZstdCompressor {
     }
 }
 
+extension ZstdCompressor {
+    /// Appends `bytes` as one frame to `out`, with new statistics behind each of the offsets `cuts`, which ascend.
+    public func compress(
+        _ bytes: UnsafeRawBufferPointer, level: Int32, cuts: [Int], to out: inout [UInt8]
+    ) throws(CompressionError) {
+        try check(ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters))
+        try check(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level))
+        // Short matches of symbols cost more than the symbols.
+        try check(ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 5))
+        // With the size known, tables and window are as small as the frame.
+        try check(ZSTD_CCtx_setPledgedSrcSize(context, UInt64(bytes.count)))
+        let start = out.count
+        // Each cut ends a block of the format, which has a header of 3 bytes.
+        let bound = ZSTD_compressBound(bytes.count) &+ 8 &* (cuts.count &+ 1)
+        out.append(contentsOf: repeatElement(0, count: bound))
+        var written = 0
+        var failure = 0
+        out.withUnsafeMutableBytes { target in
+            var output = ZSTD_outBuffer(dst: target.baseAddress?.advanced(by: start), size: bound, pos: 0)
+            var at = 0
+            for end in cuts + [bytes.count] where end > at || end == bytes.count {
+                var input = ZSTD_inBuffer(src: bytes.baseAddress, size: min(end, bytes.count), pos: at)
+                let step = end == bytes.count ? ZSTD_e_end : ZSTD_e_flush
+                let rest = ZSTD_compressStream2(context, &output, &input, step)
+                at = input.pos
+                if rest != 0 {
+                    failure = rest
+                    break
+                }
+            }
+            written = output.pos
+        }
+        out.removeLast(bound &- written)
+        try check(failure)
+        guard failure == 0 else { throw CompressionError(format: "zstd", reason: "the room was too small") }
+    }
+
+    private func check(_ status: Int) throws(CompressionError) {
+        if ZSTD_isError(status) != 0 {
+            throw CompressionError(format: "zstd", reason: String(cString: ZSTD_getErrorName(status)))
+        }
+    }
+}
+
 /// Decompresses zstd frames with one reused context; not for several threads at once.
 public final class ZstdDecompressor {
     private let context: OpaquePointer

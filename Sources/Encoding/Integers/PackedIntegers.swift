@@ -1,289 +1,199 @@
-/// Integers as residuals in groups of 16, each group with one width.
+/// Integers as residuals of a prediction: a symbol of one byte each, and raw bits of the large ones.
 ///
-///     header    order in 2 bits, common shift in 6
-///     base      zigzag varint: the minimum (order 0) or the first integer (orders 1 and 2)
-///     slope     zigzag varint: the first difference; order 2 with at least two integers only
-///     groups    width in bits (one byte, 0…64), then up to 16 residuals of that width, lowest bit first
+///     header    order in 2 bits; bit 2: a divisor follows
+///     first     zigzag varint: the minimum (order 0) or the first integer (orders 1, 2 and 3)
+///     slope     zigzag varint: the first difference (order 2, at least two integers) or the smallest one (order 3)
+///     divisor   varint, 2…2^32
+///     symbols   one byte for each residual
 ///
-/// Residuals are x − minimum, unsigned (order 0), or zigzag-coded differences (1), or differences of differences (2);
-/// before that they lose the zero bits at their low end that all of them have. The order is the one with the fewest
-/// bits. The predictors are Gorilla's, the packing is frame-of-reference coding (Zukowski et al., ICDE 2006). All
-/// arithmetic wraps, so any integers come back.
+/// Residuals are x − minimum (order 0), zigzag-coded differences (1), zigzag-coded differences of differences (2) or
+/// differences − smallest difference (3), before that divided by what divides all differences. A symbol below 8 is the
+/// residual. Another symbol s stands for a residual of 2 + s/4 bits that begins with 1 and the two low bits of s; its
+/// other s/4 − 1 bits follow each other elsewhere, lowest first. So the symbols have the skew of the distribution, which
+/// an entropy coder takes out, and the bits have none. The order is the one with the fewest bits in sum. All arithmetic
+/// wraps, so any integers come back.
 public struct PackedIntegers {
     private var order = 0
-    private var shift = 0
+    private var divisor: UInt64 = 1
     private var minimum: Int64 = 0
-    /// Bytes that ``write(_:to:)`` will need at most.
-    public private(set) var size = 0
+    private var leastStep: Int64 = 0
+    /// Bytes that ``write(_:to:bits:)`` will need about.
+    public private(set) var size = 2
 
-    private static let group = 16
-
-    /// Bytes of a group of `count` residuals of `width` bits, without the width.
-    @inline(__always)
-    private static func bytes(_ count: Int, _ width: Int) -> Int { (count &* width &+ 7) &>> 3 }
+    private static let divisorFlag: UInt8 = 4
+    private static let maxDivisor: UInt64 = 1 << 32
+    /// Loads of 8 bytes read up to so many bytes behind the bits.
+    public static let padding = 8
 
     /// Finds the best form for `integers`.
     public init(planning integers: UnsafeBufferPointer<Int64>) {
-        guard let x = integers.baseAddress, integers.count > 0 else {
-            size = 2
-            return
-        }
+        guard let x = integers.baseAddress, integers.count > 0 else { return }
         let count = integers.count
-        var minimum = x[0]
-        var maximum = x[0]
-        for i in 0..<count {
+        var (minimum, maximum) = (x[0], x[0])
+        var (least, all) = (Int64.max, UInt64(0))
+        for i in 1..<max(count, 1) {
+            let step = x[i] &- x[i &- 1]
             minimum = min(minimum, x[i])
             maximum = max(maximum, x[i])
+            least = min(least, step)
+            all |= UInt64(bitPattern: step)
         }
         self.minimum = minimum
-        // Widths of whole groups are summed; the bits at the low end that no residual uses are taken off afterwards.
-        var (sum0, sum1, sum2) = (0, 0, 0)
-        var (used0, used1, used2) = (0, 0, 0)
-        var (all0, all1, all2): (UInt64, UInt64, UInt64) = (0, 0, 0)
-        var start = 0
-        // Order 1 has no residual for the first, order 2 none for the first two; treating them as zero costs nothing.
-        var previous = x[0]
-        var slope = count > 1 ? x[1] &- x[0] : 0
-        while start < count {
-            let end = min(start &+ group16, count)
-            var (w0, w1, w2): (UInt64, UInt64, UInt64) = (0, 0, 0)
-            for i in start..<end {
-                let value = x[i]
-                let r0 = UInt64(bitPattern: value &- minimum)
-                let delta = value &- previous
-                let second = i < 2 ? 0 : delta &- slope
-                if i > 0 { slope = delta }
-                previous = value
-                w0 |= r0
-                w1 |= Zigzag.encode(delta)
-                w2 |= Zigzag.encode(second)
-                all1 |= UInt64(bitPattern: delta)
-                all2 |= UInt64(bitPattern: second)
-            }
-            all0 |= w0
-            let (b0, b1, b2) = (
-                64 &- w0.leadingZeroBitCount, 64 &- w1.leadingZeroBitCount, 64 &- w2.leadingZeroBitCount
-            )
-            sum0 &+= b0
-            sum1 &+= b1
-            sum2 &+= b2
-            used0 &+= b0 > 0 ? 1 : 0
-            used1 &+= b1 > 0 ? 1 : 0
-            used2 &+= b2 > 0 ? 1 : 0
-            start = end
+        leastStep = count > 1 ? least : 0
+        if all != 0 {
+            divisor = min(1 << UInt64(all.trailingZeroBitCount), Self.maxDivisor)
+            // An odd divisor needs differences that do not wrap.
+            let (range, overflow) = maximum.subtractingReportingOverflow(minimum)
+            if !overflow, range < 1 << 61 { divisor = Self.commonDivisor(integers, divisor) }
         }
-        let (s0, s1, s2) = (
-            all0 == 0 ? 0 : all0.trailingZeroBitCount, all1 == 0 ? 0 : all1.trailingZeroBitCount,
-            all2 == 0 ? 0 : all2.trailingZeroBitCount
-        )
-        let (bits0, bits1, bits2) = (sum0 &- used0 &* s0, sum1 &- used1 &* s1, sum2 &- used2 &* s2)
-        let groups = (count &+ 15) &>> 4
-        if bits2 < bits1, bits2 < bits0 {
-            (order, shift, size) = (2, s2, bits2)
-        } else if bits1 < bits0 {
-            (order, shift, size) = (1, s1, bits1)
-        } else {
-            (order, shift, size) = (0, s0, bits0)
-        }
-        size = size &* 2 &+ groups &+ 24
+        let (order, bits) = Self.order(integers, minimum, leastStep, divisor)
+        self.order = order
+        size = 16 &+ count / 4 &+ bits / 8
     }
 
-    private var group16: Int { Self.group }
+    /// The largest number that divides all differences; `power` is the largest power of two that does.
+    private static func commonDivisor(_ x: UnsafeBufferPointer<Int64>, _ power: UInt64) -> UInt64 {
+        var common: UInt64 = 0
+        for i in 1..<max(x.count, 1) {
+            var rest = (x[i] &- x[i &- 1]).magnitude
+            guard common == 0 || rest % common != 0 else { continue }
+            while rest != 0 { (common, rest) = (rest, common % rest) }
+            if common <= power { return power }
+        }
+        return common > maxDivisor || common == 0 ? power : common
+    }
 
-    /// Appends the form to `out`.
-    public func write(_ integers: UnsafeBufferPointer<Int64>, to out: inout [UInt8]) {
-        out.append(UInt8(truncatingIfNeeded: order | shift &<< 2))
-        guard let x = integers.baseAddress, integers.count > 0 else { return out.append(0) }
-        out.appendZigzag(order == 0 ? minimum : x[0])
-        if order == 2, integers.count > 1 { out.appendZigzag(x[1] &- x[0]) }
-        var residuals:
-            (
-                UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64,
-                UInt64, UInt64, UInt64
-            ) = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    /// The order whose residuals have the fewest bits, and how many these are.
+    private static func order(
+        _ x: UnsafeBufferPointer<Int64>, _ minimum: Int64, _ leastStep: Int64, _ divisor: UInt64
+    ) -> (order: Int, bits: Int) {
+        // 64 minus the width is what is summed; all that counts is the difference.
+        let drop = UInt64(63 &- divisor.leadingZeroBitCount)
+        var (zeros0, zeros1, zeros2, zeros3) = (0, 0, 0, 0)
+        var (last, step) = (x[0], Int64(0))
+        for i in 0..<x.count {
+            let next = x[i] &- last
+            last = x[i]
+            zeros0 &+= (UInt64(bitPattern: last &- minimum) &>> drop).leadingZeroBitCount
+            zeros1 &+= (Zigzag.encode(next) &>> drop).leadingZeroBitCount
+            zeros2 &+= (Zigzag.encode(i < 2 ? 0 : next &- step) &>> drop).leadingZeroBitCount
+            zeros3 &+= (UInt64(bitPattern: i < 1 ? 0 : next &- leastStep) &>> drop).leadingZeroBitCount
+            step = next
+        }
+        let best = max(zeros0, zeros1, zeros2, zeros3)
+        let order = best == zeros0 ? 0 : best == zeros1 ? 1 : best == zeros2 ? 2 : 3
+        return (order, x.count &* 64 &- best)
+    }
+
+    /// Appends the form to `out` and its raw bits, filled up to whole bytes, to `bits`.
+    public func write(_ integers: UnsafeBufferPointer<Int64>, to out: inout [UInt8], bits: inout [UInt8]) {
         let count = integers.count
-        let (order, minimum) = (order, minimum)
-        let drop = Int64(shift)
-        withUnsafeMutableBytes(of: &residuals) { raw in
-            let r = raw.assumingMemoryBound(to: UInt64.self)
-            var at = min(order, count)
-            while at < count {
-                let size = min(Self.group, count &- at)
-                var all: UInt64 = 0
-                for i in 0..<size {
-                    let j = at &+ i
-                    let coded: UInt64
-                    switch order {
-                    case 0: coded = UInt64(bitPattern: x[j] &- minimum) &>> UInt64(drop)
-                    case 1: coded = Zigzag.encode((x[j] &- x[j &- 1]) &>> drop)
-                    default: coded = Zigzag.encode((x[j] &- 2 &* x[j &- 1] &+ x[j &- 2]) &>> drop)
+        out.append(UInt8(truncatingIfNeeded: order) | (divisor > 1 ? Self.divisorFlag : 0))
+        guard let x = integers.baseAddress, count > 0 else { return out.append(0) }
+        out.appendZigzag(order == 0 ? minimum : x[0])
+        if order == 2, count > 1 { out.appendZigzag(x[1] &- x[0]) }
+        if order == 3 { out.appendZigzag(leastStep) }
+        if divisor > 1 { out.appendVarint(divisor) }
+        let skipped = min(order == 3 ? 1 : order, count)
+        let start = out.count
+        out.append(contentsOf: repeatElement(0, count: count &- skipped))
+        withUnsafeTemporaryAllocation(byteCount: count &* 8 &+ 16, alignment: 8) { memory in
+            out.withUnsafeMutableBufferPointer { target in
+                guard let symbols = target.baseAddress, let room = memory.baseAddress else { return }
+                var sink = SymbolSink(symbols: symbols + start, bits: room)
+                switch order {
+                case 0: for i in 0..<count { sink.put(divided(UInt64(bitPattern: x[i] &- minimum))) }
+                case 1: put(x, skipped..<count, &sink) { Zigzag.encode(divided(x[$0] &- x[$0 &- 1])) }
+                case 2:
+                    put(x, skipped..<count, &sink) {
+                        Zigzag.encode(divided(x[$0] &- 2 &* x[$0 &- 1] &+ x[$0 &- 2]))
                     }
-                    r[i] = coded
-                    all |= coded
+                default:
+                    put(x, skipped..<count, &sink) { divided(UInt64(bitPattern: x[$0] &- x[$0 &- 1] &- leastStep)) }
                 }
-                let width = 64 &- all.leadingZeroBitCount
-                out.append(UInt8(truncatingIfNeeded: width))
-                if width > 0 { Self.pack(r, size, width, to: &out) }
-                at &+= size
+                bits.append(contentsOf: UnsafeRawBufferPointer(start: room, count: sink.finish()))
             }
         }
     }
 
-    private static func pack(
-        _ residuals: UnsafeMutableBufferPointer<UInt64>, _ count: Int, _ width: Int, to out: inout [UInt8]
+    @inline(__always)
+    private func put(
+        _ x: UnsafePointer<Int64>, _ range: Range<Int>, _ sink: inout SymbolSink, _ residual: (Int) -> UInt64
     ) {
-        var word: UInt64 = 0
-        var filled = 0
-        for i in 0..<count {
-            let value = residuals[i]
-            word |= value &<< UInt64(filled)
-            filled &+= width
-            if filled >= 64 {
-                out.appendLittle(word)
-                filled &-= 64
-                let taken = width &- filled
-                word = taken >= 64 ? 0 : value &>> UInt64(taken)
-            }
-        }
-        while filled > 0 {
-            out.append(UInt8(truncatingIfNeeded: word))
-            word &>>= 8
-            filled &-= 8
-        }
+        for i in range { sink.put(residual(i)) }
+    }
+
+    @inline(__always)
+    private func divided(_ value: Int64) -> Int64 {
+        divisor & (divisor &- 1) == 0
+            ? value &>> Int64(divisor.trailingZeroBitCount) : value / Int64(bitPattern: divisor)
+    }
+
+    @inline(__always)
+    private func divided(_ value: UInt64) -> UInt64 {
+        divisor & (divisor &- 1) == 0 ? value &>> UInt64(divisor.trailingZeroBitCount) : value / divisor
     }
 
     /// Reads `count` integers and leaves `reader` behind them.
+    ///
+    /// - Parameter bits: The raw bits and at least ``padding`` bytes behind them.
     public static func read(
-        _ reader: inout ByteReader, count: Int, into integers: UnsafeMutablePointer<Int64>
+        _ reader: inout ByteReader, bits: UnsafeRawBufferPointer, count: Int,
+        into integers: UnsafeMutablePointer<Int64>
     ) throws(DecodeError) {
+        let start = reader.offset
         let header = try reader.byte()
+        guard header & 3 == header & ~divisorFlag else {
+            throw DecodeError(expected: "an order of 0…3", offset: start)
+        }
         let order = Int(header & 3)
-        let shift = Int64(header &>> 2)
-        guard order < 3 else { throw DecodeError(expected: "an order of 0…2", offset: reader.offset) }
-        let base = try reader.zigzag()
+        let first = try reader.zigzag()
         guard count > 0 else { return }
-        var value = base
-        var slope: Int64 = 0
-        var at = 0
-        if order > 0 {
-            integers[0] = base
-            at = 1
+        let second = order == 3 || order == 2 && count > 1 ? try reader.zigzag() : 0
+        let divisor = header & divisorFlag != 0 ? Int64(bitPattern: try reader.varint()) : 1
+        if order > 0 { integers[0] = first }
+        if order == 2, count > 1 { integers[1] = first &+ second }
+        let skipped = min(order == 3 ? 1 : order, count)
+        let symbols = try reader.run(count &- skipped)
+        guard let from = symbols.baseAddress else { return }
+        let source = SymbolSource(symbols: from.assumingMemoryBound(to: UInt8.self), count: symbols.count)
+        let needed = source.bitCount
+        let out = integers + skipped
+        guard needed > 0 else {
+            return restore(symbols.count, order, first, second, divisor, out) { source.small($0) }
         }
-        if order == 2, count > 1 {
-            slope = try reader.zigzag()
-            value = base &+ slope
-            integers[1] = value
-            at = 2
+        guard let raw = bits.baseAddress, (needed &+ 7) &>> 3 &+ padding <= bits.count else {
+            throw DecodeError(expected: "\(needed) raw bits", offset: start)
         }
-        guard let bytes = reader.bytes.baseAddress else { return }
-        let end = reader.bytes.count
-        var offset = reader.offset
-        while at < count {
-            let size = min(group, count &- at)
-            guard offset < end else { throw DecodeError(expected: "a group of integers", offset: offset) }
-            let width = Int(bytes.load(fromByteOffset: offset, as: UInt8.self))
-            offset &+= 1
-            let length = Self.bytes(size, width)
-            guard width <= 64, length <= end &- offset else {
-                throw DecodeError(expected: "a group of integers", offset: offset)
-            }
-            let out = integers + at
-            at &+= size
-            if width == 0 {
-                switch order {
-                case 0: for i in 0..<size { out[i] = base }
-                case 1: for i in 0..<size { out[i] = value }
-                default:
-                    for i in 0..<size {
-                        value &+= slope
-                        out[i] = value
-                    }
-                }
-            } else if length &+ 8 <= end &- offset {
-                if width <= 57 {
-                    if size == group {
-                        unpack(bytes + offset, group, width, order, shift, base, &value, &slope, out)
-                    } else {
-                        unpack(bytes + offset, size, width, order, shift, base, &value, &slope, out)
-                    }
-                } else {
-                    unpackWide(bytes + offset, size, width, order, shift, base, &value, &slope, out)
-                }
-            } else {
-                // Loads of 8 bytes would read behind the end.
-                withUnsafeTemporaryAllocation(byteCount: 144, alignment: 8) { copy in
-                    guard let target = copy.baseAddress else { return }
-                    target.initializeMemory(as: UInt8.self, repeating: 0, count: 144)
-                    target.copyMemory(from: bytes + offset, byteCount: min(length, 128))
-                    unpackWide(UnsafeRawPointer(target), size, width, order, shift, base, &value, &slope, out)
-                }
-            }
-            offset &+= length
-        }
-        reader = ByteReader(reader.bytes, at: offset)
+        var position = 0
+        restore(symbols.count, order, first, second, divisor, out) { source.next($0, raw, &position) }
     }
 
-    /// Restores `count` integers from residuals of at most 57 bits; reads up to 8 bytes behind them.
+    /// Adds residuals up to integers.
     @inline(__always)
-    private static func unpack(
-        _ bytes: UnsafeRawPointer, _ count: Int, _ width: Int, _ order: Int, _ shift: Int64, _ base: Int64,
-        _ value: inout Int64, _ slope: inout Int64, _ out: UnsafeMutablePointer<Int64>
+    private static func restore(
+        _ count: Int, _ order: Int, _ first: Int64, _ second: Int64, _ divisor: Int64,
+        _ out: UnsafeMutablePointer<Int64>, _ residual: (Int) -> UInt64
     ) {
-        let mask: UInt64 = ~0 &>> UInt64(64 &- width)
-        var bit = 0
-        var (x, d) = (value, slope)
         switch order {
-        case 0:
-            for i in 0..<count {
-                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
-                bit &+= width
-                out[i] = base &+ Int64(bitPattern: word &>> UInt64((bit &- width) & 7) & mask) &<< shift
-            }
+        case 0: for i in 0..<count { out[i] = first &+ Int64(bitPattern: residual(i)) &* divisor }
         case 1:
+            var value = first
             for i in 0..<count {
-                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
-                x &+= Zigzag.decode(word &>> UInt64(bit & 7) & mask) &<< shift
-                bit &+= width
-                out[i] = x
+                value &+= Zigzag.decode(residual(i)) &* divisor
+                out[i] = value
+            }
+        case 2:
+            var (value, step) = (first &+ second, second)
+            for i in 0..<count {
+                step &+= Zigzag.decode(residual(i)) &* divisor
+                value &+= step
+                out[i] = value
             }
         default:
+            var value = first
             for i in 0..<count {
-                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
-                d &+= Zigzag.decode(word &>> UInt64(bit & 7) & mask) &<< shift
-                x &+= d
-                bit &+= width
-                out[i] = x
-            }
-        }
-        (value, slope) = (x, d)
-    }
-
-    /// As `unpack`, for any width; reads up to 9 bytes behind the residuals, as long as there are some of that width.
-    @inline(never)
-    private static func unpackWide(
-        _ bytes: UnsafeRawPointer, _ count: Int, _ width: Int, _ order: Int, _ shift: Int64, _ base: Int64,
-        _ value: inout Int64, _ slope: inout Int64, _ out: UnsafeMutablePointer<Int64>
-    ) {
-        let mask: UInt64 = ~0 &>> UInt64(64 &- width)
-        var bit = 0
-        for i in 0..<count {
-            let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self))
-            let off = UInt64(bit & 7)
-            var residual = word &>> off
-            if width > 57, off > 0 {
-                let next = UInt64(bytes.load(fromByteOffset: (bit &>> 3) &+ 8, as: UInt8.self))
-                residual |= next &<< (64 &- off)
-            }
-            residual &= mask
-            bit &+= width
-            switch order {
-            case 0: out[i] = base &+ Int64(bitPattern: residual) &<< shift
-            case 1:
-                value &+= Zigzag.decode(residual) &<< shift
-                out[i] = value
-            default:
-                slope &+= Zigzag.decode(residual) &<< shift
-                value &+= slope
+                value &+= Int64(bitPattern: residual(i)) &* divisor &+ second
                 out[i] = value
             }
         }

@@ -60,30 +60,33 @@ final class BlockFrames: Sendable {
         var header = ByteReader(UnsafeRawBufferPointer(stored))
         let (magic, type, codec) = (try header.u32(), try header.byte(), try header.byte())
         _ = try header.u16()
-        let (raw, size, checksum) = (try header.u32(), try header.u32(), try header.u32())
-        guard magic == BlockFormat.frameMagic, raw == entry.raw, size == entry.stored else {
+        let (raw, bits, size) = (try header.u32(), try header.u32(), try header.u32())
+        let checksum = try header.u32()
+        guard magic == BlockFormat.frameMagic, raw == entry.raw, size == entry.stored, bits <= size else {
             throw damage(frame, "expected a frame header")
         }
         guard FrameWriter.checksum(UnsafeRawBufferPointer(stored)) == checksum else {
             throw damage(frame, "the checksum does not match")
         }
         guard type == kind.rawValue, codec <= 1 else { throw damage(frame, "expected a frame of \(kind)") }
-        let content = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(stored)[BlockFormat.frameHeaderSize...])
-        let target = UnsafeMutableRawBufferPointer.allocate(byteCount: max(Int(raw), 1), alignment: 8)
+        let content = UnsafeRawBufferPointer(stored)[BlockFormat.frameHeaderSize..<(total - Int(bits))]
+        let target = UnsafeMutableRawBufferPointer.allocate(byteCount: max(Int(raw) + Int(bits), 1), alignment: 8)
         let whole = UnsafeMutableRawBufferPointer(rebasing: target[..<Int(raw)])
         do {
             if codec == 0 {
                 guard content.count == whole.count else { throw damage(frame, "the sizes do not match") }
-                whole.copyMemory(from: content)
+                whole.copyMemory(from: UnsafeRawBufferPointer(rebasing: content))
             } else {
-                try cache.decompress(content, into: whole)
+                try cache.decompress(UnsafeRawBufferPointer(rebasing: content), into: whole)
             }
         } catch {
             target.deallocate()
             if error is BlockError { throw error }
             throw damage(frame, "\(error)")
         }
-        return Frame(UnsafeRawBufferPointer(whole))
+        let tail = UnsafeMutableRawBufferPointer(rebasing: target[Int(raw)..<(Int(raw) + Int(bits))])
+        tail.copyMemory(from: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(stored)[(total - Int(bits))...]))
+        return Frame(UnsafeRawBufferPointer(target), size: Int(raw), bits: Int(bits))
     }
 
     /// Reads every frame, past the cache, and throws at the first that is damaged.

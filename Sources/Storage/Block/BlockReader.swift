@@ -130,13 +130,12 @@ package final class BlockReader: Sendable {
         var at = chunk.timesFrame
         do throws(DecodeError) {
             var reader = ByteReader(timesFrame.bytes, at: Int(chunk.timesOffset))
-            try PackedIntegers.read(&reader, count: count, into: times)
+            try TimeChunk.read(&reader, bits: timesFrame.bits, count: count, into: times)
             at = chunk.frame
             var values = ByteReader(valuesFrame.bytes, at: Int(chunk.offset))
             guard values.remaining >= Int(chunk.length) else {
                 throw DecodeError(expected: "\(chunk.length) bytes", offset: Int(chunk.offset))
             }
-            // The bytes behind the chunk may be read ahead, so the reader keeps the rest of the frame.
             if chunk.isHistogram {
                 let histograms = try HistogramChunk.read(&values, count: count)
                 for i in 0..<count {
@@ -146,7 +145,7 @@ package final class BlockReader: Sendable {
                     }
                 }
             } else {
-                try ValueChunk.read(&values, count: count, into: columns.values + start)
+                try ValueChunk.read(&values, bits: valuesFrame.bits, count: count, into: columns.values + start)
             }
         } catch { throw frames.damage(at, "\(error)") }
         guard times[0] == chunk.minTime, times[count - 1] == chunk.maxTime else {

@@ -8,7 +8,7 @@ import Platform
 /// everything is on the disk: it is written to `ID.tmp`, synced and renamed. Not for several threads at once.
 package final class BlockWriter {
     package struct Options: Sendable {
-        /// zstd level: 1 for fresh blocks, 3 for merged ones.
+        /// zstd level: 1 for fresh blocks, 6 for merged ones.
         package var compression: Int32 = 1
         /// Encode values with Gorilla's XOR code only.
         package var xorOnly = false
@@ -32,7 +32,7 @@ package final class BlockWriter {
     private var postings = SymbolPostings()
     private var payloads = PayloadCache()
     private var runs = PayloadCache()
-    private var payload: [UInt8] = []
+    private var payload = ChunkParts()
     private var chunks: [ChunkRef] = []
     private var last: Labels?
     private var isDone = false
@@ -122,13 +122,13 @@ package final class BlockWriter {
 
     private func addChunk(_ columns: borrowing SampleColumns, _ range: Range<Int>) throws {
         let times = UnsafeBufferPointer(start: UnsafePointer(columns.timestamps) + range.lowerBound, count: range.count)
-        payload.removeAll(keepingCapacity: true)
-        PackedIntegers(planning: times).write(times, to: &payload)
+        payload.removeAll()
+        TimeChunk.write(times, to: &payload)
         let run = try store(.times, &runs)
-        payload.removeAll(keepingCapacity: true)
+        payload.removeAll()
         let first = columns.histograms.isEmpty ? nil : Self.position(columns.histograms, range.lowerBound)
         if let first {
-            HistogramChunk.write(columns.histograms[first..<(first + range.count)].map(\.histogram), to: &payload)
+            HistogramChunk.write(columns.histograms[first..<(first + range.count)].map(\.histogram), to: &payload.bytes)
         } else {
             encoder.encode(
                 UnsafeBufferPointer(start: UnsafePointer(columns.values) + range.lowerBound, count: range.count),
@@ -139,7 +139,7 @@ package final class BlockWriter {
             ChunkRef(
                 minTime: times[0], maxTime: times[times.count - 1], count: Int32(range.count),
                 isHistogram: first != nil, frame: place.frame, offset: place.offset,
-                length: UInt32(truncatingIfNeeded: payload.count), timesFrame: run.frame, timesOffset: run.offset))
+                length: place.length, timesFrame: run.frame, timesOffset: run.offset))
     }
 
     /// The place in `histograms` of the sample `index`, if it is one.
@@ -152,23 +152,21 @@ package final class BlockWriter {
         return low < histograms.count && histograms[low].index == index ? low : nil
     }
 
-    /// Appends `payload` to the frame of `kind`, unless the same bytes were stored before.
-    private func store(
-        _ kind: BlockFormat.FrameKind, _ cache: inout PayloadCache
-    ) throws -> (frame: UInt32, offset: UInt32) {
+    /// Appends `payload` to the frame of `kind`, unless the same was stored before.
+    private func store(_ kind: BlockFormat.FrameKind, _ cache: inout PayloadCache) throws -> PayloadCache.Place {
         // A reference costs more than a short payload.
         guard payload.count >= 12 else { return try write(kind) }
-        let key = payload.withUnsafeBytes { PayloadCache.key($0) }
+        let key = PayloadCache.key(payload)
         if let known = cache.find(key) { return known }
         let place = try write(kind)
         cache.insert(key, place)
         return place
     }
 
-    private func write(_ kind: BlockFormat.FrameKind) throws -> (frame: UInt32, offset: UInt32) {
-        let place = frames.place(kind)
-        try frames.append(kind) { $0 += payload }
-        return place
+    private func write(_ kind: BlockFormat.FrameKind) throws -> PayloadCache.Place {
+        let (frame, offset) = frames.place(kind)
+        let length = try frames.append(kind, payload)
+        return .init(frame: frame, offset: offset, length: UInt32(truncatingIfNeeded: length))
     }
 
     /// Completes the block and gives it its name; nil, and no block, if there was no sample.
@@ -310,32 +308,37 @@ package final class BlockWriter {
     }
 }
 
-/// Remembers where byte strings were stored, by a 128-bit hash; a bounded number of them.
+/// Remembers where chunks were stored, by a 128-bit hash; a bounded number of them.
 struct PayloadCache {
     struct Key: Hashable {
         var low: UInt64
         var high: UInt64
     }
 
-    private struct Slot {
-        var key = Key(low: 0, high: 0)
+    struct Place {
         var frame: UInt32 = 0
         var offset: UInt32 = 0
+        var length: UInt32 = 0
     }
 
-    private var slots = [Slot](repeating: Slot(), count: 1 << 14)
+    private var slots = [(key: Key, place: Place)](repeating: (Key(low: 0, high: 0), Place()), count: 1 << 14)
 
-    static func key(_ bytes: UnsafeRawBufferPointer) -> Key {
-        Key(low: XXHash64.hash(bytes), high: XXHash64.hash(bytes, seed: 0x9E37_79B9_7F4A_7C15) | 1)
+    static func key(_ chunk: ChunkParts) -> Key {
+        chunk.bytes.withUnsafeBytes { bytes in
+            chunk.bits.withUnsafeBytes { bits in
+                Key(
+                    low: XXHash64.hash(bits, seed: XXHash64.hash(bytes)),
+                    high: XXHash64.hash(bits, seed: XXHash64.hash(bytes, seed: 0x9E37_79B9_7F4A_7C15)) | 1)
+            }
+        }
     }
 
-    func find(_ key: Key) -> (frame: UInt32, offset: UInt32)? {
+    func find(_ key: Key) -> Place? {
         let slot = slots[Int(truncatingIfNeeded: key.low & UInt64(slots.count - 1))]
-        return slot.key == key ? (slot.frame, slot.offset) : nil
+        return slot.key == key ? slot.place : nil
     }
 
-    mutating func insert(_ key: Key, _ place: (frame: UInt32, offset: UInt32)) {
-        slots[Int(truncatingIfNeeded: key.low & UInt64(slots.count - 1))] = Slot(
-            key: key, frame: place.frame, offset: place.offset)
+    mutating func insert(_ key: Key, _ place: Place) {
+        slots[Int(truncatingIfNeeded: key.low & UInt64(slots.count - 1))] = (key, place)
     }
 }

@@ -4,11 +4,24 @@ import Synchronization
 /// A frame of a block in its decompressed form.
 final class Frame: Sendable {
     // SAFETY: filled before the object is handed out, then never written; freed by `deinit`.
-    nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    private nonisolated(unsafe) let memory: UnsafeRawBufferPointer
+    private let bytesEnd: Int
+    /// Bytes of memory.
+    let size: Int
 
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    /// Takes `memory` over, which holds `size` bytes and behind them so many of `bits`.
+    init(_ memory: UnsafeRawBufferPointer, size: Int, bits: Int) {
+        self.memory = memory
+        bytesEnd = size
+        self.size = size + bits
+    }
 
-    deinit { bytes.deallocate() }
+    deinit { memory.deallocate() }
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<bytesEnd]) }
+
+    /// What ``ChunkParts`` keep apart.
+    var bits: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[bytesEnd..<size]) }
 }
 
 /// Decompressed frames of all blocks, those that were used lately; safe to use from many threads.
@@ -74,7 +87,7 @@ package final class FrameCache: Sendable {
         var dropped: [Frame] = []
         state.withLock { state in
             guard state.positions[key] == nil else { return }
-            state.size += frame.bytes.count
+            state.size += frame.size
             while state.size > capacity, !state.positions.isEmpty {
                 state.hand = state.hand + 1 < state.slots.count ? state.hand + 1 : 0
                 let slot = state.slots[state.hand]
@@ -98,7 +111,7 @@ package final class FrameCache: Sendable {
     }
 
     private static func drop(_ state: inout State, _ position: Int) {
-        state.size -= state.slots[position].frame?.bytes.count ?? 0
+        state.size -= state.slots[position].frame?.size ?? 0
         state.positions[state.slots[position].key] = nil
         state.slots[position].frame = nil
         state.free.append(position)

@@ -7,11 +7,16 @@ final class FrameWriter {
     private struct Pending {
         var id: UInt32
         var bytes: [UInt8] = []
+        /// See ``ChunkParts``; stored as they are.
+        var bits: [UInt8] = []
+        /// Where the chunks in `bytes` end.
+        var ends: [Int] = []
     }
 
     private let file: any File
     private let compressor: ZstdCompressor
     private let level: Int32
+    private var statistics = StatisticsCuts()
     private var pending: [BlockFormat.FrameKind: Pending] = [:]
     /// Offset, stored size and raw size of each frame, by id.
     private(set) var table: [(offset: UInt64, stored: UInt32, raw: UInt32)] = []
@@ -44,23 +49,42 @@ final class FrameWriter {
         if pending[kind]?.bytes.count ?? 0 >= BlockFormat.frameSize { try flush(kind) }
     }
 
-    /// Bytes in the frame of `kind` that is being filled.
-    func filled(_ kind: BlockFormat.FrameKind) -> Int { pending[kind]?.bytes.count ?? 0 }
+    /// Appends a chunk to the frame of `kind`, and writes the frame if it is full; returns the size of its bytes.
+    func append(_ kind: BlockFormat.FrameKind, _ chunk: ChunkParts) throws -> Int {
+        _ = place(kind)
+        let size = append(chunk, to: &pending[kind, default: Pending(id: 0)])
+        if pending[kind]?.bytes.count ?? 0 >= BlockFormat.frameSize { try flush(kind) }
+        return size
+    }
+
+    private func append(_ chunk: ChunkParts, to frame: inout Pending) -> Int {
+        let start = frame.bytes.count
+        chunk.append(to: &frame.bytes, bits: &frame.bits)
+        frame.ends.append(frame.bytes.count)
+        return frame.bytes.count - start
+    }
 
     /// Writes the frame of `kind`, if one was begun.
     func flush(_ kind: BlockFormat.FrameKind) throws {
-        guard let frame = pending.removeValue(forKey: kind) else { return }
+        guard var frame = pending.removeValue(forKey: kind) else { return }
+        if !frame.bits.isEmpty { frame.bits += [UInt8](repeating: 0, count: PackedIntegers.padding) }
         out.removeAll(keepingCapacity: true)
         out.appendLittle(BlockFormat.frameMagic)
         out.append(kind.rawValue)
         out.append(1)
         out.appendLittle(0 as UInt16)
         out.appendLittle(UInt32(truncatingIfNeeded: frame.bytes.count))
+        out.appendLittle(UInt32(truncatingIfNeeded: frame.bits.count))
         out.appendLittle(0 as UInt32)
         out.appendLittle(0 as UInt32)
         let result = frame.bytes.withUnsafeBytes { bytes -> CompressionError? in
             do throws(CompressionError) {
-                try compressor.compress(bytes, level: level, to: &out)
+                let cuts = frame.ends.isEmpty ? [] : statistics.find(bytes, ends: frame.ends)
+                if cuts.isEmpty {
+                    try compressor.compress(bytes, level: level, to: &out)
+                } else {
+                    try compressor.compress(bytes, level: level, cuts: cuts, to: &out)
+                }
                 return nil
             } catch { return error }
         }
@@ -70,9 +94,10 @@ final class FrameWriter {
             out += frame.bytes
             out[5] = 0
         }
+        out += frame.bits
         let stored = UInt32(truncatingIfNeeded: out.count - BlockFormat.frameHeaderSize)
-        FrameWriter.put(stored, at: 12, in: &out)
-        FrameWriter.put(FrameWriter.checksum(out), at: 16, in: &out)
+        FrameWriter.put(stored, at: 16, in: &out)
+        FrameWriter.put(FrameWriter.checksum(out), at: 20, in: &out)
         try file.write(out)
         table[Int(frame.id)] = (UInt64(position), stored, UInt32(truncatingIfNeeded: frame.bytes.count))
         position += out.count
@@ -83,7 +108,7 @@ final class FrameWriter {
 
     static func checksum(_ frame: UnsafeRawBufferPointer) -> UInt32 {
         guard frame.count >= BlockFormat.frameHeaderSize else { return 0 }
-        let head = CRC32C.hash(UnsafeRawBufferPointer(rebasing: frame[..<16]))
+        let head = CRC32C.hash(UnsafeRawBufferPointer(rebasing: frame[..<20]))
         return CRC32C.hash(UnsafeRawBufferPointer(rebasing: frame[BlockFormat.frameHeaderSize...]), after: head)
     }
 

@@ -18,7 +18,7 @@ package enum BlockMerger {
         minTime: Int64 = .min, isCancelled: () -> Bool = { false }
     ) throws -> BlockMeta? {
         var options = BlockWriter.Options()
-        options.compression = 3
+        options.compression = 6
         options.xorOnly = xorOnly
         options.level = (blocks.map(\.meta.level).max() ?? 0) + 1
         options.sources = Array(Set(blocks.flatMap(\.meta.sources))).sorted()

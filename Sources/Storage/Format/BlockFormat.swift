@@ -8,8 +8,8 @@ enum BlockFormat {
     static let indexEnd = Array("MARTLETE".utf8)
     static let headerSize = 16
     static let frameMagic: UInt32 = 0x314D_5246
-    static let frameHeaderSize = 20
-    /// Bytes of a frame before compression, if nothing in it is larger.
+    static let frameHeaderSize = 24
+    /// Bytes of a frame before compression and without its bits, if nothing in it is larger.
     static let frameSize = 64 * 1024
     /// No frame is larger than this before compression; larger sizes are damage.
     static let maxFrameSize = 64 << 20
@@ -18,7 +18,7 @@ enum BlockFormat {
     /// Posting lists of more bytes leave their page.
     static let inlinePostings = 4096
     /// Chunks end at multiples of this time (ms), so that series of one target cut their times alike.
-    static let chunkWindow: Int64 = 4 * 3_600_000
+    static let chunkWindow: Int64 = 8 * 3_600_000
     static let maxChunkSamples = 2048
 
     enum FrameKind: UInt8 {

@@ -51,6 +51,8 @@ package struct APIContext: Sendable {
     package var exemplars: @Sendable ([Matcher], Int64, Int64) throws -> [(labels: Labels, exemplars: [Exemplar])] = {
         _, _, _ in []
     }
+    /// What the store knows of a metric, or of all, also of those that no target shows any more.
+    package var metadata: @Sendable (String?) -> [String: MetricMetadata] = { _ in [:] }
     package var scrape: ScrapeManager?
     package var rules: RuleManager?
     package var alertmanagers: AlertmanagerClient?

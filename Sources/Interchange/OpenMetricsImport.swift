@@ -22,11 +22,13 @@ package enum OpenMetricsImport {
         _ path: String, into store: TimeSeriesStore, files: any FileSystem
     ) throws -> (series: Int, samples: Int) {
         let mapping = try files.map(path)
-        let series = try read(mapping.bytes, path)
+        var metadata: [String: MetricMetadata] = [:]
+        let series = try read(mapping.bytes, path, &metadata)
         let sorted = series.keys.sorted()
         let first = series.values.compactMap { $0.times.min() }.min() ?? 0
         var samples = 0
         _ = try store.addBlock(baseTime: first) { writer in
+            writer.metadata = metadata
             var columns = SampleColumns()
             for labels in sorted {
                 guard let one = series[labels] else { continue }
@@ -45,7 +47,9 @@ package enum OpenMetricsImport {
         return (sorted.count, samples)
     }
 
-    private static func read(_ bytes: UnsafeRawBufferPointer, _ path: String) throws -> [Labels: Series] {
+    private static func read(
+        _ bytes: UnsafeRawBufferPointer, _ path: String, _ metadata: inout [String: MetricMetadata]
+    ) throws -> [Labels: Series] {
         var series: [Labels: Series] = [:]
         let page = bytes.bindMemory(to: UInt8.self)
         guard let base = page.baseAddress else { throw Failure(description: "\(path): the file is empty") }
@@ -55,7 +59,9 @@ package enum OpenMetricsImport {
             while true {
                 switch try reader.next() {
                 case .end: return series
-                case .help, .type, .unit: continue
+                case .type: metadata[reader.metadataNameText, default: .init()].type = reader.metadataType ?? .unknown
+                case .help: metadata[reader.metadataNameText, default: .init()].help = reader.metadataHelpText
+                case .unit: metadata[reader.metadataNameText, default: .init()].unit = reader.metadataRawText
                 case .series:
                     try text.parse(base, reader.seriesStart, reader.seriesEnd, isOpenMetrics: true)
                     var builder = LabelsBuilder()

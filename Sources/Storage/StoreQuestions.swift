@@ -30,12 +30,24 @@ extension TimeSeriesStore {
         return max(ids.count, touched)
     }
 
-    /// What is known of a metric, or of all.
+    /// What is known of a metric, or of all: what was said last, else what the newest block says that knows it.
     public func metadata(metric: String? = nil) -> [String: MetricMetadata] {
-        metadataTable.withLock { table in
+        var result = metadataTable.withLock { table in
             guard let metric else { return table }
             return table[metric].map { [metric: $0] } ?? [:]
         }
+        if metric != nil, !result.isEmpty { return result }
+        for block in blockSet.readers.sorted(by: { $0.maxTime > $1.maxTime }) {
+            do {
+                for (name, one) in try block.metadata() where result[name] == nil && (metric ?? name) == name {
+                    result[name] = one
+                }
+            } catch {
+                // Samples do not depend on it.
+                logger.error("The metadata of a block is left out", ["err": "\(error)"])
+            }
+        }
+        return result
     }
 
     /// Exemplars of matching series between two times, by series, sorted by labels; oldest first.

@@ -70,6 +70,7 @@ extension TimeSeriesStore {
         let files = head.close(windowEnd: end)
         let started = clock.monotonic()
         let writer = try blockSet.writer(now: clock.now(), baseTime: end &- options.blockDuration)
+        writer.metadata = metadataTable.withLock { $0 }
         let hidden = deletions.withLock { $0 }
         do {
             try head.write(end, files, hidden, to: writer)

@@ -26,6 +26,9 @@ struct APITests {
             engine: QueryEngine(options: EngineOptions()), source: store, store: store, metrics: MetricRegistry(),
             clock: SystemClock(), build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2)
         context.flags = [("a.flag", "x")]
+        context.metadata = { metric in
+            (metric ?? "gone") == "gone" ? ["gone": MetricMetadata(type: .gauge, help: "Was here.")] : [:]
+        }
         var routes = Router.Builder()
         APIRoutes.add(to: &routes, context)
         router = Router(routes)
@@ -110,6 +113,12 @@ struct APITests {
         #expect(answer.status == mistake.status)
         #expect(answer.text.contains("\"errorType\":\"\(mistake.type)\""))
         #expect(answer.text.contains(mistake.text), "\(answer.text)")
+    }
+
+    @Test("metadata of metrics that no target shows comes from the store")
+    func storedMetadata() {
+        #expect(get("/api/v1/metadata").text.contains(#""gone":[{"type":"gauge","help":"Was here.","unit":""}]"#))
+        #expect(get("/api/v1/metadata", [("metric", "other")]).text == #"{"status":"success","data":{}}"#)
     }
 
     @Test("labels, values and series")

@@ -63,6 +63,31 @@ import Testing
         try store.close()
     }
 
+    @Test func `Metadata comes back from blocks without log and checkpoint, and goes with the last block`() throws {
+        let directory = StoreDirectory()
+        let known = MetricMetadata(type: .counter, help: "Jobs done.", unit: "jobs")
+        let store = try Self.open(directory.path)
+        let group = store.openGroup("g")
+        store.setMetadata([("done", known), ("never_seen", known)], in: group)
+        var batch = SampleBatch(timestamp: 1000)
+        batch.append(try store.resolve(Self.labels(["__name__": "done_total"]), in: group), 1)
+        _ = try store.commit(batch, in: group, durability: .synced)
+        _ = try store.snapshot()
+        #expect(store.metadata(metric: "never_seen") == ["never_seen": known])
+        try store.close()
+        let files = RealFileSystem()
+        try files.removeAll(directory.path + "/wal")
+        try files.remove(directory.path + "/checkpoint")
+        let again = try Self.open(directory.path)
+        #expect(again.metadata() == ["done": known])
+        #expect(again.metadata(metric: "done") == ["done": known])
+        #expect(again.metadata(metric: "other") == [:])
+        _ = try again.deleteSeries([Matcher(name: "__name__", equals: "done_total")], minTime: 0, maxTime: 5000)
+        again.runMaintenance()
+        #expect(again.metadata() == [:])
+        try again.close()
+    }
+
     @Test func `Samples that are not the newest are refused with Prometheus's reasons`() throws {
         let directory = StoreDirectory()
         let store = try Self.open(directory.path)

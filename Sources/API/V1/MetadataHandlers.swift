@@ -113,6 +113,7 @@ struct MetadataHandlers: Sendable {
                 byMetric[entry.metric, default: []].append(entry.metadata)
             }
         }
+        for (name, known) in context.metadata(wanted) where byMetric[name] == nil { byMetric[name] = [known] }
         let names = byMetric.keys.sorted()
         return Envelope.success { writer in
             writer.object { writer in

@@ -16,6 +16,8 @@ struct BlockIndex: Sendable {
     var minTime: Int64 = 0
     var maxTime: Int64 = 0
     var baseTime: Int64 = 0
+    /// The section of ``BlockMetadata``, compressed; empty if there is none.
+    var metadata: [UInt8] = []
 
     init(_ files: any FileSystem, _ path: String) throws {
         let content = try files.read(path)
@@ -97,6 +99,7 @@ struct BlockIndex: Sendable {
             minTime = Int64(bitPattern: try reader.u64())
             maxTime = Int64(bitPattern: try reader.u64())
             baseTime = Int64(bitPattern: try reader.u64())
+        case .metadata: metadata = Array(bytes)
         }
     }
 

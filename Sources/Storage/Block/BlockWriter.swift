@@ -35,7 +35,11 @@ package final class BlockWriter {
     private var payload = ChunkParts()
     private var chunks: [ChunkRef] = []
     private var last: Labels?
+    private var lastName = ""
+    private var described: [String: MetricMetadata] = [:]
     private var isDone = false
+    /// What is known of metrics; the block takes what belongs to its series. To be set before these come.
+    package var metadata: [String: MetricMetadata] = [:]
     /// What is known of the block so far.
     package private(set) var meta: BlockMeta
 
@@ -85,12 +89,22 @@ package final class BlockWriter {
         pages.append(labels, chunks, baseTime: options.baseTime)
         postings.add(labels, rank: rank)
         last = labels
+        if !metadata.isEmpty { describe(labels) }
         meta.seriesCount += 1
         meta.chunkCount += chunks.count
         meta.sampleCount += times.count
         meta.minTime = min(meta.minTime, times[0])
         meta.maxTime = max(meta.maxTime, times[times.count - 1])
         if pages.isFull { try pages.flush(to: frames, next: rank + 1) }
+    }
+
+    private func describe(_ labels: Labels) {
+        let name = labels.metricName
+        guard name != lastName else { return }
+        lastName = name
+        for family in BlockMetadata.families(of: name) {
+            if let known = metadata[family] { described[family] = known }
+        }
     }
 
     /// Where the chunk that begins at `start` ends: at a window's end, at most so many samples, of one type.
@@ -183,7 +197,7 @@ package final class BlockWriter {
         data.close()
         let index = try files.open(temporary + "/index", .create)
         defer { index.close() }
-        try index.write(indexBytes(symbols))
+        try index.write(try indexBytes(symbols))
         try index.syncData()
         let description = try files.open(temporary + "/meta.json", .create)
         defer { description.close() }
@@ -256,7 +270,7 @@ package final class BlockWriter {
         return result + table
     }
 
-    private func indexBytes(_ symbols: [UInt8]) -> [UInt8] {
+    private func indexBytes(_ symbols: [UInt8]) throws -> [UInt8] {
         var out = BlockFormat.fileHeader(BlockFormat.indexMagic)
         var contents: [UInt8] = []
         var sections = 0
@@ -294,6 +308,7 @@ package final class BlockWriter {
             options.baseTime,
         ] { bytes.appendLittle(UInt64(bitPattern: value)) }
         section(.stats, bytes)
+        if !described.isEmpty { section(.metadata, try BlockMetadata.encode(described)) }
         while out.count % 8 != 0 { out.append(0) }
         let start = out.count
         out += contents

@@ -25,6 +25,10 @@ package enum BlockMerger {
         options.baseTime = blocks.map(\.minTime).min() ?? 0
         let writer = try BlockWriter(files, parent: parent, id: id, options: options)
         do {
+            // Of what was said of a metric, the newest counts.
+            for block in blocks.sorted(by: { ($0.maxTime, $0.meta.id) < ($1.maxTime, $1.meta.id) }) {
+                writer.metadata.merge(try block.metadata()) { _, newer in newer }
+            }
             // A cache of its own, so that queries keep theirs.
             let cache = FrameCache(capacity: 8 << 20)
             let sources = try blocks.map { try BlockReader(files, directory: $0.directory, cache: cache) }

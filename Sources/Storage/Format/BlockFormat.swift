@@ -35,6 +35,8 @@ enum BlockFormat {
         case labelNames = 3
         case symbolPages = 4
         case stats = 5
+        /// See ``BlockMetadata``; optional.
+        case metadata = 6
     }
 
     enum ChunkFlag {

@@ -248,3 +248,42 @@ struct SplitMix {
         #expect(try directory.files.list(directory.path) == [])
     }
 }
+
+@Suite struct BlockMetadataTests {
+    static let seconds = MetricMetadata(type: .histogram, help: "How long it took.", unit: "seconds")
+
+    static func write(
+        _ directory: BlockDirectory, _ name: String, at time: Int64, _ metadata: [String: MetricMetadata]
+    ) throws -> BlockReader {
+        let id = BlockMeta.makeID(now: time)
+        let writer = try BlockWriter(directory.files, parent: directory.path, id: id, options: .init())
+        writer.metadata = metadata
+        var columns = SampleColumns()
+        columns.append(time, 1)
+        try writer.add(Labels([("__name__", name)]), columns)
+        _ = try writer.finish()
+        return try BlockReader(directory.files, directory: directory.path + "/" + id, cache: FrameCache())
+    }
+
+    @Test func `a block keeps what is known of its metrics, and nothing of others`() throws {
+        let directory = try BlockDirectory()
+        let known = ["wait_seconds": Self.seconds, "other": MetricMetadata(type: .gauge)]
+        let block = try Self.write(directory, "wait_seconds_bucket", at: 1, known)
+        #expect(try block.metadata() == ["wait_seconds": Self.seconds])
+        #expect(try Self.write(directory, "third", at: 1, known).metadata() == [:])
+    }
+
+    @Test func `a merge keeps the newest`() throws {
+        let directory = try BlockDirectory()
+        let older = MetricMetadata(type: .counter, help: "old")
+        let blocks = [
+            try Self.write(directory, "a", at: 2000, ["a": Self.seconds]),
+            try Self.write(directory, "a", at: 1000, ["a": older]),
+            try Self.write(directory, "b", at: 1000, ["b": older]),
+        ]
+        let id = BlockMeta.makeID(now: 3000)
+        _ = try BlockMerger.merge(directory.files, blocks, parent: directory.path, id: id)
+        let merged = try BlockReader(directory.files, directory: directory.path + "/" + id, cache: FrameCache())
+        #expect(try merged.metadata() == ["a": Self.seconds, "b": older])
+    }
+}

@@ -1,0 +1,57 @@
+import Encoding
+import Model
+
+/// Type, unit and help of the metrics of a block, as its index holds them.
+///
+///     section   size of the entries (varint), the entries as a zstd frame
+///     entry     sized metric, type, unit and help, in bytewise order of the metrics
+enum BlockMetadata {
+    /// A section with more entries than fit into this is damage.
+    private static let maxSize = 64 << 20
+    /// What a family's name loses or gains in the names of its series.
+    private static let suffixes = ["_bucket", "_count", "_sum", "_total", "_created", "_info"]
+
+    static func encode(_ metadata: [String: MetricMetadata]) throws(CompressionError) -> [UInt8] {
+        var entries: [UInt8] = []
+        for (metric, one) in metadata.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+            for text in [metric, one.type.rawValue, one.unit, one.help] { entries.appendSized(Array(text.utf8)) }
+        }
+        var section: [UInt8] = []
+        section.appendVarint(entries.count)
+        let compressor = try ZstdCompressor()
+        let failure = entries.withUnsafeBytes { bytes -> CompressionError? in
+            do throws(CompressionError) {
+                try compressor.compress(bytes, level: 6, to: &section)
+                return nil
+            } catch { return error }
+        }
+        if let failure { throw failure }
+        return section
+    }
+
+    static func decode(_ section: [UInt8]) throws -> [String: MetricMetadata] {
+        try section.withUnsafeBytes { bytes in
+            var outer = ByteReader(bytes)
+            let size = try outer.count(maxSize)
+            let entries = try ZstdDecompressor().decompress(try outer.run(outer.remaining), limit: size)
+            var result: [String: MetricMetadata] = [:]
+            try entries.withUnsafeBytes { entries in
+                var reader = ByteReader(entries)
+                func text() throws -> String { String(decoding: try reader.sizedRun(), as: UTF8.self) }
+                while !reader.isAtEnd {
+                    let (metric, type, unit, help) = (try text(), try text(), try text(), try text())
+                    result[metric] = MetricMetadata(
+                        type: MetricType(rawValue: type) ?? .unknown, help: help, unit: unit)
+                }
+            }
+            return result
+        }
+    }
+
+    /// The names under which metadata of a series named `name` may be known.
+    static func families(of name: String) -> [String] {
+        var result = [name]
+        for suffix in suffixes where name.hasSuffix(suffix) { result.append(String(name.dropLast(suffix.count))) }
+        return result
+    }
+}

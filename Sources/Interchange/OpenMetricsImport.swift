@@ -18,19 +18,23 @@ package enum OpenMetricsImport {
     /// Reads `path` and adds a block with its samples; memory holds all of them meanwhile.
     ///
     /// Of several samples of a series at the same time the last one is taken.
+    ///
+    /// - Parameter progress: Told the share that is done, 0…1.
     package static func run(
-        _ path: String, into store: TimeSeriesStore, files: any FileSystem
+        _ path: String, into store: TimeSeriesStore, files: any FileSystem,
+        progress: (Double) -> Void = { _ in }
     ) throws -> (series: Int, samples: Int) {
         let mapping = try files.map(path)
         var metadata: [String: MetricMetadata] = [:]
-        let series = try read(mapping.bytes, path, &metadata)
+        let series = try read(mapping.bytes, path, &metadata) { progress($0 / 2) }
         let sorted = series.keys.sorted()
         let first = series.values.compactMap { $0.times.min() }.min() ?? 0
         var samples = 0
         _ = try store.addBlock(baseTime: first) { writer in
             writer.metadata = metadata
             var columns = SampleColumns()
-            for labels in sorted {
+            for (at, labels) in sorted.enumerated() {
+                if at % 256 == 0 { progress(0.5 + Double(at) / Double(sorted.count) / 2) }
                 guard let one = series[labels] else { continue }
                 columns.removeAll()
                 let order = one.times.indices.sorted { (one.times[$0], $0) < (one.times[$1], $1) }
@@ -48,15 +52,19 @@ package enum OpenMetricsImport {
     }
 
     private static func read(
-        _ bytes: UnsafeRawBufferPointer, _ path: String, _ metadata: inout [String: MetricMetadata]
+        _ bytes: UnsafeRawBufferPointer, _ path: String, _ metadata: inout [String: MetricMetadata],
+        progress: (Double) -> Void
     ) throws -> [Labels: Series] {
         var series: [Labels: Series] = [:]
         let page = bytes.bindMemory(to: UInt8.self)
         guard let base = page.baseAddress else { throw Failure(description: "\(path): the file is empty") }
         var reader = ExpositionReader(page, isOpenMetrics: true)
         var text = SeriesText()
+        var lines = 0
         do {
             while true {
+                lines += 1
+                if lines % 8192 == 0 { progress(Double(reader.seriesEnd) / Double(bytes.count)) }
                 switch try reader.next() {
                 case .end: return series
                 case .type: metadata[reader.metadataNameText, default: .init()].type = reader.metadataType ?? .unknown

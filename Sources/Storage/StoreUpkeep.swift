@@ -102,6 +102,16 @@ extension TimeSeriesStore {
         }
     }
 
+    /// Writes the blocks that hold deleted samples anew without them, now rather than at leisure.
+    ///
+    /// Where the disk has no room for that, they stay as they are: what is deleted is not served in any case.
+    public func cleanTombstones() throws {
+        upkeep.lock()
+        defer { upkeep.unlock() }
+        let planner = CompactionPlanner(retention: options.retentionTime)
+        while blockSet.readers.contains(where: \.hasDeletions), try compact(planner) {}
+    }
+
     private func compact(_ planner: CompactionPlanner) throws -> Bool {
         try blockSet.compact(
             planner, now: clock.now(), maxSize: largestPart, makeRoom: { try makeRoom($0, except: $1) },

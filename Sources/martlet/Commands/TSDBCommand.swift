@@ -113,12 +113,14 @@ enum TSDBCommand {
         var byName: [String: Set<String>] = [:]
         var byPair: [String: Int] = [:]
         for i in 0..<set.count {
+            if i % 4096 == 0 { Progress.show("analyze", Double(i) / Double(set.count)) }
             for pair in set.labels(i).pairs {
                 if pair.name == Labels.nameLabel { byMetric[pair.value, default: 0] += 1 }
                 byName[pair.name, default: []].insert(pair.value)
                 byPair[pair.name + "=" + pair.value, default: 0] += 1
             }
         }
+        Progress.end()
         print("Times: \(TimeText.rfc3339(from)) to \(TimeText.rfc3339(to))")
         print("Series: \(set.count)\nLabel names: \(byName.count)\nLabel pairs: \(byPair.count)")
         let limit = parsed.integer("limit")
@@ -142,7 +144,11 @@ enum TSDBCommand {
                 matchers: try matchers(parsed), minTime: try time(parsed, "min-time", or: .min),
                 maxTime: try time(parsed, "max-time", or: .max)))
         var columns = SampleColumns()
+        // On a terminal the samples themselves show how far it is.
+        let showsProgress = isatty(1) == 0
+        defer { if showsProgress { Progress.end() } }
         for i in 0..<set.count {
+            if showsProgress, i % 256 == 0 { Progress.show("dump", Double(i) / Double(set.count)) }
             try set.read(i, into: &columns)
             let labels = set.labels(i).description
             var histogram = 0
@@ -219,7 +225,10 @@ enum TSDBCommand {
             throw CommandLineError(description: "expected: create-blocks-from openmetrics FILE")
         }
         let store = try open(parsed, mayMake: true)
-        let report = try OpenMetricsImport.run(parsed.positional[1], into: store, files: RealFileSystem())
+        let report = try OpenMetricsImport.run(parsed.positional[1], into: store, files: RealFileSystem()) {
+            Progress.show("create-blocks-from", $0)
+        }
+        Progress.end()
         try store.close()
         print("\(report.series) series, \(report.samples) samples")
         return 0

@@ -404,6 +404,7 @@ final class Daemon: Sendable {
         context.figures = { [store] limit in StoreFigures(store.statistics(limit: limit)) }
         context.snapshot = { [store] in try store.snapshot() }
         context.deleteSeries = { [store] in try store.deleteSeries($0, minTime: $1, maxTime: $2) }
+        context.cleanTombstones = { [store] in try store.cleanTombstones() }
         context.metadata = { [store] in store.metadata(metric: $0) }
         context.exemplars = { [store] in store.exemplars($0, minTime: $1, maxTime: $2) }
         return context

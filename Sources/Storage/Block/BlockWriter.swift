@@ -38,7 +38,9 @@ package final class BlockWriter {
     private var lastName = ""
     private var described: [String: MetricMetadata] = [:]
     private var isDone = false
-    /// What is known of metrics; the block takes what belongs to its series. To be set before these come.
+    /// What is known of metrics; the block takes what belongs to its series.
+    ///
+    /// To be set before the series come.
     package var metadata: [String: MetricMetadata] = [:]
     /// What is known of the block so far.
     package private(set) var meta: BlockMeta

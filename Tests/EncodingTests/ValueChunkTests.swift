@@ -58,7 +58,7 @@ import Testing
         let pages = (0..<480).map { _ in Double(random.next() % 1024) * 4096 }
         #expect(Self.size(constant) == 3)
         // A byte for each sample, all of them zero.
-        #expect(Self.size(counter) == 487)
+        #expect(Self.size(counter) == 484)
         #expect(Self.encode(counter).bits.count == PackedIntegers.padding)
         // A symbol each, and 7 of 10 bits raw.
         #expect(Self.size(cents) <= 480 + 480 * 7 / 8 + 16)

@@ -48,6 +48,7 @@ public struct PackedIntegers {
         }
         let (order, bits) = Self.order(integers, minimum, leastStep, divisor)
         self.order = order
+        if bits == 0 { divisor = 1 }
         size = 16 &+ count / 4 &+ bits / 8
     }
 
@@ -56,7 +57,7 @@ public struct PackedIntegers {
         var common: UInt64 = 0
         for i in 1..<max(x.count, 1) {
             var rest = (x[i] &- x[i &- 1]).magnitude
-            guard common == 0 || rest % common != 0 else { continue }
+            guard rest != 0, common == 0 || rest % common != 0 else { continue }
             while rest != 0 { (common, rest) = (rest, common % rest) }
             if common <= power { return power }
         }

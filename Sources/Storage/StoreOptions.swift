@@ -10,6 +10,8 @@ public struct StoreOptions: Sendable {
     public var walSyncInterval: Int64
     /// The span of a fresh block.
     public var blockDuration: Int64
+    /// How long a window that is over waits for others, ms, so that history that is pushed becomes one block.
+    public var cutDelay: Int64
     /// How far behind the newest sample a sample out of order may be, 0 for none.
     public var outOfOrderWindow: Int64
     /// Exemplars kept at most.
@@ -25,7 +27,8 @@ public struct StoreOptions: Sendable {
 
     public init(
         directory: String, retentionTime: Int64 = 15 * 86_400_000, retentionSize: Int64 = 0,
-        walSyncInterval: Int64 = 1000, blockDuration: Int64 = 7_200_000, outOfOrderWindow: Int64 = 0,
+        walSyncInterval: Int64 = 1000, blockDuration: Int64 = 7_200_000, cutDelay: Int64 = 0,
+        outOfOrderWindow: Int64 = 0,
         maxExemplars: Int = 100_000, walSegmentSize: Int = 64 << 20, usesXOROnly: Bool = false,
         usesLockFile: Bool = true, runsInBackground: Bool = true
     ) {
@@ -34,6 +37,7 @@ public struct StoreOptions: Sendable {
         self.retentionSize = retentionSize
         self.walSyncInterval = walSyncInterval
         self.blockDuration = max(1000, blockDuration)
+        self.cutDelay = cutDelay
         self.outOfOrderWindow = outOfOrderWindow
         self.maxExemplars = maxExemplars
         self.walSegmentSize = walSegmentSize

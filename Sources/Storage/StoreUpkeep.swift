@@ -5,8 +5,8 @@ import Telemetry
 
 /// What is done now and then, in the background or by tests.
 extension TimeSeriesStore {
-    /// Bytes of the log that are not worth a checkpoint: they are read in about 20 ms.
-    private static let shortLog = 2 << 20
+    /// Bytes of the log that are not worth a checkpoint: they are read in about 40 ms.
+    private static let shortLog = 4 << 20
 
     /// Does what is due: windows that are over become blocks, blocks are merged and dropped, a checkpoint is written.
     public func runMaintenance() {
@@ -19,11 +19,8 @@ extension TimeSeriesStore {
             if !unlogged.isEmpty, log.failure == nil { try writeCheckpoint() }
             let newest = head.newest.load(ordering: .relaxed)
             var cut = 0
-            for end in head.windows() where newest != .min {
-                let isOver = newest &- options.blockDuration / 2 >= end
-                guard isOver || spilled(end) > largestPart else { continue }
-                if isOver, mustWait(end) { continue }
-                try cutWithinSize(end)
+            for ends in newest == .min ? [] : dueWindows(newest) {
+                try cutWithinSize(ends)
                 cut += 1
                 if background.isStoppingNow { return }
             }
@@ -52,32 +49,69 @@ extension TimeSeriesStore {
         }
     }
 
-    /// Whether a window was cut a short while ago.
+    /// Windows to be made blocks now, those of one block together.
     ///
-    /// History that is pushed late would else become a block a second, all to be merged again.
-    private func mustWait(_ end: Int64) -> Bool {
+    /// History that is pushed late passes through the windows in seconds. Each would become a block, all to be merged
+    /// again: so windows that are over wait for each other, and one that was cut waits for what may still come.
+    private func dueWindows(_ newest: Int64) -> [[Int64]] {
         let now = clock.monotonic()
-        let isRecent = cutTimes.withLock { times in
+        let recent = cutTimes.withLock { times in
             times = times.filter { now - $0.value < 60_000_000_000 }
-            return times[end] != nil
+            return Set(times.keys)
         }
-        guard isRecent else { return false }
-        return spilled(end) < min(64 << 20, largestPart)
+        let enough = min(64 << 20, largestPart)
+        let all = head.windows()
+        let over = all.filter {
+            newest &- options.blockDuration / 2 >= $0 && (!recent.contains($0) || spilled($0) >= enough)
+        }
+        let waited = waitingSince.withLock { since in
+            since = over.isEmpty ? nil : since ?? now
+            return since.map { now - $0 } ?? 0
+        }
+        let isRipe = waited >= options.cutDelay * 1_000_000 || over.reduce(0) { $0 + spilled($1) } >= enough
+        let large = all.filter { spilled($0) > largestPart && !(isRipe && over.contains($0)) }
+        guard isRipe, !over.isEmpty else { return large.map { [$0] } }
+        waitingSince.withLock { $0 = nil }
+        return groups(over) + large.map { [$0] }
     }
 
-    /// Makes the samples of one window a block.
-    func cutWindow(_ end: Int64) throws {
-        let files = head.close(windowEnd: end)
+    /// Windows in the blocks that they are to be in: neighbours within the longest span of a block, and of a bounded size.
+    private func groups(_ ends: [Int64]) -> [[Int64]] {
+        let span = CompactionPlanner(retention: options.retentionTime).ranges.last ?? options.blockDuration
+        var result: [[Int64]] = []
+        var size = 0
+        for end in ends {
+            let own = spilled(end)
+            let isNeighbour = result.last?.last.map { before in
+                end &- options.blockDuration == before && (end &- 1) / span == (before &- 1) / span
+                    && size &+ own <= largestPart
+            }
+            if isNeighbour == true {
+                result[result.count - 1].append(end)
+                size &+= own
+            } else {
+                result.append([end])
+                size = own
+            }
+        }
+        return result
+    }
+
+    /// Makes the samples of neighbouring windows one block.
+    func cutWindows(_ ends: [Int64]) throws {
+        guard let first = ends.first, let last = ends.last else { return }
+        let window = (first &- options.blockDuration)..<last
+        let files = ends.flatMap { head.close(windowEnd: $0) }
         let started = clock.monotonic()
-        let writer = try blockSet.writer(now: clock.now(), baseTime: end &- options.blockDuration)
+        let writer = try blockSet.writer(now: clock.now(), baseTime: window.lowerBound)
         writer.metadata = metadataTable.withLock { $0 }
         let hidden = deletions.withLock { $0 }
         do {
-            try head.write(end, files, hidden, to: writer)
+            try head.write(window, files, hidden, to: writer)
             let meta = try writer.finish()
             try blockSet.replace([], with: meta)
-            head.forget(end, files)
-            cutTimes.withLock { $0[end] = clock.monotonic() }
+            head.forget(window, files)
+            cutTimes.withLock { times in for end in ends { times[end] = clock.monotonic() } }
             if let meta {
                 logger.info(
                     "Wrote a block",
@@ -122,7 +156,7 @@ extension TimeSeriesStore {
     public func snapshot() throws -> String {
         upkeep.lock()
         defer { upkeep.unlock() }
-        for end in head.windows() { try cutWithinSize(end) }
+        for ends in groups(head.windows()) { try cutWithinSize(ends) }
         try writeCheckpoint()
         while try compact(CompactionPlanner(retention: options.retentionTime)) {}
         let name = Self.snapshotName(clock.now())

@@ -26,6 +26,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let rejected = RejectedSamples()
     /// When windows were cut, by their end, in ns of the monotonic clock; for the upkeep.
     let cutTimes = Mutex<[Int64: Int64]>([:])
+    /// Since when windows that are over wait to be cut, in ns of the monotonic clock; for the upkeep.
+    let waitingSince = Mutex<Int64?>(nil)
     /// Bytes of the last checkpoint.
     let checkpointSize = Atomic<Int>(0)
     let upkeepFailure = Mutex<String?>(nil)

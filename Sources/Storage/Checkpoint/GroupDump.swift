@@ -70,7 +70,18 @@ extension Head {
             next = sealed[next].pointee.next
         }
         frame.appendVarint(chunks.count)
-        for chunk in chunks.reversed() { withUnsafeBytes(of: chunk) { frame.append(contentsOf: $0) } }
+        // Each is behind the one before in its file.
+        var before = SealedChunk(next: 0, offset: 0, timesOffset: 0, start: 0, length: 0, file: 0, first: 0, count: 0)
+        for chunk in chunks.reversed() {
+            frame.appendZigzag(Int64(chunk.offset) &- Int64(before.offset))
+            frame.appendZigzag(Int64(chunk.timesOffset) &- Int64(before.timesOffset))
+            frame.appendVarint(UInt64(chunk.start))
+            frame.appendVarint(UInt64(chunk.length))
+            frame.appendVarint(UInt64(chunk.file))
+            frame.append(chunk.first)
+            frame.append(chunk.count)
+            before = chunk
+        }
         frame.appendSized(group.histograms[id]?.bytes ?? [])
         let late = group.late[id] ?? []
         frame.appendVarint(late.count)
@@ -158,9 +169,16 @@ extension Head {
             }
             raiseNewest(state.pointee.lastTime)
             state.pointee.sealed = 0
+            var (offset, timesOffset): (Int64, Int64) = (0, 0)
             for _ in 0..<(try reader.count(1 << 20)) {
-                var chunk = try reader.run(MemoryLayout<SealedChunk>.size).loadUnaligned(as: SealedChunk.self)
-                chunk.next = state.pointee.sealed
+                offset &+= try reader.zigzag()
+                timesOffset &+= try reader.zigzag()
+                let chunk = SealedChunk(
+                    next: state.pointee.sealed, offset: UInt32(truncatingIfNeeded: offset),
+                    timesOffset: UInt32(truncatingIfNeeded: timesOffset),
+                    start: UInt32(try reader.count(Int(UInt32.max))),
+                    length: UInt32(try reader.count(Int(UInt32.max))), file: UInt16(try reader.count(Int(UInt16.max))),
+                    first: try reader.byte(), count: try reader.byte())
                 let entry = sealed.allocate()
                 guard entry != 0 else { throw StorageError.outOfMemory("lists of sealed chunks") }
                 sealed[entry].pointee = chunk

@@ -54,9 +54,9 @@ extension Head {
         return files
     }
 
-    /// Writes the samples of a window as a block; a series' part is copied under its group's lock only.
+    /// Writes the samples of windows as a block; a series' part is copied under its group's lock only.
     func write(
-        _ windowEnd: Int64, _ files: [SpillFile], _ deletions: [TimeSeriesStore.Deletion], to writer: BlockWriter
+        _ window: Range<Int64>, _ files: [SpillFile], _ deletions: [TimeSeriesStore.Deletion], to writer: BlockWriter
     )
         throws
     {
@@ -64,7 +64,6 @@ extension Head {
         var byNumber: [UInt16: SpillFile] = [:]
         for file in files { byNumber[file.number] = file }
         var ids: [UInt32] = []
-        let start = windowEnd &- blockDuration
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
                 for extent in group.extents {
@@ -96,7 +95,7 @@ extension Head {
                     next = chunk.next
                 }
                 if !group.late.isEmpty, let samples = group.late[id] {
-                    late = samples.filter { $0.time >= start && $0.time < windowEnd }
+                    late = samples.filter { window.contains($0.time) }
                 }
             }
             for chunk in chunks.reversed() {
@@ -120,10 +119,9 @@ extension Head {
         }
     }
 
-    /// Forgets what a block holds now: chunks in `files`, and samples out of order of the window.
-    func forget(_ windowEnd: Int64, _ files: [SpillFile]) {
+    /// Forgets what a block holds now: chunks in `files`, and samples out of order of the windows.
+    func forget(_ window: Range<Int64>, _ files: [SpillFile]) {
         let numbers = Set(files.map(\.number))
-        let start = windowEnd &- blockDuration
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
                 for extent in group.extents {
@@ -144,7 +142,7 @@ extension Head {
                     }
                 }
                 for (id, samples) in group.late {
-                    let kept = samples.filter { $0.time < start || $0.time >= windowEnd }
+                    let kept = samples.filter { !window.contains($0.time) }
                     group.late[id] = kept.isEmpty ? nil : kept
                 }
             }

@@ -50,17 +50,21 @@ extension TimeSeriesStore {
         head.spill.files.reduce(0) { $1.windowEnd == windowEnd ? $0 &+ $1.size : $0 }
     }
 
-    /// Makes a window a block, at the cost of the oldest blocks if there is no room, and of the window if there are none.
-    func cutWithinSize(_ end: Int64) throws {
-        if quota != nil { try makeRoom(spilled(end) + 1 << 16) }
+    /// Makes windows a block, at the cost of the oldest blocks if there is no room, and of the window if there are none.
+    func cutWithinSize(_ ends: [Int64]) throws {
+        if quota != nil { try makeRoom(ends.reduce(1 << 16) { $0 + spilled($1) }) }
         while true {
-            do { return try cutWindow(end) } catch {
+            do { return try cutWindows(ends) } catch {
                 guard quota != nil, (error as? FileError)?.isFull == true else { throw error }
                 if try dropOldest() { continue }
-                guard end <= head.newest.load(ordering: .relaxed) else { throw error }
+                if ends.count > 1 {
+                    for end in ends { try cutWithinSize([end]) }
+                    return
+                }
+                guard let end = ends.first, end <= head.newest.load(ordering: .relaxed) else { throw error }
                 let files = head.close(windowEnd: end)
                 let bytes = files.reduce(0) { $0 &+ $1.size }
-                head.forget(end, files)
+                head.forget((end &- options.blockDuration)..<end, files)
                 logger.error(
                     "The size retention has no room for the newest samples; the oldest of them are dropped",
                     ["window_end": TimeText.rfc3339(end), "bytes": "\(bytes)", "limit": "\(options.retentionSize)"])

@@ -94,7 +94,7 @@ final class Daemon: Sendable {
                 ? configuration.storage.retentionTime ?? 0 : flags.duration("storage.tsdb.retention.time"),
             retentionSize: isSet ? configuration.storage.retentionSize ?? 0 : flags.size("storage.tsdb.retention.size"),
             walSyncInterval: flags.duration("storage.wal-sync-interval"),
-            blockDuration: flags.duration("storage.tsdb.min-block-duration"),
+            blockDuration: flags.duration("storage.tsdb.min-block-duration"), cutDelay: 30_000,
             outOfOrderWindow: configuration.storage.outOfOrderTimeWindow,
             maxExemplars: configuration.storage.maxExemplars,
             usesXOROnly: flags.text("storage.block-codec") == "xor",

@@ -91,6 +91,53 @@ public struct JSONWriter {
         bytes.append(contentsOf: json)
     }
 
+    /// Writes a member of which both name and value are text.
+    public mutating func member(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+        let size = name.count &+ value.count &+ 6
+        guard size <= 512, Self.isPlain(name), Self.isPlain(value) else {
+            key(utf8: name)
+            return string(utf8: value)
+        }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 512) { block in
+            guard let base = block.baseAddress else { return }
+            var end = base
+            func add(_ byte: UInt8) {
+                end.pointee = byte
+                end += 1
+            }
+            func add(_ text: UnsafeBufferPointer<UInt8>) {
+                add(UInt8(ascii: "\""))
+                if let start = text.baseAddress { end.update(from: start, count: text.count) }
+                end += text.count
+                add(UInt8(ascii: "\""))
+            }
+            if needsComma { add(UInt8(ascii: ",")) }
+            add(name)
+            add(UInt8(ascii: ":"))
+            add(value)
+            bytes.append(contentsOf: UnsafeBufferPointer(start: base, count: end - base))
+        }
+        needsComma = true
+    }
+
+    /// Whether a text is written as it is.
+    @inline(__always)
+    private static func isPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        let raw = UnsafeRawBufferPointer(text)
+        var at = 0
+        while at &+ 8 <= raw.count {
+            guard isPlain(raw.loadUnaligned(fromByteOffset: at, as: UInt64.self)) else { return false }
+            at &+= 8
+        }
+        // The rest with spaces behind it.
+        var last: UInt64 = 0x2020_2020_2020_2020
+        while at < raw.count {
+            last = last &<< 8 | UInt64(raw[at])
+            at &+= 1
+        }
+        return isPlain(last)
+    }
+
     /// Writes a part of the open array or object that holds its own commas, but for one before it.
     public mutating func part(_ json: UnsafeBufferPointer<UInt8>) {
         bytes.append(contentsOf: json)

@@ -36,6 +36,17 @@ struct JSONTests {
                     let before = String(repeating: "a", count: place)
                     let after = String(repeating: "a", count: size - place - 1)
                     #expect(String(decoding: writer.bytes, as: UTF8.self) == "\"\(before)\(escaped)\(after)\"")
+                    var members = JSONWriter()
+                    text.withUnsafeBufferPointer { text in
+                        members.object { writer in
+                            writer.member(text, text)
+                            writer.member(text, text)
+                        }
+                    }
+                    let quoted = String(decoding: writer.bytes, as: UTF8.self)
+                    #expect(
+                        String(decoding: members.bytes, as: UTF8.self)
+                            == "{\(quoted):\(quoted),\(quoted):\(quoted)}")
                 }
             }
         }

@@ -83,10 +83,7 @@ enum ResultWriter {
     /// A label set as an object.
     static func labels(_ labels: Labels, _ writer: inout JSONWriter) {
         writer.object { writer in
-            labels.forEachBytes { name, value in
-                writer.key(utf8: name)
-                writer.string(utf8: value)
-            }
+            labels.forEachBytes { name, value in writer.member(name, value) }
         }
     }
 

@@ -31,15 +31,15 @@ package struct Column: Sendable {
     @inlinable package static var histogramMark: Double { Double(bitPattern: 0x7FF0_0000_0000_0003) }
 
     /// Whether the value of a step is a sample, float or histogram.
-    @inline(__always)
+    @inlinable @inline(__always)
     package static func isPresent(_ value: Double) -> Bool { value.bitPattern != Staleness.bits }
 
     /// Whether the value of a step stands for a histogram.
-    @inline(__always)
+    @inlinable @inline(__always)
     package static func isHistogram(_ value: Double) -> Bool { value.bitPattern == 0x7FF0_0000_0000_0003 }
 
     /// Whether the value of a step is a float sample.
-    @inline(__always)
+    @inlinable @inline(__always)
     package static func isFloat(_ value: Double) -> Bool { isPresent(value) && !isHistogram(value) }
 
     /// Whether no step has a sample.

@@ -127,19 +127,23 @@ package final class BlockReader: Sendable {
     }
 
     /// Appends the samples of a chunk within [`minTime`, `maxTime`] to `columns`.
-    func read(_ chunk: ChunkRef, _ minTime: Int64, _ maxTime: Int64, into columns: inout SampleColumns) throws {
+    ///
+    /// - Parameter streams: Times that were read before for other series of the block; nil to read them anew.
+    func read(
+        _ chunk: ChunkRef, _ minTime: Int64, _ maxTime: Int64, _ streams: TimeStreams?,
+        into columns: inout SampleColumns
+    ) throws {
         let count = Int(chunk.count)
         guard count > 0 else { return }
-        let timesFrame = try frames.read(chunk.timesFrame, .times)
         let valuesFrame = try frames.read(chunk.frame, .values)
         columns.reserve(count)
         let start = columns.count
         let times = columns.timestamps + start
-        var at = chunk.timesFrame
+        if streams?.copy(chunk, to: times) != true {
+            try readTimes(chunk, into: times)
+            streams?.keep(chunk, times)
+        }
         do throws(DecodeError) {
-            var reader = ByteReader(timesFrame.bytes, at: Int(chunk.timesOffset))
-            try TimeChunk.read(&reader, bits: timesFrame.bits, count: count, into: times)
-            at = chunk.frame
             var values = ByteReader(valuesFrame.bytes, at: Int(chunk.offset))
             guard values.remaining >= Int(chunk.length) else {
                 throw DecodeError(expected: "\(chunk.length) bytes", offset: Int(chunk.offset))
@@ -155,10 +159,7 @@ package final class BlockReader: Sendable {
             } else {
                 try ValueChunk.read(&values, bits: valuesFrame.bits, count: count, into: columns.values + start)
             }
-        } catch { throw frames.damage(at, "\(error)") }
-        guard times[0] == chunk.minTime, times[count - 1] == chunk.maxTime else {
-            throw frames.damage(chunk.timesFrame, "the times do not begin and end as the series table says")
-        }
+        } catch { throw frames.damage(chunk.frame, "\(error)") }
         var (low, high) = (0, count)
         if chunk.minTime < minTime { low = Self.lowerBound(times, count, minTime) }
         if chunk.maxTime > maxTime {
@@ -176,6 +177,17 @@ package final class BlockReader: Sendable {
             }
         }
         columns.count = start + high - low
+    }
+
+    private func readTimes(_ chunk: ChunkRef, into times: UnsafeMutablePointer<Int64>) throws {
+        let (frame, count) = (try frames.read(chunk.timesFrame, .times), Int(chunk.count))
+        do throws(DecodeError) {
+            var reader = ByteReader(frame.bytes, at: Int(chunk.timesOffset))
+            try TimeChunk.read(&reader, bits: frame.bits, count: count, into: times)
+        } catch { throw frames.damage(chunk.timesFrame, "\(error)") }
+        guard times[0] == chunk.minTime, times[count - 1] == chunk.maxTime else {
+            throw frames.damage(chunk.timesFrame, "the times do not begin and end as the series table says")
+        }
     }
 
     private static func lowerBound(_ times: UnsafeMutablePointer<Int64>, _ count: Int, _ time: Int64) -> Int {

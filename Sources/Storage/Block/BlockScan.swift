@@ -51,7 +51,7 @@ final class BlockScan {
     /// Replaces `columns` by the samples of the present series that are not deleted.
     func read(into columns: inout SampleColumns) throws {
         columns.removeAll()
-        for chunk in chunks { try block.read(chunk, .min, .max, into: &columns) }
+        for chunk in chunks { try block.read(chunk, .min, .max, nil, into: &columns) }
         if !deleted.isEmpty {
             let ranges = deleted.ranges(rank)
             if !ranges.isEmpty { _ = columns.remove(ranges, from: 0) }

@@ -11,6 +11,7 @@ package final class BlockSeriesSet: SeriesSet {
     /// The end of each series' chunks in `chunks`.
     private let ends: [Int]
     private let deleted: DeletedRanges
+    private let streams = TimeStreams()
 
     init(_ block: BlockReader, _ wanted: PostingRuns, _ request: SelectRequest, deleted: DeletedRanges) throws {
         self.block = block
@@ -85,7 +86,7 @@ package final class BlockSeriesSet: SeriesSet {
         let isKeyed = columns.count == 0 || key != 0
         let start = columns.count
         for chunk in chunks(index) {
-            try block.read(chunk, request.minTime, request.maxTime, into: &columns)
+            try block.read(chunk, request.minTime, request.maxTime, streams, into: &columns)
             key = Self.mix(key, block.frames.identity, chunk)
         }
         if !ranges.isEmpty { key = columns.remove(ranges, from: start) ? 0 : key }

@@ -101,7 +101,7 @@ import Testing
                     guard let entry = try? reader.read(i) else { return }
                     try? SeriesPageReader.chunks(entry, baseTime: 0) { chunk in
                         var columns = SampleColumns()
-                        try? block.read(chunk, .min, .max, into: &columns)
+                        try? block.read(chunk, .min, .max, nil, into: &columns)
                     }
                 }
             }

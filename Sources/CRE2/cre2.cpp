@@ -20,7 +20,29 @@ cre2_pattern *cre2_new(const char *pattern, size_t length) {
 
 void cre2_free(cre2_pattern *p) { delete p; }
 
-const char *cre2_error(const cre2_pattern *p) { return p->re.ok() ? nullptr : p->re.error().c_str(); }
+const char *cre2_error(const cre2_pattern *p) {
+    switch (p->re.error_code()) {
+    case RE2::NoError: return nullptr;
+    case RE2::ErrorBadEscape: return "invalid escape sequence";
+    case RE2::ErrorBadCharClass: return "invalid character class";
+    case RE2::ErrorBadCharRange: return "invalid character class range";
+    case RE2::ErrorMissingBracket: return "missing closing ]";
+    case RE2::ErrorMissingParen: return "missing closing )";
+    case RE2::ErrorUnexpectedParen: return "unexpected )";
+    case RE2::ErrorTrailingBackslash: return "trailing backslash at end of expression";
+    case RE2::ErrorRepeatArgument: return "missing argument to repetition operator";
+    case RE2::ErrorRepeatSize: return "invalid repeat count";
+    case RE2::ErrorRepeatOp: return "invalid nested repetition operator";
+    case RE2::ErrorBadPerlOp: return "invalid or unsupported Perl syntax";
+    case RE2::ErrorBadUTF8: return "invalid UTF-8";
+    case RE2::ErrorBadNamedCapture: return "invalid named capture";
+    case RE2::ErrorPatternTooLarge: return "expression too large";
+    case RE2::ErrorInternal: return "regexp/syntax: internal error";
+    }
+    return p->re.error().c_str();
+}
+
+const char *cre2_error_place(const cre2_pattern *p) { return p->re.error_arg().c_str(); }
 
 int cre2_groups(const cre2_pattern *p) { return p->re.NumberOfCapturingGroups(); }
 

@@ -9,8 +9,10 @@ typedef struct cre2_pattern cre2_pattern;
 /// Compiles `pattern`; dot matches newline, UTF-8. Returns NULL only when out of memory: ask cre2_error.
 cre2_pattern *cre2_new(const char *pattern, size_t length);
 void cre2_free(cre2_pattern *p);
-/// NULL when the pattern compiled; else RE2's message, owned by the pattern.
+/// NULL when the pattern compiled; else why not, in the words of Go's regexp, owned by the pattern.
 const char *cre2_error(const cre2_pattern *p);
+/// The part of a pattern that did not compile because of it, owned by the pattern.
+const char *cre2_error_place(const cre2_pattern *p);
 /// The number of capturing groups.
 int cre2_groups(const cre2_pattern *p);
 /// The number of the group called `name`, or -1.

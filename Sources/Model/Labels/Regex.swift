@@ -9,7 +9,9 @@ public final class AnchoredRegex: Sendable {
 
     /// Why an expression does not compile.
     public struct SyntaxError: Error, CustomStringConvertible {
+        /// The part that is wrong.
         public var expression: String
+        /// In Go's words.
         public var reason: String
         public var description: String { "error parsing regexp: \(reason): `\(expression)`" }
     }
@@ -24,9 +26,10 @@ public final class AnchoredRegex: Sendable {
             })
         else { throw SyntaxError(expression: source, reason: "out of memory") }
         if let reason = cre2_error(pattern) {
-            let reason = String(cString: reason)
+            let error = SyntaxError(
+                expression: String(cString: cre2_error_place(pattern)), reason: String(cString: reason))
             cre2_free(pattern)
-            throw SyntaxError(expression: source, reason: reason)
+            throw error
         }
         self.pattern = pattern
     }

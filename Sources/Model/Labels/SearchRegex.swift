@@ -10,16 +10,20 @@ public final class SearchRegex: Sendable {
 
     /// Compiles `source`; throws RE2's reason if it is no valid expression.
     public init(_ source: String) throws(AnchoredRegex.SyntaxError) {
-        var text = "(?-s)" + source
+        let flags = "(?-s)"
+        var text = flags + source
         guard
             let pattern = text.withUTF8({ utf8 in
                 utf8.withMemoryRebound(to: CChar.self) { cre2_new($0.baseAddress, $0.count) }
             })
         else { throw AnchoredRegex.SyntaxError(expression: source, reason: "out of memory") }
         if let reason = cre2_error(pattern) {
-            let reason = String(cString: reason)
+            let place = String(cString: cre2_error_place(pattern))
+            let error = AnchoredRegex.SyntaxError(
+                expression: place.hasPrefix(flags) ? String(place.dropFirst(flags.count)) : place,
+                reason: String(cString: reason))
             cre2_free(pattern)
-            throw AnchoredRegex.SyntaxError(expression: source, reason: reason)
+            throw error
         }
         self.pattern = pattern
     }

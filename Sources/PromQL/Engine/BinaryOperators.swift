@@ -214,15 +214,17 @@ private struct VectorJoin {
         guard ones.contains(where: { $0.value.count > 1 }) else { return }
         var manyThere = [Bool](repeating: fillMany != nil, count: grid.count)
         for column in many { for i in 0..<grid.count where Column.isPresent(column.values[i]) { manyThere[i] = true } }
-        for (key, indices) in ones where indices.count > 1 {
-            for i in 0..<grid.count where manyThere[i] {
-                let present = indices.filter { Column.isPresent(one[$0].values[i]) }
-                guard present.count > 1 else { continue }
-                let names = [one[present[1]].labels.description, one[present[0]].labels.description].sorted()
-                throw QueryError.execution(
-                    "found duplicate series for the match group \(key) on the \(isSwapped ? "left" : "right") hand-side of the operation: [\(names.joined(separator: ", "))];many-to-many matching not allowed: matching labels must be unique on one side"
-                )
+        let repeated = ones.values.filter { $0.count > 1 }
+        for i in 0..<grid.count where manyThere[i] {
+            let pairs = repeated.compactMap { indices in
+                let present = Array(indices.lazy.filter { Column.isPresent(one[$0].values[i]) }.prefix(2))
+                return present.count == 2 ? (first: present[0], second: present[1]) : nil
             }
+            guard let pair = pairs.min(by: { $0.second < $1.second }) else { continue }
+            let (known, found) = (one[pair.first].labels, one[pair.second].labels)
+            throw QueryError.execution(
+                "found duplicate series for the match group \(signature.of(found)) on the \(isSwapped ? "left" : "right") hand-side of the operation: [\(found), \(known)];many-to-many matching not allowed: matching labels must be unique on one side"
+            )
         }
     }
 

@@ -14,6 +14,12 @@ struct ClassicBuckets {
         var highest = -Double.infinity
         var difference = 0.0
         var isSet: Bool { highest > -.infinity }
+
+        mutating func widen(by other: Fix) {
+            lowest = min(lowest, other.lowest)
+            highest = max(highest, other.highest)
+            difference = max(difference, other.difference)
+        }
     }
 
     var buckets: [Bucket] = []
@@ -104,10 +110,27 @@ struct ClassicBuckets {
 }
 
 extension Evaluator {
-    /// Remarks that buckets had to be mended, over the steps of one histogram.
+    /// The number of samples that 3.12 names where buckets had to be mended.
+    ///
+    /// Its remark lives through all steps of a query and is merged, at the end of each, with what the steps before it
+    /// left: with itself. So the number doubles with each step and wraps around, as a 64-bit integer does.
+    static func mendedSamples(byStep counts: [Int]) -> Int {
+        var merges: Int?
+        for count in counts {
+            let isKnown = merges != nil
+            for _ in 0..<count { merges = merges.map { $0 &+ 1 } ?? 0 }
+            if isKnown { merges = merges.map { $0 &* 2 &+ 1 } }
+        }
+        return merges.map { $0 &+ 1 } ?? 0
+    }
+
+    /// Remarks that buckets had to be mended, with how many histograms at each step.
     func remark(
-        _ fix: ClassicBuckets.Fix, _ fixed: (count: Int, first: Int64, last: Int64), name: String, at range: TextRange
+        _ fix: ClassicBuckets.Fix, _ byStep: [Int], _ grid: StepGrid, name: String, at range: TextRange
     ) {
+        guard let first = byStep.firstIndex(where: { $0 > 0 }), let last = byStep.lastIndex(where: { $0 > 0 }) else {
+            return
+        }
         func text(_ format: String, _ value: Double) -> String {
             var buffer = [CChar](repeating: 0, count: 64)
             withVaList([value]) { _ = vsnprintf(&buffer, buffer.count, format, $0) }
@@ -118,7 +141,7 @@ extension Evaluator {
         }
         let about = name.isEmpty ? "" : " for metric name \(GoQuote.quote(name))"
         annotations.info(
-            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets \(FloatText.general(fix.lowest)) to \(FloatText.general(fix.highest)), with a max diff of \(text("%.2g", fix.difference)), over \(fixed.count) samples from \(time(fixed.first)) to \(time(fixed.last))\(about)",
+            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets \(FloatText.general(fix.lowest)) to \(FloatText.general(fix.highest)), with a max diff of \(text("%.2g", fix.difference)), over \(Self.mendedSamples(byStep: byStep)) samples from \(time(grid.time(first))) to \(time(grid.time(last)))\(about)",
             at: range)
     }
 

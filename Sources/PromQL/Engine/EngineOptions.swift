@@ -20,6 +20,11 @@ package struct EngineOptions: Sendable {
     package var parser = ParserOptions()
     /// `promql-delayed-name-removal`.
     package var delayedNameRemoval = false
+    /// Whether `info` looks for info metrics at the times at which its argument reads samples.
+    ///
+    /// Prometheus 3.12 looks for them at the times of the query, among samples of the argument's times, so that it
+    /// finds none behind a longer offset; the releases after it, and their test scripts, look at the argument's times.
+    package var infoFollowsArgument = false
 
     package init() {}
 }

@@ -254,6 +254,11 @@ enum LinearQuantile {
         let low = max(0, Int(rank.rounded(.down)))
         let high = min(values.count - 1, low + 1)
         let weight = rank - rank.rounded(.down)
+        if hasBothZeros(values) {
+            // Which of the zeros stands first decides the sign of the result.
+            GoSort.sort(&values) { $0.isNaN || $0 < $1 }
+            return values[low] * (1 - weight) + values[high] * weight
+        }
         return values.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return .nan }
             // NaN stands before everything.
@@ -275,6 +280,14 @@ enum LinearQuantile {
             }
             return lower * (1 - weight) + upper * weight
         }
+    }
+
+    private static func hasBothZeros(_ values: [Double]) -> Bool {
+        var (hasPositive, hasNegative) = (false, false)
+        for value in values where value == 0 {
+            if value.sign == .minus { hasNegative = true } else { hasPositive = true }
+        }
+        return hasPositive && hasNegative
     }
 
     /// The value that would stand at `rank` if the values were sorted; puts no smaller one behind it (Hoare, 1961).

@@ -155,7 +155,7 @@ extension Evaluator {
         }
         var buckets = ClassicBuckets()
         // One remark for all histograms of a name, as its text says how many there were.
-        var fixes: [String: (fix: ClassicBuckets.Fix, count: Int, first: Int64, last: Int64)] = [:]
+        var fixes: [String: (fix: ClassicBuckets.Fix, byStep: [Int])] = [:]
         for group in input.classic {
             try guardian.check()
             let name = remarkName(group.labels)
@@ -173,19 +173,16 @@ extension Evaluator {
                     let (value, mended) = classic(&buckets, output, i)
                     out[i] = value
                     guard mended.isSet else { continue }
-                    let time = grid.time(i)
-                    var known = fixes[name] ?? (ClassicBuckets.Fix(), 0, time, time)
-                    known.fix.lowest = min(known.fix.lowest, mended.lowest)
-                    known.fix.highest = max(known.fix.highest, mended.highest)
-                    known.fix.difference = max(known.fix.difference, mended.difference)
-                    known = (known.fix, known.count + 1, min(known.first, time), max(known.last, time))
+                    var known = fixes[name] ?? (ClassicBuckets.Fix(), [Int](repeating: 0, count: grid.count))
+                    known.fix.widen(by: mended)
+                    known.byStep[i] += 1
                     fixes[name] = known
                 }
                 result.append(Column(labels: outputs[output](named.labels), values: out, dropsName: named.dropsName))
             }
         }
         for (name, known) in fixes.sorted(by: { $0.key < $1.key }) {
-            remark(known.fix, (known.count, known.first, known.last), name: name, at: argument.range)
+            remark(known.fix, known.byStep, grid, name: name, at: argument.range)
         }
         return try mergeEqualLabels(result.filter { !$0.isEmpty })
     }

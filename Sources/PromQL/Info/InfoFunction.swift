@@ -161,17 +161,10 @@ extension Evaluator {
     private func infoSeries(
         _ matchers: [Matcher], _ argument: Expression, _ grid: StepGrid
     ) throws -> [Labels: [[InfoSeries]]] {
-        let path = Self.firstSelector(argument) ?? []
-        func time(_ step: Int) -> Int64 {
-            path.reduce(grid.time(step)) { time, shift in
-                if case .time(let fixed)? = shift.at { return fixed &- shift.offset }
-                return time &- shift.offset
-            }
-        }
+        let times = InfoTimes(argument, grid, followsArgument: options.infoFollowsArgument)
         let lookback = options.lookbackDelta
-        let (first, last) = (time(0), time(max(0, grid.count - 1)))
-        let set = try source.select(
-            SelectRequest(matchers: matchers, minTime: first &- lookback &+ 1, maxTime: last))
+        let (oldest, newest) = (times.read.lowerBound &- lookback &+ 1, times.read.upperBound)
+        let set = try source.select(SelectRequest(matchers: matchers, minTime: oldest, maxTime: newest))
         var result: [Labels: [[InfoSeries]]] = [:]
         var samples = SampleColumns()
         for index in 0..<set.count {
@@ -180,21 +173,23 @@ extension Evaluator {
             try set.read(index, into: &samples)
             let histograms = Set(samples.histograms.map(\.index))
             let stale = Set(samples.histograms.filter { Staleness.isMarker($0.histogram.sum) }.map(\.index))
-            var times = [Int64?](repeating: nil, count: grid.count)
+            var seen = [Int64?](repeating: nil, count: grid.count)
             var position = -1
             for i in 0..<grid.count {
-                let time = time(i)
-                while position + 1 < samples.count, samples.timestamps[position + 1] <= time { position += 1 }
-                guard position >= 0, samples.timestamps[position] > time &- lookback,
+                let time = times.asked[i]
+                while position + 1 < samples.count, samples.timestamps[position + 1] <= min(time, newest) {
+                    position += 1
+                }
+                guard position >= 0, samples.timestamps[position] > max(time &- lookback, oldest &- 1),
                     !Staleness.isMarker(samples.values[position]), !stale.contains(position)
                 else { continue }
                 if histograms.contains(position) {
                     throw QueryError.execution(
                         "this should be an info metric, with float samples: \(labels.metricDescription)")
                 }
-                times[i] = samples.timestamps[position]
+                seen[i] = samples.timestamps[position]
             }
-            let series = InfoSeries(labels: labels, times: times)
+            let series = InfoSeries(labels: labels, times: seen)
             let identity = InfoRequest.identity(labels)
             var groups = result[identity] ?? []
             if let at = groups.firstIndex(where: { $0.first?.labels.metricName == labels.metricName }) {
@@ -205,6 +200,31 @@ extension Evaluator {
             result[identity] = groups
         }
         return result
+    }
+}
+
+/// When info metrics are looked at.
+private struct InfoTimes {
+    /// By step: the time at which the newest sample counts.
+    var asked: [Int64]
+    /// From the first to the last time of samples that are read, but for the lookback.
+    var read: ClosedRange<Int64>
+
+    init(_ argument: Expression, _ grid: StepGrid, followsArgument: Bool) {
+        let path = Self.firstSelector(argument) ?? []
+        func shifted(_ time: Int64, by path: ArraySlice<TimeShift>) -> Int64 {
+            path.reduce(time) { time, shift in
+                if case .time(let fixed)? = shift.at { return fixed &- shift.offset }
+                return time &- shift.offset
+            }
+        }
+        let times = (0..<max(1, grid.count)).map { grid.time($0) }
+        // 3.12 knows of the selector, not of the subqueries around it.
+        let considered = followsArgument ? path[...] : path.suffix(1)
+        asked = followsArgument ? times.map { shifted($0, by: considered) } : times
+        let (first, last) = (times.first ?? 0, times.last ?? 0)
+        let (start, end) = (shifted(first, by: considered), shifted(last, by: considered))
+        read = min(start, end)...max(start, end)
     }
 
     /// One `@` and offset on the way to a selector.
@@ -219,7 +239,7 @@ extension Evaluator {
         case .subquery(let e): return firstSelector(e.expression).map { [(e.at, e.offset)] + $0 }
         case .unary(let e): return firstSelector(e.operand)
         case .binary(let e): return firstSelector(e.left) ?? firstSelector(e.right)
-        case .aggregation(let e): return e.parameter.flatMap(firstSelector) ?? firstSelector(e.expression)
+        case .aggregation(let e): return firstSelector(e.expression) ?? e.parameter.flatMap(firstSelector)
         case .call(let e):
             for argument in e.arguments {
                 if let found = firstSelector(argument) { return found }

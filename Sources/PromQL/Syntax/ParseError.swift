@@ -2,7 +2,7 @@
 package struct ParseError: Error, Sendable, CustomStringConvertible {
     /// Byte offset in the text.
     package var offset: Int
-    /// From 1.
+    /// From 1; 0 if the query is empty and has no places.
     package var line: Int
     /// In bytes, from 1.
     package var column: Int
@@ -11,11 +11,13 @@ package struct ParseError: Error, Sendable, CustomStringConvertible {
     package init(_ message: String, at offset: Int, in text: [UInt8]) {
         self.message = message
         self.offset = offset
-        (line, column) = TextRange.position(of: offset, in: text)
+        (line, column) = text.isEmpty ? (0, 0) : TextRange.position(of: offset, in: text)
     }
 
     /// `1:5: parse error: …`.
-    package var description: String { "\(line):\(column): parse error: \(message)" }
+    package var description: String {
+        (line == 0 ? "unknown position" : "\(line):\(column)") + ": parse error: \(message)"
+    }
 }
 
 extension TextRange {

@@ -1,18 +1,24 @@
 extension PromQLParser {
     /// A duration with operators, inside brackets or parentheses.
-    mutating func durationExpression(in context: String, above: Int = 0) throws(ParseError) -> DurationExpression {
-        var left = try deeper { (parser) throws(ParseError) in try parser.durationUnary(context) }
+    mutating func durationExpression(above: Int = 0) throws(ParseError) -> DurationExpression {
+        var left = try deeper { (parser) throws(ParseError) in try parser.durationUnary() }
         while let (op, level) = durationOperator, level > above {
-            guard options.durationExpressions else { throw unexpected(in: context, expected: "\"]\"") }
             let opStart = next.range.start
             advance()
-            let right = try durationExpression(in: context, above: op == .power ? level - 1 : level)
+            let right = try durationExpression(above: op == .power ? level - 1 : level)
+            try requireDurationExpressions(at: left.range.start)
             if right.literalSeconds == 0, op == .divide || op == .modulo {
                 throw failure("\(op == .divide ? "division" : "modulo") by zero", at: opStart)
             }
             left = .binary(op, left, right, TextRange(left.range.start, right.range.end))
         }
         return left
+    }
+
+    private func requireDurationExpressions(at offset: Int) throws(ParseError) {
+        guard options.durationExpressions else {
+            throw failure("experimental duration expression is not enabled", at: offset)
+        }
     }
 
     private var durationOperator: (BinaryOperator, Int)? {
@@ -27,76 +33,70 @@ extension PromQLParser {
         }
     }
 
-    private mutating func durationUnary(_ context: String) throws(ParseError) -> DurationExpression {
-        let start = next.range.start
-        if take(.subtract) != nil {
-            let operand = try durationExpression(in: context, above: 5)
-            if case .literal(let value, _) = operand { return .literal(-value, TextRange(start, lastEnd)) }
-            return .negate(operand, TextRange(start, lastEnd))
-        }
-        if take(.add) != nil {
-            let operand = try durationExpression(in: context, above: 5)
-            if case .literal(let value, _) = operand { return .literal(value, TextRange(start, lastEnd)) }
-            return .plus(operand, TextRange(start, lastEnd))
-        }
-        return try durationPrimary(context)
+    private mutating func durationUnary() throws(ParseError) -> DurationExpression {
+        guard let (isNegative, start) = durationSign() else { return try durationPrimary() }
+        return signed(try durationExpression(above: 5), isNegative, start)
     }
 
-    private mutating func durationPrimary(_ context: String) throws(ParseError) -> DurationExpression {
+    /// What may follow `offset`: a literal, a function or parentheses, with a sign; operators end it.
+    mutating func offsetDuration() throws(ParseError) -> DurationExpression {
+        guard let (isNegative, start) = durationSign() else { return try durationPrimary() }
+        return signed(try durationPrimary(), isNegative, start)
+    }
+
+    /// Takes a sign; nil if there is none.
+    private mutating func durationSign() -> (isNegative: Bool, start: Int)? {
+        let start = next.range.start
+        if take(.subtract) != nil { return (true, start) }
+        return take(.add) != nil ? (false, start) : nil
+    }
+
+    private func signed(_ operand: DurationExpression, _ isNegative: Bool, _ start: Int) -> DurationExpression {
+        let range = TextRange(start, lastEnd)
+        if case .literal(let value, _) = operand { return .literal(isNegative ? -value : value, range) }
+        return isNegative ? .negate(operand, range) : .plus(operand, range)
+    }
+
+    private mutating func durationPrimary() throws(ParseError) -> DurationExpression {
         let token = next
         let start = token.range.start
         switch token.kind {
         case .number, .duration:
-            advance()
-            guard token.number.isFinite else { throw failure("duration out of range", at: start) }
-            return .literal(token.number, token.range)
+            let seconds = try literal()
+            // Prometheus counts in nanoseconds, so its range ends after about 292 years.
+            guard seconds.magnitude <= 0x1p63 / 1e9 else { throw failure("duration out of range", at: start) }
+            return .literal(seconds, token.range)
         case .leftParenthesis:
             advance()
-            let inner = try durationExpression(in: context)
-            guard take(.rightParenthesis) != nil else { throw unexpected(in: context, expected: "\")\"") }
+            let inner = try durationExpression()
+            try expect(.rightParenthesis)
+            try requireDurationExpressions(at: inner.range.start)
             return .parentheses(inner, TextRange(start, lastEnd))
         case .identifier where self.token(after: 1).kind == .leftParenthesis:
-            return try durationFunction(token, context)
-        default:
-            throw unexpected(in: context, expected: "number, duration, step(), or range()")
+            return try durationFunction(token)
+        default: throw unexpected()
         }
     }
 
-    private mutating func durationFunction(_ token: Token, _ context: String) throws(ParseError) -> DurationExpression {
+    private mutating func durationFunction(_ token: Token) throws(ParseError) -> DurationExpression {
         let start = token.range.start
         let name = token.text.lowercased()
-        guard ["step", "range", "min_of", "max_of"].contains(name) else {
-            throw unexpected(in: context, expected: "number, duration, step(), or range()")
-        }
+        guard ["step", "range", "min_of", "max_of"].contains(name) else { throw unexpected() }
         advance()
-        advance()
+        try expect(.leftParenthesis)
         if name == "step" || name == "range" {
-            guard take(.rightParenthesis) != nil else { throw unexpected(in: context, expected: "\")\"") }
+            try expect(.rightParenthesis)
+            try requireDurationExpressions(at: start)
             let range = TextRange(start, lastEnd)
             return name == "step" ? .step(range) : .range(range)
         }
-        let first = try durationExpression(in: context)
-        guard take(.comma) != nil else { throw unexpected(in: context, expected: "\",\"") }
-        let second = try durationExpression(in: context)
-        guard take(.rightParenthesis) != nil else { throw unexpected(in: context, expected: "\")\"") }
+        let first = try durationExpression()
+        try expect(.comma)
+        let second = try durationExpression()
+        try expect(.rightParenthesis)
+        try requireDurationExpressions(at: start)
         let range = TextRange(start, lastEnd)
         return name == "min_of" ? .minOf(first, second, range) : .maxOf(first, second, range)
-    }
-
-    /// What may follow `offset`: a literal, a function or parentheses, with signs; operators end it.
-    mutating func offsetDuration() throws(ParseError) -> DurationExpression {
-        let start = next.range.start
-        if take(.subtract) != nil {
-            let operand = try durationPrimary("offset")
-            if case .literal(let value, _) = operand { return .literal(-value, TextRange(start, lastEnd)) }
-            return .negate(operand, TextRange(start, lastEnd))
-        }
-        if take(.add) != nil {
-            let operand = try durationPrimary("offset")
-            if case .literal(let value, _) = operand { return .literal(value, TextRange(start, lastEnd)) }
-            return .plus(operand, TextRange(start, lastEnd))
-        }
-        return try durationPrimary("offset")
     }
 }
 

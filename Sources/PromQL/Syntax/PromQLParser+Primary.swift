@@ -1,3 +1,4 @@
+import Glibc
 import Model
 
 extension PromQLParser {
@@ -8,16 +9,13 @@ extension PromQLParser {
             switch next.kind {
             case .leftBracket: expression = try range(of: expression)
             case .at: expression = try atModifier(expression)
-            case .identifier:
-                let word = next.text.lowercased()
-                if word == "offset" {
-                    expression = try offset(expression)
-                } else if (word == "anchored" || word == "smoothed") && options.extendedRangeSelectors {
-                    expression = try rangeExtension(expression, word == "anchored" ? .anchored : .smoothed)
-                } else {
-                    return expression
+            default:
+                switch next.keyword {
+                case .offset: expression = try offset(expression)
+                case .anchored: expression = try rangeExtension(expression, .anchored)
+                case .smoothed: expression = try rangeExtension(expression, .smoothed)
+                default: return expression
                 }
-            default: return expression
             }
         }
     }
@@ -26,31 +24,30 @@ extension PromQLParser {
         let token = next
         switch token.kind {
         case .number, .duration:
-            advance()
             return .number(
-                NumberLiteral(value: token.number, isDuration: token.kind == .duration, range: token.range))
+                NumberLiteral(value: try literal(), isDuration: token.kind == .duration, range: token.range))
         case .string:
             advance()
             return .string(StringLiteral(value: token.text, invalidBytes: token.invalidBytes, range: token.range))
         case .leftParenthesis:
             advance()
             let inner = try deeper { (parser) throws(ParseError) in try parser.expression(above: 0) }
-            guard take(.rightParenthesis) != nil else { throw unexpected() }
+            try expect(.rightParenthesis)
             return .parentheses(Parentheses(expression: inner, range: TextRange(token.range.start, lastEnd)))
-        case .leftBrace, .metricIdentifier: return .selector(try selector())
-        case .identifier:
-            let word = token.text.lowercased()
-            let isCalled = self.token(after: 1).kind == .leftParenthesis
-            if Keywords.aggregators.contains(word),
-                isCalled || isKeyword("by", after: 1) || isKeyword("without", after: 1),
-                let op = AggregationOperator(rawValue: word)
+        case .leftBrace: return .selector(try selector())
+        default:
+            guard isMetricName(token) else { throw unexpected() }
+            let following = self.token(after: 1)
+            if token.keyword?.kind == .aggregator, let op = AggregationOperator(rawValue: token.text.lowercased()),
+                following.kind == .leftParenthesis || following.keyword == .by || following.keyword == .without
             {
-                return try aggregation(op)
+                return try within(Context(name: "aggregation")) { (parser) throws(ParseError) in
+                    try parser.aggregation(op)
+                }
             }
-            if isCalled { return try call() }
-            if Keywords.reserved.contains(word) { throw unexpected() }
+            let isFunction = token.keyword.map { $0.kind == .preprocessor } ?? (token.kind == .identifier)
+            if isFunction, following.kind == .leftParenthesis { return try call() }
             return .selector(try selector())
-        default: throw unexpected()
         }
     }
 
@@ -67,62 +64,54 @@ extension PromQLParser {
         var matchers: [Matcher] = []
         if take(.leftBrace) != nil {
             while take(.rightBrace) == nil {
-                try labelMatcher(into: &matchers, name: name, start: start)
-                if take(.comma) == nil, next.kind != .rightBrace {
-                    throw unexpected(in: "label matching", expected: "\",\" or \"}\"")
+                matchers.append(try labelMatcher())
+                try within(Context(name: "label matching", expected: "\",\" or \"}\"")) { (parser) throws(ParseError) in
+                    if parser.take(.comma) == nil, parser.next.kind != .rightBrace { throw parser.unexpected() }
                 }
             }
         }
-        if !name.isEmpty,
-            !matchers.contains(where: { $0.name == Labels.nameLabel && $0.kind == .equal && $0.value == name })
-        {
-            if let twice = matchers.first(where: { $0.name == Labels.nameLabel && $0.kind == .equal }) {
-                throw failure(
-                    "metric name must not be set twice: \(Quoted.text(name)) or \(Quoted.text(twice.value))", at: start)
-            }
-            matchers.append(Matcher(name: Labels.nameLabel, equals: name))
-        } else if !name.isEmpty, matchers.contains(where: { $0.name == Labels.nameLabel }),
-            text[start] != UInt8(ascii: "{")
-        {
-            throw failure("metric name must not be set twice: \(Quoted.text(name)) or \(Quoted.text(name))", at: start)
-        }
+        if !name.isEmpty { matchers.append(Matcher(name: Labels.nameLabel, equals: name)) }
         return VectorSelector(name: name, matchers: matchers, range: TextRange(start, lastEnd))
     }
 
-    private mutating func labelMatcher(
-        into matchers: inout [Matcher], name: String, start: Int
-    ) throws(ParseError) {
+    private mutating func labelMatcher() throws(ParseError) -> Matcher {
         let label = next
         guard label.kind == .identifier || label.kind == .string else {
-            throw unexpected(in: "label matching", expected: "identifier or \"}\"")
+            return try within(Context(name: "label matching", expected: "identifier or \"}\"")) {
+                (parser) throws(ParseError) in throw parser.unexpected()
+            }
         }
         try requireUTF8(label)
         advance()
-        let kind: Matcher.Kind
-        switch next.kind {
-        case .assign: kind = .equal
-        case .notEqual: kind = .notEqual
-        case .matchRegex: kind = .regex
-        case .notMatchRegex: kind = .notRegex
-        case .comma where label.kind == .string, .rightBrace where label.kind == .string:
-            if !name.isEmpty {
-                throw failure(
-                    "metric name must not be set twice: \(Quoted.text(name)) or \(Quoted.text(label.text))", at: start)
-            }
+        guard let kind = matcherKind else {
             // Names that stand in the braces are matchers among others, even if there are several.
-            matchers.append(Matcher(name: Labels.nameLabel, equals: label.text))
-            return
-        default: throw unexpected(in: "label matching", expected: "label matching operator")
+            if label.kind == .string { return Matcher(name: Labels.nameLabel, equals: label.text) }
+            return try within(Context(name: "label matching", expected: "label matching operator")) {
+                (parser) throws(ParseError) in throw parser.unexpected()
+            }
         }
         advance()
-        guard next.kind == .string else { throw unexpected(in: "label matching", expected: "string") }
-        try requireUTF8(next)
-        do throws(AnchoredRegex.SyntaxError) {
-            matchers.append(try Matcher(label.text, kind, next.text))
-        } catch {
-            throw failure("\(error)", at: label.range.start)
+        return try within(Context(name: "label matching", expected: "string")) { (parser) throws(ParseError) in
+            let value = parser.next
+            guard value.kind == .string else { throw parser.unexpected() }
+            try parser.requireUTF8(value)
+            parser.advance()
+            do throws(AnchoredRegex.SyntaxError) {
+                return try Matcher(label.text, kind, value.text)
+            } catch {
+                throw parser.failure("\(error)", at: label.range.start)
+            }
         }
-        advance()
+    }
+
+    private var matcherKind: Matcher.Kind? {
+        switch next.kind {
+        case .assign: .equal
+        case .notEqual: .notEqual
+        case .matchRegex: .regex
+        case .notMatchRegex: .notRegex
+        default: nil
+        }
     }
 
     // MARK: Ranges, offsets, fixed times
@@ -130,19 +119,26 @@ extension PromQLParser {
     private mutating func range(of expression: Expression) throws(ParseError) -> Expression {
         let open = next.range
         advance()
-        let window = try durationExpression(in: "subquery or range selector")
+        let window = try within(
+            Context(name: "subquery or range selector", expected: "number, duration, step(), or range()")
+        ) { (parser) throws(ParseError) in try parser.positiveDuration() }
         let start = expression.range.start
-        if take(.colon) != nil {
-            let step = next.kind == .rightBracket ? nil : try durationExpression(in: "subquery selector")
-            try expect(.rightBracket, in: "subquery selector", "\"]\"")
+        let isSubquery = try within(Context(name: "subquery or range", expected: "\":\" or \"]\"")) {
+            (parser) throws(ParseError) in
+            if parser.take(.rightBracket) != nil { return false }
+            try parser.expect(.colon)
+            return true
+        }
+        if isSubquery {
+            let step = try subqueryStep()
             var subquery = Subquery(expression: expression, window: 0, step: 0, range: TextRange(start, lastEnd))
-            try settle(window, positive: true) {
+            settle(window) {
                 subquery.window = $0
             } later: {
                 subquery.windowExpression = $0
             }
             if let step {
-                try settle(step, positive: true) {
+                settle(step) {
                     subquery.step = $0
                 } later: {
                     subquery.stepExpression = $0
@@ -150,7 +146,6 @@ extension PromQLParser {
             }
             return .subquery(subquery)
         }
-        try expect(.rightBracket, in: "subquery or range", "\":\" or \"]\"")
         guard case .selector(let selector) = expression else {
             throw failure("ranges only allowed for vector selectors", at: open.start)
         }
@@ -159,7 +154,7 @@ extension PromQLParser {
         }
         if selector.at != nil { throw failure("no @ modifiers allowed before range", at: open.start) }
         var matrix = MatrixSelector(selector: selector, window: 0, range: TextRange(start, lastEnd))
-        try settle(window, positive: true) {
+        settle(window) {
             matrix.window = $0
         } later: {
             matrix.windowExpression = $0
@@ -167,26 +162,43 @@ extension PromQLParser {
         return .matrix(matrix)
     }
 
+    /// What stands between the colon of a subquery and the bracket, which is read too.
+    private mutating func subqueryStep() throws(ParseError) -> DurationExpression? {
+        if take(.rightBracket) != nil { return nil }
+        let step = try within(
+            Context(name: "subquery selector", expected: "number, duration, step(), range(), or \"]\"")
+        ) { (parser) throws(ParseError) in try parser.positiveDuration() }
+        try within(Context(name: "subquery selector", expected: "\"]\"")) { (parser) throws(ParseError) in
+            try parser.expect(.rightBracket)
+        }
+        return step
+    }
+
+    private mutating func positiveDuration() throws(ParseError) -> DurationExpression {
+        let duration = try durationExpression()
+        if let seconds = duration.literalSeconds, seconds <= 0 {
+            throw failureBehindToken("duration must be greater than 0", at: duration.range.start)
+        }
+        return duration
+    }
+
     /// Gives a literal duration in ms to `now`, anything else to `later`.
     private func settle(
-        _ duration: DurationExpression, positive: Bool, _ now: (Int64) -> Void, later: (DurationExpression) -> Void
-    ) throws(ParseError) {
+        _ duration: DurationExpression, _ now: (Int64) -> Void, later: (DurationExpression) -> Void
+    ) {
         guard let seconds = duration.literalSeconds else { return later(duration) }
-        let milliseconds = ((seconds * 1e9).rounded() / 1e6).rounded(.towardZero)
-        guard milliseconds.magnitude <= Double(Int64.max / 1_000_000) else {
-            throw failure("duration out of range", at: duration.range.start)
-        }
-        if positive, seconds <= 0 { throw failure("duration must be greater than 0", at: duration.range.start) }
-        now(Int64(milliseconds))
+        now(Int64(((seconds * 1e9).rounded() / 1e6).rounded(.towardZero)))
     }
 
     private mutating func offset(_ expression: Expression) throws(ParseError) -> Expression {
         let start = expression.range.start
         advance()
-        let duration = try offsetDuration()
+        let duration = try within(Context(name: "offset", expected: "number, duration, step(), or range()")) {
+            (parser) throws(ParseError) in try parser.offsetDuration()
+        }
         func settled(_ had: Bool, _ now: (Int64) -> Void, _ later: (DurationExpression) -> Void) throws(ParseError) {
             if had { throw failure("offset may not be set multiple times", at: start) }
-            try settle(duration, positive: false, now, later: later)
+            settle(duration, now, later: later)
         }
         switch expression {
         case .selector(var e):
@@ -213,24 +225,8 @@ extension PromQLParser {
     private mutating func atModifier(_ expression: Expression) throws(ParseError) -> Expression {
         let start = expression.range.start
         advance()
-        let modifier: AtModifier
-        if (isKeyword("start") || isKeyword("end")), token(after: 1).kind == .leftParenthesis {
-            modifier = isKeyword("start") ? .start : .end
-            position_advance(2)
-            try expect(.rightParenthesis, in: "@ modifier", "\")\"")
-        } else {
-            var sign = 1.0
-            if take(.subtract) != nil { sign = -1 } else { take(.add) }
-            guard next.kind == .number || next.kind == .duration else {
-                throw unexpected(in: "@", expected: "timestamp")
-            }
-            let seconds = next.number * sign
-            advance()
-            let milliseconds = (seconds * 1000).rounded()
-            guard milliseconds.magnitude < 0x1p63 else {
-                throw failure("timestamp out of bounds for @ modifier: \(Self.sixDecimals(seconds))", at: start)
-            }
-            modifier = .time(Int64(milliseconds))
+        let modifier = try within(Context(name: "@", expected: "timestamp")) { (parser) throws(ParseError) in
+            try parser.fixedTime(from: start)
         }
         func once(_ had: AtModifier?) throws(ParseError) {
             if had != nil { throw failure("@ <timestamp> may not be set multiple times", at: start) }
@@ -258,86 +254,119 @@ extension PromQLParser {
         }
     }
 
+    /// `start()`, `end()` or a number of seconds; `start` is where the expression before `@` begins.
+    private mutating func fixedTime(from start: Int) throws(ParseError) -> AtModifier {
+        if isKeyword(.start) || isKeyword(.end) {
+            let isStart = isKeyword(.start)
+            advance()
+            try expect(.leftParenthesis)
+            try expect(.rightParenthesis)
+            return isStart ? .start : .end
+        }
+        var sign = 1.0
+        if take(.subtract) != nil { sign = -1 } else { take(.add) }
+        let seconds = try literal() * sign
+        let milliseconds = (seconds * 1000).rounded()
+        guard milliseconds.magnitude < 0x1p63 else {
+            throw failure("timestamp out of bounds for @ modifier: \(Self.sixDecimals(seconds))", at: start)
+        }
+        return .time(Int64(milliseconds))
+    }
+
     /// Go's `%f`.
     private static func sixDecimals(_ value: Double) -> String {
         guard value.isFinite else { return FloatText.fixed(value) }
-        let text = FloatText.fixed(value)
-        let decimals = text.firstIndex(of: ".").map { text.distance(from: $0, to: text.endIndex) - 1 } ?? 0
-        return text + (decimals == 0 ? "." : "") + String(repeating: "0", count: max(0, 6 - decimals))
+        var buffer = [CChar](repeating: 0, count: 400)
+        withVaList([value]) { _ = vsnprintf(&buffer, buffer.count, "%f", $0) }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
-
-    private mutating func position_advance(_ count: Int) { for _ in 0..<count { advance() } }
 
     private mutating func rangeExtension(
         _ expression: Expression, _ value: RangeExtension
     ) throws(ParseError) -> Expression {
         let start = expression.range.start
+        let name = value == .anchored ? "anchored" : "smoothed"
         advance()
+        guard options.extendedRangeSelectors else {
+            throw failure("\(name) modifier is experimental and not enabled", at: start)
+        }
+        func once(_ had: RangeExtension?) throws(ParseError) {
+            if let had, had != value {
+                throw failure("anchored and smoothed modifiers cannot be used together", at: start)
+            }
+        }
+        // The place of the expression stays without the modifier, as errors about operators behind it know it.
         switch expression {
         case .selector(var e):
+            try once(e.rangeExtension)
             e.rangeExtension = value
-            e.range.end = lastEnd
             return .selector(e)
         case .matrix(var e):
+            try once(e.selector.rangeExtension)
             e.selector.rangeExtension = value
-            e.range.end = lastEnd
             return .matrix(e)
-        case .subquery:
-            throw failure(
-                "\(value == .anchored ? "anchored" : "smoothed") modifier is not supported for subqueries", at: start)
-        default: throw failure("\(value == .anchored ? "anchored" : "smoothed") modifier not implemented", at: start)
+        case .subquery: throw failure("\(name) modifier is not supported for subqueries", at: start)
+        default: throw failure("\(name) modifier not implemented", at: start)
         }
     }
 
     // MARK: Calls and aggregations
 
     private mutating func arguments() throws(ParseError) -> [Expression] {
-        guard take(.leftParenthesis) != nil else { throw unexpected(in: "aggregation") }
+        try expect(.leftParenthesis)
         var arguments: [Expression] = []
         if take(.rightParenthesis) != nil { return [] }
         while true {
             arguments.append(try deeper { (parser) throws(ParseError) in try parser.expression(above: 0) })
             if take(.rightParenthesis) != nil { return arguments }
             let comma = next.range.start
-            guard take(.comma) != nil else { throw unexpected() }
-            if next.kind == .rightParenthesis {
-                throw failure("trailing commas not allowed in function call args", at: comma)
+            try expect(.comma)
+            if !beginsOperand {
+                throw failureBehindToken("trailing commas not allowed in function call args", at: comma)
             }
         }
     }
 
     private mutating func call() throws(ParseError) -> Expression {
         let token = next
+        advance()
+        let arguments = try arguments()
         guard let function = FunctionTable.lookup(token.text) else {
             throw failure("unknown function with name \(Quoted.text(token.text))", at: token.range.start)
         }
         if function.isExperimental, !options.experimentalFunctions {
             throw failure("function \(Quoted.text(token.text)) is not enabled", at: token.range.start)
         }
-        advance()
-        let arguments = try arguments()
         return .call(Call(function: function, arguments: arguments, range: TextRange(token.range.start, lastEnd)))
     }
 
     private mutating func aggregation(_ op: AggregationOperator) throws(ParseError) -> Expression {
         let start = next.range.start
         advance()
-        if op == .limitk || op == .limitRatio, !options.experimentalFunctions {
-            throw failure(
-                "\(op.rawValue)() is experimental and must be enabled with --enable-feature=promql-experimental-functions",
-                at: start)
-        }
         var grouping: (labels: [String], isWithout: Bool)?
-        if isKeyword("by") || isKeyword("without") { grouping = try groupingClause() }
+        if isKeyword(.by) || isKeyword(.without) { grouping = try groupingClause() }
         let arguments = try arguments()
-        if grouping == nil, isKeyword("by") || isKeyword("without") { grouping = try groupingClause() }
-        let range = TextRange(start, lastEnd)
-        if arguments.isEmpty { throw failure("no arguments for aggregate expression provided", at: start) }
+        var range = TextRange(start, lastEnd)
+        let isPrefixed = grouping != nil
+        if !isPrefixed, isKeyword(.by) || isKeyword(.without) {
+            grouping = try groupingClause()
+            range.end = lastEnd
+        }
+        func refusal(_ message: String) -> ParseError {
+            // Without grouping behind it, the next token has been looked at.
+            grouping == nil ? failureBehindToken(message, at: start) : failure(message, at: start)
+        }
+        if arguments.isEmpty { throw refusal("no arguments for aggregate expression provided") }
+        if op == .limitk || op == .limitRatio, !options.experimentalFunctions {
+            throw refusal(
+                "\(op.rawValue)() is experimental and must be enabled with --enable-feature=promql-experimental-functions"
+            )
+        }
         let wanted = op.hasParameter ? 2 : 1
         guard arguments.count == wanted, let last = arguments.last else {
-            throw failure(
-                "wrong number of arguments for aggregate expression provided, expected \(wanted), got \(arguments.count)",
-                at: start)
+            throw refusal(
+                "wrong number of arguments for aggregate expression provided, expected \(wanted), got \(arguments.count)"
+            )
         }
         return .aggregation(
             Aggregation(
@@ -346,7 +375,7 @@ extension PromQLParser {
     }
 
     private mutating func groupingClause() throws(ParseError) -> (labels: [String], isWithout: Bool) {
-        let isWithout = isKeyword("without")
+        let isWithout = isKeyword(.without)
         advance()
         return (try labelList(), isWithout)
     }

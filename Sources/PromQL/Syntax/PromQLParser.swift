@@ -3,7 +3,7 @@ import Model
 /// Which optional parts of the language are on.
 package struct ParserOptions: Sendable {
     package var experimentalFunctions = false
-    package var durationExpressions = true
+    package var durationExpressions = false
     package var extendedRangeSelectors = false
     package var fillModifiers = false
 
@@ -13,6 +13,7 @@ package struct ParserOptions: Sendable {
     package static var all: ParserOptions {
         var options = ParserOptions()
         options.experimentalFunctions = true
+        options.durationExpressions = true
         options.extendedRangeSelectors = true
         options.fillModifiers = true
         return options
@@ -34,49 +35,57 @@ package struct PromQLParser {
     let options: ParserOptions
     private(set) var position = 0
     private var depth = 0
+    /// What is being read, the innermost last; errors name it.
+    private var contexts: [Context] = []
 
-    private init(_ text: [UInt8], _ tokens: [Token], _ options: ParserOptions) {
-        self.text = text
-        self.tokens = tokens
+    /// What errors say of the place where something else was expected.
+    struct Context {
+        var name: String
+        var expected = ""
+    }
+
+    private init(_ text: String, _ options: ParserOptions) {
+        self.text = Array(text.utf8)
+        tokens = Lexer.tokenize(self.text)
         self.options = options
     }
 
     /// Reads an expression and checks its types.
     package static func parse(_ text: String, options: ParserOptions = ParserOptions()) throws(ParseError) -> Expression
     {
-        let bytes = Array(text.utf8)
-        var parser = PromQLParser(bytes, try Lexer.tokenize(bytes), options)
+        var parser = PromQLParser(text, options)
         if parser.next.kind == .end { throw parser.failure("no expression found in input", at: 0) }
         let expression = try parser.expression(above: 0)
         guard parser.next.kind == .end else { throw parser.unexpected() }
-        try TypeChecker(text: bytes, options: options).check(expression)
+        try TypeChecker(text: parser.text).check(expression)
         return expression
     }
 
     /// Reads an instant selector, as `match[]` takes it.
     package static func parseSelector(_ text: String) throws(ParseError) -> [Matcher] {
-        let bytes = Array(text.utf8)
-        var parser = PromQLParser(bytes, try Lexer.tokenize(bytes), ParserOptions())
-        guard [.identifier, .metricIdentifier, .leftBrace].contains(parser.next.kind) else { throw parser.unexpected() }
-        let selector = try parser.selector()
-        guard parser.next.kind == .end else { throw parser.unexpected() }
-        try TypeChecker(text: bytes, options: ParserOptions()).check(.selector(selector))
+        var parser = PromQLParser(text, ParserOptions())
+        let selector = try parser.onlySelector()
+        try TypeChecker(text: parser.text).check(.selector(selector))
         return selector.matchers
     }
 
     /// Reads a series as test files describe it: `name{a="b"}`, only equality.
     package static func parseSeries(_ text: String) throws(ParseError) -> Labels {
-        let bytes = Array(text.utf8)
-        var parser = PromQLParser(bytes, try Lexer.tokenize(bytes), ParserOptions())
-        guard [.identifier, .metricIdentifier, .leftBrace].contains(parser.next.kind) else { throw parser.unexpected() }
-        let selector = try parser.selector()
-        guard parser.next.kind == .end else { throw parser.unexpected() }
+        var parser = PromQLParser(text, ParserOptions())
+        let selector = try parser.onlySelector()
         var builder = LabelsBuilder()
         for matcher in selector.matchers {
             guard matcher.kind == .equal else { throw parser.failure("a series has only equal signs", at: 0) }
             builder.set(matcher.name, matcher.value)
         }
         return builder.labels()
+    }
+
+    private mutating func onlySelector() throws(ParseError) -> VectorSelector {
+        guard isMetricName(next) || next.kind == .leftBrace else { throw unexpected() }
+        let selector = try selector()
+        guard next.kind == .end else { throw unexpected() }
+        return selector
     }
 
     // MARK: Tokens
@@ -99,16 +108,42 @@ package struct PromQLParser {
 
     func failure(_ message: String, at offset: Int) -> ParseError { ParseError(message, at: offset, in: text) }
 
-    /// `unexpected X[ in CONTEXT][, expected WHAT]` at the current token.
-    func unexpected(in context: String = "", expected: String = "") -> ParseError {
-        var message = "unexpected \(next.shown)"
-        if !context.isEmpty { message += " in \(context)" }
-        if !expected.isEmpty { message += ", expected \(expected)" }
+    /// `unexpected X[ in CONTEXT][, expected WHAT]` at the current token, or why that is none.
+    func unexpected() -> ParseError {
+        if let problem = next.problem, next.kind == .error { return problem }
+        var message = "unexpected \(next.shown(in: text))"
+        if let context = contexts.last {
+            message += " in \(context.name)"
+            if !context.expected.isEmpty { message += ", expected \(context.expected)" }
+        }
         return failure(message, at: next.range.start)
     }
 
-    mutating func expect(_ kind: TokenKind, in context: String, _ what: String) throws(ParseError) {
-        guard take(kind) != nil else { throw unexpected(in: context, expected: what) }
+    /// Reads something inside which errors name `context`.
+    mutating func within<R>(
+        _ context: Context, _ body: (inout PromQLParser) throws(ParseError) -> R
+    ) throws(ParseError) -> R {
+        contexts.append(context)
+        let result = try body(&self)
+        contexts.removeLast()
+        return result
+    }
+
+    mutating func expect(_ kind: TokenKind) throws(ParseError) {
+        guard take(kind) != nil else { throw unexpected() }
+    }
+
+    /// An error that is told once the current token is read; if that is none, this is told instead.
+    func failureBehindToken(_ message: String, at offset: Int) -> ParseError {
+        next.kind == .error ? unexpected() : failure(message, at: offset)
+    }
+
+    /// The value of a number or duration at the current token.
+    mutating func literal() throws(ParseError) -> Double {
+        guard next.kind == .number || next.kind == .duration else { throw unexpected() }
+        if let problem = next.problem { throw problem }
+        defer { advance() }
+        return next.number
     }
 
     /// Names and values of labels are text.
@@ -116,16 +151,24 @@ package struct PromQLParser {
         if token.invalidBytes != nil { throw failure("invalid UTF-8 rune", at: token.range.start) }
     }
 
-    /// Whether the current token is the keyword `word`, in any case.
-    func isKeyword(_ word: String, after count: Int = 0) -> Bool {
-        let token = token(after: count)
-        return token.kind == .identifier && token.text.lowercased() == word
-    }
+    func isKeyword(_ word: Keyword) -> Bool { next.keyword == word }
 
-    mutating func takeKeyword(_ word: String) -> Bool {
+    mutating func takeKeyword(_ word: Keyword) -> Bool {
         guard isKeyword(word) else { return false }
         advance()
         return true
+    }
+
+    func isMetricName(_ token: Token) -> Bool {
+        token.kind == .metricIdentifier || (token.kind == .identifier && token.keyword?.isMetricName != false)
+    }
+
+    /// Whether an operand may begin with the current token.
+    var beginsOperand: Bool {
+        switch next.kind {
+        case .number, .duration, .string, .leftParenthesis, .leftBrace, .add, .subtract: true
+        default: isMetricName(next)
+        }
     }
 
     mutating func deeper<R>(_ body: (inout PromQLParser) throws(ParseError) -> R) throws(ParseError) -> R {
@@ -167,10 +210,7 @@ package struct PromQLParser {
         case .greaterOrEqual: .greaterOrEqual
         case .trimUpper: .trimUpper
         case .trimLower: .trimLower
-        case .identifier:
-            Keywords.binaryOperators.contains(next.text.lowercased())
-                ? BinaryOperator(rawValue: next.text.lowercased()) : nil
-        default: nil
+        default: next.keyword.flatMap { $0.kind == .binaryOperator ? BinaryOperator(rawValue: $0.rawValue) : nil }
         }
     }
 
@@ -183,21 +223,21 @@ package struct PromQLParser {
             if length > Self.maxDepth {
                 throw failure("expression is nested more than \(Self.maxDepth) levels deep", at: next.range.start)
             }
-            let opStart = next.range.start
             advance()
-            let returnsBool: Bool
-            var matching: VectorMatching?
-            (returnsBool, matching) = try modifiers(op, at: opStart, from: left.range.start)
+            let returnsBool = takeKeyword(.bool)
+            var matching = try matchingClause()
+            try fills(into: &matching)
             let level = Self.precedence(op)
             let right = try deeper { (parser) throws(ParseError) in
                 try parser.expression(above: op == .power ? level - 1 : level)
             }
-            if op.isComparison, !returnsBool, left.type == .scalar, right.type == .scalar {
-                throw failure("comparisons between scalars must use BOOL modifier", at: opStart)
+            if !options.fillModifiers, matching?.fillLeft != nil || matching?.fillRight != nil {
+                throw failureBehindToken(
+                    "binop fill modifiers are experimental and not enabled", at: left.range.start)
             }
             if left.type == .vector, right.type == .vector {
                 var found = matching ?? VectorMatching()
-                if op.isSetOperator { found.cardinality = .manyToMany }
+                if op.isSetOperator, found.cardinality == .oneToOne { found.cardinality = .manyToMany }
                 matching = found
             }
             left = .binary(
@@ -224,91 +264,64 @@ package struct PromQLParser {
         return .unary(Unary(isNegative: isNegative, operand: operand, range: range))
     }
 
-    /// What may stand between an operator and its right operand.
-    ///
-    /// - Parameters:
-    ///   - opStart: Where the operator stands.
-    ///   - start: Where its left operand begins.
-    private mutating func modifiers(
-        _ op: BinaryOperator, at opStart: Int, from start: Int
-    ) throws(ParseError) -> (Bool, VectorMatching?) {
-        var matching: VectorMatching?
-        let returnsBool = takeKeyword("bool")
-        if returnsBool, !op.isComparison {
-            throw failure("bool modifier can only be used on comparison operators", at: opStart)
-        }
-        if isKeyword("on") || isKeyword("ignoring") {
-            var found = VectorMatching(isOn: isKeyword("on"))
+    /// `on (…)` or `ignoring (…)` with `group_left` or `group_right`; nil if there is none.
+    private mutating func matchingClause() throws(ParseError) -> VectorMatching? {
+        guard isKeyword(.on) || isKeyword(.ignoring) else { return nil }
+        var found = VectorMatching(isOn: isKeyword(.on))
+        advance()
+        found.labels = try labelList()
+        if isKeyword(.groupLeft) || isKeyword(.groupRight) {
+            found.cardinality = isKeyword(.groupLeft) ? .manyToOne : .oneToMany
             advance()
-            found.labels = try labelList()
-            if isKeyword("group_left") || isKeyword("group_right") {
-                found.cardinality = isKeyword("group_left") ? .manyToOne : .oneToMany
-                advance()
-                if next.kind == .leftParenthesis { found.include = try labelList() }
-                if op.isSetOperator { throw failure("no grouping allowed for \"\(op.rawValue)\" operation", at: start) }
-                if found.isOn, let both = found.labels.first(where: { found.include.contains($0) }) {
-                    throw failure(
-                        "label \(Quoted.text(both)) must not occur in ON and GROUP clause at once", at: opStart)
-                }
-            }
-            matching = found
+            if next.kind == .leftParenthesis || !beginsOperand { found.include = try labelList() }
         }
-        try fills(op, into: &matching, from: start)
-        return (returnsBool, matching)
+        return found
     }
 
-    private mutating func fills(
-        _ op: BinaryOperator, into matching: inout VectorMatching?, from start: Int
-    ) throws(ParseError) {
-        while ["fill", "fill_left", "fill_right"].contains(next.text.lowercased()), next.kind == .identifier,
-            token(after: 1).kind == .leftParenthesis
-        {
-            let word = next.text.lowercased()
-            let at = next.range.start
-            guard options.fillModifiers else {
-                throw failure("binop fill modifiers are experimental and not enabled", at: at)
-            }
-            if op.isSetOperator { throw failure("filling in missing series not allowed for set operators", at: start) }
-            if matching.map({ word != "fill_right" && $0.fillLeft != nil || word != "fill_left" && $0.fillRight != nil }
-            )
-                == true
-            {
-                advance()
-                throw unexpected()
-            }
-            position += 2
+    /// `fill(…)`, or `fill_left(…)` and `fill_right(…)` in any order.
+    private mutating func fills(into matching: inout VectorMatching?) throws(ParseError) {
+        while let word = next.keyword, word.needsParenthesis {
+            var changed = matching ?? VectorMatching()
+            let isRepeated =
+                (word != .fillRight && changed.fillLeft != nil) || (word != .fillLeft && changed.fillRight != nil)
+            advance()
+            // A second one is taken for a metric, which nothing in parentheses may follow.
+            if isRepeated { throw unexpected() }
+            try expect(.leftParenthesis)
             let sign: Double = take(.subtract) != nil ? -1 : 1
             if sign > 0 { take(.add) }
-            guard next.kind == .number || next.kind == .duration else {
-                throw unexpected(in: "fill modifier", expected: "number")
-            }
-            let value = next.number * sign
-            advance()
-            try expect(.rightParenthesis, in: "fill modifier", "\")\"")
-            var changed = matching ?? VectorMatching()
-            if word != "fill_right" { changed.fillLeft = value }
-            if word != "fill_left" { changed.fillRight = value }
+            let value = try literal() * sign
+            try expect(.rightParenthesis)
+            if word != .fillRight { changed.fillLeft = value }
+            if word != .fillLeft { changed.fillRight = value }
             matching = changed
         }
     }
 
     /// `(a, b)`; names may be quoted, and a comma may follow the last.
     mutating func labelList() throws(ParseError) -> [String] {
-        try expect(.leftParenthesis, in: "grouping opts", "\"(\"")
+        try within(Context(name: "grouping opts", expected: "\"(\"")) { (parser) throws(ParseError) in
+            try parser.expect(.leftParenthesis)
+        }
         var labels: [String] = []
         while take(.rightParenthesis) == nil {
-            let token = next
-            guard token.kind == .identifier || token.kind == .string else {
-                throw unexpected(in: "grouping opts", expected: "label")
-            }
-            try requireUTF8(token)
-            if token.text.isEmpty { throw failure("invalid label name for grouping: \"\"", at: token.range.start) }
-            labels.append(token.text)
-            advance()
-            if take(.comma) == nil, next.kind != .rightParenthesis {
-                throw unexpected(in: "grouping opts", expected: "\",\" or \")\"")
+            labels.append(
+                try within(Context(name: "grouping opts", expected: "label")) { (parser) throws(ParseError) in
+                    try parser.groupingLabel()
+                })
+            try within(Context(name: "grouping opts", expected: "\",\" or \")\"")) { (parser) throws(ParseError) in
+                if parser.take(.comma) == nil, parser.next.kind != .rightParenthesis { throw parser.unexpected() }
             }
         }
         return labels
+    }
+
+    private mutating func groupingLabel() throws(ParseError) -> String {
+        let token = next
+        guard [.identifier, .metricIdentifier, .string].contains(token.kind) else { throw unexpected() }
+        try requireUTF8(token)
+        if token.text.isEmpty { throw failure("invalid label name for grouping: \"\"", at: token.range.start) }
+        advance()
+        return token.text
     }
 }

@@ -1,6 +1,6 @@
 /// What the lexer makes of a piece of the text.
 enum TokenKind: Sendable, Equatable {
-    /// A name, keywords included; ``Token/text`` is its spelling.
+    /// A name; ``Token/keyword`` says whether the word has a meaning of its own.
     case identifier
     /// A name with a colon in it, which only a metric can have.
     case metricIdentifier
@@ -11,54 +11,101 @@ enum TokenKind: Sendable, Equatable {
     /// A string, its value in ``Token/text``.
     case string
     case leftParenthesis, rightParenthesis, leftBrace, rightBrace, leftBracket, rightBracket
-    case comma, colon, at
+    case comma, colon, doubleColon, at
     /// `=`, only between a label and its value.
     case assign
     case add, subtract, multiply, divide, modulo, power
     case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual, trimUpper, trimLower
     case matchRegex, notMatchRegex
     case end
-}
+    /// What is no token; ``Token/problem`` says why. Nothing follows it.
+    case error
 
-/// A piece of the text with its place.
-struct Token: Sendable {
-    var kind: TokenKind
-    var text = ""
-    /// The bytes of a string whose escapes make no UTF-8; ``text`` is then repaired.
-    var invalidBytes: [UInt8]?
-    var number = 0.0
-    var range: TextRange
-
-    /// As error messages show it.
-    var shown: String {
-        switch kind {
-        case .end: "end of input"
-        case .identifier:
-            Keywords.isKeyword(text) ? "<\(text.lowercased())>" : "identifier \(Quoted.text(text))"
-        case .metricIdentifier: "identifier \(Quoted.text(text))"
-        case .number: "number \(Quoted.text(text))"
-        case .duration: "duration \(Quoted.text(text))"
-        case .string: "string \(Quoted.text(Quoted.text(text)))"
-        default: Quoted.text(text)
+    /// Whether messages call it an operator.
+    var isOperator: Bool {
+        switch self {
+        case .at, .add, .subtract, .multiply, .divide, .modulo, .power, .equal, .notEqual, .less, .lessOrEqual,
+            .greater, .greaterOrEqual, .trimUpper, .trimLower, .matchRegex, .notMatchRegex:
+            true
+        default: false
         }
     }
 }
 
 /// The words with a meaning of their own; they are not case-sensitive.
-enum Keywords {
-    static let binaryOperators: Set<String> = ["and", "or", "unless", "atan2"]
-    static let aggregators: Set<String> = [
-        "sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "topk", "bottomk", "count_values", "quantile",
-        "limitk", "limit_ratio",
-    ]
-    /// Words that cannot name a metric.
-    static let reserved: Set<String> = ["bool", "on", "ignoring", "group_left", "group_right", "atan2", "inf", "nan"]
-    static let others: Set<String> = [
-        "offset", "by", "without", "on", "ignoring", "group_left", "group_right", "bool",
-    ]
+enum Keyword: String, Sendable {
+    case and, or, unless, atan2
+    case sum, avg, count, min, max, group, stddev, stdvar, topk, bottomk, quantile, limitk
+    case countValues = "count_values"
+    case limitRatio = "limit_ratio"
+    case offset, smoothed, anchored, by, without, on, ignoring, bool, fill
+    case groupLeft = "group_left"
+    case groupRight = "group_right"
+    case fillLeft = "fill_left"
+    case fillRight = "fill_right"
+    case start, end, step, range
 
-    static func isKeyword(_ text: String) -> Bool {
-        let lower = text.lowercased()
-        return binaryOperators.contains(lower) || others.contains(lower) || aggregators.contains(lower)
+    /// How messages name the word's kind.
+    enum Kind { case binaryOperator, aggregator, keyword, preprocessor }
+
+    var kind: Kind {
+        switch self {
+        case .and, .or, .unless, .atan2: .binaryOperator
+        case .sum, .avg, .count, .min, .max, .group, .stddev, .stdvar, .topk, .bottomk, .quantile, .limitk,
+            .countValues, .limitRatio:
+            .aggregator
+        case .start, .end, .step, .range: .preprocessor
+        default: .keyword
+        }
+    }
+
+    /// Whether it means something only in front of a parenthesis, and is a name elsewhere.
+    var needsParenthesis: Bool { self == .fill || self == .fillLeft || self == .fillRight }
+
+    /// Whether it can be the name of a metric where an operand is expected.
+    var isMetricName: Bool {
+        switch self {
+        case .atan2, .bool, .on, .ignoring, .groupLeft, .groupRight: false
+        default: true
+        }
+    }
+}
+
+/// A piece of the text with its place.
+struct Token: Sendable {
+    var kind: TokenKind
+    /// The text as it stands in the query; a string's value.
+    var text = ""
+    var keyword: Keyword?
+    /// The bytes of a string whose escapes make no UTF-8; ``text`` is then repaired.
+    var invalidBytes: [UInt8]?
+    var number = 0.0
+    /// Why it is no token, or a number or duration without a value, which is an error only where one may stand.
+    var problem: ParseError?
+    var range: TextRange
+
+    /// As error messages show it; `source` is the text of the query.
+    func shown(in source: [UInt8]) -> String {
+        let spelling = String(decoding: source[range.start..<range.end], as: UTF8.self)
+        if kind.isOperator { return "<op:\(spelling)>" }
+        switch (kind, keyword?.kind) {
+        case (.end, _): return "end of input"
+        case (_, .binaryOperator): return "<op:\(spelling)>"
+        case (_, .aggregator): return "<aggr:\(spelling)>"
+        case (_, .keyword): return "<\(spelling)>"
+        case (_, .preprocessor): return Quoted.text(spelling)
+        case (.identifier, _): return "identifier \(Quoted.text(spelling))"
+        case (.metricIdentifier, _): return "metric identifier \(Quoted.text(spelling))"
+        case (.number, _): return "number \(Self.shortened(spelling))"
+        case (.duration, _): return "duration \(Self.shortened(spelling))"
+        case (.string, _): return "string \(Self.shortened(spelling))"
+        default: return Quoted.text(spelling)
+        }
+    }
+
+    /// Quoted, at most ten characters of it.
+    private static func shortened(_ text: String) -> String {
+        guard text.utf8.count > 10 else { return Quoted.text(text) }
+        return Quoted.text(String(String.UnicodeScalarView(text.unicodeScalars.prefix(10)))) + "..."
     }
 }

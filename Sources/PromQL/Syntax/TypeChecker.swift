@@ -3,7 +3,6 @@ import Model
 /// Checks what the grammar alone cannot: types of operands and arguments, selectors that select everything.
 struct TypeChecker {
     let text: [UInt8]
-    let options: ParserOptions
 
     private func failure(_ message: String, at range: TextRange) -> ParseError {
         ParseError(message, at: range.start, in: text)
@@ -23,8 +22,8 @@ struct TypeChecker {
     func check(_ expression: Expression) throws(ParseError) {
         switch expression {
         case .number, .string: return
-        case .selector(let e): try check(e, allowsEmpty: false)
-        case .matrix(let e): try check(e.selector, allowsEmpty: false)
+        case .selector(let e): try check(e)
+        case .matrix(let e): try check(e.selector)
         case .subquery(let e):
             try check(e.expression)
             if e.expression.type != .vector {
@@ -46,34 +45,68 @@ struct TypeChecker {
         }
     }
 
-    private func check(_ selector: VectorSelector, allowsEmpty: Bool) throws(ParseError) {
-        if !allowsEmpty, selector.matchers.allSatisfy(\.matchesEmpty) {
+    private func check(_ selector: VectorSelector) throws(ParseError) {
+        guard selector.name.isEmpty else {
+            // The last matcher is that of the name in front of the braces.
+            if let twice = selector.matchers.dropLast().first(where: { $0.name == Labels.nameLabel }) {
+                throw failure(
+                    "metric name must not be set twice: \(Quoted.text(selector.name)) or \(Quoted.text(twice.value))",
+                    at: selector.range)
+            }
+            return
+        }
+        if selector.matchers.allSatisfy(\.matchesEmpty) {
             throw failure("vector selector must contain at least one non-empty matcher", at: selector.range)
         }
+    }
+
+    /// Where the operator stands: behind the left operand and the space that follows.
+    private func operatorRange(_ e: Binary) -> TextRange {
+        var start = e.left.range.end
+        while start < text.count, [0x20, 0x09, 0x0A, 0x0D].contains(text[start]) { start += 1 }
+        return TextRange(start, start)
     }
 
     private func check(_ e: Binary) throws(ParseError) {
         try check(e.left)
         try check(e.right)
         let (left, right) = (e.left.type, e.right.type)
-        guard left == .scalar || left == .vector, right == .scalar || right == .vector else {
-            throw failure(
-                "binary expression must contain only scalar and instant vector types",
-                at: left == .scalar || left == .vector ? e.right.range : e.left.range)
+        if e.returnsBool, !e.op.isComparison {
+            throw failure("bool modifier can only be used on comparison operators", at: operatorRange(e))
         }
         if left == .scalar, right == .scalar, e.op.isComparison, !e.returnsBool {
-            throw failure("comparisons between scalars must use BOOL modifier", at: e.range)
+            throw failure("comparisons between scalars must use BOOL modifier", at: operatorRange(e))
         }
+        if let matching = e.matching, matching.isOn,
+            let both = matching.labels.first(where: { matching.include.contains($0) })
+        {
+            throw failure(
+                "label \(Quoted.text(both)) must not occur in ON and GROUP clause at once", at: operatorRange(e))
+        }
+        for operand in [e.left, e.right] where operand.type != .scalar && operand.type != .vector {
+            throw failure("binary expression must contain only scalar and instant vector types", at: operand.range)
+        }
+        if let matching = e.matching { try check(matching, of: e) }
         if e.op.isSetOperator, left == .scalar || right == .scalar {
             throw failure(
                 "set operator \(Quoted.text(e.op.rawValue)) not allowed in binary scalar expression", at: e.range)
         }
-        guard left == .scalar || right == .scalar, let matching = e.matching else { return }
-        if matching.fillLeft != nil || matching.fillRight != nil {
-            throw failure("filling in missing series only allowed between instant vectors", at: e.range)
-        }
-        if !matching.labels.isEmpty {
-            throw failure("vector matching only allowed between instant vectors", at: e.range)
+    }
+
+    private func check(_ matching: VectorMatching, of e: Binary) throws(ParseError) {
+        let fills = matching.fillLeft != nil || matching.fillRight != nil
+        if e.left.type == .scalar || e.right.type == .scalar {
+            if !matching.labels.isEmpty {
+                throw failure("vector matching only allowed between instant vectors", at: e.range)
+            }
+            if fills {
+                throw failure("filling in missing series only allowed between instant vectors", at: e.range)
+            }
+        } else if e.op.isSetOperator {
+            if matching.cardinality == .manyToOne || matching.cardinality == .oneToMany {
+                throw failure("no grouping allowed for \(Quoted.text(e.op.rawValue)) operation", at: e.range)
+            }
+            if fills { throw failure("filling in missing series not allowed for set operators", at: e.range) }
         }
     }
 
@@ -106,22 +139,29 @@ struct TypeChecker {
         if let most, count > most {
             throw failure("expected at most \(most) argument(s) in call to \(name), got \(count)", at: e.range)
         }
-        for (index, argument) in e.arguments.enumerated() {
-            if e.function.name == "info", index == 1 {
-                guard case .selector(let selector) = argument, selector.name.isEmpty else {
-                    if case .selector = argument {
-                        throw failure("expected label selectors only, got vector selector instead", at: argument.range)
-                    }
-                    throw failure("expected label selectors only", at: argument.range)
-                }
-                continue
-            }
+        if e.function.name == "info", count > 1 { try checkInfoSelector(e.arguments[1], of: e) }
+        for (index, argument) in e.arguments.enumerated() where e.function.name != "info" || index != 1 {
             try check(argument)
             guard
                 let wanted = e.function.arguments.indices.contains(index)
                     ? e.function.arguments[index] : e.function.arguments.last
             else { continue }
             try expect(argument, wanted, in: "call to function \(name)")
+        }
+    }
+
+    /// The second argument of `info` is a selector without a name, which may select everything.
+    private func checkInfoSelector(_ argument: Expression, of e: Call) throws(ParseError) {
+        guard argument.type == .vector else {
+            throw failure(
+                "expected type instant vector in call to function \"info\", got \(Self.name(argument.type))",
+                at: e.range)
+        }
+        guard case .selector(let selector) = argument else {
+            throw failure("expected label selectors only", at: argument.range)
+        }
+        if !selector.name.isEmpty {
+            throw failure("expected label selectors only, got vector selector instead", at: argument.range)
         }
     }
 }

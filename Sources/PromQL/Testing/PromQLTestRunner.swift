@@ -10,12 +10,14 @@ package struct PromQLTestRunner {
         package var failed: Int { failures.count }
     }
 
-    /// Settings that the scripts were written for: everything on, one minute for subqueries without a step.
+    /// Settings that the scripts were written for: everything on, one minute for subqueries without a step, and
+    /// what has been mended in Prometheus since 3.12.
     package static var options: EngineOptions {
         var options = EngineOptions()
         options.parser = .all
         options.delayedNameRemoval = true
         options.defaultSubqueryStep = 60_000
+        options.infoFollowsArgument = true
         return options
     }
 

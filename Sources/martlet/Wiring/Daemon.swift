@@ -121,6 +121,7 @@ final class Daemon: Sendable {
             for name in list.split(separator: ",") {
                 switch name {
                 case "promql-experimental-functions": options.experimentalFunctions = true
+                case "promql-duration-expr": options.durationExpressions = true
                 case "promql-extended-range-selectors": options.extendedRangeSelectors = true
                 case "promql-binop-fill-modifiers": options.fillModifiers = true
                 default: break

@@ -1,6 +1,20 @@
+import Foundation
 import Testing
 
 @testable import PromQL
+
+/// A generator of random numbers that is the same on every machine.
+struct SplitMix64: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
 
 @Suite("Properties of the parser")
 struct ParserPropertyTests {
@@ -13,18 +27,6 @@ struct ParserPropertyTests {
         "a atan2 b % c", "sum(a) by (bool, on)", "x offset (5m + -1m ^ 2)", "limitk(2, start) and anchored",
     ]
 
-    /// SplitMix64.
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
     private static let pieces = [
         "(", ")", "[", "]", "{", "}", ",", ":", "\"", "'", "`", "\\", "-", "+", "^", "@", "=", "=~", "!", "offset",
         "by",
@@ -32,7 +34,7 @@ struct ParserPropertyTests {
         "group_left", "step()", "</", "fill(1)",
     ]
 
-    private static func mutate(_ query: String, _ random: inout Random) -> String {
+    private static func mutate(_ query: String, _ random: inout SplitMix64) -> String {
         var characters = Array(query)
         for _ in 0...Int.random(in: 0..<4, using: &random) {
             let at = Int.random(in: 0...characters.count, using: &random)
@@ -52,7 +54,7 @@ struct ParserPropertyTests {
     @Test("what is printed parses to the same tree, and no text crashes the parser")
     func roundTrip() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var random = Random(state: seed)
+        var random = SplitMix64(state: seed)
         var parsed = 0
         for round in 0..<4000 {
             let base = Self.seeds[round % Self.seeds.count]
@@ -75,6 +77,34 @@ struct ParserPropertyTests {
             }
         }
         #expect(parsed > Self.seeds.count / 2, "seed \(seed)")
+    }
+
+    /// How many generated queries are printed and read again.
+    private static let total = Int(ProcessInfo.processInfo.environment["MARTLET_QUERIES"] ?? "") ?? 10_000
+
+    @Test("what is generated over the whole grammar parses, and its print parses to the same tree")
+    func grammar() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var queries = GrammarQueries(seed: seed)
+        var failures = 0
+        for _ in 0..<Self.total where failures < 5 {
+            let query = queries.next()
+            do throws(ParseError) {
+                let tree = try PromQLParser.parse(query, options: .all)
+                let printed = tree.description
+                let again = try PromQLParser.parse(printed, options: .all)
+                // Printing sorts matchers, so that the JSON has the same bytes in another order.
+                if printed == again.description,
+                    ExpressionJSON.encode(tree).sorted() == ExpressionJSON.encode(again).sorted()
+                {
+                    continue
+                }
+                Issue.record("seed \(seed): \(query) prints as \(printed), another tree")
+            } catch {
+                Issue.record("seed \(seed): \(query): \(error)")
+            }
+            failures += 1
+        }
     }
 
     @Test("deep nesting is refused", arguments: ["(", "-", "sum(", "a+(", "a[", "{", "a^", "-(-"])

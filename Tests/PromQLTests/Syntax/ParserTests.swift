@@ -13,7 +13,7 @@ struct ParserTests {
     @Test(
         "what is no PromQL is refused in Prometheus's words",
         arguments: [
-            ("", "1:1: parse error: no expression found in input"),
+            ("", "unknown position: parse error: no expression found in input"),
             ("1 +", "1:4: parse error: unexpected end of input"),
             (
                 "rate(up)",
@@ -26,7 +26,7 @@ struct ParserTests {
             ("up and bool up", "1:4: parse error: bool modifier can only be used on comparison operators"),
             ("1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier"),
             ("up and 1", "1:1: parse error: set operator \"and\" not allowed in binary scalar expression"),
-            ("up{a=~\"(\"}", "1:4: parse error: error parsing regexp: missing ): ("),
+            ("up{a=~\"(\"}", "1:4: parse error: error parsing regexp: missing closing ): `(`"),
             ("up offset 1m offset 1m", "1:1: parse error: offset may not be set multiple times"),
             ("sum(up", "1:7: parse error: unclosed left parenthesis"),
             ("up[5m", "1:6: parse error: unclosed left bracket"),
@@ -49,9 +49,7 @@ struct ParserTests {
         ])
     func errors(_ text: String, _ message: String) {
         let error = #expect(throws: ParseError.self) { try Self.parse(text) }
-        let got = error?.description ?? ""
-        // RE2's own words differ from Go's for broken regular expressions; the place must not.
-        #expect(text.contains("=~") ? got.hasPrefix("1:4: parse error: error parsing regexp: ") : got == message)
+        #expect(error?.description == message)
     }
 
     /// The shape of an expression with explicit parentheses.

@@ -1,0 +1,38 @@
+import Model
+import Testing
+
+@testable import PromQL
+
+@Suite("Texts that count and order series")
+struct RemarkTests {
+    @Test(
+        "the number of mended samples doubles with each step, as in 3.12",
+        arguments: [
+            ([1], 1), ([2], 2), ([1, 1], 4), ([1, 0], 2), ([0, 1, 1, 1], 10), ([2, 2], 8), ([], 0), ([0, 0], 0),
+            ([Int](repeating: 1, count: 41), 3_298_534_883_326),
+            ([Int](repeating: 1, count: 60), 1_729_382_256_910_270_462),
+            ([Int](repeating: 1, count: 100), -2),
+        ])
+    func mendedSamples(byStep: [Int], expected: Int) {
+        #expect(Evaluator.mendedSamples(byStep: byStep) == expected)
+    }
+
+    private static func series(_ name: String, _ labels: [(String, String)], _ value: Double) -> ArraySource.Series {
+        .init(labels: Labels([("__name__", name)] + labels), samples: [(time: 0, value: value)])
+    }
+
+    @Test("duplicates are named in the order in which they are met")
+    func duplicates() {
+        let source = ArraySource([
+            Self.series("x", [("a", "2"), ("i", "9")], 1), Self.series("x", [("a", "1"), ("i", "2")], 1),
+            Self.series("x", [("a", "1"), ("i", "1")], 1), Self.series("x", [("a", "2"), ("i", "1")], 1),
+        ])
+        let error = #expect(throws: QueryError.self) {
+            try QueryEngine(options: EngineOptions()).instant("x + on (a) x", source: source, at: 0)
+        }
+        #expect(
+            error?.description.hasPrefix(
+                #"found duplicate series for the match group {a="1"} on the right hand-side of the operation: [{__name__="x", a="1", i="2"}, {__name__="x", a="1", i="1"}];"#
+            ) == true)
+    }
+}

@@ -49,7 +49,7 @@ extension Evaluator {
         if e.op.isSetOperator { return combine(e.op, left, right, signature, grid) }
         let join = VectorJoin(
             e: e, matching: matching, signature: signature, grid: grid, annotations: annotations,
-            delaysNameRemoval: options.delayedNameRemoval)
+            delaysNameRemoval: options.delayedNameRemoval, sortsDuplicates: options.followsLaterReleases)
         return try mergeEqualLabels(try join.run(left, right))
     }
 
@@ -111,6 +111,7 @@ private struct VectorJoin {
     let grid: StepGrid
     let annotations: Annotations
     let delaysNameRemoval: Bool
+    let sortsDuplicates: Bool
 
     /// Pairs the sides and computes.
     ///
@@ -222,8 +223,10 @@ private struct VectorJoin {
             }
             guard let pair = pairs.min(by: { $0.second < $1.second }) else { continue }
             let (known, found) = (one[pair.first].labels, one[pair.second].labels)
+            var names = [found.description, known.description]
+            if sortsDuplicates { names.sort() }
             throw QueryError.execution(
-                "found duplicate series for the match group \(signature.of(found)) on the \(isSwapped ? "left" : "right") hand-side of the operation: [\(found), \(known)];many-to-many matching not allowed: matching labels must be unique on one side"
+                "found duplicate series for the match group \(signature.of(found)) on the \(isSwapped ? "left" : "right") hand-side of the operation: [\(names.joined(separator: ", "))];many-to-many matching not allowed: matching labels must be unique on one side"
             )
         }
     }

@@ -20,11 +20,12 @@ package struct EngineOptions: Sendable {
     package var parser = ParserOptions()
     /// `promql-delayed-name-removal`.
     package var delayedNameRemoval = false
-    /// Whether `info` looks for info metrics at the times at which its argument reads samples.
+    /// Whether to do as the releases after Prometheus 3.12 do, for which the test scripts are written.
     ///
-    /// Prometheus 3.12 looks for them at the times of the query, among samples of the argument's times, so that it
-    /// finds none behind a longer offset; the releases after it, and their test scripts, look at the argument's times.
-    package var infoFollowsArgument = false
+    /// 3.12 looks for the metrics of `info` at the times of the query, among samples of its argument's times, so that
+    /// it finds none behind a longer offset; later releases look at the argument's times. And the two series that an
+    /// error about duplicates names stand as they were met in 3.12, in the order of their labels later.
+    package var followsLaterReleases = false
 
     package init() {}
 }

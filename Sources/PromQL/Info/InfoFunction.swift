@@ -72,7 +72,7 @@ extension Evaluator {
         let enriched = base.map(\.labels).filter { !request.isInfo($0) }
         var infos: [Labels: [[InfoSeries]]] = [:]
         if let matchers = try request.matchers(for: enriched) {
-            infos = try infoSeries(matchers, call.arguments[0], grid)
+            infos = try infoSeries(matchers, call, grid)
         }
         var result: [Column] = []
         var index: [Labels: Int] = [:]
@@ -159,9 +159,9 @@ extension Evaluator {
 
     /// The info series by identity, then by metric name.
     private func infoSeries(
-        _ matchers: [Matcher], _ argument: Expression, _ grid: StepGrid
+        _ matchers: [Matcher], _ call: Call, _ grid: StepGrid
     ) throws -> [Labels: [[InfoSeries]]] {
-        let times = InfoTimes(argument, grid, followsArgument: options.infoFollowsArgument)
+        let times = InfoTimes(call, grid, followsArgument: options.followsLaterReleases)
         let lookback = options.lookbackDelta
         let (oldest, newest) = (times.read.lowerBound &- lookback &+ 1, times.read.upperBound)
         let set = try source.select(SelectRequest(matchers: matchers, minTime: oldest, maxTime: newest))
@@ -210,8 +210,8 @@ private struct InfoTimes {
     /// From the first to the last time of samples that are read, but for the lookback.
     var read: ClosedRange<Int64>
 
-    init(_ argument: Expression, _ grid: StepGrid, followsArgument: Bool) {
-        let path = Self.firstSelector(argument) ?? []
+    init(_ call: Call, _ grid: StepGrid, followsArgument: Bool) {
+        let path = Self.firstSelector(call.arguments[0]) ?? []
         func shifted(_ time: Int64, by path: ArraySlice<TimeShift>) -> Int64 {
             path.reduce(time) { time, shift in
                 if case .time(let fixed)? = shift.at { return fixed &- shift.offset }
@@ -219,12 +219,39 @@ private struct InfoTimes {
             }
         }
         let times = (0..<max(1, grid.count)).map { grid.time($0) }
+        if followsArgument {
+            asked = times.map { shifted($0, by: path[...]) }
+        } else if call.arguments.count == 1, Self.isFixed(call.arguments[0]) {
+            // What is the same at all steps is computed at the first.
+            asked = times.map { _ in grid.start }
+        } else {
+            asked = times
+        }
         // 3.12 knows of the selector, not of the subqueries around it.
         let considered = followsArgument ? path[...] : path.suffix(1)
-        asked = followsArgument ? times.map { shifted($0, by: considered) } : times
-        let (first, last) = (times.first ?? 0, times.last ?? 0)
-        let (start, end) = (shifted(first, by: considered), shifted(last, by: considered))
+        let start = shifted(grid.start, by: considered)
+        let end = shifted(followsArgument ? grid.end : grid.askedEnd ?? grid.end, by: considered)
         read = min(start, end)...max(start, end)
+    }
+
+    /// Whether an expression has the same value at all steps.
+    private static func isFixed(_ expression: Expression) -> Bool {
+        switch expression {
+        case .number, .string: return true
+        case .selector(let e): return e.at != nil
+        case .matrix(let e): return e.selector.at != nil
+        case .subquery(let e): return e.at != nil
+        case .unary(let e): return isFixed(e.operand)
+        case .binary(let e): return isFixed(e.left) && isFixed(e.right)
+        case .aggregation(let e): return isFixed(e.expression)
+        case .call(let e):
+            let dependsOnTime = [
+                "day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "minute", "month",
+                "predict_linear", "time", "timestamp", "year",
+            ]
+            return !dependsOnTime.contains(e.function.name) && e.arguments.allSatisfy(isFixed)
+        case .parentheses(let e): return isFixed(e.expression)
+        }
     }
 
     /// One `@` and offset on the way to a selector.

@@ -17,7 +17,7 @@ package struct PromQLTestRunner {
         options.parser = .all
         options.delayedNameRemoval = true
         options.defaultSubqueryStep = 60_000
-        options.infoFollowsArgument = true
+        options.followsLaterReleases = true
         return options
     }
 

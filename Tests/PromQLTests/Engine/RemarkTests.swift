@@ -18,7 +18,7 @@ struct RemarkTests {
     }
 
     private static func series(_ name: String, _ labels: [(String, String)], _ value: Double) -> ArraySource.Series {
-        .init(labels: Labels([("__name__", name)] + labels), samples: [(time: 0, value: value)])
+        .init(labels: Labels([("__name__", name)] + labels), samples: [(time: Int64(0), value: value)])
     }
 
     @Test("duplicates are named in the order in which they are met")

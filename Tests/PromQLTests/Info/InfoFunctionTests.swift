@@ -16,11 +16,11 @@ struct InfoFunctionTests {
     }
 
     private static func labels(
-        _ query: String, _ series: [ArraySource.Series], at time: Int64 = 60_000, followsArgument: Bool = false
+        _ query: String, _ series: [ArraySource.Series], at time: Int64 = 60_000, followsLater: Bool = false
     ) throws -> [String] {
         var options = EngineOptions()
         options.parser = .all
-        options.infoFollowsArgument = followsArgument
+        options.followsLaterReleases = followsLater
         let result = try QueryEngine(options: options).instant(query, source: ArraySource(series), at: time)
         guard case .vector(let columns) = result.value else { return [] }
         return columns.map(\.labels.metricDescription)
@@ -61,7 +61,7 @@ struct InfoFunctionTests {
         let (bare, full) = (["up{instance=\"a\", job=\"j\"}"], ["up{instance=\"a\", job=\"j\", v=\"1\"}"])
         for query in ["info(up offset 6m)", "info(up @ 1)"] {
             #expect(try Self.labels(query, all, at: 361_000) == bare, "\(query)")
-            #expect(try Self.labels(query, all, at: 361_000, followsArgument: true) == full, "\(query)")
+            #expect(try Self.labels(query, all, at: 361_000, followsLater: true) == full, "\(query)")
         }
         // What is read for the shifted argument still counts as long as it is new enough.
         #expect(try Self.labels("info(up offset 1m)", all, at: 361_000) == full)

@@ -26,7 +26,8 @@ struct ResultComparison {
         return difference / min(sum, .greatestFiniteMagnitude) < tolerance
     }
 
-    static func isClose(_ expected: FloatHistogram, _ found: FloatHistogram) -> Bool {
+    /// - Parameter knowsHint: Whether an unknown hint is expected, rather than any.
+    static func isClose(_ expected: FloatHistogram, _ found: FloatHistogram, knowsHint: Bool = false) -> Bool {
         let (a, b) = (expected.compacted(), found.compacted())
         guard a.schema == b.schema, isClose(a.count, b.count), isClose(a.sum, b.sum),
             a.zeroThreshold == b.zeroThreshold, isClose(a.zeroCount, b.zeroCount), a.customBounds == b.customBounds,
@@ -34,13 +35,15 @@ struct ResultComparison {
             a.positiveBuckets.elementsEqual(b.positiveBuckets, by: { isClose($0, $1) }),
             a.negativeBuckets.elementsEqual(b.negativeBuckets, by: { isClose($0, $1) })
         else { return false }
-        return a.resetHint == .unknown || a.resetHint == b.resetHint
+        return (a.resetHint == .unknown && !knowsHint) || a.resetHint == b.resetHint
     }
 
-    static func isClose(_ expected: SeriesNotation.Value, _ found: SeriesNotation.Value) -> Bool {
+    static func isClose(
+        _ expected: SeriesNotation.Value, _ found: SeriesNotation.Value, knowsHint: Bool = false
+    ) -> Bool {
         switch (expected, found) {
         case (.float(let a), .float(let b)): isClose(a, b)
-        case (.histogram(let a), .histogram(let b)): isClose(a, b)
+        case (.histogram(let a), .histogram(let b)): isClose(a, b, knowsHint: knowsHint)
         default: false
         }
     }
@@ -149,7 +152,8 @@ struct ResultComparison {
             guard let first = expectation.series[index].values.first, let expected = first else {
                 throw Difference(description: "\(labels.metricDescription) is expected without a value")
             }
-            guard isClose(expected, point.value) else {
+            let knowsHint = expectation.seriesWithUnknownHints.contains(index)
+            guard isClose(expected, point.value, knowsHint: knowsHint) else {
                 throw Difference(
                     description:
                         "expected \(text(expected)) for \(labels.metricDescription), got \(text(point.value))")
@@ -163,22 +167,32 @@ struct ResultComparison {
     private static func compareMatrix(
         _ expectation: TestScript.Evaluation, _ found: [(Labels, [Point])], _ times: TestScript.Times
     ) throws {
+        if expectation.scalar != nil { throw Difference(description: "expected a scalar, got a matrix") }
+        if let (last, next) = zip(found, found.dropFirst()).first(where: { !($0.0 < $1.0) }) {
+            throw Difference(
+                description:
+                    "\(next.0.metricDescription) stands behind \(last.0.metricDescription), so the result is not sorted"
+            )
+        }
         var seen: Set<Labels> = []
         for (labels, points) in found {
-            guard let (_, values) = expectation.series.first(where: { $0.labels == labels }) else {
+            guard let index = expectation.series.firstIndex(where: { $0.labels == labels }) else {
                 let all = points.map { text($0.value) }.joined(separator: " ")
                 throw Difference(description: "unexpected \(labels.metricDescription) with \(all)")
             }
             seen.insert(labels)
+            let knowsHint = expectation.seriesWithUnknownHints.contains(index)
             var expected: [Point] = []
-            for (index, value) in values.enumerated() {
-                let time = times.start + Int64(index) * times.step
+            for (place, value) in expectation.series[index].values.enumerated() {
+                let time = times.start + Int64(place) * times.step
                 guard time <= times.end else {
                     throw Difference(description: "\(labels.metricDescription) is expected with too many values")
                 }
                 if let value { expected.append(Point(time: time, value: value)) }
             }
-            let isSame = expected.elementsEqual(points) { $0.time == $1.time && isClose($0.value, $1.value) }
+            let isSame = expected.elementsEqual(points) {
+                $0.time == $1.time && isClose($0.value, $1.value, knowsHint: knowsHint)
+            }
             guard isSame else {
                 func show(_ points: [Point]) -> String {
                     points.map { "\(text($0.value))@\($0.time)" }.joined(separator: " ")
@@ -188,8 +202,7 @@ struct ResultComparison {
                         "expected \(show(expected)) for \(labels.metricDescription), got \(show(points))")
             }
         }
-        for (labels, values) in expectation.series where !seen.contains(labels) && values.contains(where: { $0 != nil })
-        {
+        for (labels, _) in expectation.series where !seen.contains(labels) {
             throw Difference(description: "expected \(labels.metricDescription), which is missing")
         }
     }

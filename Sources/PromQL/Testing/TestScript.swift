@@ -60,6 +60,8 @@ package struct TestScript: Sendable {
         package var rangeVector: Times?
         package var scalar: Double?
         package var series: [(labels: Labels, values: [SeriesNotation.Value?])] = []
+        /// Which of ``series`` say that a hint on counter resets must be unknown, rather than nothing of it.
+        package var seriesWithUnknownHints: Set<Int> = []
     }
 
     package struct SyntaxError: Error, Sendable, CustomStringConvertible {
@@ -186,7 +188,25 @@ package struct TestScript: Sendable {
         default: break
         }
         while let next = continuation() { try expectation(next, into: &result) }
+        try check(result)
         return result
+    }
+
+    /// Refuses expectations that contradict each other, or that no result can meet.
+    private func check(_ evaluation: Evaluation) throws {
+        func refuse(_ message: String) throws { throw SyntaxError(line: evaluation.line, message: message) }
+        if evaluation.infos.isForbidden, !evaluation.infos.patterns.isEmpty {
+            try refuse("info and no_info cannot be used together")
+        }
+        if evaluation.warnings.isForbidden, !evaluation.warnings.patterns.isEmpty {
+            try refuse("warn and no_warn cannot be used together")
+        }
+        if evaluation.isOrdered, !evaluation.isInstant { try refuse("a range query has no order to expect") }
+        if evaluation.isInstant, evaluation.rangeVector == nil,
+            evaluation.series.contains(where: { $0.values.count > 1 })
+        {
+            try refuse("an instant query gives one value per series; \"expect range vector\" is for more")
+        }
     }
 
     private func expectation(_ text: Substring, into result: inout Evaluation) throws {
@@ -200,7 +220,11 @@ package struct TestScript: Sendable {
         case "expect":
             switch words.count > 1 ? words[1] : "" {
             case "ordered": result.isOrdered = true
-            case "fail": result.failure = try pattern(rest)
+            case "fail":
+                if result.failure != nil {
+                    throw SyntaxError(line: at, message: "a query fails only once")
+                }
+                result.failure = try pattern(rest)
             case "warn": result.warnings.patterns.append(try pattern(rest))
             case "info": result.infos.patterns.append(try pattern(rest))
             case "no_warn": result.warnings.isForbidden = true
@@ -223,6 +247,9 @@ package struct TestScript: Sendable {
             if let number = try? scanner.number(), scanner.isAtEnd {
                 result.scalar = number
             } else {
+                if text.contains("counter_reset_hint:unknown") {
+                    result.seriesWithUnknownHints.insert(result.series.count)
+                }
                 result.series.append(try series(text))
             }
         }

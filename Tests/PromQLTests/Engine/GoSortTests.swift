@@ -34,7 +34,7 @@ struct GoSortTests {
     func zeros() {
         var values = [0.0, -0.0, 0.0]
         #expect(LinearQuantile.of(0, &values).sign == .plus)
-        values = [-0.0, 0.0]
+        values = [-0.0, -0.0, 0.0]
         #expect(LinearQuantile.of(0, &values).sign == .minus)
     }
 }

@@ -128,9 +128,13 @@ struct GrammarQueries {
         case 5, 6: return aggregation(depth)
         case 7:
             let op = pick(["+", "-", "*", "/", "%", "^", "==", "> bool", "<", "</", ">/", "atan2"])
-            let (left, right) = (vector(depth - 1), scalar(depth - 1))
+            let (left, right) = ("(\(vector(depth - 1)))", "(\(scalar(depth - 1)))")
             return chance(2) ? left + gap() + op + gap() + right : right + gap() + op + gap() + left
-        default: return vector(depth - 1) + gap() + join() + gap() + vector(depth - 1)
+        default:
+            // Operators that bind tighter would take an operand away from one with modifiers.
+            let op = join()
+            let (left, right) = (vector(depth - 1), vector(depth - 1))
+            return op.contains("(") ? "(\(left)) \(op) (\(right))" : left + gap() + op + gap() + right
         }
     }
 

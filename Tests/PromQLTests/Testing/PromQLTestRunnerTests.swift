@@ -99,24 +99,26 @@ struct PromQLTestRunnerTests {
         ("instant at 5m a", ["a{x=\"1\"} 2", "a{x=\"2\"} 4"], ["expect fail"]),
         ("instant at 5m a + on () a", ["expect fail regex: found duplicate .*"], ["expect fail regex: nothing .*"]),
         (
-            "instant at 5m label_join(a, \"1:\\xff\", \"\")",
-            ["expect fail msg: invalid label name in label_join(): 1:\\xff"], ["expect fail msg: invalid"]
+            "instant at 5m c_total + on () a", ["expect fail regex: found duplicate series.*"],
+            ["expect fail msg: nothing"]
         ),
-        ("instant at 5m rate(a[10m])", ["expect info", "{x=\"1\"} 0.0025", "{x=\"2\"} 0.005"], ["expect no_info"]),
+        (
+            "instant at 5m rate(a[10m])", ["expect info", "{x=\"1\"} 0.003333333333", "{x=\"2\"} 0.003333333333"],
+            ["expect no_info"]
+        ),
         (
             "instant at 5m rate(a{x=\"1\"}[10m])",
-            ["expect info regex: .*might not be a counter.*", "{x=\"1\"} 0.0025"],
-            ["expect info regex: .*other.*", "{x=\"1\"} 0.0025"]
+            ["expect info regex: .*might not be a counter.*", "{x=\"1\"} 0.003333333333"],
+            ["expect info regex: .*other.*", "{x=\"1\"} 0.003333333333"]
         ),
         (
-            "instant at 5m rate(c_total[10m])", ["expect no_info", "expect no_warn", "{} 0.0025"],
-            ["expect info", "{} 0.0025"]
+            "instant at 5m rate(c_total[10m])", ["expect no_info", "expect no_warn", "{} 0.003333333333"],
+            ["expect info", "{} 0.003333333333"]
         ),
         ("instant at 5m quantile(2, a)", ["expect warn", "{} +Inf"], ["expect no_warn", "{} +Inf"]),
         (
-            "instant at 5m quantile(2, a)",
-            ["expect warn msg: PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)", "{} +Inf"],
-            ["expect warn msg: PromQL warning", "{} +Inf"]
+            "instant at 5m quantile(2, a)", ["expect warn regex: .*got 2.*", "{} +Inf"],
+            ["expect warn msg: nothing", "{} +Inf"]
         ),
         ("instant at 5m quantile(2, a)", ["expect warn", "{} +Inf"], ["expect warn", "expect no_warn", "{} +Inf"]),
         ("instant at 5m h", ["h {{sum:3 count:2 buckets:[1 1]}}"], ["h {{sum:3 count:2 buckets:[1 2]}}"]),
@@ -135,7 +137,7 @@ struct PromQLTestRunnerTests {
     @Test("each kind of expectation holds where it should, and fails where it should not")
     func kinds() {
         func failures(_ query: String, _ lines: [String]) -> [String] {
-            let script = Self.data + (["eval " + query] + lines.map { "  " + $0 }).joined(separator: "\n")
+            let script = Self.data + "\n" + (["eval " + query] + lines.map { "  " + $0 }).joined(separator: "\n")
             let engine = QueryEngine(options: PromQLTestRunner.options)
             return PromQLTestRunner.run(script: script, engine: engine).failures.map(\.message)
         }

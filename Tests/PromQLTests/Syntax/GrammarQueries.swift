@@ -142,7 +142,7 @@ struct GrammarQueries {
         let matching = pick(["", "on\(labels())", "ignoring \(labels())", "ON (a)"])
         if chance(4) { return pick(["and", "or", "unless", "AND"]) + " " + matching }
         let op = pick(["+", "-", "*", "/", "%", "^", "==", "!=", "<", ">=", "== bool", "> bool", "</", ">/", "atan2"])
-        let group = matching.isEmpty ? "" : pick(["", "", "group_left", "group_right()", "group_left(x, \"y.z\")"])
+        let group = matching.isEmpty ? "" : pick(["", "", "group_left ()", "group_right()", "group_left(x, \"y.z\")"])
         let fill = pick(["", "", "", "fill(0)", "fill_left(-1)", "fill_right(5)", "fill_left(1) fill_right(2)"])
         return [op, matching, group, fill].joined(separator: " ")
     }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -32,10 +33,27 @@ static inline struct MHD_Response *cmhd_response(const void *bytes, size_t lengt
     return MHD_create_response_from_buffer(length, (void *)bytes, MHD_RESPMEM_MUST_COPY);
 }
 
+/// A response of known length that asks `read` for its bytes and, when it has been sent or given up, calls `release`.
+static inline struct MHD_Response *cmhd_response_reading(size_t length, MHD_ContentReaderCallback read, void *context,
+                                                         MHD_ContentReaderFreeCallback release) {
+    return MHD_create_response_from_callback(length, 64 * 1024, read, context, release);
+}
+
 /// The socket of a connection, or -1.
 static inline int cmhd_socket(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     return info ? info->connect_fd : -1;
+}
+
+// Linux's; <poll.h> hides it from strict compilers.
+#ifndef POLLRDHUP
+#define POLLRDHUP 0x2000
+#endif
+
+/// Whether the peer of a socket has closed its end, also when unread bytes lie before that, as those of TLS do.
+static inline int cmhd_is_closed(int socket) {
+    struct pollfd entry = {socket, POLLRDHUP, 0};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
 /// Writes the peer's numeric address; empty if unknown.

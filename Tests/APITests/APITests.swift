@@ -121,6 +121,37 @@ struct APITests {
         #expect(get("/api/v1/metadata", [("metric", "other")]).text == #"{"status":"success","data":{}}"#)
     }
 
+    @Test("statistics and explanations stand beside the result")
+    func explained() throws {
+        let stats = get("/api/v1/query", [("query", "m"), ("time", "60"), ("stats", "all")]).text
+        #expect(stats.contains(#"],"stats":{"timings":{"evalTotalTime":"#))
+        #expect(stats.contains(#""samples":{"totalQueryableSamples":3,"peakSamples":"#))
+        // The engine has the feature off.
+        #expect(!stats.contains("PerStep"))
+        #expect(!get("/api/v1/query", [("query", "m")]).text.contains("stats"))
+        let analysis = try JSONValue.parse(
+            get("/api/v1/query", [("query", "sum(m)"), ("time", "60"), ("explain", "analyze")]).text)
+        #expect(analysis["data"]?["result"]?.array?.count == 1)
+        let root = try #require(analysis["data"]?["explain"])
+        #expect(root["node"]?.string == "aggregation")
+        #expect(root["analysis"]?["series"]?.number == 1)
+        #expect(root["children"]?.array?.first?["text"]?.string == "m")
+        #expect(root["children"]?.array?.first?["analysis"]?["series"]?.number == 3)
+        let plan = try JSONValue.parse(
+            get(
+                "/api/v1/query_range",
+                [
+                    ("query", "m"), ("start", "0"), ("end", "60"), ("step", "15"), ("explain", "plan"),
+                ]
+            ).text)
+        #expect(plan["data"]?["resultType"]?.string == "matrix")
+        #expect(plan["data"]?["result"]?.array?.isEmpty == true)
+        #expect(plan["data"]?["explain"]?["analysis"] == nil)
+        let wrong = get("/api/v1/query", [("query", "m"), ("explain", "x")])
+        #expect(wrong.status == 400)
+        #expect(wrong.text.contains("expected plan or analyze"))
+    }
+
     @Test("labels, values and series")
     func metadata() {
         #expect(get("/api/v1/labels").text == #"{"status":"success","data":["__name__","i","q"]}"#)

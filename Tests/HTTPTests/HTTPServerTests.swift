@@ -1,5 +1,7 @@
+import Glibc
 import HTTP
 import Platform
+import Synchronization
 import TestSupport
 import Testing
 
@@ -49,6 +51,58 @@ struct HTTPServerTests {
             let answer = probe.post("/echo?a=x%20y&a=%2B", form: [("a", "1 2&3")])
             #expect(answer?.text == #"POST ["1 2&3", "x y", "+"] 11"#)
         }
+    }
+
+    @Test("a handler sees that its client has gone, also behind bytes that nobody has read")
+    func goneClient() throws {
+        let seen = Mutex<Bool?>(nil)
+        var routes = Router.Builder()
+        routes.add(["GET"], "/slow") { request in
+            for _ in 0..<500 {
+                if request.isPeerGone() { break }
+                usleep(10_000)
+            }
+            seen.withLock { $0 = request.isPeerGone() }
+            return .text("")
+        }
+        let server = HTTPServer(router: Router(routes), options: .init(), clock: SystemClock())
+        try server.start([try #require(ListenAddress("127.0.0.1:0"))])
+        let port = try #require(server.ports.first)
+        let socket = try #require(LoopbackSocket.connect(port: port))
+        let text = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+        socket.send(Array((text + text).utf8))
+        usleep(100_000)
+        #expect(seen.withLock { $0 } == nil)
+        socket.close()
+        let began = ContinuousClock.now
+        server.stop()
+        #expect(seen.withLock { $0 } == true)
+        #expect(ContinuousClock.now - began < .seconds(3))
+    }
+
+    @Test("a large body arrives whole, and what it keeps goes when it has been sent")
+    func largeBody() throws {
+        final class Witness: Sendable {}
+        weak var witness: Witness?
+        let holder = Mutex<Witness?>(Witness())
+        witness = holder.withLock { $0 }
+        var routes = Router.Builder()
+        let body = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        routes.add(["GET"], "/body") { _ in
+            var response = HTTPResponse(body: body)
+            response.keeps = holder.withLock { held in
+                defer { held = nil }
+                return held
+            }
+            return response
+        }
+        let server = HTTPServer(router: Router(routes), options: .init(), clock: SystemClock())
+        try server.start([try #require(ListenAddress("127.0.0.1:0"))])
+        let answer = HTTPProbe(port: try #require(server.ports.first)).get("/body")
+        #expect(answer?.body == body)
+        #expect(answer?.headers["content-length"] == "1000000")
+        server.stop()
+        #expect(witness == nil)
     }
 
     @Test("large answers are compressed for who accepts it, and only then")

@@ -7,6 +7,8 @@ import PromQL
 /// `/federate`: the newest sample of each matching series, in the text format.
 struct Federation: Sendable {
     let context: APIContext
+    /// About what a series takes in the list of the newest samples, its order and the text.
+    private static let bytesPerSeries = 768
 
     func handle(_ request: HTTPRequest) -> HTTPResponse {
         let selectors: [[Matcher]]
@@ -18,12 +20,17 @@ struct Federation: Sendable {
         let lookback = context.engine.options.lookbackDelta
         let now = context.clock.now()
         var newest: [Labels: (time: Int64, value: Double)] = [:]
+        let memory = context.engine.account()
+        var count = 0
         do {
             var samples = SampleColumns()
             for matchers in selectors {
                 let set = try context.source.select(
                     SelectRequest(matchers: matchers, minTime: now - lookback + 1, maxTime: now, newestOnly: true))
+                count += set.count
+                try memory.charge(set.heldBytes + set.count * Self.bytesPerSeries)
                 for index in 0..<set.count {
+                    if index & 1023 == 0, request.isPeerGone() { return .text("client is gone\n", status: 499) }
                     try set.read(index, into: &samples)
                     // Native histograms have no place in the text format.
                     guard samples.count > 0, samples.histograms.isEmpty else { continue }
@@ -33,6 +40,8 @@ struct Federation: Sendable {
                     }
                 }
             }
+        } catch let excess as BudgetExcess {
+            return .text(excess.message(series: count) + "\n", status: 503)
         } catch {
             return .text("\(error)\n", status: 500)
         }
@@ -60,6 +69,9 @@ struct Federation: Sendable {
             if !shown.contains(where: { $0.name == "instance" }) { shown.append((name: "instance", value: "")) }
             writer.sample(name, shown, value: sample.value, timestamp: sample.time)
         }
-        return HTTPResponse(headers: [("Content-Type", negotiation.contentType)], body: writer.finish())
+        var response = HTTPResponse(headers: [("Content-Type", negotiation.contentType)], body: writer.finish())
+        memory.settle(response.body.count)
+        response.keeps = memory
+        return response
     }
 }

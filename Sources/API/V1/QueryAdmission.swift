@@ -1,4 +1,5 @@
 import Dispatch
+import PromQL
 import Telemetry
 
 /// Lets only so many queries run at once; the others wait in line, on the threads of their connections.
@@ -13,11 +14,25 @@ package final class QueryAdmission: Sendable {
             .set(Double(max(1, count)))
     }
 
-    /// Runs `body` when it is its turn; nil if that has not come after `milliseconds`.
-    func run<R>(waiting milliseconds: Int64, _ body: () throws -> R) rethrows -> R? {
+    /// How often a query in line looks whether its client is still there, ms.
+    private static let lookInterval: Int64 = 200
+
+    /// Runs `body` when it is its turn.
+    ///
+    /// - Parameters:
+    ///   - milliseconds: The longest time in line.
+    ///   - isCancelled: Asked in line, now and then.
+    func run<R>(waiting milliseconds: Int64, isCancelled: () -> Bool, _ body: () throws -> R) throws -> R {
         running.add(1)
         defer { running.add(-1) }
-        guard slots.wait(timeout: .now() + .milliseconds(Int(clamping: milliseconds))) == .success else { return nil }
+        var left = max(0, milliseconds)
+        while true {
+            let slice = min(left, Self.lookInterval)
+            if slots.wait(timeout: .now() + .milliseconds(Int(slice))) == .success { break }
+            if isCancelled() { throw QueryError.canceled("query was canceled in query queue") }
+            left -= slice
+            if left <= 0 { throw QueryError.timeout("query timed out in query queue") }
+        }
         defer { slots.signal() }
         return try body()
     }

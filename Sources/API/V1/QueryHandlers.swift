@@ -9,17 +9,31 @@ struct QueryHandlers: Sendable {
     let context: APIContext
 
     private func limits(_ request: HTTPRequest) throws(APIError) -> QueryLimits {
-        QueryLimits(
+        var limits = QueryLimits(
             lookbackDelta: try Parameters.duration(request, "lookback_delta"),
-            timeout: try Parameters.duration(request, "timeout"), isCancelled: { request.isPeerGone() })
+            timeout: try Parameters.duration(request, "timeout"), isCancelled: { request.isPeerGone() },
+            bytesPerSample: ResultWriter.bytesPerPoint, countsPerStep: request.parameter("stats") == "all",
+            origin: .http(client: request.peer, method: request.method, path: request.path))
+        if let text = request.parameter("explain"), !text.isEmpty {
+            guard let mode = ExplainMode(rawValue: text), mode != .none else {
+                throw .parameter("explain", "expected plan or analyze, not \(GoQuote.quote(text))")
+            }
+            limits.explain = mode
+        }
+        return limits
     }
 
-    private func admitted(_ limits: QueryLimits, _ body: () throws -> QueryResult) throws -> QueryResult {
+    /// Runs a query when it is its turn; the time in line is part of its time.
+    private func admitted(_ limits: QueryLimits, _ body: (QueryLimits) throws -> QueryResult) throws -> QueryResult {
         let patience = min(limits.timeout ?? .max, context.engine.options.timeout)
-        guard let result = try context.admission.run(waiting: patience, body) else {
-            throw QueryError.timeout("query timed out in query queue")
+        let began = context.clock.monotonic()
+        return try context.admission.run(waiting: patience, isCancelled: limits.isCancelled ?? { false }) {
+            var limits = limits
+            let waited = context.clock.monotonic() - began
+            limits.queueTime = Double(waited) / 1e9
+            limits.timeout = max(0, patience - waited / 1_000_000)
+            return try body(limits)
         }
-        return result
     }
 
     private func answer(_ result: QueryResult, _ request: HTTPRequest) throws(APIError) -> HTTPResponse {
@@ -28,12 +42,24 @@ struct QueryHandlers: Sendable {
         if limit > 0, ResultWriter.count(result.value) > limit {
             warnings.insert("results truncated due to limit", at: 0)
         }
-        return Envelope.success(warnings: warnings, infos: result.infos, capacity: 4096) { writer in
+        let size = ResultWriter.size(result.value, limit: limit)
+        do throws(BudgetExcess) {
+            // A matrix is written in parts, which are then joined.
+            if case .matrix = result.value { try result.memory?.charge(size) }
+            try result.memory?.charge(size)
+        } catch {
+            throw .execution(error.message(answer: size))
+        }
+        var response = Envelope.success(warnings: warnings, infos: result.infos, capacity: size) { writer in
             ResultWriter.write(
                 result, limit: limit, showsStatistics: request.parameter("stats")?.isEmpty == false,
                 crew: context.engine.crew,
                 to: &writer)
         }
+        // The result goes now; the body stays until it is sent, and is compressed before.
+        result.memory?.settle(response.body.count + response.body.count / 8)
+        response.keeps = result.memory
+        return response
     }
 
     func instant(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -42,7 +68,7 @@ struct QueryHandlers: Sendable {
         _ = try Parameters.limit(request)
         let query = request.parameter("query") ?? ""
         let result = try admitted(limits) {
-            try context.engine.instant(query, source: context.source, at: time, limits: limits)
+            try context.engine.instant(query, source: context.source, at: time, limits: $0)
         }
         return try answer(result, request)
     }
@@ -73,7 +99,7 @@ struct QueryHandlers: Sendable {
         _ = try Parameters.limit(request)
         let query = request.parameter("query") ?? ""
         let result = try admitted(limits) {
-            try context.engine.range(query, source: context.source, start: start, end: end, step: step, limits: limits)
+            try context.engine.range(query, source: context.source, start: start, end: end, step: step, limits: $0)
         }
         return try answer(result, request)
     }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Writes query results as the API shows them.
 enum ResultWriter {
-    /// Writes `resultType`, `result` and, if asked for, `stats`.
+    /// Writes `resultType`, `result` and, if asked for, `stats` and `explain`.
     static func write(
         _ result: QueryResult, limit: Int, showsStatistics: Bool, crew: WorkerCrew, to writer: inout JSONWriter
     ) {
@@ -44,7 +44,40 @@ enum ResultWriter {
                     for one in bounded(series, limit) { ranges(one, &writer) }
                 }
             }
-            if showsStatistics { statistics(result, &writer) }
+            if showsStatistics {
+                writer.key("stats")
+                StatisticsWriter.write(result.statistics, start: result.start, step: result.step, to: &writer)
+            }
+            if let explanation = result.explanation {
+                writer.key("explain")
+                ExplanationWriter.write(explanation.root, to: &writer)
+            }
+        }
+    }
+
+    /// Bytes of a point, unless nearly all of its numbers are long.
+    static let bytesPerPoint = 32
+
+    /// About the bytes that a result will take, rather more than less.
+    static func size(_ value: QueryValue, limit: Int) -> Int {
+        func series(_ labels: Labels, _ points: Int, _ histograms: Int) -> Int {
+            128 + labels.bytes.count * 2 + points * bytesPerPoint + histograms
+        }
+        func histogram(_ box: HistogramBox?) -> Int {
+            guard let histogram = box?.histogram else { return 0 }
+            return 128 + 96 * (histogram.positiveBuckets.count + histogram.negativeBuckets.count + 1)
+        }
+        switch value {
+        case .scalar: return 512
+        case .string(let text): return 512 + text.utf8.count * 6
+        case .vector(let columns), .matrix(let columns):
+            return bounded(columns, limit).reduce(512) { sum, column in
+                sum + series(column.labels, column.values.count, column.histograms.reduce(0) { $0 + histogram($1) })
+            }
+        case .ranges(let all):
+            return bounded(all, limit).reduce(512) { sum, one in
+                sum + series(one.labels, one.values.count, one.histograms.count * 512)
+            }
         }
     }
 
@@ -173,34 +206,6 @@ enum ResultWriter {
         writer.array { writer in
             time(milliseconds, &writer)
             HistogramWriter.write(histogram, &writer)
-        }
-    }
-
-    private static func statistics(_ result: QueryResult, _ writer: inout JSONWriter) {
-        let s = result.statistics
-        writer.key("stats")
-        writer.object { writer in
-            writer.key("timings")
-            writer.object { writer in
-                let times = [
-                    ("evalTotalTime", s.preparationTime + s.evaluationTime), ("resultSortTime", 0),
-                    ("queryPreparationTime", s.preparationTime), ("innerEvalTime", s.evaluationTime),
-                    ("execQueueTime", 0), ("execTotalTime", s.preparationTime + s.evaluationTime),
-                ]
-                for (name, seconds) in times {
-                    writer.key(name)
-                    writer.number(seconds)
-                }
-            }
-            writer.key("samples")
-            writer.object { writer in
-                for (name, count) in [
-                    ("totalQueryableSamples", s.totalSamples), ("peakSamples", s.peakSamples),
-                ] {
-                    writer.key(name)
-                    writer.integer(count)
-                }
-            }
         }
     }
 }

@@ -14,7 +14,6 @@ extension GlobalConfig {
         ruleQueryOffset = try reader.duration("rule_query_offset", 0)
         scrapeProtocols = try ScrapeProtocol.list(reader)
         queryLogFile = loading.resolve(try reader.string("query_log_file", ""))
-        if !queryLogFile.isEmpty { loading.unsupported("query_log_file", at: reader.place(of: "query_log_file")) }
         if try reader.string("scrape_failure_log_file") != nil {
             loading.unsupported("scrape_failure_log_file", at: reader.place(of: "scrape_failure_log_file"))
         }

@@ -1,4 +1,4 @@
-import Glibc
+import CMicroHTTPD
 
 /// A request as a handler sees it.
 package struct HTTPRequest: Sendable {
@@ -50,12 +50,7 @@ package struct HTTPRequest: Sendable {
     }
 
     /// Whether the client has closed the connection, so that nobody waits for the answer any more.
-    package func isPeerGone() -> Bool {
-        guard socket >= 0 else { return false }
-        var byte: UInt8 = 0
-        let n = recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
-        return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-    }
+    package func isPeerGone() -> Bool { socket >= 0 && cmhd_is_closed(socket) != 0 }
 }
 
 /// Parameters in URL encoding.

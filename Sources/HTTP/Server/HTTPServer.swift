@@ -181,11 +181,20 @@ package final class HTTPServer: Sendable {
             headers.append(("Content-Encoding", "gzip"))
             headers.append(("Vary", "Accept-Encoding"))
         }
-        let answer = body.withUnsafeBytes { cmhd_response($0.baseAddress, $0.count) }
+        let answer = Self.answer(body, response.keeps)
         guard let answer else { return cmhd_no }
         defer { MHD_destroy_response(answer) }
         for (name, value) in headers { MHD_add_response_header(answer, name, value) }
         return MHD_queue_response(connection, UInt32(clamping: response.status), answer)
+    }
+
+    /// Small bodies are copied; large ones are read from where they are, so that they are there once.
+    private static func answer(_ body: [UInt8], _ keeps: (any AnyObject & Sendable)?) -> OpaquePointer? {
+        guard body.count > 64 << 10 else { return body.withUnsafeBytes { cmhd_response($0.baseAddress, $0.count) } }
+        let context = Unmanaged.passRetained(SentBody(body, keeps)).toOpaque()
+        let answer = cmhd_response_reading(body.count, { serverRead($0, $1, $2, $3) }, context, { serverSent($0) })
+        if answer == nil { serverSent(context) }
+        return answer
     }
 
     private func accepts(_ request: HTTPRequest, _ encoding: String) -> Bool {
@@ -194,6 +203,17 @@ package final class HTTPServer: Sendable {
             let words = part.split(separator: ";").map { $0.filter { $0 != " " } }
             return words.first == encoding && !words.dropFirst().contains("q=0")
         }
+    }
+}
+
+/// A body on its way to the client.
+private final class SentBody: Sendable {
+    let bytes: [UInt8]
+    private let keeps: (any AnyObject & Sendable)?
+
+    init(_ bytes: [UInt8], _ keeps: (any AnyObject & Sendable)?) {
+        self.bytes = bytes
+        self.keeps = keeps
     }
 }
 
@@ -207,6 +227,24 @@ private func serverHandle(
     guard let context, let connection, let uploadSize, let state else { return cmhd_no }
     return Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().receive(
         connection, url: url, method: method, upload: upload, uploadSize: uploadSize, state: state)
+}
+
+private func serverRead(
+    _ context: UnsafeMutableRawPointer?, _ position: UInt64, _ target: UnsafeMutablePointer<CChar>?, _ room: Int
+) -> Int {
+    guard let context, let target else { return -1 }
+    let bytes = Unmanaged<SentBody>.fromOpaque(context).takeUnretainedValue().bytes
+    guard position < UInt64(bytes.count) else { return -1 }
+    let count = min(room, bytes.count - Int(position))
+    bytes.withUnsafeBytes { source in
+        UnsafeMutableRawBufferPointer(start: target, count: count).copyMemory(
+            from: UnsafeRawBufferPointer(rebasing: source[Int(position)..<(Int(position) + count)]))
+    }
+    return count
+}
+
+private func serverSent(_ context: UnsafeMutableRawPointer?) {
+    if let context { Unmanaged<SentBody>.fromOpaque(context).release() }
 }
 
 private func serverCompleted(

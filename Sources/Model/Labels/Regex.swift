@@ -4,6 +4,8 @@ import CRE2
 public final class AnchoredRegex: Sendable {
     /// The expression as it was written, without the anchors.
     public let source: String
+    /// What it accepts, if that can be said without asking it.
+    public let shape: RegexShape
     // SAFETY: RE2 objects are immutable after construction and may be used from many threads.
     nonisolated(unsafe) private let pattern: OpaquePointer
 
@@ -19,6 +21,7 @@ public final class AnchoredRegex: Sendable {
     /// Compiles `source`; throws RE2's reason if it is no valid expression.
     public init(_ source: String) throws(SyntaxError) {
         self.source = source
+        shape = RegexShape(source)
         var text = source
         guard
             let pattern = text.withUTF8({ utf8 in
@@ -40,7 +43,9 @@ public final class AnchoredRegex: Sendable {
     public var groupCount: Int { Int(cre2_groups(pattern)) }
 
     /// Whether all of `text`, as UTF-8, matches.
-    public func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    public func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool { shape.accepts(text) ?? asked(text) }
+
+    private func asked(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         text.withMemoryRebound(to: CChar.self) { cre2_full_match(pattern, $0.baseAddress, $0.count) != 0 }
     }
 
@@ -48,6 +53,12 @@ public final class AnchoredRegex: Sendable {
     public func matches(_ text: String) -> Bool {
         var text = text
         return text.withUTF8 { matches($0) }
+    }
+
+    /// Whether the expression itself, not its shape, matches all of `text`.
+    func asked(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { asked($0) }
     }
 
     /// Matches all of `text` and expands `template`: `$1`, `${1}`, `$name`, `${name}`, `$$`; nil if there is no match.

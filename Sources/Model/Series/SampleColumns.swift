@@ -10,6 +10,8 @@ public struct SampleColumns: ~Copyable {
     public var histograms: [(index: Int, histogram: FloatHistogram)]
     /// Not 0: series with this key have exactly the same times in this read, so that windows may be computed once.
     public var timestampKey: UInt64
+    /// What its readers have read from, since it was made.
+    public var cost = ReadCost()
 
     public init(capacity: Int = 256) {
         self.capacity = max(capacity, 16)
@@ -62,5 +64,35 @@ public struct SampleColumns: ~Copyable {
     public mutating func append(_ timestamp: Int64, _ histogram: FloatHistogram) {
         histograms.append((count, histogram))
         append(timestamp, .nan)
+    }
+}
+
+/// What samples were read from.
+public struct ReadCost: Sendable, Hashable {
+    /// Chunks decoded.
+    public var chunks = 0
+    /// Bytes of these chunks in their encoded form.
+    public var bytes = 0
+    /// Parts of files that were in memory already.
+    public var cacheHits = 0
+    /// Parts of files that had to be read and unpacked.
+    public var cacheMisses = 0
+
+    public init() {}
+
+    public static func += (sum: inout ReadCost, other: ReadCost) {
+        sum.chunks &+= other.chunks
+        sum.bytes &+= other.bytes
+        sum.cacheHits &+= other.cacheHits
+        sum.cacheMisses &+= other.cacheMisses
+    }
+
+    public static func - (a: ReadCost, b: ReadCost) -> ReadCost {
+        var result = a
+        result.chunks &-= b.chunks
+        result.bytes &-= b.bytes
+        result.cacheHits &-= b.cacheHits
+        result.cacheMisses &-= b.cacheMisses
+        return result
     }
 }

@@ -48,6 +48,9 @@ public protocol SeriesSource: AnyObject, Sendable {
 public protocol SeriesSet: AnyObject, Sendable {
     var count: Int { get }
 
+    /// About the bytes of memory that the set itself takes.
+    var heldBytes: Int { get }
+
     /// The labels of series `index`.
     func labels(_ index: Int) -> Labels
 
@@ -55,4 +58,8 @@ public protocol SeriesSet: AnyObject, Sendable {
     ///
     /// Staleness markers are included. With `newestOnly`, at least the newest sample is there.
     func read(_ index: Int, into columns: inout SampleColumns) throws
+}
+
+extension SeriesSet {
+    public var heldBytes: Int { 0 }
 }

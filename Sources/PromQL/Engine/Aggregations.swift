@@ -21,7 +21,8 @@ extension Evaluator {
         try stream(e.expression, grid) { metric, values, histograms in
             let group = grouping.index(of: metric)
             if group == folds.count {
-                try guardian.hold(grid.count)
+                try guardian.hold(
+                    grid.count, bytes: grid.count &* GroupFold.bytesPerStep(e.op) &+ QueryGuard.columnOverhead)
                 drops.append(false)
                 folds.append(GroupFold(e.op, steps: grid.count))
             }
@@ -68,6 +69,8 @@ extension Evaluator {
         var result: [Column] = []
         var scratch: [Double] = []
         for (labels, indices) in zip(grouping.groups, members) {
+            try guardian.check()
+            try guardian.hold(grid.count)
             var out = [Double](repeating: Column.absent, count: grid.count)
             for i in 0..<grid.count {
                 scratch.removeAll(keepingCapacity: true)
@@ -99,13 +102,15 @@ extension Evaluator {
                 annotations.info("ignored histogram in \(e.op.rawValue) aggregation", at: e.range)
             }
         }
-        var out = input.map {
-            Column(
+        var out = try input.map {
+            try guardian.hold(grid.count)
+            return Column(
                 labels: $0.labels, values: [Double](repeating: Column.absent, count: grid.count),
                 histograms: $0.histograms, dropsName: $0.dropsName)
         }
         var order: [Int] = []
         for indices in members {
+            try guardian.checkNow()
             for i in 0..<grid.count {
                 let chosen = Self.chosen(e.op, k[i], indices, input, i)
                 for index in chosen { out[index].values[i] = input[index].values[i] }
@@ -238,6 +243,16 @@ private struct GroupFold {
         second = needsSecond ? [Double](repeating: 0, count: steps) : []
         counts = op == .stddev || op == .stdvar ? [Double](repeating: 0, count: steps) : []
         averages = op == .avg ? [AverageState?](repeating: nil, count: steps) : []
+    }
+
+    /// Bytes that a group takes for each step, its result included.
+    static func bytesPerStep(_ op: AggregationOperator) -> Int {
+        switch op {
+        case .avg: MemoryLayout<AverageState?>.stride + 8
+        case .stddev, .stdvar: 32
+        case .sum: 24
+        default: 16
+        }
     }
 
     mutating func add(_ values: UnsafeBufferPointer<Double>) {

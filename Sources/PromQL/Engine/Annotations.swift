@@ -21,6 +21,34 @@ final class Annotations {
         if seen.insert(remark).inserted { infos.append(remark) }
     }
 
+    /// The remarks made so far.
+    struct Count {
+        fileprivate var warnings: Int
+        fileprivate var infos: Int
+    }
+
+    var count: Count { Count(warnings: warnings.count, infos: infos.count) }
+
+    /// Some remarks, to be made again elsewhere.
+    struct Excerpt {
+        fileprivate var warnings: ArraySlice<Remark> = []
+        fileprivate var infos: ArraySlice<Remark> = []
+    }
+
+    func excerpt(since count: Count) -> Excerpt {
+        Excerpt(warnings: warnings[count.warnings...], infos: infos[count.infos...])
+    }
+
+    /// Makes remarks about a part of the query again, at the same part in another place.
+    func `repeat`(_ excerpt: Excerpt, from first: TextRange, at place: TextRange) {
+        func moved(_ remark: Remark) -> TextRange {
+            let offset = remark.offset - first.start + place.start
+            return TextRange(offset, offset)
+        }
+        for remark in excerpt.warnings { warn(remark.text, at: moved(remark)) }
+        for remark in excerpt.infos { info(remark.text, at: moved(remark)) }
+    }
+
     /// The texts with prefix and position.
     func texts(query: String) -> (warnings: [String], infos: [String]) {
         if warnings.isEmpty, infos.isEmpty { return ([], []) }

@@ -46,9 +46,9 @@ extension Evaluator {
         let right = try vector(e.right, grid)
         defer { guardian.release((left.count + right.count) * grid.count) }
         let signature = Signature(matching)
-        if e.op.isSetOperator { return combine(e.op, left, right, signature, grid) }
+        if e.op.isSetOperator { return try combine(e.op, left, right, signature, grid) }
         let join = VectorJoin(
-            e: e, matching: matching, signature: signature, grid: grid, annotations: annotations,
+            e: e, matching: matching, signature: signature, grid: grid, annotations: annotations, guardian: guardian,
             delaysNameRemoval: options.delayedNameRemoval, sortsDuplicates: options.followsLaterReleases)
         return try mergeEqualLabels(try join.run(left, right))
     }
@@ -56,19 +56,23 @@ extension Evaluator {
     /// `and`, `or`, `unless`: presence per step of a signature on the other side.
     private func combine(
         _ op: BinaryOperator, _ left: [Column], _ right: [Column], _ signature: Signature, _ grid: StepGrid
-    ) -> [Column] {
-        func presence(_ columns: [Column]) -> [Labels: [Bool]] {
+    ) throws -> [Column] {
+        func presence(_ columns: [Column]) throws -> [Labels: [Bool]] {
             var result: [Labels: [Bool]] = [:]
             for column in columns {
+                try guardian.check()
                 let key = signature.of(column.labels)
+                if result[key] == nil { try guardian.hold(0, bytes: grid.count &+ QueryGuard.columnOverhead) }
                 var there = result[key] ?? [Bool](repeating: false, count: grid.count)
                 for i in 0..<grid.count where Column.isPresent(column.values[i]) { there[i] = true }
                 result[key] = there
             }
             return result
         }
-        func kept(_ columns: [Column], _ other: [Labels: [Bool]], whenThere: Bool) -> [Column] {
-            columns.compactMap { column in
+        func kept(_ columns: [Column], _ other: [Labels: [Bool]], whenThere: Bool) throws -> [Column] {
+            try columns.compactMap { column in
+                try guardian.check()
+                try guardian.hold(grid.count)
                 let there = other[signature.of(column.labels)]
                 var result = column
                 for i in 0..<grid.count where (there?[i] ?? false) != whenThere { result.values[i] = Column.absent }
@@ -76,9 +80,9 @@ extension Evaluator {
             }
         }
         switch op {
-        case .and: return kept(left, presence(right), whenThere: true)
-        case .unless: return kept(left, presence(right), whenThere: false)
-        default: return joinEqual(left + kept(right, presence(left), whenThere: false))
+        case .and: return try kept(left, presence(right), whenThere: true)
+        case .unless: return try kept(left, presence(right), whenThere: false)
+        default: return joinEqual(try left + kept(right, presence(left), whenThere: false))
         }
     }
 
@@ -110,6 +114,7 @@ private struct VectorJoin {
     let signature: Signature
     let grid: StepGrid
     let annotations: Annotations
+    let guardian: QueryGuard
     let delaysNameRemoval: Bool
     let sortsDuplicates: Bool
 
@@ -134,6 +139,8 @@ private struct VectorJoin {
             if partners.isEmpty, fillOne == nil { continue }
             // A signature may be served by different series at different steps.
             for partner in partners {
+                try guardian.check()
+                try guardian.hold(grid.count)
                 let other = one[partner]
                 let labels = resultLabels(column.labels, other.labels)
                 var out = [Double](repeating: Column.absent, count: grid.count)
@@ -152,6 +159,7 @@ private struct VectorJoin {
                     labels, out, &result, histograms: histograms, dropsName: column.dropsName)
             }
             if let fillOne {
+                try guardian.hold(grid.count)
                 let labels = resultLabels(column.labels, key)
                 let filler = Column(labels: key, values: [Double](repeating: fillOne, count: grid.count))
                 var out = [Double](repeating: Column.absent, count: grid.count)
@@ -167,16 +175,17 @@ private struct VectorJoin {
                 append(labels, out, &result, histograms: histograms, dropsName: column.dropsName)
             }
         }
-        if let fillMany { fill(one, fillMany, matchedOnes, isSwapped, &result) }
+        if let fillMany { try fill(one, fillMany, matchedOnes, isSwapped, &result) }
         return result
     }
 
     /// Elements of the "one" side that found nobody, paired with the fill value.
     private func fill(
         _ one: [Column], _ value: Double, _ matched: [Labels: [Bool]], _ isSwapped: Bool, _ result: inout [Column]
-    ) {
+    ) throws {
         let filler = Column(labels: .empty, values: [Double](repeating: value, count: grid.count))
         for column in one {
+            try guardian.hold(grid.count)
             let key = signature.of(column.labels)
             let labels = resultLabels(key, column.labels)
             var out = [Double](repeating: Column.absent, count: grid.count)

@@ -43,6 +43,8 @@ struct RangeColumns: ColumnMaker {
     let set: any SeriesSet
     let plan: WindowPlan
     let parameters: [[Double]]
+    /// Where samples are counted by step, if anybody asks.
+    let perStep: SamplesPerStep?
 
     func make(_ index: Int, _ scratch: ColumnScratch, _ out: UnsafeMutablePointer<Double>) throws -> MadeColumn {
         try read(index, scratch)
@@ -54,6 +56,7 @@ struct RangeColumns: ColumnMaker {
         let table = tables.table(scratch.samples)
         scratch.tables = tables
         let target = UnsafeMutableBufferPointer(start: out, count: plan.grid.count)
+        perStep?.add(scratch.samples, plan)
         FloatWindows.evaluate(scratch.samples, plan, table, parameters, &scratch.resets, target)
         return target.contains(where: Column.isPresent)
             ? .values(read: read, counted: table.total) : .nothing(read: read)

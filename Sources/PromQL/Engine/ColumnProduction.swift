@@ -56,6 +56,10 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     private let ready = DispatchSemaphore(value: 0)
     private let helpers: Int
     private let crew: WorkerCrew
+    private let cost = Mutex(ReadCost())
+
+    /// What all threads have read from, when ``run(_:)`` has returned.
+    var readCost: ReadCost { cost.withLock { $0 } }
 
     /// Makes the ring; `helpers` is how many threads may work besides the caller's.
     init(_ maker: Maker, count: Int, steps: Int, helpers: Int, crew: WorkerCrew) {
@@ -85,7 +89,10 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     /// Calls `consume` with each series that was made, in order, on the caller's thread.
     func run(_ consume: (Int, MadeColumn, UnsafeBufferPointer<Double>, ColumnScratch) throws -> Void) throws {
         let scratch = ColumnScratch()
-        defer { stop() }
+        defer {
+            stop()
+            cost.withLock { $0 += scratch.samples.cost }
+        }
         for number in 0..<morsels {
             callHelpers()
             while !state.withLock({ $0.isFilled[number % ring] }) {
@@ -155,6 +162,7 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
             fill(number, scratch)
             ready.signal()
         }
+        cost.withLock { $0 += scratch.samples.cost }
         state.withLock { $0.helpers -= 1 }
         ready.signal()
     }
@@ -170,10 +178,11 @@ extension Evaluator {
     /// Makes the columns of `count` series and calls `consume` with each, in order.
     ///
     /// - Parameters:
+    ///   - range: The selector, for the trace.
     ///   - span: The time that is read of each series, ms.
     ///   - consume: The series' number, what became of it, its values, and memory to work in.
     func produce(
-        _ maker: some ColumnMaker, count: Int, steps: Int, span: Int64,
+        _ maker: some ColumnMaker, _ range: TextRange, count: Int, steps: Int, span: Int64,
         _ consume: (Int, MadeColumn, UnsafeBufferPointer<Double>, ColumnScratch) throws -> Void
     ) throws {
         // A sample in 15 s and 4 ns for each, 3 ns for a step, and half a microsecond for the series itself.
@@ -184,6 +193,7 @@ extension Evaluator {
         try guardian.memory.charge(bytes)
         defer { guardian.memory.release(bytes) }
         try production.run(consume)
+        trace?.read(range, cost: production.readCost)
     }
 
     /// Nanoseconds of work from which on waking another thread pays.

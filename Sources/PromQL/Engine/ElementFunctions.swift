@@ -115,9 +115,10 @@ extension Evaluator {
         }
         let lookback = options.lookbackDelta
         let (first, last) = bounds(selector.at, selector.offset, grid)
-        let series = try source.select(
+        let series = try select(
             SelectRequest(
                 matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last, isSorted: false))
+        try expect(series)
         var samples = SampleColumns()
         var out = [Double](repeating: 0, count: grid.count)
         for index in 0..<series.count {

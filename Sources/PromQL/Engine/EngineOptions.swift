@@ -18,6 +18,8 @@ package struct EngineOptions: Sendable {
     package var defaultSubqueryStep: Int64 = 60_000
     /// Optional parts of the language.
     package var parser = ParserOptions()
+    /// `promql-per-step-stats`.
+    package var perStepStatistics = false
     /// `promql-delayed-name-removal`.
     package var delayedNameRemoval = false
     /// Whether to do as the releases after Prometheus 3.12 do, for which the test scripts are written.
@@ -40,16 +42,40 @@ package struct QueryLimits: Sendable {
     package var isCancelled: (@Sendable () -> Bool)?
     /// A rule's query, which may use the memory that is kept for rules.
     package var isRule = false
+    /// Bytes that the caller makes of each sample of the result, to refuse early what cannot fit.
+    package var bytesPerSample = 0
+    /// Whether the query explains itself.
+    package var explain = ExplainMode.none
+    /// Counts samples by step, if the engine may.
+    package var countsPerStep = false
+    /// Who asks.
+    package var origin = QueryOrigin.other
+    /// Seconds that the query has waited in line; they count as part of its time.
+    package var queueTime = 0.0
 
     package init(
         lookbackDelta: Int64? = nil, timeout: Int64? = nil, isCancelled: (@Sendable () -> Bool)? = nil,
-        isRule: Bool = false
+        isRule: Bool = false, bytesPerSample: Int = 0, explain: ExplainMode = .none, countsPerStep: Bool = false,
+        origin: QueryOrigin = .other
     ) {
         self.lookbackDelta = lookbackDelta
         self.timeout = timeout
         self.isCancelled = isCancelled
         self.isRule = isRule
+        self.bytesPerSample = bytesPerSample
+        self.explain = explain
+        self.countsPerStep = countsPerStep
+        self.origin = origin
     }
+}
+
+/// Whether a query explains itself.
+package enum ExplainMode: String, Sendable {
+    case none
+    /// It is planned and not run.
+    case plan
+    /// It is run, and each node says what it did.
+    case analyze
 }
 
 /// Why a query has no answer.

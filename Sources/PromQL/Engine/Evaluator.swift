@@ -25,12 +25,18 @@ final class Evaluator {
     /// This thread's place in the trace of an `explain=analyze`; nil for all other queries.
     let trace: TraceCursor?
     let crew: WorkerCrew
+    let plan: QueryPlan
+    private let sharedParts: SharedParts?
+    /// What was selected, if the query asks for the same again.
+    private var selected: [SelectRequestKey: any SeriesSet] = [:]
     /// Bytes that will be held for each series that is selected next; 0 where nobody holds every series.
     var bytesPerSeries = 0
+    /// Bytes that the caller will make of each sample of the whole query's result; 0 once that result is begun.
+    private var bytesPerResultSample = 0
 
     init(
         source: any SeriesSource, options: EngineOptions, queryGrid: StepGrid, isInstant: Bool, guardian: QueryGuard,
-        text: String, trace: TraceCursor?, crew: WorkerCrew
+        text: String, plan: QueryPlan, trace: TraceCursor?, crew: WorkerCrew
     ) {
         self.source = source
         self.options = options
@@ -40,10 +46,15 @@ final class Evaluator {
         self.text = text
         self.trace = trace
         self.crew = crew
+        self.plan = plan
+        sharedParts = plan.shared.isEmpty ? nil : SharedParts(plan)
     }
 
     /// The value of the whole query.
-    func result(of expression: Expression) throws -> QueryValue {
+    ///
+    /// - Parameter bytesPerSample: What the caller will make of each sample, to refuse early what cannot fit.
+    func result(of expression: Expression, bytesPerSample: Int = 0) throws -> QueryValue {
+        bytesPerResultSample = bytesPerSample
         switch expression.type {
         case .matrix: return .ranges(try rangeSeries(expression))
         case .string: return .string(try string(expression))
@@ -151,6 +162,9 @@ final class Evaluator {
         case "scalar":
             var counts = [Int](repeating: 0, count: grid.count)
             var values = [Double](repeating: .nan, count: grid.count)
+            let outer = bytesPerSeries
+            bytesPerSeries = 0
+            defer { bytesPerSeries = outer }
             try stream(call.arguments[0], grid) { _, column, _ in
                 for i in 0..<grid.count where Column.isFloat(column[i]) {
                     counts[i] += 1
@@ -171,7 +185,7 @@ final class Evaluator {
         let mark = guardian.mark()
         let frame = trace?.enter(expression.range)
         do {
-            let columns = try evaluatedVector(expression, grid)
+            let columns = try sharedVector(expression, grid)
             if let frame, let trace {
                 trace.made(frame, series: columns.count, points: columns.count * grid.count)
                 trace.leave(frame)
@@ -183,9 +197,36 @@ final class Evaluator {
         }
     }
 
+    /// The value of an expression, taken from where it stands for the first time if it stands in several places.
+    private func sharedVector(_ expression: Expression, _ grid: StepGrid) throws -> [Column] {
+        guard let sharedParts, let number = plan.sharedAt[expression.range] else {
+            return try evaluatedVector(expression, grid)
+        }
+        return try sharedParts.columns(number, at: expression.range, steps: grid.count, guardian, annotations) {
+            try evaluatedVector(expression, grid)
+        }
+    }
+
+    /// The series of a request; asked of the source once if the query asks several times.
+    func select(_ request: SelectRequest) throws -> any SeriesSet {
+        guard plan.repeatsSelectors else {
+            let series = try source.select(request)
+            try guardian.memory.charge(series.heldBytes)
+            return series
+        }
+        let key = SelectRequestKey(request)
+        if let known = selected[key] { return known }
+        let series = try source.select(request)
+        try guardian.keep(bytes: series.heldBytes)
+        selected[key] = series
+        return series
+    }
+
     private func evaluatedVector(_ expression: Expression, _ grid: StepGrid) throws -> [Column] {
+        if case .parentheses(let e) = expression { return try vector(e.expression, grid) }
+        let bytesPerResultSample = bytesPerResultSample
+        self.bytesPerResultSample = 0
         switch expression {
-        case .parentheses(let e): return try vector(e.expression, grid)
         case .aggregation(let e): return try aggregate(e, grid)
         case .binary(let e) where e.left.type == .vector && e.right.type == .vector: return try join(e, grid)
         case .call(let e):
@@ -194,7 +235,9 @@ final class Evaluator {
         }
         let outer = bytesPerSeries
         defer { bytesPerSeries = outer }
-        bytesPerSeries = keepsEverySeries(expression) ? grid.count &* 8 &+ QueryGuard.columnOverhead : 0
+        bytesPerSeries =
+            keepsEverySeries(expression)
+            ? grid.count &* (8 &+ bytesPerResultSample) &+ QueryGuard.columnOverhead : 0
         var columns: [Column] = []
         try untracedStream(expression, grid) { metric, values, histograms in
             guard values.contains(where: Column.isPresent) else { return }
@@ -225,8 +268,8 @@ final class Evaluator {
     /// Ends the query before anything is read if what will be held of the selected series is far beyond the budget.
     ///
     /// A quarter more is let pass: some series may turn out to have nothing to show.
-    func expect(series count: Int) throws {
-        let (bytes, overflow) = count.multipliedReportingOverflow(by: bytesPerSeries)
+    func expect(_ series: any SeriesSet) throws {
+        let (bytes, overflow) = series.count.multipliedReportingOverflow(by: bytesPerSeries)
         try guardian.memory.probe(overflow ? .max : bytes &- bytes / 5)
     }
 
@@ -258,7 +301,7 @@ final class Evaluator {
         case .call(let e) where ElementFunction.exists(e.function.name): try elementFunction(e, grid, sink)
         default:
             let mark = guardian.mark()
-            let columns = try evaluatedVector(expression, grid)
+            let columns = try sharedVector(expression, grid)
             guardian.settle(mark, result: columns, steps: grid.count)
             defer { guardian.drop(columns, steps: grid.count) }
             for column in columns {
@@ -344,5 +387,18 @@ final class Evaluator {
             }
         }
         return merged
+    }
+}
+
+/// What makes two requests the same.
+private struct SelectRequestKey: Hashable {
+    private let matchers: [Matcher]
+    private let times: ClosedRange<Int64>
+    private let newestOnly: Bool
+
+    init(_ request: SelectRequest) {
+        matchers = request.matchers
+        times = min(request.minTime, request.maxTime)...request.maxTime
+        newestOnly = request.newestOnly
     }
 }

@@ -8,13 +8,16 @@ import Synchronization
 /// stack, and on helpers where there is much to read.
 package final class QueryEngine: Sendable {
     private let settings: Mutex<EngineOptions>
+    private let observer: (any QueryObserver)?
 
     /// The threads of all queries.
     package let crew: WorkerCrew
 
-    package init(options: EngineOptions) {
+    /// - Parameter observer: Is told about every query.
+    package init(options: EngineOptions, observer: (any QueryObserver)? = nil) {
         settings = Mutex(options)
         crew = WorkerCrew(limit: options.workers)
+        self.observer = observer
     }
 
     package var options: EngineOptions { settings.withLock { $0 } }
@@ -22,6 +25,12 @@ package final class QueryEngine: Sendable {
     /// Changes the step of subqueries that name none; the configuration's `evaluation_interval`.
     package func setDefaultSubqueryStep(_ milliseconds: Int64) {
         settings.withLock { $0.defaultSubqueryStep = max(1, milliseconds) }
+    }
+
+    /// An account for what is made of series without the engine, as an answer that lists them.
+    package func account() -> MemoryAccount {
+        let options = options
+        return MemoryAccount(limit: options.maxMemoryPerQuery, budget: options.memoryBudget)
     }
 
     /// Reads an expression as this engine's features allow.
@@ -71,7 +80,33 @@ package final class QueryEngine: Sendable {
             isInstant: false, limits)
     }
 
+    /// Runs a query and tells the observer.
     private func run(
+        _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, end: Int64,
+        isInstant: Bool, _ limits: QueryLimits
+    ) throws(QueryError) -> QueryResult {
+        guard let observer else {
+            return try evaluate(expression, text, source, grid, end: end, isInstant: isInstant, limits)
+        }
+        let token = observer.began(text)
+        func tell(_ statistics: QueryStatistics, _ error: QueryError?) {
+            observer.ended(token) {
+                QueryRecord(
+                    query: text, start: grid.start, end: end, step: isInstant ? 0 : grid.step,
+                    error: error?.description, statistics: statistics, origin: limits.origin)
+            }
+        }
+        do throws(QueryError) {
+            let result = try evaluate(expression, text, source, grid, end: end, isInstant: isInstant, limits)
+            tell(result.statistics, nil)
+            return result
+        } catch {
+            tell(QueryStatistics(), error)
+            throw error
+        }
+    }
+
+    private func evaluate(
         _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, end: Int64,
         isInstant: Bool,
         _ limits: QueryLimits
@@ -84,24 +119,40 @@ package final class QueryEngine: Sendable {
             limit: options.maxMemoryPerQuery, budget: options.memoryBudget, isRule: limits.isRule)
         let guardian = QueryGuard(
             deadline: began &+ options.timeout &* 1_000_000, maxSamples: options.maxSamples,
-            isCancelled: limits.isCancelled, memory: memory)
+            isCancelled: limits.isCancelled, memory: memory,
+            perStep: limits.countsPerStep && options.perStepStatistics ? SamplesPerStep(steps: grid.count) : nil)
         do {
             let prepared = try Preparation(grid: grid, end: end, isInstant: isInstant, text: Array(text.utf8)).prepare(
                 expression)
+            let plan = QueryPlan(prepared)
+            let trace = limits.explain == .analyze ? QueryTrace(plan.expression) : nil
+            let explainer = Explainer(query: Array(text.utf8), plan: plan, grid: grid, options: options, trace: trace)
+            if limits.explain == .plan {
+                var result = QueryResult(
+                    value: isInstant ? .vector([]) : .matrix([]), start: grid.start, step: grid.step, steps: grid.count)
+                result.explanation = explainer.explain(isInstant: isInstant)
+                return result
+            }
+            let cursor = trace.map { TraceCursor($0, memory: memory) }
             let evaluator = Evaluator(
                 source: source, options: options, queryGrid: grid, isInstant: isInstant, guardian: guardian, text: text,
-                trace: nil, crew: crew)
+                plan: plan, trace: cursor, crew: crew)
             let ready = Self.nanoseconds()
             crew.enter()
             defer { crew.leave() }
             var result = QueryResult(
-                value: try evaluator.result(of: prepared), start: grid.start, step: grid.step, steps: grid.count)
+                value: try evaluator.result(of: plan.expression, bytesPerSample: limits.bytesPerSample),
+                start: grid.start, step: grid.step, steps: grid.count)
+            cursor?.finish()
             result.memory = memory
+            result.statistics.queueTime = limits.queueTime
             result.statistics.preparationTime = Double(ready - began) / 1e9
             result.statistics.evaluationTime = Double(Self.nanoseconds() - ready) / 1e9
             result.statistics.totalSamples = guardian.totalSamples
             result.statistics.peakSamples = guardian.peakSamples
+            result.statistics.samplesPerStep = guardian.perStep?.values
             (result.warnings, result.infos) = evaluator.annotations.texts(query: text)
+            if trace != nil { result.explanation = explainer.explain(isInstant: isInstant) }
             return result
         } catch let error as QueryError {
             throw error

@@ -9,7 +9,12 @@ final class QueryGuard: Sendable {
     private let maxSamples: Int
     private let isCancelled: (@Sendable () -> Bool)?
     let memory: MemoryAccount
+    /// Samples that were looked at by step; nil if nobody asked.
+    let perStep: SamplesPerStep?
     private let held = Atomic<Int>(0)
+    /// Samples and bytes that are held outside of all nodes.
+    private let keptSamples = Atomic<Int>(0)
+    private let keptBytes = Atomic<Int>(0)
     private let ticks = Atomic<Int>(0)
     private let nextLook: Atomic<Int64>
     private let total = Atomic<Int>(0)
@@ -20,11 +25,15 @@ final class QueryGuard: Sendable {
     /// How often the client's connection is looked at, ns.
     private static let lookInterval: Int64 = 50_000_000
 
-    init(deadline: Int64, maxSamples: Int, isCancelled: (@Sendable () -> Bool)?, memory: MemoryAccount) {
+    init(
+        deadline: Int64, maxSamples: Int, isCancelled: (@Sendable () -> Bool)?, memory: MemoryAccount,
+        perStep: SamplesPerStep? = nil
+    ) {
         self.deadline = deadline
         self.maxSamples = maxSamples
         self.isCancelled = isCancelled
         self.memory = memory
+        self.perStep = perStep
         nextLook = Atomic(QueryEngine.nanoseconds() &+ Self.lookInterval)
     }
 
@@ -48,6 +57,9 @@ final class QueryGuard: Sendable {
 
     /// Counts samples that were looked at.
     func count(_ samples: Int) { total.wrappingAdd(samples, ordering: .relaxed) }
+
+    /// Sets the count back to what it was.
+    func setTotalSamples(_ samples: Int) { total.store(samples, ordering: .relaxed) }
 
     /// Counts samples that are held from now on, in one column, and charges its memory; before it is made.
     func hold(_ samples: Int) throws { try hold(samples, bytes: samples &* 8 &+ Self.columnOverhead) }
@@ -84,18 +96,56 @@ final class QueryGuard: Sendable {
         fileprivate var bytes: Int
     }
 
-    func mark() -> Mark { Mark(samples: held.load(ordering: .relaxed), bytes: memory.used) }
+    func mark() -> Mark {
+        Mark(
+            samples: held.load(ordering: .relaxed) &- keptSamples.load(ordering: .relaxed),
+            bytes: memory.used &- keptBytes.load(ordering: .relaxed))
+    }
 
     /// Called when a node is done: of all that it held, only its result is left.
     func settle(_ mark: Mark, result columns: [Column], steps: Int) {
-        held.store(mark.samples &+ columns.count &* steps, ordering: .relaxed)
-        memory.settle(mark.bytes &+ Self.bytes(of: columns, steps: steps))
+        let kept = (samples: keptSamples.load(ordering: .relaxed), bytes: keptBytes.load(ordering: .relaxed))
+        held.store(mark.samples &+ columns.count &* steps &+ kept.samples, ordering: .relaxed)
+        memory.settle(mark.bytes &+ Self.bytes(of: columns, steps: steps) &+ kept.bytes)
     }
 
     /// Called when the result of a node goes.
     func drop(_ columns: [Column], steps: Int) {
         held.wrappingSubtract(columns.count &* steps, ordering: .relaxed)
         memory.release(Self.bytes(of: columns, steps: steps))
+    }
+
+    /// Holds a result beyond the node that made it, until ``giveUp(_:)``.
+    func keep(_ columns: [Column], steps: Int) throws -> Kept {
+        let kept = Kept(samples: columns.count &* steps, bytes: Self.bytes(of: columns, steps: steps))
+        try hold(kept.samples, bytes: kept.bytes)
+        keptSamples.wrappingAdd(kept.samples, ordering: .relaxed)
+        keptBytes.wrappingAdd(kept.bytes, ordering: .relaxed)
+        return kept
+    }
+
+    /// Keeps `bytes` charged beyond the node that made them.
+    func keep(bytes: Int) throws {
+        try memory.charge(bytes)
+        keptBytes.wrappingAdd(bytes, ordering: .relaxed)
+    }
+
+    func giveUp(_ kept: Kept) {
+        held.wrappingSubtract(kept.samples, ordering: .relaxed)
+        keptSamples.wrappingSubtract(kept.samples, ordering: .relaxed)
+        keptBytes.wrappingSubtract(kept.bytes, ordering: .relaxed)
+        memory.release(kept.bytes)
+    }
+
+    /// What is held of a result beyond its node.
+    struct Kept {
+        var samples = 0
+        var bytes = 0
+    }
+
+    /// Holds a result for one more node.
+    func holdAgain(_ columns: [Column], steps: Int) throws {
+        try hold(columns.count &* steps, bytes: Self.bytes(of: columns, steps: steps))
     }
 
     private static func bytes(of columns: [Column], steps: Int) -> Int {
@@ -112,4 +162,22 @@ final class QueryGuard: Sendable {
                 &* (histogram.positiveBuckets.count &+ histogram.negativeBuckets.count &+ histogram.customBounds.count)
         }
     }
+}
+
+/// The charge for the decoded samples of one reader, which keeps its memory from series to series.
+struct SampleRoom {
+    private let guardian: QueryGuard
+    private var charged = 0
+
+    init(_ guardian: QueryGuard) { self.guardian = guardian }
+
+    /// Charges what the reader has grown by.
+    mutating func charge(_ samples: borrowing SampleColumns) throws(BudgetExcess) {
+        let bytes = samples.capacity &* 16 &+ samples.histograms.capacity &* 512
+        guard bytes > charged else { return }
+        try guardian.memory.charge(bytes &- charged)
+        charged = bytes
+    }
+
+    func release() { guardian.memory.release(charged) }
 }

@@ -86,7 +86,7 @@ package final class MemoryAccount: Sendable {
     }
 
     /// Sets what is charged to a known amount that is there already.
-    func settle(_ bytes: Int) {
+    package func settle(_ bytes: Int) {
         let before = held.exchange(bytes, ordering: .relaxed)
         budget?.give(before &- bytes)
         if bytes > before { highest.max(bytes, ordering: .relaxed) }
@@ -100,6 +100,14 @@ package struct BudgetExcess: Error {
     package var limit: Int
     /// The budget of all queries, not that of the one.
     package var isShared: Bool
+
+    /// The error of an answer of `bytes` that cannot be written.
+    package func message(answer bytes: Int) -> String {
+        BudgetText.message(self, place: "to write its answer of \(BudgetText.size(bytes))")
+    }
+
+    /// The error of something else than a query that lists series.
+    package func message(series count: Int) -> String { BudgetText.message(self, place: "to list \(count) series") }
 }
 
 /// What an error says of a budget that would be exceeded.
@@ -110,10 +118,13 @@ enum BudgetText {
     static func message(_ excess: BudgetExcess, at range: TextRange, in query: String) -> String {
         let bytes = Array(query.utf8)
         let place = TextRange.position(of: range.start, in: bytes)
-        let part = String(
-            decoding: bytes[min(range.start, bytes.count)..<min(max(range.start, range.end), bytes.count)],
-            as: UTF8.self)
-        let shown = part.count > 120 ? part.prefix(117) + "..." : part[...]
+        let part = bytes[min(range.start, bytes.count)..<min(max(range.start, range.end), bytes.count)]
+        let text = String(decoding: part, as: UTF8.self)
+        let shown = text.count > 120 ? text.prefix(117) + "..." : text[...]
+        return message(excess, place: "at \(place.line):\(place.column) in \(GoQuote.quote(String(shown)))")
+    }
+
+    static func message(_ excess: BudgetExcess, place: String) -> String {
         let limit = size(excess.limit)
         let what =
             excess.isShared
@@ -123,12 +134,11 @@ enum BudgetText {
             excess.isShared
             ? "ask again when fewer queries run, or narrow it"
             : "narrow the selector, take a larger step or a shorter range, or aggregate"
-        return
-            "query uses too much memory at \(place.0):\(place.1) in \(GoQuote.quote(String(shown))): \(what); \(help)"
+        return "query uses too much memory \(place): \(what); \(help)"
     }
 
     /// Rounded up, in the units of the flags.
-    private static func size(_ bytes: Int) -> String {
+    fileprivate static func size(_ bytes: Int) -> String {
         bytes < 10 << 20 ? "\((bytes &+ 1023) >> 10)KB" : "\((bytes &+ (1 << 20 - 1)) >> 20)MB"
     }
 }

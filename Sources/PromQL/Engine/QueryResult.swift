@@ -80,6 +80,8 @@ package struct QueryResult: Sendable {
     package var warnings: [String] = []
     package var infos: [String] = []
     package var statistics = QueryStatistics()
+    /// If it was asked for.
+    package var explanation: QueryExplanation?
     /// What the result's memory is charged to, until it goes; what is made of the result is charged there, too.
     package var memory: MemoryAccount?
 }
@@ -90,6 +92,10 @@ package struct QueryStatistics: Sendable {
     package var totalSamples = 0
     /// Most samples held at once.
     package var peakSamples = 0
+    /// ``totalSamples`` by step; nil unless asked for.
+    package var samplesPerStep: [Int]?
+    /// Seconds in line, which the caller measures.
+    package var queueTime = 0.0
     /// Seconds.
     package var preparationTime = 0.0
     package var evaluationTime = 0.0

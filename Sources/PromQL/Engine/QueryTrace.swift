@@ -1,3 +1,4 @@
+import Model
 import Synchronization
 
 /// What each node of one query did; asked for with `explain=analyze`.
@@ -15,9 +16,10 @@ final class QueryTrace: Sendable {
         let chunks = Atomic<Int>(0)
         let bytes = Atomic<Int>(0)
         let cacheHits = Atomic<Int>(0)
+        let cacheMisses = Atomic<Int>(0)
         /// Most memory that the node and those below it held at once, bytes.
         let peakMemory = Atomic<Int>(0)
-        /// Time in the node itself, without those below it, ns; of all workers.
+        /// Time of the query's own thread in the node itself, without those below it, ns.
         let ownTime = Atomic<Int64>(0)
 
         init(_ range: TextRange) { self.range = range }
@@ -62,9 +64,6 @@ final class TraceCursor {
         since = QueryEngine.nanoseconds()
     }
 
-    /// A cursor for another thread that works for the current node; ``finish()`` it there.
-    func fork() -> TraceCursor { TraceCursor(trace, memory: memory, at: current) }
-
     /// Gives the time since the last change to the current node.
     func finish() { change(to: current) }
 
@@ -108,10 +107,18 @@ final class TraceCursor {
         trace.nodes[frame.node].points.wrappingAdd(points, ordering: .relaxed)
     }
 
-    /// Counts what a selector has read for one series.
+    /// Counts the samples that a selector has read of one series.
     func read(_ range: TextRange, samples: Int) {
+        trace.nodes[trace.index(of: range)].samples.wrappingAdd(samples, ordering: .relaxed)
+    }
+
+    /// Counts what a selector's samples were read from.
+    func read(_ range: TextRange, cost: ReadCost) {
         let node = trace.nodes[trace.index(of: range)]
-        node.samples.wrappingAdd(samples, ordering: .relaxed)
+        node.chunks.wrappingAdd(cost.chunks, ordering: .relaxed)
+        node.bytes.wrappingAdd(cost.bytes, ordering: .relaxed)
+        node.cacheHits.wrappingAdd(cost.cacheHits, ordering: .relaxed)
+        node.cacheMisses.wrappingAdd(cost.cacheMisses, ordering: .relaxed)
     }
 
     private func change(to node: Int) {

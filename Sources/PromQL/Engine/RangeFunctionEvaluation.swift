@@ -66,6 +66,7 @@ extension Evaluator {
                     FloatWindows.evaluate(samples, plan, table, parameters, &resets, $0)
                 }
                 self.guardian.count(table.total)
+                self.guardian.perStep?.add(samples, plan)
             }
             guard out.contains(where: Column.isPresent) else { return }
             try out.withUnsafeBufferPointer { try finish(series, $0, []) }
@@ -91,13 +92,14 @@ extension Evaluator {
         defer { if let frame { trace?.leave(frame) } }
         let selector = matrix.selector
         let (first, last) = bounds(selector.at, selector.offset, plan.grid)
-        let series = try source.select(
+        let series = try select(
             SelectRequest(
                 matchers: selector.matchers, minTime: first &- matrix.window &+ 1, maxTime: last, isSorted: false))
-        try expect(series: series.count)
-        let maker = RangeColumns(set: series, plan: plan, parameters: parameters)
+        try expect(series)
+        let maker = RangeColumns(set: series, plan: plan, parameters: parameters, perStep: guardian.perStep)
         let span = last &- first &+ matrix.window
-        try produce(maker, count: series.count, steps: plan.grid.count, span: span) { index, made, values, scratch in
+        try produce(maker, matrix.range, count: series.count, steps: plan.grid.count, span: span) {
+            index, made, values, scratch in
             try guardian.check()
             switch made {
             case .nothing(let read):

@@ -14,22 +14,24 @@ extension Evaluator {
         let lookback = options.lookbackDelta
         let (first, last) = bounds(selector.at, selector.offset, grid)
         let isSingle = grid.count == 1 || first == last
-        let series = try source.select(
+        let series = try select(
             SelectRequest(
                 matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last,
                 newestOnly: isSingle && !selector.detectsResets, isSorted: false))
-        try expect(series: series.count)
+        try expect(series)
         var fixed: Int64?
         if case .time(let time)? = selector.at { fixed = time }
         let maker = InstantColumns(set: series, grid: grid, at: fixed, offset: selector.offset, lookback: lookback)
         let span = isSingle ? 0 : last &- first &+ lookback
-        try produce(maker, count: series.count, steps: grid.count, span: span) { index, made, values, scratch in
+        try produce(maker, selector.range, count: series.count, steps: grid.count, span: span) {
+            index, made, values, scratch in
             try guardian.check()
             switch made {
             case .nothing(let read): if read > 0 { trace?.read(selector.range, samples: read) }
             case .values(let read, let found):
                 trace?.read(selector.range, samples: read)
                 guardian.count(found)
+                guardian.perStep?.add(values)
                 try sink(Metric(series, index), values, [])
             case .histograms, .failed:
                 if scratch.index != index { try series.read(index, into: &scratch.samples) }
@@ -82,15 +84,19 @@ extension Evaluator {
     private func smoothedSelect(_ selector: VectorSelector, _ grid: StepGrid, _ sink: Sink) throws {
         let lookback = options.lookbackDelta
         let (first, last) = bounds(selector.at, selector.offset, grid)
-        let series = try source.select(
+        let series = try select(
             SelectRequest(
                 matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last &+ lookback,
                 isSorted: false))
+        try expect(series)
         var samples = SampleColumns()
+        var room = SampleRoom(guardian)
+        defer { room.release() }
         var out = [Double](repeating: Column.absent, count: grid.count)
         for index in 0..<series.count {
             try guardian.check()
             try series.read(index, into: &samples)
+            try room.charge(samples)
             guard samples.count > 0 else { continue }
             RangeWindows.removeStale(&samples)
             if !samples.histograms.isEmpty {
@@ -207,15 +213,18 @@ extension Evaluator {
             let (first, last) = bounds(selector.at, selector.offset, grid)
             let before = selector.rangeExtension == nil ? 0 : options.lookbackDelta
             let after = selector.rangeExtension == .smoothed ? options.lookbackDelta : 0
-            let series = try source.select(
+            let series = try select(
                 SelectRequest(
                     matchers: selector.matchers, minTime: first &- e.window &- before &+ 1, maxTime: last &+ after,
                     isSorted: false))
-            try expect(series: series.count)
+            try expect(series)
             var samples = SampleColumns()
+            var room = SampleRoom(guardian)
+            defer { room.release() }
             for index in 0..<series.count {
                 try guardian.check()
                 try series.read(index, into: &samples)
+                try room.charge(samples)
                 RangeWindows.removeStale(&samples)
                 guard samples.count > 0 else { continue }
                 if selector.detectsResets { ResetHints.detect(&samples) }
@@ -223,6 +232,7 @@ extension Evaluator {
                 trace?.read(e.range, samples: samples.count)
                 try outside(frame) { try body(Metric(series, index), &samples, selector.rangeExtension) }
             }
+            trace?.read(e.range, cost: samples.cost)
         case .subquery(let e): try subqueryInput(e, grid, body)
         default: throw QueryError.execution("not a range vector: \(expression.type.rawValue)")
         }
@@ -231,20 +241,15 @@ extension Evaluator {
     private func subqueryInput(
         _ e: Subquery, _ grid: StepGrid, _ body: (Metric, inout SampleColumns, RangeExtension?) throws -> Void
     ) throws {
-        let step = e.step > 0 ? e.step : options.defaultSubqueryStep
         let (first, last) = bounds(e.at, e.offset, grid)
-        // The first multiple of the step after the window's open left end.
-        let left = first &- e.window
-        var start = step &* (left / step)
-        if start <= left { start = start &+ step }
-        guard last >= start else { return }
-        let count = (last &- start) / step + 1
-        guard count < 50_000_000 else { throw QueryError.execution(Self.tooManySamples) }
-        let inner = StepGrid(start: start, step: step, count: Int(count))
+        guard let inner = try e.grid(first: first, last: last, defaultStep: options.defaultSubqueryStep) else { return }
         // A row of values per node that streams, and the samples below.
         let rows = inner.count &* (8 &* e.expression.nodeCount &+ 16)
         try guardian.memory.charge(rows)
+        // What is looked at inside counts as nothing; the points of the windows do.
+        let looked = guardian.totalSamples
         let columns = try vector(e.expression, inner)
+        guardian.setTotalSamples(looked)
         defer {
             guardian.drop(columns, steps: inner.count)
             guardian.memory.release(rows)
@@ -310,5 +315,25 @@ enum RangeWindows {
         samples.count = kept
         samples.histograms = keptHistograms
         samples.timestampKey = 0
+    }
+}
+
+extension Subquery {
+    /// The times at which its expression is evaluated: the multiples of the step in all windows; nil if there are none.
+    ///
+    /// - Parameters:
+    ///   - first: The end of the first window, ms.
+    ///   - last: The end of the last window, ms.
+    ///   - defaultStep: The step if the subquery names none, ms.
+    func grid(first: Int64, last: Int64, defaultStep: Int64) throws(QueryError) -> StepGrid? {
+        let step = step > 0 ? step : defaultStep
+        // The first multiple of the step after the window's open left end.
+        let left = first &- window
+        var start = step &* (left / step)
+        if start <= left { start = start &+ step }
+        guard last >= start else { return nil }
+        let count = (last &- start) / step + 1
+        guard count < 50_000_000 else { throw QueryError.execution(Evaluator.tooManySamples) }
+        return StepGrid(start: start, step: step, count: Int(count))
     }
 }

@@ -98,6 +98,7 @@ extension Evaluator {
     {
         var result = columns
         for i in result.indices {
+            try guardian.hold(0, bytes: QueryGuard.columnOverhead)
             guard let labels = try change(result[i].labels) else { continue }
             if setsName { result[i].dropsName = false }
             result[i].labels = labels

@@ -139,6 +139,7 @@ extension Evaluator {
             let metric = remarkName(column.labels)
             let named = nameless(Metric(column.labels))
             for output in outputs.indices {
+                try guardian.hold(grid.count)
                 var out = empty
                 for i in 0..<grid.count where !(clashes[at]?[i] ?? false) {
                     guard case .histogram(let histogram) = column.sample(i) else { continue }
@@ -162,6 +163,7 @@ extension Evaluator {
             let named = nameless(Metric(group.labels))
             let clash = group.native.flatMap { clashes[$0] }
             for output in outputs.indices {
+                try guardian.hold(grid.count)
                 var out = empty
                 for i in 0..<grid.count where !(clash?[i] ?? false) {
                     buckets.buckets.removeAll(keepingCapacity: true)

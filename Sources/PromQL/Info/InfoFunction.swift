@@ -99,6 +99,7 @@ extension Evaluator {
                 }
                 let at = index[labels] ?? result.count
                 if at == result.count {
+                    try guardian.hold(grid.count)
                     index[labels] = at
                     var new = Column(labels: labels, values: [Double](repeating: Column.absent, count: grid.count))
                     if !column.histograms.isEmpty {

@@ -5,8 +5,9 @@ import PromQL
 extension RuleExpression {
     /// Reads an expression; its text becomes the canonical one.
     package init(_ text: String, engine: QueryEngine) throws(QueryError) {
-        let syntax = try engine.parse(text)
-        self.init(text: syntax.description, syntax: syntax)
+        // Read again, so that places in the tree are places in the canonical text.
+        let text = try engine.parse(text).description
+        self.init(text: text, syntax: try engine.parse(text))
     }
 }
 
@@ -19,12 +20,17 @@ extension RuleEnvironment {
         clock: any Clock, externalLabels: Labels = .empty, externalURL: String = ""
     ) {
         self.init(
-            query: { expression, time in
-                RuleQueryResult(
-                    try engine.instant(expression.syntax, text: expression.text, source: source, at: time).value)
+            query: { expression, time, group in
+                let limits = QueryLimits(isRule: true, origin: .rule(file: group.file, group: group.name))
+                return RuleQueryResult(
+                    try engine.instant(
+                        expression.syntax, text: expression.text, source: source, at: time, limits: limits
+                    ).value)
             },
             queryText: { text, time in
-                try RuleQueryResult(try engine.instant(text, source: source, at: time).value).samples()
+                try RuleQueryResult(
+                    try engine.instant(text, source: source, at: time, limits: QueryLimits(isRule: true)).value
+                ).samples()
             }, histogramText: { "\($0)" }, store: store, source: source, alerts: alerts, clock: clock,
             externalLabels: externalLabels, externalURL: externalURL)
     }

@@ -58,10 +58,17 @@ package struct RuleError: Error, CustomStringConvertible, Sendable, Equatable {
     package init(_ description: String) { self.description = description }
 }
 
+/// Which group of which file.
+package struct RuleGroupPlace: Sendable, Hashable {
+    package var file: String
+    package var name: String
+}
+
 /// What the evaluation of rules needs of the rest of the house.
 package struct RuleEnvironment: Sendable {
-    /// Evaluates a rule's expression at a time in ms.
-    package var query: @Sendable (_ expression: RuleExpression, _ time: Int64) throws -> RuleQueryResult
+    /// Evaluates an expression of a group's rule at a time in ms.
+    package var query:
+        @Sendable (_ expression: RuleExpression, _ time: Int64, _ group: RuleGroupPlace) throws -> RuleQueryResult
     /// Evaluates a text that a template asks for; only vectors and scalars.
     package var queryText: @Sendable (_ text: String, _ time: Int64) throws -> [RuleSample]
     /// Prints a histogram for `{{ $value }}`.
@@ -84,7 +91,7 @@ package struct RuleEnvironment: Sendable {
     package var forGracePeriod: Int64
 
     package init(
-        query: @escaping @Sendable (RuleExpression, Int64) throws -> RuleQueryResult,
+        query: @escaping @Sendable (RuleExpression, Int64, RuleGroupPlace) throws -> RuleQueryResult,
         queryText: @escaping @Sendable (String, Int64) throws -> [RuleSample],
         histogramText: @escaping @Sendable (FloatHistogram) -> String = { "{count:\($0.count), sum:\($0.sum)}" },
         store: any SampleStore, source: (any SeriesSource)? = nil, alerts: (any AlertSink)? = nil, clock: any Clock,

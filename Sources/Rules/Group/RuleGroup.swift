@@ -154,7 +154,9 @@ struct RuleGroup: Sendable {
         let definition = rules[index].definition
         let group = self.definition
         let stamp = time - group.queryOffset
-        let result = try environment.query(definition.expression, stamp).samples()
+        let result = try environment.query(
+            definition.expression, stamp, RuleGroupPlace(file: group.file, name: group.name)
+        ).samples()
         let samples: [RuleSample]
         if rules[index].alerting != nil {
             let evaluated = try rules[index].alerting?.evaluate(

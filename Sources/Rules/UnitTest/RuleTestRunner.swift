@@ -92,7 +92,7 @@ package struct RuleTestRunner: Sendable {
         let interval = file.evaluationInterval
         let tools = tools
         let environment = RuleEnvironment(
-            query: { try tools.query(store, $0, $1, interval) },
+            query: { expression, time, _ in try tools.query(store, expression, time, interval) },
             queryText: { text, time in
                 try tools.query(store, try tools.parseExpression(text), time, interval).samples()
             }, histogramText: tools.histogramText, store: store, clock: SystemClock(),

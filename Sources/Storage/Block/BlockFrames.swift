@@ -1,4 +1,5 @@
 import Encoding
+import Model
 import Platform
 
 /// Reads the frames of a block's data file, checking each.
@@ -38,8 +39,18 @@ final class BlockFrames: Sendable {
 
     /// The content of a frame, from the cache or from the disk.
     func read(_ frame: UInt32, _ kind: BlockFormat.FrameKind) throws -> Frame {
+        var cost = ReadCost()
+        return try read(frame, kind, &cost)
+    }
+
+    /// The same, counted.
+    func read(_ frame: UInt32, _ kind: BlockFormat.FrameKind, _ cost: inout ReadCost) throws -> Frame {
         let key = FrameCache.Key(block: number, frame: frame)
-        if let known = cache.find(key) { return known }
+        if let known = cache.find(key) {
+            cost.cacheHits &+= 1
+            return known
+        }
+        cost.cacheMisses &+= 1
         let loaded = try load(frame, kind)
         cache.insert(key, loaded)
         return loaded

@@ -135,12 +135,14 @@ package final class BlockReader: Sendable {
     ) throws {
         let count = Int(chunk.count)
         guard count > 0 else { return }
-        let valuesFrame = try frames.read(chunk.frame, .values)
+        let valuesFrame = try frames.read(chunk.frame, .values, &columns.cost)
+        columns.cost.chunks &+= 1
+        columns.cost.bytes &+= Int(chunk.length)
         columns.reserve(count)
         let start = columns.count
         let times = columns.timestamps + start
         if streams?.copy(chunk, to: times) != true {
-            try readTimes(chunk, into: times)
+            try readTimes(chunk, into: times, &columns.cost)
             streams?.keep(chunk, times)
         }
         do throws(DecodeError) {
@@ -179,8 +181,10 @@ package final class BlockReader: Sendable {
         columns.count = start + high - low
     }
 
-    private func readTimes(_ chunk: ChunkRef, into times: UnsafeMutablePointer<Int64>) throws {
-        let (frame, count) = (try frames.read(chunk.timesFrame, .times), Int(chunk.count))
+    private func readTimes(
+        _ chunk: ChunkRef, into times: UnsafeMutablePointer<Int64>, _ cost: inout ReadCost
+    ) throws {
+        let (frame, count) = (try frames.read(chunk.timesFrame, .times, &cost), Int(chunk.count))
         do throws(DecodeError) {
             var reader = ByteReader(frame.bytes, at: Int(chunk.timesOffset))
             try TimeChunk.read(&reader, bits: frame.bits, count: count, into: times)

@@ -65,6 +65,8 @@ package final class BlockSeriesSet: SeriesSet {
 
     package var count: Int { ranks.count }
 
+    package var heldBytes: Int { ranks.count * 192 + chunks.count * MemoryLayout<ChunkRef>.stride }
+
     package func labels(_ index: Int) -> Labels { labelSets[index] }
 
     /// The chunks of a series within the wanted time.

@@ -18,9 +18,9 @@ extension LabelIndex {
             let list: [UInt32]
             if matcher.kind == .equal {
                 list = postings(matcher.name, equals: matcher.value)
-            } else if matcher.kind == .regex, let literals = Self.alternatives(matcher.value) {
+            } else if matcher.kind == .regex, case .literals(let literals)? = matcher.pattern?.shape {
                 var joined: [UInt32] = []
-                for literal in Set(literals) { joined += postings(matcher.name, equals: literal) }
+                for literal in literals { joined += postings(matcher.name, equals: literal) }
                 list = joined.sorted()
             } else {
                 list = postings(matcher.name) { matcher.matches($0) }
@@ -31,13 +31,6 @@ extension LabelIndex {
         var result = kept ?? all()
         for list in refused where !list.isEmpty { result = Self.difference(result, list) }
         return result
-    }
-
-    /// The texts of a pattern `a|b|c` that has no other operators, or nil.
-    static func alternatives(_ pattern: String) -> [String]? {
-        let operators = Set<UInt8>(".*+?()[]{}^$\\".utf8)
-        guard !pattern.utf8.contains(where: { operators.contains($0) }) else { return nil }
-        return pattern.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
     }
 
     static func intersection(_ a: [UInt32], _ b: [UInt32]) -> [UInt32] {

@@ -45,6 +45,9 @@ final class HeadSnapshot: @unchecked Sendable {
 
     var entries: [Entry] { content.entries }
 
+    /// About the bytes that were copied.
+    var heldBytes: Int { content.heldBytes }
+
     /// The labels of an entry.
     func labels(_ at: Int) -> Labels { head.index.labels(record: content.entries[at].labels) }
 
@@ -74,6 +77,9 @@ final class HeadSnapshot: @unchecked Sendable {
             try readSealed(content.chunks[i].chunk, content.chunks[i].file, &columns, &key)
         }
         if entry.words >= 0 {
+            columns.cost.chunks &+= 1
+            columns.cost.bytes &+=
+                entry.histograms >= 0 ? content.histograms[entry.histograms].count : Int(entry.state.bits) >> 3
             let run = content.runs[entry.times]
             let (first, count) = (Int(entry.state.first), Int(entry.state.count))
             Self.mix(&key, run.serial, first, count)
@@ -111,6 +117,8 @@ final class HeadSnapshot: @unchecked Sendable {
         _ chunk: SealedChunk, _ file: SpillFile, _ columns: inout SampleColumns, _ key: inout UInt64
     ) throws {
         let times = try times(chunk, file)
+        columns.cost.chunks &+= 1
+        columns.cost.bytes &+= Int(chunk.length)
         Self.mix(&key, UInt64(file.number) << 32 | UInt64(chunk.timesOffset), Int(chunk.first), Int(chunk.count))
         try SealedRecord.withRecord(chunk, file) { record in
             if record.codec == SeriesState.histogram {
@@ -167,6 +175,7 @@ final class HeadSnapshot: @unchecked Sendable {
     /// Merges samples out of order into what is there; at equal times what is there stays.
     static func merge(_ wanted: [LateSample], _ columns: inout SampleColumns) {
         var joined = SampleColumns(capacity: columns.count &+ wanted.count)
+        joined.cost = columns.cost
         var (i, j, h) = (0, 0, 0)
         while i < columns.count || j < wanted.count {
             if i < columns.count, j >= wanted.count || columns.timestamps[i] <= wanted[j].time {
@@ -202,6 +211,13 @@ extension HeadSnapshot {
         private(set) var histograms: [[UInt8]] = []
         private(set) var newestHistograms: [Int: FloatHistogram] = [:]
         private(set) var late: [[LateSample]] = []
+
+        /// About the bytes of all this.
+        var heldBytes: Int {
+            entries.count * (MemoryLayout<Entry>.stride + 4) + words.count * 4
+                + chunks.count * MemoryLayout<(chunk: SealedChunk, file: SpillFile)>.stride
+                + runs.reduce(0) { $0 + $1.times.count * 8 + 64 } + histograms.reduce(0) { $0 + $1.count + 32 }
+        }
 
         /// Copies what `request` needs of the series `ids`, which are those of the matchers.
         init(_ head: Head, _ ids: [UInt32], _ request: SelectRequest) {

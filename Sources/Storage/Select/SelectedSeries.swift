@@ -88,6 +88,10 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
 
     var count: Int { ends.count }
 
+    var heldBytes: Int {
+        blocks.reduce(snapshot.heldBytes + parts.count * 8 + ends.count * 8) { $0 + $1.heldBytes }
+    }
+
     private func parts(_ index: Int) -> ArraySlice<Part> { parts[(index > 0 ? ends[index - 1] : 0)..<ends[index]] }
 
     private func labels(_ part: Part) -> Labels {
@@ -112,6 +116,8 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         for part in parts {
             next.removeAll()
             try append(part, &next)
+            columns.cost += next.cost
+            next.cost = ReadCost()
             guard next.count > 0 else { continue }
             if columns.count > 0, columns.timestamps[columns.count - 1] >= next.timestamps[0] { key = 0 }
             key = key == 0 || next.timestampKey == 0 ? 0 : (key &* 0x9E37_79B9_7F4A_7C15 ^ next.timestampKey) | 1

@@ -10,12 +10,14 @@ enum QueryCommand {
         Flag("start", .text, "", "Start of the range, Unix seconds or RFC 3339."),
         Flag("end", .text, "", "End of the range, Unix seconds or RFC 3339."),
         Flag("step", .duration, "0s", "Distance of the range's steps; a 250th of the range by default."),
+        Flag("explain", .text, "", "How the query is evaluated: plan, or analyze after it was run."),
         Flag("match", .text, "", "A series selector.", repeats: true),
         Flag("header", .text, "", "A header to send, NAME=VALUE.", repeats: true),
     ])
 
     static func run(_ words: [String]) throws -> Int32 {
-        let parsed = try flags.parse(Array(words.dropFirst()))
+        // `--explain` alone means that the query is run.
+        let parsed = try flags.parse(words.dropFirst().map { $0 == "--explain" ? "--explain=analyze" : $0 })
         if parsed.wantsHelp {
             print(
                 "usage: martlet query instant|range SERVER EXPR | series SERVER --match=… | labels SERVER NAME\n\n"
@@ -47,6 +49,9 @@ enum QueryCommand {
             parameters = parsed.all("match").map { ("match[]", $0) }
         default:
             throw CommandLineError(description: "unknown kind of query \"\(kind)\": instant, range, series or labels")
+        }
+        if !parsed.text("explain").isEmpty, kind == "instant" || kind == "range" {
+            parameters.append(("explain", parsed.text("explain")))
         }
         if kind == "series" || kind == "labels" {
             for name in ["start", "end"] where !parsed.text(name).isEmpty {
@@ -110,10 +115,13 @@ enum QueryCommand {
         for remark in (answer["warnings"]?.array ?? []) + (answer["infos"]?.array ?? []) {
             Command.complain(remark.string ?? "")
         }
+        let explanation = data["explain"]
         if parsed.text("format") == "json" {
             var writer = JSONWriter()
-            writer.value(data["result"] ?? data)
+            writer.value(explanation ?? data["result"] ?? data)
             print(String(decoding: writer.bytes, as: UTF8.self))
+        } else if let explanation {
+            for line in ExplanationOutput.lines(explanation) { print(line) }
         } else {
             QueryOutput.write(data)
         }

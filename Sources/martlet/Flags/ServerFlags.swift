@@ -87,6 +87,7 @@ enum ServerFlags {
         Flag("query.max-concurrency", .integer, "20", "Most queries at once."),
         Flag("query.max-samples", .integer, "50000000", "Most samples a query may hold in memory."),
         Flag("query.max-memory", .size, "0", "Most memory of all queries together; 0 for a quarter of the machine's."),
+        Flag("query.max-memory-per-query", .size, "0", "Most memory of one query; 0 for half of that of all."),
     ]
 
     private static let own: [Flag] = [

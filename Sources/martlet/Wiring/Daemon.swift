@@ -25,6 +25,7 @@ final class Daemon: Sendable {
     private let registry = MetricRegistry()
     private let store: TimeSeriesStore
     private let engine: QueryEngine
+    private let journal: QueryJournal
     private let scrape: ScrapeManager
     private let rules: RuleManager
     private let notifier: Notifier?
@@ -55,7 +56,10 @@ final class Daemon: Sendable {
         }
         let storeOptions = Self.storeOptions(flags, configuration)
         (fileSystem, store) = try Self.openStore(storeOptions, clock)
-        engine = QueryEngine(options: Self.engineOptions(flags, configuration))
+        journal = QueryJournal(
+            folder: storeOptions.directory, slots: flags.integer("query.max-concurrency"), clock: clock,
+            metrics: registry)
+        engine = QueryEngine(options: Self.engineOptions(flags, configuration), observer: journal)
         var options = ScrapeOptions()
         options.offsetSeed = configuration.global.externalLabels.stableHash
         scrape = ScrapeManager(store: store, clock: clock, metrics: registry, options: options)
@@ -137,8 +141,16 @@ final class Daemon: Sendable {
         options.maxSamples = flags.integer("query.max-samples")
         options.workers = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         options.timeout = flags.duration("query.timeout")
+        let memory = Int(flags.size("query.max-memory"))
+        let budget = MemoryBudget(limit: memory > 0 ? memory : MachineMemory.limit / 4)
+        options.memoryBudget = budget
+        let perQuery = Int(flags.size("query.max-memory-per-query"))
+        options.maxMemoryPerQuery = perQuery > 0 ? min(perQuery, budget.limit) : budget.limit / 2
         options.defaultSubqueryStep = configuration.global.evaluationInterval
         options.parser = parserOptions(flags)
+        options.perStepStatistics = flags.all("enable-feature").contains {
+            $0.split(separator: ",").contains("promql-per-step-stats")
+        }
         options.delayedNameRemoval = flags.all("enable-feature").contains {
             $0.split(separator: ",").contains("promql-delayed-name-removal")
         }
@@ -201,6 +213,7 @@ final class Daemon: Sendable {
         if let first = errors.first { throw first }
         let endpoints = try AlertmanagerEndpoint.all(configuration.alerting) { try HTTPTransport($0) }
         let external = configuration.global.externalLabels
+        try journal.setLog(configuration.global.queryLogFile)
         try rules.apply(groups) { $0.externalLabels = external }
         engine.setDefaultSubqueryStep(configuration.global.evaluationInterval)
         alertmanagers.apply(endpoints, relabelRules: configuration.alerting.relabelRules, externalLabels: external)

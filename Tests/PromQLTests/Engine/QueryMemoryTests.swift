@@ -96,9 +96,9 @@ struct QueryMemoryTests {
 
     @Test("Rules have memory that no other query can take")
     func rules() throws {
-        let budget = MemoryBudget(limit: 80 * Self.column)
+        let budget = MemoryBudget(limit: 160 * Self.column)
         let others = MemoryAccount(limit: .max, budget: budget)
-        try others.charge(70 * Self.column)
+        try others.charge(135 * Self.column)
         let message = try #require(Self.failure { try Self.range("sum by (g) (m)", budget: budget) })
         #expect(message.contains("no memory left for it: all queries together may hold"))
         #expect(message.contains("--query.max-memory)"))

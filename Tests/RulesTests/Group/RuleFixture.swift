@@ -39,7 +39,7 @@ final class RuleFixture {
         self.store = used
         manager = RuleManager(
             environment: RuleEnvironment(
-                query: { expression, _ in
+                query: { expression, _, _ in
                     guard let result = box.results.withLock({ $0[expression.text] }) else {
                         throw RuleError("no such expression")
                     }

@@ -1,0 +1,156 @@
+import JSON
+import Model
+import Platform
+import PromQL
+import Synchronization
+import Telemetry
+
+/// Writes down which queries run, for the case that the daemon dies of one, and which have run, if a log is asked for.
+package final class QueryJournal: QueryObserver {
+    private let active: ActiveQueries
+    private let clock: any Clock
+    private let log = Mutex<AppendedFile?>(nil)
+    private let isLogged = Atomic<Bool>(false)
+    private let enabled: Gauge
+    private let failures: Counter
+
+    /// - Parameters:
+    ///   - folder: Where `queries.active` lies.
+    ///   - slots: The most queries of clients at once; rules have as many again.
+    package init(folder: String, slots: Int, clock: any Clock, metrics: MetricRegistry) {
+        self.clock = clock
+        active = ActiveQueries(path: folder + "/queries.active", slots: max(1, slots) * 2)
+        enabled = metrics.gauge("prometheus_engine_query_log_enabled", "State of the query log.")
+        failures = metrics.counter(
+            "prometheus_engine_query_log_failures_total", "The number of query log failures.")
+        let unfinished = active.unfinished
+        if !unfinished.isEmpty {
+            Log("query").warn(
+                "These queries didn't finish in the last run",
+                ["queries": "[" + unfinished.joined(separator: ",") + "]"])
+        }
+    }
+
+    /// Opens the query log anew, also when its path has not changed; an empty path closes it.
+    package func setLog(_ path: String) throws {
+        let file = path.isEmpty ? nil : try AppendedFile(path: path)
+        log.withLock { $0 = file }
+        isLogged.store(file != nil, ordering: .relaxed)
+        enabled.set(file == nil ? 0 : 1)
+    }
+
+    package func began(_ query: String) -> Int { active.insert(query, at: clock.now()) }
+
+    package func ended(_ token: Int, _ record: () -> QueryRecord) {
+        active.remove(token)
+        guard isLogged.load(ordering: .relaxed) else { return }
+        let line = Self.line(record(), at: clock.now())
+        let isWritten = log.withLock { $0?.append(line) ?? true }
+        if !isWritten { failures.increment() }
+    }
+
+    /// A line of the log, as Prometheus writes it.
+    static func line(_ record: QueryRecord, at now: Int64) -> [UInt8] {
+        var writer = JSONWriter(capacity: 512 + record.query.utf8.count)
+        writer.object { writer in
+            func text(_ name: String, _ value: String) {
+                writer.key(name)
+                writer.string(value)
+            }
+            text("time", TimeText.rfc3339(now, trimsFraction: false))
+            text("level", "INFO")
+            text("msg", "promql query logged")
+            writer.key("params")
+            writer.object { writer in
+                writer.key("end")
+                writer.string(TimeText.rfc3339(record.end, trimsFraction: false))
+                writer.key("query")
+                writer.string(record.query)
+                writer.key("start")
+                writer.string(TimeText.rfc3339(record.start, trimsFraction: false))
+                writer.key("step")
+                writer.integer(Int(record.step / 1000))
+            }
+            if let error = record.error { text("error", error) }
+            writer.key("stats")
+            StatisticsWriter.write(record.statistics, start: record.start, step: record.step, to: &writer)
+            switch record.origin {
+            case .other: break
+            case .http(let client, let method, let path):
+                writer.key("httpRequest")
+                writer.object { writer in
+                    for (name, value) in [("clientIP", client), ("method", method), ("path", path)] {
+                        writer.key(name)
+                        writer.string(value)
+                    }
+                }
+            case .rule(let file, let group):
+                writer.key("ruleGroup")
+                writer.object { writer in
+                    for (name, value) in [("file", file), ("name", group)] {
+                        writer.key(name)
+                        writer.string(value)
+                    }
+                }
+            }
+        }
+        return writer.bytes + [UInt8(ascii: "\n")]
+    }
+}
+
+/// The file of the queries that run: a slot each, written in place.
+///
+/// A slot holds an object of JSON with a comma and a line's end, filled up with zeros; the first byte of a free slot is
+/// zero. So one small write marks a query's begin and one byte its end, and nothing is forced to the disk: the file is
+/// for a daemon that dies, not for a machine that does.
+final class ActiveQueries: Sendable {
+    /// Bytes of a slot.
+    static let slotSize = 1024
+    private let file: PlacedFile?
+    private let free: Mutex<[Int]>
+    /// What ran when the daemon before this one ended, as JSON.
+    let unfinished: [String]
+
+    /// Reads what is left of the last run and begins anew; a file that cannot be used is gone without.
+    init(path: String, slots: Int) {
+        let bytes = PlacedFile.content(path, atMost: 1 << 20)
+        unfinished = stride(from: 0, to: bytes.count, by: Self.slotSize).compactMap { start in
+            let slot = bytes[start..<min(start + Self.slotSize, bytes.count)].prefix { $0 != 0 }
+            let text = String(decoding: slot, as: UTF8.self)
+            return text.hasPrefix("{") ? String(text.dropLast(text.hasSuffix(",\n") ? 2 : 0)) : nil
+        }
+        file = PlacedFile(path: path)
+        free = Mutex(Array((0..<slots).reversed()))
+    }
+
+    /// Notes that a query runs; −1 if there is no slot for it.
+    func insert(_ query: String, at now: Int64) -> Int {
+        guard let file, let slot = free.withLock({ $0.popLast() }) else { return -1 }
+        file.write(Self.entry(query, at: now), at: slot * Self.slotSize)
+        return slot
+    }
+
+    func remove(_ slot: Int) {
+        guard slot >= 0, let file else { return }
+        file.write([0], at: slot * Self.slotSize)
+        free.withLock { $0.append(slot) }
+    }
+
+    /// The content of a slot; a query that is too long is cut.
+    static func entry(_ query: String, at now: Int64) -> [UInt8] {
+        var text = query
+        while true {
+            var writer = JSONWriter(capacity: slotSize)
+            writer.object { writer in
+                writer.key("query")
+                writer.string(text)
+                writer.key("timestamp_sec")
+                writer.integer(Int(now / 1000))
+            }
+            let entry = writer.bytes + Array(",\n".utf8)
+            if entry.count < slotSize { return entry + [0] }
+            // Escapes make a text longer, so how much must go is not known at once.
+            text = String(text.prefix(min(slotSize, text.count) * 3 / 4))
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import JSON
+import PromQL
+
+/// Writes what a query cost, as `stats` in an answer and in the query log.
+enum StatisticsWriter {
+    /// - Parameters:
+    ///   - start: The first step, ms.
+    ///   - step: Between steps, ms.
+    static func write(_ s: QueryStatistics, start: Int64, step: Int64, to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("timings")
+            writer.object { writer in
+                let total = s.preparationTime + s.evaluationTime
+                let times = [
+                    ("evalTotalTime", total), ("resultSortTime", 0), ("queryPreparationTime", s.preparationTime),
+                    ("innerEvalTime", s.evaluationTime), ("execQueueTime", s.queueTime),
+                    ("execTotalTime", s.queueTime + total),
+                ]
+                for (name, seconds) in times {
+                    writer.key(name)
+                    writer.number(seconds)
+                }
+            }
+            writer.key("samples")
+            writer.object { writer in
+                if let counts = s.samplesPerStep {
+                    writer.key("totalQueryableSamplesPerStep")
+                    writer.array { writer in
+                        for (index, count) in counts.enumerated() {
+                            writer.array { writer in
+                                ResultWriter.time(start &+ Int64(index) &* step, &writer)
+                                writer.integer(count)
+                            }
+                        }
+                    }
+                }
+                writer.key("totalQueryableSamples")
+                writer.integer(s.totalSamples)
+                writer.key("peakSamples")
+                writer.integer(s.peakSamples)
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Glibc
+
+/// A file that is written in place, a few bytes at a time; a failure is nobody's concern but the writer's.
+///
+/// For notes that may be lost, beside the stores that may not: see `File` for those.
+package final class PlacedFile: Sendable {
+    private let descriptor: Int32
+
+    /// Opens an empty file; nil if that is not possible.
+    package init?(path: String) {
+        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { return nil }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Writes at an offset.
+    package func write(_ bytes: [UInt8], at offset: Int) { _ = pwrite(descriptor, bytes, bytes.count, offset) }
+
+    /// The first bytes of a file; none if it cannot be read.
+    package static func content(_ path: String, atMost limit: Int) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return [] }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: limit)
+        var size = 0
+        while size < limit {
+            let n = bytes.withUnsafeMutableBytes { buffer in
+                read(file, buffer.baseAddress.map { $0 + size }, limit - size)
+            }
+            guard n > 0 else { break }
+            size += n
+        }
+        return Array(bytes.prefix(size))
+    }
+}
+
+/// A file that lines are added to, as others may do at the same time.
+package final class AppendedFile: Sendable {
+    private let descriptor: Int32
+
+    /// Opens or makes it.
+    package init(path: String) throws {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw FileError("open", path, code: errno) }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Adds bytes in one piece; false if that did not work.
+    package func append(_ bytes: [UInt8]) -> Bool { write(descriptor, bytes, bytes.count) == bytes.count }
+}

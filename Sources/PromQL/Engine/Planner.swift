@@ -73,12 +73,15 @@ struct QueryPlan {
 
     // MARK: Parts that stand in several places
 
-    /// What makes two parts the same: the tree's text, where its nodes stand in it, and the grid.
+    /// What makes two parts the same: the tree's text, where its nodes stand in it, how its selectors read, and the
+    /// grid.
     ///
     /// With equal places inside, a remark about one is a remark about the other, moved.
     private struct PartKey: Hashable {
         var text: String
         var places: [Int]
+        /// Of each selector inside; a selector below `histogram_count` does not show buckets as others do.
+        var detectsResets: [Bool]
         var subquery: TextRange?
     }
 
@@ -120,13 +123,20 @@ struct QueryPlan {
 
     private static func key(_ part: Expression, _ subquery: TextRange?) -> PartKey {
         var places: [Int] = []
+        var detectsResets: [Bool] = []
         func collect(_ expression: Expression) {
             places.append(expression.range.start - part.range.start)
             places.append(expression.range.end - part.range.start)
+            switch expression {
+            case .selector(let e): detectsResets.append(e.detectsResets)
+            case .matrix(let e): detectsResets.append(e.selector.detectsResets)
+            default: break
+            }
             for child in expression.children { collect(child) }
         }
         collect(part)
-        return PartKey(text: part.description, places: places, subquery: subquery)
+        return PartKey(
+            text: part.description, places: places, detectsResets: detectsResets, subquery: subquery)
     }
 
     private static func count(

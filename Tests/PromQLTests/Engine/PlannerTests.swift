@@ -49,6 +49,9 @@ struct PlannerTests {
             ("sum(m) + max_over_time(sum(m)[1m:15s])", []),
             // Written otherwise: remarks about it stand elsewhere.
             ("sum(m) / sum( m )", []),
+            // Buckets are read otherwise below histogram_count.
+            ("histogram_count(m unless histogram_quantile(0.5, m) < 3)", []),
+            ("histogram_count(m) / histogram_count(m)", ["histogram_count(m)"]),
         ])
     func sharing(query: String, parts: [String]) throws {
         let plan = try Self.plan(query)

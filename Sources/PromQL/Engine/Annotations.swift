@@ -1,6 +1,6 @@
 import Model
 
-/// Remarks about a query's data; equal ones are kept once.
+/// Remarks about a query's data; the same text is said once, as Prometheus does, about the last place that it is about.
 final class Annotations {
     struct Remark: Hashable {
         var text: String
@@ -53,10 +53,13 @@ final class Annotations {
     func texts(query: String) -> (warnings: [String], infos: [String]) {
         if warnings.isEmpty, infos.isEmpty { return ([], []) }
         let bytes = Array(query.utf8)
-        func full(_ prefix: String, _ remark: Remark) -> String {
-            let (line, column) = TextRange.position(of: remark.offset, in: bytes)
-            return "PromQL \(prefix): \(remark.text) (\(line):\(column))"
+        func full(_ prefix: String, _ remarks: [Remark]) -> [String] {
+            var said: Set<String> = []
+            return remarks.reversed().filter { said.insert($0.text).inserted }.reversed().map { remark in
+                let (line, column) = TextRange.position(of: remark.offset, in: bytes)
+                return "PromQL \(prefix): \(remark.text) (\(line):\(column))"
+            }
         }
-        return (warnings.map { full("warning", $0) }, infos.map { full("info", $0) })
+        return (full("warning", warnings), full("info", infos))
     }
 }

@@ -42,12 +42,13 @@ extension Evaluator {
         columns.removeAll { $0.isEmpty }
         guard sorts(call, grid) else { return columns }
         let descends = call.function.name == "sort_desc"
-        return columns.filter { Column.isFloat($0.values[0]) }.enumerated().sorted { a, b in
-            let (x, y) = (a.element.values[0], b.element.values[0])
-            if x.isNaN != y.isNaN { return y.isNaN }
-            if x != y, !x.isNaN { return descends ? x > y : x < y }
-            return a.offset < b.offset
-        }.map(\.element)
+        columns.removeAll { !Column.isFloat($0.values[0]) }
+        // NaN comes last; equal values come in the order that Go's sort leaves them in.
+        GoSort.sort(&columns) { a, b in
+            let (x, y) = (a.values[0], b.values[0])
+            return y.isNaN || (descends ? x > y : x < y)
+        }
+        return columns
     }
 
     /// Whether an order of series means anything: not over several steps, for which a remark is made.

@@ -1,3 +1,4 @@
+import Model
 import Testing
 
 @testable import PromQL
@@ -28,6 +29,24 @@ struct GoSortTests {
         #expect(order(12) == [0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11])
         #expect(order(40) != (0..<40).sorted { ($0 % 2, $0) < ($1 % 2, $1) })
         #expect(order(40) == order(40))
+    }
+
+    @Test("sort() and sort_desc() put NaN last, several in the order that Go leaves them in")
+    func queries() throws {
+        let values: [(String, Double)] = [("a", .nan), ("b", 1), ("c", .nan), ("d", 0), ("e", 1)]
+        let source = ArraySource(
+            values.map { i, value in
+                ArraySource.Series(
+                    labels: Labels([("__name__", "x"), ("i", i)]), samples: [(time: Int64(0), value: value)])
+            })
+        for (query, order) in [("sort(x)", "dbeca"), ("sort_desc(x)", "bedca")] {
+            let result = try QueryEngine(options: EngineOptions()).instant(query, source: source, at: 0)
+            guard case .vector(let columns) = result.value else {
+                Issue.record("\(query): no vector")
+                continue
+            }
+            #expect(columns.map { $0.labels["i"] ?? "" }.joined() == order)
+        }
     }
 
     @Test("the sign of a zero quantile follows that order")

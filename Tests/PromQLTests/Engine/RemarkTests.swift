@@ -21,6 +21,18 @@ struct RemarkTests {
         .init(labels: Labels([("__name__", name)] + labels), samples: [(time: Int64(0), value: value)])
     }
 
+    @Test("the same remark about two places is made about the last of them, another one about its own")
+    func places() throws {
+        let source = ArraySource([
+            .init(labels: Labels([("__name__", "a")]), samples: [(0, 1), (15_000, 2)]),
+            .init(labels: Labels([("__name__", "b")]), samples: [(0, 1), (15_000, 2)]),
+        ])
+        let result = try QueryEngine(options: EngineOptions()).instant(
+            "rate(a[1m]) + rate(b[1m]) + rate(a[2m])", source: source, at: 20_000)
+        let text = "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+        #expect(result.infos == [text + "\"b\" (1:20)", text + "\"a\" (1:34)"])
+    }
+
     @Test("duplicates are named in the order in which they are met")
     func duplicates() {
         let source = ArraySource([

@@ -17,6 +17,19 @@ struct SlowEvaluator {
         case .number(let e): return e.value
         case .parentheses(let e): return try scalar(e.expression, time)
         case .unary(let e): return e.isNegative ? -(try scalar(e.operand, time)) : try scalar(e.operand, time)
+        case .call(let e) where e.function.name == "time": return Double(time) / 1000
+        case .call(let e) where e.function.name == "scalar":
+            let elements = try vector(e.arguments[0], time)
+            return elements.count == 1 ? elements[0].value : .nan
+        default: throw Failure()
+        }
+    }
+
+    /// The time that `@` and `offset` make of `time`.
+    private func shifted(_ time: Int64, _ at: AtModifier?, _ offset: Int64) throws -> Int64 {
+        switch at {
+        case .time(let fixed): fixed - offset
+        case nil: time - offset
         default: throw Failure()
         }
     }
@@ -25,7 +38,7 @@ struct SlowEvaluator {
         switch expression {
         case .parentheses(let e): return try vector(e.expression, time)
         case .selector(let e):
-            let at = time - e.offset
+            let at = try shifted(time, e.at, e.offset)
             return source.matching(e.matchers).compactMap { series in
                 guard let sample = series.samples.last(where: { $0.time <= at }), sample.time > at - lookback,
                     !Staleness.isMarker(sample.value)
@@ -33,7 +46,8 @@ struct SlowEvaluator {
                 return (series.labels, sample.value)
             }
         case .unary(let e):
-            return try vector(e.operand, time).map { ($0.labels.withoutName, e.isNegative ? -$0.value : $0.value) }
+            let elements = try vector(e.operand, time)
+            return e.isNegative ? elements.map { ($0.labels.withoutName, -$0.value) } : elements
         case .call(let e): return try call(e, time)
         case .aggregation(let e): return try aggregation(e, time)
         case .binary(let e): return try binary(e, time)
@@ -42,19 +56,120 @@ struct SlowEvaluator {
     }
 
     private func call(_ e: Call, _ time: Int64) throws -> Vector {
-        if e.function.name == "abs" {
-            return try vector(e.arguments[0], time).map { ($0.labels.withoutName, abs($0.value)) }
+        func each(_ change: (Double) -> Double) throws -> Vector {
+            try vector(e.arguments[0], time).map { ($0.labels.withoutName, change($0.value)) }
         }
-        guard case .matrix(let matrix) = e.arguments[0] else { throw Failure() }
-        let end = time - matrix.selector.offset
-        let start = end - matrix.window
+        switch e.function.name {
+        case "abs": return try each { abs($0) }
+        case "ceil": return try each { $0.rounded(.up) }
+        case "sgn": return try each { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 }
+        case "clamp_max":
+            let most = try scalar(e.arguments[1], time)
+            return try each { $0.isNaN || most.isNaN ? .nan : min($0, most) }
+        case "vector": return [(.empty, try scalar(e.arguments[0], time))]
+        case "label_replace": return try labelReplace(e, time)
+        case "label_join": return try labelJoin(e, time)
+        default: break
+        }
         var result: Vector = []
-        for series in source.matching(matrix.selector.matchers) {
-            let inside = series.samples.filter { $0.time > start && $0.time <= end && !Staleness.isMarker($0.value) }
-            guard !inside.isEmpty, let value = try range(e.function.name, inside, start, end) else { continue }
-            result.append((e.function.name == "last_over_time" ? series.labels : series.labels.withoutName, value))
+        let isQuantile = e.function.name == "quantile_over_time"
+        let window = try window(e.arguments[isQuantile ? 1 : 0], time)
+        for (labels, inside) in window.series where !inside.isEmpty {
+            let value =
+                isQuantile
+                ? Self.quantile(try scalar(e.arguments[0], time), inside.map(\.value))
+                : try range(e.function.name, inside, window.start, window.end)
+            guard let value else { continue }
+            let keepsName = ["last_over_time", "first_over_time"].contains(e.function.name)
+            result.append((keepsName ? labels : labels.withoutName, value))
         }
         return result
+    }
+
+    private typealias Samples = [(time: Int64, value: Double)]
+
+    /// What a range selector or subquery sees at a time, and from when, exclusively, to when.
+    private func window(
+        _ expression: Expression, _ time: Int64
+    ) throws -> (series: [(labels: Labels, samples: Samples)], start: Int64, end: Int64) {
+        switch expression {
+        case .matrix(let matrix):
+            let end = try shifted(time, matrix.selector.at, matrix.selector.offset)
+            let start = end - matrix.window
+            let series = source.matching(matrix.selector.matchers).map { series in
+                (
+                    series.labels,
+                    series.samples.filter { $0.time > start && $0.time <= end && !Staleness.isMarker($0.value) }
+                )
+            }
+            return (series, start, end)
+        case .subquery(let subquery):
+            let end = try shifted(time, subquery.at, subquery.offset)
+            let start = end - subquery.window
+            var series: [Labels: Samples] = [:]
+            // Multiples of the step behind the window's start.
+            let first = Int64((Double(start) / Double(subquery.step)).rounded(.down)) + 1
+            for time in stride(from: first * subquery.step, through: end, by: Int64.Stride(subquery.step)) {
+                for (labels, value) in try vector(subquery.expression, time) {
+                    series[labels, default: []].append((time, value))
+                }
+            }
+            return (series.map { ($0.key, $0.value) }, start, end)
+        default: throw Failure()
+        }
+    }
+
+    private func text(_ expression: Expression) throws -> String {
+        guard case .string(let literal) = expression else { throw Failure() }
+        return literal.value
+    }
+
+    /// `label_replace` with the patterns `(.*)` and `1`, and a replacement that uses the group at its beginning.
+    private func labelReplace(_ e: Call, _ time: Int64) throws -> Vector {
+        let parts = try e.arguments.dropFirst().map(text)
+        return try unique(
+            vector(e.arguments[0], time).map { labels, value in
+                let source = labels[parts[2]] ?? ""
+                guard parts[3] == "(.*)" || source == parts[3] else { return (labels, value) }
+                let group = parts[3] == "(.*)" ? source : ""
+                var builder = LabelsBuilder(labels)
+                let replaced = parts[1].hasPrefix("$1") ? group + parts[1].dropFirst(2) : parts[1]
+                builder.set(parts[0], replaced)
+                return (builder.labels(), value)
+            })
+    }
+
+    private func labelJoin(_ e: Call, _ time: Int64) throws -> Vector {
+        let parts = try e.arguments.dropFirst().map(text)
+        return try unique(
+            vector(e.arguments[0], time).map { labels, value in
+                var builder = LabelsBuilder(labels)
+                builder.set(parts[0], parts.dropFirst(2).map { labels[$0] ?? "" }.joined(separator: parts[1]))
+                return (builder.labels(), value)
+            })
+    }
+
+    private func unique(_ vector: Vector) throws -> Vector {
+        guard Set(vector.map(\.labels)).count == vector.count else { throw Failure() }
+        return vector
+    }
+
+    /// Exactly 0 for equal values.
+    private static func variance(_ values: [Double]) -> Double {
+        let n = Double(values.count)
+        let moved = values.map { $0 - values[0] }
+        let mean = moved.reduce(0, +) / n
+        return moved.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / n
+    }
+
+    private static func quantile(_ q: Double, _ values: [Double]) -> Double {
+        if values.contains(where: \.isNaN) { return .nan }
+        if q < 0 || q > 1 { return q < 0 ? -.infinity : .infinity }
+        let sorted = values.sorted()
+        let rank = q * Double(sorted.count - 1)
+        let low = Int(rank)
+        let high = min(low + 1, sorted.count - 1)
+        return sorted[low] + (sorted[high] - sorted[low]) * (rank - Double(low))
     }
 
     private func range(
@@ -65,15 +180,21 @@ struct SlowEvaluator {
         switch name {
         case "count_over_time": return Double(values.count)
         case "last_over_time": return values[values.count - 1]
+        case "first_over_time": return values[0]
+        case "present_over_time": return 1
+        case "stddev_over_time": return try range("stdvar_over_time", samples, start, end)?.squareRoot()
+        case "idelta", "irate":
+            guard let last = samples.last, let previous = samples.dropLast().last else { return nil }
+            if name == "idelta" { return last.value - previous.value }
+            let change = last.value < previous.value ? last.value : last.value - previous.value
+            return change / (Double(last.time - previous.time) / 1000)
         case "sum_over_time": return values.reduce(0, +)
         case "avg_over_time": return values.reduce(0, +) / Double(values.count)
         case "min_over_time": return values.min()
         case "max_over_time": return values.max()
         case "changes": return Double(pairs.count { $0 != $1 })
         case "resets": return Double(pairs.count { $1 < $0 })
-        case "stdvar_over_time":
-            let mean = values.reduce(0, +) / Double(values.count)
-            return values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(values.count)
+        case "stdvar_over_time": return Self.variance(values)
         case "rate", "increase", "delta":
             guard values.count >= 2 else { return nil }
             var change = values[values.count - 1] - values[0]
@@ -92,45 +213,61 @@ struct SlowEvaluator {
     }
 
     private func aggregation(_ e: Aggregation, _ time: Int64) throws -> Vector {
-        var groups: [Labels: [Double]] = [:]
-        for (labels, value) in try vector(e.expression, time) {
+        var groups: [Labels: Vector] = [:]
+        for element in try vector(e.expression, time) {
+            let labels = element.labels
             let key = e.isWithout ? labels.removing(e.grouping + ["__name__"]) : labels.keeping(e.grouping)
-            groups[key, default: []].append(value)
+            groups[key, default: []].append(element)
         }
-        return try groups.map { labels, values in
+        let parameter = try e.parameter.map { try scalar($0, time) }
+        if e.op == .topk || e.op == .bottomk {
+            return try groups.values.flatMap { try chosen(e.op, Int(parameter ?? 0), $0) }
+        }
+        return try groups.map { labels, elements in
+            let values = elements.map(\.value)
             let n = Double(values.count)
-            let mean = values.reduce(0, +) / n
             switch e.op {
             case .sum: return (labels, values.reduce(0, +))
-            case .avg: return (labels, mean)
+            case .avg: return (labels, values.reduce(0, +) / n)
             case .count: return (labels, n)
             case .min: return (labels, values.min() ?? .nan)
             case .max: return (labels, values.max() ?? .nan)
             case .group: return (labels, 1)
-            case .stdvar: return (labels, values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / n)
-            case .quantile:
-                guard let parameter = e.parameter else { throw Failure() }
-                let rank = try scalar(parameter, time) * (n - 1)
-                let sorted = values.sorted()
-                let low = Int(rank)
-                let high = min(low + 1, sorted.count - 1)
-                return (labels, sorted[low] + (sorted[high] - sorted[low]) * (rank - Double(low)))
+            case .stdvar: return (labels, Self.variance(values))
+            case .stddev: return (labels, Self.variance(values).squareRoot())
+            case .quantile: return (labels, Self.quantile(parameter ?? .nan, values))
             default: throw Failure()
             }
         }
     }
 
+    /// The elements with the greatest or smallest values; which of equal ones is not defined.
+    private func chosen(_ op: AggregationOperator, _ count: Int, _ elements: Vector) throws -> Vector {
+        guard Set(elements.map(\.value)).count == elements.count, !elements.contains(where: { $0.value.isNaN }) else {
+            throw Failure()
+        }
+        return Array(elements.sorted { op == .topk ? $0.value > $1.value : $0.value < $1.value }.prefix(max(0, count)))
+    }
+
     private func binary(_ e: Binary, _ time: Int64) throws -> Vector {
         let keepsName = e.op.isComparison && !e.returnsBool
         func apply(_ a: Double, _ b: Double, kept: Double) throws -> Double? {
+            // Rounding decides, which is not to be compared here.
+            if e.op.isComparison, a != b, abs(a - b) <= 1e-9 * max(abs(a), abs(b)) { throw Failure() }
             func compared(_ isTrue: Bool) -> Double? { e.returnsBool ? (isTrue ? 1 : 0) : isTrue ? kept : nil }
             switch e.op {
             case .add: return a + b
             case .subtract: return a - b
             case .multiply: return a * b
             case .divide: return a / b
+            case .modulo: return fmod(a, b)
+            case .power: return pow(a, b)
+            case .atan2: return atan2(a, b)
             case .greater: return compared(a > b)
+            case .greaterOrEqual: return compared(a >= b)
+            case .less: return compared(a < b)
             case .lessOrEqual: return compared(a <= b)
+            case .equal: return compared(a == b)
             case .notEqual: return compared(a != b)
             default: throw Failure()
             }
@@ -162,19 +299,27 @@ struct SlowEvaluator {
         default: break
         }
         if left.isEmpty || right.isEmpty { return [] }
-        guard Set(right.map { key($0.labels) }).count == right.count else { throw Failure() }
-        let isGrouped = matching.cardinality == .manyToOne
-        let pairs = left.compactMap { l in
-            right.first { key($0.labels) == key(l.labels) }.map { (left: l, right: $0) }
+        let isSwapped = matching.cardinality == .oneToMany
+        let (many, one) = isSwapped ? (right, left) : (left, right)
+        guard Set(one.map { key($0.labels) }).count == one.count else { throw Failure() }
+        let isGrouped = isSwapped || matching.cardinality == .manyToOne
+        let pairs = many.compactMap { m in
+            one.first { key($0.labels) == key(m.labels) }.map { (many: m, one: $0) }
         }
-        if !isGrouped, Set(pairs.map { key($0.left.labels) }).count < pairs.count { throw Failure() }
-        return try pairs.compactMap { pair in
-            guard let value = try apply(pair.left.value, pair.right.value, kept: pair.left.value) else { return nil }
-            var labels = keepsName ? pair.left.labels : pair.left.labels.withoutName
+        if !isGrouped, Set(pairs.map { key($0.many.labels) }).count < pairs.count { throw Failure() }
+        let results: [(labels: Labels, value: Double?)] = try pairs.map { pair in
+            let (l, r) = isSwapped ? (pair.one.value, pair.many.value) : (pair.many.value, pair.one.value)
+            let value = try apply(l, r, kept: l)
+            var labels = keepsName ? pair.many.labels : pair.many.labels.withoutName
             if !isGrouped {
                 labels = matching.isOn ? labels.keeping(matching.labels) : labels.removing(matching.labels)
             }
-            return (labels, value)
+            var builder = LabelsBuilder(labels)
+            for name in matching.include { builder.set(name, pair.one.labels[name] ?? "") }
+            return (builder.labels(), value)
         }
+        // Pairs of equal labels are an error, even if a comparison drops them.
+        guard Set(results.map(\.labels)).count == results.count else { throw Failure() }
+        return results.compactMap { result in result.value.map { (result.labels, $0) } }
     }
 }

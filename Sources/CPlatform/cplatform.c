@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cplatform.h"
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -57,3 +58,5 @@ uint32_t cplatform_crc32c(uint32_t crc, const void *bytes, size_t length) {
 int cplatform_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
 
 void cplatform_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+void cplatform_trim(void) { malloc_trim(0); }

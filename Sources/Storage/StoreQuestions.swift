@@ -22,11 +22,14 @@ extension TimeSeriesStore {
         // Samples that come later are not meant.
         let last = min(maxTime, head.newest.load(ordering: .relaxed))
         guard minTime <= last else { return touched }
-        let record = LogRecord.deletion(Set(ids), minTime, last)
-        log.enqueue(record)
-        try log.flush()
+        let deletion = Deletion(ids: Set(ids), from: minTime, to: last)
+        // In two frames: damage to one does not bring back what is deleted.
+        for _ in 0..<2 {
+            for record in deletion.records { log.enqueue(record) }
+            try log.flush()
+        }
         try log.sync()
-        deletions.withLock { $0.append(Deletion(ids: Set(ids), from: minTime, to: last)) }
+        deletions.withLock { $0.append(deletion) }
         return max(ids.count, touched)
     }
 

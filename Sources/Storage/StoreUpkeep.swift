@@ -5,9 +5,6 @@ import Telemetry
 
 /// What is done now and then, in the background or by tests.
 extension TimeSeriesStore {
-    /// Bytes of the log that are not worth a checkpoint: they are read in about 40 ms.
-    private static let shortLog = 4 << 20
-
     /// Does what is due: windows that are over become blocks, blocks are merged and dropped, a checkpoint is written.
     public func runMaintenance() {
         upkeep.lock()
@@ -32,12 +29,15 @@ extension TimeSeriesStore {
                 let swept = head.sweep(olderThan: newest &- options.blockDuration &- options.blockDuration / 2)
                 if swept > 0 { logger.info("Forgot silent series", ["series": "\(swept)"]) }
             }
-            // A start reads the checkpoint and the log behind it: neither should be much longer than the other.
-            let limit = min(
-                largestPart,
-                max(min(Self.shortLog, options.walSegmentSize), checkpointSize.load(ordering: .relaxed)))
-            if cut > 0 || log.writtenBytes > limit { try writeCheckpoint() }
+            let isDue = checkpointPace.withLock {
+                $0.isDue(
+                    log: log.writtenBytes, checkpoint: checkpointSize.load(ordering: .relaxed),
+                    short: options.walSegmentSize, largest: largestPart)
+            }
+            if cut > 0 || isDue { try writeCheckpoint() }
             try tendBlocks()
+            // Making blocks takes memory on several threads, whose allocators would keep it.
+            if cut > 0 { MachineMemory.giveBack() }
             upkeepFailure.withLock { $0 = nil }
         } catch {
             let text = "\(error)"

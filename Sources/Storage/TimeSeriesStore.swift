@@ -30,6 +30,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let waitingSince = Mutex<Int64?>(nil)
     /// Bytes of the last checkpoint.
     let checkpointSize = Atomic<Int>(0)
+    let checkpointPace = Mutex(CheckpointPace())
     let upkeepFailure = Mutex<String?>(nil)
     let logFailure = Mutex<String?>(nil)
     let deletions = Mutex<[Deletion]>([])
@@ -41,13 +42,6 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let background = BackgroundLoop()
     /// Held by whoever changes which files there are.
     let upkeep = Lock()
-
-    /// A time range of some series that is hidden until the blocks are written without it.
-    struct Deletion: Sendable {
-        var ids: Set<UInt32>
-        var from: Int64
-        var to: Int64
-    }
 
     /// Opens the store in a directory, making it if it is missing, and reads what was not in blocks yet.
     ///
@@ -101,7 +95,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         var replay = LogReplay(head)
         replay.onMetadata = { metadata[$0] = $1 }
         replay.onExemplar = { ring.add($0, $1) }
-        replay.onDeletion = { deletions.append(Deletion(ids: Set($0), from: $1, to: $2)) }
+        replay.onDeletion = { deletions.join($0, $1, $2) }
         let started = clock.monotonic()
         let checkpoint = directory + "/checkpoint"
         var from: UInt64 = 0

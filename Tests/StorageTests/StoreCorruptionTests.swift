@@ -176,8 +176,10 @@ import Testing
                 #expect("\(error)".contains(FilePath.name(path)), "\(place): \(error)")
                 continue
             }
-            // A deletion may be among what was damaged; nothing else may come back or be made up.
-            let mayHoldDeleted = path.hasSuffix("/deleted") || path.hasPrefix("data/wal") || path == "data/checkpoint"
+            // A deletion may be gone with a whole file, or with both of its places; nothing else may come back.
+            let mayHoldDeleted =
+                what == "removed" && path.hasSuffix("/deleted")
+                || !what.hasPrefix("bit") && (path.hasPrefix("data/wal") || path == "data/checkpoint")
             var ranges: [(Int64, Int64, isWhole: Bool)] = [(.min, .max, false)]
             if let block = specimen.blocks.first(where: { path.contains($0.key) })?.value {
                 ranges.append((.min, block.lowerBound - 1, true))

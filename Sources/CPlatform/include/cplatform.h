@@ -7,5 +7,7 @@
 uint32_t cplatform_crc32c(uint32_t crc, const void *bytes, size_t length);
 /// open(2) with a mode; Swift does not import the variadic form.
 int cplatform_open(const char *path, int flags, unsigned mode);
+/// Gives freed memory that the allocator keeps back to the system: malloc_trim(3).
+void cplatform_trim(void);
 /// Names the calling thread; at most 15 bytes are shown.
 void cplatform_name_thread(const char *name);

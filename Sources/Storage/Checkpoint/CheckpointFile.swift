@@ -10,6 +10,8 @@ import Platform
 struct CheckpointWriter {
     static let magic: [UInt8] = Array("MLTCKP2\n".utf8)
     static let frameSize = 1 << 20
+    /// Bytes of a frame of records, unless one alone is longer.
+    static let recordsSize = 1 << 16
 
     private let file: any File
     private let compressor: ZstdCompressor

@@ -56,7 +56,7 @@ extension Head {
 
     /// Writes the samples of windows as a block; a series' part is copied under its group's lock only.
     func write(
-        _ window: Range<Int64>, _ files: [SpillFile], _ deletions: [TimeSeriesStore.Deletion], to writer: BlockWriter
+        _ window: Range<Int64>, _ files: [SpillFile], _ deletions: [Deletion], to writer: BlockWriter
     )
         throws
     {
@@ -179,6 +179,7 @@ extension Head {
         }
         guard !dead.isEmpty else { return 0 }
         registry.withLock {
+            discardStates(of: dead)
             deadPostings += dead.count
             if deadPostings > 10_000, deadPostings > liveSeries / 4 {
                 try? index.rebuildPostings(ids: Int(idEnd)) { states[Int($0)].labels }
@@ -186,5 +187,24 @@ extension Head {
             }
         }
         return dead.count
+    }
+
+    /// Gives back the memory of states among which no series lives any more; the registry's lock is held.
+    private func discardStates(of dead: [UInt32]) {
+        let size = 4096 / MemoryLayout<SeriesState>.stride
+        var (start, end) = (0, 0)
+        for id in dead.sorted() where Int(id) >= end {
+            let first = Int(id) / size * size
+            // New series take the next id, without asking which memory is there.
+            guard first &+ size <= Int(idEnd), (first..<(first &+ size)).allSatisfy({ states[$0].labels == 0 }) else {
+                continue
+            }
+            if first > end || end == 0 {
+                discardStates(start..<end)
+                start = first
+            }
+            end = first &+ size
+        }
+        discardStates(start..<end)
     }
 }

@@ -43,13 +43,17 @@ extension TimeSeriesStore {
         frame.appendZigzag(options.blockDuration)
         frame.appendZigzag(head.newest.load(ordering: .relaxed))
         try writer.write(CheckpointFrame.header, frame)
+        // Deletions stand at both ends: no damage at one place brings back what is deleted.
+        for frame in deletionFrames() { try writer.write(CheckpointFrame.records, frame) }
         try writeSeries(groups, &writer)
         for group in groups {
             for (i, frame) in head.dump(group).enumerated() {
                 try writer.write(i == 0 ? CheckpointFrame.group : CheckpointFrame.states, group: group.id, frame)
             }
         }
-        try writer.write(CheckpointFrame.records, sideRecords())
+        for frame in metadataFrames() + exemplarFrames() + deletionFrames() {
+            try writer.write(CheckpointFrame.records, frame)
+        }
         frame = []
         let files = head.spill.files
         frame.appendVarint(files.count)
@@ -65,6 +69,7 @@ extension TimeSeriesStore {
         try fileSystem.rename(path + ".tmp", to: path)
         try fileSystem.syncDirectory(options.directory)
         checkpointSize.store(writer.size, ordering: .relaxed)
+        checkpointPace.withLock { $0.wrote(writer.size) }
     }
 
     /// Labels of the series of all groups.
@@ -85,16 +90,29 @@ extension TimeSeriesStore {
         if !dump.isEmpty { try writer.write(CheckpointFrame.series, dump.finish()) }
     }
 
-    /// Metadata, exemplars and deletions, as the log writes them.
-    private func sideRecords() -> [UInt8] {
-        var frame: [UInt8] = []
-        for (metric, metadata) in metadataTable.withLock({ $0 }) { frame += LogRecord.metadata(metric, metadata) }
-        for entry in exemplarRing.exemplars(from: .min, to: .max, { _ in true }) {
-            frame += LogRecord.exemplar(entry.id, entry.exemplar)
+    /// Records as the log writes them in frames of a bounded size, so that damage takes few of them along.
+    private static func frames(_ records: some Sequence<[UInt8]>) -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        for record in records {
+            if let last = result.last, last.count + record.count <= CheckpointWriter.recordsSize {
+                result[result.count - 1] += record
+            } else {
+                result.append(record)
+            }
         }
-        for deletion in deletions.withLock({ $0 }) {
-            frame += LogRecord.deletion(deletion.ids, deletion.from, deletion.to)
-        }
-        return frame
+        return result
+    }
+
+    private func deletionFrames() -> [[UInt8]] {
+        Self.frames(deletions.withLock { $0 }.flatMap(\.records))
+    }
+
+    private func metadataFrames() -> [[UInt8]] {
+        Self.frames(metadataTable.withLock { $0 }.map { LogRecord.metadata($0, $1) })
+    }
+
+    private func exemplarFrames() -> [[UInt8]] {
+        Self.frames(
+            exemplarRing.exemplars(from: .min, to: .max, { _ in true }).map { LogRecord.exemplar($0.id, $0.exemplar) })
     }
 }

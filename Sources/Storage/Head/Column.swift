@@ -27,5 +27,14 @@ final class Column<Element: BitwiseCopyable> {
         }
     }
 
+    /// Gives the memory of whole pages within `elements` back; they read as zero bytes then.
+    func discard(_ elements: Range<Int>) {
+        let page = Int(getpagesize())
+        let stride = MemoryLayout<Element>.stride
+        let from = (elements.lowerBound &* stride &+ page &- 1) / page &* page
+        let to = elements.upperBound &* stride / page &* page
+        if from < to { madvise(UnsafeMutableRawPointer(base) + from, to &- from, MADV_DONTNEED) }
+    }
+
     deinit { munmap(base, bytes) }
 }

@@ -54,6 +54,9 @@ final class Head: @unchecked Sendable {
         index = try LabelIndex()
     }
 
+    /// Gives back the memory of states in a range of ids of which none is in use.
+    func discardStates(_ ids: Range<Int>) { column.discard(ids) }
+
     // MARK: Groups and series
 
     /// The group of this name, made if it is new.

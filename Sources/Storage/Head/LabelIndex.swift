@@ -260,9 +260,14 @@ final class LabelIndex {
         }
     }
 
+    /// Slots of the table of series.
+    var seriesSlots: Int { seriesMask &+ 1 }
+
+    /// Makes room in the table of series: takes out what was removed, and doubles it if that is not enough.
     private func growSeries() {
-        let (old, oldCount) = (series, seriesMask &+ 1)
-        let size = oldCount &* 2
+        let (old, oldCount) = (series, seriesSlots)
+        let live = (0..<oldCount).count { UInt32(truncatingIfNeeded: old[$0]) > 1 }
+        let size = live &* 2 > oldCount ? oldCount &* 2 : oldCount
         series = .allocate(capacity: size)
         series.initialize(repeating: 0, count: size)
         seriesMask = size &- 1
@@ -386,7 +391,7 @@ final class LabelIndex {
 
     /// Bytes in use.
     var usedBytes: Int {
-        symbols.usedBytes &+ pairCount &* 44 &+ (pairMask &+ 1) &* 4 &+ recordEnd &+ (seriesMask &+ 1) &* 8
+        symbols.usedBytes &+ pairCount &* 44 &+ (pairMask &+ 1) &* 4 &+ recordEnd &+ seriesSlots &* 8
             &+ arena.usedBytes
     }
 }

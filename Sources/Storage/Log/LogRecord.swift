@@ -56,7 +56,7 @@ enum LogRecord {
         return record
     }
 
-    static func deletion(_ ids: Set<UInt32>, _ from: Int64, _ to: Int64) -> [UInt8] {
+    static func deletion(_ ids: some Collection<UInt32>, _ from: Int64, _ to: Int64) -> [UInt8] {
         var record = [deletion]
         record.appendZigzag(from)
         record.appendZigzag(to)

@@ -15,7 +15,7 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
     /// Parts of all series; those of series i end at `ends[i]`.
     private let parts: [Part]
     private let ends: [Int]
-    private let hidden: [TimeSeriesStore.Deletion]
+    private let hidden: [Deletion]
     private let request: SelectRequest
 
     init(_ store: TimeSeriesStore, _ request: SelectRequest) throws {

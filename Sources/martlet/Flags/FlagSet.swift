@@ -13,6 +13,8 @@ struct Flag {
         case boolean
         case text
         case duration
+        /// A duration, or `always` for none between.
+        case interval
         case size
         case integer
         case number
@@ -181,7 +183,8 @@ struct ParsedFlags {
     fileprivate mutating func set(_ flag: Flag, _ value: String) throws {
         switch flag.kind {
         case .boolean, .text: break
-        case .duration:
+        case .interval where value == "always": break
+        case .duration, .interval:
             do throws(DurationText.ParseError) {
                 _ = try DurationText.parse(value)
             } catch {
@@ -228,7 +231,7 @@ struct ParsedFlags {
 
     func boolean(_ name: String) -> Bool { text(name) == "true" }
 
-    /// Milliseconds.
+    /// Milliseconds; 0 for `always`.
     func duration(_ name: String) -> Int64 { (try? DurationText.parse(text(name))) ?? 0 }
 
     /// Bytes.

@@ -44,8 +44,9 @@ enum ServerFlags {
             "How large the store may grow, for instance 512MB; 0 for no limit."),
         Flag("storage.tsdb.no-lockfile", .boolean, "false", "Do not hold a lock file in the store's directory."),
         Flag(
-            "storage.wal-sync-interval", .duration, "1s",
-            "How often the log is forced to disk; a killed process loses nothing, a power cut this much."),
+            "storage.wal-sync-interval", .interval, "1s",
+            "How often the log is forced to disk; a killed process loses nothing, a power cut this much. "
+                + "With always nothing is acknowledged before it is on the disk."),
         Flag(
             "storage.block-codec", .text, "auto",
             "How sealed chunks are encoded: auto (the smallest), xor (Gorilla XOR only)."),

@@ -1,5 +1,6 @@
 import Model
 import Platform
+import Synchronization
 import TestSupport
 import Testing
 

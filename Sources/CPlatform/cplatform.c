@@ -60,3 +60,11 @@ int cplatform_open(const char *path, int flags, unsigned mode) { return open(pat
 void cplatform_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 void cplatform_trim(void) { malloc_trim(0); }
+
+void cplatform_bound_heaps(int count, int map_threshold, int trim_threshold) {
+#if defined(__GLIBC__)
+    mallopt(M_ARENA_MAX, count);
+    mallopt(M_MMAP_THRESHOLD, map_threshold);
+    mallopt(M_TRIM_THRESHOLD, trim_threshold);
+#endif
+}

@@ -354,7 +354,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             }
         }
         var names: Set<String> = []
-        forEachHeadSeries(request) { labels in for label in labels.pairs { names.insert(label.name) } }
+        try forEachHeadSeries(request) { labels in for label in labels.pairs { names.insert(label.name) } }
         for block in blocks { names.formUnion(try block.labelNames(request.matchers)) }
         return Self.sorted(names)
     }
@@ -372,7 +372,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             }
         }
         var values: Set<String> = []
-        forEachHeadSeries(request) { labels in if let value = labels[name] { values.insert(value) } }
+        try forEachHeadSeries(request) { labels in if let value = labels[name] { values.insert(value) } }
         for block in blocks { values.formUnion(try block.labelValues(name, request.matchers)) }
         return Self.sorted(values)
     }
@@ -392,9 +392,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         blockSet.readers.filter { $0.minTime <= request.maxTime && $0.maxTime >= request.minTime }
     }
 
-    private func forEachHeadSeries(_ request: SelectRequest, _ body: (Labels) -> Void) {
+    private func forEachHeadSeries(_ request: SelectRequest, _ body: (Labels) -> Void) throws {
         let ids = head.registry.withLock { head.index.match(request.matchers) { Array(0..<head.idEnd) } }
-        let snapshot = HeadSnapshot(head, ids, request.withoutSamples)
+        let snapshot = try HeadSnapshot(head, ids, request.withoutSamples)
         for at in snapshot.entries.indices { body(snapshot.labels(at)) }
     }
 

@@ -42,6 +42,26 @@ struct APITests {
         return (response.status, String(decoding: response.body, as: UTF8.self))
     }
 
+    @Test("lists of series and labels end at the memory of a query")
+    func listsOverBudget() throws {
+        var options = EngineOptions()
+        options.maxMemoryPerQuery = 16
+        var routes = Router.Builder()
+        APIRoutes.add(
+            to: &routes,
+            APIContext(
+                engine: QueryEngine(options: options), source: store, store: store, metrics: MetricRegistry(),
+                clock: SystemClock(), build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2))
+        let small = Router(routes)
+        for path in ["series", "labels", "label/i/values"] {
+            let response = small.handle(
+                HTTPRequest(method: "GET", path: "/api/v1/" + path, query: [(name: "match[]", value: "m")]))
+            #expect(response.status == 422, "\(path)")
+            let text = String(decoding: response.body, as: UTF8.self)
+            #expect(text.contains("query uses too much memory to list what matches"), "\(text)")
+        }
+    }
+
     @Test("an instant query")
     func instant() {
         let answer = get("/api/v1/query", [("query", "m{i=\"1\"}"), ("time", "60.5")])

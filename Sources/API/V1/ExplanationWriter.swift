@@ -26,7 +26,9 @@ enum ExplanationWriter {
 
     private static func write(_ figures: QueryExplanation.Figures, to writer: inout JSONWriter) {
         writer.object { writer in
-            for (name, seconds) in [("ownTime", figures.ownTime), ("totalTime", figures.totalTime)] {
+            for (name, seconds) in [
+                ("ownTime", figures.ownTime), ("totalTime", figures.totalTime), ("helperTime", figures.helperTime),
+            ] {
                 writer.key(name)
                 writer.number(seconds)
             }

@@ -1,6 +1,7 @@
 import HTTP
 import JSON
 import Model
+import PromQL
 import Scrape
 
 /// `series`, `labels`, `label/NAME/values`, `metadata`.
@@ -13,21 +14,43 @@ struct MetadataHandlers: Sendable {
         let (start, end) = try Parameters.range(request)
         if end < start { throw APIError.parameter("end", "end timestamp must not be before start time") }
         let limit = try Parameters.limit(request)
-        var found: [Labels] = []
-        for matchers in selectors {
-            let set = try context.source.select(
-                SelectRequest(
-                    matchers: matchers, minTime: start, maxTime: end, labelsOnly: true, limit: limit > 0 ? limit + 1 : 0
-                ))
-            for index in 0..<set.count { found.append(set.labels(index)) }
+        return try charged { memory in
+            var found: [Labels] = []
+            for matchers in selectors {
+                let set = try context.source.select(
+                    SelectRequest(
+                        matchers: matchers, minTime: start, maxTime: end, labelsOnly: true,
+                        limit: limit > 0 ? limit + 1 : 0, charge: { try memory.charge($0) }))
+                for index in 0..<set.count {
+                    let labels = set.labels(index)
+                    try memory.charge(Self.bytesPerSeries + labels.bytes.count * 3)
+                    found.append(labels)
+                }
+            }
+            if selectors.count > 1 {
+                found.sort()
+                var unique: [Labels] = []
+                for labels in found where unique.last != labels { unique.append(labels) }
+                found = unique
+            }
+            return bounded(found, limit) { labels, writer in ResultWriter.labels(labels, &writer) }
         }
-        if selectors.count > 1 {
-            found.sort()
-            var unique: [Labels] = []
-            for labels in found where unique.last != labels { unique.append(labels) }
-            found = unique
+    }
+
+    /// What a series takes in a list and in the answer besides its labels, which are there twice with their quotes.
+    private static let bytesPerSeries = 64
+
+    /// Answers with what `body` makes on the account of a query; the answer stays charged until it is sent.
+    private func charged(_ body: (MemoryAccount) throws -> HTTPResponse) throws -> HTTPResponse {
+        let memory = context.engine.account()
+        do {
+            var response = try body(memory)
+            memory.settle(response.body.count + response.body.count / 8)
+            response.keeps = memory
+            return response
+        } catch let excess as BudgetExcess {
+            throw APIError.execution(excess.listMessage)
         }
-        return bounded(found, limit) { labels, writer in ResultWriter.labels(labels, &writer) }
     }
 
     private func bounded<T>(
@@ -43,6 +66,15 @@ struct MetadataHandlers: Sendable {
         }
     }
 
+    /// Answers with a list of texts, which are charged when they are known: they are as many as the labels differ.
+    private func texts(_ limit: Int, _ find: (MemoryAccount) throws -> [String]) throws -> HTTPResponse {
+        try charged { memory in
+            let all = try find(memory)
+            try memory.charge(all.reduce(0) { $0 + 32 + $1.utf8.count * 2 })
+            return bounded(all, limit) { text, writer in writer.string(text) }
+        }
+    }
+
     /// Names or values over several selectors, merged and sorted.
     private func merged(_ selectors: [[Matcher]], _ ask: ([Matcher]) throws -> [String]) throws -> [String] {
         guard selectors.count > 1 else { return try ask(selectors.first ?? []) }
@@ -54,10 +86,15 @@ struct MetadataHandlers: Sendable {
     func labelNames(_ request: HTTPRequest) throws -> HTTPResponse {
         let (start, end) = try Parameters.range(request)
         let limit = try Parameters.limit(request)
-        let names = try merged(try Parameters.selectors(request)) {
-            try context.source.labelNames(SelectRequest(matchers: $0, minTime: start, maxTime: end, labelsOnly: true))
+        let selectors = try Parameters.selectors(request)
+        return try texts(limit) { memory in
+            try merged(selectors) {
+                try context.source.labelNames(
+                    SelectRequest(
+                        matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) })
+                )
+            }
         }
-        return bounded(names, limit) { name, writer in writer.string(name) }
     }
 
     func labelValues(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -66,11 +103,16 @@ struct MetadataHandlers: Sendable {
         guard !name.isEmpty else { throw APIError.badData("invalid label name: \(GoQuote.quote(name))") }
         let (start, end) = try Parameters.range(request)
         let limit = try Parameters.limit(request)
-        let values = try merged(try Parameters.selectors(request)) {
-            try context.source.labelValues(
-                name, SelectRequest(matchers: $0, minTime: start, maxTime: end, labelsOnly: true))
+        let selectors = try Parameters.selectors(request)
+        return try texts(limit) { memory in
+            try merged(selectors) {
+                try context.source.labelValues(
+                    name,
+                    SelectRequest(
+                        matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) })
+                )
+            }
         }
-        return bounded(values, limit) { value, writer in writer.string(value) }
     }
 
     /// Undoes the escaping of names for paths: `U__`, `__` for `_`, `_XX_` for a code point in hex.

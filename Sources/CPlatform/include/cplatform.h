@@ -11,3 +11,5 @@ int cplatform_open(const char *path, int flags, unsigned mode);
 void cplatform_trim(void);
 /// Names the calling thread; at most 15 bytes are shown.
 void cplatform_name_thread(const char *name);
+/// Sets how many heaps malloc(3) keeps, and from which sizes on it gives memory back to the system.
+void cplatform_bound_heaps(int count, int map_threshold, int trim_threshold);

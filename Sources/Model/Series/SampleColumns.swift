@@ -27,6 +27,9 @@ public struct SampleColumns: ~Copyable {
         values.deallocate()
     }
 
+    /// About the bytes of memory that it holds.
+    public var heldBytes: Int { capacity &* 16 &+ histograms.capacity &* 512 }
+
     /// Forgets the samples, keeps the memory.
     @inlinable
     public mutating func removeAll() {

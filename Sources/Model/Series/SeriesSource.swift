@@ -15,10 +15,14 @@ public struct SelectRequest: Sendable {
     /// Whether the set must be in order of labels; else a source may give it in another order that does not change,
     /// such as that of arrival.
     public var isSorted: Bool
+    /// Called with bytes before the set takes them for itself; what it throws ends the select.
+    ///
+    /// The set says in ``SeriesSet/heldBytes`` what it has taken in the end.
+    public var charge: (@Sendable (Int) throws -> Void)?
 
     public init(
         matchers: [Matcher], minTime: Int64, maxTime: Int64, newestOnly: Bool = false, labelsOnly: Bool = false,
-        limit: Int = 0, isSorted: Bool = true
+        limit: Int = 0, isSorted: Bool = true, charge: (@Sendable (Int) throws -> Void)? = nil
     ) {
         self.matchers = matchers
         self.minTime = minTime
@@ -27,6 +31,7 @@ public struct SelectRequest: Sendable {
         self.labelsOnly = labelsOnly
         self.limit = limit
         self.isSorted = isSorted
+        self.charge = charge
     }
 }
 

@@ -38,7 +38,6 @@ extension Evaluator {
                 }
             }
         }
-        guardian.release(folds.count * grid.count)
         var columns = zip(grouping.groups, folds).map { Column(labels: $0, values: $1.result()) }
         for group in columns.indices {
             columns[group].dropsName = drops[group]
@@ -55,7 +54,6 @@ extension Evaluator {
                 "quantile value should be between 0 and 1, got \(FloatText.general(value))", at: parameter.range)
         }
         let input = try vector(e.expression, grid)
-        defer { guardian.release(input.count * grid.count) }
         var grouping = Grouping(e.grouping, isWithout: e.isWithout)
         var members: [[Int]] = []
         for (index, column) in input.enumerated() {
@@ -91,7 +89,6 @@ extension Evaluator {
         let k = try scalar(parameter, grid)
         try checkChoice(e, k)
         let input = try vector(e.expression, grid)
-        defer { guardian.release(input.count * grid.count) }
         var grouping = Grouping(e.grouping, isWithout: e.isWithout)
         var members: [[Int]] = []
         for (index, column) in input.enumerated() {
@@ -219,7 +216,6 @@ extension Evaluator {
                 counts[group][i] = Column.isPresent(counts[group][i]) ? counts[group][i] + 1 : 1
             }
         }
-        guardian.release(counts.count * grid.count)
         return grouping.groups.indices.map {
             Column(labels: grouping.groups[$0], values: counts[$0], dropsName: drops[$0])
         }

@@ -44,7 +44,6 @@ extension Evaluator {
         let matching = e.matching ?? VectorMatching()
         let left = try vector(e.left, grid)
         let right = try vector(e.right, grid)
-        defer { guardian.release((left.count + right.count) * grid.count) }
         let signature = Signature(matching)
         if e.op.isSetOperator { return try combine(e.op, left, right, signature, grid) }
         let join = VectorJoin(

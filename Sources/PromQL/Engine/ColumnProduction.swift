@@ -20,6 +20,30 @@ final class ColumnScratch {
     var resets: [Int32] = []
     /// The series whose samples are in `samples`; −1 for none.
     var index = -1
+    private var room: MemoryRoom
+
+    init(_ guardian: QueryGuard) { room = MemoryRoom(guardian) }
+
+    /// Charges what the memory has grown by.
+    func charge() throws(BudgetExcess) {
+        try room.charge(samples.heldBytes &+ (tables?.heldBytes ?? 0) &+ resets.capacity &* 4)
+    }
+
+    func release() { room.release() }
+}
+
+/// How many made columns wait at most: so many morsels of so many series.
+private struct ColumnRing {
+    let morsel: Int
+    let count: Int
+    /// Bytes of their memory.
+    let bytes: Int
+
+    init(steps: Int, helpers: Int) {
+        morsel = helpers > 0 ? max(1, min(128, 8192 / max(1, steps))) : 1
+        count = helpers > 0 ? helpers * 3 + 3 : 1
+        bytes = count * morsel * (steps * 8 + MemoryLayout<MadeColumn>.stride)
+    }
 }
 
 /// Makes the values of one series over all steps; for several threads at once.
@@ -56,20 +80,32 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     private let ready = DispatchSemaphore(value: 0)
     private let helpers: Int
     private let crew: WorkerCrew
+    private let guardian: QueryGuard
+    private let bytes: Int
     private let cost = Mutex(ReadCost())
+    private let helpTime = Atomic<Int64>(0)
 
     /// What all threads have read from, when ``run(_:)`` has returned.
     var readCost: ReadCost { cost.withLock { $0 } }
 
-    /// Makes the ring; `helpers` is how many threads may work besides the caller's.
-    init(_ maker: Maker, count: Int, steps: Int, helpers: Int, crew: WorkerCrew) {
+    /// What helpers have worked, ns, when ``run(_:)`` has returned.
+    var helpedTime: Int64 { helpTime.load(ordering: .relaxed) }
+
+    /// Charges and makes the ring; `helpers` is how many threads may work besides the caller's.
+    init(
+        _ maker: Maker, count: Int, steps: Int, helpers: Int, crew: WorkerCrew, _ guardian: QueryGuard
+    ) throws(BudgetExcess) {
+        let shape = ColumnRing(steps: steps, helpers: helpers)
+        try guardian.memory.charge(shape.bytes)
         self.maker = maker
         self.count = count
         self.steps = steps
         self.helpers = helpers
         self.crew = crew
-        morsel = helpers > 0 ? max(1, min(128, 8192 / max(1, steps))) : 1
-        ring = helpers > 0 ? helpers * 3 + 3 : 1
+        self.guardian = guardian
+        bytes = shape.bytes
+        morsel = shape.morsel
+        ring = shape.count
         values = .allocate(capacity: max(1, ring * morsel * steps))
         made = .allocate(capacity: ring * morsel)
         made.initialize(repeating: .failed, count: ring * morsel)
@@ -81,17 +117,15 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
         made.deallocate()
     }
 
-    /// Bytes of the ring.
-    var bytes: Int { ring * morsel * (steps * 8 + MemoryLayout<MadeColumn>.stride) }
-
     private var morsels: Int { (count + morsel - 1) / morsel }
 
-    /// Calls `consume` with each series that was made, in order, on the caller's thread.
+    /// Calls `consume` with each series that was made, in order, on the caller's thread; once.
     func run(_ consume: (Int, MadeColumn, UnsafeBufferPointer<Double>, ColumnScratch) throws -> Void) throws {
-        let scratch = ColumnScratch()
+        let scratch = ColumnScratch(guardian)
         defer {
             stop()
-            cost.withLock { $0 += scratch.samples.cost }
+            finish(scratch)
+            guardian.memory.release(bytes)
         }
         for number in 0..<morsels {
             callHelpers()
@@ -131,6 +165,7 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
             let slot = number % ring * morsel + index - number * morsel
             do {
                 made[slot] = try maker.make(index, scratch, values + slot * steps)
+                try scratch.charge()
             } catch {
                 failures.withLock { $0[index] = error }
                 made[slot] = .failed
@@ -157,14 +192,21 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
 
     /// What a helper does: morsels until there are none, or no room.
     private func help() {
-        let scratch = ColumnScratch()
+        let began = QueryEngine.nanoseconds()
+        let scratch = ColumnScratch(guardian)
         while let number = take() {
             fill(number, scratch)
             ready.signal()
         }
-        cost.withLock { $0 += scratch.samples.cost }
+        finish(scratch)
+        helpTime.wrappingAdd(QueryEngine.nanoseconds() &- began, ordering: .relaxed)
         state.withLock { $0.helpers -= 1 }
         ready.signal()
+    }
+
+    private func finish(_ scratch: ColumnScratch) {
+        cost.withLock { $0 += scratch.samples.cost }
+        scratch.release()
     }
 
     /// Waits for the helpers that are under way.
@@ -187,13 +229,11 @@ extension Evaluator {
     ) throws {
         // A sample in 15 s and 4 ns for each, 3 ns for a step, and half a microsecond for the series itself.
         let cost = Double(count) * (Double(span) / 15_000 * 4 + Double(steps) * 3 + 500)
-        let production = ColumnProduction(
-            maker, count: count, steps: steps, helpers: cost > Self.worthHelp ? crew.mostHelpers : 0, crew: crew)
-        let bytes = production.bytes
-        try guardian.memory.charge(bytes)
-        defer { guardian.memory.release(bytes) }
+        let production = try ColumnProduction(
+            maker, count: count, steps: steps, helpers: cost > Self.worthHelp ? crew.mostHelpers : 0, crew: crew,
+            guardian)
         try production.run(consume)
-        trace?.read(range, cost: production.readCost)
+        trace?.read(range, cost: production.readCost, helpers: production.helpedTime)
     }
 
     /// Nanoseconds of work from which on waking another thread pays.

@@ -209,16 +209,17 @@ final class Evaluator {
 
     /// The series of a request; asked of the source once if the query asks several times.
     func select(_ request: SelectRequest) throws -> any SeriesSet {
-        guard plan.repeatsSelectors else {
-            let series = try source.select(request)
-            try guardian.memory.charge(series.heldBytes)
-            return series
-        }
-        let key = SelectRequestKey(request)
-        if let known = selected[key] { return known }
+        let key = plan.repeatsSelectors ? SelectRequestKey(request) : nil
+        if let key, let known = selected[key] { return known }
+        var request = request
+        let room = SetRoom(guardian.memory)
+        request.charge = { try room.charge($0) }
         let series = try source.select(request)
-        try guardian.keep(bytes: series.heldBytes)
-        selected[key] = series
+        try room.settle(series.heldBytes)
+        if let key {
+            guardian.keep(charged: series.heldBytes)
+            selected[key] = series
+        }
         return series
     }
 

@@ -19,6 +19,8 @@ package struct QueryExplanation: Sendable {
         package var ownTime = 0.0
         /// Seconds with all that is below.
         package var totalTime = 0.0
+        /// Seconds of helpers that read and computed for it, while the query's own thread did too.
+        package var helperTime = 0.0
     }
 
     package struct Node: Sendable {
@@ -92,6 +94,7 @@ struct Explainer {
         figures.read.cacheMisses = node.cacheMisses.load(ordering: .relaxed)
         figures.peakMemory = node.peakMemory.load(ordering: .relaxed)
         figures.ownTime = Double(node.ownTime.load(ordering: .relaxed)) / 1e9
+        figures.helperTime = Double(node.helperTime.load(ordering: .relaxed)) / 1e9
         figures.totalTime = children.reduce(figures.ownTime) { $0 + ($1.figures?.totalTime ?? 0) }
         return figures
     }
@@ -120,25 +123,32 @@ struct Explainer {
         case .selector(let e): selectorNotes(e, grid, back: options.lookbackDelta, isRange: false)
         case .matrix(let e): selectorNotes(e.selector, grid, back: e.window, isRange: true)
         case .subquery(let e):
-            ["window \(DurationText.format(e.window))", "\(inner.count) steps of \(DurationText.format(inner.step))"]
+            [
+                "window \(DurationText.format(e.window))",
+                "\(Self.counted(inner.count, "step")) of \(DurationText.format(inner.step))",
+            ]
         case .aggregation(let e):
             [
                 e.op.needsAllSeries
-                    ? "holds all series" : "folds each series as it comes: holds groups × \(grid.count) steps"
+                    ? "holds all series"
+                    : "folds each series as it comes: holds groups × \(Self.counted(grid.count, "step"))"
             ]
         case .binary(let e) where e.left.type == .vector && e.right.type == .vector:
             ["holds both sides", matching(e)]
         case .call where QueryPlan.makesVector(expression): ["holds all series"]
-        case .call(let e) where Evaluator.isRangeFunction(e): ["series by series, all \(grid.count) windows at once"]
+        case .call(let e) where Evaluator.isRangeFunction(e):
+            [grid.count == 1 ? "series by series" : "series by series, all \(grid.count) windows at once"]
         default: []
         }
     }
 
+    private static func counted(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+
     private func matching(_ e: Binary) -> String {
         let matching = e.matching ?? VectorMatching()
         let labels = matching.labels.joined(separator: ", ")
-        return matching.isOn
-            ? "by the labels \(labels)" : labels.isEmpty ? "by all labels" : "by all labels but \(labels)"
+        if labels.isEmpty { return matching.isOn ? "by no label: one series on one side at most" : "by all labels" }
+        return (matching.isOn ? "by " : "by all labels but ") + labels
     }
 
     private func selectorNotes(_ e: VectorSelector, _ grid: StepGrid, back: Int64, isRange: Bool) -> [String] {
@@ -162,7 +172,7 @@ struct Explainer {
         guard let shape = matcher.pattern?.shape else { return nil }
         let text = "\(matcher.name)\(matcher.kind.rawValue)\(GoQuote.quote(matcher.value))"
         switch shape {
-        case .literals(let list): return "\(text): \(list.count) values, each looked up"
+        case .literals(let list): return "\(text): \(counted(list.count, "value")), each looked up"
         case .prefix: return "\(text): values with this beginning"
         case .suffix: return "\(text): values with this end"
         case .any: return "\(text): accepts everything"

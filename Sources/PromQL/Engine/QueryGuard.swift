@@ -72,11 +72,6 @@ final class QueryGuard: Sendable {
         try memory.charge(bytes)
     }
 
-    /// Counts samples of one column that are no longer held.
-    func release(_ samples: Int) {
-        held.wrappingSubtract(samples, ordering: .relaxed)
-    }
-
     /// Checks that `samples` more would fit, without holding them.
     func probe(_ samples: Int) throws(QueryError) {
         let now = held.load(ordering: .relaxed) &+ samples
@@ -124,11 +119,8 @@ final class QueryGuard: Sendable {
         return kept
     }
 
-    /// Keeps `bytes` charged beyond the node that made them.
-    func keep(bytes: Int) throws {
-        try memory.charge(bytes)
-        keptBytes.wrappingAdd(bytes, ordering: .relaxed)
-    }
+    /// Keeps `bytes` that are charged already beyond the node that made them.
+    func keep(charged bytes: Int) { keptBytes.wrappingAdd(bytes, ordering: .relaxed) }
 
     func giveUp(_ kept: Kept) {
         held.wrappingSubtract(kept.samples, ordering: .relaxed)
@@ -164,20 +156,38 @@ final class QueryGuard: Sendable {
     }
 }
 
-/// The charge for the decoded samples of one reader, which keeps its memory from series to series.
-struct SampleRoom {
+/// The charge for memory that a reader keeps from series to series.
+struct MemoryRoom {
     private let guardian: QueryGuard
     private var charged = 0
 
     init(_ guardian: QueryGuard) { self.guardian = guardian }
 
-    /// Charges what the reader has grown by.
-    mutating func charge(_ samples: borrowing SampleColumns) throws(BudgetExcess) {
-        let bytes = samples.capacity &* 16 &+ samples.histograms.capacity &* 512
+    /// Charges what the reader's memory has grown by since the last call.
+    mutating func charge(_ bytes: Int) throws(BudgetExcess) {
         guard bytes > charged else { return }
         try guardian.memory.charge(bytes &- charged)
         charged = bytes
     }
 
     func release() { guardian.memory.release(charged) }
+}
+
+/// The charge for a set of series, which charges while it is made and knows its size at the end.
+final class SetRoom: Sendable {
+    private let memory: MemoryAccount
+    private let charged = Atomic<Int>(0)
+
+    init(_ memory: MemoryAccount) { self.memory = memory }
+
+    func charge(_ bytes: Int) throws(BudgetExcess) {
+        try memory.charge(bytes)
+        charged.wrappingAdd(bytes, ordering: .relaxed)
+    }
+
+    /// Corrects what was charged to what the set holds.
+    func settle(_ bytes: Int) throws(BudgetExcess) {
+        let more = bytes &- charged.exchange(bytes, ordering: .relaxed)
+        if more > 0 { try memory.charge(more) } else { memory.release(0 &- more) }
+    }
 }

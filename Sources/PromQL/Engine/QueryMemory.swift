@@ -108,6 +108,9 @@ package struct BudgetExcess: Error {
 
     /// The error of something else than a query that lists series.
     package func message(series count: Int) -> String { BudgetText.message(self, place: "to list \(count) series") }
+
+    /// The error of a list of series or labels that is not known to its end.
+    package var listMessage: String { BudgetText.message(self, place: "to list what matches") }
 }
 
 /// What an error says of a budget that would be exceeded.

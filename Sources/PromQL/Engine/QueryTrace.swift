@@ -21,6 +21,8 @@ final class QueryTrace: Sendable {
         let peakMemory = Atomic<Int>(0)
         /// Time of the query's own thread in the node itself, without those below it, ns.
         let ownTime = Atomic<Int64>(0)
+        /// Time of helpers in the node beside that, ns.
+        let helperTime = Atomic<Int64>(0)
 
         init(_ range: TextRange) { self.range = range }
     }
@@ -113,8 +115,11 @@ final class TraceCursor {
     }
 
     /// Counts what a selector's samples were read from.
-    func read(_ range: TextRange, cost: ReadCost) {
+    ///
+    /// - Parameter helpers: What helpers have worked, ns.
+    func read(_ range: TextRange, cost: ReadCost, helpers: Int64 = 0) {
         let node = trace.nodes[trace.index(of: range)]
+        node.helperTime.wrappingAdd(helpers, ordering: .relaxed)
         node.chunks.wrappingAdd(cost.chunks, ordering: .relaxed)
         node.bytes.wrappingAdd(cost.bytes, ordering: .relaxed)
         node.cacheHits.wrappingAdd(cost.cacheHits, ordering: .relaxed)

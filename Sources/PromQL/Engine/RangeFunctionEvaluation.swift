@@ -5,6 +5,9 @@ extension Evaluator {
     /// Whether a call is a function of range vectors that works series by series.
     static func isRangeFunction(_ call: Call) -> Bool { RangeFunction(call.function.name) != nil }
 
+    /// What a label set takes in a set of them besides its bytes.
+    private static var bytesPerSeenSeries: Int { 64 }
+
     /// The range argument and the scalar ones of a range function.
     private func split(_ call: Call) -> (range: Expression, scalars: [Expression])? {
         guard let range = call.arguments.first(where: { $0.type == .matrix }) else { return nil }
@@ -31,8 +34,11 @@ extension Evaluator {
         ) throws {
             let result = function.keepsName ? series : nameless(series)
             // Series of one metric differ in other labels than the name.
-            if !function.keepsName, name.isEmpty, !seen.insert(result.labels).inserted {
-                throw QueryError.execution("vector cannot contain metrics with the same labelset")
+            if !function.keepsName, name.isEmpty {
+                try guardian.memory.charge(result.labels.bytes.count &+ Self.bytesPerSeenSeries)
+                guard seen.insert(result.labels).inserted else {
+                    throw QueryError.execution("vector cannot contain metrics with the same labelset")
+                }
             }
             if function == .quantile { remarkQuantile(values, parameters[0], call.arguments[0].range) }
             if function == .rate || function == .increase, values.contains(where: Column.isFloat) {

@@ -90,13 +90,13 @@ extension Evaluator {
                 isSorted: false))
         try expect(series)
         var samples = SampleColumns()
-        var room = SampleRoom(guardian)
+        var room = MemoryRoom(guardian)
         defer { room.release() }
         var out = [Double](repeating: Column.absent, count: grid.count)
         for index in 0..<series.count {
             try guardian.check()
             try series.read(index, into: &samples)
-            try room.charge(samples)
+            try room.charge(samples.heldBytes)
             guard samples.count > 0 else { continue }
             RangeWindows.removeStale(&samples)
             if !samples.histograms.isEmpty {
@@ -156,7 +156,16 @@ extension Evaluator {
             let labels = metric.dropsName ? metric.labels.withoutName : metric.labels
             let time = self.windowEnd(expression, self.queryGrid, 0)
             let window = self.windowLength(expression)
+            let wanted = (0..<samples.count).reduce(0) {
+                $0 + (samples.timestamps[$1] > time &- window && samples.timestamps[$1] <= time ? 1 : 0)
+            }
+            guard wanted > 0 else { return }
+            try self.guardian.hold(
+                wanted, bytes: wanted * 16 + samples.histograms.capacity * 512 + QueryGuard.columnOverhead)
+            self.guardian.count(wanted)
             var series = RangeSeries(labels: labels, timestamps: [], values: [], histograms: [])
+            series.timestamps.reserveCapacity(wanted)
+            series.values.reserveCapacity(wanted)
             var histogram = 0
             for i in 0..<samples.count {
                 while histogram < samples.histograms.count, samples.histograms[histogram].index < i { histogram += 1 }
@@ -167,12 +176,7 @@ extension Evaluator {
                 series.timestamps.append(samples.timestamps[i])
                 series.values.append(samples.values[i])
             }
-            if !series.values.isEmpty {
-                try self.guardian.hold(
-                    series.values.count, bytes: series.values.count * 16 + QueryGuard.columnOverhead)
-                self.guardian.count(series.values.count)
-                result.append(series)
-            }
+            result.append(series)
         }
         return result.sorted { $0.labels < $1.labels }
     }
@@ -219,12 +223,12 @@ extension Evaluator {
                     isSorted: false))
             try expect(series)
             var samples = SampleColumns()
-            var room = SampleRoom(guardian)
+            var room = MemoryRoom(guardian)
             defer { room.release() }
             for index in 0..<series.count {
                 try guardian.check()
                 try series.read(index, into: &samples)
-                try room.charge(samples)
+                try room.charge(samples.heldBytes)
                 RangeWindows.removeStale(&samples)
                 guard samples.count > 0 else { continue }
                 if selector.detectsResets { ResetHints.detect(&samples) }

@@ -9,6 +9,8 @@ final class WindowTable {
     /// Samples in all windows.
     private(set) var total = 0
 
+    var heldBytes: Int { bounds.capacity &* 8 &+ rates.capacity &* MemoryLayout<RateWindow>.stride }
+
     init(_ samples: borrowing SampleColumns, _ plan: WindowPlan) {
         let (times, count) = (samples.timestamps, samples.count)
         let steps = plan.grid.count
@@ -95,6 +97,9 @@ struct WindowTables {
         // About 2 MiB.
         capacity = max(2, min(64, 40_000 / max(1, plan.grid.count)))
     }
+
+    /// About the bytes of all tables: they are of one size.
+    var heldBytes: Int { tables.count &* (tables.first?.table.heldBytes ?? 0) }
 
     /// The windows over the times of `samples`.
     mutating func table(_ samples: borrowing SampleColumns) -> WindowTable {

@@ -117,7 +117,6 @@ extension Evaluator {
         native: (FloatHistogram, Int, Int) -> (value: Double, note: FloatHistogram.EstimateNote?)
     ) throws -> [Column] {
         let input = try histogramInput(argument, grid)
-        defer { guardian.release(input.columns.count * grid.count) }
         let empty = [Double](repeating: Column.absent, count: grid.count)
         var result: [Column] = []
         var clashes: [Int: [Bool]] = [:]

@@ -67,7 +67,6 @@ extension Evaluator {
     /// `info`: adds the labels of info metrics that share `instance` and `job`.
     func info(_ call: Call, _ grid: StepGrid) throws -> [Column] {
         let base = try vector(call.arguments[0], grid)
-        defer { guardian.release(base.count * grid.count) }
         let request = InfoRequest(call.arguments.count > 1 ? call.arguments[1] : nil)
         let enriched = base.map(\.labels).filter { !request.isInfo($0) }
         var infos: [Labels: [[InfoSeries]]] = [:]

@@ -19,10 +19,11 @@ package final class BlockSeriesSet: SeriesSet {
         self.deleted = deleted
         var (ranks, labelSets, chunks, ends): ([UInt32], [Labels], [ChunkRef], [Int]) = ([], [], [], [])
         let expected = request.limit > 0 ? min(wanted.count, request.limit) : wanted.count
+        try request.charge?(expected * Self.bytesPerSeries)
         ranks.reserveCapacity(expected)
         labelSets.reserveCapacity(expected)
         ends.reserveCapacity(expected)
-        var page = -1
+        var (page, charged) = (-1, 0)
         var held: (frame: Frame, first: Int, count: Int)?
         var reader: SeriesPageReader?
         outer: for run in wanted.runs {
@@ -51,6 +52,10 @@ package final class BlockSeriesSet: SeriesSet {
                 } catch let error as DecodeError {
                     throw block.frames.damage(block.index.seriesPages[max(number, 0)].frame, "\(error)")
                 }
+                if chunks.capacity > charged {
+                    try request.charge?((chunks.capacity - charged) * MemoryLayout<ChunkRef>.stride)
+                    charged = chunks.capacity
+                }
                 ranks.append(rank)
                 labelSets.append(reader?.copyLabels() ?? .empty)
                 ends.append(chunks.count)
@@ -65,7 +70,12 @@ package final class BlockSeriesSet: SeriesSet {
 
     package var count: Int { ranks.count }
 
-    package var heldBytes: Int { ranks.count * 192 + chunks.count * MemoryLayout<ChunkRef>.stride }
+    /// About the bytes of a series without its chunks.
+    private static let bytesPerSeries = 192
+
+    package var heldBytes: Int {
+        ranks.capacity * Self.bytesPerSeries + chunks.capacity * MemoryLayout<ChunkRef>.stride
+    }
 
     package func labels(_ index: Int) -> Labels { labelSets[index] }
 

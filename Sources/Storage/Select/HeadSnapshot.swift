@@ -36,11 +36,13 @@ final class HeadSnapshot: @unchecked Sendable {
     private let cache = Mutex<[UInt64: [Int64]]>([:])
 
     /// Copies what `request` needs of the series `ids`, which are those of the matchers.
-    init(_ head: Head, _ ids: [UInt32], _ request: SelectRequest) {
+    ///
+    /// - Throws: What the request's charge throws.
+    init(_ head: Head, _ ids: [UInt32], _ request: SelectRequest) throws {
         self.head = head
         minTime = request.minTime
         maxTime = request.maxTime
-        content = Content(head, ids, request)
+        content = try Content(head, ids, request)
     }
 
     var entries: [Entry] { content.entries }
@@ -214,13 +216,23 @@ extension HeadSnapshot {
 
         /// About the bytes of all this.
         var heldBytes: Int {
-            entries.count * (MemoryLayout<Entry>.stride + 4) + words.count * 4
-                + chunks.count * MemoryLayout<(chunk: SealedChunk, file: SpillFile)>.stride
+            entries.capacity * (MemoryLayout<Entry>.stride + 4) + words.capacity * 4 + chunks.capacity * Self.chunkBytes
                 + runs.reduce(0) { $0 + $1.times.count * 8 + 64 } + histograms.reduce(0) { $0 + $1.count + 32 }
         }
 
+        private static let chunkBytes = MemoryLayout<(chunk: SealedChunk, file: SpillFile)>.stride
+
+        /// Makes room for `count` more, charged before.
+        private static func grow<T>(_ list: inout [T], by count: Int, _ request: SelectRequest) throws {
+            guard list.capacity - list.count < count else { return }
+            let capacity = max(list.count + count, list.capacity + list.capacity / 2, 16)
+            try request.charge?((capacity - list.capacity) * MemoryLayout<T>.stride)
+            list.reserveCapacity(capacity)
+        }
+
         /// Copies what `request` needs of the series `ids`, which are those of the matchers.
-        init(_ head: Head, _ ids: [UInt32], _ request: SelectRequest) {
+        init(_ head: Head, _ ids: [UInt32], _ request: SelectRequest) throws {
+            try request.charge?(ids.count * (MemoryLayout<Entry>.stride + 4))
             entries.reserveCapacity(ids.count)
             var at = 0
             var files: [UInt16: SpillFile] = [:]
@@ -230,9 +242,9 @@ extension HeadSnapshot {
                 while end < ids.count, head.states[Int(ids[end])].group == groupId { end &+= 1 }
                 if let group = head.group(groupId) {
                     group.lock.lock()
+                    defer { group.lock.unlock() }
                     var runAt: [UInt32: Int] = [:]
-                    for id in ids[at..<end] { copy(id, head, group, request, &runAt, &files) }
-                    group.lock.unlock()
+                    for id in ids[at..<end] { try copy(id, head, group, request, &runAt, &files) }
                 }
                 at = end
             }
@@ -242,7 +254,7 @@ extension HeadSnapshot {
             _ id: UInt32, _ head: Head, _ group: HeadGroup, _ request: SelectRequest,
             _ runAt: inout [UInt32: Int],
             _ files: inout [UInt16: SpillFile]
-        ) {
+        ) throws {
             let state = head.states[Int(id)]
             guard state.labels != 0 else { return }
             let (minTime, maxTime) = (request.minTime, request.maxTime)
@@ -275,7 +287,7 @@ extension HeadSnapshot {
                 newer = run.time(Int(state.first))
                 if newer <= maxTime, state.lastTime >= minTime {
                     has = true
-                    if !request.labelsOnly { copyOpen(id, head, state, run, group, &entry, &runAt) }
+                    if !request.labelsOnly { try copyOpen(id, head, state, run, group, request, &entry, &runAt) }
                 }
             }
             let start = chunks.count
@@ -292,7 +304,9 @@ extension HeadSnapshot {
                 if newer <= minTime { break }
                 if file.windowEnd <= minTime { break }
                 has = true
-                if !request.labelsOnly { chunks.append((chunk, file)) }
+                if request.labelsOnly { continue }
+                try Self.grow(&chunks, by: 1, request)
+                chunks.append((chunk, file))
             }
             entry.chunks = start..<chunks.count
             if has { entries.append(entry) }
@@ -300,9 +314,8 @@ extension HeadSnapshot {
 
         private mutating func copyOpen(
             _ id: UInt32, _ head: Head, _ state: SeriesState, _ run: TimeRun, _ group: HeadGroup,
-            _ entry: inout Entry,
-            _ runAt: inout [UInt32: Int]
-        ) {
+            _ request: SelectRequest, _ entry: inout Entry, _ runAt: inout [UInt32: Int]
+        ) throws {
             if let known = runAt[state.run] {
                 entry.times = known
             } else {
@@ -317,6 +330,7 @@ extension HeadSnapshot {
             } else if state.codec != SeriesState.constant {
                 let size = Int(state.bits) >> 5 &+ 3
                 let start = words.count
+                try Self.grow(&words, by: size, request)
                 words.append(contentsOf: repeatElement(0, count: size))
                 words.withUnsafeMutableBufferPointer { buffer in
                     if let base = buffer.baseAddress {

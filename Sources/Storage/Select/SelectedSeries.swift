@@ -29,12 +29,14 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
             head.index.match(request.matchers) { (0..<head.idEnd).filter { head.states[Int($0)].labels != 0 } }
         }
         // The head before the list of blocks: what moves from one to the other meanwhile is then seen twice, not lost.
-        snapshot = HeadSnapshot(head, ids, request)
+        snapshot = try HeadSnapshot(head, ids, request)
         let readers = store.blockSet.readers.filter {
             $0.minTime <= request.maxTime && $0.maxTime >= request.minTime
         }
         blocks = try readers.map { try $0.select(request) }.filter { $0.count > 0 }
         if request.isSorted || !blocks.isEmpty { snapshot.sort() }
+        let most = blocks.reduce(snapshot.entries.count) { $0 + $1.count }
+        try request.charge?(most * (MemoryLayout<Part>.stride + MemoryLayout<Int>.stride))
         var (parts, ends): ([Part], [Int])
         if blocks.isEmpty {
             parts = snapshot.order.map { Part(source: 0, index: $0) }

@@ -9,7 +9,9 @@ enum ExplanationOutput {
         var notes: [(indent: String, text: String)] = []
     }
 
-    private static let titles = ["own", "total", "series", "points", "samples", "chunks", "read", "cache", "memory"]
+    private static let titles = [
+        "own", "total", "helpers", "series", "points", "samples", "chunks", "read", "cache", "memory",
+    ]
     /// The longest part of a query that is shown in a line.
     private static let longestText = 72
 
@@ -57,7 +59,9 @@ enum ExplanationOutput {
         }
         let (hits, misses) = (Int(number("cacheHits")), Int(number("cacheMisses")))
         return [
-            time(number("ownTime")), time(number("totalTime")), count("series"), count("points"), count("samples"),
+            time(number("ownTime")), time(number("totalTime")),
+            number("helperTime") == 0 ? "-" : time(number("helperTime")), count("series"), count("points"),
+            count("samples"),
             count("chunks"), size(Int(number("bytesRead"))), hits + misses == 0 ? "-" : "\(hits)/\(hits + misses)",
             size(Int(number("peakMemory"))),
         ]

@@ -25,6 +25,7 @@ enum ServeCommand {
         }
         Log.configure(level: level, format: format)
         let log = Log("main")
+        Heaps.bound()
         Signals.block()
         let daemon: Daemon
         do {

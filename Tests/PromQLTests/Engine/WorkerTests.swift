@@ -90,8 +90,11 @@ struct WorkerTests {
         "the first failure in order of the series ends the query, and all before it has been handed on",
         arguments: [0, 1, 6])
     func failure(_ helpers: Int) throws {
-        let production = ColumnProduction(
-            Echo(set: Damaged()), count: 5000, steps: 64, helpers: helpers, crew: WorkerCrew(limit: helpers + 1))
+        let guardian = QueryGuard(
+            deadline: .max, maxSamples: .max, isCancelled: nil, memory: MemoryAccount(limit: .max, budget: nil))
+        let production = try ColumnProduction(
+            Echo(set: Damaged()), count: 5000, steps: 64, helpers: helpers, crew: WorkerCrew(limit: helpers + 1),
+            guardian)
         var seen: [Int] = []
         #expect(throws: Damaged.Damage(index: 700)) {
             try production.run { index, _, values, _ in

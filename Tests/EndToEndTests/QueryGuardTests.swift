@@ -12,12 +12,8 @@ struct QueryGuardTests {
     private static func target() -> HTTPStub? {
         var page = "# TYPE wide gauge\n"
         for index in 0..<series { page += "wide{i=\"\(index)\",filler=\"0123456789\"} \(index)\n" }
-        let body = Array(page.utf8)
-        return HTTPStub { _ in
-            var response = HTTPStub.Response()
-            response.body = body
-            return response
-        }
+        let text = page
+        return HTTPStub { _ in HTTPStub.Response(contentType: "text/plain; version=0.0.4", text: text) }
     }
 
     private static func start(_ folder: Folder, _ target: UInt16, _ port: UInt16, _ flags: [String]) throws -> Daemon {
@@ -125,7 +121,8 @@ struct QueryGuardTests {
 
         let socket = try #require(LoopbackSocket.connect(port: port))
         defer { socket.close() }
-        let slow = "sum(sum_over_time(wide[1h:1s])) + 12345"
+        // A median of a day of seconds at each of 3,000 steps.
+        let slow = "quantile_over_time(0.5, vector(1)[1d:1s]) + 12345"
         let now = Date().timeIntervalSince1970
         let path = "/api/v1/query_range?query=\(HTTPProbe.escape(slow))&start=\(now - 3000)&end=\(now)&step=1"
         socket.send(Array("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n".utf8))

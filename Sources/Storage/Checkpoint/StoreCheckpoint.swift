@@ -45,7 +45,7 @@ extension TimeSeriesStore {
         try writer.write(CheckpointFrame.header, frame)
         // Deletions stand at both ends: no damage at one place brings back what is deleted.
         for frame in deletionFrames() { try writer.write(CheckpointFrame.records, frame) }
-        try writeSeries(groups, &writer)
+        try writeSeries(idEnd, &writer)
         for group in groups {
             for (i, frame) in head.dump(group).enumerated() {
                 try writer.write(i == 0 ? CheckpointFrame.group : CheckpointFrame.states, group: group.id, frame)
@@ -72,20 +72,25 @@ extension TimeSeriesStore {
         checkpointPace.withLock { $0.wrote(writer.size) }
     }
 
-    /// Labels of the series of all groups.
-    private func writeSeries(_ groups: [HeadGroup], _ writer: inout CheckpointWriter) throws {
+    /// Ids that are looked at while nobody may add series.
+    private static let idsAtOnce: UInt32 = 1 << 12
+
+    /// Labels of the series below `idEnd`, by ascending ids, which is the order of the posting lists.
+    private func writeSeries(_ idEnd: UInt32, _ writer: inout CheckpointWriter) throws {
         var dump = SeriesDump(head.index)
-        for group in groups {
-            let live = group.lock.withLock {
-                group.extents.flatMap { extent in
-                    extent.compactMap { id -> (id: UInt32, record: UInt32)? in
-                        let record = head.states[Int(id)].labels
-                        return record == 0 ? nil : (id, record)
-                    }
+        var live: [(id: UInt32, group: UInt32, record: UInt32)] = []
+        var next: UInt32 = 0
+        while next < idEnd {
+            let end = min(idEnd, next &+ Self.idsAtOnce)
+            live.removeAll(keepingCapacity: true)
+            head.registry.withLock {
+                for id in next..<end where head.states[Int(id)].labels != 0 {
+                    live.append((id, head.states[Int(id)].group, head.states[Int(id)].labels))
                 }
             }
-            for series in live { dump.add(series.id, group: group.id, record: series.record) }
+            for series in live { dump.add(series.id, group: series.group, record: series.record) }
             if dump.size >= CheckpointWriter.frameSize { try writer.write(CheckpointFrame.series, dump.finish()) }
+            next = end
         }
         if !dump.isEmpty { try writer.write(CheckpointFrame.series, dump.finish()) }
     }

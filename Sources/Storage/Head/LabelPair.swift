@@ -31,7 +31,7 @@ struct LabelPair: BitwiseCopyable {
     }
 
     private static func flush(_ pair: UnsafeMutablePointer<LabelPair>, _ arena: BlockArena) -> Bool {
-        // Ids that are used anew may lie before the last run: the gap has a sign.
+        // Ids that are read back may lie before the last run: the gap has a sign.
         let gap = Int64(pair.pointee.runStart) &- Int64(pair.pointee.flushedEnd)
         var zigzag = UInt64(bitPattern: gap << 1 ^ gap >> 63)
         for last in [false, true] {
@@ -67,8 +67,10 @@ struct LabelPair: BitwiseCopyable {
         return true
     }
 
-    /// Appends the ids of the pair's series to `ids`, in the order in which they came.
+    /// Appends the ids of the pair's series to `ids`, ascending.
     func append(to ids: inout [UInt32], _ arena: BlockArena) {
+        let first = ids.count
+        var isAscending = true
         var (block, slot, left) = (firstBlock, 0, Int(bytes))
         func next() -> UInt64 {
             var (value, shift): (UInt64, UInt64) = (0, 0)
@@ -91,9 +93,15 @@ struct LabelPair: BitwiseCopyable {
             let gap = next()
             let start = end &+ (Int64(bitPattern: gap >> 1) ^ -Int64(gap & 1))
             let length = Int64(next())
+            if start < end { isAscending = false }
             ids.append(contentsOf: UInt32(start)..<UInt32(start &+ length))
             end = start &+ length
         }
-        if runLength > 0 { ids.append(contentsOf: runStart..<(runStart &+ runLength)) }
+        if runLength > 0 {
+            if Int64(runStart) < end { isAscending = false }
+            ids.append(contentsOf: runStart..<(runStart &+ runLength))
+        }
+        // Ids come in ascending order but from a damaged checkpoint, beside which the log holds what it lacks.
+        if !isAscending { ids[first...].sort() }
     }
 }

@@ -94,7 +94,11 @@ struct SampleReplay {
         group.segment = segment
         group.sequence = sequence &+ 1
         // One that is missing takes those behind it along: their differences lead nowhere until the next segment.
-        if sequence != expected { group.brokenSegment = segment }
+        if sequence != expected, group.brokenSegment != segment {
+            group.brokenSegment = segment
+            result.failures.append(
+                (reader.offset, "record \(expected) of group \(group.id) in segment \(segment), but it is \(sequence)"))
+        }
         if group.brokenSegment == segment {
             reader = ByteReader(reader.bytes, at: reader.bytes.count)
             return

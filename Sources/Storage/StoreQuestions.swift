@@ -64,8 +64,10 @@ extension TimeSeriesStore {
         for entry in exemplarRing.exemplars(from: minTime, to: maxTime, { ids.contains($0) }) {
             byId[entry.id, default: []].append(entry.exemplar)
         }
-        return byId.map { (head.index.labels(record: head.states[Int($0.key)].labels), $0.value) }
-            .sorted { $0.0 < $1.0 }
+        return head.registry.withLock {
+            byId.map { (head.index.labels(record: head.states[Int($0.key)].labels), $0.value) }
+        }
+        .sorted { $0.0 < $1.0 }
     }
 
     /// Numbers about the store; `limit` bounds the lists.

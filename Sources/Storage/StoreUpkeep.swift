@@ -27,7 +27,10 @@ extension TimeSeriesStore {
                     .partialValue
                 deletions.withLock { $0.removeAll { $0.to < oldest } }
                 let swept = head.sweep(olderThan: newest &- options.blockDuration &- options.blockDuration / 2)
-                if swept > 0 { logger.info("Forgot silent series", ["series": "\(swept)"]) }
+                if swept > 0 {
+                    logger.info("Forgot silent series", ["series": "\(swept)"])
+                    try head.compactLabels()
+                }
             }
             let isDue = checkpointPace.withLock {
                 $0.isDue(

@@ -1,5 +1,6 @@
 import Model
 import Platform
+import Synchronization
 import TestSupport
 import Testing
 
@@ -82,5 +83,105 @@ import Testing
             }
         }
         #expect(index.seriesSlots == 1024)
+    }
+
+    @Test func `Labels of series that are gone are given back, and who holds them reads on`() throws {
+        let directory = StoreDirectory()
+        let start: Int64 = 1_700_000_400_000
+        let options = StoreOptions(
+            directory: directory.path, retentionTime: 0, blockDuration: 600_000, runsInBackground: false)
+        let store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start))
+        let groups = [store.openGroup("a"), store.openGroup("b")]
+        func resolve(_ g: Int, _ pods: Range<Int>) throws -> [SeriesRef] {
+            try pods.map {
+                try store.resolve(
+                    TimeSeriesStoreTests.labels(["__name__": "m\($0 % 3)", "pod": "p\($0)"]), in: groups[g])
+            }
+        }
+        func commit(_ refs: [SeriesRef], _ g: Int, _ step: Int) throws {
+            var batch = SampleBatch(timestamp: start + Int64(step) * 60_000)
+            for ref in refs { batch.append(ref, Double(step)) }
+            #expect(try store.commit(batch, in: groups[g], durability: .written).appended == refs.count)
+        }
+        func pods(_ matchers: [Matcher] = []) throws -> [String] {
+            let set = try store.select(SelectRequest(matchers: matchers, minTime: start + 3_600_000, maxTime: .max))
+            return (0..<set.count).compactMap { set.labels($0)["pod"] }.sorted()
+        }
+        let living = try resolve(0, 0..<20)
+        let more = try resolve(1, 20..<40)
+        try commit(try resolve(0, 1000..<3000), 0, 0)
+        try commit(try resolve(1, 3000..<5000), 1, 0)
+        let held = try store.select(
+            SelectRequest(matchers: [Matcher(name: "pod", equals: "p4321")], minTime: .min, maxTime: .max))
+        for step in 1..<120 {
+            try commit(living, 0, step)
+            try commit(more, 1, step)
+            store.runMaintenance()
+        }
+        #expect(store.head.liveSeries == 40 && store.head.deadLabels == 4000)
+        let all = try pods()
+        #expect(all.count == 40)
+        let (before, generation) = (store.head.index.usedBytes, store.head.index.generation)
+        try store.head.compactLabels()
+        #expect(store.head.index.usedBytes == before, "few dead series are not worth it")
+        try store.head.compactLabels(evenFew: true)
+        #expect(store.head.index.usedBytes < before / 10 && store.head.deadLabels == 0)
+        #expect(store.head.index.generation > generation)
+        #expect(held.labels(0)["pod"] == "p4321")
+        #expect(try pods() == all)
+        let three = try Matcher("pod", .regex, "p(19|22|23)")
+        #expect(try pods([Matcher(name: "__name__", equals: "m1"), three]) == ["p19", "p22"])
+        let recent = SelectRequest(matchers: [], minTime: start + 7_140_000, maxTime: .max)
+        #expect(try store.labelValues("pod", recent).sorted() == all)
+        // Known series keep their ids, new ones get others.
+        #expect(try resolve(0, 0..<20) == living)
+        let new = try resolve(1, 50..<60)
+        #expect(Set(new.map(\.raw)).isDisjoint(with: (living + more).map(\.raw)))
+        try commit(living + new, 1, 120)
+        #expect(try pods([Matcher(name: "pod", equals: "p55")]) == ["p55"])
+        try store.writeCheckpoint()
+        store.abandon()
+        let again = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start))
+        #expect(try again.select(recent).count == 50)
+        again.abandon()
+    }
+
+    @Test func `Selects beside series that come and go, and an index that is exchanged, find what lives`() throws {
+        let directory = StoreDirectory()
+        let store = try TimeSeriesStoreTests.open(directory.path)
+        let group = store.openGroup("g")
+        let fixed = try (0..<50).map {
+            try store.resolve(TimeSeriesStoreTests.labels(["__name__": "fixed", "s": "\($0)"]), in: group)
+        }
+        var batch = SampleBatch(timestamp: 1_700_000_000_000)
+        for ref in fixed { batch.append(ref, 1) }
+        _ = try store.commit(batch, in: group, durability: .written)
+        let isDone = Atomic(false)
+        let failures = Mutex<[String]>([])
+        Workers.run(pieces: 3, threads: 3) { piece in
+            do {
+                if piece == 0 {
+                    defer { isDone.store(true, ordering: .releasing) }
+                    for round in 0..<300 {
+                        // As if series had died, so that each round exchanges the index.
+                        store.head.registry.withLock { store.head.deadLabels += 1 }
+                        try store.head.compactLabels(evenFew: true)
+                        let other = store.openGroup("other \(round % 7)")
+                        _ = try store.resolve(
+                            TimeSeriesStoreTests.labels(["__name__": "other", "s": "\(round)"]), in: other)
+                    }
+                    return
+                }
+                while !isDone.load(ordering: .acquiring) {
+                    let set = try store.select(
+                        SelectRequest(
+                            matchers: [Matcher(name: "__name__", equals: "fixed")], minTime: .min, maxTime: .max))
+                    let found = Set((0..<set.count).compactMap { set.labels($0)["s"] })
+                    if set.count != 50 || found.count != 50 { failures.withLock { $0.append("\(set.count) \(found)") } }
+                }
+            } catch { failures.withLock { $0.append("\(error)") } }
+        }
+        #expect(failures.withLock { $0 } == [])
+        store.abandon()
     }
 }

@@ -180,11 +180,7 @@ extension Head {
         guard !dead.isEmpty else { return 0 }
         registry.withLock {
             discardStates(of: dead)
-            deadPostings += dead.count
-            if deadPostings > 10_000, deadPostings > liveSeries / 4 {
-                try? index.rebuildPostings(ids: Int(idEnd)) { states[Int($0)].labels }
-                deadPostings = 0
-            }
+            deadLabels += dead.count
         }
         return dead.count
     }

@@ -22,15 +22,16 @@ final class Head: @unchecked Sendable {
     var states: UnsafeMutablePointer<SeriesState> { column.base }
 
     let registry = Lock()
-    let index: LabelIndex
+    /// Exchanged for a smaller one now and then, under the registry's lock and those of all groups.
+    var index: LabelIndex
     /// Ids given until now, dead ones included.
     var idEnd: UInt32 = 0
     var liveSeries = 0
     var groups: [HeadGroup] = []
     private var groupByName: [String: Int] = [:]
 
-    /// Dead ids in the posting lists.
-    var deadPostings = 0
+    /// Series that are gone and whose labels still take room in the index.
+    var deadLabels = 0
     /// Sealed chunks that could not be read.
     let damagedRecords = Atomic<Int>(0)
     let logger = Log("storage")

@@ -13,7 +13,7 @@ final class LabelIndex {
     private var pairMask: Int
     private let records: Column<UInt8>
     private var recordEnd = 1
-    private var arena: BlockArena
+    private let arena: BlockArena
     /// Hash and series of each slot.
     ///
     /// Upper half: 32 bits of the hash, which also choose the slot. Lower half: id + 2, or 1 where one was removed.
@@ -242,7 +242,8 @@ final class LabelIndex {
         return UInt32(record)
     }
 
-    /// Takes a series out of the table and its posting lists' counts; the lists keep the id, which is dead.
+    /// Takes a series out of the table and its posting lists' counts; its record, its pairs and its place in the lists
+    /// stay until the index is exchanged.
     func remove(_ id: UInt32, record: UInt32) {
         let hash = labels(record: record).stableHash
         var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
@@ -280,6 +281,9 @@ final class LabelIndex {
         }
         old.deallocate()
     }
+
+    /// Takes the place of another: what was answered from that one is not mistaken for an answer of this one.
+    func replaces(_ old: LabelIndex) { generation = max(generation, old.generation) &+ 1 }
 
     // MARK: Pairs
 
@@ -321,28 +325,6 @@ final class LabelIndex {
             }
         }
         return pair
-    }
-
-    /// Empties the posting lists and fills them again from the records of the ids that live.
-    func rebuildPostings(ids: Int, record: (UInt32) -> UInt32) throws(StorageError) {
-        arena = try BlockArena(blocks: 1 << 28)
-        generation &+= 1
-        for i in 1..<max(1, pairCount &+ 1) {
-            let (name, value) = (pairs.base[i].name, pairs.base[i].value)
-            pairs.base[i] = LabelPair(
-                name: name, value: value, runStart: 0, runLength: 0, flushedEnd: 0, firstBlock: 0, lastBlock: 0,
-                bytes: 0, count: 0)
-        }
-        var done = true
-        for id in 0..<UInt32(truncatingIfNeeded: ids) {
-            let record = record(id)
-            guard record != 0 else { continue }
-            forEachPair(record) { pair in
-                done = done && LabelPair.add(id, to: pairs.base + Int(pair), arena)
-                return done
-            }
-        }
-        guard done else { throw .outOfMemory("posting lists") }
     }
 
     // MARK: Questions

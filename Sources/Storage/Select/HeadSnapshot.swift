@@ -33,6 +33,8 @@ final class HeadSnapshot: @unchecked Sendable {
     private let minTime: Int64
     private let maxTime: Int64
     private let content: Content
+    /// What the records of the entries' labels are read by.
+    private let index: LabelIndex
     private let cache = Mutex<[UInt64: [Int64]]>([:])
 
     /// Copies what `request` needs of the series `ids`, which are those of the matchers.
@@ -42,7 +44,14 @@ final class HeadSnapshot: @unchecked Sendable {
         self.head = head
         minTime = request.minTime
         maxTime = request.maxTime
-        content = try Content(head, ids, request)
+        while true {
+            let index = head.registry.withLock { head.index }
+            let content = try Content(head, ids, request)
+            // Exchanged meanwhile, the records of one would be read by the other.
+            guard index === head.registry.withLock({ head.index }) else { continue }
+            (self.index, self.content) = (index, content)
+            return
+        }
     }
 
     var entries: [Entry] { content.entries }
@@ -51,13 +60,13 @@ final class HeadSnapshot: @unchecked Sendable {
     var heldBytes: Int { content.heldBytes }
 
     /// The labels of an entry.
-    func labels(_ at: Int) -> Labels { head.index.labels(record: content.entries[at].labels) }
+    func labels(_ at: Int) -> Labels { index.labels(record: content.entries[at].labels) }
 
     /// Puts the entries in order of their labels.
     func sort() {
         guard entries.count > 1 else { return }
         // What the newest histograms are found by must stay: sort positions.
-        order.sort { head.index.isBefore(entries[Int($0)].labels, entries[Int($1)].labels) }
+        order.sort { index.isBefore(entries[Int($0)].labels, entries[Int($1)].labels) }
     }
 
     /// Positions of the entries in order of labels, after ``sort()``.

@@ -18,6 +18,8 @@ public struct StoreOptions: Sendable {
     public var maxExemplars: Int
     /// A segment of the log is ended at this size in bytes.
     public var walSegmentSize: Int
+    /// Bytes of records from which on a frame of the log is compressed.
+    public var shortestPackedFrame: Int
     /// Whether blocks hold values in Gorilla's XOR code only.
     public var usesXOROnly: Bool
     /// Whether the store takes the lock file.
@@ -29,8 +31,8 @@ public struct StoreOptions: Sendable {
         directory: String, retentionTime: Int64 = 15 * 86_400_000, retentionSize: Int64 = 0,
         walSyncInterval: Int64 = 1000, blockDuration: Int64 = 7_200_000, cutDelay: Int64 = 0,
         outOfOrderWindow: Int64 = 0,
-        maxExemplars: Int = 100_000, walSegmentSize: Int = 64 << 20, usesXOROnly: Bool = false,
-        usesLockFile: Bool = true, runsInBackground: Bool = true
+        maxExemplars: Int = 100_000, walSegmentSize: Int = 64 << 20, shortestPackedFrame: Int = 512,
+        usesXOROnly: Bool = false, usesLockFile: Bool = true, runsInBackground: Bool = true
     ) {
         self.directory = directory
         self.retentionTime = retentionTime
@@ -41,6 +43,7 @@ public struct StoreOptions: Sendable {
         self.outOfOrderWindow = outOfOrderWindow
         self.maxExemplars = maxExemplars
         self.walSegmentSize = walSegmentSize
+        self.shortestPackedFrame = shortestPackedFrame
         self.usesXOROnly = usesXOROnly
         self.usesLockFile = usesLockFile
         self.runsInBackground = runsInBackground

@@ -92,7 +92,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         var metadata: [String: MetricMetadata] = [:]
         var deletions: [Deletion] = []
         var damaged = 0
-        var replay = LogReplay(head)
+        var replay = try LogReplay(head)
         replay.onMetadata = { metadata[$0] = $1 }
         replay.onExemplar = { ring.add($0, $1) }
         replay.onDeletion = { deletions.join($0, $1, $2) }
@@ -243,7 +243,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         defer { for group in groups { group.lock.unlock() } }
         var frame: UInt64 = 0
         var isFirst = true
-        let pooled = writers.withLock { $0.popLast() } ?? PooledWriter()
+        let pooled = writers.withLock { $0.popLast() } ?? PooledWriter(options)
         defer { writers.withLock { $0.append(pooled) } }
         for owner in groups {
             var start = 0
@@ -253,7 +253,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                     batch, from: start, owner, .init(outOfOrderWindow: options.outOfOrderWindow), &pooled.writer,
                     &outcome, isFirst: isFirst, { histogramAt[$0] })
                 if pooled.writer.count == 0 { continue }
-                frame = try write(batch, owner, &pooled.writer, durability) { histogramAt[$0] }
+                frame = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] }
             }
             isFirst = false
         }
@@ -275,14 +275,15 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     ///
     /// - Returns: The number of the frame; 0 if the samples are in memory only.
     private func write(
-        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ durability: Durability,
-        _ histogramAt: (Int) -> Int?
+        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ packer: LogPacker,
+        _ durability: Durability, _ histogramAt: (Int) -> Int?
     ) throws -> UInt64 {
         while true {
             let segment = log.segment
             writer.sink.removeAll()
             head.encode(batch, group, segment: segment, &writer, histogramAt)
-            switch log.write(writer.sink.bytes, segment: segment) {
+            let written = packer.withContent(writer.sink.bytes) { log.write($0, isPacked: $1, segment: segment) }
+            switch written {
             case .done(let frame):
                 try head.apply(batch, group, writer, isLogged: true, histogramAt)
                 return frame

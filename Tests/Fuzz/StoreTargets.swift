@@ -32,10 +32,15 @@ enum StoreTargets {
     static func log(_ bytes: UnsafeRawBufferPointer) {
         var content = WriteAheadLog.magic
         content.appendLittle(1 as UInt64)
-        for frame in pieces(bytes) {
-            content.appendLittle(UInt32(frame.count))
-            content.appendLittle(CRC32C.hash(frame))
-            content.append(contentsOf: frame)
+        let packer = LogPacker(shortest: 0)
+        for (i, frame) in pieces(bytes).enumerated() {
+            func append(_ frame: UnsafeRawBufferPointer, _ isPacked: Bool) {
+                content.appendLittle(UInt32(frame.count) | (isPacked ? WriteAheadLog.packedFlag : 0))
+                content.appendLittle(CRC32C.hash(frame))
+                content.append(contentsOf: frame)
+            }
+            // Compressed as the log does it, plain, or plain where something compressed is expected.
+            if i % 3 == 0 { packer.withContent(frame) { append($0, $1) } } else { append(frame, i % 9 == 1) }
         }
         let files = FaultyFileSystem()
         put(files, "data/wal/00000001", content)

@@ -12,6 +12,7 @@ import Testing
         try TimeSeriesStore.open(
             options: StoreOptions(
                 directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 8192,
+                shortestPackedFrame: 100,
                 runsInBackground: false),
             fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
     }

@@ -24,7 +24,7 @@ import Testing
         try TimeSeriesStore.open(
             options: StoreOptions(
                 directory: "data", retentionTime: retention, blockDuration: 600_000, walSegmentSize: 2048,
-                runsInBackground: false),
+                shortestPackedFrame: 0, runsInBackground: false),
             fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
     }
 

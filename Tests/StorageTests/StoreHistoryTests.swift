@@ -56,7 +56,7 @@ import Testing
             try TimeSeriesStore.open(
                 options: StoreOptions(
                     directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: window,
-                    walSegmentSize: 4096, runsInBackground: false),
+                    walSegmentSize: 4096, shortestPackedFrame: 64, runsInBackground: false),
                 fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
         }
 

@@ -63,6 +63,9 @@ struct BatchWriter: ~Copyable {
 final class PooledWriter: @unchecked Sendable {
     // SAFETY: used by one commit at a time, which takes it out of the pool.
     var writer = BatchWriter()
+    let packer: LogPacker
+
+    init(_ options: StoreOptions) { packer = LogPacker(shortest: options.shortestPackedFrame) }
 }
 
 extension Head {

@@ -1,6 +1,7 @@
+import Encoding
 import Model
 
-/// A chunk as bytes somewhere: what is needed to read its values.
+/// A chunk as bytes somewhere, open or sealed: what is needed to read its values.
 struct ChunkView {
     var codec: UInt8
     var scale: Int8
@@ -64,8 +65,24 @@ struct ChunkView {
             return true
         case SeriesState.integer: return decodeInteger(into: values)
         case SeriesState.xor: return decodeXOR(into: values)
+        case SealedRecord.packed: return decodePacked(into: values)
         default: return false
         }
+    }
+
+    private func decodePacked(into values: UnsafeMutablePointer<Double>) -> Bool {
+        guard scale >= 0, scale <= Decimal.maxScale else { return false }
+        // Integers are decoded in place: both are 8 bytes wide.
+        let raw = UnsafeMutableRawPointer(values)
+        let integers = raw.bindMemory(to: Int64.self, capacity: count)
+        defer { _ = raw.bindMemory(to: Double.self, capacity: count) }
+        do throws(DecodeError) {
+            try FrameOfReference.read(
+                UnsafeRawBufferPointer(start: words, count: (bits &+ 7) >> 3), count: count, into: integers)
+        } catch { return false }
+        let power = Decimal.power(scale)
+        for i in 0..<count { raw.storeBytes(of: Double(integers[i]) / power, toByteOffset: i &* 8, as: Double.self) }
+        return true
     }
 
     private func decodeInteger(into values: UnsafeMutablePointer<Double>) -> Bool {

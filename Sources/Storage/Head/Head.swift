@@ -291,7 +291,7 @@ final class Head: @unchecked Sendable {
 
     // MARK: Sealing
 
-    /// Bytes in front of the values in a sealed record: codec, scale, bits (2), first, count, 2 unused.
+    /// Bytes in front of the values in a sealed record: codec, scale, bits of the values (2), first, count, 2 unused.
     static let recordHeader = 8
 
     /// Moves the open chunk of a series to the spill file of its window.
@@ -340,7 +340,16 @@ final class Head: @unchecked Sendable {
                 at = record.withUnsafeBytes { file.append($0) }
             default:
                 HeadChunk.copyWords(state.pointee, arena, to: base + 2)
-                length = Self.recordHeader &+ (Int(state.pointee.bits) &+ 7) >> 3
+                let bytes = (Int(state.pointee.bits) &+ 7) >> 3
+                length = Self.recordHeader &+ bytes
+                if let shorter = SealedRecord.pack(
+                    ChunkView(state.pointee, words: base + 2),
+                    to: UnsafeMutableRawBufferPointer(start: header + Self.recordHeader, count: bytes &- 1))
+                {
+                    header.storeBytes(of: SealedRecord.packed, as: UInt8.self)
+                    header.storeBytes(of: UInt16(shorter &* 8).littleEndian, toByteOffset: 2, as: UInt16.self)
+                    length = Self.recordHeader &+ shorter
+                }
                 at = file.append(UnsafeRawBufferPointer(start: header, count: length))
             }
             let chunk = sealed.allocate()

@@ -13,6 +13,9 @@ struct ByteSink: ~Copyable {
 
     mutating func removeAll() { count = 0 }
 
+    /// Forgets what is behind the first `size` bytes.
+    mutating func truncate(to size: Int) { count = min(count, size) }
+
     /// Makes room for `extra` bytes.
     mutating func reserve(_ extra: Int) {
         guard capacity &- count < extra else { return }
@@ -60,6 +63,15 @@ struct ByteSink: ~Copyable {
         reserve(bytes.count)
         bytes.withUnsafeBufferPointer { source in
             if let start = source.baseAddress { (base + count).update(from: start, count: source.count) }
+        }
+        count &+= bytes.count
+    }
+
+    /// Appends bytes, making room.
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        reserve(bytes.count)
+        if let start = bytes.baseAddress {
+            UnsafeMutableRawPointer(base + count).copyMemory(from: start, byteCount: bytes.count)
         }
         count &+= bytes.count
     }

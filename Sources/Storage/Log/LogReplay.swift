@@ -19,10 +19,16 @@ struct LogReplay {
     /// Records of samples that wait for the others of their stretch.
     private var waiting: [SampleReplay.Record] = []
 
-    /// Records of a stretch at most.
+    /// Records of a stretch at most, and about their bytes.
     private static let stretch = 1 << 16
+    private static let stretchBytes = 8 << 20
 
-    init(_ head: Head) { self.head = head }
+    private let decompressor: ZstdDecompressor
+
+    init(_ head: Head) throws(CompressionError) {
+        self.head = head
+        decompressor = try ZstdDecompressor()
+    }
 
     /// Reads one segment; `isLast` says that its end may be torn.
     mutating func read(_ number: UInt64, _ path: String, isLast: Bool, _ fileSystem: any FileSystem) throws(FileError) {
@@ -36,30 +42,52 @@ struct LogReplay {
         }
         // The frames behind it are checked by themselves, and may hold what is nowhere else.
         if !header.elementsEqual(bytes[0..<header.count]) { report(path, 0, "the log's header") }
-        defer { replaySamples(bytes, number, path) }
+        // Frames are read one by one, and applied when many samples are together.
+        var records = ByteSink()
         var at = header.count
         while at < bytes.count {
-            guard let length = frame(bytes, at) else {
+            guard let frame = frame(bytes, at) else {
                 // A torn tail has nothing behind it. Elsewhere, go on with the next frame that is whole.
                 guard let next = resume(bytes, at &+ 1) else {
                     if !isLast { report(path, at, "a whole frame") }
-                    return
+                    break
                 }
                 report(path, at, "a whole frame")
                 at = next
                 continue
             }
-            var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[0..<(at &+ 8 &+ length)]), at: at &+ 8)
+            let start = records.count
             do {
+                try unpack(frame, bytes, to: &records)
+                var reader = ByteReader(records.bytes, at: start)
                 if let group = try apply(&reader) {
-                    waiting.append(.init(group: group, start: reader.offset, end: at &+ 8 &+ length))
+                    waiting.append(.init(group: group, start: reader.offset, end: records.count, frame: at))
+                } else {
+                    records.truncate(to: start)
                 }
             } catch {
+                records.truncate(to: start)
                 report(path, at, "\(error)")
             }
-            at &+= 8 &+ length
-            if waiting.count == Self.stretch { replaySamples(bytes, number, path) }
+            at = frame.content.upperBound
+            if waiting.count == Self.stretch || records.count > Self.stretchBytes {
+                replaySamples(records.bytes, number, path)
+                records.removeAll()
+            }
         }
+        replaySamples(records.bytes, number, path)
+    }
+
+    /// Appends the records of a frame.
+    private func unpack(_ frame: Frame, _ bytes: UnsafeRawBufferPointer, to records: inout ByteSink) throws {
+        let content = UnsafeRawBufferPointer(rebasing: bytes[frame.content])
+        guard frame.isPacked else { return records.append(content) }
+        var reader = ByteReader(content)
+        let size = try reader.count(LogPacker.longest)
+        let packed = try reader.run(reader.remaining)
+        let start = records.appendZeros(size)
+        try decompressor.decompress(
+            packed, into: UnsafeMutableRawBufferPointer(start: records.base + start, count: size))
     }
 
     /// Applies the samples that wait.
@@ -77,23 +105,35 @@ struct LogReplay {
             ["file": path, "offset": "\(offset)", "expected": expected])
     }
 
-    /// The length of the content of a whole frame at `at`, or nil.
-    private func frame(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> Int? {
-        guard bytes.count &- at >= 8 else { return nil }
-        let length = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self)))
-        let checksum = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at &+ 4, as: UInt32.self))
-        guard length > 0, length <= WriteAheadLog.maxFrame, length <= bytes.count &- at &- 8 else { return nil }
-        let content = UnsafeRawBufferPointer(rebasing: bytes[(at &+ 8)..<(at &+ 8 &+ length)])
-        return CRC32C.hash(content) == checksum ? length : nil
+    private struct Frame {
+        var content: Range<Int>
+        var isPacked: Bool
     }
 
-    /// The next place where a whole frame begins; looks at most 64 KiB ahead, then only where lengths are small.
+    /// The length of the content of the frame at `at`, if it is believed, and whether it is compressed.
+    private func length(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> (length: Int, isPacked: Bool)? {
+        guard bytes.count &- at >= 8 else { return nil }
+        let word = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+        let length = Int(word & ~WriteAheadLog.packedFlag)
+        guard length > 0, length <= WriteAheadLog.maxFrame, length <= bytes.count &- at &- 8 else { return nil }
+        return (length, word & WriteAheadLog.packedFlag != 0)
+    }
+
+    /// The whole frame at `at`, or nil.
+    private func frame(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> Frame? {
+        guard let (length, isPacked) = length(bytes, at) else { return nil }
+        let content = (at &+ 8)..<(at &+ 8 &+ length)
+        let checksum = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at &+ 4, as: UInt32.self))
+        guard CRC32C.hash(UnsafeRawBufferPointer(rebasing: bytes[content])) == checksum else { return nil }
+        return Frame(content: content, isPacked: isPacked)
+    }
+
+    /// The next place where a whole frame begins, if it is found with reasonable effort.
     private func resume(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
         var at = start
         var budget = 1 << 26
         while at &+ 8 < bytes.count, budget > 0 {
-            let length = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self)))
-            if length > 0, length <= bytes.count &- at &- 8, length < 1 << 22 {
+            if let (length, _) = length(bytes, at), length < 1 << 22 {
                 budget &-= length
                 if frame(bytes, at) != nil { return at }
             }

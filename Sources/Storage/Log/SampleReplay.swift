@@ -5,11 +5,12 @@ import Synchronization
 
 /// Reads records of samples of a segment of the log into the head, each group's in their order.
 struct SampleReplay {
-    /// Where a record of samples lies in its segment, without its kind and group.
+    /// Where a record of samples lies among the bytes, without its kind and group, and its frame in the segment.
     struct Record {
         var group: UInt32
         var start: Int
         var end: Int
+        var frame: Int
     }
 
     /// What became of records.
@@ -74,15 +75,15 @@ struct SampleReplay {
         guard let group = head.group(record.group) else { return }
         var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[0..<record.end]), at: record.start)
         do {
-            try apply(&reader, group)
+            try apply(&reader, group, record.frame)
             if !reader.isAtEnd { throw DecodeError(expected: "the end of the frame", offset: reader.offset) }
         } catch {
             group.brokenSegment = segment
-            result.failures.append((record.start, "\(error)"))
+            result.failures.append((record.frame, "\(error)"))
         }
     }
 
-    private mutating func apply(_ reader: inout ByteReader, _ group: HeadGroup) throws {
+    private mutating func apply(_ reader: inout ByteReader, _ group: HeadGroup, _ frame: Int) throws {
         let sequence = try reader.varint()
         // What the checkpoint holds already.
         if segment < group.segment || segment == group.segment && sequence < group.sequence {
@@ -97,7 +98,7 @@ struct SampleReplay {
         if sequence != expected, group.brokenSegment != segment {
             group.brokenSegment = segment
             result.failures.append(
-                (reader.offset, "record \(expected) of group \(group.id) in segment \(segment), but it is \(sequence)"))
+                (frame, "record \(expected) of group \(group.id) in segment \(segment), but it is \(sequence)"))
         }
         if group.brokenSegment == segment {
             reader = ByteReader(reader.bytes, at: reader.bytes.count)

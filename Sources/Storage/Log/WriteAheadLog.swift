@@ -8,6 +8,7 @@ import Telemetry
 /// Files `wal/00000001`, `wal/00000002`, …; each begins with 8 bytes of magic and its number (8), then frames:
 ///
 ///     length (4) · crc32c of the content (4) · content: records, see ``LogRecord``
+///     length with ``packedFlag`` (4) · crc32c of the content (4) · content: size of the records (varint), zstd of them
 ///
 /// A frame is written with one call before the commit returns, so a killed process loses nothing; `sync` brings it to
 /// the disk. After a failed write the file is cut to its last whole frame and the next segment is begun.
@@ -16,6 +17,8 @@ final class WriteAheadLog: Sendable {
     static let headerSize = 16
     /// The longest frame that a reader believes.
     static let maxFrame = 1 << 28
+    /// Set in the length of a frame whose content is compressed.
+    static let packedFlag: UInt32 = 1 << 31
 
     private struct State {
         var file: (any File)?
@@ -115,8 +118,8 @@ final class WriteAheadLog: Sendable {
         case failed(String)
     }
 
-    /// Writes a frame that was made for `segment`.
-    func write(_ records: UnsafeRawBufferPointer, segment: UInt64) -> Written {
+    /// Writes a frame that was made for `segment`; `isPacked` if ``LogPacker`` made it.
+    func write(_ records: UnsafeRawBufferPointer, isPacked: Bool = false, segment: UInt64) -> Written {
         state.withLock { state in
             do throws(FileError) {
                 if state.file == nil || state.size >= segmentSize || state.failure != nil {
@@ -134,12 +137,12 @@ final class WriteAheadLog: Sendable {
             let length = state.pending.count &+ records.count
             guard length > 0 else { return .done(state.frames) }
             state.frame.removeAll(keepingCapacity: true)
-            state.frame.appendLittle(UInt32(truncatingIfNeeded: length))
-            var checksum = state.pending.withUnsafeBytes { CRC32C.hash($0) }
-            checksum = CRC32C.hash(records, after: checksum)
-            state.frame.appendLittle(checksum)
-            state.frame += state.pending
-            state.frame.append(contentsOf: records)
+            if isPacked {
+                if !state.pending.isEmpty { Self.append(state.pending, nil, 0, to: &state.frame) }
+                Self.append([], records, Self.packedFlag, to: &state.frame)
+            } else {
+                Self.append(state.pending, records, 0, to: &state.frame)
+            }
             do throws(FileError) {
                 do throws(FileError) { try file.write(state.frame) } catch {
                     try? file.truncate(to: state.size)
@@ -165,6 +168,16 @@ final class WriteAheadLog: Sendable {
             state.frames &+= 1
             return .done(state.frames)
         }
+    }
+
+    private static func append(
+        _ first: [UInt8], _ second: UnsafeRawBufferPointer?, _ flag: UInt32, to frame: inout [UInt8]
+    ) {
+        frame.appendLittle(UInt32(truncatingIfNeeded: first.count &+ (second?.count ?? 0)) | flag)
+        let checksum = first.withUnsafeBytes { CRC32C.hash($0) }
+        frame.appendLittle(second.map { CRC32C.hash($0, after: checksum) } ?? checksum)
+        frame += first
+        if let second { frame.append(contentsOf: second) }
     }
 
     /// Writes what was put aside; for the end and for records without samples.

@@ -9,6 +9,33 @@ struct SealedRecord {
     /// For native histograms.
     var payload: UnsafeRawBufferPointer
 
+    /// The form of sealed integers, beside those of open chunks: ``FrameOfReference`` of the mantissas.
+    ///
+    /// An open chunk codes each value when it comes; a sealed one knows all.
+    static let packed: UInt8 = 4
+    private static let codecMask: UInt8 = 7
+
+    /// Writes a chunk of integers as ``packed`` to `target`, which may be where its words are.
+    ///
+    /// - Returns: The bytes it takes, or nil if there is not the room: the chunk stays as it is.
+    static func pack(_ view: ChunkView, to target: UnsafeMutableRawBufferPointer) -> Int? {
+        guard view.codec == SeriesState.integer, view.scale >= 0, view.scale <= Decimal.maxScale else { return nil }
+        return withUnsafeTemporaryAllocation(of: Double.self, capacity: HeadChunk.capacity) { values in
+            withUnsafeTemporaryAllocation(of: Int64.self, capacity: HeadChunk.capacity) { mantissas in
+                guard let held = values.baseAddress, view.count <= HeadChunk.capacity, view.decode(into: held) else {
+                    return nil
+                }
+                for i in 0..<view.count {
+                    // Staleness markers are no decimals.
+                    guard let mantissa = Decimal.mantissa(held[i], view.scale) else { return nil }
+                    mantissas[i] = mantissa
+                }
+                return FrameOfReference.write(
+                    UnsafeBufferPointer(rebasing: mantissas[0..<view.count]), to: target)
+            }
+        }
+    }
+
     /// Reads and checks the record of a chunk.
     static func withRecord<R>(_ chunk: SealedChunk, _ file: SpillFile, _ body: (SealedRecord) throws -> R) throws -> R {
         let length = Int(chunk.length)
@@ -19,7 +46,7 @@ struct SealedRecord {
                 let base = buffer.baseAddress
             else { throw StorageError.damaged("\(file.path): record at \(chunk.offset)") }
             let content = base + 4
-            let codec = content.load(as: UInt8.self) & SeriesState.codecMask
+            let codec = content.load(as: UInt8.self) & codecMask
             let bits = Int(UInt16(littleEndian: content.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
             let payload = content + Head.recordHeader
             var constant = 0.0

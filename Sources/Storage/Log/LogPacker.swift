@@ -1,0 +1,32 @@
+import Encoding
+
+/// Makes frames of the log smaller where they are long enough for it; not for several threads at once.
+final class LogPacker {
+    /// Records of so many bytes are left as they are: a reader makes room for all of a frame.
+    static let longest = 1 << 24
+
+    /// Shorter ones are left as they are; with 0 none is, even if it becomes longer.
+    private let shortest: Int
+
+    private let compressor = try? ZstdCompressor()
+    private var packed: [UInt8] = []
+
+    init(shortest: Int) { self.shortest = shortest }
+
+    /// Calls `body` with the content of a frame, and whether it is compressed.
+    func withContent<R>(_ records: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer, Bool) throws -> R) rethrows
+        -> R
+    {
+        guard records.count >= shortest, records.count <= Self.longest, let compressor else {
+            return try body(records, false)
+        }
+        packed.removeAll(keepingCapacity: packed.capacity < 1 << 20)
+        packed.appendVarint(records.count)
+        guard (try? compressor.compress(records, level: 1, to: &packed)) != nil,
+            packed.count < records.count || shortest == 0
+        else {
+            return try body(records, false)
+        }
+        return try packed.withUnsafeBytes { try body($0, true) }
+    }
+}

@@ -118,7 +118,7 @@ extension TimeSeriesStore {
         if newest != .min { result.maxTime = newest }
         for file in head.spill.files {
             let start = file.windowEnd - options.blockDuration
-            if let known = result.minTime { result.minTime = min(known, start) }
+            result.minTime = min(result.minTime ?? start, start)
             result.spillBytes += file.size
         }
         result.memory = [

@@ -13,7 +13,7 @@ extension TimeSeriesStore {
             tendReserve()
             try keepWithinSize()
             // What only memory holds goes first.
-            if !unlogged.isEmpty, log.failure == nil { try writeCheckpoint() }
+            if !unlogged.isEmpty, log.failure == nil { try writeCheckpointWithinSize() }
             let newest = head.newest.load(ordering: .relaxed)
             var cut = 0
             for ends in newest == .min ? [] : dueWindows(newest) {
@@ -26,18 +26,15 @@ extension TimeSeriesStore {
                 let oldest = (head.windows().first ?? .max).subtractingReportingOverflow(options.blockDuration)
                     .partialValue
                 deletions.withLock { $0.removeAll { $0.to < oldest } }
-                let swept = head.sweep(olderThan: newest &- options.blockDuration &- options.blockDuration / 2)
-                if swept > 0 {
-                    logger.info("Forgot silent series", ["series": "\(swept)"])
-                    try head.compactLabels()
-                }
+                // Within a size, a checkpoint of those that are gone takes the room of samples.
+                try forgetSilent(for: quota == nil ? options.blockDuration / 2 : options.blockDuration / 24)
             }
             let isDue = checkpointPace.withLock {
                 $0.isDue(
                     log: log.writtenBytes, checkpoint: checkpointSize.load(ordering: .relaxed),
                     short: options.walSegmentSize, largest: largestPart)
             }
-            if cut > 0 || isDue { try writeCheckpoint() }
+            if cut > 0 || isDue { try writeCheckpointWithinSize() }
             try tendBlocks()
             // Making blocks takes memory on several threads, whose allocators would keep it.
             if cut > 0 { MachineMemory.giveBack() }
@@ -72,10 +69,18 @@ extension TimeSeriesStore {
             return since.map { now - $0 } ?? 0
         }
         let isRipe = waited >= options.cutDelay * 1_000_000 || over.reduce(0) { $0 + spilled($1) } >= enough
-        let large = all.filter { spilled($0) > largestPart && !(isRipe && over.contains($0)) }
+        let large = all.filter { size($0) > largestPart && !(isRipe && over.contains($0)) }
         guard isRipe, !over.isEmpty else { return large.map { [$0] } }
         waitingSince.withLock { $0 = nil }
         return groups(over) + large.map { [$0] }
+    }
+
+    /// Forgets series of which the head holds no sample and that were silent for `age` ms.
+    func forgetSilent(for age: Int64) throws {
+        let swept = head.sweep(olderThan: head.newest.load(ordering: .relaxed) &- age)
+        guard swept > 0 else { return }
+        logger.info("Forgot silent series", ["series": "\(swept)"])
+        try head.compactLabels()
     }
 
     /// Windows in the blocks that they are to be in: neighbours within the longest span of a block, and of a bounded size.

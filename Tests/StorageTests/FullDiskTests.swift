@@ -165,6 +165,32 @@ import Testing
         #expect(try after.select(SelectRequest(matchers: [], minTime: 899 * 15_000, maxTime: .max)).count == 200)
     }
 
+    /// Series that live for a minute only stay open until their window ends: what they take must count before.
+    @Test func `series that come and go within one window do not stop a store of a bounded size`() throws {
+        let files = FaultyFileSystem()
+        let limit = 1 << 21
+        let store = try Self.store(files, size: Int64(limit), blockDuration: 7_200_000)
+        let feed = Feed(store)
+        var random = SeededRandom(seed: 12)
+        for i in 0..<700 {
+            var batch = SampleBatch(timestamp: Int64(i) * 1000)
+            for s in (i * 30)..<(i * 30 + 150) {
+                let labels = TimeSeriesStoreTests.labels(["__name__": "m\(s % 7)", "pod": "pod-\(s / 7)"])
+                batch.append(try store.resolve(labels, in: feed.group), Double.random(in: 0..<1, using: &random))
+            }
+            _ = try store.commit(batch, in: feed.group, durability: .whenPossible)
+            #expect(files.pages("data") <= limit)
+            guard i % 5 == 4 else { continue }
+            store.runMaintenance()
+            #expect(files.pages("data") <= limit)
+            #expect(store.isHealthy, "step \(i): \(store.unhealthyReason ?? "")")
+        }
+        #expect(store.unloggedSamples.inMemory == 0)
+        let newest = try store.select(SelectRequest(matchers: [], minTime: 699_000, maxTime: 699_000))
+        #expect(newest.count == 150)
+        #expect(store.blocks.count > 0)
+    }
+
     @Test func `a smaller size retention is kept from the start on`() throws {
         let files = FaultyFileSystem()
         let large = try Self.store(files, blockDuration: 300_000)

@@ -20,6 +20,22 @@ extension Head {
         return ends.sorted()
     }
 
+    /// About the bytes that the open chunks of a window take when they are sealed.
+    func openBytes(windowEnd: Int64) -> Int {
+        var (own, all) = (0, 0)
+        for group in registry.withLock({ groups }) {
+            group.lock.withLock {
+                for run in 1..<max(1, group.runs.end) where group.runs.runs[run].times != nil {
+                    let references = Int(group.runs.runs[run].references)
+                    all &+= references
+                    if group.runs.runs[run].windowEnd == windowEnd { own &+= references }
+                }
+            }
+        }
+        // A checksum, a header and a constant each, and their part of the words.
+        return all == 0 ? 0 : own &* 20 &+ arena.usedBytes / all &* own
+    }
+
     /// Whether the head may hold samples of the requested time.
     func overlaps(_ request: SelectRequest) -> Bool {
         let newest = newest.load(ordering: .relaxed)

@@ -50,9 +50,28 @@ extension TimeSeriesStore {
         head.spill.files.reduce(0) { $1.windowEnd == windowEnd ? $0 &+ $1.size : $0 }
     }
 
+    /// Bytes that the spill files of a window take when it is cut, open chunks of stores of a bounded size included.
+    func size(_ windowEnd: Int64) -> Int {
+        quota == nil ? spilled(windowEnd) : spilled(windowEnd) &+ head.openBytes(windowEnd: windowEnd)
+    }
+
+    /// Writes a checkpoint; if there is no room, drops blocks, and forgets series that are silent, until there is.
+    func writeCheckpointWithinSize() throws {
+        var isSwept = false
+        while true {
+            do { return try writeCheckpoint() } catch {
+                guard quota != nil, (error as? FileError)?.isFull == true else { throw error }
+                if try dropOldest() { continue }
+                guard !isSwept else { throw error }
+                isSwept = true
+                try forgetSilent(for: 60_000)
+            }
+        }
+    }
+
     /// Makes windows a block, at the cost of the oldest blocks if there is no room, and of the window if there are none.
     func cutWithinSize(_ ends: [Int64]) throws {
-        if quota != nil { try makeRoom(ends.reduce(1 << 16) { $0 + spilled($1) }) }
+        if quota != nil { try makeRoom(ends.reduce(1 << 16) { $0 + size($1) }) }
         while true {
             do { return try cutWindows(ends) } catch {
                 guard quota != nil, (error as? FileError)?.isFull == true else { throw error }
@@ -61,7 +80,10 @@ extension TimeSeriesStore {
                     for end in ends { try cutWithinSize([end]) }
                     return
                 }
-                guard let end = ends.first, end <= head.newest.load(ordering: .relaxed) else { throw error }
+                // What is too large for a block that would fit goes, too, lest nothing new can come.
+                guard let end = ends.first,
+                    end <= head.newest.load(ordering: .relaxed) || size(end) > largestPart
+                else { throw error }
                 let files = head.close(windowEnd: end)
                 let bytes = files.reduce(0) { $0 &+ $1.size }
                 head.forget((end &- options.blockDuration)..<end, files)

@@ -1,4 +1,3 @@
-import CPlatform
 import Glibc
 
 /// How much memory this process may use: that of the machine, or less if its control group says so.
@@ -8,9 +7,6 @@ package enum MachineMemory {
         let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         return limit(machine: machine, groups: text("/proc/self/cgroup") ?? "", read: text)
     }
-
-    /// Gives back to the system what was freed and the allocator keeps; after work that took much memory for a while.
-    package static func giveBack() { cplatform_trim() }
 
     /// The least of the machine's memory and the limits of the group and those above it.
     ///

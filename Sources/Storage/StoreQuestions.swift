@@ -8,7 +8,7 @@ extension TimeSeriesStore {
     /// Hides the samples of matching series between two times, inclusive; returns how many series it touched.
     @discardableResult
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
-        let ids = head.registry.withLock { head.index.match(matchers) { Array(0..<head.idEnd) } }
+        let ids = head.registry.withLock { head.index.match(matchers) { head.liveIds(below: head.idEnd) } }
             .filter { head.states[Int($0)].labels != 0 }
         upkeep.lock()
         defer { upkeep.unlock() }
@@ -58,7 +58,7 @@ extension TimeSeriesStore {
         labels: Labels, exemplars: [Exemplar]
     )] {
         let ids = Set(
-            head.registry.withLock { head.index.match(matchers) { Array(0..<head.idEnd) } }
+            head.registry.withLock { head.index.match(matchers) { head.liveIds(below: head.idEnd) } }
                 .filter { head.states[Int($0)].labels != 0 })
         var byId: [UInt32: [Exemplar]] = [:]
         for entry in exemplarRing.exemplars(from: minTime, to: maxTime, { ids.contains($0) }) {
@@ -78,7 +78,6 @@ extension TimeSeriesStore {
         var pairs: [(String, Int)] = []
         head.registry.lock()
         result.series = head.liveSeries
-        let idEnd = head.idEnd
         head.index.forEachPairInUse { name, value, count in
             result.labelPairs += 1
             let (name, value) = (String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
@@ -87,7 +86,6 @@ extension TimeSeriesStore {
             values[name] = (known.count + 1, known.bytes + value.utf8.count * count)
             pairs.append(("\(name)=\(value)", count))
         }
-        let indexBytes = head.index.usedBytes
         let groups = head.groups
         head.registry.unlock()
         func top(_ list: [(String, Int)]) -> [(name: String, value: Int)] {
@@ -97,11 +95,9 @@ extension TimeSeriesStore {
         result.valuesByLabel = top(values.map { ($0.key, $0.value.count) })
         result.bytesByLabel = top(values.map { ($0.key, $0.value.bytes) })
         result.seriesByPair = top(pairs)
-        var runBytes = 0
         var open = 0
         for group in groups {
             group.lock.withLock {
-                runBytes += group.runs.usedBytes
                 for extent in group.extents {
                     for id in extent where head.states[Int(id)].run != 0 {
                         open += 1
@@ -112,8 +108,7 @@ extension TimeSeriesStore {
                 }
             }
         }
-        let sealed = head.sealed.inUse
-        result.chunks = open + sealed
+        result.chunks = open + head.sealed.inUse
         let newest = head.newest.load(ordering: .relaxed)
         if newest != .min { result.maxTime = newest }
         for file in head.spill.files {
@@ -121,15 +116,30 @@ extension TimeSeriesStore {
             result.minTime = min(result.minTime ?? start, start)
             result.spillBytes += file.size
         }
-        result.memory = [
-            ("states", Int(idEnd) * 64), ("labels", indexBytes), ("times", runBytes),
-            ("open chunks", head.arena.usedBytes), ("sealed chunk lists", sealed * 24),
-        ]
+        result.memory = memory
         result.blocks = blockSet.readers.count
         result.blockBytes = blockSet.size
         result.walBytes = log.writtenBytes
         result.damagedRecords = damagedRecords
         return result
+    }
+
+    /// Series in the head.
+    public var headSeries: Int { head.registry.withLock { head.liveSeries } }
+
+    /// Bytes of the head's memory by part.
+    public var memory: [(name: String, value: Int)] {
+        let (states, labels, groups) = head.registry.withLock {
+            (
+                head.live.usedRows * LiveIds.row * MemoryLayout<SeriesState>.stride, head.index.usedBytes, head.groups
+            )
+        }
+        let times = groups.reduce(0) { sum, group in sum + group.lock.withLock { group.runs.usedBytes } }
+        let spill = head.spill.files.reduce(0) { $0 + $1.unwritten }
+        return [
+            ("states", states), ("labels", labels), ("times", times), ("open chunks", head.arena.usedBytes),
+            ("sealed chunk lists", head.sealed.usedBytes), ("unwritten chunks", spill),
+        ]
     }
 
     /// Samples that are in memory only, because the disk takes none, and those refused for it since the start.

@@ -37,7 +37,7 @@ extension TimeSeriesStore {
             if cut > 0 || isDue { try writeCheckpointWithinSize() }
             try tendBlocks()
             // Making blocks takes memory on several threads, whose allocators would keep it.
-            if cut > 0 { MachineMemory.giveBack() }
+            if cut > 0 { Heaps.giveBack() }
             upkeepFailure.withLock { $0 = nil }
         } catch {
             let text = "\(error)"

@@ -394,7 +394,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     }
 
     private func forEachHeadSeries(_ request: SelectRequest, _ body: (Labels) -> Void) throws {
-        let ids = head.registry.withLock { head.index.match(request.matchers) { Array(0..<head.idEnd) } }
+        let ids = head.registry.withLock { head.index.match(request.matchers) { head.liveIds(below: head.idEnd) } }
         let snapshot = try HeadSnapshot(head, ids, request.withoutSamples)
         for at in snapshot.entries.indices { body(snapshot.labels(at)) }
     }

@@ -91,7 +91,7 @@ extension Head {
         let portions = Self.portions(states)
         let failures = Mutex<Failures>([])
         let series = try SeriesRestore(index)
-        let end = Mutex(0)
+        let stateIds = Mutex(IdRuns())
         let isLong = (labels + states).reduce(0) { $0 + $1.stored } > Self.worthThread
         Workers.run(pieces: 1 + portions.count, threads: isLong ? Workers.count : 1) { [self] piece in
             guard let decompressor = try? ZstdDecompressor() else {
@@ -106,30 +106,33 @@ extension Head {
                 for frame in labels { read(frame) { try series.read(&$0) } }
                 return
             }
-            var own = 0
+            var own = IdRuns()
             for frame in states[portions[piece - 1]] {
                 read(frame) { reader in
                     if frame.kind == CheckpointFrame.group {
                         try restoreGroup(frame.group, &reader)
                     } else {
-                        try restoreStates(frame.group, &reader, end: &own)
+                        try restoreStates(frame.group, &reader, ids: &own)
                     }
                 }
             }
-            end.withLock { $0 = max($0, own) }
+            stateIds.withLock { $0.add(own) }
         }
-        join(series, stateEnd: end.withLock { $0 })
+        join(series, stateIds.withLock { $0 })
         return failures.withLock { $0 }
     }
 
     /// Puts labels and states together.
-    private func join(_ series: SeriesRestore, stateEnd: Int) {
+    private func join(_ series: SeriesRestore, _ stateIds: IdRuns) {
+        var ids = stateIds
+        ids.add(series.ids)
+        let all = ids.ascending.runs
         // An id that has a state must not be given to another series, though its labels are damaged.
-        idEnd = max(idEnd, UInt32(max(series.end, stateEnd)))
+        idEnd = max(idEnd, all.last?.upperBound ?? 0)
         var owner: HeadGroup?
-        for id in 0..<max(series.end, stateEnd) {
-            let entry = id < series.end ? series.found.base[id] : 0
-            let state = states + id
+        for id in all.joined() {
+            let entry = series.found.base[Int(id)]
+            let state = states + Int(id)
             let hasState = state.pointee.labels == Self.awaitsLabels
             state.pointee.labels = UInt32(truncatingIfNeeded: entry)
             guard entry != 0 else { continue }
@@ -138,8 +141,9 @@ extension Head {
                 state.pointee.group = UInt32(truncatingIfNeeded: entry >> 32)
             }
             if owner?.id != state.pointee.group { owner = restoreGroup(state.pointee.group, nil) }
-            owner?.add(UInt32(truncatingIfNeeded: id))
+            owner?.add(id)
             liveSeries &+= 1
+            live.add(id)
         }
     }
 

@@ -137,8 +137,8 @@ extension Head {
     /// Stands in a state for labels that are yet to come.
     static let awaitsLabels = UInt32.max
 
-    /// Takes back the states of series of a group; `end` is raised to the first id behind them.
-    func restoreStates(_ id: UInt32, _ reader: inout ByteReader, end: inout Int) throws {
+    /// Takes back the states of series of a group; `ids` gets their ids.
+    func restoreStates(_ id: UInt32, _ reader: inout ByteReader, ids: inout IdRuns) throws {
         let group = restoreGroup(id, nil)
         var stretch = BlockStretch(arena)
         var missing = 0
@@ -146,7 +146,7 @@ extension Head {
             let id = try Self.id(&reader)
             let state = states + Int(id)
             let raw = try reader.run(MemoryLayout<SeriesState>.size)
-            end = max(end, Int(id) + 1)
+            ids.add(id)
             state.pointee = raw.loadUnaligned(as: SeriesState.self)
             state.pointee.labels = Self.awaitsLabels
             state.pointee.group = group.id

@@ -172,24 +172,21 @@ extension Head {
         for group in registry.withLock({ groups }) {
             group.lock.lock()
             registry.lock()
-            group.removeExtents { extent in
-                var isAllDead = true
+            let before = dead.count
+            for extent in group.extents {
                 for id in extent {
                     let state = states + Int(id)
-                    guard state.pointee.labels != 0 else { continue }
-                    guard state.pointee.run == 0, state.pointee.sealed == 0, state.pointee.lastTime < time,
-                        state.pointee.lastTime != .min, group.late[id] == nil
-                    else {
-                        isAllDead = false
-                        continue
-                    }
+                    guard state.pointee.labels != 0, state.pointee.run == 0, state.pointee.sealed == 0,
+                        state.pointee.lastTime < time, state.pointee.lastTime != .min, group.late[id] == nil
+                    else { continue }
                     index.remove(id, record: state.pointee.labels)
                     state.pointee = SeriesState.none
                     liveSeries -= 1
+                    live.remove(id)
                     dead.append(id)
                 }
-                return isAllDead
             }
+            if dead.count > before { group.replaceExtents(live.compacted(group.extents)) }
             registry.unlock()
             group.lock.unlock()
         }
@@ -203,14 +200,12 @@ extension Head {
 
     /// Gives back the memory of states among which no series lives any more; the registry's lock is held.
     private func discardStates(of dead: [UInt32]) {
-        let size = 4096 / MemoryLayout<SeriesState>.stride
+        let size = LiveIds.row
         var (start, end) = (0, 0)
         for id in dead.sorted() where Int(id) >= end {
             let first = Int(id) / size * size
             // New series take the next id, without asking which memory is there.
-            guard first &+ size <= Int(idEnd), (first..<(first &+ size)).allSatisfy({ states[$0].labels == 0 }) else {
-                continue
-            }
+            guard first &+ size <= Int(idEnd), live.isRowEmpty(id) else { continue }
             if first > end || end == 0 {
                 discardStates(start..<end)
                 start = first

@@ -89,8 +89,8 @@ final class SeriesRestore: @unchecked Sendable {
     // SAFETY: used by one thread, and by another when that has ended.
     /// The record of labels (low half) and the group of each id; no record is 0.
     let found: Column<UInt64>
-    /// The first id behind them.
-    private(set) var end = 0
+    /// Their ids.
+    private(set) var ids = IdRuns()
     private let index: LabelIndex
 
     init(_ index: LabelIndex) throws(StorageError) {
@@ -137,7 +137,7 @@ final class SeriesRestore: @unchecked Sendable {
                 try index.insert(UInt32(id), pairs: own, hash: UInt64(hash) << 32)
             }
             found.base[Int(id)] = UInt64(group) << 32 | UInt64(record)
-            end = max(end, Int(id) &+ 1)
+            ids.add(UInt32(id))
         }
     }
 }

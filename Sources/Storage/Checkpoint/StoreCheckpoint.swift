@@ -73,24 +73,23 @@ extension TimeSeriesStore {
     }
 
     /// Ids that are looked at while nobody may add series.
-    private static let idsAtOnce: UInt32 = 1 << 12
+    private static let idsAtOnce = 1 << 12
 
     /// Labels of the series below `idEnd`, by ascending ids, which is the order of the posting lists.
     private func writeSeries(_ idEnd: UInt32, _ writer: inout CheckpointWriter) throws {
         var dump = SeriesDump(head.index)
         var live: [(id: UInt32, group: UInt32, record: UInt32)] = []
+        var ids: [UInt32] = []
         var next: UInt32 = 0
         while next < idEnd {
-            let end = min(idEnd, next &+ Self.idsAtOnce)
             live.removeAll(keepingCapacity: true)
+            ids.removeAll(keepingCapacity: true)
             head.registry.withLock {
-                for id in next..<end where head.states[Int(id)].labels != 0 {
-                    live.append((id, head.states[Int(id)].group, head.states[Int(id)].labels))
-                }
+                next = head.addLiveIds(next..<idEnd, atMost: Self.idsAtOnce, to: &ids)
+                for id in ids { live.append((id, head.states[Int(id)].group, head.states[Int(id)].labels)) }
             }
             for series in live { dump.add(series.id, group: series.group, record: series.record) }
             if dump.size >= CheckpointWriter.frameSize { try writer.write(CheckpointFrame.series, dump.finish()) }
-            next = end
         }
         if !dump.isEmpty { try writer.write(CheckpointFrame.series, dump.finish()) }
     }

@@ -11,7 +11,8 @@ import Telemetry
 /// process runs. Locks are taken in this order: groups by ascending id, then the registry.
 final class Head: @unchecked Sendable {
     // SAFETY: states belong to the lock of the group they name; index, groups and ids to `registry`.
-    static let maxSeries = 1 << 27
+    /// Ids that can be given in the life of a data directory; memory is taken for those that live.
+    static let maxSeries = 1 << 30
     static let maxGroups = 1 << 20
 
     let blockDuration: Int64
@@ -27,6 +28,7 @@ final class Head: @unchecked Sendable {
     /// Ids given until now, dead ones included.
     var idEnd: UInt32 = 0
     var liveSeries = 0
+    let live: LiveIds
     var groups: [HeadGroup] = []
     private var groupByName: [String: Int] = [:]
 
@@ -52,7 +54,25 @@ final class Head: @unchecked Sendable {
         arena = try BlockArena(blocks: 1 << 30)
         sealed = try SealedChunks()
         column = try Column(capacity: Self.maxSeries)
+        live = try LiveIds(capacity: Self.maxSeries)
         index = try LabelIndex()
+    }
+
+    /// The series that are alive below an id, ascending; the registry's lock is held.
+    func liveIds(below end: UInt32) -> [UInt32] {
+        var ids: [UInt32] = []
+        ids.reserveCapacity(liveSeries)
+        _ = addLiveIds(0..<end, atMost: .max, to: &ids)
+        return ids
+    }
+
+    /// Appends the series that are alive among `range`, ascending, about `most` of them; returns where it ended. The
+    /// registry's lock is held.
+    func addLiveIds(_ range: Range<UInt32>, atMost most: Int, to ids: inout [UInt32]) -> UInt32 {
+        live.forEachRow(range) { row in
+            for id in row where states[Int(id)].labels != 0 { ids.append(id) }
+            return ids.count < most
+        }
     }
 
     /// Gives back the memory of states in a range of ids of which none is in use.
@@ -107,6 +127,7 @@ final class Head: @unchecked Sendable {
         if let failure { throw failure }
         idEnd = max(idEnd, id &+ 1)
         liveSeries &+= 1
+        live.add(id)
         states[Int(id)].lastTime = .min
         states[Int(id)].group = group
         states[Int(id)].labels = record

@@ -27,7 +27,8 @@ final class HeadGroup: @unchecked Sendable {
     /// Where more series go than a group may have.
     var sibling: HeadGroup?
     /// Ids of the group, as runs.
-    private(set) var extents: [Range<UInt32>] = []
+    var extents: [Range<UInt32>] { ids.runs }
+    private var ids = IdRuns()
     var isClosed = false
     /// The log knows the group's name.
     var isLogged = false
@@ -53,16 +54,12 @@ final class HeadGroup: @unchecked Sendable {
     /// Adds a series to the extents.
     func add(_ id: UInt32) {
         count += 1
-        if let last = extents.last, last.upperBound == id {
-            extents[extents.count - 1] = last.lowerBound..<(id &+ 1)
-        } else {
-            extents.append(id..<(id &+ 1))
-        }
+        ids.add(id)
     }
 
-    /// Takes out the extents that `isDead` holds for.
-    func removeExtents(_ isDead: (Range<UInt32>) -> Bool) {
-        extents.removeAll(where: isDead)
+    /// Takes other extents, which hold all that live.
+    func replaceExtents(_ compacted: IdRuns) {
+        ids = compacted
         count = extents.reduce(0) { $0 + $1.count }
     }
 }

@@ -17,32 +17,29 @@ extension Head {
         guard dead > 0, evenFew || dead > Self.fewDead && dead > live / 4 else { return }
         let fresh = try LabelIndex()
         let records = try Column<UInt32>(capacity: Self.maxSeries)
-        var next: UInt32 = 0
-        // Nobody but the upkeep takes series away.
-        func add(below end: UInt32) throws(StorageError) {
-            while next < end {
-                let record = states[Int(next)].labels
-                if record != 0 {
-                    let labels = old.labels(record: record)
-                    var failure: StorageError?
-                    labels.bytes.withUnsafeBufferPointer { packed in
-                        do throws(StorageError) {
-                            records.base[Int(next)] = try fresh.insert(next, packed, hash: labels.stableHash)
-                        } catch { failure = error }
-                    }
-                    if let failure { throw failure }
-                }
-                next &+= 1
+        func add(_ id: UInt32) throws(StorageError) {
+            let labels = old.labels(record: states[Int(id)].labels)
+            var failure: StorageError?
+            labels.bytes.withUnsafeBufferPointer { packed in
+                do throws(StorageError) {
+                    records.base[Int(id)] = try fresh.insert(id, packed, hash: labels.stableHash)
+                } catch { failure = error }
             }
+            if let failure { throw failure }
         }
-        try add(below: registry.withLock { idEnd })
+        // Nobody but the upkeep takes series away; those that are added meanwhile have later ids.
+        let (known, end) = registry.withLock { (liveIds(below: idEnd), idEnd) }
+        for id in known { try add(id) }
         let groups = lockAll()
         defer {
             registry.unlock()
             for group in groups { group.lock.unlock() }
         }
-        try add(below: idEnd)
-        for id in 0..<Int(idEnd) where states[id].labels != 0 { states[id].labels = records.base[id] }
+        var added: [UInt32] = []
+        _ = addLiveIds(end..<idEnd, atMost: .max, to: &added)
+        for id in added { try add(id) }
+        for id in known { states[Int(id)].labels = records.base[Int(id)] }
+        for id in added { states[Int(id)].labels = records.base[Int(id)] }
         fresh.replaces(old)
         index = fresh
         deadLabels = 0

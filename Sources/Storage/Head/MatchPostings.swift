@@ -1,7 +1,7 @@
 import Model
 
 extension LabelIndex {
-    /// Ids of the series that all matchers accept, ascending, dead ones included; `all` gives every id there is.
+    /// Ids of the series that all matchers accept, ascending, dead ones included; `all` gives every id that lives.
     func match(_ matchers: [Matcher], all: () -> [UInt32]) -> [UInt32] {
         var kept: [UInt32]?
         var refused: [[UInt32]] = []

@@ -26,7 +26,7 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         self.request = request
         let head = store.head
         let ids = head.registry.withLock {
-            head.index.match(request.matchers) { (0..<head.idEnd).filter { head.states[Int($0)].labels != 0 } }
+            head.index.match(request.matchers) { head.liveIds(below: head.idEnd) }
         }
         // The head before the list of blocks: what moves from one to the other meanwhile is then seen twice, not lost.
         snapshot = try HeadSnapshot(head, ids, request)

@@ -54,6 +54,9 @@ final class SealedChunks: @unchecked Sendable {
         }
     }
 
+    /// Bytes of the entries in use.
+    var usedBytes: Int { inUse * MemoryLayout<SealedChunk>.stride }
+
     /// Entries in use.
     var inUse: Int { lock.withLock { count } }
 }

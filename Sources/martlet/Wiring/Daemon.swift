@@ -281,7 +281,10 @@ final class Daemon: Sendable {
                     samples: [.init(value: Double(self.store.unloggedSamples.refused))]),
                 gauge(
                     "prometheus_tsdb_head_series", "Total number of series in the head block.",
-                    Double(self.store.statistics(limit: 0).series)),
+                    Double(self.store.headSeries)),
+                MetricFamily(
+                    name: "martlet_storage_memory_bytes", help: "Memory of the head by what it holds.", kind: .gauge,
+                    samples: self.store.memory.map { .init(labels: [("part", $0.name)], value: Double($0.value)) }),
             ]
         }
     }

@@ -1,0 +1,56 @@
+/// Which ids are in use, counted by rows of 64, which are pages of states.
+///
+/// Ids are not used again, so that after months of pods that come and go few of very many are alive: whatever looks at
+/// all series steps over the rows of the dead. Used under the lock of the head's registry.
+final class LiveIds {
+    /// Ids in a row.
+    static let row = 64
+
+    private let counts: Column<UInt8>
+    /// Rows in which an id is alive.
+    private(set) var usedRows = 0
+
+    init(capacity: Int) throws(StorageError) { counts = try Column(capacity: capacity / Self.row + 1) }
+
+    func add(_ id: UInt32) {
+        let count = counts.base + Int(id) / Self.row
+        if count.pointee == 0 { usedRows &+= 1 }
+        count.pointee &+= 1
+    }
+
+    func remove(_ id: UInt32) {
+        let count = counts.base + Int(id) / Self.row
+        guard count.pointee > 0 else { return }
+        count.pointee &-= 1
+        if count.pointee == 0 { usedRows &-= 1 }
+    }
+
+    /// Whether no id of the row of this one is alive.
+    func isRowEmpty(_ id: UInt32) -> Bool { counts.base[Int(id) / Self.row] == 0 }
+
+    /// The part of each row that lies in `ids` and may hold living ones, ascending, until `body` says that it is enough.
+    ///
+    /// - Returns: Where it ended.
+    @discardableResult
+    func forEachRow(_ ids: Range<UInt32>, _ body: (Range<UInt32>) -> Bool) -> UInt32 {
+        var at = ids.lowerBound
+        while at < ids.upperBound {
+            let end = min(ids.upperBound, (at / UInt32(Self.row) &+ 1) &* UInt32(Self.row))
+            if !isRowEmpty(at), !body(at..<end) { return end }
+            at = end
+        }
+        return ids.upperBound
+    }
+
+    /// The parts of `extents` whose rows hold living ids.
+    func compacted(_ extents: [Range<UInt32>]) -> IdRuns {
+        var result = IdRuns()
+        for extent in extents {
+            forEachRow(extent) { part in
+                result.add(part)
+                return true
+            }
+        }
+        return result
+    }
+}

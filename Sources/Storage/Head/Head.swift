@@ -66,8 +66,9 @@ final class Head: @unchecked Sendable {
         return ids
     }
 
-    /// Appends the series that are alive among `range`, ascending, about `most` of them; returns where it ended. The
-    /// registry's lock is held.
+    /// Appends the series that are alive among `range`, ascending, about `most` of them; the registry's lock is held.
+    ///
+    /// - Returns: Where it ended.
     func addLiveIds(_ range: Range<UInt32>, atMost most: Int, to ids: inout [UInt32]) -> UInt32 {
         live.forEachRow(range) { row in
             for id in row where states[Int(id)].labels != 0 { ids.append(id) }

@@ -1,5 +1,11 @@
 import Model
 
+/// A label: the symbols of a name and a value.
+struct LabelPair: BitwiseCopyable {
+    var name: UInt32
+    var value: UInt32
+}
+
 /// The labels of all series: symbols, pairs with their posting lists, a record per series, and the way back from a
 /// label set to its series.
 ///
@@ -7,7 +13,9 @@ import Model
 /// ``labels(record:)`` needs the lock of the head's registry.
 final class LabelIndex {
     private let symbols: SymbolTable
+    /// Name and value of each pair, which never change.
     private let pairs: Column<LabelPair>
+    private let lists: Column<PostingList>
     private(set) var pairCount = 0
     private var pairSlots: UnsafeMutablePointer<UInt32>
     private var pairMask: Int
@@ -28,6 +36,7 @@ final class LabelIndex {
     init() throws(StorageError) {
         symbols = try SymbolTable()
         pairs = try Column(capacity: 1 << 28)
+        lists = try Column(capacity: 1 << 28)
         pairMask = 1023
         pairSlots = .allocate(capacity: 1024)
         pairSlots.initialize(repeating: 0, count: 1024)
@@ -134,7 +143,8 @@ final class LabelIndex {
             guard let l = x.next() else { return y.next() != nil }
             guard let r = y.next() else { return false }
             if l == r { continue }
-            let (p, q) = (pairs.base[Int(l)], pairs.base[Int(r)])
+            // Only what never changes: series may be added meanwhile.
+            let (p, q) = (symbols(ofPair: l), symbols(ofPair: r))
             if p.name != q.name { return Labels.compare(symbols.text(p.name), symbols.text(q.name)) < 0 }
             return Labels.compare(symbols.text(p.value), symbols.text(q.value)) < 0
         }
@@ -229,8 +239,8 @@ final class LabelIndex {
             }
             records.base[recordEnd] = UInt8(left)
             recordEnd &+= 1
-            if pairs.base[Int(pair)].count == 0 { generation &+= 1 }
-            guard LabelPair.add(id, to: pairs.base + Int(pair), arena) else {
+            if lists.base[Int(pair)].count == 0 { generation &+= 1 }
+            guard PostingList.add(id, to: lists.base + Int(pair), arena) else {
                 throw .outOfMemory("posting lists")
             }
         }
@@ -255,8 +265,8 @@ final class LabelIndex {
             at = (at &+ 1) & seriesMask
         }
         forEachPair(record) { pair in
-            if pairs.base[Int(pair)].count > 0 { pairs.base[Int(pair)].count &-= 1 }
-            if pairs.base[Int(pair)].count == 0 { generation &+= 1 }
+            if lists.base[Int(pair)].count > 0 { lists.base[Int(pair)].count &-= 1 }
+            if lists.base[Int(pair)].count == 0 { generation &+= 1 }
             return true
         }
     }
@@ -310,8 +320,7 @@ final class LabelIndex {
         guard pairCount &+ 2 < pairs.capacity else { throw .limit("label pairs") }
         pairCount &+= 1
         let pair = UInt32(truncatingIfNeeded: pairCount)
-        pairs.base[pairCount].name = name
-        pairs.base[pairCount].value = value
+        pairs.base[pairCount] = LabelPair(name: name, value: value)
         pairSlots[at] = pair
         pairsOfName[name, default: []].append(pair)
         if pairCount &* 4 > pairMask &* 3 {
@@ -332,13 +341,13 @@ final class LabelIndex {
     /// Ids of the series whose label `name` has a value that `accepts`, ascending, dead ones included.
     func postings(_ name: String, _ accepts: (UnsafeBufferPointer<UInt8>) -> Bool) -> [UInt32] {
         var ids: [UInt32] = []
-        var lists = 0
-        for pair in pairsOfName[symbols.find(name)] ?? [] where pairs.base[Int(pair)].count > 0 {
+        var found = 0
+        for pair in pairsOfName[symbols.find(name)] ?? [] where lists.base[Int(pair)].count > 0 {
             guard accepts(symbols.text(pairs.base[Int(pair)].value)) else { continue }
-            pairs.base[Int(pair)].append(to: &ids, arena)
-            lists &+= 1
+            lists.base[Int(pair)].append(to: &ids, arena)
+            found &+= 1
         }
-        if lists > 1 { ids.sort() }
+        if found > 1 { ids.sort() }
         return ids
     }
 
@@ -348,32 +357,32 @@ final class LabelIndex {
         let (name, value) = (symbols.find(name), symbols.find(value))
         guard name != 0, value != 0 else { return ids }
         let pair = pairSlots[pairSlot(name, value)]
-        if pair != 0 { pairs.base[Int(pair)].append(to: &ids, arena) }
+        if pair != 0 { lists.base[Int(pair)].append(to: &ids, arena) }
         return ids
     }
 
     /// Names of labels that a series has.
     func names() -> [String] {
-        pairsOfName.filter { $0.value.contains { pairs.base[Int($0)].count > 0 } }
+        pairsOfName.filter { $0.value.contains { lists.base[Int($0)].count > 0 } }
             .map { String(decoding: symbols.text($0.key), as: UTF8.self) }
     }
 
     /// Values of a label that a series has.
     func values(_ name: String) -> [String] {
-        (pairsOfName[symbols.find(name)] ?? []).filter { pairs.base[Int($0)].count > 0 }
+        (pairsOfName[symbols.find(name)] ?? []).filter { lists.base[Int($0)].count > 0 }
             .map { String(decoding: symbols.text(pairs.base[Int($0)].value), as: UTF8.self) }
     }
 
     /// Calls `body` with name, value and number of series of each pair that a series has.
     func forEachPairInUse(_ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>, Int) -> Void) {
-        for i in 1..<max(1, pairCount &+ 1) where pairs.base[i].count > 0 {
-            body(symbols.text(pairs.base[i].name), symbols.text(pairs.base[i].value), Int(pairs.base[i].count))
+        for i in 1..<max(1, pairCount &+ 1) where lists.base[i].count > 0 {
+            body(symbols.text(pairs.base[i].name), symbols.text(pairs.base[i].value), Int(lists.base[i].count))
         }
     }
 
     /// Bytes in use.
     var usedBytes: Int {
-        symbols.usedBytes &+ pairCount &* 44 &+ (pairMask &+ 1) &* 4 &+ recordEnd &+ seriesSlots &* 8
+        symbols.usedBytes &+ pairCount &* 40 &+ (pairMask &+ 1) &* 4 &+ recordEnd &+ seriesSlots &* 8
             &+ arena.usedBytes
     }
 }

@@ -1,10 +1,8 @@
-/// One name with one value, and the series that have it.
+/// The series that have one label, a name with a value.
 ///
-/// Series are kept as runs of ids in the order in which they came: (gap, length) as varints in a chain of blocks, the
+/// They are kept as runs of ids in the order in which they came: (gap, length) as varints in a chain of blocks, the
 /// last run here. A target's label is one run, whatever the number of its series.
-struct LabelPair: BitwiseCopyable {
-    var name: UInt32
-    var value: UInt32
+struct PostingList: BitwiseCopyable {
     /// The run that still grows.
     var runStart: UInt32
     var runLength: UInt32
@@ -14,60 +12,60 @@ struct LabelPair: BitwiseCopyable {
     var lastBlock: UInt32
     /// Bytes in the chain.
     var bytes: UInt32
-    /// Series that have the pair.
+    /// Series that have the label.
     var count: UInt32
 
     /// Adds a series; false if no memory was left.
-    static func add(_ id: UInt32, to pair: UnsafeMutablePointer<LabelPair>, _ arena: BlockArena) -> Bool {
-        pair.pointee.count &+= 1
-        if pair.pointee.runLength > 0, pair.pointee.runStart &+ pair.pointee.runLength == id {
-            pair.pointee.runLength &+= 1
+    static func add(_ id: UInt32, to list: UnsafeMutablePointer<PostingList>, _ arena: BlockArena) -> Bool {
+        list.pointee.count &+= 1
+        if list.pointee.runLength > 0, list.pointee.runStart &+ list.pointee.runLength == id {
+            list.pointee.runLength &+= 1
             return true
         }
-        if pair.pointee.runLength > 0, !flush(pair, arena) { return false }
-        pair.pointee.runStart = id
-        pair.pointee.runLength = 1
+        if list.pointee.runLength > 0, !flush(list, arena) { return false }
+        list.pointee.runStart = id
+        list.pointee.runLength = 1
         return true
     }
 
-    private static func flush(_ pair: UnsafeMutablePointer<LabelPair>, _ arena: BlockArena) -> Bool {
+    private static func flush(_ list: UnsafeMutablePointer<PostingList>, _ arena: BlockArena) -> Bool {
         // Ids that are read back may lie before the last run: the gap has a sign.
-        let gap = Int64(pair.pointee.runStart) &- Int64(pair.pointee.flushedEnd)
+        let gap = Int64(list.pointee.runStart) &- Int64(list.pointee.flushedEnd)
         var zigzag = UInt64(bitPattern: gap << 1 ^ gap >> 63)
         for last in [false, true] {
-            if last { zigzag = UInt64(pair.pointee.runLength) }
+            if last { zigzag = UInt64(list.pointee.runLength) }
             repeat {
                 let more = zigzag >= 0x80
                 let byte = UInt8(truncatingIfNeeded: zigzag & 0x7F) | (more ? 0x80 : 0)
-                guard put(byte, pair, arena) else { return false }
+                guard put(byte, list, arena) else { return false }
                 zigzag >>= 7
                 if !more { break }
             } while true
         }
-        pair.pointee.flushedEnd = pair.pointee.runStart &+ pair.pointee.runLength
+        list.pointee.flushedEnd = list.pointee.runStart &+ list.pointee.runLength
         return true
     }
 
-    private static func put(_ byte: UInt8, _ pair: UnsafeMutablePointer<LabelPair>, _ arena: BlockArena) -> Bool {
+    private static func put(_ byte: UInt8, _ list: UnsafeMutablePointer<PostingList>, _ arena: BlockArena) -> Bool {
         let size = BlockArena.words * 4
-        let slot = Int(pair.pointee.bytes) % size
+        let slot = Int(list.pointee.bytes) % size
         if slot == 0 {
             let block = arena.allocate()
             guard block != 0 else { return false }
-            if pair.pointee.firstBlock == 0 {
-                pair.pointee.firstBlock = block
+            if list.pointee.firstBlock == 0 {
+                list.pointee.firstBlock = block
             } else {
-                arena.block(pair.pointee.lastBlock)[0] = block
+                arena.block(list.pointee.lastBlock)[0] = block
             }
-            pair.pointee.lastBlock = block
+            list.pointee.lastBlock = block
         }
-        UnsafeMutableRawPointer(arena.block(pair.pointee.lastBlock) + 1).storeBytes(
+        UnsafeMutableRawPointer(arena.block(list.pointee.lastBlock) + 1).storeBytes(
             of: byte, toByteOffset: slot, as: UInt8.self)
-        pair.pointee.bytes &+= 1
+        list.pointee.bytes &+= 1
         return true
     }
 
-    /// Appends the ids of the pair's series to `ids`, ascending.
+    /// Appends the ids of the series to `ids`, ascending.
     func append(to ids: inout [UInt32], _ arena: BlockArena) {
         let first = ids.count
         var isAscending = true

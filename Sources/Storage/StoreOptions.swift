@@ -31,7 +31,7 @@ public struct StoreOptions: Sendable {
         directory: String, retentionTime: Int64 = 15 * 86_400_000, retentionSize: Int64 = 0,
         walSyncInterval: Int64 = 1000, blockDuration: Int64 = 7_200_000, cutDelay: Int64 = 0,
         outOfOrderWindow: Int64 = 0,
-        maxExemplars: Int = 100_000, walSegmentSize: Int = 64 << 20, shortestPackedFrame: Int = 512,
+        maxExemplars: Int = 100_000, walSegmentSize: Int = 64 << 20, shortestPackedFrame: Int = 4096,
         usesXOROnly: Bool = false, usesLockFile: Bool = true, runsInBackground: Bool = true
     ) {
         self.directory = directory

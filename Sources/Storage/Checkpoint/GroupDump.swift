@@ -22,7 +22,9 @@ extension Head {
             frame.appendZigzag(run.base)
             frame.appendZigzag(run.windowEnd)
             frame.appendVarint(UInt64(run.next))
-            frame.appendLittle(run.spilledAt)
+            // Only a record of all times is of use to a reader.
+            let isSpilled = run.isClosed && run.spilledCount == run.count
+            frame.appendLittle(isSpilled ? run.spilledAt : .max)
             frame.appendLittle(run.spilledFile)
             frame.append(run.limit)
             frame.append(run.isClosed ? 1 : 0)
@@ -129,7 +131,8 @@ extension Head {
                 number,
                 TimeRun(
                     base: base, times: nil, windowEnd: windowEnd, serial: nextSerial(), references: 0, next: next,
-                    spilledAt: spilledAt, spilledFile: spilledFile, count: 0, room: 0, limit: limit,
+                    spilledAt: spilledAt, spilledFile: spilledFile,
+                    spilledCount: UInt16(count), count: 0, room: 0, limit: limit,
                     isClosed: closed != 0), times)
         }
     }

@@ -290,12 +290,17 @@ final class Head: @unchecked Sendable {
         group.runs.release(run)
     }
 
+    /// Bytes of native histograms in an open chunk from which on it is sealed: they are long, and lie in memory as they
+    /// are.
+    private static let longHistograms = 2048
+
     /// Appends a native histogram that is later than the newest sample.
     func append(_ id: UInt32, _ time: Int64, _ histogram: FloatHistogram, _ group: HeadGroup) -> Bool {
         let state = states + Int(id)
         step(id, to: time, group)
         state.pointee.lastTime = time
-        if state.pointee.codec != SeriesState.histogram {
+        let isLong = (group.histograms[id]?.bytes.count ?? 0) >= Self.longHistograms
+        if state.pointee.codec != SeriesState.histogram || isLong {
             changeForm(id, time, group)
             state.pointee.codec = SeriesState.histogram
             group.histograms[id] = OpenHistograms()
@@ -332,9 +337,11 @@ final class Head: @unchecked Sendable {
             group.spill = spill.file(windowEnd: entry.windowEnd)
         }
         guard let file = group.spill else { return }
-        // The times may not change files: a run's record is written anew when its window's file was replaced.
+        // The times may not change files: a run's record is written anew when its window's file was replaced, and when it
+        // was written before the last of the chunk's times came.
         var timesAt = entry.spilledAt
-        if timesAt == .max || entry.spilledFile != file.number {
+        let end = UInt16(state.pointee.first) &+ UInt16(state.pointee.count)
+        if timesAt == .max || entry.spilledFile != file.number || entry.spilledCount < end {
             timesAt = spillTimes(run, file, group) ?? .max
         }
         let codec = state.pointee.codec
@@ -401,9 +408,10 @@ final class Head: @unchecked Sendable {
         record.appendLittle(UInt64(bitPattern: entry.base))
         for at in 0..<Int(entry.count) { record.appendLittle(entry.times?[at] ?? 0) }
         let at = record.withUnsafeBytes { file.append($0) }
-        if entry.isClosed, let at {
+        if let at {
             group.runs.runs[Int(run)].spilledAt = at
             group.runs.runs[Int(run)].spilledFile = file.number
+            group.runs.runs[Int(run)].spilledCount = entry.count
         }
         return at
     }

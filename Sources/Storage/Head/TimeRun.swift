@@ -21,6 +21,8 @@ struct TimeRun: BitwiseCopyable {
     var spilledAt: UInt32
     /// The number of that file.
     var spilledFile: UInt16
+    /// How many of them.
+    var spilledCount: UInt16
     var count: UInt16
     var room: UInt16
     /// Times at most.
@@ -91,7 +93,8 @@ struct TimeRunTable: ~Copyable {
         times[0] = 0
         runs[Int(run)] = TimeRun(
             base: time, times: times, windowEnd: windowEnd, serial: serial, references: 0, next: 0, spilledAt: .max,
-            spilledFile: 0, count: 1, room: 8, limit: UInt8(truncatingIfNeeded: limit), isClosed: false)
+            spilledFile: 0, spilledCount: 0, count: 1, room: 8, limit: UInt8(truncatingIfNeeded: limit), isClosed: false
+        )
         starts[time] = run
         return run
     }

@@ -36,8 +36,13 @@ extension TimeSeriesStore {
             }
             if cut > 0 || isDue { try writeCheckpointWithinSize() }
             try tendBlocks()
-            // Making blocks takes memory on several threads, whose allocators would keep it.
-            if cut > 0 { Heaps.giveBack() }
+            if cut > 0 {
+                // What is sealed and cut has left much memory free, and making blocks takes some on several threads, whose
+                // allocators would keep it.
+                head.arena.trim()
+                head.sealed.trim()
+                Heaps.giveBack()
+            }
             upkeepFailure.withLock { $0 = nil }
         } catch {
             let text = "\(error)"

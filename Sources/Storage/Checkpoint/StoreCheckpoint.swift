@@ -46,7 +46,7 @@ extension TimeSeriesStore {
         // Deletions stand at both ends: no damage at one place brings back what is deleted.
         for frame in deletionFrames() { try writer.write(CheckpointFrame.records, frame) }
         try writeSeries(idEnd, &writer)
-        for group in groups {
+        for group in groups where !group.isUnknown {
             for (i, frame) in head.dump(group).enumerated() {
                 try writer.write(i == 0 ? CheckpointFrame.group : CheckpointFrame.states, group: group.id, frame)
             }

@@ -2,62 +2,35 @@
 ///
 /// A chain never moves and leaves no holes of odd sizes when it is freed, which size classes would: open chunks of a
 /// store grow through the same sizes together. Handles are positions; 0 is no block.
-final class BlockArena: @unchecked Sendable {
-    // SAFETY: `free` and `used` are guarded by `lock`; a block's words belong to whoever holds its chain.
+final class BlockArena: Sendable {
     /// Words in a block, beside its link.
     static let words = 7
+    private static let blockSize = 32
 
-    private let memory: Column<UInt32>
-    private let lock = Lock()
-    private var free: UInt32 = 0
-    private var used: UInt32 = 1
-    private var freeCount = 0
+    private let pool: SlotPool
 
-    init(blocks: Int) throws(StorageError) {
-        memory = try Column(capacity: blocks &* 8)
-    }
+    init(blocks: Int) throws(StorageError) { pool = try SlotPool(capacity: blocks, slotSize: Self.blockSize) }
 
     /// The link of a block, followed by its words.
     @inline(__always)
-    func block(_ handle: UInt32) -> UnsafeMutablePointer<UInt32> { memory.base + Int(handle) &* 8 }
+    func block(_ handle: UInt32) -> UnsafeMutablePointer<UInt32> {
+        (pool.base + Int(handle) &* Self.blockSize).assumingMemoryBound(to: UInt32.self)
+    }
 
     /// A chain of one block with an empty link; 0 if memory is at its end.
-    func allocate() -> UInt32 {
-        lock.lock()
-        defer { lock.unlock() }
-        let handle = free
-        if handle != 0 {
-            free = block(handle)[0]
-            freeCount &-= 1
-            block(handle)[0] = 0
-            return handle
-        }
-        guard Int(used) &* 8 &+ 8 <= memory.capacity else { return 0 }
-        defer { used &+= 1 }
-        return used
-    }
+    func allocate() -> UInt32 { pool.take() }
 
     /// The first of `count` blocks in a row that were never used; 0 if memory is at its end.
-    func allocate(row count: Int) -> UInt32 {
-        lock.withLock {
-            guard (Int(used) &+ count) &* 8 <= memory.capacity else { return 0 }
-            defer { used &+= UInt32(truncatingIfNeeded: count) }
-            return used
-        }
-    }
+    func allocate(row count: Int) -> UInt32 { pool.take(neighbours: count) }
 
     /// Gives back a chain of `count` blocks.
-    func release(first: UInt32, last: UInt32, count: Int) {
-        guard first != 0, last != 0 else { return }
-        lock.lock()
-        block(last)[0] = free
-        free = first
-        freeCount &+= count
-        lock.unlock()
-    }
+    func release(first: UInt32, last: UInt32, count: Int) { pool.giveBack(first: first, last: last, count: count) }
+
+    /// Gives memory that is free back to the system, if it is much.
+    func trim() { pool.trim() }
 
     /// Bytes in use.
-    var usedBytes: Int { lock.withLock { (Int(used) &- 1 &- freeCount) &* 32 } }
+    var usedBytes: Int { pool.used &* Self.blockSize }
 }
 
 /// Blocks of an arena for one thread, so that many can be taken without its lock.

@@ -41,6 +41,9 @@ final class HeadGroup: @unchecked Sendable {
     /// would be a long pause, and a copy of everything.
     static let maxSeries = 1 << 15
 
+    /// Nothing is known of the group but that a later one has the next id, as damaged files may have it.
+    var isUnknown: Bool { lock.withLock { name.utf8.first == 0 && ids.runs.isEmpty } }
+
     /// No more series may be added.
     var isFull: Bool { count >= Self.maxSeries }
     /// Ids in the extents.

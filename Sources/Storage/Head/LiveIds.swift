@@ -5,16 +5,26 @@
 final class LiveIds {
     /// Ids in a row.
     static let row = 64
+    /// Ids in 64 rows.
+    private static let rows = row * 64
 
     private let counts: Column<UInt8>
+    /// Rows in use among 64 next to each other.
+    private let rowCounts: Column<UInt8>
     /// Rows in which an id is alive.
     private(set) var usedRows = 0
 
-    init(capacity: Int) throws(StorageError) { counts = try Column(capacity: capacity / Self.row + 1) }
+    init(capacity: Int) throws(StorageError) {
+        counts = try Column(capacity: capacity / Self.row + 1)
+        rowCounts = try Column(capacity: capacity / Self.rows + 1)
+    }
 
     func add(_ id: UInt32) {
         let count = counts.base + Int(id) / Self.row
-        if count.pointee == 0 { usedRows &+= 1 }
+        if count.pointee == 0 {
+            usedRows &+= 1
+            rowCounts.base[Int(id) / Self.rows] &+= 1
+        }
         count.pointee &+= 1
     }
 
@@ -22,7 +32,10 @@ final class LiveIds {
         let count = counts.base + Int(id) / Self.row
         guard count.pointee > 0 else { return }
         count.pointee &-= 1
-        if count.pointee == 0 { usedRows &-= 1 }
+        if count.pointee == 0 {
+            usedRows &-= 1
+            rowCounts.base[Int(id) / Self.rows] &-= 1
+        }
     }
 
     /// Whether no id of the row of this one is alive.
@@ -35,6 +48,10 @@ final class LiveIds {
     func forEachRow(_ ids: Range<UInt32>, _ body: (Range<UInt32>) -> Bool) -> UInt32 {
         var at = ids.lowerBound
         while at < ids.upperBound {
+            if rowCounts.base[Int(at) / Self.rows] == 0 {
+                at = min(ids.upperBound, (at / UInt32(Self.rows) &+ 1) &* UInt32(Self.rows))
+                continue
+            }
             let end = min(ids.upperBound, (at / UInt32(Self.row) &+ 1) &* UInt32(Self.row))
             if !isRowEmpty(at), !body(at..<end) { return end }
             at = end

@@ -18,45 +18,30 @@ struct SealedChunk: BitwiseCopyable {
 }
 
 /// The lists of sealed chunks of all series, newest first.
-final class SealedChunks: @unchecked Sendable {
-    // SAFETY: `free` and `end` are guarded by `lock`; an entry belongs to the series that names it, under its group's
-    // lock.
-    private let entries: Column<SealedChunk>
-    private let lock = Lock()
-    private var free: UInt32 = 0
-    private var end: UInt32 = 1
-    private var count = 0
+///
+/// An entry belongs to the series that names it, under its group's lock.
+final class SealedChunks: Sendable {
+    private let pool: SlotPool
 
-    init() throws(StorageError) { entries = try Column(capacity: 1 << 28) }
+    init() throws(StorageError) {
+        pool = try SlotPool(capacity: 1 << 28, slotSize: MemoryLayout<SealedChunk>.stride)
+    }
 
-    subscript(entry: UInt32) -> UnsafeMutablePointer<SealedChunk> { entries.base + Int(entry) }
+    subscript(entry: UInt32) -> UnsafeMutablePointer<SealedChunk> {
+        (pool.base + Int(entry) &* MemoryLayout<SealedChunk>.stride).assumingMemoryBound(to: SealedChunk.self)
+    }
 
     /// A new entry; 0 if there is no room.
-    func allocate() -> UInt32 {
-        lock.withLock {
-            count &+= 1
-            if free != 0 {
-                let entry = free
-                free = entries.base[Int(entry)].next
-                return entry
-            }
-            guard Int(end) &+ 1 < entries.capacity else { return 0 }
-            end &+= 1
-            return end &- 1
-        }
-    }
+    func allocate() -> UInt32 { pool.take() }
 
-    func release(_ entry: UInt32) {
-        lock.withLock {
-            entries.base[Int(entry)].next = free
-            free = entry
-            count &-= 1
-        }
-    }
+    func release(_ entry: UInt32) { pool.giveBack(first: entry, last: entry, count: 1) }
+
+    /// Gives memory that is free back to the system, if it is much.
+    func trim() { pool.trim() }
 
     /// Bytes of the entries in use.
     var usedBytes: Int { inUse * MemoryLayout<SealedChunk>.stride }
 
     /// Entries in use.
-    var inUse: Int { lock.withLock { count } }
+    var inUse: Int { pool.used }
 }

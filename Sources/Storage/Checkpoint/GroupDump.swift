@@ -95,8 +95,8 @@ extension Head {
         }
     }
 
-    /// Runs of times of a group at most; more than series with times of their own that one sender has.
-    private static let maxRuns = 1 << 20
+    /// The highest number of a run: each is held by an open chunk, of which a group has one for each series.
+    private static let maxRuns = 2 * HeadGroup.maxSeries
 
     /// The id of a series, which is written with one added.
     static func id(_ reader: inout ByteReader) throws(DecodeError) -> UInt32 {

@@ -13,7 +13,7 @@ final class Head: @unchecked Sendable {
     // SAFETY: states belong to the lock of the group they name; index, groups and ids to `registry`.
     /// Ids that can be given in the life of a data directory; memory is taken for those that live.
     static let maxSeries = 1 << 30
-    static let maxGroups = 1 << 20
+    static let maxGroups = 1 << 18
 
     let blockDuration: Int64
     let arena: BlockArena

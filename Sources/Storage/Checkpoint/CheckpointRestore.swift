@@ -142,7 +142,6 @@ extension Head {
             }
             if owner?.id != state.pointee.group { owner = restoreGroup(state.pointee.group, nil) }
             owner?.add(id)
-            liveSeries &+= 1
             live.add(id)
         }
     }

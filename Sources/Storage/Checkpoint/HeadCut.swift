@@ -181,7 +181,6 @@ extension Head {
                     else { continue }
                     index.remove(id, record: state.pointee.labels)
                     state.pointee = SeriesState.none
-                    liveSeries -= 1
                     live.remove(id)
                     dead.append(id)
                 }

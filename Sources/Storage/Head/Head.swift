@@ -27,8 +27,8 @@ final class Head: @unchecked Sendable {
     var index: LabelIndex
     /// Ids given until now, dead ones included.
     var idEnd: UInt32 = 0
-    var liveSeries = 0
     let live: LiveIds
+    var liveSeries: Int { live.count }
     var groups: [HeadGroup] = []
     private var groupByName: [String: Int] = [:]
 
@@ -127,7 +127,6 @@ final class Head: @unchecked Sendable {
         }
         if let failure { throw failure }
         idEnd = max(idEnd, id &+ 1)
-        liveSeries &+= 1
         live.add(id)
         states[Int(id)].lastTime = .min
         states[Int(id)].group = group

@@ -3,13 +3,7 @@ struct IdRuns {
     private(set) var runs: [Range<UInt32>] = []
 
     /// Adds an id.
-    mutating func add(_ id: UInt32) {
-        if let last = runs.last, last.upperBound == id {
-            runs[runs.count - 1] = last.lowerBound..<(id &+ 1)
-        } else {
-            runs.append(id..<(id &+ 1))
-        }
-    }
+    mutating func add(_ id: UInt32) { add(id..<(id &+ 1)) }
 
     /// Adds a run that is not empty.
     mutating func add(_ run: Range<UInt32>) {

@@ -11,6 +11,8 @@ final class LiveIds {
     private let counts: Column<UInt8>
     /// Rows in use among 64 next to each other.
     private let rowCounts: Column<UInt8>
+    /// Ids that are alive.
+    private(set) var count = 0
     /// Rows in which an id is alive.
     private(set) var usedRows = 0
 
@@ -20,19 +22,21 @@ final class LiveIds {
     }
 
     func add(_ id: UInt32) {
-        let count = counts.base + Int(id) / Self.row
-        if count.pointee == 0 {
+        count &+= 1
+        let own = counts.base + Int(id) / Self.row
+        if own.pointee == 0 {
             usedRows &+= 1
             rowCounts.base[Int(id) / Self.rows] &+= 1
         }
-        count.pointee &+= 1
+        own.pointee &+= 1
     }
 
     func remove(_ id: UInt32) {
-        let count = counts.base + Int(id) / Self.row
-        guard count.pointee > 0 else { return }
-        count.pointee &-= 1
-        if count.pointee == 0 {
+        let own = counts.base + Int(id) / Self.row
+        guard own.pointee > 0 else { return }
+        count &-= 1
+        own.pointee &-= 1
+        if own.pointee == 0 {
             usedRows &-= 1
             rowCounts.base[Int(id) / Self.rows] &-= 1
         }

@@ -50,7 +50,7 @@ let package = Package(
         room("Config", ["CYAML", "Model", "JSON", "Platform"]),
         room("Storage", ["CPlatform", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         room("Interchange", ["Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
-        room("PromQL", ["Model"]),
+        room("PromQL", ["Model", "Encoding"]),
         room("HTTP", ["CMicroHTTPD", "CCurl", "CZlib", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         room("Discovery", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
         room(
@@ -90,7 +90,7 @@ let package = Package(
         tests("Config", ["Model", "JSON", "Platform"]),
         tests("Storage", ["Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         tests("Interchange", ["Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
-        tests("PromQL", ["Model"]),
+        tests("PromQL", ["Model", "Encoding"]),
         tests("HTTP", ["Platform", "Telemetry", "Model", "JSON"]),
         tests("Discovery", ["Platform", "Telemetry", "Model", "Config"]),
         tests("Scrape", ["Platform", "Telemetry", "Model", "Exposition", "Config", "HTTP", "Discovery"]),

@@ -3,7 +3,8 @@ import Model
 /// Reads a native histogram of remote write, integer or float.
 enum RemoteHistogram {
     static func read(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) throws -> (FloatHistogram, Int64) {
-        var histogram = FloatHistogram()
+        // Which of its kind the counts are is said by the fields that they stand in.
+        var histogram = FloatHistogram(hasFloatCounts: false)
         var time: Int64 = 0
         var (positiveDeltas, negativeDeltas): ([Int64], [Int64]) = ([], [])
         var cursor = ProtobufCursor(bytes, range)
@@ -25,7 +26,9 @@ enum RemoteHistogram {
             switch (number, content) {
             case (1, .varint(let count)), (6, .varint(let count)):
                 if number == 1 { histogram.count = Double(count) } else { histogram.zeroCount = Double(count) }
-            case (2, .fixed64(let bits)): histogram.count = Double(bitPattern: bits)
+            case (2, .fixed64(let bits)):
+                histogram.count = Double(bitPattern: bits)
+                histogram.hasFloatCounts = true
             case (3, .fixed64(let bits)): histogram.sum = Double(bitPattern: bits)
             case (4, .varint(let raw)): histogram.schema = Int32(truncatingIfNeeded: zigzag(raw))
             case (5, .fixed64(let bits)): histogram.zeroThreshold = Double(bitPattern: bits)

@@ -1,6 +1,5 @@
+import Encoding
 import Model
-
-@testable import Interchange
 
 /// What reads Prometheus's files.
 enum PrometheusTargets {

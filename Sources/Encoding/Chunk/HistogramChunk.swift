@@ -3,7 +3,7 @@ import Model
 /// Native histograms of a sealed chunk; how many there are is known from outside.
 ///
 ///     chunk     codec (``ValueChunk/histograms``), then for each histogram:
-///     flags     reset hint in 2 bits; bit 2: a layout follows
+///     flags     reset hint in 2 bits; bit 2: a layout follows; bit 3: the counts are floats
 ///     layout    zigzag schema, 8 bytes of zero threshold, positive and negative spans (number, then zigzag offset and
 ///               length of each), number of custom bounds and 8 bytes of each
 ///     numbers   zero count, count, sum, positive and negative buckets
@@ -12,6 +12,7 @@ import Model
 /// before) or any double (varint 1, then 8 bytes XORed with the one before). A layout resets what is before to zero.
 public enum HistogramChunk {
     private static let layoutFlag: UInt8 = 4
+    private static let floatFlag: UInt8 = 8
     /// Buckets of one histogram at most; more is damage.
     private static let maxBuckets = 1 << 20
 
@@ -23,7 +24,9 @@ public enum HistogramChunk {
         for histogram in histograms {
             var hasLayout = true
             if let before { hasLayout = !isSameLayout(before, histogram) }
-            out.append(histogram.resetHint.rawValue | (hasLayout ? layoutFlag : 0))
+            out.append(
+                histogram.resetHint.rawValue | (hasLayout ? layoutFlag : 0) | (histogram.hasFloatCounts ? floatFlag : 0)
+            )
             if hasLayout {
                 writeLayout(histogram, to: &out)
                 predictor.reset()
@@ -76,7 +79,7 @@ public enum HistogramChunk {
         var layout = FloatHistogram()
         for i in 0..<max(count, 0) {
             let flags = try reader.byte()
-            guard flags < 8, i > 0 || flags & layoutFlag != 0,
+            guard flags < 16, i > 0 || flags & layoutFlag != 0,
                 let hint = FloatHistogram.ResetHint(rawValue: flags & 3)
             else { throw DecodeError(expected: "flags of a histogram", offset: reader.offset) }
             if flags & layoutFlag != 0 {
@@ -86,6 +89,7 @@ public enum HistogramChunk {
             predictor.begin()
             var histogram = layout
             histogram.resetHint = hint
+            histogram.hasFloatCounts = flags & floatFlag != 0
             histogram.zeroCount = try predictor.read(&reader)
             histogram.count = try predictor.read(&reader)
             histogram.sum = try predictor.read(&reader)

@@ -405,7 +405,8 @@ public struct ProtobufReader {
             resetHint: metadata.type == .gaugeHistogram ? .gauge : .unknown, schema: schema,
             zeroThreshold: h.zeroThreshold, zeroCount: h.isFloat ? h.floatZeroCount : h.zeroCount,
             count: h.isFloat ? h.floatCount : h.count, sum: h.sum.isNaN ? DecimalNumber.normalNaN : h.sum,
-            positiveSpans: up.spans, negativeSpans: down.spans, positiveBuckets: up.counts, negativeBuckets: down.counts
-        )
+            positiveSpans: up.spans, negativeSpans: down.spans, positiveBuckets: up.counts,
+            negativeBuckets: down.counts,
+            hasFloatCounts: h.isFloat)
     }
 }

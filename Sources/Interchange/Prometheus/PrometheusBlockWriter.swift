@@ -119,47 +119,37 @@ package final class PrometheusBlockWriter {
         var result: [(minTime: Int64, maxTime: Int64, reference: UInt64)] = []
         let times = UnsafePointer(columns.timestamps)
         let values = UnsafePointer(columns.values)
-        var (start, histogram) = (0, 0)
+        var (start, next) = (0, 0)
+        func isHistogram(_ at: Int) -> Bool { next < columns.histograms.count && columns.histograms[next].index == at }
         while start < columns.count {
-            var end = start
-            let isHistogram = histogram < columns.histograms.count && columns.histograms[histogram].index == start
-            let encoding: UInt8
-            let bytes: [UInt8]
-            if isHistogram {
-                let from = histogram
-                let first = columns.histograms[from].histogram
-                let isFloat = !PrometheusChunk.isWhole(first)
-                while end < columns.count, end - start < PrometheusChunk.capacity, histogram < columns.histograms.count,
-                    columns.histograms[histogram].index == end
-                {
-                    let next = columns.histograms[histogram].histogram
-                    // Within a chunk a reader takes for granted that no counter was reset.
-                    if histogram > from {
-                        let previous = columns.histograms[histogram - 1].histogram
-                        guard PrometheusChunk.Layout(next) == PrometheusChunk.Layout(first),
-                            PrometheusChunk.isWhole(next) != isFloat,
-                            (next.resetHint == .gauge) == (first.resetHint == .gauge),
-                            next.resetHint == .gauge || !next.isReset(after: previous)
-                        else { break }
-                    }
-                    histogram += 1
-                    end += 1
-                }
-                encoding = isFloat ? PrometheusChunk.floatHistogram : PrometheusChunk.histogram
-                bytes = PrometheusChunk.histograms(
-                    UnsafeBufferPointer(start: times + start, count: end - start), columns.histograms[from..<histogram],
-                    isFloat: isFloat)
-                histogramCount += end - start
-            } else {
-                let limit = histogram < columns.histograms.count ? columns.histograms[histogram].index : columns.count
-                end = min(limit, start + PrometheusChunk.capacity)
-                encoding = PrometheusChunk.xor
-                bytes = PrometheusChunk.floats(
+            guard isHistogram(start) else {
+                let limit = next < columns.histograms.count ? columns.histograms[next].index : columns.count
+                let end = min(limit, start + PrometheusChunk.capacity)
+                let bytes = PrometheusChunk.floats(
                     UnsafeBufferPointer(start: times + start, count: end - start),
                     UnsafeBufferPointer(start: values + start, count: end - start))
+                result.append((times[start], times[end - 1], try store(PrometheusChunk.xor, bytes)))
+                start = end
+                continue
             }
-            result.append((times[start], times[end - 1], try store(encoding, bytes)))
-            start = end
+            var chunker = HistogramChunker()
+            while start < columns.count {
+                if isHistogram(start) {
+                    chunker.append(columns.histograms[next].histogram, at: times[start])
+                    next += 1
+                } else if Staleness.isMarker(values[start]), chunker.isOpen {
+                    chunker.append(FloatHistogram(sum: Staleness.marker), at: times[start])
+                } else {
+                    break
+                }
+                histogramCount += 1
+                start += 1
+            }
+            chunker.cut()
+            for chunk in chunker.chunks {
+                let encoding = chunk.isFloat ? PrometheusChunk.floatHistogram : PrometheusChunk.histogram
+                result.append((chunk.minTime, chunk.maxTime, try store(encoding, chunk.bytes)))
+            }
         }
         chunkCount += result.count
         return result

@@ -17,20 +17,7 @@ struct BucketList {
         counts = indices.count == buckets.count ? buckets : Array(buckets.prefix(indices.count))
     }
 
-    /// The spans of consecutive indices.
-    var spans: [FloatHistogram.Span] {
-        var spans: [FloatHistogram.Span] = []
-        var next = 0
-        for index in indices {
-            if index == next, let last = spans.indices.last, spans[last].length < .max {
-                spans[last].length &+= 1
-            } else {
-                spans.append(.init(offset: Int32(clamping: index &- next), length: 1))
-            }
-            next = index &+ 1
-        }
-        return spans
-    }
+    var spans: [FloatHistogram.Span] { FloatHistogram.spans(of: indices) }
 
     mutating func append(_ index: Int, _ count: Double) {
         indices.append(index)

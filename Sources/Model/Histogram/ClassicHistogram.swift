@@ -40,6 +40,7 @@ public struct ClassicHistogram: Sendable {
         var result = FloatHistogram(
             schema: FloatHistogram.customSchema, count: total, sum: sum,
             customBounds: sorted.dropLast().map(\.bound))
+        result.hasFloatCounts = !sorted.allSatisfy { $0.count == $0.count.rounded() }
         result.setPositive(list)
         result.compact()
         return result

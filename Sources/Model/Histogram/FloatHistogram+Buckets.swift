@@ -26,7 +26,7 @@ extension FloatHistogram {
     public var usesCustomBuckets: Bool { schema == FloatHistogram.customSchema }
 
     /// Calls `body` with each index that `spans` mention and its position, until `body` says false or `count` are done.
-    static func forEachIndex(of spans: [Span], count: Int, _ body: (Int, Int) -> Bool) {
+    package static func forEachIndex(of spans: [Span], count: Int, _ body: (Int, Int) -> Bool) {
         var index = 0
         var position = 0
         for span in spans {
@@ -39,6 +39,21 @@ extension FloatHistogram {
                 left -= 1
             }
         }
+    }
+
+    /// The spans of ascending indices.
+    package static func spans(of indices: [Int]) -> [Span] {
+        var spans: [Span] = []
+        var next = 0
+        for index in indices {
+            if index == next, let last = spans.indices.last, spans[last].length < .max {
+                spans[last].length &+= 1
+            } else {
+                spans.append(.init(offset: Int32(clamping: index &- next), length: 1))
+            }
+            next = index &+ 1
+        }
+        return spans
     }
 
     /// The upper bound of bucket `index` of the positive side.

@@ -25,6 +25,8 @@ public struct FloatHistogram: Sendable {
     public static let customSchema: Int32 = -53
 
     public var resetHint: ResetHint
+    /// Whether it was given in floating-point counts, or computed, rather than counted in integers by its sender.
+    public var hasFloatCounts: Bool
     public var schema: Int32
     public var zeroThreshold: Double
     public var zeroCount: Double
@@ -42,9 +44,11 @@ public struct FloatHistogram: Sendable {
     public init(
         resetHint: ResetHint = .unknown, schema: Int32 = 0, zeroThreshold: Double = 0, zeroCount: Double = 0,
         count: Double = 0, sum: Double = 0, positiveSpans: [Span] = [], negativeSpans: [Span] = [],
-        positiveBuckets: [Double] = [], negativeBuckets: [Double] = [], customBounds: [Double] = []
+        positiveBuckets: [Double] = [], negativeBuckets: [Double] = [], customBounds: [Double] = [],
+        hasFloatCounts: Bool = true
     ) {
         self.resetHint = resetHint
+        self.hasFloatCounts = hasFloatCounts
         self.schema = schema
         self.zeroThreshold = zeroThreshold
         self.zeroCount = zeroCount

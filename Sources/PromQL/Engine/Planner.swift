@@ -17,6 +17,7 @@ struct QueryPlan {
     init(_ prepared: Expression) {
         expression = prepared
         Self.fold(&expression, &folded)
+        expression.markEmptyBuckets()
         findRepeated()
     }
 
@@ -24,32 +25,7 @@ struct QueryPlan {
 
     /// Computes what depends on no data and no time; a constant stands where its expression stood.
     private static func fold(_ expression: inout Expression, _ folded: inout Set<TextRange>) {
-        switch expression {
-        case .number, .string, .selector, .matrix: return
-        case .subquery(var e):
-            fold(&e.expression, &folded)
-            expression = .subquery(e)
-        case .unary(var e):
-            fold(&e.operand, &folded)
-            expression = .unary(e)
-        case .binary(var e):
-            fold(&e.left, &folded)
-            fold(&e.right, &folded)
-            expression = .binary(e)
-        case .aggregation(var e):
-            if var parameter = e.parameter {
-                fold(&parameter, &folded)
-                e.parameter = parameter
-            }
-            fold(&e.expression, &folded)
-            expression = .aggregation(e)
-        case .call(var e):
-            for i in e.arguments.indices { fold(&e.arguments[i], &folded) }
-            expression = .call(e)
-        case .parentheses(var e):
-            fold(&e.expression, &folded)
-            expression = .parentheses(e)
-        }
+        expression.updateChildren { fold(&$0, &folded) }
         guard let value = constant(expression) else { return }
         folded.insert(expression.range)
         expression = .number(NumberLiteral(value: value, range: expression.range))

@@ -98,10 +98,11 @@ extension Evaluator {
         defer { if let frame { trace?.leave(frame) } }
         let selector = matrix.selector
         let (first, last) = bounds(selector.at, selector.offset, plan.grid)
-        let series = try select(
-            SelectRequest(
-                matchers: selector.matchers, minTime: first &- matrix.window &+ 1, maxTime: last, isSorted: false))
+        let request = SelectRequest(
+            matchers: selector.matchers, minTime: first &- matrix.window &+ 1, maxTime: last, isSorted: false)
+        let series = try select(request)
         try expect(series)
+        let layouts = selector.showsEmptyBuckets ? ChunkLayouts(self, request) : nil
         let maker = RangeColumns(set: series, plan: plan, parameters: parameters, perStep: guardian.perStep)
         let span = last &- first &+ matrix.window
         try produce(maker, matrix.range, count: series.count, steps: plan.grid.count, span: span) {
@@ -120,6 +121,7 @@ extension Evaluator {
                 if scratch.index != index { try maker.read(index, scratch) }
                 scratch.index = -1
                 if selector.detectsResets { ResetHints.detect(&scratch.samples) }
+                try layouts?.widen(&scratch.samples, of: series.labels(index))
                 try guardian.probe(scratch.samples.count)
                 trace?.read(matrix.range, samples: scratch.samples.count)
                 try outside(frame) { try finishHistograms(Metric(series, index), scratch.samples, nil) }

@@ -14,11 +14,12 @@ extension Evaluator {
         let lookback = options.lookbackDelta
         let (first, last) = bounds(selector.at, selector.offset, grid)
         let isSingle = grid.count == 1 || first == last
-        let series = try select(
-            SelectRequest(
-                matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last,
-                newestOnly: isSingle && !selector.detectsResets, isSorted: false))
+        let request = SelectRequest(
+            matchers: selector.matchers, minTime: first &- lookback &+ 1, maxTime: last,
+            newestOnly: isSingle && !selector.detectsResets, isSorted: false)
+        let series = try select(request)
         try expect(series)
+        let layouts = selector.showsEmptyBuckets ? ChunkLayouts(self, request) : nil
         var fixed: Int64?
         if case .time(let time)? = selector.at { fixed = time }
         let maker = InstantColumns(set: series, grid: grid, at: fixed, offset: selector.offset, lookback: lookback)
@@ -38,6 +39,7 @@ extension Evaluator {
                 scratch.index = -1
                 trace?.read(selector.range, samples: scratch.samples.count)
                 if selector.detectsResets { ResetHints.detect(&scratch.samples) }
+                try layouts?.widen(&scratch.samples, of: series.labels(index))
                 var out = [Double](repeating: Column.absent, count: grid.count)
                 let found = out.withUnsafeMutableBufferPointer { buffer in
                     buffer.baseAddress.map { maker.pick(scratch.samples, $0) } ?? 0
@@ -217,11 +219,12 @@ extension Evaluator {
             let (first, last) = bounds(selector.at, selector.offset, grid)
             let before = selector.rangeExtension == nil ? 0 : options.lookbackDelta
             let after = selector.rangeExtension == .smoothed ? options.lookbackDelta : 0
-            let series = try select(
-                SelectRequest(
-                    matchers: selector.matchers, minTime: first &- e.window &- before &+ 1, maxTime: last &+ after,
-                    isSorted: false))
+            let request = SelectRequest(
+                matchers: selector.matchers, minTime: first &- e.window &- before &+ 1, maxTime: last &+ after,
+                isSorted: false)
+            let series = try select(request)
             try expect(series)
+            let layouts = selector.showsEmptyBuckets ? ChunkLayouts(self, request) : nil
             var samples = SampleColumns()
             var room = MemoryRoom(guardian)
             defer { room.release() }
@@ -232,6 +235,7 @@ extension Evaluator {
                 RangeWindows.removeStale(&samples)
                 guard samples.count > 0 else { continue }
                 if selector.detectsResets { ResetHints.detect(&samples) }
+                if !samples.histograms.isEmpty { try layouts?.widen(&samples, of: series.labels(index)) }
                 try guardian.probe(samples.count)
                 trace?.read(e.range, samples: samples.count)
                 try outside(frame) { try body(Metric(series, index), &samples, selector.rangeExtension) }

@@ -105,6 +105,8 @@ package struct VectorSelector: Sendable {
     /// Whether counter resets of histograms are looked for between samples where the store does not know of them;
     /// preparation sets it where only counts and sums are asked for.
     package var detectsResets = false
+    /// Whether the empty buckets of histograms are looked at; planning sets it.
+    package var showsEmptyBuckets = false
     package var range: TextRange
 
     package init(name: String, matchers: [Matcher], range: TextRange) {
@@ -330,6 +332,36 @@ extension Expression {
         case .aggregation(let e): (e.parameter.map { [$0] } ?? []) + [e.expression]
         case .call(let e): e.arguments
         case .parentheses(let e): [e.expression]
+        }
+    }
+
+    /// Gives `body` the expressions that it is made of to change.
+    mutating func updateChildren(_ body: (inout Expression) -> Void) {
+        switch self {
+        case .number, .string, .selector, .matrix: break
+        case .subquery(var e):
+            body(&e.expression)
+            self = .subquery(e)
+        case .unary(var e):
+            body(&e.operand)
+            self = .unary(e)
+        case .binary(var e):
+            body(&e.left)
+            body(&e.right)
+            self = .binary(e)
+        case .aggregation(var e):
+            if var parameter = e.parameter {
+                body(&parameter)
+                e.parameter = parameter
+            }
+            body(&e.expression)
+            self = .aggregation(e)
+        case .call(var e):
+            for i in e.arguments.indices { body(&e.arguments[i]) }
+            self = .call(e)
+        case .parentheses(var e):
+            body(&e.expression)
+            self = .parentheses(e)
         }
     }
 

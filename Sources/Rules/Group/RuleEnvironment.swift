@@ -15,6 +15,8 @@ package struct RuleSample: Sendable {
         self.labels = labels
         self.value = value
         self.histogram = histogram
+        // What a query gives is computed, even where it only selects.
+        self.histogram?.hasFloatCounts = true
     }
 }
 

@@ -3,13 +3,15 @@ import Model
 
 /// Native histograms as bytes, in open chunks, the spill file and the log.
 ///
-///     hint · schema (zigzag) · zero threshold (8) · sum (8) · zero count · count · spans and buckets, positive then
+///     hint, and 4 for float counts · schema (zigzag) · zero threshold (8) · sum (8) · zero count · count · spans and buckets, positive then
 ///     negative · custom bounds
 ///
 /// A count is a varint 2·n where it is a whole number below 2^53, else a 1 and 8 bytes.
 enum HistogramBytes {
+    private static let floatFlag: UInt8 = 4
+
     static func append(_ histogram: FloatHistogram, to bytes: inout [UInt8]) {
-        bytes.append(histogram.resetHint.rawValue)
+        bytes.append(histogram.resetHint.rawValue | (histogram.hasFloatCounts ? floatFlag : 0))
         bytes.appendZigzag(Int64(histogram.schema))
         bytes.appendLittle(histogram.zeroThreshold.bitPattern)
         bytes.appendLittle(histogram.sum.bitPattern)
@@ -41,7 +43,9 @@ enum HistogramBytes {
 
     static func read(_ reader: inout ByteReader) throws(DecodeError) -> FloatHistogram {
         var histogram = FloatHistogram()
-        histogram.resetHint = FloatHistogram.ResetHint(rawValue: try reader.byte()) ?? .unknown
+        let flags = try reader.byte()
+        histogram.resetHint = FloatHistogram.ResetHint(rawValue: flags & ~floatFlag) ?? .unknown
+        histogram.hasFloatCounts = flags & floatFlag != 0
         histogram.schema = Int32(clamping: try reader.zigzag())
         histogram.zeroThreshold = Double(bitPattern: try reader.u64())
         histogram.sum = Double(bitPattern: try reader.u64())

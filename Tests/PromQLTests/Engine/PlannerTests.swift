@@ -39,6 +39,28 @@ struct PlannerTests {
     }
 
     @Test(
+        "Selectors are marked whose histograms are looked at down to their empty buckets",
+        arguments: [
+            ("m * 2", 0), ("m * NaN", 1), ("m * -Inf", 1), ("m / 0", 0), ("m / n", 1), ("m * n", 2), ("1 / m", 0),
+            ("m == n", 2), ("m == 1", 0), ("m + n", 0), ("rate(m[1m]) * NaN", 0), ("last_over_time(m[1m]) * NaN", 1),
+            ("changes(m[1m])", 1), ("sum(m) * NaN", 0), ("label_replace(m, \"a\", \"\", \"\", \"\") * NaN", 1),
+            ("(m * 2) * n", 1),
+            ("-(m and n) * NaN", 2),
+            // What asks for the same is marked along, so that it is read once.
+            ("m / (m + n)", 2),
+        ])
+    func emptyBuckets(query: String, count: Int) throws {
+        func marked(_ expression: Expression) -> Int {
+            switch expression {
+            case .selector(let e): e.showsEmptyBuckets ? 1 : 0
+            case .matrix(let e): e.selector.showsEmptyBuckets ? 1 : 0
+            default: expression.children.reduce(0) { $0 + marked($1) }
+            }
+        }
+        #expect(marked(try Self.plan(query).expression) == count)
+    }
+
+    @Test(
         "Equal parts are found where they are made as a whole",
         arguments: [
             ("m / m", ["m"]), ("rate(m[1m]) / rate(m[1m])", ["rate(m[1m])"]), ("(m) / (m)", ["m"]),

@@ -45,6 +45,29 @@ struct HistogramQueryTests {
         return histogram
     }
 
+    @Test("A factor that is not finite makes NaN of the buckets that later samples of the chunk bring in")
+    func emptyBucketsOfChunks() throws {
+        func histogram(_ buckets: [Double]) -> FloatHistogram {
+            FloatHistogram(
+                count: buckets.reduce(0, +), sum: 1,
+                positiveSpans: [.init(offset: 0, length: UInt32(buckets.count))], positiveBuckets: buckets)
+        }
+        var series = Self.series("h", [[1], [2], [2, 0, 3]].map(histogram))
+        // A range of two hours later, the chunk is another.
+        series.histograms.append((7_200_000, histogram([2, 0, 3, 4])))
+        for query in [
+            "h * NaN", "h / NaN", "NaN * h", "-h * (0 / 0)", "h * on () group_left f", "last_over_time(h[30s]) * Inf",
+        ] {
+            let nan = ArraySource.Series(labels: Labels([("__name__", "f")]), samples: [(0, .nan)])
+            let found = try Self.only(try Self.run(query, [series, nan], at: 20_000).columns)
+            #expect(found.positiveBuckets.count == 3, "\(query): \(found)")
+        }
+        #expect(try Self.only(try Self.run("h * 2", [series], at: 20_000).columns).positiveBuckets == [4])
+        // The counter began anew, with a chunk that has one bucket.
+        series = Self.series("h", [[2], [2, 0, 3], [2]].map(histogram))
+        #expect(try Self.run("h == h offset 30s", [series], at: 31_500).columns.isEmpty)
+    }
+
     @Test("rate takes every bucket's increase and adds what a reset took away")
     func rate() throws {
         let steady = Self.series("h", [1, 2, 3, 4].map { Self.histogram($0) })

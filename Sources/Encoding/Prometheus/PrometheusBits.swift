@@ -1,5 +1,3 @@
-import Encoding
-
 /// Appends bits to bytes, highest first.
 struct ChunkBitWriter {
     private(set) var bytes: [UInt8]

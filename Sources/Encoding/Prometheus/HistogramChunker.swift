@@ -1,0 +1,174 @@
+import Model
+
+/// Cuts the native histograms of a series into chunks as Prometheus's head does.
+///
+/// All histograms of a chunk have one layout: where a later one brings new buckets, the earlier ones get them too,
+/// empty. A chunk ends with a range of two hours, and before that about where it has 1,024 bytes, which is predicted
+/// from when it has 256; and where a counter was reset, buckets went missing, schema, threshold or bounds changed, the
+/// counts turn from integers to floats, gauges and counters follow each other, or a series comes back after a
+/// staleness marker. (`histogramsAppendPreprocessor` in `tsdb/head_append.go` and `appendable` in
+/// `tsdb/chunkenc/histogram.go` of Prometheus's sources have the rules.)
+package struct HistogramChunker {
+    /// A chunk that has ended.
+    package struct Chunk {
+        package var minTime: Int64
+        package var maxTime: Int64
+        package var count: Int
+        package var isFloat: Bool
+        package var layout: HistogramLayout
+        package var bytes: [UInt8]
+    }
+
+    private static let range: Int64 = 7_200_000
+    private static let targetBytes = 1024
+    private static let leastSamples = 10
+
+    /// The chunks that have ended, in order of time.
+    package private(set) var chunks: [Chunk] = []
+    private var open: OpenHistogramChunk?
+    /// When the open chunk is to end.
+    private var end: Int64 = 0
+    /// Whether that was predicted, for this chunk or for one before it that did not end by its size or time.
+    private var isPredicted = false
+
+    package init() {}
+
+    /// Appends a histogram, which may be a staleness marker, with a time that is later than that of the one before.
+    package mutating func append(_ histogram: FloatHistogram, at time: Int64) {
+        let isStale = Staleness.isMarker(histogram.sum)
+        let isFloat: Bool
+        if isStale, let open {
+            isFloat = open.isFloat
+        } else {
+            isFloat = histogram.hasFloatCounts || !histogram.hasWholeCounts
+        }
+        if let open, open.isFloat != isFloat || isFull(open, at: time) {
+            breakOff()
+        }
+        if open?.append(histogram, at: time) == true { return }
+        cut()
+        open = OpenHistogramChunk(histogram, at: time, isFloat: isFloat)
+        end = Self.rangeEnd(time)
+    }
+
+    /// Whether what comes next may belong into a chunk with what came before.
+    package var isOpen: Bool { open != nil }
+
+    /// Ends the open chunk, for what follows is of another kind.
+    package mutating func breakOff() {
+        cut()
+        isPredicted = false
+    }
+
+    /// Ends the open chunk.
+    package mutating func cut() {
+        if let open { chunks.append(open.chunk) }
+        open = nil
+    }
+
+    private mutating func isFull(_ open: OpenHistogramChunk, at time: Int64) -> Bool {
+        let mustEnd = isPredicted ? Self.rangeEnd(open.minTime) : end
+        let size = open.size
+        if !isPredicted, size >= Self.targetBytes / 4 {
+            end = Self.predictedEnd(
+                from: open.minTime, to: open.maxTime, before: end, ratio: Double(Self.targetBytes) / Double(size))
+            isPredicted = true
+        }
+        return (time >= end || size >= 2 * Self.targetBytes) && (open.count >= Self.leastSamples || time >= mustEnd)
+    }
+
+    /// The end of the range that `time` is in.
+    package static func rangeEnd(_ time: Int64) -> Int64 { rangeStart(time).addingClamped(range) }
+
+    /// The start of the range that `time` is in.
+    package static func rangeStart(_ time: Int64) -> Int64 { time / range * range }
+
+    /// Where a chunk ends whose part `1 / ratio` was filled from `start` to `now`, so that the chunks of a range are of
+    /// one length.
+    private static func predictedEnd(from start: Int64, to now: Int64, before limit: Int64, ratio: Double) -> Int64 {
+        let left = Double(limit &- start)
+        let parts = left / (Double(now &- start &+ 1) * ratio)
+        guard parts > 1, let end = Int64(exactly: (Double(start) + left / parts.rounded(.down)).rounded(.towardZero))
+        else { return limit }
+        return end
+    }
+}
+
+extension Int64 {
+    fileprivate func addingClamped(_ other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
+    }
+}
+
+/// The chunk that is being filled.
+private struct OpenHistogramChunk {
+    let minTime: Int64
+    private(set) var maxTime: Int64
+    let isFloat: Bool
+    private let flag: UInt8
+    private var layout: HistogramLayout
+    private var writer: HistogramChunkWriter
+    /// All histograms so far, in the layout that they came in.
+    private var samples: [(time: Int64, histogram: FloatHistogram)]
+    /// The newest one, in the chunk's layout.
+    private var last: FloatHistogram
+
+    init(_ histogram: FloatHistogram, at time: Int64, isFloat: Bool) {
+        let histogram = Staleness.isMarker(histogram.sum) ? FloatHistogram(sum: histogram.sum) : histogram
+        (minTime, maxTime) = (time, time)
+        self.isFloat = isFloat
+        flag = PrometheusChunk.ResetFlag.of(histogram)
+        layout = HistogramLayout(histogram)
+        writer = HistogramChunkWriter(layout, isFloat: isFloat, flag: flag)
+        last = layout.widen(histogram)
+        samples = [(time, histogram)]
+        writer.append(last, at: time)
+    }
+
+    var count: Int { samples.count }
+    var size: Int { writer.size }
+
+    var chunk: HistogramChunker.Chunk {
+        HistogramChunker.Chunk(
+            minTime: minTime, maxTime: maxTime, count: count, isFloat: isFloat, layout: layout, bytes: writer.bytes)
+    }
+
+    /// Appends a histogram; false, and nothing is changed, if it must begin a chunk of its own.
+    mutating func append(_ histogram: FloatHistogram, at time: Int64) -> Bool {
+        let isGauge = histogram.resetHint == .gauge
+        guard isGauge == (flag == PrometheusChunk.ResetFlag.gauge), histogram.resetHint != .reset else { return false }
+        if !Staleness.isMarker(histogram.sum) {
+            guard !Staleness.isMarker(last.sum),
+                isGauge || !(histogram.count < last.count || histogram.zeroCount < last.zeroCount),
+                let wider = layout.widened(for: histogram, from: last, isGauge: isGauge)
+            else { return false }
+            let isWider =
+                wider.positiveCount != layout.positiveCount || wider.negativeCount != layout.negativeCount
+            last = wider.widen(histogram)
+            if isWider { rewrite(wider) }
+        } else {
+            last = FloatHistogram(sum: histogram.sum)
+        }
+        samples.append((time, histogram))
+        writer.append(last, at: time)
+        maxTime = time
+        return true
+    }
+
+    /// Writes the chunk anew in a layout with more buckets.
+    private mutating func rewrite(_ wider: HistogramLayout) {
+        layout = wider
+        writer = HistogramChunkWriter(layout, isFloat: isFloat, flag: flag)
+        for (time, histogram) in samples { writer.append(layout.widen(histogram), at: time) }
+    }
+}
+
+extension FloatHistogram {
+    /// Whether all counts are whole numbers that integers hold exactly.
+    var hasWholeCounts: Bool {
+        func isWhole(_ value: Double) -> Bool { value >= 0 && value <= 0x1p53 && value == value.rounded() }
+        return isWhole(count) && isWhole(zeroCount) && positiveBuckets.allSatisfy(isWhole)
+            && negativeBuckets.allSatisfy(isWhole)
+    }
+}

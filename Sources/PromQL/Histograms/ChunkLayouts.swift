@@ -1,0 +1,72 @@
+import Encoding
+import Model
+
+/// Gives histograms the empty buckets that they have in Prometheus's chunks.
+///
+/// martlet's store keeps each histogram with the buckets that it came with. In Prometheus all histograms of a chunk have
+/// one layout, so that buckets that come later are there, empty, in earlier ones. To find the chunks, all samples of
+/// the two-hour ranges that the wanted ones are in are cut anew, see `HistogramChunker`.
+final class ChunkLayouts {
+    private let evaluator: Evaluator
+    private let request: SelectRequest
+    private var whole: (series: any SeriesSet, index: [Labels: Int])?
+    private var samples = SampleColumns()
+    private var room: MemoryRoom
+
+    /// - Parameter request: What was selected.
+    init(_ evaluator: Evaluator, _ request: SelectRequest) {
+        self.evaluator = evaluator
+        self.request = request
+        room = MemoryRoom(evaluator.guardian)
+    }
+
+    deinit { room.release() }
+
+    /// Widens the histograms among the samples of a series.
+    func widen(_ wanted: inout SampleColumns, of labels: Labels) throws {
+        let (series, index) = try wholeRanges()
+        guard let number = index[labels] else { return }
+        try series.read(number, into: &samples)
+        try room.charge(samples.heldBytes)
+        let layouts = cut()
+        var (at, chunk) = (0, 0)
+        for i in wanted.histograms.indices {
+            let time = wanted.timestamps[wanted.histograms[i].index]
+            while at < layouts.count, layouts[at].maxTime < time { at += 1 }
+            chunk = at
+            guard chunk < layouts.count, layouts[chunk].minTime <= time,
+                !Staleness.isMarker(wanted.histograms[i].histogram.sum)
+            else { continue }
+            wanted.histograms[i].histogram = layouts[chunk].layout.widen(wanted.histograms[i].histogram)
+        }
+    }
+
+    private func wholeRanges() throws -> (series: any SeriesSet, index: [Labels: Int]) {
+        if let whole { return whole }
+        let series = try evaluator.select(
+            SelectRequest(
+                matchers: request.matchers, minTime: HistogramChunker.rangeStart(request.minTime),
+                maxTime: HistogramChunker.rangeEnd(request.maxTime), isSorted: false))
+        var index: [Labels: Int] = [:]
+        for number in 0..<series.count { index[series.labels(number)] = number }
+        whole = (series, index)
+        return (series, index)
+    }
+
+    private func cut() -> [HistogramChunker.Chunk] {
+        var chunker = HistogramChunker()
+        var next = 0
+        for i in 0..<samples.count {
+            if next < samples.histograms.count, samples.histograms[next].index == i {
+                chunker.append(samples.histograms[next].histogram, at: samples.timestamps[i])
+                next += 1
+            } else if Staleness.isMarker(samples.values[i]), chunker.isOpen {
+                chunker.append(FloatHistogram(sum: Staleness.marker), at: samples.timestamps[i])
+            } else {
+                chunker.breakOff()
+            }
+        }
+        chunker.cut()
+        return chunker.chunks
+    }
+}

@@ -1,0 +1,87 @@
+/// Finds out which selectors' histograms a query shows down to their empty buckets.
+///
+/// Nearly all that is done with histograms drops buckets that are empty, or does not see them. A factor that is not
+/// finite makes NaN of them, though, and comparisons look at layouts, too. There it matters which empty buckets the
+/// histograms have in Prometheus's chunks, see ``ChunkLayouts``.
+extension Expression {
+    /// Marks those selectors, and those that ask for the same as one of them, so that the parts that they stand in
+    /// stay equal.
+    mutating func markEmptyBuckets() {
+        var shown: Set<String> = []
+        collectShown(isShown: false, &shown)
+        if !shown.isEmpty { markSelectors(shown) }
+    }
+
+    private func collectShown(isShown: Bool, _ shown: inout Set<String>) {
+        switch self {
+        case .selector(let e):
+            if isShown { shown.insert(e.plainText) }
+        case .matrix(let e):
+            if isShown { shown.insert(e.selector.plainText) }
+        case .binary(let e):
+            let (left, right) = e.showsEmptyBuckets(inherited: isShown)
+            e.left.collectShown(isShown: left, &shown)
+            e.right.collectShown(isShown: right, &shown)
+        default:
+            let inner = passesEmptyBuckets(isShown)
+            for child in children { child.collectShown(isShown: inner, &shown) }
+        }
+    }
+
+    /// Whether the node shows the empty buckets of its operands, given whether its own are shown.
+    private func passesEmptyBuckets(_ isShown: Bool) -> Bool {
+        switch self {
+        case .number, .string, .selector, .matrix, .binary: false
+        case .subquery, .unary, .parentheses: isShown
+        case .aggregation(let e): isShown && (e.op == .limitk || e.op == .limitRatio)
+        case .call(let e):
+            switch e.function.name {
+            case "changes": true
+            case "last_over_time", "first_over_time", "label_replace", "label_join", "sort_by_label",
+                "sort_by_label_desc", "info":
+                isShown
+            default: false
+            }
+        }
+    }
+
+    private mutating func markSelectors(_ shown: Set<String>) {
+        switch self {
+        case .selector(var e):
+            e.showsEmptyBuckets = shown.contains(e.plainText)
+            self = .selector(e)
+        case .matrix(var e):
+            e.selector.showsEmptyBuckets = shown.contains(e.selector.plainText)
+            self = .matrix(e)
+        default: updateChildren { $0.markSelectors(shown) }
+        }
+    }
+
+    /// Whether it is a number that makes no NaN of nothing.
+    fileprivate var isFiniteNumber: Bool {
+        switch self {
+        case .number(let e): e.value.isFinite
+        case .parentheses(let e): e.expression.isFiniteNumber
+        case .unary(let e): e.operand.isFiniteNumber
+        default: false
+        }
+    }
+}
+
+extension VectorSelector {
+    fileprivate var plainText: String { Expression.selector(self).description }
+}
+
+extension Binary {
+    fileprivate func showsEmptyBuckets(inherited: Bool) -> (left: Bool, right: Bool) {
+        switch op {
+        case .multiply: (!right.isFiniteNumber, !left.isFiniteNumber)
+        case .divide: (!right.isFiniteNumber, false)
+        case .equal, .notEqual:
+            left.type == .vector && right.type == .vector ? (true, true) : (inherited, inherited)
+        case .less, .lessOrEqual, .greater, .greaterOrEqual, .and, .or, .unless, .trimUpper, .trimLower:
+            (inherited, inherited)
+        case .add, .subtract, .modulo, .power, .atan2: (false, false)
+        }
+    }
+}

@@ -36,6 +36,8 @@ public struct SampleBatch: Sendable {
     public var timestamps: [Int64] = []
     /// Native histograms: the position of the sample, whose `values` entry is then ignored, and the histogram.
     public var histograms: [(index: Int, histogram: FloatHistogram)] = []
+    /// When samples began to count: the position of the sample, ascending, and its start timestamp in ms, not 0.
+    public var starts: [(index: Int, start: Int64)] = []
     /// Whether a staleness marker in the form of a float leaves a series of histograms as it is.
     ///
     /// Unless the batch holds a histogram right before it: so Prometheus takes what is pushed. Senders mark histograms
@@ -81,6 +83,12 @@ public struct SampleBatch: Sendable {
         append(ref, 0, at: time)
     }
 
+    /// Says when the sample that was appended last began to count, in ms; 0 is not known.
+    @inlinable
+    public mutating func setStart(_ start: Int64) {
+        if start != 0, !refs.isEmpty { starts.append((refs.count - 1, start)) }
+    }
+
     /// Forgets the samples, keeps the memory.
     public mutating func removeAll() {
         refs.removeAll(keepingCapacity: true)
@@ -89,6 +97,7 @@ public struct SampleBatch: Sendable {
         scales.removeAll(keepingCapacity: true)
         timestamps.removeAll(keepingCapacity: true)
         histograms.removeAll(keepingCapacity: true)
+        starts.removeAll(keepingCapacity: true)
         exemplars.removeAll(keepingCapacity: true)
     }
 }

@@ -8,6 +8,8 @@ public struct SampleColumns: ~Copyable {
     public private(set) var capacity: Int
     /// Native histograms by position, ascending; empty for float series.
     public var histograms: [(index: Int, histogram: FloatHistogram)]
+    /// What the samples say of when they began to count; empty unless start timestamps are stored.
+    public var starts = StartTimes()
     /// Not 0: series with this key have exactly the same times in this read, so that windows may be computed once.
     public var timestampKey: UInt64
     /// What its readers have read from, since it was made.
@@ -36,6 +38,7 @@ public struct SampleColumns: ~Copyable {
         count = 0
         timestampKey = 0
         if !histograms.isEmpty { histograms.removeAll(keepingCapacity: true) }
+        if !starts.isEmpty { starts.removeAll() }
     }
 
     /// Makes room for `extra` samples behind the `count` that are there.

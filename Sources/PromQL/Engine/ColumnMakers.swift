@@ -14,7 +14,7 @@ struct InstantColumns: ColumnMaker {
         try set.read(index, into: &scratch.samples)
         scratch.index = index
         if scratch.samples.count == 0 { return .nothing(read: 0) }
-        if !scratch.samples.histograms.isEmpty { return .histograms }
+        if !scratch.samples.histograms.isEmpty { return .apart }
         let found = pick(scratch.samples, out)
         return found > 0
             ? .values(read: scratch.samples.count, counted: found) : .nothing(read: scratch.samples.count)
@@ -43,6 +43,8 @@ struct RangeColumns: ColumnMaker {
     let set: any SeriesSet
     let plan: WindowPlan
     let parameters: [[Double]]
+    /// Whether the function sees start timestamps.
+    let seesStarts: Bool
     /// Where samples are counted by step, if anybody asks.
     let perStep: SamplesPerStep?
 
@@ -50,7 +52,7 @@ struct RangeColumns: ColumnMaker {
         try read(index, scratch)
         let read = scratch.samples.count
         if read == 0 { return .nothing(read: 0) }
-        if !scratch.samples.histograms.isEmpty { return .histograms }
+        if !scratch.samples.histograms.isEmpty || (seesStarts && !scratch.samples.starts.isEmpty) { return .apart }
         var tables = scratch.tables ?? WindowTables(plan)
         scratch.tables = nil
         let table = tables.table(scratch.samples)

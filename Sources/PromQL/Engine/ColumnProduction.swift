@@ -8,8 +8,8 @@ enum MadeColumn {
     case nothing(read: Int)
     /// Its values were written; `counted` is the sum of samples over all steps.
     case values(read: Int, counted: Int)
-    /// It has histograms, which are left to the query's own thread.
-    case histograms
+    /// It has histograms, or start timestamps that the function sees, which are left to the query's own thread.
+    case apart
     case failed
 }
 

@@ -14,7 +14,7 @@ enum ElementFunction {
         "sgn": { $0 < 0 ? -1 : $0 > 0 ? 1 : $0 },
     ]
     private static let others: Set<String> = [
-        "round", "clamp", "clamp_min", "clamp_max", "vector", "timestamp", "minute", "hour", "day_of_week",
+        "round", "clamp", "clamp_min", "clamp_max", "vector", "timestamp", "start_timestamp", "minute", "hour", "day_of_week",
         "day_of_month", "day_of_year", "days_in_month", "month", "year", "histogram_count", "histogram_sum",
         "histogram_avg", "histogram_stddev", "histogram_stdvar",
     ]
@@ -80,7 +80,9 @@ extension Evaluator {
                 return floor(value * inverse + 0.5) / inverse
             }
         case "clamp", "clamp_min", "clamp_max": try clamp(call, grid, sink)
-        case "timestamp": try timestamp(call.arguments[0], grid, sink)
+        case "timestamp": try timestamp(call.arguments[0], grid, isStart: false, sink)
+        case "start_timestamp":
+            if options.usesStartTimes { try timestamp(call.arguments[0], grid, isStart: true, sink) }
         case "histogram_count", "histogram_sum", "histogram_avg", "histogram_stddev", "histogram_stdvar":
             try histogramNumber(call, grid, sink)
         default: throw QueryError.execution("not supported yet: \(name)")
@@ -101,10 +103,13 @@ extension Evaluator {
     }
 
     /// The time of the sample that a selector finds; the step's time for any other expression.
-    private func timestamp(_ argument: Expression, _ grid: StepGrid, _ sink: Sink) throws {
+    ///
+    /// - Parameter isStart: Whether the start timestamp is asked for, which only samples of selectors have.
+    private func timestamp(_ argument: Expression, _ grid: StepGrid, isStart: Bool, _ sink: Sink) throws {
         var plain = argument
         while case .parentheses(let e) = plain { plain = e.expression }
         guard case .selector(let selector) = plain else {
+            if isStart { return }
             var out = [Double](repeating: 0, count: grid.count)
             return try stream(argument, grid) { metric, values, _ in
                 for i in 0..<grid.count {
@@ -132,7 +137,12 @@ extension Evaluator {
                 let isThere =
                     position >= 0 && samples.timestamps[position] > time &- lookback
                     && !Staleness.isMarker(samples.values[position]) && !stale.contains(position)
-                out[i] = isThere ? Double(samples.timestamps[position]) / 1000 : Column.absent
+                guard isThere else {
+                    out[i] = Column.absent
+                    continue
+                }
+                let found = samples.timestamps[position]
+                out[i] = Double(isStart ? samples.starts.start(at: found) : found) / 1000
             }
             try out.withUnsafeBufferPointer { try sink(nameless(Metric(series, index)), $0, []) }
         }

@@ -20,6 +20,8 @@ package struct EngineOptions: Sendable {
     package var parser = ParserOptions()
     /// `promql-per-step-stats`.
     package var perStepStatistics = false
+    /// `use-start-timestamps`.
+    package var usesStartTimes = false
     /// `promql-delayed-name-removal`.
     package var delayedNameRemoval = false
     /// Whether to do as the releases after Prometheus 3.12 do, for which the test scripts are written.

@@ -46,23 +46,28 @@ extension Evaluator {
             }
             try sink(result, values, histograms)
         }
-        func finishHistograms(
+        func finishApart(
             _ series: Metric, _ samples: borrowing SampleColumns, _ extended: RangeExtension?
         ) throws {
             var out = [Double](repeating: Column.absent, count: grid.count)
-            let histograms = try rangeWithHistograms(
-                function, call, remarkPlace(call, range), metric: series.labels.metricName, samples, plan, extended,
-                &out, parameters)
+            var histograms: [HistogramBox?] = []
+            if samples.histograms.isEmpty {
+                rangeWithStarts(remarkPlace(call, range), metric: series.labels.metricName, samples, plan, &out)
+            } else {
+                histograms = try rangeWithHistograms(
+                    function, call, remarkPlace(call, range), metric: series.labels.metricName, samples, plan,
+                    extended, &out, parameters)
+            }
             guard out.contains(where: Column.isPresent) else { return }
             try out.withUnsafeBufferPointer { try finish(series, $0, histograms) }
         }
         if let matrix = Self.plainMatrix(range) {
-            return try matrixFunction(matrix, plan, parameters, finish, finishHistograms)
+            return try matrixFunction(matrix, plan, parameters, finish, finishApart)
         }
         var out = [Double](repeating: Column.absent, count: grid.count)
         var resets: [Int32] = []
         try rangeInput(range, grid) { series, samples, extended in
-            if !samples.histograms.isEmpty { return try finishHistograms(series, samples, extended) }
+            if !samples.histograms.isEmpty { return try finishApart(series, samples, extended) }
             if let extended {
                 ExtendedRange.evaluate(
                     function, extended, samples, plan, lookback: self.options.lookbackDelta, into: &out)
@@ -92,7 +97,7 @@ extension Evaluator {
     private func matrixFunction(
         _ matrix: MatrixSelector, _ plan: WindowPlan, _ parameters: [[Double]],
         _ finish: (Metric, UnsafeBufferPointer<Double>, [HistogramBox?]) throws -> Void,
-        _ finishHistograms: (Metric, borrowing SampleColumns, RangeExtension?) throws -> Void
+        _ finishApart: (Metric, borrowing SampleColumns, RangeExtension?) throws -> Void
     ) throws {
         let frame = trace?.enter(matrix.range)
         defer { if let frame { trace?.leave(frame) } }
@@ -103,7 +108,9 @@ extension Evaluator {
         let series = try select(request)
         try expect(series)
         let layouts = selector.showsEmptyBuckets ? ChunkLayouts(self, request) : nil
-        let maker = RangeColumns(set: series, plan: plan, parameters: parameters, perStep: guardian.perStep)
+        let maker = RangeColumns(
+            set: series, plan: plan, parameters: parameters,
+            seesStarts: options.usesStartTimes && StartTimeWindows.has(plan.function), perStep: guardian.perStep)
         let span = last &- first &+ matrix.window
         try produce(maker, matrix.range, count: series.count, steps: plan.grid.count, span: span) {
             index, made, values, scratch in
@@ -117,15 +124,32 @@ extension Evaluator {
                 trace?.read(matrix.range, samples: read)
                 guardian.count(counted)
                 try outside(frame) { try finish(Metric(series, index), values, []) }
-            case .histograms, .failed:
+            case .apart, .failed:
                 if scratch.index != index { try maker.read(index, scratch) }
                 scratch.index = -1
                 if selector.detectsResets { ResetHints.detect(&scratch.samples) }
                 try layouts?.widen(&scratch.samples, of: series.labels(index))
                 try guardian.probe(scratch.samples.count)
                 trace?.read(matrix.range, samples: scratch.samples.count)
-                try outside(frame) { try finishHistograms(Metric(series, index), scratch.samples, nil) }
+                try outside(frame) { try finishApart(Metric(series, index), scratch.samples, nil) }
             }
+        }
+    }
+
+    /// A range function of a series of floats whose start timestamps it sees.
+    private func rangeWithStarts(
+        _ argument: TextRange, metric: String, _ samples: borrowing SampleColumns, _ plan: WindowPlan,
+        _ out: inout [Double]
+    ) {
+        var windows = StartTimeWindows()
+        let table = WindowTable(samples, plan)
+        windows.evaluate(samples, plan, table, &out)
+        guardian.count(table.total)
+        guardian.perStep?.add(samples, plan)
+        if windows.hasOverlap {
+            annotations.warn(
+                "sample has start time that overlaps with previous sample timestamp for metric \(Quoted.text(metric))",
+                at: argument)
         }
     }
 

@@ -34,7 +34,7 @@ extension Evaluator {
                 guardian.count(found)
                 guardian.perStep?.add(values)
                 try sink(Metric(series, index), values, [])
-            case .histograms, .failed:
+            case .apart, .failed:
                 if scratch.index != index { try series.read(index, into: &scratch.samples) }
                 scratch.index = -1
                 trace?.read(selector.range, samples: scratch.samples.count)

@@ -14,8 +14,6 @@ extension Evaluator {
         case "histogram_quantiles": return try histogramQuantiles(call, grid)
         case "histogram_fraction": return try histogramFraction(call, grid)
         case "info": return try info(call, grid)
-        case "start_timestamp":
-            throw QueryError.execution("not supported yet: \(call.function.name)")
         default: return nil
         }
     }

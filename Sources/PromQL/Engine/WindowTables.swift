@@ -47,6 +47,8 @@ struct RateWindow {
     /// The factor of a counter that was well above zero.
     private var factor = 0.0
 
+    private init() {}
+
     init(_ times: UnsafePointer<Int64>, _ count: Int, _ start: Int64, _ end: Int64, isRate: Bool) {
         guard count >= 2 else { return }
         toStart = Double(times[0] - start) / 1000
@@ -65,6 +67,20 @@ struct RateWindow {
     private func extrapolation(_ toStart: Double) -> Double {
         let factor = sampled == 0 ? 1 : (sampled + toStart + toEnd) / sampled
         return isRate ? factor / seconds : factor
+    }
+
+    /// The factor of a counter that is known to have begun within the window, at `begin`.
+    static func factor(
+        _ times: UnsafePointer<Int64>, _ count: Int, from begin: Int64, _ start: Int64, _ end: Int64, isRate: Bool
+    ) -> Double {
+        let average = count > 1 ? Double(times[count - 1] - times[0]) / 1000 / Double(count - 1) : 0
+        var window = RateWindow()
+        window.toEnd = Double(end - times[count - 1]) / 1000
+        if window.toEnd >= average * 1.1 { window.toEnd = average / 2 }
+        window.sampled = Double(times[count - 1] - begin) / 1000
+        window.seconds = Double(end - start) / 1000
+        window.isRate = isRate
+        return window.extrapolation(0)
     }
 
     /// The delta of a gauge that changed by `difference`.

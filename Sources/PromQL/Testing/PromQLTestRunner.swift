@@ -18,6 +18,7 @@ package struct PromQLTestRunner {
         options.delayedNameRemoval = true
         options.defaultSubqueryStep = 60_000
         options.followsLaterReleases = true
+        options.usesStartTimes = true
         return options
     }
 
@@ -53,7 +54,9 @@ package struct PromQLTestRunner {
     // MARK: Loading
 
     private static func load(_ load: TestScript.Load, into store: ScriptStore) {
-        for (labels, values) in load.series { store.append(labels, values, gap: load.gap) }
+        for (index, (labels, values)) in load.series.enumerated() {
+            store.append(labels, values, gap: load.gap, starts: load.starts[index] ?? [])
+        }
         if load.convertsClassic { convertClassic(load, into: store) }
     }
 

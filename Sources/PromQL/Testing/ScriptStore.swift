@@ -9,6 +9,8 @@ package final class ScriptStore: SeriesSource {
     struct Sample {
         var time: Int64
         var value: SeriesNotation.Value
+        /// The start timestamp, ms; 0 if it has none.
+        var start: Int64 = 0
     }
 
     private let series = Mutex<[Labels: [Sample]]>([:])
@@ -30,18 +32,24 @@ package final class ScriptStore: SeriesSource {
     }
 
     /// Adds values `gap` ms apart, the first at 0.
-    package func append(_ labels: Labels, _ values: [SeriesNotation.Value?], gap: Int64) {
+    ///
+    /// - Parameter starts: Where each value's start timestamp lies from its time, ms; empty if none has any.
+    package func append(
+        _ labels: Labels, _ values: [SeriesNotation.Value?], gap: Int64, starts: [Int64?] = []
+    ) {
         series.withLock { series in
             var samples = series[labels] ?? []
             for (index, value) in values.enumerated() {
                 guard let value else { continue }
                 let time = Int64(index) &* gap
+                let offset = index < starts.count ? starts[index] : nil
+                let sample = Sample(time: time, value: value, start: offset.map { time &+ $0 } ?? 0)
                 if let last = samples.last, last.time >= time {
                     let at = samples.firstIndex { $0.time >= time } ?? samples.count
                     if samples[at].time == time { samples.remove(at: at) }
-                    samples.insert(Sample(time: time, value: value), at: at)
+                    samples.insert(sample, at: at)
                 } else {
-                    samples.append(Sample(time: time, value: value))
+                    samples.append(sample)
                 }
             }
             series[labels] = samples
@@ -124,6 +132,7 @@ private final class ScriptSeriesSet: SeriesSet {
     func read(_ index: Int, into columns: inout SampleColumns) throws {
         columns.removeAll()
         for sample in series[index].samples {
+            columns.starts.append(sample.start, from: sample.time)
             switch sample.value {
             case .float(let value): columns.append(sample.time, value)
             case .histogram(let histogram): columns.append(sample.time, histogram)

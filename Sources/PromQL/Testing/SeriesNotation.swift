@@ -61,6 +61,61 @@ package enum SeriesNotation {
         return min(at, bytes.count)
     }
 
+    /// Reads a line of start timestamps, `name{a="b"}@st -1mx3 _ 0-30sx2`: where each lies from the time of its sample,
+    /// ms; nil if it is a line of samples.
+    package static func parseStarts(_ line: String) throws -> (Labels, [Int64?])? {
+        let bytes = Array(line.utf8)
+        let mark = Array("@st".utf8)
+        var end = endOfMetric(bytes)
+        var behind = end
+        if bytes[..<end].suffix(mark.count).elementsEqual(mark) {
+            end -= mark.count
+        } else if bytes[end...].prefix(mark.count).elementsEqual(mark) {
+            behind += mark.count
+        } else {
+            return nil
+        }
+        var starts: [Int64?] = []
+        for item in String(decoding: bytes[behind...], as: UTF8.self).split(whereSeparator: \.isWhitespace) {
+            try parseStart(item, into: &starts)
+            guard starts.count <= maxValues else { throw SyntaxError(description: "more than \(maxValues) values") }
+        }
+        return (try parseMetric(String(decoding: bytes[..<end], as: UTF8.self)), starts)
+    }
+
+    private static func parseStart(_ item: Substring, into starts: inout [Int64?]) throws {
+        let parts = item.split(separator: "x", maxSplits: 1, omittingEmptySubsequences: false)
+        let text = parts[0]
+        var count: Int?
+        if parts.count > 1 {
+            guard let number = Int(parts[1]), (0..<maxValues).contains(number) else {
+                throw SyntaxError(description: "expected a number of repetitions in \(item)")
+            }
+            count = number
+        }
+        if text == "_" {
+            starts += [Int64?](repeating: nil, count: count ?? 1)
+            return
+        }
+        let split = text.dropFirst().firstIndex { $0 == "+" || $0 == "-" }
+        var offset = try milliseconds(text[..<(split ?? text.endIndex)])
+        let step = try split.map { try milliseconds(text[$0...]) } ?? 0
+        guard split == nil || count != nil else {
+            throw SyntaxError(description: "expected \"x\" and a number of repetitions in \(item)")
+        }
+        for _ in 0...(count ?? 0) {
+            starts.append(offset)
+            offset = offset &+ step
+        }
+    }
+
+    /// A duration with or without a sign, ms.
+    private static func milliseconds(_ text: Substring) throws -> Int64 {
+        let digits = text.first == "-" || text.first == "+" ? text.dropFirst() : text
+        let value = digits == "0" ? 0 : try DurationText.parse(String(digits))
+        return text.first == "-" ? -value : value
+    }
+
     static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
 
     /// Reads values separated by blanks; nil where one is left out.

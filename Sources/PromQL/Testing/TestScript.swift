@@ -13,6 +13,8 @@ package struct TestScript: Sendable {
         /// ms between values.
         package var gap: Int64
         package var series: [(Labels, [SeriesNotation.Value?])] = []
+        /// Start timestamps of a series of ``series``: where each lies from its sample's time, ms.
+        package var starts: [Int: [Int64?]] = [:]
         /// `load_with_nhcb`: classic histograms become native ones with custom bounds as well.
         package var convertsClassic = false
     }
@@ -123,12 +125,29 @@ package struct TestScript: Sendable {
             let words = Self.words(text, 2)
             guard words.count == 2 else { throw SyntaxError(line: line, message: "expected load and a duration") }
             var load = Load(gap: try Self.milliseconds(words[1]), convertsClassic: name == "load_with_nhcb")
-            while let next = continuation() { load.series.append(try series(next)) }
+            while let next = continuation() { try self.load(next, into: &load) }
             return .load(load)
         case "eval", "eval_ordered", "eval_fail", "eval_warn", "eval_info":
             return .evaluate(try evaluation(text, line))
         default: throw SyntaxError(line: line, message: "unknown command \(GoQuote.quote(String(name)))")
         }
+    }
+
+    /// Reads a series, and the line with its start timestamps, which may stand before it.
+    private mutating func load(_ text: Substring, into load: inout Load) throws {
+        guard let (metric, starts) = try SeriesNotation.parseStarts(String(text)) else {
+            return load.series.append(try series(text))
+        }
+        guard let next = continuation() else {
+            throw SyntaxError(line: at, message: "expected the samples of the start timestamps")
+        }
+        let samples = try series(next)
+        guard samples.0 == metric, samples.1.count == starts.count else {
+            throw SyntaxError(
+                line: at, message: "expected \(starts.count) samples of the series that the start timestamps are of")
+        }
+        load.starts[load.series.count] = starts
+        load.series.append(samples)
     }
 
     private func series(_ text: Substring) throws -> (Labels, [SeriesNotation.Value?]) {

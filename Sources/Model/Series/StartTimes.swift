@@ -1,0 +1,82 @@
+/// When a series' counter began to count, as far as its samples say: steps over time.
+///
+/// A counter says the same until it begins anew, so there are few steps; a delta has one for each sample. Kept by time
+/// and not by position, so that samples may be left out without a change here.
+public struct StartTimes: Sendable, Hashable {
+    /// What the samples from a time on say, until the next step.
+    public struct Step: Sendable, Hashable {
+        /// ms.
+        public var time: Int64
+        /// The start timestamp, ms; 0 if none is known.
+        public var start: Int64
+
+        public init(time: Int64, start: Int64) {
+            self.time = time
+            self.start = start
+        }
+    }
+
+    /// In order of time, no two neighbours alike.
+    public private(set) var steps: [Step] = []
+
+    public init() {}
+
+    public var isEmpty: Bool { steps.isEmpty }
+
+    /// The start timestamp of the newest samples; 0 if none is known.
+    public var newest: Int64 { steps.last?.start ?? 0 }
+
+    /// Says that the samples from `time` on have `start`; `time` is not before the last step.
+    public mutating func append(_ start: Int64, from time: Int64) {
+        guard start != newest else { return }
+        if let last = steps.last, last.time >= time {
+            steps.removeLast()
+            return append(start, from: last.time)
+        }
+        steps.append(Step(time: time, start: start))
+    }
+
+    /// Takes over what `other` says of samples from `time` on; nothing is said of these here.
+    public mutating func append(_ other: StartTimes, from time: Int64) {
+        guard !isEmpty || !other.isEmpty else { return }
+        append(other.start(at: time), from: time)
+        for step in other.steps where step.time > time { append(step.start, from: step.time) }
+    }
+
+    /// Says that a sample at `time`, before or behind the last step, has `start`, and no other sample.
+    public mutating func set(_ start: Int64, at time: Int64) {
+        let before = self.start(at: time)
+        guard start != before else { return }
+        let rest = steps.filter { $0.time > time }
+        steps.removeAll { $0.time >= time }
+        append(start, from: time)
+        if rest.first?.time != time &+ 1 { append(before, from: time &+ 1) }
+        for step in rest { append(step.start, from: step.time) }
+    }
+
+    /// The start timestamp of a sample at `time`, ms; 0 if none is known.
+    public func start(at time: Int64) -> Int64 {
+        let at = position(behind: time)
+        return at > 0 ? steps[at - 1].start : 0
+    }
+
+    /// Forgets what only samples before `time` need.
+    public mutating func forget(before time: Int64) {
+        let at = position(behind: time)
+        guard at > 0 else { return }
+        steps.removeFirst(steps[at - 1].start == 0 ? at : at - 1)
+    }
+
+    /// Forgets everything, and keeps the memory.
+    public mutating func removeAll() { steps.removeAll(keepingCapacity: true) }
+
+    /// The number of steps until `time`.
+    private func position(behind time: Int64) -> Int {
+        var (low, high) = (0, steps.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if steps[middle].time <= time { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

@@ -28,7 +28,11 @@ import Testing
     private struct Series {
         let labels: Labels
         let isHistogram: Bool
+        /// How often samples say that the counter began at another time: never, seldom, always.
+        let newStarts: Double
+        var start: Int64 = 0
         var samples: [Int64: Value] = [:]
+        var starts: [Int64: Int64] = [:]
         var deleted: [ClosedRange<Int64>] = []
         var newest = Int64.min
     }
@@ -48,7 +52,8 @@ import Testing
                 series.append(
                     Series(
                         labels: TimeSeriesStoreTests.labels(["__name__": "m\(s % 2)", "s": "\(s)"]),
-                        isHistogram: Int.random(in: 0..<4, using: &random) == 0))
+                        isHistogram: Int.random(in: 0..<4, using: &random) == 0,
+                        newStarts: [0, 0, 0.05, 1][Int.random(in: 0..<4, using: &random)]))
             }
         }
 
@@ -83,6 +88,16 @@ import Testing
                 batch.append(ref, value, at: time)
                 series[s].samples[time] = .float(value.bitPattern)
             }
+            series[s].starts[time] = nil
+            // A marker says nothing of when anything began, and nothing is said of it.
+            guard series[s].samples[time] != .float(Staleness.marker.bitPattern) else { return }
+            if Double.random(in: 0..<1, using: &random) < series[s].newStarts {
+                series[s].start =
+                    Int.random(in: 0..<4, using: &random) == 0
+                    ? 0 : time - Int64.random(in: -5...99_999, using: &random)
+            }
+            batch.setStart(series[s].start)
+            series[s].starts[time] = series[s].start
         }
 
         mutating func appendMany() throws {
@@ -160,6 +175,11 @@ import Testing
                 guard let expected = wanted.removeValue(forKey: labels) else { return "\(labels): not expected" }
                 guard expected.map(\.key) == got.map(\.key) else {
                     return "\(labels): times \(got.map(\.key)) where \(expected.map(\.key)) were expected"
+                }
+                let starts = series.first { $0.labels == labels }?.starts ?? [:]
+                for (time, start) in starts where expected.contains(where: { $0.key == time }) {
+                    guard columns.starts.start(at: time) != start else { continue }
+                    return "\(labels) at \(time): began at \(columns.starts.start(at: time)), not at \(start)"
                 }
                 for (a, b) in zip(expected, got) where a.value != b.value {
                     return "\(labels) at \(a.key): \(b.value) where \(a.value) was expected"

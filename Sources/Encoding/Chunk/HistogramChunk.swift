@@ -71,7 +71,7 @@ public enum HistogramChunk {
 
     /// Reads `count` histograms and leaves `reader` behind them.
     public static func read(_ reader: inout ByteReader, count: Int) throws(DecodeError) -> [FloatHistogram] {
-        guard try reader.byte() == ValueChunk.histograms else {
+        guard try reader.byte() & ~StartSteps.flag == ValueChunk.histograms else {
             throw DecodeError(expected: "a chunk of histograms", offset: reader.offset)
         }
         var result: [FloatHistogram] = []

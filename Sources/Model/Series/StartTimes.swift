@@ -26,21 +26,26 @@ public struct StartTimes: Sendable, Hashable {
     /// The start timestamp of the newest samples; 0 if none is known.
     public var newest: Int64 { steps.last?.start ?? 0 }
 
-    /// Says that the samples from `time` on have `start`; `time` is not before the last step.
+    /// Says that the samples from `time` on have `start`, whatever was said of them.
     public mutating func append(_ start: Int64, from time: Int64) {
-        guard start != newest else { return }
-        if let last = steps.last, last.time >= time {
-            steps.removeLast()
-            return append(start, from: last.time)
-        }
-        steps.append(Step(time: time, start: start))
+        while let last = steps.last, last.time >= time { steps.removeLast() }
+        if start != newest { steps.append(Step(time: time, start: start)) }
     }
 
-    /// Takes over what `other` says of samples from `time` on; nothing is said of these here.
+    /// Takes over what `other` says of samples from `time` on.
     public mutating func append(_ other: StartTimes, from time: Int64) {
         guard !isEmpty || !other.isEmpty else { return }
         append(other.start(at: time), from: time)
         for step in other.steps where step.time > time { append(step.start, from: step.time) }
+    }
+
+    /// What samples from `first` to `last` say; empty if that is nothing.
+    public func part(from first: Int64, to last: Int64) -> StartTimes {
+        var part = StartTimes()
+        guard !isEmpty else { return part }
+        part.append(start(at: first), from: first)
+        for step in steps where step.time > first && step.time <= last { part.append(step.start, from: step.time) }
+        return part
     }
 
     /// Says that a sample at `time`, before or behind the last step, has `start`, and no other sample.

@@ -161,6 +161,8 @@ package final class BlockReader: Sendable {
             } else {
                 try ValueChunk.read(&values, bits: valuesFrame.bits, count: count, into: columns.values + start)
             }
+            let starts = try StartSteps.read(valuesFrame.bytes[Int(chunk.offset)], &values)
+            columns.starts.append(starts, from: chunk.minTime)
         } catch { throw frames.damage(chunk.frame, "\(error)") }
         var (low, high) = (0, count)
         if chunk.minTime < minTime { low = Self.lowerBound(times, count, minTime) }

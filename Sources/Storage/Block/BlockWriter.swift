@@ -150,6 +150,7 @@ package final class BlockWriter {
                 UnsafeBufferPointer(start: UnsafePointer(columns.values) + range.lowerBound, count: range.count),
                 to: &payload)
         }
+        StartSteps.append(columns.starts.part(from: times[0], to: times[times.count - 1]), to: &payload)
         let place = try store(.values, &payloads)
         chunks.append(
             ChunkRef(

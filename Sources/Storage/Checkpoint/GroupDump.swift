@@ -86,14 +86,23 @@ extension Head {
         }
         frame.appendSized(group.histograms[id]?.bytes ?? [])
         let late = group.late[id] ?? []
-        frame.appendVarint(late.count)
+        let starts = group.starts[id]?.steps ?? []
+        frame.appendVarint(late.count + starts.count)
         for sample in late {
             frame.appendZigzag(sample.time)
             frame.appendLittle(sample.value.bitPattern)
             frame.append(sample.histogram == nil ? 0 : 1)
             if let histogram = sample.histogram { HistogramBytes.append(histogram, to: &frame) }
         }
+        for step in starts {
+            frame.appendZigzag(step.time)
+            frame.appendLittle(UInt64(bitPattern: step.start))
+            frame.append(Self.startStep)
+        }
     }
+
+    /// What stands among the samples out of order is a step of start timestamps.
+    private static let startStep: UInt8 = 2
 
     /// The highest number of a run: each is held by an open chunk, of which a group has one for each series.
     private static let maxRuns = 2 * HeadGroup.maxSeries
@@ -193,8 +202,14 @@ extension Head {
             }
             for _ in 0..<(try reader.count(reader.remaining)) {
                 let time = try reader.zigzag()
-                let value = Double(bitPattern: try reader.u64())
-                let histogram = try reader.byte() == 0 ? nil : try HistogramBytes.read(&reader)
+                let bits = try reader.u64()
+                let kind = try reader.byte()
+                if kind == Self.startStep {
+                    group.setStart(id, time, Int64(bitPattern: bits), isNewest: true)
+                    continue
+                }
+                let value = Double(bitPattern: bits)
+                let histogram = kind == 0 ? nil : try HistogramBytes.read(&reader)
                 addLate(id, time, value, histogram, group)
             }
         }

@@ -103,6 +103,7 @@ extension Head {
             guard let group = group(states[Int(id)].group) else { continue }
             var chunks: [SealedChunk] = []
             var late: [LateSample] = []
+            var starts = StartTimes()
             group.lock.withLock {
                 var next = states[Int(id)].sealed
                 while next != 0 {
@@ -113,6 +114,7 @@ extension Head {
                 if !group.late.isEmpty, let samples = group.late[id] {
                     late = samples.filter { window.contains($0.time) }
                 }
+                if !group.starts.isEmpty, let own = group.starts[id] { starts = own }
             }
             for chunk in chunks.reversed() {
                 guard let file = byNumber[chunk.file] else { continue }
@@ -129,6 +131,7 @@ extension Head {
                 }
             }
             if !late.isEmpty { HeadSnapshot.merge(late, &columns) }
+            columns.starts = starts
             let ranges = deletions.filter { $0.ids.contains(id) }.map { (minTime: $0.from, maxTime: $0.to) }
             if !ranges.isEmpty { _ = columns.remove(ranges, from: 0) }
             try writer.add(index.labels(record: states[Int(id)].labels), columns)
@@ -164,6 +167,10 @@ extension Head {
             }
         }
         for file in files { spill.remove(file.number) }
+        let oldest = windows().first.map { $0.subtractingReportingOverflow(blockDuration).partialValue } ?? .max
+        for group in registry.withLock({ groups }) {
+            group.lock.withLock { if !group.starts.isEmpty { group.forgetStarts(before: oldest) } }
+        }
     }
 
     /// Forgets series that had no sample for longer than `age` ms and have none in the head; returns how many.
@@ -179,6 +186,7 @@ extension Head {
                     guard state.pointee.labels != 0, state.pointee.run == 0, state.pointee.sealed == 0,
                         state.pointee.lastTime < time, state.pointee.lastTime != .min, group.late[id] == nil
                     else { continue }
+                    group.forgetStarts(of: id)
                     index.remove(id, record: state.pointee.labels)
                     state.pointee = SeriesState.none
                     live.remove(id)

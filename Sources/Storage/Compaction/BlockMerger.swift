@@ -83,13 +83,19 @@ extension SampleColumns {
             (timestamps + start).update(from: other.timestamps, count: other.count)
             (values + start).update(from: other.values, count: other.count)
             for (index, histogram) in other.histograms { histograms.append((start + index, histogram)) }
+            starts.append(other.starts, from: other.timestamps[0])
             count = start + other.count
             return
         }
         spare.removeAll()
         var (i, j, h, k) = (0, 0, 0, 0)
+        let hasStarts = !starts.isEmpty || !other.starts.isEmpty
         while i < count || j < other.count {
             let takesOther = j < other.count && (i >= count || other.timestamps[j] <= timestamps[i])
+            if hasStarts {
+                let time = takesOther ? other.timestamps[j] : timestamps[i]
+                spare.starts.append((takesOther ? other.starts : starts).start(at: time), from: time)
+            }
             if takesOther {
                 if i < count, timestamps[i] == other.timestamps[j] {
                     if h < histograms.count, histograms[h].index == i { h += 1 }

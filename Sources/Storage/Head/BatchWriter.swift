@@ -16,6 +16,8 @@ struct BatchWriter: ~Copyable {
     private(set) var lateness: UnsafeMutablePointer<Bool>
     private(set) var count = 0
     private var capacity = 64
+    /// Samples whose start timestamp is another than their series' before: number among the accepted, and it.
+    var starts: [(number: Int, start: Int64)] = []
     var hasLate = false
     var sink = ByteSink()
 
@@ -174,6 +176,7 @@ extension Head {
     ) {
         let count = writer.count
         let hasTimes = batch.timestamps.count == batch.refs.count
+        findStarts(batch, group, &writer, histogramAt)
         if group.segment != segment {
             group.segment = segment
             group.sequence = 0
@@ -183,7 +186,7 @@ extension Head {
         writer.sink.put(LogRecord.samples)
         writer.sink.putVarint(UInt64(group.id))
         writer.sink.putVarint(group.sequence)
-        writer.sink.put(hasTimes ? LogRecord.ownTimes : 0)
+        writer.sink.put((hasTimes ? LogRecord.ownTimes : 0) | (writer.starts.isEmpty ? 0 : LogRecord.starts))
         writer.sink.putVarint(UInt64(count))
         LogRecord.putIds(UnsafeBufferPointer(start: writer.ids, count: count), to: &writer.sink)
         if hasTimes {
@@ -193,6 +196,7 @@ extension Head {
             writer.sink.reserve(16)
             writer.sink.putZigzag(batch.timestamp &- group.logTime)
         }
+        if !writer.starts.isEmpty { putStarts(&writer) }
         let bits = writer.sink.appendZeros((count &+ 7) >> 3)
         writer.sink.reserve(count &* ValueCode.maxSize &+ 16)
         let low = UInt16(truncatingIfNeeded: segment)
@@ -242,6 +246,47 @@ extension Head {
         }
     }
 
+    /// Finds the samples whose start timestamp is another than that of the samples before.
+    private func findStarts(
+        _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ histogramAt: (Int) -> Int?
+    ) {
+        writer.starts.removeAll(keepingCapacity: true)
+        guard !batch.starts.isEmpty || !group.starts.isEmpty else { return }
+        var next = 0
+        var (lastId, newest): (UInt32, Int64) = (.max, 0)
+        for k in 0..<writer.count {
+            let (i, id) = (Int(writer.positions[k]), writer.ids[k])
+            while next < batch.starts.count, batch.starts[next].index < i { next &+= 1 }
+            let start = next < batch.starts.count && batch.starts[next].index == i ? batch.starts[next].start : 0
+            if writer.lateness[k] {
+                if start != group.starts[id]?.start(at: writer.times[k]) ?? 0 { writer.starts.append((k, start)) }
+                continue
+            }
+            let sum = histogramAt(i).map { batch.histograms[$0].histogram.sum } ?? batch.values[i]
+            // A marker has none, and says nothing of the samples around it.
+            if Staleness.isMarker(sum) { continue }
+            if id != lastId {
+                newest = group.starts[id]?.newest ?? 0
+                lastId = id
+            }
+            if start != newest {
+                writer.starts.append((k, start))
+                newest = start
+            }
+        }
+    }
+
+    private func putStarts(_ writer: inout BatchWriter) {
+        writer.sink.reserve(writer.starts.count &* 20 &+ 16)
+        writer.sink.putVarint(UInt64(writer.starts.count))
+        var before = 0
+        for (number, start) in writer.starts {
+            writer.sink.putVarint(UInt64(number &- before))
+            writer.sink.putZigzag(start &- writer.times[number])
+            before = number
+        }
+    }
+
     /// Appends the accepted samples, after the log has them, or although it has not.
     func apply(
         _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: borrowing BatchWriter, isLogged: Bool,
@@ -250,6 +295,9 @@ extension Head {
         if isLogged { group.sequence &+= 1 }
         let hasHistograms = !batch.histograms.isEmpty
         let hasDecimals = batch.mantissas.count == batch.refs.count && batch.scales.count == batch.refs.count
+        for (k, start) in writer.starts {
+            group.setStart(writer.ids[k], writer.times[k], start, isNewest: !writer.lateness[k])
+        }
         var latest = Int64.min
         var done = true
         for k in 0..<writer.count {

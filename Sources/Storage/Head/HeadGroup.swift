@@ -13,6 +13,8 @@ final class HeadGroup: @unchecked Sendable {
     var histograms: [UInt32: OpenHistograms] = [:]
     /// Samples out of order by series.
     var late: [UInt32: [LateSample]] = [:]
+    /// Start timestamps by series, for those whose samples have some.
+    private(set) var starts: [UInt32: StartTimes] = [:]
     /// The number of the batch under way; see ``SeriesState/mark``.
     var mark: UInt32 = 0
     /// The log segment that holds the newest batch, and the number of batches it holds of this group.
@@ -59,6 +61,27 @@ final class HeadGroup: @unchecked Sendable {
         count += 1
         ids.add(id)
     }
+
+    /// Notes a sample's start timestamp, ms, where it is another than before.
+    ///
+    /// - Parameter isNewest: Whether it holds for the samples that follow as well.
+    func setStart(_ id: UInt32, _ time: Int64, _ start: Int64, isNewest: Bool) {
+        var known = starts.removeValue(forKey: id) ?? StartTimes()
+        if isNewest { known.append(start, from: time) } else { known.set(start, at: time) }
+        if !known.isEmpty { starts[id] = known }
+    }
+
+    /// Forgets start timestamps that only samples before `time` need.
+    func forgetStarts(before time: Int64) {
+        for (id, known) in starts where (known.steps.first?.time ?? .max) < time {
+            var rest = known
+            rest.forget(before: time)
+            starts[id] = rest.isEmpty ? nil : rest
+        }
+    }
+
+    /// Forgets the start timestamps of a series that is gone.
+    func forgetStarts(of id: UInt32) { if !starts.isEmpty { starts[id] = nil } }
 
     /// Takes other extents, which hold all that live.
     func replaceExtents(_ compacted: IdRuns) {

@@ -22,6 +22,9 @@ enum LogRecord {
 
     /// Samples have times of their own.
     static let ownTimes: UInt8 = 1
+    /// Start timestamps follow the times: how many, then for each the number of its sample as distance from the one
+    /// before, and how far it is from the sample's time (zigzag).
+    static let starts: UInt8 = 2
 
     static func group(_ id: UInt32, _ name: String) -> [UInt8] {
         var record = [group]

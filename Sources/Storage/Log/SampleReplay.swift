@@ -26,6 +26,7 @@ struct SampleReplay {
     private let segment: UInt64
     private var ids: [UInt32] = []
     private var times: [Int64] = []
+    private var starts: [(number: Int, start: Int64)] = []
     private var result = Result()
 
     /// What all threads read.
@@ -83,6 +84,18 @@ struct SampleReplay {
         }
     }
 
+    /// Reads the start timestamps of a record of `count` samples.
+    private mutating func readStarts(_ reader: inout ByteReader, _ flags: UInt8, _ count: Int) throws(DecodeError) {
+        starts.removeAll(keepingCapacity: true)
+        guard flags & LogRecord.starts != 0 else { return }
+        var number = 0
+        for _ in 0..<(try reader.count(min(count, reader.remaining))) {
+            number += try reader.count(count)
+            guard number < count else { throw DecodeError(expected: "one of \(count) samples", offset: reader.offset) }
+            starts.append((number, times[number] &+ (try reader.zigzag())))
+        }
+    }
+
     private mutating func apply(_ reader: inout ByteReader, _ group: HeadGroup, _ frame: Int) throws {
         let sequence = try reader.varint()
         // What the checkpoint holds already.
@@ -125,18 +138,26 @@ struct SampleReplay {
             for i in 0..<count { times[i] = time }
             group.logTime = time
         }
+        try readStarts(&reader, flags, count)
         let bits = try reader.run((count &+ 7) >> 3)
         let low = UInt16(truncatingIfNeeded: segment)
         let idEnd = head.idEnd
         let hasDoubts = !head.doubtful.isEmpty
         var latest = Int64.min
         var done = true
+        var nextStart = 0
         for k in 0..<count {
             let (id, time) = (ids[k], times[k])
             let state = head.states + Int(min(id, UInt32(Head.maxSeries - 1)))
             let isStored =
                 id < idEnd && state.pointee.labels != 0 && state.pointee.group == group.id
                 && !(hasDoubts && head.doubtful[id] == low)
+            if nextStart < starts.count, starts[nextStart].number == k {
+                if isStored {
+                    group.setStart(id, time, starts[nextStart].start, isNewest: time > state.pointee.lastTime)
+                }
+                nextStart += 1
+            }
             let isFresh = state.pointee.logSegment != low
             var scale = isFresh ? 0 : state.pointee.logScale
             let before = isFresh ? 0 : state.pointee.lastValue

@@ -75,6 +75,11 @@ final class HeadSnapshot: @unchecked Sendable {
     /// Appends the samples of an entry that lie in the requested time.
     func read(_ at: Int, into columns: inout SampleColumns) throws {
         let entry = content.entries[at]
+        defer {
+            if let starts = content.starts[at], columns.count > 0 {
+                columns.starts.append(starts, from: columns.timestamps[0])
+            }
+        }
         if entry.isNewest {
             if let histogram = content.newestHistograms[at] {
                 columns.append(entry.state.lastTime, histogram)
@@ -187,6 +192,7 @@ final class HeadSnapshot: @unchecked Sendable {
     static func merge(_ wanted: [LateSample], _ columns: inout SampleColumns) {
         var joined = SampleColumns(capacity: columns.count &+ wanted.count)
         joined.cost = columns.cost
+        joined.starts = columns.starts
         var (i, j, h) = (0, 0, 0)
         while i < columns.count || j < wanted.count {
             if i < columns.count, j >= wanted.count || columns.timestamps[i] <= wanted[j].time {
@@ -221,6 +227,8 @@ extension HeadSnapshot {
         private(set) var chunks: [(chunk: SealedChunk, file: SpillFile)] = []
         private(set) var histograms: [[UInt8]] = []
         private(set) var newestHistograms: [Int: FloatHistogram] = [:]
+        /// What samples say of when they began, by entry.
+        private(set) var starts: [Int: StartTimes] = [:]
         private(set) var late: [[LateSample]] = []
 
         /// About the bytes of all this.
@@ -269,6 +277,10 @@ extension HeadSnapshot {
             let (minTime, maxTime) = (request.minTime, request.maxTime)
             let lateSamples = group.late.isEmpty ? nil : group.late[id]
             var entry = Entry(id: id, labels: state.labels, state: state)
+            let own = group.starts.isEmpty || request.labelsOnly ? nil : group.starts[id]
+            defer {
+                if let own, entries.last?.id == id { starts[entries.count - 1] = own }
+            }
             if let lateSamples, let first = lateSamples.first?.time, let last = lateSamples.last?.time,
                 first <= maxTime, last >= minTime
             {

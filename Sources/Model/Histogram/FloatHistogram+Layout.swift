@@ -71,7 +71,7 @@ extension FloatHistogram {
         return result
     }
 
-    /// The number of 16-byte samples that the histogram counts as against a query's sample budget.
+    /// The number of 16-byte samples that the histogram counts as in a query's statistics.
     public var sampleCost: Int {
         let parts =
             positiveSpans.count + negativeSpans.count + positiveBuckets.count + negativeBuckets.count

@@ -13,12 +13,20 @@ final class SamplesPerStep: Sendable {
 
     var values: [Int] { counts.withLock { $0 } }
 
-    /// Counts the floats of an instant selector's series; a subquery's own steps are none of the query's.
-    func add(_ column: UnsafeBufferPointer<Double>) {
+    /// Counts the samples of an instant selector's series; a subquery's own steps are none of the query's.
+    func add(_ column: UnsafeBufferPointer<Double>, _ histograms: [HistogramBox?] = []) {
         guard column.count == steps else { return }
         counts.withLock { counts in
-            for i in 0..<steps where Column.isFloat(column[i]) { counts[i] += 1 }
+            for i in 0..<steps {
+                if Column.isFloat(column[i]) { counts[i] += 1 }
+                if i < histograms.count, let box = histograms[i] { counts[i] += box.histogram.sampleCost }
+            }
         }
+    }
+
+    /// Counts what a window of a series holds at one of `count` steps.
+    func add(_ samples: Int, at step: Int, of count: Int) {
+        if count == steps { counts.withLock { $0[step] += samples } }
     }
 
     /// Counts the samples in the windows of a series.

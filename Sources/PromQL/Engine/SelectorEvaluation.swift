@@ -47,6 +47,8 @@ extension Evaluator {
                 guard found > 0 else { return }
                 guardian.count(found)
                 let histograms = pick(scratch.samples, into: &out, selector.at, selector.offset, grid, lookback)
+                guardian.count(histograms.reduce(0) { $0 + ($1.map { $0.histogram.sampleCost - 1 } ?? 0) })
+                out.withUnsafeBufferPointer { guardian.perStep?.add($0, histograms) }
                 try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, histograms) }
             }
         }

@@ -6,6 +6,8 @@ struct MixedSeries {
     var floats: [Double] = []
     var histogramTimes: [Int64] = []
     var histograms: [HistogramBox] = []
+    /// What all histograms before each one count as in statistics.
+    private var costs = [0]
 
     /// Splits samples without staleness markers.
     init(_ samples: borrowing SampleColumns) {
@@ -14,6 +16,7 @@ struct MixedSeries {
             if next < samples.histograms.count, samples.histograms[next].index == i {
                 histogramTimes.append(samples.timestamps[i])
                 histograms.append(HistogramBox(samples.histograms[next].histogram))
+                costs.append(costs[next] + samples.histograms[next].histogram.sampleCost)
                 next += 1
             } else {
                 floatTimes.append(samples.timestamps[i])
@@ -33,7 +36,8 @@ struct MixedSeries {
         let (f, h) = (cursor.floats, cursor.histograms)
         return MixedWindow(
             start: start, end: end, floatTimes: floatTimes[f.low..<f.high], floats: floats[f.low..<f.high],
-            histogramTimes: histogramTimes[h.low..<h.high], histograms: histograms[h.low..<h.high])
+            histogramTimes: histogramTimes[h.low..<h.high], histograms: histograms[h.low..<h.high],
+            cost: f.high - f.low + costs[h.high] - costs[h.low])
     }
 
     /// Where the last window was.
@@ -53,6 +57,8 @@ struct MixedWindow {
     var floats: ArraySlice<Double>
     var histogramTimes: ArraySlice<Int64>
     var histograms: ArraySlice<HistogramBox>
+    /// The samples that they count as in statistics.
+    var cost: Int
 
     var isEmpty: Bool { floats.isEmpty && histograms.isEmpty }
     var isMixed: Bool { !floats.isEmpty && !histograms.isEmpty }

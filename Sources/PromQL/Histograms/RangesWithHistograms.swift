@@ -27,7 +27,8 @@ extension Evaluator {
         for i in 0..<plan.grid.count {
             let end = plan.end(i)
             let window = series.window(end &- plan.length, end, &cursor)
-            guardian.count(window.histograms.count)
+            guardian.count(window.cost - window.floats.count)
+            guardian.perStep?.add(window.cost, at: i, of: plan.grid.count)
             guard !window.histograms.isEmpty else { continue }
             guard takesHistograms else {
                 if window.isMixed { annotations.info(HistogramRemark.ignoredInMixedRange(metric), at: argument) }

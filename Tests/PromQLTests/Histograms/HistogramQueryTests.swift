@@ -68,6 +68,14 @@ struct HistogramQueryTests {
         #expect(try Self.run("h == h offset 30s", [series], at: 31_500).columns.isEmpty)
     }
 
+    @Test("Statistics count a histogram as the samples that take as much memory")
+    func statistics() throws {
+        let series = Self.series("h", [1, 2, 3].map { Self.histogram($0) }, floats: [])
+        // 168 bytes, a span, two buckets and the time, in samples of 16 bytes.
+        #expect(try Self.run("h", [series]).result.statistics.totalSamples == 12)
+        #expect(try Self.run("rate(h[1m])", [series]).result.statistics.totalSamples == 36)
+    }
+
     @Test("rate takes every bucket's increase and adds what a reset took away")
     func rate() throws {
         let steady = Self.series("h", [1, 2, 3, 4].map { Self.histogram($0) })

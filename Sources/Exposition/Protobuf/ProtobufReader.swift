@@ -33,6 +33,8 @@ public struct ProtobufReader {
         public var histogram: FloatHistogram?
         /// ms, nil if the page gives none.
         public var timestamp: Int64?
+        /// When the counter began to count, ms; 0 if the page does not say.
+        public var start: Int64
         public var exemplars: [(labels: Labels, value: Double, timestamp: Int64?)]
     }
 
@@ -46,8 +48,10 @@ public struct ProtobufReader {
     public private(set) var samples: [Sample] = []
     public private(set) var name = ""
     public private(set) var metadata = MetricMetadata()
-    /// The exemplars of the current metric.
+    /// The time of the current metric, ms, nil if the page gives none.
     private var timestamp: Int64?
+    /// When the current metric began to count, ms; 0 if the page does not say.
+    private var began: Int64 = 0
 
     public init(_ page: UnsafeBufferPointer<UInt8>, choice: HistogramChoice) {
         self.page = page
@@ -101,6 +105,7 @@ public struct ProtobufReader {
         var labels: [(String, String)] = []
         var body: Range<Int>?
         timestamp = nil
+        began = 0
         var fields = WireReader(page, range)
         while let (number, value) = try fields.field() {
             switch number {
@@ -149,7 +154,7 @@ public struct ProtobufReader {
         samples.append(
             Sample(
                 series: start..<text.count, number: Self.decimal(value), histogram: histogram, timestamp: timestamp,
-                exemplars: exemplars))
+                start: began, exemplars: exemplars))
     }
 
     private mutating func quote(_ value: String) {
@@ -187,6 +192,7 @@ public struct ProtobufReader {
         while let (number, value) = try fields.field() {
             if number == 1 { result = value.double }
             if number == 2, metadata.type == .counter { exemplars.append(try exemplar(value.range)) }
+            if number == 3, metadata.type == .counter { began = try milliseconds(value.range) }
         }
         emit("", labels, result, exemplars: exemplars)
     }
@@ -207,6 +213,7 @@ public struct ProtobufReader {
                     if number == 2 { quantile.1 = value.double }
                 }
                 quantiles.append(quantile)
+            case 4: began = try milliseconds(value.range)
             default: break
             }
         }
@@ -228,18 +235,22 @@ public struct ProtobufReader {
             switch number {
             case 1: labels.append(try pair(value.range))
             case 2: result = value.double
-            case 3:
-                var (seconds, nanoseconds): (Int64, Int64) = (0, 0)
-                var inner = WireReader(page, value.range)
-                while let (number, value) = try inner.field() {
-                    if number == 1 { seconds = Int64(bitPattern: value.integer) }
-                    if number == 2 { nanoseconds = Int64(bitPattern: value.integer) }
-                }
-                time = seconds &* 1000 &+ nanoseconds / 1_000_000
+            case 3: time = try milliseconds(value.range)
             default: break
             }
         }
         return (Labels(labels), result, time)
+    }
+
+    /// A point in time, ms since the epoch.
+    private func milliseconds(_ range: Range<Int>) throws(ExpositionError) -> Int64 {
+        var (seconds, nanoseconds): (Int64, Int64) = (0, 0)
+        var fields = WireReader(page, range)
+        while let (number, value) = try fields.field() {
+            if number == 1 { seconds = Int64(bitPattern: value.integer) }
+            if number == 2 { nanoseconds = Int64(bitPattern: value.integer) }
+        }
+        return seconds &* 1000 &+ nanoseconds / 1_000_000
     }
 
     // MARK: Histograms
@@ -288,6 +299,7 @@ public struct ProtobufReader {
             case 12: h.positiveSpans.append(try span(value.range))
             case 13: try integers(value, &h.positiveDeltas)
             case 14: try doubles(value, &h.positiveCounts)
+            case 15: began = try milliseconds(value.range)
             case 16: h.exemplars.append(try exemplar(value.range))
             default: break
             }

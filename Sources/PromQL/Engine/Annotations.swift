@@ -5,6 +5,16 @@ final class Annotations {
     struct Remark: Hashable {
         var text: String
         var offset: Int
+        /// Set if the remark is about buckets that were mended: several of one text are one.
+        var mending: BucketMending?
+
+        /// Remarks with the same key are one.
+        fileprivate var key: Key { Key(text: text, metric: mending?.metric) }
+    }
+
+    fileprivate struct Key: Hashable {
+        var text: String
+        var metric: String?
     }
 
     private var warnings: [Remark] = []
@@ -16,8 +26,8 @@ final class Annotations {
         if seen.insert(remark).inserted { warnings.append(remark) }
     }
 
-    func info(_ text: String, at range: TextRange) {
-        let remark = Remark(text: text, offset: range.start)
+    func info(_ text: String, mending: BucketMending? = nil, at range: TextRange) {
+        let remark = Remark(text: text, offset: range.start, mending: mending)
         if seen.insert(remark).inserted { infos.append(remark) }
     }
 
@@ -46,7 +56,7 @@ final class Annotations {
             return TextRange(offset, offset)
         }
         for remark in excerpt.warnings { warn(remark.text, at: moved(remark)) }
-        for remark in excerpt.infos { info(remark.text, at: moved(remark)) }
+        for remark in excerpt.infos { info(remark.text, mending: remark.mending, at: moved(remark)) }
     }
 
     /// The texts with prefix and position.
@@ -54,10 +64,16 @@ final class Annotations {
         if warnings.isEmpty, infos.isEmpty { return ([], []) }
         let bytes = Array(query.utf8)
         func full(_ prefix: String, _ remarks: [Remark]) -> [String] {
-            var said: Set<String> = []
-            return remarks.reversed().filter { said.insert($0.text).inserted }.reversed().map { remark in
+            var mendings: [Key: BucketMending] = [:]
+            for remark in remarks {
+                guard let mending = remark.mending else { continue }
+                if mendings[remark.key]?.add(mending) == nil { mendings[remark.key] = mending }
+            }
+            var said: Set<Key> = []
+            return remarks.reversed().filter { said.insert($0.key).inserted }.reversed().map { remark in
                 let (line, column) = TextRange.position(of: remark.offset, in: bytes)
-                return "PromQL \(prefix): \(remark.text) (\(line):\(column))"
+                let text = mendings[remark.key]?.text(behind: remark.text) ?? remark.text
+                return "PromQL \(prefix): \(text) (\(line):\(column))"
             }
         }
         return (full("warning", warnings), full("info", infos))

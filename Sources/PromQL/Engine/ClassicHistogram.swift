@@ -9,7 +9,7 @@ struct ClassicBuckets {
     }
 
     /// What had to be mended so that counts ascend.
-    struct Fix {
+    struct Fix: Hashable {
         var lowest = Double.infinity
         var highest = -Double.infinity
         var difference = 0.0
@@ -131,17 +131,11 @@ extension Evaluator {
         guard let first = byStep.firstIndex(where: { $0 > 0 }), let last = byStep.lastIndex(where: { $0 > 0 }) else {
             return
         }
-        func text(_ format: String, _ value: Double) -> String {
-            var buffer = [CChar](repeating: 0, count: 64)
-            withVaList([value]) { _ = vsnprintf(&buffer, buffer.count, format, $0) }
-            return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        }
-        func time(_ milliseconds: Int64) -> String {
-            TimeText.rfc3339(milliseconds - (milliseconds % 1000 + 1000) % 1000)
-        }
-        let about = name.isEmpty ? "" : " for metric name \(GoQuote.quote(name))"
         annotations.info(
-            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets \(FloatText.general(fix.lowest)) to \(FloatText.general(fix.highest)), with a max diff of \(text("%.2g", fix.difference)), over \(Self.mendedSamples(byStep: byStep)) samples from \(time(grid.time(first))) to \(time(grid.time(last)))\(about)",
+            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)",
+            mending: BucketMending(
+                fix: fix, samples: Self.mendedSamples(byStep: byStep), first: grid.time(first), last: grid.time(last),
+                metric: name),
             at: range)
     }
 
@@ -154,5 +148,45 @@ extension Evaluator {
             guard let first = text.utf8.first, first != 0x20 else { return nil }
             return Double(text)
         }
+    }
+}
+
+/// What is said of buckets that were mended, besides that they were.
+struct BucketMending: Hashable {
+    private var fix: ClassicBuckets.Fix
+    private var samples: Int
+    /// Times of the first and the last step where it was done, ms.
+    private var first: Int64
+    private var last: Int64
+    /// The name of the metric, or empty.
+    let metric: String
+
+    init(fix: ClassicBuckets.Fix, samples: Int, first: Int64, last: Int64, metric: String) {
+        self.fix = fix
+        self.samples = samples
+        self.first = first
+        self.last = last
+        self.metric = metric
+    }
+
+    /// Takes in what was mended at another place of the query.
+    mutating func add(_ other: BucketMending) {
+        fix.widen(by: other.fix)
+        samples &+= other.samples
+        first = min(first, other.first)
+        last = max(last, other.last)
+    }
+
+    /// The remark, which begins with `start`.
+    func text(behind start: String) -> String {
+        func time(_ milliseconds: Int64) -> String {
+            TimeText.rfc3339(milliseconds - (milliseconds % 1000 + 1000) % 1000)
+        }
+        var buffer = [CChar](repeating: 0, count: 64)
+        withVaList([fix.difference]) { _ = vsnprintf(&buffer, buffer.count, "%.2g", $0) }
+        let difference = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let about = metric.isEmpty ? "" : " for metric name \(GoQuote.quote(metric))"
+        return start + ", from buckets \(FloatText.general(fix.lowest)) to \(FloatText.general(fix.highest))"
+            + ", with a max diff of \(difference), over \(samples) samples from \(time(first)) to \(time(last))\(about)"
     }
 }

@@ -33,6 +33,20 @@ struct RemarkTests {
         #expect(result.infos == [text + "\"b\" (1:20)", text + "\"a\" (1:34)"])
     }
 
+    @Test("buckets that were mended at several places of a query are one remark")
+    func mendedTwice() throws {
+        func buckets(_ name: String, _ counts: [Double]) -> [ArraySource.Series] {
+            zip(["1", "2", "+Inf"], counts).map { Self.series(name, [("le", $0)], $1) }
+        }
+        let source = ArraySource(buckets("a", [5, 4, 6]) + buckets("b", [5, 9, 8]))
+        let result = try QueryEngine(options: EngineOptions()).instant(
+            "histogram_quantile(0.9, a) - histogram_quantile(0.5, b)", source: source, at: 20_000)
+        #expect(result.infos.count == 1)
+        let text = result.infos.first ?? ""
+        #expect(text.contains("from buckets 2 to +Inf, with a max diff of 1, over 2 samples from 1970-01-01T00:00:20Z"))
+        #expect(text.hasSuffix("(1:54)"))
+    }
+
     @Test("duplicates are named in the order in which they are met")
     func duplicates() {
         let source = ArraySource([

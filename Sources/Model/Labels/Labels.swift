@@ -84,6 +84,16 @@ public struct Labels: Hashable, Sendable {
     /// `__name__`, the label that holds the metric name.
     public static let nameLabel = "__name__"
 
+    /// `__type__`, the label that holds the metric's type where that is a label.
+    public static let typeLabel = "__type__"
+
+    /// `__unit__`, the label that holds the metric's unit where that is a label.
+    public static let unitLabel = "__unit__"
+
+    /// The labels that tell the metric: name, type and unit.
+    public static let metadataLabels = [nameLabel, typeLabel, unitLabel]
+    private static let metadataLabelBytes = metadataLabels.map { Array($0.utf8) }
+
     /// XXH64 with seed 0 of the packed form: Prometheus's label-set hash.
     public var stableHash: UInt64 { bytes.withUnsafeBytes { XXHash64.hash($0) } }
 
@@ -122,6 +132,15 @@ public struct Labels: Hashable, Sendable {
 
     /// The set without the metric name.
     public var withoutName: Labels { removing([Labels.nameLabel]) }
+
+    /// The set without what tells the metric: its name, and the labels of its type and unit.
+    public var withoutMetadata: Labels {
+        filter { name in
+            // The three names are equally long.
+            guard name.count == 8, name[0] == 0x5F, name[1] == 0x5F else { return true }
+            return !Labels.metadataLabelBytes.contains { $0.withUnsafeBufferPointer { Labels.equal($0, name) } }
+        }
+    }
 
     /// The set without the named labels.
     public func removing(_ names: [String]) -> Labels {

@@ -202,7 +202,7 @@ private struct VectorJoin {
     ) {
         let column = Column(
             labels: labels, values: values, histograms: histograms,
-            dropsName: dropsName || (delaysNameRemoval && !keepsName))
+            dropsName: keepsName ? dropsName : delaysNameRemoval && e.returnsBool)
         if !column.isEmpty { result.append(column) }
     }
 
@@ -285,7 +285,8 @@ private struct VectorJoin {
 
     private func resultLabels(_ many: Labels, _ one: Labels) -> Labels {
         var labels = many
-        if !keepsName, !delaysNameRemoval { labels = labels.withoutName }
+        // Arithmetic never delays the removal; what it makes is of no metric.
+        if !keepsName, !delaysNameRemoval || !e.returnsBool { labels = labels.withoutMetadata }
         if matching.cardinality == .oneToOne {
             labels = matching.isOn ? labels.keeping(matching.labels) : labels.removing(matching.labels)
         }

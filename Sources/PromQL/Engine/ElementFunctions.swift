@@ -166,7 +166,9 @@ extension Evaluator {
                 default: out[i] = histogram.sum / histogram.count
                 }
             }
-            try out.withUnsafeBufferPointer { try sink(nameless(metric), $0, []) }
+            // As in Prometheus, type and unit stay unless the removal is delayed.
+            let result = options.delayedNameRemoval ? nameless(metric) : metric.withoutName
+            try out.withUnsafeBufferPointer { try sink(result, $0, []) }
         }
     }
 }

@@ -24,6 +24,10 @@ package struct EngineOptions: Sendable {
     package var usesStartTimes = false
     /// `promql-delayed-name-removal`.
     package var delayedNameRemoval = false
+    /// `type-and-unit-labels`: whether a metric is a counter is told by its label `__type__`, not by its name.
+    ///
+    /// Without it, too, `__type__` and `__unit__` go wherever the name goes.
+    package var typeAndUnitLabels = false
     /// Whether to do as the releases after Prometheus 3.12 do, for which the test scripts are written.
     ///
     /// 3.12 looks for the metrics of `info` at the times of the query, among samples of its argument's times, so that

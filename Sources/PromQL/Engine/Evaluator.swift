@@ -90,7 +90,7 @@ final class Evaluator {
     private func removeMarkedNames(_ columns: [Column]) throws -> [Column] {
         guard columns.contains(where: \.dropsName) else { return columns }
         var cleaned = columns
-        for i in cleaned.indices where cleaned[i].dropsName { cleaned[i].labels = cleaned[i].labels.withoutName }
+        for i in cleaned.indices where cleaned[i].dropsName { cleaned[i].labels = cleaned[i].labels.withoutMetadata }
         return try mergeEqualLabels(cleaned)
     }
 
@@ -358,9 +358,9 @@ final class Evaluator {
         }
     }
 
-    /// A series whose name goes: at once, or with delayed name removal when the query is done.
+    /// A series whose name, type and unit go: at once, or with delayed name removal when the query is done.
     func nameless(_ metric: Metric) -> Metric {
-        options.delayedNameRemoval ? Metric(metric.labels, dropsName: true) : metric.withoutName
+        options.delayedNameRemoval ? Metric(metric.labels, dropsName: true) : metric.withoutMetadata
     }
 
     /// Joins series of equal labels whose samples never coincide; an error if any two do.

@@ -3,9 +3,11 @@ import Model
 /// Finds the group of a label set: keeps or removes the named labels.
 struct Grouping {
     private let names: [[UInt8]]
+    /// What is removed of a series that has lost type and unit; only for `without`.
+    private let namesWithoutMetadata: [[UInt8]]
     private let isWithout: Bool
-    /// Whether the metric's name tells groups apart.
-    private let usesName: Bool
+    /// Whether the metric's name, type or unit tells groups apart.
+    private let usesMetadata: Bool
     private(set) var groups: [Labels] = []
     private var hashes: [UInt64] = []
     /// Group number + 1 by hash, 0 where none is.
@@ -14,18 +16,22 @@ struct Grouping {
 
     init(_ names: [String], isWithout: Bool) {
         self.names = (isWithout ? names + [Labels.nameLabel] : names).map { Array($0.utf8) }
+        namesWithoutMetadata = isWithout ? (names + Labels.metadataLabels).map { Array($0.utf8) } : []
         self.isWithout = isWithout
-        usesName = !isWithout && names.contains(Labels.nameLabel)
+        usesMetadata = !isWithout && names.contains(where: Labels.metadataLabels.contains)
     }
 
     /// The number of a series' group, from 0 in order of first sight.
     mutating func index(of metric: Evaluator.Metric) -> Int {
         if !isWithout, names.isEmpty { return find(hash: 0) }
-        return index(of: usesName ? metric.labels : metric.labelsWithName)
+        if isWithout, metric.lacksTypeAndUnit { return index(of: metric.labelsWithMetadata, namesWithoutMetadata) }
+        return index(of: usesMetadata ? metric.labels : metric.labelsWithMetadata)
     }
 
     /// The number of the group of a label set.
-    mutating func index(of labels: Labels) -> Int {
+    mutating func index(of labels: Labels) -> Int { index(of: labels, names) }
+
+    private mutating func index(of labels: Labels, _ names: [[UInt8]]) -> Int {
         key.removeAll(keepingCapacity: true)
         if !isWithout, names.isEmpty { return find(hash: 0) }
         labels.bytes.withUnsafeBufferPointer { buffer in

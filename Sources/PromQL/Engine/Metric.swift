@@ -6,8 +6,13 @@ extension Evaluator {
         private let own: Labels
         private let source: (any SeriesSet)?
         private let index: Int
-        private var isNameless = false
+        private var removal = Removal.nothing
         var dropsName = false
+
+        /// What is taken out of the labels.
+        private enum Removal {
+            case nothing, name, metadata
+        }
 
         init(_ labels: Labels, dropsName: Bool = false) {
             (own, source, index) = (labels, nil, 0)
@@ -18,15 +23,31 @@ extension Evaluator {
         init(_ set: any SeriesSet, _ index: Int) { (own, source, self.index) = (.empty, set, index) }
 
         /// The labels.
-        var labels: Labels { isNameless ? labelsWithName.withoutName : labelsWithName }
+        var labels: Labels {
+            switch removal {
+            case .nothing: labelsWithMetadata
+            case .name: labelsWithMetadata.withoutName
+            case .metadata: labelsWithMetadata.withoutMetadata
+            }
+        }
 
-        /// The labels, with the name even if that is gone; cheaper where the name does not matter.
-        var labelsWithName: Labels { source?.labels(index) ?? own }
+        /// The labels, with name, type and unit even if those are gone; cheaper where they do not matter.
+        var labelsWithMetadata: Labels { source?.labels(index) ?? own }
 
-        /// The same without a name.
+        /// Whether type and unit are gone.
+        var lacksTypeAndUnit: Bool { removal == .metadata }
+
+        /// The same without a name, but with type and unit, if they are still there.
         var withoutName: Metric {
             var result = self
-            result.isNameless = true
+            if result.removal == .nothing { result.removal = .name }
+            return result
+        }
+
+        /// The same without name, type and unit.
+        var withoutMetadata: Metric {
+            var result = self
+            result.removal = .metadata
             return result
         }
     }

@@ -33,8 +33,8 @@ extension Evaluator {
             _ series: Metric, _ values: UnsafeBufferPointer<Double>, _ histograms: [HistogramBox?]
         ) throws {
             let result = function.keepsName ? series : nameless(series)
-            // Series of one metric differ in other labels than the name.
-            if !function.keepsName, name.isEmpty {
+            // Series of one metric differ in other labels than the name, but perhaps only in type and unit.
+            if !function.keepsName, name.isEmpty || options.typeAndUnitLabels {
                 try guardian.memory.charge(result.labels.bytes.count &+ Self.bytesPerSeenSeries)
                 guard seen.insert(result.labels).inserted else {
                     throw QueryError.execution("vector cannot contain metrics with the same labelset")
@@ -42,7 +42,7 @@ extension Evaluator {
             }
             if function == .quantile { remarkQuantile(values, parameters[0], call.arguments[0].range) }
             if function == .rate || function == .increase, values.contains(where: Column.isFloat) {
-                remarkCounter(name.isEmpty ? series.labels.metricName : name, call.arguments[0].range)
+                remarkCounter(series, name.isEmpty ? series.labels.metricName : name, call.arguments[0].range)
             }
             try sink(result, values, histograms)
         }
@@ -196,8 +196,15 @@ extension Evaluator {
         }
     }
 
-    private func remarkCounter(_ name: String, _ range: TextRange) {
+    private func remarkCounter(_ series: Metric, _ name: String, _ range: TextRange) {
         guard !name.isEmpty else { return }
+        if options.typeAndUnitLabels {
+            let type = series.labels[Labels.typeLabel] ?? ""
+            guard type != MetricType.counter.rawValue, type != MetricType.histogram.rawValue else { return }
+            return annotations.info(
+                "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got "
+                    + "\(GoQuote.quote(type)): \(GoQuote.quote(name))", at: range)
+        }
         guard !["_total", "_sum", "_count", "_bucket"].contains(where: name.hasSuffix) else { return }
         annotations.info(
             "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \(GoQuote.quote(name))",

@@ -157,7 +157,7 @@ extension Evaluator {
     func rangeSeries(_ expression: Expression) throws -> [RangeSeries] {
         var result: [RangeSeries] = []
         try rangeInput(expression, queryGrid) { metric, samples, _ in
-            let labels = metric.dropsName ? metric.labels.withoutName : metric.labels
+            let labels = metric.dropsName ? metric.labels.withoutMetadata : metric.labels
             let time = self.windowEnd(expression, self.queryGrid, 0)
             let window = self.windowLength(expression)
             let wanted = (0..<samples.count).reduce(0) {

@@ -13,6 +13,8 @@ package struct ScrapeOptions: Sendable {
     package var workers = 2
     /// Shifts the phases of all targets; replicas should differ in it.
     package var offsetSeed: UInt64 = 0
+    /// `type-and-unit-labels`: whether series get their family's type and unit as labels.
+    package var typeAndUnitLabels = false
 
     package init() {}
 }
@@ -95,7 +97,8 @@ package final class ScrapeManager: Sendable {
                 } else {
                     metrics.poolsTotal.increment()
                     state.pools[job.jobName] = ScrapePool(
-                        ScrapeSettings(job, userAgent: options.userAgent), store: store, metrics: metrics)
+                        ScrapeSettings(job, userAgent: options.userAgent), store: store, metrics: metrics,
+                        typeAndUnitLabels: options.typeAndUnitLabels)
                 }
             }
             return commands

@@ -26,11 +26,14 @@ struct ScrapeManagerTests {
         let registry = MetricRegistry()
         let manager: ScrapeManager
 
-        init(_ text: String, job: String = "", contentType: String = "text/plain; version=0.0.4") throws {
+        init(
+            _ text: String, job: String = "", contentType: String = "text/plain; version=0.0.4",
+            options: ScrapeOptions = ScrapeOptions()
+        ) throws {
             let page = Page(text, contentType: contentType)
             self.page = page
             stub = try #require(HTTPStub { _ in page.answer.withLock { $0 } })
-            manager = ScrapeManager(store: store, clock: SystemClock(), metrics: registry)
+            manager = ScrapeManager(store: store, clock: SystemClock(), metrics: registry, options: options)
             try configure(job)
         }
 

@@ -21,9 +21,19 @@ struct ScrapeTemplateTests {
     }
 
     @Test("whatever moves, comes or goes, the store holds what the pages said", arguments: [UInt64(1), 2, 3, 4])
-    func random(_ seed: UInt64) throws {
+    func random(_ seed: UInt64) throws { try check(seed, try ScrapeManagerTests.Rig(""), typed: false) }
+
+    @Test(
+        "types that come, go and change are nothing to series that do not show them", arguments: [UInt64(5), 6, 7, 8])
+    func randomTypes(_ seed: UInt64) throws {
+        var options = ScrapeOptions()
+        options.typeAndUnitLabels = true
+        let job = "    metric_relabel_configs: [{action: labeldrop, regex: __type__}]"
+        try check(seed, try ScrapeManagerTests.Rig("", job: job, options: options), typed: true)
+    }
+
+    private func check(_ seed: UInt64, _ rig: ScrapeManagerTests.Rig, typed: Bool) throws {
         var random = Random(state: seed)
-        let rig = try ScrapeManagerTests.Rig("")
         var present = (0..<40).map { "s\($0)" }
         var expected: [String: [Double?]] = [:]
         var before: Set<String> = []
@@ -48,6 +58,10 @@ struct ScrapeTemplateTests {
             let fails = Int.random(in: 0..<8, using: &random) == 0
             var page = ""
             for (index, name) in present.enumerated() {
+                if typed, Int.random(in: 0..<3, using: &random) == 0 {
+                    let type = ["counter", "gauge", "untyped"].randomElement(using: &random) ?? "gauge"
+                    page += "# TYPE \(Bool.random(using: &random) ? name : "other") \(type)\n"
+                }
                 page += "\(name){l=\"v\"} \(round * 1000 + index)\n"
                 if !fails { expected[name, default: []].append(Double(round * 1000 + index)) }
             }

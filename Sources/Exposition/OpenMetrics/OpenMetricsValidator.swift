@@ -8,7 +8,7 @@ import Model
 /// that a type cannot have, complete histograms, exemplars only where they are allowed.
 public struct OpenMetricsValidator {
     /// Suffixes that samples of a type may have; families without an entry have none.
-    private static func suffixes(_ type: MetricType) -> [String] {
+    public static func suffixes(_ type: MetricType) -> [String] {
         switch type {
         case .counter: ["_total", "_created"]
         case .summary: ["", "_count", "_sum", "_created"]

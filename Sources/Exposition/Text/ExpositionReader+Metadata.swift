@@ -2,10 +2,12 @@ import Model
 
 extension ExpositionReader {
     /// The name of the family, without quotes and escapes.
-    public var metadataNameText: String {
-        let name = bytes(metadataName)
+    public var metadataNameText: String { Self.familyName(bytes(metadataName)) }
+
+    /// The name of a family as it stands in a line of metadata, without quotes and escapes.
+    public static func familyName(_ name: UnsafeBufferPointer<UInt8>) -> String {
         guard name.first == 0x22, name.count >= 2 else { return String(decoding: name, as: UTF8.self) }
-        return Self.unescape(UnsafeBufferPointer(rebasing: name[1..<(name.count - 1)]), quotes: true)
+        return unescape(UnsafeBufferPointer(rebasing: name[1..<(name.count - 1)]), quotes: true)
     }
 
     /// The help text with `\\` and `\n` resolved.

@@ -20,8 +20,11 @@ extension ScrapeAppender {
                     error.message == "histogram bucket limit exceeded" ? .bucketLimit : .syntax, error.message)
             }
             families[reader.name] = reader.metadata
+            var own = TypeAndUnit.none
+            if typeAndUnitLabels { own = TypeAndUnit(type: reader.metadata.type, unit: reader.metadata.unit) }
+            let key = Array(own.unit.utf8).withUnsafeBufferPointer { TypeAndUnit.key(own.type, $0) }
             for sample in reader.samples {
-                try take(sample, reader, now: now, &scratch, &counts, isSecondLook: isSecondLook)
+                try take(sample, reader, own, key, now: now, &scratch, &counts, isSecondLook: isSecondLook)
             }
         }
         try checkSampleLimit(counts)
@@ -31,22 +34,23 @@ extension ScrapeAppender {
     }
 
     private mutating func take(
-        _ sample: ProtobufReader.Sample, _ reader: ProtobufReader, now: Int64, _ scratch: inout AppendScratch,
-        _ counts: inout AppendCounts, isSecondLook: Bool
+        _ sample: ProtobufReader.Sample, _ reader: ProtobufReader, _ own: TypeAndUnit, _ key: UInt64, now: Int64,
+        _ scratch: inout AppendScratch, _ counts: inout AppendCounts, isSecondLook: Bool
     ) throws(ScrapeFailure) {
         counts.scraped &+= 1
         let length = sample.series.count
-        let hash = reader.text.withUnsafeBufferPointer { text -> UInt64 in
+        let textHash = reader.text.withUnsafeBufferPointer { text -> UInt64 in
             guard let base = text.baseAddress else { return 1 }
             return SeriesHash.hash(base + sample.series.lowerBound, length, seed: SeriesHash.processSeed)
         }
+        let hash = textHash ^ key
         let found = template.find(hash)
         var isFresh = false
         let slot: Int
         if let found, template.slots[found].ref != .none || template.slots[found].has(ScrapeTemplate.Slot.dropped) {
             slot = found
         } else {
-            let ref = try resolve(reader.text, sample.series, &scratch.text)
+            let ref = try resolve(reader.text, sample.series, own, &scratch.text)
             isFresh = true
             if let found {
                 slot = found
@@ -94,7 +98,7 @@ extension ScrapeAppender {
 
     /// The series of a text, or nil if relabelling drops it.
     private func resolve(
-        _ bytes: [UInt8], _ range: Range<Int>, _ text: inout SeriesText
+        _ bytes: [UInt8], _ range: Range<Int>, _ own: TypeAndUnit, _ text: inout SeriesText
     ) throws(ScrapeFailure) -> SeriesRef? {
         let problem = bytes.withUnsafeBufferPointer { bytes -> ExpositionError? in
             guard let base = bytes.baseAddress else { return nil }
@@ -107,6 +111,6 @@ extension ScrapeAppender {
         }
         if let problem { throw ScrapeFailure(.syntax, problem.message) }
         // Bounds and quantiles are already in their final form.
-        return try resolve(text, type: .unknown)
+        return try resolve(text, type: .unknown, typeAndUnit: own)
     }
 }

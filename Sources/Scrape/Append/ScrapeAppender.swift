@@ -41,15 +41,20 @@ struct ScrapeAppender {
     private var report: [String: SeriesRef] = [:]
     /// Whether series of before may come back under other lines.
     private var hasForgotten = false
+    /// Whether series get their family's type and unit as labels.
+    let typeAndUnitLabels: Bool
 
     /// How far ahead of the scrape a sample's own time may be, ms.
     static let futureMax: Int64 = 600_000
 
-    init(labels: Labels, config: ScrapeConfig, store: any SampleStore, group: SeriesGroup) {
+    init(
+        labels: Labels, config: ScrapeConfig, store: any SampleStore, group: SeriesGroup, typeAndUnitLabels: Bool
+    ) {
         labelling = SeriesLabelling(target: labels, config: config)
         self.config = config
         self.store = store
         self.group = group
+        self.typeAndUnitLabels = typeAndUnitLabels
     }
 
     /// Goes on under another configuration; the series stay alive if they come again.
@@ -70,6 +75,7 @@ struct ScrapeAppender {
         let seed = SeriesHash.processSeed
         var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics, seed: seed)
         var type = MetricType.unknown
+        var family = CurrentFamily()
         let (limit, honorTimestamps) = (config.limits.samples, config.honorTimestamps)
         let trackAll = config.trackTimestampsStaleness
         if isSecondLook {
@@ -81,23 +87,25 @@ struct ScrapeAppender {
             let expected = template.expected
             let entry: ExpositionEntry
             do throws(ExpositionError) {
-                entry = try reader.next(expectedLength: expected.length, hash: expected.hash)
+                entry = try reader.next(expectedLength: expected.length, hash: expected.hash ^ family.key)
             } catch {
                 throw ScrapeFailure(.syntax, error.message)
             }
             if entry != .series {
                 if entry == .end { break }
                 if entry == .type { type = reader.metadataType ?? .unknown }
+                if typeAndUnitLabels { family.see(entry, reader) }
                 if !isSecondLook { metadata.see(reader.bytes(reader.metadataLine), seed: seed) }
                 continue
             }
             counts.scraped &+= 1
             let slot: Int
             var isFresh = false
-            if let found = template.find(reader.seriesHash) {
+            let hash = reader.seriesHash ^ family.key
+            if let found = template.find(hash) {
                 slot = found
                 if template.slots[slot].ref == .none, !template.slots[slot].has(ScrapeTemplate.Slot.dropped) {
-                    if let ref = try resolve(reader, type, isOpenMetrics, &scratch.text) {
+                    if let ref = try resolve(reader, type, family, &scratch.text) {
                         template.setRef(slot, ref, isDropped: false)
                         isFresh = true
                     } else {
@@ -107,12 +115,12 @@ struct ScrapeAppender {
             } else {
                 // Over the limit nothing new is made, the lines are only counted.
                 if limit > 0, counts.kept >= limit {
-                    if try labels(reader, type, isOpenMetrics, &scratch.text) != nil { counts.kept &+= 1 }
+                    if try labels(reader, type, family, &scratch.text) != nil { counts.kept &+= 1 }
                     continue
                 }
-                let ref = try resolve(reader, type, isOpenMetrics, &scratch.text)
+                let ref = try resolve(reader, type, family, &scratch.text)
                 slot = template.add(
-                    hash: reader.seriesHash, length: reader.seriesEnd &- reader.seriesStart, ref: ref ?? .none,
+                    hash: hash, length: reader.seriesEnd &- reader.seriesStart, ref: ref ?? .none,
                     flags: ref == nil ? ScrapeTemplate.Slot.dropped : 0)
                 isFresh = true
                 if ref != nil { counts.added &+= 1 }
@@ -149,21 +157,22 @@ struct ScrapeAppender {
     }
 
     private func labels(
-        _ reader: ExpositionReader, _ type: MetricType, _ isOpenMetrics: Bool, _ text: inout SeriesText
+        _ reader: ExpositionReader, _ type: MetricType, _ family: CurrentFamily, _ text: inout SeriesText
     ) throws(ScrapeFailure) -> Labels? {
         do throws(ExpositionError) {
             try reader.readLabels(&text)
         } catch {
             throw ScrapeFailure(.syntax, error.message)
         }
-        return try labelling.labels(text, type: type)
+        let own = text.metricName.map { family.typeAndUnit(of: text.string($0)) }
+        return try labelling.labels(text, type: type, typeAndUnit: own ?? .none)
     }
 
     /// The series of the current line, or nil if relabelling drops it.
     private func resolve(
-        _ reader: ExpositionReader, _ type: MetricType, _ isOpenMetrics: Bool, _ text: inout SeriesText
+        _ reader: ExpositionReader, _ type: MetricType, _ family: CurrentFamily, _ text: inout SeriesText
     ) throws(ScrapeFailure) -> SeriesRef? {
-        guard let labels = try labels(reader, type, isOpenMetrics, &text) else { return nil }
+        guard let labels = try labels(reader, type, family, &text) else { return nil }
         return try resolve(labels)
     }
 
@@ -176,8 +185,10 @@ struct ScrapeAppender {
     }
 
     /// The series of labels that were taken apart, or nil if relabelling drops it.
-    func resolve(_ text: SeriesText, type: MetricType) throws(ScrapeFailure) -> SeriesRef? {
-        guard let labels = try labelling.labels(text, type: type) else { return nil }
+    func resolve(
+        _ text: SeriesText, type: MetricType, typeAndUnit: TypeAndUnit
+    ) throws(ScrapeFailure) -> SeriesRef? {
+        guard let labels = try labelling.labels(text, type: type, typeAndUnit: typeAndUnit) else { return nil }
         return try resolve(labels)
     }
 
@@ -215,10 +226,17 @@ struct ScrapeAppender {
 
     /// Ends a scrape that worked: markers for the series that are gone.
     mutating func finish(_ scratch: inout AppendScratch) {
-        let present = hasForgotten ? Set(scratch.batch.refs) : []
+        // A line behind other metadata is another line; its series may be the same.
+        let mayComeBack = hasForgotten || typeAndUnitLabels
         hasForgotten = false
+        var present: Set<SeriesRef>?
         template.finish { slot in
-            if !present.contains(slot.ref) { Self.appendMarker(slot, &scratch) }
+            if mayComeBack {
+                let known = present ?? Set(scratch.batch.refs)
+                present = known
+                if known.contains(slot.ref) { return }
+            }
+            Self.appendMarker(slot, &scratch)
         }
     }
 

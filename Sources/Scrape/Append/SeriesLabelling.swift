@@ -20,15 +20,20 @@ struct SeriesLabelling: Sendable {
 
     /// The labels of the series, or nil if the rules drop it.
     ///
-    /// - Parameter type: Of the family, from the last TYPE line: bounds and quantiles are written as OpenMetrics does.
-    func labels(_ text: SeriesText, type: MetricType) throws(ScrapeFailure) -> Labels? {
+    /// - Parameters:
+    ///   - type: Of the family, from the last TYPE line: bounds and quantiles are written as OpenMetrics does.
+    ///   - typeAndUnit: What becomes labels, in the place of labels of these names that the line has.
+    func labels(
+        _ text: SeriesText, type: MetricType, typeAndUnit: TypeAndUnit
+    ) throws(ScrapeFailure) -> Labels? {
+        let added = typeAndUnit.labels
         let special: String? =
             switch type {
             case .histogram, .gaugeHistogram: "le"
             case .summary: "quantile"
             default: nil
             }
-        if rules.isEmpty, special == nil, let labels = merge(text) {
+        if rules.isEmpty, special == nil, let labels = merge(text, added) {
             try check(labels)
             return labels
         }
@@ -36,11 +41,16 @@ struct SeriesLabelling: Sendable {
         var present: Set<String> = []
         for pair in text.pairs {
             let name = text.string(pair.name)
+            if added.contains(where: { $0.name == name }) { continue }
             guard present.insert(name).inserted else {
                 throw ScrapeFailure(.labels, "label name \(GoQuote.quote(name)) is not unique: invalid sample")
             }
             let value = text.string(pair.value)
             page.set(name, name == special ? LabelFloat.normalised(value) : value)
+        }
+        for label in added {
+            present.insert(label.name)
+            page.set(label.name, label.value)
         }
         if let name = text.metricName { page.set(Labels.nameLabel, text.string(name)) }
         var builder = page
@@ -53,7 +63,7 @@ struct SeriesLabelling: Sendable {
     }
 
     /// Merges target and page labels as bytes; nil if they clash and need a closer look.
-    private func merge(_ text: SeriesText) -> Labels? {
+    private func merge(_ text: SeriesText, _ added: [Label]) -> Labels? {
         guard let metric = text.metricName else { return nil }
         struct Entry {
             var isTarget: Bool
@@ -69,6 +79,13 @@ struct SeriesLabelling: Sendable {
         var entries = [Entry(isTarget: false, name: nameStart..<bytes.count, value: metric)]
         entries.reserveCapacity(text.pairs.count + 8)
         for pair in text.pairs { entries.append(Entry(isTarget: false, name: pair.name, value: pair.value)) }
+        for label in added {
+            let start = bytes.count
+            bytes.append(contentsOf: label.name.utf8)
+            let middle = bytes.count
+            bytes.append(contentsOf: label.value.utf8)
+            entries.append(Entry(isTarget: false, name: start..<middle, value: middle..<bytes.count))
+        }
         target.forEachBytes { name, value in
             let start = bytes.count
             bytes.append(contentsOf: name)

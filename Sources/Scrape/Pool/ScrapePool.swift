@@ -17,12 +17,14 @@ struct ScrapePool {
     private var leaving: [UInt64: Target] = [:]
     private let store: any SampleStore
     private let metrics: ScrapeMetrics
+    private let typeAndUnitLabels: Bool
     private let log = Log("scrape manager")
 
-    init(_ settings: ScrapeSettings, store: any SampleStore, metrics: ScrapeMetrics) {
+    init(_ settings: ScrapeSettings, store: any SampleStore, metrics: ScrapeMetrics, typeAndUnitLabels: Bool) {
         self.settings = settings
         self.store = store
         self.metrics = metrics
+        self.typeAndUnitLabels = typeAndUnitLabels
     }
 
     private var name: String { settings.config.jobName }
@@ -133,7 +135,8 @@ struct ScrapePool {
     private func make(_ definition: TargetDefinition) -> Target {
         let group = store.openGroup("\(name) \(definition.url) \(String(definition.identity, radix: 16))")
         let appender = ScrapeAppender(
-            labels: definition.labels, config: settings.config, store: store, group: group)
+            labels: definition.labels, config: settings.config, store: store, group: group,
+            typeAndUnitLabels: typeAndUnitLabels)
         return Target(definition, settings, TargetSeries(appender))
     }
 

@@ -62,6 +62,7 @@ final class Daemon: Sendable {
         engine = QueryEngine(options: Self.engineOptions(flags, configuration), observer: journal)
         var options = ScrapeOptions()
         options.offsetSeed = configuration.global.externalLabels.stableHash
+        options.typeAndUnitLabels = Self.enables("type-and-unit-labels", flags)
         scrape = ScrapeManager(store: store, clock: clock, metrics: registry, options: options)
         alertmanagers = AlertmanagerClient(
             clock: clock, userAgent: "Prometheus/" + Build.information.version,
@@ -148,13 +149,14 @@ final class Daemon: Sendable {
         options.maxMemoryPerQuery = perQuery > 0 ? min(perQuery, budget.limit) : budget.limit / 2
         options.defaultSubqueryStep = configuration.global.evaluationInterval
         options.parser = parserOptions(flags)
-        options.perStepStatistics = flags.all("enable-feature").contains {
-            $0.split(separator: ",").contains("promql-per-step-stats")
-        }
-        options.delayedNameRemoval = flags.all("enable-feature").contains {
-            $0.split(separator: ",").contains("promql-delayed-name-removal")
-        }
+        options.perStepStatistics = enables("promql-per-step-stats", flags)
+        options.delayedNameRemoval = enables("promql-delayed-name-removal", flags)
+        options.typeAndUnitLabels = enables("type-and-unit-labels", flags)
         return options
+    }
+
+    private static func enables(_ feature: Substring, _ flags: ParsedFlags) -> Bool {
+        flags.all("enable-feature").contains { $0.split(separator: ",").contains(feature) }
     }
 
     private static func makeNotifier(

@@ -13,8 +13,17 @@ package struct ScrapeOptions: Sendable {
     package var workers = 2
     /// Shifts the phases of all targets; replicas should differ in it.
     package var offsetSeed: UInt64 = 0
+    package var features = ScrapeFeatures()
+
+    package init() {}
+}
+
+/// What scrapes do only if it is asked for.
+package struct ScrapeFeatures: Sendable {
     /// `type-and-unit-labels`: whether series get their family's type and unit as labels.
     package var typeAndUnitLabels = false
+    /// `st-storage`: whether samples get the start timestamps that a page has.
+    package var startTimes = false
 
     package init() {}
 }
@@ -92,13 +101,12 @@ package final class ScrapeManager: Sendable {
             for job in jobs {
                 if var pool = state.pools[job.jobName] {
                     if pool.settings.config.fingerprint == job.fingerprint { continue }
-                    commands += pool.reconfigure(ScrapeSettings(job, userAgent: options.userAgent), now: now)
+                    commands += pool.reconfigure(ScrapeSettings(job, options), now: now)
                     state.pools[job.jobName] = pool
                 } else {
                     metrics.poolsTotal.increment()
                     state.pools[job.jobName] = ScrapePool(
-                        ScrapeSettings(job, userAgent: options.userAgent), store: store, metrics: metrics,
-                        typeAndUnitLabels: options.typeAndUnitLabels)
+                        ScrapeSettings(job, options), store: store, metrics: metrics)
                 }
             }
             return commands

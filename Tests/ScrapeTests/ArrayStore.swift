@@ -6,6 +6,8 @@ final class ArrayStore: SampleStore {
     struct Stored: Equatable {
         var time: Int64
         var value: Double
+        /// The start timestamp; 0 if there is none.
+        var start: Int64 = 0
         static func == (a: Stored, b: Stored) -> Bool {
             a.time == b.time && a.value.bitPattern == b.value.bitPattern
         }
@@ -62,7 +64,8 @@ final class ArrayStore: SampleStore {
                 }
                 let index = Int(ref) - 1
                 let sample = Stored(
-                    time: batch.timestamps.isEmpty ? batch.timestamp : batch.timestamps[i], value: batch.values[i])
+                    time: batch.timestamps.isEmpty ? batch.timestamp : batch.timestamps[i], value: batch.values[i],
+                    start: batch.starts.first { $0.index == i }?.start ?? 0)
                 if let last = state.series[index].samples.last, last.time >= sample.time {
                     if last == sample {
                         outcome.appended += 1
@@ -101,6 +104,9 @@ final class ArrayStore: SampleStore {
             Dictionary(state.series.map { ($0.labels.metricDescription, $0.samples) }, uniquingKeysWith: { $1 })
         }
     }
+
+    /// The start timestamps of one series in order.
+    func starts(_ series: String) -> [Int64] { (samples[series] ?? []).map(\.start) }
 
     /// The values of one series in order; a staleness marker is nil.
     func values(_ series: String) -> [Double?] {

@@ -27,7 +27,7 @@ struct ScrapeTemplateTests {
         "types that come, go and change are nothing to series that do not show them", arguments: [UInt64(5), 6, 7, 8])
     func randomTypes(_ seed: UInt64) throws {
         var options = ScrapeOptions()
-        options.typeAndUnitLabels = true
+        options.features.typeAndUnitLabels = true
         let job = "    metric_relabel_configs: [{action: labeldrop, regex: __type__}]"
         try check(seed, try ScrapeManagerTests.Rig("", job: job, options: options), typed: true)
     }

@@ -12,7 +12,7 @@ struct TypeAndUnitLabelTests {
         _ text: String, job: String = "", contentType: String = "text/plain; version=0.0.4"
     ) throws -> ScrapeManagerTests.Rig {
         var options = ScrapeOptions()
-        options.typeAndUnitLabels = true
+        options.features.typeAndUnitLabels = true
         return try ScrapeManagerTests.Rig(text, job: job, contentType: contentType, options: options)
     }
 

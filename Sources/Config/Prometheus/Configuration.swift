@@ -80,6 +80,8 @@ package struct ScrapeConfig: Sendable {
     /// Milliseconds.
     package var scrapeTimeout: Int64 = 10_000
     package var scrapeProtocols = ScrapeProtocol.standard
+    /// Whether they are configured, rather than the standard ones.
+    package var choosesProtocols = false
     package var fallbackProtocol: ScrapeProtocol?
     package var metricsPath = "/metrics"
     package var scheme = "http"

@@ -57,7 +57,9 @@ extension ScrapeConfig {
     private mutating func readProtocols(_ reader: MappingReader, _ global: GlobalConfig) throws(ConfigError) {
         scrapeNativeHistograms = try reader.bool("scrape_native_histograms", global.scrapeNativeHistograms)
         let standard = scrapeNativeHistograms ? [.protobuf] + ScrapeProtocol.standard : ScrapeProtocol.standard
-        scrapeProtocols = try ScrapeProtocol.list(reader) ?? global.scrapeProtocols ?? standard
+        let chosen = try ScrapeProtocol.list(reader) ?? global.scrapeProtocols
+        choosesProtocols = chosen != nil
+        scrapeProtocols = chosen ?? standard
         if let name = try reader.string("fallback_scrape_protocol"), !name.isEmpty {
             guard let known = ScrapeProtocol(rawValue: name) else {
                 throw reader.place(of: "fallback_scrape_protocol").error(

@@ -10,6 +10,8 @@ struct CreatedLines {
     private var starts: [UInt64: Int64] = [:]
     /// Lines by what they say of; filled when a sample is met whose line is not known.
     private var lines: [String: UInt64] = [:]
+    /// The sum of the lines' hashes, to see whether they are others than before.
+    private var sum: UInt64 = 0
     /// The line of each sample, by the hash of its series; 0 if it has none.
     private var lineOf: [UInt64: UInt64] = [:]
     /// Most samples that are remembered besides those of a page.
@@ -19,7 +21,8 @@ struct CreatedLines {
     mutating func read(_ page: UnsafeBufferPointer<UInt8>, seed: UInt64, _ text: inout SeriesText)
         throws(ExpositionError)
     {
-        let before = starts.count
+        let before = sum
+        sum = 0
         starts.removeAll(keepingCapacity: true)
         lines.removeAll(keepingCapacity: true)
         var reader = ExpositionReader(page, isOpenMetrics: true, seed: seed)
@@ -38,9 +41,10 @@ struct CreatedLines {
             guard let key = family.key(text, ofCreated: true) else { continue }
             starts[reader.seriesHash] = Int64(exactly: (reader.number.value * 1000).rounded()) ?? 0
             lines[key] = reader.seriesHash
+            sum &+= reader.seriesHash
         }
         // A line that is new may be about samples that had none.
-        if starts.count != before || lineOf.count > samples + Self.spare { lineOf.removeAll(keepingCapacity: true) }
+        if sum != before || lineOf.count > samples + Self.spare { lineOf.removeAll(keepingCapacity: true) }
     }
 
     /// Whether a line is one of them, and no sample.

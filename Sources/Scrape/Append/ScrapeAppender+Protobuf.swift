@@ -21,7 +21,7 @@ extension ScrapeAppender {
             }
             families[reader.name] = reader.metadata
             var own = TypeAndUnit.none
-            if typeAndUnitLabels { own = TypeAndUnit(type: reader.metadata.type, unit: reader.metadata.unit) }
+            if features.typeAndUnitLabels { own = TypeAndUnit(type: reader.metadata.type, unit: reader.metadata.unit) }
             let key = Array(own.unit.utf8).withUnsafeBufferPointer { TypeAndUnit.key(own.type, $0) }
             for sample in reader.samples {
                 try take(sample, reader, own, key, now: now, &scratch, &counts, isSecondLook: isSecondLook)
@@ -85,6 +85,7 @@ extension ScrapeAppender {
             scratch.batch.append(
                 ref, sample.number.value, mantissa: sample.number.mantissa, scale: sample.number.scale)
         }
+        if features.startTimes { scratch.batch.setStart(sample.start) }
         scratch.slotOfSample.append(UInt32(truncatingIfNeeded: slot))
         for exemplar in sample.exemplars {
             scratch.batch.exemplars.append(

@@ -41,20 +41,20 @@ struct ScrapeAppender {
     private var report: [String: SeriesRef] = [:]
     /// Whether series of before may come back under other lines.
     private var hasForgotten = false
-    /// Whether series get their family's type and unit as labels.
-    let typeAndUnitLabels: Bool
+    let features: ScrapeFeatures
+    private var created = CreatedLines()
 
     /// How far ahead of the scrape a sample's own time may be, ms.
     static let futureMax: Int64 = 600_000
 
     init(
-        labels: Labels, config: ScrapeConfig, store: any SampleStore, group: SeriesGroup, typeAndUnitLabels: Bool
+        labels: Labels, config: ScrapeConfig, store: any SampleStore, group: SeriesGroup, features: ScrapeFeatures
     ) {
         labelling = SeriesLabelling(target: labels, config: config)
         self.config = config
         self.store = store
         self.group = group
-        self.typeAndUnitLabels = typeAndUnitLabels
+        self.features = features
     }
 
     /// Goes on under another configuration; the series stay alive if they come again.
@@ -76,12 +76,21 @@ struct ScrapeAppender {
         var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics, seed: seed)
         var type = MetricType.unknown
         var family = CurrentFamily()
+        var createdFamily = CreatedFamily()
+        let hasStarts = features.startTimes && isOpenMetrics
         let (limit, honorTimestamps) = (config.limits.samples, config.honorTimestamps)
         let trackAll = config.trackTimestampsStaleness
         if isSecondLook {
             template.rewind()
         } else {
             begin()
+        }
+        if hasStarts {
+            do throws(ExpositionError) {
+                try created.read(page, seed: seed, &scratch.text)
+            } catch {
+                throw ScrapeFailure(.syntax, error.message)
+            }
         }
         while true {
             let expected = template.expected
@@ -94,10 +103,12 @@ struct ScrapeAppender {
             if entry != .series {
                 if entry == .end { break }
                 if entry == .type { type = reader.metadataType ?? .unknown }
-                if typeAndUnitLabels { family.see(entry, reader) }
+                if features.typeAndUnitLabels { family.see(entry, reader) }
+                if hasStarts { createdFamily.see(entry, reader) }
                 if !isSecondLook { metadata.see(reader.bytes(reader.metadataLine), seed: seed) }
                 continue
             }
+            if hasStarts, created.holds(reader.seriesHash) { continue }
             counts.scraped &+= 1
             let slot: Int
             var isFresh = false
@@ -146,6 +157,7 @@ struct ScrapeAppender {
             } else {
                 scratch.batch.append(ref, number.value, mantissa: number.mantissa, scale: number.scale)
             }
+            if hasStarts { try setStart(reader, createdFamily, &scratch) }
             scratch.slotOfSample.append(UInt32(truncatingIfNeeded: slot))
             if !reader.exemplar.isEmpty { try appendExemplar(reader, ref, now: now, &scratch) }
         }
@@ -153,6 +165,17 @@ struct ScrapeAppender {
         if !isSecondLook, metadata.end() {
             let news = metadata.read(page, isOpenMetrics: isOpenMetrics)
             if !news.isEmpty { store.setMetadata(news, in: group) }
+        }
+    }
+
+    /// Says of the sample that was appended when it began to count, if a line says so.
+    private mutating func setStart(
+        _ reader: ExpositionReader, _ family: CreatedFamily, _ scratch: inout AppendScratch
+    ) throws(ScrapeFailure) {
+        do throws(ExpositionError) {
+            scratch.batch.setStart(try created.start(reader, family, &scratch.text))
+        } catch {
+            throw ScrapeFailure(.syntax, error.message)
         }
     }
 
@@ -227,7 +250,7 @@ struct ScrapeAppender {
     /// Ends a scrape that worked: markers for the series that are gone.
     mutating func finish(_ scratch: inout AppendScratch) {
         // A line behind other metadata is another line; its series may be the same.
-        let mayComeBack = hasForgotten || typeAndUnitLabels
+        let mayComeBack = hasForgotten || features.typeAndUnitLabels
         hasForgotten = false
         var present: Set<SeriesRef>?
         template.finish { slot in

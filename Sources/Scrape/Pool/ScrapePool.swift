@@ -17,14 +17,12 @@ struct ScrapePool {
     private var leaving: [UInt64: Target] = [:]
     private let store: any SampleStore
     private let metrics: ScrapeMetrics
-    private let typeAndUnitLabels: Bool
     private let log = Log("scrape manager")
 
-    init(_ settings: ScrapeSettings, store: any SampleStore, metrics: ScrapeMetrics, typeAndUnitLabels: Bool) {
+    init(_ settings: ScrapeSettings, store: any SampleStore, metrics: ScrapeMetrics) {
         self.settings = settings
         self.store = store
         self.metrics = metrics
-        self.typeAndUnitLabels = typeAndUnitLabels
     }
 
     private var name: String { settings.config.jobName }
@@ -136,7 +134,7 @@ struct ScrapePool {
         let group = store.openGroup("\(name) \(definition.url) \(String(definition.identity, radix: 16))")
         let appender = ScrapeAppender(
             labels: definition.labels, config: settings.config, store: store, group: group,
-            typeAndUnitLabels: typeAndUnitLabels)
+            features: settings.features)
         return Target(definition, settings, TargetSeries(appender))
     }
 

@@ -11,11 +11,18 @@ final class ScrapeSettings: Sendable {
     let accept: String
     /// The `User-Agent` header.
     let userAgent: String
+    let features: ScrapeFeatures
 
-    init(_ config: ScrapeConfig, userAgent: String) {
+    init(_ config: ScrapeConfig, _ options: ScrapeOptions) {
         self.config = config
-        self.userAgent = userAgent
-        accept = AcceptHeader.text(config.scrapeProtocols, escaping: config.metricNameEscaping)
+        userAgent = options.userAgent
+        features = options.features
+        var protocols = config.scrapeProtocols
+        // Of the formats only this one and OpenMetrics have start timestamps, and this one has them beside the samples.
+        if features.startTimes, !config.choosesProtocols, !protocols.contains(.protobuf) {
+            protocols.insert(.protobuf, at: 0)
+        }
+        accept = AcceptHeader.text(protocols, escaping: config.metricNameEscaping)
     }
 }
 

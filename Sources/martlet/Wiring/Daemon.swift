@@ -62,7 +62,8 @@ final class Daemon: Sendable {
         engine = QueryEngine(options: Self.engineOptions(flags, configuration), observer: journal)
         var options = ScrapeOptions()
         options.offsetSeed = configuration.global.externalLabels.stableHash
-        options.typeAndUnitLabels = Self.enables("type-and-unit-labels", flags)
+        options.features.typeAndUnitLabels = Self.enables("type-and-unit-labels", flags)
+        options.features.startTimes = Self.enables("st-storage", flags)
         scrape = ScrapeManager(store: store, clock: clock, metrics: registry, options: options)
         alertmanagers = AlertmanagerClient(
             clock: clock, userAgent: "Prometheus/" + Build.information.version,
@@ -152,6 +153,7 @@ final class Daemon: Sendable {
         options.perStepStatistics = enables("promql-per-step-stats", flags)
         options.delayedNameRemoval = enables("promql-delayed-name-removal", flags)
         options.typeAndUnitLabels = enables("type-and-unit-labels", flags)
+        options.usesStartTimes = enables("use-start-timestamps", flags)
         return options
     }
 

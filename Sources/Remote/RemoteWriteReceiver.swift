@@ -4,27 +4,34 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// `POST /api/v1/write`: takes remote write 1.0.
+/// `POST /api/v1/write`: takes remote write 1.0 and 2.0.
 ///
 /// Acknowledges once the samples survive a killed process.
 package final class RemoteWriteReceiver: Sendable {
-    private let store: any SampleStore
-    private let clock: any Clock
-    private let group: SeriesGroup
-    private let seed = UInt64.random(in: 0...UInt64.max)
+    let store: any SampleStore
+    let clock: any Clock
+    let group: SeriesGroup
+    /// Whether type and unit that a series of 2.0 comes with become labels.
+    let typeAndUnitLabels: Bool
+    let seed = UInt64.random(in: 0...UInt64.max)
     /// Series by the hash of their labels as they were sent; emptied when it grows past ``cacheLimit``.
-    private let known = Mutex<[UInt64: SeriesRef]>([:])
+    let known = Mutex<[UInt64: SeriesRef]>([:])
+    /// What series of 2.0 have said about their metrics, by name.
+    let knownMetadata = Mutex<[String: MetricMetadata]>([:])
     private static let cacheLimit = 4_000_000
     /// Batches to be used again.
     private let batches = Mutex<[SampleBatch]>([])
     private let samplesIn: Counter
     private let rejected: Counter
-    private let invalidLabels: Counter
+    let invalidLabels: Counter
     private let log = Log("remote write")
 
-    package init(store: any SampleStore, clock: any Clock, metrics: MetricRegistry) {
+    package init(
+        store: any SampleStore, clock: any Clock, metrics: MetricRegistry, typeAndUnitLabels: Bool = false
+    ) {
         self.store = store
         self.clock = clock
+        self.typeAndUnitLabels = typeAndUnitLabels
         group = store.openGroup("remote write")
         samplesIn = metrics.counter(
             "prometheus_remote_write_receiver_samples_total", "Samples taken by the remote-write receiver.")
@@ -38,10 +45,11 @@ package final class RemoteWriteReceiver: Sendable {
     /// Answers one push.
     package func handle(_ request: HTTPRequest) -> HTTPResponse {
         let type = request.header("Content-Type") ?? "application/x-protobuf"
-        guard type.hasPrefix("application/x-protobuf"), !type.contains("io.prometheus.write.v2") else {
+        let isV2 = type.contains("io.prometheus.write.v2.Request")
+        guard type.hasPrefix("application/x-protobuf"), isV2 || !type.contains("io.prometheus.write.v2") else {
             return .text(
-                "\(type) protobuf message is not accepted by this server; only accepts prometheus.WriteRequest\n",
-                status: 415)
+                "\(type) protobuf message is not accepted by this server; only accepts prometheus.WriteRequest, "
+                    + "io.prometheus.write.v2.Request\n", status: 415)
         }
         if let encoding = request.header("Content-Encoding"), encoding != "snappy" {
             return .text(
@@ -55,7 +63,7 @@ package final class RemoteWriteReceiver: Sendable {
             batches.withLock { if $0.count < 8 { $0.append(batch) } }
         }
         do {
-            return try body.withUnsafeBufferPointer { try take($0, &batch) }
+            return try body.withUnsafeBufferPointer { isV2 ? try takeV2($0, &batch) : try take($0, &batch) }
         } catch let error as ProtobufError {
             return .text("\(error)\n", status: 400)
         } catch {
@@ -69,39 +77,59 @@ package final class RemoteWriteReceiver: Sendable {
             receiver: self, reader: reader, limit: clock.now() + 600_000, batch: batch, cache: known.withLock { $0 })
         batch = SampleBatch()
         try reader.read(into: &sink)
-        if !sink.fresh.isEmpty {
-            known.withLock { known in
-                if known.count + sink.fresh.count > Self.cacheLimit { known.removeAll() }
-                for (hash, ref) in sink.fresh { known[hash] = ref }
-            }
-        }
+        if !sink.fresh.isEmpty { remember(Dictionary(sink.fresh, uniquingKeysWith: { $1 })) }
         if !sink.metadataFound.isEmpty { store.setMetadata(sink.metadataFound, in: group) }
         if sink.invalid > 0 { invalidLabels.increment(by: sink.invalid) }
         batch = sink.batch
         batch.ignoresPlainMarkersOfHistograms = true
         if sink.isTooFar { return .text("out of bounds: timestamp is too far in the future\n", status: 400) }
+        let outcome = try commit(&batch, used: { sink.used.map { ($0.hash, $0.ref) } }) {
+            try sink.labels(sink.used[$0].labels)
+        }
+        guard let first = outcome.rejected.first else { return HTTPResponse(status: 204) }
+        return .text("\(first.reason.rawValue)\n", status: 400)
+    }
+
+    /// Remembers series by their hashes.
+    func remember(_ fresh: [UInt64: SeriesRef]) {
+        if fresh.isEmpty { return }
+        known.withLock { known in
+            if known.count + fresh.count > Self.cacheLimit { known.removeAll() }
+            for (hash, ref) in fresh { known[hash] = ref }
+        }
+    }
+
+    /// Stores a batch and counts what became of it.
+    ///
+    /// - Parameters:
+    ///   - used: The series of the batch; asked only if the store has lost any.
+    ///   - labels: The labels of the series of this number in `used`.
+    func commit(
+        _ batch: inout SampleBatch, used: () -> [(hash: UInt64, ref: SeriesRef)], labels: (Int) throws -> Labels
+    ) throws -> CommitOutcome {
         var outcome = try store.commit(batch, in: group, durability: .written)
         if outcome.rejected.contains(where: { $0.reason == .unknownSeries }) {
-            outcome = try again(&batch, outcome, sink)
+            outcome = try again(&batch, outcome, used(), labels)
         }
         samplesIn.increment(by: outcome.appended)
-        guard let first = outcome.rejected.first else { return HTTPResponse(status: 204) }
         rejected.increment(by: outcome.rejected.count)
-        return .text("\(first.reason.rawValue)\n", status: 400)
+        return outcome
     }
 
     /// Resolves series that were swept since they were cached, and commits their samples once more.
     private func again(
-        _ batch: inout SampleBatch, _ outcome: CommitOutcome, _ sink: borrowing BatchSink
+        _ batch: inout SampleBatch, _ outcome: CommitOutcome, _ used: [(hash: UInt64, ref: SeriesRef)],
+        _ labels: (Int) throws -> Labels
     ) throws -> CommitOutcome {
         let lost = Set(outcome.rejected.filter { $0.reason == .unknownSeries }.map { batch.refs[$0.index] })
         var renewed: [SeriesRef: SeriesRef] = [:]
-        for (hash, ref, labels) in sink.used where lost.contains(ref) && renewed[ref] == nil {
-            let fresh = try store.resolve(try sink.labels(labels), in: group)
+        for (number, (hash, ref)) in used.enumerated() where lost.contains(ref) && renewed[ref] == nil {
+            let fresh = try store.resolve(try labels(number), in: group)
             renewed[ref] = fresh
             known.withLock { $0[hash] = fresh }
         }
         var retry = SampleBatch()
+        var retried: [Int] = []
         var result = CommitOutcome()
         result.appended = outcome.appended
         for rejection in outcome.rejected {
@@ -110,6 +138,7 @@ package final class RemoteWriteReceiver: Sendable {
                 continue
             }
             let index = rejection.index
+            retried.append(index)
             let time = batch.timestamps.isEmpty ? batch.timestamp : batch.timestamps[index]
             if let histogram = batch.histograms.first(where: { $0.index == index }) {
                 retry.append(ref, histogram.histogram, at: time)
@@ -119,7 +148,7 @@ package final class RemoteWriteReceiver: Sendable {
         }
         let second = try store.commit(retry, in: group, durability: .written)
         result.appended += second.appended
-        result.rejected += second.rejected
+        result.rejected += second.rejected.map { (retried[$0.index], $0.reason) }
         return result
     }
 

@@ -51,7 +51,9 @@ struct WriteRequestReader {
         while let (number, content) = try cursor.next() {
             guard case .bytes(let part) = content else { continue }
             switch number {
-            case 2: try sample(part, &receiver)
+            case 2:
+                let (value, time) = try sample(part)
+                receiver.sample(value, at: time)
             case 3: try exemplar(part, &receiver)
             case 4:
                 let (histogram, time) = try RemoteHistogram.read(bytes, part)
@@ -61,7 +63,8 @@ struct WriteRequestReader {
         }
     }
 
-    private func sample(_ range: Range<Int>, _ receiver: inout some Receiver) throws {
+    /// Value and time of a sample, of either version.
+    func sample(_ range: Range<Int>) throws -> (value: Double, time: Int64) {
         var (value, time) = (0.0, Int64(0))
         var cursor = ProtobufCursor(bytes, range)
         while let (number, content) = try cursor.next() {
@@ -71,7 +74,7 @@ struct WriteRequestReader {
             default: continue
             }
         }
-        receiver.sample(value, at: time)
+        return (value, time)
     }
 
     /// Name and value of a label.
@@ -105,14 +108,19 @@ struct WriteRequestReader {
         receiver.exemplar(Exemplar(labels: Labels(labels), value: value, timestamp: time))
     }
 
-    private func metadata(_ range: Range<Int>, _ receiver: inout some Receiver) throws {
+    /// The type of a number, of either version.
+    static func metricType(_ number: UInt64) -> MetricType {
         let types: [MetricType] = [.unknown, .counter, .gauge, .histogram, .gaugeHistogram, .summary, .info, .stateSet]
+        return number < UInt64(types.count) ? types[Int(number)] : .unknown
+    }
+
+    private func metadata(_ range: Range<Int>, _ receiver: inout some Receiver) throws {
         var metric = ""
         var metadata = MetricMetadata()
         var cursor = ProtobufCursor(bytes, range)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
-            case (1, .varint(let type)): metadata.type = type < UInt64(types.count) ? types[Int(type)] : .unknown
+            case (1, .varint(let type)): metadata.type = Self.metricType(type)
             case (2, .bytes(let part)): metric = text(part)
             case (4, .bytes(let part)): metadata.help = text(part)
             case (5, .bytes(let part)): metadata.unit = text(part)

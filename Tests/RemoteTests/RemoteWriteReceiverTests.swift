@@ -179,7 +179,7 @@ struct RemoteWriteReceiverTests {
     func mediaTypes() {
         #expect(push([], headers: [("Content-Encoding", "gzip")]).status == 415)
         #expect(
-            push([], headers: [("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request")]).status
+            push([], headers: [("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Other")]).status
                 == 415)
         #expect(receiver.handle(HTTPRequest(method: "POST", path: "", body: [1, 2, 3])).status == 400)
     }

@@ -375,7 +375,9 @@ final class Daemon: Sendable {
         var routes = Router.Builder()
         APIRoutes.add(to: &routes, context())
         if flags.boolean("web.enable-remote-write-receiver") {
-            let receiver = RemoteWriteReceiver(store: store, clock: clock, metrics: registry)
+            let receiver = RemoteWriteReceiver(
+                store: store, clock: clock, metrics: registry,
+                typeAndUnitLabels: Self.enables("type-and-unit-labels", flags))
             routes.add(["POST"], "/api/v1/write") { receiver.handle($0) }
         } else {
             routes.add(["POST"], "/api/v1/write") { _ in

@@ -1,0 +1,154 @@
+import Model
+
+/// Reads `io.prometheus.write.v2.Request`, whose texts stand in one table of symbols.
+struct WriteRequestV2Reader {
+    /// One series of a request.
+    struct Series {
+        /// Numbers of symbols: names and values in turn.
+        var labels: [UInt64] = []
+        var samples: [(value: Double, time: Int64)] = []
+        var histograms: [(histogram: FloatHistogram, time: Int64)] = []
+        var exemplars: [(labels: [UInt64], value: Double, time: Int64)] = []
+        var type = MetricType.unknown
+        /// Numbers of symbols; 0 is the empty text.
+        var help: UInt64 = 0
+        var unit: UInt64 = 0
+    }
+
+    /// Why a series is refused while the rest of its request is taken.
+    struct BadSeries: Error {
+        var reason: String
+    }
+
+    private let reader: WriteRequestReader
+    /// nil where the bytes are no UTF-8.
+    private var symbols: [String?] = []
+    /// The series, in order, for ``read(_:)``.
+    private(set) var series: [Range<Int>] = []
+
+    /// Looks for symbols and series.
+    init(_ bytes: UnsafeBufferPointer<UInt8>) throws {
+        reader = WriteRequestReader(bytes: bytes)
+        var cursor = ProtobufCursor(bytes, 0..<bytes.count)
+        while let (number, content) = try cursor.next() {
+            guard case .bytes(let range) = content else { continue }
+            if number == 4 {
+                symbols.append(String(validating: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self))
+            }
+            if number == 5 { series.append(range) }
+        }
+    }
+
+    /// Reads one series.
+    func read(_ range: Range<Int>) throws -> Series {
+        var result = Series()
+        var cursor = ProtobufCursor(reader.bytes, range)
+        while let (number, content) = try cursor.next() {
+            switch (number, content) {
+            case (1, _): result.labels += try numbers(cursor, content)
+            case (2, .bytes(let part)): result.samples.append(try reader.sample(part))
+            case (3, .bytes(let part)):
+                let (histogram, time) = try RemoteHistogram.read(reader.bytes, part)
+                result.histograms.append((histogram, time))
+            case (4, .bytes(let part)): result.exemplars.append(try exemplar(part))
+            case (5, .bytes(let part)): try metadata(part, &result)
+            default: continue
+            }
+        }
+        return result
+    }
+
+    private func numbers(_ cursor: ProtobufCursor, _ content: ProtobufCursor.Content) throws -> [UInt64] {
+        var result: [UInt64] = []
+        try cursor.numbers(content, { if case .varint(let number) = $0 { result.append(number) } }, packedWidth: 0)
+        return result
+    }
+
+    private func exemplar(_ range: Range<Int>) throws -> (labels: [UInt64], value: Double, time: Int64) {
+        var result = (labels: [UInt64](), value: 0.0, time: Int64(0))
+        var cursor = ProtobufCursor(reader.bytes, range)
+        while let (number, content) = try cursor.next() {
+            switch (number, content) {
+            case (1, _): result.labels += try numbers(cursor, content)
+            case (2, .fixed64(let bits)): result.value = Double(bitPattern: bits)
+            case (3, .varint(let raw)): result.time = Int64(bitPattern: raw)
+            default: continue
+            }
+        }
+        return result
+    }
+
+    private func metadata(_ range: Range<Int>, _ series: inout Series) throws {
+        var cursor = ProtobufCursor(reader.bytes, range)
+        while let (number, content) = try cursor.next() {
+            guard case .varint(let value) = content else { continue }
+            switch number {
+            case 1: series.type = WriteRequestReader.metricType(value)
+            case 3: series.help = value
+            case 4: series.unit = value
+            default: continue
+            }
+        }
+    }
+
+    // MARK: Symbols
+
+    /// Names and values in the order of the request.
+    func pairs(_ refs: [UInt64]) throws(BadSeries) -> [(name: String, value: String)] {
+        func fail(_ what: String) -> BadSeries {
+            BadSeries(reason: "parsing labels for series [\(refs.map { "\($0)" }.joined(separator: " "))]: \(what)")
+        }
+        guard refs.count.isMultiple(of: 2) else { throw fail("invalid labelRefs length \(refs.count)") }
+        func symbol(_ at: Int, _ role: String) throws(BadSeries) -> String {
+            guard refs[at] < symbols.count else {
+                throw fail("labelRefs \(at) (\(role)) = \(refs[at]) outside of symbols table (size \(symbols.count))")
+            }
+            guard let text = symbols[Int(refs[at])] else { throw fail("labelRefs \(at) (\(role)) is no UTF-8") }
+            return text
+        }
+        var result: [(name: String, value: String)] = []
+        for at in stride(from: 0, to: refs.count, by: 2) {
+            result.append((try symbol(at, "name"), try symbol(at + 1, "value")))
+        }
+        return result
+    }
+
+    /// What the request says about the metric of a series.
+    func metadata(_ series: Series) throws(BadSeries) -> MetricMetadata {
+        func symbol(_ ref: UInt64) throws(BadSeries) -> String {
+            if ref == 0 { return "" }
+            guard ref < symbols.count, let text = symbols[Int(ref)] else {
+                throw BadSeries(reason: "metadata of a series: \(ref) outside of symbols table (size \(symbols.count))")
+            }
+            return text
+        }
+        return MetricMetadata(type: series.type, help: try symbol(series.help), unit: try symbol(series.unit))
+    }
+
+    /// The labels of a series.
+    ///
+    /// - Parameter metadata: Its type and unit become labels, in the place of those that the series has; nil for none.
+    func labels(_ series: Series, with metadata: MetricMetadata?) throws(BadSeries) -> Labels {
+        var pairs = try pairs(series.labels)
+        if let metadata, metadata.type != .unknown || !metadata.unit.isEmpty {
+            pairs.removeAll { $0.name == Labels.typeLabel || $0.name == Labels.unitLabel }
+            if metadata.type != .unknown { pairs.append((Labels.typeLabel, metadata.type.rawValue)) }
+            if !metadata.unit.isEmpty { pairs.append((Labels.unitLabel, metadata.unit)) }
+        }
+        var builder = LabelsBuilder()
+        var names: Set<String> = []
+        var twice: String?
+        for (name, value) in pairs {
+            if !names.insert(name).inserted { twice = twice ?? name }
+            builder.set(name, value)
+        }
+        let labels = builder.labels()
+        if labels.metricName.isEmpty || names.contains("") {
+            throw BadSeries(reason: "invalid metric name or labels, got \(labels)")
+        }
+        if let twice {
+            throw BadSeries(reason: "invalid labels for series, labels \(labels), duplicated label \(twice)")
+        }
+        return labels
+    }
+}

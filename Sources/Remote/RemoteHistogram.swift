@@ -2,10 +2,13 @@ import Model
 
 /// Reads a native histogram of remote write, integer or float.
 enum RemoteHistogram {
-    static func read(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) throws -> (FloatHistogram, Int64) {
+    /// Histogram and time, and when it began to count, ms; 0 if it does not say.
+    static func read(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>
+    ) throws -> (histogram: FloatHistogram, time: Int64, start: Int64) {
         // Which of its kind the counts are is said by the fields that they stand in.
         var histogram = FloatHistogram(hasFloatCounts: false)
-        var time: Int64 = 0
+        var (time, start): (Int64, Int64) = (0, 0)
         var (positiveDeltas, negativeDeltas): ([Int64], [Int64]) = ([], [])
         var cursor = ProtobufCursor(bytes, range)
         func zigzag(_ raw: UInt64) -> Int64 { Int64(bitPattern: raw >> 1) ^ -Int64(bitPattern: raw & 1) }
@@ -42,6 +45,7 @@ enum RemoteHistogram {
             case (14, .varint(let hint)):
                 histogram.resetHint = .init(rawValue: UInt8(truncatingIfNeeded: hint & 3)) ?? .unknown
             case (15, .varint(let raw)): time = Int64(bitPattern: raw)
+            case (17, .varint(let raw)): start = Int64(bitPattern: raw)
             case (16, _): histogram.customBounds += try doubles(content)
             default: continue
             }
@@ -49,7 +53,7 @@ enum RemoteHistogram {
         if !positiveDeltas.isEmpty { histogram.positiveBuckets = counts(positiveDeltas) }
         if !negativeDeltas.isEmpty { histogram.negativeBuckets = counts(negativeDeltas) }
         if histogram.schema > 8, histogram.schema <= 52 { histogram = histogram.reduced(to: 8) }
-        return (histogram, time)
+        return (histogram, time, start)
     }
 
     private static func counts(_ deltas: [Int64]) -> [Double] {

@@ -19,7 +19,7 @@ extension RemoteWriteReceiver {
             let series = try request.read(range)
             do throws(WriteRequestV2Reader.BadSeries) {
                 let about = try request.metadata(series)
-                let labels = try request.labels(series, with: typeAndUnitLabels ? about : nil)
+                let labels = try request.labels(series, with: features.typeAndUnitLabels ? about : nil)
                 var exemplars: [Exemplar] = []
                 for exemplar in series.exemplars {
                     let pairs = try request.pairs(exemplar.labels).map { ($0.name, $0.value) }
@@ -44,9 +44,13 @@ extension RemoteWriteReceiver {
                     problems.append("out of bounds: timestamp is too far in the future for series \(labels)")
                     return false
                 }
-                for (value, time) in series.samples where accepts(time) { batch.append(ref, value, at: time) }
-                for (histogram, time) in series.histograms where accepts(time) {
+                for (value, time, start) in series.samples where accepts(time) {
+                    batch.append(ref, value, at: time)
+                    if features.startTimes { batch.setStart(start) }
+                }
+                for (histogram, time, start) in series.histograms where accepts(time) {
                     batch.append(ref, histogram, at: time)
+                    if features.startTimes { batch.setStart(start) }
                 }
                 batch.exemplars += exemplars.map { (ref, $0) }
             } catch {

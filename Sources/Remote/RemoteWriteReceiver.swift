@@ -4,6 +4,16 @@ import Platform
 import Synchronization
 import Telemetry
 
+/// What is taken of remote write 2.0 only if it is asked for.
+package struct RemoteFeatures: Sendable {
+    /// `type-and-unit-labels`: whether type and unit that a series comes with become labels.
+    package var typeAndUnitLabels = false
+    /// `st-storage`: whether samples keep their start timestamps.
+    package var startTimes = false
+
+    package init() {}
+}
+
 /// `POST /api/v1/write`: takes remote write 1.0 and 2.0.
 ///
 /// Acknowledges once the samples survive a killed process.
@@ -11,8 +21,7 @@ package final class RemoteWriteReceiver: Sendable {
     let store: any SampleStore
     let clock: any Clock
     let group: SeriesGroup
-    /// Whether type and unit that a series of 2.0 comes with become labels.
-    let typeAndUnitLabels: Bool
+    let features: RemoteFeatures
     let seed = UInt64.random(in: 0...UInt64.max)
     /// Series by the hash of their labels as they were sent; emptied when it grows past ``cacheLimit``.
     let known = Mutex<[UInt64: SeriesRef]>([:])
@@ -27,11 +36,11 @@ package final class RemoteWriteReceiver: Sendable {
     private let log = Log("remote write")
 
     package init(
-        store: any SampleStore, clock: any Clock, metrics: MetricRegistry, typeAndUnitLabels: Bool = false
+        store: any SampleStore, clock: any Clock, metrics: MetricRegistry, features: RemoteFeatures = .init()
     ) {
         self.store = store
         self.clock = clock
-        self.typeAndUnitLabels = typeAndUnitLabels
+        self.features = features
         group = store.openGroup("remote write")
         samplesIn = metrics.counter(
             "prometheus_remote_write_receiver_samples_total", "Samples taken by the remote-write receiver.")
@@ -145,6 +154,7 @@ package final class RemoteWriteReceiver: Sendable {
             } else {
                 retry.append(ref, batch.values[index], at: time)
             }
+            if let entry = batch.starts.first(where: { $0.index == index }) { retry.setStart(entry.start) }
         }
         let second = try store.commit(retry, in: group, durability: .written)
         result.appended += second.appended

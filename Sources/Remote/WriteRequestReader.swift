@@ -52,29 +52,30 @@ struct WriteRequestReader {
             guard case .bytes(let part) = content else { continue }
             switch number {
             case 2:
-                let (value, time) = try sample(part)
+                let (value, time, _) = try sample(part)
                 receiver.sample(value, at: time)
             case 3: try exemplar(part, &receiver)
             case 4:
-                let (histogram, time) = try RemoteHistogram.read(bytes, part)
+                let (histogram, time, _) = try RemoteHistogram.read(bytes, part)
                 receiver.histogram(histogram, at: time)
             default: continue
             }
         }
     }
 
-    /// Value and time of a sample, of either version.
-    func sample(_ range: Range<Int>) throws -> (value: Double, time: Int64) {
-        var (value, time) = (0.0, Int64(0))
+    /// Value and time of a sample, of either version, and when it began to count, ms; 0 if it does not say.
+    func sample(_ range: Range<Int>) throws -> (value: Double, time: Int64, start: Int64) {
+        var (value, time, start) = (0.0, Int64(0), Int64(0))
         var cursor = ProtobufCursor(bytes, range)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
             case (1, .fixed64(let bits)): value = Double(bitPattern: bits)
             case (2, .varint(let raw)): time = Int64(bitPattern: raw)
+            case (3, .varint(let raw)): start = Int64(bitPattern: raw)
             default: continue
             }
         }
-        return (value, time)
+        return (value, time, start)
     }
 
     /// Name and value of a label.

@@ -6,8 +6,8 @@ struct WriteRequestV2Reader {
     struct Series {
         /// Numbers of symbols: names and values in turn.
         var labels: [UInt64] = []
-        var samples: [(value: Double, time: Int64)] = []
-        var histograms: [(histogram: FloatHistogram, time: Int64)] = []
+        var samples: [(value: Double, time: Int64, start: Int64)] = []
+        var histograms: [(histogram: FloatHistogram, time: Int64, start: Int64)] = []
         var exemplars: [(labels: [UInt64], value: Double, time: Int64)] = []
         var type = MetricType.unknown
         /// Numbers of symbols; 0 is the empty text.
@@ -48,8 +48,7 @@ struct WriteRequestV2Reader {
             case (1, _): result.labels += try numbers(cursor, content)
             case (2, .bytes(let part)): result.samples.append(try reader.sample(part))
             case (3, .bytes(let part)):
-                let (histogram, time) = try RemoteHistogram.read(reader.bytes, part)
-                result.histograms.append((histogram, time))
+                result.histograms.append(try RemoteHistogram.read(reader.bytes, part))
             case (4, .bytes(let part)): result.exemplars.append(try exemplar(part))
             case (5, .bytes(let part)): try metadata(part, &result)
             default: continue

@@ -12,6 +12,7 @@ final class RecordingStore: SampleStore {
         var series: [Labels] = []
         var samples: [(Labels, Int64, Double)] = []
         var histograms: [(Labels, FloatHistogram)] = []
+        var starts: [Int64] = []
         var metadata: [String: MetricMetadata] = [:]
         var resolved = 0
         var rejectsNext: SampleRejection?
@@ -47,6 +48,7 @@ final class RecordingStore: SampleStore {
                     state.samples.append((labels, batch.timestamps[i], batch.values[i]))
                 }
             }
+            state.starts += batch.starts.map(\.start)
             outcome.appended = batch.count
             return outcome
         }
@@ -75,7 +77,7 @@ enum WireWriter {
         [UInt8(field << 3 | 1)] + (0..<8).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt64($0))) }
     }
     static func number(_ field: Int, _ value: Int64) -> [UInt8] {
-        [UInt8(field << 3)] + varint(UInt64(bitPattern: value))
+        varint(UInt64(field << 3)) + varint(UInt64(bitPattern: value))
     }
     static func series(_ labels: [(String, String)], _ samples: [(Double, Int64)]) -> [UInt8] {
         bytes(

@@ -26,11 +26,13 @@ struct RemoteWriteV2Tests {
 
         mutating func add(
             _ labels: [(String, String)], _ samples: [(Double, Int64)] = [], histogram: [UInt8]? = nil,
-            exemplar: [(String, String)]? = nil, type: Int64 = 0, help: String = "", unit: String = ""
+            exemplar: [(String, String)]? = nil, type: Int64 = 0, help: String = "", unit: String = "",
+            starts: Bool = false
         ) {
             var body = refs(labels)
             for (value, time) in samples {
-                body += WireWriter.bytes(2, WireWriter.double(1, value) + WireWriter.number(2, time))
+                let start = starts ? WireWriter.number(3, time - 500) : []
+                body += WireWriter.bytes(2, WireWriter.double(1, value) + WireWriter.number(2, time) + start)
             }
             if let histogram { body += WireWriter.bytes(3, histogram) }
             if let exemplar {
@@ -50,8 +52,10 @@ struct RemoteWriteV2Tests {
     private let store = RecordingStore()
 
     private func receiver(feature: Bool = false) -> RemoteWriteReceiver {
-        RemoteWriteReceiver(
-            store: store, clock: SystemClock(), metrics: MetricRegistry(), typeAndUnitLabels: feature)
+        var features = RemoteFeatures()
+        features.typeAndUnitLabels = feature
+        features.startTimes = feature
+        return RemoteWriteReceiver(store: store, clock: SystemClock(), metrics: MetricRegistry(), features: features)
     }
 
     private func push(_ message: [UInt8], to receiver: RemoteWriteReceiver) -> HTTPResponse {
@@ -117,6 +121,18 @@ struct RemoteWriteV2Tests {
             #expect(state.samples.first?.0 == Labels(sent))
             #expect(state.samples.last?.0 == Labels([("__name__", "a"), ("b", "c")]))
         }
+    }
+
+    @Test("start timestamps are kept where they are stored")
+    func starts() {
+        var request = Request()
+        request.add([("__name__", "a")], [(1, 1000), (2, 2000)], starts: true)
+        request.add([("__name__", "b")], [(1, 1000)])
+        request.add([("__name__", "h")], histogram: WireWriter.number(15, 77) + WireWriter.number(17, 66))
+        #expect(push(request.bytes, to: receiver()).status == 204)
+        #expect(store.state.withLock { $0.starts } == [])
+        #expect(push(request.bytes, to: receiver(feature: true)).status == 204)
+        #expect(store.state.withLock { $0.starts } == [500, 1500, 66])
     }
 
     @Test("bad series are named, the others are stored")

@@ -375,9 +375,11 @@ final class Daemon: Sendable {
         var routes = Router.Builder()
         APIRoutes.add(to: &routes, context())
         if flags.boolean("web.enable-remote-write-receiver") {
+            var features = RemoteFeatures()
+            features.typeAndUnitLabels = Self.enables("type-and-unit-labels", flags)
+            features.startTimes = Self.enables("st-storage", flags)
             let receiver = RemoteWriteReceiver(
-                store: store, clock: clock, metrics: registry,
-                typeAndUnitLabels: Self.enables("type-and-unit-labels", flags))
+                store: store, clock: clock, metrics: registry, features: features)
             routes.add(["POST"], "/api/v1/write") { receiver.handle($0) }
         } else {
             routes.add(["POST"], "/api/v1/write") { _ in

@@ -24,6 +24,11 @@ package struct ScrapeFeatures: Sendable {
     package var typeAndUnitLabels = false
     /// `st-storage`: whether samples get the start timestamps that a page has.
     package var startTimes = false
+    /// `created-timestamp-zero-ingestion`: whether a counter gets a sample of zero when it began.
+    package var zerosAtStart = false
+
+    /// Whether start timestamps are looked for.
+    var readsStarts: Bool { startTimes || zerosAtStart }
 
     package init() {}
 }

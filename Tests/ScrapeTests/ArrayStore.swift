@@ -67,6 +67,7 @@ final class ArrayStore: SampleStore {
                     time: batch.timestamps.isEmpty ? batch.timestamp : batch.timestamps[i], value: batch.values[i],
                     start: batch.starts.first { $0.index == i }?.start ?? 0)
                 if let last = state.series[index].samples.last, last.time >= sample.time {
+                    if batch.optional.contains(i) { continue }
                     if last == sample {
                         outcome.appended += 1
                     } else {

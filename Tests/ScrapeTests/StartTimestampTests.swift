@@ -1,4 +1,5 @@
 import Model
+import Platform
 import Scrape
 import TestSupport
 import Testing
@@ -68,6 +69,38 @@ struct StartTimestampTests {
                 #"s{quantile="0.5"}"#: [1_600_000_000_000, 0], "s_count{}": [1_600_000_000_000, 0], "g{}": [0, 0],
                 "g_created{}": [0, 0],
             ])
+    }
+
+    @Test("a counter gets a zero where it began, once, and none before what is known of it")
+    func zeros() throws {
+        var options = ScrapeOptions()
+        options.features.zerosAtStart = true
+        let type = "application/openmetrics-text; version=1.0.0"
+        let rig = try ScrapeManagerTests.Rig("", contentType: type, options: options)
+        let now = SystemClock().now()
+        func scrape(_ value: Int, _ start: Int64) {
+            rig.page.set(
+                .init(
+                    contentType: type,
+                    text: "# TYPE c counter\nc_total \(value)\nc_created \(Double(start) / 1000)\n# EOF\n"))
+            rig.scrape()
+        }
+        scrape(5, now - 10_000)
+        scrape(6, now - 10_000)
+        // Later than a sample that is there, so that there is nothing to add.
+        scrape(7, now - 5000)
+        let last = SystemClock().now()
+        while SystemClock().now() == last {}
+        scrape(8, SystemClock().now())
+        #expect(rig.values(#"c_total{instance="here", job="test"}"#) == [0, 5, 6, 7, 0, 8])
+        #expect(rig.store.samples[#"c_total{instance="here", job="test"}"#]?.first?.time == now - 10_000)
+        #expect(rig.manager.targets().first?.lastError == "")
+        // Days ago is not where a new series begins.
+        let other = try ScrapeManagerTests.Rig("", contentType: type, options: options)
+        other.page.set(
+            .init(contentType: type, text: "# TYPE c counter\nc_total 5\nc_created 1600000000\n# EOF\n"))
+        other.scrape()
+        #expect(other.values(#"c_total{instance="here", job="test"}"#) == [5])
     }
 
     @Test("without the feature they are samples like others")

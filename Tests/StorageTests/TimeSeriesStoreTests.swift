@@ -117,6 +117,35 @@ import Testing
         try store.close()
     }
 
+    @Test func `Optional samples that are not the newest are left out without a word`() throws {
+        let directory = StoreDirectory()
+        let store = try TimeSeriesStore.open(options: StoreOptions(directory: directory.path, runsInBackground: false))
+        let group = store.openGroup("g")
+        let refs = try ["a", "b"].map { try store.resolve(Self.labels(["__name__": $0]), in: group) }
+        func commit(_ zero: Int64, _ time: Int64) throws -> CommitOutcome {
+            var batch = SampleBatch()
+            for ref in refs {
+                batch.optional.append(batch.count)
+                batch.append(ref, 0, at: zero)
+                batch.append(ref, 5, at: time)
+            }
+            return try store.commit(batch, in: group, durability: .written)
+        }
+        let written = store.log.writtenBytes
+        let first = try commit(1_700_000_000_000, 1_700_000_010_000)
+        #expect(first.appended == 4 && first.rejected.isEmpty)
+        let second = try commit(1_700_000_005_000, 1_700_000_020_000)
+        #expect(second.appended == 2 && second.rejected.isEmpty)
+        // Those that are left out do not make a record of their own of each series.
+        #expect(store.log.writtenBytes - written < 200)
+        let third = try commit(1_700_000_020_000, 1_700_000_020_000)
+        #expect(third.appended == 2 && third.rejected.isEmpty)
+        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+        var columns = SampleColumns()
+        try set.read(0, into: &columns)
+        #expect((0..<columns.count).map { columns.values[$0] } == [0, 5, 5])
+    }
+
     @Test(arguments: 0..<24)
     func `Random lives with restarts equal a dictionary`(seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))

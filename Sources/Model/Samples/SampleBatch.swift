@@ -38,6 +38,8 @@ public struct SampleBatch: Sendable {
     public var histograms: [(index: Int, histogram: FloatHistogram)] = []
     /// When samples began to count: the position of the sample, ascending, and its start timestamp in ms, not 0.
     public var starts: [(index: Int, start: Int64)] = []
+    /// Positions, ascending, of samples that are left out without a word if they are not the newest of their series.
+    public var optional: [Int] = []
     /// Whether a staleness marker in the form of a float leaves a series of histograms as it is.
     ///
     /// Unless the batch holds a histogram right before it: so Prometheus takes what is pushed. Senders mark histograms
@@ -89,6 +91,16 @@ public struct SampleBatch: Sendable {
         if start != 0, !refs.isEmpty { starts.append((refs.count - 1, start)) }
     }
 
+    /// Whether the sample at a position is one of ``optional``.
+    public func isOptional(_ index: Int) -> Bool {
+        var (low, high) = (0, optional.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if optional[middle] < index { low = middle + 1 } else { high = middle }
+        }
+        return low < optional.count && optional[low] == index
+    }
+
     /// Forgets the samples, keeps the memory.
     public mutating func removeAll() {
         refs.removeAll(keepingCapacity: true)
@@ -98,6 +110,7 @@ public struct SampleBatch: Sendable {
         timestamps.removeAll(keepingCapacity: true)
         histograms.removeAll(keepingCapacity: true)
         starts.removeAll(keepingCapacity: true)
+        optional.removeAll(keepingCapacity: true)
         exemplars.removeAll(keepingCapacity: true)
     }
 }

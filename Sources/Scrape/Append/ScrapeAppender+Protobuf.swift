@@ -76,6 +76,9 @@ extension ScrapeAppender {
             counts.outOfBounds &+= 1
             return
         }
+        if features.readsStarts, sample.start != 0 {
+            appendZero(ref, sample.start, before: time ?? now, sample.histogram, now: now, &scratch)
+        }
         if let histogram = sample.histogram {
             scratch.batch.append(ref, histogram, at: time ?? now)
         } else if let time {

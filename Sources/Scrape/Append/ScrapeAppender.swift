@@ -43,6 +43,8 @@ struct ScrapeAppender {
     private var hasForgotten = false
     let features: ScrapeFeatures
     private var created = CreatedLines()
+    /// Where series have got a zero last.
+    private var zeros: [SeriesRef: Int64] = [:]
 
     /// How far ahead of the scrape a sample's own time may be, ms.
     static let futureMax: Int64 = 600_000
@@ -77,7 +79,7 @@ struct ScrapeAppender {
         var type = MetricType.unknown
         var family = CurrentFamily()
         var createdFamily = CreatedFamily()
-        let hasStarts = features.startTimes && isOpenMetrics
+        let hasStarts = features.readsStarts && isOpenMetrics
         let (limit, honorTimestamps) = (config.limits.samples, config.honorTimestamps)
         let trackAll = config.trackTimestampsStaleness
         if isSecondLook {
@@ -147,17 +149,19 @@ struct ScrapeAppender {
             counts.kept &+= 1
             if limit > 0, counts.kept > limit { continue }
             let number = reader.number
+            if hasTime, reader.timestamp > now &+ Self.futureMax {
+                counts.outOfBounds &+= 1
+                continue
+            }
+            let start = hasStarts ? try start(reader, createdFamily, &scratch) : 0
+            if start != 0 { appendZero(ref, start, before: hasTime ? reader.timestamp : now, nil, now: now, &scratch) }
             if hasTime {
-                if reader.timestamp > now &+ Self.futureMax {
-                    counts.outOfBounds &+= 1
-                    continue
-                }
                 scratch.batch.append(
                     ref, number.value, at: reader.timestamp, mantissa: number.mantissa, scale: number.scale)
             } else {
                 scratch.batch.append(ref, number.value, mantissa: number.mantissa, scale: number.scale)
             }
-            if hasStarts { try setStart(reader, createdFamily, &scratch) }
+            if features.startTimes { scratch.batch.setStart(start) }
             scratch.slotOfSample.append(UInt32(truncatingIfNeeded: slot))
             if !reader.exemplar.isEmpty { try appendExemplar(reader, ref, now: now, &scratch) }
         }
@@ -168,16 +172,44 @@ struct ScrapeAppender {
         }
     }
 
-    /// Says of the sample that was appended when it began to count, if a line says so.
-    private mutating func setStart(
+    /// When the sample of the current line began to count, ms; 0 if no line says so.
+    private mutating func start(
         _ reader: ExpositionReader, _ family: CreatedFamily, _ scratch: inout AppendScratch
-    ) throws(ScrapeFailure) {
+    ) throws(ScrapeFailure) -> Int64 {
         do throws(ExpositionError) {
-            scratch.batch.setStart(try created.start(reader, family, &scratch.text))
+            return try created.start(reader, family, &scratch.text)
         } catch {
             throw ScrapeFailure(.syntax, error.message)
         }
     }
+
+    /// Appends a sample of zero where a counter began, if that is wanted and new.
+    ///
+    /// - Parameters:
+    ///   - start: When it began, ms.
+    ///   - time: The time of its sample.
+    ///   - histogram: The sample, if it is a native histogram.
+    mutating func appendZero(
+        _ ref: SeriesRef, _ start: Int64, before time: Int64, _ histogram: FloatHistogram?, now: Int64,
+        _ scratch: inout AppendScratch
+    ) {
+        guard features.zerosAtStart, start < time, start > now &- Self.oldestZero, zeros[ref] != start else { return }
+        if zeros.count > 2 * template.slots.count + 1024 { zeros.removeAll(keepingCapacity: true) }
+        zeros[ref] = start
+        scratch.batch.optional.append(scratch.batch.count)
+        if let histogram {
+            let zero = FloatHistogram(
+                resetHint: .reset, schema: histogram.schema, zeroThreshold: histogram.zeroThreshold,
+                customBounds: histogram.customBounds, hasFloatCounts: histogram.hasFloatCounts)
+            scratch.batch.append(ref, zero, at: start)
+        } else {
+            scratch.batch.append(ref, 0, at: start, mantissa: 0, scale: 0)
+        }
+        scratch.slotOfSample.append(.max)
+    }
+
+    /// What began longer ago than a store takes new series for, ms, gets no zero.
+    private static let oldestZero: Int64 = 3_600_000
 
     private func labels(
         _ reader: ExpositionReader, _ type: MetricType, _ family: CurrentFamily, _ text: inout SeriesText

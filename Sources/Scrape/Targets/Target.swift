@@ -19,7 +19,7 @@ final class ScrapeSettings: Sendable {
         features = options.features
         var protocols = config.scrapeProtocols
         // Of the formats only this one and OpenMetrics have start timestamps, and this one has them beside the samples.
-        if features.startTimes, !config.choosesProtocols, !protocols.contains(.protobuf) {
+        if features.readsStarts, !config.choosesProtocols, !protocols.contains(.protobuf) {
             protocols.insert(.protobuf, at: 0)
         }
         accept = AcceptHeader.text(protocols, escaping: config.metricNameEscaping)

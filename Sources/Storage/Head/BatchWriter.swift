@@ -117,6 +117,11 @@ extension Head {
             let previous = isAdjacent ? lastTime : state.pointee.lastTime
             var isLate = false
             if time <= previous {
+                if batch.isOptional(i) {
+                    // As if it had not been there: what follows of the series need not wait for it.
+                    if !isAdjacent { state.pointee.mark = mark &- 1 }
+                    continue
+                }
                 let kind = histogramAt(i)
                 if time == previous {
                     let same: Bool

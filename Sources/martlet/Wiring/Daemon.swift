@@ -64,6 +64,7 @@ final class Daemon: Sendable {
         options.offsetSeed = configuration.global.externalLabels.stableHash
         options.features.typeAndUnitLabels = Self.enables("type-and-unit-labels", flags)
         options.features.startTimes = Self.enables("st-storage", flags)
+        options.features.zerosAtStart = Self.enables("created-timestamp-zero-ingestion", flags)
         scrape = ScrapeManager(store: store, clock: clock, metrics: registry, options: options)
         alertmanagers = AlertmanagerClient(
             clock: clock, userAgent: "Prometheus/" + Build.information.version,

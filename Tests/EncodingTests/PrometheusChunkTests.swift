@@ -42,6 +42,21 @@ import Testing
         #expect((0..<columns.count).map { columns.values[$0].bitPattern } == values.map(\.bitPattern))
     }
 
+    @Test func `spans whose lengths wrap are refused`() {
+        var writer = ChunkBitWriter([0, 1, 0, 0])
+        writer.putVarbit(0)
+        writer.putVarbit(unsigned: 2)
+        for length in [10, UInt64.max - 5] {
+            writer.putVarbit(unsigned: length)
+            writer.putVarbit(0)
+        }
+        let bytes = writer.bytes + [UInt8](repeating: 0, count: 16)
+        var columns = SampleColumns()
+        #expect(throws: DecodeError.self) {
+            try bytes.withUnsafeBytes { try PrometheusChunk.read(PrometheusChunk.histogram, $0, into: &columns) }
+        }
+    }
+
     @Test func `bytes that are no chunk give an error or samples, never more`() {
         var random = Random(state: 7)
         for _ in 0..<20_000 {

@@ -50,10 +50,11 @@ package struct HistogramLayout: Equatable {
         var total: UInt64 = 0
         for _ in 0..<(try size(&reader)) {
             let (length, offset) = (reader.unsignedVarbit(), reader.varbit())
-            total &+= length
-            guard total < 1 << 16, let offset = Int32(exactly: offset) else {
+            // Each by itself, too: the sum of larger ones wraps.
+            guard length < 1 << 16, total &+ length < 1 << 16, let offset = Int32(exactly: offset) else {
                 throw DecodeError(expected: "a span of buckets", offset: reader.position / 8)
             }
+            total &+= length
             spans.append(.init(offset: offset, length: UInt32(length)))
         }
         return spans

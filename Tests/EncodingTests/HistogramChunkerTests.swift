@@ -4,14 +4,6 @@ import Testing
 @testable import Encoding
 
 @Suite struct HistogramChunkerTests {
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return state ^ state >> 29
-        }
-    }
-
     /// A histogram of schema 0 with the counts of `buckets`.
     private func histogram(_ buckets: [Int: Double], isFloat: Bool = false, sum: Double = 1) -> FloatHistogram {
         let indices = buckets.keys.sorted()
@@ -99,7 +91,7 @@ import Testing
     }
 
     @Test(arguments: 0..<60) func `chunks hold what was appended`(seed: Int) throws {
-        var random = Random(state: UInt64(seed) &+ 99)
+        var random = SeededRandom(UInt64(seed) &+ 99)
         let isGauge = seed % 4 == 0
         let isFloat = seed % 3 == 0
         let isCustom = seed % 5 == 0

@@ -4,15 +4,7 @@ import Testing
 @testable import Encoding
 
 @Suite struct PrometheusChunkTests {
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return state ^ state >> 29
-        }
-    }
-
-    private func times(_ count: Int, _ random: inout Random) -> [Int64] {
+    private func times(_ count: Int, _ random: inout SeededRandom) -> [Int64] {
         var time = Int64.random(in: -1_000_000...1_700_000_000_000, using: &random)
         let jitter: Int64 = [0, 3, 9000, 70_000, 600_000, 1 << 40].randomElement(using: &random) ?? 0
         return (0..<count).map { _ in
@@ -22,7 +14,7 @@ import Testing
     }
 
     @Test(arguments: 0..<50) func `floats are read as they were written`(seed: Int) throws {
-        var random = Random(state: UInt64(seed))
+        var random = SeededRandom(UInt64(seed))
         let count = Int.random(in: 1...200, using: &random)
         let times = times(count, &random)
         let values = (0..<count).map { i -> Double in
@@ -58,7 +50,7 @@ import Testing
     }
 
     @Test func `bytes that are no chunk give an error or samples, never more`() {
-        var random = Random(state: 7)
+        var random = SeededRandom(7)
         for _ in 0..<20_000 {
             let bytes = (0..<Int.random(in: 0...60, using: &random)).map { _ in
                 UInt8.random(in: 0...255, using: &random)

@@ -2,7 +2,8 @@ import Model
 
 /// The values of a sealed chunk; how many there are is known from outside.
 ///
-///     header    codec in the low 4 bits; bit 5: start timestamps follow, see ``StartSteps``; bit 6: bits follow, see ``ChunkParts``; bit 7: staleness markers follow
+///     header    codec in the low 4 bits; bit 5: start timestamps follow, see ``StartSteps``; bit 6: bits follow, see
+///               ``ChunkParts``; bit 7: staleness markers follow
 ///     stale     number of runs, then for each: values before it, markers in it (varints)
 ///     payload   0 constant: scale (one byte, 255 for a raw double), zigzag varint mantissa or 8 bytes
 ///               1 Gorilla XOR: nothing; the bits are 8 bytes of the first value and ``XORCode``

@@ -2,9 +2,6 @@ import Model
 
 /// Writes one of Prometheus's chunks of native histograms, which all have its layout, one after the other.
 struct HistogramChunkWriter {
-    /// Bytes in front of the layout: the number of samples and the flags.
-    private static let headerSize = 3
-
     private let isFloat: Bool
     private var writer: ChunkBitWriter
     private(set) var count = 0
@@ -17,6 +14,7 @@ struct HistogramChunkWriter {
 
     init(_ layout: HistogramLayout, isFloat: Bool, flag: UInt8) {
         self.isFloat = isFloat
+        // The number of samples comes last.
         writer = ChunkBitWriter([0, 0, flag])
         layout.write(to: &writer)
         let width = 2 + layout.positiveCount + layout.negativeCount

@@ -51,8 +51,24 @@ package struct HistogramChunker {
         end = Self.rangeEnd(time)
     }
 
-    /// Whether what comes next may belong into a chunk with what came before.
-    package var isOpen: Bool { open != nil }
+    /// Appends the histograms of `columns` from position `at` on, and the staleness markers behind them, until a float.
+    ///
+    /// - Parameters:
+    ///   - at: Is left at the float, or behind the last sample.
+    ///   - next: The first histogram from `at` on among `columns.histograms`; moved along.
+    package mutating func append(_ columns: borrowing SampleColumns, _ at: inout Int, _ next: inout Int) {
+        while at < columns.count {
+            if next < columns.histograms.count, columns.histograms[next].index == at {
+                append(columns.histograms[next].histogram, at: columns.timestamps[at])
+                next += 1
+            } else if open != nil, Staleness.isMarker(columns.values[at]) {
+                append(FloatHistogram(sum: Staleness.marker), at: columns.timestamps[at])
+            } else {
+                return
+            }
+            at += 1
+        }
+    }
 
     /// Ends the open chunk, for what follows is of another kind.
     package mutating func breakOff() {
@@ -78,7 +94,10 @@ package struct HistogramChunker {
     }
 
     /// The end of the range that `time` is in.
-    package static func rangeEnd(_ time: Int64) -> Int64 { rangeStart(time).addingClamped(range) }
+    package static func rangeEnd(_ time: Int64) -> Int64 {
+        let (end, overflow) = rangeStart(time).addingReportingOverflow(range)
+        return overflow ? .max : end
+    }
 
     /// The start of the range that `time` is in.
     package static func rangeStart(_ time: Int64) -> Int64 { time / range * range }
@@ -91,13 +110,6 @@ package struct HistogramChunker {
         guard parts > 1, let end = Int64(exactly: (Double(start) + left / parts.rounded(.down)).rounded(.towardZero))
         else { return limit }
         return end
-    }
-}
-
-extension Int64 {
-    fileprivate func addingClamped(_ other: Int64) -> Int64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
     }
 }
 

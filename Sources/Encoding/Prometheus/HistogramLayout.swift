@@ -2,7 +2,7 @@ import Glibc
 import Model
 
 /// The buckets that all histograms of one of Prometheus's chunks share.
-package struct HistogramLayout: Equatable {
+package struct HistogramLayout {
     var schema: Int32
     var zeroThreshold: Double
     var positive: [FloatHistogram.Span]

@@ -50,16 +50,6 @@ struct NativeHistogramBuckets {
 
     /// Spans without empty buckets, and the counts.
     var spansAndCounts: (spans: [FloatHistogram.Span], counts: [Double]) {
-        var spans: [FloatHistogram.Span] = []
-        var end = 0
-        for (index, _) in buckets {
-            if index == end, !spans.isEmpty {
-                spans[spans.count - 1].length += 1
-            } else {
-                spans.append(.init(offset: Int32(truncatingIfNeeded: index &- end), length: 1))
-            }
-            end = index &+ 1
-        }
-        return (spans, buckets.map(\.count))
+        (FloatHistogram.spans(of: buckets.map(\.index)), buckets.map(\.count))
     }
 }

@@ -120,10 +120,9 @@ package final class PrometheusBlockWriter {
         let times = UnsafePointer(columns.timestamps)
         let values = UnsafePointer(columns.values)
         var (start, next) = (0, 0)
-        func isHistogram(_ at: Int) -> Bool { next < columns.histograms.count && columns.histograms[next].index == at }
         while start < columns.count {
-            guard isHistogram(start) else {
-                let limit = next < columns.histograms.count ? columns.histograms[next].index : columns.count
+            let limit = next < columns.histograms.count ? columns.histograms[next].index : columns.count
+            guard limit == start else {
                 let end = min(limit, start + PrometheusChunk.capacity)
                 let bytes = PrometheusChunk.floats(
                     UnsafeBufferPointer(start: times + start, count: end - start),
@@ -133,18 +132,9 @@ package final class PrometheusBlockWriter {
                 continue
             }
             var chunker = HistogramChunker()
-            while start < columns.count {
-                if isHistogram(start) {
-                    chunker.append(columns.histograms[next].histogram, at: times[start])
-                    next += 1
-                } else if Staleness.isMarker(values[start]), chunker.isOpen {
-                    chunker.append(FloatHistogram(sum: Staleness.marker), at: times[start])
-                } else {
-                    break
-                }
-                histogramCount += 1
-                start += 1
-            }
+            let first = start
+            chunker.append(columns, &start, &next)
+            histogramCount += start - first
             chunker.cut()
             for chunk in chunker.chunks {
                 let encoding = chunk.isFloat ? PrometheusChunk.floatHistogram : PrometheusChunk.histogram

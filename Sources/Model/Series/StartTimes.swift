@@ -36,7 +36,7 @@ public struct StartTimes: Sendable, Hashable {
     public mutating func append(_ other: StartTimes, from time: Int64) {
         guard !isEmpty || !other.isEmpty else { return }
         append(other.start(at: time), from: time)
-        for step in other.steps where step.time > time { append(step.start, from: step.time) }
+        for step in other.steps[other.position(behind: time)...] { append(step.start, from: step.time) }
     }
 
     /// What samples from `first` to `last` say; empty if that is nothing.
@@ -44,7 +44,10 @@ public struct StartTimes: Sendable, Hashable {
         var part = StartTimes()
         guard !isEmpty else { return part }
         part.append(start(at: first), from: first)
-        for step in steps where step.time > first && step.time <= last { part.append(step.start, from: step.time) }
+        for step in steps[position(behind: first)...] {
+            guard step.time <= last else { break }
+            part.append(step.start, from: step.time)
+        }
         return part
     }
 
@@ -52,7 +55,7 @@ public struct StartTimes: Sendable, Hashable {
     public mutating func set(_ start: Int64, at time: Int64) {
         let before = self.start(at: time)
         guard start != before else { return }
-        let rest = steps.filter { $0.time > time }
+        let rest = steps[position(behind: time)...]
         steps.removeAll { $0.time >= time }
         append(start, from: time)
         if rest.first?.time != time &+ 1 { append(before, from: time &+ 1) }

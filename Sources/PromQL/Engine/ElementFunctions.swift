@@ -15,9 +15,8 @@ enum ElementFunction {
     ]
     private static let others: Set<String> = [
         "round", "clamp", "clamp_min", "clamp_max", "vector", "timestamp", "start_timestamp", "minute", "hour",
-        "day_of_week",
-        "day_of_month", "day_of_year", "days_in_month", "month", "year", "histogram_count", "histogram_sum",
-        "histogram_avg", "histogram_stddev", "histogram_stdvar",
+        "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year", "histogram_count",
+        "histogram_sum", "histogram_avg", "histogram_stddev", "histogram_stdvar",
     ]
 
     static func exists(_ name: String) -> Bool { unary[name] != nil || others.contains(name) }

@@ -21,14 +21,9 @@ enum FloatWindows {
         _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ parameters: [[Double]],
         _ out: UnsafeMutableBufferPointer<Double>
     ) {
-        let (times, values) = (samples.timestamps, samples.values)
         var scratch: [Double] = []
         for i in 0..<plan.grid.count {
-            let (low, high) = (Int(table.bounds[i].low), Int(table.bounds[i].high))
-            let end = plan.end(i)
-            let window = Window(
-                times: UnsafePointer(times + low), values: UnsafePointer(values + low), count: high &- low,
-                start: end &- plan.length, end: end, step: plan.grid.time(i))
+            let window = Window(samples, plan, table, i)
             if window.count == 0 {
                 out[i] = Column.absent
                 continue
@@ -42,7 +37,7 @@ enum FloatWindows {
             case .changes: out[i] = WindowKernel.changes(window)
             case .deriv:
                 out[i] =
-                    window.count < 2 ? Column.absent : WindowKernel.regression(window, origin: times[low]).slope
+                    window.count < 2 ? Column.absent : WindowKernel.regression(window, origin: window.times[0]).slope
             case .predictLinear:
                 if window.count < 2 {
                     out[i] = Column.absent

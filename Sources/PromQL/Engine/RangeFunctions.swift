@@ -14,6 +14,20 @@ struct Window {
     let step: Int64
 }
 
+extension Window {
+    /// The window of step `index`, whose samples `table` has found.
+    @inline(__always)
+    init(_ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ index: Int) {
+        let (low, high) = (Int(table.bounds[index].low), Int(table.bounds[index].high))
+        times = UnsafePointer(samples.timestamps + low)
+        values = UnsafePointer(samples.values + low)
+        count = high &- low
+        end = plan.end(index)
+        start = end &- plan.length
+        step = plan.grid.time(index)
+    }
+}
+
 /// A function of one window; ``Column/absent`` where it has no result.
 enum RangeFunction {
     case rate, increase, delta, irate, idelta, resets, changes, deriv
@@ -66,12 +80,15 @@ enum WindowKernel {
         return window.extrapolated(w.values[w.count - 1] - w.values[0])
     }
 
-    static func instant(_ w: Window, isRate: Bool) -> Double {
+    /// `irate` and `idelta`.
+    ///
+    /// - Parameter isReset: Whether the counter is known to have begun anew between the last two samples.
+    static func instant(_ w: Window, isRate: Bool, isReset: Bool = false) -> Double {
         guard w.count >= 2 else { return Column.absent }
         let (before, last) = (w.values[w.count - 2], w.values[w.count - 1])
         let milliseconds = w.times[w.count - 1] - w.times[w.count - 2]
         guard milliseconds != 0 else { return Column.absent }
-        let difference = isRate && last < before ? last : last - before
+        let difference = isRate && (isReset || last < before) ? last : last - before
         return isRate ? difference / (Double(milliseconds) / 1000) : difference
     }
 

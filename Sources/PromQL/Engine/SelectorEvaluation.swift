@@ -237,7 +237,7 @@ extension Evaluator {
                 RangeWindows.removeStale(&samples)
                 guard samples.count > 0 else { continue }
                 if selector.detectsResets { ResetHints.detect(&samples) }
-                if !samples.histograms.isEmpty { try layouts?.widen(&samples, of: series.labels(index)) }
+                try layouts?.widen(&samples, of: series.labels(index))
                 try guardian.probe(samples.count)
                 trace?.read(e.range, samples: samples.count)
                 try outside(frame) { try body(Metric(series, index), &samples, selector.rangeExtension) }

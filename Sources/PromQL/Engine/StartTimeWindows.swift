@@ -22,12 +22,11 @@ struct StartTimeWindows {
     ) {
         let starts = (0..<samples.count).map { samples.starts.start(at: samples.timestamps[$0]) }
         for i in 0..<plan.grid.count {
-            let (low, high) = (Int(table.bounds[i].low), Int(table.bounds[i].high))
-            let end = plan.end(i)
-            let window = Window(
-                times: UnsafePointer(samples.timestamps + low), values: UnsafePointer(samples.values + low),
-                count: high &- low, start: end &- plan.length, end: end, step: plan.grid.time(i))
-            out[i] = window.count == 0 ? Column.absent : value(window, starts[low..<high], plan.function)
+            let low = Int(table.bounds[i].low)
+            let window = Window(samples, plan, table, i)
+            out[i] =
+                window.count == 0
+                ? Column.absent : value(window, starts[low..<(low &+ window.count)], plan.function)
         }
     }
 
@@ -40,10 +39,7 @@ struct StartTimeWindows {
         switch function {
         case .resets: return Double((1..<max(1, w.count)).filter(isReset).count)
         case .irate:
-            guard w.count >= 2, w.times[w.count - 1] != w.times[w.count - 2] else { return Column.absent }
-            let last = w.count - 1
-            let increase = isReset(last) ? w.values[last] : w.values[last] - w.values[last - 1]
-            return increase / (Double(w.times[last] - w.times[last - 1]) / 1000)
+            return WindowKernel.instant(w, isRate: true, isReset: w.count >= 2 && isReset(w.count - 1))
         default: break
         }
         var increase = w.values[w.count - 1] - w.values[0]
@@ -60,7 +56,7 @@ struct StartTimeWindows {
             return RateWindow(w.times, w.count, w.start, w.end, isRate: isRate).extrapolated(w.values[0], increase)
         }
         increase += w.values[0]
-        return increase * RateWindow.factor(w.times, w.count, from: start, w.start, w.end, isRate: isRate)
+        return RateWindow(w.times, w.count, w.start, w.end, isRate: isRate, from: start).extrapolated(increase)
     }
 
     /// Whether a counter began anew between two samples, by what they say of when they began.

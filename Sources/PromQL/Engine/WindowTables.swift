@@ -47,16 +47,24 @@ struct RateWindow {
     /// The factor of a counter that was well above zero.
     private var factor = 0.0
 
-    private init() {}
-
-    init(_ times: UnsafePointer<Int64>, _ count: Int, _ start: Int64, _ end: Int64, isRate: Bool) {
-        guard count >= 2 else { return }
-        toStart = Double(times[0] - start) / 1000
+    /// - Parameter begin: Where the counter is known to have begun within the window, ms, if it is; one sample is enough
+    ///   then, and nothing is guessed before it.
+    init(
+        _ times: UnsafePointer<Int64>, _ count: Int, _ start: Int64, _ end: Int64, isRate: Bool,
+        from begin: Int64? = nil
+    ) {
+        guard count >= 2 || begin != nil else { return }
         toEnd = Double(end - times[count - 1]) / 1000
-        sampled = Double(times[count - 1] - times[0]) / 1000
         seconds = Double(end - start) / 1000
+        let between = Double(times[count - 1] - times[0]) / 1000
+        if let begin {
+            sampled = Double(times[count - 1] - begin) / 1000
+        } else {
+            sampled = between
+            toStart = Double(times[0] - start) / 1000
+        }
         self.isRate = isRate
-        let average = sampled / Double(count - 1)
+        let average = between / Double(max(1, count - 1))
         let threshold = average * 1.1
         if toStart >= threshold { toStart = average / 2 }
         if toEnd >= threshold { toEnd = average / 2 }
@@ -69,21 +77,7 @@ struct RateWindow {
         return isRate ? factor / seconds : factor
     }
 
-    /// The factor of a counter that is known to have begun within the window, at `begin`.
-    static func factor(
-        _ times: UnsafePointer<Int64>, _ count: Int, from begin: Int64, _ start: Int64, _ end: Int64, isRate: Bool
-    ) -> Double {
-        let average = count > 1 ? Double(times[count - 1] - times[0]) / 1000 / Double(count - 1) : 0
-        var window = RateWindow()
-        window.toEnd = Double(end - times[count - 1]) / 1000
-        if window.toEnd >= average * 1.1 { window.toEnd = average / 2 }
-        window.sampled = Double(times[count - 1] - begin) / 1000
-        window.seconds = Double(end - start) / 1000
-        window.isRate = isRate
-        return window.extrapolation(0)
-    }
-
-    /// The delta of a gauge that changed by `difference`.
+    /// The delta of a gauge, or the rate or increase of a counter whose begin is known, that changed by `difference`.
     func extrapolated(_ difference: Double) -> Double { difference * factor }
 
     /// The rate or increase of a counter that began the window at `first` and grew by `increase`.

@@ -22,22 +22,22 @@ final class ChunkLayouts {
 
     deinit { room.release() }
 
-    /// Widens the histograms among the samples of a series.
+    /// Widens the histograms among the samples of a series, if there are any.
     func widen(_ wanted: inout SampleColumns, of labels: Labels) throws {
+        guard !wanted.histograms.isEmpty else { return }
         let (series, index) = try wholeRanges()
         guard let number = index[labels] else { return }
         try series.read(number, into: &samples)
         try room.charge(samples.heldBytes)
         let layouts = cut()
-        var (at, chunk) = (0, 0)
+        var at = 0
         for i in wanted.histograms.indices {
             let time = wanted.timestamps[wanted.histograms[i].index]
             while at < layouts.count, layouts[at].maxTime < time { at += 1 }
-            chunk = at
-            guard chunk < layouts.count, layouts[chunk].minTime <= time,
+            guard at < layouts.count, layouts[at].minTime <= time,
                 !Staleness.isMarker(wanted.histograms[i].histogram.sum)
             else { continue }
-            wanted.histograms[i].histogram = layouts[chunk].layout.widen(wanted.histograms[i].histogram)
+            wanted.histograms[i].histogram = layouts[at].layout.widen(wanted.histograms[i].histogram)
         }
     }
 
@@ -55,18 +55,12 @@ final class ChunkLayouts {
 
     private func cut() -> [HistogramChunker.Chunk] {
         var chunker = HistogramChunker()
-        var next = 0
-        for i in 0..<samples.count {
-            if next < samples.histograms.count, samples.histograms[next].index == i {
-                chunker.append(samples.histograms[next].histogram, at: samples.timestamps[i])
-                next += 1
-            } else if Staleness.isMarker(samples.values[i]), chunker.isOpen {
-                chunker.append(FloatHistogram(sum: Staleness.marker), at: samples.timestamps[i])
-            } else {
-                chunker.breakOff()
-            }
+        var (at, next) = (0, 0)
+        while at < samples.count {
+            chunker.append(samples, &at, &next)
+            chunker.breakOff()
+            at += 1
         }
-        chunker.cut()
         return chunker.chunks
     }
 }

@@ -5,7 +5,8 @@ import Model
 ///
 ///     1 group     id · size · name
 ///     2 series    group · id · size · packed labels
-///     3 samples   group · sequence · flags · count · runs of ids · times · changed bits · codes of changed values
+///     3 samples   group · sequence · flags · count · runs of ids · times · start timestamps, see ``starts`` ·
+///                 changed bits · codes of changed values
 ///     4 metadata  size · metric · size · type · size · unit · size · help
 ///     5 exemplar  id · time (zigzag) · value (8) · size · packed labels
 ///     6 deletion  from (zigzag) · to (zigzag) · ids

@@ -3,8 +3,8 @@ import Model
 
 /// Native histograms as bytes, in open chunks, the spill file and the log.
 ///
-///     hint, and 4 for float counts · schema (zigzag) · zero threshold (8) · sum (8) · zero count · count · spans and buckets, positive then
-///     negative · custom bounds
+///     hint, and 4 for float counts · schema (zigzag) · zero threshold (8) · sum (8) · zero count · count ·
+///     spans and buckets, positive then negative · custom bounds
 ///
 /// A count is a varint 2·n where it is a whole number below 2^53, else a 1 and 8 bytes.
 enum HistogramBytes {

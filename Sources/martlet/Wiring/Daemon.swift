@@ -124,17 +124,10 @@ final class Daemon: Sendable {
 
     static func parserOptions(_ flags: ParsedFlags) -> ParserOptions {
         var options = ParserOptions()
-        for list in flags.all("enable-feature") {
-            for name in list.split(separator: ",") {
-                switch name {
-                case "promql-experimental-functions": options.experimentalFunctions = true
-                case "promql-duration-expr": options.durationExpressions = true
-                case "promql-extended-range-selectors": options.extendedRangeSelectors = true
-                case "promql-binop-fill-modifiers": options.fillModifiers = true
-                default: break
-                }
-            }
-        }
+        options.experimentalFunctions = enables("promql-experimental-functions", flags)
+        options.durationExpressions = enables("promql-duration-expr", flags)
+        options.extendedRangeSelectors = enables("promql-extended-range-selectors", flags)
+        options.fillModifiers = enables("promql-binop-fill-modifiers", flags)
         return options
     }
 

@@ -121,3 +121,25 @@ if Context.environment["MARTLET_FUZZ"] != nil {
             ],
             path: "Tests/Fuzz", swiftSettings: settings))
 }
+
+// Builds and tests some modules only: `MARTLET_ONLY=HTTP,Scrape swift build --build-tests` keeps these modules, their
+// tests and what both need. With `martlet` in the list the binary is built too.
+if let only = Context.environment["MARTLET_ONLY"], !only.isEmpty {
+    var dependencies: [String: [String]] = [:]
+    for target in package.targets {
+        dependencies[target.name] = target.dependencies.compactMap {
+            switch $0 {
+            case .byNameItem(let name, _), .targetItem(let name, _): name
+            default: nil
+            }
+        }
+    }
+    var kept: Set<String> = []
+    var waiting = only.split(separator: ",").flatMap { [String($0), $0 + "Tests"] }
+    while let name = waiting.popLast() {
+        guard let needs = dependencies[name], kept.insert(name).inserted else { continue }
+        waiting += needs
+    }
+    package.targets.removeAll { !kept.contains($0.name) }
+    if !kept.contains("martlet") { package.products = [] }
+}

@@ -27,7 +27,7 @@ public enum ExpositionEntry: Sendable {
 public struct ExpositionReader {
     @usableFromInline let base: UnsafePointer<UInt8>
     @usableFromInline let count: Int
-    @usableFromInline let isOpenMetrics: Bool
+    public let isOpenMetrics: Bool
     @usableFromInline let seed: UInt64
     @usableFromInline var at = 0
     private var sawEnd = false
@@ -267,21 +267,26 @@ public struct ExpositionReader {
         defer { at = min(end &+ 1, count) }
         let hadBlank = at < end && isBlank(base[at])
         skipBlanks()
-        guard hadBlank, end &- at > 5, base[at &+ 4] == 0x20 || base[at &+ 4] == 0x09 else { return nil }
+        guard hadBlank, end &- at > 4, base[at &+ 4] == 0x20 || base[at &+ 4] == 0x09 else { return nil }
         let isHelp = word("HELP", at)
         guard isHelp || word("TYPE", at) else { return nil }
         at &+= 4
         skipBlanks()
         let name = try metadataNameRange(lineEnd: end, start: lineStart)
-        skipBlanks()
+        // Prometheus ends the name at the first byte that no name has, drops that byte and takes the rest as the text.
+        if at < end { at &+= 1 }
         var last = end
         if !isHelp {
+            skipBlanks()
             while last > at, isBlank(base[last &- 1]) { last &-= 1 }
         }
         metadataLine = lineStart..<end
         metadataName = name
         metadataText = min(at, last)..<last
-        if isHelp { return .help }
+        if isHelp {
+            try checkHelp()
+            return .help
+        }
         guard textType(allowed: false) != nil else {
             throw ExpositionError.at(
                 metadataText.lowerBound, in: base,
@@ -312,11 +317,11 @@ public struct ExpositionReader {
             }
             while at < lineEnd, isNamePart(base[at]) { at &+= 1 }
         }
-        guard at >= lineEnd || isBlank(base[at]) else {
-            throw failure("expected text in metadata", start: start, token: "INVALID")
-        }
         return from..<at
     }
+
+    /// The offset behind the last entry that was read.
+    public var position: Int { at }
 
     /// The type that the current TYPE entry names; nil if there is no such type.
     public var metadataType: MetricType? { textType(allowed: isOpenMetrics) }
@@ -390,7 +395,15 @@ public struct ExpositionReader {
                 "invalid metric type \(GoQuote.quote(String(decoding: bytes(metadataText), as: UTF8.self)))")
         }
         if kind == .unit { try checkUnit() }
+        if kind == .help { try checkHelp() }
         return kind
+    }
+
+    private func checkHelp() throws(ExpositionError) {
+        guard !SeriesText.isUTF8(bytes(metadataText)) else { return }
+        let shown = GoQuote.quote(String(decoding: bytes(metadataText), as: UTF8.self))
+        throw ExpositionError.at(
+            metadataText.lowerBound, in: base, "help text \(shown) is not a valid utf8 string")
     }
 
     private func checkUnit() throws(ExpositionError) {

@@ -76,6 +76,10 @@ public struct SeriesText: Sendable {
             let name: Range<Int>
             if isQuoted {
                 guard let closing = try quoted(base, &at, end) else { throw fail("expected label name") }
+                guard Self.isUTF8(bytes, closing) else {
+                    let shown = GoQuote.quote(String(decoding: bytes[closing], as: UTF8.self))
+                    throw ExpositionError.at(at, in: base, "invalid metric name or label names: \(shown)")
+                }
                 name = closing
                 hasQuotedName = true
             } else {
@@ -153,9 +157,12 @@ public struct SeriesText: Sendable {
         return nil
     }
 
-    private static func isUTF8(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
-        let slice = bytes[range]
-        return slice.allSatisfy { $0 < 0x80 } || String(validating: slice, as: UTF8.self) != nil
+    static func isUTF8(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        bytes.withUnsafeBufferPointer { isUTF8(UnsafeBufferPointer(rebasing: $0[range])) }
+    }
+
+    static func isUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        bytes.allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil
     }
 
     private static func isLabelStart(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 || byte == 0x5F }

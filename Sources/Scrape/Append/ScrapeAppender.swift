@@ -74,8 +74,22 @@ struct ScrapeAppender {
         _ page: UnsafeBufferPointer<UInt8>, isOpenMetrics: Bool, now: Int64, _ scratch: inout AppendScratch,
         counts: inout AppendCounts, isSecondLook: Bool = false
     ) throws(ScrapeFailure) {
+        var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics, seed: SeriesHash.processSeed)
+        // A page that fails half way has still said something about the families before that place.
+        defer {
+            if !isSecondLook {
+                endMetadata(UnsafeBufferPointer(rebasing: page[..<min(page.count, reader.position)]), isOpenMetrics)
+            }
+        }
+        try append(page, &reader, now: now, &scratch, counts: &counts, isSecondLook: isSecondLook)
+    }
+
+    private mutating func append(
+        _ page: UnsafeBufferPointer<UInt8>, _ reader: inout ExpositionReader, now: Int64,
+        _ scratch: inout AppendScratch, counts: inout AppendCounts, isSecondLook: Bool
+    ) throws(ScrapeFailure) {
         let seed = SeriesHash.processSeed
-        var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics, seed: seed)
+        let isOpenMetrics = reader.isOpenMetrics
         var type = MetricType.unknown
         var family = CurrentFamily()
         var createdFamily = CreatedFamily()
@@ -118,7 +132,7 @@ struct ScrapeAppender {
             if let found = template.find(hash) {
                 slot = found
                 if template.slots[slot].ref == .none, !template.slots[slot].has(ScrapeTemplate.Slot.dropped) {
-                    if let ref = try resolve(reader, type, family, &scratch.text) {
+                    if let ref = try resolve(reader, type, family, &scratch.text, &counts) {
                         template.setRef(slot, ref, isDropped: false)
                         isFresh = true
                     } else {
@@ -128,10 +142,10 @@ struct ScrapeAppender {
             } else {
                 // Over the limit nothing new is made, the lines are only counted.
                 if limit > 0, counts.kept >= limit {
-                    if try labels(reader, type, family, &scratch.text) != nil { counts.kept &+= 1 }
+                    if try labels(reader, type, family, &scratch.text, &counts) != nil { counts.kept &+= 1 }
                     continue
                 }
-                let ref = try resolve(reader, type, family, &scratch.text)
+                let ref = try resolve(reader, type, family, &scratch.text, &counts)
                 slot = template.add(
                     hash: hash, length: reader.seriesEnd &- reader.seriesStart, ref: ref ?? .none,
                     flags: ref == nil ? ScrapeTemplate.Slot.dropped : 0)
@@ -166,10 +180,13 @@ struct ScrapeAppender {
             if !reader.exemplar.isEmpty { try appendExemplar(reader, ref, now: now, &scratch) }
         }
         try checkSampleLimit(counts)
-        if !isSecondLook, metadata.end() {
-            let news = metadata.read(page, isOpenMetrics: isOpenMetrics)
-            if !news.isEmpty { store.setMetadata(news, in: group) }
-        }
+    }
+
+    /// Reads the metadata of the part of a page that was taken, if any line of it changed.
+    private mutating func endMetadata(_ page: UnsafeBufferPointer<UInt8>, _ isOpenMetrics: Bool) {
+        guard metadata.end() else { return }
+        let news = metadata.read(page, isOpenMetrics: isOpenMetrics)
+        if !news.isEmpty { store.setMetadata(news, in: group) }
     }
 
     /// When the sample of the current line began to count, ms; 0 if no line says so.
@@ -212,11 +229,14 @@ struct ScrapeAppender {
     private static let oldestZero: Int64 = 3_600_000
 
     private func labels(
-        _ reader: ExpositionReader, _ type: MetricType, _ family: CurrentFamily, _ text: inout SeriesText
+        _ reader: ExpositionReader, _ type: MetricType, _ family: CurrentFamily, _ text: inout SeriesText,
+        _ counts: inout AppendCounts
     ) throws(ScrapeFailure) -> Labels? {
         do throws(ExpositionError) {
             try reader.readLabels(&text)
         } catch {
+            // A line that does not parse is no sample.
+            counts.scraped &-= 1
             throw ScrapeFailure(.syntax, error.message)
         }
         let own = text.metricName.map { family.typeAndUnit(of: text.string($0)) }
@@ -225,9 +245,10 @@ struct ScrapeAppender {
 
     /// The series of the current line, or nil if relabelling drops it.
     private func resolve(
-        _ reader: ExpositionReader, _ type: MetricType, _ family: CurrentFamily, _ text: inout SeriesText
+        _ reader: ExpositionReader, _ type: MetricType, _ family: CurrentFamily, _ text: inout SeriesText,
+        _ counts: inout AppendCounts
     ) throws(ScrapeFailure) -> SeriesRef? {
-        guard let labels = try labels(reader, type, family, &text) else { return nil }
+        guard let labels = try labels(reader, type, family, &text, &counts) else { return nil }
         return try resolve(labels)
     }
 

@@ -39,12 +39,13 @@ struct SeriesLabelling: Sendable {
         }
         var page = LabelsBuilder()
         var present: Set<String> = []
+        var repeated: String?
+        if text.metricName != nil { present.insert(Labels.nameLabel) }
         for pair in text.pairs {
             let name = text.string(pair.name)
             if added.contains(where: { $0.name == name }) { continue }
-            guard present.insert(name).inserted else {
-                throw ScrapeFailure(.labels, "label name \(GoQuote.quote(name)) is not unique: invalid sample")
-            }
+            // Relabelling may take the label or the whole series away, so the error waits until then.
+            if !present.insert(name).inserted { repeated = repeated ?? name }
             let value = text.string(pair.value)
             page.set(name, name == special ? LabelFloat.normalised(value) : value)
         }
@@ -59,6 +60,9 @@ struct SeriesLabelling: Sendable {
         let labels = builder.labels()
         if labels.isEmpty { return nil }
         try check(labels)
+        if let repeated, builder.get(repeated) == page.get(repeated), honorLabels || target[repeated] == nil {
+            throw ScrapeFailure(.labels, "label name \(GoQuote.quote(repeated)) is not unique: invalid sample")
+        }
         return labels
     }
 

@@ -48,8 +48,6 @@ final class ScrapeWorker {
                 log.debug(
                     "Scrape failed", ["target": target.definition.url, "err": failure.description])
                 metrics.count(failure.kind)
-                if failure.kind != .sampleLimit { counts = AppendCounts() }
-                counts.added = 0
             }
             families = appender.metadata.families
             seconds = Double(clock.monotonic() &- transfer.started) / 1e9
@@ -65,7 +63,8 @@ final class ScrapeWorker {
             state.lastDuration = seconds
             state.samplesScraped = counts.scraped
             state.bodySize = transfer.body.count
-            if let families, failure == nil { state.families = families }
+            // A page that fails half way has said something about the families before that place.
+            if let families { state.families = families }
         }
         metrics.intervals.observe(target, start: transfer.started)
         target.isBusy.store(false, ordering: .releasing)

@@ -81,6 +81,47 @@ struct TargetTests {
         #expect(family?.samples.first?.value == 1)
     }
 
+    @Test(
+        "relabelling that removes internal labels leaves what Prometheus leaves",
+        arguments: [
+            ("{regex: '__(scrape_native|always|convert).*', action: labeldrop}", "http://a:1/metrics"),
+            (
+                "{regex: '__(address|scheme|metrics_path|scrape_interval|scrape_timeout)__|job', action: labelkeep}",
+                "http://a:1/metrics"
+            ),
+            ("{regex: __scheme__, action: labeldrop}", "//a:1/metrics"),
+            ("{regex: __metrics_path__, action: labeldrop}", "http://a:1"),
+            ("{regex: __param_x, action: labeldrop}", "http://a:1/metrics"),
+            ("{regex: __address__, action: labeldrop}", nil), ("{regex: __scrape_interval__, action: labeldrop}", nil),
+            ("{regex: __scrape_timeout__, action: labeldrop}", nil), ("{regex: '.*', action: labeldrop}", nil),
+            ("{regex: 'job', action: labelkeep}", nil), ("{target_label: __address__, replacement: ''}", nil),
+            ("{target_label: __scrape_native_histograms__, replacement: maybe}", nil),
+        ] as [(String, String?)])
+    func removedInternalLabels(_ rule: String, _ url: String?) throws {
+        let registry = MetricRegistry()
+        let manager = try Self.manager(
+            "  static_configs: [{targets: ['a:1']}]\n  relabel_configs: [\(rule)]", registry: registry)
+        defer { manager.shutdown() }
+        #expect(manager.targets().map(\.url) == (url.map { [$0] } ?? []))
+        let failed = registry.families().first { $0.name == "prometheus_target_sync_failed_total" }
+        #expect(failed?.samples.first?.value ?? 0 == (url == nil ? 1 : 0))
+    }
+
+    @Test(
+        "an odd address becomes the URL that Prometheus makes of it",
+        arguments: [
+            ("u:p@h:1", "http://u:p%40h:1/metrics"), ("h:1?x", "http://h:1%3Fx/metrics"),
+            ("h:1#x", "http://h:1%23x/metrics"), ("é:1", "http://%C3%A9:1/metrics"),
+            ("[::1]:9", "http://[::1]:9/metrics"),
+            (" h:1", "http://%20h:1/metrics"), ("h%41:1", "http://h%2541:1/metrics"), ("h", "http://h/metrics"),
+        ])
+    func addresses(_ address: String, _ url: String) throws {
+        let manager = try Self.manager("  static_configs: [{targets: [\"\(address)\"]}]")
+        defer { manager.shutdown() }
+        #expect(manager.targets().first?.url == url)
+        #expect(manager.targets().first?.labels["instance"] == address)
+    }
+
     @Test("a job that is gone takes its targets along")
     func removedJob() throws {
         let manager = try Self.manager("  static_configs: [{targets: ['a:1']}]")

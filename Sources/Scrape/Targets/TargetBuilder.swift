@@ -68,11 +68,7 @@ struct TargetBuilder {
         let unixSocket = builder.get("__unix_socket__")
         var address = builder.get("__address__")
         if address.isEmpty {
-            guard !unixSocket.isEmpty else {
-                // A target that lost all its labels was dropped by the rules, not by mistake.
-                return builder.current.contains { !$0.name.hasPrefix("__") } || config.relabelRules.isEmpty
-                    ? .failed("no address") : .dropped(discovered)
-            }
+            guard !unixSocket.isEmpty else { return .failed("no address") }
             address = "localhost"
         }
         if address.utf8.contains(0x2F) {
@@ -93,10 +89,18 @@ struct TargetBuilder {
             return .failed(
                 "scrape timeout cannot be greater than scrape interval (\(GoQuote.quote(t)) > \(GoQuote.quote(i)))")
         }
-        guard let native = Self.bool(builder.get("__scrape_native_histograms__")),
-            let classic = Self.bool(builder.get("__always_scrape_classic_histograms__")),
-            let convert = Self.bool(builder.get("__convert_classic_histograms_to_nhcb__"))
-        else { return .failed("error parsing a label that says true or false") }
+        // Relabelling may take a label of these away, then the job's own setting holds.
+        func setting(_ name: String, _ configured: Bool) -> Bool? {
+            let text = builder.get(name)
+            return text.isEmpty ? configured : Self.bool(text)
+        }
+        guard let native = setting("__scrape_native_histograms__", config.scrapeNativeHistograms) else {
+            return .failed(Self.notBoolean("__scrape_native_histograms__", builder))
+        }
+        guard let classic = setting("__always_scrape_classic_histograms__", config.alwaysScrapeClassicHistograms)
+        else { return .failed(Self.notBoolean("__always_scrape_classic_histograms__", builder)) }
+        guard let convert = setting("__convert_classic_histograms_to_nhcb__", config.convertClassicHistogramsToNHCB)
+        else { return .failed(Self.notBoolean("__convert_classic_histograms_to_nhcb__", builder)) }
         if builder.get("instance").isEmpty { builder.set("instance", address) }
         for label in builder.current where label.name.hasPrefix("__meta_") { builder.remove(label.name) }
         let all = builder.labels()
@@ -108,6 +112,10 @@ struct TargetBuilder {
                 discovered: discovered, labels: labels, url: url, unixSocket: unixSocket, interval: interval,
                 timeout: timeout, scrapeNativeHistograms: native, alwaysScrapeClassicHistograms: classic,
                 convertClassicHistograms: convert, identity: Self.identity(identityLabels.stableHash, url)))
+    }
+
+    private static func notBoolean(_ name: String, _ builder: LabelsBuilder) -> String {
+        "error parsing \(name): strconv.ParseBool: parsing \(GoQuote.quote(builder.get(name))): invalid syntax"
     }
 
     /// Go's `strconv.ParseBool`.
@@ -149,7 +157,8 @@ struct TargetBuilder {
         var path = builder.get("__metrics_path__")
         // A path with its own query keeps it escaped, as Go's URL type prints a path.
         path = URLText.pathEscape(path.hasPrefix("/") || path.isEmpty ? path : "/" + path)
-        return "\(builder.get("__scheme__"))://\(address)\(path)\(query)"
+        let scheme = builder.get("__scheme__")
+        return "\(scheme.isEmpty ? "" : scheme + ":")//\(URLText.hostEscape(address))\(path)\(query)"
     }
 }
 
@@ -187,6 +196,9 @@ enum URLText {
 
     /// For keys and values of a query.
     static func queryEscape(_ text: String) -> String { escape(text, keeping: "", spaceAsPlus: true) }
+
+    /// For a host with or without a port: what would end the host or begin another part of the URL is escaped.
+    static func hostEscape(_ text: String) -> String { escape(text, keeping: "!$&'()*+,;=:[]<>\"", spaceAsPlus: false) }
 
     /// For a path.
     static func pathEscape(_ text: String) -> String { escape(text, keeping: "/$&+,:;=@", spaceAsPlus: false) }

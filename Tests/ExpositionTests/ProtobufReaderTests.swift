@@ -57,6 +57,68 @@ struct WireText {
 
 @Suite("Protobuf reader")
 struct ProtobufReaderTests {
+    /// The samples of a page as `series value`, and the message of its mistake.
+    private static func samples(of page: [UInt8]) -> (samples: [String], error: String) {
+        page.withUnsafeBufferPointer { page in
+            var reader = ProtobufReader(page, choice: .init(native: false, classicToo: true))
+            var samples: [String] = []
+            func take() {
+                samples += reader.samples.map {
+                    String(decoding: reader.text[$0.series], as: UTF8.self) + " \($0.number.value)"
+                }
+            }
+            do throws(ExpositionError) {
+                while try reader.next() { take() }
+                return (samples, "")
+            } catch {
+                take()
+                return (samples, error.message)
+            }
+        }
+    }
+
+    @Test("a family without metrics does not count, whatever else it says")
+    func emptyFamilies() {
+        let good = WireText.family("g", 1) { $0.message(4) { $0.message(2) { $0.double(1, 3) } } }
+        for family in [
+            WireText.family("", 1) { _ in }, WireText.family("a", 9) { _ in },
+            WireText.family("a", 1) { $0.message(2) { $0.bytes = [0xFF] } },
+        ] { #expect(Self.samples(of: family + good) == (["{\"g\"} 3.0"], "")) }
+    }
+
+    @Test("a metric without the value of its family's type counts as zero")
+    func missingValue() {
+        let page = WireText.family("c", 0) {
+            $0.message(4) { $0.message(2) { $0.double(1, 3) } }
+            $0.message(4) { $0.message(3) { $0.double(1, 4) } }
+            $0.message(4) { _ in }
+        }
+        #expect(Self.samples(of: page) == (["{\"c\"} 0.0", "{\"c\"} 4.0", "{\"c\"} 0.0"], ""))
+        let histogram = WireText.family("h", 4) { $0.message(4) { $0.message(3) { $0.double(1, 4) } } }
+        #expect(
+            Self.samples(of: histogram)
+                == (["{\"h_count\"} 0.0", "{\"h_sum\"} 0.0", "{\"h_bucket\",\"le\"=\"+Inf\"} 0.0"], ""))
+    }
+
+    @Test("a mistake leaves the samples before it")
+    func mistakes() {
+        func page(_ bad: (inout WireText) -> Void) -> [UInt8] {
+            WireText.family("g", 1) {
+                $0.message(4) { $0.message(2) { $0.double(1, 3) } }
+                $0.message(4, bad)
+            }
+        }
+        for (bad, message) in [
+            ({ $0.label("", "x") }, "invalid label name: "),
+            ({ $0.message(1) { $0.message(2) { $0.bytes = [0xFF] } } }, "proto: invalid UTF-8"),
+            ({ $0.bytes = [0x0F] }, "proto: illegal wireType 7"),
+        ] as [((inout WireText) -> Void, String)] {
+            let (samples, error) = Self.samples(of: page(bad))
+            #expect(samples == ["{\"g\"} 3.0"], "\(message)")
+            #expect(error.hasPrefix(message), "\(error)")
+        }
+    }
+
     /// A family with both forms of a histogram.
     static let both = WireText.family("h", 4) { family in
         family.message(4) { metric in

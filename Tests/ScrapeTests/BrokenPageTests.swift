@@ -109,4 +109,19 @@ struct BrokenPageTests {
         #expect(Self.report(rig, "up") == 0)
         #expect(rig.manager.targets().first?.lastError.contains("is not a valid utf8 string") == true)
     }
+
+    @Test(
+        "an empty page has no samples, whatever its type",
+        arguments: [
+            "text/plain", "application/openmetrics-text; version=1.0.0", "text/html", "", "nonsense",
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+        ])
+    func emptyPage(_ type: String) throws {
+        let rig = try Self.rig("a 1\n")
+        rig.page.set(.init(status: 200, headers: type.isEmpty ? [:] : ["Content-Type": type], body: []))
+        rig.scrape()
+        #expect(Self.report(rig, "up") == 1)
+        #expect(Self.report(rig, "scrape_samples_scraped") == 0)
+        #expect(rig.values(#"a{instance="here", job="test"}"#).count == 2, "a is stale")
+    }
 }

@@ -48,6 +48,8 @@ public struct ProtobufReader {
     public private(set) var samples: [Sample] = []
     public private(set) var name = ""
     public private(set) var metadata = MetricMetadata()
+    /// Whether name, type and help of the current family were read and are valid.
+    public private(set) var hasName = false
     /// The time of the current metric, ms, nil if the page gives none.
     private var timestamp: Int64?
     /// When the current metric began to count, ms; 0 if the page does not say.
@@ -70,30 +72,48 @@ public struct ProtobufReader {
         return text
     }
 
-    /// Moves to the next family; false at the end.
+    /// Moves to the next family that has metrics; false at the end.
+    ///
+    /// If it throws, ``samples`` holds what stood before the mistake.
     public mutating func next() throws(ExpositionError) -> Bool {
-        text.removeAll(keepingCapacity: true)
-        samples.removeAll(keepingCapacity: true)
-        guard let range = try stream.delimited() else { return false }
+        while true {
+            text.removeAll(keepingCapacity: true)
+            samples.removeAll(keepingCapacity: true)
+            hasName = false
+            guard let range = try stream.delimited() else { return false }
+            if try family(range) { return true }
+        }
+    }
+
+    /// Reads a family; false if it has no metrics, then nothing of it counts.
+    private mutating func family(_ range: Range<Int>) throws(ExpositionError) -> Bool {
         name = ""
         metadata = MetricMetadata()
         var type: UInt64 = 0
+        var hasMetrics = false
+        var (nameRange, helpRange, unitRange) = (0..<0, 0..<0, 0..<0)
         var fields = WireReader(page, range)
         while let (number, value) = try fields.field() {
             switch number {
-            case 1: name = try string(value.range)
-            case 2: metadata.help = try string(value.range)
+            case 1: nameRange = value.range
+            case 2: helpRange = value.range
             case 3: type = value.integer
-            case 5: metadata.unit = try string(value.range)
+            case 4: hasMetrics = true
+            case 5: unitRange = value.range
             default: break
             }
         }
-        if name.isEmpty { throw failure("invalid metric name: \(GoQuote.quote(name))") }
+        guard hasMetrics else { return false }
+        name = try string(nameRange)
+        metadata.help = try string(helpRange)
+        metadata.unit = try string(unitRange)
+        if name.isEmpty { throw failure("invalid metric name: \(name)") }
         let types: [MetricType] = [.counter, .gauge, .summary, .unknown, .histogram, .gaugeHistogram]
         guard type < types.count else {
             throw failure("unknown metric type for metric \(GoQuote.quote(name)): \(type)")
         }
         metadata.type = types[Int(type)]
+        hasName = true
         fields = WireReader(page, range)
         while let (number, value) = try fields.field() {
             if number == 4 { try metric(value.range) }
@@ -104,24 +124,36 @@ public struct ProtobufReader {
     private mutating func metric(_ range: Range<Int>) throws(ExpositionError) {
         var labels: [(String, String)] = []
         var body: Range<Int>?
+        let valueField: UInt64 =
+            switch metadata.type {
+            case .gauge: 2
+            case .counter: 3
+            case .summary: 4
+            case .histogram, .gaugeHistogram: 7
+            default: 5
+            }
         timestamp = nil
         began = 0
         var fields = WireReader(page, range)
         while let (number, value) = try fields.field() {
             switch number {
-            case 1: labels.append(try pair(value.range))
-            case 2, 3, 4, 5, 7: body = value.range
+            case 1:
+                let label = try pair(value.range)
+                if label.0.isEmpty { throw failure("invalid label name: \(label.0)") }
+                labels.append(label)
+            case valueField: body = value.range
             case 6:
                 let ms = Int64(bitPattern: value.integer)
                 timestamp = ms == 0 ? nil : ms
             default: break
             }
         }
-        guard let body else { throw failure("metric \(GoQuote.quote(name)) has no value") }
+        // A metric without the value of its family's type counts as zero, as in Prometheus.
+        let value = body ?? range.lowerBound..<range.lowerBound
         switch metadata.type {
-        case .summary: try summary(body, labels)
-        case .histogram, .gaugeHistogram: try histogram(body, labels)
-        default: try single(body, labels)
+        case .summary: try summary(value, labels)
+        case .histogram, .gaugeHistogram: try histogram(value, labels)
+        default: try single(value, labels)
         }
     }
 

@@ -12,14 +12,22 @@ extension ScrapeAppender {
         var reader = ProtobufReader(page, choice: choice)
         if isSecondLook { template.rewind() } else { begin() }
         var families: [String: MetricMetadata] = [:]
-        while true {
+        // A page that fails half way has still said something about the families before that place.
+        defer {
+            if !isSecondLook {
+                let news = metadata.replace(families)
+                if !news.isEmpty { store.setMetadata(news, in: group) }
+            }
+        }
+        var failure: ScrapeFailure?
+        while failure == nil {
             do throws(ExpositionError) {
                 guard try reader.next() else { break }
             } catch {
-                throw ScrapeFailure(
+                failure = ScrapeFailure(
                     error.message == "histogram bucket limit exceeded" ? .bucketLimit : .syntax, error.message)
             }
-            families[reader.name] = reader.metadata
+            if reader.hasName { families[reader.name] = reader.metadata }
             var own = TypeAndUnit.none
             if features.typeAndUnitLabels { own = TypeAndUnit(type: reader.metadata.type, unit: reader.metadata.unit) }
             let key = Array(own.unit.utf8).withUnsafeBufferPointer { TypeAndUnit.key(own.type, $0) }
@@ -27,10 +35,8 @@ extension ScrapeAppender {
                 try take(sample, reader, own, key, now: now, &scratch, &counts, isSecondLook: isSecondLook)
             }
         }
+        if let failure { throw failure }
         try checkSampleLimit(counts)
-        if isSecondLook { return }
-        let news = metadata.replace(families)
-        if !news.isEmpty { store.setMetadata(news, in: group) }
     }
 
     private mutating func take(

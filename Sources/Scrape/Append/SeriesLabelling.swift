@@ -60,7 +60,9 @@ struct SeriesLabelling: Sendable {
         let labels = builder.labels()
         if labels.isEmpty { return nil }
         try check(labels)
-        if let repeated, builder.get(repeated) == page.get(repeated), honorLabels || target[repeated] == nil {
+        if let repeated, !page.get(repeated).isEmpty, builder.get(repeated) == page.get(repeated),
+            honorLabels || target[repeated] == nil
+        {
             throw ScrapeFailure(.labels, "label name \(GoQuote.quote(repeated)) is not unique: invalid sample")
         }
         return labels

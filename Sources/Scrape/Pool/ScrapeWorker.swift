@@ -35,8 +35,11 @@ final class ScrapeWorker {
             var format = ExpositionFormat.text
             if failure == nil {
                 do throws(ScrapeFailure) {
-                    format = try PageFormat.of(
-                        contentType: transfer.contentType, fallback: target.settings.config.fallbackProtocol)
+                    // An empty page is a page without samples, whatever its type, as in Prometheus.
+                    if !transfer.body.isEmpty {
+                        format = try PageFormat.of(
+                            contentType: transfer.contentType, fallback: target.settings.config.fallbackProtocol)
+                    }
                     try append(transfer, target, format, &appender, &counts, isSecondLook: false)
                     appender.finish(&scratch)
                 } catch {

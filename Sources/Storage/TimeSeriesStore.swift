@@ -34,6 +34,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let upkeepFailure = Mutex<String?>(nil)
     let logFailure = Mutex<String?>(nil)
     let deletions = Mutex<[Deletion]>([])
+    /// Segments of the log that were damaged at the start.
+    let damagedSegments = Mutex<Set<UInt64>>([])
     private let writers = Mutex<[PooledWriter]>([])
     private let isClosed = Atomic(false)
     private let lockFile: (any DirectoryLock)?
@@ -75,9 +77,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock
-        try DirectoryCheck.check(directory, fileSystem)
+        lockFile = try DirectoryCheck.take(directory, fileSystem, usesLockFile: options.usesLockFile)
         reserve = DiskReserve(directory, fileSystem: fileSystem)
-        lockFile = options.usesLockFile ? try fileSystem.lock(directory + "/lock") : nil
         let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
         head = try Head(blockDuration: options.blockDuration, spill: spill)
         blockSet = try BlockSet(
@@ -106,8 +107,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         damaged += restored.damage.count
         if !restored.damage.isEmpty {
             // The next checkpoint takes its name; who wants to look at the damage finds it under another.
-            try? fileSystem.remove(checkpoint + ".damaged")
-            try? fileSystem.link(checkpoint, to: checkpoint + ".damaged")
+            do { try SetAside.link(checkpoint, fileSystem) } catch {
+                logger.error("The damaged checkpoint cannot be set aside", ["file": checkpoint, "err": "\(error)"])
+            }
         }
         for what in restored.damage {
             logger.error(
@@ -123,6 +125,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         head.doubtful = [:]
         spill.removeStrangers()
         damagedRecords = replay.damaged + damaged
+        damagedSegments.withLock { $0 = replay.damagedSegments }
         log = try WriteAheadLog(
             wal, first: max(all.last ?? 0, from) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem,
             reserve: reserve,

@@ -27,7 +27,7 @@ final class BlockSet: @unchecked Sendable {
             let path = directory + "/" + Manifest.fileName
             log.error("The manifest is damaged and set aside; the blocks that are there are taken", ["err": "\(error)"])
             damaged.append(Manifest.fileName)
-            try fileSystem.rename(path, to: path + ".damaged")
+            try SetAside.rename(path, fileSystem)
             manifest = try Manifest(fileSystem, directory: directory)
         }
         // A whole block that is neither named nor known to be removed: the manifest is damaged, or the process was killed
@@ -57,7 +57,9 @@ final class BlockSet: @unchecked Sendable {
 
     /// Names of the complete blocks in a directory, without those that another was made of.
     private static func whole(in directory: String, _ fileSystem: any FileSystem) -> [String] {
-        let names = ((try? fileSystem.list(directory)) ?? []).filter(BlockMeta.isID)
+        let names = ((try? fileSystem.list(directory)) ?? []).filter {
+            BlockMeta.isID($0) && !BlockFiles.isPrometheus(directory + "/" + $0, fileSystem)
+        }
         let metas = names.compactMap { try? BlockMeta.read(fileSystem, directory + "/" + $0) }
         let gone = metas.filter { meta in
             metas.contains {
@@ -97,11 +99,11 @@ final class BlockSet: @unchecked Sendable {
             try manifest.commit(.init(added: added.map { [$0.id] } ?? [], removed: names, mark: manifest.mark))
         } catch {
             // What no manifest names only takes room.
-            if let path { try? fileSystem.removeAll(path) }
+            if let path { try? BlockFiles.remove(path, fileSystem) }
             throw error
         }
         set(readers.filter { !names.contains($0.meta.id) } + [reader].compactMap { $0 })
-        for reader in removed { try? fileSystem.removeAll(reader.directory) }
+        for reader in removed { try? BlockFiles.remove(reader.directory, fileSystem) }
     }
 
     /// Merges what the planner says; returns whether it did anything.

@@ -70,6 +70,8 @@ package struct APIContext: Sendable {
     package var rejectedSamples: @Sendable () -> [RejectedSample] = { [] }
     /// Why samples cannot be stored at the moment, though queries are answered; nil if they can.
     package var unhealthy: @Sendable () -> String? = { nil }
+    /// Sentences about what answers lack, because it cannot be read.
+    package var leftOut: @Sendable () -> [String] = { [] }
     /// Whether the daemon is on its way out.
     package var isStopping: @Sendable () -> Bool = { false }
     /// Reads the configuration again; the reason if that failed.

@@ -2,58 +2,126 @@ import Model
 import Platform
 import Storage
 
-/// Takes Prometheus's blocks into a store.
+/// Takes the data of a Prometheus that does not run into a store: its blocks and its head.
+///
+/// Samples that the store has are left out, so importing again, or importing blocks that overlap, adds nothing twice.
 package enum BlockImport {
     /// What was taken, or left.
     package struct Report: Sendable {
         package var blocks = 0
+        /// Whether there was a write-ahead log, which was read.
+        package var hasHead = false
+        /// Series that differ.
         package var series = 0
+        /// Samples that were found.
         package var samples = 0
+        /// Samples that the store did not have.
+        package var added = 0
         /// Directories that could not be read, and why; nothing of them was taken.
         package var failures: [(directory: String, reason: String)] = []
+        /// Damaged parts of files of which the rest was taken.
+        package var damage: [PrometheusHead.Damage] = []
+        /// Exemplars, samples without a series and histograms that contradict themselves: they are not taken.
+        package var exemplars = 0
+        package var orphans = 0
+        package var invalid = 0
+
+        fileprivate var distinct: Set<UInt64> = []
     }
 
     /// The blocks in a directory, which may be one itself, in order of their names.
     package static func blocks(_ files: any FileSystem, _ directory: String) throws -> [String] {
         if try files.exists(directory + "/meta.json") { return [directory] }
-        return try files.list(directory).map { directory + "/" + $0 }
+        return try files.list(directory).filter { !$0.contains(".tmp") }.map { directory + "/" + $0 }
             .filter { (try? files.exists($0 + "/meta.json")) ?? false && (try? files.exists($0 + "/index")) ?? false }
     }
 
-    /// Reads all blocks of `directory` into `store`.
+    /// Reads everything in `directory` into `store`.
     ///
-    /// - Parameter progress: Told the blocks done, the blocks there are, and the share of the present one, 0…1.
+    /// - Parameter progress: Told the parts done, the parts there are, and the share of the present one, 0…1.
     package static func run(
         _ directory: String, into store: TimeSeriesStore, files: any FileSystem,
         progress: (Int, Int, Double) -> Void = { _, _, _ in }
     ) throws -> Report {
         var report = Report()
         let found = try blocks(files, directory)
+        var headStart = Int64.min
         for (at, path) in found.enumerated() {
-            progress(at, found.count, 0)
+            progress(at, found.count + 1, 0)
             do {
                 let block = try PrometheusBlock(files, path)
-                var (series, samples) = (0, 0)
-                _ = try store.addBlock(baseTime: block.minTime) { writer in
+                // What Prometheus, too, takes of its log: samples behind the blocks, but for those that came late.
+                if !block.isFromOutOfOrder { headStart = max(headStart, block.maxTime) }
+                let last = block.maxTime.subtractingReportingOverflow(1).partialValue
+                guard block.minTime <= last else { throw PrometheusBlockError(block, "it ends before it begins") }
+                try take(block.minTime...last, into: store, &report) { take in
+                    var done = 0
                     try block.forEach { labels, columns in
-                        try writer.add(labels, columns)
-                        series += 1
-                        samples += columns.count
-                        if series % 1024 == 0 {
-                            progress(at, found.count, Double(series) / Double(max(1, block.seriesCount)))
+                        try take(labels, columns)
+                        done += 1
+                        if done % 1024 == 0 {
+                            progress(at, found.count + 1, Double(done) / Double(max(1, block.seriesCount)))
                         }
                     }
                 }
                 report.blocks += 1
-                report.series += series
-                report.samples += samples
             } catch let error as FileError where error.isFull {
                 throw error
             } catch {
                 report.failures.append((path, "\(error)"))
             }
         }
-        progress(found.count, found.count, 0)
+        try takeHead(directory, from: headStart, into: store, files, &report) {
+            progress(found.count, found.count + 1, $0)
+        }
+        progress(found.count + 1, found.count + 1, 0)
+        report.series = report.distinct.count
+        report.distinct = []
         return report
+    }
+
+    private static func takeHead(
+        _ directory: String, from minTime: Int64, into store: TimeSeriesStore, _ files: any FileSystem,
+        _ report: inout Report, progress: (Double) -> Void
+    ) throws {
+        guard let head = try PrometheusHead(files, directory, minTime: minTime) else { return }
+        report.hasHead = true
+        try take(.min ... .max, into: store, &report, metadata: head.metadata) { take in
+            var done = 0
+            try head.forEach { labels, columns in
+                try take(labels, columns)
+                done += 1
+                if done % 1024 == 0 { progress(Double(done) / Double(max(1, head.seriesCount))) }
+            }
+        }
+        report.damage += head.damage
+        report.exemplars += head.exemplars
+        report.orphans += head.orphans
+        report.invalid += head.invalid
+    }
+
+    /// Adds what `each` hands over as one block.
+    private static func take(
+        _ times: ClosedRange<Int64>, into store: TimeSeriesStore, _ report: inout Report,
+        metadata: [String: MetricMetadata] = [:],
+        _ each: ((Labels, borrowing SampleColumns) throws -> Void) throws -> Void
+    ) throws {
+        var (samples, added) = (0, 0)
+        var distinct: Set<UInt64> = []
+        var known = try KnownSamples(store, times)
+        var fresh = SampleColumns()
+        _ = try store.addBlock(baseTime: times.lowerBound == .min ? 0 : times.lowerBound) { writer in
+            writer.metadata = metadata
+            try each { labels, columns in
+                try known.difference(labels, columns, into: &fresh)
+                try writer.add(labels, fresh)
+                distinct.insert(labels.stableHash)
+                samples += columns.count
+                added += fresh.count
+            }
+        }
+        report.distinct.formUnion(distinct)
+        report.samples += samples
+        report.added += added
     }
 }

@@ -29,7 +29,10 @@ package enum OpenMetricsImport {
         let series = try read(mapping.bytes, path, &metadata) { progress($0 / 2) }
         let sorted = series.keys.sorted()
         let first = series.values.compactMap { $0.times.min() }.min() ?? 0
+        let last = series.values.compactMap { $0.times.max() }.max() ?? 0
         var samples = 0
+        var known = try KnownSamples(store, first...max(first, last), comparesValues: true)
+        var fresh = SampleColumns()
         _ = try store.addBlock(baseTime: first) { writer in
             writer.metadata = metadata
             var columns = SampleColumns()
@@ -45,7 +48,8 @@ package enum OpenMetricsImport {
                     columns.append(one.times[at], one.values[at])
                 }
                 samples += columns.count
-                try writer.add(labels, columns)
+                try known.difference(labels, columns, into: &fresh)
+                try writer.add(labels, fresh)
             }
         }
         return (sorted.count, samples)

@@ -11,6 +11,7 @@ extension TimeSeriesStore {
         defer { upkeep.unlock() }
         do {
             tendReserve()
+            if lastLook.withLock({ $0.isDue(clock.monotonic()) }) { blockSet.look() }
             try keepWithinSize()
             // What only memory holds goes first.
             if !unlogged.isEmpty, log.failure == nil { try writeCheckpointWithinSize() }

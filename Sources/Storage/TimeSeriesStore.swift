@@ -31,9 +31,13 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     /// Bytes of the last checkpoint.
     let checkpointSize = Atomic<Int>(0)
     let checkpointPace = Mutex(CheckpointPace())
+    /// When the files of the blocks were looked at.
+    let lastLook = Mutex(LookPace())
     let upkeepFailure = Mutex<String?>(nil)
     let logFailure = Mutex<String?>(nil)
     let deletions = Mutex<[Deletion]>([])
+    /// Segments of the log that were damaged at the start.
+    let damagedSegments = Mutex<Set<UInt64>>([])
     private let writers = Mutex<[PooledWriter]>([])
     private let isClosed = Atomic(false)
     private let lockFile: (any DirectoryLock)?
@@ -75,9 +79,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock
-        try DirectoryCheck.check(directory, fileSystem)
+        lockFile = try DirectoryCheck.take(directory, fileSystem, usesLockFile: options.usesLockFile)
         reserve = DiskReserve(directory, fileSystem: fileSystem)
-        lockFile = options.usesLockFile ? try fileSystem.lock(directory + "/lock") : nil
         let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
         head = try Head(blockDuration: options.blockDuration, spill: spill)
         blockSet = try BlockSet(
@@ -106,8 +109,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         damaged += restored.damage.count
         if !restored.damage.isEmpty {
             // The next checkpoint takes its name; who wants to look at the damage finds it under another.
-            try? fileSystem.remove(checkpoint + ".damaged")
-            try? fileSystem.link(checkpoint, to: checkpoint + ".damaged")
+            do { try SetAside.link(checkpoint, fileSystem) } catch {
+                logger.error("The damaged checkpoint cannot be set aside", ["file": checkpoint, "err": "\(error)"])
+            }
         }
         for what in restored.damage {
             logger.error(
@@ -123,6 +127,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         head.doubtful = [:]
         spill.removeStrangers()
         damagedRecords = replay.damaged + damaged
+        damagedSegments.withLock { $0 = replay.damagedSegments }
         log = try WriteAheadLog(
             wal, first: max(all.last ?? 0, from) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem,
             reserve: reserve,
@@ -130,6 +135,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         checkpointSize.store((try? fileSystem.status(checkpoint))?.size ?? 0, ordering: .relaxed)
         metadataTable.withLock { $0 = metadata }
         self.deletions.withLock { $0 = deletions }
+        noteDamage(restored.damage.isEmpty ? [] : ["checkpoint"])
         if replay.samples > 0 {
             let took = (clock.monotonic() - started) / 1_000_000
             logger.info(
@@ -350,13 +356,13 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             return try labelAnswers.answer(key(nil, request, blocks)) {
                 var names: Set<String> = []
                 if head.overlaps(request) { names = Set(head.registry.withLock { head.index.names() }) }
-                for block in blocks { names.formUnion(try block.labelNames([])) }
+                for block in blocks { try block.add(request, to: &names) { try block.labelNames([]) } }
                 return names
             }
         }
         var names: Set<String> = []
         try forEachHeadSeries(request) { labels in for label in labels.pairs { names.insert(label.name) } }
-        for block in blocks { names.formUnion(try block.labelNames(request.matchers)) }
+        for block in blocks { try block.add(request, to: &names) { try block.labelNames(request.matchers) } }
         return Self.sorted(names)
     }
 
@@ -368,13 +374,15 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 if head.overlaps(request) {
                     values = Set(head.registry.withLock { head.index.values(name) })
                 }
-                for block in blocks { values.formUnion(try block.labelValues(name, [])) }
+                for block in blocks { try block.add(request, to: &values) { try block.labelValues(name, []) } }
                 return values
             }
         }
         var values: Set<String> = []
         try forEachHeadSeries(request) { labels in if let value = labels[name] { values.insert(value) } }
-        for block in blocks { values.formUnion(try block.labelValues(name, request.matchers)) }
+        for block in blocks {
+            try block.add(request, to: &values) { try block.labelValues(name, request.matchers) }
+        }
         return Self.sorted(values)
     }
 
@@ -390,7 +398,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     }
 
     private func blocks(_ request: SelectRequest) -> [BlockReader] {
-        blockSet.readers.filter { $0.minTime <= request.maxTime && $0.maxTime >= request.minTime }
+        warn(request)
+        return blockSet.readers.filter { $0.minTime <= request.maxTime && $0.maxTime >= request.minTime }
     }
 
     private func forEachHeadSeries(_ request: SelectRequest, _ body: (Labels) -> Void) throws {

@@ -9,7 +9,7 @@ struct ManagementHandlers: Sendable {
 
     func ready(_ request: HTTPRequest) -> HTTPResponse {
         guard let reason = context.unready() ?? context.unhealthy() else {
-            return .text("Prometheus Server is Ready.\n")
+            return .text("Prometheus Server is Ready.\n" + context.leftOut().map { "Warning: \($0).\n" }.joined())
         }
         var response = HTTPResponse.text("Service Unavailable: \(reason)\n", status: 503)
         response.headers.append(("X-Prometheus-Stopping", context.isStopping() ? "true" : "false"))

@@ -16,11 +16,13 @@ struct MetadataHandlers: Sendable {
         let limit = try Parameters.limit(request)
         return try charged { memory in
             var found: [Labels] = []
+            let warnings = SourceWarnings()
             for matchers in selectors {
                 let set = try context.source.select(
                     SelectRequest(
                         matchers: matchers, minTime: start, maxTime: end, labelsOnly: true,
-                        limit: limit > 0 ? limit + 1 : 0, charge: { try memory.charge($0) }))
+                        limit: limit > 0 ? limit + 1 : 0, charge: { try memory.charge($0) },
+                        warn: { warnings.add($0) }))
                 for index in 0..<set.count {
                     let labels = set.labels(index)
                     try memory.charge(Self.bytesPerSeries + labels.bytes.count * 3)
@@ -33,7 +35,7 @@ struct MetadataHandlers: Sendable {
                 for labels in found where unique.last != labels { unique.append(labels) }
                 found = unique
             }
-            return bounded(found, limit) { labels, writer in ResultWriter.labels(labels, &writer) }
+            return bounded(found, limit, warnings) { labels, writer in ResultWriter.labels(labels, &writer) }
         }
     }
 
@@ -54,11 +56,12 @@ struct MetadataHandlers: Sendable {
     }
 
     private func bounded<T>(
-        _ all: [T], _ limit: Int, _ write: (T, inout JSONWriter) -> Void
+        _ all: [T], _ limit: Int, _ warnings: SourceWarnings, _ write: (T, inout JSONWriter) -> Void
     ) -> HTTPResponse {
         let isTruncated = limit > 0 && all.count > limit
         return Envelope.success(
-            warnings: isTruncated ? ["results truncated due to limit"] : [], capacity: all.count * 64 + 64
+            warnings: warnings.texts + (isTruncated ? ["results truncated due to limit"] : []),
+            capacity: all.count * 64 + 64
         ) { writer in
             writer.array { writer in
                 for element in isTruncated ? all.prefix(limit) : all[...] { write(element, &writer) }
@@ -67,11 +70,14 @@ struct MetadataHandlers: Sendable {
     }
 
     /// Answers with a list of texts, which are charged when they are known: they are as many as the labels differ.
-    private func texts(_ limit: Int, _ find: (MemoryAccount) throws -> [String]) throws -> HTTPResponse {
+    private func texts(_ limit: Int, _ find: (MemoryAccount, SourceWarnings) throws -> [String])
+        throws -> HTTPResponse
+    {
         try charged { memory in
-            let all = try find(memory)
+            let warnings = SourceWarnings()
+            let all = try find(memory, warnings)
             try memory.charge(all.reduce(0) { $0 + 32 + $1.utf8.count * 2 })
-            return bounded(all, limit) { text, writer in writer.string(text) }
+            return bounded(all, limit, warnings) { text, writer in writer.string(text) }
         }
     }
 
@@ -87,11 +93,12 @@ struct MetadataHandlers: Sendable {
         let (start, end) = try Parameters.range(request)
         let limit = try Parameters.limit(request)
         let selectors = try Parameters.selectors(request)
-        return try texts(limit) { memory in
+        return try texts(limit) { memory, warnings in
             try merged(selectors) {
                 try context.source.labelNames(
                     SelectRequest(
-                        matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) })
+                        matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) },
+                        warn: { warnings.add($0) })
                 )
             }
         }
@@ -104,12 +111,13 @@ struct MetadataHandlers: Sendable {
         let (start, end) = try Parameters.range(request)
         let limit = try Parameters.limit(request)
         let selectors = try Parameters.selectors(request)
-        return try texts(limit) { memory in
+        return try texts(limit) { memory, warnings in
             try merged(selectors) {
                 try context.source.labelValues(
                     name,
                     SelectRequest(
-                        matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) })
+                        matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) },
+                        warn: { warnings.add($0) })
                 )
             }
         }

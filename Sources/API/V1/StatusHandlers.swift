@@ -61,6 +61,7 @@ struct StatusHandlers: Sendable {
         var active: [String] = []
         if !context.lastReload().succeeded { active.append("Configuration reload has failed.") }
         if let reason = context.unhealthy() { active.append("The storage takes no samples: \(reason)") }
+        active += context.leftOut().map { "Answers are incomplete: \($0)." }
         if context.isStopping() {
             active.append("Prometheus is shutting down and gracefully stopping all operations.")
         }

@@ -13,6 +13,12 @@ package struct PrometheusBlockError: Error, CustomStringConvertible {
     package var description: String { "\(file): at \(offset): \(reason)" }
 }
 
+extension PrometheusBlockError {
+    init(_ block: PrometheusBlock, _ reason: String) {
+        self.init(file: block.directory + "/meta.json", offset: 0, reason: reason)
+    }
+}
+
 /// A block as Prometheus writes it: `meta.json`, `index`, `chunks/…`, `tombstones`.
 ///
 /// After the descriptions in Prometheus's `tsdb/docs/format`; index versions 1 and 2. Files are mapped; memory holds the
@@ -24,6 +30,8 @@ package final class PrometheusBlock {
     package let minTime: Int64
     package let maxTime: Int64
     package let samples: Int
+    /// Made of samples that came out of order: later ones may lie in the head.
+    package let isFromOutOfOrder: Bool
     private let indexPath: String
     private let index: FileMapping
     private let version: UInt8
@@ -49,6 +57,8 @@ package final class PrometheusBlock {
         else { throw PrometheusBlockError(file: metaPath, offset: 0, reason: "expected ulid, minTime and maxTime") }
         (self.id, self.minTime, self.maxTime) = (id, minTime, maxTime)
         samples = meta["stats"]?["numSamples"]?.number.flatMap { Int(exactly: $0) } ?? 0
+        isFromOutOfOrder =
+            meta["compaction"]?["hints"]?.array?.contains { $0.string == "from-out-of-order" } ?? false
         indexPath = directory + "/index"
         index = try files.map(indexPath)
         let bytes = index.bytes
@@ -186,7 +196,7 @@ package final class PrometheusBlock {
             for chunk in chunks { try read(chunk.reference, into: &columns) }
             var hidden = deleted[UInt64(reference)] ?? []
             // What lies outside of the block is not served by Prometheus either.
-            hidden.append((.min, minTime - 1))
+            if minTime > .min { hidden.append((.min, minTime - 1)) }
             hidden.append((maxTime, .max))
             _ = columns.remove(hidden, from: 0)
             try body(labels, columns)

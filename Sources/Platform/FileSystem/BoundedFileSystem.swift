@@ -232,6 +232,8 @@ public final class BoundedFileSystem: FileSystem {
         return own(path) == nil ? free : min(free, room)
     }
 
+    public func lockHolder(_ path: String) -> (process: Int, name: String)? { base.lockHolder(path) }
+
     public func lock(_ path: String) throws(FileError) -> any DirectoryLock {
         let lock = try base.lock(path)
         if let key = own(path) { add(key, isDirectory: false) }

@@ -130,9 +130,14 @@ public protocol FileSystem: AnyObject, Sendable {
 
     /// Takes the lock file at `path`; throws `EWOULDBLOCK` when another process holds it.
     func lock(_ path: String) throws(FileError) -> any DirectoryLock
+
+    /// The process that holds the lock file at `path`, and its name; nil if that is not known.
+    func lockHolder(_ path: String) -> (process: Int, name: String)?
 }
 
 extension FileSystem {
+    public func lockHolder(_ path: String) -> (process: Int, name: String)? { nil }
+
     /// Whether a file or directory exists.
     public func exists(_ path: String) throws(FileError) -> Bool {
         do throws(FileError) {

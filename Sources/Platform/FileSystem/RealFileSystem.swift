@@ -112,6 +112,36 @@ public final class RealFileSystem: FileSystem {
         return RealFile(path, descriptor)
     }
 
+    public func lockHolder(_ path: String) -> (process: Int, name: String)? {
+        // A line: `1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF`.
+        guard let inode = try? status(path).identity,
+            let table = try? Self.wholeText("/proc/locks")
+        else { return nil }
+        for line in table.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 5, fields[1] == "FLOCK", let process = Int(fields[4]), process > 0,
+                fields[5].split(separator: ":").last.flatMap({ UInt64($0) }) == inode
+            else { continue }
+            let name = (try? Self.wholeText("/proc/\(process)/comm")) ?? ""
+            return (process, String(name.prefix { $0 != "\n" }))
+        }
+        return nil
+    }
+
+    /// The text of a file whose size is not known before it is read.
+    private static func wholeText(_ path: String) throws(FileError) -> String {
+        let descriptor = try retry("open", path) { cplatform_open(path, O_RDONLY | O_CLOEXEC, 0) }
+        defer { _ = Glibc.close(descriptor) }
+        var text: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while text.count < 1 << 24 {
+            let got = Glibc.read(descriptor, &buffer, buffer.count)
+            guard got > 0 else { break }
+            text += buffer[0..<got]
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
     /// Repeats a call that a signal interrupted.
     static func retry(_ operation: String, _ path: String, _ call: () -> Int32) throws(FileError) -> Int32 {
         while true {

@@ -214,6 +214,7 @@ final class Evaluator {
         var request = request
         let room = SetRoom(guardian.memory)
         request.charge = { try room.charge($0) }
+        request.warn = { [warnings = guardian.sourceWarnings] in warnings.add($0) }
         let series = try source.select(request)
         try room.settle(series.heldBytes)
         if let key {

@@ -152,6 +152,7 @@ package final class QueryEngine: Sendable {
             result.statistics.peakSamples = guardian.peakSamples
             result.statistics.samplesPerStep = guardian.perStep?.values
             (result.warnings, result.infos) = evaluator.annotations.texts(query: text)
+            result.warnings = guardian.sourceWarnings.texts + result.warnings
             if trace != nil { result.explanation = explainer.explain(isInstant: isInstant) }
             return result
         } catch let error as QueryError {

@@ -11,6 +11,8 @@ final class QueryGuard: Sendable {
     let memory: MemoryAccount
     /// Samples that were looked at by step; nil if nobody asked.
     let perStep: SamplesPerStep?
+    /// What sources say that the answer lacks.
+    let sourceWarnings = SourceWarnings()
     private let held = Atomic<Int>(0)
     /// Samples and bytes that are held outside of all nodes.
     private let keptSamples = Atomic<Int>(0)

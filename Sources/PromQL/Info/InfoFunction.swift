@@ -164,7 +164,10 @@ extension Evaluator {
         let times = InfoTimes(call, grid, followsArgument: options.followsLaterReleases)
         let lookback = options.lookbackDelta
         let (oldest, newest) = (times.read.lowerBound &- lookback &+ 1, times.read.upperBound)
-        let set = try source.select(SelectRequest(matchers: matchers, minTime: oldest, maxTime: newest))
+        let set = try source.select(
+            SelectRequest(
+                matchers: matchers, minTime: oldest, maxTime: newest,
+                warn: { [warnings = guardian.sourceWarnings] in warnings.add($0) }))
         var result: [Labels: [[InfoSeries]]] = [:]
         var samples = SampleColumns()
         for index in 0..<set.count {

@@ -32,6 +32,13 @@ final class BlockFrames: Sendable {
     /// The number of frames.
     var count: Int { table.count }
 
+    /// The first byte behind the last frame.
+    var end: Int {
+        table.reduce(BlockFormat.headerSize) {
+            max($0, Int(clamping: $1.offset &+ UInt64($1.stored) &+ UInt64(BlockFormat.frameHeaderSize)))
+        }
+    }
+
     func damage(_ frame: UInt32, _ reason: String) -> BlockError {
         let offset = Int(frame) < table.count ? Int(truncatingIfNeeded: table[Int(frame)].offset) : 0
         return BlockError(file: path, section: "frame \(frame)", offset: offset, reason: reason)

@@ -2,6 +2,7 @@ import Encoding
 import Model
 import Platform
 import Synchronization
+import Telemetry
 
 /// An open block.
 ///
@@ -14,10 +15,17 @@ package final class BlockReader: Sendable {
     let frames: BlockFrames
     private let files: any FileSystem
     private let deleted: Mutex<DeletedRanges>
+    /// Where damage is noted that answers are given without; nil if damage ends a read.
+    let leftOut: LeftOut?
 
     /// Opens the block in `directory`; reads and checks its small tables only.
-    package init(_ files: any FileSystem, directory: String, cache: FrameCache) throws {
+    package convenience init(_ files: any FileSystem, directory: String, cache: FrameCache) throws {
+        try self.init(files, directory: directory, cache: cache, leftOut: nil)
+    }
+
+    init(_ files: any FileSystem, directory: String, cache: FrameCache, leftOut: LeftOut?) throws {
         self.files = files
+        self.leftOut = leftOut
         self.directory = directory
         index = try BlockIndex(files, directory + "/index")
         var meta = try BlockMeta.read(files, directory)
@@ -30,6 +38,35 @@ package final class BlockReader: Sendable {
 
     package var minTime: Int64 { index.minTime }
     package var maxTime: Int64 { index.maxTime }
+
+    /// Notes that a part of the block cannot be read, and tells who asked.
+    ///
+    /// - Throws: `error`, if it is about something else, or if nobody wants answers without the part.
+    func leaveOut(_ error: any Error, _ request: SelectRequest) throws {
+        guard let leftOut, let kind = LeftOut.kind(error) else { throw error }
+        let part = LeftOutPart(
+            name: meta.id, isBlock: true, kind: kind, reason: "\(error)", times: minTime...max(minTime, maxTime))
+        if leftOut.note(part) {
+            Log("storage").error(
+                "A part of a block cannot be read and is left out", ["block": meta.id, "err": "\(error)"])
+        }
+        request.warn?(part.description)
+    }
+
+    /// Looks whether the files of the block are still there; nil if they are.
+    func look() -> LeftOutPart? {
+        do {
+            for name in ["data", "index", "meta.json"] { try files.open(directory + "/" + name, .read).close() }
+            let (size, wanted) = (try files.status(directory + "/data").size, frames.end)
+            guard size < wanted else { return nil }
+            throw BlockError(
+                file: directory + "/data", section: "data", offset: size, reason: "it had \(wanted) bytes at least")
+        } catch {
+            return LeftOutPart(
+                name: meta.id, isBlock: true, kind: LeftOut.kind(error) ?? .unreadable, reason: "\(error)",
+                times: minTime...max(minTime, maxTime))
+        }
+    }
 
     private var postings: BlockPostings { BlockPostings(index: index, frames: frames) }
 

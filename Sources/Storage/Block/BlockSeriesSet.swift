@@ -97,12 +97,19 @@ package final class BlockSeriesSet: SeriesSet {
         var key = columns.count == 0 ? 0 : columns.timestampKey
         let isKeyed = columns.count == 0 || key != 0
         let start = columns.count
+        var isWhole = true
         for chunk in chunks(index) {
-            try block.read(chunk, request.minTime, request.maxTime, streams, into: &columns)
+            let count = columns.count
+            do { try block.read(chunk, request.minTime, request.maxTime, streams, into: &columns) } catch {
+                try block.leaveOut(error, request)
+                columns.count = count
+                columns.histograms.removeAll { $0.index >= count }
+                isWhole = false
+            }
             key = Self.mix(key, block.frames.identity, chunk)
         }
         if !ranges.isEmpty { key = columns.remove(ranges, from: start) ? 0 : key }
-        columns.timestampKey = isKeyed ? key : 0
+        columns.timestampKey = isKeyed && isWhole ? key : 0
     }
 
     private static func mix(_ key: UInt64, _ block: UInt64, _ chunk: ChunkRef) -> UInt64 {

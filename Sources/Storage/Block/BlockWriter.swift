@@ -55,7 +55,7 @@ package final class BlockWriter {
         meta = BlockMeta(
             id: id, minTime: .max, maxTime: .min, level: options.level,
             sources: options.sources.isEmpty ? [id] : options.sources)
-        try files.removeAll(temporary)
+        try BlockFiles.remove(temporary, files)
         try files.createDirectory(temporary)
         data = try files.open(temporary + "/data", .create)
         frames = try FrameWriter(data, level: options.compression)
@@ -218,7 +218,7 @@ package final class BlockWriter {
         isDone = true
         data.close()
         // What cannot be removed now is removed at the next start.
-        try? files.removeAll(temporary)
+        try? BlockFiles.remove(temporary, files)
     }
 
     /// Writes the pages of labels with their posting lists; returns the page table.

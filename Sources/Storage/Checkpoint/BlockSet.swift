@@ -14,6 +14,8 @@ final class BlockSet: @unchecked Sendable {
     private let log = Log("storage")
     /// Blocks that could not be opened.
     private(set) var damaged: [String] = []
+    /// What cannot be read of the blocks, and of the log.
+    let leftOut = LeftOut()
 
     /// Opens the blocks in `directory`; one that is damaged is left out, logged and stays where it is.
     init(_ directory: String, fileSystem: any FileSystem, usesXOROnly: Bool = false) throws {
@@ -27,7 +29,7 @@ final class BlockSet: @unchecked Sendable {
             let path = directory + "/" + Manifest.fileName
             log.error("The manifest is damaged and set aside; the blocks that are there are taken", ["err": "\(error)"])
             damaged.append(Manifest.fileName)
-            try fileSystem.rename(path, to: path + ".damaged")
+            try SetAside.rename(path, fileSystem)
             manifest = try Manifest(fileSystem, directory: directory)
         }
         // A whole block that is neither named nor known to be removed: the manifest is damaged, or the process was killed
@@ -46,9 +48,10 @@ final class BlockSet: @unchecked Sendable {
         var readers: [BlockReader] = []
         for name in manifest.blocks {
             do {
-                readers.append(try BlockReader(fileSystem, directory: directory + "/" + name, cache: cache))
+                readers.append(try reader(name))
             } catch {
                 damaged.append(name)
+                leftOut.note(closed(name, error))
                 log.error("A block cannot be opened and is left out", ["block": name, "err": "\(error)"])
             }
         }
@@ -57,7 +60,9 @@ final class BlockSet: @unchecked Sendable {
 
     /// Names of the complete blocks in a directory, without those that another was made of.
     private static func whole(in directory: String, _ fileSystem: any FileSystem) -> [String] {
-        let names = ((try? fileSystem.list(directory)) ?? []).filter(BlockMeta.isID)
+        let names = ((try? fileSystem.list(directory)) ?? []).filter {
+            BlockMeta.isID($0) && !BlockFiles.isPrometheus(directory + "/" + $0, fileSystem)
+        }
         let metas = names.compactMap { try? BlockMeta.read(fileSystem, directory + "/" + $0) }
         let gone = metas.filter { meta in
             metas.contains {
@@ -66,6 +71,53 @@ final class BlockSet: @unchecked Sendable {
         }.map(\.id)
         // One whose description cannot be read is kept for whoever can mend it.
         return names.filter { !gone.contains($0) }
+    }
+
+    private func reader(_ name: String) throws -> BlockReader {
+        try BlockReader(fileSystem, directory: directory + "/" + name, cache: cache, leftOut: leftOut)
+    }
+
+    /// A block that cannot be opened; its times are those that it says, or all.
+    private func closed(_ name: String, _ error: any Error) -> LeftOutPart {
+        let path = directory + "/" + name
+        var times = Int64.min...Int64.max
+        if let index = try? BlockIndex(fileSystem, path + "/index"), index.minTime <= index.maxTime {
+            times = index.minTime...index.maxTime
+        } else if let meta = try? BlockMeta.read(fileSystem, path), meta.minTime <= meta.maxTime {
+            times = meta.minTime...meta.maxTime
+        }
+        let isThere = (try? fileSystem.exists(path)) ?? true
+        return LeftOutPart(
+            name: name, isBlock: true, kind: isThere ? LeftOut.kind(error) ?? .damaged : .missing, reason: "\(error)",
+            times: times)
+    }
+
+    /// Looks whether the files of all blocks are there, and opens those that could not be opened before.
+    func look() {
+        for reader in readers {
+            let known = leftOut[reader.meta.id]
+            if let part = reader.look() {
+                if leftOut.note(part) {
+                    log.error(
+                        "A file of a block was lost while it was in use",
+                        ["block": part.name, "reason": part.kind.rawValue, "err": part.reason])
+                }
+            } else if let known, known.kind != .damaged {
+                leftOut.clear(reader.meta.id)
+                log.info("The files of a block can be read again", ["block": reader.meta.id])
+            }
+        }
+        var opened = readers
+        let names = Set(opened.map(\.meta.id))
+        for name in manifest.blocks where !names.contains(name) {
+            do {
+                opened.append(try reader(name))
+                leftOut.clear(name)
+                damaged.removeAll { $0 == name }
+                log.info("A block that was left out can be read again", ["block": name])
+            } catch { leftOut.note(closed(name, error)) }
+        }
+        if opened.count > names.count { set(opened) }
     }
 
     private func set(_ readers: [BlockReader]) {
@@ -92,16 +144,17 @@ final class BlockSet: @unchecked Sendable {
         let path = added.map { directory + "/" + $0.id }
         let reader: BlockReader?
         do {
-            reader = try path.map { try BlockReader(fileSystem, directory: $0, cache: cache) }
+            reader = try added.map { try self.reader($0.id) }
             guard reader != nil || !names.isEmpty else { return }
             try manifest.commit(.init(added: added.map { [$0.id] } ?? [], removed: names, mark: manifest.mark))
         } catch {
             // What no manifest names only takes room.
-            if let path { try? fileSystem.removeAll(path) }
+            if let path { try? BlockFiles.remove(path, fileSystem) }
             throw error
         }
         set(readers.filter { !names.contains($0.meta.id) } + [reader].compactMap { $0 })
-        for reader in removed { try? fileSystem.removeAll(reader.directory) }
+        for name in names { leftOut.clear(name) }
+        for reader in removed { try? BlockFiles.remove(reader.directory, fileSystem) }
     }
 
     /// Merges what the planner says; returns whether it did anything.
@@ -113,7 +166,8 @@ final class BlockSet: @unchecked Sendable {
         _ planner: CompactionPlanner, now: Int64, maxSize: Int = .max,
         makeRoom: (Int, Set<String>) throws -> Bool = { _, _ in true }, isCancelled: () -> Bool
     ) throws -> Bool {
-        let readers = readers
+        // What cannot be read whole cannot be merged.
+        let readers = readers.filter { [nil, .missing].contains(leftOut[$0.meta.id]?.kind) }
         let marked = Set(readers.filter(\.hasDeletions).map(\.meta.id))
         // Only of what may be merged: this is asked every second.
         func size(_ blocks: [BlockMeta]) throws -> Int {

@@ -19,7 +19,7 @@ extension TimeSeriesStore {
             try? fileSystem.remove(path + ".tmp")
             throw error
         }
-        try log.remove(below: segment)
+        try log.remove(below: segment, damaged: damagedSegments.withLock { $0 })
         let (saved, refused) = unlogged.finishCheckpoint()
         report(saved, "The disk takes samples again; what was in memory only is saved")
         report(refused, "Samples were refused while the disk took none; these are missing unless they are sent again")

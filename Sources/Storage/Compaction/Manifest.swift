@@ -27,7 +27,7 @@ package final class Manifest {
     }
 
     package static let fileName = "manifest.log"
-    private static let magic = Array("MARTLETM".utf8)
+    static let magic = Array("MARTLETM".utf8)
     private let files: any FileSystem
     private let path: String
     private var file: any File
@@ -182,13 +182,13 @@ package final class Manifest {
         mark = edit.mark
     }
 
-    /// Removes from `directory` what looks like a block, whole or half written, and is in no manifest.
+    /// Removes from `directory` the blocks that were removed, or were never finished, and are in no manifest.
     package func removeGarbage(in directory: String) throws {
         let known = Set(blocks)
         for name in try files.list(directory) {
             let stem = name.utf8.count == 30 && name.hasSuffix(".tmp") ? String(name.dropLast(4)) : name
             guard BlockMeta.isID(stem), stem != name || !known.contains(name) else { continue }
-            try files.removeAll(directory + "/" + name)
+            try BlockFiles.remove(directory + "/" + name, files)
         }
     }
 }

@@ -7,14 +7,23 @@ enum DirectoryCheck {
     /// Bytes below which the start says that the disk is nearly full.
     private static let littleSpace = 64 << 20
 
-    /// Makes the directory if it is missing and tries what the store relies on.
+    /// Takes a directory for this process: makes it if it is missing, locks and marks it, and tries what the store
+    /// relies on. A directory that belongs to another program is not touched.
     ///
     /// - Throws: ``StorageError/unusable(_:)`` with one sentence that says what to do. A full disk is only logged: it may
     ///   be freed.
-    static func check(_ path: String, _ fileSystem: any FileSystem) throws {
+    static func take(_ path: String, _ fileSystem: any FileSystem, usesLockFile: Bool) throws -> (any DirectoryLock)? {
+        try refuseForeign(path, fileSystem)
+        var lock: (any DirectoryLock)?
         do {
             try fileSystem.createDirectory(path)
             _ = try fileSystem.list(path)
+            if usesLockFile { lock = try fileSystem.lock(path + "/lock") }
+        } catch {
+            throw StorageError.unusable(advice(path, error, fileSystem))
+        }
+        do {
+            try DirectoryOwner.mark(path, fileSystem)
             try probe(path, fileSystem)
             let free = try fileSystem.freeSpace(path)
             if free < littleSpace, !(fileSystem is BoundedFileSystem) {
@@ -22,11 +31,40 @@ enum DirectoryCheck {
                     "The disk of the data directory is nearly full; free some room", ["path": path, "bytes": "\(free)"])
             }
         } catch let error as FileError {
-            guard !error.isFull else {
-                Log("storage").error("The disk of the data directory is full; free some room", ["err": "\(error)"])
-                return
+            guard error.isFull else {
+                lock?.release()
+                throw StorageError.unusable(advice(path, error, fileSystem))
             }
+            Log("storage").error("The disk of the data directory is full; free some room", ["err": "\(error)"])
+        } catch {
+            lock?.release()
+            throw error
+        }
+        return lock
+    }
+
+    /// Throws if the directory belongs to another program.
+    static func refuseForeign(_ path: String, _ fileSystem: any FileSystem) throws {
+        let owner: DirectoryOwner
+        do { owner = try DirectoryOwner.of(path, fileSystem) } catch {
             throw StorageError.unusable(advice(path, error, fileSystem))
+        }
+        switch owner {
+        case .nobody: return
+        case .store(_, let foreign):
+            guard let name = foreign.first else { return }
+            Log("storage").warn(
+                "The data directory holds files of Prometheus, too; they are neither read nor changed",
+                ["path": path, "entry": name])
+        case .prometheus(let name):
+            throw StorageError.unusable(
+                "\(path) is the data directory of a Prometheus (it holds \(name)); nothing in it was changed: stop that "
+                    + "Prometheus and take its data over with `martlet tsdb import \(path) "
+                    + "--storage.tsdb.path=NEW_DIRECTORY`, or give another directory with --storage.tsdb.path")
+        case .stranger(let name):
+            throw StorageError.unusable(
+                "\(path) holds \(name), which is not of martlet; nothing in it was changed: give an empty directory, or "
+                    + "one of martlet, with --storage.tsdb.path")
         }
     }
 
@@ -51,6 +89,12 @@ enum DirectoryCheck {
         }
     }
 
+    /// Who holds a lock file, as words.
+    static func holder(_ lock: String, _ fileSystem: any FileSystem) -> String {
+        guard let (process, name) = fileSystem.lockHolder(lock) else { return "another process" }
+        return "process \(process)" + (name.isEmpty ? "" : " (\(name))")
+    }
+
     private static func advice(_ path: String, _ error: FileError, _ fileSystem: any FileSystem) -> String {
         switch error.code {
         case EACCES, EPERM:
@@ -62,6 +106,9 @@ enum DirectoryCheck {
             }
             return "\(error): \(place) \(owner ?? "cannot be looked at") and this process runs as user \(geteuid()): "
                 + "run `chown -R \(geteuid()) \(place)` or give another directory with --storage.tsdb.path"
+        case EWOULDBLOCK where error.operation == "lock":
+            return "\(path) is in use by \(holder(error.path, fileSystem)): stop it, or give another directory with "
+                + "--storage.tsdb.path"
         case EROFS:
             return "\(error): mount it for writing, or give another directory with --storage.tsdb.path"
         case ENOTDIR, EEXIST:

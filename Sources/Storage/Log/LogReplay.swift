@@ -15,6 +15,9 @@ struct LogReplay {
     var onExemplar: (UInt32, Exemplar) -> Void = { _, _ in }
     var onDeletion: ([UInt32], Int64, Int64) -> Void = { _, _, _ in }
     private(set) var damaged = 0
+    /// The segments that are damaged.
+    private(set) var damagedSegments: Set<UInt64> = []
+    private var segment: UInt64 = 0
     private(set) var samples = 0
     /// Records of samples that wait for the others of their stretch.
     private var waiting: [SampleReplay.Record] = []
@@ -32,16 +35,18 @@ struct LogReplay {
 
     /// Reads one segment; `isLast` says that its end may be torn.
     mutating func read(_ number: UInt64, _ path: String, isLast: Bool, _ fileSystem: any FileSystem) throws(FileError) {
+        segment = number
         let mapping = try fileSystem.map(path)
         let bytes = mapping.bytes
-        var header = Array(WriteAheadLog.magic)
-        header.appendLittle(number)
+        let header = WriteAheadLog.header(number)
         guard bytes.count >= header.count else {
             if !isLast { report(path, 0, "the log's header") }
             return
         }
         // The frames behind it are checked by themselves, and may hold what is nowhere else.
-        if !header.elementsEqual(bytes[0..<header.count]) { report(path, 0, "the log's header") }
+        let isOwn = header.elementsEqual(bytes[0..<header.count])
+        if !isOwn { report(path, 0, "the log's header") }
+        var frames = 0
         // Frames are read one by one, and applied when many samples are together.
         var records = ByteSink()
         var at = header.count
@@ -56,6 +61,7 @@ struct LogReplay {
                 at = next
                 continue
             }
+            frames += 1
             let start = records.count
             do {
                 try unpack(frame, bytes, to: &records)
@@ -76,6 +82,8 @@ struct LogReplay {
             }
         }
         replaySamples(records.bytes, number, path)
+        // Nothing says that it is a segment: it is not ours to rename.
+        if !isOwn, frames == 0 { damagedSegments.remove(number) }
     }
 
     /// Appends the records of a frame.
@@ -100,6 +108,7 @@ struct LogReplay {
 
     private mutating func report(_ path: String, _ offset: Int, _ expected: String) {
         damaged += 1
+        damagedSegments.insert(segment)
         log.error(
             "The log is damaged; what it touches is left out",
             ["file": path, "offset": "\(offset)", "expected": expected])

@@ -68,11 +68,12 @@ final class WriteAheadLog: Sendable {
     }
 
     private func begin(_ state: inout State) throws(FileError) {
-        let next = number.load(ordering: .relaxed) &+ 1
+        var next = number.load(ordering: .relaxed) &+ 1
+        // What is there under that name is not written over.
+        while try fileSystem.exists(Self.path(directory, next)) { next &+= 1 }
         let path = Self.path(directory, next)
-        let file = try fileSystem.open(path, .replace)
-        var header = Self.magic
-        header.appendLittle(next)
+        let file = try fileSystem.open(path, .create)
+        let header = Self.header(next)
         do throws(FileError) {
             try file.write(header)
             try fileSystem.syncDirectory(directory)
@@ -224,14 +225,34 @@ final class WriteAheadLog: Sendable {
 
     /// Numbers of the segments in a directory, ascending.
     static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {
-        try fileSystem.list(directory).compactMap { UInt64($0) }.sorted()
+        try fileSystem.list(directory).compactMap { name in
+            UInt64(name).flatMap { FilePath.name(path(directory, $0)) == name ? $0 : nil }
+        }.sorted()
     }
 
-    /// Removes segments below `first`.
-    func remove(below first: UInt64) throws(FileError) {
+    /// Removes segments below `first`; one that is damaged is set aside, and a file with another header stays.
+    func remove(below first: UInt64, damaged: Set<UInt64>) throws(FileError) {
         for number in try Self.segments(directory, fileSystem) where number < first {
-            try fileSystem.remove(Self.path(directory, number))
+            let path = Self.path(directory, number)
+            if damaged.contains(number) {
+                try SetAside.rename(path, fileSystem)
+            } else if try Self.isOwn(path, number, fileSystem) {
+                try fileSystem.remove(path)
+            }
         }
+    }
+
+    static func header(_ number: UInt64) -> [UInt8] {
+        var header = magic
+        header.appendLittle(number)
+        return header
+    }
+
+    /// Whether a file begins as segment `number` does, as far as it goes.
+    private static func isOwn(_ path: String, _ number: UInt64, _ fileSystem: any FileSystem) throws(FileError) -> Bool
+    {
+        let start = try FileStart.read(path, headerSize, fileSystem)
+        return header(number).starts(with: start)
     }
 
     func close() {

@@ -33,7 +33,13 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         let readers = store.blockSet.readers.filter {
             $0.minTime <= request.maxTime && $0.maxTime >= request.minTime
         }
-        blocks = try readers.map { try $0.select(request) }.filter { $0.count > 0 }
+        store.warn(request)
+        blocks = try readers.compactMap { reader in
+            do { return try reader.select(request) } catch {
+                try reader.leaveOut(error, request)
+                return nil
+            }
+        }.filter { $0.count > 0 }
         if request.isSorted || !blocks.isEmpty { snapshot.sort() }
         let most = blocks.reduce(snapshot.entries.count) { $0 + $1.count }
         try request.charge?(most * (MemoryLayout<Part>.stride + MemoryLayout<Int>.stride))

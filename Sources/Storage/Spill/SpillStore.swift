@@ -48,16 +48,23 @@ final class SpillStore: Sendable {
 
     /// Takes back all files of the directory in full.
     func restoreAll() {
-        for name in (try? fileSystem.list(directory)) ?? [] where name.hasSuffix(".spill") {
-            let parts = name.dropLast(".spill".count).split(separator: "-", omittingEmptySubsequences: false)
-            // The end of a window may be negative.
-            guard let number = parts.last.flatMap({ UInt16($0) }),
-                let windowEnd = Int64(
-                    parts.dropLast().joined(separator: "-")),
+        for name in (try? fileSystem.list(directory)) ?? [] {
+            guard let (windowEnd, number) = Self.windowAndNumber(name),
                 let status = try? fileSystem.status(directory + "/" + name)
             else { continue }
             restore(windowEnd: windowEnd, number: number, size: status.size)
         }
+    }
+
+    /// What the name of a spill file says, `END-NUMBER.spill`; nil for any other name.
+    static func windowAndNumber(_ name: String) -> (windowEnd: Int64, number: UInt16)? {
+        guard name.hasSuffix(".spill") else { return nil }
+        // The end of a window may be negative.
+        let parts = name.dropLast(".spill".count).split(separator: "-", omittingEmptySubsequences: false)
+        guard let number = parts.last.flatMap({ UInt16($0) }),
+            let windowEnd = Int64(parts.dropLast().joined(separator: "-")), name == "\(windowEnd)-\(number).spill"
+        else { return nil }
+        return (windowEnd, number)
     }
 
     subscript(number: UInt16) -> SpillFile? { state.withLock { $0.byNumber[number] } }
@@ -88,7 +95,8 @@ final class SpillStore: Sendable {
     /// Removes files of earlier runs that nobody took back.
     func removeStrangers() {
         let known = Set(files.map { FilePath.name($0.path) })
-        for name in (try? fileSystem.list(directory)) ?? [] where !known.contains(name) {
+        for name in (try? fileSystem.list(directory)) ?? []
+        where !known.contains(name) && Self.windowAndNumber(name) != nil {
             try? fileSystem.remove(directory + "/" + name)
         }
     }

@@ -18,7 +18,7 @@ enum TSDBCommand {
 
     private static let usage = """
         usage: martlet tsdb list|analyze|dump|verify [FLAGS]
-               martlet tsdb import DIRECTORY [FLAGS]         takes Prometheus's blocks
+               martlet tsdb import DIRECTORY [FLAGS]         takes the data of a Prometheus
                martlet tsdb export DIRECTORY [FLAGS]         writes blocks for Prometheus
                martlet tsdb create-blocks-from openmetrics FILE [FLAGS]
 
@@ -185,16 +185,50 @@ enum TSDBCommand {
 
     private static func importBlocks(_ parsed: ParsedFlags) throws -> Int32 {
         let source = try argument(parsed, "the directory of a Prometheus")
+        let files = RealFileSystem()
+        guard try files.exists(source) else {
+            throw CommandLineError(description: "\(source): there is no such directory")
+        }
+        let lock = try lockSource(source, files)
+        defer { lock?.release() }
         let store = try open(parsed, mayMake: true)
-        let report = try BlockImport.run(source, into: store, files: RealFileSystem()) { done, all, share in
+        // Blocks are on the disk when they are taken; nothing else of the store changes.
+        defer { store.abandon() }
+        let report = try BlockImport.run(source, into: store, files: files) { done, all, share in
             Progress.show("import", (Double(done) + share) / Double(max(1, all)))
         }
         Progress.end()
-        try store.close()
         for failure in report.failures { Command.complain("not taken: \(failure.reason)") }
-        print("\(report.blocks) blocks taken, \(report.series) series, \(report.samples) samples")
-        if report.blocks == 0, report.failures.isEmpty { Command.complain("there is no block in \(source)") }
-        return report.failures.isEmpty && report.blocks > 0 ? 0 : 1
+        for damage in report.damage {
+            Command.complain(
+                "\(damage.path): at \(damage.offset): \(damage.reason); "
+                    + (damage.isTornTail
+                        ? "what is before it was taken, as Prometheus does after a kill" : "the rest was taken"))
+        }
+        for (count, what) in [
+            (report.orphans, "samples without a series"), (report.invalid, "histograms that contradict themselves"),
+            (report.exemplars, "records of exemplars"),
+        ] where count > 0 { Command.complain("not taken: \(count) \(what)") }
+        let parts = "\(report.blocks) blocks" + (report.hasHead ? " and the write-ahead log" : "")
+        print("\(parts) taken, \(report.series) series, \(report.samples) samples, \(report.added) of them new")
+        if report.blocks == 0, report.failures.isEmpty, !report.hasHead {
+            Command.complain("there is neither a block nor a write-ahead log in \(source)")
+        }
+        return report.failures.isEmpty && (report.blocks > 0 || report.hasHead) ? 0 : 1
+    }
+
+    /// Locks the directory of a Prometheus as a second Prometheus would; nil if it has no lock file, or none that may
+    /// be opened.
+    private static func lockSource(_ directory: String, _ files: RealFileSystem) throws -> (any DirectoryLock)? {
+        let path = directory + "/lock"
+        guard try files.exists(path) else { return nil }
+        do { return try files.lock(path) } catch {
+            guard error.code == EWOULDBLOCK else { return nil }
+            let holder = files.lockHolder(path).map { "process \($0.process) (\($0.name))" } ?? "another process"
+            throw CommandLineError(
+                description: "\(directory) is in use by \(holder): stop it first, or let it make a snapshot "
+                    + "(POST /api/v1/admin/tsdb/snapshot) and import that")
+        }
     }
 
     private static func export(_ parsed: ParsedFlags) throws -> Int32 {

@@ -82,6 +82,7 @@ final class Daemon: Sendable {
         rules = RuleManager(environment: environment, metrics: registry)
         ProcessMetrics.register(registry, startTime: startTime)
         registerReloadMetrics()
+        StorageHealthMetrics.register(registry, store)
         try apply(configuration)
     }
 
@@ -411,6 +412,7 @@ final class Daemon: Sendable {
         context.unready = { [self] in unready() }
         context.rejectedSamples = { [store] in store.lastRejected }
         context.unhealthy = { [self] in store.unhealthyReason }
+        context.leftOut = { [store] in store.leftOut.map(\.description) }
         context.isStopping = { [self] in state.withLock { $0.isStopping } }
         context.reload = { [self] in reload() }
         context.quit = { [self] in stopRequested.signal() }

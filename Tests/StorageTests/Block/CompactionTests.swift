@@ -127,15 +127,20 @@ import Testing
         }
     }
 
-    @Test func `what the manifest does not name is removed`() throws {
+    @Test func `what the manifest does not name is removed, unless it holds files of others`() throws {
         let directory = try BlockDirectory()
-        let ids = (0..<3).map { BlockMeta.makeID(now: Int64($0)) }
+        let ids = (0..<4).map { BlockMeta.makeID(now: Int64($0)) }
         let manifest = try Manifest(directory.files, directory: directory.path)
         try manifest.commit(.init(added: [ids[0]]))
-        for name in [ids[0], ids[1], ids[2] + ".tmp", "wal"] {
-            try directory.files.createDirectory("\(directory.path)/\(name)/x")
+        for name in [ids[0], ids[1], ids[2] + ".tmp", ids[3], "wal"] {
+            try directory.files.createDirectory("\(directory.path)/\(name)")
+            for file in BlockFiles.names + ["deleted.tmp"] {
+                try directory.files.open("\(directory.path)/\(name)/\(file)", .create).close()
+            }
         }
+        try directory.files.createDirectory("\(directory.path)/\(ids[3])/chunks")
         try manifest.removeGarbage(in: directory.path)
-        #expect(try Set(directory.files.list(directory.path)) == [ids[0], "wal", "manifest.log"])
+        #expect(try Set(directory.files.list(directory.path)) == [ids[0], ids[3], "wal", "manifest.log"])
+        #expect(try directory.files.list("\(directory.path)/\(ids[3])").count == 6)
     }
 }

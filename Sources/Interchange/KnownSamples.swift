@@ -1,0 +1,49 @@
+import Model
+import Storage
+
+/// Leaves out of what is imported the samples that a store has, so that importing again adds nothing.
+///
+/// Series must come in order of labels.
+struct KnownSamples: ~Copyable {
+    private let set: any SeriesSet
+    private var at = 0
+    private var known = SampleColumns()
+    /// Whether a sample with another value at the same time counts as new.
+    private let comparesValues: Bool
+
+    init(_ store: any SeriesSource, _ times: ClosedRange<Int64>, comparesValues: Bool = false) throws {
+        set = try store.select(SelectRequest(matchers: [], minTime: times.lowerBound, maxTime: times.upperBound))
+        self.comparesValues = comparesValues
+    }
+
+    /// Replaces `fresh` by the samples of `columns` that the store does not have.
+    mutating func difference(
+        _ labels: Labels, _ columns: borrowing SampleColumns, into fresh: inout SampleColumns
+    ) throws {
+        fresh.removeAll()
+        while at < set.count, Labels.compare(set.labels(at), labels) < 0 { at += 1 }
+        known.removeAll()
+        if at < set.count, Labels.compare(set.labels(at), labels) == 0 { try set.read(at, into: &known) }
+        var (next, histogram, knownHistogram) = (0, 0, 0)
+        for i in 0..<columns.count {
+            let time = columns.timestamps[i]
+            var own: FloatHistogram?
+            if histogram < columns.histograms.count, columns.histograms[histogram].index == i {
+                own = columns.histograms[histogram].histogram
+                histogram += 1
+            }
+            while next < known.count, known.timestamps[next] < time { next += 1 }
+            while knownHistogram < known.histograms.count, known.histograms[knownHistogram].index < next {
+                knownHistogram += 1
+            }
+            if next < known.count, known.timestamps[next] == time {
+                let isHistogram =
+                    knownHistogram < known.histograms.count && known.histograms[knownHistogram].index == next
+                let isSame = own == nil && !isHistogram && known.values[next].bitPattern == columns.values[i].bitPattern
+                if isSame || !comparesValues { continue }
+            }
+            if let own { fresh.append(time, own) } else { fresh.append(time, columns.values[i]) }
+        }
+        if fresh.count > 0 { fresh.starts = columns.starts }
+    }
+}

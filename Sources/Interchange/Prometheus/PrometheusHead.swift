@@ -1,0 +1,335 @@
+import Encoding
+import Model
+import Platform
+import Storage
+
+/// The head of a Prometheus that does not run: its write-ahead log, its chunks on the disk, and its log of samples out
+/// of order.
+///
+/// The files are read several times, each time for as many series as fit into memory.
+package final class PrometheusHead {
+    /// A file that is damaged.
+    package struct Damage: Sendable {
+        package var path: String
+        package var offset: Int
+        package var reason: String
+        /// Nothing whole stands behind it, as a killed process leaves it.
+        package var isTornTail: Bool
+    }
+
+    private let files: any FileSystem
+    private let directory: String
+    /// Samples in order that are older are in blocks.
+    private let minTime: Int64
+    private let logs: [String]
+    private let outOfOrderLogs: [String]
+    private let headChunks: [String]
+    private let index = HeadIndex()
+    package private(set) var damage: [Damage] = []
+
+    /// Exemplars, which are not read.
+    package var exemplars: Int { index.exemplars }
+    /// Samples whose series is not known.
+    package var orphans: Int { index.orphans }
+    /// Histograms that contradict themselves.
+    package private(set) var invalid = 0
+    package var seriesCount: Int { index.labels.count }
+
+    /// Reads the series; nil if `directory` has no write-ahead log.
+    package init?(_ files: any FileSystem, _ directory: String, minTime: Int64) throws {
+        self.files = files
+        self.directory = directory
+        self.minTime = minTime
+        guard try files.exists(directory + "/wal") else { return nil }
+        logs = try Self.logs(files, directory + "/wal")
+        outOfOrderLogs = try files.exists(directory + "/wbl") ? Self.logs(files, directory + "/wbl") : []
+        headChunks =
+            try files.exists(directory + "/chunks_head") ? Self.numbered(files, directory + "/chunks_head") : []
+        guard !(logs + headChunks).isEmpty else { return nil }
+        try scan(index, notesDamage: true)
+    }
+
+    /// Files with numbers for names, in their order.
+    private static func numbered(_ files: any FileSystem, _ directory: String, from first: UInt64 = 0) throws
+        -> [String]
+    {
+        try files.list(directory).compactMap { name -> (UInt64, String)? in
+            guard name.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = UInt64(name) else { return nil }
+            return (number, directory + "/" + name)
+        }
+        .filter { $0.0 >= first }.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+
+    /// The newest checkpoint and the segments behind it.
+    private static func logs(_ files: any FileSystem, _ directory: String) throws -> [String] {
+        let checkpoints = try files.list(directory).compactMap { name -> (number: UInt64, path: String)? in
+            guard name.hasPrefix("checkpoint."), let number = UInt64(name.dropFirst("checkpoint.".count)) else {
+                return nil
+            }
+            return (number, directory + "/" + name)
+        }
+        guard let newest = checkpoints.max(by: { $0.number < $1.number }) else {
+            return try numbered(files, directory)
+        }
+        return try numbered(files, newest.path) + numbered(files, directory, from: newest.number + 1)
+    }
+
+    /// Shows everything to `visitor`.
+    private func scan(_ visitor: some HeadVisitor, notesDamage: Bool = false) throws {
+        let log = try PrometheusLog()
+        func note(_ path: String, _ found: PrometheusLog.Damage?) {
+            guard notesDamage, let found else { return }
+            damage.append(.init(path: path, offset: found.offset, reason: found.reason, isTornTail: found.isAtEnd))
+        }
+        for (paths, isOutOfOrder) in [(logs, false), (outOfOrderLogs, true)] {
+            visitor.isOutOfOrder = isOutOfOrder
+            for path in paths {
+                let mapping = try files.map(path)
+                note(path, log.read(mapping.bytes) { try PrometheusRecords.read($0, visitor) })
+            }
+        }
+        for path in headChunks {
+            let mapping = try files.map(path)
+            note(path, mapping.withBytes { PrometheusHeadChunks.read($0) { visitor.chunk($0) } })
+        }
+    }
+
+    /// About the bytes of samples that are in memory at once.
+    package static let portion = 192 << 20
+
+    /// What is known of metrics.
+    package var metadata: [String: MetricMetadata] { index.metadata }
+
+    /// Calls `body` with the labels and samples of each series that has some, sorted by labels.
+    package func forEach(
+        portion: Int = PrometheusHead.portion, _ body: (Labels, borrowing SampleColumns) throws -> Void
+    ) throws {
+        let order = index.labels.indices.sorted { index.labels[$0] < index.labels[$1] }
+        var columns = SampleColumns()
+        var start = 0
+        while start < order.count {
+            var (end, size) = (start, 0)
+            while end < order.count, end == start || size + index.sizes[order[end]] <= portion {
+                size += index.sizes[order[end]]
+                end += 1
+            }
+            let samples = HeadSamples(index, order[start..<end], minTime: minTime)
+            try scan(samples)
+            invalid += samples.invalid
+            for at in order[start..<end] {
+                columns.removeAll()
+                samples.fill(at, &columns)
+                if columns.count > 0 { try body(index.labels[at], columns) }
+            }
+            start = end
+        }
+    }
+}
+
+/// What looks at the files of a head.
+protocol HeadVisitor: PrometheusRecordVisitor {
+    /// Whether what comes is from the log of samples out of order.
+    var isOutOfOrder: Bool { get set }
+    func chunk(_ chunk: PrometheusHeadChunks.Chunk)
+}
+
+/// The series of a head, and how much of each there is.
+final class HeadIndex: HeadVisitor {
+    var isOutOfOrder = false
+    private(set) var labels: [Labels] = []
+    /// About the bytes of the samples of each series, as ``HeadSamples`` holds them.
+    private(set) var sizes: [Int] = []
+    private(set) var numbers: [UInt64: Int] = [:]
+    private(set) var metadata: [String: MetricMetadata] = [:]
+    private(set) var tombstones: [Int: [(minTime: Int64, maxTime: Int64)]] = [:]
+    private(set) var exemplars = 0
+    private(set) var orphans = 0
+    private var known: [Labels: Int] = [:]
+
+    func series(_ reference: UInt64, _ labels: Labels) {
+        guard numbers[reference] == nil else { return }
+        // A series that went and came again has another reference.
+        if let number = known[labels] {
+            numbers[reference] = number
+            return
+        }
+        numbers[reference] = self.labels.count
+        known[labels] = self.labels.count
+        self.labels.append(labels)
+        sizes.append(64)
+    }
+
+    private func count(_ reference: UInt64, _ bytes: Int, samples: Int = 1) {
+        if let number = numbers[reference] { sizes[number] += bytes } else { orphans += samples }
+    }
+
+    func sample(_ reference: UInt64, _ time: Int64, _ value: Double, start: Int64) {
+        count(reference, MemoryLayout<HeadSamples.Sample>.stride)
+    }
+
+    func histogram(_ reference: UInt64, _ time: Int64, _ histogram: FloatHistogram, start: Int64) {
+        count(
+            reference, 256 + 8 * (histogram.positiveBuckets.count + histogram.negativeBuckets.count))
+    }
+
+    func chunk(_ chunk: PrometheusHeadChunks.Chunk) {
+        let isFloat = chunk.encoding == 1 || chunk.encoding == 4
+        count(chunk.reference, chunk.count * (isFloat ? 32 : 1024), samples: chunk.count)
+    }
+
+    func tombstone(_ reference: UInt64, _ from: Int64, _ to: Int64) {
+        if let number = numbers[reference] { tombstones[number, default: []].append((from, to)) }
+    }
+
+    func metadata(_ reference: UInt64, _ metadata: MetricMetadata) {
+        guard let number = numbers[reference], let name = labels[number][Labels.nameLabel] else { return }
+        self.metadata[name] = metadata
+    }
+
+    func exemplarRecord() { self.exemplars += 1 }
+}
+
+/// The samples of some series of a head.
+final class HeadSamples: HeadVisitor {
+    struct Sample {
+        var time: Int64
+        var value: Double
+        /// The position of a histogram; −1 for a float.
+        var histogram: Int32
+        var start: Int64
+    }
+
+    private struct Row {
+        /// As the log has them, which is in order of time.
+        var logged: [Sample] = []
+        /// Of chunks that hold samples in order.
+        var chunked: [Sample] = []
+        var outOfOrder: [Sample] = []
+    }
+
+    var isOutOfOrder = false
+    private(set) var invalid = 0
+    private let index: HeadIndex
+    private let minTime: Int64
+    private var rows: [Row]
+    private var places: [Int: Int] = [:]
+    private var histograms: [FloatHistogram] = []
+
+    init(_ index: HeadIndex, _ series: ArraySlice<Int>, minTime: Int64) {
+        self.index = index
+        self.minTime = minTime
+        rows = [Row](repeating: Row(), count: series.count)
+        for (place, number) in series.enumerated() { places[number] = place }
+    }
+
+    private func place(_ reference: UInt64) -> Int? { index.numbers[reference].flatMap { places[$0] } }
+
+    private func add(_ sample: Sample, _ reference: UInt64) {
+        guard let place = place(reference) else { return }
+        if isOutOfOrder {
+            rows[place].outOfOrder.append(sample)
+        } else if sample.time >= minTime, rows[place].logged.last.map({ $0.time < sample.time }) ?? true {
+            // Prometheus, too, takes of the log only what goes on in time: the rest is in the other log, if it was stored.
+            rows[place].logged.append(sample)
+        }
+    }
+
+    /// The position of a histogram; nil if it contradicts itself.
+    private func keep(_ histogram: FloatHistogram) -> Int32? {
+        guard (try? histogram.validate()) != nil, histograms.count < Int(Int32.max) else {
+            invalid += 1
+            return nil
+        }
+        histograms.append(histogram)
+        return Int32(histograms.count - 1)
+    }
+
+    func series(_ reference: UInt64, _ labels: Labels) {}
+    func tombstone(_ reference: UInt64, _ from: Int64, _ to: Int64) {}
+    func metadata(_ reference: UInt64, _ metadata: MetricMetadata) {}
+    func exemplarRecord() {}
+
+    func sample(_ reference: UInt64, _ time: Int64, _ value: Double, start: Int64) {
+        add(Sample(time: time, value: value, histogram: -1, start: start), reference)
+    }
+
+    func histogram(_ reference: UInt64, _ time: Int64, _ histogram: FloatHistogram, start: Int64) {
+        guard place(reference) != nil else { return }
+        if Staleness.isMarker(histogram.sum) {
+            return add(Sample(time: time, value: Staleness.marker, histogram: -1, start: start), reference)
+        }
+        guard let at = keep(histogram) else { return }
+        add(Sample(time: time, value: .nan, histogram: at, start: start), reference)
+    }
+
+    func chunk(_ chunk: PrometheusHeadChunks.Chunk) {
+        guard let place = place(chunk.reference), chunk.isOutOfOrder || chunk.maxTime >= minTime else { return }
+        var columns = SampleColumns()
+        // A chunk with a right checksum that cannot be read: its samples are in the log, too.
+        guard (try? PrometheusChunk.read(chunk.encoding, chunk.bytes, into: &columns)) != nil else {
+            invalid += chunk.count
+            return
+        }
+        var next = 0
+        for i in 0..<columns.count {
+            let time = columns.timestamps[i]
+            var sample = Sample(
+                time: time, value: columns.values[i], histogram: -1, start: columns.starts.start(at: time))
+            if next < columns.histograms.count, columns.histograms[next].index == i {
+                guard let at = keep(columns.histograms[next].histogram) else {
+                    next += 1
+                    continue
+                }
+                sample.histogram = at
+                next += 1
+            }
+            if chunk.isOutOfOrder {
+                rows[place].outOfOrder.append(sample)
+            } else if time >= minTime {
+                rows[place].chunked.append(sample)
+            }
+        }
+    }
+
+    /// Appends the samples of series `number` in order of time; of several at one time the first that was stored.
+    func fill(_ number: Int, _ columns: inout SampleColumns) {
+        guard let place = places[number] else { return }
+        let row = rows[place]
+        rows[place] = Row()
+        var samples = Self.merge(row.logged, row.chunked)
+        // Deletions hide samples in order only.
+        if let ranges = index.tombstones[number] {
+            samples.removeAll { sample in ranges.contains { $0.minTime <= sample.time && sample.time <= $0.maxTime } }
+        }
+        for sample in Self.merge(samples, row.outOfOrder) {
+            if sample.histogram >= 0 {
+                columns.append(sample.time, histograms[Int(sample.histogram)])
+            } else {
+                columns.append(sample.time, sample.value)
+            }
+            columns.starts.append(sample.start, from: sample.time)
+        }
+    }
+
+    /// Both in order of time; at the same time the one of `first`, and of `second` the earlier one.
+    private static func merge(_ first: [Sample], _ second: [Sample]) -> [Sample] {
+        if second.isEmpty { return first }
+        let order = second.indices.sorted { (second[$0].time, $0) < (second[$1].time, $1) }
+        var result: [Sample] = []
+        result.reserveCapacity(first.count + second.count)
+        var at = 0
+        for sample in first {
+            while at < order.count, second[order[at]].time < sample.time {
+                if result.last?.time != second[order[at]].time { result.append(second[order[at]]) }
+                at += 1
+            }
+            while at < order.count, second[order[at]].time == sample.time { at += 1 }
+            result.append(sample)
+        }
+        while at < order.count {
+            if result.last?.time != second[order[at]].time { result.append(second[order[at]]) }
+            at += 1
+        }
+        return result
+    }
+}

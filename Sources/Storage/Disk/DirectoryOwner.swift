@@ -1,0 +1,176 @@
+import Platform
+import Telemetry
+
+/// The owner of a data directory, as its names and the first bytes of some files tell.
+enum DirectoryOwner: Equatable {
+    /// Nothing is there that could be lost.
+    case nobody
+    /// A store of this program; `foreign` are names beside it that look like Prometheus's.
+    case store(isMarked: Bool, foreign: [String])
+    /// Prometheus's; `name` is the entry that tells.
+    case prometheus(name: String)
+    /// Something else.
+    case stranger(name: String)
+
+    /// The marker: `MARTLETS`, version, 0.
+    static let markerName = "store.martlet"
+    static let marker: [UInt8] = BlockFormat.fileHeader(Array("MARTLETS".utf8))
+
+    /// An entry of the directory, as the decision needs it.
+    struct Entry: Equatable {
+        enum Kind: Equatable {
+            /// The marker of a store.
+            case marker
+            /// A file that only this program writes.
+            case ours
+            /// Prometheus's.
+            case prometheus
+            /// Of either program, or of the system; holds nothing that is lost when a store is made beside it.
+            case neutral
+            case unknown
+        }
+
+        var name: String
+        var kind: Kind
+    }
+
+    /// The owner of a directory that holds `entries`.
+    static func decide(_ entries: [Entry]) -> DirectoryOwner {
+        func names(_ kind: Entry.Kind) -> [String] { entries.filter { $0.kind == kind }.map(\.name) }
+        let isMarked = !names(.marker).isEmpty
+        if isMarked || !names(.ours).isEmpty { return .store(isMarked: isMarked, foreign: names(.prometheus)) }
+        if let name = names(.prometheus).first { return .prometheus(name: name) }
+        if let name = names(.unknown).first { return .stranger(name: name) }
+        return .nobody
+    }
+
+    /// Looks at a directory without changing anything; one that is missing is nobody's.
+    static func of(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> DirectoryOwner {
+        guard try fileSystem.exists(path), try fileSystem.status(path).isDirectory else { return .nobody }
+        var entries: [Entry] = []
+        for name in try fileSystem.list(path) {
+            entries += try Self.entries(path + "/" + name, name, fileSystem)
+        }
+        return decide(entries)
+    }
+
+    /// Writes the marker, durably.
+    static func mark(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
+        let marker = path + "/" + markerName
+        if try !fileSystem.exists(marker) { try fileSystem.replace(marker, with: Self.marker) }
+    }
+
+    // MARK: Looking
+
+    private static func entries(
+        _ path: String, _ name: String, _ fileSystem: any FileSystem
+    ) throws(FileError) -> [Entry] {
+        func one(_ kind: Entry.Kind) -> [Entry] { [Entry(name: name, kind: kind)] }
+        let isDirectory = (try? fileSystem.status(path).isDirectory) ?? false
+        switch (name, isDirectory) {
+        case (markerName, false): return one(try begins(path, marker.prefix(8), fileSystem) ? .marker : .unknown)
+        case (markerName + ".tmp", false), ("lock", false), ("queries.active", false), ("lost+found", true),
+            (DiskReserve.name, false), ("probe", false), ("probe.tmp", false), ("checkpoint.tmp", false):
+            return one(.neutral)
+        case ("checkpoint", false):
+            return one(try begins(path, CheckpointWriter.magic.prefix(6), fileSystem) ? .ours : .unknown)
+        case ("blocks", true):
+            return try inside(path, name, fileSystem) { name throws(FileError) in
+                let isOurs = try begins(path + "/" + name, Manifest.magic.prefix(7), fileSystem)
+                return isOurs && name.hasPrefix(Manifest.fileName) ? .ours : .unknown
+            }
+        case ("wal", true):
+            return try inside(path, name, fileSystem) { entry throws(FileError) in
+                try begins(path + "/" + entry, WriteAheadLog.magic.prefix(6), fileSystem)
+                    ? .ours : isPrometheusLog(entry) ? .prometheus : .unknown
+            }
+        case ("ledger", true):
+            return try inside(path, name, fileSystem) { entry throws(FileError) in
+                try begins(path + "/" + entry, Array("MTLEDGER".utf8)[...], fileSystem) ? .ours : .unknown
+            }
+        case ("spill", true):
+            return try inside(path, name, fileSystem) { SpillStore.windowAndNumber($0) != nil ? .neutral : .unknown }
+        case ("snapshots", true): return try inside(path, name, fileSystem) { _ in .unknown }
+        case ("chunks_head", true), ("wbl", true): return one(.prometheus)
+        default:
+            if isDirectory, name.hasPrefix("chunk_snapshot.") { return one(.prometheus) }
+            if isDirectory, BlockMeta.isID(String(name.prefix(26))), name.utf8.count == 26 || name.contains(".tmp") {
+                return one(.prometheus)
+            }
+            // Such as the file system's own: no name of a store begins with a dot.
+            return one(name.hasPrefix(".") ? .neutral : .unknown)
+        }
+    }
+
+    /// What a directory within the directory holds; an empty one is neutral.
+    private static func inside(
+        _ path: String, _ name: String, _ fileSystem: any FileSystem,
+        _ kind: (String) throws(FileError) -> Entry.Kind
+    ) throws(FileError) -> [Entry] {
+        var result: [Entry] = []
+        for entry in try fileSystem.list(path) where !entry.hasPrefix(".") {
+            result.append(Entry(name: name + "/" + entry, kind: try kind(entry)))
+        }
+        return result.isEmpty ? [Entry(name: name, kind: .neutral)] : result
+    }
+
+    /// `00000003` or `checkpoint.00000002`.
+    private static func isPrometheusLog(_ name: String) -> Bool {
+        let digits = name.hasPrefix("checkpoint.") ? name.dropFirst("checkpoint.".count) : name[...]
+        return digits.utf8.count >= 8 && digits.utf8.prefix(8).allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+    }
+
+    private static func begins(
+        _ path: String, _ magic: ArraySlice<UInt8>, _ fileSystem: any FileSystem
+    ) throws(FileError) -> Bool {
+        guard try !fileSystem.status(path).isDirectory else { return false }
+        return try FileStart.read(path, magic.count, fileSystem).elementsEqual(magic)
+    }
+}
+
+/// The first bytes of files.
+enum FileStart {
+    /// At most `count` bytes from the beginning of a file.
+    static func read(_ path: String, _ count: Int, _ fileSystem: any FileSystem) throws(FileError) -> [UInt8] {
+        let file = try fileSystem.open(path, .read)
+        defer { file.close() }
+        var bytes = [UInt8](repeating: 0, count: count)
+        var failure: FileError?
+        var got = 0
+        bytes.withUnsafeMutableBytes { buffer in
+            do throws(FileError) { got = try file.read(at: 0, into: buffer) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        bytes.removeLast(count - got)
+        return bytes
+    }
+}
+
+/// Setting damaged files aside: they get another name and are never removed.
+enum SetAside {
+    static let suffix = ".damaged"
+
+    /// Renames a file to `NAME.damaged`, or `NAME.2.damaged` and so on where that is taken.
+    static func rename(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
+        if let free = try freeName(path, nil, fileSystem) { try fileSystem.rename(path, to: free) }
+    }
+
+    /// Gives a file that will be replaced a second name, unless it has one already.
+    static func link(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
+        let identity = try fileSystem.status(path).identity
+        if let free = try freeName(path, identity, fileSystem) { try fileSystem.link(path, to: free) }
+    }
+
+    /// A name that is free; nil if one of the names belongs to the file `identity`.
+    private static func freeName(
+        _ path: String, _ identity: UInt64?, _ fileSystem: any FileSystem
+    ) throws(FileError) -> String? {
+        var number = 1
+        while true {
+            let name = path + (number > 1 ? ".\(number)" : "") + suffix
+            guard try fileSystem.exists(name) else { return name }
+            if let identity, identity != 0, (try? fileSystem.status(name).identity) == identity { return nil }
+            number += 1
+        }
+    }
+}

@@ -1,0 +1,194 @@
+import Glibc
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// Whose directories are whose, and what is never touched.
+@Suite struct DirectoryOwnerTests {
+    private let now: Int64 = 1_700_000_000_000
+
+    private func options(_ directory: String = "data") -> StoreOptions {
+        StoreOptions(directory: directory, retentionTime: 0, runsInBackground: false)
+    }
+
+    private func open(_ files: FaultyFileSystem, _ directory: String = "data") throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(options: options(directory), fileSystem: files, clock: ManualClock(now: now))
+    }
+
+    private func put(_ files: FaultyFileSystem, _ path: String, _ content: String = "x") throws {
+        try files.createDirectory(FilePath.parent(path))
+        let file = try files.open(path, .replace)
+        try file.write(Array(content.utf8))
+        try file.syncData()
+    }
+
+    /// Everything below a directory: paths, and contents of files.
+    private func tree(_ files: any FileSystem, _ path: String) throws -> [String: [UInt8]] {
+        var result: [String: [UInt8]] = [:]
+        for name in try files.list(path) {
+            let child = path + "/" + name
+            if try files.status(child).isDirectory {
+                result[child + "/"] = []
+                result.merge(try tree(files, child)) { $1 }
+            } else {
+                result[child] = try files.read(child)
+            }
+        }
+        return result
+    }
+
+    private func write(_ store: TimeSeriesStore, _ samples: Range<Int>) throws {
+        let group = store.openGroup("g")
+        var builder = LabelsBuilder()
+        builder.set("__name__", "m")
+        for step in samples {
+            var batch = SampleBatch(timestamp: now + Int64(step) * 1000)
+            batch.append(try store.resolve(builder.labels(), in: group), Double(step))
+            _ = try store.commit(batch, in: group, durability: .written)
+        }
+    }
+
+    private func count(_ store: TimeSeriesStore) throws -> Int {
+        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+        var columns = SampleColumns()
+        var sum = 0
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            sum += columns.count
+        }
+        return sum
+    }
+
+    @Test(arguments: [
+        ["wal/00000000"], ["wal/00000007", "lock"], ["chunks_head/000001"], ["wbl/00000000"],
+        ["01HF00000000000000000000AB/meta.json", "01HF00000000000000000000AB/index"],
+        ["wal/checkpoint.00000002/00000000"], ["chunk_snapshot.000003.0000000123/00000000", "queries.active"],
+        ["01HF00000000000000000000AB.tmp-for-creation/index"],
+    ])
+    func `a directory of Prometheus is refused with what to do, and not a byte of it is touched`(names: [String]) throws
+    {
+        let files = FaultyFileSystem()
+        for name in names { try put(files, "data/" + name) }
+        let (before, operations) = (try tree(files, "data"), files.operations.count)
+        do {
+            _ = try open(files)
+            Issue.record("it was opened")
+        } catch StorageError.unusable(let why) {
+            #expect(why.contains("martlet tsdb import data") && why.contains("--storage.tsdb.path"), "\(why)")
+        }
+        #expect(try tree(files, "data") == before)
+        #expect(files.operations.count == operations)
+    }
+
+    @Test(arguments: ["notes.txt", "photos/one.jpg", "blocks/x", "wal/notes", "checkpoint", "store.martlet"])
+    func `a directory of strangers is refused, and not a byte of it is touched`(name: String) throws {
+        let files = FaultyFileSystem()
+        try put(files, "data/" + name)
+        let (before, operations) = (try tree(files, "data"), files.operations.count)
+        #expect(throws: StorageError.self) { _ = try open(files) }
+        #expect(try tree(files, "data") == before)
+        #expect(files.operations.count == operations)
+    }
+
+    @Test(arguments: [[], ["lock"], ["queries.active", "lost+found/x"], [".snapshot/x"]])
+    func `a directory that holds nothing becomes a store, with a marker`(names: [String]) throws {
+        let files = FaultyFileSystem()
+        try files.createDirectory("data")
+        for name in names { try put(files, "data/" + name) }
+        try write(try open(files), 0..<3)
+        #expect(try files.read("data/store.martlet") == DirectoryOwner.marker)
+        for name in names where name != "lock" { #expect(try files.read("data/" + name) == Array("x".utf8)) }
+    }
+
+    @Test(arguments: [["checkpoint"], ["wal"], ["blocks"], ["checkpoint", "wal"], []])
+    func `a store without a marker is taken, whichever of its files is left`(without: [String]) throws {
+        let files = FaultyFileSystem()
+        var store = try open(files)
+        try write(store, 0..<30)
+        store.runMaintenance()
+        store.abandon()
+        if without != ["wal"] {
+            store = try open(files)
+            try store.close()
+        }
+        for name in without + ["store.martlet"] { try files.removeAll("data/" + name) }
+        let again = try open(files.afterPowerCut(.kept))
+        if without.isEmpty { #expect(try count(again) == 30) }
+        #expect(try again.fileSystem.exists("data/store.martlet"))
+    }
+
+    @Test func `in a store, files that are not its own stay, wherever they lie`() throws {
+        let files = FaultyFileSystem()
+        var store = try open(files)
+        try write(store, 0..<10)
+        try store.close()
+        let strangers = [
+            "data/notes", "data/wal/00000000", "data/wal/notes", "data/wal/00000009", "data/wal/checkpoint.00000001/0",
+            "data/spill/notes", "data/spill/x.spill", "data/blocks/notes", "data/blocks/01HF00000000000000000000AB/x",
+            "data/blocks/01HF00000000000000000000AC.tmp/x", "data/blocks/01HF00000000000000000000AD/chunks/000001",
+            "data/snapshots/notes", "data/01HF00000000000000000000AB/index", "data/chunks_head/000001",
+        ]
+        for name in strangers { try put(files, name, "content of \(name)") }
+        for round in 1...3 {
+            store = try open(files)
+            try write(store, round * 10..<(round * 10 + 10))
+            store.runMaintenance()
+            #expect(try count(store) == round * 10 + 10)
+            try store.close()
+        }
+        for name in strangers { #expect(try files.read(name) == Array("content of \(name)".utf8)) }
+    }
+
+    @Test func `a damaged segment of the log is set aside, not removed`() throws {
+        let files = FaultyFileSystem()
+        let store = try open(files)
+        for part in 0..<20 { try write(store, part * 10..<(part * 10 + 10)) }
+        store.abandon()
+        let segment = try #require(try files.list("data/wal").first)
+        files.damage("data/wal/" + segment) { $0[$0.count / 2] ^= 0xFF }
+        let damaged = try files.read("data/wal/" + segment)
+        let again = try open(files)
+        #expect(again.damagedRecords > 0)
+        try again.close()
+        #expect(try files.read("data/wal/\(segment).damaged") == damaged)
+        #expect(try !files.list("data/wal").contains(segment))
+    }
+
+    @Test func `damaged checkpoints and manifests are all kept`() throws {
+        let files = FaultyFileSystem()
+        var store = try open(files)
+        try write(store, 0..<10)
+        try store.close()
+        var kept: [(String, [UInt8])] = []
+        for round in 1...3 {
+            for (path, at) in [("data/checkpoint", 30), ("data/blocks/manifest.log", 3)] {
+                files.damage(path) { $0[at] ^= 0x55 }
+                kept.append((path + (round > 1 ? ".\(round)" : "") + ".damaged", try files.read(path)))
+            }
+            store = try open(files)
+            try store.close()
+        }
+        for (path, content) in kept { #expect(try files.read(path) == content, "\(path)") }
+    }
+
+    @Test func `a directory in use is refused with who uses it and what to do`() throws {
+        let folder = "/tmp/martlet-owner-\(UInt32.random(in: 0 ..< .max))"
+        let files = RealFileSystem()
+        defer { try? files.removeAll(folder) }
+        let store = try TimeSeriesStore.open(options: options(folder), fileSystem: files)
+        let before = try files.list(folder)
+        do {
+            _ = try TimeSeriesStore.open(options: options(folder), fileSystem: files)
+            Issue.record("it was opened")
+        } catch StorageError.unusable(let why) {
+            let known = (try? files.read("/proc/locks")) != nil
+            #expect(why.contains("in use by") && why.contains("stop it") && why.contains("--storage.tsdb.path"))
+            if known { #expect(why.contains("process \(getpid())"), "\(why)") }
+        }
+        #expect(try files.list(folder) == before)
+        try store.close()
+    }
+}

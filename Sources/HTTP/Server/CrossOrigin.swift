@@ -20,11 +20,13 @@ package struct CrossOrigin: Sendable {
 
     /// Whether a browser says that a page of another site sends this request.
     ///
-    /// What sends neither header is no browser, and may pass.
-    static func isForeign(fetchSite: String?, origin: String?, host: String) -> Bool {
-        if let fetchSite { return fetchSite == "cross-site" || fetchSite == "same-site" }
+    /// What sends neither header is no browser, and may pass. Over plain HTTP browsers send `Origin` only.
+    ///
+    /// - Parameter hosts: The daemon's names in this request: `Host`, and that of a proxy in front.
+    static func isForeign(fetchSite: String?, origin: String?, hosts: [String]) -> Bool {
+        if let fetchSite { return fetchSite == "cross-site" }
         guard let origin else { return false }
         guard let scheme = origin.firstRange(of: "://") else { return true }
-        return !origin[scheme.upperBound...].isSame(as: host)
+        return !hosts.contains { origin[scheme.upperBound...].isSame(as: $0) }
     }
 }

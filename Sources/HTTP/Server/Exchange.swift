@@ -169,7 +169,8 @@ struct Exchange: Sendable {
         let resolution = server.router.resolve(method: head.method, path: path, isEncoded: true)
         if case .run(let action, let pattern, _) = resolution {
             let isForeign = CrossOrigin.isForeign(
-                fetchSite: head.header("Sec-Fetch-Site"), origin: head.header("Origin"), host: head.host)
+                fetchSite: head.header("Sec-Fetch-Site"), origin: head.header("Origin"),
+                hosts: [head.host, head.header("X-Forwarded-Host")].compactMap { $0 })
             if action.changesState, isForeign {
                 return server.router.perform(
                     .answer(.text("cross-site request refused\n", status: 403), pattern: pattern), request,

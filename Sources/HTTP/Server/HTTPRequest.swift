@@ -58,9 +58,12 @@ package struct HTTPRequest: Sendable {
 
 /// Parameters in URL encoding.
 package enum URLEncoding {
+    /// Most parameters that are read, as in Go: many short ones would take much more memory than their text.
+    static let maxParameters = 10_000
+
     /// Reads `a=b&c=d` with percent escapes and `+` for space; a broken escape stays as it is.
     package static func parse(_ text: some Collection<UInt8>) -> [(name: String, value: String)] {
-        text.split(separator: UInt8(ascii: "&")).map { pair in
+        text.split(separator: UInt8(ascii: "&"), maxSplits: maxParameters).prefix(maxParameters).map { pair in
             let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             return (decode(parts[0]), parts.count > 1 ? decode(parts[1]) : "")
         }

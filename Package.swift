@@ -35,7 +35,7 @@ let package = Package(
         library("CZlib", "zlib", "zlib1g-dev"),
         library("CYAML", "yaml-0.1", "libyaml-dev"),
         library("CCurl", "libcurl", "libcurl4-openssl-dev"),
-        library("CMicroHTTPD", "libmicrohttpd", "libmicrohttpd-dev"),
+        library("CTLS", "openssl", "libssl-dev"),
         .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "CPlatform"),
@@ -51,7 +51,11 @@ let package = Package(
         room("Storage", ["CPlatform", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         room("Interchange", ["Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
         room("PromQL", ["Model", "Encoding"]),
-        room("HTTP", ["CMicroHTTPD", "CCurl", "CZlib", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
+        room(
+            "HTTP",
+            [
+                "CTLS", "CCurl", "CZlib", "CPlatform", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config",
+            ]),
         room("Discovery", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
         room(
             "Scrape",
@@ -91,7 +95,7 @@ let package = Package(
         tests("Storage", ["Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         tests("Interchange", ["Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
         tests("PromQL", ["Model", "Encoding"]),
-        tests("HTTP", ["Platform", "Telemetry", "Model", "JSON"]),
+        tests("HTTP", ["Platform", "Telemetry", "Model", "JSON", "Config", "Encoding"]),
         tests("Discovery", ["Platform", "Telemetry", "Model", "Config"]),
         tests("Scrape", ["Platform", "Telemetry", "Model", "Exposition", "Config", "HTTP", "Discovery"]),
         tests("Rules", ["Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
@@ -117,7 +121,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
             name: "Fuzz",
             dependencies: [
                 "TestSupport", "Platform", "Model", "JSON", "Encoding", "Exposition", "Storage", "Interchange",
-                "PromQL",
+                "PromQL", "HTTP",
             ],
             path: "Tests/Fuzz", swiftSettings: settings))
 }

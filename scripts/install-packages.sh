@@ -2,7 +2,7 @@
 # Installs the Debian packages of the named sets that are missing: build, run, test. Does nothing when all are there.
 set -euo pipefail
 
-packages_build="pkg-config libzstd-dev zlib1g-dev libyaml-dev libcurl4-openssl-dev libmicrohttpd-dev libsnappy-dev libre2-dev libjs-dygraphs"
+packages_build="pkg-config libzstd-dev zlib1g-dev libyaml-dev libcurl4-openssl-dev libssl-dev libcrypt-dev libsnappy-dev libre2-dev libjs-dygraphs"
 packages_run="curl prometheus-node-exporter"
 packages_test="curl prometheus prometheus-node-exporter chromium python3"
 

@@ -1,9 +1,17 @@
 #define _GNU_SOURCE
 #include "cplatform.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 static uint32_t table[8][256];
 
@@ -67,4 +75,44 @@ void cplatform_bound_heaps(int count, int map_threshold, int trim_threshold) {
     mallopt(M_MMAP_THRESHOLD, map_threshold);
     mallopt(M_TRIM_THRESHOLD, trim_threshold);
 #endif
+}
+
+int cplatform_is_peer_gone(int socket) {
+    struct pollfd entry = {socket, POLLRDHUP, 0};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
+int cplatform_accept(int listener) {
+    int accepted = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int yes = 1;
+    if (accepted >= 0) setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    return accepted;
+}
+
+void cplatform_peer(int socket, char *text, size_t length) {
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    text[0] = 0;
+    if (getpeername(socket, (struct sockaddr *)&address, &size) != 0) return;
+    if (getnameinfo((struct sockaddr *)&address, size, text, (socklen_t)length, NULL, 0, NI_NUMERICHOST) != 0) text[0] = 0;
+    if (strncmp(text, "::ffff:", 7) == 0 && strchr(text, '.')) memmove(text, text + 7, strlen(text + 7) + 1);
+}
+
+int cplatform_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int cplatform_bell(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+int cplatform_watch(int epoll, int socket, int reads, int writes, int once, uint64_t key) {
+    struct epoll_event event = {0};
+    event.events = (reads ? EPOLLIN | EPOLLRDHUP : 0) | (writes ? EPOLLOUT : 0) | (once ? EPOLLONESHOT : 0);
+    event.data.u64 = key;
+    if (epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &event) == 0) return 0;
+    return errno == ENOENT ? epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event) : -1;
+}
+
+int cplatform_wait(int epoll, uint64_t *keys, int most, int timeout_ms) {
+    struct epoll_event events[64];
+    int count = epoll_wait(epoll, events, most < 64 ? most : 64, timeout_ms);
+    for (int i = 0; i < count; i++) keys[i] = events[i].data.u64;
+    return count < 0 ? 0 : count;
 }

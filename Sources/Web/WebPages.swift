@@ -46,12 +46,32 @@ package struct WebPages: Sendable {
         return assets[path]
     }
 
-    private static func contentType(_ path: String) -> String {
-        switch path.split(separator: ".").last {
+    /// All paths that ``asset(_:)`` knows.
+    package var paths: [String] { Self.pagePaths + assets.keys.sorted() }
+
+    /// Headers that keep a page from being framed, sniffed or made to load from elsewhere.
+    package static let protection: [(name: String, value: String)] = [
+        (
+            "Content-Security-Policy",
+            "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; "
+                + "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+        ),
+        ("X-Frame-Options", "SAMEORIGIN"), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"),
+    ]
+
+    static func contentType(_ path: String) -> String {
+        switch path.split(separator: ".").last?.lowercased() {
         case "js": "text/javascript; charset=utf-8"
         case "css": "text/css; charset=utf-8"
         case "svg": "image/svg+xml"
-        case "html": "text/html; charset=utf-8"
+        case "html", "htm": "text/html; charset=utf-8"
+        case "json": "application/json"
+        case "txt": "text/plain; charset=utf-8"
+        case "png": "image/png"
+        case "jpg", "jpeg": "image/jpeg"
+        case "gif": "image/gif"
+        case "ico": "image/x-icon"
+        case "woff2": "font/woff2"
         default: "application/octet-stream"
         }
     }

@@ -21,6 +21,7 @@ struct Fuzz {
         ("manifest", { StoreTargets.manifest($0) }),
         ("prometheus-chunk", { PrometheusTargets.chunk($0) }), ("exposition", { TextTargets.exposition($0) }),
         ("promql", { TextTargets.promql($0) }), ("json", { TextTargets.json($0) }),
+        ("http-request", { RequestTargets.request($0) }),
     ]
 
     nonisolated(unsafe) static var chosen: (UnsafeRawBufferPointer) -> Void = { _ in }

@@ -13,3 +13,17 @@ void cplatform_trim(void);
 void cplatform_name_thread(const char *name);
 /// Sets how many heaps malloc(3) keeps, and from which sizes on it gives memory back to the system.
 void cplatform_bound_heaps(int count, int map_threshold, int trim_threshold);
+/// Whether the peer of a socket has closed its end, also when unread bytes lie before that, as those of TLS do.
+int cplatform_is_peer_gone(int socket);
+/// Accepts a connection, non-blocking; its descriptor, or -1 with errno.
+int cplatform_accept(int listener);
+/// Writes the numeric address of a socket's peer; empty if unknown.
+void cplatform_peer(int socket, char *text, size_t length);
+/// A new epoll instance, or -1.
+int cplatform_epoll(void);
+/// A descriptor that is readable once 8 bytes were written to it, or -1.
+int cplatform_bell(void);
+/// Watches a socket in an epoll instance, under `key`; `once` takes one event only. Adds it if it is not in yet.
+int cplatform_watch(int epoll, int socket, int reads, int writes, int once, uint64_t key);
+/// Waits for at most `most` events; their keys. A signal counts as no event.
+int cplatform_wait(int epoll, uint64_t *keys, int most, int timeout_ms);

@@ -1,4 +1,4 @@
-import CMicroHTTPD
+import CPlatform
 
 /// A request as a handler sees it.
 package struct HTTPRequest: Sendable {
@@ -16,6 +16,10 @@ package struct HTTPRequest: Sendable {
     package var peer: String
     /// What the route's pattern named, `/label/:name/values` for instance.
     package var pathParameters: [String: String] = [:]
+    /// The path below the route prefix as it was sent, percent escapes and all; nil in process.
+    package var rawPath: String?
+    /// What stands behind the question mark, as it was sent.
+    package var rawQuery: String = ""
     /// The connection's socket, −1 in process.
     var socket: Int32 = -1
 
@@ -45,25 +49,27 @@ package struct HTTPRequest: Sendable {
 
     /// The value of a header; names do not differ by case.
     package func header(_ name: String) -> String? {
-        let wanted = name.lowercased()
-        return headers.first { $0.name.lowercased() == wanted }?.value
+        headers.first { $0.name.isSame(as: name) }?.value
     }
 
     /// Whether the client has closed the connection, so that nobody waits for the answer any more.
-    package func isPeerGone() -> Bool { socket >= 0 && cmhd_is_closed(socket) != 0 }
+    package func isPeerGone() -> Bool { socket >= 0 && cplatform_is_peer_gone(socket) != 0 }
 }
 
 /// Parameters in URL encoding.
 package enum URLEncoding {
+    /// Most parameters that are read, as in Go: many short ones would take much more memory than their text.
+    static let maxParameters = 10_000
+
     /// Reads `a=b&c=d` with percent escapes and `+` for space; a broken escape stays as it is.
     package static func parse(_ text: some Collection<UInt8>) -> [(name: String, value: String)] {
-        text.split(separator: UInt8(ascii: "&")).map { pair in
+        text.split(separator: UInt8(ascii: "&"), maxSplits: maxParameters).prefix(maxParameters).map { pair in
             let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             return (decode(parts[0]), parts.count > 1 ? decode(parts[1]) : "")
         }
     }
 
-    private static func hex(_ c: UInt8) -> UInt8? {
+    static func hex(_ c: UInt8) -> UInt8? {
         switch c {
         case 0x30...0x39: c - 0x30
         case 0x41...0x46: c - 0x41 + 10
@@ -72,8 +78,10 @@ package enum URLEncoding {
         }
     }
 
-    static func decode(_ text: some Collection<UInt8>) -> String {
+    static func decode(_ text: some Collection<UInt8>, plusIsBlank: Bool = true) -> String {
         let bytes = Array(text)
+        let isPlain = !bytes.contains { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }
+        if isPlain { return String(decoding: bytes, as: UTF8.self) }
         var out: [UInt8] = []
         out.reserveCapacity(bytes.count)
         var at = 0
@@ -84,7 +92,7 @@ package enum URLEncoding {
                 out.append(high << 4 | low)
                 at += 3
             } else {
-                out.append(bytes[at] == UInt8(ascii: "+") ? 0x20 : bytes[at])
+                out.append(plusIsBlank && bytes[at] == UInt8(ascii: "+") ? 0x20 : bytes[at])
                 at += 1
             }
         }

@@ -26,7 +26,7 @@ package struct HTTPResponse: Sendable {
     }
 
     /// Sends the client somewhere else.
-    package static func redirect(_ location: String) -> HTTPResponse {
-        HTTPResponse(status: 302, headers: [("Location", location)])
+    package static func redirect(_ location: String, status: Int = 302) -> HTTPResponse {
+        HTTPResponse(status: status, headers: [("Location", location)])
     }
 }

@@ -1,4 +1,3 @@
-import CMicroHTTPD
 import Glibc
 
 /// Where to listen: `host:port`, `:port`, `[::1]:port`.
@@ -38,16 +37,19 @@ package struct ListenAddress: Sendable, Hashable {
         defer { freeaddrinfo(first) }
         let address = first.pointee
         let descriptor = socket(
-            address.ai_family, address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue), address.ai_protocol)
+            address.ai_family, address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
+            address.ai_protocol)
         guard descriptor >= 0 else { throw HTTPServerError("listen \(self): \(String(cString: strerror(errno)))") }
         var (yes, no): (Int32, Int32) = (1, 0)
         let size = socklen_t(MemoryLayout<Int32>.size)
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, size)
         if address.ai_family == AF_INET6 { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &no, size) }
-        guard bind(descriptor, address.ai_addr, address.ai_addrlen) == 0, Glibc.listen(descriptor, 512) == 0 else {
-            let reason = String(cString: strerror(errno))
+        guard bind(descriptor, address.ai_addr, address.ai_addrlen) == 0, Glibc.listen(descriptor, 4096) == 0 else {
+            let number = errno
             close(descriptor)
-            throw HTTPServerError("listen tcp \(self): bind: \(reason)")
+            let advice = number == EADDRINUSE ? " (choose another one with --web.listen-address)" : ""
+            throw HTTPServerError(
+                "listen tcp \(self): bind: \(String(cString: strerror(number)))\(advice)")
         }
         return descriptor
     }

@@ -1,12 +1,13 @@
 import Config
 import Exposition
 import Glibc
+import HTTP
 import Model
 import Notify
 import PromQL
 import Rules
 
-/// `martlet check config|rules|metrics|alerting`: says what is wrong, and exits with 1.
+/// `martlet check config|rules|metrics|alerting|web-config`: says what is wrong, and exits with 1.
 enum CheckCommand {
     private static let flags = FlagSet(flags: [
         Flag("syntax-only", .boolean, "false", "Only check the syntax: what is not supported yet is no error."),
@@ -18,7 +19,7 @@ enum CheckCommand {
     static func run(_ words: [String]) throws -> Int32 {
         let parsed = try flags.parse(Array(words.dropFirst()))
         if parsed.wantsHelp {
-            print("usage: martlet check config|rules|metrics|alerting [FLAGS] FILE…\n\n" + flags.help)
+            print("usage: martlet check config|rules|metrics|alerting|web-config [FLAGS] FILE…\n\n" + flags.help)
             return 0
         }
         switch words.first {
@@ -31,9 +32,27 @@ enum CheckCommand {
         case "alerting":
             try requireFiles(parsed)
             return all(parsed.positional) { try alerting($0, parsed) }
+        case "web-config":
+            try requireFiles(parsed)
+            return webConfig(parsed.positional)
         case "metrics": return MetricsCheck.run(readStandardInput())
-        default: throw CommandLineError(description: "check what? config, rules, metrics or alerting")
+        default: throw CommandLineError(description: "check what? config, rules, metrics, alerting or web-config")
         }
+    }
+
+    /// Checks web configuration files, and prints what promtool prints.
+    private static func webConfig(_ paths: [String]) -> Int32 {
+        var status: Int32 = 0
+        for path in paths {
+            do {
+                try WebAccess.check(path: path)
+                print("\(path) SUCCESS")
+            } catch {
+                Command.complain("\(path) FAILED: \(error)")
+                status = 1
+            }
+        }
+        return status
     }
 
     private static func requireFiles(_ parsed: ParsedFlags) throws {

@@ -304,16 +304,15 @@ final class Daemon: Sendable {
             case .stop: stopRequested.signal()
             }
         }
-        let server = HTTPServer(router: router(), options: serverOptions, clock: clock)
+        let server: HTTPServer
         do {
-            var addresses: [ListenAddress] = []
-            for text in flags.all("web.listen-address") {
-                guard let address = ListenAddress(text) else {
-                    throw StartError(what: "The listen address cannot be used", reason: text)
-                }
-                addresses.append(address)
-            }
-            try server.start(addresses)
+            let options = try WebWiring.options(
+                flags, routePrefix: routePrefix, clock: clock, queryMemory: engine.options.memoryBudget)
+            server = HTTPServer(router: router(), options: options, clock: clock)
+            try server.start(try WebWiring.addresses(flags))
+        } catch let error as StartError {
+            log.error(error.what, ["err": error.reason])
+            return error.status
         } catch {
             log.error("Unable to start web listener", ["err": "\(error)"])
             return 1
@@ -357,15 +356,6 @@ final class Daemon: Sendable {
         log.info("See you next time!")
     }
 
-    private var serverOptions: HTTPServer.Options {
-        var options = HTTPServer.Options()
-        options.maxConnections = max(1, flags.integer("web.max-connections"))
-        options.timeoutSeconds = Int(max(1, flags.duration("web.read-timeout") / 1000))
-        options.stackSize = PromQLParser.stackSize
-        options.routePrefix = routePrefix
-        return options
-    }
-
     private func router() -> Router {
         var routes = Router.Builder()
         APIRoutes.add(to: &routes, context())
@@ -375,9 +365,9 @@ final class Daemon: Sendable {
             features.startTimes = Self.enables("st-storage", flags)
             let receiver = RemoteWriteReceiver(
                 store: store, clock: clock, metrics: registry, features: features)
-            routes.add(["POST"], "/api/v1/write") { receiver.handle($0) }
+            routes.add(["POST"], "/api/v1/write", body: .write) { receiver.handle($0) }
         } else {
-            routes.add(["POST"], "/api/v1/write") { _ in
+            routes.add(["POST"], "/api/v1/write", body: BodyPolicy.none) { _ in
                 .text(
                     "remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n", status: 404)
             }
@@ -388,15 +378,9 @@ final class Daemon: Sendable {
             let query = request.query.map { "\(URLEncoding.encode($0.name))=\(URLEncoding.encode($0.value))" }
             return .redirect(prefix + "/query" + (query.isEmpty ? "" : "?" + query.joined(separator: "&")))
         }
-        let pages = WebPages(routePrefix: prefix, title: flags.text("web.page-title"))
+        WebWiring.addPages(to: &routes, flags, prefix: prefix)
         let metrics = RequestMetrics(registry)
-        return Router(routes, observe: { metrics.observe($0, $1, $2, $3) }) { request in
-            guard request.method == "GET" || request.method == "HEAD", let asset = pages.asset(request.path) else {
-                return .text("404 page not found\n", status: 404)
-            }
-            return HTTPResponse(
-                headers: [("Content-Type", asset.contentType), ("Cache-Control", "no-cache")], body: asset.bytes)
-        }
+        return Router(routes, observe: { metrics.observe($0, $1, $2, $3) })
     }
 
     private func context() -> APIContext {

@@ -1,0 +1,171 @@
+import CPlatform
+import CTLS
+import Glibc
+
+/// A client's connection: its socket, its encryption and the bytes that nobody has used yet.
+///
+/// One thread owns it at a time: the loop while it waits for a head, a handler's thread from there to the answer's end.
+// SAFETY: handed from thread to thread through locks; see the sentence above.
+final class Connection: @unchecked Sendable {
+    enum Input: Hashable {
+        case bytes(Int)
+        /// Nothing there yet; the socket has to become readable or writable first.
+        case wait(writes: Bool)
+        /// The client has ended its side, or the connection is broken.
+        case ended
+        /// There is no room for a larger head.
+        case full
+    }
+
+    /// Largest head, as of Go's server.
+    static let maxHead = (1 << 20) + 4096
+    /// Bytes of a head that do not come out of the shared pool.
+    static let freeHead = 64 << 10
+    private static let firstRoom = 4 << 10
+
+    let id: UInt64
+    let socket: Int32
+    let peer: String
+    var context: TLSContext?
+    var tls: OpaquePointer?
+    var isEncrypted = false
+    /// When the request, the handshake or the idle time began; nanoseconds.
+    var since: Int64
+    var scanner = HeadScanner()
+    private let share: PoolShare
+    private var buffer: [UInt8] = []
+    private var filled = 0
+    private var isOpen = true
+
+    init(id: UInt64, socket: Int32, pool: BytePool, now: Int64) {
+        self.id = id
+        self.socket = socket
+        share = PoolShare(pool)
+        since = now
+        var text = [CChar](repeating: 0, count: 64)
+        cplatform_peer(socket, &text, text.count)
+        peer = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { close() }
+
+    /// Ends the connection; the socket's number may be another's afterwards.
+    func close() {
+        guard isOpen else { return }
+        isOpen = false
+        if let tls {
+            if isEncrypted { SSL_shutdown(tls) }
+            SSL_free(tls)
+        }
+        tls = nil
+        Glibc.close(socket)
+    }
+
+    // MARK: Input
+
+    /// Bytes that have come and are not used yet.
+    var pending: Int { filled }
+
+    func withPending<R, E: Error>(_ body: (UnsafeBufferPointer<UInt8>) throws(E) -> R) throws(E) -> R {
+        try buffer.withUnsafeBufferPointer { whole throws(E) in
+            try body(UnsafeBufferPointer(rebasing: whole[..<filled]))
+        }
+    }
+
+    /// The end of the head in what has come; nil if more has to come.
+    func headEnd() throws(RequestRefusal) -> Int? {
+        var scanner = scanner
+        let end = try withPending { bytes throws(RequestRefusal) in try scanner.end(in: bytes) }
+        self.scanner = scanner
+        return end
+    }
+
+    /// Takes used bytes away.
+    func consume(_ count: Int) {
+        precondition(count <= filled)
+        let rest = filled - count
+        if rest > 0 {
+            buffer.withUnsafeMutableBytes { bytes in
+                guard let base = bytes.baseAddress else { return }
+                memmove(base, base + count, rest)
+            }
+        }
+        filled = rest
+        scanner = HeadScanner()
+        if buffer.count > Self.freeHead, rest <= Self.freeHead {
+            buffer = Array(buffer[..<rest])
+            _ = share.resize(to: 0)
+        }
+    }
+
+    /// Gives the buffer's memory back while nothing is in it.
+    func rest() { if filled == 0 { buffer = [] } }
+
+    /// Reads what is there behind what has come.
+    func receive() -> Input {
+        if filled == buffer.count, !grow() { return .full }
+        let (start, room) = (filled, buffer.count - filled)
+        let input = buffer.withUnsafeMutableBytes { bytes in
+            receive(into: UnsafeMutableRawBufferPointer(rebasing: bytes[start..<(start + room)]))
+        }
+        if case .bytes(let count) = input { filled += count }
+        return input
+    }
+
+    private func grow() -> Bool {
+        let wanted = min(Self.maxHead, max(Self.firstRoom, buffer.count * 2))
+        guard wanted > buffer.count else { return false }
+        guard wanted <= Self.freeHead || share.resize(to: wanted) else { return false }
+        buffer += repeatElement(0, count: wanted - buffer.count)
+        return true
+    }
+
+    /// Reads from the socket into memory of the caller.
+    func receive(into target: UnsafeMutableRawBufferPointer) -> Input {
+        if let tls {
+            let count = ctls_read(tls, target.baseAddress, target.count)
+            if count > 0 { return .bytes(count) }
+            return count == -2 ? .wait(writes: false) : count == -3 ? .wait(writes: true) : .ended
+        }
+        while true {
+            let count = recv(socket, target.baseAddress, target.count, 0)
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .ended }
+            if errno == EINTR { continue }
+            return errno == EAGAIN ? .wait(writes: false) : .ended
+        }
+    }
+
+    // MARK: Output
+
+    enum Output: Hashable {
+        case bytes(Int)
+        case wait(reads: Bool)
+        case broken
+    }
+
+    /// Sends a part of the bytes.
+    func send(_ source: UnsafeRawBufferPointer) -> Output {
+        if let tls {
+            let count = ctls_write(tls, source.baseAddress, source.count)
+            if count > 0 { return .bytes(count) }
+            return count == -2 ? .wait(reads: true) : count == -3 ? .wait(reads: false) : .broken
+        }
+        while true {
+            let count = Glibc.send(socket, source.baseAddress, source.count, Int32(MSG_NOSIGNAL))
+            if count > 0 { return .bytes(count) }
+            if errno == EINTR { continue }
+            return errno == EAGAIN ? .wait(reads: false) : .broken
+        }
+    }
+
+    /// Waits until the socket is readable or writable.
+    ///
+    /// - Returns: False after the time.
+    func wait(writes: Bool, milliseconds: Int) -> Bool {
+        if !writes, let tls, SSL_pending(tls) > 0 { return true }
+        var entry = pollfd(fd: socket, events: Int16(writes ? POLLOUT : POLLIN), revents: 0)
+        let count = poll(&entry, 1, Int32(clamping: max(0, milliseconds)))
+        return count != 0
+    }
+}

@@ -1,0 +1,95 @@
+import Dispatch
+import Platform
+import Synchronization
+
+/// Threads that run handlers: one for each request at work, and none for long without work.
+final class HandlerThreads: Sendable {
+    typealias Job = @Sendable () -> Void
+
+    private struct State {
+        var jobs: [Job] = []
+        var waiting = 0
+        var threads = 0
+    }
+
+    private let state = Mutex(State())
+    private let wake = DispatchSemaphore(value: 0)
+    private let most: Int
+    private let stackSize: Int
+    private static let idleSeconds = 5
+
+    init(most: Int, stackSize: Int) {
+        self.most = max(1, most)
+        self.stackSize = stackSize
+    }
+
+    /// Runs a job as soon as there is a thread for it.
+    ///
+    /// - Returns: False if the system has no thread for it.
+    func run(_ job: @escaping Job) -> Bool {
+        let (mustStart, mustWake) = state.withLock { state in
+            state.jobs.append(job)
+            if state.waiting > 0 {
+                state.waiting -= 1
+                return (false, true)
+            }
+            guard state.threads < most else { return (false, false) }
+            state.threads += 1
+            return (true, false)
+        }
+        if mustWake { wake.signal() }
+        guard mustStart else { return true }
+        if let thread = Thread.start("http", stackSize: stackSize, { [self] in work() }) {
+            thread.detach()
+            return true
+        }
+        return state.withLock { state in
+            state.threads -= 1
+            // With other threads at work the job comes later.
+            if state.threads > 0 { return true }
+            state.jobs.removeAll()
+            return false
+        }
+    }
+
+    private func work() {
+        while true {
+            if let job = take() {
+                job()
+                continue
+            }
+            if wake.wait(timeout: .now() + .seconds(Self.idleSeconds)) == .success { continue }
+            switch giveUp() {
+            case .job(let job): job()
+            case .isWoken: wake.wait()
+            case .end: return
+            }
+        }
+    }
+
+    private enum AfterWaiting { case job(Job), isWoken, end }
+
+    /// What a thread does that has waited long enough.
+    private func giveUp() -> AfterWaiting {
+        state.withLock { state in
+            // Without a place among those that wait, somebody is just waking this thread.
+            guard state.waiting > 0 else { return .isWoken }
+            state.waiting -= 1
+            if !state.jobs.isEmpty { return .job(state.jobs.removeFirst()) }
+            state.threads -= 1
+            return .end
+        }
+    }
+
+    /// The next job; nil, and the thread counts as waiting, if there is none.
+    private func take() -> Job? {
+        state.withLock { state in
+            if !state.jobs.isEmpty { return state.jobs.removeFirst() }
+            state.waiting += 1
+            return nil
+        }
+    }
+
+    /// Threads that are there now.
+    var count: Int { state.withLock { $0.threads } }
+}

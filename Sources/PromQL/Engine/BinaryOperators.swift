@@ -48,7 +48,7 @@ extension Evaluator {
         if e.op.isSetOperator { return try combine(e.op, left, right, signature, grid) }
         let join = VectorJoin(
             e: e, matching: matching, signature: signature, grid: grid, annotations: annotations, guardian: guardian,
-            delaysNameRemoval: options.delayedNameRemoval, sortsDuplicates: options.followsLaterReleases)
+            delaysNameRemoval: options.delayedNameRemoval)
         return try mergeEqualLabels(try join.run(left, right))
     }
 
@@ -115,7 +115,6 @@ private struct VectorJoin {
     let annotations: Annotations
     let guardian: QueryGuard
     let delaysNameRemoval: Bool
-    let sortsDuplicates: Bool
 
     /// Pairs the sides and computes.
     ///
@@ -123,7 +122,7 @@ private struct VectorJoin {
     func run(_ left: [Column], _ right: [Column]) throws -> [Column] {
         let isSwapped = matching.cardinality == .oneToMany
         let (many, one) = isSwapped ? (right, left) : (left, right)
-        // As Prometheus 3.12 does: the sides are exchanged for `group_right`, what fills them is not.
+        // As Prometheus does: the sides are exchanged for `group_right`, what fills them is not.
         let (fillOne, fillMany) = (matching.fillRight, matching.fillLeft)
         var ones: [Labels: [Int]] = [:]
         for (index, column) in one.enumerated() { ones[signature.of(column.labels), default: []].append(index) }
@@ -231,8 +230,7 @@ private struct VectorJoin {
             }
             guard let pair = pairs.min(by: { $0.second < $1.second }) else { continue }
             let (known, found) = (one[pair.first].labels, one[pair.second].labels)
-            var names = [found.description, known.description]
-            if sortsDuplicates { names.sort() }
+            let names = [found.description, known.description].sorted()
             throw QueryError.execution(
                 "found duplicate series for the match group \(signature.of(found)) on the \(isSwapped ? "left" : "right") hand-side of the operation: [\(names.joined(separator: ", "))];many-to-many matching not allowed: matching labels must be unique on one side"
             )

@@ -28,12 +28,6 @@ package struct EngineOptions: Sendable {
     ///
     /// Without it, too, `__type__` and `__unit__` go wherever the name goes.
     package var typeAndUnitLabels = false
-    /// Whether to do as the releases after Prometheus 3.12 do, for which the test scripts are written.
-    ///
-    /// 3.12 looks for the metrics of `info` at the times of the query, among samples of its argument's times, so that
-    /// it finds none behind a longer offset; later releases look at the argument's times. And the two series that an
-    /// error about duplicates names stand as they were met in 3.12, in the order of their labels later.
-    package var followsLaterReleases = false
 
     package init() {}
 }

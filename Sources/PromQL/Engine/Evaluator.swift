@@ -62,28 +62,12 @@ final class Evaluator {
             let values = try scalar(expression, queryGrid)
             return isInstant ? .scalar(values[0]) : .matrix([Column(labels: .empty, values: values)])
         case .vector, .none:
-            if !isInstant, let columns = try smoothedSeries(expression) { return .matrix(columns) }
             var columns = try vector(expression, queryGrid)
             if options.delayedNameRemoval { columns = try removeMarkedNames(columns) }
             if isInstant { return .vector(columns.filter { Column.isPresent($0.values[0]) }) }
             columns.removeAll { $0.isEmpty }
             columns.sort { $0.labels < $1.labels }
             return .matrix(columns)
-        }
-    }
-
-    /// All series of a bare `smoothed` selector, those without a point, too, as Prometheus gives them; nil for all else.
-    private func smoothedSeries(_ expression: Expression) throws -> [Column]? {
-        switch expression {
-        case .parentheses(let e): return try smoothedSeries(e.expression)
-        case .selector(let e) where e.rangeExtension == .smoothed:
-            var columns: [Column] = []
-            try select(e, queryGrid) { metric, values, histograms in
-                try guardian.hold(queryGrid.count)
-                columns.append(Column(labels: metric.labels, values: Array(values), histograms: histograms))
-            }
-            return columns.sorted { $0.labels < $1.labels }
-        default: return nil
         }
     }
 

@@ -75,7 +75,7 @@ package final class QueryEngine: Sendable {
         let (span, overflow) = end.subtractingReportingOverflow(start)
         guard !overflow, span / step < 100_000_000 else { throw .execution(Evaluator.tooManySamples) }
         return try run(
-            expression, query, source, StepGrid(start: start, step: step, count: Int(span / step) + 1, askedEnd: end),
+            expression, query, source, StepGrid(start: start, step: step, count: Int(span / step) + 1),
             end: end,
             isInstant: false, limits)
     }
@@ -178,15 +178,6 @@ struct StepGrid: Sendable {
     /// ms, positive.
     var step: Int64
     var count: Int
-    /// Up to when was asked, which may be behind the last step; nil if it is that.
-    var askedEnd: Int64?
-
-    init(start: Int64, step: Int64, count: Int, askedEnd: Int64? = nil) {
-        self.start = start
-        self.step = step
-        self.count = count
-        self.askedEnd = askedEnd
-    }
 
     func time(_ index: Int) -> Int64 { start &+ Int64(index) &* step }
     var end: Int64 { time(max(0, count - 1)) }

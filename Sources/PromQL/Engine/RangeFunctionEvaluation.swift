@@ -19,8 +19,6 @@ extension Evaluator {
         guard let function = RangeFunction(call.function.name), let (range, scalars) = split(call) else {
             throw QueryError.execution("not supported yet: \(call.function.name)")
         }
-        // Prometheus 3.12 looks for the samples of a fixed subquery at the step's time and finds none.
-        if function == .predictLinear, case .subquery(let subquery) = range, subquery.at != nil { return }
         var parameters: [[Double]] = []
         for expression in scalars { parameters.append(try scalar(expression, grid)) }
         try checkParameters(function, parameters, call)

@@ -104,7 +104,7 @@ extension Evaluator {
             guard samples.count > 0 else { continue }
             RangeWindows.removeStale(&samples)
             if !samples.histograms.isEmpty {
-                let histograms = smoothedHistograms(selector, grid, samples, &out)
+                let histograms = smoothedHistograms(selector, series.labels(index).metricName, grid, samples, &out)
                 try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, histograms) }
                 continue
             }
@@ -128,21 +128,22 @@ extension Evaluator {
 
     /// `smoothed` on a series that has histograms.
     private func smoothedHistograms(
-        _ selector: VectorSelector, _ grid: StepGrid, _ samples: borrowing SampleColumns, _ out: inout [Double]
+        _ selector: VectorSelector, _ metric: String, _ grid: StepGrid, _ samples: borrowing SampleColumns,
+        _ out: inout [Double]
     ) -> [HistogramBox?] {
         let lookback = options.lookbackDelta
         let range = ExtendedHistogramRange(
-            function: MixedRangeFunction(name: "delta", metric: "", range: selector.range, annotations: annotations),
-            lookback: lookback)
+            function: MixedRangeFunction(
+                name: "delta", metric: metric, range: selector.range, annotations: annotations),
+            kind: .smoothed, lookback: lookback)
         let series = MixedSeries(samples)
         var cursor = MixedSeries.Cursor()
         var result = [HistogramBox?](repeating: nil, count: grid.count)
         for i in 0..<grid.count {
             let time = reference(selector.at, selector.offset, grid, i)
             let near = series.window(time &- lookback, time &+ lookback, &cursor).merged
-            let after = near.firstIndex { $0.time > time } ?? near.count
             out[i] = Column.absent
-            guard after > 0, let sample = range.edge(near, time, after: after) else { continue }
+            guard let sample = range.sample(near, at: time) else { continue }
             switch sample {
             case .float(let value): out[i] = value
             case .histogram(let histogram):

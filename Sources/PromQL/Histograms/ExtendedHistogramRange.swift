@@ -1,25 +1,59 @@
 import Model
 
-/// What `anchored` and `smoothed` do with a series that has native histograms.
+/// The `anchored` and `smoothed` windows of a series that has native histograms.
 struct ExtendedHistogramRange {
     let function: MixedRangeFunction
+    let kind: RangeExtension
     /// How far outside of the window a neighbour may be, ms.
     let lookback: Int64
 
-    /// Overwrites the steps of `out` whose windows see a histogram: how often an `anchored` range was reset or changed.
-    func evaluate(_ series: MixedSeries, _ plan: WindowPlan, _ out: inout [Double]) {
+    private var isSmoothed: Bool { kind == .smoothed }
+    private var isCounter: Bool { function.name != "delta" }
+
+    /// Evaluates the function in all windows that see a histogram.
+    ///
+    /// - Parameters:
+    ///   - out: The results of windows of floats; the steps of all other windows are overwritten.
+    ///   - counted: Receives what each window holds, in samples.
+    /// - Returns: The histograms among the results; empty if there are none.
+    func evaluate(
+        _ series: MixedSeries, _ plan: WindowPlan, _ out: inout [Double], counted: (MixedWindow, Int) -> Void
+    ) -> [HistogramBox?] {
         var cursor = MixedSeries.Cursor()
+        var result: [HistogramBox?] = []
         for i in 0..<plan.grid.count {
             let end = plan.end(i)
             let start = end &- plan.length
-            let window = series.window(start &- lookback, end, &cursor)
+            let window = series.window(start &- lookback, isSmoothed ? end &+ lookback : end, &cursor)
+            counted(window, i)
             guard !window.histograms.isEmpty else { continue }
-            out[i] = value(window, start, end) ?? Column.absent
+            out[i] = Column.absent
+            switch value(window, start, end) {
+            case nil: break
+            case .float(let value): out[i] = value
+            case .histogram(let histogram):
+                if result.isEmpty { result = [HistogramBox?](repeating: nil, count: plan.grid.count) }
+                out[i] = Column.histogramMark
+                result[i] = HistogramBox(histogram)
+            }
         }
+        return result
+    }
+
+    private func value(_ window: MixedWindow, _ start: Int64, _ end: Int64) -> SampleValue? {
+        if function.name == "resets" || function.name == "changes" {
+            return events(window, start, end).map { .float($0) }
+        }
+        if window.isMixed {
+            function.annotations.warn(HistogramRemark.mixedFloats(function.metric), at: function.range)
+            return nil
+        }
+        return rate(Array(window.histogramTimes), window.histograms.map(\.histogram), start, end)
+            .map { .histogram($0) }
     }
 
     /// What `resets` or `changes` finds between the sample before the window and its end.
-    private func value(_ window: MixedWindow, _ start: Int64, _ end: Int64) -> Double? {
+    private func events(_ window: MixedWindow, _ start: Int64, _ end: Int64) -> Double? {
         let samples = window.merged
         let firstInside = samples.firstIndex { $0.time > start } ?? samples.count
         let endInside = samples.firstIndex { $0.time > end } ?? samples.count
@@ -29,32 +63,116 @@ struct ExtendedHistogramRange {
         return function.name == "resets" ? function.resets(points) : function.changes(points)
     }
 
-    /// The sample at `time`, interpolated between its neighbours; the one there is where the other is missing.
-    func edge(
-        _ samples: [(time: Int64, value: SampleValue)], _ time: Int64, after: Int
-    ) -> SampleValue? {
-        let before = after - 1
-        guard before >= 0 else { return after < samples.count ? samples[after].value : nil }
-        guard samples[before].time != time, after < samples.count else { return samples[before].value }
-        let share = Double(time - samples[before].time) / Double(samples[after].time - samples[before].time)
-        if case .float(let low) = samples[before].value, case .float(let high) = samples[after].value {
-            let from = function.name != "delta" && high < low ? 0 : low
-            return .float(from + (high - from) * share)
+    // MARK: rate, increase, delta
+
+    /// What lies between the window's edges; nil if there is nothing, or if buckets do not fit.
+    private func rate(_ times: [Int64], _ points: [FloatHistogram], _ start: Int64, _ end: Int64) -> FloatHistogram? {
+        // The last sample at or before each edge, or what is nearest to it.
+        let final = points.count - 1
+        let first = max(0, (times[..<final].firstIndex { $0 > start } ?? final) - 1)
+        let last = isSmoothed ? times[..<final].firstIndex { $0 >= end } ?? final : final
+        guard times[last] > start, !isSmoothed || times[first] <= end else { return nil }
+        guard fit(points[first...last]) else { return nil }
+        guard
+            let left = isSmoothed && times[first] < start
+                ? interpolated(times, points, before: first, at: start, isCounter: isCounter) : points[first],
+            let right = isSmoothed && last > 0 && times[last] > end
+                ? interpolated(times, points, before: last - 1, at: end, isCounter: isCounter) : points[last]
+        else { return nil }
+        if !isCounter, left.resetHint != .gauge || right.resetHint != .gauge {
+            function.annotations.warn(HistogramRemark.notGauge(function.metric), at: function.range)
         }
-        guard case .histogram(var low) = samples[before].value, case .histogram(let high) = samples[after].value else {
-            return nil
+        guard var result = function.subtract(left, from: right) else { return nil }
+        if isCounter {
+            // A reset that the left edge was interpolated across is in the edge already.
+            let isAcross = isSmoothed && times[first] < start && points[first + 1].isReset(after: points[first])
+            let inner = (first + (isAcross ? 2 : 1))..<max(last, first + (isAcross ? 2 : 1))
+            if !isAcross || first + 2 <= last {
+                let before = isAcross ? points[first + 1] : left
+                guard let corrected = addLost(points[inner] + [right], after: before, to: result) else { return nil }
+                result = corrected
+            }
         }
-        if function.name != "delta", high.isReset(after: low) {
-            low = FloatHistogram(schema: high.schema, customBounds: high.customBounds)
+        if function.name == "rate" { result.divide(by: Double(end - start) / 1000) }
+        result.resetHint = .gauge
+        return result.compacted()
+    }
+
+    /// Whether all histograms have the same kind of buckets; gauges under a counter's function are remarked.
+    private func fit(_ points: ArraySlice<FloatHistogram>) -> Bool {
+        for point in points {
+            if point.usesCustomBuckets != points.first?.usesCustomBuckets {
+                function.annotations.warn(HistogramRemark.mixedLayouts(function.metric), at: function.range)
+                return false
+            }
+            if isCounter, point.resetHint == .gauge {
+                function.annotations.warn(HistogramRemark.notCounter(function.metric), at: function.range)
+            }
         }
-        do throws(HistogramSum.IncompatibleLayouts) {
-            var change = try high.subtracting(low).0
-            change.multiply(by: share)
-            var result = try low.adding(change).0
-            result.resetHint = high.resetHint == .gauge ? .gauge : .unknown
-            return .histogram(result.compacted())
-        } catch {
-            return nil
+        return true
+    }
+
+    /// `result` with what was counted before each reset added; nil if buckets do not fit.
+    private func addLost(
+        _ points: ArraySlice<FloatHistogram>, after first: FloatHistogram, to result: FloatHistogram
+    ) -> FloatHistogram? {
+        var lost: FloatHistogram?
+        var previous = first
+        for point in points {
+            if point.isReset(after: previous) {
+                if let before = lost {
+                    guard let sum = function.add(previous, to: before) else { return nil }
+                    lost = sum
+                } else {
+                    lost = previous
+                }
+            }
+            previous = point
+        }
+        guard let lost else { return result }
+        return function.add(lost, to: result)
+    }
+
+    /// The histogram at `time` on the line from the sample at `index` to the one behind it; nil if their buckets do
+    /// not fit.
+    private func interpolated(
+        _ times: [Int64], _ points: [FloatHistogram], before index: Int, at time: Int64, isCounter: Bool
+    ) -> FloatHistogram? {
+        let (low, high) = (points[index], points[index + 1])
+        if time == times[index] { return low }
+        if time == times[index + 1] { return high }
+        let share = Double(time - times[index]) / Double(times[index + 1] - times[index])
+        if isCounter, high.isReset(after: low) {
+            // The counter began with zero where the earlier sample lies.
+            var result = high
+            result.multiply(by: share)
+            return result
+        }
+        guard var change = function.subtract(low, from: high) else { return nil }
+        change.multiply(by: share)
+        return function.add(low, to: change)
+    }
+
+    // MARK: Instants
+
+    /// The sample at `time` of a `smoothed` selector, interpolated between its neighbours; the earlier one where there
+    /// is no later.
+    func sample(_ samples: [(time: Int64, value: SampleValue)], at time: Int64) -> SampleValue? {
+        let after = samples.firstIndex { $0.time > time } ?? samples.count
+        guard after > 0 else { return nil }
+        let before = samples[after - 1]
+        guard before.time != time, after < samples.count else { return before.value }
+        let later = samples[after]
+        switch (before.value, later.value) {
+        case (.float(let low), .float(let high)):
+            return .float(low + (high - low) * (Double(time - before.time) / Double(later.time - before.time)))
+        case (.histogram(let low), .histogram(let high)):
+            guard fit([low, high]) else { return nil }
+            // Only two gauges are known to be none of a counter.
+            let isCounter = low.resetHint != .gauge || high.resetHint != .gauge
+            return interpolated([before.time, later.time], [low, high], before: 0, at: time, isCounter: isCounter)
+                .map { .histogram($0) }
+        default: return nil
         }
     }
 }

@@ -21,7 +21,7 @@ extension Evaluator {
     func histogramQuantile(_ call: Call, _ grid: StepGrid) throws -> [Column] {
         let phi = try scalar(call.arguments[0], grid)
         checkQuantiles(phi, at: call.arguments[0].range)
-        return try estimate(call.arguments[1], call.arguments[0].range, grid, outputs: [{ $0 }]) { buckets, _, step in
+        return try estimate(call.arguments[1], grid, outputs: [{ $0 }]) { buckets, _, step in
             buckets.quantile(phi[step])
         } native: { histogram, _, step in
             histogram.quantile(phi[step])
@@ -46,7 +46,7 @@ extension Evaluator {
                 return builder.labels()
             }
         }
-        return try estimate(call.arguments[0], call.arguments[0].range, grid, outputs: outputs) {
+        return try estimate(call.arguments[0], grid, outputs: outputs) {
             buckets, output, step in
             buckets.quantile(phis[output][step])
         } native: { histogram, output, step in
@@ -58,7 +58,7 @@ extension Evaluator {
     func histogramFraction(_ call: Call, _ grid: StepGrid) throws -> [Column] {
         let lower = try scalar(call.arguments[0], grid)
         let upper = try scalar(call.arguments[1], grid)
-        return try estimate(call.arguments[2], call.arguments[0].range, grid, outputs: [{ $0 }]) { buckets, _, step in
+        return try estimate(call.arguments[2], grid, outputs: [{ $0 }]) { buckets, _, step in
             (buckets.fraction(lower[step], upper[step]), ClassicBuckets.Fix())
         } native: { histogram, _, step in
             histogram.fraction(lower[step], upper[step])
@@ -107,12 +107,11 @@ extension Evaluator {
     /// Estimates from each histogram of a vector, over all steps.
     ///
     /// - Parameters:
-    ///   - first: Where the call's first argument is; remarks about NaN point there without delayed name removal.
     ///   - outputs: One per result of a histogram: the labels of that result.
     ///   - classic: The result of given number at a step from classic buckets, and what was mended in them.
     ///   - native: The same from a native histogram.
     private func estimate(
-        _ argument: Expression, _ first: TextRange, _ grid: StepGrid, outputs: [(Labels) -> Labels],
+        _ argument: Expression, _ grid: StepGrid, outputs: [(Labels) -> Labels],
         classic: (inout ClassicBuckets, Int, Int) -> (Double, ClassicBuckets.Fix),
         native: (FloatHistogram, Int, Int) -> (value: Double, note: FloatHistogram.EstimateNote?)
     ) throws -> [Column] {
@@ -145,9 +144,7 @@ extension Evaluator {
                     let (value, note) = native(histogram, output, i)
                     out[i] = value
                     if let note {
-                        annotations.info(
-                            HistogramRemark.estimate(note, metric),
-                            at: options.delayedNameRemoval ? argument.range : first)
+                        annotations.info(HistogramRemark.estimate(note, metric), at: argument.range)
                     }
                 }
                 result.append(Column(labels: outputs[output](named.labels), values: out, dropsName: named.dropsName))

@@ -149,7 +149,8 @@ struct MixedRangeFunction {
         }
     }
 
-    private func subtract(_ a: FloatHistogram, from b: FloatHistogram) -> FloatHistogram? {
+    /// `b` minus `a`; nil, with a remark, if their buckets do not fit.
+    func subtract(_ a: FloatHistogram, from b: FloatHistogram) -> FloatHistogram? {
         do throws(HistogramSum.IncompatibleLayouts) {
             let (result, notes) = try b.subtracting(a)
             if notes.contains(.boundsReconciled) {
@@ -162,7 +163,8 @@ struct MixedRangeFunction {
         }
     }
 
-    private func add(_ a: FloatHistogram, to b: FloatHistogram) -> FloatHistogram? {
+    /// The sum of `b` and `a`; nil, with a remark, if their buckets do not fit.
+    func add(_ a: FloatHistogram, to b: FloatHistogram) -> FloatHistogram? {
         do throws(HistogramSum.IncompatibleLayouts) {
             let (result, notes) = try b.adding(a)
             if notes.contains(.boundsReconciled) {

@@ -12,15 +12,15 @@ extension Evaluator {
     ) throws -> [HistogramBox?] {
         let mixed = MixedRangeFunction(
             name: call.function.name, metric: metric, range: argument, annotations: annotations)
-        if extended != nil, ["rate", "increase", "delta"].contains(call.function.name) {
-            throw QueryError.execution("smoothed and anchored modifiers do not work with native histograms")
-        }
         let takesHistograms = extended == nil && MixedRangeFunction.names.contains(mixed.name)
         let series = MixedSeries(samples)
         try floatWindows(function, series, plan, extended, &out, parameters)
-        if extended != nil {
-            ExtendedHistogramRange(function: mixed, lookback: options.lookbackDelta).evaluate(series, plan, &out)
-            return []
+        if let extended {
+            let range = ExtendedHistogramRange(function: mixed, kind: extended, lookback: options.lookbackDelta)
+            return range.evaluate(series, plan, &out) { window, step in
+                guardian.count(window.cost - window.floats.count)
+                guardian.perStep?.add(window.cost, at: step, of: plan.grid.count)
+            }
         }
         var result: [HistogramBox?] = []
         var cursor = MixedSeries.Cursor()

@@ -161,7 +161,7 @@ extension Evaluator {
     private func infoSeries(
         _ matchers: [Matcher], _ call: Call, _ grid: StepGrid
     ) throws -> [Labels: [[InfoSeries]]] {
-        let times = InfoTimes(call, grid, followsArgument: options.followsLaterReleases)
+        let times = InfoTimes(call, grid)
         let lookback = options.lookbackDelta
         let (oldest, newest) = (times.read.lowerBound &- lookback &+ 1, times.read.upperBound)
         let set = try source.select(
@@ -206,55 +206,24 @@ extension Evaluator {
     }
 }
 
-/// When info metrics are looked at.
+/// When info metrics are looked at: where the first selector of the argument looks.
 private struct InfoTimes {
     /// By step: the time at which the newest sample counts.
     var asked: [Int64]
     /// From the first to the last time of samples that are read, but for the lookback.
     var read: ClosedRange<Int64>
 
-    init(_ call: Call, _ grid: StepGrid, followsArgument: Bool) {
+    init(_ call: Call, _ grid: StepGrid) {
         let path = Self.firstSelector(call.arguments[0]) ?? []
-        func shifted(_ time: Int64, by path: ArraySlice<TimeShift>) -> Int64 {
+        func shifted(_ time: Int64) -> Int64 {
             path.reduce(time) { time, shift in
                 if case .time(let fixed)? = shift.at { return fixed &- shift.offset }
                 return time &- shift.offset
             }
         }
-        let times = (0..<max(1, grid.count)).map { grid.time($0) }
-        if followsArgument {
-            asked = times.map { shifted($0, by: path[...]) }
-        } else if call.arguments.count == 1, Self.isFixed(call.arguments[0]) {
-            // What is the same at all steps is computed at the first.
-            asked = times.map { _ in grid.start }
-        } else {
-            asked = times
-        }
-        // 3.12 knows of the selector, not of the subqueries around it.
-        let considered = followsArgument ? path[...] : path.suffix(1)
-        let start = shifted(grid.start, by: considered)
-        let end = shifted(followsArgument ? grid.end : grid.askedEnd ?? grid.end, by: considered)
+        asked = (0..<max(1, grid.count)).map { shifted(grid.time($0)) }
+        let (start, end) = (shifted(grid.start), shifted(grid.end))
         read = min(start, end)...max(start, end)
-    }
-
-    /// Whether an expression has the same value at all steps.
-    private static func isFixed(_ expression: Expression) -> Bool {
-        switch expression {
-        case .number, .string: return true
-        case .selector(let e): return e.at != nil
-        case .matrix(let e): return e.selector.at != nil
-        case .subquery(let e): return e.at != nil
-        case .unary(let e): return isFixed(e.operand)
-        case .binary(let e): return isFixed(e.left) && isFixed(e.right)
-        case .aggregation(let e): return isFixed(e.expression)
-        case .call(let e):
-            let dependsOnTime = [
-                "day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "minute", "month",
-                "predict_linear", "time", "timestamp", "year",
-            ]
-            return !dependsOnTime.contains(e.function.name) && e.arguments.allSatisfy(isFixed)
-        case .parentheses(let e): return isFixed(e.expression)
-        }
     }
 
     /// One `@` and offset on the way to a selector.

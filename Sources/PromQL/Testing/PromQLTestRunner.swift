@@ -10,14 +10,12 @@ package struct PromQLTestRunner {
         package var failed: Int { failures.count }
     }
 
-    /// Settings that the scripts were written for: everything on, one minute for subqueries without a step, and
-    /// what has been mended in Prometheus since 3.12.
+    /// Settings that the scripts were written for: everything on, and one minute for subqueries without a step.
     package static var options: EngineOptions {
         var options = EngineOptions()
         options.parser = .all
         options.delayedNameRemoval = true
         options.defaultSubqueryStep = 60_000
-        options.followsLaterReleases = true
         options.usesStartTimes = true
         return options
     }

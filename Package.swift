@@ -51,7 +51,8 @@ let package = Package(
         room("Storage", ["CPlatform", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         room("Interchange", ["Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
         room("PromQL", ["Model", "Encoding"]),
-        room("HTTP", ["CMicroHTTPD", "CCurl", "CZlib", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config"]),
+        room(
+            "HTTP", ["CMicroHTTPD", "CCurl", "CZlib", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config"]),
         room("Discovery", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
         room(
             "Scrape",

@@ -65,7 +65,8 @@ struct GzipDecoderTests {
         for position in 10..<whole.count - 8 {
             var bytes = whole
             bytes[position] ^= 0x10
-            if (try? Self.decode(bytes)) != nil { undetected += 1 }
+            // A few bits mean nothing: those that fill up the last byte.
+            if let read = try? Self.decode(bytes), read != Array(Self.page.utf8) { undetected += 1 }
         }
         #expect(undetected == 0)
     }

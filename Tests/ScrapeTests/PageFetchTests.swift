@@ -45,7 +45,9 @@ struct PageFetchTests {
             let now = clock.now()
             while clock.now() == now {}
             manager.scrapeNow()
-            return (store.values(#"up{instance="here", job="test"}"#).last ?? nil, manager.targets().first?.lastError ?? "")
+            return (
+                store.values(#"up{instance="here", job="test"}"#).last ?? nil, manager.targets().first?.lastError ?? ""
+            )
         }
 
         deinit {
@@ -106,7 +108,8 @@ struct PageFetchTests {
         let rig = try Rig()
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
         #expect(rig.scrape(.closing(head + "Content-Length: 99\r\n\r\na 1\n")).error == "unexpected EOF")
-        #expect(rig.scrape(.closing(head + "Transfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\n")).error == "unexpected EOF")
+        #expect(
+            rig.scrape(.closing(head + "Transfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\n")).error == "unexpected EOF")
         let loop = rig.scrape(.closing("HTTP/1.1 302 F\r\nLocation: /metrics\r\nContent-Length: 0\r\n\r\n")).error
         #expect(loop == "Get \"http://127.0.0.1:\(rig.server.port)/metrics\": stopped after 10 redirects")
         #expect(

@@ -142,7 +142,8 @@ package final class HTTPClient: Sendable {
         }
         if let failure = transfer.failure { throw failure }
         return ClientResponse(
-            status: transfer.head.status, contentType: transfer.head.contentType ?? "", body: try Self.decoded(transfer))
+            status: transfer.head.status, contentType: transfer.head.contentType ?? "", body: try Self.decoded(transfer)
+        )
     }
 
     /// The body without its content coding; servers may compress it unasked.

@@ -16,7 +16,8 @@ package struct ResponseHead: Sendable {
     /// Why the head cannot be used; nil if it can.
     var problem: String? {
         guard let first = contentLengths.first, contentLengths.contains(where: { $0 != first }) else { return nil }
-        return "http: message cannot contain multiple Content-Length headers; got [\(contentLengths.map { "\"\($0)\"" }.joined(separator: " "))]"
+        return
+            "http: message cannot contain multiple Content-Length headers; got [\(contentLengths.map { "\"\($0)\"" }.joined(separator: " "))]"
     }
 
     package init() {}

@@ -41,7 +41,7 @@ package final class Transfer: @unchecked Sendable {
     private var isOverBudget = false
     /// Set by whoever wants the transfer to end early; the loop looks at it.
     let isCancelled = Atomic(false)
-    /// Called on the loop's thread when the transfer is over.
+    /// Called once, when the transfer is over.
     package var onEnd: (@Sendable (Transfer) -> Void)?
 
     package private(set) var head = ResponseHead()
@@ -205,6 +205,13 @@ package final class Transfer: @unchecked Sendable {
             return true
         }
         return false
+    }
+
+    /// Tells the user that the transfer is over.
+    func end() {
+        let onEnd = self.onEnd
+        self.onEnd = nil
+        onEnd?(self)
     }
 
     /// Ends a transfer that never ran, or whose run was given up.

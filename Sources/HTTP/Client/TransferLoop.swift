@@ -42,15 +42,13 @@ package final class TransferLoop: Sendable {
         }
 
         private mutating func run(_ transfer: Transfer) {
-            guard transfer.start(now: clock.monotonic()) else { return end(transfer) }
+            guard transfer.start(now: clock.monotonic()) else { return transfer.end() }
             guard curl_multi_add_handle(multi, transfer.handle) == CURLM_OK else {
                 transfer.giveUp(TransferFailure(.network, "the request could not be started"))
-                return end(transfer)
+                return transfer.end()
             }
             running[transfer.handle] = transfer
         }
-
-        private func end(_ transfer: Transfer) { transfer.onEnd?(transfer) }
 
         fileprivate mutating func cancel(_ transfer: Transfer) {
             if running.removeValue(forKey: transfer.handle) != nil {
@@ -62,7 +60,7 @@ package final class TransferLoop: Sendable {
                 return
             }
             transfer.giveUp(TransferFailure(.cancelled, "context canceled"))
-            end(transfer)
+            transfer.end()
         }
 
         /// Takes what has ended off, and starts what waits.
@@ -73,7 +71,7 @@ package final class TransferLoop: Sendable {
                 let code = ccurl_msg_result(message)
                 curl_multi_remove_handle(multi, handle)
                 guard let transfer = running.removeValue(forKey: handle) else { continue }
-                if transfer.finish(code) { run(transfer) } else { end(transfer) }
+                if transfer.finish(code) { run(transfer) } else { transfer.end() }
             }
             while running.count < maxRunning, firstWaiting < waiting.count {
                 let transfer = waiting[firstWaiting]
@@ -139,7 +137,7 @@ package final class TransferLoop: Sendable {
         }
         if isTaken { return wake() }
         transfer.giveUp(TransferFailure(.cancelled, "context canceled"))
-        transfer.onEnd?(transfer)
+        transfer.end()
     }
 
     /// Ends a transfer early, wherever it is.
@@ -184,7 +182,7 @@ package final class TransferLoop: Sendable {
         }
         for case .submit(let transfer) in rest {
             transfer.giveUp(TransferFailure(.cancelled, "context canceled"))
-            transfer.onEnd?(transfer)
+            transfer.end()
         }
     }
 

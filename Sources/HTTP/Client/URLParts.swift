@@ -38,7 +38,8 @@ package struct URLParts: Equatable, Sendable {
     }
 
     private static func isSchemeByte(_ byte: UInt8) -> Bool {
-        (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x39) || [0x2B, 0x2D, 0x2E].contains(byte)
+        (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x39)
+            || [0x2B, 0x2D, 0x2E].contains(byte)
     }
 
     /// `host:port` without credentials.

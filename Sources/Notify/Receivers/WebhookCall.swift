@@ -111,7 +111,7 @@ struct WebhookCall {
     static let userAgent = "Alertmanager/0.28.0"
 
     /// The trimmed contents of a file; URLs are read at every delivery so that they can be changed without a reload.
-    private static func readURL(_ path: String) -> Result<String, ConfigError> {
+    static func readURL(_ path: String) -> Result<String, ConfigError> {
         Result { () throws(ConfigError) in SecretFile.trimmed(try ConfigFile.read(path)) }
     }
 }

@@ -22,10 +22,13 @@ final class PageFetch: @unchecked Sendable {
     /// No page is larger, whatever the configuration allows: a target must not be able to exhaust memory.
     static let bodySizeMax: Int64 = 1 << 30
 
+    private let onEnd: @Sendable (PageFetch) -> Void
+
+    /// - Parameter onEnd: Called when a request is over.
     init?(_ options: RequestOptions, budget: ByteBudget, onEnd: @escaping @Sendable (PageFetch) -> Void) {
         guard let transfer = Transfer(options, budget: budget) else { return nil }
         self.transfer = transfer
-        transfer.onEnd = { [unowned self] _ in onEnd(self) }
+        self.onEnd = onEnd
     }
 
     /// The size that a decompressed page must not reach.
@@ -57,6 +60,8 @@ final class PageFetch: @unchecked Sendable {
         request.headers = target.requestHeaders
         // What comes compressed is a little larger at most than what it was made of.
         request.bodyLimit = bodyLimit &+ bodyLimit / 8 &+ 1024
+        // The fetch lives while its request is under way.
+        transfer.onEnd = { [self] _ in onEnd(self) }
         transfer.prepare(request, options: target.settings.requestOptions)
     }
 

@@ -58,7 +58,8 @@ final class ScrapeWorker {
             if failure == nil {
                 do throws(ScrapeFailure) {
                     format = try PageFormat.of(
-                        contentType: transfer.transfer.head.contentType, fallback: target.settings.config.fallbackProtocol)
+                        contentType: transfer.transfer.head.contentType,
+                        fallback: target.settings.config.fallbackProtocol)
                     try append(transfer, target, format, &appender, &counts, isSecondLook: false)
                     appender.finish(&scratch)
                 } catch {

@@ -90,6 +90,11 @@ struct HTTPClientTests {
         arguments: [
             ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab", "unexpected EOF"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "unexpected EOF"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\nab\r\n0\r\n\r\n",
+                "chunked line ends with bare LF"
+            ),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\n0\r\n\r\n", "malformed chunked encoding"),
             ("", "EOF"),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
@@ -110,6 +115,24 @@ struct HTTPClientTests {
         let server = try #require(RawServer { _ in .closing(answer) })
         defer { server.stop() }
         #expect(await Self.reason(server.url) == reason)
+    }
+
+    @Test("chunked bodies arrive whole, however they are cut, and the connection goes on")
+    func chunked() async throws {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let server = try #require(
+            RawServer { request in
+                request.startLine.contains("/empty")
+                    ? .text(head + "0\r\n\r\n")
+                    : .text(head + "5;x=y\r\nhello\r\n0a\r\n, my world\r\n0\r\nTrailer: 1\r\n\r\n")
+            })
+        defer { server.stop() }
+        let client = HTTPClient()
+        for _ in 0..<3 {
+            #expect(try await client.send(ClientRequest(url: server.url)).body == Array("hello, my world".utf8))
+            #expect(try await client.send(ClientRequest(url: server.url + "/empty")).body == [])
+        }
+        #expect(server.connectionCount == 1)
     }
 
     @Test("nobody there, and nobody who answers")

@@ -33,6 +33,8 @@ enum CurlOptions {
         _ = ccurl_set_long(handle, CURLOPT_HTTP_VERSION, config.enableHTTP2 ? 4 : 2)
         _ = ccurl_set_long(handle, CURLOPT_HTTP09_ALLOWED, 0)
         _ = ccurl_set_long(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        // The transfer decodes chunks itself: curl forgives mistakes in them.
+        _ = ccurl_set_long(handle, CURLOPT_HTTP_TRANSFER_DECODING, 0)
         _ = ccurl_set_long(handle, CURLOPT_BUFFERSIZE, 65_536)
         setTLS(config.tls, handle)
     }

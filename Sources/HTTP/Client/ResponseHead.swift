@@ -9,6 +9,8 @@ package struct ResponseHead: Sendable {
     package private(set) var location: String?
     /// Whether the first line names HTTP/1.
     private(set) var isVersion1 = true
+    /// Whether the body has the chunked transfer coding.
+    private(set) var isChunked = false
     /// Whether the whole head of the final answer has come.
     private(set) var isComplete = false
     private var contentLengths: [String] = []
@@ -53,6 +55,8 @@ package struct ResponseHead: Sendable {
             if contentEncoding == nil { contentEncoding = value() }
         } else if isNamed("content-length") {
             if contentLengths.count < 8 { contentLengths.append(value()) }
+        } else if isNamed("transfer-encoding") {
+            isChunked = isChunked || value().lowercased().contains("chunked")
         } else if isNamed("location") {
             if location == nil { location = value() }
         }

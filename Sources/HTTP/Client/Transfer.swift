@@ -39,6 +39,8 @@ package final class Transfer: @unchecked Sendable {
     private var share: BudgetShare
     private var isOverLimit = false
     private var isOverBudget = false
+    private var chunks = ChunkedBody()
+    private var chunkProblem: String?
     /// Set by whoever wants the transfer to end early; the loop looks at it.
     let isCancelled = Atomic(false)
     /// Called once, when the transfer is over.
@@ -148,6 +150,7 @@ package final class Transfer: @unchecked Sendable {
         redirects = 0
         isOverLimit = false
         isOverBudget = false
+        chunkProblem = nil
         isCancelled.store(false, ordering: .relaxed)
         share.release()
         if body.capacity > limit { body = [] } else { body.removeAll(keepingCapacity: true) }
@@ -166,14 +169,19 @@ package final class Transfer: @unchecked Sendable {
             isOverBudget = true
             return false
         }
-        body.append(contentsOf: bytes)
-        return true
+        guard head.isChunked else {
+            body.append(contentsOf: bytes)
+            return true
+        }
+        chunkProblem = chunks.receive(bytes) { body.append(contentsOf: $0) }
+        return chunkProblem == nil
     }
 
     /// Called by curl with a line of the head; false stops the transfer.
     fileprivate func receiveHeader(_ line: UnsafeRawBufferPointer) -> Bool {
         if head.receive(line) {
             body.removeAll(keepingCapacity: true)
+            chunks = ChunkedBody()
             // Plain text that claims another version is no connection to trust with the next request.
             if !head.isVersion1, request?.url.scheme == "http" {
                 _ = ccurl_set_long(handle, CURLOPT_FORBID_REUSE, 1)
@@ -195,6 +203,12 @@ package final class Transfer: @unchecked Sendable {
             failure = TransferFailure(.memory, "no memory left for the bodies of answers")
         } else if let problem = head.problem {
             failure = TransferFailure(.network, "net/http: HTTP/1.x transport connection broken: \(problem)")
+        } else if let chunkProblem {
+            failure = TransferFailure(.network, chunkProblem)
+        } else if code == CURLE_OK, head.isChunked, head.status >= 200, head.status != 204, head.status != 304,
+            !chunks.isComplete
+        {
+            failure = TransferFailure(.network, "unexpected EOF")
         } else if code != CURLE_OK {
             failure = networkFailure(code, current)
         } else if let next = redirected(current) {

@@ -59,7 +59,7 @@ let package = Package(
         room("Discovery", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
         room(
             "Scrape",
-            ["CCurl", "Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),
+            ["Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),
         room("Rules", ["Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
         room("Notify", ["CPlatform", "CCurl", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config", "HTTP"]),
         room("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "HTTP"]),
@@ -97,7 +97,7 @@ let package = Package(
         tests("PromQL", ["Model", "Encoding"]),
         tests("HTTP", ["Platform", "Telemetry", "Model", "JSON", "Config", "Encoding"]),
         tests("Discovery", ["Platform", "Telemetry", "Model", "Config"]),
-        tests("Scrape", ["Platform", "Telemetry", "Model", "Exposition", "Config", "HTTP", "Discovery"]),
+        tests("Scrape", ["Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),
         tests("Rules", ["Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
         tests("Notify", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
         tests("Remote", ["Platform", "Telemetry", "Model", "HTTP"]),

@@ -97,8 +97,9 @@ package final class DiscoveryManager: Sendable {
                 state.task = Task { [weak self, clock] in
                     while !Task.isCancelled {
                         do { try await clock.sleep(until: clock.now() &+ 1000) } catch { return }
+                        // Files may be slow to read.
                         guard let self else { return }
-                        self.poll()
+                        await BlockingCall.run { [weak self] in self?.poll() ?? () }
                     }
                 }
             } else if !needsTask {

@@ -123,7 +123,7 @@ package final class Notifier: AlertSink {
         }
         for task in tasks { task.cancel() }
         wake.yield()
-        // A call that is under way cannot be taken back, so a receiver that does not answer must not hold us up.
+        // Calls that are under way may end for a while; a receiver that does not answer must not hold us up.
         let (over, end) = AsyncStream<Void>.makeStream()
         Task {
             for task in tasks { await task.value }

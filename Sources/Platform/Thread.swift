@@ -1,12 +1,18 @@
 import CPlatform
 import Glibc
+import Synchronization
 
 /// An operating-system thread for work that blocks.
+///
+/// A thread that nobody joins is detached with its object, so its memory is returned when it ends.
 public final class Thread: Sendable {
-    // SAFETY: written once by `start` before the object is handed out, read by `join`.
-    nonisolated(unsafe) private var handle: pthread_t
+    private let handle: pthread_t
+    /// Whether the thread was joined.
+    private let isReleased = Atomic(false)
 
     private init(_ handle: pthread_t) { self.handle = handle }
+
+    deinit { if !isReleased.load(ordering: .acquiring) { pthread_detach(handle) } }
 
     private final class Start {
         let name: String
@@ -31,7 +37,7 @@ public final class Thread: Sendable {
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setstacksize(&attributes, stackSize)
         let start = Unmanaged.passRetained(Start(name, body))
-        var handle = pthread_t()
+        var handle: pthread_t = 0
         let failed = pthread_create(&handle, &attributes, { raw in threadMain(raw) }, start.toOpaque())
         guard failed == 0 else {
             start.release()
@@ -47,11 +53,11 @@ public final class Thread: Sendable {
         start.body()
     }
 
-    /// Lets the thread's memory go when it ends; nobody may join it then.
-    public func detach() { pthread_detach(handle) }
-
-    /// Waits until the thread has ended; call at most once.
-    public func join() { pthread_join(handle, nil) }
+    /// Waits until the thread has ended; a second call returns at once.
+    public func join() {
+        if isReleased.exchange(true, ordering: .acquiringAndReleasing) { return }
+        pthread_join(handle, nil)
+    }
 }
 
 /// Top level, because a closure handed to C must carry no isolation check.

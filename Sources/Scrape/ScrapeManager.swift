@@ -1,5 +1,6 @@
 import Config
 import Discovery
+import HTTP
 import Model
 import Platform
 import Synchronization
@@ -45,6 +46,9 @@ package final class ScrapeManager: Sendable {
         var syncLengths: [String: QuantileWindow] = [:]
     }
 
+    /// Bytes of the largest page that is read beside all others.
+    private static let ordinaryPage = 8 << 20
+
     private let store: any SampleStore
     private let clock: any Clock
     private let metrics: ScrapeMetrics
@@ -52,6 +56,7 @@ package final class ScrapeManager: Sendable {
     private let state = Mutex(State())
     private let loop: ScrapeLoop?
     private let work: WorkQueue<ScrapeLoop.Work>
+    private let largeWork: WorkQueue<ScrapeLoop.Work>
     private let discovery: Mutex<DiscoveryManager?> = Mutex(nil)
     private let log = Log("scrape manager")
 
@@ -66,17 +71,29 @@ package final class ScrapeManager: Sendable {
         self.metrics = metrics
         let work = WorkQueue<ScrapeLoop.Work>()
         self.work = work
-        let loop = ScrapeLoop(clock: clock, seed: options.offsetSeed) { work.add($0) }
+        let largeWork = WorkQueue<ScrapeLoop.Work>()
+        self.largeWork = largeWork
+        let budget = ByteBudget(limit: max(256 << 20, MachineMemory.limit / 8))
+        let loop = ScrapeLoop(clock: clock, seed: options.offsetSeed, budget: budget) { work.add($0) }
         self.loop = loop
-        work.start("scrape-worker", count: max(1, options.workers)) {
-            let worker = ScrapeWorker(store: store, clock: clock, metrics: metrics)
-            return { work in
-                switch work {
-                case .page(let transfer, let completion):
-                    worker.scrape(transfer)
-                    loop?.recycle(transfer)
-                    completion?()
-                case .end(let target, let at): worker.end(target, at: at)
+        // Pages that take long have a worker of their own, so that nobody else waits for them.
+        for (queue, name, count, largest, next) in [
+            (work, "scrape-worker", max(1, options.workers), Self.ordinaryPage, largeWork),
+            (largeWork, "scrape-large", 1, Int.max, largeWork),
+        ] {
+            queue.start(name, count: count) {
+                let worker = ScrapeWorker(
+                    store: store, clock: clock, metrics: metrics, budget: budget, largest: largest)
+                return { work in
+                    switch work {
+                    case .page(let fetch):
+                        guard worker.scrape(fetch) else { return next.add(work) }
+                        let (target, completion) = (fetch.target, fetch.completion)
+                        loop?.recycle(fetch)
+                        if let target { loop?.release(target) }
+                        completion?()
+                    case .end(let target, let at): worker.end(target, at: at)
+                    }
                 }
             }
         }
@@ -87,6 +104,7 @@ package final class ScrapeManager: Sendable {
         }
         self.discovery.withLock { $0 = discovery }
         registry.addCollector { [weak self] in self?.ownFamilies() ?? [] }
+        registry.addCollector { [lag = loop?.lag] in lag?.families() ?? [] }
     }
 
     /// Scrapes by `configuration` from now on.
@@ -202,6 +220,7 @@ package final class ScrapeManager: Sendable {
         state.withLock { $0.isShutDown = true }
         loop?.stop()
         work.close()
+        largeWork.close()
     }
 
     private func ownFamilies() -> [MetricFamily] {

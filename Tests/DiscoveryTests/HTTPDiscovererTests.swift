@@ -48,6 +48,38 @@ struct HTTPDiscovererTests {
         #expect(metrics.families().first { $0.name == "prometheus_sd_http_failures_total" }?.samples.first?.value == 3)
     }
 
+    @Test("a URL's password is shown by no error")
+    func password() async throws {
+        let text = """
+            scrape_configs:
+              - job_name: a
+                http_sd_configs: [{url: "http://user:s3cret@127.0.0.1:1/sd"}]
+            """
+        let job = try #require(
+            try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml").scrapeConfigs.first)
+        let discoverer = HTTPDiscoverer(
+            try #require(job.httpDiscovery.first), job: "a", metrics: MetricRegistry())
+        _ = await discoverer.refresh()
+        #expect(
+            discoverer.lastError
+                == "Get \"http://user:xxxxx@127.0.0.1:1/sd\": dial tcp 127.0.0.1:1: connect: connection refused")
+    }
+
+    @Test("credentials of discovery follow no redirect to another host")
+    func redirect() async throws {
+        let other = try #require(HTTPStub { _ in .init(contentType: "application/json", text: "[]") })
+        defer { other.stop() }
+        let location = "http://localhost:\(other.port)/sd"
+        let stub = try #require(HTTPStub { _ in .init(status: 302, headers: ["Location": location]) })
+        defer { stub.stop() }
+        let discoverer = HTTPDiscoverer(
+            try #require(try Self.job(stub.port).httpDiscovery.first), job: "a", metrics: MetricRegistry())
+        _ = await discoverer.refresh()
+        #expect(discoverer.lastError == "")
+        #expect(stub.requests.first?.headers["authorization"] == "Bearer c")
+        #expect(other.requests.count == 1 && other.requests.first?.headers["authorization"] == nil)
+    }
+
     @Test("the manager adds them to the static groups")
     func manager() async throws {
         let stub = try #require(

@@ -20,8 +20,8 @@ struct Fuzz {
         ("block", { StoreTargets.frame($0) }), ("index", { StoreTargets.index($0) }),
         ("manifest", { StoreTargets.manifest($0) }),
         ("prometheus-chunk", { PrometheusTargets.chunk($0) }), ("exposition", { TextTargets.exposition($0) }),
-        ("promql", { TextTargets.promql($0) }), ("json", { TextTargets.json($0) }),
         ("http-request", { RequestTargets.request($0) }),
+        ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),
     ]
 
     nonisolated(unsafe) static var chosen: (UnsafeRawBufferPointer) -> Void = { _ in }

@@ -83,6 +83,9 @@ public struct LoopbackSocket: Sendable {
         return n > 0 ? Array(buffer[0..<n]) : []
     }
 
+    /// Wakes whoever is in `accept` or `receive`.
+    public func shutDown() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
     /// Wakes whoever is in `accept` or `receive`, then closes.
     public func close() {
         shutdown(descriptor, Int32(SHUT_RDWR))

@@ -95,7 +95,14 @@ struct TargetHandlers: Sendable {
                     }
                 }
                 writer.key("droppedAlertmanagers")
-                writer.array { _ in }
+                writer.array { writer in
+                    for url in context.alertmanagers?.droppedURLs() ?? [] {
+                        writer.object { writer in
+                            writer.key("url")
+                            writer.string(url)
+                        }
+                    }
+                }
             }
         }
     }

@@ -278,7 +278,8 @@ extension WebhookConfig {
     init(_ node: YAMLNode, standard: HTTPClientConfig, _ loading: LoadingContext) throws(ConfigError) {
         let reader = try MappingReader(node, "config.WebhookConfig")
         url = try reader.string("url", "")
-        urlFile = loading.resolve(try reader.string("url_file", ""))
+        // As Alertmanager does, relative to the working directory and not to the configuration.
+        urlFile = try reader.string("url_file", "")
         sendResolved = try reader.bool("send_resolved", true)
         maxAlerts = try reader.count("max_alerts") ?? 0
         timeout = try reader.duration("timeout", 0)
@@ -291,7 +292,9 @@ extension WebhookConfig {
         try reader.finish()
         if url.isEmpty, urlFile.isEmpty { throw node.place.error("one of url or url_file must be configured") }
         if !url.isEmpty, !urlFile.isEmpty { throw node.place.error("at most one of url & url_file must be configured") }
-        if !url.isEmpty, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
+        if url.contains("{{") {
+            loading.unsupported("templates in webhook url", at: reader.place(of: "url"))
+        } else if !url.isEmpty, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
             throw reader.place(of: "url").error(
                 "unsupported scheme \(GoQuote.quote(url.split(separator: ":").first.map(String.init) ?? "")) for URL")
         }

@@ -17,12 +17,15 @@ package final class HTTPDiscoverer: Sendable {
     private let state = Mutex(State())
     private let failures: Counter
     private let refreshFailures: Counter
-    private let userAgent: String
+    private let client: HTTPClient
+    /// The URL as logs may show it.
+    private let shownURL: String
     private let log = Log("discovery")
 
     package init(_ config: HTTPDiscoveryConfig, job: String, metrics: MetricRegistry, userAgent: String = "martlet") {
         self.config = config
-        self.userAgent = userAgent
+        client = HTTPClient(config.client, userAgent: userAgent, maxRequests: 1)
+        shownURL = ShownURL.text(config.url)
         failures = metrics.counter(
             "prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")
         refreshFailures = metrics.counter(
@@ -42,7 +45,7 @@ package final class HTTPDiscoverer: Sendable {
         } catch {
             failures.increment()
             refreshFailures.increment()
-            log.error("Unable to refresh target groups", ["url": config.url, "err": "\(error)"])
+            log.error("Unable to refresh target groups", ["url": shownURL, "err": "\(error)"])
             return state.withLock { state in
                 state.error = "\(error)"
                 return state.groups
@@ -56,56 +59,16 @@ package final class HTTPDiscoverer: Sendable {
             ("Accept", "application/json"),
             ("X-Prometheus-Refresh-Interval-Seconds", "\(config.refreshInterval / 1000)"),
         ]
-        let response = try await HTTPClient(options: try options(), maxRequests: 1).send(request)
+        let response = try await client.send(request)
         guard response.status == 200 else {
-            throw ConfigError(file: config.url, message: "server returned HTTP status \(response.status)")
+            throw ConfigError(file: shownURL, message: "server returned HTTP status \(response.status)")
         }
         let type = response.contentType.lowercased().filter { $0 != " " }
         guard type == "application/json" || type == "application/json;charset=utf-8" else {
             throw ConfigError(
-                file: config.url, message: "unsupported content type \(GoQuote.quote(response.contentType))")
+                file: shownURL, message: "unsupported content type \(GoQuote.quote(response.contentType))")
         }
         return try TargetGroupList.parse(
-            response.body, isJSON: true, place: config.url, labels: [Label(name: "__meta_url", value: config.url)])
-    }
-
-    private func options() throws(ConfigError) -> HTTPClientOptions {
-        let client = config.client
-        var options = HTTPClientOptions()
-        options.userAgent = userAgent
-        options.followRedirects = client.followRedirects
-        options.proxyURL = client.proxyURL
-        options.noProxy = client.noProxy
-        options.proxyFromEnvironment = client.proxyFromEnvironment
-        options.caFile = client.tls.caFile
-        options.certFile = client.tls.certFile
-        options.keyFile = client.tls.keyFile
-        options.serverName = client.tls.serverName
-        options.insecureSkipVerify = client.tls.insecureSkipVerify
-        if !client.tls.ca.isEmpty || !client.tls.cert.isEmpty || !client.tls.key.isEmpty {
-            throw ConfigError(file: config.url, message: "not supported yet: certificates inside http_sd_configs")
-        }
-        if client.oauth2 != nil { throw ConfigError(file: config.url, message: "not supported yet: oauth2") }
-        if let basic = client.basicAuth {
-            options.username = basic.usernameFile.isEmpty ? basic.username : try secret(basic.usernameFile)
-            options.password = basic.passwordFile.isEmpty ? basic.password : try secret(basic.passwordFile)
-        }
-        if let auth = client.authorization {
-            let credentials = auth.credentialsFile.isEmpty ? auth.credentials : try secret(auth.credentialsFile)
-            options.authorization = "\(auth.type) \(credentials)"
-        }
-        for header in client.headers {
-            for value in header.values + header.secrets { options.headers.append("\(header.name): \(value)") }
-            for file in header.files { options.headers.append("\(header.name): \(try secret(file))") }
-        }
-        return options
-    }
-
-    /// The trimmed contents of a file.
-    private func secret(_ path: String) throws(ConfigError) -> String {
-        let bytes = try ConfigFile.read(path)
-        guard let first = bytes.firstIndex(where: { $0 > 0x20 }), let last = bytes.lastIndex(where: { $0 > 0x20 })
-        else { return "" }
-        return String(decoding: bytes[first...last], as: UTF8.self)
+            response.body, isJSON: true, place: shownURL, labels: [Label(name: "__meta_url", value: config.url)])
     }
 }

@@ -204,7 +204,7 @@ struct Exchange: Sendable {
     // MARK: Ends
 
     private func refuse(_ refusal: RequestRefusal) {
-        let reason = "\(refusal.status) \(ResponseHead.reason(refusal.status))"
+        let reason = "\(refusal.status) \(ResponseHeadWriter.reason(refusal.status))"
         let text = refusal.status == 400 ? "\(reason): \(refusal.reason)" : reason
         let response = HTTPResponse(
             status: refusal.status, headers: [("Content-Type", "text/plain; charset=utf-8")], body: Array(text.utf8))

@@ -27,7 +27,7 @@ struct Sender {
                 headers.append(("Content-Encoding", coding.rawValue))
             }
         }
-        var head = ResponseHead.bytes(
+        var head = ResponseHeadWriter.bytes(
             status: response.status, headers: headers, length: hasBody ? body.count : nil, closes: closes,
             isVersion10: isVersion10, now: server.clock.now())
         let sendsBody = hasBody && request.method != "HEAD"

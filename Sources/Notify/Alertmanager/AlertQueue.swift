@@ -1,15 +1,20 @@
 import Model
 
 /// The alerts that wait for one Alertmanager: bounded, the oldest give way.
-struct AlertQueue: Sendable {
-    /// The most alerts of one request.
-    static let batchSize = 256
+package struct AlertQueue: Sendable {
+    /// The usual most alerts of one request.
+    package static let batchSize = 256
 
     private(set) var waiting: [Alert] = []
     private(set) var dropped = 0
     let capacity: Int
+    /// The most alerts of one request.
+    let batchSize: Int
 
-    init(capacity: Int) { self.capacity = max(1, capacity) }
+    init(capacity: Int, batchSize: Int = Self.batchSize) {
+        self.capacity = max(1, capacity)
+        self.batchSize = max(1, batchSize)
+    }
 
     /// Adds alerts; of more than the capacity, the newest stay.
     mutating func add(_ alerts: [Alert]) {
@@ -22,7 +27,7 @@ struct AlertQueue: Sendable {
 
     /// The next alerts to send.
     mutating func takeBatch() -> [Alert] {
-        let batch = Array(waiting.prefix(Self.batchSize))
+        let batch = Array(waiting.prefix(batchSize))
         waiting.removeFirst(batch.count)
         return batch
     }

@@ -1,64 +1,10 @@
 import Config
+import HTTP
 import JSON
 import Model
 import Platform
 import Synchronization
 import Telemetry
-
-/// One external Alertmanager.
-package struct AlertmanagerEndpoint: Sendable {
-    /// `http://host:9093/api/v2/alerts`.
-    package var url: String
-    /// ms.
-    package var timeout: Int64
-    /// The `alert_relabel_configs` of its entry.
-    package var relabelRules: [RelabelRule]
-    package var transport: any NotificationTransport
-
-    package init(
-        url: String, timeout: Int64 = 10_000, relabelRules: [RelabelRule] = [], transport: any NotificationTransport
-    ) {
-        self.url = url
-        self.timeout = timeout
-        self.relabelRules = relabelRules
-        self.transport = transport
-    }
-
-    /// The Alertmanagers of the configuration's `alerting` block; of equal URLs the first stays.
-    ///
-    /// - Parameter transport: Makes the connection for an entry's client settings.
-    package static func all(
-        _ config: AlertingConfig, transport: (HTTPClientConfig) throws -> any NotificationTransport
-    ) rethrows -> [AlertmanagerEndpoint] {
-        var seen = Set<String>()
-        var result: [AlertmanagerEndpoint] = []
-        for entry in config.alertmanagers {
-            let carrier = try transport(entry.client)
-            for group in entry.staticConfigs {
-                for target in group.targets {
-                    guard let url = url(of: target, group.labels, entry), seen.insert(url).inserted else { continue }
-                    result.append(
-                        AlertmanagerEndpoint(
-                            url: url, timeout: entry.timeout, relabelRules: entry.alertRelabelRules,
-                            transport: carrier))
-                }
-            }
-        }
-        return result
-    }
-
-    /// The URL of a target after relabelling; nil if it is dropped.
-    private static func url(of target: String, _ labels: [Label], _ entry: AlertmanagerEndpointConfig) -> String? {
-        var builder = LabelsBuilder()
-        for label in labels { builder.set(label.name, label.value) }
-        builder.set("__address__", target)
-        builder.set("__scheme__", entry.scheme)
-        let parts = (entry.pathPrefix + "/api/v2/alerts").split(separator: "/")
-        builder.set("__alerts_path__", "/" + parts.joined(separator: "/"))
-        guard Relabel.apply(entry.relabelRules, to: &builder), !builder.get("__address__").isEmpty else { return nil }
-        return builder.get("__scheme__") + "://" + builder.get("__address__") + builder.get("__alerts_path__")
-    }
-}
 
 /// Sends alerts to external Alertmanagers as Prometheus does: each has a queue of its own, a batch that fails is
 /// dropped, and the rules' resending makes up for it.
@@ -68,27 +14,31 @@ package final class AlertmanagerClient: AlertSink {
     /// The queue and the task of one Alertmanager.
     private final class Sender: Sendable {
         struct State {
+            var endpoint: AlertmanagerEndpoint
             var queue: AlertQueue
+            /// Whether to end as soon as nothing waits.
+            var isDraining = false
             var sent = 0
             var errors = 0
             var latencySum = 0.0
             var requests = 0
             var task: Task<Void, Never>?
         }
-        let endpoint: AlertmanagerEndpoint
+        let url: String
         let state: Mutex<State>
         let wake: AsyncStream<Void>.Continuation
         let wakes: AsyncStream<Void>
 
-        init(_ endpoint: AlertmanagerEndpoint, capacity: Int) {
-            self.endpoint = endpoint
-            state = Mutex(State(queue: AlertQueue(capacity: capacity)))
+        init(_ endpoint: AlertmanagerEndpoint, _ queue: AlertQueue) {
+            url = endpoint.url
+            state = Mutex(State(endpoint: endpoint, queue: queue))
             (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         }
     }
 
     private struct Settings {
         var senders: [Sender] = []
+        var droppedURLs: [String] = []
         var relabelRules: [RelabelRule] = []
         var externalLabels = Labels.empty
         var isStarted = false
@@ -96,48 +46,53 @@ package final class AlertmanagerClient: AlertSink {
 
     private let settings = Mutex(Settings())
     private let capacity: Int
+    private let batchSize: Int
     private let drainsOnStop: Bool
     private let userAgent: String
     private let clock: any Clock
 
     /// - Parameters:
     ///   - capacity: Alerts that may wait for one Alertmanager.
+    ///   - batchSize: The most alerts of one request.
     ///   - drainsOnStop: Whether ``stop()`` sends what waits.
     package init(
-        clock: any Clock, userAgent: String, capacity: Int = 10_000, drainsOnStop: Bool = true,
+        clock: any Clock, userAgent: String, capacity: Int = 10_000, batchSize: Int = AlertQueue.batchSize,
+        drainsOnStop: Bool = true,
         metrics registry: MetricRegistry = MetricRegistry()
     ) {
         self.clock = clock
         self.userAgent = userAgent
         self.capacity = capacity
+        self.batchSize = max(1, batchSize)
         self.drainsOnStop = drainsOnStop
         registry.addCollector { [weak self] in self?.families() ?? [] }
     }
 
-    /// Replaces the Alertmanagers; one whose URL stays keeps its queue.
+    /// Replaces the Alertmanagers.
+    ///
+    /// One whose URL stays goes on with its queue, its counters and the request that is under way; other settings hold
+    /// from its next request on.
     package func apply(_ endpoints: [AlertmanagerEndpoint], relabelRules: [RelabelRule], externalLabels: Labels) {
-        let (removed, added, isStarted) = settings.withLock { settings in
-            let old = settings.senders
-            // A changed entry may have other rules and another client: its sender is new, with what still waits.
-            let senders = endpoints.map { endpoint in
-                let sender = Sender(endpoint, capacity: capacity)
-                if let before = old.first(where: { $0.endpoint.url == endpoint.url }) {
-                    let (queue, sent, errors) = before.state.withLock { ($0.queue, $0.sent, $0.errors) }
-                    sender.state.withLock {
-                        $0.queue = queue
-                        $0.sent = sent
-                        $0.errors = errors
-                    }
+        let (removed, added) = settings.withLock { settings in
+            var old: [String: Sender] = [:]
+            for sender in settings.senders { old[sender.url] = sender }
+            var added: [Sender] = []
+            settings.senders = endpoints.filter { !$0.isDropped }.map { endpoint in
+                if let sender = old.removeValue(forKey: endpoint.url) {
+                    sender.state.withLock { $0.endpoint = endpoint }
+                    return sender
                 }
+                let sender = Sender(endpoint, AlertQueue(capacity: capacity, batchSize: batchSize))
+                added.append(sender)
                 return sender
             }
-            settings.senders = senders
+            settings.droppedURLs = endpoints.filter(\.isDropped).map(\.url)
             settings.relabelRules = relabelRules
             settings.externalLabels = externalLabels
-            return (old, senders, settings.isStarted)
+            return (Array(old.values), settings.isStarted ? added : [])
         }
         for sender in removed { sender.state.withLock { $0.task?.cancel() } }
-        if isStarted { for sender in added { launch(sender) } }
+        for sender in added { launch(sender) }
     }
 
     package func start() {
@@ -155,16 +110,25 @@ package final class AlertmanagerClient: AlertSink {
             settings.isStarted = false
             return settings.senders
         }
+        var tasks: [Task<Void, Never>] = []
         for sender in senders {
+            if drainsOnStop { launch(sender) }
             let task = sender.state.withLock { state in
-                let task = state.task
-                state.task = nil
-                return task
+                state.isDraining = true
+                defer { state.task = nil }
+                return state.task
             }
-            task?.cancel()
-            await task?.value
-            if drainsOnStop { while clock.now() < deadline, await sendBatch(of: sender) {} }
+            guard let task else { continue }
+            if drainsOnStop { sender.wake.yield() } else { task.cancel() }
+            tasks.append(task)
         }
+        let timer = Task { [clock, tasks] in
+            do { try await clock.sleep(until: deadline) } catch { return }
+            for task in tasks { task.cancel() }
+        }
+        for task in tasks { await task.value }
+        timer.cancel()
+        for sender in senders { sender.state.withLock { $0.isDraining = false } }
     }
 
     package func send(_ alerts: [Alert]) {
@@ -172,7 +136,8 @@ package final class AlertmanagerClient: AlertSink {
         if senders.isEmpty { return }
         let labelled = alerts.compactMap { Self.relabel($0, rules, adding: external) }
         for sender in senders {
-            let accepted = labelled.compactMap { Self.relabel($0, sender.endpoint.relabelRules) }
+            let own = sender.state.withLock { $0.endpoint.relabelRules }
+            let accepted = labelled.compactMap { Self.relabel($0, own) }
             if accepted.isEmpty { continue }
             sender.state.withLock { $0.queue.add(accepted) }
             sender.wake.yield()
@@ -180,7 +145,10 @@ package final class AlertmanagerClient: AlertSink {
     }
 
     /// The URLs that alerts are sent to.
-    package func activeURLs() -> [String] { settings.withLock { $0.senders.map(\.endpoint.url) } }
+    package func activeURLs() -> [String] { settings.withLock { $0.senders.map(\.url) } }
+
+    /// The URLs that relabelling dropped.
+    package func droppedURLs() -> [String] { settings.withLock { $0.droppedURLs } }
 
     /// An alert with external labels where it has none of the name, relabelled; nil if it is dropped.
     private static func relabel(_ alert: Alert, _ rules: [RelabelRule], adding external: Labels = .empty) -> Alert? {
@@ -201,7 +169,7 @@ package final class AlertmanagerClient: AlertSink {
             state.task = Task { [weak self] in
                 for await _ in sender.wakes {
                     while !Task.isCancelled, await self?.sendBatch(of: sender) ?? false {}
-                    if Task.isCancelled { return }
+                    if Task.isCancelled || sender.state.withLock({ $0.isDraining }) { return }
                 }
             }
         }
@@ -210,16 +178,16 @@ package final class AlertmanagerClient: AlertSink {
 
     /// Sends the next batch; false if nothing waits.
     private func sendBatch(of sender: Sender) async -> Bool {
-        let batch = sender.state.withLock { $0.queue.takeBatch() }
+        let (batch, endpoint) = sender.state.withLock { ($0.queue.takeBatch(), $0.endpoint) }
         if batch.isEmpty { return false }
         let began = clock.monotonic()
         var failure: String?
         do {
-            let status = try await sender.endpoint.transport.post(
+            let status = try await endpoint.transport.post(
                 NotificationRequest(
-                    url: sender.endpoint.url,
+                    url: endpoint.url,
                     headers: [("Content-Type", "application/json"), ("User-Agent", userAgent)],
-                    body: Self.encode(batch), timeout: sender.endpoint.timeout))
+                    body: Self.encode(batch), timeout: endpoint.timeout))
             if status / 100 != 2 { failure = "bad response status \(status)" }
         } catch {
             failure = "\(error)"
@@ -238,7 +206,7 @@ package final class AlertmanagerClient: AlertSink {
         if let failure {
             Self.log.error(
                 "Error sending alerts",
-                ["alertmanager": sender.endpoint.url, "count": "\(batch.count)", "err": failure])
+                ["alertmanager": ShownURL.text(endpoint.url), "count": "\(batch.count)", "err": failure])
         }
         return true
     }
@@ -272,7 +240,7 @@ package final class AlertmanagerClient: AlertSink {
         let states = senders.map { sender in
             sender.state.withLock {
                 (
-                    url: sender.endpoint.url, sent: $0.sent, errors: $0.errors, dropped: $0.queue.dropped,
+                    url: sender.url, sent: $0.sent, errors: $0.errors, dropped: $0.queue.dropped,
                     waiting: $0.queue.waiting.count, latency: $0.latencySum, requests: $0.requests
                 )
             }
@@ -319,13 +287,4 @@ package final class AlertmanagerClient: AlertSink {
                 samples: [.init(value: Double(states.count))]),
         ]
     }
-}
-
-/// Hands alerts to several takers.
-package final class AlertFanOut: AlertSink {
-    private let sinks: [any AlertSink]
-
-    package init(_ sinks: [any AlertSink]) { self.sinks = sinks }
-
-    package func send(_ alerts: [Alert]) { for sink in sinks { sink.send(alerts) } }
 }

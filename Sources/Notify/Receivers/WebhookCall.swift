@@ -1,4 +1,5 @@
-import Glibc
+import Config
+import HTTP
 import Model
 import Platform
 
@@ -65,35 +66,52 @@ struct WebhookCall {
         delivery.status = 0
         var url = webhook.url
         if !webhook.urlFile.isEmpty {
-            guard let text = Self.readURL(webhook.urlFile) else {
-                return .refused("reading url_file \(webhook.urlFile): \(String(cString: strerror(errno)))")
+            let file = webhook.urlFile
+            switch await BlockingCall.run({ Self.readURL(file) }) {
+            case .success(let text): url = text
+            case .failure(let error): return .refused("unable to read url_file \(file): \(error.message)")
             }
-            url = text
         }
         let left = max(1, deadline - clock.now())
         let timeout = webhook.timeout > 0 ? min(webhook.timeout, left) : left
         do {
-            let status = try await webhook.transport.post(
+            let status = try await post(
                 NotificationRequest(
                     url: url, headers: [("Content-Type", "application/json"), ("User-Agent", Self.userAgent)],
                     body: body, timeout: timeout))
             delivery.status = status
             return Self.verdict(status)
+        } catch let error as HTTPClientError {
+            // The URL of a webhook is often its only secret.
+            return .retry(error.redacted)
         } catch {
             return .retry("\(error)")
+        }
+    }
+
+    /// How long a request that is under way may go on after its delivery was cancelled, ms.
+    private static let abandonedAfter: Int64 = 5000
+
+    /// Sends a request; if the delivery is cancelled, an answer that is near still counts, so that what was delivered is
+    /// not delivered again.
+    private func post(_ request: NotificationRequest) async throws -> Int {
+        let transport = notification.webhook.transport
+        let call = Task { try await transport.post(request) }
+        return try await withTaskCancellationHandler {
+            try await call.value
+        } onCancel: {
+            Task { [clock] in
+                try? await clock.sleep(until: clock.now() &+ Self.abandonedAfter)
+                call.cancel()
+            }
         }
     }
 
     /// Receivers that look at it expect Alertmanager's name; the number is that of the behaviour we follow.
     static let userAgent = "Alertmanager/0.28.0"
 
-    /// The first line of a file; URLs are read at every delivery so that they can be changed without a reload.
-    private static func readURL(_ path: String) -> String? {
-        guard let file = fopen(path, "r") else { return nil }
-        defer { fclose(file) }
-        var buffer = [UInt8](repeating: 0, count: 8192)
-        let count = fread(&buffer, 1, buffer.count, file)
-        let line = buffer[0..<count].prefix { $0 != 0x0A && $0 != 0x0D }
-        return String(decoding: line, as: UTF8.self)
+    /// The trimmed contents of a file; URLs are read at every delivery so that they can be changed without a reload.
+    static func readURL(_ path: String) -> Result<String, ConfigError> {
+        Result { () throws(ConfigError) in SecretFile.trimmed(try ConfigFile.read(path)) }
     }
 }

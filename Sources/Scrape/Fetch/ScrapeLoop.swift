@@ -1,13 +1,13 @@
-import CCurl
+import Config
 import HTTP
 import Model
 import Platform
 import Synchronization
 
-/// Sends the requests of all targets on schedule, from one thread.
+/// Sends the requests of all targets on schedule, from the thread of a transfer loop.
 ///
-/// The thread sleeps until the next scrape is due or a socket has news. What comes back goes to the workers; a target
-/// whose last page is still being read misses its turn.
+/// What comes back goes to the workers. A target whose last page is still being fetched or read when its next turn comes
+/// has that turn as soon as it is free; further turns are left out.
 final class ScrapeLoop: Sendable {
     enum Command: Sendable {
         /// Scrape from now on.
@@ -15,13 +15,14 @@ final class ScrapeLoop: Sendable {
         /// Write the markers that end a removed target's series, at the time (ms) of the first scrape it misses.
         case end(Target, at: Int64)
         /// The worker is done with it.
-        case recycle(Transfer)
+        case recycle(PageFetch)
+        /// The target is free and has a turn waiting, since the time (ms).
+        case late(Target, due: Int64)
         /// Scrape at once; the second is called when all is stored.
         case scrapeNow(Target, @Sendable () -> Void)
-        case stop
     }
     enum Work: Sendable {
-        case page(Transfer, completion: (@Sendable () -> Void)?)
+        case page(PageFetch)
         case end(Target, at: Int64)
     }
     private enum Event {
@@ -29,95 +30,85 @@ final class ScrapeLoop: Sendable {
         case end(Target, at: Int64)
     }
 
-    // SAFETY: only the loop's own thread uses it, but for curl_multi_wakeup, which may be called from any thread.
-    nonisolated(unsafe) private let multi: UnsafeMutableRawPointer
+    private let transfers: TransferLoop
     private let inbox = Mutex<[Command]>([])
     private let clock: any Clock
     private let seed: UInt64
-    private let hand: @Sendable (Work) -> Void
-    private let thread = Mutex<Thread?>(nil)
+    private let deliver: @Sendable (Work) -> Void
+    // SAFETY: only the loop's own thread uses it.
+    nonisolated(unsafe) private var state = Schedule()
+    /// Fetches that the end of the loop has cut off.
+    private let abandoned = Mutex<[PageFetch]>([])
+    private let budget: ByteBudget
+    private let noOptions = RequestOptions(.init())
+    let lag = LoopLag()
+
+    /// The most requests that are started before those under way are looked after.
+    private static let startsPerTurn = 64
 
     /// - Parameters:
     ///   - seed: Shifts the phases of all targets.
-    ///   - hand: Takes what has to be read and stored.
-    init?(clock: any Clock, seed: UInt64, hand: @escaping @Sendable (Work) -> Void) {
-        // The HTTP room makes libcurl's global state, once for all users.
-        guard HTTPClient.prepare(), let multi = curl_multi_init() else { return nil }
-        self.multi = multi
+    ///   - budget: What the pages of all targets may take together.
+    ///   - deliver: Takes what has to be read and stored.
+    init?(clock: any Clock, seed: UInt64, budget: ByteBudget, deliver: @escaping @Sendable (Work) -> Void) {
+        guard let transfers = TransferLoop("scrape-loop", clock: clock) else { return nil }
+        self.transfers = transfers
         self.clock = clock
         self.seed = seed
-        self.hand = hand
+        self.budget = budget
+        self.deliver = deliver
     }
 
-    deinit { curl_multi_cleanup(multi) }
-
-    func start() {
-        let thread = Thread.start("scrape-loop") { [self] in
-            var state = Running()
-            run(&state)
-        }
-        self.thread.withLock { $0 = thread }
-    }
+    func start() { transfers.start { [self] active in turn(&active) } }
 
     func send(_ commands: [Command]) {
         if commands.isEmpty { return }
         inbox.withLock { $0 += commands }
-        curl_multi_wakeup(multi)
+        transfers.wake()
     }
 
-    /// Gives a transfer back without waking the thread for it.
-    func recycle(_ transfer: Transfer) { inbox.withLock { $0.append(.recycle(transfer)) } }
+    /// Gives a fetch back without waking the thread for it.
+    func recycle(_ fetch: PageFetch) { inbox.withLock { $0.append(.recycle(fetch)) } }
 
-    /// Ends the thread; requests under way are given up.
+    /// Says that a worker is done with a target.
+    func release(_ target: Target) {
+        let due = target.turn.release()
+        if due != 0 { send([.late(target, due: due)]) }
+    }
+
+    /// Ends the thread; requests under way are given up and stored as failed by nobody.
     func stop() {
-        send([.stop])
-        let thread = self.thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        thread?.join()
+        transfers.stop()
+        for fetch in abandoned.withLock({ $0 }) { fetch.completion?() }
     }
 
-    /// What only the thread knows.
-    private struct Running {
+    private struct Schedule {
         var events = DueHeap<Event>()
-        var idle: [Transfer] = []
-        var active: [UnsafeMutableRawPointer: (transfer: Transfer, completion: (@Sendable () -> Void)?)] = [:]
-        var isStopped = false
+        var turns = TurnQueue<Target>()
+        var idle: [PageFetch] = []
         var targetCount = 0
+        var missed = 0
     }
 
-    private func run(_ state: inout Running) {
-        while true {
-            obey(&state)
-            if state.isStopped { break }
-            startDue(&state)
-            var running: Int32 = 0
-            curl_multi_perform(multi, &running)
-            collect(&state)
-            let untilDue = state.events.earliest.map { $0 &- clock.now() } ?? 1000
-            var ready: Int32 = 0
-            if untilDue > 0 {
-                curl_multi_poll(multi, nil, 0, Int32(truncatingIfNeeded: min(untilDue, 1000)), &ready)
-            }
-        }
-        for (handle, entry) in state.active {
-            curl_multi_remove_handle(multi, handle)
-            entry.transfer.recycle(keepingBytes: 0)
-            entry.completion?()
-        }
+    /// One round: takes commands, starts what is due; returns ms until the next event.
+    private func turn(_ active: inout TransferLoop.Active) -> Int64 {
+        handleCommands(&active)
+        takeDue()
+        startTurns(&active)
+        if state.turns.count > 0 { return 0 }
+        return max(0, min(state.events.earliest.map { $0 &- clock.now() } ?? 1000, 1000))
     }
 
-    private func obey(_ state: inout Running) {
+    private func handleCommands(_ active: inout TransferLoop.Active) {
         let commands = inbox.withLock { inbox in
             defer { inbox.removeAll(keepingCapacity: true) }
             return inbox
         }
-        var news = 0
+        var added = 0
         for command in commands {
             switch command {
             case .start(let target):
-                news += 1
+                added += 1
                 let definition = target.definition
                 let first = ScrapeOffset.next(
                     after: clock.now(), interval: definition.interval, identity: definition.identity, seed: seed)
@@ -125,80 +116,112 @@ final class ScrapeLoop: Sendable {
             case .end(let target, let at):
                 let wait = at &+ target.definition.interval &+ target.definition.interval / 10
                 state.events.insert(.end(target, at: at), due: wait)
-            case .recycle(let transfer):
-                // A few large buffers are worth keeping, one for each of many transfers is not.
-                transfer.recycle(keepingBytes: state.idle.count < 4 ? 4 << 20 : 64 << 10)
-                if state.idle.count < 64 { state.idle.append(transfer) }
+            case .recycle(let fetch):
+                // A few large buffers are worth keeping, one for each of many fetches is not.
+                fetch.recycle(keepingBytes: state.idle.count < 4 ? 4 << 20 : 64 << 10)
+                if state.idle.count < 64 { state.idle.append(fetch) }
+            case .late(let target, let due):
+                if target.isRemoved.load(ordering: .relaxed) { continue }
+                begin(target, due: due, completion: nil, &active)
             case .scrapeNow(let target, let completion):
-                begin(target, due: clock.now(), completion: completion, &state)
-            case .stop: state.isStopped = true
+                begin(target, due: clock.now(), completion: completion, &active)
             }
         }
-        if news > 0 {
-            state.targetCount += news
+        if added > 0 {
+            state.targetCount += added
             // Without room for a connection per target, keep-alive would be lost with more than a few targets.
-            _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, min(max(16, state.targetCount * 2), 20_000))
+            transfers.keepConnections(min(max(16, state.targetCount * 2), 20_000))
         }
     }
 
-    private func startDue(_ state: inout Running) {
+    /// Moves the targets whose turn has come from the schedule to the queue.
+    private func takeDue() {
         let now = clock.now()
         while let (due, event) = state.events.pop(at: now) {
             switch event {
             case .end(let target, let at):
-                if !target.isReplaced.load(ordering: .relaxed) { hand(.end(target, at: at)) }
+                if !target.isReplaced.load(ordering: .relaxed) { deliver(.end(target, at: at)) }
             case .scrape(let target):
                 if target.isRemoved.load(ordering: .relaxed) {
                     state.targetCount -= 1
                     continue
                 }
-                let interval = target.definition.interval
-                // After a pause of the machine the missed turns are left out.
-                let late = max(0, now &- due)
-                state.events.insert(.scrape(target), due: due &+ (late / interval &+ 1) &* interval)
-                begin(target, due: due, completion: nil, &state)
+                state.turns.add(target, due: due, interval: target.definition.interval)
             }
         }
     }
 
+    private func startTurns(_ active: inout TransferLoop.Active) {
+        guard state.turns.count > 0 else { return }
+        var lag: Int64 = 0
+        for _ in 0..<Self.startsPerTurn {
+            guard let (due, target) = state.turns.take() else { break }
+            let now = clock.now()
+            // After a pause of the machine, or when the loop is behind, the missed turns are left out.
+            let next = TargetTurns(interval: target.definition.interval).next(after: due, now: now)
+            state.events.insert(.scrape(target), due: next.due)
+            state.missed += Int(clamping: next.missed)
+            lag = max(lag, now &- due)
+            begin(target, due: due, completion: nil, &active)
+        }
+        self.lag.observe(lag: lag, missed: state.missed, now: clock.now())
+        state.missed = 0
+    }
+
     private func begin(
-        _ target: Target, due: Int64, completion: (@Sendable () -> Void)?, _ state: inout Running
+        _ target: Target, due: Int64, completion: (@Sendable () -> Void)?, _ active: inout TransferLoop.Active
     ) {
-        guard target.isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged,
-            let transfer = state.idle.popLast() ?? Transfer()
-        else {
+        switch target.turn.take(due: due, waits: completion == nil) {
+        case .taken: break
+        case .waiting: return
+        case .missed:
+            if completion == nil { state.missed += 1 }
+            completion?()
+            return
+        }
+        guard let fetch = state.idle.popLast() ?? makeFetch() else {
+            _ = target.turn.release()
             completion?()
             return
         }
         let now = clock.now()
-        // Small delays do not move the sample off its grid, so that distances of timestamps stay equal.
-        let tolerance = min(target.definition.interval / 100, 2)
-        let time = now >= due && now &- due <= tolerance ? due : now
+        let turns = TargetTurns(interval: target.definition.interval)
+        fetch.begin(
+            target, scrapeTime: turns.timestamp(due: due, now: now), started: clock.monotonic(),
+            timeout: turns.timeout(target.definition.timeout, due: due, now: now))
+        fetch.completion = completion
         let refusal = target.state.withLock { $0.refusal }
-        if refusal.isEmpty {
-            transfer.prepare(target, scrapeTime: time, started: clock.monotonic())
-        } else {
-            transfer.refuse(
-                target, scrapeTime: time, started: clock.monotonic(), ScrapeFailure(.targetLimit, refusal))
+        guard refusal.isEmpty else {
+            fetch.refuse(ScrapeFailure(.targetLimit, refusal))
+            return deliver(.page(fetch))
         }
-        let isRefused = transfer.failure != nil
-        if isRefused || curl_multi_add_handle(multi, transfer.handle) != CURLM_OK {
-            if !isRefused { transfer.complete(CURLE_FAILED_INIT) }
-            hand(.page(transfer, completion: completion))
-            return
+        if let problem = target.definition.urlProblem {
+            fetch.refuse(ScrapeFailure(.network, problem))
+            return deliver(.page(fetch))
         }
-        state.active[transfer.handle] = (transfer, completion)
+        if let credentials = target.settings.requestOptions.fixedCredentials {
+            fetch.prepare(credentials)
+            return active.start(fetch.transfer)
+        }
+        // Secrets in files are read by a thread that may block.
+        target.settings.requestOptions.withCredentials { [self] result in
+            switch result {
+            case .success(let credentials):
+                fetch.prepare(credentials)
+                transfers.submit(fetch.transfer)
+            case .failure(let failure):
+                fetch.refuse(ScrapeFailure(.network, failure.description))
+                deliver(.page(fetch))
+            }
+        }
     }
 
-    private func collect(_ state: inout Running) {
-        var left: Int32 = 0
-        while let message = ccurl_info_read(multi, &left) {
-            guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle else { continue }
-            let code = ccurl_msg_result(message)
-            curl_multi_remove_handle(multi, handle)
-            guard let entry = state.active.removeValue(forKey: handle) else { continue }
-            entry.transfer.complete(code)
-            hand(.page(entry.transfer, completion: entry.completion))
+    private func makeFetch() -> PageFetch? {
+        PageFetch(noOptions, budget: budget) { [weak self] fetch in
+            guard let self else { return }
+            // At the end nothing is stored: the series may go on after a start.
+            if fetch.transfer.failure?.kind == .cancelled { return abandoned.withLock { $0.append(fetch) } }
+            deliver(.page(fetch))
         }
     }
 }

@@ -1,5 +1,6 @@
 import Config
 import Exposition
+import HTTP
 import Model
 import Platform
 import Synchronization
@@ -14,19 +15,40 @@ final class ScrapeWorker {
     private let metrics: ScrapeMetrics
     private let log = Log("scrape manager")
     private var scratch = AppendScratch()
+    private var pages: PageDecoder
 
-    init(store: any SampleStore, clock: any Clock, metrics: ScrapeMetrics) {
+    /// - Parameter largest: Pages of more bytes are left to another worker.
+    init(
+        store: any SampleStore, clock: any Clock, metrics: ScrapeMetrics, budget: ByteBudget, largest: Int = .max
+    ) {
+        pages = PageDecoder(clock: clock, budget: budget, largest: largest)
         self.store = store
         self.clock = clock
         self.metrics = metrics
     }
 
-    /// Reads and stores what a transfer brought.
-    func scrape(_ transfer: Transfer) {
-        guard let target = transfer.target else { return }
+    /// Reads and stores what a fetch brought.
+    ///
+    /// - Returns: false if the page is too large for this worker; then nothing was done.
+    func scrape(_ fetch: PageFetch) -> Bool {
+        guard let target = fetch.target else { return true }
+        var failure = fetch.failure
+        if failure == nil {
+            switch pages.decode(fetch) {
+            case .page: break
+            case .tooLarge: return false
+            case .failed(let reason): failure = reason
+            }
+        }
+        store(fetch, target, failure)
+        pages.finish()
+        return true
+    }
+
+    private func store(_ transfer: PageFetch, _ target: Target, _ failure: ScrapeFailure?) {
         let time = transfer.scrapeTime
         var counts = AppendCounts()
-        var failure = transfer.failure
+        var failure = failure
         var families: [FamilyMetadata]?
         var seconds = 0.0
         let storeError = target.series.appender.withLock { appender -> String? in
@@ -36,9 +58,10 @@ final class ScrapeWorker {
             if failure == nil {
                 do throws(ScrapeFailure) {
                     // An empty page is a page without samples, whatever its type, as in Prometheus.
-                    if !transfer.body.isEmpty {
+                    if pages.size(transfer) > 0 {
                         format = try PageFormat.of(
-                            contentType: transfer.contentType, fallback: target.settings.config.fallbackProtocol)
+                            contentType: transfer.transfer.head.contentType,
+                            fallback: target.settings.config.fallbackProtocol)
                     }
                     try append(transfer, target, format, &appender, &counts, isSecondLook: false)
                     appender.finish(&scratch)
@@ -65,21 +88,19 @@ final class ScrapeWorker {
             state.lastScrape = time
             state.lastDuration = seconds
             state.samplesScraped = counts.scraped
-            state.bodySize = transfer.body.count
+            state.bodySize = failure == nil ? pages.size(transfer) : 0
             // A page that fails half way has said something about the families before that place.
             if let families { state.families = families }
         }
         metrics.intervals.observe(target, start: transfer.started)
-        target.isBusy.store(false, ordering: .releasing)
     }
 
     /// Reads the page into the batch.
     private func append(
-        _ transfer: Transfer, _ target: Target, _ format: ExpositionFormat, _ appender: inout ScrapeAppender,
+        _ transfer: PageFetch, _ target: Target, _ format: ExpositionFormat, _ appender: inout ScrapeAppender,
         _ counts: inout AppendCounts, isSecondLook: Bool
     ) throws(ScrapeFailure) {
-        let page = transfer.body
-        let (result, next) = page.withUnsafeBufferPointer { page -> (Result<Void, ScrapeFailure>, AppendCounts) in
+        let (result, next) = pages.withPage(transfer) { page -> (Result<Void, ScrapeFailure>, AppendCounts) in
             var counts = counts
             do throws(ScrapeFailure) {
                 if format == .protobuf {
@@ -101,7 +122,7 @@ final class ScrapeWorker {
     }
 
     private func report(
-        _ target: Target, _ transfer: Transfer, _ failure: ScrapeFailure?, _ counts: AppendCounts, _ seconds: Double,
+        _ target: Target, _ transfer: PageFetch, _ failure: ScrapeFailure?, _ counts: AppendCounts, _ seconds: Double,
         _ appender: inout ScrapeAppender
     ) {
         appender.appendReport("up", failure == nil ? 1 : 0, &scratch)
@@ -113,7 +134,7 @@ final class ScrapeWorker {
         guard config.extraScrapeMetrics else { return }
         appender.appendReport("scrape_timeout_seconds", Double(target.definition.timeout) / 1000, &scratch)
         appender.appendReport("scrape_sample_limit", Double(config.limits.samples), &scratch)
-        let size = failure == nil ? Double(transfer.body.count) : failure?.kind == .bodySizeLimit ? -1 : 0
+        let size = failure == nil ? Double(pages.size(transfer)) : failure?.kind == .bodySizeLimit ? -1 : 0
         appender.appendReport("scrape_body_size_bytes", size, &scratch)
     }
 
@@ -121,7 +142,7 @@ final class ScrapeWorker {
     ///
     /// - Returns: Why nothing was stored, or nil.
     private func commit(
-        _ transfer: Transfer, _ target: Target, _ format: ExpositionFormat, hasPage: Bool,
+        _ transfer: PageFetch, _ target: Target, _ format: ExpositionFormat, hasPage: Bool,
         _ appender: inout ScrapeAppender
     ) -> String? {
         do {

@@ -1,6 +1,7 @@
 import Config
 import Exposition
 import Glibc
+import HTTP
 import Model
 import Synchronization
 
@@ -12,9 +13,12 @@ final class ScrapeSettings: Sendable {
     /// The `User-Agent` header.
     let userAgent: String
     let features: ScrapeFeatures
+    /// The job's client settings.
+    let requestOptions: RequestOptions
 
     init(_ config: ScrapeConfig, _ options: ScrapeOptions) {
         self.config = config
+        requestOptions = RequestOptions(config.client)
         userAgent = options.userAgent
         features = options.features
         var protocols = config.scrapeProtocols
@@ -51,8 +55,10 @@ final class Target: Sendable {
     let settings: ScrapeSettings
     let series: TargetSeries
     let state: Mutex<State>
-    /// Whether a scrape is under way.
-    let isBusy = Atomic<Bool>(false)
+    /// Whether a scrape is under way, and whether the next one waits for its end.
+    let turn = TargetTurn()
+    /// Header lines of all its requests that every host may see.
+    let requestHeaders: [String]
     /// Whether the target has left its pool.
     let isRemoved = Atomic<Bool>(false)
     /// Whether its series were handed to a newer target, so that they must not end with this one.
@@ -65,6 +71,11 @@ final class Target: Sendable {
         self.settings = settings
         self.series = series
         self.state = Mutex(state)
+        requestHeaders = [
+            "Accept: \(settings.accept)", "User-Agent: \(settings.userAgent)",
+            "Accept-Encoding: \(settings.config.enableCompression ? "gzip" : "identity")",
+            "X-Prometheus-Scrape-Timeout-Seconds: \(FloatText.fixed(Double(definition.timeout) / 1000))",
+        ]
     }
 
     /// Lets a newer target go on with the series.
@@ -125,5 +136,38 @@ enum AcceptHeader {
             weight = max(1, weight - 1)
         }
         return (parts + ["*/*;q=0.\(weight)"]).joined(separator: ",")
+    }
+}
+
+/// Whether a target is being scraped: one scrape at a time, and one more may wait.
+final class TargetTurn: Sendable {
+    enum Outcome {
+        /// The scrape may begin.
+        case taken
+        /// It begins when the one under way has ended.
+        case waiting
+        case missed
+    }
+
+    /// 0 if free, 1 if busy; else the time (ms) of the turn that waits.
+    private let state = Atomic<Int64>(0)
+
+    /// Asks for the turn of `due`.
+    func take(due: Int64, waits: Bool) -> Outcome {
+        if state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged { return .taken }
+        guard waits else { return .missed }
+        let (exchanged, original) = state.compareExchange(
+            expected: 1, desired: max(2, due), ordering: .acquiringAndReleasing)
+        if exchanged { return .waiting }
+        // It became free in between.
+        return original == 0 ? take(due: due, waits: waits) : .missed
+    }
+
+    /// Ends the scrape.
+    ///
+    /// - Returns: The time of the turn that waits; 0 if none does.
+    func release() -> Int64 {
+        let old = state.exchange(0, ordering: .acquiringAndReleasing)
+        return old > 1 ? old : 0
     }
 }

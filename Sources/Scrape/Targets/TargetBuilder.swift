@@ -1,5 +1,6 @@
 import Config
 import Discovery
+import HTTP
 import Model
 
 /// A target that will be scraped, as discovery and relabelling made it.
@@ -9,6 +10,10 @@ struct TargetDefinition: Sendable {
     /// The labels of its samples.
     var labels: Labels
     var url: String
+    /// What is asked; the parts of ``url``.
+    var requestURL: URLParts
+    /// If not nil, every scrape fails with this text, without a request.
+    var urlProblem: String?
     var unixSocket: String
     /// ms.
     var interval: Int64
@@ -74,13 +79,21 @@ struct TargetBuilder {
         if address.utf8.contains(0x2F) {
             return .failed("\(GoQuote.quote(address)) is not a valid hostname")
         }
+        let scheme = builder.get("__scheme__")
+        guard ["http", "https", ""].contains(scheme.lowercased()) else {
+            return .failed("unsupported protocol scheme \(GoQuote.quote(scheme))")
+        }
         let interval: Int64
         let timeout: Int64
         do throws(DurationText.ParseError) {
             interval = try DurationText.parse(builder.get("__scrape_interval__"))
+        } catch {
+            return .failed("error parsing scrape interval: \(error)")
+        }
+        do throws(DurationText.ParseError) {
             timeout = try DurationText.parse(builder.get("__scrape_timeout__"))
         } catch {
-            return .failed("error parsing scrape interval or timeout: \(error)")
+            return .failed("error parsing scrape timeout: \(error)")
         }
         guard interval > 0 else { return .failed("scrape interval cannot be 0") }
         guard timeout > 0 else { return .failed("scrape timeout cannot be 0") }
@@ -106,10 +119,12 @@ struct TargetBuilder {
         let all = builder.labels()
         let labels = all.filter { !($0.count >= 2 && $0[0] == 0x5F && $0[1] == 0x5F) }
         let url = url(builder, address: address)
+        let (requestURL, problem) = RequestAddress.check(address, url: url)
         let identityLabels = all.removing(Array(Self.settingLabels))
         return .active(
             TargetDefinition(
-                discovered: discovered, labels: labels, url: url, unixSocket: unixSocket, interval: interval,
+                discovered: discovered, labels: labels, url: url, requestURL: requestURL, urlProblem: problem,
+                unixSocket: unixSocket, interval: interval,
                 timeout: timeout, scrapeNativeHistograms: native, alwaysScrapeClassicHistograms: classic,
                 convertClassicHistograms: convert, identity: Self.identity(identityLabels.stableHash, url)))
     }

@@ -1,4 +1,5 @@
 import Config
+import HTTP
 import Exposition
 import Glibc
 import HTTP
@@ -78,6 +79,7 @@ enum CheckCommand {
     private static func config(_ path: String, _ parsed: ParsedFlags) throws {
         let configuration = try ConfigurationLoader.load(path: path)
         if !parsed.boolean("syntax-only"), let missing = configuration.unsupported.first { throw missing }
+        if !parsed.boolean("syntax-only") { try clientFiles(configuration) }
         var files: [String] = []
         for pattern in configuration.ruleFiles {
             let found = FileGlob.expand(pattern)
@@ -92,6 +94,14 @@ enum CheckCommand {
             print("\nChecking \(file)")
             try rules([file], parsed)
         }
+    }
+
+    /// Checks that the certificates and secrets that clients use are there.
+    private static func clientFiles(_ configuration: Configuration) throws {
+        var clients: [HTTPClientConfig] = []
+        for job in configuration.scrapeConfigs { clients += [job.client] + job.httpDiscovery.map(\.client) }
+        clients += configuration.alerting.alertmanagers.map(\.client)
+        for client in clients { try RequestOptions.checkFiles(client) }
     }
 
     /// Checks rule files and prints how many rules they have.

@@ -69,6 +69,7 @@ final class Daemon: Sendable {
         alertmanagers = AlertmanagerClient(
             clock: clock, userAgent: "Prometheus/" + Build.information.version,
             capacity: flags.integer("alertmanager.notification-queue-capacity"),
+            batchSize: flags.integer("alertmanager.notification-batch-size"),
             drainsOnStop: flags.boolean("alertmanager.drain-notification-queue-on-shutdown"), metrics: registry)
         notifier = try Self.makeNotifier(flags, fileSystem, clock, externalURL, registry)
         var sinks: [any AlertSink] = [alertmanagers]

@@ -2,6 +2,7 @@ import Config
 import JSON
 import Model
 import Notify
+import Synchronization
 import Telemetry
 import TestSupport
 import Testing
@@ -68,6 +69,95 @@ struct AlertmanagerClientTests {
         let config = try ConfigurationLoader.parse(text: Array(text.utf8), path: "p.yml")
         let transport = RecordingTransport(ManualClock())
         let endpoints = AlertmanagerEndpoint.all(config.alerting) { _ in transport }
-        #expect(endpoints.map(\.url) == ["https://a:1/am/api/v2/alerts", "http://c:3/api/v2/alerts"])
+        #expect(
+            endpoints.filter { !$0.isDropped }.map(\.url)
+                == ["https://a:1/am/api/v2/alerts", "http://c:3/api/v2/alerts"])
+        #expect(endpoints.filter(\.isDropped).map(\.url) == ["https://b:2/am/api/v2/alerts"])
+        let client = AlertmanagerClient(clock: ManualClock(), userAgent: "martlet")
+        client.apply(endpoints, relabelRules: [], externalLabels: .empty)
+        #expect(client.activeURLs().count == 2)
+        #expect(client.droppedURLs() == ["https://b:2/am/api/v2/alerts"])
+    }
+
+    @Test("labels of a target may name its scheme and path")
+    func ownPath() throws {
+        let text = """
+            alerting:
+              alertmanagers:
+                - static_configs:
+                    - {targets: ['a:1'], labels: {__alerts_path__: /custom/alerts, __scheme__: https}}
+            """
+        let config = try ConfigurationLoader.parse(text: Array(text.utf8), path: "p.yml")
+        let endpoints = AlertmanagerEndpoint.all(config.alerting) { _ in RecordingTransport(ManualClock()) }
+        #expect(endpoints.map(\.url) == ["https://a:1/custom/alerts"])
+    }
+
+    @Test("requests have as many alerts as was asked for")
+    func batchSize() async throws {
+        let clock = ManualClock()
+        let transport = RecordingTransport(clock)
+        let client = AlertmanagerClient(clock: clock, userAgent: "martlet", batchSize: 7)
+        client.apply(
+            [AlertmanagerEndpoint(url: "http://am", transport: transport)], relabelRules: [], externalLabels: .empty)
+        client.send(Self.alerts(20))
+        await client.stop()
+        #expect(try transport.calls.map { try JSONValue.parse($0.body).array?.count } == [7, 7, 6])
+    }
+
+    /// Answers only when it is let.
+    final class Gate: NotificationTransport {
+        private let state = Mutex<(bodies: [Int], waiting: [CheckedContinuation<Void, Never>], isOpen: Bool)>(
+            ([], [], false))
+        var bodies: [Int] { state.withLock { $0.bodies } }
+
+        func post(_ request: NotificationRequest) async throws -> Int {
+            let count = try JSONValue.parse(request.body).array?.count ?? 0
+            await withCheckedContinuation { continuation in
+                let isOpen = state.withLock { state in
+                    state.bodies.append(count)
+                    if !state.isOpen { state.waiting.append(continuation) }
+                    return state.isOpen
+                }
+                if isOpen { continuation.resume() }
+            }
+            return 200
+        }
+
+        func open() {
+            let waiting = state.withLock { state in
+                state.isOpen = true
+                return state.waiting
+            }
+            for continuation in waiting { continuation.resume() }
+        }
+    }
+
+    @Test("a reload sends nothing twice, loses nothing and keeps the counters")
+    func reload() async throws {
+        let clock = ManualClock()
+        let (gate, later) = (Gate(), Gate())
+        later.open()
+        let registry = MetricRegistry()
+        let client = AlertmanagerClient(clock: clock, userAgent: "martlet", batchSize: 10, metrics: registry)
+        client.apply(
+            [AlertmanagerEndpoint(url: "http://am", transport: gate)], relabelRules: [], externalLabels: .empty)
+        client.start()
+        client.send(Self.alerts(25))
+        while gate.bodies.isEmpty { await Task.yield() }
+        // The first ten are under way, fifteen wait.
+        for _ in 0..<3 {
+            client.apply(
+                [AlertmanagerEndpoint(url: "http://am", transport: later)], relabelRules: [], externalLabels: .empty)
+        }
+        client.send(Self.alerts(2))
+        gate.open()
+        await client.stop()
+        #expect(gate.bodies == [10])
+        #expect(later.bodies == [10, 7])
+        func value(_ name: String) -> Double? { registry.families().first { $0.name == name }?.samples.first?.value }
+        #expect(value("prometheus_notifications_sent_total") == 27)
+        #expect(
+            registry.families().first { $0.name == "prometheus_notifications_latency_seconds" }?.samples.last?.value
+                == 3)
     }
 }

@@ -53,6 +53,19 @@ struct HTTPTransportTests {
         #expect(stub.requests.map { $0.headers["authorization"] } == ["Bearer one", "Bearer two"])
     }
 
+    @Test(
+        "a file that is missing refuses the receiver",
+        arguments: [
+            "{tls_config: {ca_file: /nonexistent}}", "{tls_config: {cert_file: /nonexistent, key_file: /nonexistent}}",
+            "{authorization: {credentials_file: /nonexistent}}",
+            "{basic_auth: {username: u, password_file: /nonexistent}}",
+            "{http_headers: {X: {files: [/nonexistent]}}}",
+        ])
+    func missingFiles(_ config: String) throws {
+        let error = #expect(throws: HTTPTransport.Failure.self) { try HTTPTransport(Self.client(config)) }
+        #expect(error?.description.hasSuffix("/nonexistent: no such file or directory") == true)
+    }
+
     @Test("nobody there is an error, and so is what is not supported yet")
     func failures() async throws {
         let transport = try HTTPTransport(HTTPClientConfig())
@@ -60,6 +73,8 @@ struct HTTPTransportTests {
             try await transport.post(
                 NotificationRequest(url: "http://127.0.0.1:1/", headers: [], body: [], timeout: 2000))
         }
-        #expect(throws: HTTPTransport.Failure.self) { try HTTPTransport(Self.client("{tls_config: {ca: x}}")) }
+        #expect(throws: (any Error).self) {
+            try HTTPTransport(Self.client("{oauth2: {client_id: a, token_url: 'http://h'}}"))
+        }
     }
 }

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// Writes the lines in front of an answer's body.
-enum ResponseHead {
+enum ResponseHeadWriter {
     /// - Parameter length: Bytes of the body; nil if the status has none.
     static func bytes(
         status: Int, headers: [(name: String, value: String)], length: Int?, closes: Bool, isVersion10: Bool,

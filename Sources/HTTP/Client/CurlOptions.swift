@@ -1,0 +1,112 @@
+import CCurl
+import Config
+
+/// Maps an HTTP client configuration to options of a curl handle: the only place that does.
+enum CurlOptions {
+    /// Lists that must live until the transfer has ended.
+    struct Lists {
+        private var lists: [UnsafeMutablePointer<curl_slist>] = []
+
+        /// Makes a list of `lines`; those that would end a header early are left out.
+        mutating func make(_ lines: [String]) -> UnsafeMutablePointer<curl_slist>? {
+            var list: UnsafeMutablePointer<curl_slist>?
+            for line in lines where !line.utf8.contains(where: { $0 == 0x0D || $0 == 0x0A || $0 == 0 }) {
+                list = curl_slist_append(list, line) ?? list
+            }
+            if let list { lists.append(list) }
+            return list
+        }
+
+        mutating func free() {
+            for list in lists { curl_slist_free_all(list) }
+            lists.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// Sets what does not depend on the URL.
+    static func apply(_ config: HTTPClientConfig, to handle: UnsafeMutableRawPointer) {
+        _ = ccurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
+        _ = ccurl_set_string(handle, CURLOPT_PROTOCOLS_STR, "http,https")
+        // Redirects are followed by the transfer itself, which knows who may see the credentials.
+        _ = ccurl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
+        // 4: HTTP/2 over TLS only; 2: HTTP/1.1.
+        _ = ccurl_set_long(handle, CURLOPT_HTTP_VERSION, config.enableHTTP2 ? 4 : 2)
+        _ = ccurl_set_long(handle, CURLOPT_HTTP09_ALLOWED, 0)
+        _ = ccurl_set_long(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        // The transfer decodes chunks itself: curl forgives mistakes in them.
+        _ = ccurl_set_long(handle, CURLOPT_HTTP_TRANSFER_DECODING, 0)
+        _ = ccurl_set_long(handle, CURLOPT_BUFFERSIZE, 65_536)
+        setTLS(config.tls, handle)
+    }
+
+    private static func setTLS(_ tls: TLSClientConfig, _ handle: UnsafeMutableRawPointer) {
+        if tls.insecureSkipVerify {
+            _ = ccurl_set_long(handle, CURLOPT_SSL_VERIFYPEER, 0)
+            _ = ccurl_set_long(handle, CURLOPT_SSL_VERIFYHOST, 0)
+        }
+        func set(_ option: CURLoption, _ file: String, _ blobOption: CURLoption, _ text: String) {
+            if !file.isEmpty { _ = ccurl_set_string(handle, option, file) }
+            guard !text.isEmpty else { return }
+            var bytes = Array(text.utf8)
+            bytes.withUnsafeMutableBytes { bytes in
+                // 1: curl makes a copy.
+                var blob = curl_blob(data: bytes.baseAddress, len: bytes.count, flags: 1)
+                _ = withUnsafeMutablePointer(to: &blob) { ccurl_set_pointer(handle, blobOption, $0) }
+            }
+        }
+        set(CURLOPT_CAINFO, tls.caFile, CURLOPT_CAINFO_BLOB, tls.ca)
+        if !tls.caFile.isEmpty || !tls.ca.isEmpty {
+            // The system's folder of certificates would be trusted in addition.
+            _ = ccurl_set_string(handle, CURLOPT_CAPATH, nil)
+            // A changed file is effective with the next connection.
+            _ = ccurl_set_long(handle, CURLOPT_CA_CACHE_TIMEOUT, 0)
+        }
+        set(CURLOPT_SSLCERT, tls.certFile, CURLOPT_SSLCERT_BLOB, tls.cert)
+        set(CURLOPT_SSLKEY, tls.keyFile, CURLOPT_SSLKEY_BLOB, tls.key)
+        // curl's numbers: TLS 1.0…1.3 are 4…7; a largest version is stored 16 bits higher.
+        func number(_ name: String) -> Int? { ["TLS10": 4, "TLS11": 5, "TLS12": 6, "TLS13": 7][name] }
+        let low = number(tls.minVersion) ?? 6
+        let high = number(tls.maxVersion).map { $0 << 16 } ?? 0
+        _ = ccurl_set_long(handle, CURLOPT_SSLVERSION, low | high)
+    }
+
+    /// Sets the URL and what depends on it: the proxy, and the name that TLS asks for.
+    ///
+    /// - Returns: The `Host` header that the request needs; nil for curl's own.
+    static func setURL(
+        _ url: URLParts, _ config: HTTPClientConfig, _ handle: UnsafeMutableRawPointer, _ lists: inout Lists
+    ) -> String? {
+        setProxy(url, config, handle, &lists)
+        let serverName = config.tls.serverName
+        guard !serverName.isEmpty, url.scheme == "https" else {
+            _ = ccurl_set_string(handle, CURLOPT_URL, url.text)
+            _ = ccurl_set_list(handle, CURLOPT_CONNECT_TO, nil)
+            return nil
+        }
+        // TLS and the certificate go by the configured name, the connection by the URL.
+        var named = url
+        named.host = serverName
+        _ = ccurl_set_string(handle, CURLOPT_URL, named.text)
+        let host = url.host.utf8.contains(0x3A) ? "[\(url.host)]" : url.host
+        let port = url.effectivePort
+        _ = ccurl_set_list(handle, CURLOPT_CONNECT_TO, lists.make(["\(serverName):\(port):\(host):\(port)"]))
+        return url.authority
+    }
+
+    private static func setProxy(
+        _ url: URLParts, _ config: HTTPClientConfig, _ handle: UnsafeMutableRawPointer, _ lists: inout Lists
+    ) {
+        let choice = ProxyChoice(url, config)
+        // An empty text switches curl's own look at the environment off.
+        _ = ccurl_set_string(handle, CURLOPT_PROXY, choice.proxy)
+        _ = ccurl_set_string(handle, CURLOPT_NOPROXY, choice.exceptions)
+        guard !choice.proxy.isEmpty else { return }
+        // Headers for the server must not reach the proxy, nor the other way round.
+        _ = ccurl_set_long(handle, CURLOPT_HEADEROPT, 1)
+        guard url.scheme == "https", !config.proxyConnectHeaders.isEmpty else { return }
+        let headers = config.proxyConnectHeaders.flatMap { header in
+            (header.values + header.secrets).map { "\(header.name): \($0)" }
+        }
+        _ = ccurl_set_list(handle, CURLOPT_PROXYHEADER, lists.make(headers))
+    }
+}

@@ -1,0 +1,29 @@
+import Config
+import Glibc
+
+/// The proxy for a URL, chosen as Go's client chooses it.
+struct ProxyChoice: Equatable {
+    /// The proxy's URL; empty for none.
+    var proxy = ""
+    /// Hosts that are asked directly.
+    var exceptions = ""
+
+    init(
+        _ url: URLParts, _ config: HTTPClientConfig,
+        environment: (String) -> String? = { getenv($0).map { String(cString: $0) } }
+    ) {
+        if config.proxyFromEnvironment {
+            func variable(_ name: String) -> String { environment(name) ?? environment(name.lowercased()) ?? "" }
+            proxy = variable(url.scheme == "https" ? "HTTPS_PROXY" : "HTTP_PROXY")
+            exceptions = variable("NO_PROXY")
+        } else {
+            proxy = config.proxyURL
+            exceptions = config.noProxy
+        }
+        // With exceptions, and from the environment, this machine is always asked directly.
+        let usesRules = config.proxyFromEnvironment || !config.noProxy.isEmpty
+        let host = url.host.lowercased()
+        if usesRules, host == "localhost" || host == "::1" || host.hasPrefix("127.") { proxy = "" }
+        if proxy.isEmpty { exceptions = "" }
+    }
+}

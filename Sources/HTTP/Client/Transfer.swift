@@ -1,0 +1,323 @@
+import CCurl
+import Config
+import Glibc
+import Model
+import Synchronization
+
+/// What a transfer sends, and what it may cost.
+package struct TransferRequest: Sendable {
+    package var method = "GET"
+    package var url: URLParts
+    /// `Name: value` lines that every host may see.
+    package var headers: [String] = []
+    package var body: [UInt8] = []
+    package var credentials = RequestCredentials()
+    /// Connects through this socket, whatever host the URL has.
+    package var unixSocket = ""
+    /// When the transfer must be over, ns of the monotonic clock.
+    package var deadline: Int64
+    /// A body of this many bytes or more is an error.
+    package var bodyLimit = Int.max
+
+    package init(url: URLParts, deadline: Int64) {
+        self.url = url
+        self.deadline = deadline
+    }
+}
+
+/// One HTTP request with its redirects, on a curl handle that can be used again.
+///
+/// Owned by the loop from ``TransferLoop/submit(_:)`` until `onEnd` is called, by its user before and afterwards.
+package final class Transfer: @unchecked Sendable {
+    // SAFETY: handed to the loop and back through its locked inbox; never used by two threads at once.
+    let handle: UnsafeMutableRawPointer
+    private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+    private var lists = CurlOptions.Lists()
+    private var options: RequestOptions
+    private var request: TransferRequest?
+    private var redirects = 0
+    private var share: BudgetShare
+    private var isOverLimit = false
+    private var isOverBudget = false
+    private var chunks = ChunkedBody()
+    private var chunkProblem: String?
+    /// Set by whoever wants the transfer to end early; the loop looks at it.
+    let isCancelled = Atomic(false)
+    /// Called once, when the transfer is over.
+    package var onEnd: (@Sendable (Transfer) -> Void)?
+
+    package private(set) var head = ResponseHead()
+    /// The body as sent, without transfer coding but with its content coding.
+    package private(set) var body: [UInt8] = []
+    package private(set) var failure: TransferFailure?
+
+    private static let maxRedirects = 10
+
+    /// - Parameter budget: What all bodies together may take.
+    package init?(_ options: RequestOptions, budget: ByteBudget? = nil) {
+        guard TransferLoop.isLibraryReady, let handle = curl_easy_init() else { return nil }
+        self.handle = handle
+        self.options = options
+        share = BudgetShare(budget)
+        errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    }
+
+    deinit {
+        lists.free()
+        share.release()
+        curl_easy_cleanup(handle)
+        errorText.deallocate()
+    }
+
+    // MARK: Request
+
+    /// Prepares a request; what the last one brought is forgotten.
+    package func prepare(_ request: TransferRequest, options: RequestOptions? = nil) {
+        if let options { self.options = options }
+        recycle(keepingBytes: .max)
+        self.request = request
+        guard request.url.scheme == "http" || request.url.scheme == "https" else {
+            failure = TransferFailure(.setup, "unsupported protocol scheme \(GoQuote.quote(request.url.scheme))")
+            return
+        }
+        set(request)
+    }
+
+    private func set(_ request: TransferRequest) {
+        curl_easy_reset(handle)
+        lists.free()
+        errorText[0] = 0
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        _ = ccurl_set_write(handle, CURLOPT_WRITEFUNCTION, transferReceivesBody)
+        _ = ccurl_set_pointer(handle, CURLOPT_WRITEDATA, me)
+        _ = ccurl_set_write(handle, CURLOPT_HEADERFUNCTION, transferReceivesHeader)
+        _ = ccurl_set_pointer(handle, CURLOPT_HEADERDATA, me)
+        _ = ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, errorText)
+        CurlOptions.apply(options.config, to: handle)
+        if !request.unixSocket.isEmpty {
+            _ = ccurl_set_string(handle, CURLOPT_UNIX_SOCKET_PATH, request.unixSocket)
+        }
+        var headers = request.headers + request.credentials.headers
+        if !request.credentials.authorization.isEmpty, request.url.userInfo == nil {
+            headers.append("Authorization: " + request.credentials.authorization)
+        }
+        if let host = CurlOptions.setURL(request.url, options.config, handle, &lists) {
+            headers.append("Host: " + host)
+        }
+        setMethod(request, &headers)
+        _ = ccurl_set_list(handle, CURLOPT_HTTPHEADER, lists.make(headers))
+    }
+
+    private func setMethod(_ request: TransferRequest, _ headers: inout [String]) {
+        guard request.method != "GET" || !request.body.isEmpty else { return }
+        _ = ccurl_set_string(handle, CURLOPT_CUSTOMREQUEST, request.method)
+        _ = ccurl_set_off(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count))
+        // libcurl copies the body here, so the pointer need not live on.
+        request.body.withUnsafeBytes { bytes in
+            var empty: UInt8 = 0
+            withUnsafeMutablePointer(to: &empty) { fallback in
+                let pointer = UnsafeMutableRawPointer(mutating: bytes.baseAddress) ?? UnsafeMutableRawPointer(fallback)
+                _ = ccurl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, pointer)
+            }
+        }
+        headers.append("Expect:")
+        if !request.headers.contains(where: { $0.lowercased().hasPrefix("content-type:") }) {
+            headers.append("Content-Type:")
+        }
+    }
+
+    /// Sets the time that is left; false if none is.
+    func start(now: Int64) -> Bool {
+        guard let request, failure == nil else { return false }
+        guard !isCancelled.load(ordering: .acquiring) else {
+            failure = TransferFailure(.cancelled, "context canceled")
+            return false
+        }
+        let left = (request.deadline &- now) / 1_000_000
+        guard left > 0 else {
+            failure = TransferFailure(.timeout, "context deadline exceeded")
+            return false
+        }
+        _ = ccurl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(min(left, 1 << 31)))
+        return true
+    }
+
+    /// Lets go of what the last request brought, and of memory if the body was large.
+    package func recycle(keepingBytes limit: Int) {
+        request = nil
+        head = ResponseHead()
+        failure = nil
+        redirects = 0
+        isOverLimit = false
+        isOverBudget = false
+        chunkProblem = nil
+        isCancelled.store(false, ordering: .relaxed)
+        share.release()
+        if body.capacity > limit { body = [] } else { body.removeAll(keepingCapacity: true) }
+    }
+
+    // MARK: Answer
+
+    /// Called by curl with a piece of the body; false stops the transfer.
+    fileprivate func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let size = body.count + bytes.count
+        if size >= request?.bodyLimit ?? 0 {
+            isOverLimit = true
+            return false
+        }
+        guard share.grow(to: size) else {
+            isOverBudget = true
+            return false
+        }
+        guard head.isChunked else {
+            body.append(contentsOf: bytes)
+            return true
+        }
+        chunkProblem = chunks.receive(bytes) { body.append(contentsOf: $0) }
+        return chunkProblem == nil
+    }
+
+    /// Called by curl with a line of the head; false stops the transfer.
+    fileprivate func receiveHeader(_ line: UnsafeRawBufferPointer) -> Bool {
+        if head.receive(line) {
+            body.removeAll(keepingCapacity: true)
+            chunks = ChunkedBody()
+            // Plain text that claims another version is no connection to trust with the next request.
+            if !head.isVersion1, request?.url.scheme == "http" {
+                _ = ccurl_set_long(handle, CURLOPT_FORBID_REUSE, 1)
+            }
+        }
+        return head.problem == nil
+    }
+
+    /// Takes the result of a run of the handle.
+    ///
+    /// - Returns: Whether the handle is to be run again, for a redirect.
+    func finish(_ code: CURLcode) -> Bool {
+        guard let current = request else { return false }
+        if isCancelled.load(ordering: .acquiring) {
+            failure = TransferFailure(.cancelled, "context canceled")
+        } else if isOverLimit {
+            failure = TransferFailure(.bodySize, "body size limit exceeded")
+        } else if isOverBudget {
+            failure = TransferFailure(.memory, "no memory left for the bodies of answers")
+        } else if let problem = head.problem {
+            failure = TransferFailure(.network, "net/http: HTTP/1.x transport connection broken: \(problem)")
+        } else if let chunkProblem {
+            failure = TransferFailure(.network, chunkProblem)
+        } else if code == CURLE_OK, head.isChunked, head.status >= 200, head.status != 204, head.status != 304,
+            !chunks.isComplete
+        {
+            failure = TransferFailure(.network, "unexpected EOF")
+        } else if code != CURLE_OK {
+            failure = networkFailure(code, current)
+        } else if let next = redirected(current) {
+            request = next
+            head = ResponseHead()
+            body.removeAll(keepingCapacity: true)
+            set(next)
+            return true
+        }
+        return false
+    }
+
+    /// Tells the user that the transfer is over.
+    func end() {
+        let onEnd = self.onEnd
+        self.onEnd = nil
+        onEnd?(self)
+    }
+
+    /// Ends a transfer that never ran, or whose run was given up.
+    func giveUp(_ failure: TransferFailure) { if self.failure == nil { self.failure = failure } }
+
+    /// The request that the answer's redirect asks for; nil if there is none, or with `failure` set if it is refused.
+    private func redirected(_ request: TransferRequest) -> TransferRequest? {
+        guard options.config.followRedirects, [301, 302, 303, 307, 308].contains(head.status),
+            let location = head.location, !location.isEmpty
+        else { return nil }
+        let keepsMethod = head.status >= 307
+        // Repeated without its body the request would say nothing, so the answer is left as it is.
+        if !keepsMethod, request.method != "GET", !request.body.isEmpty { return nil }
+        guard redirects < Self.maxRedirects else {
+            failure = TransferFailure(.setup, "stopped after 10 redirects")
+            return nil
+        }
+        let target = request.url.resolving(location)
+        guard let url = URLParts(target), url.scheme == "http" || url.scheme == "https" else {
+            let scheme = target.prefix { $0 != ":" }.lowercased()
+            failure = TransferFailure(.setup, "unsupported protocol scheme \(GoQuote.quote(scheme))")
+            return nil
+        }
+        redirects += 1
+        var next = request
+        next.url = url
+        if !keepsMethod {
+            next.method = "GET"
+            next.body = []
+        }
+        if !request.url.trusts(url) { next.credentials = RequestCredentials() }
+        return next
+    }
+
+    /// What went wrong, as Go's client would say it.
+    private func networkFailure(_ code: CURLcode, _ request: TransferRequest) -> TransferFailure {
+        let url = request.url
+        func network(_ text: String) -> TransferFailure { TransferFailure(.network, text) }
+        switch code {
+        case CURLE_OPERATION_TIMEDOUT: return TransferFailure(.timeout, "context deadline exceeded")
+        case CURLE_COULDNT_RESOLVE_HOST: return network("dial tcp: lookup \(url.host): no such host")
+        case CURLE_COULDNT_CONNECT:
+            var number = 0
+            _ = ccurl_get_long(handle, CURLINFO_OS_ERRNO, &number)
+            let reason =
+                number > 0 ? String(cString: strerror(Int32(truncatingIfNeeded: number))) : "connection refused"
+            let place = request.unixSocket.isEmpty ? "tcp \(url.authority)" : "unix \(request.unixSocket)"
+            return network("dial \(place): connect: \(reason.lowercased())")
+        case CURLE_GOT_NOTHING: return network("EOF")
+        case CURLE_PARTIAL_FILE: return network("unexpected EOF")
+        case CURLE_RECV_ERROR:
+            var number = 0
+            _ = ccurl_get_long(handle, CURLINFO_OS_ERRNO, &number)
+            if number == Int(ECONNRESET) { return network("read: connection reset by peer") }
+            return network(head.status == 0 ? "EOF" : "unexpected EOF")
+        case CURLE_OUT_OF_MEMORY:
+            return network("net/http: server response headers exceeded \(CURL_MAX_HTTP_HEADER) bytes; aborted")
+        case CURLE_URL_MALFORMAT: return network("invalid URL")
+        case CURLE_PEER_FAILED_VERIFICATION: return network("tls: failed to verify certificate: \(curlText(code))")
+        default: return network(curlText(code))
+        }
+    }
+
+    private func curlText(_ code: CURLcode) -> String {
+        let text = String(cString: errorText)
+        return text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+    }
+
+    /// The failure as Go's client prints it: what goes wrong in the body stands without the URL.
+    package var failureText: String {
+        guard let failure else { return "" }
+        guard let request, !head.isComplete || failure.kind == .setup else {
+            return failure.description
+        }
+        let method = request.method.prefix(1) + request.method.dropFirst().lowercased()
+        return "\(method) \(GoQuote.quote(ShownURL.text(request.url.text))): \(failure)"
+    }
+}
+
+/// Top level, because a closure handed to C must carry no isolation check.
+private func transferReceivesBody(
+    _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ me: UnsafeMutableRawPointer?
+) -> Int {
+    guard let data, let me else { return 0 }
+    let bytes = UnsafeRawBufferPointer(start: data, count: size &* count)
+    return Unmanaged<Transfer>.fromOpaque(me).takeUnretainedValue().receive(bytes) ? bytes.count : 0
+}
+
+private func transferReceivesHeader(
+    _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ me: UnsafeMutableRawPointer?
+) -> Int {
+    guard let data, let me else { return 0 }
+    let bytes = UnsafeRawBufferPointer(start: data, count: size &* count)
+    return Unmanaged<Transfer>.fromOpaque(me).takeUnretainedValue().receiveHeader(bytes) ? bytes.count : 0
+}

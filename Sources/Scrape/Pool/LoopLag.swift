@@ -1,0 +1,49 @@
+import Synchronization
+import Telemetry
+
+/// How far the scrape loop is behind its schedule, for metrics and the log.
+final class LoopLag: Sendable {
+    private struct State {
+        var seconds = 0.0
+        var missed = 0
+        var missedAtWarning = 0
+        var nextWarning: Int64 = 0
+    }
+    private let state = Mutex(State())
+    private let log = Log("scrape manager")
+
+    /// A lag that is worth a line in the log, ms.
+    private static let notable: Int64 = 1000
+    private static let pause: Int64 = 60_000
+
+    /// Records that the latest of the turns that were due at `now` is `lag` ms late, and how many were left out.
+    func observe(lag: Int64, missed: Int, now: Int64) {
+        let warning = state.withLock { state -> (Double, Int)? in
+            state.seconds = Double(max(0, lag)) / 1000
+            state.missed += missed
+            guard lag >= Self.notable || missed > 0, now >= state.nextWarning else { return nil }
+            state.nextWarning = now &+ Self.pause
+            let new = state.missed - state.missedAtWarning
+            state.missedAtWarning = state.missed
+            return (state.seconds, new)
+        }
+        guard let (seconds, missed) = warning else { return }
+        log.warn(
+            "Scraping is behind schedule: the machine is too slow for this many targets, or the clock was changed",
+            ["lag_seconds": "\(seconds)", "missed_scrapes": "\(missed)"])
+    }
+
+    func families() -> [MetricFamily] {
+        let state = state.withLock { $0 }
+        return [
+            MetricFamily(
+                name: "martlet_scrape_loop_lag_seconds",
+                help: "How late the scrape that was started last began.", kind: .gauge,
+                samples: [.init(value: state.seconds)]),
+            MetricFamily(
+                name: "martlet_scrape_loop_missed_scrapes_total",
+                help: "Scrapes that were left out because the loop was behind or the target was still busy.",
+                kind: .counter, samples: [.init(value: Double(state.missed))]),
+        ]
+    }
+}

@@ -1,0 +1,78 @@
+import Model
+
+/// Targets whose turn has come, shared out fairly between intervals.
+///
+/// As long as the loop keeps up, the order is that of the times. When it does not, targets of each interval take turns,
+/// so that many slow targets cannot starve a fast one, nor the other way round; within an interval the one that has
+/// waited longest is next.
+struct TurnQueue<Item> {
+    private struct Line {
+        let interval: Int64
+        var items: [(due: Int64, item: Item)] = []
+        var first = 0
+    }
+    private var lines: [Line] = []
+    private var next = 0
+    private(set) var count = 0
+
+    init() {}
+
+    mutating func add(_ item: Item, due: Int64, interval: Int64) {
+        count += 1
+        if let index = lines.firstIndex(where: { $0.interval == interval }) {
+            lines[index].items.append((due, item))
+        } else {
+            lines.append(Line(interval: interval, items: [(due, item)]))
+        }
+    }
+
+    /// Takes the next one; nil if nobody waits.
+    mutating func take() -> (due: Int64, item: Item)? {
+        guard count > 0 else { return nil }
+        while true {
+            assert(!lines.isEmpty)
+            if next >= lines.count { next = 0 }
+            guard lines[next].first < lines[next].items.count else {
+                lines.remove(at: next)
+                continue
+            }
+            let taken = lines[next].items[lines[next].first]
+            lines[next].first += 1
+            if lines[next].first >= 1024 {
+                lines[next].items.removeFirst(lines[next].first)
+                lines[next].first = 0
+            }
+            count -= 1
+            next += 1
+            return taken
+        }
+    }
+}
+
+/// The times of one target's scrapes: the only place that says when the next one is due.
+struct TargetTurns {
+    let interval: Int64
+
+    /// The turn after the one of `due`, and how many are left out because `now` is past them.
+    func next(after due: Int64, now: Int64) -> (due: Int64, missed: Int64) {
+        let late = max(0, now &- due)
+        let missed = late / interval
+        return (due &+ (missed &+ 1) &* interval, missed)
+    }
+
+    /// The timestamp of a scrape that was due at `due` and begins at `now`.
+    ///
+    /// Small delays do not move the sample off its grid, so that distances of timestamps stay equal.
+    func timestamp(due: Int64, now: Int64) -> Int64 {
+        let tolerance = min(interval / 100, 2)
+        return now >= due && now &- due <= tolerance ? due : now
+    }
+
+    /// ms that a scrape which was due at `due` may take from `now` on.
+    ///
+    /// The time that passed since it was due counts, so that a scrape with a timeout of the whole interval is over when
+    /// the next is due. Of a loop that is behind, targets keep most of their time.
+    func timeout(_ timeout: Int64, due: Int64, now: Int64) -> Int64 {
+        max(1, timeout &- min(max(0, now &- due), timeout / 10))
+    }
+}

@@ -1,0 +1,193 @@
+import Config
+import Encoding
+import Glibc
+import Platform
+@testable import Scrape
+import Synchronization
+import Telemetry
+import TestSupport
+import Testing
+
+/// Scrapes of servers that misbehave.
+@Suite("Page fetches", .serialized)
+struct PageFetchTests {
+    /// A manager that scrapes what a raw server answers.
+    final class Rig {
+        let server: RawServer
+        let store = ArrayStore()
+        let manager: ScrapeManager
+        let registry = MetricRegistry()
+
+        init(_ job: String = "", interval: String = "1d", timeout: String = "20s") throws {
+            let box = Box()
+            server = try #require(RawServer { _ in box.answer.withLock { $0 } })
+            manager = ScrapeManager(store: store, clock: SystemClock(), metrics: registry)
+            self.box = box
+            let text = """
+                scrape_configs:
+                  - job_name: test
+                    scrape_interval: \(interval)
+                    scrape_timeout: \(timeout)
+                    static_configs: [{targets: ["127.0.0.1:\(server.port)"], labels: {instance: here}}]
+                \(job)
+                """
+            manager.apply(try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml"))
+        }
+
+        private final class Box: Sendable {
+            let answer = Mutex<RawServer.Reaction>(.hang)
+        }
+        private let box: Box
+
+        func scrape(_ reaction: RawServer.Reaction) -> (up: Double?, error: String) {
+            box.answer.withLock { $0 = reaction }
+            let clock = SystemClock()
+            let now = clock.now()
+            while clock.now() == now {}
+            manager.scrapeNow()
+            return (
+                store.values(#"up{instance="here", job="test"}"#).last ?? nil, manager.targets().first?.lastError ?? ""
+            )
+        }
+
+        deinit {
+            manager.shutdown()
+            server.stop()
+        }
+    }
+
+    static func answer(
+        _ body: [UInt8], encoding: String? = nil, type: String = "text/plain"
+    ) -> RawServer.Reaction {
+        var head = "HTTP/1.1 200 OK\r\nContent-Type: \(type)\r\n"
+        if let encoding { head += "Content-Encoding: \(encoding)\r\n" }
+        head += "Content-Length: \(body.count)\r\n\r\n"
+        return .send(Array(head.utf8) + body)
+    }
+
+    @Test("a gzip page that is cut anywhere is never stored")
+    func truncated() throws {
+        let rig = try Rig()
+        let page = (0..<300).map { "a{x=\"\($0)\"} \($0 * 7919).25\n" }.joined()
+        let whole = try Gzip.compress(Array(page.utf8))
+        #expect(rig.scrape(Self.answer(whole, encoding: "gzip")).up == 1)
+        for count in stride(from: 0, to: whole.count, by: 7) {
+            let cut = Array(whole.prefix(count))
+            let result = rig.scrape(Self.answer(cut, encoding: "gzip"))
+            #expect(result.up == 0, "cut at \(count)")
+            #expect(result.error == (count == 0 ? "EOF" : "unexpected EOF"))
+            // Without a length the stream's own end is the only sign.
+            let head = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n\r\n"
+            #expect(rig.scrape(.sendAndClose(Array(head.utf8) + cut)).up == 0, "cut at \(count)")
+        }
+        #expect(rig.scrape(Self.answer(whole, encoding: "gzip")).up == 1)
+    }
+
+    @Test("framings of gzip and other codings are read as Go reads them")
+    func codings() throws {
+        let rig = try Rig()
+        let (a, b) = (try Gzip.compress(Array("a 1\n".utf8)), try Gzip.compress(Array("b 2\n".utf8)))
+        let cases: [(body: [UInt8], encoding: String, up: Double, error: String)] = [
+            (a + b, "gzip", 1, ""), (a, "x-gzip", 1, ""), (a, "GZIP", 1, ""), (try Gzip.compress([]), "gzip", 1, ""),
+            ([], "gzip", 0, "EOF"), (a + [1, 2], "gzip", 0, "unexpected EOF"),
+            (a + Array("0123456789".utf8), "gzip", 0, "gzip: invalid header"),
+            (Array("a 1\nb 2\n a 3".utf8), "gzip", 0, "gzip: invalid header"),
+            (Array("a 1\n".utf8), "br", 1, ""), (Array("a 1\n".utf8), "identity", 1, ""), ([], "br", 1, ""),
+            ([], "identity", 1, ""), (Array("a 1\n".utf8), "deflate", 1, ""),
+        ]
+        for (body, encoding, up, error) in cases {
+            let result = rig.scrape(Self.answer(body, encoding: encoding))
+            #expect(result.up == up && result.error == error, "\(encoding) \(body.count): \(result)")
+        }
+        #expect(rig.scrape(Self.answer([])).up == 1)
+        #expect(rig.scrape(Self.answer([], type: "application/openmetrics-text")).up == 0)
+    }
+
+    @Test("a page that ends early fails in Go's words, and status 300 is an answer like others")
+    func endings() throws {
+        let rig = try Rig()
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+        #expect(rig.scrape(.closing(head + "Content-Length: 99\r\n\r\na 1\n")).error == "unexpected EOF")
+        #expect(
+            rig.scrape(.closing(head + "Transfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\n")).error == "unexpected EOF")
+        let loop = rig.scrape(.closing("HTTP/1.1 302 F\r\nLocation: /metrics\r\nContent-Length: 0\r\n\r\n")).error
+        #expect(loop == "Get \"http://127.0.0.1:\(rig.server.port)/metrics\": stopped after 10 redirects")
+        #expect(
+            rig.scrape(.closing("HTTP/1.1 300 Many\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")).error
+                == "server returned HTTP status 300 Many")
+        #expect(rig.scrape(Self.answer(Array("a 1\n".utf8))).up == 1)
+    }
+
+    @Test("a bomb ends at the limit, and a large page is read by the worker for large pages")
+    func large() throws {
+        let rig = try Rig("    body_size_limit: 20MB")
+        let bomb = try Gzip.compress([UInt8](repeating: 0x0A, count: 64 << 20))
+        #expect(rig.scrape(Self.answer(bomb, encoding: "gzip")).error == "body size limit exceeded")
+        let page = [UInt8](repeating: 0x0A, count: 12 << 20) + Array("a 7\n".utf8)
+        #expect(rig.scrape(Self.answer(page)).up == 1)
+        #expect(rig.scrape(Self.answer(try Gzip.compress(page), encoding: "gzip")).up == 1)
+        #expect(rig.store.values(#"a{instance="here", job="test"}"#).last == 7)
+        #expect(rig.manager.targets().first?.bodySize == page.count)
+    }
+
+    @Test("with a timeout of the whole interval, every interval has its sample of up")
+    func fullTimeout() throws {
+        let rig = try Rig(interval: "1s", timeout: "1s")
+        let series = #"up{instance="here", job="test"}"#
+        let clock = SystemClock()
+        let end = clock.monotonic() + 60_000_000_000
+        while rig.store.values(series).count < 6, clock.monotonic() < end { usleep(20_000) }
+        let times = rig.store.samples[series]?.map(\.time) ?? []
+        #expect(times.count >= 6)
+        let distances = zip(times, times.dropFirst()).map { $1 - $0 }
+        // Without the turn that waits every distance would be two intervals or more.
+        #expect(distances.filter { $0 >= 1900 }.count <= 1, "\(distances)")
+    }
+
+    @Test("the loop's lag is a metric")
+    func lag() throws {
+        let rig = try Rig()
+        let names = rig.registry.families().map(\.name)
+        #expect(names.contains("martlet_scrape_loop_lag_seconds"))
+        #expect(names.contains("martlet_scrape_loop_missed_scrapes_total"))
+    }
+}
+
+@Suite("Turns of targets")
+struct TurnTests {
+    @Test("one scrape at a time, one more may wait, further ones are left out")
+    func turn() {
+        let turn = TargetTurn()
+        #expect(turn.take(due: 1000, waits: true) == .taken)
+        #expect(turn.take(due: 2000, waits: false) == .missed)
+        #expect(turn.take(due: 2000, waits: true) == .waiting)
+        #expect(turn.take(due: 3000, waits: true) == .missed)
+        #expect(turn.release() == 2000)
+        #expect(turn.take(due: 3000, waits: true) == .taken)
+        #expect(turn.release() == 0)
+    }
+
+    @Test("turns that are past are left out, and late ones keep most of their time")
+    func times() {
+        let turns = TargetTurns(interval: 1000)
+        #expect(turns.next(after: 5000, now: 5001) == (6000, 0))
+        #expect(turns.next(after: 5000, now: 8500) == (9000, 3))
+        #expect(turns.timestamp(due: 5000, now: 5002) == 5000)
+        #expect(turns.timestamp(due: 5000, now: 5003) == 5003)
+        #expect(turns.timeout(1000, due: 5000, now: 5003) == 997)
+        #expect(turns.timeout(1000, due: 5000, now: 9000) == 900)
+    }
+
+    @Test("many targets of one interval do not starve one of another")
+    func fairness() {
+        var queue = TurnQueue<String>()
+        for i in 0..<5000 { queue.add("slow \(i)", due: Int64(i), interval: 30_000) }
+        queue.add("fast", due: 9000, interval: 1000)
+        let first = [queue.take(), queue.take(), queue.take()].compactMap { $0?.item }
+        #expect(first == ["slow 0", "fast", "slow 1"])
+        #expect(queue.count == 4998)
+        var rest: [String] = []
+        while let next = queue.take() { rest.append(next.item) }
+        #expect(rest == (2..<5000).map { "slow \($0)" })
+    }
+}

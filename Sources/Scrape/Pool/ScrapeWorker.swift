@@ -55,7 +55,10 @@ final class ScrapeWorker {
             scratch.removeAll()
             scratch.batch.timestamp = time
             var format = ExpositionFormat.text
-            if failure == nil {
+            if failure == nil, pages.size(transfer) == 0 {
+                // A page of nothing has no series, whatever its type says.
+                appender.finish(&scratch)
+            } else if failure == nil {
                 do throws(ScrapeFailure) {
                     format = try PageFormat.of(
                         contentType: transfer.transfer.head.contentType,

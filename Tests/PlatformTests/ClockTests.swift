@@ -1,5 +1,7 @@
+import Glibc
 import Platform
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Clock and threads")
@@ -27,5 +29,26 @@ struct ClockTests {
 
     final class Box: Sendable {
         let ran = Atomic<Bool>(false)
+    }
+}
+
+@Suite("Threads")
+struct ThreadTests {
+    @Test("a thread that is forgotten leaves nothing behind")
+    func forgotten() throws {
+        let before = ProcessUse()
+        let counter = Counter()
+        for _ in 0..<100 {
+            for _ in 0..<50 { #expect(Thread.start("forgotten") { counter.ended.add(1, ordering: .relaxed) } != nil) }
+            while counter.ended.load(ordering: .relaxed) % 50 != 0 { sched_yield() }
+        }
+        while counter.ended.load(ordering: .relaxed) < 5000 { sched_yield() }
+        let after = ProcessUse()
+        // Each thread that is neither joined nor detached keeps two mappings.
+        #expect(after.maps < before.maps + 2000, "\(before.maps) → \(after.maps)")
+    }
+
+    final class Counter: Sendable {
+        let ended = Atomic(0)
     }
 }

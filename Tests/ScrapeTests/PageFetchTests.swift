@@ -99,8 +99,13 @@ struct PageFetchTests {
             let result = rig.scrape(Self.answer(body, encoding: encoding))
             #expect(result.up == up && result.error == error, "\(encoding) \(body.count): \(result)")
         }
-        #expect(rig.scrape(Self.answer([])).up == 1)
-        #expect(rig.scrape(Self.answer([], type: "application/openmetrics-text")).up == 0)
+        let nothing = try Gzip.compress([])
+        for type in [
+            "text/plain", "application/openmetrics-text", "application/vnd.google.protobuf", "text/html", "x", "",
+        ] {
+            #expect(rig.scrape(Self.answer([], type: type)).up == 1, "\(type)")
+            #expect(rig.scrape(Self.answer(nothing, encoding: "gzip", type: type)).up == 1, "\(type)")
+        }
     }
 
     @Test("a page that ends early fails in Go's words, and status 300 is an answer like others")

@@ -41,7 +41,7 @@ struct ServerStrictnessTests {
     }
 
     /// All that comes back for some bytes, up to the connection's end or `timeout`.
-    static func talk(_ port: UInt16, _ bytes: [UInt8], timeout: Int = 5, until: String? = nil) -> String {
+    static func talk(_ port: UInt16, _ bytes: [UInt8], timeout: Int = 60, until: String? = nil) -> String {
         guard let socket = LoopbackSocket.connect(port: port, timeoutSeconds: timeout) else { return "no connection" }
         defer { socket.close() }
         socket.send(bytes)
@@ -171,6 +171,19 @@ struct ServerStrictnessTests {
             while options.bodies.used < 3 << 20 { usleep(1000) }
             #expect(Self.status(Self.talk(port, head + part)) == 503)
             first.close()
+            while options.bodies.used > 0 { usleep(1000) }
+        }
+    }
+
+    @Test("a body that stands still is given up while memory is short, and its memory is free again")
+    func stillBody() throws {
+        var options = HTTPServer.Options()
+        options.bodies = BytePool(limit: 4 << 20)
+        options.shortTimeoutSeconds = 1
+        try Self.live(options) { port in
+            let head = Array("POST /write HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n".utf8)
+            let answer = Self.talk(port, head + [UInt8](repeating: 65, count: 3 << 20), timeout: 30)
+            #expect(Self.status(answer) == 408)
             while options.bodies.used > 0 { usleep(1000) }
         }
     }
@@ -312,14 +325,25 @@ struct ServerStrictnessTests {
             // Other suites run in this process at the same time.
             #expect(after.descriptors < before.descriptors + 100)
             #expect(after.threads < before.threads + 100)
+            #expect(after.memory < before.memory + (64 << 20))
         }
     }
 
     struct ProcessFigures {
         var descriptors = 0
         var threads = 0
+        /// Resident, bytes.
+        var memory = 0
 
         init() {
+            if let file = fopen("/proc/self/statm", "r") {
+                defer { fclose(file) }
+                var line = [CChar](repeating: 0, count: 128)
+                fgets(&line, Int32(line.count), file)
+                let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+                memory = pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+            }
             descriptors = Self.entries("/proc/self/fd")
             threads = Self.entries("/proc/self/task")
         }

@@ -106,13 +106,7 @@ struct WebFlagsTests {
         let port = LoopbackSocket.freePort()
         let daemon = try Self.start(folder, port, ["--web.listen-address=127.0.0.1:\(port)"])
         #expect(daemon.waitReady())
-        func memory() -> Int {
-            let path = "/proc/\(daemon.process.processIdentifier)/status"
-            let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-            let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
-            return (Int(line.filter(\.isNumber)) ?? 0) << 10
-        }
-        let before = memory()
+        let before = Self.memory(daemon)
         let part = [UInt8](repeating: 0x61, count: 1 << 20)
         let sockets = (0..<500).compactMap { index -> LoopbackSocket? in
             guard let socket = LoopbackSocket.connect(port: port) else { return nil }
@@ -129,11 +123,32 @@ struct WebFlagsTests {
             _ = part.withUnsafeBytes {
                 send(socket.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
             }
-            most = max(most, memory())
+            most = max(most, Self.memory(daemon))
         }
         #expect(most - before < 64 << 20, "\(most - before) bytes more")
         #expect(daemon.probe.get("/-/healthy")?.status == 200)
         for socket in sockets { socket.close() }
+        #expect(daemon.terminate() == 0)
+    }
+
+    /// Resident bytes of a daemon.
+    private static func memory(_ daemon: Daemon) -> Int {
+        let path = "/proc/\(daemon.process.processIdentifier)/status"
+        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+        return (Int(line.filter(\.isNumber)) ?? 0) << 10
+    }
+
+    @Test("10,000 connections leave no memory behind")
+    func connections() throws {
+        let folder = try Folder()
+        let port = LoopbackSocket.freePort()
+        let daemon = try Self.start(folder, port, ["--web.listen-address=127.0.0.1:\(port)"])
+        #expect(daemon.waitReady())
+        for _ in 0..<2000 { #expect(daemon.probe.get("/-/healthy")?.status == 200) }
+        let before = Self.memory(daemon)
+        for _ in 0..<10_000 { #expect(daemon.probe.get("/-/healthy")?.status == 200) }
+        #expect(Self.memory(daemon) - before < 8 << 20)
         #expect(daemon.terminate() == 0)
     }
 }

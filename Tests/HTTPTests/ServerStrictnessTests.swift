@@ -41,7 +41,7 @@ struct ServerStrictnessTests {
     }
 
     /// All that comes back for some bytes, up to the connection's end or `timeout`.
-    static func talk(_ port: UInt16, _ bytes: [UInt8], timeout: Int = 5, until: String? = nil) -> String {
+    static func talk(_ port: UInt16, _ bytes: [UInt8], timeout: Int = 60, until: String? = nil) -> String {
         guard let socket = LoopbackSocket.connect(port: port, timeoutSeconds: timeout) else { return "no connection" }
         defer { socket.close() }
         socket.send(bytes)
@@ -175,6 +175,19 @@ struct ServerStrictnessTests {
         }
     }
 
+    @Test("a body that stands still is given up while memory is short, and its memory is free again")
+    func stillBody() throws {
+        var options = HTTPServer.Options()
+        options.bodies = BytePool(limit: 4 << 20)
+        options.shortTimeoutSeconds = 1
+        try Self.live(options) { port in
+            let head = Array("POST /write HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n".utf8)
+            let answer = Self.talk(port, head + [UInt8](repeating: 65, count: 3 << 20), timeout: 30)
+            #expect(Self.status(answer) == 408)
+            while options.bodies.used > 0 { usleep(1000) }
+        }
+    }
+
     @Test("further connections wait for a place, and none is reset")
     func queue() throws {
         var options = HTTPServer.Options()
@@ -288,7 +301,7 @@ struct ServerStrictnessTests {
         }
     }
 
-    @Test("10,000 requests leave no descriptor, thread or memory behind", arguments: [true, false])
+    @Test("10,000 requests leave no descriptor or thread behind", arguments: [true, false])
     func manyRequests(keepsAlive: Bool) throws {
         try Self.live { port in
             let close = keepsAlive ? "" : "Connection: close\r\n"
@@ -318,7 +331,6 @@ struct ServerStrictnessTests {
     struct ProcessFigures {
         var descriptors = 0
         var threads = 0
-
         init() {
             descriptors = Self.entries("/proc/self/fd")
             threads = Self.entries("/proc/self/task")

@@ -53,12 +53,16 @@ final class Connection: @unchecked Sendable {
     func close() {
         guard isOpen else { return }
         isOpen = false
-        if let tls {
-            if isEncrypted { SSL_shutdown(tls) }
-            SSL_free(tls)
-        }
+        endEncryption()
+        if let tls { SSL_free(tls) }
         tls = nil
         Glibc.close(socket)
+    }
+
+    /// Tells the client that no more encrypted bytes come.
+    func endEncryption() {
+        if isEncrypted, let tls { SSL_shutdown(tls) }
+        isEncrypted = false
     }
 
     // MARK: Input

@@ -215,8 +215,8 @@ final class ConnectionLoop: Sendable {
             guard shakeHands(connection, &table) else { return }
             table.connections[id] = (connection, .head)
         }
-        // Most of what one client may send before others have their turn.
-        for _ in 0..<32 {
+        // Ends with what has come, or with the largest head; decrypted bytes do not make a socket readable again.
+        while true {
             do throws(RequestRefusal) {
                 if connection.pending > 0, let end = try connection.headEnd() {
                     hand(connection, .head(end), &table)
@@ -244,7 +244,6 @@ final class ConnectionLoop: Sendable {
                 return
             }
         }
-        watch(connection, writes: false, &table)
     }
 
     /// Gives a connection to a handler's thread.

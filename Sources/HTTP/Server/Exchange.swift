@@ -106,7 +106,7 @@ struct Exchange: Sendable {
         let isDrained = reader.drain(atMost: Self.drained)
         let keepsAlive = head.keepsAlive && isDrained && !server.isStopping
         let isSent = sender.send(response, to: request, isVersion10: head.isVersion10, closes: !keepsAlive)
-        if isSent, !keepsAlive { finishSending() }
+        if isSent, !isDrained { finishSending() }
         return isSent && keepsAlive
     }
 
@@ -215,7 +215,7 @@ struct Exchange: Sendable {
 
     /// Lets the client read the answer before what it still sends makes the system reset the connection.
     private func finishSending() {
-        guard connection.tls == nil else { return }
+        connection.endEncryption()
         shutdown(connection.socket, Int32(SHUT_WR))
         let expiry = server.clock.monotonic() + 500_000_000
         var left = 1 << 20

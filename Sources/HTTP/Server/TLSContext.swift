@@ -81,7 +81,7 @@ final class TLSContext: Sendable {
         return reason.isEmpty ? "no valid PEM text" : reason
     }
 
-    /// A connection's state on a socket; nil without memory. The caller frees it.
+    /// A connection's state on a socket, which the caller frees; nil without memory.
     func session(_ socket: Int32) -> OpaquePointer? {
         guard let session = SSL_new(context) else { return nil }
         guard SSL_set_fd(session, socket) == 1 else {

@@ -200,7 +200,7 @@ struct WebAccessTests {
                         if status != 200 { failures.withLock { $0.append(status) } }
                     }
                     ended.add(1, ordering: .sequentiallyConsistent)
-                }?.detach()
+                }
             }
             for index in 0..<10 {
                 // The pair is put in place with one rename of the configuration.

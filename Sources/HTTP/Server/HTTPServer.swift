@@ -71,7 +71,7 @@ package final class HTTPServer: Sendable {
             let started = try ConnectionLoop(server: self, listeners: listeners)
             loop.withLock { $0 = started }
             bound.withLock { $0 = ports }
-            guard Thread.start("http-loop", { started.run() }).map({ $0.detach() }) != nil else {
+            guard Thread.start("http-loop", { started.run() }) != nil else {
                 throw HTTPServerError("no thread for the web listener")
             }
         } catch {

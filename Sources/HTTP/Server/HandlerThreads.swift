@@ -39,10 +39,7 @@ final class HandlerThreads: Sendable {
         }
         if mustWake { wake.signal() }
         guard mustStart else { return true }
-        if let thread = Thread.start("http", stackSize: stackSize, { [self] in work() }) {
-            thread.detach()
-            return true
-        }
+        if Thread.start("http", stackSize: stackSize, { [self] in work() }) != nil { return true }
         return state.withLock { state in
             state.threads -= 1
             // With other threads at work the job comes later.

@@ -14,7 +14,7 @@ extension TimeSeriesStore {
             if lastLook.withLock({ $0.isDue(clock.monotonic()) }) { blockSet.look() }
             try keepWithinSize()
             // What only memory holds goes first.
-            if !unlogged.isEmpty, log.failure == nil { try writeCheckpointWithinSize() }
+            if !unlogged.isEmpty && log.failure == nil || log.lost != nil { try writeCheckpointWithinSize() }
             let newest = head.newest.load(ordering: .relaxed)
             var cut = 0
             for ends in newest == .min ? [] : dueWindows(newest) {

@@ -174,9 +174,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             upkeep.unlock()
         }
         // First what must not be lost; the checkpoint only makes the next start faster.
-        try log.flush()
-        try log.sync()
-        try writeCheckpoint()
+        var failure: (any Error)?
+        do {
+            try log.flush()
+            try log.sync()
+        } catch { failure = error }
+        do { try writeCheckpoint() } catch { throw failure ?? error }
     }
 
     func releaseLock() { lockFile?.release() }
@@ -184,6 +187,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     /// Why samples are refused at the moment, or nil if all is well; for `/-/ready`.
     public var unhealthyReason: String? {
         if isClosed.load(ordering: .acquiring) { return "the storage is closed" }
+        if let lost = log.lost { return "samples cannot be stored: \(lost)" }
         return log.failure.map { "samples cannot be stored: \($0)" }
     }
 
@@ -247,7 +251,6 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         let groups = owners(batch, own)
         for group in groups { group.lock.lock() }
         defer { for group in groups { group.lock.unlock() } }
-        var frame: UInt64 = 0
         var isFirst = true
         let pooled = writers.withLock { $0.popLast() } ?? PooledWriter(options)
         defer { writers.withLock { $0.append(pooled) } }
@@ -259,14 +262,15 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                     batch, from: start, owner, .init(outOfOrderWindow: options.outOfOrderWindow), &pooled.writer,
                     &outcome, isFirst: isFirst, { histogramAt[$0] })
                 if pooled.writer.count == 0 { continue }
-                frame = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] }
+                _ = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] }
             }
             isFirst = false
         }
         if !outcome.rejected.isEmpty { rejected.note(batch, outcome, head, group: own.name) }
         if !batch.exemplars.isEmpty { storeExemplars(batch) }
-        if durability == .synced || options.walSyncInterval == 0, frame > 0 {
-            do { try log.sync(upTo: frame) } catch {
+        // Also if nothing was new: what is there already may not be on the disk yet.
+        if durability == .synced || options.walSyncInterval == 0 {
+            do { try log.sync() } catch {
                 // Who cannot send the samples again learns nothing by this; the background loop tries again and tells.
                 if durability != .whenPossible { throw error }
             }

@@ -37,6 +37,8 @@ public final class FaultyFileSystem: FileSystem {
         var isDirectory: Bool
         var content: [UInt8] = []
         var durable: [UInt8] = []
+        /// What a failed sync left only in memory: a later sync does not bring it to the disk.
+        var lost = 0..<0
         var entries: [String: Int] = [:]
         var durableEntries: [String: Int] = [:]
     }
@@ -178,13 +180,16 @@ public final class FaultyFileSystem: FileSystem {
     /// Runs `body` as one counted operation; `tear` is what a torn one still does.
     fileprivate func change<R: Sendable>(
         _ name: String, _ path: String, tear: (inout State) -> Void = { _ in },
+        fail: (inout State) -> Void = { _ in },
         _ body: (inout State) throws(FileError) -> R
     ) throws(FileError) -> R {
         let result = state.withLock { state -> Result<R, FileError> in
             if state.isStopped { return .failure(FileError(name, path, code: EIO)) }
             state.operations.append(Operation(name: name, path: path))
             switch state.faults[state.operations.count] {
-            case .fail(let code): return .failure(FileError(name, path, code: code))
+            case .fail(let code):
+                fail(&state)
+                return .failure(FileError(name, path, code: code))
             case .tear:
                 tear(&state)
                 return .failure(FileError(name, path, code: EIO))
@@ -227,7 +232,10 @@ public final class FaultyFileSystem: FileSystem {
         if let existing {
             if mode == .create { throw FileError("open", path, code: EEXIST) }
             if mode == .replace {
-                try change("truncate", path) { state in state.nodes[existing]?.content = [] }
+                try change("truncate", path) { state in
+                    state.nodes[existing]?.content = []
+                    state.nodes[existing]?.lost = 0..<0
+                }
             }
             return FaultyFile(self, existing, path)
         }
@@ -423,9 +431,17 @@ private final class FaultyFile: File {
     func syncData() throws(FileError) {
         try check("fdatasync")
         let node = node
-        try files.change("fdatasync", path) { state in
-            let content = state.nodes[node]?.content ?? []
-            state.nodes[node]?.durable = content
+        // As Linux does: pages that could not be written count as clean from then on.
+        func lose(_ state: inout FaultyFileSystem.State) {
+            guard let known = state.nodes[node], known.content.count > known.durable.count else { return }
+            let start = known.lost.isEmpty ? known.durable.count : min(known.lost.lowerBound, known.durable.count)
+            state.nodes[node]?.lost = start..<known.content.count
+        }
+        try files.change("fdatasync", path, fail: lose) { state in
+            guard var known = state.nodes[node] else { return }
+            known.durable = known.content
+            for at in known.lost.clamped(to: 0..<known.durable.count) { known.durable[at] = 0 }
+            state.nodes[node] = known
         }
     }
 
@@ -434,6 +450,7 @@ private final class FaultyFile: File {
         let node = node
         try files.change("truncate", path) { state in
             let count = state.nodes[node]?.content.count ?? 0
+            if let lost = state.nodes[node]?.lost { state.nodes[node]?.lost = lost.clamped(to: 0..<max(size, 0)) }
             if count > size {
                 state.nodes[node]?.content.removeLast(count - size)
             } else {

@@ -1,4 +1,5 @@
 import CPlatform
+import Glibc
 import Platform
 import Synchronization
 import Telemetry
@@ -29,6 +30,8 @@ package final class Ledger: Sendable {
         var compactSize: Int
         /// Facts are missing, because an append failed; ``Ledger/compact(_:)`` makes it whole again.
         var isBehind = false
+        /// A sync failed: nothing more is added to this file, it is written anew first.
+        var isDoubtful = false
     }
 
     private let path: String
@@ -130,6 +133,7 @@ package final class Ledger: Sendable {
         if records.isEmpty { return }
         let bytes = Self.frame(records)
         try content.withLock { (content) throws(FileError) in
+            if content.isDoubtful { throw FileError("fdatasync", path, code: EIO) }
             // What a failed write left would hide all that is written behind it.
             if try content.file.size() != content.size { try content.file.truncate(to: content.size) }
             var failure: FileError?
@@ -137,7 +141,12 @@ package final class Ledger: Sendable {
                 do throws(FileError) { try content.file.write(buffer) } catch { failure = error }
             }
             if let failure { throw failure }
-            try content.file.syncData()
+            do throws(FileError) { try content.file.syncData() } catch {
+                // What the disk lacks now, another sync of the same file does not bring there.
+                content.isBehind = true
+                content.isDoubtful = true
+                throw error
+            }
             content.size += bytes.count
         }
     }

@@ -209,7 +209,11 @@ package final class BlockWriter {
         try files.syncDirectory(temporary)
         try files.rename(temporary, to: "\(parent)/\(meta.id)")
         isDone = true
-        try files.syncDirectory(parent)
+        do { try files.syncDirectory(parent) } catch {
+            // It will be written anew; this one must not be found at the next start.
+            try? BlockFiles.remove("\(parent)/\(meta.id)", files)
+            throw error
+        }
         return meta
     }
 

@@ -148,8 +148,8 @@ final class BlockSet: @unchecked Sendable {
             guard reader != nil || !names.isEmpty else { return }
             try manifest.commit(.init(added: added.map { [$0.id] } ?? [], removed: names, mark: manifest.mark))
         } catch {
-            // What no manifest names only takes room.
-            if let path { try? BlockFiles.remove(path, fileSystem) }
+            // What no manifest names only takes room; one that names it, perhaps, must find it.
+            if let path, !manifest.isDoubtful { try? BlockFiles.remove(path, fileSystem) }
             throw error
         }
         set(readers.filter { !names.contains($0.meta.id) } + [reader].compactMap { $0 })

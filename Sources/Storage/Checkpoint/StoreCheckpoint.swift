@@ -19,6 +19,7 @@ extension TimeSeriesStore {
             try? fileSystem.remove(path + ".tmp")
             throw error
         }
+        log.forget(below: segment)
         try log.remove(below: segment, damaged: damagedSegments.withLock { $0 })
         let (saved, refused) = unlogged.finishCheckpoint()
         report(saved, "The disk takes samples again; what was in memory only is saved")
@@ -65,7 +66,11 @@ extension TimeSeriesStore {
         }
         try writer.write(CheckpointFrame.end, frame)
         try file.syncData()
-        try fileSystem.syncDirectory(head.spill.directory)
+        do { try fileSystem.syncDirectory(head.spill.directory) } catch {
+            // Names that the disk may lack are made again.
+            for file in files { file.distrust() }
+            throw error
+        }
         try fileSystem.rename(path + ".tmp", to: path)
         try fileSystem.syncDirectory(options.directory)
         checkpointSize.store(writer.size, ordering: .relaxed)

@@ -33,12 +33,15 @@ package final class Manifest {
     private var file: any File
     /// The length of the valid part.
     private var size: Int
+    /// Whether the file may hold a change that was reported as failed, or lack one on the disk: it is written anew before
+    /// it is changed again.
+    package private(set) var isDoubtful = false
     /// Names of the blocks, in order of their names.
     package private(set) var blocks: [String]
     /// There was no file.
     package let isNew: Bool
     /// Names that were removed when it was opened, and whose files were still there.
-    package let removed: Set<String>
+    package private(set) var removed: Set<String>
     /// The mark of the newest edit.
     package private(set) var mark: Int64
 
@@ -165,21 +168,35 @@ package final class Manifest {
     ///
     /// Call it when all files of the added blocks are on the disk, and remove those of the others afterwards.
     package func commit(_ edit: Edit) throws {
+        if isDoubtful { try rewrite() }
         let bytes = Self.record(edit)
         do {
             try file.write(bytes)
             try file.syncData()
         } catch {
-            // What was written of it must not stand before the next record.
+            // What was written of it must not stand before the next record, nor come back after a power cut.
+            isDoubtful = true
             try? file.truncate(to: size)
+            try? rewrite()
             throw error
         }
         size += bytes.count
         var names = Set(blocks)
         names.subtract(edit.removed)
         names.formUnion(edit.added)
+        removed.formUnion(edit.removed)
         blocks = names.sorted()
         mark = edit.mark
+    }
+
+    /// Writes the file anew, with the blocks that there are and those that were removed.
+    private func rewrite() throws(FileError) {
+        let gone = removed.filter { !blocks.contains($0) }
+        let fresh = Self.header + Self.record(Edit(added: blocks, removed: gone.sorted(), mark: mark))
+        try files.replace(path, with: fresh)
+        file = try files.open(path, .append)
+        size = fresh.count
+        isDoubtful = false
     }
 
     /// Removes from `directory` the blocks that were removed, or were never finished, and are in no manifest.

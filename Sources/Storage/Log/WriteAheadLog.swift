@@ -29,8 +29,13 @@ final class WriteAheadLog: Sendable {
         /// Bytes written in all segments since the last checkpoint.
         var written = 0
         var failure: String?
-        /// Files that were left before they were synced.
-        var unsynced: [any File] = []
+        /// Files that were left before they were synced, with their numbers.
+        var unsynced: [(number: UInt64, file: any File)] = []
+        /// The newest segment of which the disk may lack a part though it was written: a sync of it failed, and another
+        /// one proves nothing. Set until a checkpoint holds what is in it.
+        var lost: (number: UInt64, error: FileError)?
+        /// Segments below this one are not needed any more.
+        var durableBelow: UInt64 = 0
         var isDirty = false
         var frames: UInt64 = 0
     }
@@ -82,7 +87,8 @@ final class WriteAheadLog: Sendable {
             try? fileSystem.remove(path)
             throw error
         }
-        if let old = state.file { state.unsynced.append(old) }
+        if let old = state.file, state.isDirty { state.unsynced.append((number.load(ordering: .relaxed), old)) }
+        state.isDirty = false
         state.file = file
         state.size = header.count
         number.store(next, ordering: .releasing)
@@ -123,7 +129,8 @@ final class WriteAheadLog: Sendable {
     func write(_ records: UnsafeRawBufferPointer, isPacked: Bool = false, segment: UInt64) -> Written {
         state.withLock { state in
             do throws(FileError) {
-                if state.file == nil || state.size >= segmentSize || state.failure != nil {
+                let isLost = state.lost.map { $0.number == number.load(ordering: .relaxed) } ?? false
+                if state.file == nil || state.size >= segmentSize || state.failure != nil || isLost {
                     do throws(FileError) { try begin(&state) } catch {
                         guard error.isFull, reserve?.giveUp() == true else { throw error }
                         try begin(&state)
@@ -192,29 +199,48 @@ final class WriteAheadLog: Sendable {
         }
     }
 
-    /// Returns when frame `upTo` and those before it are on the disk.
-    func sync(upTo frame: UInt64 = .max) throws(FileError) {
+    /// Returns when everything that was written before the call is on the disk.
+    ///
+    /// After a failure it throws until ``forget(below:)`` says that a checkpoint holds what was not known to be there.
+    func sync() throws(FileError) {
         var failure: FileError?
         syncing.withLock { done in
-            guard done < frame || frame == .max else { return }
-            let (files, reached) = state.withLock { state in
-                defer {
-                    state.unsynced = []
-                    state.isDirty = false
+            let (files, reached, lost) = state.withLock { state in
+                var files = state.unsynced
+                if state.isDirty, let file = state.file { files.append((number.load(ordering: .relaxed), file)) }
+                state.unsynced = []
+                state.isDirty = false
+                return (files, state.frames, state.lost)
+            }
+            failure = lost?.error
+            for (number, file) in files {
+                do throws(FileError) { try file.syncData() } catch {
+                    let isNeeded = state.withLock { state in
+                        guard number >= state.durableBelow else { return false }
+                        if number >= state.lost?.number ?? 0 { state.lost = (number, error) }
+                        return true
+                    }
+                    if isNeeded { failure = error }
                 }
-                let files = state.isDirty ? state.unsynced + [state.file].compactMap { $0 } : state.unsynced
-                return (files, state.frames)
             }
-            for file in files {
-                do throws(FileError) { try file.syncData() } catch { failure = error }
-            }
-            if failure == nil {
-                done = reached
-            } else {
-                state.withLock { $0.isDirty = true }
-            }
+            if failure == nil { done = reached }
         }
         if let failure { throw failure }
+    }
+
+    /// Whether all that was written is known to be on the disk.
+    var isSynced: Bool { state.withLock { $0.lost == nil && !$0.isDirty && $0.unsynced.isEmpty } }
+
+    /// Why the disk may lack what was written to it; nil if nothing is known to be missing.
+    var lost: FileError? { state.withLock { $0.lost?.error } }
+
+    /// A checkpoint that is on the disk holds what the segments below `first` hold.
+    func forget(below first: UInt64) {
+        state.withLock { state in
+            state.durableBelow = max(state.durableBelow, first)
+            state.unsynced.removeAll { $0.number < first }
+            if let lost = state.lost, lost.number < first { state.lost = nil }
+        }
     }
 
     /// Bytes written since the last ``rotate()``.

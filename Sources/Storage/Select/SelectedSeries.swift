@@ -1,5 +1,6 @@
 import Model
 import Synchronization
+import Telemetry
 
 /// The answer to a select: the series, sorted by labels, as they were at one moment.
 final class SelectedSeries: SeriesSet, @unchecked Sendable {
@@ -17,9 +18,11 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
     private let ends: [Int]
     private let hidden: [Deletion]
     private let request: SelectRequest
+    private let leftOut: LeftOut
 
     init(_ store: TimeSeriesStore, _ request: SelectRequest) throws {
         var request = request
+        leftOut = store.blockSet.leftOut
         hidden = store.deletions.withLock { $0 }.filter { $0.from <= request.maxTime && $0.to >= request.minTime }
         // The newest sample may be hidden; then the one before it counts.
         if !hidden.isEmpty { request.newestOnly = false }
@@ -136,7 +139,18 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
 
     private func append(_ part: Part, _ columns: inout SampleColumns) throws {
         if part.source > 0 { return try blocks[Int(part.source) - 1].append(Int(part.index), to: &columns) }
-        try snapshot.read(Int(part.index), into: &columns)
+        let count = columns.count
+        do { try snapshot.read(Int(part.index), into: &columns) } catch let error as StorageError {
+            guard case .damaged(let what) = error else { throw error }
+            // Chunks that are not in blocks yet: a file of them was damaged or removed.
+            let part = LeftOutPart(
+                name: "spill", isBlock: false, kind: .damaged, reason: what, times: request.minTime...request.maxTime)
+            if leftOut.note(part) { Log("storage").error("Chunks of the head cannot be read", ["err": what]) }
+            request.warn?(part.description)
+            columns.count = count
+            columns.histograms.removeAll { $0.index >= count }
+            columns.timestampKey = 0
+        }
         guard !hidden.isEmpty else { return }
         let id = snapshot.entries[Int(part.index)].id
         let ranges = hidden.filter { $0.ids.contains(id) }.map { (minTime: $0.from, maxTime: $0.to) }

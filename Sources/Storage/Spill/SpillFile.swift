@@ -1,4 +1,5 @@
 import Encoding
+import Glibc
 import Platform
 import Synchronization
 
@@ -17,6 +18,8 @@ final class SpillFile: Sendable {
         var tail: [UInt8] = []
         /// A failed write may have left bytes behind `written`.
         var needsCut = false
+        /// A sync failed: the disk may lack what was written, and another sync proves nothing.
+        var isDoubtful = false
         /// The size of the tail at which it is written; more than a batch after a failure.
         var patience = SpillFile.batch
     }
@@ -100,11 +103,53 @@ final class SpillFile: Sendable {
     /// Writes what is in memory; returns the size of the file once it is on the disk.
     func sync() throws(FileError) -> Int {
         let (failure, file, size) = state.withLock { state in
-            (Self.flush(&state, path, fileSystem), state.file, state.written)
+            var failure = Self.flush(&state, path, fileSystem)
+            if failure == nil, state.isDoubtful { failure = Self.rewrite(&state, path, fileSystem) }
+            return (failure, state.file, state.written)
         }
         if let failure { throw failure }
-        try file?.syncData()
+        do throws(FileError) { try file?.syncData() } catch {
+            distrust()
+            throw error
+        }
         return size
+    }
+
+    /// Says that the disk may lack the file, or parts of it: the next ``sync()`` writes it anew.
+    func distrust() { state.withLock { $0.isDoubtful = true } }
+
+    /// Copies the file, which memory still has, to one that takes its name.
+    private static func rewrite(_ state: inout State, _ path: String, _ fileSystem: any FileSystem) -> FileError? {
+        guard let old = state.file else { return nil }
+        let temporary = path + ".tmp"
+        do throws(FileError) {
+            let copy = try fileSystem.open(temporary, .replace)
+            var buffer = [UInt8](repeating: 0, count: min(state.written, 4 * batch))
+            var done = 0
+            while done < state.written {
+                let wanted = min(buffer.count, state.written &- done)
+                var got = 0
+                var failure: FileError?
+                buffer.withUnsafeMutableBytes { bytes in
+                    let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[..<wanted])
+                    do throws(FileError) {
+                        got = try old.read(at: done, into: piece)
+                        try copy.write(UnsafeRawBufferPointer(piece))
+                    } catch { failure = error }
+                }
+                if let failure { throw failure }
+                guard got == wanted else { throw FileError("read", path, code: EIO) }
+                done &+= got
+            }
+            try copy.syncData()
+            try fileSystem.rename(temporary, to: path)
+            state.file = copy
+            state.isDoubtful = false
+            return nil
+        } catch {
+            try? fileSystem.remove(temporary)
+            return error
+        }
     }
 
     /// Copies the record at `offset`, checksum and `count` bytes, to `buffer`; false if it is damaged.

@@ -96,7 +96,9 @@ final class SpillStore: Sendable {
     func removeStrangers() {
         let known = Set(files.map { FilePath.name($0.path) })
         for name in (try? fileSystem.list(directory)) ?? []
-        where !known.contains(name) && Self.windowAndNumber(name) != nil {
+        where !known.contains(name)
+            && Self.windowAndNumber(name.hasSuffix(".tmp") ? String(name.dropLast(4)) : name) != nil
+        {
             try? fileSystem.remove(directory + "/" + name)
         }
     }

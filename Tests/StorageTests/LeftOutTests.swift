@@ -1,0 +1,141 @@
+import Glibc
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// What cannot be read is left out of answers, and is said.
+@Suite struct LeftOutTests {
+    private let start: Int64 = 1_699_999_200_000
+    private let clock = ManualClock(now: 1_700_000_000_000)
+
+    private func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(
+            options: StoreOptions(directory: "data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false),
+            fileSystem: files, clock: clock)
+    }
+
+    /// Two blocks at least, and a head.
+    private func fill(_ files: FaultyFileSystem) throws {
+        let store = try open(files)
+        let group = store.openGroup("g")
+        for step in 0..<400 {
+            var batch = SampleBatch(timestamp: start + Int64(step) * 10_000)
+            for s in 0..<4 {
+                var builder = LabelsBuilder()
+                builder.set("__name__", "m")
+                builder.set("s", "\(s)")
+                batch.append(try store.resolve(builder.labels(), in: group), Double(step * s))
+            }
+            _ = try store.commit(batch, in: group, durability: .written)
+            if step % 100 == 99 { store.runMaintenance() }
+        }
+        try #require(store.blocks.count >= 2)
+        try store.close()
+    }
+
+    private func answer(_ store: TimeSeriesStore, _ from: Int64 = .min, _ to: Int64 = .max) throws -> (
+        samples: Int, warnings: [String]
+    ) {
+        let warnings = SourceWarnings()
+        let set = try store.select(
+            SelectRequest(matchers: [], minTime: from, maxTime: to, warn: { warnings.add($0) }))
+        var columns = SampleColumns()
+        var sum = 0
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            sum += columns.count
+        }
+        return (sum, warnings.texts)
+    }
+
+    @Test(arguments: ["data", "index", "meta.json", "."])
+    func `a block of which a file is missing at the start is said in the answers that it touches`(file: String) throws {
+        let files = FaultyFileSystem()
+        try fill(files)
+        let block = try #require(try open(files.afterPowerCut(.kept)).blocks.first)
+        let directory = "data/blocks/" + block.meta.id
+        try files.removeAll(file == "." ? directory : directory + "/" + file)
+        let store = try open(files)
+        #expect(store.leftOut.map(\.name) == [block.meta.id])
+        #expect(store.leftOut.first?.kind == .missing)
+        let whole = try answer(store)
+        #expect(whole.samples > 0 && whole.samples < 1600)
+        #expect(whole.warnings.count == 1 && whole.warnings.first?.contains(block.meta.id) == true)
+        if file != "." { #expect(try answer(store, block.maxTime + 1).warnings.isEmpty) }
+        let warnings = SourceWarnings()
+        let request = SelectRequest(matchers: [], minTime: .min, maxTime: .max, warn: { warnings.add($0) })
+        _ = try store.labelNames(request)
+        #expect(warnings.texts == whole.warnings)
+    }
+
+    @Test func `damage anywhere in the data of a block leaves the rest of the answer`() throws {
+        let files = FaultyFileSystem()
+        try fill(files)
+        let first = try open(files.afterPowerCut(.kept))
+        let block = try #require(first.blocks.first)
+        let complete = try answer(first).samples
+        let path = "data/blocks/\(block.meta.id)/data"
+        let size = try files.status(path).size
+        var isSeen = false
+        for at in stride(from: 17, to: size, by: 211) {
+            for cut in [false, true] {
+                let copy = files.afterPowerCut(.kept)
+                copy.damage(path) { if cut { $0.removeLast($0.count - at) } else { $0[at] ^= 0x40 } }
+                let store = try open(copy)
+                let found = try answer(store)
+                #expect(found.samples == complete || !found.warnings.isEmpty, "byte \(at), cut \(cut)")
+                #expect(found.samples >= complete - block.meta.sampleCount)
+                isSeen = isSeen || !found.warnings.isEmpty
+                store.runMaintenance()
+                #expect(try copy.exists(path))
+                store.abandon()
+            }
+        }
+        #expect(isSeen)
+    }
+
+    @Test func `a file that vanishes under a running store is noticed, and so is its return`() throws {
+        let files = FaultyFileSystem()
+        try fill(files)
+        let store = try open(files)
+        store.runMaintenance()
+        let block = try #require(store.blocks.first)
+        let path = "data/blocks/\(block.meta.id)/data"
+        try files.rename(path, to: "elsewhere")
+        clock.advance(to: clock.now() + 11_000)
+        store.runMaintenance()
+        #expect(store.leftOut.map(\.kind) == [.missing])
+        #expect(try answer(store).warnings.count == 1)
+        try files.rename("elsewhere", to: path)
+        clock.advance(to: clock.now() + 11_000)
+        store.runMaintenance()
+        #expect(store.leftOut.isEmpty)
+        files.damage(path) { $0.removeLast($0.count / 2) }
+        clock.advance(to: clock.now() + 11_000)
+        store.runMaintenance()
+        #expect(store.leftOut.map(\.kind) == [.damaged])
+    }
+
+    @Test func `damage of the log is said in answers about the time of the head`() throws {
+        let files = FaultyFileSystem()
+        let store = try open(files)
+        let group = store.openGroup("g")
+        var builder = LabelsBuilder()
+        builder.set("__name__", "m")
+        for step in 0..<50 {
+            var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
+            batch.append(try store.resolve(builder.labels(), in: group), Double(step))
+            _ = try store.commit(batch, in: group, durability: .written)
+        }
+        store.abandon()
+        let segment = try #require(try files.list("data/wal").first)
+        files.damage("data/wal/" + segment) { $0[$0.count / 2] ^= 0xFF }
+        let again = try open(files)
+        #expect(again.leftOut.map(\.name) == ["wal/" + segment])
+        #expect(try answer(again).warnings.count == 1)
+        #expect(try answer(again, .min, start - 3_600_000_000).warnings.isEmpty)
+    }
+}

@@ -23,21 +23,30 @@ enum StatisticsWriter {
             }
             writer.key("samples")
             writer.object { writer in
-                if let counts = s.samplesPerStep {
-                    writer.key("totalQueryableSamplesPerStep")
-                    writer.array { writer in
-                        for (index, count) in counts.enumerated() {
-                            writer.array { writer in
-                                ResultWriter.time(start &+ Int64(index) &* step, &writer)
-                                writer.integer(count)
-                            }
-                        }
-                    }
-                }
+                perStep("totalQueryableSamplesPerStep", s.samplesPerStep, start, step, &writer)
                 writer.key("totalQueryableSamples")
                 writer.integer(s.totalSamples)
+                perStep("samplesReadPerStep", s.samplesReadPerStep, start, step, &writer)
+                writer.key("samplesRead")
+                writer.integer(s.samplesRead)
                 writer.key("peakSamples")
                 writer.integer(s.peakSamples)
+            }
+        }
+    }
+
+    /// Counts by step, if there are any.
+    private static func perStep(
+        _ name: String, _ counts: [Int]?, _ start: Int64, _ step: Int64, _ writer: inout JSONWriter
+    ) {
+        guard let counts else { return }
+        writer.key(name)
+        writer.array { writer in
+            for (index, count) in counts.enumerated() {
+                writer.array { writer in
+                    ResultWriter.time(start &+ Int64(index) &* step, &writer)
+                    writer.integer(count)
+                }
             }
         }
     }

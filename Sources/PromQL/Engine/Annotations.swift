@@ -4,6 +4,7 @@ import Model
 final class Annotations {
     struct Remark: Hashable {
         var text: String
+        /// Negative if it has no place in the text; it is shown at the beginning then.
         var offset: Int
         /// Set if the remark is about buckets that were mended: several of one text are one.
         var mending: BucketMending?
@@ -52,6 +53,7 @@ final class Annotations {
     /// Makes remarks about a part of the query again, at the same part in another place.
     func `repeat`(_ excerpt: Excerpt, from first: TextRange, at place: TextRange) {
         func moved(_ remark: Remark) -> TextRange {
+            guard remark.offset >= 0 else { return .nowhere }
             let offset = remark.offset - first.start + place.start
             return TextRange(offset, offset)
         }
@@ -71,7 +73,7 @@ final class Annotations {
             }
             var said: Set<Key> = []
             return remarks.reversed().filter { said.insert($0.key).inserted }.reversed().map { remark in
-                let (line, column) = TextRange.position(of: remark.offset, in: bytes)
+                let (line, column) = TextRange.position(of: max(0, remark.offset), in: bytes)
                 let text = mendings[remark.key]?.text(behind: remark.text) ?? remark.text
                 return "PromQL \(prefix): \(text) (\(line):\(column))"
             }

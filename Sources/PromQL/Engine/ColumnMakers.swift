@@ -17,7 +17,10 @@ struct InstantColumns: ColumnMaker {
         if !scratch.samples.histograms.isEmpty { return .apart }
         let found = pick(scratch.samples, out)
         return found > 0
-            ? .values(read: scratch.samples.count, counted: found) : .nothing(read: scratch.samples.count)
+            ? .values(
+                read: scratch.samples.count,
+                counted: SampleCount(looked: found, new: at == nil ? found : min(1, found)))
+            : .nothing(read: scratch.samples.count)
     }
 
     /// Writes the value of each step; returns how many there are.
@@ -61,7 +64,7 @@ struct RangeColumns: ColumnMaker {
         perStep?.add(scratch.samples, plan)
         FloatWindows.evaluate(scratch.samples, plan, table, parameters, &scratch.resets, target)
         return target.contains(where: Column.isPresent)
-            ? .values(read: read, counted: table.total) : .nothing(read: read)
+            ? .values(read: read, counted: table.counted) : .nothing(read: read, counted: table.counted)
     }
 
     /// Reads a series without its staleness markers.

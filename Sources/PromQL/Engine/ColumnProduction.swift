@@ -5,9 +5,9 @@ import Synchronization
 /// What became of one series.
 enum MadeColumn {
     /// It has nothing to show; of so many samples that were read.
-    case nothing(read: Int)
-    /// Its values were written; `counted` is the sum of samples over all steps.
-    case values(read: Int, counted: Int)
+    case nothing(read: Int, counted: SampleCount = SampleCount())
+    /// Its values were written.
+    case values(read: Int, counted: SampleCount)
     /// It has histograms, or start timestamps that the function sees, which are left to the query's own thread.
     case apart
     case failed

@@ -72,9 +72,10 @@ struct QueryPlan {
     private mutating func findRepeated() {
         var selectors: [SelectorKey: Int] = [:]
         Self.count(expression, in: nil, &selectors)
-        // Without two equal selectors no two parts can be equal.
+        // Without two equal selectors no two parts can be equal; to compare the parts of a long query takes long.
         guard selectors.contains(where: { $0.value > 1 }) else { return }
         repeatsSelectors = true
+        guard expression.nodeCount <= 1000 else { return }
         var counts: [PartKey: Int] = [:]
         Self.visit(expression, isHeld: true, in: nil) { part, subquery in
             counts[Self.key(part, subquery), default: 0] += 1

@@ -32,8 +32,11 @@ struct Preparation {
             e.operand = try prepare(e.operand)
             return .unary(e)
         case .binary(var e):
-            e.left = try prepare(e.left)
-            e.right = try prepare(e.right)
+            var inner = self
+            // To trim a histogram takes its buckets.
+            if e.op == .trimUpper || e.op == .trimLower { inner.detectsResets = false }
+            e.left = try inner.prepare(e.left)
+            e.right = try inner.prepare(e.right)
             return .binary(e)
         case .aggregation(var e):
             e.expression = try prepare(e.expression)

@@ -86,7 +86,7 @@ package final class QueryEngine: Sendable {
         isInstant: Bool, _ limits: QueryLimits
     ) throws(QueryError) -> QueryResult {
         guard let observer else {
-            return try evaluate(expression, text, source, grid, end: end, isInstant: isInstant, limits)
+            return try evaluateWithRoom(expression, text, source, grid, end: end, isInstant: isInstant, limits)
         }
         let token = observer.began(text)
         func tell(_ statistics: QueryStatistics, _ error: QueryError?) {
@@ -97,13 +97,31 @@ package final class QueryEngine: Sendable {
             }
         }
         do throws(QueryError) {
-            let result = try evaluate(expression, text, source, grid, end: end, isInstant: isInstant, limits)
+            let result = try evaluateWithRoom(
+                expression, text, source, grid, end: end, isInstant: isInstant, limits)
             tell(result.statistics, nil)
             return result
         } catch {
             tell(QueryStatistics(), error)
             throw error
         }
+    }
+
+    /// Evaluates where the stack is large enough for what is nested in the text.
+    private func evaluateWithRoom(
+        _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, end: Int64,
+        isInstant: Bool, _ limits: QueryLimits
+    ) throws(QueryError) -> QueryResult {
+        let result = DeepStack.run(for: text) { () -> Result<QueryResult, QueryError> in
+            do throws(QueryError) {
+                return .success(
+                    try evaluate(expression, text, source, grid, end: end, isInstant: isInstant, limits))
+            } catch {
+                return .failure(error)
+            }
+        }
+        guard let result else { throw .execution("no thread can be started for a long query") }
+        return try result.get()
     }
 
     private func evaluate(
@@ -120,7 +138,7 @@ package final class QueryEngine: Sendable {
         let guardian = QueryGuard(
             deadline: began &+ options.timeout &* 1_000_000, maxSamples: options.maxSamples,
             isCancelled: limits.isCancelled, memory: memory,
-            perStep: limits.countsPerStep && options.perStepStatistics ? SamplesPerStep(steps: grid.count) : nil)
+            perStep: limits.countsPerStep && options.perStepStatistics ? SamplesPerStep(grid) : nil)
         do {
             let prepared = try Preparation(grid: grid, end: end, isInstant: isInstant, text: Array(text.utf8)).prepare(
                 expression)
@@ -150,7 +168,11 @@ package final class QueryEngine: Sendable {
             result.statistics.evaluationTime = Double(Self.nanoseconds() - ready) / 1e9
             result.statistics.totalSamples = guardian.totalSamples
             result.statistics.peakSamples = guardian.peakSamples
-            result.statistics.samplesPerStep = guardian.perStep?.values
+            result.statistics.samplesRead = guardian.samplesRead
+            if let perStep = guardian.perStep?.values {
+                result.statistics.samplesPerStep = perStep.looked
+                result.statistics.samplesReadPerStep = perStep.new
+            }
             (result.warnings, result.infos) = evaluator.annotations.texts(query: text)
             result.warnings = guardian.sourceWarnings.texts + result.warnings
             if trace != nil { result.explanation = explainer.explain(isInstant: isInstant) }

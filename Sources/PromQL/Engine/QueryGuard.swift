@@ -20,6 +20,7 @@ final class QueryGuard: Sendable {
     private let ticks = Atomic<Int>(0)
     private let nextLook: Atomic<Int64>
     private let total = Atomic<Int>(0)
+    private let new = Atomic<Int>(0)
     private let peak = Atomic<Int>(0)
 
     /// Bytes of a column besides its values: the column itself, the header of its array, its labels.
@@ -40,6 +41,7 @@ final class QueryGuard: Sendable {
     }
 
     var totalSamples: Int { total.load(ordering: .relaxed) }
+    var samplesRead: Int { new.load(ordering: .relaxed) }
     var peakSamples: Int { peak.load(ordering: .relaxed) }
 
     /// Called once per series: ends the query when its time is over or nobody waits for it.
@@ -58,9 +60,12 @@ final class QueryGuard: Sendable {
     }
 
     /// Counts samples that were looked at.
-    func count(_ samples: Int) { total.wrappingAdd(samples, ordering: .relaxed) }
+    func count(_ samples: SampleCount) {
+        total.wrappingAdd(samples.looked, ordering: .relaxed)
+        new.wrappingAdd(samples.new, ordering: .relaxed)
+    }
 
-    /// Sets the count back to what it was.
+    /// Sets the count of samples that were looked at back to what it was.
     func setTotalSamples(_ samples: Int) { total.store(samples, ordering: .relaxed) }
 
     /// Counts samples that are held from now on, in one column, and charges its memory; before it is made.

@@ -90,10 +90,14 @@ package struct QueryResult: Sendable {
 package struct QueryStatistics: Sendable {
     /// Samples that were looked at, summed over steps.
     package var totalSamples = 0
+    /// The same, but samples that stay in a window for several steps count once.
+    package var samplesRead = 0
     /// Most samples held at once.
     package var peakSamples = 0
     /// ``totalSamples`` by step; nil unless asked for.
     package var samplesPerStep: [Int]?
+    /// ``samplesRead`` by step; nil unless asked for.
+    package var samplesReadPerStep: [Int]?
     /// Seconds in line, which the caller measures.
     package var queueTime = 0.0
     /// Seconds.

@@ -40,7 +40,7 @@ extension Evaluator {
             }
             if function == .quantile { remarkQuantile(values, parameters[0], call.arguments[0].range) }
             if function == .rate || function == .increase, values.contains(where: Column.isFloat) {
-                remarkCounter(series, name.isEmpty ? series.labels.metricName : name, call.arguments[0].range)
+                remarkCounter(series, name.isEmpty ? series.labels.metricName : name, remarkPlace(call, range))
             }
             try sink(result, values, histograms)
         }
@@ -69,17 +69,25 @@ extension Evaluator {
             if let extended {
                 ExtendedRange.evaluate(
                     function, extended, samples, plan, lookback: self.options.lookbackDelta, into: &out)
+                self.countExtended(samples, plan, extended)
             } else {
                 let table = WindowTable(samples, plan)
                 out.withUnsafeMutableBufferPointer {
                     FloatWindows.evaluate(samples, plan, table, parameters, &resets, $0)
                 }
-                self.guardian.count(table.total)
+                self.guardian.count(table.counted)
                 self.guardian.perStep?.add(samples, plan)
             }
             guard out.contains(where: Column.isPresent) else { return }
             try out.withUnsafeBufferPointer { try finish(series, $0, []) }
         }
+    }
+
+    /// Counts the samples in windows that reach beyond their edges by the lookback.
+    private func countExtended(_ samples: borrowing SampleColumns, _ plan: WindowPlan, _ kind: RangeExtension) {
+        let wide = plan.extended(by: options.lookbackDelta, kind)
+        guardian.count(WindowTable(samples, wide).counted)
+        guardian.perStep?.add(samples, wide)
     }
 
     /// The matrix selector that a range expression is, unless its windows are extended.
@@ -114,8 +122,9 @@ extension Evaluator {
             index, made, values, scratch in
             try guardian.check()
             switch made {
-            case .nothing(let read):
+            case .nothing(let read, let counted):
                 try guardian.probe(read)
+                guardian.count(counted)
                 if read > 0 { trace?.read(matrix.range, samples: read) }
             case .values(let read, let counted):
                 try guardian.probe(read)
@@ -125,8 +134,11 @@ extension Evaluator {
             case .apart, .failed:
                 if scratch.index != index { try maker.read(index, scratch) }
                 scratch.index = -1
-                if selector.detectsResets { ResetHints.detect(&scratch.samples) }
-                try layouts?.widen(&scratch.samples, of: series.labels(index))
+                if selector.detectsResets {
+                    ResetHints.detect(&scratch.samples, plan)
+                } else {
+                    try layouts?.widen(&scratch.samples, of: series.labels(index))
+                }
                 try guardian.probe(scratch.samples.count)
                 trace?.read(matrix.range, samples: scratch.samples.count)
                 try outside(frame) { try finishApart(Metric(series, index), scratch.samples, nil) }
@@ -142,7 +154,7 @@ extension Evaluator {
         var windows = StartTimeWindows()
         let table = WindowTable(samples, plan)
         windows.evaluate(samples, plan, table, &out)
-        guardian.count(table.total)
+        guardian.count(table.counted)
         guardian.perStep?.add(samples, plan)
         if windows.hasOverlap {
             annotations.warn(
@@ -158,9 +170,20 @@ extension Evaluator {
         }
     }
 
-    /// Where remarks about a function's samples point to: its first argument in Prometheus 3.12, the range later on.
+    /// Where remarks about a function's samples point to: its first argument, or the range.
+    ///
+    /// A subquery's samples have no place in the text.
     private func remarkPlace(_ call: Call, _ range: Expression) -> TextRange {
-        call.function.name == "quantile_over_time" ? call.arguments[0].range : range.range
+        if call.function.name == "quantile_over_time" { return call.arguments[0].range }
+        return Self.isSubquery(range) ? .nowhere : range.range
+    }
+
+    static func isSubquery(_ expression: Expression) -> Bool {
+        switch expression {
+        case .parentheses(let e): isSubquery(e.expression)
+        case .subquery: true
+        default: false
+        }
     }
 
     private func checkParameters(_ function: RangeFunction, _ parameters: [[Double]], _ call: Call) throws {
@@ -214,14 +237,12 @@ extension Evaluator {
         let range = call.arguments[0]
         let length = windowLength(range)
         var isThere = [Bool](repeating: false, count: grid.count)
+        let plan = WindowPlan(evaluator: self, function: .present, range: range, grid: grid, length: length)
         try rangeInput(range, grid) { _, samples, _ in
-            var (low, high) = (0, 0)
-            for i in 0..<grid.count {
-                let end = self.windowEnd(range, grid, i)
-                while high < samples.count, samples.timestamps[high] <= end { high += 1 }
-                while low < high, samples.timestamps[low] <= end &- length { low += 1 }
-                if high > low { isThere[i] = true }
-            }
+            let table = WindowTable(samples, plan)
+            self.guardian.count(table.counted)
+            self.guardian.perStep?.add(samples, plan)
+            for i in 0..<grid.count where table.bounds[i].high > table.bounds[i].low { isThere[i] = true }
         }
         return [Column(labels: Self.absentLabels(range), values: isThere.map { $0 ? Column.absent : 1 })]
     }
@@ -262,6 +283,22 @@ struct WindowPlan {
         let isFixed = grid.count > 1 && evaluator.windowEnd(range, grid, 1) == first
         at = isFixed ? first : nil
         offset = grid.start &- first
+    }
+
+    private init(function: RangeFunction, grid: StepGrid, length: Int64, at: Int64?, offset: Int64) {
+        self.function = function
+        self.grid = grid
+        self.length = length
+        self.at = at
+        self.offset = offset
+    }
+
+    /// The windows that an `anchored` or `smoothed` range looks at.
+    func extended(by lookback: Int64, _ kind: RangeExtension) -> WindowPlan {
+        let after = kind == .smoothed ? lookback : 0
+        return WindowPlan(
+            function: .present, grid: grid, length: length &+ lookback &+ after, at: at.map { $0 &+ after },
+            offset: offset &- after)
     }
 
     /// Windows that end at the steps themselves.

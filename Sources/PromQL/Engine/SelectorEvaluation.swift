@@ -28,27 +28,32 @@ extension Evaluator {
             index, made, values, scratch in
             try guardian.check()
             switch made {
-            case .nothing(let read): if read > 0 { trace?.read(selector.range, samples: read) }
-            case .values(let read, let found):
+            case .nothing(let read, _): if read > 0 { trace?.read(selector.range, samples: read) }
+            case .values(let read, let counted):
                 trace?.read(selector.range, samples: read)
-                guardian.count(found)
-                guardian.perStep?.add(values)
+                guardian.count(counted)
+                guardian.perStep?.add(values, [], grid, isFixed: fixed != nil)
                 try sink(Metric(series, index), values, [])
             case .apart, .failed:
                 if scratch.index != index { try series.read(index, into: &scratch.samples) }
                 scratch.index = -1
                 trace?.read(selector.range, samples: scratch.samples.count)
-                if selector.detectsResets { ResetHints.detect(&scratch.samples) }
-                try layouts?.widen(&scratch.samples, of: series.labels(index))
+                if selector.detectsResets {
+                    ResetHints.detect(&scratch.samples)
+                } else {
+                    try layouts?.widen(&scratch.samples, of: series.labels(index))
+                }
                 var out = [Double](repeating: Column.absent, count: grid.count)
                 let found = out.withUnsafeMutableBufferPointer { buffer in
                     buffer.baseAddress.map { maker.pick(scratch.samples, $0) } ?? 0
                 }
                 guard found > 0 else { return }
-                guardian.count(found)
                 let histograms = pick(scratch.samples, into: &out, selector.at, selector.offset, grid, lookback)
-                guardian.count(histograms.reduce(0) { $0 + ($1.map { $0.histogram.sampleCost - 1 } ?? 0) })
-                out.withUnsafeBufferPointer { guardian.perStep?.add($0, histograms) }
+                let costs = histograms.map { $0.map { $0.histogram.sampleCost - 1 } ?? 0 }
+                let looked = found + costs.reduce(0, +)
+                guardian.count(
+                    SampleCount(looked: looked, new: fixed == nil ? looked : 1 + (costs.first ?? 0)))
+                out.withUnsafeBufferPointer { guardian.perStep?.add($0, histograms, grid, isFixed: fixed != nil) }
                 try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, histograms) }
             }
         }
@@ -157,7 +162,9 @@ extension Evaluator {
     /// A range vector as the result of an instant query, sorted by labels.
     func rangeSeries(_ expression: Expression) throws -> [RangeSeries] {
         var result: [RangeSeries] = []
-        try rangeInput(expression, queryGrid) { metric, samples, _ in
+        // What a subquery looked at inside is what it counts as.
+        let isSubquery = Self.isSubquery(expression)
+        try rangeInput(expression, queryGrid, countsInside: isSubquery) { metric, samples, _ in
             let labels = metric.dropsName ? metric.labels.withoutMetadata : metric.labels
             let time = self.windowEnd(expression, self.queryGrid, 0)
             let window = self.windowLength(expression)
@@ -167,7 +174,11 @@ extension Evaluator {
             guard wanted > 0 else { return }
             try self.guardian.hold(
                 wanted, bytes: wanted * 16 + samples.histograms.capacity * 512 + QueryGuard.columnOverhead)
-            self.guardian.count(wanted)
+            if !isSubquery {
+                let cost = samples.histograms.reduce(wanted) { $0 + $1.histogram.sampleCost - 1 }
+                self.guardian.count(SampleCount(looked: cost, new: cost))
+                self.guardian.perStep?.add(SampleCount(looked: cost, new: cost), at: 0, of: self.queryGrid)
+            }
             var series = RangeSeries(labels: labels, timestamps: [], values: [], histograms: [])
             series.timestamps.reserveCapacity(wanted)
             series.values.reserveCapacity(wanted)
@@ -208,13 +219,15 @@ extension Evaluator {
 
     /// Gives the samples of each series of a range expression, staleness markers taken out, over all windows at once.
     ///
-    /// - Parameter body: Labels, samples, and whether `extended` windows need samples outside.
+    /// - Parameters:
+    ///   - countsInside: Whether the samples that a subquery looks at are counted, instead of its points by the caller.
+    ///   - body: Labels, samples, and whether `extended` windows need samples outside.
     func rangeInput(
-        _ expression: Expression, _ grid: StepGrid,
+        _ expression: Expression, _ grid: StepGrid, countsInside: Bool = false,
         _ body: (Metric, inout SampleColumns, RangeExtension?) throws -> Void
     ) throws {
         switch expression {
-        case .parentheses(let e): try rangeInput(e.expression, grid, body)
+        case .parentheses(let e): try rangeInput(e.expression, grid, countsInside: countsInside, body)
         case .matrix(let e):
             let frame = trace?.enter(e.range)
             defer { if let frame { trace?.leave(frame) } }
@@ -237,30 +250,34 @@ extension Evaluator {
                 try room.charge(samples.heldBytes)
                 RangeWindows.removeStale(&samples)
                 guard samples.count > 0 else { continue }
-                if selector.detectsResets { ResetHints.detect(&samples) }
-                try layouts?.widen(&samples, of: series.labels(index))
+                if selector.detectsResets {
+                    ResetHints.detect(&samples)
+                } else {
+                    try layouts?.widen(&samples, of: series.labels(index))
+                }
                 try guardian.probe(samples.count)
                 trace?.read(e.range, samples: samples.count)
                 try outside(frame) { try body(Metric(series, index), &samples, selector.rangeExtension) }
             }
             trace?.read(e.range, cost: samples.cost)
-        case .subquery(let e): try subqueryInput(e, grid, body)
+        case .subquery(let e): try subqueryInput(e, grid, countsInside: countsInside, body)
         default: throw QueryError.execution("not a range vector: \(expression.type.rawValue)")
         }
     }
 
     private func subqueryInput(
-        _ e: Subquery, _ grid: StepGrid, _ body: (Metric, inout SampleColumns, RangeExtension?) throws -> Void
+        _ e: Subquery, _ grid: StepGrid, countsInside: Bool,
+        _ body: (Metric, inout SampleColumns, RangeExtension?) throws -> Void
     ) throws {
         let (first, last) = bounds(e.at, e.offset, grid)
         guard let inner = try e.grid(first: first, last: last, defaultStep: options.defaultSubqueryStep) else { return }
         // A row of values per node that streams, and the samples below.
         let rows = inner.count &* (8 &* e.expression.nodeCount &+ 16)
         try guardian.memory.charge(rows)
-        // What is looked at inside counts as nothing; the points of the windows do.
+        // What is looked at inside counts as read only; the points of the windows count.
         let looked = guardian.totalSamples
         let columns = try vector(e.expression, inner)
-        guardian.setTotalSamples(looked)
+        if !countsInside { guardian.setTotalSamples(looked) }
         defer {
             guardian.drop(columns, steps: inner.count)
             guardian.memory.release(rows)

@@ -6,8 +6,8 @@ final class WindowTable {
     private(set) var bounds: [(low: Int32, high: Int32)] = []
     /// What `rate` and `increase` extrapolate by; empty for other functions.
     private(set) var rates: [RateWindow] = []
-    /// Samples in all windows.
-    private(set) var total = 0
+    /// Samples in all windows, and those that are new in a window.
+    private(set) var counted = SampleCount()
 
     var heldBytes: Int { bounds.capacity &* 8 &+ rates.capacity &* MemoryLayout<RateWindow>.stride }
 
@@ -18,14 +18,16 @@ final class WindowTable {
         let extrapolates = isRate || plan.function == .increase
         bounds.reserveCapacity(steps)
         if extrapolates { rates.reserveCapacity(steps) }
-        var (low, high) = (0, 0)
+        var (low, high, seen) = (0, 0, 0)
         for i in 0..<steps {
             let end = plan.end(i)
             let start = end &- plan.length
             while high < count, times[high] <= end { high &+= 1 }
             while low < high, times[low] <= start { low &+= 1 }
             bounds.append((Int32(truncatingIfNeeded: low), Int32(truncatingIfNeeded: high)))
-            total &+= high &- low
+            counted.looked &+= high &- low
+            counted.new &+= high &- max(low, seen)
+            seen = max(seen, high)
             if extrapolates {
                 rates.append(
                     RateWindow(UnsafePointer(times + low), high &- low, start, end, isRate: isRate))

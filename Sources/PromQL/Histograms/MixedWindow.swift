@@ -60,6 +60,14 @@ struct MixedWindow {
     /// The samples that they count as in statistics.
     var cost: Int
 
+    /// What the samples behind `time` count as.
+    func cost(after time: Int64) -> Int {
+        if time <= start { return cost }
+        let floats = floatTimes.reversed().prefix { $0 > time }.count
+        let new = histogramTimes.reversed().prefix { $0 > time }.count
+        return histograms.suffix(new).reduce(floats) { $0 + $1.histogram.sampleCost }
+    }
+
     var isEmpty: Bool { floats.isEmpty && histograms.isEmpty }
     var isMixed: Bool { !floats.isEmpty && !histograms.isEmpty }
     var count: Int { floats.count + histograms.count }

@@ -17,18 +17,16 @@ extension Evaluator {
         try floatWindows(function, series, plan, extended, &out, parameters)
         if let extended {
             let range = ExtendedHistogramRange(function: mixed, kind: extended, lookback: options.lookbackDelta)
-            return range.evaluate(series, plan, &out) { window, step in
-                guardian.count(window.cost - window.floats.count)
-                guardian.perStep?.add(window.cost, at: step, of: plan.grid.count)
-            }
+            var seen = Int64.min
+            return range.evaluate(series, plan, &out) { count($0, after: &seen, at: $1, of: plan.grid) }
         }
         var result: [HistogramBox?] = []
         var cursor = MixedSeries.Cursor()
+        var seen = Int64.min
         for i in 0..<plan.grid.count {
             let end = plan.end(i)
             let window = series.window(end &- plan.length, end, &cursor)
-            guardian.count(window.cost - window.floats.count)
-            guardian.perStep?.add(window.cost, at: i, of: plan.grid.count)
+            count(window, after: &seen, at: i, of: plan.grid)
             guard !window.histograms.isEmpty else { continue }
             guard takesHistograms else {
                 if window.isMixed { annotations.info(HistogramRemark.ignoredInMixedRange(metric), at: argument) }
@@ -44,6 +42,14 @@ extension Evaluator {
             }
         }
         return result
+    }
+
+    /// Counts the samples of a window, and those behind `seen`, the end of the window before, as new.
+    private func count(_ window: MixedWindow, after seen: inout Int64, at step: Int, of grid: StepGrid) {
+        let counted = SampleCount(looked: window.cost, new: window.cost(after: seen))
+        guardian.count(counted)
+        guardian.perStep?.add(counted, at: step, of: grid)
+        seen = max(seen, window.end)
     }
 
     /// The function on the floats alone.
@@ -65,7 +71,6 @@ extension Evaluator {
             out.withUnsafeMutableBufferPointer {
                 FloatWindows.evaluate(floats, plan, table, parameters, &resets, $0)
             }
-            guardian.count(table.total)
         }
     }
 }

@@ -1,22 +1,49 @@
 import Model
 
-/// Counter resets that a store does not know of.
+/// The histograms of a selector below `histogram_count`, `histogram_sum` or `histogram_avg`: counts and sums only, and
+/// the counter resets that the buckets told of.
 enum ResetHints {
-    /// Compares each histogram of unknown history with the one before it, and notes whether the counter began anew.
-    static func detect(_ samples: inout SampleColumns) {
+    /// Takes the buckets away, and notes whether the counter began anew since the histogram before.
+    ///
+    /// A histogram of unknown history stays one where Prometheus skips samples before it: between windows that do not
+    /// touch.
+    ///
+    /// - Parameter plan: The windows that look at the samples; nil if they are looked at without gaps.
+    static func detect(_ samples: inout SampleColumns, _ plan: WindowPlan? = nil) {
+        let seeks = plan.map { seekTimes(samples, $0) } ?? []
         var previous: FloatHistogram?
+        var next = 0
         for i in samples.histograms.indices {
             let current = samples.histograms[i].histogram
             if Staleness.isMarker(current.sum) { continue }
-            if current.resetHint == .unknown, let previous {
-                samples.histograms[i].histogram.resetHint = current.isReset(after: previous) ? .reset : .notReset
+            while next < seeks.count, seeks[next] <= samples.timestamps[samples.histograms[i].index] {
+                previous = nil
+                next += 1
             }
-            // Who asks for counts and sums only does not see the buckets, nor resets in them, of a gauge.
-            if current.resetHint == .gauge {
-                samples.histograms[i].histogram = FloatHistogram(
-                    resetHint: .gauge, count: current.count, sum: current.sum)
-            }
+            var hint = current.resetHint
+            if hint == .unknown, let previous { hint = current.isReset(after: previous) ? .reset : .notReset }
+            // Exponential and custom buckets still do not go together.
+            samples.histograms[i].histogram = FloatHistogram(
+                resetHint: hint, schema: current.resetHint == .gauge || !current.usesCustomBuckets ? 0 : current.schema,
+                count: current.count, sum: current.sum)
             previous = current
         }
+    }
+
+    /// The times to which samples are skipped, ascending.
+    private static func seekTimes(_ samples: borrowing SampleColumns, _ plan: WindowPlan) -> [Int64] {
+        var result: [Int64] = []
+        var last: Int64?
+        var position = 0
+        for i in 0..<plan.grid.count {
+            let end = plan.end(i)
+            let kept = i == 0 ? plan.length : min(plan.length, plan.grid.step)
+            if i > 0, end == plan.end(i - 1) { break }
+            if let time = last, end &- kept > time { result.append(end &- kept) }
+            while position < samples.count, samples.timestamps[position] < end { position += 1 }
+            guard position < samples.count else { break }
+            last = samples.timestamps[position]
+        }
+        return result
     }
 }

@@ -9,6 +9,9 @@ package struct TextRange: Sendable, Hashable {
         self.start = start
         self.end = end
     }
+
+    /// The place of what was made while the query ran; shown as the beginning of the text.
+    static let nowhere = TextRange(-1, -1)
 }
 
 /// The type of an expression's value.

@@ -2,23 +2,21 @@ extension PromQLParser {
     /// A duration with operators, inside brackets or parentheses.
     mutating func durationExpression(above: Int = 0) throws(ParseError) -> DurationExpression {
         var left = try deeper { (parser) throws(ParseError) in try parser.durationUnary() }
+        var length = 0
         while let (op, level) = durationOperator, level > above {
+            length += 1
+            if length > 1000 { throw tooDeep }
             let opStart = next.range.start
             advance()
-            let right = try durationExpression(above: op == .power ? level - 1 : level)
-            try requireDurationExpressions(at: left.range.start)
+            let right = try deeper { (parser) throws(ParseError) in
+                try parser.durationExpression(above: op == .power ? level - 1 : level)
+            }
             if right.literalSeconds == 0, op == .divide || op == .modulo {
                 throw failure("\(op == .divide ? "division" : "modulo") by zero", at: opStart)
             }
             left = .binary(op, left, right, TextRange(left.range.start, right.range.end))
         }
         return left
-    }
-
-    private func requireDurationExpressions(at offset: Int) throws(ParseError) {
-        guard options.durationExpressions else {
-            throw failure("experimental duration expression is not enabled", at: offset)
-        }
     }
 
     private var durationOperator: (BinaryOperator, Int)? {
@@ -70,7 +68,6 @@ extension PromQLParser {
             advance()
             let inner = try durationExpression()
             try expect(.rightParenthesis)
-            try requireDurationExpressions(at: inner.range.start)
             return .parentheses(inner, TextRange(start, lastEnd))
         case .identifier where self.token(after: 1).kind == .leftParenthesis:
             return try durationFunction(token)
@@ -86,7 +83,6 @@ extension PromQLParser {
         try expect(.leftParenthesis)
         if name == "step" || name == "range" {
             try expect(.rightParenthesis)
-            try requireDurationExpressions(at: start)
             let range = TextRange(start, lastEnd)
             return name == "step" ? .step(range) : .range(range)
         }
@@ -94,7 +90,6 @@ extension PromQLParser {
         try expect(.comma)
         let second = try durationExpression()
         try expect(.rightParenthesis)
-        try requireDurationExpressions(at: start)
         let range = TextRange(start, lastEnd)
         return name == "min_of" ? .minOf(first, second, range) : .maxOf(first, second, range)
     }

@@ -4,6 +4,7 @@ import Model
 extension PromQLParser {
     /// A primary expression and what follows it: ranges, offsets, `@`.
     mutating func postfix() throws(ParseError) -> Expression {
+        height = 0
         var expression = try primary()
         while true {
             switch next.kind {
@@ -33,6 +34,7 @@ extension PromQLParser {
             advance()
             let inner = try deeper { (parser) throws(ParseError) in try parser.expression(above: 0) }
             try expect(.rightParenthesis)
+            try enclose(height)
             return .parentheses(Parentheses(expression: inner, range: TextRange(token.range.start, lastEnd)))
         case .leftBrace: return .selector(try selector())
         default:
@@ -131,6 +133,7 @@ extension PromQLParser {
         }
         if isSubquery {
             let step = try subqueryStep()
+            try enclose(height)
             var subquery = Subquery(expression: expression, window: 0, step: 0, range: TextRange(start, lastEnd))
             settle(window) {
                 subquery.window = $0
@@ -316,9 +319,14 @@ extension PromQLParser {
         try expect(.leftParenthesis)
         var arguments: [Expression] = []
         if take(.rightParenthesis) != nil { return [] }
+        var highest = 0
         while true {
             arguments.append(try deeper { (parser) throws(ParseError) in try parser.expression(above: 0) })
-            if take(.rightParenthesis) != nil { return arguments }
+            highest = max(highest, height)
+            if take(.rightParenthesis) != nil {
+                try enclose(highest)
+                return arguments
+            }
             let comma = next.range.start
             try expect(.comma)
             if !beginsOperand {

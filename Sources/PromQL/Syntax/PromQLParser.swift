@@ -3,7 +3,6 @@ import Model
 /// Which optional parts of the language are on.
 package struct ParserOptions: Sendable {
     package var experimentalFunctions = false
-    package var durationExpressions = false
     package var extendedRangeSelectors = false
     package var fillModifiers = false
 
@@ -13,7 +12,6 @@ package struct ParserOptions: Sendable {
     package static var all: ParserOptions {
         var options = ParserOptions()
         options.experimentalFunctions = true
-        options.durationExpressions = true
         options.extendedRangeSelectors = true
         options.fillModifiers = true
         return options
@@ -25,9 +23,11 @@ package struct ParserOptions: Sendable {
 /// Time is linear in the text's length. Depth is limited, so that no text can exhaust the stack of a thread with
 /// ``stackSize`` bytes.
 package struct PromQLParser {
-    /// The deepest tree.
-    package static let maxDepth = 500
-    /// Bytes of stack that a thread needs which parses or evaluates.
+    /// The most that may be nested while it is read: parentheses count twice.
+    static let maxDepth = 3000
+    /// The highest tree: an operator of a chain counts as one, what encloses something as four.
+    static let maxHeight = 6000
+    /// Bytes of stack that a thread needs which parses or evaluates; what is nested deeply gets a thread of its own.
     package static let stackSize = 16 << 20
 
     let text: [UInt8]
@@ -35,6 +35,8 @@ package struct PromQLParser {
     let options: ParserOptions
     private(set) var position = 0
     private var depth = 0
+    /// The height of the tree that was read last.
+    var height = 0
     /// What is being read, the innermost last; errors name it.
     private var contexts: [Context] = []
 
@@ -53,6 +55,18 @@ package struct PromQLParser {
     /// Reads an expression and checks its types.
     package static func parse(_ text: String, options: ParserOptions = ParserOptions()) throws(ParseError) -> Expression
     {
+        let result = DeepStack.run(for: text) { () -> Result<Expression, ParseError> in
+            do throws(ParseError) {
+                return .success(try parsed(text, options))
+            } catch {
+                return .failure(error)
+            }
+        }
+        guard let result else { throw ParseError("no thread can be started for a long query", at: 0, in: []) }
+        return try result.get()
+    }
+
+    private static func parsed(_ text: String, _ options: ParserOptions) throws(ParseError) -> Expression {
         var parser = PromQLParser(text, options)
         if parser.next.kind == .end { throw parser.failure("no expression found in input", at: 0) }
         let expression = try parser.expression(above: 0)
@@ -172,13 +186,19 @@ package struct PromQLParser {
     }
 
     mutating func deeper<R>(_ body: (inout PromQLParser) throws(ParseError) -> R) throws(ParseError) -> R {
-        guard depth < Self.maxDepth else {
-            throw failure("expression is nested more than \(Self.maxDepth) levels deep", at: next.range.start)
-        }
+        guard depth < Self.maxDepth else { throw tooDeep }
         depth += 1
         let result = try body(&self)
         depth -= 1
         return result
+    }
+
+    var tooDeep: ParseError { failure("expression is nested too deeply", at: next.range.start) }
+
+    /// Sets the height of what encloses a tree of height `inner`.
+    mutating func enclose(_ inner: Int, by level: Int = 4) throws(ParseError) {
+        height = inner + level
+        if height > Self.maxHeight { throw tooDeep }
     }
 
     // MARK: Operators
@@ -217,12 +237,8 @@ package struct PromQLParser {
     /// Reads operators that bind tighter than level `above` (section 4.2 of the grammar's table).
     mutating func expression(above: Int) throws(ParseError) -> Expression {
         var left = try deeper { (parser) throws(ParseError) in try parser.unary() }
-        var length = 0
         while let op = nextOperator, Self.precedence(op) > above {
-            length += 1
-            if length > Self.maxDepth {
-                throw failure("expression is nested more than \(Self.maxDepth) levels deep", at: next.range.start)
-            }
+            let leftHeight = height
             advance()
             let returnsBool = takeKeyword(.bool)
             var matching = try matchingClause()
@@ -244,6 +260,7 @@ package struct PromQLParser {
                 Binary(
                     op: op, left: left, right: right, matching: matching, returnsBool: returnsBool,
                     range: TextRange(left.range.start, right.range.end)))
+            try enclose(max(leftHeight, height), by: 1)
         }
         return left
     }
@@ -254,6 +271,7 @@ package struct PromQLParser {
         advance()
         // A sign binds like a product: looser than a power, tighter than a sum.
         let operand = try deeper { (parser) throws(ParseError) in try parser.expression(above: 5) }
+        try enclose(height, by: 2)
         let isNegative = token.kind == .subtract
         let range = TextRange(token.range.start, operand.range.end)
         if case .number(var literal) = operand {

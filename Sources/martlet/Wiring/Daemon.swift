@@ -127,7 +127,6 @@ final class Daemon: Sendable {
     static func parserOptions(_ flags: ParsedFlags) -> ParserOptions {
         var options = ParserOptions()
         options.experimentalFunctions = enables("promql-experimental-functions", flags)
-        options.durationExpressions = enables("promql-duration-expr", flags)
         options.extendedRangeSelectors = enables("promql-extended-range-selectors", flags)
         options.fillModifiers = enables("promql-binop-fill-modifiers", flags)
         return options

@@ -33,6 +33,15 @@ struct RemarkTests {
         #expect(result.infos == [text + "\"b\" (1:20)", text + "\"a\" (1:34)"])
     }
 
+    @Test("a remark about the samples of a subquery is made at the beginning of the query, wherever that stands")
+    func subqueries() throws {
+        let source = ArraySource([.init(labels: Labels([("__name__", "a")]), samples: [(0, 1), (15_000, 2)])])
+        for query in ["sum(rate(a[1m:15s]))", "0 + (rate((a[1m:15s])) + rate((a[1m:15s])))"] {
+            let result = try QueryEngine(options: EngineOptions()).instant(query, source: source, at: 20_000)
+            #expect(result.infos.map { $0.hasSuffix("_total/_sum/_count/_bucket: \"a\" (1:1)") } == [true], "\(query)")
+        }
+    }
+
     @Test("buckets that were mended at several places of a query are one remark")
     func mendedTwice() throws {
         func buckets(_ name: String, _ counts: [Double]) -> [ArraySource.Series] {
@@ -47,7 +56,7 @@ struct RemarkTests {
         #expect(text.hasSuffix("(1:54)"))
     }
 
-    @Test("duplicates are named in the order in which they are met")
+    @Test("duplicates are named in the order of their labels, whichever is met first")
     func duplicates() {
         let source = ArraySource([
             Self.series("x", [("a", "2"), ("i", "9")], 1), Self.series("x", [("a", "1"), ("i", "2")], 1),
@@ -58,7 +67,7 @@ struct RemarkTests {
         }
         #expect(
             error?.description.hasPrefix(
-                #"found duplicate series for the match group {a="1"} on the right hand-side of the operation: [{__name__="x", a="1", i="2"}, {__name__="x", a="1", i="1"}];"#
+                #"found duplicate series for the match group {a="1"} on the right hand-side of the operation: [{__name__="x", a="1", i="1"}, {__name__="x", a="1", i="2"}];"#
             ) == true)
     }
 }

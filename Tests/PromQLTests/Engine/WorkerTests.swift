@@ -82,7 +82,7 @@ struct WorkerTests {
         func make(_ index: Int, _ scratch: ColumnScratch, _ out: UnsafeMutablePointer<Double>) throws -> MadeColumn {
             try set.read(index, into: &scratch.samples)
             for step in 0..<64 { out[step] = scratch.samples.values[0] + Double(step) }
-            return .values(read: 1, counted: 64)
+            return .values(read: 1, counted: SampleCount(looked: 64, new: 64))
         }
     }
 

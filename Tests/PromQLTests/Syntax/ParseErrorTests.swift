@@ -126,8 +126,6 @@ struct ParseErrorTests {
                 "limitk(1, up)",
                 "1:1 limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions"
             ),
-            ("up[1m + 1m]", "1:4 experimental duration expression is not enabled"),
-            ("up[(1m)]", "1:5 experimental duration expression is not enabled"),
             ("1 + (a + fill(0) b)", "1:6 binop fill modifiers are experimental and not enabled"),
             ("rate(a[5m] smoothed)", "1:6 smoothed modifier is experimental and not enabled"),
         ])

@@ -106,7 +106,9 @@ struct ParserPropertyTests {
         }
     }
 
-    @Test("deep nesting is refused", arguments: ["(", "-", "sum(", "a+(", "a[", "{", "a^", "-(-"])
+    @Test(
+        "deep nesting is refused",
+        arguments: ["(", "-", "sum(", "a+(", "a[", "{", "a^", "-(-", "a[1^", "a[1+", "a[(", "a[-("])
     func depth(piece: String) {
         let query = String(repeating: piece, count: 100_000) + "1"
         #expect(throws: ParseError.self) { try PromQLParser.parse(query, options: .all) }

@@ -13,3 +13,8 @@ void cplatform_trim(void);
 void cplatform_name_thread(const char *name);
 /// Sets how many heaps malloc(3) keeps, and from which sizes on it gives memory back to the system.
 void cplatform_bound_heaps(int count, int map_threshold, int trim_threshold);
+/// The git revision, branch, user and date of the build, or `unknown`.
+const char *cplatform_build_revision(void);
+const char *cplatform_build_branch(void);
+const char *cplatform_build_user(void);
+const char *cplatform_build_date(void);

@@ -172,7 +172,7 @@ final class ScrapeLoop: Sendable {
         }
         let now = clock.now()
         // Small delays do not move the sample off its grid, so that distances of timestamps stay equal.
-        let tolerance = min(target.definition.interval / 100, 2)
+        let tolerance = min(target.definition.interval / 100, target.settings.timestampTolerance)
         let time = now >= due && now &- due <= tolerance ? due : now
         let refusal = target.state.withLock { $0.refusal }
         if refusal.isEmpty {

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// Finds the command that the first words name, and runs it.
 enum Command {
@@ -12,7 +13,7 @@ enum Command {
             case "query": return try QueryCommand.run(Array(words.dropFirst()))
             case "tsdb": return try TSDBCommand.run(Array(words.dropFirst()))
             case "version":
-                print(Build.text)
+                print(ProductVersion.text)
                 return 0
             case "help":
                 print(usage)

@@ -27,7 +27,7 @@ enum TSDBCommand {
         """
 
     static func run(_ words: [String]) throws -> Int32 {
-        let parsed = try flags.parse(Array(words.dropFirst()))
+        let parsed = try flags.parse(behindKindOf: words)
         if parsed.wantsHelp || words.isEmpty {
             print(usage + "\n" + flags.help)
             return words.isEmpty ? 2 : 0
@@ -192,7 +192,9 @@ enum TSDBCommand {
         Progress.end()
         try store.close()
         for failure in report.failures { Command.complain("not taken: \(failure.reason)") }
-        print("\(report.blocks) blocks taken, \(report.series) series, \(report.samples) samples")
+        print(
+            "\(report.blocks) blocks taken with \(report.series) series (counted in each block) and \(report.samples) samples"
+        )
         if report.blocks == 0, report.failures.isEmpty { Command.complain("there is no block in \(source)") }
         return report.failures.isEmpty && report.blocks > 0 ? 0 : 1
     }

@@ -12,7 +12,7 @@ enum TestCommand {
     ])
 
     static func run(_ words: [String]) throws -> Int32 {
-        let parsed = try flags.parse(Array(words.dropFirst()))
+        let parsed = try flags.parse(behindKindOf: words)
         if parsed.wantsHelp {
             print("usage: martlet test rules|promql [FLAGS] FILE…\n\n" + flags.help)
             return 0

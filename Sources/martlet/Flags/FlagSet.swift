@@ -15,6 +15,11 @@ struct FlagSet {
 
     private func find(_ name: Substring) -> Flag? { flags.first { $0.name == name } }
 
+    /// Reads the words behind a command's name, of which the first is the kind of work unless it is a flag.
+    func parse(behindKindOf words: [String]) throws -> ParsedFlags {
+        try parse(words.first?.hasPrefix("-") == true ? words : Array(words.dropFirst()))
+    }
+
     /// Reads the words behind the command's name.
     ///
     /// - Throws: ``CommandLineError`` in kingpin's words.

@@ -1,7 +1,12 @@
 # What can be done here; `make` alone lists it.
 SHELL := /bin/bash
 BINARY := .build/release/martlet
-SWIFT_RELEASE := swift build -c release --static-swift-stdlib --product martlet -Xlinker -s
+# The build's stamp; the date is that of the commit, so that equal sources give equal binaries.
+STAMP := MARTLET_REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
+	MARTLET_BRANCH="$$(git rev-parse --abbrev-ref HEAD 2>/dev/null)" \
+	MARTLET_BUILD_USER="$$(git log -1 --format=%an 2>/dev/null)" \
+	MARTLET_BUILD_DATE="$$(TZ=UTC git log -1 --date=format-local:%Y%m%d-%H:%M:%S --format=%cd 2>/dev/null)"
+SWIFT_RELEASE := $(STAMP) swift build -c release --static-swift-stdlib --product martlet -Xlinker -s
 
 .PHONY: help deps build run test lint format bench fuzz tsan clean
 

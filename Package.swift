@@ -21,6 +21,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         swiftSettings: settings)
 }
 
+/// The revision, branch, user and date that `make build` puts into the environment.
+let buildStamp: [CSetting] = ["MARTLET_REVISION", "MARTLET_BRANCH", "MARTLET_BUILD_USER", "MARTLET_BUILD_DATE"]
+    .compactMap { name in
+        guard let text = Context.environment[name], !text.isEmpty, !text.contains("\"") else { return nil }
+        return .define(name, to: "\"\(text)\"")
+    }
+
 /// A Debian library behind a module map in `Sources/NAME`.
 func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
@@ -38,7 +45,7 @@ let package = Package(
         library("CTLS", "openssl", "libssl-dev"),
         .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
-        .target(name: "CPlatform"),
+        .target(name: "CPlatform", cSettings: buildStamp),
         .target(name: "CAssets", exclude: ["files"], cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
 
         room("Platform", ["CPlatform"]),
@@ -108,6 +115,8 @@ let package = Package(
                 "Rules", "Notify", "Remote",
             ]),
         tests("Web", ["Model", "HTTP"]),
+        tests(
+            "martlet", ["Platform", "Telemetry", "Model", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape"]),
         .testTarget(name: "HouseTests", swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "JSON", "Model"], swiftSettings: settings),
     ],

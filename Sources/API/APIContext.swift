@@ -11,10 +11,18 @@ import Telemetry
 package struct BuildInformation: Sendable {
     package var version: String
     package var revision: String
+    package var branch: String
+    package var buildUser: String
+    package var buildDate: String
 
-    package init(version: String, revision: String) {
+    package init(
+        version: String, revision: String, branch: String = "", buildUser: String = "", buildDate: String = ""
+    ) {
         self.version = version
         self.revision = revision
+        self.branch = branch
+        self.buildUser = buildUser
+        self.buildDate = buildDate
     }
 }
 

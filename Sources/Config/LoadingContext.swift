@@ -9,8 +9,14 @@ package final class LoadingContext {
     /// The environment, for `external_labels`.
     let environment: @Sendable (String) -> String?
 
-    package init(file: String, environment: @escaping @Sendable (String) -> String?) {
+    /// Whether `extra_scrape_metrics` is on where the file does not say.
+    let extraScrapeMetrics: Bool
+
+    package init(
+        file: String, extraScrapeMetrics: Bool = false, environment: @escaping @Sendable (String) -> String?
+    ) {
         self.file = file
+        self.extraScrapeMetrics = extraScrapeMetrics
         directory = file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
         self.environment = environment
     }

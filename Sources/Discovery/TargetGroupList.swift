@@ -1,5 +1,4 @@
 import Config
-import JSON
 import Model
 
 /// Reads `[{"targets": […], "labels": {…}}, …]`, as files and web servers give it.
@@ -11,13 +10,10 @@ enum TargetGroupList {
         _ bytes: [UInt8], isJSON: Bool, place: String, labels: [Label]
     ) throws(ConfigError) -> [TargetGroup] {
         if isJSON {
-            do throws(JSONError) {
-                _ = try JSONValue.parse(bytes)
-            } catch {
-                throw ConfigError(file: place, message: "\(error)")
+            return try TargetGroupJSON.parse(bytes, place: place).enumerated().map { index, config in
+                TargetGroup(config, source: "\(place):\(index)", more: labels)
             }
         }
-        // JSON is YAML in all that can appear here; what is no JSON is caught above.
         guard let root = try YAMLParser.parse(bytes, file: place), !root.isNull else { return [] }
         guard let elements = root.elements else { throw root.place.error("expected a list of target groups") }
         var groups: [TargetGroup] = []

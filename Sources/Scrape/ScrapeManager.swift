@@ -9,7 +9,10 @@ import Telemetry
 /// What the command line says about scraping.
 package struct ScrapeOptions: Sendable {
     /// The `User-Agent` header.
-    package var userAgent = "Prometheus/3.5.0 (compatible; Martlet)"
+    package var userAgent = ProductVersion.userAgent
+    /// How late a scrape may begin and still get the scheduled time as its timestamp, ms; at most a hundredth of the
+    /// interval counts. Negative for the true time always.
+    package var timestampTolerance: Int64 = 2
     /// Threads that read pages.
     package var workers = 2
     /// Shifts the phases of all targets; replicas should differ in it.

@@ -164,13 +164,16 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     }
 
     /// Brings everything to the disk and ends; later calls throw ``StorageError/closed``.
-    public func close() throws {
+    ///
+    /// - Parameter keepsLock: Whether the directory stays locked until ``releaseLock()``, for others that still write
+    ///   there.
+    public func close(keepsLock: Bool = false) throws {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         background.stop()
         upkeep.lock()
         defer {
             log.close()
-            lockFile?.release()
+            if !keepsLock { lockFile?.release() }
             upkeep.unlock()
         }
         // First what must not be lost; the checkpoint only makes the next start faster.
@@ -182,7 +185,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         do { try writeCheckpoint() } catch { throw failure ?? error }
     }
 
-    func releaseLock() { lockFile?.release() }
+    /// Lets others use the directory; the end of the process does so too.
+    public func releaseLock() { lockFile?.release() }
 
     /// Why samples are refused at the moment, or nil if all is well; for `/-/ready`.
     public var unhealthyReason: String? {

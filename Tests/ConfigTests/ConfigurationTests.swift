@@ -15,7 +15,7 @@ struct ConfigurationTests {
         arguments: [
             (
                 "global:\n  scrape_intervall: 5s\n",
-                "dir/test.yml:2:3: field scrape_intervall not found in type config.plain"
+                "dir/test.yml:2:3: field scrape_intervall not found in type config.plain, did you mean scrape_interval?"
             ),
             (
                 "global: {scrape_interval: 5x}",

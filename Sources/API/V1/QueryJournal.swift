@@ -31,13 +31,25 @@ package final class QueryJournal: QueryObserver {
         }
     }
 
-    /// Opens the query log anew, also when its path has not changed; an empty path closes it.
-    package func setLog(_ path: String) throws {
-        let file = path.isEmpty ? nil : try AppendedFile(path: path)
-        log.withLock { $0 = file }
-        isLogged.store(file != nil, ordering: .relaxed)
-        enabled.set(file == nil ? 0 : 1)
+    /// A query log that is open, but not in use yet.
+    package struct PreparedLog: Sendable {
+        fileprivate let file: AppendedFile?
     }
+
+    /// Opens a query log, also when its path has not changed; an empty path is for none.
+    package static func prepareLog(_ path: String) throws -> PreparedLog {
+        PreparedLog(file: path.isEmpty ? nil : try AppendedFile(path: path))
+    }
+
+    /// Uses a query log from now on; the one before is closed.
+    package func setLog(_ prepared: PreparedLog) {
+        log.withLock { $0 = prepared.file }
+        isLogged.store(prepared.file != nil, ordering: .relaxed)
+        enabled.set(prepared.file == nil ? 0 : 1)
+    }
+
+    /// Opens a query log and uses it from now on.
+    package func setLog(_ path: String) throws { setLog(try Self.prepareLog(path)) }
 
     package func began(_ query: String) -> Int { active.insert(query, at: clock.now()) }
 

@@ -23,8 +23,8 @@ struct StatusHandlers: Sendable {
     var buildFacts: JSONValue {
         .object([
             ("version", .string(context.build.version)), ("revision", .string(context.build.revision)),
-            ("branch", .string("main")), ("buildUser", .string("")), ("buildDate", .string("")),
-            ("goVersion", .string("swift 6.3")),
+            ("branch", .string(context.build.branch)), ("buildUser", .string(context.build.buildUser)),
+            ("buildDate", .string(context.build.buildDate)), ("goVersion", .string("swift" + ProductVersion.swift)),
         ])
     }
 

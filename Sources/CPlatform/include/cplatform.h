@@ -27,3 +27,8 @@ int cplatform_bell(void);
 int cplatform_watch(int epoll, int socket, int reads, int writes, int once, uint64_t key);
 /// Waits for at most `most` events; their keys. A signal counts as no event.
 int cplatform_wait(int epoll, uint64_t *keys, int most, int timeout_ms);
+/// The git revision, branch, user and date of the build, or `unknown`.
+const char *cplatform_build_revision(void);
+const char *cplatform_build_branch(void);
+const char *cplatform_build_user(void);
+const char *cplatform_build_date(void);

@@ -4,19 +4,25 @@ import Model
 /// Reads Prometheus's configuration.
 package enum ConfigurationLoader {
     /// Reads the file at `path`, and the files that `scrape_config_files` names.
-    package static func load(path: String) throws(ConfigError) -> Configuration {
-        try parse(text: try ConfigFile.read(path), path: path, readsFurtherFiles: true)
+    ///
+    /// - Parameter extraScrapeMetrics: Whether `extra_scrape_metrics` is on where the file does not say.
+    package static func load(path: String, extraScrapeMetrics: Bool = false) throws(ConfigError) -> Configuration {
+        try parse(
+            text: try ConfigFile.read(path), path: path, readsFurtherFiles: true,
+            extraScrapeMetrics: extraScrapeMetrics)
     }
 
     /// Reads a configuration from text; `path` names it in errors and is what relative paths are relative to.
     ///
     /// - Parameter readsFurtherFiles: Whether `scrape_config_files` are read too.
     package static func parse(
-        text: [UInt8], path: String, readsFurtherFiles: Bool = false,
+        text: [UInt8], path: String, readsFurtherFiles: Bool = false, extraScrapeMetrics: Bool = false,
         environment: @escaping @Sendable (String) -> String? = { getenv($0).map { String(cString: $0) } }
     ) throws(ConfigError) -> Configuration {
-        let loading = LoadingContext(file: path, environment: environment)
+        let loading = LoadingContext(
+            file: path, extraScrapeMetrics: extraScrapeMetrics, environment: environment)
         var configuration = Configuration()
+        configuration.global.extraScrapeMetrics = extraScrapeMetrics
         guard let root = try YAMLParser.parse(text, file: path) else { return configuration }
         let reader = try MappingReader(root, "config.plain")
         if let global = try reader.mapping("global", "config.plain") {

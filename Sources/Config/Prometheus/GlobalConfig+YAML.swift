@@ -28,8 +28,12 @@ extension GlobalConfig {
             reader, standard: scheme == .legacy ? "underscores" : "allow-utf-8", scheme)
         scrapeNativeHistograms = try reader.bool("scrape_native_histograms", false)
         convertClassicHistogramsToNHCB = try reader.bool("convert_classic_histograms_to_nhcb", false)
+        if convertClassicHistogramsToNHCB {
+            loading.unsupported(
+                "convert_classic_histograms_to_nhcb", at: reader.place(of: "convert_classic_histograms_to_nhcb"))
+        }
         alwaysScrapeClassicHistograms = try reader.bool("always_scrape_classic_histograms", false)
-        extraScrapeMetrics = try reader.bool("extra_scrape_metrics", false)
+        extraScrapeMetrics = try reader.bool("extra_scrape_metrics", loading.extraScrapeMetrics)
         externalLabels = try Self.externalLabels(reader, scheme, loading)
         try reader.finish()
     }
@@ -47,7 +51,7 @@ extension GlobalConfig {
         return builder.labels()
     }
 
-    /// `$VAR` and `${VAR}` become the variable's value, `$$` a dollar.
+    /// `$VAR` and `${VAR}` become the variable's value, `$$` a dollar, by the rules of Go's `os.Expand`.
     static func expand(_ text: String, _ environment: (String) -> String?) -> String {
         let bytes = Array(text.utf8)
         var out: [UInt8] = []
@@ -58,28 +62,31 @@ extension GlobalConfig {
                 at += 1
                 continue
             }
-            if bytes[at + 1] == UInt8(ascii: "$") {
-                out.append(bytes[at])
-                at += 2
-                continue
+            let (name, length) = shellName(bytes[(at + 1)...])
+            if name.isEmpty {
+                // Nothing that could be a name follows: the dollar stays. Else the syntax is bad and goes.
+                if length == 0 { out.append(bytes[at]) }
+            } else if name.elementsEqual("$".utf8) {
+                out.append(UInt8(ascii: "$"))
+            } else {
+                out += (environment(String(decoding: name, as: UTF8.self)) ?? "").utf8
             }
-            let isBraced = bytes[at + 1] == UInt8(ascii: "{")
-            var end = at + (isBraced ? 2 : 1)
-            let start = end
-            while end < bytes.count,
-                isBraced
-                    ? bytes[end] != UInt8(ascii: "}")
-                    : LabelName.isLegacy("_" + String(UnicodeScalar(bytes[end])))
-            { end += 1 }
-            guard end > start, !isBraced || end < bytes.count else {
-                out.append(bytes[at])
-                at += 1
-                continue
-            }
-            out += (environment(String(decoding: bytes[start..<end], as: UTF8.self)) ?? "").utf8
-            at = end + (isBraced ? 1 : 0)
+            at += 1 + length
         }
         return String(decoding: out, as: UTF8.self)
+    }
+
+    /// The name that `rest` begins with, and the bytes that it takes with its braces.
+    private static func shellName(_ rest: ArraySlice<UInt8>) -> (ArraySlice<UInt8>, Int) {
+        let isSpecial: (UInt8) -> Bool = { "*#$@!?-0123456789".utf8.contains($0) }
+        let start = rest.startIndex
+        guard rest.first == UInt8(ascii: "{") else {
+            if let first = rest.first, isSpecial(first) { return (rest.prefix(1), 1) }
+            let name = rest.prefix { LabelName.isLegacy("_" + String(UnicodeScalar($0))) }
+            return (name, name.count)
+        }
+        guard let end = rest.firstIndex(of: UInt8(ascii: "}")) else { return ([], 1) }
+        return (rest[(start + 1)..<end], end - start + 1)
     }
 }
 

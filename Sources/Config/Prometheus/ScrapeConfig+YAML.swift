@@ -5,7 +5,6 @@ extension ScrapeConfig {
         let reader = try MappingReader(node, "config.ScrapeConfig")
         self.init(place: node.place)
         jobName = try reader.string("job_name", "")
-        if jobName.isEmpty { throw node.place.error("job_name is empty") }
         try readTimes(reader, global)
         try readProtocols(reader, global)
         metricsPath = try reader.string("metrics_path", "/metrics")
@@ -17,6 +16,10 @@ extension ScrapeConfig {
         enableCompression = try reader.bool("enable_compression", true)
         limits = try ScrapeLimits(reader, standard: global.limits)
         try readHistograms(reader, global)
+        if convertClassicHistogramsToNHCB, reader.has("convert_classic_histograms_to_nhcb") {
+            loading.unsupported(
+                "convert_classic_histograms_to_nhcb", at: reader.place(of: "convert_classic_histograms_to_nhcb"))
+        }
         try readNames(reader, global)
         extraScrapeMetrics = try reader.bool("extra_scrape_metrics", global.extraScrapeMetrics)
         if try reader.string("scrape_failure_log_file") != nil {
@@ -29,10 +32,13 @@ extension ScrapeConfig {
         httpDiscovery = try HTTPDiscoveryConfig.list(reader, loading)
         OtherDiscovery.note(reader, loading)
         relabelRules = try RelabelRule.list(
-            reader, "relabel_configs", empty: "empty or null target relabeling rule in scrape config")
+            reader, "relabel_configs", empty: "empty or null target relabeling rule in scrape config",
+            metricNameValidation)
         metricRelabelRules = try RelabelRule.list(
-            reader, "metric_relabel_configs", empty: "empty or null metric relabeling rule in scrape config")
+            reader, "metric_relabel_configs", empty: "empty or null metric relabeling rule in scrape config",
+            metricNameValidation)
         try reader.finish()
+        if jobName.isEmpty { throw node.place.error("job_name is empty") }
         if relabelRules.isEmpty {
             for group in staticConfigs {
                 for target in group.targets where target.contains("/") {
@@ -76,10 +82,10 @@ extension ScrapeConfig {
             throw node.place.error("cannot unmarshal \(node.kind) into url.Values")
         }
         for (name, value) in members {
-            guard let elements = value.elements else {
+            guard let elements = value.isNull ? [] : value.elements else {
                 throw value.place.error("cannot unmarshal \(value.kind) into []string")
             }
-            params.append((name.text ?? "", elements.compactMap(\.text)))
+            params.append((name.text ?? "", elements.compactMap { $0.isNull ? "" : $0.text }))
         }
     }
 
@@ -134,6 +140,9 @@ extension TargetGroupConfig {
     package init(_ node: YAMLNode) throws(ConfigError) {
         let reader = try MappingReader(node, "struct { Targets []string; Labels model.LabelSet }")
         targets = try reader.strings("targets") ?? []
+        for element in reader.node("targets")?.elements ?? [] where element.isNull {
+            throw element.place.error("empty or null target")
+        }
         labels = []
         for (name, value) in try reader.stringMap("labels") ?? [] {
             if name.isEmpty { throw reader.place(of: "labels").error("\"\" is not a valid label name") }

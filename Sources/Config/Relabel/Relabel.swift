@@ -55,6 +55,6 @@ package enum Relabel {
         let target =
             rule.targetLabel.contains("$")
             ? rule.pattern.expand(rule.targetLabel, matching: value) ?? "" : rule.targetLabel
-        if RelabelRule.isLabelName(target) { labels.set(target, replacement) }
+        if rule.isLabelName(target) { labels.set(target, replacement) }
     }
 }

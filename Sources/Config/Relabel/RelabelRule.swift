@@ -13,27 +13,33 @@ package struct RelabelRule: Sendable {
     package var pattern: AnchoredRegex
     package var modulus: UInt64 = 0
     package var replacement = "$1"
+    /// Which names of labels it may set.
+    package var nameValidation = NameValidation.utf8
 
     package init(pattern: AnchoredRegex) { self.pattern = pattern }
 
     static let standardPattern = "(.*)"
 
     /// Reads a rule and checks it as Prometheus does.
-    init(_ node: YAMLNode) throws(ConfigError) {
+    init(_ node: YAMLNode, _ scheme: NameValidation = .utf8) throws(ConfigError) {
         let reader = try MappingReader(node, "relabel.Config")
-        let actionText = try reader.string("action", "replace").lowercased()
+        nameValidation = scheme
+        // A null is the empty text here, not the default.
+        func text(_ key: String, _ standard: String) throws(ConfigError) -> String {
+            reader.has(key) ? try reader.string(key, "") : standard
+        }
+        let actionText = try text("action", "replace").lowercased()
+        if actionText.isEmpty { throw reader.place(of: "action").error("relabel action cannot be empty") }
         guard let action = Action(rawValue: actionText) else {
             throw reader.place(of: "action").error("unknown relabel action \(GoQuote.quote(actionText))")
         }
         self.action = action
         sourceLabels = try reader.strings("source_labels") ?? []
-        separator = try reader.string("separator", ";")
+        separator = try text("separator", ";")
         targetLabel = try reader.string("target_label", "")
-        let modulus = try reader.integer("modulus") ?? 0
-        guard modulus >= 0 else { throw reader.place(of: "modulus").error("modulus must not be negative") }
-        self.modulus = UInt64(modulus)
-        replacement = reader.has("replacement") ? try reader.string("replacement", "") : "$1"
-        let regex = reader.has("regex") ? try reader.string("regex", "") : Self.standardPattern
+        modulus = try reader.unsigned("modulus") ?? 0
+        replacement = try text("replacement", "$1")
+        let regex = try text("regex", Self.standardPattern)
         do throws(AnchoredRegex.SyntaxError) {
             pattern = try AnchoredRegex(regex)
         } catch {
@@ -52,14 +58,16 @@ package struct RelabelRule: Sendable {
         if needsTarget.contains(action), targetLabel.isEmpty {
             throw reader.place.error("relabel configuration for \(name) action requires 'target_label' value")
         }
-        for source in sourceLabels where source.isEmpty {
+        for source in reader.node("source_labels")?.elements ?? [] where source.text?.isEmpty == true && !source.isNull
+        {
             throw reader.place(of: "source_labels").error("\"\" is not a valid label name")
         }
-        if action == .hashmod || action == .lowercase || action == .uppercase, !Self.isLabelName(targetLabel) {
+        let namesTarget: [Action] = [.hashmod, .lowercase, .uppercase, .keepequal, .dropequal]
+        if namesTarget.contains(action), !isLabelName(targetLabel) {
             throw reader.place(of: "target_label").error(
                 "\(GoQuote.quote(targetLabel)) is invalid 'target_label' for \(name) action")
         }
-        if action == .replace, !targetLabel.contains("$"), !Self.isLabelName(targetLabel) {
+        if action == .replace, !isTemplateOfName(targetLabel) {
             throw reader.place(of: "target_label").error(
                 "\(GoQuote.quote(targetLabel)) is invalid 'target_label' for \(name) action")
         }
@@ -68,12 +76,12 @@ package struct RelabelRule: Sendable {
         {
             throw reader.place(of: "replacement").error("'replacement' can not be set for \(name) action")
         }
-        if action == .labelmap, !replacement.contains("$"), !Self.isLabelName(replacement) {
+        if action == .labelmap, !isTemplateOfName(replacement) {
             throw reader.place(of: "replacement").error(
                 "\(GoQuote.quote(replacement)) is invalid 'replacement' for \(name) action")
         }
         if action == .keepequal || action == .dropequal,
-            pattern.source != Self.standardPattern || modulus != 0 || separator != ";" || replacement != "$1"
+            reader.has("regex") || modulus != 0 || separator != ";" || replacement != "$1"
         {
             throw reader.place.error(
                 "\(name) action requires only 'source_labels' and `target_label`, and no other fields")
@@ -85,13 +93,45 @@ package struct RelabelRule: Sendable {
         }
     }
 
-    /// Any text but the empty one; the parser has made sure that it is UTF-8.
-    static func isLabelName(_ name: String) -> Bool { !name.isEmpty }
+    /// Whether a name is valid: under `utf8` any text but the empty one, which the parser has made sure is UTF-8.
+    func isLabelName(_ name: String) -> Bool {
+        nameValidation == .utf8 ? !name.isEmpty : LabelName.isLegacy(name)
+    }
+
+    /// Whether a text with references to groups may give a valid name:
+    /// under `legacy` `^(?:(?:[a-zA-Z_]|\\$(?:\\{\\w+\\}|\\w+))+\\w*)+$`.
+    private func isTemplateOfName(_ text: String) -> Bool {
+        guard nameValidation == .legacy, text.contains("$") else { return isLabelName(text) }
+        let bytes = Array(text.utf8)
+        func isWord(_ at: Int) -> Bool {
+            at < bytes.count && LabelName.isLegacy("_" + String(UnicodeScalar(bytes[at])))
+        }
+        var at = 0
+        while at < bytes.count {
+            if bytes[at] != UInt8(ascii: "$") {
+                // A digit may not come first.
+                guard isWord(at), at > 0 || LabelName.isLegacy(String(UnicodeScalar(bytes[at]))) else { return false }
+                at += 1
+                continue
+            }
+            let isBraced = at + 1 < bytes.count && bytes[at + 1] == UInt8(ascii: "{")
+            at += isBraced ? 2 : 1
+            guard isWord(at) else { return false }
+            while isWord(at) { at += 1 }
+            if isBraced {
+                guard at < bytes.count, bytes[at] == UInt8(ascii: "}") else { return false }
+                at += 1
+            }
+        }
+        return true
+    }
 
     /// Reads a list of rules under `key`.
-    static func list(_ reader: MappingReader, _ key: String, empty: String) throws(ConfigError) -> [RelabelRule] {
+    static func list(
+        _ reader: MappingReader, _ key: String, empty: String, _ scheme: NameValidation = .utf8
+    ) throws(ConfigError) -> [RelabelRule] {
         var rules: [RelabelRule] = []
-        for node in try reader.list(key, empty: empty) { rules.append(try RelabelRule(node)) }
+        for node in try reader.list(key, empty: empty) { rules.append(try RelabelRule(node, scheme)) }
         return rules
     }
 }

@@ -72,17 +72,17 @@ extension RuleGroupConfig {
         let reader = try MappingReader(node, "rulefmt.RuleGroup")
         place = node.place
         name = try reader.string("name", "")
-        if name.isEmpty { throw node.place.error("Groupname must not be empty") }
         let interval = try reader.duration("interval")
         self.interval = interval == 0 ? nil : interval
         queryOffset = try reader.duration("query_offset")
-        limit = try reader.count("limit") ?? 0
+        limit = max(0, try reader.integer("limit") ?? 0)
         labels = try RuleConfig.labels(reader, "labels", context: "group \(GoQuote.quote(name))")
         rules = []
         for (index, node) in try reader.list("rules").enumerated() {
             rules.append(try RuleConfig(node, group: name, number: index + 1, groupLabels: labels))
         }
         try reader.finish()
+        if name.isEmpty { throw node.place.error("Groupname must not be empty") }
     }
 }
 

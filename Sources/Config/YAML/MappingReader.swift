@@ -40,7 +40,9 @@ package final class MappingReader {
     package func finish() throws(ConfigError) {
         for (key, _) in members {
             let name = key.text ?? ""
-            if !taken.contains(name) { throw key.place.error("field \(name) not found in type \(context)") }
+            if taken.contains(name) { continue }
+            let near = Spelling.nearest(to: name, among: taken.sorted()).map { ", did you mean \($0)?" } ?? ""
+            throw key.place.error("field \(name) not found in type \(context)\(near)")
         }
     }
 
@@ -56,39 +58,65 @@ package final class MappingReader {
 
     package func string(_ key: String, _ standard: String) throws(ConfigError) -> String { try string(key) ?? standard }
 
+    /// The value of a scalar that is not null.
+    private func resolved(_ key: String, _ type: String) throws(ConfigError) -> (YAMLScalar, YAMLNode)? {
+        guard let value = node(key), !value.isNull else { return nil }
+        guard let scalar = value.scalar else {
+            throw value.place.error("cannot unmarshal \(value.kind) into \(type) (\(key))")
+        }
+        return (scalar, value)
+    }
+
     package func bool(_ key: String) throws(ConfigError) -> Bool? {
-        guard let (text, place) = try scalar(key, "bool") else { return nil }
-        // The booleans of YAML 1.1.
-        switch text {
-        case "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE": return true
-        case "n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE": return false
-        default: throw place.error("cannot unmarshal !!str `\(text)` into bool (\(key))")
+        guard let (scalar, value) = try resolved(key, "bool") else { return nil }
+        guard case .bool(let isOn) = scalar else {
+            throw value.place.error("cannot unmarshal \(value.kind) into bool (\(key))")
         }
+        return isOn
     }
 
-    package func bool(_ key: String, _ standard: Bool) throws(ConfigError) -> Bool { try bool(key) ?? standard }
+    /// A switch; null is off, as go-yaml has it.
+    package func bool(_ key: String, _ standard: Bool) throws(ConfigError) -> Bool {
+        if let value = node(key), value.isNull { return false }
+        return try bool(key) ?? standard
+    }
 
+    /// A whole number; a float is cut to one, as go-yaml has it.
     package func integer(_ key: String) throws(ConfigError) -> Int? {
-        guard let (text, place) = try scalar(key, "int") else { return nil }
-        guard let value = Int(text.filter { $0 != "_" }) else {
-            throw place.error("cannot unmarshal !!str `\(text)` into int (\(key))")
+        guard let (scalar, value) = try resolved(key, "int") else { return nil }
+        switch scalar {
+        case .int(let number): return Int(number)
+        case .float(let number):
+            if let whole = Int(exactly: number.rounded(.towardZero)) { return whole }
+        default: break
         }
-        return value
+        throw value.place.error("cannot unmarshal \(value.kind) into int (\(key))")
     }
 
-    /// An integer that is not negative.
-    package func count(_ key: String) throws(ConfigError) -> Int? {
-        guard let value = try integer(key) else { return nil }
-        guard value >= 0 else { throw place(of: key).error("cannot unmarshal !!int `\(value)` into uint (\(key))") }
-        return value
+    /// A whole number that is not negative, up to 2^64.
+    package func unsigned(_ key: String) throws(ConfigError) -> UInt64? {
+        guard let (scalar, value) = try resolved(key, "uint64") else { return nil }
+        switch scalar {
+        case .int(let number) where number >= 0: return UInt64(number)
+        case .uint(let number): return number
+        case .float(let number) where number >= 0:
+            if let whole = UInt64(exactly: number.rounded(.towardZero)) { return whole }
+        default: break
+        }
+        throw value.place.error("cannot unmarshal \(value.kind) into uint64 (\(key))")
     }
+
+    /// A count that is not negative; one above `Int.max` is that.
+    package func count(_ key: String) throws(ConfigError) -> Int? { try unsigned(key).map { Int(clamping: $0) } }
 
     package func number(_ key: String) throws(ConfigError) -> Double? {
-        guard let (text, place) = try scalar(key, "float64") else { return nil }
-        guard let value = Double(text) else {
-            throw place.error("cannot unmarshal !!str `\(text)` into float64 (\(key))")
+        guard let (scalar, value) = try resolved(key, "float64") else { return nil }
+        switch scalar {
+        case .int(let number): return Double(number)
+        case .uint(let number): return Double(number)
+        case .float(let number): return number
+        default: throw value.place.error("cannot unmarshal \(value.kind) into float64 (\(key))")
         }
-        return value
     }
 
     /// A duration in milliseconds.

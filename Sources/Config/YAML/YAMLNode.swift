@@ -21,6 +21,11 @@ package struct YAMLNode: Sendable {
         return ["", "~", "null", "Null", "NULL"].contains(text)
     }
 
+    /// The value of a scalar; nil for lists and mappings.
+    var scalar: YAMLScalar? {
+        if case .scalar(let text, let isPlain) = content { YAMLScalar(text, isPlain: isPlain) } else { nil }
+    }
+
     /// The text of a scalar.
     package var text: String? { if case .scalar(let text, _) = content { text } else { nil } }
 
@@ -36,7 +41,8 @@ package struct YAMLNode: Sendable {
     /// What the node is, in yaml.v2's words for messages.
     var kind: String {
         switch content {
-        case .scalar(let text, _): isNull ? "!!null" : "!!str `\(text)`"
+        case .scalar(let text, let isPlain):
+            isNull ? "!!null" : "\(YAMLScalar(text, isPlain: isPlain).tag) `\(text)`"
         case .sequence: "!!seq"
         case .mapping: "!!map"
         }

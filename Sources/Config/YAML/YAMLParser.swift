@@ -12,8 +12,9 @@ package enum YAMLParser {
         var parser = yaml_parser_t()
         guard yaml_parser_initialize(&parser) != 0 else { throw ConfigError(file: file, message: "out of memory") }
         defer { yaml_parser_delete(&parser) }
-        // An empty buffer has no address, which libyaml does not take.
-        let bytes = text + [0x0A]
+        // An empty buffer has no address, which libyaml does not take; UTF-16 must keep its even number of bytes.
+        let isUTF16 = text.starts(with: [0xFF, 0xFE]) || text.starts(with: [0xFE, 0xFF])
+        let bytes = isUTF16 ? text : text + [0x0A]
         return try bytes.withUnsafeBufferPointer { buffer throws(ConfigError) in
             yaml_parser_set_input_string(&parser, buffer.baseAddress, buffer.count)
             var reader = EventReader(file: file)

@@ -6,6 +6,7 @@ package enum YAMLPrinter {
     private static let secrets: Set<String> = [
         "password", "credentials", "bearer_token", "client_secret", "secrets", "secret_key", "api_key", "routing_key",
         "service_key", "auth_password", "auth_secret", "bot_token", "api_url_secret", "token", "client_certificate_key",
+        "proxy_connect_header",
     ]
 
     package static func print(_ node: YAMLNode) -> String {
@@ -14,7 +15,9 @@ package enum YAMLPrinter {
         return out
     }
 
-    private static func append(_ node: YAMLNode, indent: Int, to out: inout String, isSecret: Bool) {
+    private static func append(
+        _ node: YAMLNode, indent: Int, to out: inout String, isSecret: Bool, parent: String = ""
+    ) {
         let space = String(repeating: "  ", count: indent)
         switch node.content {
         case .scalar: out += space + scalar(node, isSecret: isSecret) + "\n"
@@ -28,7 +31,8 @@ package enum YAMLPrinter {
             for (key, value) in members {
                 let name = key.text ?? ""
                 out += space + quote(name) + ":"
-                let hidden = isSecret || secrets.contains(name)
+                // A `key` is a secret only in TLS settings: labels may be called so.
+                let hidden = isSecret || secrets.contains(name) || (name == "key" && parent == "tls_config")
                 switch value.content {
                 case .scalar: out += " " + scalar(value, isSecret: hidden) + "\n"
                 case .sequence(let elements) where elements.isEmpty: out += " []\n"
@@ -38,7 +42,7 @@ package enum YAMLPrinter {
                     append(value, indent: indent, to: &out, isSecret: hidden)
                 case .mapping:
                     out += "\n"
-                    append(value, indent: indent + 1, to: &out, isSecret: hidden)
+                    append(value, indent: indent + 1, to: &out, isSecret: hidden, parent: name)
                 }
             }
         }

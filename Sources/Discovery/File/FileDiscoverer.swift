@@ -102,7 +102,7 @@ package final class FileDiscoverer: Sendable {
     }
 
     /// The groups in one file.
-    static func groups(_ path: String) throws(ConfigError) -> [TargetGroup] {
+    package static func groups(_ path: String) throws(ConfigError) -> [TargetGroup] {
         let bytes = try ConfigFile.read(path)
         let file = path.split(separator: "/").last.map(String.init) ?? path
         return try TargetGroupList.parse(

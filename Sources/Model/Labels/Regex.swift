@@ -22,19 +22,9 @@ public final class AnchoredRegex: Sendable {
     public init(_ source: String) throws(SyntaxError) {
         self.source = source
         shape = RegexShape(source)
-        var text = source
-        guard
-            let pattern = text.withUTF8({ utf8 in
-                utf8.withMemoryRebound(to: CChar.self) { cre2_new($0.baseAddress, $0.count) }
-            })
-        else { throw SyntaxError(expression: source, reason: "out of memory") }
-        if let reason = cre2_error(pattern) {
-            let error = SyntaxError(
-                expression: String(cString: cre2_error_place(pattern)), reason: String(cString: reason))
-            cre2_free(pattern)
-            throw error
-        }
-        self.pattern = pattern
+        let (compiled, reason, part) = GoRegexSyntax.compile(source)
+        guard let compiled else { throw SyntaxError(expression: part, reason: reason) }
+        pattern = compiled
     }
 
     deinit { cre2_free(pattern) }

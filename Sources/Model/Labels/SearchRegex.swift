@@ -11,21 +11,12 @@ public final class SearchRegex: Sendable {
     /// Compiles `source`; throws RE2's reason if it is no valid expression.
     public init(_ source: String) throws(AnchoredRegex.SyntaxError) {
         let flags = "(?-s)"
-        var text = flags + source
-        guard
-            let pattern = text.withUTF8({ utf8 in
-                utf8.withMemoryRebound(to: CChar.self) { cre2_new($0.baseAddress, $0.count) }
-            })
-        else { throw AnchoredRegex.SyntaxError(expression: source, reason: "out of memory") }
-        if let reason = cre2_error(pattern) {
-            let place = String(cString: cre2_error_place(pattern))
-            let error = AnchoredRegex.SyntaxError(
-                expression: place.hasPrefix(flags) ? String(place.dropFirst(flags.count)) : place,
-                reason: String(cString: reason))
-            cre2_free(pattern)
-            throw error
+        let (compiled, reason, part) = GoRegexSyntax.compile(flags + source)
+        guard let compiled else {
+            throw AnchoredRegex.SyntaxError(
+                expression: part.hasPrefix(flags) ? String(part.dropFirst(flags.count)) : part, reason: reason)
         }
-        self.pattern = pattern
+        pattern = compiled
     }
 
     deinit { cre2_free(pattern) }

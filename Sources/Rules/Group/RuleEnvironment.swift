@@ -91,6 +91,8 @@ package struct RuleEnvironment: Sendable {
     package var outageTolerance: Int64
     /// The least time a restored pending alert still waits, ms; shorter `for`s are not restored.
     package var forGracePeriod: Int64
+    /// Evaluates independent rules of a group at the same time; nil to evaluate one after the other.
+    package var concurrent: ConcurrentQueries?
 
     package init(
         query: @escaping @Sendable (RuleExpression, Int64, RuleGroupPlace) throws -> RuleQueryResult,

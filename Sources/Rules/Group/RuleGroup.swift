@@ -57,11 +57,13 @@ struct RuleGroup: Sendable {
     /// Nanoseconds.
     private(set) var restoreDuration: Int64 = 0
     private(set) var needsRestore: Bool
+    private let batches: [Range<Int>]
 
     /// Makes a group; `needsRestore` if the state before a restart is to be looked up.
     init(_ definition: RuleGroupDefinition, needsRestore: Bool, store: any SampleStore) throws(RuleError) {
         self.definition = definition
         self.needsRestore = needsRestore
+        batches = RuleBatches.split(definition.rules)
         rules = []
         for rule in definition.rules {
             rules.append(
@@ -121,12 +123,36 @@ struct RuleGroup: Sendable {
         lastEvaluation = environment.clock.now()
         counts.iterations += 1
         counts.samples = 0
-        for index in rules.indices {
+        for batch in environment.concurrent == nil ? [rules.indices] : batches {
+            evaluate(batch, at: time, environment)
+        }
+        if !staleSeries.isEmpty {
+            markStale(staleSeries, at: time - definition.queryOffset, environment)
+            staleSeries = [:]
+        }
+        lastDuration = environment.clock.monotonic() - began
+    }
+
+    /// Evaluates a batch of rules; with ``RuleEnvironment/concurrent`` their expressions at the same time.
+    private mutating func evaluate(_ batch: Range<Int>, at time: Int64, _ environment: RuleEnvironment) {
+        let place = RuleGroupPlace(file: definition.file, name: definition.name)
+        let stamp = time - definition.queryOffset
+        var results: [QueryOutcome] = []
+        if batch.count > 1, let concurrent = environment.concurrent {
+            let expressions = rules[batch].map(\.definition.expression)
+            results = concurrent.map(batch.count) { index in
+                QueryOutcome(expressions[index], at: stamp, place, environment)
+            }
+        }
+        for index in batch {
             let ruleBegan = environment.clock.monotonic()
             rules[index].health.lastEvaluation = environment.clock.now()
             counts.evaluations += 1
+            let known = results.isEmpty ? nil : results[index - batch.lowerBound]
             do {
-                counts.samples += try evaluateRule(index, at: time, environment)
+                let outcome =
+                    known ?? QueryOutcome(rules[index].definition.expression, at: stamp, place, environment)
+                counts.samples += try evaluateRule(index, outcome.result, at: time, environment)
                 rules[index].health.state = .good
                 rules[index].health.lastError = nil
             } catch {
@@ -140,23 +166,33 @@ struct RuleGroup: Sendable {
                         "err": "\(error)",
                     ])
             }
-            rules[index].health.duration = environment.clock.monotonic() - ruleBegan
+            rules[index].health.duration = environment.clock.monotonic() - ruleBegan + (known?.duration ?? 0)
         }
-        if !staleSeries.isEmpty {
-            markStale(staleSeries, at: time - definition.queryOffset, environment)
-            staleSeries = [:]
-        }
-        lastDuration = environment.clock.monotonic() - began
     }
 
-    /// Evaluates one rule, sends its alerts and stores its samples; returns how many.
-    private mutating func evaluateRule(_ index: Int, at time: Int64, _ environment: RuleEnvironment) throws -> Int {
+    /// The result of a rule's expression, and how long it took.
+    private struct QueryOutcome: Sendable {
+        let result: Result<RuleQueryResult, any Error>
+        /// Nanoseconds.
+        let duration: Int64
+
+        init(
+            _ expression: RuleExpression, at stamp: Int64, _ place: RuleGroupPlace, _ environment: RuleEnvironment
+        ) {
+            let began = environment.clock.monotonic()
+            result = Result { try environment.query(expression, stamp, place) }
+            duration = environment.clock.monotonic() - began
+        }
+    }
+
+    /// Takes the result of one rule's expression, sends its alerts and stores its samples; returns how many.
+    private mutating func evaluateRule(
+        _ index: Int, _ answer: Result<RuleQueryResult, any Error>, at time: Int64, _ environment: RuleEnvironment
+    ) throws -> Int {
         let definition = rules[index].definition
         let group = self.definition
         let stamp = time - group.queryOffset
-        let result = try environment.query(
-            definition.expression, stamp, RuleGroupPlace(file: group.file, name: group.name)
-        ).samples()
+        let result = try answer.get().samples()
         let samples: [RuleSample]
         if rules[index].alerting != nil {
             let evaluated = try rules[index].alerting?.evaluate(

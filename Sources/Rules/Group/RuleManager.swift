@@ -69,8 +69,16 @@ package final class RuleManager: Sendable {
                 runners.append(known)
                 continue
             }
-            let group = try RuleGroup(
-                definition, needsRestore: old.isFirst && environment.source != nil, store: environment.store)
+            let group: RuleGroup
+            do throws(RuleError) {
+                group = try RuleGroup(
+                    definition, needsRestore: old.isFirst && environment.source != nil, store: environment.store)
+            } catch {
+                for runner in runners where !old.runners.contains(where: { $0.key == runner.key }) {
+                    environment.store.closeGroup(runner.current.series)
+                }
+                throw error
+            }
             runners.append(Runner(group))
             if let known { stopped.append(known) }
         }

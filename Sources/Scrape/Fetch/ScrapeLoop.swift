@@ -185,7 +185,8 @@ final class ScrapeLoop: Sendable {
             return
         }
         let now = clock.now()
-        let turns = TargetTurns(interval: target.definition.interval)
+        let turns = TargetTurns(
+            interval: target.definition.interval, tolerance: target.settings.timestampTolerance)
         fetch.begin(
             target, scrapeTime: turns.timestamp(due: due, now: now), started: clock.monotonic(),
             timeout: turns.timeout(target.definition.timeout, due: due, now: now))

@@ -52,6 +52,8 @@ struct TurnQueue<Item> {
 /// The times of one target's scrapes: the only place that says when the next one is due.
 struct TargetTurns {
     let interval: Int64
+    /// The largest delay that does not move a timestamp off the grid, ms; negative for none.
+    var tolerance: Int64 = 2
 
     /// The turn after the one of `due`, and how many are left out because `now` is past them.
     func next(after due: Int64, now: Int64) -> (due: Int64, missed: Int64) {
@@ -64,7 +66,7 @@ struct TargetTurns {
     ///
     /// Small delays do not move the sample off its grid, so that distances of timestamps stay equal.
     func timestamp(due: Int64, now: Int64) -> Int64 {
-        let tolerance = min(interval / 100, 2)
+        let tolerance = min(interval / 100, tolerance)
         return now >= due && now &- due <= tolerance ? due : now
     }
 

@@ -12,6 +12,8 @@ final class ScrapeSettings: Sendable {
     let accept: String
     /// The `User-Agent` header.
     let userAgent: String
+    /// ms; negative for none.
+    let timestampTolerance: Int64
     let features: ScrapeFeatures
     /// The job's client settings.
     let requestOptions: RequestOptions
@@ -21,6 +23,7 @@ final class ScrapeSettings: Sendable {
         requestOptions = RequestOptions(config.client)
         userAgent = options.userAgent
         features = options.features
+        timestampTolerance = options.timestampTolerance
         var protocols = config.scrapeProtocols
         // Of the formats only this one and OpenMetrics have start timestamps, and this one has them beside the samples.
         if features.readsStarts, !config.choosesProtocols, !protocols.contains(.protobuf) {

@@ -36,7 +36,9 @@ extension Head {
             idEnd = max(idEnd, UInt32(try reader.count(Self.maxSeries)))
             let duration = try reader.zigzag()
             if duration != blockDuration {
-                foreign = .damaged("\(path): blocks of \(duration) ms, configured are \(blockDuration) ms")
+                foreign = .unusable(
+                    "\(path) was written with --storage.tsdb.min-block-duration=\(duration)ms "
+                        + "and this start has \(blockDuration)ms: give the old value, or move the store away")
             }
             raiseNewest(try reader.zigzag())
         }

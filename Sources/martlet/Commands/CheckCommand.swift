@@ -14,13 +14,17 @@ enum CheckCommand {
         Flag("syntax-only", .boolean, "false", "Only check the syntax: what is not supported yet is no error."),
         Flag("lint", .text, "all", "Which lint checks to run: duplicate-rules, all, none."),
         Flag("lint-fatal", .boolean, "false", "Lint problems are failures."),
+        Flag("format", .text, "auto", "Format of metrics: text, openmetrics, or auto to tell by the page's end."),
+        Flag("extended", .boolean, "false", "Print how many series each metric has."),
         Flag("enable-feature", .text, "", "Features of the language to accept.", repeats: true),
     ])
 
     static func run(_ words: [String]) throws -> Int32 {
-        let parsed = try flags.parse(Array(words.dropFirst()))
+        let parsed = try flags.parse(behindKindOf: words)
         if parsed.wantsHelp {
-            print("usage: martlet check config|rules|metrics|alerting|web-config [FLAGS] FILE…\n\n" + flags.help)
+            print(
+                "usage: martlet check config|rules|metrics|alerting|web-config [FLAGS] FILE… (metrics: standard input without a file)\n\n"
+                    + flags.help)
             return 0
         }
         switch words.first {
@@ -36,7 +40,9 @@ enum CheckCommand {
         case "web-config":
             try requireFiles(parsed)
             return webConfig(parsed.positional)
-        case "metrics": return MetricsCheck.run(readStandardInput())
+        case "metrics":
+            return try MetricsCheck.run(
+                parsed.positional, format: parsed.text("format"), isExtended: parsed.boolean("extended"))
         default: throw CommandLineError(description: "check what? config, rules, metrics, alerting or web-config")
         }
     }
@@ -78,8 +84,10 @@ enum CheckCommand {
 
     private static func config(_ path: String, _ parsed: ParsedFlags) throws {
         let configuration = try ConfigurationLoader.load(path: path)
-        if !parsed.boolean("syntax-only"), let missing = configuration.unsupported.first { throw missing }
-        if !parsed.boolean("syntax-only") { try clientFiles(configuration) }
+        if !parsed.boolean("syntax-only") {
+            if let missing = configuration.unsupported.first { throw missing }
+            try NamedFilesCheck.run(configuration, path: path)
+        }
         var files: [String] = []
         for pattern in configuration.ruleFiles {
             let found = FileGlob.expand(pattern)
@@ -94,14 +102,6 @@ enum CheckCommand {
             print("\nChecking \(file)")
             try rules([file], parsed)
         }
-    }
-
-    /// Checks that the certificates and secrets that clients use are there.
-    private static func clientFiles(_ configuration: Configuration) throws {
-        var clients: [HTTPClientConfig] = []
-        for job in configuration.scrapeConfigs { clients += [job.client] + job.httpDiscovery.map(\.client) }
-        clients += configuration.alerting.alertmanagers.map(\.client)
-        for client in clients { try RequestOptions.checkFiles(client) }
     }
 
     /// Checks rule files and prints how many rules they have.
@@ -141,15 +141,5 @@ enum CheckCommand {
         print(" - \(config.inhibitRules.count) inhibit rules")
         print(" - \(config.receivers.count) receivers")
         print(" - \(config.timeIntervals.count) time intervals")
-    }
-
-    private static func readStandardInput() -> [UInt8] {
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = read(0, &buffer, buffer.count)
-            guard count > 0 else { return bytes }
-            bytes += buffer[0..<count]
-        }
     }
 }

@@ -1,9 +1,12 @@
 import Glibc
+import Platform
 
 /// Finds the command that the first words name, and runs it.
 enum Command {
     /// The exit status: 0 for success, 1 for failure, 2 for a command line or configuration that cannot be used.
     static func run(_ words: [String]) -> Int32 {
+        // Lines come in the order they were written in, also where both outputs go to one file.
+        defer { fflush(nil) }
         do {
             switch words.first {
             case "serve": return try ServeCommand.run(Array(words.dropFirst()))
@@ -12,7 +15,7 @@ enum Command {
             case "query": return try QueryCommand.run(Array(words.dropFirst()))
             case "tsdb": return try TSDBCommand.run(Array(words.dropFirst()))
             case "version":
-                print(Build.text)
+                print(ProductVersion.text)
                 return 0
             case "help":
                 print(usage)
@@ -33,6 +36,7 @@ enum Command {
 
     /// Writes a line to standard error.
     static func complain(_ text: String) {
+        fflush(nil)
         var line = text + "\n"
         line.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
     }

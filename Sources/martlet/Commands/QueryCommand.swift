@@ -17,7 +17,7 @@ enum QueryCommand {
 
     static func run(_ words: [String]) throws -> Int32 {
         // `--explain` alone means that the query is run.
-        let parsed = try flags.parse(words.dropFirst().map { $0 == "--explain" ? "--explain=analyze" : $0 })
+        let parsed = try flags.parse(behindKindOf: words.map { $0 == "--explain" ? "--explain=analyze" : $0 })
         if parsed.wantsHelp {
             print(
                 "usage: martlet query instant|range SERVER EXPR | series SERVER --match=… | labels SERVER NAME\n\n"

@@ -9,27 +9,24 @@ enum ServeCommand {
     static func run(_ words: [String]) throws -> Int32 {
         let flags = try ServerFlags.set.parse(words)
         if flags.wantsHelp {
-            print("usage: martlet [serve] [FLAGS]\n\n" + ServerFlags.set.help)
+            print("usage: martlet [serve] [FLAGS]\n\n" + ServerFlags.set.help(withHidden: flags.wantsHiddenFlags))
+            print("\n" + Command.usage)
             return 0
         }
         if flags.boolean("version") {
-            print(Build.text)
+            print(ProductVersion.text)
             return 0
         }
         if let word = flags.positional.first { throw CommandLineError(description: "unexpected \(word)") }
-        guard let level = LogLevel(flags.text("log.level")) else {
-            throw CommandLineError(description: "unrecognized log level \(flags.text("log.level"))")
-        }
-        guard let format = LogFormat(rawValue: flags.text("log.format")) else {
-            throw CommandLineError(description: "unrecognized log format \(flags.text("log.format"))")
-        }
-        Log.configure(level: level, format: format)
+        let options = try DaemonOptions(flags)
+        Log.configure(level: options.logLevel, format: options.logFormat)
         let log = Log("main")
+        Daemon.reportStart(options)
         Heaps.bound()
         Signals.block()
         let daemon: Daemon
         do {
-            daemon = try Daemon(flags: flags)
+            daemon = try Daemon(options)
         } catch let error as ConfigError {
             log.error("Error loading config", ["err": "\(error)"])
             return 2

@@ -27,7 +27,7 @@ enum TSDBCommand {
         """
 
     static func run(_ words: [String]) throws -> Int32 {
-        let parsed = try flags.parse(Array(words.dropFirst()))
+        let parsed = try flags.parse(behindKindOf: words)
         if parsed.wantsHelp || words.isEmpty {
             print(usage + "\n" + flags.help)
             return words.isEmpty ? 2 : 0

@@ -12,7 +12,7 @@ enum TestCommand {
     ])
 
     static func run(_ words: [String]) throws -> Int32 {
-        let parsed = try flags.parse(Array(words.dropFirst()))
+        let parsed = try flags.parse(behindKindOf: words)
         if parsed.wantsHelp {
             print("usage: martlet test rules|promql [FLAGS] FILE…\n\n" + flags.help)
             return 0
@@ -27,7 +27,7 @@ enum TestCommand {
 
     private static func rules(_ parsed: ParsedFlags) throws -> Int32 {
         var options = EngineOptions()
-        options.parser = Daemon.parserOptions(parsed)
+        options.parser = try DaemonOptions.parser(Features(parsed.all("enable-feature")))
         let patterns = try parsed.all("run").map { try SearchRegex($0) }
         let succeeded = RuleTestRunner(.standard(options: options)).run(
             files: parsed.positional, run: patterns, output: { print($0) }, failure: { Command.complain($0) })

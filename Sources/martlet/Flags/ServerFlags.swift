@@ -1,27 +1,40 @@
 /// The daemon's flags: Prometheus's names, defaults and meanings, and a few of martlet's own.
 enum ServerFlags {
-    static let set = FlagSet(flags: config + web + storage + remote + rules + query + own + ignored)
+    static let set = FlagSet(
+        flags: config + web + storage + agent + remote + rules + query + own + goRuntime + scrape)
+
+    private static let version: Flag = {
+        var flag = Flag("version", .boolean, "false", "Show the version and exit.")
+        flag.isParsersOwn = true
+        return flag
+    }()
 
     private static let config: [Flag] = [
-        Flag("version", .boolean, "false", "Show the version and exit."),
+        version,
         Flag("config.file", .text, "prometheus.yml", "Configuration file."),
         Flag("config.auto-reload", .boolean, "false", "Reload the configuration when its files change."),
         Flag("config.auto-reload-interval", .duration, "30s", "How often to look for changed configuration files."),
         Flag("log.level", .text, "info", "Only log messages of this severity or above: debug, info, warn, error."),
         Flag("log.format", .text, "logfmt", "How log lines are written: logfmt, json."),
-        Flag("enable-feature", .text, "", "Comma-separated names of features to enable.", repeats: true),
+        Flag(
+            "enable-feature", .text, "",
+            "Comma-separated names of features to enable: "
+                + Feature.allCases.map(\.help).joined(separator: ", ") + ".", repeats: true),
+        .unsupported("agent", .boolean, "false", "martlet always stores; there is no remote write to forward with"),
     ]
 
     private static let web: [Flag] = [
         Flag(
             "web.listen-address", .text, "0.0.0.0:9090", "Address to serve the API, the pages and metrics on.",
             repeats: true),
-        Flag("web.config.file", .text, "", "File with TLS and authentication settings."),
+        Flag("web.config.file", .text, "", "File with TLS, user and header settings; read again when it changes."),
         Flag(
             "web.read-timeout", .duration, "5m",
             "Time after which reading a request times out and idle connections close."),
         Flag("web.max-connections", .integer, "512", "Most connections at once, all listeners together."),
-        Flag("web.max-notifications-subscribers", .integer, "16", "Most subscribers of live notifications."),
+        .ignored(
+            "web.max-notifications-subscribers", .integer, "16",
+            because: "there are no live notifications yet, only /api/v1/notifications"),
         Flag("web.external-url", .text, "", "The URL under which martlet is reachable from outside."),
         Flag("web.route-prefix", .text, "", "Prefix of all routes; the path of --web.external-url by default."),
         Flag("web.user-assets", .text, "", "Directory served at /user."),
@@ -29,9 +42,16 @@ enum ServerFlags {
         Flag("web.enable-admin-api", .boolean, "false", "Allow snapshots and deletes over HTTP."),
         Flag("web.enable-remote-write-receiver", .boolean, "false", "Accept remote write at /api/v1/write."),
         Flag(
-            "web.remote-write-receiver.accepted-protobuf-messages", .text, "prometheus.WriteRequest",
-            "Remote-write messages that are accepted.", repeats: true),
-        Flag("web.enable-otlp-receiver", .boolean, "false", "Accept OTLP metrics at /api/v1/otlp/v1/metrics."),
+            "web.remote-write-receiver.accepted-protobuf-messages", .text,
+            "prometheus.WriteRequest,io.prometheus.write.v2.Request",
+            "Remote-write messages that are accepted: prometheus.WriteRequest, io.prometheus.write.v2.Request.",
+            repeats: true),
+        .unsupported(
+            "web.enable-otlp-receiver", .boolean, "false",
+            "OTLP metrics; send them to an OpenTelemetry collector that writes to /api/v1/write"),
+        .ignored("web.search.max-limit", .integer, "10000", because: "there is no search API yet"),
+        .ignored("web.console.templates", .text, "consoles", because: "there are no console templates"),
+        .ignored("web.console.libraries", .text, "console_libraries", because: "there are no console templates"),
         Flag("web.page-title", .text, "Martlet", "Title of the pages."),
         Flag("web.cors.origin", .text, ".*", "Regular expression of allowed CORS origins, fully anchored."),
     ]
@@ -51,16 +71,66 @@ enum ServerFlags {
             "storage.block-codec", .text, "auto",
             "How sealed chunks are encoded: auto (the smallest), xor (Gorilla XOR only)."),
         Flag("storage.tsdb.min-block-duration", .duration, "2h", "Span of a fresh block.", isHidden: true),
-        Flag("storage.tsdb.max-block-duration", .duration, "0", "Largest span of a compacted block.", isHidden: true),
+        .unsupported(
+            "storage.tsdb.delay-compact-file.path", .text, "",
+            "blocks are in a format of their own, which block uploaders cannot read"),
+        .ignored(
+            "storage.tsdb.head-chunks-write-queue-size", .integer, "0",
+            because: "chunks of the head are not mapped to disk"),
+        .ignored(
+            "storage.tsdb.max-block-duration", .duration, "0s", because: "the store chooses the span itself",
+            isHidden: true),
+        .ignored(
+            "storage.tsdb.block-reload-interval", .duration, "1m", because: "only martlet writes blocks",
+            isHidden: true),
+        .ignored(
+            "storage.tsdb.delayed-compaction.max-percent", .integer, "10",
+            because: "a block is cut half a minute after its window has ended", isHidden: true),
+        .ignored(
+            "storage.tsdb.wal-compression", .boolean, "true", because: "the log is always compact", isHidden: true),
+        .ignored(
+            "storage.tsdb.wal-compression-type", .text, "snappy", because: "the log is always compact",
+            isHidden: true),
+        .ignored(
+            "storage.tsdb.wal-segment-size", .size, "0B", because: "segments of the log have a fixed size",
+            isHidden: true),
+        .ignored(
+            "storage.tsdb.samples-per-chunk", .integer, "120", because: "chunks are cut by size", isHidden: true),
+        .ignored(
+            "storage.tsdb.max-block-chunk-segment-size", .size, "512MB", because: "a block has one data file",
+            isHidden: true),
+        .ignored(
+            "storage.tsdb.allow-overlapping-compaction", .boolean, "true", because: "it is always on",
+            isHidden: true),
+        .ignored(
+            "storage.tsdb.allow-overlapping-blocks", .boolean, "true", because: "it is always on", isHidden: true),
     ]
 
+    private static let agent: [Flag] = [
+        .unsupported("storage.agent.path", .text, "data-agent/", agentHint, isHidden: true),
+        .unsupported("storage.agent.wal-compression", .boolean, "true", agentHint, isHidden: true),
+        .unsupported("storage.agent.wal-compression-type", .text, "snappy", agentHint, isHidden: true),
+        .unsupported("storage.agent.wal-segment-size", .size, "0B", agentHint, isHidden: true),
+        .unsupported("storage.agent.wal-truncate-frequency", .duration, "0s", agentHint, isHidden: true),
+        .unsupported("storage.agent.retention.min-time", .duration, "5m", agentHint, isHidden: true),
+        .unsupported("storage.agent.retention.max-time", .duration, "4h", agentHint, isHidden: true),
+        .unsupported(
+            "storage.agent.checkpoint-from-in-memory-series", .boolean, "false", agentHint, isHidden: true),
+        .unsupported("storage.agent.checkpoint-batch-size", .integer, "1000", agentHint, isHidden: true),
+        .unsupported("storage.agent.no-lockfile", .boolean, "false", agentHint, isHidden: true),
+    ]
+
+    private static let agentHint = "there is no agent mode"
+
     private static let remote: [Flag] = [
-        Flag("storage.remote.flush-deadline", .duration, "1m", "How long to wait for remote write at shutdown."),
-        Flag("storage.remote.read-sample-limit", .integer, "50000000", "Most samples of a remote-read answer."),
-        Flag("storage.remote.read-concurrent-limit", .integer, "10", "Most remote reads at once."),
-        Flag(
-            "storage.remote.read-max-bytes-in-frame", .integer, "1048576", "Most bytes of a streamed remote-read frame."
-        ),
+        .ignored(
+            "storage.remote.flush-deadline", .duration, "1m",
+            because: "nothing is written remotely yet, and remote_write in the configuration is refused"),
+        .ignored(
+            "storage.remote.read-sample-limit", .integer, "50000000", because: "there is no remote read yet"),
+        .ignored("storage.remote.read-concurrent-limit", .integer, "10", because: "there is no remote read yet"),
+        .ignored(
+            "storage.remote.read-max-bytes-in-frame", .integer, "1048576", because: "there is no remote read yet"),
     ]
 
     private static let rules: [Flag] = [
@@ -71,7 +141,10 @@ enum ServerFlags {
             "rules.alert.for-grace-period", .duration, "10m",
             "Shortest time between an alert's restored state and its firing."),
         Flag("rules.alert.resend-delay", .duration, "1m", "Least time before an alert is sent again."),
-        Flag("rules.max-concurrent-evals", .integer, "4", "Most rules evaluated at once."),
+        Flag(
+            "rules.max-concurrent-evals", .integer, "4",
+            "Most rules evaluated at once besides the one that each group evaluates, with the feature "
+                + "concurrent-rule-eval."),
         Flag("alertmanager.notification-queue-capacity", .integer, "10000", "Alerts waiting per Alertmanager."),
         Flag("alertmanager.notification-batch-size", .integer, "256", "Most alerts per request to an Alertmanager."),
         Flag(
@@ -95,24 +168,24 @@ enum ServerFlags {
         Flag("shutdown.grace-period", .duration, "20s", "Time for the last scrape, evaluation and flush at SIGTERM.")
     ]
 
-    /// Flags that mean nothing here but must not break a command line that worked with Prometheus.
-    private static let ignored: [Flag] = [
-        Flag("web.console.templates", .text, "consoles", "Ignored.", isHidden: true),
-        Flag("web.console.libraries", .text, "console_libraries", "Ignored.", isHidden: true),
-        Flag("auto-gomaxprocs", .boolean, "true", "Ignored: there is no Go runtime.", isHidden: true),
-        Flag("auto-gomemlimit", .boolean, "true", "Ignored: there is no Go runtime.", isHidden: true),
-        Flag("auto-gomemlimit.ratio", .number, "0.9", "Ignored: there is no Go runtime.", isHidden: true),
-        Flag("auto-gomemlimit.refresh-interval", .duration, "0s", "Ignored: there is no Go runtime.", isHidden: true),
-        Flag("storage.tsdb.wal-compression", .boolean, "true", "Ignored: the log is always compact.", isHidden: true),
-        Flag("storage.tsdb.wal-compression-type", .text, "snappy", "Ignored.", isHidden: true),
-        Flag("storage.tsdb.wal-segment-size", .size, "0", "Ignored.", isHidden: true),
-        Flag("storage.tsdb.samples-per-chunk", .integer, "120", "Ignored: chunks are cut by size.", isHidden: true),
-        Flag("storage.tsdb.head-chunks-write-queue-size", .integer, "0", "Ignored.", isHidden: true),
-        Flag("storage.tsdb.max-block-chunk-segment-size", .size, "512MB", "Ignored.", isHidden: true),
-        Flag("storage.tsdb.allow-overlapping-compaction", .boolean, "true", "Ignored: always on.", isHidden: true),
-        Flag("storage.tsdb.allow-overlapping-blocks", .boolean, "true", "Ignored: always on.", isHidden: true),
-        Flag("scrape.adjust-timestamps", .boolean, "true", "Align scrape timestamps to the schedule.", isHidden: true),
-        Flag("scrape.timestamp-tolerance", .duration, "2ms", "How far scrape timestamps are aligned.", isHidden: true),
-        Flag("scrape.discovery-reload-interval", .duration, "5s", "Least time between target updates.", isHidden: true),
+    private static let goReason = "there is no Go runtime"
+
+    private static let goRuntime: [Flag] = [
+        .ignored("auto-gomaxprocs", .boolean, "true", because: goReason),
+        .ignored("auto-gomemlimit", .boolean, "true", because: goReason),
+        .ignored("auto-gomemlimit.ratio", .number, "0.9", because: goReason),
+        .ignored("auto-gomemlimit.refresh-interval", .duration, "0s", because: goReason),
+    ]
+
+    private static let scrape: [Flag] = [
+        Flag(
+            "scrape.adjust-timestamps", .boolean, "true", "Align timestamps of scrapes to the schedule.",
+            isHidden: true),
+        Flag(
+            "scrape.timestamp-tolerance", .duration, "2ms", "How late a scrape may be to be aligned.",
+            isHidden: true),
+        .ignored(
+            "scrape.discovery-reload-interval", .duration, "5s", because: "changed targets are used at once",
+            isHidden: true),
     ]
 }

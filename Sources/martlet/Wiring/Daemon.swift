@@ -17,98 +17,75 @@ import Web
 
 /// The daemon: who gets which clock, store, engine and settings, and in which order they start and end.
 final class Daemon: Sendable {
-    private let flags: ParsedFlags
-    private let log = Log("main")
-    private let clock: any Clock = SystemClock()
+    let options: DaemonOptions
+    private var flags: ParsedFlags { options.flags }
+    let log = Log("main")
+    let clock: any Clock = SystemClock()
     /// The machine's, bounded by the size retention.
     private let fileSystem: any FileSystem
     private let registry = MetricRegistry()
-    private let store: TimeSeriesStore
-    private let engine: QueryEngine
-    private let journal: QueryJournal
-    private let scrape: ScrapeManager
-    private let rules: RuleManager
-    private let notifier: Notifier?
-    private let alertmanagers: AlertmanagerClient
+    let store: TimeSeriesStore
+    let engine: QueryEngine
+    let journal: QueryJournal
+    let scrape: ScrapeManager
+    let rules: RuleManager
+    let notifier: Notifier?
+    let alertmanagers: AlertmanagerClient
     private let startTime: Int64
-    private let externalURL: String
 
-    private struct State {
+    struct State {
         var configuration = Configuration()
+        /// The files of the configuration in force.
+        var sum: ConfigurationSum?
         var reloadSucceeded = true
         var reloadTime: Int64 = 0
         var isReady = false
         var isStopping = false
     }
-    private let state = Mutex(State())
+    let state = Mutex(State())
     /// One reload at a time.
-    private let reloading = Mutex(())
-    private let stopRequested = DispatchSemaphore(value: 0)
+    let reloading = Mutex(())
+    let stopRequested = DispatchSemaphore(value: 0)
 
-    init(flags: ParsedFlags) throws {
-        self.flags = flags
+    init(_ options: DaemonOptions) throws {
+        self.options = options
+        let flags = options.flags
         startTime = clock.now()
-        let configuration = try Self.load(flags)
-        externalURL = Self.externalURL(flags)
-        let codec = flags.text("storage.block-codec")
-        guard codec == "auto" || codec == "xor" else {
-            throw CommandLineError(description: "--storage.block-codec: expected auto or xor, not \"\(codec)\"")
-        }
-        let storeOptions = Self.storeOptions(flags, configuration)
+        let configuration = try PreparedConfiguration.load(options)
+        let storeOptions = options.store(configuration)
         (fileSystem, store) = try Self.openStore(storeOptions, clock)
         journal = QueryJournal(
             folder: storeOptions.directory, slots: flags.integer("query.max-concurrency"), clock: clock,
             metrics: registry)
-        engine = QueryEngine(options: Self.engineOptions(flags, configuration), observer: journal)
-        var options = ScrapeOptions()
-        options.offsetSeed = configuration.global.externalLabels.stableHash
-        options.features.typeAndUnitLabels = Self.enables("type-and-unit-labels", flags)
-        options.features.startTimes = Self.enables("st-storage", flags)
-        options.features.zerosAtStart = Self.enables("created-timestamp-zero-ingestion", flags)
-        scrape = ScrapeManager(store: store, clock: clock, metrics: registry, options: options)
+        engine = QueryEngine(
+            options: options.engine(
+                configuration, processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)), memory: MachineMemory.limit / 4),
+            observer: journal)
+        scrape = ScrapeManager(store: store, clock: clock, metrics: registry, options: options.scrape(configuration))
         alertmanagers = AlertmanagerClient(
-            clock: clock, userAgent: "Prometheus/" + Build.information.version,
+            clock: clock, userAgent: ProductVersion.userAgent,
             capacity: flags.integer("alertmanager.notification-queue-capacity"),
             batchSize: flags.integer("alertmanager.notification-batch-size"),
             drainsOnStop: flags.boolean("alertmanager.drain-notification-queue-on-shutdown"), metrics: registry)
-        notifier = try Self.makeNotifier(flags, fileSystem, clock, externalURL, registry)
+        notifier = try Self.makeNotifier(options, fileSystem, clock, registry)
         var sinks: [any AlertSink] = [alertmanagers]
         if let notifier { sinks.append(notifier) }
         var environment = RuleEnvironment(
             engine: engine, source: store, store: store, alerts: AlertFanOut(sinks), clock: clock,
-            externalLabels: configuration.global.externalLabels, externalURL: externalURL)
+            externalLabels: configuration.global.externalLabels, externalURL: options.externalURL)
         environment.resendDelay = flags.duration("rules.alert.resend-delay")
         environment.outageTolerance = flags.duration("rules.alert.for-outage-tolerance")
         environment.forGracePeriod = flags.duration("rules.alert.for-grace-period")
+        environment.concurrent = options.concurrentRules > 0 ? ConcurrentQueries(limit: options.concurrentRules) : nil
         rules = RuleManager(environment: environment, metrics: registry)
         ProcessMetrics.register(registry, startTime: startTime)
         registerReloadMetrics()
         StorageHealthMetrics.register(registry, store)
-        try apply(configuration)
+        try apply(try loadAll())
+        reportStore()
     }
 
     // MARK: Parts
-
-    private static func load(_ flags: ParsedFlags) throws -> Configuration {
-        let configuration = try ConfigurationLoader.load(path: flags.text("config.file"))
-        if let missing = configuration.unsupported.first { throw missing }
-        return configuration
-    }
-
-    private static func storeOptions(_ flags: ParsedFlags, _ configuration: Configuration) -> StoreOptions {
-        let isSet = configuration.storage.retentionTime != nil || configuration.storage.retentionSize != nil
-        return StoreOptions(
-            directory: flags.text("storage.tsdb.path"),
-            retentionTime: isSet
-                ? configuration.storage.retentionTime ?? 0 : flags.duration("storage.tsdb.retention.time"),
-            retentionSize: isSet ? configuration.storage.retentionSize ?? 0 : flags.size("storage.tsdb.retention.size"),
-            walSyncInterval: flags.duration("storage.wal-sync-interval"),
-            blockDuration: flags.duration("storage.tsdb.min-block-duration"), cutDelay: 30_000,
-            outOfOrderWindow: configuration.storage.outOfOrderTimeWindow,
-            maxExemplars: configuration.storage.maxExemplars,
-            usesXOROnly: flags.text("storage.block-codec") == "xor",
-            usesLockFile: !flags.boolean("storage.tsdb.no-lockfile"))
-    }
 
     private static func openStore(
         _ options: StoreOptions, _ clock: any Clock
@@ -124,129 +101,20 @@ final class Daemon: Sendable {
         }
     }
 
-    static func parserOptions(_ flags: ParsedFlags) -> ParserOptions {
-        var options = ParserOptions()
-        options.experimentalFunctions = enables("promql-experimental-functions", flags)
-        options.extendedRangeSelectors = enables("promql-extended-range-selectors", flags)
-        options.fillModifiers = enables("promql-binop-fill-modifiers", flags)
-        return options
-    }
-
-    private static func engineOptions(_ flags: ParsedFlags, _ configuration: Configuration) -> EngineOptions {
-        var options = EngineOptions()
-        options.lookbackDelta = flags.duration("query.lookback-delta")
-        options.maxSamples = flags.integer("query.max-samples")
-        options.workers = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        options.timeout = flags.duration("query.timeout")
-        let memory = Int(flags.size("query.max-memory"))
-        let budget = MemoryBudget(limit: memory > 0 ? memory : MachineMemory.limit / 4)
-        options.memoryBudget = budget
-        let perQuery = Int(flags.size("query.max-memory-per-query"))
-        options.maxMemoryPerQuery = perQuery > 0 ? min(perQuery, budget.limit) : budget.limit / 2
-        options.defaultSubqueryStep = configuration.global.evaluationInterval
-        options.parser = parserOptions(flags)
-        options.perStepStatistics = enables("promql-per-step-stats", flags)
-        options.delayedNameRemoval = enables("promql-delayed-name-removal", flags)
-        options.typeAndUnitLabels = enables("type-and-unit-labels", flags)
-        options.usesStartTimes = enables("use-start-timestamps", flags)
-        return options
-    }
-
-    private static func enables(_ feature: Substring, _ flags: ParsedFlags) -> Bool {
-        flags.all("enable-feature").contains { $0.split(separator: ",").contains(feature) }
-    }
-
     private static func makeNotifier(
-        _ flags: ParsedFlags, _ fileSystem: any FileSystem, _ clock: any Clock, _ externalURL: String,
-        _ registry: MetricRegistry
+        _ options: DaemonOptions, _ fileSystem: any FileSystem, _ clock: any Clock, _ registry: MetricRegistry
     ) throws -> Notifier? {
-        let path = flags.text("alerting.config.file")
-        guard !path.isEmpty else { return nil }
-        let settings = try NotifierSettings(try AlertmanagerConfigLoader.load(path: path)) { try HTTPTransport($0) }
+        guard let settings = try PreparedConfiguration.notifierSettings(options) else { return nil }
         do {
             return try Notifier(
-                settings: settings, folder: flags.text("storage.tsdb.path") + "/ledger", fileSystem: fileSystem,
-                clock: clock, externalURL: externalURL, metrics: registry)
+                settings: settings, folder: options.flags.text("storage.tsdb.path") + "/ledger",
+                fileSystem: fileSystem, clock: clock, externalURL: options.externalURL, metrics: registry)
         } catch {
             throw StartError(what: "The notification ledger cannot be opened", reason: "\(error)")
         }
     }
 
-    private static func externalURL(_ flags: ParsedFlags) -> String {
-        var url = flags.text("web.external-url")
-        if url.isEmpty {
-            var name = [CChar](repeating: 0, count: 256)
-            gethostname(&name, name.count - 1)
-            let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            let port = flags.all("web.listen-address").first.flatMap { ListenAddress($0)?.port } ?? 9090
-            url = "http://\(host):\(port)"
-        }
-        while url.hasSuffix("/") { url.removeLast() }
-        return url
-    }
-
-    private var routePrefix: String {
-        var prefix = flags.text("web.route-prefix")
-        if prefix.isEmpty, flags.isGiven("web.external-url") {
-            let path = externalURL.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-            prefix = path.count > 3 ? "/" + path[3] : ""
-        }
-        while prefix.hasSuffix("/") { prefix.removeLast() }
-        return prefix.isEmpty || prefix.hasPrefix("/") ? prefix : "/" + prefix
-    }
-
-    // MARK: Configuration
-
-    /// Hands a configuration to all parts; throws before anything has changed if its rules cannot be used.
-    private func apply(_ configuration: Configuration) throws {
-        var files: [RuleFile] = []
-        for pattern in configuration.ruleFiles {
-            for path in FileGlob.expand(pattern) where !files.contains(where: { $0.path == path }) {
-                files.append(try RuleFileLoader.load(path: path))
-            }
-        }
-        let (groups, errors) = RuleSet.definitions(
-            files, evaluationInterval: configuration.global.evaluationInterval,
-            queryOffset: configuration.global.ruleQueryOffset
-        ) { try RuleExpression($0, engine: engine) }
-        if let first = errors.first { throw first }
-        let endpoints = try AlertmanagerEndpoint.all(configuration.alerting) { try HTTPTransport($0) }
-        let external = configuration.global.externalLabels
-        try journal.setLog(configuration.global.queryLogFile)
-        try rules.apply(groups) { $0.externalLabels = external }
-        engine.setDefaultSubqueryStep(configuration.global.evaluationInterval)
-        alertmanagers.apply(endpoints, relabelRules: configuration.alerting.relabelRules, externalLabels: external)
-        scrape.apply(configuration)
-        state.withLock {
-            $0.configuration = configuration
-            $0.reloadSucceeded = true
-            $0.reloadTime = clock.now()
-        }
-    }
-
-    /// Reads the configuration again; the old one goes on if the new one cannot be used.
-    ///
-    /// - Returns: The reason for a failure.
-    private func reload() -> String? {
-        reloading.withLock { _ in
-            do {
-                let configuration = try Self.load(flags)
-                let path = flags.text("alerting.config.file")
-                let settings =
-                    path.isEmpty
-                    ? nil
-                    : try NotifierSettings(try AlertmanagerConfigLoader.load(path: path)) { try HTTPTransport($0) }
-                try apply(configuration)
-                if let settings { notifier?.reload(settings) }
-                log.info("Completed loading of configuration file", ["filename": flags.text("config.file")])
-                return nil
-            } catch {
-                log.error("Reloading the configuration failed; the old one goes on", ["err": "\(error)"])
-                state.withLock { $0.reloadSucceeded = false }
-                return "\(error)"
-            }
-        }
-    }
+    // MARK: Metrics
 
     private func registerReloadMetrics() {
         registry.addCollector { [weak self] in
@@ -301,78 +169,59 @@ final class Daemon: Sendable {
         Signals.listen { [self] request in
             switch request {
             case .reload: _ = reload()
-            case .stop: stopRequested.signal()
+            case .stop(let signal):
+                log.info("Received an OS signal, exiting gracefully...", ["signal": signal])
+                stopRequested.signal()
             }
         }
         let server: HTTPServer
         do {
-            let options = try WebWiring.options(
-                flags, routePrefix: routePrefix, clock: clock, queryMemory: engine.options.memoryBudget)
-            server = HTTPServer(router: router(), options: options, clock: clock)
-            try server.start(try WebWiring.addresses(flags))
+            let serverOptions = try WebWiring.options(
+                options, clock: clock, queryMemory: engine.options.memoryBudget)
+            server = HTTPServer(router: router(), options: serverOptions, clock: clock)
+            try server.start(options.listenAddresses)
         } catch let error as StartError {
             log.error(error.what, ["err": error.reason])
+            try? store.close()
             return error.status
         } catch {
             log.error("Unable to start web listener", ["err": "\(error)"])
+            try? store.close()
             return 1
         }
         alertmanagers.start()
         notifier?.start()
         rules.start()
         state.withLock { $0.isReady = true }
-        log.info(
-            "Server is ready to receive web requests.",
-            ["address": flags.all("web.listen-address").joined(separator: ",")])
+        reportListening()
+        let watch = watchFiles()
         stopRequested.wait()
-        stop(server)
-        return 0
-    }
-
-    /// The last scrape of what is near, the last evaluation, the last deliveries, the flush; within the grace period.
-    private func stop(_ server: HTTPServer) {
-        log.info("Shutting down")
-        state.withLock { $0.isStopping = true }
-        let grace = flags.duration("shutdown.grace-period")
-        let expiry = clock.monotonic() + grace * 1_000_000
-        _ = Thread.start("grace") { [self] in
-            while clock.monotonic() < expiry { usleep(50_000) }
-            log.error("The grace period is over before everything was finished")
-            _exit(1)
-        }
-        try? blocking { [rules] in await rules.stop() }
-        scrape.shutdown(finalScrapeOfLoopback: true)
-        rules.evaluateOnce(at: clock.now())
-        try? blocking { [notifier, alertmanagers] in
-            await alertmanagers.stop()
-            await notifier?.stop()
-        }
-        server.stop()
-        do {
-            try store.close()
-        } catch {
-            log.error("The store could not be closed cleanly; its log will be replayed", ["err": "\(error)"])
-        }
-        log.info("See you next time!")
+        watch?.cancel()
+        return stop(server)
     }
 
     private func router() -> Router {
         var routes = Router.Builder()
         APIRoutes.add(to: &routes, context())
         if flags.boolean("web.enable-remote-write-receiver") {
-            var features = RemoteFeatures()
-            features.typeAndUnitLabels = Self.enables("type-and-unit-labels", flags)
-            features.startTimes = Self.enables("st-storage", flags)
             let receiver = RemoteWriteReceiver(
-                store: store, clock: clock, metrics: registry, features: features)
-            routes.add(["POST"], "/api/v1/write", body: .write) { receiver.handle($0) }
+                store: store, clock: clock, metrics: registry, features: options.remoteWrite)
+            let accepted = options.acceptedMessages
+            routes.add(["POST"], "/api/v1/write", body: .write) { request in
+                do throws(RemoteWriteMessage.Refusal) {
+                    _ = try RemoteWriteMessage.of(contentType: request.header("Content-Type"), accepted: accepted)
+                } catch {
+                    return .text("\(error)\n", status: 415)
+                }
+                return receiver.handle(request)
+            }
         } else {
             routes.add(["POST"], "/api/v1/write", body: BodyPolicy.none) { _ in
                 .text(
                     "remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n", status: 404)
             }
         }
-        let prefix = routePrefix
+        let prefix = options.routePrefix
         routes.add(["GET"], "/") { _ in .redirect(prefix + "/query") }
         routes.add(["GET"], "/graph") { request in
             let query = request.query.map { "\(URLEncoding.encode($0.name))=\(URLEncoding.encode($0.value))" }
@@ -385,17 +234,21 @@ final class Daemon: Sendable {
 
     private func context() -> APIContext {
         var context = APIContext(
-            engine: engine, source: store, store: store, metrics: registry, clock: clock, build: Build.information,
+            engine: engine, source: store, store: store, metrics: registry, clock: clock,
+            build: BuildInformation(
+                version: ProductVersion.api, revision: ProductVersion.revision, branch: ProductVersion.branch,
+                buildUser: ProductVersion.buildUser, buildDate: ProductVersion.buildDate),
             maxConcurrentQueries: flags.integer("query.max-concurrency"))
         context.scrape = scrape
         context.rules = rules
         context.alertmanagers = alertmanagers
         context.notifier = notifier
-        context.flags = flags.values
+        context.flags = options.shownFlags
         context.configuration = { [self] in state.withLock { $0.configuration.shownText } }
         context.unready = { [self] in unready() }
         context.rejectedSamples = { [store] in store.lastRejected }
         context.unhealthy = { [self] in store.unhealthyReason }
+        context.leftOut = { [store] in store.leftOut.map(\.description) }
         context.leftOut = { [store] in store.leftOut.map(\.description) }
         context.isStopping = { [self] in state.withLock { $0.isStopping } }
         context.reload = { [self] in reload() }
@@ -415,10 +268,11 @@ final class Daemon: Sendable {
         return context
     }
 
-    private var retentionText: String {
+    var retentionText: String {
+        let retention = options.retention(state.withLock { $0.configuration.storage })
         var parts: [String] = []
-        if store.options.retentionTime > 0 { parts.append(DurationText.format(store.options.retentionTime)) }
-        if store.options.retentionSize > 0 { parts.append(ByteSize.format(store.options.retentionSize)) }
+        if retention.time > 0 { parts.append(DurationText.format(retention.time)) }
+        if retention.size > 0 { parts.append(ByteSize.format(retention.size)) }
         return parts.joined(separator: " or ")
     }
 }

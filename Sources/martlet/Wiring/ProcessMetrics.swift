@@ -1,4 +1,3 @@
-import API
 import Glibc
 import Platform
 import Telemetry
@@ -9,8 +8,9 @@ enum ProcessMetrics {
         registry.gauge(
             "prometheus_build_info", "A metric with a constant '1' value labeled by version of this build.",
             [
-                "branch": "main", "goarch": "amd64", "goos": "linux", "goversion": "swift6.3", "revision": "",
-                "tags": "", "version": Build.information.version,
+                "branch": ProductVersion.branch, "goarch": ProductVersion.architecture, "goos": "linux",
+                "goversion": "swift" + ProductVersion.swift, "revision": ProductVersion.revision, "tags": "",
+                "version": ProductVersion.api,
             ]
         ).set(1)
         let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))

@@ -4,7 +4,8 @@ import Platform
 /// What a signal asks of the daemon.
 enum SignalRequest: Sendable {
     case reload
-    case stop
+    /// The signal's name, as Go prints it.
+    case stop(String)
 }
 
 /// Waits for signals on a thread of its own, so that handling one may do anything.
@@ -30,7 +31,7 @@ enum Signals {
             while true {
                 var signal: Int32 = 0
                 guard sigwait(&set, &signal) == 0 else { continue }
-                handler(signal == SIGHUP ? .reload : .stop)
+                handler(signal == SIGHUP ? .reload : .stop(signal == SIGINT ? "interrupt" : "terminated"))
             }
         }
     }

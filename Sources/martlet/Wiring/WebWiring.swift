@@ -11,13 +11,14 @@ enum WebWiring {
     ///
     /// - Throws: ``StartError`` with Prometheus's texts.
     static func options(
-        _ flags: ParsedFlags, routePrefix: String, clock: any Clock, queryMemory: MemoryBudget?
+        _ daemon: DaemonOptions, clock: any Clock, queryMemory: MemoryBudget?
     ) throws -> HTTPServer.Options {
+        let flags = daemon.flags
         var options = HTTPServer.Options()
         options.maxConnections = max(1, flags.integer("web.max-connections"))
         options.timeoutSeconds = Int(max(1, flags.duration("web.read-timeout") / 1000))
         options.stackSize = PromQLParser.stackSize
-        options.routePrefix = routePrefix
+        options.routePrefix = daemon.routePrefix
         let origin = flags.text("web.cors.origin")
         do {
             options.origins = CrossOrigin(try AnchoredRegex(origin))
@@ -38,20 +39,6 @@ enum WebWiring {
             options.isMemoryShort = { queryMemory.used > queryMemory.limit / 2 }
         }
         return options
-    }
-
-    /// The addresses to listen on.
-    static func addresses(_ flags: ParsedFlags) throws -> [ListenAddress] {
-        var addresses: [ListenAddress] = []
-        for text in flags.all("web.listen-address") {
-            guard let address = ListenAddress(text) else {
-                throw StartError(
-                    what: "Unable to start web listener",
-                    reason: "listen tcp: address \(text): --web.listen-address needs HOST:PORT or :PORT")
-            }
-            addresses.append(address)
-        }
-        return addresses
     }
 
     /// Adds the pages, the files they load, and the operator's own under `/user`.

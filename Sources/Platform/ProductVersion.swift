@@ -1,0 +1,43 @@
+import CPlatform
+
+/// The version of this build, and of the Prometheus whose surface it equals.
+package enum ProductVersion {
+    /// Martlet's own version.
+    package static let own = "0.1.0"
+    /// The Prometheus whose flags, configuration, API and language this build has.
+    package static let prometheus = "3.14.0"
+    /// The version that `/api/v1/status/buildinfo` shows: clients read Prometheus's from its beginning.
+    package static let api = prometheus + "+martlet." + own
+    /// The `User-Agent` of scrapes and other requests that Prometheus would send.
+    package static let userAgent = "Prometheus/" + prometheus + " (compatible; Martlet/" + own + ")"
+
+    /// The git revision; `unknown` unless the build was told, as `make build` does.
+    package static var revision: String { String(cString: cplatform_build_revision()) }
+    package static var branch: String { String(cString: cplatform_build_branch()) }
+    package static var buildUser: String { String(cString: cplatform_build_user()) }
+    package static var buildDate: String { String(cString: cplatform_build_date()) }
+
+    /// What `--version` prints, in the form of Prometheus.
+    package static var text: String {
+        """
+        martlet, version \(own) (branch: \(branch), revision: \(revision))
+          build user:       \(buildUser)
+          build date:       \(buildDate)
+          swift version:    \(swift)
+          platform:         linux/\(architecture)
+          prometheus:       \(prometheus)
+        """
+    }
+
+    package static let swift = "6.3"
+
+    package static var architecture: String {
+        #if arch(x86_64)
+            "amd64"
+        #elseif arch(arm64)
+            "arm64"
+        #else
+            "unknown"
+        #endif
+    }
+}

@@ -1,0 +1,52 @@
+import Model
+import Platform
+import PromQL
+import Synchronization
+
+/// Evaluates expressions of independent rules at the same time, on a bounded number of threads.
+package final class ConcurrentQueries: Sendable {
+    private let free: Mutex<Int>
+
+    /// - Parameter limit: The most expressions at once besides those that the groups' own threads evaluate.
+    package init(limit: Int) { free = Mutex(limit) }
+
+    private func take() -> Bool {
+        free.withLock { free in
+            guard free > 0 else { return false }
+            free -= 1
+            return true
+        }
+    }
+
+    private func giveBack() { free.withLock { $0 += 1 } }
+
+    /// Runs `body` for 0 ..< `count` and returns the results in order; what gets no thread runs on this one.
+    func map<R: Sendable>(_ count: Int, _ body: @escaping @Sendable (Int) -> R) -> [R] {
+        let results = Results<R>(count)
+        var threads: [Thread] = []
+        for index in 0..<count {
+            // The last one would only leave this thread idle.
+            if index + 1 < count, take() {
+                let thread = Thread.start("rule", stackSize: PromQLParser.stackSize) { [self] in
+                    let result = body(index)
+                    results.values.withLock { $0[index] = result }
+                    giveBack()
+                }
+                if let thread {
+                    threads.append(thread)
+                    continue
+                }
+                giveBack()
+            }
+            let result = body(index)
+            results.values.withLock { $0[index] = result }
+        }
+        for thread in threads { thread.join() }
+        return results.values.withLock { $0.compactMap { $0 } }
+    }
+
+    private final class Results<R: Sendable>: Sendable {
+        let values: Mutex<[R?]>
+        init(_ count: Int) { values = Mutex(Array(repeating: nil, count: count)) }
+    }
+}

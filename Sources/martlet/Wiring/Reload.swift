@@ -1,0 +1,143 @@
+import API
+import Config
+import HTTP
+import Notify
+import Platform
+import PromQL
+import Rules
+import Scrape
+import Storage
+import Synchronization
+import Telemetry
+
+/// A configuration that has been read and checked in all its parts, and has changed nothing yet.
+struct PreparedConfiguration: Sendable {
+    var configuration: Configuration
+    var groups: [RuleGroupDefinition]
+    var endpoints: [AlertmanagerEndpoint]
+    /// nil without a built-in notifier.
+    var notifier: NotifierSettings?
+    var queryLog: QueryJournal.PreparedLog
+    /// The files it was read from, as they were.
+    var sum: ConfigurationSum?
+
+    /// Reads the configuration file and refuses what is not supported yet.
+    static func load(_ options: DaemonOptions) throws -> Configuration {
+        let path = options.flags.text("config.file")
+        let configuration: Configuration
+        do throws(ConfigError) {
+            configuration = try ConfigurationLoader.load(
+                path: path, extraScrapeMetrics: options.features.contains(.extraScrapeMetrics))
+        } catch {
+            guard error.file == path, error.line == 0, !options.flags.isGiven("config.file") else { throw error }
+            var error = error
+            error.message +=
+                " (give another file with --config.file; a first one may be: "
+                + "scrape_configs: [{job_name: martlet, static_configs: [{targets: [\"localhost:9090\"]}]}])"
+            throw error
+        }
+        if let missing = configuration.unsupported.first { throw missing }
+        return configuration
+    }
+
+    /// Reads the file of `--alerting.config.file`; nil without the flag.
+    static func notifierSettings(_ options: DaemonOptions) throws -> NotifierSettings? {
+        let path = options.flags.text("alerting.config.file")
+        if path.isEmpty { return nil }
+        return try NotifierSettings(try AlertmanagerConfigLoader.load(path: path)) { try HTTPTransport($0) }
+    }
+}
+
+extension Daemon {
+    /// Reads and checks everything that `configuration` names; changes nothing.
+    func prepare(_ configuration: Configuration, sum: ConfigurationSum? = nil) throws -> PreparedConfiguration {
+        var files: [RuleFile] = []
+        for pattern in configuration.ruleFiles {
+            for path in FileGlob.expand(pattern) where !files.contains(where: { $0.path == path }) {
+                files.append(try RuleFileLoader.load(path: path))
+            }
+        }
+        let (groups, errors) = RuleSet.definitions(
+            files, evaluationInterval: configuration.global.evaluationInterval,
+            queryOffset: configuration.global.ruleQueryOffset
+        ) { try RuleExpression($0, engine: engine) }
+        if let first = errors.first { throw first }
+        return PreparedConfiguration(
+            configuration: configuration, groups: groups,
+            endpoints: try AlertmanagerEndpoint.all(configuration.alerting) { try HTTPTransport($0) },
+            notifier: try PreparedConfiguration.notifierSettings(options),
+            queryLog: try QueryJournal.prepareLog(configuration.global.queryLogFile),
+            sum: sum)
+    }
+
+    /// Reads the configuration and everything that it names; changes nothing.
+    func loadAll() throws -> PreparedConfiguration {
+        let configuration = try PreparedConfiguration.load(options)
+        guard options.autoReloadInterval != nil else { return try prepare(configuration) }
+        // The sum is older than what is used, so that a change between the two is seen at the next look.
+        let sum = ConfigurationSum(configuration, options)
+        return try prepare(try PreparedConfiguration.load(options), sum: sum)
+    }
+
+    /// Hands a prepared configuration to all parts.
+    ///
+    /// - Throws: Before anything has changed, if the groups of rules cannot be made.
+    func apply(_ prepared: PreparedConfiguration) throws {
+        let configuration = prepared.configuration
+        let external = configuration.global.externalLabels
+        // The only step that can fail is the first; it changes nothing if it does.
+        try rules.apply(prepared.groups) { $0.externalLabels = external }
+        journal.setLog(prepared.queryLog)
+        engine.setDefaultSubqueryStep(configuration.global.evaluationInterval)
+        alertmanagers.apply(
+            prepared.endpoints, relabelRules: configuration.alerting.relabelRules, externalLabels: external)
+        if let settings = prepared.notifier { notifier?.reload(settings) }
+        applyStorage(configuration.storage)
+        scrape.apply(configuration)
+        state.withLock {
+            $0.configuration = configuration
+            $0.sum = prepared.sum
+            $0.reloadSucceeded = true
+            $0.reloadTime = clock.now()
+        }
+    }
+
+    /// Hands the storage section to the store.
+    ///
+    /// The store takes its settings only when it is opened, so a change is named in the log until it is restarted.
+    private func applyStorage(_ storage: StorageConfig) {
+        let (time, size) = options.retention(storage)
+        let used = store.options
+        guard
+            (time, size, storage.outOfOrderTimeWindow, storage.maxExemplars)
+                != (used.retentionTime, used.retentionSize, used.outOfOrderWindow, used.maxExemplars)
+        else { return }
+        log.warn(
+            "The storage section of the configuration has changed: restart martlet to use it",
+            ["filename": options.flags.text("config.file")])
+    }
+
+    /// Reads the configuration again; the old one stays in force if the new one cannot be used.
+    ///
+    /// - Returns: The reason for a failure.
+    func reload() -> String? {
+        reloading.withLock { _ in
+            log.info("Loading configuration file", ["filename": options.flags.text("config.file")])
+            let began = clock.monotonic()
+            do {
+                try apply(try loadAll())
+                log.info(
+                    "Completed loading of configuration file",
+                    [
+                        "filename": options.flags.text("config.file"),
+                        "totalDuration": "\((clock.monotonic() - began) / 1_000_000)ms",
+                    ])
+                return nil
+            } catch {
+                log.error("Reloading the configuration failed; the old one stays in force", ["err": "\(error)"])
+                state.withLock { $0.reloadSucceeded = false }
+                return "\(error)"
+            }
+        }
+    }
+}

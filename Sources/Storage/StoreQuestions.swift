@@ -67,7 +67,16 @@ extension TimeSeriesStore {
         return head.registry.withLock {
             byId.map { (head.index.labels(record: head.states[Int($0.key)].labels), $0.value) }
         }
+        .map { series in
+            // One out of order was stored behind those that are newer.
+            (series.0, Self.byTime(series.1))
+        }
         .sorted { $0.0 < $1.0 }
+    }
+
+    private static func byTime(_ exemplars: [Exemplar]) -> [Exemplar] {
+        let isSorted = zip(exemplars, exemplars.dropFirst()).allSatisfy { $0.timestamp <= $1.timestamp }
+        return isSorted ? exemplars : exemplars.sorted { $0.timestamp < $1.timestamp }
     }
 
     /// Numbers about the store; `limit` bounds the lists.

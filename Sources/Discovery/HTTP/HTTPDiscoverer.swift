@@ -1,6 +1,7 @@
 import Config
 import HTTP
 import Model
+import Platform
 import Synchronization
 import Telemetry
 
@@ -17,6 +18,9 @@ package final class HTTPDiscoverer: Sendable {
     private let state = Mutex(State())
     private let failures: Counter
     private let refreshFailures: Counter
+    private let durations: SummaryMetric
+    private let durationBuckets: HistogramMetric
+    private let clock: any Clock = SystemClock()
     private let userAgent: String
     private let log = Log("discovery")
 
@@ -25,6 +29,14 @@ package final class HTTPDiscoverer: Sendable {
         self.userAgent = userAgent
         failures = metrics.counter(
             "prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")
+        durations = metrics.summary(
+            "prometheus_sd_refresh_duration_seconds",
+            "The duration of a refresh in seconds for the given SD mechanism.",
+            ["mechanism": "http", "config": job])
+        durationBuckets = metrics.histogram(
+            "prometheus_sd_refresh_duration_histogram_seconds",
+            "The duration of a refresh for the given SD mechanism.", bounds: [0.01, 0.1, 1, 10],
+            ["mechanism": "http"])
         refreshFailures = metrics.counter(
             "prometheus_sd_refresh_failures_total", "Number of refresh failures for the given SD mechanism.",
             ["mechanism": "http", "config": job])
@@ -35,6 +47,12 @@ package final class HTTPDiscoverer: Sendable {
 
     /// The groups as the server now gives them.
     package func refresh() async -> [TargetGroup] {
+        let started = clock.monotonic()
+        defer {
+            let seconds = Double(clock.monotonic() - started) / 1e9
+            durations.observe(seconds)
+            durationBuckets.observe(seconds)
+        }
         do {
             let groups = try await ask()
             state.withLock { $0 = State(groups: groups) }

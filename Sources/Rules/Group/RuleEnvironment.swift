@@ -91,6 +91,7 @@ package struct RuleEnvironment: Sendable {
     package var outageTolerance: Int64
     /// The least time a restored pending alert still waits, ms; shorter `for`s are not restored.
     package var forGracePeriod: Int64
+    let templateCounts = TemplateCounts()
 
     package init(
         query: @escaping @Sendable (RuleExpression, Int64, RuleGroupPlace) throws -> RuleQueryResult,

@@ -42,14 +42,18 @@ final class WriteAheadLog: Sendable {
     private let syncing = Mutex<UInt64>(0)
     private let number: Atomic<UInt64>
     private let reserve: DiskReserve?
+    private let clock: any Clock
+    private let durations = Mutex(QuantileWindow())
+    private let failures = Atomic<Int>(0)
 
     /// A log whose next segment is `first`, behind segments of `written` bytes that no checkpoint holds.
     ///
     /// `reserve` is given up when the disk is full.
     init(
         _ directory: String, first: UInt64, segmentSize: Int, fileSystem: any FileSystem, reserve: DiskReserve? = nil,
-        written: Int = 0
+        written: Int = 0, clock: any Clock = SystemClock()
     ) throws(FileError) {
+        self.clock = clock
         self.directory = directory
         self.reserve = reserve
         self.segmentSize = segmentSize
@@ -131,6 +135,7 @@ final class WriteAheadLog: Sendable {
                 }
             } catch {
                 state.failure = error.description
+                failures.wrappingAdd(1, ordering: .relaxed)
                 return .failed(error.description)
             }
             guard number.load(ordering: .relaxed) == segment, let file = state.file else { return .otherSegment }
@@ -151,6 +156,7 @@ final class WriteAheadLog: Sendable {
                 }
             } catch {
                 state.failure = error.description
+                failures.wrappingAdd(1, ordering: .relaxed)
                 if state.size > Self.headerSize {
                     try? file.truncate(to: state.size)
                 } else {
@@ -205,7 +211,10 @@ final class WriteAheadLog: Sendable {
                 return (files, state.frames)
             }
             for file in files {
+                let started = clock.monotonic()
                 do throws(FileError) { try file.syncData() } catch { failure = error }
+                let seconds = Double(clock.monotonic() - started) / 1e9
+                durations.withLock { $0.add(seconds) }
             }
             if failure == nil {
                 done = reached
@@ -221,6 +230,12 @@ final class WriteAheadLog: Sendable {
 
     /// Why the last write failed, or nil.
     var failure: String? { state.withLock { $0.failure } }
+
+    /// Writes that failed since the start.
+    var failedWrites: Int { failures.load(ordering: .relaxed) }
+
+    /// Seconds that bringing files to the disk took.
+    var syncDurations: QuantileWindow { durations.withLock { $0 } }
 
     /// Numbers of the segments in a directory, ascending.
     static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {

@@ -17,7 +17,7 @@ package struct PublicAddress: Sendable {
     }
 
     /// The URL of a target as others can use it: loopback addresses mean another machine to them.
-    func globalURL(_ url: String) -> String {
+    package func globalURL(_ url: String) -> String {
         guard let parts = Self.parts(url), let (name, port) = Self.split(parts.host),
             ["127.0.0.1", "localhost", "::1"].contains(name), !host.isEmpty
         else { return url }

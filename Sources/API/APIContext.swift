@@ -52,7 +52,10 @@ package struct APIContext: Sendable {
     /// Numbers about the store, with lists of at most so many entries.
     package var figures: @Sendable (Int) -> StoreFigures = { _ in StoreFigures() }
     /// Brings everything into final form; the snapshot's name.
-    package var snapshot: @Sendable () throws -> String = { throw APIError.unavailable("no store") }
+    ///
+    /// Its parameter: whether what no block holds yet is left out.
+    package var snapshot: @Sendable (_ skipsHead: Bool) throws -> String = { _ in throw APIError.unavailable("no store")
+    }
     package var deleteSeries: @Sendable ([Matcher], Int64, Int64) throws -> Void = { _, _, _ in }
     package var cleanTombstones: @Sendable () throws -> Void = {}
     /// Exemplars of matching series within a time range.
@@ -89,6 +92,8 @@ package struct APIContext: Sendable {
     /// Whether the last reload worked, and when the configuration was last applied, ms.
     package var lastReload: @Sendable () -> (succeeded: Bool, time: Int64) = { (true, 0) }
     package var externalLabels: @Sendable () -> Labels = { .empty }
+    /// Where others reach the daemon.
+    package var publicAddress = PublicAddress(externalURL: "", ownPort: "")
     package var enablesLifecycle = false
     package var enablesAdmin = false
     /// How long samples are kept, as shown.

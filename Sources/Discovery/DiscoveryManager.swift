@@ -89,7 +89,9 @@ package final class DiscoveryManager: Sendable {
                 }
             }
             for name in state.jobs.keys where next[name] == nil {
-                metrics.remove("prometheus_sd_discovered_targets", ["name": self.name, "config": name])
+                let labels: KeyValuePairs = ["name": self.name, "config": name]
+                metrics.remove("prometheus_sd_discovered_targets", labels)
+                metrics.remove("prometheus_sd_last_update_timestamp_seconds", labels)
             }
             state.jobs = next
             let needsTask = next.values.contains { !$0.running.isEmpty }
@@ -125,6 +127,7 @@ package final class DiscoveryManager: Sendable {
     private func take(_ groups: [TargetGroup], _ config: HTTPDiscoveryConfig, _ name: String) {
         state.withLock { state in
             guard var job = state.jobs[name], job.runningHTTP[config] != nil else { return }
+            received()
             let changed = job.runningHTTP[config]?.groups != groups
             job.runningHTTP[config]?.groups = groups
             state.jobs[name] = job
@@ -142,6 +145,7 @@ package final class DiscoveryManager: Sendable {
                 for (config, running) in job.running {
                     guard running.discoverer.hasChanged() || now >= running.nextRefresh else { continue }
                     let groups = running.discoverer.refresh()
+                    received()
                     changed = changed || groups != running.groups
                     job.running[config]?.groups = groups
                     job.running[config]?.nextRefresh = now &+ config.refreshInterval
@@ -164,6 +168,13 @@ package final class DiscoveryManager: Sendable {
         }
     }
 
+    private func received() {
+        metrics.counter(
+            "prometheus_sd_received_updates_total", "Total number of update events received from the SD providers.",
+            ["name": name]
+        ).increment()
+    }
+
     private func publish(_ job: Job) {
         let groups = job.groups
         metrics.gauge(
@@ -173,6 +184,10 @@ package final class DiscoveryManager: Sendable {
         metrics.counter(
             "prometheus_sd_updates_total", "Total number of update events sent to the SD consumers.", ["name": name]
         ).increment()
+        metrics.gauge(
+            "prometheus_sd_last_update_timestamp_seconds",
+            "Timestamp of the last update sent to the SD consumers.", ["name": name, "config": job.definition.name]
+        ).set(Double(clock.now()) / 1000)
         onUpdate(job.definition.name, groups)
     }
 }

@@ -153,7 +153,12 @@ package final class ScrapeManager: Sendable {
             state.pools[job] = nil
             let started = clock.monotonic()
             let commands = pool.sync(groups, now: now)
-            state.syncLengths[job, default: QuantileWindow()].add(Double(clock.monotonic() &- started) / 1e9)
+            let seconds = Double(clock.monotonic() &- started) / 1e9
+            state.syncLengths[job, default: QuantileWindow()].add(seconds)
+            metrics.registry.histogram(
+                "prometheus_target_sync_length_histogram_seconds", "Actual interval to sync the scrape pool.",
+                bounds: [0.01, 0.1, 1, 10], ["scrape_job": job]
+            ).observe(seconds)
             state.pools[job] = pool
             return commands
         }
@@ -243,7 +248,7 @@ package final class ScrapeManager: Sendable {
             entries.append(.init(labels: [("scrape_job", name)], value: Double(count)))
             bytes.append(.init(labels: [("scrape_job", name)], value: Double(size)))
         }
-        let syncs = syncLengths.sorted { $0.key < $1.key }.flatMap { $0.value.samples(("scrape_job", $0.key)) }
+        let syncs = syncLengths.sorted { $0.key < $1.key }.flatMap { $0.value.samples([("scrape_job", $0.key)]) }
         return [
             MetricFamily(
                 name: "prometheus_target_sync_length_seconds",

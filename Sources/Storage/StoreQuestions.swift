@@ -67,55 +67,33 @@ extension TimeSeriesStore {
         return head.registry.withLock {
             byId.map { (head.index.labels(record: head.states[Int($0.key)].labels), $0.value) }
         }
+        .map { series in
+            // One out of order was stored behind those that are newer.
+            (series.0, Self.byTime(series.1))
+        }
         .sorted { $0.0 < $1.0 }
+    }
+
+    private static func byTime(_ exemplars: [Exemplar]) -> [Exemplar] {
+        let isSorted = zip(exemplars, exemplars.dropFirst()).allSatisfy { $0.timestamp <= $1.timestamp }
+        return isSorted ? exemplars : exemplars.sorted { $0.timestamp < $1.timestamp }
     }
 
     /// Numbers about the store; `limit` bounds the lists.
     public func statistics(limit: Int = 10) -> StoreStatistics {
         var result = StoreStatistics()
-        var metrics: [(String, Int)] = []
-        var values: [String: (count: Int, bytes: Int)] = [:]
-        var pairs: [(String, Int)] = []
-        head.registry.lock()
-        result.series = head.liveSeries
-        head.index.forEachPairInUse { name, value, count in
-            result.labelPairs += 1
-            let (name, value) = (String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
-            if name == Labels.nameLabel { metrics.append((value, count)) }
-            let known = values[name] ?? (0, 0)
-            values[name] = (known.count + 1, known.bytes + value.utf8.count * count)
-            pairs.append(("\(name)=\(value)", count))
-        }
-        let groups = head.groups
-        head.registry.unlock()
-        func top(_ list: [(String, Int)]) -> [(name: String, value: Int)] {
-            list.sorted { $0.1 != $1.1 ? $0.1 > $1.1 : $0.0 < $1.0 }.prefix(limit).map { (name: $0.0, value: $0.1) }
-        }
-        result.seriesByMetric = top(metrics)
-        result.valuesByLabel = top(values.map { ($0.key, $0.value.count) })
-        result.bytesByLabel = top(values.map { ($0.key, $0.value.bytes) })
-        result.seriesByPair = top(pairs)
-        var open = 0
-        for group in groups {
-            group.lock.withLock {
-                for extent in group.extents {
-                    for id in extent where head.states[Int(id)].run != 0 {
-                        open += 1
-                        let state = head.states[Int(id)]
-                        let first = group.runs.runs[Int(state.run)].time(Int(state.first))
-                        result.minTime = min(result.minTime ?? first, first)
-                    }
-                }
-            }
-        }
-        result.chunks = open + head.sealed.inUse
-        let newest = head.newest.load(ordering: .relaxed)
-        if newest != .min { result.maxTime = newest }
-        for file in head.spill.files {
-            let start = file.windowEnd - options.blockDuration
-            result.minTime = min(result.minTime ?? start, start)
-            result.spillBytes += file.size
-        }
+        let labels = LabelStatistics(head, limit: limit)
+        result.labelPairs = labels.pairs
+        result.seriesByMetric = labels.seriesByMetric
+        result.valuesByLabel = labels.valuesByLabel
+        result.bytesByLabel = labels.bytesByLabel
+        result.seriesByPair = labels.seriesByPair
+        let figures = headFigures()
+        result.series = figures.series
+        result.chunks = figures.chunks
+        result.minTime = figures.minTime
+        result.maxTime = figures.maxTime
+        result.spillBytes = figures.spillBytes
         result.memory = memory
         result.blocks = blockSet.readers.count
         result.blockBytes = blockSet.size

@@ -18,6 +18,7 @@ extension TimeSeriesStore {
             let newest = head.newest.load(ordering: .relaxed)
             var cut = 0
             for ends in newest == .min ? [] : dueWindows(newest) {
+                counters.compactionsTriggered.wrappingAdd(1, ordering: .relaxed)
                 try cutWithinSize(ends)
                 cut += 1
                 if background.isStoppingNow { return }
@@ -83,8 +84,11 @@ extension TimeSeriesStore {
 
     /// Forgets series of which the head holds no sample and that were silent for `age` ms.
     func forgetSilent(for age: Int64) throws {
+        let started = clock.monotonic()
         let swept = head.sweep(olderThan: head.newest.load(ordering: .relaxed) &- age)
+        counters.observeForget(Double(clock.monotonic() - started) / 1e9)
         guard swept > 0 else { return }
+        counters.seriesRemoved.wrappingAdd(swept, ordering: .relaxed)
         logger.info("Forgot silent series", ["series": "\(swept)"])
         try head.compactLabels()
     }
@@ -120,11 +124,18 @@ extension TimeSeriesStore {
         let writer = try blockSet.writer(now: clock.now(), baseTime: window.lowerBound)
         writer.metadata = metadataTable.withLock { $0 }
         let hidden = deletions.withLock { $0 }
+        counters.isCompacting.store(true, ordering: .relaxed)
+        defer { counters.isCompacting.store(false, ordering: .relaxed) }
         do {
             try head.write(window, files, hidden, to: writer)
             let meta = try writer.finish()
             try blockSet.replace([], with: meta)
+            let written = clock.monotonic()
             head.forget(window, files)
+            counters.observeForget(Double(clock.monotonic() - written) / 1e9)
+            counters.observeCompaction(Double(written - started) / 1e9)
+            counters.compactions.succeed()
+            counters.cuts.succeed()
             cutTimes.withLock { times in for end in ends { times[end] = clock.monotonic() } }
             if let meta {
                 logger.info(
@@ -135,6 +146,8 @@ extension TimeSeriesStore {
                     ])
             }
         } catch {
+            counters.compactions.fail()
+            counters.cuts.fail()
             writer.abandon()
             throw error
         }
@@ -143,7 +156,11 @@ extension TimeSeriesStore {
     private func tendBlocks() throws {
         let planner = CompactionPlanner(retention: options.retentionTime)
         let newest = max(head.newest.load(ordering: .relaxed), blockSet.readers.map(\.maxTime).max() ?? .min)
-        if options.retentionTime > 0, newest != .min { try blockSet.retain(now: newest, time: options.retentionTime) }
+        if options.retentionTime > 0, newest != .min {
+            let before = blockSet.readers.count
+            try blockSet.retain(now: newest, time: options.retentionTime)
+            if blockSet.readers.count < before { counters.timeRetentions.wrappingAdd(1, ordering: .relaxed) }
+        }
         try keepWithinSize()
         for _ in 0..<4 {
             guard !background.isStoppingNow, try compact(planner) else { return }
@@ -161,18 +178,38 @@ extension TimeSeriesStore {
     }
 
     private func compact(_ planner: CompactionPlanner) throws -> Bool {
-        try blockSet.compact(
-            planner, now: clock.now(), maxSize: largestPart, makeRoom: { try makeRoom($0, except: $1) },
-            isCancelled: { background.isStoppingNow })
+        let started = clock.monotonic()
+        do {
+            let isDone = try blockSet.compact(
+                planner, now: clock.now(), maxSize: largestPart,
+                makeRoom: {
+                    counters.isCompacting.store(true, ordering: .relaxed)
+                    return try makeRoom($0, except: $1)
+                }, isCancelled: { background.isStoppingNow })
+            counters.isCompacting.store(false, ordering: .relaxed)
+            guard isDone else { return false }
+            counters.observeCompaction(Double(clock.monotonic() - started) / 1e9)
+            counters.compactions.succeed()
+            counters.compactionsTriggered.wrappingAdd(1, ordering: .relaxed)
+            return true
+        } catch {
+            counters.isCompacting.store(false, ordering: .relaxed)
+            counters.compactions.fail()
+            counters.compactionsTriggered.wrappingAdd(1, ordering: .relaxed)
+            throw error
+        }
     }
 
-    /// Makes everything blocks, and links them into `snapshots/NAME`; returns the name.
-    public func snapshot() throws -> String {
+    /// Makes everything blocks, unless the head is to be left out, and links the blocks into `snapshots/NAME`; returns the
+    /// name.
+    public func snapshot(skipsHead: Bool = false) throws -> String {
         upkeep.lock()
         defer { upkeep.unlock() }
-        for ends in groups(head.windows()) { try cutWithinSize(ends) }
-        try writeCheckpoint()
-        while try compact(CompactionPlanner(retention: options.retentionTime)) {}
+        if !skipsHead {
+            for ends in groups(head.windows()) { try cutWithinSize(ends) }
+            try writeCheckpoint()
+            while try compact(CompactionPlanner(retention: options.retentionTime)) {}
+        }
         let name = Self.snapshotName(clock.now())
         // A snapshot is a store of its own: a daemon or a tool may open it.
         let target = options.directory + "/snapshots/" + name + "/blocks"

@@ -24,6 +24,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let quota: BoundedFileSystem?
     let unlogged = UnloggedSamples()
     let rejected = RejectedSamples()
+    let counters = StoreCounters()
     /// When windows were cut, by their end, in ns of the monotonic clock; for the upkeep.
     let cutTimes = Mutex<[Int64: Int64]>([:])
     /// Since when windows that are over wait to be cut, in ns of the monotonic clock; for the upkeep.
@@ -85,7 +86,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         head = try Head(blockDuration: options.blockDuration, spill: spill)
         blockSet = try BlockSet(
             directory + "/blocks", fileSystem: fileSystem, usesXOROnly: options.usesXOROnly)
-        let ring = ExemplarRing(capacity: options.maxExemplars)
+        let ring = ExemplarRing(
+            capacity: options.maxExemplars, outOfOrderWindow: options.outOfOrderWindow)
         exemplarRing = ring
         let wal = directory + "/wal"
         try fileSystem.createDirectory(wal)
@@ -97,7 +99,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         var damaged = 0
         var replay = try LogReplay(head)
         replay.onMetadata = { metadata[$0] = $1 }
-        replay.onExemplar = { ring.add($0, $1) }
+        replay.onExemplar = { ring.add($0, $1, isReplayed: true) }
         replay.onDeletion = { deletions.join($0, $1, $2) }
         let started = clock.monotonic()
         let checkpoint = directory + "/checkpoint"
@@ -128,6 +130,14 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         spill.removeStrangers()
         damagedRecords = replay.damaged + damaged
         damagedSegments.withLock { $0 = replay.damagedSegments }
+        counters.startedClean.store(
+            damagedRecords == 0
+                && segments.allSatisfy { segment in
+                    let status = try? fileSystem.status(WriteAheadLog.path(wal, segment))
+                    return (status?.size ?? 0) <= WriteAheadLog.headerSize
+                }, ordering: .relaxed)
+        counters.replaySeconds.store(
+            (Double(clock.monotonic() - started) / 1e9).bitPattern, ordering: .relaxed)
         log = try WriteAheadLog(
             wal, first: max(all.last ?? 0, from) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem,
             reserve: reserve,
@@ -136,6 +146,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         metadataTable.withLock { $0 = metadata }
         self.deletions.withLock { $0 = deletions }
         noteDamage(restored.damage.isEmpty ? [] : ["checkpoint"])
+        counters.seriesCreated.store(head.liveSeries, ordering: .relaxed)
+        let begun = head.groups.reduce(0) { $0 + $1.chunksBegun }
+        counters.chunksAtOpen.store(headFigures().chunks - begun, ordering: .relaxed)
         if replay.samples > 0 {
             let took = (clock.monotonic() - started) / 1_000_000
             logger.info(
@@ -230,6 +243,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 let id = try head.insert(labels, hash: hash, group: owner.id)
                 owner.add(id)
                 log.enqueue(LogRecord.series(id, group: owner.id, labels))
+                counters.seriesCreated.wrappingAdd(1, ordering: .relaxed)
                 return SeriesRef(raw: UInt64(id) + 1)
             }
         }
@@ -253,6 +267,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         var histogramAt: [Int: Int] = [:]
         for (k, entry) in batch.histograms.enumerated() { histogramAt[entry.index] = k }
         let groups = owners(batch, own)
+        counters.commits.wrappingAdd(1, ordering: .relaxed)
+        counters.activeCommits.wrappingAdd(1, ordering: .relaxed)
+        defer { counters.activeCommits.wrappingSubtract(1, ordering: .relaxed) }
         for group in groups { group.lock.lock() }
         defer { for group in groups { group.lock.unlock() } }
         var isFirst = true
@@ -267,11 +284,15 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                     &outcome, isFirst: isFirst, { histogramAt[$0] })
                 if pooled.writer.count == 0 { continue }
                 _ = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] }
+                counters.noteStored(pooled.writer, hasHistograms: !batch.histograms.isEmpty) { histogramAt[$0] }
             }
             isFirst = false
         }
-        if !outcome.rejected.isEmpty { rejected.note(batch, outcome, head, group: own.name) }
-        if !batch.exemplars.isEmpty { storeExemplars(batch) }
+        if !outcome.rejected.isEmpty {
+            rejected.note(batch, outcome, head, group: own.name)
+            counters.noteRefused(batch, outcome) { histogramAt[$0] }
+        }
+        if !batch.exemplars.isEmpty { storeExemplars(batch, &outcome) }
         // Also if nothing was new: what is there already may not be on the disk yet.
         if durability == .synced || options.walSyncInterval == 0 {
             do { try log.sync() } catch {
@@ -331,11 +352,16 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         return ([own] + others.compactMap { head.group($0) }).sorted { $0.id < $1.id }
     }
 
-    private func storeExemplars(_ batch: borrowing SampleBatch) {
+    private func storeExemplars(_ batch: borrowing SampleBatch, _ outcome: inout CommitOutcome) {
         var records: [UInt8] = []
-        for (ref, exemplar) in batch.exemplars where ref.raw > 0 && ref.raw <= UInt64(head.idEnd) {
+        for (index, (ref, exemplar)) in batch.exemplars.enumerated()
+        where ref.raw > 0 && ref.raw <= UInt64(head.idEnd) {
             let id = UInt32(truncatingIfNeeded: ref.raw - 1)
-            if exemplarRing.add(id, exemplar) { records += LogRecord.exemplar(id, exemplar) }
+            switch exemplarRing.add(id, exemplar) {
+            case .stored: records += LogRecord.exemplar(id, exemplar)
+            case .refused(let reason): outcome.rejectedExemplars.append((index, reason))
+            case .known, .disabled: continue
+            }
         }
         // While the log fails, the checkpoint that follows will hold what the ring holds then.
         if !records.isEmpty, log.failure == nil { log.enqueue(records) }

@@ -118,6 +118,7 @@ public final class MetricRegistry: Sendable {
         case counter(Counter)
         case gauge(Gauge)
         case histogram(HistogramMetric)
+        case summary(SummaryMetric)
     }
     private struct Family {
         var help: String
@@ -177,6 +178,16 @@ public final class MetricRegistry: Sendable {
         return HistogramMetric(bounds: bounds)
     }
 
+    /// The summary `name` with `labels`; no quantiles show the sum and the count only.
+    public func summary(
+        _ name: String, _ help: String, quantiles: [Double] = QuantileWindow.three,
+        _ labels: KeyValuePairs<String, String> = [:]
+    ) -> SummaryMetric {
+        let metric = find(name, help, .summary, labels, make: { .summary(SummaryMetric(quantiles: quantiles)) })
+        if case .summary(let metric) = metric { return metric }
+        return SummaryMetric(quantiles: quantiles)
+    }
+
     /// Forgets one labelled metric, of a removed target pool for instance.
     public func remove(_ name: String, _ labels: KeyValuePairs<String, String>) {
         let key = labels.map { "\($0.key)\u{1}\($0.value)" }.joined(separator: "\u{2}")
@@ -218,6 +229,7 @@ public final class MetricRegistry: Sendable {
         switch entry.metric {
         case .counter(let metric): return [.init(labels: entry.labels, value: metric.value)]
         case .gauge(let metric): return [.init(labels: entry.labels, value: metric.value)]
+        case .summary(let metric): return metric.samples(entry.labels)
         case .histogram(let metric):
             let state = metric.state.withLock { $0 }
             var samples: [MetricFamily.Sample] = []

@@ -6,17 +6,72 @@ import Telemetry
 /// `/metrics`: the daemon's own metrics.
 struct OwnMetrics: Sendable {
     let registry: MetricRegistry
+    private let answers: [Int: Counter]
+    private let inFlight: Gauge
+
+    init(registry: MetricRegistry) {
+        self.registry = registry
+        var answers: [Int: Counter] = [:]
+        for code in [200, 500, 503] {
+            answers[code] = registry.counter(
+                "promhttp_metric_handler_requests_total",
+                "Total number of scrapes by HTTP status code.", ["code": "\(code)"])
+        }
+        self.answers = answers
+        inFlight = registry.gauge(
+            "promhttp_metric_handler_requests_in_flight", "Current number of scrapes being served.")
+    }
 
     func handle(_ request: HTTPRequest) -> HTTPResponse {
+        inFlight.add(1)
+        defer { inFlight.add(-1) }
         let negotiation = ExpositionNegotiation(accept: request.header("Accept") ?? "")
-        var writer = ExpositionWriter(isOpenMetrics: negotiation.isOpenMetrics, escaping: negotiation.escaping)
-        for family in registry.families() where !family.samples.isEmpty {
+        let families = registry.families().filter { !$0.samples.isEmpty }
+        let body = negotiation.format == .protobuf ? protobuf(families, negotiation) : text(families, negotiation)
+        answers[200]?.increment()
+        return HTTPResponse(headers: [("Content-Type", negotiation.contentType)], body: body)
+    }
+
+    private func text(_ families: [MetricFamily], _ negotiation: ExpositionNegotiation) -> [UInt8] {
+        var writer = ExpositionWriter(
+            isOpenMetrics: negotiation.format == .openMetrics, escaping: negotiation.escaping)
+        for family in families {
             writer.family(family.name, Self.type(family.kind), help: family.help)
             for sample in family.samples {
-                writer.sample(family.name + sample.suffix, sample.labels, value: sample.value)
+                writer.sample(family.name + sample.suffix, sample.labels.map(Self.label), value: sample.value)
             }
         }
-        return HTTPResponse(headers: [("Content-Type", negotiation.contentType)], body: writer.finish())
+        return writer.finish()
+    }
+
+    /// A label as the text format shows it: bounds as numbers without needless places.
+    private static func label(_ label: (name: String, value: String)) -> (name: String, value: String) {
+        guard label.name == "le" || label.name == "quantile", let number = Double(label.value) else { return label }
+        return (label.name, FloatText.general(number))
+    }
+
+    private func protobuf(_ families: [MetricFamily], _ negotiation: ExpositionNegotiation) -> [UInt8] {
+        var writer = ProtobufWriter(escaping: negotiation.escaping)
+        for family in families {
+            writer.family(family.name, Self.type(family.kind), help: family.help)
+            switch family.kind {
+            case .counter: for sample in family.samples { writer.metric(sample.labels, .counter(sample.value)) }
+            case .gauge: for sample in family.samples { writer.metric(sample.labels, .gauge(sample.value)) }
+            case .histogram, .summary:
+                for metric in CompoundMetric.all(family.samples) {
+                    writer.metric(
+                        metric.labels,
+                        family.kind == .summary
+                            ? .summary(
+                                count: UInt64(exactly: metric.count) ?? 0, sum: metric.sum,
+                                quantiles: metric.parts.map { (quantile: $0.bound, value: $0.value) })
+                            : .histogram(
+                                count: metric.count, sum: metric.sum,
+                                buckets: metric.parts.map { (bound: $0.bound, count: $0.value) }))
+                }
+            }
+        }
+        return writer.finish()
     }
 
     private static func type(_ kind: MetricFamily.Kind) -> MetricType {
@@ -26,5 +81,36 @@ struct OwnMetrics: Sendable {
         case .histogram: .histogram
         case .summary: .summary
         }
+    }
+}
+
+/// A histogram or summary put together from its lines.
+struct CompoundMetric {
+    var labels: [(name: String, value: String)]
+    /// Buckets or quantiles.
+    var parts: [(bound: Double, value: Double)] = []
+    var sum = 0.0
+    var count = 0.0
+
+    /// The metrics of a family, whose lines stand together.
+    static func all(_ samples: [MetricFamily.Sample]) -> [CompoundMetric] {
+        var result: [CompoundMetric] = []
+        for sample in samples {
+            var bound: Double?
+            let labels = sample.labels.filter { label in
+                guard label.name == "le" || label.name == "quantile" else { return true }
+                bound = Double(label.value)
+                return false
+            }
+            let isSame = result.last?.labels.elementsEqual(labels) { $0.name == $1.name && $0.value == $1.value }
+            if isSame != true { result.append(CompoundMetric(labels: labels)) }
+            let at = result.count - 1
+            switch sample.suffix {
+            case "_sum": result[at].sum = sample.value
+            case "_count": result[at].count = sample.value
+            default: if let bound { result[at].parts.append((bound, sample.value)) }
+            }
+        }
+        return result
     }
 }

@@ -9,15 +9,14 @@ struct MetadataHandlers: Sendable {
     let context: APIContext
 
     func series(_ request: HTTPRequest) throws -> HTTPResponse {
-        let selectors = try Parameters.selectors(request)
-        guard !selectors.isEmpty else { throw APIError.badData("no match[] parameter provided") }
-        let (start, end) = try Parameters.range(request)
-        if end < start { throw APIError.parameter("end", "end timestamp must not be before start time") }
+        if request.parameters("match[]").isEmpty { throw APIError.badData("no match[] parameter provided") }
         let limit = try Parameters.limit(request)
+        let (start, end) = try Parameters.range(request)
+        let selectors = try Parameters.selectors(request, .named)
         return try charged { memory in
             var found: [Labels] = []
             let warnings = SourceWarnings()
-            for matchers in selectors {
+            for matchers in start <= end ? selectors : [] {
                 let set = try context.source.select(
                     SelectRequest(
                         matchers: matchers, minTime: start, maxTime: end, labelsOnly: true,
@@ -90,11 +89,12 @@ struct MetadataHandlers: Sendable {
     }
 
     func labelNames(_ request: HTTPRequest) throws -> HTTPResponse {
-        let (start, end) = try Parameters.range(request)
         let limit = try Parameters.limit(request)
-        let selectors = try Parameters.selectors(request)
-        return try texts(limit) { memory, warnings in
-            try merged(selectors) {
+        let (start, end) = try Parameters.range(request)
+        let selectors = try Parameters.selectors(request, .plain)
+        return try texts(start <= end ? limit : 0) { memory, warnings in
+            guard start <= end else { return [] }
+            return try merged(selectors) {
                 try context.source.labelNames(
                     SelectRequest(
                         matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) },
@@ -107,12 +107,16 @@ struct MetadataHandlers: Sendable {
     func labelValues(_ request: HTTPRequest) throws -> HTTPResponse {
         var name = request.pathParameters["name"] ?? ""
         if name.hasPrefix("U__") { name = Self.unescape(name) }
-        guard !name.isEmpty else { throw APIError.badData("invalid label name: \(GoQuote.quote(name))") }
-        let (start, end) = try Parameters.range(request)
+        // A path that is not UTF-8 has replacement characters in place of the bytes that are wrong.
+        guard !name.isEmpty, !name.unicodeScalars.contains("\u{FFFD}") else {
+            throw APIError.badData("invalid label name: \(GoQuote.quote(name))")
+        }
         let limit = try Parameters.limit(request)
-        let selectors = try Parameters.selectors(request)
-        return try texts(limit) { memory, warnings in
-            try merged(selectors) {
+        let (start, end) = try Parameters.range(request)
+        let selectors = try Parameters.selectors(request, .plain)
+        return try texts(start <= end ? limit : 0) { memory, warnings in
+            guard start <= end else { return [] }
+            return try merged(selectors) {
                 try context.source.labelValues(
                     name,
                     SelectRequest(
@@ -152,7 +156,9 @@ struct MetadataHandlers: Sendable {
     func metadata(_ request: HTTPRequest) throws -> HTTPResponse {
         func number(_ name: String) throws -> Int {
             guard let text = request.parameter(name), !text.isEmpty else { return -1 }
-            guard let value = Int(text) else { throw APIError.badData("\(name) must be a number") }
+            guard case .success(let value) = Parameters.integer(text) else {
+                throw APIError.badData("\(name) must be a number")
+            }
             return value
         }
         let (limit, perMetric) = (try number("limit"), try number("limit_per_metric"))
@@ -188,20 +194,29 @@ struct MetadataHandlers: Sendable {
     }
 
     func targetMetadata(_ request: HTTPRequest) throws -> HTTPResponse {
-        let limit = try Parameters.limit(request)
+        var limit = -1
+        if let text = request.parameter("limit"), !text.isEmpty {
+            guard case .success(let number) = Parameters.integer(text) else {
+                throw APIError.badData("limit must be a number")
+            }
+            limit = number
+        }
         var matchers: [Matcher] = []
         if let text = request.parameter("match_target"), !text.isEmpty {
-            var one = HTTPRequest(method: "GET", path: "")
-            one.query = [("match[]", text)]
-            matchers = try Parameters.selectors(one).first ?? []
+            do throws(ParseError) { matchers = try PromQLParser.parseSelector(text) } catch {
+                throw APIError.parameter("match_target", "\(error)")
+            }
         }
         let metric = request.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
-        let entries = (context.scrape?.metadata(metric: metric) ?? []).filter { entry in
-            matchers.allSatisfy { $0.matches(entry.target) }
+        var entries: [TargetMetadata] = []
+        for entry in context.scrape?.metadata(metric: metric) ?? [] {
+            // A target is shown whole or not at all.
+            if limit >= 0, entries.count >= limit, entries.last?.target != entry.target { break }
+            if matchers.allSatisfy({ $0.matches(entry.target) }) { entries.append(entry) }
         }
         return Envelope.success { writer in
             writer.array { writer in
-                for entry in limit > 0 ? entries.prefix(limit) : entries[...] {
+                for entry in entries {
                     writer.object { writer in
                         writer.key("target")
                         ResultWriter.labels(entry.target, &writer)

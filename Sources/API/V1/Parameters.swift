@@ -8,14 +8,32 @@ enum Parameters {
     static let minTime: Int64 = -9_223_372_036_854_775
     static let maxTime: Int64 = 9_223_372_036_854_775
 
+    /// A time in ms that must be there.
+    static func requiredTime(_ request: HTTPRequest, _ name: String) throws(APIError) -> Int64 {
+        let text = request.parameter(name) ?? ""
+        guard let time = time(text) else { throw .parameter(name, Self.unreadable(text)) }
+        return time
+    }
+
     /// A time in ms; nil if the parameter is absent or empty.
     static func time(_ request: HTTPRequest, _ name: String) throws(APIError) -> Int64? {
         guard let text = request.parameter(name), !text.isEmpty else { return nil }
+        guard let time = time(text) else {
+            throw .parameter(name, "invalid time value for '\(name)': \(Self.unreadable(text))")
+        }
+        return time
+    }
+
+    private static func unreadable(_ text: String) -> String {
+        "cannot parse \(GoQuote.quote(text)) to a valid timestamp"
+    }
+
+    private static func time(_ text: String) -> Int64? {
         if let time = TimeText.parse(text) { return time }
         switch text {
         case "-292273086-05-16T16:47:06Z": return minTime
         case "292277025-08-18T07:12:54.999999999Z": return maxTime
-        default: throw .parameter(name, "cannot parse \(GoQuote.quote(text)) to a valid timestamp")
+        default: return nil
         }
     }
 
@@ -26,42 +44,87 @@ enum Parameters {
         return (max(start, minTime), min(end, maxTime))
     }
 
-    /// A duration in ms.
+    /// A duration in ms; nil if the parameter is absent or empty.
     static func duration(_ request: HTTPRequest, _ name: String) throws(APIError) -> Int64? {
         guard let text = request.parameter(name), !text.isEmpty else { return nil }
-        if let seconds = Double(text) {
-            let milliseconds = seconds * 1000
-            guard milliseconds.magnitude <= 9.2e15 else {
-                throw .parameter(name, "cannot parse \(GoQuote.quote(text)) to a valid duration. It overflows int64")
+        do throws(DurationFailure) { return try duration(text) } catch { throw .parameter(name, error.text) }
+    }
+
+    /// A text that is no duration, and why.
+    struct DurationFailure: Error {
+        var text: String
+    }
+
+    /// A duration in ms, of float seconds or in Prometheus's notation.
+    static func duration(_ text: String) throws(DurationFailure) -> Int64 {
+        let failure = "cannot parse \(GoQuote.quote(text)) to a valid duration"
+        if let seconds = GoFloat.parse(text), !seconds.isNaN {
+            let nanoseconds = seconds * 1e9
+            guard nanoseconds.magnitude < 0x1p63 else {
+                throw DurationFailure(text: failure + ". It overflows int64")
             }
-            return Int64(milliseconds)
+            return Int64(nanoseconds) / 1_000_000
         }
         if let milliseconds = try? DurationText.parse(text) { return milliseconds }
-        throw .parameter(name, "cannot parse \(GoQuote.quote(text)) to a valid duration")
+        throw DurationFailure(text: failure)
+    }
+
+    /// An integer as Go reads it; the error is that of `strconv.Atoi`.
+    static func integer(_ text: String) -> Result<Int, APIError> {
+        if let number = Int(text) { return .success(number) }
+        let digits = text.hasPrefix("-") || text.hasPrefix("+") ? text.dropFirst() : text[...]
+        let isNumber = !digits.isEmpty && digits.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+        let cause = isNumber ? "value out of range" : "invalid syntax"
+        return .failure(.badData("strconv.Atoi: parsing \(GoQuote.quote(text)): \(cause)"))
     }
 
     /// The most results wanted; 0 for all.
     static func limit(_ request: HTTPRequest) throws(APIError) -> Int {
         guard let text = request.parameter("limit"), !text.isEmpty else { return 0 }
-        guard let limit = Int(text) else {
-            throw .parameter("limit", "strconv.Atoi: parsing \(GoQuote.quote(text)): invalid syntax")
+        switch integer(text) {
+        case .failure(let error): throw .parameter("limit", error.message)
+        case .success(let limit):
+            guard limit >= 0 else { throw .parameter("limit", "limit must be non-negative") }
+            return limit
         }
-        guard limit >= 0 else { throw .parameter("limit", "limit must be non-negative") }
-        return limit
     }
 
-    /// The selectors of `match[]`.
-    static func selectors(_ request: HTTPRequest) throws(APIError) -> [[Matcher]] {
+    /// A boolean as Go's `strconv.ParseBool` reads it; nil if the parameter is absent or empty.
+    ///
+    /// - Parameter what: Stands before the cause of an error.
+    static func boolean(_ request: HTTPRequest, _ name: String, _ what: String) throws(APIError) -> Bool? {
+        guard let text = request.parameter(name), !text.isEmpty else { return nil }
+        switch text {
+        case "1", "t", "T", "true", "TRUE", "True": return true
+        case "0", "f", "F", "false", "FALSE", "False": return false
+        default:
+            throw .parameter(name, "\(what): strconv.ParseBool: parsing \(GoQuote.quote(text)): invalid syntax")
+        }
+    }
+
+    /// How errors about selectors are worded; endpoints differ.
+    enum SelectorErrors {
+        /// Behind `invalid parameter "match[]": `.
+        case named
+        /// By themselves.
+        case plain
+    }
+
+    /// The selectors of `match[]`, each of which must select something.
+    static func selectors(_ request: HTTPRequest, _ errors: SelectorErrors) throws(APIError) -> [[Matcher]] {
         var result: [[Matcher]] = []
+        func fail(_ text: String) -> APIError {
+            errors == .named ? .parameter("match[]", text) : .badData(text)
+        }
         for text in request.parameters("match[]") {
             do throws(ParseError) {
                 result.append(try PromQLParser.parseSelector(text))
             } catch {
-                if error.message.hasPrefix("vector selector must contain") {
-                    throw .parameter("match[]", "match[] must contain at least one non-empty matcher")
-                }
-                throw .parameter("match[]", "\(error)")
+                throw fail("\(error)")
             }
+        }
+        if result.contains(where: { $0.allSatisfy { $0.matches("") } }) {
+            throw fail("match[] must contain at least one non-empty matcher")
         }
         return result
     }

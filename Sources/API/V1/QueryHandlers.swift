@@ -9,9 +9,15 @@ struct QueryHandlers: Sendable {
     let context: APIContext
 
     private func limits(_ request: HTTPRequest) throws(APIError) -> QueryLimits {
+        let timeout = try Parameters.duration(request, "timeout")
+        var lookback: Int64?
+        if let text = request.parameter("lookback_delta"), !text.isEmpty {
+            do throws(Parameters.DurationFailure) { lookback = try Parameters.duration(text) } catch {
+                throw .badData("error parsing lookback delta duration: \(error.text)")
+            }
+        }
         var limits = QueryLimits(
-            lookbackDelta: try Parameters.duration(request, "lookback_delta"),
-            timeout: try Parameters.duration(request, "timeout"), isCancelled: { request.isPeerGone() },
+            lookbackDelta: lookback, timeout: timeout, isCancelled: { request.isPeerGone() },
             bytesPerSample: ResultWriter.bytesPerPoint, countsPerStep: request.parameter("stats") == "all",
             origin: .http(client: request.peer, method: request.method, path: request.path))
         if let text = request.parameter("explain"), !text.isEmpty {
@@ -26,6 +32,7 @@ struct QueryHandlers: Sendable {
     /// Runs a query when it is its turn; the time in line is part of its time.
     private func admitted(_ limits: QueryLimits, _ body: (QueryLimits) throws -> QueryResult) throws -> QueryResult {
         let patience = min(limits.timeout ?? .max, context.engine.options.timeout)
+        if patience <= 0 { throw QueryError.timeout("query timed out in query execution") }
         let began = context.clock.monotonic()
         return try context.admission.run(waiting: patience, isCancelled: limits.isCancelled ?? { false }) {
             var limits = limits
@@ -63,9 +70,9 @@ struct QueryHandlers: Sendable {
     }
 
     func instant(_ request: HTTPRequest) throws -> HTTPResponse {
+        _ = try Parameters.limit(request)
         let time = try Parameters.time(request, "time") ?? context.clock.now()
         let limits = try limits(request)
-        _ = try Parameters.limit(request)
         let query = request.parameter("query") ?? ""
         let result = try admitted(limits) {
             try context.engine.instant(query, source: context.source, at: time, limits: $0)
@@ -74,13 +81,9 @@ struct QueryHandlers: Sendable {
     }
 
     func range(_ request: HTTPRequest) throws -> HTTPResponse {
-        func time(_ name: String) throws -> Int64 {
-            guard let time = try Parameters.time(request, name) else {
-                throw APIError.parameter(name, "cannot parse \"\" to a valid timestamp")
-            }
-            return time
-        }
-        let (start, end) = (try time("start"), try time("end"))
+        _ = try Parameters.limit(request)
+        let start = try Parameters.requiredTime(request, "start")
+        let end = try Parameters.requiredTime(request, "end")
         if end < start { throw APIError.parameter("end", "end timestamp must not be before start time") }
         guard let step = try Parameters.duration(request, "step") else {
             throw APIError.parameter("step", "cannot parse \"\" to a valid duration")
@@ -96,7 +99,6 @@ struct QueryHandlers: Sendable {
             )
         }
         let limits = try limits(request)
-        _ = try Parameters.limit(request)
         let query = request.parameter("query") ?? ""
         let result = try admitted(limits) {
             try context.engine.range(query, source: context.source, start: start, end: end, step: step, limits: $0)
@@ -115,10 +117,22 @@ struct QueryHandlers: Sendable {
     }
 
     func exemplars(_ request: HTTPRequest) throws -> HTTPResponse {
-        let expression = try context.engine.parse(request.parameter("query") ?? "")
         let (start, end) = try Parameters.range(request)
+        if end < start { throw APIError.badData("end timestamp must not be before start timestamp") }
+        let expression: Expression
+        do throws(QueryError) {
+            expression = try context.engine.parse(request.parameter("query") ?? "")
+        } catch {
+            throw APIError.badData(error.description)
+        }
+        let selectors = expression.selectorMatchers
+        if selectors.isEmpty { return HTTPResponse(status: 204) }
+        // A series that several selectors match is shown once.
+        var known: Set<Labels> = []
         var groups: [(labels: Labels, exemplars: [Exemplar])] = []
-        for matchers in expression.selectorMatchers { groups += try context.exemplars(matchers, start, end) }
+        for matchers in selectors {
+            groups += try context.exemplars(matchers, start, end).filter { known.insert($0.labels).inserted }
+        }
         return Envelope.success { writer in
             writer.array { writer in
                 for group in groups.sorted(by: { $0.labels < $1.labels }) {
@@ -157,7 +171,7 @@ extension Expression {
         case .subquery(let e): e.expression.selectorMatchers
         case .unary(let e): e.operand.selectorMatchers
         case .binary(let e): e.left.selectorMatchers + e.right.selectorMatchers
-        case .aggregation(let e): e.expression.selectorMatchers
+        case .aggregation(let e): (e.parameter?.selectorMatchers ?? []) + e.expression.selectorMatchers
         case .call(let e): e.arguments.flatMap(\.selectorMatchers)
         case .parentheses(let e): e.expression.selectorMatchers
         }

@@ -13,6 +13,7 @@ package final class QueryJournal: QueryObserver {
     private let isLogged = Atomic<Bool>(false)
     private let enabled: Gauge
     private let failures: Counter
+    private let durations: QueryDurations
 
     /// - Parameters:
     ///   - folder: Where `queries.active` lies.
@@ -23,6 +24,7 @@ package final class QueryJournal: QueryObserver {
         enabled = metrics.gauge("prometheus_engine_query_log_enabled", "State of the query log.")
         failures = metrics.counter(
             "prometheus_engine_query_log_failures_total", "The number of query log failures.")
+        durations = QueryDurations(metrics)
         let unfinished = active.unfinished
         if !unfinished.isEmpty {
             Log("query").warn(
@@ -55,8 +57,10 @@ package final class QueryJournal: QueryObserver {
 
     package func ended(_ token: Int, _ record: () -> QueryRecord) {
         active.remove(token)
+        let record = record()
+        durations.observe(record)
         guard isLogged.load(ordering: .relaxed) else { return }
-        let line = Self.line(record(), at: clock.now())
+        let line = Self.line(record, at: clock.now())
         let isWritten = log.withLock { $0?.append(line) ?? true }
         if !isWritten { failures.increment() }
     }

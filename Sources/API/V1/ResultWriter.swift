@@ -16,7 +16,8 @@ enum ResultWriter {
                 writer.string("scalar")
                 writer.key("result")
                 writer.array { writer in
-                    time(result.start, &writer)
+                    // Here, and for strings, Prometheus writes as few places as the time needs.
+                    writer.number(Double(result.start) / 1000)
                     // Scalars have no exponents.
                     writer.string(FloatText.fixed(value))
                 }
@@ -24,7 +25,7 @@ enum ResultWriter {
                 writer.string("string")
                 writer.key("result")
                 writer.array { writer in
-                    time(result.start, &writer)
+                    writer.number(Double(result.start) / 1000)
                     writer.string(text)
                 }
             case .vector(let columns):
@@ -46,12 +47,25 @@ enum ResultWriter {
             }
             if showsStatistics {
                 writer.key("stats")
-                StatisticsWriter.write(result.statistics, start: result.start, step: result.step, to: &writer)
+                var statistics = result.statistics
+                // The result itself is held at the end.
+                statistics.peakSamples = max(statistics.peakSamples, samples(result.value))
+                StatisticsWriter.write(statistics, start: result.start, step: result.step, to: &writer)
             }
             if let explanation = result.explanation {
                 writer.key("explain")
                 ExplanationWriter.write(explanation.root, to: &writer)
             }
+        }
+    }
+
+    /// The number of samples of a result.
+    private static func samples(_ value: QueryValue) -> Int {
+        switch value {
+        case .scalar, .string: 1
+        case .vector(let columns), .matrix(let columns):
+            columns.reduce(0) { sum, column in sum + column.values.count { Column.isPresent($0) } }
+        case .ranges(let series): series.reduce(0) { $0 + $1.values.count }
         }
     }
 

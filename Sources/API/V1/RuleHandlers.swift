@@ -8,7 +8,7 @@ struct RuleHandlers: Sendable {
     let context: APIContext
 
     func rules(_ request: HTTPRequest) throws -> HTTPResponse {
-        let type = request.parameter("type") ?? ""
+        let type = (request.parameter("type") ?? "").lowercased()
         guard ["", "alert", "record"].contains(type) else {
             throw APIError.parameter("type", "not supported value \(GoQuote.quote(type))")
         }
@@ -24,8 +24,8 @@ struct RuleHandlers: Sendable {
         let names = Set(request.parameters("rule_name[]"))
         let groups = Set(request.parameters("rule_group[]"))
         let files = Set(request.parameters("file[]"))
-        let selectors = try Parameters.selectors(request)
-        let hidesAlerts = ["1", "t", "true", "T", "TRUE", "True"].contains(request.parameter("exclude_alerts") ?? "")
+        let selectors = try Parameters.selectors(request, .plain)
+        let hidesAlerts = try Parameters.boolean(request, "exclude_alerts", "error converting exclude_alerts") ?? false
         let kept = (context.rules?.status() ?? []).compactMap { group -> RuleGroupStatus? in
             guard groups.isEmpty || groups.contains(group.name), files.isEmpty || files.contains(group.file) else {
                 return nil
@@ -90,17 +90,18 @@ struct RuleHandlers: Sendable {
                 writer.key("keepFiringFor")
                 writer.number(Double(rule.keepFiringFor) / 1000)
             }
-            if rule.kind == .alerting || !rule.labels.isEmpty {
-                writer.key("labels")
-                ResultWriter.labels(rule.labels, &writer)
-            }
+            writer.key("labels")
+            ResultWriter.labels(rule.labels, &writer)
             if rule.kind == .alerting {
                 writer.key("annotations")
                 ResultWriter.labels(rule.annotations, &writer)
                 writer.key("alerts")
-                writer.array { writer in
-                    guard !hidesAlerts else { return }
-                    for alert in rule.alerts { write(alert, &writer) }
+                if hidesAlerts {
+                    writer.null()
+                } else {
+                    writer.array { writer in
+                        for alert in rule.alerts { write(alert, &writer) }
+                    }
                 }
             }
             writer.key("health")

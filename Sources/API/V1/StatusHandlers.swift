@@ -95,9 +95,15 @@ struct StatusHandlers: Sendable {
     }
 
     func store(_ request: HTTPRequest) throws -> HTTPResponse {
-        let asked = try Parameters.limit(request)
-        if asked > 10_000 { throw APIError.parameter("limit", "limit must not exceed 10000") }
-        let figures = context.figures(asked > 0 ? asked : 10)
+        var limit = 10
+        if let text = request.parameter("limit"), !text.isEmpty {
+            guard case .success(let number) = Parameters.integer(text), number > 0 else {
+                throw APIError.badData("limit must be a positive number")
+            }
+            if number > 10_000 { throw APIError.badData("limit must not exceed 10000") }
+            limit = number
+        }
+        let figures = context.figures(limit)
         func list(_ entries: StoreFigures.List) -> JSONValue {
             .array(entries.map { .object([("name", .string($0.name)), ("value", .number(Double($0.value)))]) })
         }
@@ -140,14 +146,16 @@ struct StatusHandlers: Sendable {
 
     func snapshot(_ request: HTTPRequest) throws -> HTTPResponse {
         try requireAdmin()
-        return object([("name", .string(try context.snapshot()))])
+        let skipsHead = try Parameters.boolean(
+            request, "skip_head", "unable to parse boolean 'skip_head' argument")
+        return object([("name", .string(try context.snapshot(skipsHead ?? false)))])
     }
 
     func deleteSeries(_ request: HTTPRequest) throws -> HTTPResponse {
         try requireAdmin()
-        let selectors = try Parameters.selectors(request)
-        guard !selectors.isEmpty else { throw APIError.badData("no match[] parameter provided") }
+        if request.parameters("match[]").isEmpty { throw APIError.badData("no match[] parameter provided") }
         let (start, end) = try Parameters.range(request)
+        let selectors = try Parameters.selectors(request, .named)
         for matchers in selectors { try context.deleteSeries(matchers, start, end) }
         return HTTPResponse(status: 204)
     }

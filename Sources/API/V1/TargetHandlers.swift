@@ -11,7 +11,8 @@ struct TargetHandlers: Sendable {
     func targets(_ request: HTTPRequest) throws -> HTTPResponse {
         let state = (request.parameter("state") ?? "").lowercased()
         let pool = request.parameter("scrapePool") ?? ""
-        let (showsActive, showsDropped) = (state != "dropped", state != "active")
+        let showsActive = ["", "any", "active"].contains(state)
+        let showsDropped = ["", "any", "dropped"].contains(state)
         let active = showsActive ? (context.scrape?.targets() ?? []).filter { pool.isEmpty || $0.pool == pool } : []
         let dropped = context.scrape?.droppedTargets()
         return Envelope.success(capacity: 4096) { writer in
@@ -35,8 +36,7 @@ struct TargetHandlers: Sendable {
                 writer.key("droppedTargetCounts")
                 guard showsDropped else { return writer.null() }
                 writer.object { writer in
-                    for (name, count) in (dropped?.counts ?? [:]).sorted(by: { $0.key < $1.key })
-                    where pool.isEmpty || name == pool {
+                    for (name, count) in (dropped?.counts ?? [:]).sorted(by: { $0.key < $1.key }) {
                         writer.key(name)
                         writer.integer(count)
                     }
@@ -52,7 +52,8 @@ struct TargetHandlers: Sendable {
             writer.key("labels")
             ResultWriter.labels(target.labels, &writer)
             let texts = [
-                ("scrapePool", target.pool), ("scrapeUrl", target.url), ("globalUrl", target.url),
+                ("scrapePool", target.pool), ("scrapeUrl", target.url),
+                ("globalUrl", context.publicAddress.globalURL(target.url)),
                 ("lastError", target.lastError),
                 ("lastScrape", target.lastScrape == 0 ? "0001-01-01T00:00:00Z" : TimeText.rfc3339(target.lastScrape)),
             ]

@@ -1,6 +1,7 @@
 import Config
 import Glibc
 import Model
+import Platform
 import Synchronization
 import Telemetry
 
@@ -26,11 +27,17 @@ package final class FileDiscoverer: Sendable {
     private let patterns: [String]
     private let state = Mutex(State())
     private let readErrors: Counter
+    private let scans: SummaryMetric
+    private let metrics: MetricRegistry
+    private let clock: any Clock = SystemClock()
     private let log = Log("discovery")
 
     package init(_ config: FileDiscoveryConfig, metrics: MetricRegistry) {
         patterns = config.files
         refreshInterval = config.refreshInterval
+        self.metrics = metrics
+        scans = metrics.summary(
+            "prometheus_sd_file_scan_duration_seconds", "The duration of the File-SD scan in seconds.")
         readErrors = metrics.counter(
             "prometheus_sd_file_read_errors_total", "The number of File-SD read errors.")
     }
@@ -74,6 +81,8 @@ package final class FileDiscoverer: Sendable {
     /// The groups as they are now; those of a file that cannot be read stay as they were.
     package func refresh() -> [TargetGroup] {
         // Versions are taken before reading: a change in between is then noticed by the next look.
+        let started = clock.monotonic()
+        defer { scans.observe(Double(clock.monotonic() - started) / 1e9) }
         let versions = currentVersions()
         let paths = versions.keys.sorted()
         var read: [(path: String, result: Result<[TargetGroup], ConfigError>)] = []
@@ -87,10 +96,13 @@ package final class FileDiscoverer: Sendable {
         return state.withLock { state in
             state.versions = versions
             state.errors = [:]
+            for path in state.groups.keys where versions[path] == nil { forgetTime(path) }
             state.groups = state.groups.filter { versions[$0.key] != nil }
             for (path, result) in read {
                 switch result {
-                case .success(let groups): state.groups[path] = groups
+                case .success(let groups):
+                    state.groups[path] = groups
+                    versions[path].map { showTime($0, path) }
                 case .failure(let error):
                     readErrors.increment()
                     state.errors[path] = "\(error)"
@@ -100,6 +112,17 @@ package final class FileDiscoverer: Sendable {
             return paths.flatMap { state.groups[$0] ?? [] }
         }
     }
+
+    private static let timeName = "prometheus_sd_file_mtime_seconds"
+
+    private func showTime(_ version: Version, _ path: String) {
+        metrics.gauge(
+            Self.timeName,
+            "Timestamp (mtime) of files read by FileSD. Timestamp is set at read time.", ["filename": path]
+        ).set(Double(version.seconds) + Double(version.nanoseconds) / 1e9)
+    }
+
+    private func forgetTime(_ path: String) { metrics.remove(Self.timeName, ["filename": path]) }
 
     /// The groups in one file.
     package static func groups(_ path: String) throws(ConfigError) -> [TargetGroup] {

@@ -1,6 +1,7 @@
 import Config
 import HTTP
 import Model
+import Platform
 import Synchronization
 import Telemetry
 
@@ -20,6 +21,9 @@ package final class HTTPDiscoverer: Sendable {
     private let client: HTTPClient
     /// The URL as logs may show it.
     private let shownURL: String
+    private let durations: SummaryMetric
+    private let durationBuckets: HistogramMetric
+    private let clock: any Clock = SystemClock()
     private let log = Log("discovery")
 
     package init(_ config: HTTPDiscoveryConfig, job: String, metrics: MetricRegistry, userAgent: String = "martlet") {
@@ -28,6 +32,14 @@ package final class HTTPDiscoverer: Sendable {
         shownURL = ShownURL.text(config.url)
         failures = metrics.counter(
             "prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")
+        durations = metrics.summary(
+            "prometheus_sd_refresh_duration_seconds",
+            "The duration of a refresh in seconds for the given SD mechanism.",
+            ["mechanism": "http", "config": job])
+        durationBuckets = metrics.histogram(
+            "prometheus_sd_refresh_duration_histogram_seconds",
+            "The duration of a refresh for the given SD mechanism.", bounds: [0.01, 0.1, 1, 10],
+            ["mechanism": "http"])
         refreshFailures = metrics.counter(
             "prometheus_sd_refresh_failures_total", "Number of refresh failures for the given SD mechanism.",
             ["mechanism": "http", "config": job])
@@ -38,6 +50,12 @@ package final class HTTPDiscoverer: Sendable {
 
     /// The groups as the server now gives them.
     package func refresh() async -> [TargetGroup] {
+        let started = clock.monotonic()
+        defer {
+            let seconds = Double(clock.monotonic() - started) / 1e9
+            durations.observe(seconds)
+            durationBuckets.observe(seconds)
+        }
         do {
             let groups = try await ask()
             state.withLock { $0 = State(groups: groups) }

@@ -1,15 +1,22 @@
-/// Which text format a client of our own metrics gets.
+/// Which format a client of our own metrics gets.
 public struct ExpositionNegotiation: Sendable {
-    public var isOpenMetrics: Bool
+    /// The formats that can be written.
+    public enum Format: Sendable, Equatable {
+        case text, openMetrics, protobuf
+    }
+
+    public var format: Format
+    public var isOpenMetrics: Bool { format == .openMetrics }
     public var escaping: NameEscaping
     /// The whole `Content-Type` header.
     public var contentType: String
 
     /// Chooses by an `Accept` header; without a usable entry it is text 0.0.4 with underscores.
+    /// The entry of the highest weight is taken, of several the first.
     ///
     /// - Parameter allowsOpenMetrics: Federation never answers in OpenMetrics.
     public init(accept: String, allowsOpenMetrics: Bool = true) {
-        var best: (weight: Double, isOpenMetrics: Bool, version: String, escaping: NameEscaping)?
+        var best: (weight: Double, format: Format, version: String, escaping: NameEscaping)?
         for entry in accept.split(separator: ",") {
             let parts = entry.split(separator: ";").map { Self.trim($0) }
             guard let media = parts.first?.lowercased() else { continue }
@@ -24,17 +31,27 @@ public struct ExpositionNegotiation: Sendable {
             switch (media, parameters["version"] ?? "") {
             case ("application/openmetrics-text", let version)
             where allowsOpenMetrics && ["", "0.0.1", "1.0.0"].contains(version):
-                best = (weight, true, version.isEmpty ? "0.0.1" : version, escaping)
+                best = (weight, .openMetrics, version.isEmpty ? "0.0.1" : version, escaping)
             case ("text/plain", let version) where ["", "0.0.4", "1.0.0"].contains(version):
-                best = (weight, false, version.isEmpty ? "0.0.4" : version, escaping)
-            case ("*/*", _), ("text/*", _): best = (weight, false, "0.0.4", escaping)
+                best = (weight, .text, version.isEmpty ? "0.0.4" : version, escaping)
+            case ("application/vnd.google.protobuf", _)
+            where parameters["proto"] == "io.prometheus.client.MetricFamily" && parameters["encoding"] == "delimited":
+                best = (weight, .protobuf, "", escaping)
+            case ("*/*", _), ("text/*", _): best = (weight, .text, "0.0.4", escaping)
             default: continue
             }
         }
-        isOpenMetrics = best?.isOpenMetrics ?? false
+        format = best?.format ?? .text
         escaping = best?.escaping ?? .underscores
-        let media = isOpenMetrics ? "application/openmetrics-text" : "text/plain"
-        contentType = "\(media); version=\(best?.version ?? "0.0.4"); charset=utf-8; escaping=\(escaping.rawValue)"
+        let version = best?.version ?? "0.0.4"
+        let media =
+            switch format {
+            case .text: "text/plain; version=\(version); charset=utf-8"
+            case .openMetrics: "application/openmetrics-text; version=\(version); charset=utf-8"
+            case .protobuf:
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+        contentType = media + "; escaping=\(escaping.rawValue)"
     }
 
     private static func trim(_ text: some StringProtocol) -> String {

@@ -6,7 +6,7 @@ public enum NameEscaping: String, Sendable {
     case allowUTF8 = "allow-utf-8"
     /// Every other character becomes `_`.
     case underscores
-    /// `.` becomes `_dot_`, `_` becomes `__`, every other character `__`.
+    /// `.` becomes `_dot_`, `_` becomes `__`, every other character `__`, in names that need it.
     case dots
     /// `U__` and the characters' hexadecimal numbers between underscores.
     case values
@@ -14,7 +14,7 @@ public enum NameEscaping: String, Sendable {
     /// The name as the client gets it; unchanged under ``allowUTF8``.
     public func escape(_ name: String, isMetric: Bool = true) -> String {
         let isLegacy = isMetric ? MetricName.isLegacy(name) : LabelName.isLegacy(name)
-        if self == .allowUTF8 || (isLegacy && self != .dots) || name.isEmpty { return name }
+        if self == .allowUTF8 || isLegacy || name.isEmpty { return name }
         var out = self == .values ? "U__" : ""
         for (index, scalar) in name.unicodeScalars.enumerated() {
             let isPlain = Self.isPlain(scalar, isFirst: index == 0, isMetric: isMetric)

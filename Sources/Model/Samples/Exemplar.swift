@@ -4,10 +4,33 @@ public struct Exemplar: Sendable, Hashable {
     public var value: Double
     /// Milliseconds since the epoch.
     public var timestamp: Int64
+    /// Whether the exemplar came with its timestamp; otherwise it has that of its sample.
+    ///
+    /// No part of its identity: it only decides whether an exemplar that is seen again is a new one.
+    public var hasTimestamp: Bool
 
-    public init(labels: Labels, value: Double, timestamp: Int64) {
+    public init(labels: Labels, value: Double, timestamp: Int64, hasTimestamp: Bool = true) {
         self.labels = labels
         self.value = value
         self.timestamp = timestamp
+        self.hasTimestamp = hasTimestamp
     }
+
+    public static func == (a: Exemplar, b: Exemplar) -> Bool {
+        a.labels == b.labels && a.value == b.value && a.timestamp == b.timestamp
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(labels)
+        hasher.combine(value)
+        hasher.combine(timestamp)
+    }
+}
+
+/// Why an exemplar was not stored.
+public enum ExemplarRejection: String, Sendable, Hashable {
+    /// Older than the newest of its series, or before it at the same time.
+    case outOfOrder = "out of order exemplar"
+    /// More than 128 characters of labels.
+    case labelsTooLong = "label length for exemplar exceeds maximum of 128 UTF-8 characters"
 }

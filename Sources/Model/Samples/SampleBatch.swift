@@ -135,6 +135,8 @@ public struct CommitOutcome: Sendable {
     public var appended = 0
     /// Samples not stored: position in the batch, and why.
     public var rejected: [(index: Int, reason: SampleRejection)] = []
+    /// Exemplars not stored: position among those of the batch, and why; ones that are known already are none.
+    public var rejectedExemplars: [(index: Int, reason: ExemplarRejection)] = []
 
     public init() {}
 }

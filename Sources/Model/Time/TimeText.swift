@@ -4,57 +4,84 @@ import Glibc
 public enum TimeText {
     /// Milliseconds since the epoch of float Unix seconds or an RFC 3339 time; nil if it is neither or out of range.
     public static func parse(_ text: String) -> Int64? {
-        if let seconds = Double(text) {
-            guard seconds.isFinite else { return nil }
-            let milliseconds = (seconds * 1000).rounded()
-            return milliseconds.magnitude < 0x1p63 ? Int64(milliseconds) : nil
-        }
-        return parseRFC3339(text)
+        guard let number = GoFloat.parse(text) else { return parseRFC3339(text) }
+        guard number.magnitude < 9.2e15 else { return nil }
+        // As Prometheus: the fraction is rounded apart from the whole seconds, and goes through nanoseconds.
+        let whole = number.rounded(.towardZero)
+        let fraction = ((number - whole) * 1000).rounded() / 1000
+        let nanoseconds = Int64(fraction * 1e9)
+        let milliseconds = nanoseconds >= 0 ? nanoseconds / 1_000_000 : (nanoseconds - 999_999) / 1_000_000
+        return Int64(whole) * 1000 + milliseconds
     }
 
+    /// An RFC 3339 time as Go's `time.Parse` takes it: an hour of one digit, a comma before the fraction, no leap
+    /// seconds, no lower-case letters.
     private static func parseRFC3339(_ text: String) -> Int64? {
-        let bytes = Array(text.utf8)
-        func number(_ from: Int, _ count: Int) -> Int64? {
-            guard from + count <= bytes.count else { return nil }
-            var value: Int64 = 0
-            for i in from..<(from + count) {
-                guard bytes[i] >= 0x30, bytes[i] <= 0x39 else { return nil }
-                value = value * 10 + Int64(bytes[i] - 0x30)
-            }
-            return value
-        }
-        func mark(_ at: Int, _ character: Character) -> Bool { at < bytes.count && bytes[at] == character.asciiValue }
-        guard let year = number(0, 4), mark(4, "-"), let month = number(5, 2), mark(7, "-"), let day = number(8, 2),
-            mark(10, "T") || mark(10, "t"), let hour = number(11, 2), mark(13, ":"), let minute = number(14, 2),
-            mark(16, ":"), let second = number(17, 2), (1...12).contains(month), (1...31).contains(day), hour < 24,
-            minute < 60, second <= 60
+        var reader = DigitReader(bytes: Array(text.utf8))
+        guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
+            let day = reader.number(2), reader.take("T"), let hour = reader.number(2, least: 1), reader.take(":"),
+            let minute = reader.number(2), reader.take(":"), let second = reader.number(2),
+            (1...12).contains(month), day >= 1, day <= daysIn(month, year), hour < 24, minute < 60, second < 60
         else { return nil }
-        var at = 19
-        var milliseconds: Int64 = 0
-        if mark(at, ".") {
+        let milliseconds = reader.fraction()
+        var offset: Int64 = 0
+        if !reader.take("Z") {
+            let isNegative = reader.take("-")
+            guard isNegative || reader.take("+"), let hours = reader.number(2), reader.take(":"),
+                let minutes = reader.number(2), hours <= 24, minutes <= 60
+            else { return nil }
+            offset = (hours * 60 + minutes) * (isNegative ? -1 : 1)
+        }
+        guard reader.isAtEnd else { return nil }
+        let days = daysSinceEpoch(year, month, day)
+        return (((days * 24 + hour) * 60 + minute - offset) * 60 + second) * 1000 + milliseconds
+    }
+
+    private static func daysIn(_ month: Int64, _ year: Int64) -> Int64 {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
+    }
+
+    /// Reads the parts of a time, from left to right.
+    private struct DigitReader {
+        let bytes: [UInt8]
+        var at = 0
+
+        var isAtEnd: Bool { at == bytes.count }
+
+        private func isDigit(_ at: Int) -> Bool { at < bytes.count && bytes[at] >= 0x30 && bytes[at] <= 0x39 }
+
+        mutating func take(_ character: Character) -> Bool {
+            guard at < bytes.count, bytes[at] == character.asciiValue else { return false }
             at += 1
-            var unit: Int64 = 100
-            let start = at
-            while at < bytes.count, bytes[at] >= 0x30, bytes[at] <= 0x39 {
-                milliseconds += Int64(bytes[at] - 0x30) * unit
+            return true
+        }
+
+        /// A number of `count` digits, or of fewer, but not of fewer than `least`.
+        mutating func number(_ count: Int, least: Int? = nil) -> Int64? {
+            var (value, digits): (Int64, Int) = (0, 0)
+            while digits < count, isDigit(at) {
+                value = value * 10 + Int64(bytes[at] - 0x30)
+                (digits, at) = (digits + 1, at + 1)
+            }
+            return digits >= least ?? count ? value : nil
+        }
+
+        /// The milliseconds of a fraction, 0 if there is none.
+        mutating func fraction() -> Int64 {
+            guard at < bytes.count, bytes[at] == 0x2E || bytes[at] == 0x2C, isDigit(at + 1) else { return 0 }
+            at += 1
+            var (value, unit): (Int64, Int64) = (0, 100)
+            while isDigit(at) {
+                value += Int64(bytes[at] - 0x30) * unit
                 unit /= 10
                 at += 1
             }
-            if at == start { return nil }
+            return value
         }
-        var offset: Int64 = 0
-        if mark(at, "Z") || mark(at, "z") {
-            at += 1
-        } else if mark(at, "+") || mark(at, "-") {
-            guard let hours = number(at + 1, 2), mark(at + 3, ":"), let minutes = number(at + 4, 2) else { return nil }
-            offset = (hours * 60 + minutes) * (mark(at, "-") ? -1 : 1)
-            at += 6
-        } else {
-            return nil
-        }
-        guard at == bytes.count else { return nil }
-        let days = daysSinceEpoch(year, month, day)
-        return (((days * 24 + hour) * 60 + minute - offset) * 60 + second) * 1000 + milliseconds
     }
 
     /// Days from 1970-01-01 of a date in the Gregorian calendar, by the month-shift method.

@@ -20,8 +20,7 @@ package final class AlertmanagerClient: AlertSink {
             var isDraining = false
             var sent = 0
             var errors = 0
-            var latencySum = 0.0
-            var requests = 0
+            var latency = QuantileWindow()
             var task: Task<Void, Never>?
         }
         let url: String
@@ -194,8 +193,7 @@ package final class AlertmanagerClient: AlertSink {
         }
         let seconds = Double(clock.monotonic() - began) / 1e9
         sender.state.withLock { state in
-            state.requests += 1
-            state.latencySum += seconds
+            state.latency.add(seconds)
             if failure == nil {
                 state.sent += batch.count
             } else {
@@ -241,7 +239,7 @@ package final class AlertmanagerClient: AlertSink {
             sender.state.withLock {
                 (
                     url: sender.url, sent: $0.sent, errors: $0.errors, dropped: $0.queue.dropped,
-                    waiting: $0.queue.waiting.count, latency: $0.latencySum, requests: $0.requests
+                    waiting: $0.queue.waiting.count, latency: $0.latency
                 )
             }
         }
@@ -270,12 +268,8 @@ package final class AlertmanagerClient: AlertSink {
                 name: "prometheus_notifications_latency_seconds",
                 help: "Latency quantiles for sending alert notifications.",
                 kind: .summary,
-                samples: states.flatMap { state in
-                    [
-                        .init(suffix: "_sum", labels: [("alertmanager", state.url)], value: state.latency),
-                        .init(
-                            suffix: "_count", labels: [("alertmanager", state.url)], value: Double(state.requests)),
-                    ]
+                samples: states.flatMap {
+                    $0.latency.samples([("alertmanager", $0.url)], quantiles: QuantileWindow.three)
                 }),
             MetricFamily(
                 name: "prometheus_notifications_queue_capacity",

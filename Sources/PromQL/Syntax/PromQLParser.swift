@@ -78,9 +78,7 @@ package struct PromQLParser {
     /// Reads an instant selector, as `match[]` takes it.
     package static func parseSelector(_ text: String) throws(ParseError) -> [Matcher] {
         var parser = PromQLParser(text, ParserOptions())
-        let selector = try parser.onlySelector()
-        try TypeChecker(text: parser.text).check(.selector(selector))
-        return selector.matchers
+        return try parser.onlySelector().matchers
     }
 
     /// Reads a series as test files describe it: `name{a="b"}`, only equality.

@@ -151,8 +151,11 @@ struct AlertingRule: Sendable {
                 value: sample.histogram.map { .histogram($0, environment.histogramText($0)) } ?? .float(sample.value))
             func text(_ template: AlertTemplate) -> String {
                 do throws(TemplateError) {
-                    return try template.expand(data, functions)
+                    let result = try template.expand(data, functions)
+                    environment.templateCounts.expanded(failed: false)
+                    return result
                 } catch {
+                    environment.templateCounts.expanded(failed: true)
                     warn("Expanding alert template failed: \(error.description)")
                     return "<error expanding template: \(error.description)>"
                 }

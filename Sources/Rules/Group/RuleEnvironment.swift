@@ -93,6 +93,7 @@ package struct RuleEnvironment: Sendable {
     package var forGracePeriod: Int64
     /// Evaluates independent rules of a group at the same time; nil to evaluate one after the other.
     package var concurrent: ConcurrentQueries?
+    let templateCounts = TemplateCounts()
 
     package init(
         query: @escaping @Sendable (RuleExpression, Int64, RuleGroupPlace) throws -> RuleQueryResult,

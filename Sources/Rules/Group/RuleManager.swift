@@ -42,7 +42,7 @@ package final class RuleManager: Sendable {
         self.metrics = metrics
         registry.addCollector { [weak self] in
             guard let self else { return [] }
-            return metrics.families(self.status())
+            return metrics.families(self.status(), templates: environment.templateCounts.values)
         }
     }
 

@@ -4,10 +4,8 @@ import Telemetry
 /// The metrics of rules, under Prometheus's names.
 final class RuleMetrics: Sendable {
     private struct Sums {
-        var rules = 0.0
-        var ruleCount = 0
-        var groups = 0.0
-        var groupCount = 0
+        var rules = QuantileWindow()
+        var groups = QuantileWindow()
     }
     private let sums = Mutex(Sums())
     private let ruleHistogram: HistogramMetric
@@ -29,15 +27,15 @@ final class RuleMetrics: Sendable {
         for duration in durations { ruleHistogram.observe(duration) }
         groupHistogram.observe(total)
         sums.withLock {
-            $0.rules += durations.reduce(0, +)
-            $0.ruleCount += durations.count
-            $0.groups += total
-            $0.groupCount += 1
+            for duration in durations { $0.rules.add(duration) }
+            $0.groups.add(total)
         }
     }
 
     /// What `/metrics` shows of the groups as they are now.
-    func families(_ groups: [RuleGroupStatus]) -> [MetricFamily] {
+    func families(
+        _ groups: [RuleGroupStatus], templates: (expansions: Int, failures: Int) = (0, 0)
+    ) -> [MetricFamily] {
         func perGroup(
             _ name: String, _ help: String, _ kind: MetricFamily.Kind, _ value: (RuleGroupStatus) -> Double
         ) -> MetricFamily {
@@ -46,10 +44,13 @@ final class RuleMetrics: Sendable {
                 samples: groups.map { .init(labels: [("rule_group", $0.key)], value: value($0)) })
         }
         let sums = sums.withLock { $0 }
-        func summary(_ name: String, _ help: String, _ sum: Double, _ count: Int) -> MetricFamily {
-            MetricFamily(
-                name: name, help: help, kind: .summary,
-                samples: [.init(suffix: "_sum", value: sum), .init(suffix: "_count", value: Double(count))])
+        func summary(
+            _ name: String, _ help: String, _ window: QuantileWindow, _ quantiles: [Double]
+        ) -> MetricFamily {
+            MetricFamily(name: name, help: help, kind: .summary, samples: window.samples(quantiles: quantiles))
+        }
+        func counter(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
+            MetricFamily(name: name, help: help, kind: .counter, samples: [.init(value: Double(value))])
         }
         return [
             perGroup("prometheus_rule_evaluations_total", "The total number of rule evaluations.", .counter) {
@@ -92,10 +93,16 @@ final class RuleMetrics: Sendable {
             ) { Double($0.counts.restoreDuration) / 1e9 },
             summary(
                 "prometheus_rule_evaluation_duration_seconds", "The duration for a rule to execute.", sums.rules,
-                sums.ruleCount),
+                QuantileWindow.three),
             summary(
                 "prometheus_rule_group_duration_seconds", "The duration of rule group evaluations.", sums.groups,
-                sums.groupCount),
+                QuantileWindow.five),
+            counter(
+                "prometheus_template_text_expansions_total", "The total number of template text expansions.",
+                templates.expansions),
+            counter(
+                "prometheus_template_text_expansion_failures_total",
+                "The total number of template text expansion failures.", templates.failures),
         ]
     }
 }

@@ -96,14 +96,17 @@ extension ScrapeAppender {
         }
         if features.startTimes { scratch.batch.setStart(sample.start) }
         scratch.slotOfSample.append(UInt32(truncatingIfNeeded: slot))
+        var exemplars: [Exemplar] = []
         for exemplar in sample.exemplars {
-            scratch.batch.exemplars.append(
-                (
-                    ref,
-                    Exemplar(
-                        labels: exemplar.labels, value: exemplar.value, timestamp: exemplar.timestamp ?? time ?? now)
-                ))
+            // Of several without times nobody could tell a new one from one that was seen before.
+            if sample.histogram != nil, exemplar.timestamp == nil { continue }
+            exemplars.append(
+                Exemplar(
+                    labels: exemplar.labels, value: exemplar.value, timestamp: exemplar.timestamp ?? time ?? now,
+                    hasTimestamp: exemplar.timestamp != nil))
         }
+        if exemplars.count > 1 { exemplars.sort { ($0.timestamp, $0.value) < ($1.timestamp, $1.value) } }
+        for exemplar in exemplars { scratch.batch.exemplars.append((ref, exemplar)) }
     }
 
     /// The series of a text, or nil if relabelling drops it.

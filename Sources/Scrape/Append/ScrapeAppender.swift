@@ -294,7 +294,12 @@ struct ScrapeAppender {
             guard let found = try reader.readExemplar(&scratch.text) else { return }
             let time = found.timestamp ?? (config.honorTimestamps && reader.hasTimestamp ? reader.timestamp : now)
             scratch.batch.exemplars.append(
-                (ref, Exemplar(labels: found.labels, value: found.value, timestamp: time)))
+                (
+                    ref,
+                    Exemplar(
+                        labels: found.labels, value: found.value, timestamp: time,
+                        hasTimestamp: found.timestamp != nil)
+                ))
         } catch {
             throw ScrapeFailure(.syntax, error.message)
         }

@@ -8,6 +8,8 @@ package final class ScrapeMetrics: Sendable {
     let bodySizeLimit: Counter
     let sampleLimit: Counter
     let labelLimits: Counter
+    let bucketLimit: Counter
+    let outOfOrderExemplars: Counter
     let targetLimit: Counter
     let poolsTotal: Counter
     let poolReloads: Counter
@@ -16,7 +18,7 @@ package final class ScrapeMetrics: Sendable {
 
     init(_ registry: MetricRegistry) {
         self.registry = registry
-        registry.addCollector { [intervals] in [intervals.family()] }
+        registry.addCollector { [intervals] in intervals.families() }
         duplicates = registry.counter(
             "prometheus_target_scrapes_sample_duplicate_timestamp_total",
             "Total number of samples rejected due to duplicate timestamps but different values.")
@@ -42,21 +44,15 @@ package final class ScrapeMetrics: Sendable {
             "prometheus_target_scrape_pools_total", "Total number of scrape pool creation attempts.")
         poolReloads = registry.counter(
             "prometheus_target_scrape_pool_reloads_total", "Total number of scrape pool reloads.")
+        bucketLimit = registry.counter(
+            "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+            "Total number of scrapes that hit the native histogram bucket limit and were rejected.")
+        outOfOrderExemplars = registry.counter(
+            "prometheus_target_scrapes_exemplar_out_of_order_total",
+            "Total number of exemplar rejected due to not being out of the expected order.")
         for (name, help) in [
             ("prometheus_target_scrape_pools_failed_total", "Total number of scrape pool creations that failed."),
             ("prometheus_target_scrape_pool_reloads_failed_total", "Total number of failed scrape pool reloads."),
-            (
-                "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
-                "Total number of scrapes that hit the native histogram bucket limit and were rejected."
-            ),
-            (
-                "prometheus_target_scrapes_exemplar_out_of_order_total",
-                "Total number of exemplar rejected due to not being out of the expected order."
-            ),
-            (
-                "prometheus_target_scrapes_cache_flush_forced_total",
-                "How many times a scrape cache was flushed due to getting big while scrapes are failing."
-            ),
         ] { _ = registry.counter(name, help) }
     }
 
@@ -65,6 +61,7 @@ package final class ScrapeMetrics: Sendable {
         case .bodySizeLimit: bodySizeLimit.increment()
         case .sampleLimit: sampleLimit.increment()
         case .labelLimit: labelLimits.increment()
+        case .bucketLimit: bucketLimit.increment()
         default: break
         }
     }

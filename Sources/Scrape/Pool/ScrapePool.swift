@@ -103,6 +103,7 @@ struct ScrapePool {
         }
         leaving = leaving.filter { !$0.value.isEnded.load(ordering: .relaxed) }
         checkTargetLimit()
+        syncFailed.increment(by: 0)
         metrics.registry.counter(
             "prometheus_target_scrape_pool_sync_total", "Total number of syncs that were executed on a scrape pool.",
             ["scrape_job": name]
@@ -156,6 +157,7 @@ struct ScrapePool {
         for (metric, _) in [
             ("prometheus_target_scrape_pool_sync_total", 0), ("prometheus_target_scrape_pool_targets", 0),
             ("prometheus_target_scrape_pool_target_limit", 0), ("prometheus_target_sync_failed_total", 0),
+            ("prometheus_target_sync_length_histogram_seconds", 0),
         ] { metrics.registry.remove(metric, ["scrape_job": name]) }
         return targets.map { remove($0.key, $0.value, now: now) }
     }

@@ -164,6 +164,7 @@ final class ScrapeWorker {
     }
 
     private func count(_ outcome: CommitOutcome, _ target: Target) {
+        countExemplars(outcome)
         guard !outcome.rejected.isEmpty else { return }
         var (duplicates, outOfOrder, outOfBounds) = (0, 0, 0)
         for (index, reason) in outcome.rejected {
@@ -193,6 +194,21 @@ final class ScrapeWorker {
                 "Error on ingesting samples that are too old or are too far into the future",
                 ["target": url, "num_dropped": "\(outOfBounds)"])
         }
+    }
+
+    /// Counts exemplars out of order of samples all of whose exemplars are: else the sample shows some that are known
+    /// beside a new one.
+    private func countExemplars(_ outcome: CommitOutcome) {
+        guard !outcome.rejectedExemplars.isEmpty else { return }
+        let exemplars = scratch.batch.exemplars
+        var refused: [SeriesRef: Int] = [:]
+        for (index, reason) in outcome.rejectedExemplars where reason == .outOfOrder && index < exemplars.count {
+            refused[exemplars[index].ref, default: 0] += 1
+        }
+        guard !refused.isEmpty else { return }
+        var shown: [SeriesRef: Int] = [:]
+        for (ref, _) in exemplars where refused[ref] != nil { shown[ref, default: 0] += 1 }
+        metrics.outOfOrderExemplars.increment(by: refused.reduce(0) { $1.value == shown[$1.key] ? $0 + $1.value : $0 })
     }
 
     /// Ends the series of a target that is gone.

@@ -19,6 +19,9 @@ struct BlockIndex: Sendable {
     /// The section of ``BlockMetadata``, compressed; empty if there is none.
     var metadata: [UInt8] = []
 
+    /// Bytes of the names and values that are kept in memory.
+    var symbolBytes: Int { names.reduce(0) { $0 + $1.count } + symbolPages.reduce(0) { $0 + $1.value.count + 16 } }
+
     init(_ files: any FileSystem, _ path: String) throws {
         let content = try files.read(path)
         func bad(_ section: String, _ offset: Int, _ reason: String) -> BlockError {

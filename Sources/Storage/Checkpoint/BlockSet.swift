@@ -12,6 +12,8 @@ final class BlockSet: @unchecked Sendable {
     private let manifest: Manifest
     private let open = Mutex<[BlockReader]>([])
     private let log = Log("storage")
+    /// Times that the set of open blocks was made anew.
+    let reloads = StoreCounters.Attempts()
     /// Blocks that could not be opened.
     private(set) var damaged: [String] = []
     /// What cannot be read of the blocks, and of the log.
@@ -125,6 +127,7 @@ final class BlockSet: @unchecked Sendable {
             ($0.minTime, $0.meta.level, $0.meta.id) < ($1.minTime, $1.meta.level, $1.meta.id)
         }
         open.withLock { $0 = sorted }
+        reloads.succeed()
     }
 
     /// All open blocks in order of time.
@@ -148,6 +151,7 @@ final class BlockSet: @unchecked Sendable {
             guard reader != nil || !names.isEmpty else { return }
             try manifest.commit(.init(added: added.map { [$0.id] } ?? [], removed: names, mark: manifest.mark))
         } catch {
+            reloads.fail()
             // What no manifest names only takes room; one that names it, perhaps, must find it.
             if let path, !manifest.isDoubtful { try? BlockFiles.remove(path, fileSystem) }
             throw error

@@ -141,6 +141,7 @@ extension Head {
     /// Forgets what a block holds now: chunks in `files`, and samples out of order of the windows.
     func forget(_ window: Range<Int64>, _ files: [SpillFile]) {
         let numbers = Set(files.map(\.number))
+        var removed = 0
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
                 for extent in group.extents {
@@ -153,6 +154,7 @@ extension Head {
                             if numbers.contains(entry.pointee.file) {
                                 if let link { link.pointee = following } else { states[Int(id)].sealed = following }
                                 sealed.release(next)
+                                removed += 1
                             } else {
                                 link = UnsafeMutableRawPointer(entry).assumingMemoryBound(to: UInt32.self)
                             }
@@ -166,6 +168,7 @@ extension Head {
                 }
             }
         }
+        chunksRemoved.wrappingAdd(removed, ordering: .relaxed)
         for file in files { spill.remove(file.number) }
         let oldest = windows().first.map { $0.subtractingReportingOverflow(blockDuration).partialValue } ?? .max
         for group in registry.withLock({ groups }) {

@@ -13,14 +13,26 @@ extension TimeSeriesStore {
     func writeCheckpoint() throws {
         let path = options.directory + "/checkpoint"
         unlogged.beginCheckpoint()
+        let started = clock.monotonic()
         let segment = try log.rotate()
-        do { try writeCheckpoint(path, segment) } catch {
+        do {
+            try writeCheckpoint(path, segment)
+            counters.checkpoints.succeed()
+        } catch {
+            counters.checkpoints.fail()
             // What was written of it would take the room that others wait for.
             try? fileSystem.remove(path + ".tmp")
             throw error
         }
         log.forget(below: segment)
-        try log.remove(below: segment, damaged: damagedSegments.withLock { $0 })
+        do {
+            try log.remove(below: segment, damaged: damagedSegments.withLock { $0 })
+            counters.logTruncations.succeed()
+        } catch {
+            counters.logTruncations.fail()
+            throw error
+        }
+        counters.observeTruncation(Double(clock.monotonic() - started) / 1e9)
         let (saved, refused) = unlogged.finishCheckpoint()
         report(saved, "The disk takes samples again; what was in memory only is saved")
         report(refused, "Samples were refused while the disk took none; these are missing unless they are sent again")

@@ -38,6 +38,7 @@ extension TimeSeriesStore {
         guard let quota, let oldest = blockSet.oldest(except: names) else { return false }
         let before = quota.used
         try blockSet.replace([oldest], with: nil)
+        counters.sizeRetentions.wrappingAdd(1, ordering: .relaxed)
         if quota.used < before { return true }
         logger.error(
             "Dropping a block has freed nothing, for a snapshot holds its files; remove snapshots that are not needed",

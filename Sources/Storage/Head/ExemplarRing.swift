@@ -6,43 +6,156 @@ final class ExemplarRing: Sendable {
     struct Entry: Sendable {
         var id: UInt32
         var exemplar: Exemplar
+        /// The number of the series' entry that was stored before; -1 if it was the first.
+        var before: Int
+    }
+
+    /// What became of an exemplar.
+    enum Verdict: Sendable {
+        case stored
+        /// The same as the series' newest: nothing to do.
+        case known
+        case refused(ExemplarRejection)
+        /// No exemplars are kept.
+        case disabled
+    }
+
+    /// Numbers for `/metrics`.
+    struct Figures: Sendable {
+        var appended = 0
+        var outOfOrder = 0
+        var count = 0
+        var series = 0
+        /// The timestamp of the exemplar that makes room next, ms.
+        var oldest: Int64 = 0
+        var capacity = 0
+    }
+
+    private struct Series {
+        var newest: Exemplar
+        /// The number of the entry that was stored last.
+        var last: Int
+        /// Entries in the ring.
+        var count = 1
     }
 
     private struct State {
+        /// Entry n lies at n modulo the capacity, until entry n + capacity takes its place.
         var entries: [Entry] = []
-        var next = 0
-        var newest: [UInt32: Exemplar] = [:]
+        /// Entries stored since the start.
+        var stored = 0
+        var series: [UInt32: Series] = [:]
+        var figures = Figures()
     }
 
+    /// Characters of all names and values of an exemplar's labels at most.
+    static let maxLabels = 128
+
     private let capacity: Int
+    /// How much older than a series' newest an exemplar may be, ms; 0 for not at all.
+    private let outOfOrderWindow: Int64
     private let state = Mutex(State())
 
-    init(capacity: Int) { self.capacity = max(0, capacity) }
+    init(capacity: Int, outOfOrderWindow: Int64 = 0) {
+        self.capacity = max(0, capacity)
+        self.outOfOrderWindow = max(0, outOfOrderWindow)
+    }
 
-    /// Adds an exemplar, unless it is older than the series' newest or the same; returns whether it did.
+    /// Adds an exemplar, unless its series has it already or it is out of order.
     @discardableResult
-    func add(_ id: UInt32, _ exemplar: Exemplar) -> Bool {
-        guard capacity > 0 else { return false }
+    func add(_ id: UInt32, _ exemplar: Exemplar, isReplayed: Bool = false) -> Verdict {
+        guard capacity > 0 else { return .disabled }
+        var size = 0
+        for label in exemplar.labels.pairs {
+            size += label.name.unicodeScalars.count + label.value.unicodeScalars.count
+        }
+        if size > Self.maxLabels { return .refused(.labelsTooLong) }
         return state.withLock { state in
-            if let last = state.newest[id], last.timestamp > exemplar.timestamp || last == exemplar { return false }
-            state.newest[id] = exemplar
-            if state.entries.count < capacity {
-                state.entries.append(Entry(id: id, exemplar: exemplar))
-            } else {
-                let gone = state.entries[state.next]
-                if state.newest[gone.id] == gone.exemplar { state.newest[gone.id] = nil }
-                state.entries[state.next] = Entry(id: id, exemplar: exemplar)
-                state.next = (state.next + 1) % capacity
+            if let known = state.series[id] {
+                if Self.isSame(known.newest, exemplar) { return .known }
+                if Self.isBefore(exemplar, known.newest), !isWithinWindow(exemplar, known, state) {
+                    if !isReplayed { state.figures.outOfOrder += 1 }
+                    return .refused(.outOfOrder)
+                }
             }
-            return true
+            store(id, exemplar, &state)
+            if !isReplayed { state.figures.appended += 1 }
+            return .stored
         }
     }
 
-    /// Exemplars of series that `isWanted`, within a time, oldest first.
+    /// Whether two exemplars of one series are one; without timestamps of their own, their times do not matter.
+    private static func isSame(_ a: Exemplar, _ b: Exemplar) -> Bool {
+        a.labels == b.labels && a.value == b.value
+            && (a.timestamp == b.timestamp || !a.hasTimestamp && !b.hasTimestamp)
+    }
+
+    /// Whether an exemplar is older than another, or stands before it at the same time.
+    private static func isBefore(_ a: Exemplar, _ b: Exemplar) -> Bool {
+        if a.timestamp != b.timestamp { return a.timestamp < b.timestamp }
+        if a.value != b.value { return a.value < b.value }
+        return a.labels.stableHash < b.labels.stableHash
+    }
+
+    /// Whether an exemplar that is out of order is stored even so: it is within the window, and its time is free.
+    private func isWithinWindow(_ exemplar: Exemplar, _ known: Series, _ state: State) -> Bool {
+        guard outOfOrderWindow > 0, exemplar.timestamp < known.newest.timestamp,
+            exemplar.timestamp > known.newest.timestamp.subtractingReportingOverflow(outOfOrderWindow).partialValue
+        else { return false }
+        var number = known.last
+        while number >= 0, number > state.stored - 1 - capacity {
+            let entry = state.entries[number % capacity]
+            if entry.exemplar.timestamp == exemplar.timestamp { return false }
+            number = entry.before
+        }
+        return true
+    }
+
+    private func store(_ id: UInt32, _ exemplar: Exemplar, _ state: inout State) {
+        let number = state.stored
+        let at = number % capacity
+        let before = state.series[id]?.last ?? -1
+        if state.entries.count < capacity {
+            state.entries.append(Entry(id: id, exemplar: exemplar, before: before))
+        } else {
+            let gone = state.entries[at].id
+            state.series[gone]?.count -= 1
+            if state.series[gone]?.count == 0, gone != id { state.series[gone] = nil }
+            state.entries[at] = Entry(id: id, exemplar: exemplar, before: before)
+        }
+        state.stored += 1
+        guard var series = state.series[id] else {
+            state.series[id] = Series(newest: exemplar, last: number)
+            return
+        }
+        if exemplar.timestamp >= series.newest.timestamp { series.newest = exemplar }
+        series.last = number
+        series.count += 1
+        state.series[id] = series
+    }
+
+    /// Exemplars of series that `isWanted`, within a time, in the order in which they were stored.
     func exemplars(from: Int64, to: Int64, _ isWanted: (UInt32) -> Bool) -> [Entry] {
-        let all = state.withLock { state in Array(state.entries[state.next...] + state.entries[..<state.next]) }
+        let all = state.withLock { state in
+            let next = state.entries.count < capacity || capacity == 0 ? 0 : state.stored % capacity
+            return Array(state.entries[next...] + state.entries[..<next])
+        }
         return all.filter { $0.exemplar.timestamp >= from && $0.exemplar.timestamp <= to && isWanted($0.id) }
     }
 
     var count: Int { state.withLock { $0.entries.count } }
+
+    var figures: Figures {
+        state.withLock { state in
+            var figures = state.figures
+            figures.count = state.entries.count
+            figures.series = state.series.count
+            figures.capacity = capacity
+            if !state.entries.isEmpty {
+                let next = state.entries.count < capacity ? 0 : state.stored % capacity
+                figures.oldest = state.entries[next].exemplar.timestamp
+            }
+            return figures
+        }
+    }
 }

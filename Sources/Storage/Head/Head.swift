@@ -36,6 +36,8 @@ final class Head: @unchecked Sendable {
     var deadLabels = 0
     /// Sealed chunks that could not be read.
     let damagedRecords = Atomic<Int>(0)
+    /// Chunks that are no longer in the head, because a block has them or because they were lost.
+    let chunksRemoved = Atomic<Int>(0)
     let logger = Log("storage")
 
     /// Series whose states were taken back from a checkpoint that is damaged; nil if it is whole.
@@ -224,6 +226,7 @@ final class Head: @unchecked Sendable {
     /// Begins a chunk at `time`.
     private func attach(_ id: UInt32, to time: Int64, hint: UInt32, _ group: HeadGroup) {
         let state = states + Int(id)
+        group.chunksBegun &+= 1
         if let (run, at) = group.runs.find(time, hint: hint) {
             group.runs.runs[Int(run)].references &+= 1
             group.runs.latest = run
@@ -330,7 +333,10 @@ final class Head: @unchecked Sendable {
             state.pointee.run = 0
             state.pointee.first = 0
         }
-        guard state.pointee.count > 0 else { return }
+        guard state.pointee.count > 0 else {
+            chunksRemoved.wrappingAdd(1, ordering: .relaxed)
+            return
+        }
         let entry = group.runs.runs[Int(run)]
         if group.spill?.windowEnd != entry.windowEnd || group.spill?.isDetached == true {
             group.spill = spill.file(windowEnd: entry.windowEnd)
@@ -383,6 +389,7 @@ final class Head: @unchecked Sendable {
             let chunk = sealed.allocate()
             guard let at, timesAt != .max, chunk != 0 else {
                 lost.add(Int(state.pointee.count), ordering: .relaxed)
+                chunksRemoved.wrappingAdd(1, ordering: .relaxed)
                 return
             }
             let start = entry.time(Int(state.pointee.first)) &- (entry.windowEnd &- blockDuration)

@@ -32,6 +32,8 @@ final class HeadGroup: @unchecked Sendable {
     var extents: [Range<UInt32>] { ids.runs }
     private var ids = IdRuns()
     var isClosed = false
+    /// Chunks that series of the group have begun.
+    var chunksBegun = 0
     /// The log knows the group's name.
     var isLogged = false
     /// A checkpoint held the group's place in the log and its times.

@@ -373,11 +373,28 @@ final class LabelIndex {
             .map { String(decoding: symbols.text(pairs.base[Int($0)].value), as: UTF8.self) }
     }
 
-    /// Calls `body` with name, value and number of series of each pair that a series has.
-    func forEachPairInUse(_ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>, Int) -> Void) {
-        for i in 1..<max(1, pairCount &+ 1) where lists.base[i].count > 0 {
-            body(symbols.text(pairs.base[i].name), symbols.text(pairs.base[i].value), Int(lists.base[i].count))
+    /// A pair of a name and a value that series have; its texts belong to the index.
+    struct PairInUse {
+        var number: Int
+        var name: UInt32
+        var nameText: UnsafeBufferPointer<UInt8>
+        var valueText: UnsafeBufferPointer<UInt8>
+        var series: Int
+    }
+
+    /// Calls `body` with the pairs that a series has, among those of the numbers in `range`.
+    ///
+    /// - Returns: Whether pairs follow.
+    func forEachPairInUse(_ range: Range<Int>, _ body: (PairInUse) -> Void) -> Bool {
+        let end = pairCount &+ 1
+        for i in max(1, range.lowerBound)..<max(1, range.lowerBound, min(range.upperBound, end))
+        where lists.base[i].count > 0 {
+            body(
+                PairInUse(
+                    number: i, name: pairs.base[i].name, nameText: symbols.text(pairs.base[i].name),
+                    valueText: symbols.text(pairs.base[i].value), series: Int(lists.base[i].count)))
         }
+        return range.upperBound < end
     }
 
     /// Bytes in use.

@@ -69,6 +69,17 @@ struct TimeRunTable: ~Copyable {
         var time: Int64
     }
 
+    /// Open chunks that point into runs.
+    var openChunks: Int { (1..<max(1, end)).reduce(0) { $0 + Int(runs[$1].references) } }
+
+    /// The first time of the runs that open chunks point into, ms; nil if there are none.
+    var oldest: Int64? {
+        (1..<max(1, end)).reduce(nil) { oldest, run in
+            guard runs[run].references > 0 else { return oldest }
+            return min(oldest ?? .max, runs[run].base)
+        }
+    }
+
     init() {
         capacity = 4
         runs = .allocate(capacity: 4)

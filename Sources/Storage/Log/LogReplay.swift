@@ -177,7 +177,8 @@ struct LogReplay {
                 let time = try reader.zigzag()
                 let value = Double(bitPattern: try reader.u64())
                 let labels = Labels(packed: Array(try reader.sizedRun()))
-                onExemplar(id, Exemplar(labels: labels, value: value, timestamp: time))
+                // Whether it came with its time is not known any more: one that did is known by its time.
+                onExemplar(id, Exemplar(labels: labels, value: value, timestamp: time, hasTimestamp: false))
             case LogRecord.deletion:
                 let (from, to) = (try reader.zigzag(), try reader.zigzag())
                 var ids: [UInt32] = []

@@ -47,14 +47,18 @@ final class WriteAheadLog: Sendable {
     private let syncing = Mutex<UInt64>(0)
     private let number: Atomic<UInt64>
     private let reserve: DiskReserve?
+    private let clock: any Clock
+    private let durations = Mutex(QuantileWindow())
+    private let failures = Atomic<Int>(0)
 
     /// A log whose next segment is `first`, behind segments of `written` bytes that no checkpoint holds.
     ///
     /// `reserve` is given up when the disk is full.
     init(
         _ directory: String, first: UInt64, segmentSize: Int, fileSystem: any FileSystem, reserve: DiskReserve? = nil,
-        written: Int = 0
+        written: Int = 0, clock: any Clock = SystemClock()
     ) throws(FileError) {
+        self.clock = clock
         self.directory = directory
         self.reserve = reserve
         self.segmentSize = segmentSize
@@ -139,6 +143,7 @@ final class WriteAheadLog: Sendable {
                 }
             } catch {
                 state.failure = error.description
+                failures.wrappingAdd(1, ordering: .relaxed)
                 return .failed(error.description)
             }
             guard number.load(ordering: .relaxed) == segment, let file = state.file else { return .otherSegment }
@@ -159,6 +164,7 @@ final class WriteAheadLog: Sendable {
                 }
             } catch {
                 state.failure = error.description
+                failures.wrappingAdd(1, ordering: .relaxed)
                 if state.size > Self.headerSize {
                     try? file.truncate(to: state.size)
                 } else {
@@ -214,6 +220,11 @@ final class WriteAheadLog: Sendable {
             }
             failure = lost?.error
             for (number, file) in files {
+                let started = clock.monotonic()
+                defer {
+                    let seconds = Double(clock.monotonic() - started) / 1e9
+                    durations.withLock { $0.add(seconds) }
+                }
                 do throws(FileError) { try file.syncData() } catch {
                     let isNeeded = state.withLock { state in
                         guard number >= state.durableBelow else { return false }
@@ -248,6 +259,12 @@ final class WriteAheadLog: Sendable {
 
     /// Why the last write failed, or nil.
     var failure: String? { state.withLock { $0.failure } }
+
+    /// Writes that failed since the start.
+    var failedWrites: Int { failures.load(ordering: .relaxed) }
+
+    /// Seconds that bringing files to the disk took.
+    var syncDurations: QuantileWindow { durations.withLock { $0 } }
 
     /// Numbers of the segments in a directory, ascending.
     static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {

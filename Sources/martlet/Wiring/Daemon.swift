@@ -80,6 +80,7 @@ final class Daemon: Sendable {
         rules = RuleManager(environment: environment, metrics: registry)
         ProcessMetrics.register(registry, startTime: startTime)
         registerReloadMetrics()
+        registry.addCollector { [store] in store.metricFamilies() }
         StorageHealthMetrics.register(registry, store)
         try apply(try loadAll())
         reportStore()
@@ -146,9 +147,6 @@ final class Daemon: Sendable {
                     name: "martlet_storage_refused_samples_total",
                     help: "Samples that were refused because the disk took none.", kind: .counter,
                     samples: [.init(value: Double(self.store.unloggedSamples.refused))]),
-                gauge(
-                    "prometheus_tsdb_head_series", "Total number of series in the head block.",
-                    Double(self.store.headSeries)),
                 MetricFamily(
                     name: "martlet_storage_memory_bytes", help: "Memory of the head by what it holds.", kind: .gauge,
                     samples: self.store.memory.map { .init(labels: [("part", $0.name)], value: Double($0.value)) }),
@@ -260,7 +258,10 @@ final class Daemon: Sendable {
         context.startTime = startTime
         context.retention = retentionText
         context.figures = { [store] limit in StoreFigures(store.statistics(limit: limit)) }
-        context.snapshot = { [store] in try store.snapshot() }
+        context.snapshot = { [store] in try store.snapshot(skipsHead: $0) }
+        context.publicAddress = PublicAddress(
+            options.externalURL: externalURL,
+            ownPort: flags.all("web.listen-address").first.flatMap { ListenAddress($0).map { "\($0.port)" } } ?? "")
         context.deleteSeries = { [store] in try store.deleteSeries($0, minTime: $1, maxTime: $2) }
         context.cleanTombstones = { [store] in try store.cleanTombstones() }
         context.metadata = { [store] in store.metadata(metric: $0) }

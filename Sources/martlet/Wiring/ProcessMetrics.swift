@@ -40,6 +40,20 @@ enum ProcessMetrics {
                 closedir(folder)
                 add("process_open_fds", "Number of open file descriptors.", .gauge, Double(max(0, count - 3)))
             }
+            var space = rlimit()
+            if getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &space) == 0 {
+                add(
+                    "process_virtual_memory_max_bytes", "Maximum amount of virtual memory available in bytes.", .gauge,
+                    Double(space.rlim_cur))
+            }
+            if let network = NetworkCounts.read() {
+                add(
+                    "process_network_receive_bytes_total",
+                    "Number of bytes received by the process over the network.", .counter, network.received)
+                add(
+                    "process_network_transmit_bytes_total", "Number of bytes sent by the process over the network.",
+                    .counter, network.sent)
+            }
             var limit = rlimit()
             if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
                 add("process_max_fds", "Maximum number of open file descriptors.", .gauge, Double(limit.rlim_cur))

@@ -1,0 +1,135 @@
+import Model
+import Synchronization
+import Telemetry
+
+/// Counts of a store since it was opened; incremented once per batch or rarer.
+final class StoreCounters: Sendable {
+    /// A count by the type of the sample.
+    struct ByType: ~Copyable, Sendable {
+        private let floats = Atomic<Int>(0)
+        private let histograms = Atomic<Int>(0)
+
+        func add(floats: Int, histograms: Int) {
+            if floats > 0 { self.floats.wrappingAdd(floats, ordering: .relaxed) }
+            if histograms > 0 { self.histograms.wrappingAdd(histograms, ordering: .relaxed) }
+        }
+
+        var values: (floats: Int, histograms: Int) {
+            (floats.load(ordering: .relaxed), histograms.load(ordering: .relaxed))
+        }
+    }
+
+    /// A count of what worked and what failed.
+    struct Attempts: ~Copyable, Sendable {
+        private let good = Atomic<Int>(0)
+        private let bad = Atomic<Int>(0)
+
+        func succeed() { good.wrappingAdd(1, ordering: .relaxed) }
+        func fail() { bad.wrappingAdd(1, ordering: .relaxed) }
+
+        var succeeded: Int { good.load(ordering: .relaxed) }
+        var failed: Int { bad.load(ordering: .relaxed) }
+        var total: Int { succeeded + failed }
+    }
+
+    // MARK: Commits
+
+    let appended = ByType()
+    let appendedOutOfOrder = ByType()
+    let outOfOrder = ByType()
+    let outOfBounds = ByType()
+    let tooOld = ByType()
+    let unknownSeries = Atomic<Int>(0)
+    let commits = Atomic<Int>(0)
+    let activeCommits = Atomic<Int>(0)
+
+    // MARK: Series and chunks
+
+    let seriesCreated = Atomic<Int>(0)
+    let seriesRemoved = Atomic<Int>(0)
+    /// Chunks that were in the head when the store was opened.
+    let chunksAtOpen = Atomic<Int>(0)
+
+    // MARK: Upkeep
+
+    /// Windows that became blocks.
+    let cuts = Attempts()
+    /// Cuts and merges of blocks.
+    let compactions = Attempts()
+    let compactionsTriggered = Atomic<Int>(0)
+    let isCompacting = Atomic<Bool>(false)
+    let timeRetentions = Atomic<Int>(0)
+    let sizeRetentions = Atomic<Int>(0)
+    let checkpoints = Attempts()
+    let logTruncations = Attempts()
+    /// Seconds that reading the checkpoint and the log took, as a bit pattern.
+    let replaySeconds = Atomic<UInt64>(0)
+    /// The last run ended with a checkpoint; nil until the store is open.
+    let startedClean = Atomic<Bool>(false)
+
+    private struct Durations {
+        var compactions = [Int](repeating: 0, count: StoreCounters.compactionBounds.count)
+        var compactionSum = 0.0
+        var compactionCount = 0
+        var headForgets = QuantileWindow()
+        var truncations = QuantileWindow()
+    }
+    private let durations = Mutex(Durations())
+
+    /// Upper bounds of the durations of compactions, seconds.
+    static let compactionBounds: [Double] = (0..<14).map { Double(1 << $0) }
+
+    func observeCompaction(_ seconds: Double) {
+        let bucket = Self.compactionBounds.firstIndex { seconds <= $0 }
+        durations.withLock {
+            if let bucket { $0.compactions[bucket] += 1 }
+            $0.compactionSum += seconds
+            $0.compactionCount += 1
+        }
+    }
+
+    func observeForget(_ seconds: Double) { durations.withLock { $0.headForgets.add(seconds) } }
+
+    func observeTruncation(_ seconds: Double) { durations.withLock { $0.truncations.add(seconds) } }
+
+    var compactionDurations: (buckets: [Int], sum: Double, count: Int) {
+        durations.withLock { ($0.compactions, $0.compactionSum, $0.compactionCount) }
+    }
+
+    var headForgets: QuantileWindow { durations.withLock { $0.headForgets } }
+
+    var truncations: QuantileWindow { durations.withLock { $0.truncations } }
+
+    // MARK: Batches
+
+    /// Counts what a commit has stored.
+    func noteStored(_ writer: borrowing BatchWriter, hasHistograms: Bool, _ histogramAt: (Int) -> Int?) {
+        guard hasHistograms || writer.hasLate else { return appended.add(floats: writer.count, histograms: 0) }
+        var (histograms, late, lateHistograms) = (0, 0, 0)
+        for k in 0..<writer.count {
+            let isHistogram = hasHistograms && histogramAt(Int(writer.positions[k])) != nil
+            if isHistogram { histograms += 1 }
+            guard writer.lateness[k] else { continue }
+            if isHistogram { lateHistograms += 1 } else { late += 1 }
+        }
+        appended.add(floats: writer.count - histograms, histograms: histograms)
+        appendedOutOfOrder.add(floats: late, histograms: lateHistograms)
+    }
+
+    /// Counts what a commit has refused.
+    func noteRefused(_ batch: borrowing SampleBatch, _ outcome: CommitOutcome, _ histogramAt: (Int) -> Int?) {
+        for (index, reason) in outcome.rejected {
+            let isHistogram = histogramAt(index) != nil
+            // Another target feeds the series on, and a marker for it is nobody's mistake.
+            if !isHistogram, Staleness.isMarker(batch.values[index]) { continue }
+            let (floats, histograms) = isHistogram ? (0, 1) : (1, 0)
+            switch reason {
+            case .outOfOrder: outOfOrder.add(floats: floats, histograms: histograms)
+            case .outOfBounds: outOfBounds.add(floats: floats, histograms: histograms)
+            case .tooOld: tooOld.add(floats: floats, histograms: histograms)
+            case .unknownSeries: unknownSeries.wrappingAdd(1, ordering: .relaxed)
+            default: break
+            }
+        }
+    }
+}

@@ -80,7 +80,7 @@ final class ScrapeLoop: Sendable {
 
     /// What only the thread knows.
     private struct Running {
-        var events = DueHeap<Event>()
+        var events = ScrapeSchedule<Event>()
         var idle: [Transfer] = []
         var active: [UnsafeMutableRawPointer: (transfer: Transfer, completion: (@Sendable () -> Void)?)] = [:]
         var isStopped = false
@@ -91,11 +91,12 @@ final class ScrapeLoop: Sendable {
         while true {
             obey(&state)
             if state.isStopped { break }
+            followClock(&state)
             startDue(&state)
             var running: Int32 = 0
             curl_multi_perform(multi, &running)
             collect(&state)
-            let untilDue = state.events.earliest.map { $0 &- clock.now() } ?? 1000
+            let untilDue = state.events.wait(at: clock.now()) ?? 1000
             var ready: Int32 = 0
             if untilDue > 0 {
                 curl_multi_poll(multi, nil, 0, Int32(truncatingIfNeeded: min(untilDue, 1000)), &ready)
@@ -138,6 +139,26 @@ final class ScrapeLoop: Sendable {
             state.targetCount += news
             // Without room for a connection per target, keep-alive would be lost with more than a few targets.
             _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, min(max(16, state.targetCount * 2), 20_000))
+        }
+    }
+
+    /// Lays the grid of scrapes anew when the wall clock was set.
+    private func followClock(_ state: inout Running) {
+        let now = clock.now()
+        state.events.observe(clock) { [seed] event, step in
+            switch event {
+            case .end(let target, let at):
+                let moved = at &+ step
+                let wait = moved &+ target.definition.interval &+ target.definition.interval / 10
+                return (.end(target, at: moved), wait)
+            case .scrape(let target):
+                let definition = target.definition
+                return (
+                    event,
+                    ScrapeOffset.next(
+                        after: now, interval: definition.interval, identity: definition.identity, seed: seed)
+                )
+            }
         }
     }
 

@@ -32,6 +32,8 @@ final class HeadGroup: @unchecked Sendable {
     var extents: [Range<UInt32>] { ids.runs }
     private var ids = IdRuns()
     var isClosed = false
+    /// The newest time that a series of the group had when the wall clock was set back, ms.
+    var rewoundUntil = Int64.min
     /// The log knows the group's name.
     var isLogged = false
     /// A checkpoint held the group's place in the log and its times.

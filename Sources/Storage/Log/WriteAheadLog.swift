@@ -36,7 +36,7 @@ final class WriteAheadLog: Sendable {
     }
 
     let directory: String
-    private let segmentSize: Int
+    private let segmentSize: Atomic<Int>
     private let fileSystem: any FileSystem
     private let state: Mutex<State>
     private let syncing = Mutex<UInt64>(0)
@@ -52,11 +52,16 @@ final class WriteAheadLog: Sendable {
     ) throws(FileError) {
         self.directory = directory
         self.reserve = reserve
-        self.segmentSize = segmentSize
+        self.segmentSize = Atomic(segmentSize)
         self.fileSystem = fileSystem
         number = Atomic(first &- 1)
         state = Mutex(State(written: written))
         try fileSystem.createDirectory(directory)
+    }
+
+    /// Ends segments at this size from now on, if they were to grow larger.
+    func limitSegments(to size: Int) {
+        segmentSize.store(min(size, segmentSize.load(ordering: .relaxed)), ordering: .relaxed)
     }
 
     /// The segment that the next frame goes to; its low bits are what ``SeriesState/logSegment`` compares with.
@@ -122,7 +127,7 @@ final class WriteAheadLog: Sendable {
     func write(_ records: UnsafeRawBufferPointer, isPacked: Bool = false, segment: UInt64) -> Written {
         state.withLock { state in
             do throws(FileError) {
-                if state.file == nil || state.size >= segmentSize || state.failure != nil {
+                if state.file == nil || state.size >= segmentSize.load(ordering: .relaxed) || state.failure != nil {
                     do throws(FileError) { try begin(&state) } catch {
                         guard error.isFull, reserve?.giveUp() == true else { throw error }
                         try begin(&state)

@@ -114,8 +114,8 @@ final class Daemon: Sendable {
         do {
             // The ledger lies in the same directory and counts, too.
             let machine = RealFileSystem()
-            let fileSystem: any FileSystem =
-                try TimeSeriesStore.bound(machine, directory: options.directory, size: options.retentionSize) ?? machine
+            let fileSystem = try TimeSeriesStore.bound(
+                machine, directory: options.directory, size: options.retentionSize)
             return (fileSystem, try TimeSeriesStore.open(options: options, fileSystem: fileSystem, clock: clock))
         } catch {
             throw StartError(what: "The store cannot be opened", reason: "\(error)")
@@ -215,6 +215,7 @@ final class Daemon: Sendable {
         try rules.apply(groups) { $0.externalLabels = external }
         engine.setDefaultSubqueryStep(configuration.global.evaluationInterval)
         alertmanagers.apply(endpoints, relabelRules: configuration.alerting.relabelRules, externalLabels: external)
+        store.change(StoreSettings(Self.storeOptions(flags, configuration)))
         scrape.apply(configuration)
         state.withLock {
             $0.configuration = configuration
@@ -248,6 +249,7 @@ final class Daemon: Sendable {
     }
 
     private func registerReloadMetrics() {
+        ClockMetrics.register(registry, store)
         registry.addCollector { [weak self] in
             guard let self else { return [] }
             let state = self.state.withLock { $0 }
@@ -431,8 +433,8 @@ final class Daemon: Sendable {
 
     private var retentionText: String {
         var parts: [String] = []
-        if store.options.retentionTime > 0 { parts.append(DurationText.format(store.options.retentionTime)) }
-        if store.options.retentionSize > 0 { parts.append(ByteSize.format(store.options.retentionSize)) }
+        if store.settings.retentionTime > 0 { parts.append(DurationText.format(store.settings.retentionTime)) }
+        if store.settings.retentionSize > 0 { parts.append(ByteSize.format(store.settings.retentionSize)) }
         return parts.joined(separator: " or ")
     }
 }

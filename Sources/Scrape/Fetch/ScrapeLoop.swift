@@ -144,20 +144,14 @@ final class ScrapeLoop: Sendable {
 
     /// Lays the grid of scrapes anew when the wall clock was set.
     private func followClock(_ state: inout Running) {
-        let now = clock.now()
-        state.events.observe(clock) { [seed] event, step in
+        state.events.observe(clock) { [seed] event, step, due in
             switch event {
-            case .end(let target, let at):
-                let moved = at &+ step
-                let wait = moved &+ target.definition.interval &+ target.definition.interval / 10
-                return (.end(target, at: moved), wait)
+            case .end(let target, let at): return (.end(target, at: at &+ step), due)
             case .scrape(let target):
                 let definition = target.definition
-                return (
-                    event,
-                    ScrapeOffset.next(
-                        after: now, interval: definition.interval, identity: definition.identity, seed: seed)
-                )
+                let next = ScrapeOffset.next(
+                    after: due, interval: definition.interval, identity: definition.identity, seed: seed)
+                return (event, next &- definition.interval)
             }
         }
     }

@@ -2,8 +2,8 @@ import Platform
 
 /// What is due when, by the wall clock, with waits of the monotonic clock.
 ///
-/// Times of scrapes lie on a grid of wall time. When the wall clock is set, the grid is laid anew at once, so that no
-/// target waits for longer than its interval, and what waits for a length of time goes on waiting for the rest of it.
+/// Times of scrapes lie on a grid of wall time. When the wall clock is set, all events move with it, and scrapes to the
+/// time of the new grid before that: so no target waits longer than it would have, however often the clock is set.
 struct ScrapeSchedule<Event> {
     private var events = DueHeap<Event>()
     private var steps = ClockSteps()
@@ -20,21 +20,16 @@ struct ScrapeSchedule<Event> {
 
     /// Takes both clocks in; if the wall clock was set, moves all events.
     ///
-    /// - Parameter move: The event as it is from now on and when it is due, given by how many ms the clock was set; nil
-    ///   moves it with the clock.
-    mutating func observe(_ clock: any Clock, move: (Event, _ step: Int64) -> (event: Event, due: Int64)?) {
+    /// - Parameter move: The event as it is from now on and when it is due, given by how many ms the clock was set and
+    ///   the time, moved with the clock, at which it would have been due.
+    mutating func observe(
+        _ clock: any Clock, move: (Event, _ step: Int64, _ due: Int64) -> (event: Event, due: Int64)
+    ) {
         guard let step = steps.observe(clock) else { return }
-        shift(by: step, move: move)
-    }
-
-    mutating func shift(by step: Int64, move: (Event, _ step: Int64) -> (event: Event, due: Int64)?) {
         var moved = DueHeap<Event>()
         while let (due, event) = events.pop(at: .max) {
-            if let (event, due) = move(event, step) {
-                moved.insert(event, due: due)
-            } else {
-                moved.insert(event, due: due.addingReportingOverflow(step).partialValue)
-            }
+            let (event, due) = move(event, step, due.addingReportingOverflow(step).partialValue)
+            moved.insert(event, due: due)
         }
         events = moved
     }

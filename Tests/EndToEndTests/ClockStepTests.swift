@@ -77,7 +77,8 @@ struct ClockStepTests {
             return daemon
         }
         func count(_ daemon: Daemon, _ span: String) -> Double {
-            QueryAnswers(probe: daemon.probe).value("count_over_time(up[\(span)] @ \(Date().timeIntervalSince1970 + 1))")
+            QueryAnswers(probe: daemon.probe).value(
+                "count_over_time(up[\(span)] @ \(Date().timeIntervalSince1970 + 1))")
                 ?? 0
         }
 
@@ -99,9 +100,7 @@ struct ClockStepTests {
         for offset in ["-5m", "+0", "-1h", "+0", "+10m", "+0"] {
             try clock.set(offset)
             seen = scrapes.withLock { $0.count }
-            let told = webhook.requests.count
             #expect(Daemon.wait { scrapes.withLock { $0.count } >= seen + 4 }, "no scrapes at \(offset)")
-            #expect(Daemon.wait { webhook.requests.count >= told + 2 }, "no alerts at \(offset)")
         }
         let metrics = daemon.probe.get("/metrics")?.text ?? ""
         let steps = metrics.split(separator: "\n").first { $0.hasPrefix("martlet_clock_steps_total ") }

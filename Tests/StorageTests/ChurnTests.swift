@@ -58,7 +58,9 @@ import Testing
                 #expect(columns.count == (name == "lives" ? 120 : name == "gone" ? 4 : 3), "life \(life)")
             }
             if life == 0 { store.abandon() }
-            if life == 0 { store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000)) }
+            if life == 0 {
+                store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
+            }
         }
         store.abandon()
     }

@@ -11,7 +11,9 @@ struct ScrapeSchedule<Event> {
     init() {}
 
     /// How long to wait, ms; nil if nothing is due ever.
-    func wait(at now: Int64) -> Int64? { events.earliest.map { max(0, $0.subtractingReportingOverflow(now).partialValue) } }
+    func wait(at now: Int64) -> Int64? {
+        events.earliest.map { max(0, $0.subtractingReportingOverflow(now).partialValue) }
+    }
 
     mutating func insert(_ event: Event, due: Int64) { events.insert(event, due: due) }
 

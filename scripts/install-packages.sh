@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages_build="pkg-config libzstd-dev zlib1g-dev libyaml-dev libcurl4-openssl-dev libssl-dev libcrypt-dev libsnappy-dev libre2-dev libjs-dygraphs"
 packages_run="curl prometheus-node-exporter"
-packages_test="curl prometheus prometheus-node-exporter chromium python3"
+packages_test="curl prometheus prometheus-node-exporter chromium python3 faketime"
 
 wanted=""
 for set in "$@"; do

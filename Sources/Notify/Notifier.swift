@@ -27,6 +27,7 @@ package final class Notifier: AlertSink {
         var nextTask = 0
         var loop: Task<Void, Never>?
         var isStopping = false
+        var steps = ClockSteps()
     }
 
     let state: Mutex<State>
@@ -184,7 +185,9 @@ package final class Notifier: AlertSink {
     private func run() async {
         var iterator = wakes.makeAsyncIterator()
         while !Task.isCancelled {
-            let next = step(at: clock.now())
+            followClock()
+            let now = clock.now()
+            let next = min(step(at: now), now &+ Self.maintenanceInterval)
             let (clock, wake) = (clock, wake)
             let timer = Task {
                 do { try await clock.sleep(until: next) } catch { return }
@@ -192,6 +195,13 @@ package final class Notifier: AlertSink {
             }
             _ = await iterator.next()
             timer.cancel()
+        }
+    }
+
+    /// Moves what waits when the wall clock was set.
+    private func followClock() {
+        state.withLock { state in
+            if let step = state.steps.observe(clock) { state.shift(by: step) }
         }
     }
 

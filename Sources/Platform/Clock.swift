@@ -8,7 +8,9 @@ public protocol Clock: AnyObject, Sendable {
     /// Nanoseconds since some moment; never goes back.
     func monotonic() -> Int64
 
-    /// Returns at or after `deadline` (ms, as ``now()``); throws when the task is cancelled.
+    /// Waits as long as it is from now to `deadline` (ms, as ``now()``); throws when the task is cancelled.
+    ///
+    /// The wait is one of the monotonic clock: it neither ends early nor goes on when the wall clock is set meanwhile.
     func sleep(until deadline: Int64) async throws
 }
 
@@ -29,11 +31,8 @@ public final class SystemClock: Clock {
     }
 
     public func sleep(until deadline: Int64) async throws {
-        while true {
-            let left = deadline - now()
-            if left <= 0 { return }
-            // At most a minute at once, so that a clock set forward is noticed.
-            try await Task.sleep(nanoseconds: UInt64(min(left, 60_000)) * 1_000_000)
-        }
+        // Waits that are longer than any clock can be trusted for would overflow.
+        let left = min(deadline.subtractingReportingOverflow(now()).partialValue, 1 << 40)
+        if left > 0 { try await Task.sleep(nanoseconds: UInt64(left) * 1_000_000) }
     }
 }

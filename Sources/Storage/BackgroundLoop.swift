@@ -2,27 +2,35 @@ import Glibc
 import Platform
 import Synchronization
 
-/// The store's own thread: brings the log to the disk, and looks after files.
+/// A thread that calls its jobs again and again, each with its own pause, and sleeps in between.
 final class BackgroundLoop: Sendable {
+    /// Something to be done each `interval` ms.
+    struct Job: Sendable {
+        var interval: Int64
+        var body: @Sendable () -> Void
+    }
+
     private let isStopping = Atomic(false)
     private let thread = Mutex<Platform.Thread?>(nil)
+    private let lock = Lock()
+    private let wake = Condition()
+    /// The thread, as the system names it.
+    private let own = Atomic<UInt>(0)
 
-    func start(_ store: TimeSeriesStore) {
-        let interval = max(50, store.options.walSyncInterval)
-        let started = Platform.Thread.start("storage") { [self, unowned store] in
-            var sinceSync: Int64 = 0
-            var sinceUpkeep: Int64 = 0
-            while !isStopping.load(ordering: .acquiring) {
-                usleep(50_000)
-                sinceSync += 50
-                sinceUpkeep += 50
-                if sinceSync >= interval {
-                    sinceSync = 0
-                    store.syncLog()
+    /// Calls each job, first after its interval.
+    func start(_ jobs: [Job]) {
+        let started = Platform.Thread.start("storage") { [self] in
+            own.store(UInt(pthread_self()), ordering: .releasing)
+            var due = jobs.map { Condition.now() &+ $0.interval &* 1_000_000 }
+            while let next = due.min() {
+                lock.withLock {
+                    while !isStoppingNow, Condition.now() < next { wake.wait(lock, until: next) }
                 }
-                if sinceUpkeep >= 1_000 {
-                    sinceUpkeep = 0
-                    store.runMaintenance()
+                if isStoppingNow { return }
+                for (index, job) in jobs.enumerated() where due[index] <= Condition.now() && !isStoppingNow {
+                    job.body()
+                    // From the end, so that work that takes long leaves time for others.
+                    due[index] = Condition.now() &+ job.interval &* 1_000_000
                 }
             }
         }
@@ -32,9 +40,53 @@ final class BackgroundLoop: Sendable {
     /// Whether long work should end soon.
     var isStoppingNow: Bool { isStopping.load(ordering: .acquiring) }
 
+    /// Ends the thread; returns when the job under way has ended.
     func stop() {
-        isStopping.store(true, ordering: .releasing)
-        thread.withLock { $0 }?.join()
-        thread.withLock { $0 = nil }
+        lock.withLock {
+            isStopping.store(true, ordering: .releasing)
+            wake.signal()
+        }
+        let running = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        // A job that held the last reference to its owner ends the loop from within.
+        if own.load(ordering: .acquiring) != UInt(pthread_self()) { running?.join() }
+    }
+}
+
+/// A condition variable that waits by the monotonic clock.
+final class Condition: Sendable {
+    // SAFETY: the pointer never changes, and the system's condition is made for use from many threads.
+    private nonisolated(unsafe) let condition: UnsafeMutablePointer<pthread_cond_t>
+
+    init() {
+        condition = .allocate(capacity: 1)
+        condition.initialize(to: pthread_cond_t())
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        condition.deallocate()
+    }
+
+    /// The monotonic clock, ns.
+    static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+    }
+
+    func signal() { pthread_cond_broadcast(condition) }
+
+    /// Waits for a signal or until `deadline` (ns of the monotonic clock); may return early. The lock is held.
+    func wait(_ lock: borrowing Lock, until deadline: Int64) {
+        var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
+        lock.withMutex { _ = pthread_cond_timedwait(condition, $0, &time) }
     }
 }

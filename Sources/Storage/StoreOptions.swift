@@ -14,6 +14,9 @@ public struct StoreOptions: Sendable {
     public var cutDelay: Int64
     /// How far behind the newest sample a sample out of order may be, 0 for none.
     public var outOfOrderWindow: Int64
+    /// The longest time for which a wall clock that is ahead of what the store holds must go on without a step before
+    /// retention believes it, ms; 0 believes it at once.
+    public var retentionWait: Int64
     /// Exemplars kept at most.
     public var maxExemplars: Int
     /// A segment of the log is ended at this size in bytes.
@@ -30,8 +33,8 @@ public struct StoreOptions: Sendable {
     public init(
         directory: String, retentionTime: Int64 = 15 * 86_400_000, retentionSize: Int64 = 0,
         walSyncInterval: Int64 = 1000, blockDuration: Int64 = 7_200_000, cutDelay: Int64 = 0,
-        outOfOrderWindow: Int64 = 0,
-        maxExemplars: Int = 100_000, walSegmentSize: Int = 64 << 20, shortestPackedFrame: Int = 4096,
+        outOfOrderWindow: Int64 = 0, retentionWait: Int64 = 12 * 3_600_000, maxExemplars: Int = 100_000,
+        walSegmentSize: Int = 64 << 20, shortestPackedFrame: Int = 4096,
         usesXOROnly: Bool = false, usesLockFile: Bool = true, runsInBackground: Bool = true
     ) {
         self.directory = directory
@@ -41,12 +44,32 @@ public struct StoreOptions: Sendable {
         self.blockDuration = max(1000, blockDuration)
         self.cutDelay = cutDelay
         self.outOfOrderWindow = outOfOrderWindow
+        self.retentionWait = retentionWait
         self.maxExemplars = maxExemplars
         self.walSegmentSize = walSegmentSize
         self.shortestPackedFrame = shortestPackedFrame
         self.usesXOROnly = usesXOROnly
         self.usesLockFile = usesLockFile
         self.runsInBackground = runsInBackground
+    }
+}
+
+/// What of the options may change while the store is open; times are in ms.
+public struct StoreSettings: Sendable, Equatable {
+    /// How long samples are kept, 0 for ever.
+    public var retentionTime: Int64
+    /// How large the directory may grow in bytes, 0 for any size.
+    public var retentionSize: Int64
+    /// How far behind the newest sample a sample out of order may be, 0 for none.
+    public var outOfOrderWindow: Int64
+    /// Exemplars kept at most.
+    public var maxExemplars: Int
+
+    public init(_ options: StoreOptions) {
+        retentionTime = options.retentionTime
+        retentionSize = options.retentionSize
+        outOfOrderWindow = options.outOfOrderWindow
+        maxExemplars = options.maxExemplars
     }
 }
 

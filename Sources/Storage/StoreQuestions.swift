@@ -8,8 +8,10 @@ extension TimeSeriesStore {
     /// Hides the samples of matching series between two times, inclusive; returns how many series it touched.
     @discardableResult
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
-        let ids = head.registry.withLock { head.index.match(matchers) { head.liveIds(below: head.idEnd) } }
-            .filter { head.states[Int($0)].labels != 0 }
+        let ids = head.registry.withLock {
+            head.index.match(matchers) { head.liveIds(below: head.idEnd) }
+                .filter { head.states[Int($0)].labels != 0 }
+        }
         upkeep.lock()
         defer { upkeep.unlock() }
         var touched = 0
@@ -58,8 +60,10 @@ extension TimeSeriesStore {
         labels: Labels, exemplars: [Exemplar]
     )] {
         let ids = Set(
-            head.registry.withLock { head.index.match(matchers) { head.liveIds(below: head.idEnd) } }
-                .filter { head.states[Int($0)].labels != 0 })
+            head.registry.withLock {
+                head.index.match(matchers) { head.liveIds(below: head.idEnd) }
+                    .filter { head.states[Int($0)].labels != 0 }
+            })
         var byId: [UInt32: [Exemplar]] = [:]
         for entry in exemplarRing.exemplars(from: minTime, to: maxTime, { ids.contains($0) }) {
             byId[entry.id, default: []].append(entry.exemplar)

@@ -11,11 +11,12 @@ extension TimeSeriesStore {
         defer { upkeep.unlock() }
         do {
             tendReserve()
+            observeClocks()
             if lastLook.withLock({ $0.isDue(clock.monotonic()) }) { blockSet.look() }
             try keepWithinSize()
             // What only memory holds goes first.
             if !unlogged.isEmpty && log.failure == nil || log.lost != nil { try writeCheckpointWithinSize() }
-            let newest = head.newest.load(ordering: .relaxed)
+            let newest = newestUntilNow
             var cut = 0
             for ends in newest == .min ? [] : dueWindows(newest) {
                 counters.compactionsTriggered.wrappingAdd(1, ordering: .relaxed)
@@ -85,7 +86,7 @@ extension TimeSeriesStore {
     /// Forgets series of which the head holds no sample and that were silent for `age` ms.
     func forgetSilent(for age: Int64) throws {
         let started = clock.monotonic()
-        let swept = head.sweep(olderThan: head.newest.load(ordering: .relaxed) &- age)
+        let swept = head.sweep(olderThan: newestUntilNow &- age)
         counters.observeForget(Double(clock.monotonic() - started) / 1e9)
         guard swept > 0 else { return }
         counters.seriesRemoved.wrappingAdd(swept, ordering: .relaxed)
@@ -95,7 +96,7 @@ extension TimeSeriesStore {
 
     /// Windows in the blocks that they are to be in: neighbours within the longest span of a block, and of a bounded size.
     private func groups(_ ends: [Int64]) -> [[Int64]] {
-        let span = CompactionPlanner(retention: options.retentionTime).ranges.last ?? options.blockDuration
+        let span = CompactionPlanner(retention: settings.retentionTime).ranges.last ?? options.blockDuration
         var result: [[Int64]] = []
         var size = 0
         for end in ends {
@@ -154,13 +155,8 @@ extension TimeSeriesStore {
     }
 
     private func tendBlocks() throws {
-        let planner = CompactionPlanner(retention: options.retentionTime)
-        let newest = max(head.newest.load(ordering: .relaxed), blockSet.readers.map(\.maxTime).max() ?? .min)
-        if options.retentionTime > 0, newest != .min {
-            let before = blockSet.readers.count
-            try blockSet.retain(now: newest, time: options.retentionTime)
-            if blockSet.readers.count < before { counters.timeRetentions.wrappingAdd(1, ordering: .relaxed) }
-        }
+        let planner = CompactionPlanner(retention: settings.retentionTime)
+        try dropExpired()
         try keepWithinSize()
         for _ in 0..<4 {
             guard !background.isStoppingNow, try compact(planner) else { return }
@@ -173,7 +169,8 @@ extension TimeSeriesStore {
     public func cleanTombstones() throws {
         upkeep.lock()
         defer { upkeep.unlock() }
-        let planner = CompactionPlanner(retention: options.retentionTime)
+        try cutFuture()
+        let planner = CompactionPlanner(retention: settings.retentionTime)
         while blockSet.readers.contains(where: \.hasDeletions), try compact(planner) {}
     }
 
@@ -208,7 +205,7 @@ extension TimeSeriesStore {
         if !skipsHead {
             for ends in groups(head.windows()) { try cutWithinSize(ends) }
             try writeCheckpoint()
-            while try compact(CompactionPlanner(retention: options.retentionTime)) {}
+            while try compact(CompactionPlanner(retention: settings.retentionTime)) {}
         }
         let name = Self.snapshotName(clock.now())
         // A snapshot is a store of its own: a daemon or a tool may open it.

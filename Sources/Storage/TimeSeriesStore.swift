@@ -20,8 +20,17 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let metadataTable = Mutex<[String: MetricMetadata]>([:])
     let blockSet: BlockSet
     let reserve: DiskReserve
+    /// Knows what the directory holds.
+    private let watched: BoundedFileSystem
     /// What keeps the directory within its size; nil if it may have any.
-    let quota: BoundedFileSystem?
+    var quota: BoundedFileSystem? { watched.limit < .max ? watched : nil }
+    private let changeable: Mutex<StoreSettings>
+    /// What may change while the store is open.
+    public var settings: StoreSettings { changeable.withLock { $0 } }
+    let trustedTime: Mutex<TrustedTime>
+    let clockSteps = Mutex(ClockSteps())
+    /// Why retention waits; nil if it does not.
+    let retentionWaits = Mutex<String?>(nil)
     let unlogged = UnloggedSamples()
     let rejected = RejectedSamples()
     let counters = StoreCounters()
@@ -55,28 +64,66 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     public static func open(
         options: StoreOptions, fileSystem: any FileSystem = RealFileSystem(), clock: any Clock = SystemClock()
     ) throws -> TimeSeriesStore {
+        let isEmptied = try emptyHead(options, fileSystem, clock)
         let store = try TimeSeriesStore(options, fileSystem, clock)
         store.tendReserve()
-        if store.damagedRecords > 0 {
+        if store.damagedRecords > 0 || isEmptied {
             // What could be read is written down whole, so that nothing is built on the damage.
             do { try store.writeCheckpoint() } catch {
                 store.logger.error("The checkpoint cannot be written", ["err": "\(error)"])
             }
         }
         try store.keepWithinSize()
-        if options.runsInBackground { store.background.start(store) }
+        if options.runsInBackground { store.startUpkeep() }
         return store
+    }
+
+    private func startUpkeep() {
+        // A store that nobody holds any more ends its thread.
+        background.start([
+            .init(interval: max(50, options.walSyncInterval)) { [weak self] in self?.syncLog() },
+            .init(interval: 1000) { [weak self] in self?.runMaintenance() },
+        ])
+    }
+
+    deinit { background.stop() }
+
+    /// Makes blocks of what the head holds if they were to span another time when it was written.
+    ///
+    /// - Returns: Whether it did; the checkpoint is then to be written anew.
+    private static func emptyHead(
+        _ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock
+    ) throws -> Bool {
+        let path = options.directory + "/checkpoint"
+        guard let duration = Head.blockDuration(ofCheckpoint: path, fileSystem), duration != options.blockDuration
+        else { return false }
+        var old = options
+        old.blockDuration = duration
+        let store = try TimeSeriesStore(old, fileSystem, clock)
+        do {
+            store.logger.info(
+                "Blocks are to span another time; what the head holds is made blocks",
+                ["before_ms": "\(duration)", "now_ms": "\(options.blockDuration)"])
+            store.tendReserve()
+            try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+            try store.close()
+            return true
+        } catch {
+            store.abandon()
+            throw error
+        }
     }
 
     private init(_ options: StoreOptions, _ unbounded: any FileSystem, _ clock: any Clock) throws {
         let directory = options.directory
         var options = options
-        quota = try Self.quota(options, unbounded)
-        let fileSystem: any FileSystem = quota ?? unbounded
-        if let quota {
+        watched = try Self.watch(options, unbounded)
+        let fileSystem: any FileSystem = watched
+        if watched.limit < .max {
             // Segments are removed as a whole: none may be a large part of what there is.
-            options.walSegmentSize = min(options.walSegmentSize, max(1 << 14, quota.limit / 16))
+            options.walSegmentSize = min(options.walSegmentSize, max(1 << 14, watched.limit / 16))
         }
+        changeable = Mutex(StoreSettings(options))
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock
@@ -108,6 +155,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             if try replay.apply(&reader) != nil { throw DecodeError(expected: "no samples", offset: reader.offset) }
         }
         from = restored.segment
+        let wait = options.retentionWait
+        var trusted = TrustedTime(limit: restored.trusted, longestWait: wait)
+        trusted.observe(wall: clock.now(), monotonic: clock.monotonic() / 1_000_000)
+        trustedTime = Mutex(trusted)
         damaged += restored.damage.count
         if !restored.damage.isEmpty {
             // The next checkpoint takes its name; who wants to look at the damage finds it under another.
@@ -120,6 +171,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 "The checkpoint is damaged; what only the damaged part held is lost", ["file": checkpoint, "err": what])
         }
         head.finishRestoring()
+        head.restoreRewinds()
         let all = try WriteAheadLog.segments(wal, fileSystem)
         let segments = all.filter { $0 >= from }
         for number in segments {
@@ -158,18 +210,26 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     }
 
     /// The file system that keeps the directory within the size of the options, if they have one.
-    private static func quota(_ options: StoreOptions, _ fileSystem: any FileSystem) throws -> BoundedFileSystem? {
-        if let bounded = fileSystem as? BoundedFileSystem { return bounded.limit < .max ? bounded : nil }
+    private static func watch(_ options: StoreOptions, _ fileSystem: any FileSystem) throws -> BoundedFileSystem {
+        if let bounded = fileSystem as? BoundedFileSystem { return bounded }
         return try bound(fileSystem, directory: options.directory, size: options.retentionSize)
     }
 
-    /// A file system on which `directory` never holds more than `size` bytes; nil if it may hold any number.
+    /// Changes what may change while the store is open.
+    public func change(_ settings: StoreSettings) {
+        changeable.withLock { $0 = settings }
+        exemplarRing.setLimits(
+            capacity: settings.maxExemplars, outOfOrderWindow: settings.outOfOrderWindow)
+        watched.setLimit(Int(clamping: settings.retentionSize))
+        if settings.retentionSize > 0 { log.limitSegments(to: max(1 << 14, watched.limit / 16)) }
+    }
+
+    /// A file system on which `directory` never holds more than `size` bytes; 0 for any number.
     ///
     /// To be given to ``open(options:fileSystem:clock:)`` by whoever keeps other files in the directory, too.
     public static func bound(
         _ fileSystem: any FileSystem, directory: String, size: Int64
-    ) throws(FileError) -> BoundedFileSystem? {
-        guard size > 0 else { return nil }
+    ) throws(FileError) -> BoundedFileSystem {
         // Removing blocks begins with writing down that they are gone.
         return try BoundedFileSystem(
             fileSystem, root: directory, limit: Int(clamping: size), slack: 16 * BoundedFileSystem.page
@@ -272,6 +332,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         defer { counters.activeCommits.wrappingSubtract(1, ordering: .relaxed) }
         for group in groups { group.lock.lock() }
         defer { for group in groups { group.lock.unlock() } }
+        let bounds = bounds(batch)
         var isFirst = true
         let pooled = writers.withLock { $0.popLast() } ?? PooledWriter(options)
         defer { writers.withLock { $0.append(pooled) } }
@@ -280,7 +341,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             while start < batch.count {
                 pooled.writer.begin(batch.count - start)
                 start = head.validate(
-                    batch, from: start, owner, .init(outOfOrderWindow: options.outOfOrderWindow), &pooled.writer,
+                    batch, from: start, owner, bounds, &pooled.writer,
                     &outcome, isFirst: isFirst, { histogramAt[$0] })
                 if pooled.writer.count == 0 { continue }
                 _ = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] }
@@ -301,6 +362,14 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             }
         }
         return outcome
+    }
+
+    private func bounds(_ batch: borrowing SampleBatch) -> AcceptanceBounds {
+        let first = batch.timestamps.count == batch.refs.count ? batch.timestamps.first : nil
+        return AcceptanceBounds(
+            newest: head.newest.load(ordering: .relaxed), first: first ?? batch.timestamp, wall: clock.now(),
+            delay: batch.delay, blockDuration: options.blockDuration, window: settings.outOfOrderWindow,
+            retention: settings.retentionTime)
     }
 
     /// Bytes that may wait in memory for a disk that takes nothing.

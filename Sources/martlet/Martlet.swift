@@ -6,6 +6,6 @@ struct Martlet {
     static func main() {
         // A peer that goes away must be an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        exit(Command.run(Array(CommandLine.arguments.dropFirst())))
+        exit(Command.run(ProcessArguments.all))
     }
 }

@@ -15,7 +15,7 @@ enum StoreTargets {
     private static func use(_ files: FaultyFileSystem) {
         guard
             let store = try? TimeSeriesStore.open(
-                options: options("data"), fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
+                options: options("data"), fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
         else { return }
         read(store)
         store.runMaintenance()
@@ -140,7 +140,7 @@ enum StoreTargets {
         let files = FaultyFileSystem()
         guard
             let store = try? TimeSeriesStore.open(
-                options: options("data"), fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
+                options: options("data"), fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
         else { return nil }
         let group = store.openGroup("g")
         for step in 0..<60 {

@@ -13,7 +13,7 @@ import Testing
         let start: Int64 = 1_700_000_400_000
         let options = StoreOptions(
             directory: directory.path, retentionTime: 0, blockDuration: 600_000, runsInBackground: false)
-        var store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start))
+        var store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
         func commit(_ refs: [SeriesRef], _ step: Int, _ group: SeriesGroup) throws -> CommitOutcome {
             var batch = SampleBatch(timestamp: start + Int64(step) * 60_000)
             for ref in refs { batch.append(ref, Double(step)) }
@@ -58,7 +58,9 @@ import Testing
                 #expect(columns.count == (name == "lives" ? 120 : name == "gone" ? 4 : 3), "life \(life)")
             }
             if life == 0 { store.abandon() }
-            if life == 0 { store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start)) }
+            if life == 0 {
+                store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
+            }
         }
         store.abandon()
     }
@@ -90,7 +92,7 @@ import Testing
         let start: Int64 = 1_700_000_400_000
         let options = StoreOptions(
             directory: directory.path, retentionTime: 0, blockDuration: 600_000, runsInBackground: false)
-        let store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start))
+        let store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
         let groups = [store.openGroup("a"), store.openGroup("b")]
         func resolve(_ g: Int, _ pods: Range<Int>) throws -> [SeriesRef] {
             try pods.map {
@@ -141,7 +143,7 @@ import Testing
         #expect(try pods([Matcher(name: "pod", equals: "p55")]) == ["p55"])
         try store.writeCheckpoint()
         store.abandon()
-        let again = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start))
+        let again = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
         #expect(try again.select(recent).count == 50)
         again.abandon()
     }

@@ -67,6 +67,7 @@ import Testing
         let store = try TimeSeriesStore.open(
             options: StoreOptions(
                 directory: directory.path, retentionTime: Load.retention, outOfOrderWindow: 2 * Load.interval,
+                retentionWait: 0,
                 walSegmentSize: 1 << 16, runsInBackground: false),
             clock: clock)
         let scene = Scene(store, clock)

@@ -14,7 +14,7 @@ import Testing
             options: StoreOptions(
                 directory: "data", retentionTime: 0, retentionSize: size, blockDuration: blockDuration,
                 walSegmentSize: 1 << 20, runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
+            fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
     }
 
     private struct Feed {

@@ -14,7 +14,7 @@ import Testing
                 directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 8192,
                 shortestPackedFrame: 100,
                 runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
+            fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
     }
 
     private typealias Samples = [Labels: [Int64: UInt64]]

@@ -23,9 +23,10 @@ import Testing
     static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
         try TimeSeriesStore.open(
             options: StoreOptions(
-                directory: "data", retentionTime: retention, blockDuration: 600_000, walSegmentSize: 2048,
+                directory: "data", retentionTime: retention, blockDuration: 600_000, retentionWait: 0,
+                walSegmentSize: 2048,
                 shortestPackedFrame: 0, runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
+            fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
     }
 
     /// Appends, seals, cuts, merges, deletes, retains, snapshots and checkpoints.

@@ -9,7 +9,7 @@ import Testing
 @Suite struct StoreCutTests {
     @Test func `Windows of pushed history wait for each other and become one block`() throws {
         let directory = StoreDirectory()
-        let clock = ManualClock(now: 1_700_000_000_000)
+        let clock = ManualClock(now: 1_800_000_000_000)
         let hour: Int64 = 3_600_000
         let start: Int64 = 1_700_006_400_000
         let store = try TimeSeriesStore.open(

@@ -13,7 +13,7 @@ import Testing
     private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
         try TimeSeriesStore.open(
             options: StoreOptions(directory: "data", retentionTime: 0, runsInBackground: false), fileSystem: files,
-            clock: ManualClock(now: 1_700_000_000_000))
+            clock: ManualClock(now: 1_800_000_000_000))
     }
 
     private static func commit(_ store: TimeSeriesStore, _ steps: Range<Int>) throws {
@@ -132,7 +132,7 @@ import Testing
         let files = FaultyFileSystem()
         let store = try TimeSeriesStore.open(
             options: StoreOptions(directory: "data", walSyncInterval: 0, runsInBackground: false), fileSystem: files,
-            clock: ManualClock(now: 1_700_000_000_000))
+            clock: ManualClock(now: 1_800_000_000_000))
         let group = store.openGroup("g")
         for step in 0..<4 {
             var batch = SampleBatch(timestamp: Self.start + Int64(step) * 15_000)

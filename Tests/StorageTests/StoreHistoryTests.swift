@@ -62,7 +62,7 @@ import Testing
                 options: StoreOptions(
                     directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: window,
                     walSegmentSize: 4096, shortestPackedFrame: 64, runsInBackground: false),
-                fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
+                fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
         }
 
         mutating func histogram() -> FloatHistogram {

@@ -26,6 +26,11 @@ public struct SeriesGroup: Hashable, Sendable {
 public struct SampleBatch: Sendable {
     /// The time of all samples without one of their own, in ms since the epoch.
     public var timestamp: Int64
+    /// How far behind the wall clock ``timestamp`` is by design, ms; nil if the time comes from outside.
+    ///
+    /// Samples at ``timestamp`` of a batch that has it are the daemon's own: they are stored although an older sample
+    /// of their series lies in the future, where a wrong clock has put it.
+    public var delay: Int64?
     public var refs: [SeriesRef] = []
     public var values: [Double] = []
     /// `value == Double(mantissa) / 10^scale` exactly as it was written; meaningless where `scales` says so.

@@ -127,6 +127,15 @@ package struct Dispatcher: Sendable {
         }
     }
 
+    /// Changes every group.
+    mutating func change(_ body: (inout Group) -> Void) {
+        for id in Array(groups.keys) {
+            guard var group = groups[id] else { continue }
+            body(&group)
+            groups[id] = group
+        }
+    }
+
     /// Whether an alert is in some group.
     package func holds(_ fingerprint: Fingerprint) -> Bool {
         groups.values.contains { $0.alerts[fingerprint] != nil }

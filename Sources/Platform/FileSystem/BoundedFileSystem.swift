@@ -107,6 +107,14 @@ public final class BoundedFileSystem: FileSystem {
     /// Bytes that the directory may hold; `Int.max` for any number.
     public var limit: Int { state.withLock { $0.limit } }
 
+    /// Sets the bytes that the directory may hold; 0 for any number.
+    public func setLimit(_ limit: Int) {
+        state.withLock { state in
+            state.limit = limit <= 0 ? .max : limit
+            state.essentialLimit = state.limit == .max ? .max : max(state.limit, state.used &+ slack)
+        }
+    }
+
     /// Bytes that ordinary files may still take.
     public var room: Int { state.withLock { $0.limit == .max ? .max : max(0, $0.limit &- slack &- $0.used) } }
 

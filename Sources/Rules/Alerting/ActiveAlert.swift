@@ -40,6 +40,19 @@ package struct ActiveAlert: Sendable {
         self.activeAt = activeAt
     }
 
+    /// The alert with all its times moved by `step` ms.
+    func shifted(by step: Int64) -> ActiveAlert {
+        var alert = self
+        func move(_ time: inout Int64) { if time != 0 { time = time.addingReportingOverflow(step).partialValue } }
+        move(&alert.activeAt)
+        move(&alert.firedAt)
+        move(&alert.resolvedAt)
+        move(&alert.keepFiringSince)
+        move(&alert.lastSentAt)
+        move(&alert.validUntil)
+        return alert
+    }
+
     /// Whether it is to be sent at `now`: on change, and again every `resendDelay`.
     func needsSending(at now: Int64, resendDelay: Int64) -> Bool {
         if state == .pending { return false }

@@ -52,6 +52,9 @@ struct AlertingRule: Sendable {
         hasBeenEvaluated = old.hasBeenEvaluated
     }
 
+    /// Moves the times of all alerts, because the wall clock was set by `step` ms.
+    mutating func shift(by step: Int64) { active = active.mapValues { $0.shifted(by: step) } }
+
     /// Alerts by labels, for a stable order.
     var alerts: [ActiveAlert] { active.values.sorted { $0.labels < $1.labels } }
 

@@ -115,6 +115,11 @@ struct RuleGroup: Sendable {
         return time + (missed + 1) * definition.interval
     }
 
+    /// Moves the times of all alerts, because the wall clock was set by `step` ms: how long they have waited stays.
+    mutating func shift(by step: Int64) {
+        for index in rules.indices { rules[index].alerting?.shift(by: step) }
+    }
+
     // MARK: Evaluation
 
     /// Evaluates all rules for the nominal time `time`, in the order of the file; each sees what those before it wrote.
@@ -216,6 +221,7 @@ struct RuleGroup: Sendable {
         _ samples: [RuleSample], of index: Int, at stamp: Int64, _ environment: RuleEnvironment
     ) throws {
         var batch = SampleBatch(timestamp: stamp)
+        batch.delay = definition.queryOffset
         var written: [Labels: SeriesRef] = [:]
         for sample in samples {
             let known = rules[index].series[sample.labels]
@@ -237,6 +243,7 @@ struct RuleGroup: Sendable {
         if !forgotten.isEmpty {
             // The store dropped series in the meantime: ask for them again, once.
             var again = SampleBatch(timestamp: stamp)
+            again.delay = definition.queryOffset
             for (position, _) in forgotten where position < samples.count {
                 let sample = samples[position]
                 let ref = try environment.store.resolve(sample.labels, in: series)
@@ -261,6 +268,7 @@ struct RuleGroup: Sendable {
     private func markStale(_ stale: [Labels: SeriesRef], at stamp: Int64, _ environment: RuleEnvironment) {
         let current = rules.reduce(into: Set<Labels>()) { $0.formUnion($1.series.keys) }
         var batch = SampleBatch(timestamp: stamp)
+        batch.delay = definition.queryOffset
         for (labels, ref) in stale where !current.contains(labels) { batch.append(ref, Staleness.marker) }
         guard batch.count > 0 else { return }
         do {

@@ -180,12 +180,22 @@ package final class RuleManager: Sendable {
     private func run(_ runner: Runner) async {
         let clock = environment.clock
         let first = runner.current
+        var steps = ClockSteps()
+        _ = steps.observe(clock)
         var time = first.evaluationTime(atOrBefore: clock.now()) + first.definition.interval
         var evaluations = 0
         while !Task.isCancelled {
-            do { try await clock.sleep(until: time) } catch { return }
+            // Should the clock have been set back since `time` was computed, that is an interval and no more.
+            let latest = clock.now() + first.definition.interval
+            do { try await clock.sleep(until: min(time, latest)) } catch { return }
             let environment = self.environment
-            let before = runner.current
+            var current = runner.current
+            if let step = steps.observe(clock) {
+                // The grid of evaluations is one of wall time; what alerts have waited stays.
+                time = current.evaluationTime(atOrBefore: clock.now())
+                current.shift(by: step)
+            }
+            let before = current
             evaluations += 1
             // The first evaluation may come before anything has been scraped; the second has seen recording rules too.
             let restores = before.needsRestore && evaluations >= 2

@@ -83,7 +83,7 @@ final class ScrapeLoop: Sendable {
     }
 
     private struct Schedule {
-        var events = DueHeap<Event>()
+        var events = ScrapeSchedule<Event>()
         var turns = TurnQueue<Target>()
         var idle: [PageFetch] = []
         var targetCount = 0
@@ -93,10 +93,11 @@ final class ScrapeLoop: Sendable {
     /// One round: takes commands, starts what is due; returns ms until the next event.
     private func turn(_ active: inout TransferLoop.Active) -> Int64 {
         handleCommands(&active)
+        followClock()
         takeDue()
         startTurns(&active)
         if state.turns.count > 0 { return 0 }
-        return max(0, min(state.events.earliest.map { $0 &- clock.now() } ?? 1000, 1000))
+        return min(state.events.wait(at: clock.now()) ?? 1000, 1000)
     }
 
     private func handleCommands(_ active: inout TransferLoop.Active) {
@@ -131,6 +132,20 @@ final class ScrapeLoop: Sendable {
             state.targetCount += added
             // Without room for a connection per target, keep-alive would be lost with more than a few targets.
             transfers.keepConnections(min(max(16, state.targetCount * 2), 20_000))
+        }
+    }
+
+    /// Lays the grid of scrapes anew when the wall clock was set.
+    private func followClock() {
+        state.events.observe(clock) { [seed] event, step, due in
+            switch event {
+            case .end(let target, let at): return (.end(target, at: at &+ step), due)
+            case .scrape(let target):
+                let definition = target.definition
+                let next = ScrapeOffset.next(
+                    after: due, interval: definition.interval, identity: definition.identity, seed: seed)
+                return (event, next &- definition.interval)
+            }
         }
     }
 

@@ -25,6 +25,7 @@ final class ScrapeWorker {
         self.store = store
         self.clock = clock
         self.metrics = metrics
+        scratch.batch.delay = 0
     }
 
     /// Reads and stores what a fetch brought.

@@ -12,16 +12,15 @@ extension Head {
     ///
     /// - Returns: The segment of the log to go on with, 0 if there is no checkpoint, or not its beginning; and what is
     ///   damaged in it, each part with its offset.
-    /// - Throws: If it was made with another span of blocks.
     func restore(
         _ path: String, _ fileSystem: any FileSystem, records: (inout ByteReader) throws -> Void
-    ) throws -> (segment: UInt64, damage: [String]) {
-        guard try fileSystem.exists(path) else { return (0, []) }
+    ) throws -> (segment: UInt64, trusted: Int64?, damage: [String]) {
+        guard try fileSystem.exists(path) else { return (0, nil, []) }
         let checkpoint = try CheckpointReader(path, fileSystem)
         let decompressor = try ZstdDecompressor()
         if !checkpoint.damage.isEmpty { restored = [] }
         var segment: UInt64 = 0
-        var foreign: StorageError?
+        var trusted: Int64?
         var hasEnd = false
         var failures: Failures = []
         func forEach(_ kind: UInt32, _ body: (inout ByteReader) throws -> Void) {
@@ -33,16 +32,12 @@ extension Head {
         }
         forEach(CheckpointFrame.header) { reader in
             segment = try reader.varint()
-            idEnd = max(idEnd, UInt32(try reader.count(Self.maxSeries)))
-            let duration = try reader.zigzag()
-            if duration != blockDuration {
-                foreign = .unusable(
-                    "\(path) was written with --storage.tsdb.min-block-duration=\(duration)ms "
-                        + "and this start has \(blockDuration)ms: give the old value, or move the store away")
-            }
+            idEnd = max(idEnd, UInt32(try reader.count(capacity)))
+            // The span of blocks: the store has been emptied if it is another.
+            _ = try reader.zigzag()
             raiseNewest(try reader.zigzag())
+            if !reader.isAtEnd { trusted = try reader.zigzag() }
         }
-        if let foreign { throw foreign }
         failures += try restoreSeriesAndStates(checkpoint)
         forEach(CheckpointFrame.records, records)
         forEach(CheckpointFrame.end) { reader in
@@ -58,7 +53,22 @@ extension Head {
         if !hasEnd { spill.restoreAll() }
         let missing = checkpoint.damage.map { "offset \($0): expected a whole frame" }
         failures.sort { $0.offset < $1.offset }
-        return (segment, missing + failures.map { "offset \($0.offset): \($0.error)" })
+        return (segment, trusted, missing + failures.map { "offset \($0.offset): \($0.error)" })
+    }
+
+    /// The span of blocks, ms, for which a checkpoint was written; nil if that cannot be read.
+    static func blockDuration(ofCheckpoint path: String, _ fileSystem: any FileSystem) -> Int64? {
+        guard (try? fileSystem.exists(path)) == true, let checkpoint = try? CheckpointReader(path, fileSystem),
+            let decompressor = try? ZstdDecompressor(),
+            let header = checkpoint.frames.first(where: { $0.kind == CheckpointFrame.header })
+        else { return nil }
+        var duration: Int64?
+        try? checkpoint.read(header, decompressor) { reader in
+            _ = try reader.varint()
+            _ = try reader.varint()
+            duration = try reader.zigzag()
+        }
+        return duration.flatMap { $0 >= 1000 ? $0 : nil }
     }
 
     /// Stored bytes of groups that one thread reads at a time.
@@ -92,7 +102,7 @@ extension Head {
             .sorted { ($0.group, $0.offset) < ($1.group, $1.offset) }
         let portions = Self.portions(states)
         let failures = Mutex<Failures>([])
-        let series = try SeriesRestore(index)
+        let series = try SeriesRestore(index, capacity: capacity)
         let stateIds = Mutex(IdRuns())
         let isLong = (labels + states).reduce(0) { $0 + $1.stored } > Self.worthThread
         Workers.run(pieces: 1 + portions.count, threads: isLong ? Workers.count : 1) { [self] piece in

@@ -108,8 +108,8 @@ extension Head {
     private static let maxRuns = 2 * HeadGroup.maxSeries
 
     /// The id of a series, which is written with one added.
-    static func id(_ reader: inout ByteReader) throws(DecodeError) -> UInt32 {
-        let number = try reader.count(maxSeries - 1)
+    func id(_ reader: inout ByteReader) throws(DecodeError) -> UInt32 {
+        let number = try reader.count(capacity - 1)
         guard number > 0 else { throw DecodeError(expected: "an id", offset: reader.offset) }
         return UInt32(number) &- 1
     }
@@ -155,7 +155,7 @@ extension Head {
         var stretch = BlockStretch(arena)
         var missing = 0
         while !reader.isAtEnd {
-            let id = try Self.id(&reader)
+            let id = try self.id(&reader)
             let state = states + Int(id)
             let raw = try reader.run(MemoryLayout<SeriesState>.size)
             ids.add(id)

@@ -97,6 +97,8 @@ extension Head {
         }
         ids.sort { index.isBefore(states[Int($0)].labels, states[Int($1)].labels) }
         var columns = SampleColumns(capacity: 1024)
+        var piece = SampleColumns()
+        var spare = SampleColumns()
         var cache: (key: UInt64, times: [Int64]) = (0, [])
         for id in ids {
             columns.removeAll()
@@ -104,7 +106,9 @@ extension Head {
             var chunks: [SealedChunk] = []
             var late: [LateSample] = []
             var starts = StartTimes()
+            var isRewound = false
             group.lock.withLock {
+                isRewound = states[Int(id)].isRewound
                 var next = states[Int(id)].sealed
                 while next != 0 {
                     let chunk = sealed[next].pointee
@@ -123,7 +127,13 @@ extension Head {
                     if key != cache.key || cache.times.isEmpty {
                         cache = (key, try SealedRecord.times(chunk, file))
                     }
-                    try SealedRecord.append(chunk, file, cache.times, to: &columns)
+                    if isRewound {
+                        piece.removeAll()
+                        try SealedRecord.append(chunk, file, cache.times, to: &piece)
+                        columns.merge(piece, spare: &spare)
+                    } else {
+                        try SealedRecord.append(chunk, file, cache.times, to: &columns)
+                    }
                 } catch let error as StorageError {
                     // One damaged record must not keep the rest of the window in the head for ever.
                     damagedRecords.add(1, ordering: .relaxed)
@@ -172,7 +182,10 @@ extension Head {
         for file in files { spill.remove(file.number) }
         let oldest = windows().first.map { $0.subtractingReportingOverflow(blockDuration).partialValue } ?? .max
         for group in registry.withLock({ groups }) {
-            group.lock.withLock { if !group.starts.isEmpty { group.forgetStarts(before: oldest) } }
+            group.lock.withLock {
+                if !group.starts.isEmpty { group.forgetStarts(before: oldest) }
+                endRewinds(group, from: oldest)
+            }
         }
     }
 
@@ -187,8 +200,13 @@ extension Head {
                 for id in extent {
                     let state = states + Int(id)
                     guard state.pointee.labels != 0, state.pointee.run == 0, state.pointee.sealed == 0,
-                        state.pointee.lastTime < time, state.pointee.lastTime != .min, group.late[id] == nil
+                        state.pointee.lastTime < time, group.late[id] == nil
                     else { continue }
+                    if state.pointee.lastTime == .min, !state.pointee.isUnused {
+                        // It has been made right now, or its samples were refused.
+                        state.pointee.isUnused = true
+                        continue
+                    }
                     group.forgetStarts(of: id)
                     index.remove(id, record: state.pointee.labels)
                     state.pointee = SeriesState.none

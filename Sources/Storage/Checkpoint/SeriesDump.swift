@@ -93,9 +93,9 @@ final class SeriesRestore: @unchecked Sendable {
     private(set) var ids = IdRuns()
     private let index: LabelIndex
 
-    init(_ index: LabelIndex) throws(StorageError) {
+    init(_ index: LabelIndex, capacity: Int) throws(StorageError) {
         self.index = index
-        found = try Column(capacity: Head.maxSeries)
+        found = try Column(capacity: capacity, share: 0.02)
     }
 
     /// Takes the series of a frame back into the index; nobody else uses it meanwhile.

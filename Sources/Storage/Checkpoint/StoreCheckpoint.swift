@@ -55,6 +55,7 @@ extension TimeSeriesStore {
         frame.appendVarint(UInt64(idEnd))
         frame.appendZigzag(options.blockDuration)
         frame.appendZigzag(head.newest.load(ordering: .relaxed))
+        if let trusted = trustedTime.withLock({ $0.limit }) { frame.appendZigzag(trusted) }
         try writer.write(CheckpointFrame.header, frame)
         // Deletions stand at both ends: no damage at one place brings back what is deleted.
         for frame in deletionFrames() { try writer.write(CheckpointFrame.records, frame) }

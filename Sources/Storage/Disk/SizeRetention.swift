@@ -90,7 +90,7 @@ extension TimeSeriesStore {
                 head.forget((end &- options.blockDuration)..<end, files)
                 logger.error(
                     "The size retention has no room for the newest samples; the oldest of them are dropped",
-                    ["window_end": TimeText.rfc3339(end), "bytes": "\(bytes)", "limit": "\(options.retentionSize)"])
+                    ["window_end": TimeText.rfc3339(end), "bytes": "\(bytes)", "limit": "\(settings.retentionSize)"])
                 return
             }
         }

@@ -19,6 +19,8 @@ struct BatchWriter: ~Copyable {
     /// Samples whose start timestamp is another than their series' before: number among the accepted, and it.
     var starts: [(number: Int, start: Int64)] = []
     var hasLate = false
+    /// A sample begins its series anew at an earlier time.
+    var hasRewinds = false
     var sink = ByteSink()
 
     init() {
@@ -41,6 +43,7 @@ struct BatchWriter: ~Copyable {
     mutating func begin(_ room: Int) {
         count = 0
         hasLate = false
+        hasRewinds = false
         guard room > capacity else { return }
         free()
         capacity = max(room, capacity &* 2)
@@ -71,30 +74,24 @@ final class PooledWriter: @unchecked Sendable {
 }
 
 extension Head {
-    /// Rules that decide which samples are taken.
-    struct Acceptance {
-        /// How far behind the newest sample of the store a sample out of order may be, ms.
-        var outOfOrderWindow: Int64
-    }
-
     /// Decides about samples from `start` on that belong to `group`; returns where it had to stop.
     ///
     /// It stops before a sample of a series that the batch held already at another place, for its predecessor must be
     /// appended first. Unknown series are told by the first of the groups that a batch touches.
     func validate(
-        _ batch: borrowing SampleBatch, from start: Int, _ group: HeadGroup, _ acceptance: Acceptance,
+        _ batch: borrowing SampleBatch, from start: Int, _ group: HeadGroup, _ bounds: AcceptanceBounds,
         _ writer: inout BatchWriter, _ outcome: inout CommitOutcome, isFirst: Bool,
         _ histogramAt: (Int) -> Int?
     ) -> Int {
         group.mark &+= 1
         let mark = group.mark
         let hasTimes = batch.timestamps.count == batch.refs.count
-        let newest = newest.load(ordering: .relaxed)
         var (lastRaw, lastTime, lastValue, lastKind): (UInt64, Int64, Double, Int) = (0, 0, 0, -1)
         let end = min(batch.refs.count, batch.values.count)
+        let idEnd = UInt64(idEnd)
         for i in start..<end {
             let raw = batch.refs[i].raw
-            guard raw > 0, raw <= UInt64(idEnd) else {
+            guard raw > 0, raw <= idEnd else {
                 if isFirst { outcome.rejected.append((i, .unknownSeries)) }
                 continue
             }
@@ -106,6 +103,12 @@ extension Head {
                 continue
             }
             let time = hasTimes ? batch.timestamps[i] : batch.timestamp
+            let isOwn = batch.delay != nil && time == batch.timestamp
+            if time < bounds.earliest, !isOwn {
+                // As if it had not been there.
+                if !batch.isOptional(i) { outcome.rejected.append((i, bounds.reason)) }
+                continue
+            }
             let isAdjacent = raw == lastRaw
             if !isAdjacent, state.pointee.mark == mark { return i }
             state.pointee.mark = mark
@@ -116,7 +119,13 @@ extension Head {
             }
             let previous = isAdjacent ? lastTime : state.pointee.lastTime
             var isLate = false
-            if time <= previous {
+            if time < previous, !isAdjacent, previous > (isOwn ? bounds.ownFutureFrom : bounds.futureFrom),
+                !batch.isOptional(i)
+            {
+                writer.hasRewinds = true
+                (lastRaw, lastTime, lastValue) = (raw, time, batch.values[i])
+                lastKind = batch.histograms.isEmpty ? -1 : histogramAt(i) ?? -1
+            } else if time <= previous {
                 if batch.isOptional(i) {
                     // As if it had not been there: what follows of the series need not wait for it.
                     if !isAdjacent { state.pointee.mark = mark &- 1 }
@@ -142,10 +151,8 @@ extension Head {
                     outcome.rejected.append((i, .duplicate))
                     continue
                 }
-                let window = acceptance.outOfOrderWindow
-                guard window > 0, time >= newest.subtractingReportingOverflow(window).partialValue else {
-                    let isOld = time < newest.subtractingReportingOverflow(blockDuration / 2).partialValue
-                    outcome.rejected.append((i, window > 0 ? .tooOld : isOld ? .outOfBounds : .outOfOrder))
+                guard let from = bounds.outOfOrderFrom, time >= from else {
+                    outcome.rejected.append((i, bounds.outOfOrderFrom == nil ? .outOfOrder : .tooOld))
                     continue
                 }
                 isLate = true
@@ -191,7 +198,9 @@ extension Head {
         writer.sink.put(LogRecord.samples)
         writer.sink.putVarint(UInt64(group.id))
         writer.sink.putVarint(group.sequence)
-        writer.sink.put((hasTimes ? LogRecord.ownTimes : 0) | (writer.starts.isEmpty ? 0 : LogRecord.starts))
+        writer.sink.put(
+            (hasTimes ? LogRecord.ownTimes : 0) | (writer.starts.isEmpty ? 0 : LogRecord.starts)
+                | (writer.hasRewinds ? LogRecord.rewinds : 0))
         writer.sink.putVarint(UInt64(count))
         LogRecord.putIds(UnsafeBufferPointer(start: writer.ids, count: count), to: &writer.sink)
         if hasTimes {
@@ -308,6 +317,7 @@ extension Head {
         for k in 0..<writer.count {
             let (i, id, time) = (Int(writer.positions[k]), writer.ids[k], writer.times[k])
             if time > latest { latest = time }
+            if writer.hasRewinds, !writer.lateness[k] { rewindIfLater(id, than: time, group) }
             if writer.hasLate, writer.lateness[k] {
                 addLate(id, time, batch.values[i], histogramAt(i).map { batch.histograms[$0].histogram }, group)
             } else if hasHistograms, let at = histogramAt(i) {

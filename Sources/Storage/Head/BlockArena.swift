@@ -9,7 +9,9 @@ final class BlockArena: Sendable {
 
     private let pool: SlotPool
 
-    init(blocks: Int) throws(StorageError) { pool = try SlotPool(capacity: blocks, slotSize: Self.blockSize) }
+    init(blocks: Int, share: Double? = nil) throws(StorageError) {
+        pool = try SlotPool(capacity: blocks, slotSize: Self.blockSize, share: share)
+    }
 
     /// The link of a block, followed by its words.
     @inline(__always)

@@ -10,8 +10,11 @@ final class Column<Element: BitwiseCopyable> {
     private let bytes: Int
 
     /// Reserves address space for `capacity` elements, or for as many as the system grants.
-    init(capacity wanted: Int) throws(StorageError) {
+    ///
+    /// - Parameter share: The part of all address space that it may take where that is limited; nil takes what it wants.
+    init(capacity wanted: Int, share: Double? = nil) throws(StorageError) {
         var count = wanted
+        if let share { count = min(wanted, max(1024, AddressSpace.room(share) / MemoryLayout<Element>.stride)) }
         while true {
             let bytes = max(4096, count &* MemoryLayout<Element>.stride)
             let address = mmap(
@@ -23,7 +26,9 @@ final class Column<Element: BitwiseCopyable> {
                 return
             }
             count /= 2
-            guard count >= 1024 else { throw StorageError.outOfMemory("\(wanted) elements of \(Element.self)") }
+            guard count >= 1024 else {
+                throw StorageError.outOfMemory("room for \(wanted) elements of \(Element.self)\(AddressSpace.note)")
+            }
         }
     }
 

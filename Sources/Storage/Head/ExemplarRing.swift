@@ -40,6 +40,9 @@ final class ExemplarRing: Sendable {
     }
 
     private struct State {
+        var capacity: Int
+        /// How much older than a series' newest an exemplar may be, ms; 0 for not at all.
+        var outOfOrderWindow: Int64
         /// Entry n lies at n modulo the capacity, until entry n + capacity takes its place.
         var entries: [Entry] = []
         /// Entries stored since the start.
@@ -51,34 +54,45 @@ final class ExemplarRing: Sendable {
     /// Characters of all names and values of an exemplar's labels at most.
     static let maxLabels = 128
 
-    private let capacity: Int
-    /// How much older than a series' newest an exemplar may be, ms; 0 for not at all.
-    private let outOfOrderWindow: Int64
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     init(capacity: Int, outOfOrderWindow: Int64 = 0) {
-        self.capacity = max(0, capacity)
-        self.outOfOrderWindow = max(0, outOfOrderWindow)
+        state = Mutex(State(capacity: max(0, capacity), outOfOrderWindow: max(0, outOfOrderWindow)))
+    }
+
+    /// Changes how many exemplars are kept and how far out of order they may come; the newest stay.
+    func setLimits(capacity: Int, outOfOrderWindow: Int64) {
+        state.withLock { state in
+            state.outOfOrderWindow = max(0, outOfOrderWindow)
+            let capacity = max(0, capacity)
+            guard capacity != state.capacity else { return }
+            let kept = Self.inOrder(state).suffix(capacity)
+            state.entries = []
+            state.series = [:]
+            state.stored = 0
+            state.capacity = capacity
+            for entry in kept { Self.store(entry.id, entry.exemplar, &state) }
+        }
     }
 
     /// Adds an exemplar, unless its series has it already or it is out of order.
     @discardableResult
     func add(_ id: UInt32, _ exemplar: Exemplar, isReplayed: Bool = false) -> Verdict {
-        guard capacity > 0 else { return .disabled }
         var size = 0
         for label in exemplar.labels.pairs {
             size += label.name.unicodeScalars.count + label.value.unicodeScalars.count
         }
         if size > Self.maxLabels { return .refused(.labelsTooLong) }
         return state.withLock { state in
+            guard state.capacity > 0 else { return .disabled }
             if let known = state.series[id] {
                 if Self.isSame(known.newest, exemplar) { return .known }
-                if Self.isBefore(exemplar, known.newest), !isWithinWindow(exemplar, known, state) {
+                if Self.isBefore(exemplar, known.newest), !Self.isWithinWindow(exemplar, known, state) {
                     if !isReplayed { state.figures.outOfOrder += 1 }
                     return .refused(.outOfOrder)
                 }
             }
-            store(id, exemplar, &state)
+            Self.store(id, exemplar, &state)
             if !isReplayed { state.figures.appended += 1 }
             return .stored
         }
@@ -98,24 +112,25 @@ final class ExemplarRing: Sendable {
     }
 
     /// Whether an exemplar that is out of order is stored even so: it is within the window, and its time is free.
-    private func isWithinWindow(_ exemplar: Exemplar, _ known: Series, _ state: State) -> Bool {
-        guard outOfOrderWindow > 0, exemplar.timestamp < known.newest.timestamp,
-            exemplar.timestamp > known.newest.timestamp.subtractingReportingOverflow(outOfOrderWindow).partialValue
+    private static func isWithinWindow(_ exemplar: Exemplar, _ known: Series, _ state: State) -> Bool {
+        guard state.outOfOrderWindow > 0, exemplar.timestamp < known.newest.timestamp,
+            exemplar.timestamp
+                > known.newest.timestamp.subtractingReportingOverflow(state.outOfOrderWindow).partialValue
         else { return false }
         var number = known.last
-        while number >= 0, number > state.stored - 1 - capacity {
-            let entry = state.entries[number % capacity]
+        while number >= 0, number > state.stored - 1 - state.capacity {
+            let entry = state.entries[number % state.capacity]
             if entry.exemplar.timestamp == exemplar.timestamp { return false }
             number = entry.before
         }
         return true
     }
 
-    private func store(_ id: UInt32, _ exemplar: Exemplar, _ state: inout State) {
+    private static func store(_ id: UInt32, _ exemplar: Exemplar, _ state: inout State) {
         let number = state.stored
-        let at = number % capacity
+        let at = number % state.capacity
         let before = state.series[id]?.last ?? -1
-        if state.entries.count < capacity {
+        if state.entries.count < state.capacity {
             state.entries.append(Entry(id: id, exemplar: exemplar, before: before))
         } else {
             let gone = state.entries[at].id
@@ -136,11 +151,13 @@ final class ExemplarRing: Sendable {
 
     /// Exemplars of series that `isWanted`, within a time, in the order in which they were stored.
     func exemplars(from: Int64, to: Int64, _ isWanted: (UInt32) -> Bool) -> [Entry] {
-        let all = state.withLock { state in
-            let next = state.entries.count < capacity || capacity == 0 ? 0 : state.stored % capacity
-            return Array(state.entries[next...] + state.entries[..<next])
-        }
+        let all = state.withLock { Self.inOrder($0) }
         return all.filter { $0.exemplar.timestamp >= from && $0.exemplar.timestamp <= to && isWanted($0.id) }
+    }
+
+    private static func inOrder(_ state: State) -> [Entry] {
+        let next = state.entries.count < state.capacity || state.capacity == 0 ? 0 : state.stored % state.capacity
+        return Array(state.entries[next...] + state.entries[..<next])
     }
 
     var count: Int { state.withLock { $0.entries.count } }
@@ -150,9 +167,9 @@ final class ExemplarRing: Sendable {
             var figures = state.figures
             figures.count = state.entries.count
             figures.series = state.series.count
-            figures.capacity = capacity
+            figures.capacity = state.capacity
             if !state.entries.isEmpty {
-                let next = state.entries.count < capacity ? 0 : state.stored % capacity
+                let next = state.entries.count < state.capacity ? 0 : state.stored % state.capacity
                 figures.oldest = state.entries[next].exemplar.timestamp
             }
             return figures

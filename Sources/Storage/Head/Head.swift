@@ -25,8 +25,12 @@ final class Head: @unchecked Sendable {
     let registry = Lock()
     /// Exchanged for a smaller one now and then, under the registry's lock and those of all groups.
     var index: LabelIndex
-    /// Ids given until now, dead ones included.
-    var idEnd: UInt32 = 0
+    private let givenIds = Atomic<UInt32>(0)
+    /// Ids given until now, dead ones included; grows under the registry's lock.
+    var idEnd: UInt32 {
+        get { givenIds.load(ordering: .acquiring) }
+        set { givenIds.store(newValue, ordering: .releasing) }
+    }
     let live: LiveIds
     var liveSeries: Int { live.count }
     var groups: [HeadGroup] = []
@@ -53,12 +57,15 @@ final class Head: @unchecked Sendable {
     init(blockDuration: Int64, spill: SpillStore) throws(StorageError) {
         self.blockDuration = blockDuration
         self.spill = spill
-        arena = try BlockArena(blocks: 1 << 30)
+        arena = try BlockArena(blocks: 1 << 30, share: 0.38)
         sealed = try SealedChunks()
-        column = try Column(capacity: Self.maxSeries)
-        live = try LiveIds(capacity: Self.maxSeries)
+        column = try Column(capacity: Self.maxSeries, share: 0.1)
+        live = try LiveIds(capacity: column.capacity)
         index = try LabelIndex()
     }
+
+    /// Series that fit, dead ones included.
+    var capacity: Int { column.capacity }
 
     /// The series that are alive below an id, ascending; the registry's lock is held.
     func liveIds(below end: UInt32) -> [UInt32] {
@@ -121,7 +128,7 @@ final class Head: @unchecked Sendable {
 
     /// Makes a series with the id that it had before a restart.
     func insert(_ labels: Labels, hash: UInt64, group: UInt32, as id: UInt32) throws(StorageError) -> UInt32 {
-        guard Int(id) &+ 1 < column.capacity else { throw .limit("\(column.capacity) series") }
+        guard Int(id) &+ 1 < capacity else { throw .limit("\(capacity) series\(AddressSpace.note)") }
         var failure: StorageError?
         var record: UInt32 = 0
         labels.bytes.withUnsafeBufferPointer { packed in
@@ -153,6 +160,7 @@ final class Head: @unchecked Sendable {
 
     /// The series that had this id before a restart.
     func restoreSeries(_ id: UInt32, _ group: UInt32, _ labels: Labels) throws(StorageError) {
+        guard Int(id) &+ 1 < capacity else { throw .limit("\(capacity) series\(AddressSpace.note)") }
         let owner = restoreGroup(group, nil)
         // A checkpoint may know the samples of a series whose labels only the log has.
         let before = states[Int(id)]

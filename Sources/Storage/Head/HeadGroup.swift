@@ -34,6 +34,8 @@ final class HeadGroup: @unchecked Sendable {
     var isClosed = false
     /// Chunks that series of the group have begun.
     var chunksBegun = 0
+    /// The newest time that a series of the group had when the wall clock was set back, ms.
+    var rewoundUntil = Int64.min
     /// The log knows the group's name.
     var isLogged = false
     /// A checkpoint held the group's place in the log and its times.

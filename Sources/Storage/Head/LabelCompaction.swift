@@ -16,7 +16,7 @@ extension Head {
         let (dead, live, old) = registry.withLock { (deadLabels, liveSeries, index) }
         guard dead > 0, evenFew || dead > Self.fewDead && dead > live / 4 else { return }
         let fresh = try LabelIndex()
-        let records = try Column<UInt32>(capacity: Self.maxSeries)
+        let records = try Column<UInt32>(capacity: capacity, share: 0.02)
         func add(_ id: UInt32) throws(StorageError) {
             let labels = old.labels(record: states[Int(id)].labels)
             var failure: StorageError?

@@ -35,13 +35,13 @@ final class LabelIndex {
 
     init() throws(StorageError) {
         symbols = try SymbolTable()
-        pairs = try Column(capacity: 1 << 28)
-        lists = try Column(capacity: 1 << 28)
+        pairs = try Column(capacity: 1 << 28, share: 0.02)
+        lists = try Column(capacity: 1 << 28, share: 0.03)
         pairMask = 1023
         pairSlots = .allocate(capacity: 1024)
         pairSlots.initialize(repeating: 0, count: 1024)
-        records = try Column(capacity: Int(UInt32.max))
-        arena = try BlockArena(blocks: 1 << 28)
+        records = try Column(capacity: Int(UInt32.max), share: 0.04)
+        arena = try BlockArena(blocks: 1 << 28, share: 0.04)
         seriesMask = 1023
         series = .allocate(capacity: 1024)
         series.initialize(repeating: 0, count: 1024)

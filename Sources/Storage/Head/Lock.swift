@@ -22,6 +22,9 @@ final class Lock: Sendable {
 
     func unlock() { pthread_mutex_unlock(mutex) }
 
+    /// Hands the system's mutex to a condition that waits with it.
+    func withMutex(_ body: (UnsafeMutablePointer<pthread_mutex_t>) -> Void) { body(mutex) }
+
     func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
         lock()
         defer { unlock() }

@@ -54,6 +54,11 @@ struct SeriesState: BitwiseCopyable {
     /// The newest sample is a native histogram.
     static let histogramFlag: UInt8 = 8
 
+    /// The wall clock was set back: samples of the series in the head are not in order of time.
+    static let rewoundFlag: UInt8 = 16
+    /// The series had no sample yet when series were swept last.
+    static let unusedFlag: UInt8 = 32
+
     /// An id that is not in use.
     static let none = SeriesState(
         lastValue: 0, lastTime: .min, run: 0, firstBlock: 0, lastBlock: 0, tail: 0, lastDelta: 0, labels: 0, group: 0,
@@ -68,6 +73,16 @@ struct SeriesState: BitwiseCopyable {
     var isStale: Bool {
         get { kind & Self.staleFlag != 0 }
         set { if newValue { kind |= Self.staleFlag } else { kind &= ~Self.staleFlag } }
+    }
+
+    var isRewound: Bool {
+        get { kind & Self.rewoundFlag != 0 }
+        set { if newValue { kind |= Self.rewoundFlag } else { kind &= ~Self.rewoundFlag } }
+    }
+
+    var isUnused: Bool {
+        get { kind & Self.unusedFlag != 0 }
+        set { if newValue { kind |= Self.unusedFlag } else { kind &= ~Self.unusedFlag } }
     }
 
     var isHistogram: Bool {

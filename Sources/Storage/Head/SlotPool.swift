@@ -22,8 +22,8 @@ final class SlotPool: @unchecked Sendable {
     private static let fewFree = 1 << 15
 
     /// Room for `capacity` slots of `slotSize` bytes; a row is of as many slots as fill pages and words of a bitmap.
-    init(capacity wanted: Int, slotSize: Int) throws(StorageError) {
-        memory = try Column(capacity: wanted &* slotSize)
+    init(capacity wanted: Int, slotSize: Int, share: Double? = nil) throws(StorageError) {
+        memory = try Column(capacity: wanted &* slotSize, share: share)
         self.slotSize = slotSize
         capacity = memory.capacity / slotSize
         var row = 64

@@ -13,8 +13,8 @@ final class SymbolTable {
     private(set) var count = 0
 
     init() throws(StorageError) {
-        bytes = try Column(capacity: Int(UInt32.max))
-        starts = try Column(capacity: 1 << 28)
+        bytes = try Column(capacity: Int(UInt32.max), share: 0.05)
+        starts = try Column(capacity: 1 << 28, share: 0.01)
         slotMask = 1023
         slots = .allocate(capacity: 1024)
         slots.initialize(repeating: 0, count: 1024)

@@ -26,6 +26,8 @@ enum LogRecord {
     /// Start timestamps follow the times: how many, then for each the number of its sample as distance from the one
     /// before, and how far it is from the sample's time (zigzag).
     static let starts: UInt8 = 2
+    /// Samples before the newest of their series are right: the wall clock was set back.
+    static let rewinds: UInt8 = 4
 
     static func group(_ id: UInt32, _ name: String) -> [UInt8] {
         var record = [group]

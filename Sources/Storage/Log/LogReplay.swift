@@ -194,7 +194,7 @@ struct LogReplay {
 
     private func series(_ reader: inout ByteReader) throws {
         let group = UInt32(try reader.count(Head.maxGroups - 1))
-        let id = UInt32(try reader.count(Head.maxSeries - 2))
+        let id = UInt32(try reader.count(head.capacity - 2))
         let labels = Labels(packed: Array(try reader.sizedRun()))
         try head.restoreSeries(id, group, labels)
     }

@@ -143,12 +143,13 @@ struct SampleReplay {
         let low = UInt16(truncatingIfNeeded: segment)
         let idEnd = head.idEnd
         let hasDoubts = !head.doubtful.isEmpty
+        let rewinds = flags & LogRecord.rewinds != 0
         var latest = Int64.min
         var done = true
         var nextStart = 0
         for k in 0..<count {
             let (id, time) = (ids[k], times[k])
-            let state = head.states + Int(min(id, UInt32(Head.maxSeries - 1)))
+            let state = head.states + Int(min(id, UInt32(head.capacity - 1)))
             let isStored =
                 id < idEnd && state.pointee.labels != 0 && state.pointee.group == group.id
                 && !(hasDoubts && head.doubtful[id] == low)
@@ -162,6 +163,7 @@ struct SampleReplay {
             var scale = isFresh ? 0 : state.pointee.logScale
             let before = isFresh ? 0 : state.pointee.lastValue
             guard bits[k >> 3] & 1 << UInt8(k & 7) != 0 else {
+                if rewinds, isStored { head.rewindIfLater(id, than: time, group) }
                 guard isStored, time > state.pointee.lastTime else { continue }
                 if isFresh { state.pointee.logScale = 0 }
                 state.pointee.logSegment = low
@@ -178,12 +180,15 @@ struct SampleReplay {
             case .value(let value, let mantissa, let places):
                 state.pointee.logScale = scale
                 state.pointee.logSegment = low
+                if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
                 done = head.append(id, time, value, mantissa, places, group) && done
             case .stale:
+                if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
                 done = head.append(id, time, Staleness.marker, 0, -1, group) && done
             case .histogram(let histogram):
+                if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
                 done = head.append(id, time, histogram, group) && done
             case .late(let value, let histogram): head.addLate(id, time, value, histogram, group)

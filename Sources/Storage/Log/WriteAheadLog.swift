@@ -41,7 +41,7 @@ final class WriteAheadLog: Sendable {
     }
 
     let directory: String
-    private let segmentSize: Int
+    private let segmentSize: Atomic<Int>
     private let fileSystem: any FileSystem
     private let state: Mutex<State>
     private let syncing = Mutex<UInt64>(0)
@@ -61,11 +61,16 @@ final class WriteAheadLog: Sendable {
         self.clock = clock
         self.directory = directory
         self.reserve = reserve
-        self.segmentSize = segmentSize
+        self.segmentSize = Atomic(segmentSize)
         self.fileSystem = fileSystem
         number = Atomic(first &- 1)
         state = Mutex(State(written: written))
         try fileSystem.createDirectory(directory)
+    }
+
+    /// Ends segments at this size from now on, if they were to grow larger.
+    func limitSegments(to size: Int) {
+        segmentSize.store(min(size, segmentSize.load(ordering: .relaxed)), ordering: .relaxed)
     }
 
     /// The segment that the next frame goes to; its low bits are what ``SeriesState/logSegment`` compares with.
@@ -134,7 +139,9 @@ final class WriteAheadLog: Sendable {
         state.withLock { state in
             do throws(FileError) {
                 let isLost = state.lost.map { $0.number == number.load(ordering: .relaxed) } ?? false
-                if state.file == nil || state.size >= segmentSize || state.failure != nil || isLost {
+                if state.file == nil || state.size >= segmentSize.load(ordering: .relaxed) || state.failure != nil
+                    || isLost
+                {
                     do throws(FileError) { try begin(&state) } catch {
                         guard error.isFull, reserve?.giveUp() == true else { throw error }
                         try begin(&state)

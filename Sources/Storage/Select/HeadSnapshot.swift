@@ -88,10 +88,17 @@ final class HeadSnapshot: @unchecked Sendable {
             }
             return
         }
+        if entry.state.isRewound { return try readRewound(entry, into: &columns) }
         var key: UInt64 = columns.count == 0 ? 1 : 0
         for i in entry.chunks.reversed() {
             try readSealed(content.chunks[i].chunk, content.chunks[i].file, &columns, &key)
         }
+        try readOpen(entry, &columns, &key)
+        columns.timestampKey = key
+        mergeLate(entry, &columns)
+    }
+
+    private func readOpen(_ entry: Entry, _ columns: inout SampleColumns, _ key: inout UInt64) throws {
         if entry.words >= 0 {
             columns.cost.chunks &+= 1
             columns.cost.bytes &+=
@@ -111,11 +118,35 @@ final class HeadSnapshot: @unchecked Sendable {
                 }
             }
         }
-        columns.timestampKey = key
+    }
+
+    private func mergeLate(_ entry: Entry, _ columns: inout SampleColumns) {
         if entry.late >= 0 {
             Self.merge(
                 content.late[entry.late].filter { $0.time >= minTime && $0.time <= maxTime }, &columns)
         }
+    }
+
+    /// Appends the samples of a series whose chunks are not in order of time.
+    private func readRewound(_ entry: Entry, into columns: inout SampleColumns) throws {
+        var next = SampleColumns()
+        var spare = SampleColumns()
+        var key: UInt64 = 0
+        func join(_ columns: inout SampleColumns) {
+            columns.cost += next.cost
+            next.cost = ReadCost()
+            columns.merge(next, spare: &spare)
+            spare.cost = ReadCost()
+            next.removeAll()
+        }
+        for i in entry.chunks.reversed() {
+            try readSealed(content.chunks[i].chunk, content.chunks[i].file, &next, &key)
+            join(&columns)
+        }
+        try readOpen(entry, &next, &key)
+        join(&columns)
+        columns.timestampKey = 0
+        mergeLate(entry, &columns)
     }
 
     private static var noWords: UnsafeBufferPointer<UInt32> {
@@ -287,9 +318,9 @@ extension HeadSnapshot {
                 entry.late = late.count
                 late.append(lateSamples)
             }
-            guard state.lastTime >= minTime || entry.late >= 0 else { return }
+            guard state.lastTime >= minTime || entry.late >= 0 || state.isRewound else { return }
             if request.newestOnly, state.lastTime <= maxTime, state.run != 0 || state.sealed != 0,
-                entry.late < 0
+                entry.late < 0, !state.isRewound
             {
                 entry.isNewest = true
                 if state.isHistogram, let last = group.histograms[id]?.last {
@@ -321,6 +352,10 @@ extension HeadSnapshot {
                 let first = file.windowEnd &- head.blockDuration &+ Int64(chunk.start)
                 defer { newer = first }
                 guard first <= maxTime else { continue }
+                if state.isRewound {
+                    newer = .max
+                    if file.windowEnd <= minTime { continue }
+                }
                 // The chunk behind it begins later than its last sample.
                 if newer <= minTime { break }
                 if file.windowEnd <= minTime { break }

@@ -24,7 +24,7 @@ final class SealedChunks: Sendable {
     private let pool: SlotPool
 
     init() throws(StorageError) {
-        pool = try SlotPool(capacity: 1 << 28, slotSize: MemoryLayout<SealedChunk>.stride)
+        pool = try SlotPool(capacity: 1 << 28, slotSize: MemoryLayout<SealedChunk>.stride, share: 0.12)
     }
 
     subscript(entry: UInt32) -> UnsafeMutablePointer<SealedChunk> {

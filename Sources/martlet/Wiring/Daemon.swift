@@ -94,8 +94,8 @@ final class Daemon: Sendable {
         do {
             // The ledger lies in the same directory and counts, too.
             let machine = RealFileSystem()
-            let fileSystem: any FileSystem =
-                try TimeSeriesStore.bound(machine, directory: options.directory, size: options.retentionSize) ?? machine
+            let fileSystem = try TimeSeriesStore.bound(
+                machine, directory: options.directory, size: options.retentionSize)
             return (fileSystem, try TimeSeriesStore.open(options: options, fileSystem: fileSystem, clock: clock))
         } catch {
             throw StartError(what: "The store cannot be opened", reason: "\(error)")
@@ -118,6 +118,7 @@ final class Daemon: Sendable {
     // MARK: Metrics
 
     private func registerReloadMetrics() {
+        ClockMetrics.register(registry, store)
         registry.addCollector { [weak self] in
             guard let self else { return [] }
             let state = self.state.withLock { $0 }
@@ -260,7 +261,7 @@ final class Daemon: Sendable {
         context.figures = { [store] limit in StoreFigures(store.statistics(limit: limit)) }
         context.snapshot = { [store] in try store.snapshot(skipsHead: $0) }
         context.publicAddress = PublicAddress(
-            options.externalURL: externalURL,
+            externalURL: options.externalURL,
             ownPort: flags.all("web.listen-address").first.flatMap { ListenAddress($0).map { "\($0.port)" } } ?? "")
         context.deleteSeries = { [store] in try store.deleteSeries($0, minTime: $1, maxTime: $2) }
         context.cleanTombstones = { [store] in try store.cleanTombstones() }
@@ -270,10 +271,9 @@ final class Daemon: Sendable {
     }
 
     var retentionText: String {
-        let retention = options.retention(state.withLock { $0.configuration.storage })
         var parts: [String] = []
-        if retention.time > 0 { parts.append(DurationText.format(retention.time)) }
-        if retention.size > 0 { parts.append(ByteSize.format(retention.size)) }
+        if store.settings.retentionTime > 0 { parts.append(DurationText.format(store.settings.retentionTime)) }
+        if store.settings.retentionSize > 0 { parts.append(ByteSize.format(store.settings.retentionSize)) }
         return parts.joined(separator: " or ")
     }
 }

@@ -92,7 +92,7 @@ extension Daemon {
         alertmanagers.apply(
             prepared.endpoints, relabelRules: configuration.alerting.relabelRules, externalLabels: external)
         if let settings = prepared.notifier { notifier?.reload(settings) }
-        applyStorage(configuration.storage)
+        store.change(StoreSettings(options.store(configuration)))
         scrape.apply(configuration)
         state.withLock {
             $0.configuration = configuration
@@ -100,21 +100,6 @@ extension Daemon {
             $0.reloadSucceeded = true
             $0.reloadTime = clock.now()
         }
-    }
-
-    /// Hands the storage section to the store.
-    ///
-    /// The store takes its settings only when it is opened, so a change is named in the log until it is restarted.
-    private func applyStorage(_ storage: StorageConfig) {
-        let (time, size) = options.retention(storage)
-        let used = store.options
-        guard
-            (time, size, storage.outOfOrderTimeWindow, storage.maxExemplars)
-                != (used.retentionTime, used.retentionSize, used.outOfOrderWindow, used.maxExemplars)
-        else { return }
-        log.warn(
-            "The storage section of the configuration has changed: restart martlet to use it",
-            ["filename": options.flags.text("config.file")])
     }
 
     /// Reads the configuration again; the old one stays in force if the new one cannot be used.

@@ -1,0 +1,62 @@
+import Glibc
+
+/// How much address space the process may reserve.
+///
+/// Columns reserve room for more than a store will ever hold, which costs nothing as long as the system takes
+/// reservations for free. Under a limit of the address space (`ulimit -v`, `LimitAS=`), or where the system counts what
+/// is reserved (`vm.overcommit_memory=2`), they share a part of what there is.
+enum AddressSpace {
+    /// Bytes for all columns together, and what limits them; nil if reservations are free.
+    private static let limited: (budget: Int, reason: String)? = {
+        var result: (budget: Int, reason: String)?
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(9), &limit) == 0, limit.rlim_cur < rlim_t(Int.max) {
+            // The first number is the size of the process in pages.
+            let used = number(in: text("/proc/self/statm"), behind: "") ?? 0
+            let free = max(0, Int(limit.rlim_cur) - used * Int(getpagesize()))
+            result = (free / 2, "the limit of the address space (ulimit -v, LimitAS=) is \(limit.rlim_cur) bytes")
+        }
+        if text("/proc/sys/vm/overcommit_memory").first == UInt8(ascii: "2") {
+            let memory = text("/proc/meminfo")
+            let limit = (number(in: memory, behind: "CommitLimit:") ?? 0) * 1024
+            let free = max(0, limit - (number(in: memory, behind: "Committed_AS:") ?? 0) * 1024)
+            if free / 4 < result?.budget ?? .max {
+                result = (free / 4, "vm.overcommit_memory is 2 and CommitLimit is \(limit) bytes")
+            }
+        }
+        // What is plenty is no limit.
+        return result.flatMap { $0.budget < 1 << 40 ? $0 : nil }
+    }()
+
+    /// Bytes that a column of `share` of all may reserve.
+    static func room(_ share: Double) -> Int {
+        guard let limited else { return .max }
+        return Int(Double(limited.budget) * share)
+    }
+
+    /// What limits the address space, for messages: a comma and a clause, or nothing.
+    static var note: String { limited.map { ", because \($0.reason)" } ?? "" }
+
+    /// The number behind a word.
+    static func number(in text: [UInt8], behind word: String) -> Int? {
+        let word = Array(word.utf8)
+        var at = 0
+        while at + word.count <= text.count {
+            if text[at..<(at + word.count)].elementsEqual(word) {
+                let digits = text[(at + word.count)...].drop { $0 == 32 }.prefix { $0 >= 48 && $0 <= 57 }
+                return Int(String(decoding: digits, as: UTF8.self))
+            }
+            at += 1
+        }
+        return nil
+    }
+
+    private static func text(_ path: String) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return [] }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 8192)
+        let count = read(file, &bytes, bytes.count)
+        return Array(bytes.prefix(max(0, count)))
+    }
+}

@@ -1,0 +1,35 @@
+import Model
+import Synchronization
+
+/// Series that go on at an earlier time, because the wall clock was set back.
+///
+/// Their samples are then not in order of time in the head: readers and blocks sort them.
+extension Head {
+    /// Begins a series anew at `time` if its newest sample is later; the group's lock is held.
+    func rewindIfLater(_ id: UInt32, than time: Int64, _ group: HeadGroup) {
+        let state = states + Int(id)
+        let newest = state.pointee.lastTime
+        guard newest > time else { return }
+        seal(id, group)
+        state.pointee.isRewound = true
+        group.rewoundUntil = max(group.rewoundUntil, newest)
+        state.pointee.lastTime = .min
+    }
+
+    /// Ends the care for series whose samples in the head are all behind `time` again; the group's lock is held.
+    func endRewinds(_ group: HeadGroup, from time: Int64) {
+        guard group.rewoundUntil != .min, group.rewoundUntil < time else { return }
+        group.rewoundUntil = .min
+        for id in group.extents.joined() { states[Int(id)].isRewound = false }
+    }
+
+    /// Notes what a checkpoint says of rewound series; while the store is opened.
+    func restoreRewinds() {
+        let newest = newest.load(ordering: .relaxed)
+        for group in registry.withLock({ groups }) {
+            group.lock.withLock {
+                if group.extents.joined().contains(where: { states[Int($0)].isRewound }) { group.rewoundUntil = newest }
+            }
+        }
+    }
+}

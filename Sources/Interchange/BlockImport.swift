@@ -9,6 +9,10 @@ package enum BlockImport {
         package var blocks = 0
         package var series = 0
         package var samples = 0
+        /// Native histograms that were left out, for their parts contradict each other.
+        package var refused = 0
+        /// Where and why the first was left out.
+        package var firstRefusal: String?
         /// Directories that could not be read, and why; nothing of them was taken.
         package var failures: [(directory: String, reason: String)] = []
     }
@@ -47,6 +51,8 @@ package enum BlockImport {
                 report.blocks += 1
                 report.series += series
                 report.samples += samples
+                report.refused += block.refusals
+                report.firstRefusal = report.firstRefusal ?? block.firstRefusal
             } catch let error as FileError where error.isFull {
                 throw error
             } catch {

@@ -40,11 +40,6 @@ public struct SampleBatch: Sendable {
     public var starts: [(index: Int, start: Int64)] = []
     /// Positions, ascending, of samples that are left out without a word if they are not the newest of their series.
     public var optional: [Int] = []
-    /// Whether a staleness marker in the form of a float leaves a series of histograms as it is.
-    ///
-    /// Unless the batch holds a histogram right before it: so Prometheus takes what is pushed. Senders mark histograms
-    /// with histograms.
-    public var ignoresPlainMarkersOfHistograms = false
     public var exemplars: [(ref: SeriesRef, exemplar: Exemplar)] = []
 
     /// The scale of a value that is not known to be a short decimal.
@@ -125,6 +120,8 @@ public enum SampleRejection: String, Sendable, Hashable {
     case outOfBounds = "out of bounds"
     /// Older than the out-of-order window.
     case tooOld = "too old sample"
+    /// A native histogram whose parts contradict each other.
+    case invalidHistogram = "invalid native histogram"
     /// The series is no longer known: resolve its labels again and append the sample in another batch.
     case unknownSeries = "unknown series reference"
 }
@@ -135,6 +132,9 @@ public struct CommitOutcome: Sendable {
     public var appended = 0
     /// Samples not stored: position in the batch, and why.
     public var rejected: [(index: Int, reason: SampleRejection)] = []
+    /// Positions of samples that were newer than all that was stored of their series, but not than a sample before them
+    /// in the batch; those of them that were not stored are among `rejected`, too.
+    public var overtaken: [Int] = []
 
     public init() {}
 }
@@ -150,6 +150,13 @@ public enum Durability: Sendable {
     case synced
 }
 
+/// Labels that a store cannot take as those of a series; whoever sent them need not try again.
+public struct UnusableLabels: Error, Sendable, CustomStringConvertible {
+    public var description: String
+
+    public init(description: String) { self.description = description }
+}
+
 /// Takes samples.
 ///
 /// Implemented by `Storage`, and by arrays in tests; safe to call from many threads.
@@ -161,6 +168,8 @@ public protocol SampleStore: AnyObject, Sendable {
     func closeGroup(_ group: SeriesGroup)
 
     /// The series with these labels, made if it is new.
+    ///
+    /// - Throws: ``UnusableLabels`` if no store of this kind could ever take them.
     func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef
 
     /// Stores a batch; throws only if nothing of it could be stored (a full disk, a store that is closing).

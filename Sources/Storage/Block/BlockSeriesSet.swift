@@ -97,12 +97,14 @@ package final class BlockSeriesSet: SeriesSet {
         var key = columns.count == 0 ? 0 : columns.timestampKey
         let isKeyed = columns.count == 0 || key != 0
         let start = columns.count
+        let leftOut = StoredHistograms.leftOut
         for chunk in chunks(index) {
             try block.read(chunk, request.minTime, request.maxTime, streams, into: &columns)
             key = Self.mix(key, block.frames.identity, chunk)
         }
         if !ranges.isEmpty { key = columns.remove(ranges, from: start) ? 0 : key }
-        columns.timestampKey = isKeyed ? key : 0
+        // Without a sample the times are not those that the key stands for.
+        columns.timestampKey = isKeyed && leftOut == StoredHistograms.leftOut ? key : 0
     }
 
     private static func mix(_ key: UInt64, _ block: UInt64, _ chunk: ChunkRef) -> UInt64 {

@@ -89,6 +89,7 @@ final class HeadSnapshot: @unchecked Sendable {
             return
         }
         var key: UInt64 = columns.count == 0 ? 1 : 0
+        let leftOut = StoredHistograms.leftOut
         for i in entry.chunks.reversed() {
             try readSealed(content.chunks[i].chunk, content.chunks[i].file, &columns, &key)
         }
@@ -111,7 +112,8 @@ final class HeadSnapshot: @unchecked Sendable {
                 }
             }
         }
-        columns.timestampKey = key
+        // Without a sample the times are not those that the key stands for.
+        columns.timestampKey = leftOut == StoredHistograms.leftOut ? key : 0
         if entry.late >= 0 {
             Self.merge(
                 content.late[entry.late].filter { $0.time >= minTime && $0.time <= maxTime }, &columns)
@@ -181,9 +183,8 @@ final class HeadSnapshot: @unchecked Sendable {
             let isWanted = times[i] >= minTime && times[i] <= maxTime
             if try reader.byte() == 0 {
                 if isWanted { columns.append(times[i], Staleness.marker) }
-            } else {
-                let histogram = try HistogramBytes.read(&reader)
-                if isWanted { columns.append(times[i], histogram) }
+            } else if let histogram = try HistogramBytes.read(&reader), isWanted {
+                columns.append(times[i], histogram)
             }
         }
     }

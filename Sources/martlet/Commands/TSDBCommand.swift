@@ -192,6 +192,9 @@ enum TSDBCommand {
         Progress.end()
         try store.close()
         for failure in report.failures { Command.complain("not taken: \(failure.reason)") }
+        if let first = report.firstRefusal {
+            Command.complain("\(report.refused) native histograms are invalid and not taken, the first in \(first)")
+        }
         print("\(report.blocks) blocks taken, \(report.series) series, \(report.samples) samples")
         if report.blocks == 0, report.failures.isEmpty { Command.complain("there is no block in \(source)") }
         return report.failures.isEmpty && report.blocks > 0 ? 0 : 1

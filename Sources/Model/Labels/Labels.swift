@@ -48,7 +48,7 @@ public struct Labels: Hashable, Sendable {
     }
 
     /// Whether two texts have the same bytes; Swift's own `==` on `String` compares canonical equivalents.
-    private static func isSame(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
+    static func isSame(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
 
     public var isEmpty: Bool { bytes.isEmpty }
 

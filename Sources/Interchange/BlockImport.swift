@@ -17,6 +17,10 @@ package enum BlockImport {
         package var samples = 0
         /// Samples that the store did not have.
         package var added = 0
+        /// Native histograms that were left out, for their parts contradict each other.
+        package var refused = 0
+        /// Where and why the first was left out.
+        package var firstRefusal: String?
         /// Directories that could not be read, and why; nothing of them was taken.
         package var failures: [(directory: String, reason: String)] = []
         /// Damaged parts of files of which the rest was taken.
@@ -65,6 +69,8 @@ package enum BlockImport {
                     }
                 }
                 report.blocks += 1
+                report.refused += block.refusals
+                report.firstRefusal = report.firstRefusal ?? block.firstRefusal
             } catch let error as FileError where error.isFull {
                 throw error
             } catch {

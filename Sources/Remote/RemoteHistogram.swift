@@ -1,17 +1,72 @@
 import Model
 
-/// Reads a native histogram of remote write, integer or float.
-enum RemoteHistogram {
-    /// Histogram and time, and when it began to count, ms; 0 if it does not say.
-    static func read(
-        _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>
-    ) throws -> (histogram: FloatHistogram, time: Int64, start: Int64) {
-        // Which of its kind the counts are is said by the fields that they stand in.
-        var histogram = FloatHistogram(hasFloatCounts: false)
-        var (time, start): (Int64, Int64) = (0, 0)
-        var (positiveDeltas, negativeDeltas): ([Int64], [Int64]) = ([], [])
+/// A native histogram of remote write, integer or float, as it was read.
+struct RemoteHistogram {
+    /// The histogram as it is stored; what was sent, if it is refused.
+    private(set) var histogram = FloatHistogram(hasFloatCounts: false)
+    /// ms.
+    private(set) var time: Int64 = 0
+    /// When it began to count, ms; 0 if it does not say.
+    private(set) var start: Int64 = 0
+    /// Why it cannot be stored.
+    private(set) var problem: FloatHistogram.ValidationError?
+
+    /// The fields that say the same in two ways; which counts is said by ``histogram``'s `hasFloatCounts`.
+    private struct Counts {
+        var count: UInt64 = 0
+        var zero: UInt64 = 0
+        var zeroIsFloat = false
+        var positiveDeltas: [Int64] = []
+        var negativeDeltas: [Int64] = []
+
+        /// The observations in all buckets; the sum wraps as Prometheus's does.
+        var found: UInt64 {
+            var total = zero
+            for deltas in [positiveDeltas, negativeDeltas] {
+                var bucket: Int64 = 0
+                for delta in deltas {
+                    bucket &+= delta
+                    total &+= UInt64(bitPattern: bucket)
+                }
+            }
+            return total
+        }
+    }
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) throws {
+        var counts = Counts()
+        try readFields(bytes, range, &counts)
+        if histogram.hasFloatCounts {
+            if !counts.zeroIsFloat { histogram.zeroCount = 0 }
+        } else {
+            histogram.count = Double(counts.count)
+            histogram.zeroCount = counts.zeroIsFloat ? 0 : Double(counts.zero)
+            histogram.positiveBuckets = Self.counts(counts.positiveDeltas)
+            histogram.negativeBuckets = Self.counts(counts.negativeDeltas)
+        }
+        do throws(FloatHistogram.ValidationError) {
+            let stored = try histogram.accepted()
+            if !histogram.hasFloatCounts {
+                // Exact, where the histogram's own counts need not be.
+                if counts.zeroIsFloat { counts.zero = 0 }
+                let found = counts.found
+                if histogram.sum.isNaN ? found > counts.count : found != counts.count {
+                    throw FloatHistogram.totalMismatch(
+                        found: "\(found)", count: "\(counts.count)", sum: histogram.sum)
+                }
+            }
+            histogram = stored
+        } catch {
+            problem = error
+        }
+    }
+
+    private static func zigzag(_ raw: UInt64) -> Int64 { Int64(bitPattern: raw >> 1) ^ -Int64(bitPattern: raw & 1) }
+
+    private mutating func readFields(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ counts: inout Counts
+    ) throws {
         var cursor = ProtobufCursor(bytes, range)
-        func zigzag(_ raw: UInt64) -> Int64 { Int64(bitPattern: raw >> 1) ^ -Int64(bitPattern: raw & 1) }
         func doubles(_ content: ProtobufCursor.Content) throws -> [Double] {
             var values: [Double] = []
             try cursor.numbers(
@@ -22,25 +77,31 @@ enum RemoteHistogram {
         func deltas(_ content: ProtobufCursor.Content) throws -> [Int64] {
             var values: [Int64] = []
             try cursor.numbers(
-                content, { if case .varint(let raw) = $0 { values.append(zigzag(raw)) } }, packedWidth: 0)
+                content, { if case .varint(let raw) = $0 { values.append(Self.zigzag(raw)) } }, packedWidth: 0)
             return values
         }
         while let (number, content) = try cursor.next() {
             switch (number, content) {
-            case (1, .varint(let count)), (6, .varint(let count)):
-                if number == 1 { histogram.count = Double(count) } else { histogram.zeroCount = Double(count) }
+            case (1, .varint(let count)):
+                counts.count = count
+                histogram.hasFloatCounts = false
             case (2, .fixed64(let bits)):
                 histogram.count = Double(bitPattern: bits)
                 histogram.hasFloatCounts = true
             case (3, .fixed64(let bits)): histogram.sum = Double(bitPattern: bits)
-            case (4, .varint(let raw)): histogram.schema = Int32(truncatingIfNeeded: zigzag(raw))
+            case (4, .varint(let raw)): histogram.schema = Int32(truncatingIfNeeded: Self.zigzag(raw))
             case (5, .fixed64(let bits)): histogram.zeroThreshold = Double(bitPattern: bits)
-            case (7, .fixed64(let bits)): histogram.zeroCount = Double(bitPattern: bits)
-            case (8, .bytes(let part)): histogram.negativeSpans.append(try span(bytes, part))
-            case (9, _): negativeDeltas += try deltas(content)
+            case (6, .varint(let count)):
+                counts.zero = count
+                counts.zeroIsFloat = false
+            case (7, .fixed64(let bits)):
+                histogram.zeroCount = Double(bitPattern: bits)
+                counts.zeroIsFloat = true
+            case (8, .bytes(let part)): histogram.negativeSpans.append(try Self.span(bytes, part))
+            case (9, _): counts.negativeDeltas += try deltas(content)
             case (10, _): histogram.negativeBuckets += try doubles(content)
-            case (11, .bytes(let part)): histogram.positiveSpans.append(try span(bytes, part))
-            case (12, _): positiveDeltas += try deltas(content)
+            case (11, .bytes(let part)): histogram.positiveSpans.append(try Self.span(bytes, part))
+            case (12, _): counts.positiveDeltas += try deltas(content)
             case (13, _): histogram.positiveBuckets += try doubles(content)
             case (14, .varint(let hint)):
                 histogram.resetHint = .init(rawValue: UInt8(truncatingIfNeeded: hint & 3)) ?? .unknown
@@ -50,10 +111,6 @@ enum RemoteHistogram {
             default: continue
             }
         }
-        if !positiveDeltas.isEmpty { histogram.positiveBuckets = counts(positiveDeltas) }
-        if !negativeDeltas.isEmpty { histogram.negativeBuckets = counts(negativeDeltas) }
-        if histogram.schema > 8, histogram.schema <= 52 { histogram = histogram.reduced(to: 8) }
-        return (histogram, time, start)
     }
 
     private static func counts(_ deltas: [Int64]) -> [Double] {
@@ -72,7 +129,7 @@ enum RemoteHistogram {
         while let (number, content) = try cursor.next() {
             guard case .varint(let raw) = content else { continue }
             if number == 1 {
-                span.offset = Int32(truncatingIfNeeded: Int64(bitPattern: raw >> 1) ^ -Int64(bitPattern: raw & 1))
+                span.offset = Int32(truncatingIfNeeded: zigzag(raw))
             }
             if number == 2 { span.length = UInt32(truncatingIfNeeded: raw) }
         }

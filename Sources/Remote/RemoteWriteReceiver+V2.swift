@@ -5,94 +5,139 @@ import Synchronization
 import Telemetry
 
 extension RemoteWriteReceiver {
-    /// Takes a request of remote write 2.0: what is bad in it is named and refused, the rest is kept.
-    func takeV2(_ bytes: UnsafeBufferPointer<UInt8>, _ batch: inout SampleBatch) throws -> HTTPResponse {
-        let request = try WriteRequestV2Reader(bytes)
-        let limit = clock.now() + 600_000
-        let cache = known.withLock { $0 }
-        var problems: [String] = []
+    /// What a request of 2.0 has brought so far.
+    private struct Intake {
+        var problems = PushProblems()
         var used: [(hash: UInt64, ref: SeriesRef, labels: Labels)] = []
         var fresh: [UInt64: SeriesRef] = [:]
         var metadata: [String: MetricMetadata] = [:]
+        /// Samples of series with unusable labels.
         var invalid = 0
-        for range in request.series {
-            let series = try request.read(range)
-            do throws(WriteRequestV2Reader.BadSeries) {
-                let about = try request.metadata(series)
-                let labels = try request.labels(series, with: features.typeAndUnitLabels ? about : nil)
-                var exemplars: [Exemplar] = []
-                for exemplar in series.exemplars {
-                    let pairs = try request.pairs(exemplar.labels).map { ($0.name, $0.value) }
-                    exemplars.append(Exemplar(labels: Labels(pairs), value: exemplar.value, timestamp: exemplar.time))
-                }
-                let hash = labels.bytes.withUnsafeBytes { XXHash64.hash($0, seed: seed) }
-                let ref: SeriesRef
-                if let found = cache[hash] ?? fresh[hash] {
-                    ref = found
-                } else {
-                    do {
-                        ref = try store.resolve(labels, in: group)
-                    } catch {
-                        return .text("\(error)\n", status: 500)
-                    }
-                    fresh[hash] = ref
-                }
-                used.append((hash, ref, labels))
-                if about != MetricMetadata() { metadata[labels.metricName] = about }
-                func accepts(_ time: Int64) -> Bool {
-                    if time <= limit { return true }
-                    problems.append("out of bounds: timestamp is too far in the future for series \(labels)")
-                    return false
-                }
-                for (value, time, start) in series.samples where accepts(time) {
-                    batch.append(ref, value, at: time)
-                    if features.startTimes { batch.setStart(start) }
-                }
-                for (histogram, time, start) in series.histograms where accepts(time) {
-                    batch.append(ref, histogram, at: time)
-                    if features.startTimes { batch.setStart(start) }
-                }
-                batch.exemplars += exemplars.map { (ref, $0) }
-            } catch {
-                problems.append(error.reason)
-                invalid += series.samples.count + series.histograms.count
-            }
-        }
-        remember(fresh)
-        let news = knownMetadata.withLock { known in
-            metadata.filter { name, about in
-                defer { known[name] = about }
-                return known[name] != about
-            }
-        }
-        if !news.isEmpty { store.setMetadata(news.map { ($0.key, $0.value) }, in: group) }
-        if invalid > 0 { invalidLabels.increment(by: invalid) }
-        batch.ignoresPlainMarkersOfHistograms = true
-        let outcome = try commit(&batch, used: { used.map { ($0.hash, $0.ref) } }) { used[$0].labels }
-        return answer(batch, outcome, problems, used)
+        var budget = PushBudget()
+        /// Later samples are refused, ms.
+        let limit: Int64
+        let cache: [UInt64: SeriesRef]
     }
 
-    private func answer(
-        _ batch: borrowing SampleBatch, _ outcome: CommitOutcome, _ problems: [String],
-        _ used: [(hash: UInt64, ref: SeriesRef, labels: Labels)]
-    ) -> HTTPResponse {
-        let histograms = Set(batch.histograms.map(\.index))
-        let refusedHistograms = outcome.rejected.count { histograms.contains($0.index) }
-        let written = [
-            ("Samples", batch.refs.count - histograms.count - (outcome.rejected.count - refusedHistograms)),
-            ("Histograms", histograms.count - refusedHistograms), ("Exemplars", batch.exemplars.count),
-        ]
-        var problems = problems
-        if !outcome.rejected.isEmpty {
-            let labels = Dictionary(used.map { ($0.ref, $0.labels) }, uniquingKeysWith: { $1 })
-            for (index, reason) in outcome.rejected {
-                problems.append("\(reason.rawValue) for series \(labels[batch.refs[index]] ?? .empty)")
+    /// Takes a request of remote write 2.0: what is bad in it is named and refused, the rest is kept.
+    func takeV2(_ bytes: UnsafeBufferPointer<UInt8>, _ batch: inout SampleBatch) throws -> HTTPResponse {
+        var intake = Intake(limit: clock.now() + Self.aheadLimit, cache: known.withLock { $0 })
+        let request = try WriteRequestV2Reader(bytes, &intake.budget)
+        for range in request.series {
+            let series = try request.read(range)
+            do {
+                try take(series, of: request, &intake, &batch)
+            } catch let error as WriteRequestV2Reader.BadSeries {
+                intake.problems.add(error.reason)
+                intake.invalid += series.samples.count + series.histograms.count
             }
         }
-        var response =
-            problems.isEmpty
-            ? HTTPResponse(status: 204) : .text(problems.joined(separator: "\n") + "\n", status: 400)
-        response.headers += written.map { (name: "X-Prometheus-Remote-Write-\($0)-Written", value: "\($1)") }
+        remember(intake.fresh)
+        remember(intake.metadata)
+        if intake.invalid > 0 { invalidLabels.increment(by: intake.invalid) }
+        let used = intake.used
+        let outcome = try commit(&batch, used: { used.map { ($0.hash, $0.ref) } }) { used[$0].labels }
+        return answer(batch, outcome, intake)
+    }
+
+    private func take(
+        _ series: WriteRequestV2Reader.Series, of request: WriteRequestV2Reader, _ intake: inout Intake,
+        _ batch: inout SampleBatch
+    ) throws {
+        let about = try request.metadata(series)
+        let labels = try request.labels(series, with: features.typeAndUnitLabels ? about : nil)
+        guard !series.samples.isEmpty || !series.histograms.isEmpty else {
+            intake.problems.add("TimeSeries must contain at least one sample or histogram for series \(labels)")
+            return
+        }
+        try intake.budget.charge(128 + labels.bytes.count)
+        guard let ref = try resolve(labels, &intake) else { return }
+        if about != MetricMetadata() { intake.metadata[labels.metricName] = about }
+        func accepts(_ time: Int64) -> Bool {
+            if time <= intake.limit { return true }
+            intake.problems.add("\(Self.tooFarAhead) for series \(labels)")
+            return false
+        }
+        for (value, time, start) in series.samples where accepts(time) {
+            try intake.budget.charge(nil)
+            batch.append(ref, value, at: time)
+            if features.startTimes { batch.setStart(start) }
+        }
+        for read in series.histograms where accepts(read.time) {
+            if let problem = read.problem {
+                intake.problems.add("\(problem) for series \(labels)")
+                continue
+            }
+            try intake.budget.charge(read.histogram)
+            batch.append(ref, read.histogram, at: read.time)
+            if features.startTimes { batch.setStart(read.start) }
+        }
+        for exemplar in series.exemplars {
+            do {
+                let pairs = try request.pairs(exemplar.labels)
+                let found = Exemplar(
+                    labels: Labels(pairs.map { ($0.name, $0.value) }), value: exemplar.value, timestamp: exemplar.time)
+                try intake.budget.charge(64 + found.labels.bytes.count)
+                batch.exemplars.append((ref, found))
+            } catch let error as WriteRequestV2Reader.BadSeries {
+                intake.problems.add("parsing exemplar for series \(labels): \(error.reason)")
+            }
+        }
+    }
+
+    /// The series with these labels; nil, and the problem is noted, if no series can have them.
+    private func resolve(_ labels: Labels, _ intake: inout Intake) throws -> SeriesRef? {
+        let hash = labels.bytes.withUnsafeBytes { XXHash64.hash($0, seed: seed) }
+        let ref: SeriesRef
+        if let found = intake.cache[hash] ?? intake.fresh[hash] {
+            ref = found
+        } else {
+            do {
+                ref = try store.resolve(labels, in: group)
+            } catch let error as UnusableLabels {
+                intake.problems.add("\(error) for series \(labels)")
+                return nil
+            }
+            intake.fresh[hash] = ref
+        }
+        intake.used.append((hash, ref, labels))
+        return ref
+    }
+
+    /// Tells the store what series have said about their metrics, if it is new.
+    private func remember(_ metadata: [String: MetricMetadata]) {
+        if metadata.isEmpty { return }
+        let news = knownMetadata.withLock { known in
+            let news = metadata.filter { known[$0.key] != $0.value }
+            if known.count + news.count > Self.metadataLimit { known.removeAll() }
+            known.merge(news) { $1 }
+            return news
+        }
+        if !news.isEmpty { store.setMetadata(news.map { ($0.key, $0.value) }, in: group) }
+    }
+
+    /// Metrics whose metadata is remembered to see what is new.
+    private static let metadataLimit = 100_000
+
+    private func answer(
+        _ batch: borrowing SampleBatch, _ outcome: CommitOutcome, _ intake: Intake
+    ) -> HTTPResponse {
+        let histograms = Set(batch.histograms.map(\.index))
+        let refusals = refusals(outcome)
+        let refusedHistograms = refusals.count { histograms.contains($0.index) }
+        let written = [
+            batch.refs.count - histograms.count - (refusals.count - refusedHistograms),
+            histograms.count - refusedHistograms, batch.exemplars.count,
+        ]
+        var problems = intake.problems
+        if !refusals.isEmpty {
+            let labels = Dictionary(intake.used.map { ($0.ref, $0.labels) }, uniquingKeysWith: { $1 })
+            for (index, reason) in refusals {
+                problems.add("\(reason.rawValue) for series \(labels[batch.refs[index]] ?? .empty)")
+            }
+        }
+        var response = problems.isEmpty ? HTTPResponse(status: 204) : .text(problems.text, status: 400)
+        response.headers += zip(Self.writtenHeaders, written).map { (name: $0, value: "\($1)") }
         return response
     }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import HTTP
 import Model
 import Platform
@@ -10,6 +11,8 @@ package struct RemoteFeatures: Sendable {
     package var typeAndUnitLabels = false
     /// `st-storage`: whether samples keep their start timestamps.
     package var startTimes = false
+    /// The messages that are taken, in the order of error texts.
+    package var messages = PushMessage.allCases
 
     package init() {}
 }
@@ -30,6 +33,10 @@ package final class RemoteWriteReceiver: Sendable {
     private static let cacheLimit = 4_000_000
     /// Batches to be used again.
     private let batches = Mutex<[SampleBatch]>([])
+    /// Samples of a batch that is kept: the room of larger ones is given back.
+    private static let keptSamples = 1 << 14
+    /// Pushes that are read at the same time; others wait, so that all together have bounded memory.
+    private let slots = DispatchSemaphore(value: 4)
     private let samplesIn: Counter
     private let rejected: Counter
     let invalidLabels: Counter
@@ -53,51 +60,64 @@ package final class RemoteWriteReceiver: Sendable {
 
     /// Answers one push.
     package func handle(_ request: HTTPRequest) -> HTTPResponse {
-        let type = request.header("Content-Type") ?? "application/x-protobuf"
-        let isV2 = type.contains("io.prometheus.write.v2.Request")
-        guard type.hasPrefix("application/x-protobuf"), isV2 || !type.contains("io.prometheus.write.v2") else {
-            return .text(
-                "\(type) protobuf message is not accepted by this server; only accepts prometheus.WriteRequest, "
-                    + "io.prometheus.write.v2.Request\n", status: 415)
+        let message: PushMessage
+        do throws(PushMessage.Unknown) {
+            message = try PushMessage.parse(request.header("Content-Type"))
+        } catch {
+            return .text("\(error)\n", status: 415)
         }
-        if let encoding = request.header("Content-Encoding"), encoding != "snappy" {
+        guard features.messages.contains(message) else {
+            return .text(
+                "\(message.rawValue) protobuf message is not accepted by this server; only accepts "
+                    + "\(PushMessage.list(features.messages))\n", status: 415)
+        }
+        if let encoding = request.header("Content-Encoding"), !encoding.isEmpty, encoding.lowercased() != "snappy" {
             return .text(
                 "\(encoding) encoding (compression) is not accepted by this server; only snappy is acceptable\n",
                 status: 415)
         }
-        guard let body = SnappyBody.unpack(request.body) else { return .text("snappy: corrupt input\n", status: 400) }
+        guard request.body.count <= SnappyBody.maxSize else {
+            return .text("request body exceeds the \(SnappyBody.maxSize) bytes limit\n", status: 413)
+        }
+        slots.wait()
+        defer { slots.signal() }
+        let response = answer(request.body, message)
+        return message == .v2 ? Self.withCounts(response) : response
+    }
+
+    private func answer(_ packed: [UInt8], _ message: PushMessage) -> HTTPResponse {
         var batch = batches.withLock { $0.popLast() } ?? SampleBatch()
         defer {
-            batch.removeAll()
-            batches.withLock { if $0.count < 8 { $0.append(batch) } }
+            if batch.refs.capacity <= Self.keptSamples, batch.histograms.isEmpty {
+                batch.removeAll()
+                batches.withLock { if $0.count < 8 { $0.append(batch) } }
+            }
         }
         do {
-            return try body.withUnsafeBufferPointer { isV2 ? try takeV2($0, &batch) : try take($0, &batch) }
+            return try SnappyBody.unpack(packed).withUnsafeBufferPointer {
+                message == .v2 ? try takeV2($0, &batch) : try take($0, &batch)
+            }
         } catch let error as ProtobufError {
+            return .text("\(error)\n", status: 400)
+        } catch let error as SnappyBody.Failure {
+            return .text("\(error)\n", status: 400)
+        } catch let error as PushBudget.Excess {
             return .text("\(error)\n", status: 400)
         } catch {
             return .text("\(error)\n", status: 500)
         }
     }
 
-    private func take(_ bytes: UnsafeBufferPointer<UInt8>, _ batch: inout SampleBatch) throws -> HTTPResponse {
-        let reader = WriteRequestReader(bytes: bytes)
-        var sink = BatchSink(
-            receiver: self, reader: reader, limit: clock.now() + 600_000, batch: batch, cache: known.withLock { $0 })
-        batch = SampleBatch()
-        try reader.read(into: &sink)
-        if !sink.fresh.isEmpty { remember(Dictionary(sink.fresh, uniquingKeysWith: { $1 })) }
-        if !sink.metadataFound.isEmpty { store.setMetadata(sink.metadataFound, in: group) }
-        if sink.invalid > 0 { invalidLabels.increment(by: sink.invalid) }
-        batch = sink.batch
-        batch.ignoresPlainMarkersOfHistograms = true
-        if sink.isTooFar { return .text("out of bounds: timestamp is too far in the future\n", status: 400) }
-        let outcome = try commit(&batch, used: { sink.used.map { ($0.hash, $0.ref) } }) {
-            try sink.labels(sink.used[$0].labels)
-        }
-        guard let first = outcome.rejected.first else { return HTTPResponse(status: 204) }
-        return .text("\(first.reason.rawValue)\n", status: 400)
+    /// Adds the headers with which 2.0 answers, also where nothing was written.
+    private static func withCounts(_ response: HTTPResponse) -> HTTPResponse {
+        guard !response.headers.contains(where: { $0.name == writtenHeaders[0] }) else { return response }
+        var response = response
+        response.headers += writtenHeaders.map { (name: $0, value: "0") }
+        return response
     }
+
+    /// The headers that count samples, histograms and exemplars that were written.
+    static let writtenHeaders = ["Samples", "Histograms", "Exemplars"].map { "X-Prometheus-Remote-Write-\($0)-Written" }
 
     /// Remembers series by their hashes.
     func remember(_ fresh: [UInt64: SeriesRef]) {
@@ -160,93 +180,5 @@ package final class RemoteWriteReceiver: Sendable {
         result.appended += second.appended
         result.rejected += second.rejected.map { (retried[$0.index], $0.reason) }
         return result
-    }
-
-    /// Puts what the reader finds into a batch.
-    private struct BatchSink: WriteRequestReader.Receiver {
-        let receiver: RemoteWriteReceiver
-        let reader: WriteRequestReader
-        /// Later samples are refused, ms.
-        let limit: Int64
-        var batch: SampleBatch
-        let cache: [UInt64: SeriesRef]
-        var fresh: [(UInt64, SeriesRef)] = []
-        var used: [(hash: UInt64, ref: SeriesRef, labels: [Range<Int>])] = []
-        var current = SeriesRef.none
-        var invalid = 0
-        var isTooFar = false
-        var metadataFound: [(metric: String, metadata: MetricMetadata)] = []
-
-        init(
-            receiver: RemoteWriteReceiver, reader: WriteRequestReader, limit: Int64, batch: SampleBatch,
-            cache: [UInt64: SeriesRef]
-        ) {
-            self.receiver = receiver
-            self.reader = reader
-            self.limit = limit
-            self.batch = batch
-            self.cache = cache
-        }
-
-        func labels(_ ranges: [Range<Int>]) throws -> Labels {
-            var builder = LabelsBuilder()
-            for range in ranges {
-                let (name, value) = try reader.label(range)
-                builder.set(reader.text(name), reader.text(value))
-            }
-            return builder.labels()
-        }
-
-        mutating func series(labelBytes: Range<Int>, isContiguous: Bool, labels ranges: [Range<Int>]) throws -> Bool {
-            let hash =
-                isContiguous
-                ? XXHash64.hash(
-                    UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: reader.bytes[labelBytes])), seed: receiver.seed
-                )
-                : try labels(ranges).bytes.withUnsafeBytes { XXHash64.hash($0, seed: receiver.seed) }
-            if let known = cache[hash] {
-                current = known
-                used.append((hash, known, ranges))
-                return true
-            }
-            guard try isValid(ranges) else {
-                invalid += 1
-                return false
-            }
-            current = try receiver.store.resolve(try labels(ranges), in: receiver.group)
-            fresh.append((hash, current))
-            used.append((hash, current, ranges))
-            return true
-        }
-
-        /// A series needs a name, and each label once, with a name in UTF-8.
-        private func isValid(_ ranges: [Range<Int>]) throws -> Bool {
-            var names: Set<String> = []
-            for range in ranges {
-                let (name, value) = try reader.label(range)
-                let nameBytes = UnsafeBufferPointer(rebasing: reader.bytes[name])
-                let valueBytes = UnsafeBufferPointer(rebasing: reader.bytes[value])
-                guard let text = String(validating: nameBytes, as: UTF8.self), !text.isEmpty,
-                    names.insert(text).inserted,
-                    String(validating: valueBytes, as: UTF8.self) != nil
-                else { return false }
-                if text == Labels.nameLabel, value.isEmpty { return false }
-            }
-            return names.contains(Labels.nameLabel)
-        }
-
-        mutating func sample(_ value: Double, at time: Int64) {
-            if time > limit { isTooFar = true }
-            batch.append(current, value, at: time)
-        }
-
-        mutating func histogram(_ histogram: FloatHistogram, at time: Int64) {
-            if time > limit { isTooFar = true }
-            batch.append(current, histogram, at: time)
-        }
-
-        mutating func exemplar(_ exemplar: Exemplar) { batch.exemplars.append((current, exemplar)) }
-
-        mutating func metadata(metric: String, _ metadata: MetricMetadata) { metadataFound.append((metric, metadata)) }
     }
 }

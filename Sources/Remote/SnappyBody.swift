@@ -5,12 +5,30 @@ enum SnappyBody {
     /// Most bytes that a body may unpack to.
     static let maxSize = 32 << 20
 
-    /// The unpacked body; nil if it is no snappy or too large.
-    static func unpack(_ body: [UInt8]) -> [UInt8]? {
-        body.withUnsafeBytes { input -> [UInt8]? in
+    /// Why a body cannot be read; the texts are Prometheus's.
+    enum Failure: Error, CustomStringConvertible {
+        case corrupt
+        case tooLarge
+
+        var description: String {
+            switch self {
+            case .corrupt: "snappy: corrupt input"
+            case .tooLarge: "decoded size exceeds the \(SnappyBody.maxSize) bytes limit"
+            }
+        }
+    }
+
+    /// The unpacked body.
+    static func unpack(_ body: [UInt8]) throws(Failure) -> [UInt8] {
+        var failure = Failure.corrupt
+        let unpacked = body.withUnsafeBytes { input -> [UInt8]? in
             guard let base = input.baseAddress?.assumingMemoryBound(to: CChar.self) else { return nil }
             var size = 0
-            guard snappy_uncompressed_length(base, input.count, &size) == SNAPPY_OK, size <= maxSize else { return nil }
+            guard snappy_uncompressed_length(base, input.count, &size) == SNAPPY_OK else { return nil }
+            guard size <= maxSize else {
+                failure = .tooLarge
+                return nil
+            }
             var status = SNAPPY_INVALID_INPUT
             let out = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
                 var written = size
@@ -21,5 +39,7 @@ enum SnappyBody {
             }
             return status == SNAPPY_OK ? out : nil
         }
+        guard let unpacked else { throw failure }
+        return unpacked
     }
 }

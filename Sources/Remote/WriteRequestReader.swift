@@ -9,12 +9,12 @@ struct WriteRequestReader {
 
     /// What the reader meets, in order.
     protocol Receiver {
-        /// A series begins; false skips its samples.
-        mutating func series(labelBytes: Range<Int>, isContiguous: Bool, labels: [Range<Int>]) throws -> Bool
-        mutating func sample(_ value: Double, at time: Int64)
-        mutating func histogram(_ histogram: FloatHistogram, at time: Int64)
-        mutating func exemplar(_ exemplar: Exemplar)
-        mutating func metadata(metric: String, _ metadata: MetricMetadata)
+        /// A series begins.
+        mutating func series(labelBytes: Range<Int>, isContiguous: Bool, labels: [Range<Int>]) throws
+        mutating func sample(_ value: Double, at time: Int64) throws
+        mutating func histogram(_ histogram: RemoteHistogram) throws
+        mutating func exemplar(_ exemplar: Exemplar) throws
+        mutating func metadata(metric: String, _ metadata: MetricMetadata) throws
     }
 
     func text(_ range: Range<Int>) -> String {
@@ -46,18 +46,16 @@ struct WriteRequestReader {
             }
             at = cursor.offset
         }
-        guard try receiver.series(labelBytes: first..<last, isContiguous: isContiguous, labels: labels) else { return }
+        try receiver.series(labelBytes: first..<last, isContiguous: isContiguous, labels: labels)
         cursor = ProtobufCursor(bytes, range)
         while let (number, content) = try cursor.next() {
             guard case .bytes(let part) = content else { continue }
             switch number {
             case 2:
                 let (value, time, _) = try sample(part)
-                receiver.sample(value, at: time)
+                try receiver.sample(value, at: time)
             case 3: try exemplar(part, &receiver)
-            case 4:
-                let (histogram, time, _) = try RemoteHistogram.read(bytes, part)
-                receiver.histogram(histogram, at: time)
+            case 4: try receiver.histogram(try RemoteHistogram(bytes, part))
             default: continue
             }
         }
@@ -106,7 +104,7 @@ struct WriteRequestReader {
             default: continue
             }
         }
-        receiver.exemplar(Exemplar(labels: Labels(labels), value: value, timestamp: time))
+        try receiver.exemplar(Exemplar(labels: Labels(labels), value: value, timestamp: time))
     }
 
     /// The type of a number, of either version.
@@ -128,6 +126,6 @@ struct WriteRequestReader {
             default: continue
             }
         }
-        if !metric.isEmpty { receiver.metadata(metric: metric, metadata) }
+        if !metric.isEmpty { try receiver.metadata(metric: metric, metadata) }
     }
 }

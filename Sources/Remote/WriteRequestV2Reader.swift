@@ -7,7 +7,7 @@ struct WriteRequestV2Reader {
         /// Numbers of symbols: names and values in turn.
         var labels: [UInt64] = []
         var samples: [(value: Double, time: Int64, start: Int64)] = []
-        var histograms: [(histogram: FloatHistogram, time: Int64, start: Int64)] = []
+        var histograms: [RemoteHistogram] = []
         var exemplars: [(labels: [UInt64], value: Double, time: Int64)] = []
         var type = MetricType.unknown
         /// Numbers of symbols; 0 is the empty text.
@@ -20,22 +20,29 @@ struct WriteRequestV2Reader {
         var reason: String
     }
 
+    /// References to symbols that an error names.
+    private static let namedRefs = 100
+
     private let reader: WriteRequestReader
     /// nil where the bytes are no UTF-8.
     private var symbols: [String?] = []
     /// The series, in order, for ``read(_:)``.
     private(set) var series: [Range<Int>] = []
 
-    /// Looks for symbols and series.
-    init(_ bytes: UnsafeBufferPointer<UInt8>) throws {
+    /// Looks for symbols and series, and charges `budget` for them.
+    init(_ bytes: UnsafeBufferPointer<UInt8>, _ budget: inout PushBudget) throws {
         reader = WriteRequestReader(bytes: bytes)
         var cursor = ProtobufCursor(bytes, 0..<bytes.count)
         while let (number, content) = try cursor.next() {
             guard case .bytes(let range) = content else { continue }
             if number == 4 {
+                try budget.charge(64 + (range.count > 15 ? range.count : 0))
                 symbols.append(String(validating: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self))
             }
-            if number == 5 { series.append(range) }
+            if number == 5 {
+                try budget.charge(64)
+                series.append(range)
+            }
         }
     }
 
@@ -48,7 +55,7 @@ struct WriteRequestV2Reader {
             case (1, _): result.labels += try numbers(cursor, content)
             case (2, .bytes(let part)): result.samples.append(try reader.sample(part))
             case (3, .bytes(let part)):
-                result.histograms.append(try RemoteHistogram.read(reader.bytes, part))
+                result.histograms.append(try RemoteHistogram(reader.bytes, part))
             case (4, .bytes(let part)): result.exemplars.append(try exemplar(part))
             case (5, .bytes(let part)): try metadata(part, &result)
             default: continue
@@ -95,19 +102,21 @@ struct WriteRequestV2Reader {
     /// Names and values in the order of the request.
     func pairs(_ refs: [UInt64]) throws(BadSeries) -> [(name: String, value: String)] {
         func fail(_ what: String) -> BadSeries {
-            BadSeries(reason: "parsing labels for series [\(refs.map { "\($0)" }.joined(separator: " "))]: \(what)")
+            let named = refs.prefix(Self.namedRefs).map { "\($0)" }.joined(separator: " ")
+            return BadSeries(reason: "parsing labels for series [\(named)]: \(what)")
         }
         guard refs.count.isMultiple(of: 2) else { throw fail("invalid labelRefs length \(refs.count)") }
-        func symbol(_ at: Int, _ role: String) throws(BadSeries) -> String {
-            guard refs[at] < symbols.count else {
-                throw fail("labelRefs \(at) (\(role)) = \(refs[at]) outside of symbols table (size \(symbols.count))")
-            }
-            guard let text = symbols[Int(refs[at])] else { throw fail("labelRefs \(at) (\(role)) is no UTF-8") }
-            return text
-        }
         var result: [(name: String, value: String)] = []
         for at in stride(from: 0, to: refs.count, by: 2) {
-            result.append((try symbol(at, "name"), try symbol(at + 1, "value")))
+            let (name, value) = (refs[at], refs[at + 1])
+            guard name < symbols.count, value < symbols.count else {
+                throw fail(
+                    "labelRefs \(name) (name) = \(value) (value) outside of symbols table (size \(symbols.count))")
+            }
+            guard let nameText = symbols[Int(name)], let valueText = symbols[Int(value)] else {
+                throw fail("labelRefs \(name) (name) = \(value) (value) is no UTF-8")
+            }
+            result.append((nameText, valueText))
         }
         return result
     }
@@ -117,7 +126,10 @@ struct WriteRequestV2Reader {
         func symbol(_ ref: UInt64) throws(BadSeries) -> String {
             if ref == 0 { return "" }
             guard ref < symbols.count, let text = symbols[Int(ref)] else {
-                throw BadSeries(reason: "metadata of a series: \(ref) outside of symbols table (size \(symbols.count))")
+                let refs = series.labels.prefix(Self.namedRefs).map { "\($0)" }.joined(separator: " ")
+                throw BadSeries(
+                    reason: "parsing metadata for series [\(refs)]: \(ref) outside of symbols table "
+                        + "(size \(symbols.count))")
             }
             return text
         }
@@ -134,19 +146,18 @@ struct WriteRequestV2Reader {
             if metadata.type != .unknown { pairs.append((Labels.typeLabel, metadata.type.rawValue)) }
             if !metadata.unit.isEmpty { pairs.append((Labels.unitLabel, metadata.unit)) }
         }
-        var builder = LabelsBuilder()
         var names: Set<String> = []
         var twice: String?
-        for (name, value) in pairs {
-            if !names.insert(name).inserted { twice = twice ?? name }
-            builder.set(name, value)
-        }
-        let labels = builder.labels()
+        for (name, _) in pairs where !names.insert(name).inserted { twice = twice ?? name }
+        let labels = Labels(pairs.map { ($0.name, $0.value) })
         if labels.metricName.isEmpty || names.contains("") {
             throw BadSeries(reason: "invalid metric name or labels, got \(labels)")
         }
         if let twice {
-            throw BadSeries(reason: "invalid labels for series, labels \(labels), duplicated label \(twice)")
+            // The text shows what was sent, the label twice.
+            pairs.sort { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+            throw BadSeries(
+                reason: "invalid labels for series, labels \(LabelText.list(pairs)), duplicated label \(twice)")
         }
         return labels
     }

@@ -38,8 +38,8 @@ extension TimeSeriesStore {
     /// What is known of a metric, or of all: what was said last, else what the newest block says that knows it.
     public func metadata(metric: String? = nil) -> [String: MetricMetadata] {
         var result = metadataTable.withLock { table in
-            guard let metric else { return table }
-            return table[metric].map { [metric: $0] } ?? [:]
+            guard let metric else { return table.byName }
+            return table.byName[metric].map { [metric: $0] } ?? [:]
         }
         if metric != nil, !result.isEmpty { return result }
         for block in blockSet.readers.sorted(by: { $0.maxTime > $1.maxTime }) {

@@ -123,7 +123,7 @@ extension TimeSeriesStore {
         let files = ends.flatMap { head.close(windowEnd: $0) }
         let started = clock.monotonic()
         let writer = try blockSet.writer(now: clock.now(), baseTime: window.lowerBound)
-        writer.metadata = metadataTable.withLock { $0 }
+        writer.metadata = metadataTable.withLock { $0.byName }
         let hidden = deletions.withLock { $0 }
         counters.isCompacting.store(true, ordering: .relaxed)
         defer { counters.isCompacting.store(false, ordering: .relaxed) }

@@ -17,7 +17,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let log: WriteAheadLog
     let exemplarRing: ExemplarRing
     private let labelAnswers = LabelAnswers()
-    let metadataTable = Mutex<[String: MetricMetadata]>([:])
+    let metadataTable = Mutex(MetadataTable())
+    /// Series that were not made, for their labels are longer than a block can hold.
+    let refusedSeries = Atomic<Int>(0)
     let blockSet: BlockSet
     let reserve: DiskReserve
     /// Knows what the directory holds.
@@ -141,11 +143,11 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         // The names of the directories must survive a power cut as what is in them does.
         try fileSystem.syncDirectory(directory)
         try fileSystem.syncDirectory(FilePath.parent(directory))
-        var metadata: [String: MetricMetadata] = [:]
+        var metadata = MetadataTable()
         var deletions: [Deletion] = []
         var damaged = 0
         var replay = try LogReplay(head)
-        replay.onMetadata = { metadata[$0] = $1 }
+        replay.onMetadata = { _ = metadata.set($0, $1) }
         replay.onExemplar = { ring.add($0, $1, isReplayed: true) }
         replay.onDeletion = { deletions.join($0, $1, $2) }
         let started = clock.monotonic()
@@ -291,7 +293,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     }
 
     public func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
-        if labels.isEmpty { throw StorageError.invalidLabels("empty labelset: invalid sample") }
+        if labels.isEmpty { throw UnusableLabels(description: "empty labelset: invalid sample") }
+        guard labels.bytes.count <= BlockFormat.maxLabelBytes else {
+            refusedSeries.add(1, ordering: .relaxed)
+            throw UnusableLabels(
+                description: "labels of \(labels.bytes.count) bytes, more than \(BlockFormat.maxLabelBytes)")
+        }
         let hash = labels.stableHash
         if let id = head.find(labels, hash: hash) { return SeriesRef(raw: UInt64(id) + 1) }
         guard var owner = head.group(group.raw) else { throw StorageError.invalidLabels("unknown series group") }
@@ -336,6 +343,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         var isFirst = true
         let pooled = writers.withLock { $0.popLast() } ?? PooledWriter(options)
         defer { writers.withLock { $0.append(pooled) } }
+        pooled.writer.beginBatch()
         for owner in groups {
             var start = 0
             while start < batch.count {
@@ -439,8 +447,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     public func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {
         var records: [UInt8] = []
         metadataTable.withLock { table in
-            for (metric, value) in metadata where table[metric] != value {
-                table[metric] = value
+            for (metric, value) in metadata where table.set(metric, value) {
                 records += LogRecord.metadata(metric, value)
             }
         }

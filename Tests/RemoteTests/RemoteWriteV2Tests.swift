@@ -151,9 +151,9 @@ struct RemoteWriteV2Tests {
         #expect(
             lines == [
                 #"invalid metric name or labels, got {job="x"}"#,
-                #"invalid labels for series, labels {__name__="a", b="d"}, duplicated label b"#,
+                #"invalid labels for series, labels {__name__="a", b="c", b="d"}, duplicated label b"#,
                 "parsing labels for series [1]: invalid labelRefs length 1",
-                "parsing labels for series [1 99]: labelRefs 1 (value) = 99 outside of symbols table (size 10)",
+                "parsing labels for series [1 99]: labelRefs 1 (name) = 99 (value) outside of symbols table (size 10)",
                 #"out of bounds: timestamp is too far in the future for series {__name__="late"}"#,
             ])
         store.state.withLock { #expect($0.samples.map(\.2) == [2, 7]) }

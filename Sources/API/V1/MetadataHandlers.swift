@@ -20,7 +20,7 @@ struct MetadataHandlers: Sendable {
                 let set = try context.source.select(
                     SelectRequest(
                         matchers: matchers, minTime: start, maxTime: end, labelsOnly: true,
-                        limit: limit > 0 ? limit + 1 : 0, charge: { try memory.charge($0) },
+                        limit: limit > 0 && limit < .max ? limit + 1 : 0, charge: { try memory.charge($0) },
                         warn: { warnings.add($0) }))
                 for index in 0..<set.count {
                     let labels = set.labels(index)

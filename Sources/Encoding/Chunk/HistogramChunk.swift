@@ -22,6 +22,7 @@ public enum HistogramChunk {
         var predictor = NumberPredictor()
         var before: FloatHistogram?
         for histogram in histograms {
+            let histogram = fitted(histogram)
             var hasLayout = true
             if let before { hasLayout = !isSameLayout(before, histogram) }
             out.append(
@@ -35,14 +36,19 @@ public enum HistogramChunk {
             predictor.write(histogram.zeroCount, to: &out)
             predictor.write(histogram.count, to: &out)
             predictor.write(histogram.sum, to: &out)
-            for i in 0..<bucketCount(histogram.positiveSpans) {
-                predictor.write(i < histogram.positiveBuckets.count ? histogram.positiveBuckets[i] : 0, to: &out)
-            }
-            for i in 0..<bucketCount(histogram.negativeSpans) {
-                predictor.write(i < histogram.negativeBuckets.count ? histogram.negativeBuckets[i] : 0, to: &out)
-            }
+            for bucket in histogram.positiveBuckets { predictor.write(bucket, to: &out) }
+            for bucket in histogram.negativeBuckets { predictor.write(bucket, to: &out) }
             before = histogram
         }
+    }
+
+    /// The histogram with spans for just the buckets that it has: spans may claim any number of them.
+    private static func fitted(_ histogram: FloatHistogram) -> FloatHistogram {
+        guard
+            bucketCount(histogram.positiveSpans) != histogram.positiveBuckets.count
+                || bucketCount(histogram.negativeSpans) != histogram.negativeBuckets.count
+        else { return histogram }
+        return histogram.fitted()
     }
 
     private static func bucketCount(_ spans: [FloatHistogram.Span]) -> Int {

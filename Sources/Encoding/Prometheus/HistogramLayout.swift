@@ -23,7 +23,10 @@ package struct HistogramLayout {
             exponent == 0
             ? 0 : exponent == 255 ? Double(bitPattern: reader.get(64)) : scalbn(0.5, Int32(exponent - 243))
         let schema = reader.varbit()
-        guard schema == Int64(FloatHistogram.customSchema) || (-4...8).contains(schema) else {
+        guard
+            schema == Int64(FloatHistogram.customSchema)
+                || FloatHistogram.acceptedSchemas.contains(Int32(clamping: schema))
+        else {
             throw DecodeError(expected: "a histogram schema, not \(schema)", offset: reader.position / 8)
         }
         self.schema = Int32(schema)

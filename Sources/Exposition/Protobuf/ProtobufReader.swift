@@ -414,43 +414,42 @@ public struct ProtobufReader {
     }
 
     private func native(_ h: Histogram) throws(ExpositionError) -> FloatHistogram {
-        guard h.schema >= -4, h.schema <= 8 else {
-            throw failure("histogram \(GoQuote.quote(name)): invalid schema \(h.schema)")
-        }
-        func side(
+        func buckets(
             _ side: String, _ spans: [FloatHistogram.Span], _ deltas: [Int64], _ counts: [Double]
-        ) throws(ExpositionError) -> NativeHistogramBuckets {
-            let counts = h.isFloat ? counts : []
-            if let buckets = NativeHistogramBuckets(spans: spans, deltas: h.isFloat ? [] : deltas, counts: counts) {
-                return buckets
-            }
+        ) throws(ExpositionError) -> [Double] {
             let needed = spans.reduce(0) { $0 &+ Int($1.length) }
             let found = h.isFloat ? counts.count : deltas.count
-            throw failure(
-                "histogram \(GoQuote.quote(name)): \(side) side: spans require \(needed) buckets, have \(found)")
-        }
-        var positive = try side("positive", h.positiveSpans, h.positiveDeltas, h.positiveCounts)
-        var negative = try side("negative", h.negativeSpans, h.negativeDeltas, h.negativeCounts)
-        var schema = h.schema
-        func reduce(to target: Int32) {
-            positive.reduce(Int(schema - target))
-            negative.reduce(Int(schema - target))
-            schema = target
-        }
-        if schema > choice.schemaMax { reduce(to: max(-4, choice.schemaMax)) }
-        if choice.bucketLimit > 0 {
-            while positive.buckets.count + negative.buckets.count > choice.bucketLimit {
-                guard schema > -4 else { throw failure("histogram bucket limit exceeded") }
-                reduce(to: schema - 1)
+            guard needed == found else {
+                throw failure(
+                    "histogram \(GoQuote.quote(name)): \(side) side: spans require \(needed) buckets, have \(found)")
+            }
+            if h.isFloat { return counts }
+            var count: Int64 = 0
+            return deltas.map { delta in
+                count &+= delta
+                return Double(count)
             }
         }
-        let (up, down) = (positive.spansAndCounts, negative.spansAndCounts)
-        return FloatHistogram(
-            resetHint: metadata.type == .gaugeHistogram ? .gauge : .unknown, schema: schema,
+        var native = FloatHistogram(
+            resetHint: metadata.type == .gaugeHistogram ? .gauge : .unknown, schema: h.schema,
             zeroThreshold: h.zeroThreshold, zeroCount: h.isFloat ? h.floatZeroCount : h.zeroCount,
             count: h.isFloat ? h.floatCount : h.count, sum: h.sum.isNaN ? DecimalNumber.normalNaN : h.sum,
-            positiveSpans: up.spans, negativeSpans: down.spans, positiveBuckets: up.counts,
-            negativeBuckets: down.counts,
+            positiveSpans: h.positiveSpans, negativeSpans: h.negativeSpans,
+            positiveBuckets: try buckets("positive", h.positiveSpans, h.positiveDeltas, h.positiveCounts),
+            negativeBuckets: try buckets("negative", h.negativeSpans, h.negativeDeltas, h.negativeCounts),
             hasFloatCounts: h.isFloat)
+        do throws(FloatHistogram.ValidationError) {
+            native = try native.accepted()
+        } catch {
+            throw failure("histogram \(GoQuote.quote(name)): \(error)")
+        }
+        native = native.reduced(to: max(-4, choice.schemaMax)).compacted()
+        if choice.bucketLimit > 0 {
+            while native.positiveBuckets.count + native.negativeBuckets.count > choice.bucketLimit {
+                guard native.schema > -4 else { throw failure("histogram bucket limit exceeded") }
+                native = native.reduced(to: native.schema - 1)
+            }
+        }
+        return native
     }
 }

@@ -43,6 +43,10 @@ package final class PrometheusBlock {
     private var series: [Int] = []
     private var deleted: [UInt64: [(minTime: Int64, maxTime: Int64)]] = [:]
 
+    /// Native histograms that ``forEach(_:)`` left out, for their parts contradict each other, and why the first was.
+    package private(set) var refusals = 0
+    package private(set) var firstRefusal: String?
+
     package var seriesCount: Int { series.count }
 
     package init(_ files: any FileSystem, _ directory: String) throws {
@@ -195,12 +199,30 @@ package final class PrometheusBlock {
             columns.removeAll()
             for chunk in chunks { try read(chunk.reference, into: &columns) }
             var hidden = deleted[UInt64(reference)] ?? []
+            hidden += refuse(&columns)
             // What lies outside of the block is not served by Prometheus either.
             if minTime > .min { hidden.append((.min, minTime - 1)) }
             hidden.append((maxTime, .max))
             _ = columns.remove(hidden, from: 0)
             try body(labels, columns)
         }
+    }
+
+    /// The times of native histograms whose parts contradict each other; the others are brought to the form in which they
+    /// are stored.
+    private func refuse(_ columns: inout SampleColumns) -> [(minTime: Int64, maxTime: Int64)] {
+        var times: [(minTime: Int64, maxTime: Int64)] = []
+        for at in columns.histograms.indices {
+            let time = columns.timestamps[columns.histograms[at].index]
+            do throws(FloatHistogram.ValidationError) {
+                columns.histograms[at].histogram = try columns.histograms[at].histogram.accepted()
+            } catch {
+                times.append((time, time))
+                firstRefusal = firstRefusal ?? "\(directory): at \(time) ms: \(error)"
+            }
+        }
+        refusals += times.count
+        return times
     }
 
     private func entry(_ reference: Int) throws -> (Labels, [(minTime: Int64, maxTime: Int64, reference: UInt64)]) {

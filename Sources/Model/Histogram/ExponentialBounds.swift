@@ -24,10 +24,10 @@ public enum ExponentialBounds {
     }
 
     /// The upper bound of bucket `index` of exponential `schema`, 2^(index · 2^−schema); the largest double where that
-    /// would be the first power of two beyond it.
+    /// would be the first power of two beyond it. Any index and schema has a bound: nothing here can overflow.
     public static func upper(_ index: Int, schema: Int32) -> Double {
         if schema < 0 {
-            let exponent = clamped(index) << Int(min(-schema, 16))
+            let exponent = clamped(index) << Int(min(-Int64(schema), 16))
             return exponent == 1024 ? .greatestFiniteMagnitude : ldexp(1, Int32(clamping: exponent))
         }
         let shift = Int(min(schema, 8))

@@ -10,6 +10,14 @@ extension FloatHistogram {
         return result
     }
 
+    /// The histogram with as many buckets as both its spans and its counts have.
+    public func fitted() -> FloatHistogram {
+        var result = self
+        result.setPositive(positiveList)
+        result.setNegative(negativeList)
+        return result
+    }
+
     /// Drops every empty bucket, and writes consecutive buckets as one span.
     public mutating func compact() {
         if needsCompaction(positiveSpans, positiveBuckets) {

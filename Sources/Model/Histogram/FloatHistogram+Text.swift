@@ -35,7 +35,8 @@ extension FloatHistogram: CustomStringConvertible {
         }
         for (prefix, side) in [("", positiveList), ("n_", negativeList)] {
             let side = side.filter { side.counts[$0] != 0 }
-            guard let first = side.indices.first, let last = side.indices.last else { continue }
+            // Ascending in every valid histogram.
+            guard let first = side.indices.min(), let last = side.indices.max() else { continue }
             guard last - first < 10_000 else { return description }
             var counts = [Double](repeating: 0, count: last - first + 1)
             for position in side.indices.indices { counts[side.indices[position] - first] = side.counts[position] }

@@ -2,24 +2,46 @@ extension FloatHistogram {
     /// Why a histogram cannot be stored; the texts are Prometheus's.
     public struct ValidationError: Error, Sendable, Equatable, CustomStringConvertible {
         public var description: String
+
+        public init(description: String) { self.description = description }
     }
+
+    /// The schemas that senders may use; those above 8 are reduced to 8 when a histogram is stored.
+    public static let acceptedSchemas: ClosedRange<Int32> = -4...52
 
     /// Throws if the parts contradict each other or the rules of its schema.
     public func validate() throws(ValidationError) {
+        try validateLayout()
+        try validateCounts()
+    }
+
+    /// The histogram as it is stored: checked, and at a resolution that can be computed with.
+    public func accepted() throws(ValidationError) -> FloatHistogram {
+        try validate()
+        return schema > ExponentialBounds.schemas.upperBound ? reduced(to: ExponentialBounds.schemas.upperBound) : self
+    }
+
+    /// Throws if schema, spans, buckets and bounds do not belong together: no reader could make sense of them.
+    public func validateLayout() throws(ValidationError) {
         if usesCustomBuckets {
             try validateCustom()
-        } else {
-            guard schema >= -4, schema <= 52 else {
-                throw ValidationError(
-                    description: "histogram has an invalid schema, which must be between -4 and 8 for exponential"
-                        + " buckets, or -53 for custom buckets, got schema \(schema)")
-            }
-            guard customBounds.isEmpty else {
-                throw ValidationError(description: "histogram with exponential schema must not have custom bounds")
-            }
-            try validateSide("negative side: ", negativeSpans, negativeBuckets)
+            return
+        }
+        guard Self.acceptedSchemas.contains(schema) else {
+            throw ValidationError(
+                description: "histogram has an invalid schema, which must be between -4 and 8 for exponential"
+                    + " buckets, or -53 for custom buckets, got schema \(schema)")
         }
         try validateSide("positive side: ", positiveSpans, positiveBuckets)
+        try validateSide("negative side: ", negativeSpans, negativeBuckets)
+        guard customBounds.isEmpty else {
+            throw ValidationError(description: "histogram with exponential schema must not have custom bounds")
+        }
+    }
+
+    private func validateCounts() throws(ValidationError) {
+        try validateBuckets("negative side: ", negativeBuckets)
+        try validateBuckets("positive side: ", positiveBuckets)
         if count < 0 {
             throw ValidationError(
                 description: "observation count is \(FloatText.general(count)): "
@@ -30,25 +52,50 @@ extension FloatHistogram {
                 description: "zero bucket has observation count of \(FloatText.general(zeroCount)): "
                     + "histogram has a bucket whose observation count is negative")
         }
+        if !hasFloatCounts { try validateTotal() }
+    }
+
+    /// Throws if counts in integers do not add up to the count of observations; only NaNs are in no bucket.
+    private func validateTotal() throws(ValidationError) {
+        var total = zeroCount
+        for bucket in positiveBuckets { total += bucket }
+        for bucket in negativeBuckets { total += bucket }
+        // Larger integers are not exact here; who reads them from a sender checks them before.
+        guard total <= 0x1p53, count <= 0x1p53, sum.isNaN ? total > count : total != count else { return }
+        throw Self.totalMismatch(found: "\(UInt64(total))", count: "\(UInt64(count))", sum: sum)
+    }
+
+    /// The error for buckets that hold `found` observations where the histogram has `count`.
+    public static func totalMismatch(found: String, count: String, sum: Double) -> ValidationError {
+        let rule =
+            sum.isNaN
+            ? "histogram's observation count should be at least the number of observations found in the buckets"
+            : "histogram's observation count should equal the number of observations found in the buckets "
+                + "(in absence of NaN)"
+        return ValidationError(
+            description: "\(found) observations found in buckets, but the Count field is \(count): \(rule)")
     }
 
     private func validateCustom() throws(ValidationError) {
-        for (position, bound) in customBounds.enumerated() {
+        var previous = -Double.infinity
+        for bound in customBounds {
             if bound.isNaN {
                 throw ValidationError(description: "custom buckets: histogram custom bounds must not be NaN")
             }
-            if position > 0, bound <= customBounds[position - 1] {
+            if bound <= previous {
                 throw ValidationError(
                     description: "custom buckets: previous bound is "
-                        + "\(FloatText.fixed(customBounds[position - 1])) and current is \(FloatText.fixed(bound)): "
+                        + "\(FloatText.fixed(previous)) and current is \(FloatText.fixed(bound)): "
                         + "histogram custom bounds must be in strictly increasing order")
             }
+            previous = bound
         }
-        if let last = customBounds.last, last.isInfinite {
+        if previous == .infinity {
             throw ValidationError(
                 description: "custom buckets: last +Inf bound must not be explicitly defined: "
                     + "histogram custom bounds must be finite")
         }
+        try validateSide("custom buckets: ", positiveSpans, positiveBuckets)
         var needed = 0
         for span in positiveSpans { needed &+= Int(span.offset) &+ Int(span.length) }
         if needed > customBounds.count + 1 {
@@ -72,13 +119,16 @@ extension FloatHistogram {
                     description: "\(place)span number \(position + 1) with offset \(span.offset): "
                         + "histogram has a span whose offset is negative")
             }
-            length += Int(span.length)
+            length &+= Int(span.length)
         }
         if length != buckets.count {
             throw ValidationError(
                 description: "\(place)spans need \(length) buckets, have \(buckets.count) buckets: "
                     + "histogram spans specify different number of buckets than provided")
         }
+    }
+
+    private func validateBuckets(_ place: String, _ buckets: [Double]) throws(ValidationError) {
         for (position, bucket) in buckets.enumerated() where bucket < 0 {
             throw ValidationError(
                 description: "\(place)bucket number \(position + 1) has observation count of "

@@ -5,8 +5,9 @@ import Glibc
 ///     │ size │ name │ size │ value │ size │ name │ size │ value │ …
 ///
 /// `size` is one byte below 255, else 0xFF and three bytes little-endian: the packed form whose XXH64 Prometheus
-/// calls the hash of a label set, so that `limit_ratio` and target offsets choose alike. One allocation per set;
-/// an empty set has none. Names are unique and sorted bytewise; values are never empty.
+/// calls the hash of a label set, so that `limit_ratio` and target offsets choose alike. Three bytes of 0xFF say that
+/// the size is in the eight bytes behind them, so that a text may have any length. One allocation per set; an empty
+/// set has none. Names are unique and sorted bytewise; values are never empty.
 public struct Labels: Hashable, Sendable {
     /// The packed form; see the type.
     public let bytes: [UInt8]
@@ -23,10 +24,31 @@ public struct Labels: Hashable, Sendable {
     /// Makes a set of pairs in any order; a later pair replaces an earlier one of the same name, and an empty value
     /// means that the label is absent.
     public init(_ pairs: [(String, String)]) {
-        var builder = LabelsBuilder()
-        for (name, value) in pairs { builder.set(name, value) }
-        self = builder.labels()
+        // One sort: a sender may give as many labels as its request has room for, in any order.
+        var order = pairs.indices.map { (at: $0, name: pairs[$0].0) }
+        var isSorted = true
+        for i in 1..<max(order.count, 1) where !LabelsBuilder.isBefore(order[i - 1].name, order[i].name) {
+            isSorted = false
+            break
+        }
+        if !isSorted {
+            order.sort { a, b in
+                LabelsBuilder.isBefore(a.name, b.name) || Self.isSame(a.name, b.name) && a.at < b.at
+            }
+        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(pairs.reduce(0) { $0 + $1.0.utf8.count + $1.1.utf8.count + 2 })
+        for i in order.indices where i + 1 == order.count || !Self.isSame(order[i].name, order[i + 1].name) {
+            let (name, value) = pairs[order[i].at]
+            if value.isEmpty { continue }
+            Labels.appendRun(name.utf8, to: &bytes)
+            Labels.appendRun(value.utf8, to: &bytes)
+        }
+        self.init(packed: bytes)
     }
+
+    /// Whether two texts have the same bytes; Swift's own `==` on `String` compares canonical equivalents.
+    static func isSame(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
 
     public var isEmpty: Bool { bytes.isEmpty }
 
@@ -182,8 +204,14 @@ public struct Labels: Hashable, Sendable {
                 guard buffer.count &- offset >= 3 else { return nil }
                 size = Int(buffer[offset]) | Int(buffer[offset &+ 1]) << 8 | Int(buffer[offset &+ 2]) << 16
                 offset &+= 3
+                if size == Labels.longSize {
+                    guard buffer.count &- offset >= 8 else { return nil }
+                    size = 0
+                    for i in 0..<8 { size |= Int(buffer[offset &+ i]) << (8 &* i) }
+                    offset &+= 8
+                }
             }
-            guard buffer.count &- offset >= size else { return nil }
+            guard size >= 0, buffer.count &- offset >= size else { return nil }
             let run = UnsafeBufferPointer(rebasing: buffer[offset..<(offset &+ size)])
             offset &+= size
             return run
@@ -196,6 +224,27 @@ public struct Labels: Hashable, Sendable {
         }
     }
 
+    /// What three bytes of a size say where it needs eight.
+    @usableFromInline static let longSize = 0xFF_FFFF
+
+    /// The bytes that the size of a run of `count` bytes takes in the packed form.
+    @inlinable @inline(__always)
+    public static func sizeWidth(_ count: Int) -> Int { count < 255 ? 1 : count < longSize ? 4 : 12 }
+
+    /// Writes the size of a run to `target`, which has room for ``sizeWidth(_:)`` bytes.
+    @inlinable @inline(__always)
+    public static func writeSize(_ count: Int, to target: UnsafeMutablePointer<UInt8>) {
+        if count < 255 {
+            target[0] = UInt8(truncatingIfNeeded: count)
+            return
+        }
+        target[0] = 255
+        let isLong = count >= longSize
+        let short = isLong ? longSize : count
+        for i in 0..<3 { target[i &+ 1] = UInt8(truncatingIfNeeded: short >> (8 &* i)) }
+        if isLong { for i in 0..<8 { target[i &+ 4] = UInt8(truncatingIfNeeded: count >> (8 &* i)) } }
+    }
+
     /// Appends one run with its size in front to a packed form under construction.
     @inlinable
     public static func appendRun(_ run: some Collection<UInt8>, to bytes: inout [UInt8]) {
@@ -203,10 +252,11 @@ public struct Labels: Hashable, Sendable {
         if size < 255 {
             bytes.append(UInt8(truncatingIfNeeded: size))
         } else {
-            bytes.append(255)
-            bytes.append(UInt8(truncatingIfNeeded: size))
-            bytes.append(UInt8(truncatingIfNeeded: size >> 8))
-            bytes.append(UInt8(truncatingIfNeeded: size >> 16))
+            let start = bytes.count
+            bytes.append(contentsOf: repeatElement(0, count: sizeWidth(size)))
+            bytes.withUnsafeMutableBufferPointer { buffer in
+                if let base = buffer.baseAddress { writeSize(size, to: base + start) }
+            }
         }
         bytes.append(contentsOf: run)
     }
@@ -220,6 +270,18 @@ public struct Label: Hashable, Sendable {
     public init(name: String, value: String) {
         self.name = name
         self.value = value
+    }
+}
+
+/// Labels as Prometheus prints them, also those that are no set.
+public enum LabelText {
+    /// `{__name__="up", job="a"}`, in the order given.
+    public static func list(_ pairs: [(name: String, value: String)]) -> String {
+        "{"
+            + pairs.map {
+                "\(LabelName.isLegacy($0.name) ? $0.name : GoQuote.quote($0.name))=\(GoQuote.quote($0.value))"
+            }
+            .joined(separator: ", ") + "}"
     }
 }
 
@@ -275,11 +337,7 @@ extension Labels: Comparable {
 extension Labels: CustomStringConvertible {
     /// As Prometheus prints a label set: `{__name__="up", job="a"}`.
     public var description: String {
-        "{"
-            + pairs.map {
-                "\(LabelName.isLegacy($0.name) ? $0.name : GoQuote.quote($0.name))=\(GoQuote.quote($0.value))"
-            }
-            .joined(separator: ", ") + "}"
+        LabelText.list(pairs.map { ($0.name, $0.value) })
     }
 
     /// As Prometheus prints a metric: `up{job="a"}`, and `{…}` without a name.

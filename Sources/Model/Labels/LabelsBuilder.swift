@@ -13,7 +13,7 @@ public struct LabelsBuilder: Sendable {
             let middle = (low + high) / 2
             if Self.isBefore(labels_[middle].name, name) { low = middle + 1 } else { high = middle }
         }
-        return (low, low < labels_.count && labels_[low].name == name)
+        return (low, low < labels_.count && Labels.isSame(labels_[low].name, name))
     }
 
     /// Bytewise order of strings; Swift's own `<` on `String` compares canonical equivalents.

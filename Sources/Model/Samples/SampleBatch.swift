@@ -45,11 +45,6 @@ public struct SampleBatch: Sendable {
     public var starts: [(index: Int, start: Int64)] = []
     /// Positions, ascending, of samples that are left out without a word if they are not the newest of their series.
     public var optional: [Int] = []
-    /// Whether a staleness marker in the form of a float leaves a series of histograms as it is.
-    ///
-    /// Unless the batch holds a histogram right before it: so Prometheus takes what is pushed. Senders mark histograms
-    /// with histograms.
-    public var ignoresPlainMarkersOfHistograms = false
     public var exemplars: [(ref: SeriesRef, exemplar: Exemplar)] = []
 
     /// The scale of a value that is not known to be a short decimal.
@@ -130,6 +125,8 @@ public enum SampleRejection: String, Sendable, Hashable {
     case outOfBounds = "out of bounds"
     /// Older than the out-of-order window.
     case tooOld = "too old sample"
+    /// A native histogram whose parts contradict each other.
+    case invalidHistogram = "invalid native histogram"
     /// The series is no longer known: resolve its labels again and append the sample in another batch.
     case unknownSeries = "unknown series reference"
 }
@@ -142,6 +139,9 @@ public struct CommitOutcome: Sendable {
     public var rejected: [(index: Int, reason: SampleRejection)] = []
     /// Exemplars not stored: position among those of the batch, and why; ones that are known already are none.
     public var rejectedExemplars: [(index: Int, reason: ExemplarRejection)] = []
+    /// Positions of samples that were newer than all that was stored of their series, but not than a sample before them
+    /// in the batch; those of them that were not stored are among `rejected`, too.
+    public var overtaken: [Int] = []
 
     public init() {}
 }
@@ -157,6 +157,13 @@ public enum Durability: Sendable {
     case synced
 }
 
+/// Labels that a store cannot take as those of a series; whoever sent them need not try again.
+public struct UnusableLabels: Error, Sendable, CustomStringConvertible {
+    public var description: String
+
+    public init(description: String) { self.description = description }
+}
+
 /// Takes samples.
 ///
 /// Implemented by `Storage`, and by arrays in tests; safe to call from many threads.
@@ -168,6 +175,8 @@ public protocol SampleStore: AnyObject, Sendable {
     func closeGroup(_ group: SeriesGroup)
 
     /// The series with these labels, made if it is new.
+    ///
+    /// - Throws: ``UnusableLabels`` if no store of this kind could ever take them.
     func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef
 
     /// Stores a batch; throws only if nothing of it could be stored (a full disk, a store that is closing).

@@ -112,7 +112,7 @@ public enum TimeText {
     ///   - milliseconds: Since the epoch.
     ///   - trimsFraction: Go's RFC3339Nano, which leaves zeros at the end away; else always three digits.
     public static func rfc3339(_ milliseconds: Int64, trimsFraction: Bool = true) -> String {
-        let day = milliseconds >= 0 ? milliseconds / 86_400_000 : (milliseconds - 86_399_999) / 86_400_000
+        let day = milliseconds / 86_400_000 - (milliseconds % 86_400_000 < 0 ? 1 : 0)
         let rest = milliseconds &- day &* 86_400_000
         let date = date(daysSinceEpoch: day)
         func pad(_ value: Int64, _ width: Int) -> String {

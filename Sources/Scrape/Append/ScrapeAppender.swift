@@ -2,6 +2,7 @@ import Config
 import Glibc
 import Exposition
 import Model
+import Telemetry
 
 /// Memory that one worker reuses for all its scrapes.
 struct AppendScratch {
@@ -252,9 +253,15 @@ struct ScrapeAppender {
         return try resolve(labels)
     }
 
-    private func resolve(_ labels: Labels) throws(ScrapeFailure) -> SeriesRef {
+    /// The series of a label set, or nil if no series can have it: the others of the page are taken all the same.
+    private func resolve(_ labels: Labels) throws(ScrapeFailure) -> SeriesRef? {
         do {
             return try store.resolve(labels, in: group)
+        } catch let error as UnusableLabels {
+            Log("scrape").warn(
+                "A series cannot be stored and is left out",
+                ["metric": String(labels.metricName.prefix(200)), "job": labels["job"] ?? "", "err": "\(error)"])
+            return nil
         } catch {
             throw ScrapeFailure(.store, "\(error)")
         }

@@ -175,6 +175,8 @@ final class ScrapeWorker {
             case .duplicate: duplicates += 1
             case .outOfOrder: outOfOrder += 1
             case .outOfBounds, .tooOld: outOfBounds += 1
+            // The reader of the page refuses these before.
+            case .invalidHistogram: break
             case .unknownSeries: break
             }
         }

@@ -182,6 +182,7 @@ package final class BlockReader: Sendable {
             try readTimes(chunk, into: times, &columns.cost)
             streams?.keep(chunk, times)
         }
+        var kept = count
         do throws(DecodeError) {
             var values = ByteReader(valuesFrame.bytes, at: Int(chunk.offset))
             guard values.remaining >= Int(chunk.length) else {
@@ -189,11 +190,16 @@ package final class BlockReader: Sendable {
             }
             if chunk.isHistogram {
                 let histograms = try HistogramChunk.read(&values, count: count)
+                kept = 0
                 for i in 0..<count {
-                    columns.values[start + i] = .nan
+                    // One that is left out is no sample: what comes behind it takes its place.
+                    guard StoredHistograms.isSound(histograms[i]) else { continue }
+                    times[kept] = times[i]
+                    columns.values[start + kept] = .nan
                     if times[i] >= minTime, times[i] <= maxTime {
-                        columns.histograms.append((start + i, histograms[i]))
+                        columns.histograms.append((start + kept, histograms[i]))
                     }
+                    kept += 1
                 }
             } else {
                 try ValueChunk.read(&values, bits: valuesFrame.bits, count: count, into: columns.values + start)
@@ -201,10 +207,10 @@ package final class BlockReader: Sendable {
             let starts = try StartSteps.read(valuesFrame.bytes[Int(chunk.offset)], &values)
             columns.starts.append(starts, from: chunk.minTime)
         } catch { throw frames.damage(chunk.frame, "\(error)") }
-        var (low, high) = (0, count)
-        if chunk.minTime < minTime { low = Self.lowerBound(times, count, minTime) }
+        var (low, high) = (0, kept)
+        if chunk.minTime < minTime { low = Self.lowerBound(times, kept, minTime) }
         if chunk.maxTime > maxTime {
-            high = maxTime == .max ? count : Self.lowerBound(times, count, maxTime + 1)
+            high = maxTime == .max ? kept : Self.lowerBound(times, kept, maxTime + 1)
         }
         guard low < high else { return }
         if low > 0 {

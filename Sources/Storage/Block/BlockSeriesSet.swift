@@ -98,6 +98,7 @@ package final class BlockSeriesSet: SeriesSet {
         let isKeyed = columns.count == 0 || key != 0
         let start = columns.count
         var isWhole = true
+        let leftOut = StoredHistograms.leftOut
         for chunk in chunks(index) {
             let count = columns.count
             do { try block.read(chunk, request.minTime, request.maxTime, streams, into: &columns) } catch {
@@ -109,7 +110,8 @@ package final class BlockSeriesSet: SeriesSet {
             key = Self.mix(key, block.frames.identity, chunk)
         }
         if !ranges.isEmpty { key = columns.remove(ranges, from: start) ? 0 : key }
-        columns.timestampKey = isKeyed && isWhole ? key : 0
+        // Without a sample the times are not those that the key stands for.
+        columns.timestampKey = isKeyed && isWhole && leftOut == StoredHistograms.leftOut ? key : 0
     }
 
     private static func mix(_ key: UInt64, _ block: UInt64, _ chunk: ChunkRef) -> UInt64 {

@@ -210,7 +210,7 @@ extension Head {
                 }
                 let value = Double(bitPattern: bits)
                 let histogram = kind == 0 ? nil : try HistogramBytes.read(&reader)
-                addLate(id, time, value, histogram, group)
+                if kind == 0 || histogram != nil { addLate(id, time, value, histogram, group) }
             }
         }
         if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing") }
@@ -223,8 +223,7 @@ extension Head {
             var last: FloatHistogram?
             while let kind = try? reader.byte() {
                 guard kind != 0 else { continue }
-                guard let histogram = try? HistogramBytes.read(&reader) else { break }
-                last = histogram
+                do throws(DecodeError) { last = try HistogramBytes.read(&reader) ?? last } catch { break }
             }
             return last
         }

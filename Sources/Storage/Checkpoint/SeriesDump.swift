@@ -125,7 +125,7 @@ final class SeriesRestore: @unchecked Sendable {
                 throw DecodeError(expected: "a group and an id", offset: reader.offset)
             }
             own.removeAll(keepingCapacity: true)
-            for _ in 0..<(try reader.count(255)) {
+            for _ in 0..<(try reader.count(reader.remaining)) {
                 let pair = try reader.count(pairs.count - 1)
                 guard pair < pairs.count else { throw DecodeError(expected: "a pair", offset: reader.offset) }
                 own.append(pairs[pair])

@@ -13,6 +13,8 @@ enum BlockFormat {
     static let frameSize = 64 * 1024
     /// No frame is larger than this before compression; larger sizes are damage.
     static let maxFrameSize = 64 << 20
+    /// Longer labels of one series do not fit into a page of series.
+    static let maxLabelBytes = 48 << 20
     /// Every so many series of a page are written without reference to the one before.
     static let restartInterval = 16
     /// Posting lists of more bytes leave their page.

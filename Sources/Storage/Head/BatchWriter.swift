@@ -39,6 +39,24 @@ struct BatchWriter: ~Copyable {
         lateness.deallocate()
     }
 
+    /// The newest stored times of series that a batch holds at several places, from before the batch.
+    private(set) var storedTimes: [UInt32: Int64] = [:]
+
+    /// Forgets the batch before.
+    mutating func beginBatch() {
+        if !storedTimes.isEmpty { storedTimes.removeAll() }
+    }
+
+    /// Notes that a series comes again in the batch, at another place.
+    mutating func noteAgain(_ id: UInt32, stored time: Int64) {
+        if storedTimes[id] == nil { storedTimes[id] = time }
+    }
+
+    /// The newest time of a series before the batch.
+    func storedTime(_ id: UInt32, _ state: SeriesState) -> Int64 {
+        storedTimes.isEmpty ? state.lastTime : storedTimes[id] ?? state.lastTime
+    }
+
     /// Forgets the samples and makes room for `room` of them.
     mutating func begin(_ room: Int) {
         count = 0
@@ -110,13 +128,17 @@ extension Head {
                 continue
             }
             let isAdjacent = raw == lastRaw
-            if !isAdjacent, state.pointee.mark == mark { return i }
-            state.pointee.mark = mark
-            if batch.ignoresPlainMarkersOfHistograms, !isAdjacent, state.pointee.isHistogram,
-                Staleness.isMarker(batch.values[i]), histogramAt(i) == nil
+            if !isAdjacent, state.pointee.mark == mark {
+                writer.noteAgain(id, stored: state.pointee.lastTime)
+                return i
+            }
+            if !batch.histograms.isEmpty, let at = histogramAt(i),
+                (try? batch.histograms[at].histogram.validate()) == nil
             {
+                outcome.rejected.append((i, .invalidHistogram))
                 continue
             }
+            state.pointee.mark = mark
             let previous = isAdjacent ? lastTime : state.pointee.lastTime
             var isLate = false
             if time < previous, !isAdjacent, previous > (isOwn ? bounds.ownFutureFrom : bounds.futureFrom),
@@ -131,6 +153,7 @@ extension Head {
                     if !isAdjacent { state.pointee.mark = mark &- 1 }
                     continue
                 }
+                if time > writer.storedTime(id, state.pointee) { outcome.overtaken.append(i) }
                 let kind = histogramAt(i)
                 if time == previous {
                     let same: Bool

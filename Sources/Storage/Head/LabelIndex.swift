@@ -9,7 +9,8 @@ struct LabelPair: BitwiseCopyable {
 /// The labels of all series: symbols, pairs with their posting lists, a record per series, and the way back from a
 /// label set to its series.
 ///
-/// A record is the number of its labels and, as varints, the pairs in order of names. Everything but
+/// A record is the number of its labels, one byte below 255, else 0xFF and four bytes little-endian, and, as varints,
+/// the pairs in order of names. Everything but
 /// ``labels(record:)`` needs the lock of the head's registry.
 final class LabelIndex {
     private let symbols: SymbolTable
@@ -57,20 +58,9 @@ final class LabelIndex {
     /// Calls `body` with each name and value of a record.
     @inline(__always)
     private func forEachPair(_ record: UInt32, _ body: (UInt32) -> Bool) {
-        var at = records.base + Int(record)
-        var left = Int(at.pointee)
-        at += 1
-        while left > 0 {
-            var (value, shift): (UInt32, UInt32) = (0, 0)
-            while true {
-                let byte = at.pointee
-                at += 1
-                value |= UInt32(byte & 0x7F) << shift
-                shift &+= 7
-                if byte & 0x80 == 0 { break }
-            }
-            guard body(value) else { return }
-            left &-= 1
+        var reader = PairReader(records.base + Int(record))
+        while let pair = reader.next() {
+            guard body(pair) else { return }
         }
     }
 
@@ -79,8 +69,7 @@ final class LabelIndex {
         var size = 0
         forEachPair(record) { pair in
             let (name, value) = texts(pair)
-            size &+=
-                name.count &+ value.count &+ (name.count < 255 ? 1 : 4) &+ (value.count < 255 ? 1 : 4)
+            size &+= name.count &+ value.count &+ Labels.sizeWidth(name.count) &+ Labels.sizeWidth(value.count)
             return true
         }
         return Labels(
@@ -107,14 +96,8 @@ final class LabelIndex {
     private static func write(
         _ run: UnsafeBufferPointer<UInt8>, to at: inout UnsafeMutablePointer<UInt8>
     ) {
-        if run.count < 255 {
-            at[0] = UInt8(truncatingIfNeeded: run.count)
-            at += 1
-        } else {
-            at[0] = 255
-            for i in 0..<3 { at[i &+ 1] = UInt8(truncatingIfNeeded: run.count >> (8 &* i)) }
-            at += 4
-        }
+        Labels.writeSize(run.count, to: at)
+        at += Labels.sizeWidth(run.count)
         guard let base = run.baseAddress else { return }
         at.update(from: base, count: run.count)
         at += run.count
@@ -158,9 +141,14 @@ final class LabelIndex {
         /// Pairs that are still to come.
         var count: Int { left }
 
+        @inline(__always)
         init(_ record: UnsafeMutablePointer<UInt8>) {
             left = Int(record.pointee)
             at = record + 1
+            guard left == 255 else { return }
+            left = 0
+            for i in 0..<4 { left |= Int(at[i]) << (8 &* i) }
+            at += 4
         }
 
         @inline(__always)
@@ -225,11 +213,16 @@ final class LabelIndex {
 
     /// The same for a series whose pairs are known, in order of their names; of `hash`, the upper half counts.
     func insert(_ id: UInt32, pairs own: UnsafeBufferPointer<UInt32>, hash: UInt64) throws(StorageError) -> UInt32 {
-        guard own.count <= 255 else { throw .invalidLabels("more than 255 labels") }
-        guard recordEnd &+ own.count &* 5 < records.capacity else { throw .limit("4 GiB of label records") }
+        guard own.count < 1 << 28, recordEnd &+ own.count &* 5 &+ 5 < records.capacity else {
+            throw .limit("4 GiB of label records")
+        }
         let record = recordEnd
-        records.base[recordEnd] = UInt8(own.count)
+        records.base[recordEnd] = UInt8(min(own.count, 255))
         recordEnd &+= 1
+        if own.count >= 255 {
+            for i in 0..<4 { records.base[recordEnd &+ i] = UInt8(truncatingIfNeeded: own.count >> (8 &* i)) }
+            recordEnd &+= 4
+        }
         for pair in own {
             var left = pair
             while left >= 0x80 {

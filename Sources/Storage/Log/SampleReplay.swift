@@ -192,6 +192,7 @@ struct SampleReplay {
                 guard time > state.pointee.lastTime else { continue }
                 done = head.append(id, time, histogram, group) && done
             case .late(let value, let histogram): head.addLate(id, time, value, histogram, group)
+            case .unsound: continue
             }
             latest = max(latest, time)
         }

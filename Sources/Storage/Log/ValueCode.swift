@@ -99,6 +99,8 @@ enum ValueCode {
         case stale
         case histogram(FloatHistogram)
         case late(Double, FloatHistogram?)
+        /// A histogram that is left out.
+        case unsound
     }
 
     /// Reads a code that was written after `base`.
@@ -124,9 +126,9 @@ enum ValueCode {
             zigzag = try reader.varint()
         case pattern: return .value(Double(bitPattern: try reader.u64()), 0, -1)
         case stale: return .stale
-        case histogram: return .histogram(try HistogramBytes.read(&reader))
+        case histogram: return try HistogramBytes.read(&reader).map { .histogram($0) } ?? .unsound
         case late: return .late(Double(bitPattern: try reader.u64()), nil)
-        case lateHistogram: return .late(0, try HistogramBytes.read(&reader))
+        case lateHistogram: return try HistogramBytes.read(&reader).map { .late(0, $0) } ?? .unsound
         default:
             let shape = try reader.byte()
             let (lead, size) = (Int(shape >> 4), Int(shape & 15))

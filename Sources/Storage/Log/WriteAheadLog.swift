@@ -25,6 +25,8 @@ final class WriteAheadLog: Sendable {
         var size = 0
         /// Records of new series that go in front of the next frame.
         var pending: [UInt8] = []
+        /// Where a frame of what waits has to end.
+        var pendingEnds: [Int] = []
         var frame: [UInt8] = []
         /// Bytes written in all segments since the last checkpoint.
         var written = 0
@@ -118,7 +120,17 @@ final class WriteAheadLog: Sendable {
     }
 
     /// Puts records in front of the next frame.
-    func enqueue(_ records: [UInt8]) { state.withLock { $0.pending += records } }
+    func enqueue(_ records: [UInt8]) {
+        state.withLock { state in
+            if state.pending.count &- (state.pendingEnds.last ?? 0) &+ records.count > Self.pendingSize {
+                state.pendingEnds.append(state.pending.count)
+            }
+            state.pending += records
+        }
+    }
+
+    /// Bytes of records that are put into one frame before its own.
+    private static let pendingSize = 32 << 20
 
     /// Bytes of records that wait for a frame.
     var pendingBytes: Int { state.withLock { $0.pending.count } }
@@ -157,11 +169,18 @@ final class WriteAheadLog: Sendable {
             let length = state.pending.count &+ records.count
             guard length > 0 else { return .done(state.frames) }
             state.frame.removeAll(keepingCapacity: true)
-            if isPacked {
-                if !state.pending.isEmpty { Self.append(state.pending, nil, 0, to: &state.frame) }
-                Self.append([], records, Self.packedFlag, to: &state.frame)
+            // Records that wait may be more than a reader takes for one frame.
+            var start = 0
+            for end in state.pendingEnds where end > start {
+                Self.append(state.pending[start..<end], nil, 0, to: &state.frame)
+                start = end
+            }
+            let rest = state.pending[start...]
+            if isPacked || records.count > Self.maxFrame / 2 {
+                if !rest.isEmpty { Self.append(rest, nil, 0, to: &state.frame) }
+                if records.count > 0 { Self.append([], records, isPacked ? Self.packedFlag : 0, to: &state.frame) }
             } else {
-                Self.append(state.pending, records, 0, to: &state.frame)
+                Self.append(rest, records, 0, to: &state.frame)
             }
             do throws(FileError) {
                 do throws(FileError) { try file.write(state.frame) } catch {
@@ -183,6 +202,7 @@ final class WriteAheadLog: Sendable {
                 return .failed(error.description)
             }
             state.pending.removeAll(keepingCapacity: state.pending.count < 1 << 20)
+            state.pendingEnds.removeAll()
             state.size &+= state.frame.count
             state.written &+= state.frame.count
             state.isDirty = true
@@ -192,7 +212,7 @@ final class WriteAheadLog: Sendable {
     }
 
     private static func append(
-        _ first: [UInt8], _ second: UnsafeRawBufferPointer?, _ flag: UInt32, to frame: inout [UInt8]
+        _ first: ArraySlice<UInt8>, _ second: UnsafeRawBufferPointer?, _ flag: UInt32, to frame: inout [UInt8]
     ) {
         frame.appendLittle(UInt32(truncatingIfNeeded: first.count &+ (second?.count ?? 0)) | flag)
         let checksum = first.withUnsafeBytes { CRC32C.hash($0) }

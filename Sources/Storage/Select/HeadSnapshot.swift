@@ -90,11 +90,13 @@ final class HeadSnapshot: @unchecked Sendable {
         }
         if entry.state.isRewound { return try readRewound(entry, into: &columns) }
         var key: UInt64 = columns.count == 0 ? 1 : 0
+        let leftOut = StoredHistograms.leftOut
         for i in entry.chunks.reversed() {
             try readSealed(content.chunks[i].chunk, content.chunks[i].file, &columns, &key)
         }
         try readOpen(entry, &columns, &key)
-        columns.timestampKey = key
+        // Without a sample the times are not those that the key stands for.
+        columns.timestampKey = leftOut == StoredHistograms.leftOut ? key : 0
         mergeLate(entry, &columns)
     }
 
@@ -212,9 +214,8 @@ final class HeadSnapshot: @unchecked Sendable {
             let isWanted = times[i] >= minTime && times[i] <= maxTime
             if try reader.byte() == 0 {
                 if isWanted { columns.append(times[i], Staleness.marker) }
-            } else {
-                let histogram = try HistogramBytes.read(&reader)
-                if isWanted { columns.append(times[i], histogram) }
+            } else if let histogram = try HistogramBytes.read(&reader), isWanted {
+                columns.append(times[i], histogram)
             }
         }
     }

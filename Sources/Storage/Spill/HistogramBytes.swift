@@ -41,7 +41,13 @@ enum HistogramBytes {
         }
     }
 
-    static func read(_ reader: inout ByteReader) throws(DecodeError) -> FloatHistogram {
+    /// The next histogram; nil if its parts contradict each other, which is counted: it is left out of what it stands in.
+    static func read(_ reader: inout ByteReader) throws(DecodeError) -> FloatHistogram? {
+        let histogram = try readAny(&reader)
+        return StoredHistograms.isSound(histogram) ? histogram : nil
+    }
+
+    private static func readAny(_ reader: inout ByteReader) throws(DecodeError) -> FloatHistogram {
         var histogram = FloatHistogram()
         let flags = try reader.byte()
         histogram.resetHint = FloatHistogram.ResetHint(rawValue: flags & ~floatFlag) ?? .unknown

@@ -80,8 +80,8 @@ struct SealedRecord {
                     do throws(DecodeError) {
                         if try reader.byte() == 0 {
                             columns.append(times[i], Staleness.marker)
-                        } else {
-                            columns.append(times[i], try HistogramBytes.read(&reader))
+                        } else if let histogram = try HistogramBytes.read(&reader) {
+                            columns.append(times[i], histogram)
                         }
                     } catch { throw StorageError.damaged("\(file.path): \(error)") }
                 }

@@ -209,6 +209,9 @@ enum TSDBCommand {
             (report.orphans, "samples without a series"), (report.invalid, "histograms that contradict themselves"),
             (report.exemplars, "records of exemplars"),
         ] where count > 0 { Command.complain("not taken: \(count) \(what)") }
+        if let first = report.firstRefusal {
+            Command.complain("\(report.refused) native histograms are invalid and not taken, the first in \(first)")
+        }
         let parts = "\(report.blocks) blocks" + (report.hasHead ? " and the write-ahead log" : "")
         print("\(parts) taken, \(report.series) series, \(report.samples) samples, \(report.added) of them new")
         if report.blocks == 0, report.failures.isEmpty, !report.hasHead {

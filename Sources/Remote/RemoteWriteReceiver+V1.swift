@@ -1,0 +1,170 @@
+import HTTP
+import Model
+import Platform
+import Synchronization
+import Telemetry
+
+extension RemoteWriteReceiver {
+    /// Takes a request of remote write 1.0: series with unusable labels are skipped and counted, as by Prometheus; of
+    /// other errors the first is named, and the rest is stored.
+    func take(_ bytes: UnsafeBufferPointer<UInt8>, _ batch: inout SampleBatch) throws -> HTTPResponse {
+        let reader = WriteRequestReader(bytes: bytes)
+        var sink = BatchSink(
+            receiver: self, reader: reader, limit: clock.now() + Self.aheadLimit, batch: batch,
+            cache: known.withLock { $0 })
+        batch = SampleBatch()
+        try reader.read(into: &sink)
+        swap(&batch, &sink.batch)
+        if !sink.fresh.isEmpty { remember(Dictionary(sink.fresh, uniquingKeysWith: { $1 })) }
+        if !sink.metadataFound.isEmpty { store.setMetadata(sink.metadataFound, in: group) }
+        if sink.invalid > 0 { invalidLabels.increment(by: sink.invalid) }
+        let outcome = try commit(&batch, used: { sink.used.map { ($0.hash, $0.ref) } }) {
+            try sink.labels(sink.used[$0].labels)
+        }
+        if let reason = sink.refused ?? refusals(outcome).first?.reason.rawValue {
+            return .text("\(reason)\n", status: 400)
+        }
+        return HTTPResponse(status: 204)
+    }
+
+    /// How far in the future a sample may be, ms.
+    static let aheadLimit: Int64 = 600_000
+
+    /// What is out of bounds for being later.
+    static let tooFarAhead = "out of bounds: timestamp is too far in the future"
+
+    /// The samples that were refused for what was stored before; those that only follow another of the same request are
+    /// dropped without an error, as by Prometheus.
+    func refusals(_ outcome: CommitOutcome) -> [(index: Int, reason: SampleRejection)] {
+        if outcome.overtaken.isEmpty { return outcome.rejected }
+        let overtaken = Set(outcome.overtaken)
+        return outcome.rejected.filter { !overtaken.contains($0.index) }
+    }
+
+    /// Puts what the reader finds into a batch.
+    private struct BatchSink: WriteRequestReader.Receiver {
+        let receiver: RemoteWriteReceiver
+        let reader: WriteRequestReader
+        /// Later samples are refused, ms.
+        let limit: Int64
+        var batch: SampleBatch
+        let cache: [UInt64: SeriesRef]
+        var fresh: [(UInt64, SeriesRef)] = []
+        var used: [(hash: UInt64, ref: SeriesRef, labels: [Range<Int>])] = []
+        var current = SeriesRef.none
+        /// Samples of the current series are counted only.
+        var isSkipped = false
+        var invalid = 0
+        /// The first error.
+        var refused: String?
+        var metadataFound: [(metric: String, metadata: MetricMetadata)] = []
+        var budget = PushBudget()
+
+        init(
+            receiver: RemoteWriteReceiver, reader: WriteRequestReader, limit: Int64, batch: SampleBatch,
+            cache: [UInt64: SeriesRef]
+        ) {
+            self.receiver = receiver
+            self.reader = reader
+            self.limit = limit
+            self.batch = batch
+            self.cache = cache
+        }
+
+        func labels(_ ranges: [Range<Int>]) throws -> Labels {
+            var pairs: [(String, String)] = []
+            pairs.reserveCapacity(ranges.count)
+            for range in ranges {
+                let (name, value) = try reader.label(range)
+                pairs.append((reader.text(name), reader.text(value)))
+            }
+            return Labels(pairs)
+        }
+
+        mutating func series(labelBytes: Range<Int>, isContiguous: Bool, labels ranges: [Range<Int>]) throws {
+            try budget.charge(64 + 16 * ranges.count)
+            let hash =
+                isContiguous
+                ? XXHash64.hash(
+                    UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: reader.bytes[labelBytes])), seed: receiver.seed
+                )
+                : try labels(ranges).bytes.withUnsafeBytes { XXHash64.hash($0, seed: receiver.seed) }
+            isSkipped = false
+            if let known = cache[hash] {
+                current = known
+                used.append((hash, known, ranges))
+                return
+            }
+            guard try isValid(ranges) else {
+                isSkipped = true
+                return
+            }
+            do {
+                current = try receiver.store.resolve(try labels(ranges), in: receiver.group)
+            } catch let error as UnusableLabels {
+                refused = refused ?? error.description
+                isSkipped = true
+                return
+            }
+            fresh.append((hash, current))
+            used.append((hash, current, ranges))
+        }
+
+        /// A series needs a name, and each label once, with a name in UTF-8.
+        private func isValid(_ ranges: [Range<Int>]) throws -> Bool {
+            var names: Set<String> = []
+            for range in ranges {
+                let (name, value) = try reader.label(range)
+                let nameBytes = UnsafeBufferPointer(rebasing: reader.bytes[name])
+                let valueBytes = UnsafeBufferPointer(rebasing: reader.bytes[value])
+                guard let text = String(validating: nameBytes, as: UTF8.self), !text.isEmpty,
+                    names.insert(text).inserted,
+                    String(validating: valueBytes, as: UTF8.self) != nil
+                else { return false }
+                if text == Labels.nameLabel, value.isEmpty { return false }
+            }
+            return names.contains(Labels.nameLabel)
+        }
+
+        private mutating func accepts(_ time: Int64) -> Bool {
+            if time <= limit { return true }
+            refused = refused ?? RemoteWriteReceiver.tooFarAhead
+            return false
+        }
+
+        mutating func sample(_ value: Double, at time: Int64) throws {
+            if isSkipped {
+                invalid += 1
+                return
+            }
+            guard accepts(time) else { return }
+            try budget.charge(nil)
+            batch.append(current, value, at: time)
+        }
+
+        mutating func histogram(_ read: RemoteHistogram) throws {
+            if isSkipped {
+                invalid += 1
+                return
+            }
+            guard accepts(read.time) else { return }
+            if let problem = read.problem {
+                refused = refused ?? problem.description
+                return
+            }
+            try budget.charge(read.histogram)
+            batch.append(current, read.histogram, at: read.time)
+        }
+
+        mutating func exemplar(_ exemplar: Exemplar) throws {
+            if isSkipped { return }
+            try budget.charge(64 + exemplar.labels.bytes.count)
+            batch.exemplars.append((current, exemplar))
+        }
+
+        mutating func metadata(metric: String, _ metadata: MetricMetadata) throws {
+            try budget.charge(128 + metric.utf8.count + metadata.help.utf8.count + metadata.unit.utf8.count)
+            metadataFound.append((metric, metadata))
+        }
+    }
+}

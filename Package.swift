@@ -130,7 +130,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
             name: "Fuzz",
             dependencies: [
                 "TestSupport", "Platform", "Model", "JSON", "Encoding", "Exposition", "Storage", "Interchange",
-                "PromQL", "HTTP",
+                "PromQL", "HTTP", "Config", "Discovery", "Rules",
             ],
             path: "Tests/Fuzz", swiftSettings: settings))
 }

@@ -20,6 +20,8 @@ struct Fuzz {
         ("block", { StoreTargets.frame($0) }), ("index", { StoreTargets.index($0) }),
         ("manifest", { StoreTargets.manifest($0) }),
         ("prometheus-chunk", { PrometheusTargets.chunk($0) }), ("exposition", { TextTargets.exposition($0) }),
+        ("yaml", { ConfigTargets.yaml($0) }), ("config", { ConfigTargets.config($0) }),
+        ("template", { ConfigTargets.template($0) }),
         ("http-request", { RequestTargets.request($0) }),
         ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),
     ]

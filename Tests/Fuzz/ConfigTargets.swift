@@ -1,0 +1,48 @@
+import Config
+import Model
+
+@testable import Discovery
+@testable import Rules
+
+/// What reads files of configuration: YAML, each kind of file that is made of it, and templates.
+enum ConfigTargets {
+    /// What is parsed can be printed, and what is printed is parsed again.
+    static func yaml(_ bytes: UnsafeRawBufferPointer) {
+        guard let node = try? YAMLParser.parse(Array(bytes), file: "fuzz.yml") else { return }
+        let printed = YAMLPrinter.print(node)
+        if (try? YAMLParser.parse(Array(printed.utf8), file: "printed.yml")) == nil {
+            fatalError("printed and not parsed: \(printed)")
+        }
+    }
+
+    /// The first byte says which kind of file the rest is.
+    static func config(_ bytes: UnsafeRawBufferPointer) {
+        guard let kind = bytes.first else { return }
+        let text = Array(bytes.dropFirst())
+        switch kind % 6 {
+        case 0: _ = try? ConfigurationLoader.parse(text: text, path: "fuzz.yml") { _ in "value" }
+        case 1:
+            guard let file = try? RuleFile.parse(text: text, path: "fuzz.yml") else { return }
+            _ = RuleSet.duplicates([file])
+        case 2: _ = try? RuleTestFile.parse(text: text, path: "fuzz.yml")
+        case 3: _ = try? AlertmanagerConfig.parse(text: text, path: "fuzz.yml")
+        case 4: _ = try? WebConfig.parse(text: text, path: "fuzz.yml")
+        default: _ = try? TargetGroupJSON.parse(text, place: "fuzz.json")
+        }
+    }
+
+    /// A template is parsed and expanded; its text is bounded.
+    static func template(_ bytes: UnsafeRawBufferPointer) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let template = try? AlertTemplate(text, alert: "fuzz") else { return }
+        let labels = Labels([("instance", "host:9100"), ("job", "node"), ("é", "ü"), ("n", "-1.5e9")])
+        let data = TemplateData(
+            labels: labels, externalLabels: labels, externalURL: "http://martlet.example/prefix", value: .float(0.123))
+        let functions = TemplateFunctions(now: 1_700_000_000_000, externalURL: "http://martlet.example/prefix") {
+            $0.isEmpty
+                ? [] : [TemplateSample(labels: labels, value: .infinity), TemplateSample(labels: labels, value: 7)]
+        }
+        guard let expanded = try? template.expand(data, functions) else { return }
+        if expanded.utf8.count > 64 << 20 { fatalError("\(expanded.utf8.count) bytes") }
+    }
+}

@@ -1,7 +1,7 @@
 import Model
 
-/// Prints nodes as block-style YAML, with secrets hidden.
-package enum YAMLPrinter {
+/// Prints nodes as block-style YAML.
+package struct YAMLPrinter {
     /// Keys whose values nobody may see.
     private static let secrets: Set<String> = [
         "password", "credentials", "bearer_token", "client_secret", "secrets", "secret_key", "api_key", "routing_key",
@@ -9,13 +9,17 @@ package enum YAMLPrinter {
         "proxy_connect_header",
     ]
 
-    package static func print(_ node: YAMLNode) -> String {
+    /// - Parameter hidesSecrets: Whether `<secret>` stands for passwords and the like; without them two texts that
+    ///   differ in a password are the same.
+    package static func print(_ node: YAMLNode, hidesSecrets: Bool = true) -> String {
         var out = ""
-        append(node, indent: 0, to: &out, isSecret: false)
+        YAMLPrinter(hidesSecrets: hidesSecrets).append(node, indent: 0, to: &out, isSecret: false)
         return out
     }
 
-    private static func append(
+    private let hidesSecrets: Bool
+
+    private func append(
         _ node: YAMLNode, indent: Int, to out: inout String, isSecret: Bool, parent: String = ""
     ) {
         let space = String(repeating: "  ", count: indent)
@@ -30,9 +34,11 @@ package enum YAMLPrinter {
         case .mapping(let members):
             for (key, value) in members {
                 let name = key.text ?? ""
-                out += space + quote(name) + ":"
+                out += space + Self.quote(name) + ":"
                 // A `key` is a secret only in TLS settings: labels may be called so.
-                let hidden = isSecret || secrets.contains(name) || (name == "key" && parent == "tls_config")
+                let hidden =
+                    isSecret
+                    || (hidesSecrets && (Self.secrets.contains(name) || (name == "key" && parent == "tls_config")))
                 switch value.content {
                 case .scalar: out += " " + scalar(value, isSecret: hidden) + "\n"
                 case .sequence(let elements) where elements.isEmpty: out += " []\n"
@@ -48,19 +54,12 @@ package enum YAMLPrinter {
         }
     }
 
-    private static func scalar(_ node: YAMLNode, isSecret: Bool) -> String {
+    private func scalar(_ node: YAMLNode, isSecret: Bool) -> String {
         guard case .scalar(let text, let isPlain) = node.content else { return "" }
         if isSecret, !node.isNull { return "<secret>" }
-        if isPlain { return node.isNull ? "null" : withoutPassword(text) }
-        return quote(withoutPassword(text))
-    }
-
-    /// A URL with its password replaced.
-    private static func withoutPassword(_ text: String) -> String {
-        guard let scheme = text.range(of: "://"), let at = text[scheme.upperBound...].firstIndex(of: "@"),
-            let colon = text[scheme.upperBound..<at].firstIndex(of: ":"), !text[scheme.upperBound..<at].contains("/")
-        else { return text }
-        return text[...colon] + "xxxxx" + text[at...]
+        let shown = hidesSecrets ? URLSecret.hidden(text) : text
+        if isPlain { return node.isNull ? "null" : shown }
+        return Self.quote(shown)
     }
 
     /// Text as it is if it reads back as itself, else in double quotes.
@@ -74,17 +73,5 @@ package enum YAMLPrinter {
             }
             && !text.hasPrefix("-") && Double(text) == nil
         return isSafe ? text : GoQuote.quote(text)
-    }
-}
-
-extension String {
-    /// The first place of `other`.
-    fileprivate func range(of other: String) -> Range<String.Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(other) { return start..<index(start, offsetBy: other.count) }
-            start = index(after: start)
-        }
-        return nil
     }
 }

@@ -243,11 +243,15 @@ final class Daemon: Sendable {
         context.alertmanagers = alertmanagers
         context.notifier = notifier
         context.flags = options.shownFlags
-        context.configuration = { [self] in state.withLock { $0.configuration.shownText } }
+        context.configuration = { [self] in
+            let configuration = state.withLock { $0.configuration }
+            let store = options.store(configuration)
+            return configuration.effectiveText(
+                retentionTime: store.retentionTime, retentionSize: store.retentionSize)
+        }
         context.unready = { [self] in unready() }
         context.rejectedSamples = { [store] in store.lastRejected }
         context.unhealthy = { [self] in store.unhealthyReason }
-        context.leftOut = { [store] in store.leftOut.map(\.description) }
         context.leftOut = { [store] in store.leftOut.map(\.description) }
         context.isStopping = { [self] in state.withLock { $0.isStopping } }
         context.reload = { [self] in reload() }

@@ -280,6 +280,32 @@ struct EffectiveConfigurationTests {
         #expect(text == Self.fullShown)
     }
 
+    /// Every key whose value is a secret.
+    static let secretKeys = [
+        "basic_auth: {username: u, password: S3CRET}", "authorization: {credentials: S3CRET}", "bearer_token: S3CRET",
+        "tls_config: {cert: C, key: S3CRET}", "proxy_url: \"http://u:S3CRET@p:1\"",
+        "proxy_url: \"http://:S3CRET@p:1\"", "proxy_url: \"http://u:S3C:S3CRET@p:1/x\"",
+        "{proxy_url: \"http://p\", proxy_connect_header: {A: [S3CRET, x]}}",
+        "http_headers: {A: {secrets: [x, S3CRET]}}",
+        "url: \"https://u:S3CRET@h/x?y#z\"",
+    ]
+
+    @Test("no secret is shown, wherever a client is configured", arguments: secretKeys)
+    func secrets(_ text: String) throws {
+        let key = text.hasPrefix("{") ? String(text.dropFirst().dropLast()) : text
+        let isURL = key.hasPrefix("url:")
+        let places = [
+            "scrape_configs: [{job_name: a, KEY}]",
+            "scrape_configs: [{job_name: a, http_sd_configs: [{\(isURL ? "" : "url: \"http://h\", ")KEY}]}]",
+            "alerting: {alertmanagers: [{KEY}]}",
+        ]
+        for place in places where !isURL || place.contains("http_sd") {
+            let shown = Self.shown(try Self.parse(place.replacingOccurrences(of: "KEY", with: key)))
+            #expect(!shown.contains("S3C"), "\(shown)")
+            #expect(shown.contains("<secret>") || shown.contains("xxxxx"), "\(shown)")
+        }
+    }
+
     @Test("the shown text loads again and shows the same", arguments: [Self.full, Self.fullShown, ""])
     func loadsAgain(_ text: String) throws {
         func show(_ text: String) throws -> String {

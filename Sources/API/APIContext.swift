@@ -94,10 +94,12 @@ package struct APIContext: Sendable {
     package var externalLabels: @Sendable () -> Labels = { .empty }
     /// Where others reach the daemon.
     package var publicAddress = PublicAddress(externalURL: "", ownPort: "")
+    /// The largest limit of a search, 0 for none; nil where the search API is off.
+    package var maxSearchLimit: Int?
     package var enablesLifecycle = false
     package var enablesAdmin = false
-    /// How long samples are kept, as shown.
-    package var retention = ""
+    /// How long samples are kept, as shown; a reload may change it.
+    package var retention: @Sendable () -> String = { "" }
     /// When the daemon started, ms.
     package var startTime: Int64 = 0
     /// Queries at once; more wait.

@@ -9,10 +9,12 @@ package enum APIRoutes {
         let targets = TargetHandlers(context: context)
         let rules = RuleHandlers(context: context)
         let status = StatusHandlers(context: context)
+        let search = SearchHandlers(context: context)
         let management = ManagementHandlers(context: context)
 
         func add(
-            _ methods: [String], _ path: String, _ handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
+            _ methods: [String], _ path: String, body: BodyPolicy? = nil,
+            _ handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
         ) {
             let wrapped = Envelope.handler { request in
                 guard context.unready() == nil || path.hasPrefix("/status/walreplay") else {
@@ -22,7 +24,7 @@ package enum APIRoutes {
                 }
                 return try handler(request)
             }
-            routes.add(methods, "/api/v1" + path, wrapped)
+            routes.add(methods, "/api/v1" + path, body: body, wrapped)
             routes.add(["OPTIONS"], "/api/v1" + path) { _ in HTTPResponse(status: 204) }
         }
         let both = ["GET", "POST"]
@@ -36,6 +38,9 @@ package enum APIRoutes {
         add(both, "/series") { try metadata.series($0) }
         add(both, "/labels") { try metadata.labelNames($0) }
         add(["GET"], "/label/:name/values") { try metadata.labelValues($0) }
+        add(both, "/search/metric_names") { try search.metricNames($0) }
+        add(both, "/search/label_names") { try search.labelNames($0) }
+        add(both, "/search/label_values") { try search.labelValues($0) }
         add(["GET"], "/metadata") { try metadata.metadata($0) }
         add(["GET"], "/targets") { try targets.targets($0) }
         add(["GET"], "/targets/metadata") { try metadata.targetMetadata($0) }
@@ -52,14 +57,14 @@ package enum APIRoutes {
         add(["GET"], "/status/walreplay") { status.replay($0) }
         add(change, "/admin/tsdb/snapshot") { try status.snapshot($0) }
         add(change, "/admin/tsdb/delete_series") { try status.deleteSeries($0) }
-        add(change, "/admin/tsdb/clean_tombstones") { try status.cleanTombstones($0) }
+        add(change, "/admin/tsdb/clean_tombstones", body: BodyPolicy.none) { try status.cleanTombstones($0) }
 
         routes.add(["GET"], "/federate") { Federation(context: context).handle($0) }
         routes.add(["GET"], "/metrics") { OwnMetrics(registry: context.metrics).handle($0) }
         routes.add(["GET"], "/-/healthy") { management.healthy($0) }
         routes.add(["GET"], "/-/ready") { management.ready($0) }
-        routes.add(change, "/-/reload") { management.reload($0) }
-        routes.add(change, "/-/quit") { management.quit($0) }
+        routes.add(change, "/-/reload", body: BodyPolicy.none) { management.reload($0) }
+        routes.add(change, "/-/quit", body: BodyPolicy.none) { management.quit($0) }
         routes.add(["GET"], "/-/reload") { management.wrongMethod($0) }
         routes.add(["GET"], "/-/quit") { management.wrongMethod($0) }
         routes.add(["GET"], "/version") { management.version($0) }

@@ -24,7 +24,8 @@ public enum BlockingCall {
         init(threads: Int) {
             sem_init(signal, 0, 0)
             for _ in 0..<threads {
-                let thread = Thread.start("blocking-call") { [self] in
+                // A call may parse expressions that are nested deeply.
+                let thread = Thread.start("blocking-call", stackSize: 8 << 20) { [self] in
                     while true { next()() }
                 }
                 if thread != nil { hasThreads.store(true, ordering: .relaxed) }

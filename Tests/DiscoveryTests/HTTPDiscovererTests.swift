@@ -34,6 +34,7 @@ struct HTTPDiscovererTests {
         #expect(good.first?.labels == [Label(name: "__meta_url", value: "http://127.0.0.1:\(stub.port)/sd")])
         let request = try #require(stub.requests.first)
         #expect(request.headers["authorization"] == "Bearer c")
+        #expect(request.headers["user-agent"] == ProductVersion.userAgent)
         #expect(request.headers["accept"] == "application/json")
         #expect(request.headers["x-prometheus-refresh-interval-seconds"] == "60")
         let bad: [HTTPStub.Response] = [

@@ -148,6 +148,15 @@ struct OwnMetricsTests {
                 && values.contains { $0.key.hasPrefix("prometheus_notifications_sent_total") && $0.value >= 1 }
         }
         #expect(asked, "\(probe.get("/metrics")?.text ?? "") \(setting.daemon.logText)")
+        // One push that is taken, and one that is late.
+        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        for (age, status) in [(Int64(0), 204), (3_600_000, 400)] {
+            let answer = probe.request(
+                "POST", "/api/v1/write",
+                headers: ["Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"],
+                body: ReloadTests.push("pushed", at: now - age))
+            #expect(answer?.status == status, "\(answer?.text ?? "")")
+        }
         _ = probe.get("/api/v1/query?query=demo_up")
         _ = probe.get("/federate?match[]=demo_up")
         let page = try #require(probe.get("/metrics")).text
@@ -173,6 +182,9 @@ struct OwnMetricsTests {
         // Numbers of what happened, not constants.
         func value(_ key: String) -> Double { values[key] ?? .nan }
         #expect(value(#"prometheus_tsdb_head_samples_appended_total{type="float"}"#) > 10)
+        #expect(value("prometheus_remote_write_receiver_samples_total") == 1)
+        #expect(value(#"prometheus_http_requests_total{code="204",handler="/api/v1/write"}"#) == 1)
+        #expect(value(#"prometheus_http_requests_total{code="400",handler="/api/v1/write"}"#) == 1)
         #expect(value("prometheus_tsdb_head_series") >= 8)
         #expect(value("prometheus_tsdb_head_series_created_total") >= value("prometheus_tsdb_head_series"))
         #expect(value("prometheus_tsdb_head_chunks") >= 8)

@@ -42,7 +42,7 @@ struct MetadataHandlers: Sendable {
     private static let bytesPerSeries = 64
 
     /// Answers with what `body` makes on the account of a query; the answer stays charged until it is sent.
-    private func charged(_ body: (MemoryAccount) throws -> HTTPResponse) throws -> HTTPResponse {
+    func charged(_ body: (MemoryAccount) throws -> HTTPResponse) throws -> HTTPResponse {
         let memory = context.engine.account()
         do {
             var response = try body(memory)
@@ -81,7 +81,7 @@ struct MetadataHandlers: Sendable {
     }
 
     /// Names or values over several selectors, merged and sorted.
-    private func merged(_ selectors: [[Matcher]], _ ask: ([Matcher]) throws -> [String]) throws -> [String] {
+    func merged(_ selectors: [[Matcher]], _ ask: ([Matcher]) throws -> [String]) throws -> [String] {
         guard selectors.count > 1 else { return try ask(selectors.first ?? []) }
         var all: Set<String> = []
         for matchers in selectors { all.formUnion(try ask(matchers)) }

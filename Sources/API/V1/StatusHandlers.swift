@@ -90,7 +90,7 @@ struct StatusHandlers: Sendable {
             ("lastConfigTime", .string(TimeText.rfc3339(reload.time))),
             ("corruptionCount", .number(Double(context.figures(0).damagedRecords))), ("goroutineCount", .number(0)),
             ("GOMAXPROCS", .number(Double(sysconf(Int32(_SC_NPROCESSORS_ONLN))))), ("GOMEMLIMIT", .number(0)),
-            ("GOGC", .string("")), ("GODEBUG", .string("")), ("storageRetention", .string(context.retention)),
+            ("GOGC", .string("")), ("GODEBUG", .string("")), ("storageRetention", .string(context.retention())),
         ])
     }
 

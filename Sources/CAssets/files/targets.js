@@ -9,6 +9,18 @@ function byPool(targets) {
   return pools;
 }
 
+// A scheme comes from relabelling: only what a browser opens as a page becomes a link.
+function endpoint(t) {
+  const url = t.globalUrl ?? t.scrapeUrl;
+  return /^https?:\/\//i.test(url) ? el("a", { href: url, target: "_blank", rel: "noreferrer" }, t.scrapeUrl) : t.scrapeUrl;
+}
+
+// Clients know the words of Prometheus; people want to know what took too long.
+function failure(t) {
+  const isLate = t.lastError.includes("context deadline exceeded");
+  return isLate ? `${t.lastError} (no answer within ${t.scrapeTimeout}, the scrape_timeout)` : t.lastError;
+}
+
 export function targetsPage(main) {
   let targets = [];
   let health = "";
@@ -22,7 +34,7 @@ export function targetsPage(main) {
       return el("section", { class: "card" },
         el("div", { class: "row" }, el("h2", {}, pool), el("span", { class: `badge ${up === members.length ? "good" : "bad"}` }, `${up} of ${members.length} up`)),
         table(["Endpoint", "Labels", "State", "Last scrape", "Duration"], members.map((t) => [
-          el("div", {}, el("a", { href: t.globalUrl ?? t.scrapeUrl, target: "_blank", rel: "noreferrer" }, t.scrapeUrl), t.lastError && notice("bad", t.lastError)),
+          el("div", {}, endpoint(t), t.lastError && notice("bad", failure(t))),
           el("details", {}, el("summary", {}, labelChips(t.labels)), el("div", { class: "soft" }, "before relabelling"), labelChips(t.discoveredLabels)),
           el("span", { class: `badge ${healthClass[t.health]}` }, t.health),
           [{ title: `every ${t.scrapeInterval}, timeout ${t.scrapeTimeout}` }, ago(t.lastScrape)],

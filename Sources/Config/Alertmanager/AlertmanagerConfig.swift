@@ -12,8 +12,6 @@ package struct AlertmanagerConfig: Sendable {
     package var templates: [String] = []
     /// What the file asks for and martlet has not yet, with places.
     package var unsupported: [ConfigError] = []
-    /// The file with its secrets hidden.
-    package var shownText = ""
 }
 
 /// A node of the routing tree; what is nil is inherited.
@@ -113,7 +111,6 @@ package enum AlertmanagerConfigLoader {
         try reader.finish()
         try config.check(root.place)
         config.unsupported = loading.missing
-        config.shownText = YAMLPrinter.print(root)
         return config
     }
 }

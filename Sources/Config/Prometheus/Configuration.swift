@@ -10,8 +10,10 @@ package struct Configuration: Sendable {
     package var storage = StorageConfig()
     /// What the file asks for and martlet has not yet, with places; serving refuses a configuration with any.
     package var unsupported: [ConfigError] = []
-    /// The file as `/api/v1/status/config` shows it: secrets are hidden.
-    package var shownText = ""
+    /// How many of ``scrapeConfigs``, from the first on, are from the main file.
+    package var ownJobs = 0
+    /// `runtime.gogc`, which is only shown.
+    package var goGC = 75
 
     package init() {}
 }

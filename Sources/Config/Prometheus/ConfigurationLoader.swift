@@ -29,7 +29,8 @@ package enum ConfigurationLoader {
             configuration.global = try GlobalConfig(global, loading)
         }
         if let runtime = try reader.mapping("runtime", "config.RuntimeConfig") {
-            _ = try runtime.integer("gogc")
+            let goGC = try runtime.integer("gogc") ?? 0
+            if goGC != 0 { configuration.goGC = goGC }
             try runtime.finish()
         }
         configuration.ruleFiles = try globs(reader, "rule_files", loading)
@@ -37,6 +38,7 @@ package enum ConfigurationLoader {
         for node in try reader.list("scrape_configs", empty: "empty or null scrape config section") {
             configuration.scrapeConfigs.append(try ScrapeConfig(node, configuration.global, loading))
         }
+        configuration.ownJobs = configuration.scrapeConfigs.count
         if let alerting = try reader.mapping("alerting", "config.AlertingConfig") {
             configuration.alerting = try AlertingConfig(alerting, loading)
         }
@@ -48,7 +50,6 @@ package enum ConfigurationLoader {
         if readsFurtherFiles { try readScrapeConfigFiles(into: &configuration, loading) }
         try checkJobNames(configuration.scrapeConfigs)
         configuration.unsupported = loading.missing
-        configuration.shownText = YAMLPrinter.print(root)
         return configuration
     }
 

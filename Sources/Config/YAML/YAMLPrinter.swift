@@ -1,66 +1,45 @@
 import Model
 
-/// Prints nodes as block-style YAML, with secrets hidden.
+/// Prints nodes as block-style YAML, with their secrets: two texts are equal only if the nodes are.
 package enum YAMLPrinter {
-    /// Keys whose values nobody may see.
-    private static let secrets: Set<String> = [
-        "password", "credentials", "bearer_token", "client_secret", "secrets", "secret_key", "api_key", "routing_key",
-        "service_key", "auth_password", "auth_secret", "bot_token", "api_url_secret", "token", "client_certificate_key",
-        "proxy_connect_header",
-    ]
-
     package static func print(_ node: YAMLNode) -> String {
         var out = ""
-        append(node, indent: 0, to: &out, isSecret: false)
+        append(node, indent: 0, to: &out)
         return out
     }
 
-    private static func append(
-        _ node: YAMLNode, indent: Int, to out: inout String, isSecret: Bool, parent: String = ""
-    ) {
+    private static func append(_ node: YAMLNode, indent: Int, to out: inout String) {
         let space = String(repeating: "  ", count: indent)
         switch node.content {
-        case .scalar: out += space + scalar(node, isSecret: isSecret) + "\n"
+        case .scalar: out += space + scalar(node) + "\n"
         case .sequence(let elements):
             for element in elements {
                 var inner = ""
-                append(element, indent: indent + 1, to: &inner, isSecret: isSecret)
+                append(element, indent: indent + 1, to: &inner)
                 out += space + "- " + inner.drop { $0 == " " }
             }
         case .mapping(let members):
             for (key, value) in members {
-                let name = key.text ?? ""
-                out += space + quote(name) + ":"
-                // A `key` is a secret only in TLS settings: labels may be called so.
-                let hidden = isSecret || secrets.contains(name) || (name == "key" && parent == "tls_config")
+                out += space + quote(key.text ?? "") + ":"
                 switch value.content {
-                case .scalar: out += " " + scalar(value, isSecret: hidden) + "\n"
+                case .scalar: out += " " + scalar(value) + "\n"
                 case .sequence(let elements) where elements.isEmpty: out += " []\n"
                 case .mapping(let members) where members.isEmpty: out += " {}\n"
                 case .sequence:
                     out += "\n"
-                    append(value, indent: indent, to: &out, isSecret: hidden)
+                    append(value, indent: indent, to: &out)
                 case .mapping:
                     out += "\n"
-                    append(value, indent: indent + 1, to: &out, isSecret: hidden, parent: name)
+                    append(value, indent: indent + 1, to: &out)
                 }
             }
         }
     }
 
-    private static func scalar(_ node: YAMLNode, isSecret: Bool) -> String {
+    private static func scalar(_ node: YAMLNode) -> String {
         guard case .scalar(let text, let isPlain) = node.content else { return "" }
-        if isSecret, !node.isNull { return "<secret>" }
-        if isPlain { return node.isNull ? "null" : withoutPassword(text) }
-        return quote(withoutPassword(text))
-    }
-
-    /// A URL with its password replaced.
-    private static func withoutPassword(_ text: String) -> String {
-        guard let scheme = text.range(of: "://"), let at = text[scheme.upperBound...].firstIndex(of: "@"),
-            let colon = text[scheme.upperBound..<at].firstIndex(of: ":"), !text[scheme.upperBound..<at].contains("/")
-        else { return text }
-        return text[...colon] + "xxxxx" + text[at...]
+        if isPlain { return node.isNull ? "null" : text }
+        return quote(text)
     }
 
     /// Text as it is if it reads back as itself, else in double quotes.
@@ -74,17 +53,5 @@ package enum YAMLPrinter {
             }
             && !text.hasPrefix("-") && Double(text) == nil
         return isSafe ? text : GoQuote.quote(text)
-    }
-}
-
-extension String {
-    /// The first place of `other`.
-    fileprivate func range(of other: String) -> Range<String.Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(other) { return start..<index(start, offsetBy: other.count) }
-            start = index(after: start)
-        }
-        return nil
     }
 }

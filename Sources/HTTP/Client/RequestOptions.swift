@@ -90,7 +90,7 @@ extension HTTPClientConfig {
     }
 
     /// All files that are named, with the key that names them.
-    var files: [(key: String, path: String)] {
+    package var files: [(key: String, path: String)] {
         var files = [("ca_file", tls.caFile), ("cert_file", tls.certFile), ("key_file", tls.keyFile)]
         if let basicAuth {
             files += [("username_file", basicAuth.usernameFile), ("password_file", basicAuth.passwordFile)]

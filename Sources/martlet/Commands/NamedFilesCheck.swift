@@ -1,6 +1,7 @@
 import Config
 import Discovery
 import Glibc
+import HTTP
 import Model
 
 /// Checks the files that a configuration names besides rules: credentials, TLS and files of targets, as promtool does.
@@ -27,27 +28,21 @@ enum NamedFilesCheck {
         }
     }
 
+    /// What messages call the files that must be there from the start; others are read for each request and may come
+    /// later.
+    private static let required = [
+        "credentials_file": "authorization credentials or bearer token", "ca_file": "CA", "cert_file": "client cert",
+        "key_file": "client key",
+    ]
+
     private static func check(_ client: HTTPClientConfig, of owner: String, path: String) throws {
-        func require(_ file: String, _ what: String) throws {
-            if !file.isEmpty, access(file, R_OK) != 0 {
+        for file in client.files where access(file.path, R_OK) != 0 {
+            let (name, reason) = (GoQuote.quote(file.path), String(cString: strerror(errno)))
+            if let what = required[file.key] {
                 throw ConfigError(
-                    file: path,
-                    message: "error checking \(what) file \(GoQuote.quote(file)) of \(owner): "
-                        + String(cString: strerror(errno)))
+                    file: path, message: "error checking \(what) file \(name) of \(owner): \(reason)")
             }
-        }
-        try require(client.authorization?.credentialsFile ?? "", "authorization credentials or bearer token")
-        try require(client.tls.caFile, "CA")
-        try require(client.tls.certFile, "client cert")
-        try require(client.tls.keyFile, "client key")
-        // These may come later: they are read for each request.
-        let later =
-            [client.basicAuth?.usernameFile ?? "", client.basicAuth?.passwordFile ?? ""]
-            + client.headers.flatMap(\.files)
-        for file in later where !file.isEmpty && access(file, R_OK) != 0 {
-            print(
-                "  WARNING: file \(GoQuote.quote(file)) of \(owner) cannot be read: \(String(cString: strerror(errno)))"
-            )
+            print("  WARNING: file \(name) of \(owner) cannot be read: \(reason)")
         }
     }
 }

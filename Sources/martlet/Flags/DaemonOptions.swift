@@ -20,7 +20,7 @@ struct DaemonOptions: Sendable {
     let externalURL: String
     /// Empty, or beginning with a slash and not ending with one.
     let routePrefix: String
-    let acceptedMessages: Set<RemoteWriteMessage>
+    let acceptedMessages: Set<PushMessage>
 
     /// Reads and checks all flags.
     ///
@@ -56,7 +56,7 @@ struct DaemonOptions: Sendable {
         externalURL = external.text
         let prefix = flags.text("web.route-prefix")
         routePrefix = Self.trimmed(prefix.isEmpty ? external.path : prefix)
-        acceptedMessages = try RemoteWriteMessage.set(
+        acceptedMessages = try PushMessage.set(
             flags.all("web.remote-write-receiver.accepted-protobuf-messages"))
         try Self.checkRanges(flags)
     }
@@ -176,6 +176,7 @@ struct DaemonOptions: Sendable {
 
     var remoteWrite: RemoteFeatures {
         var options = RemoteFeatures()
+        options.messages = PushMessage.allCases.filter(acceptedMessages.contains)
         options.typeAndUnitLabels = features.contains(.typeAndUnitLabels)
         options.startTimes = features.contains(.startTimestampStorage)
         return options
@@ -193,12 +194,12 @@ struct DaemonOptions: Sendable {
     }
 }
 
-extension RemoteWriteMessage {
+extension PushMessage {
     /// The messages that the values of the flag name, each a name or a list with commas.
-    static func set(_ values: [String]) throws(CommandLineError) -> Set<RemoteWriteMessage> {
-        var messages: Set<RemoteWriteMessage> = []
+    static func set(_ values: [String]) throws(CommandLineError) -> Set<PushMessage> {
+        var messages: Set<PushMessage> = []
         for name in values.flatMap({ $0.split(separator: ",") }) {
-            guard let message = RemoteWriteMessage(rawValue: String(name)) else {
+            guard let message = PushMessage(rawValue: String(name)) else {
                 throw CommandLineError(
                     description: "unknown remote write protobuf message \(name), supported: "
                         + allCases.map(\.rawValue).joined(separator: ", ")

@@ -36,7 +36,7 @@ enum Feature: String, CaseIterable, Sendable {
         switch self {
         case .autoReloadConfig, .concurrentRuleEvaluation, .createdTimestampZeroIngestion, .extraScrapeMetrics,
             .binaryOperatorFillModifiers, .delayedNameRemoval, .experimentalFunctions,
-            .extendedRangeSelectors, .perStepStatistics, .startTimestampStorage, .typeAndUnitLabels,
+            .extendedRangeSelectors, .perStepStatistics, .searchAPI, .startTimestampStorage, .typeAndUnitLabels,
             .useStartTimestamps:
             .used
         case .delayedCompaction: .ignored("a block is cut half a minute after its window has ended")
@@ -51,7 +51,6 @@ enum Feature: String, CaseIterable, Sendable {
         case .outOfOrderNativeHistograms: .ignored("histograms are always taken out of order as other samples are")
         case .otlpDeltaToCumulative, .otlpNativeDeltaIngestion: .ignored("there is no OTLP receiver yet")
         case .uncachedIO: .ignored("the page cache is always used")
-        case .searchAPI: .unsupported("there is no search API; use /api/v1/labels and /api/v1/series")
         case .startTimestampSynthesis: .unsupported("start timestamps are stored only where a page has them")
         }
     }

@@ -49,7 +49,9 @@ enum ServerFlags {
         .unsupported(
             "web.enable-otlp-receiver", .boolean, "false",
             "OTLP metrics; send them to an OpenTelemetry collector that writes to /api/v1/write"),
-        .ignored("web.search.max-limit", .integer, "10000", because: "there is no search API yet"),
+        Flag(
+            "web.search.max-limit", .integer, "10000",
+            "Largest limit of a search with --enable-feature=search-api; 0 for any."),
         .ignored("web.console.templates", .text, "consoles", because: "there are no console templates"),
         .ignored("web.console.libraries", .text, "console_libraries", because: "there are no console templates"),
         Flag("web.page-title", .text, "Martlet", "Title of the pages."),

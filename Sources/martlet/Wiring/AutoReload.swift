@@ -47,7 +47,7 @@ extension Daemon {
             while !Task.isCancelled {
                 do { try await clock.sleep(until: clock.now() + interval) } catch { return }
                 let known = failed
-                failed = await onThread("auto-reload") { self.reloadIfChanged(besides: known) } ?? known
+                failed = await BlockingCall.run { self.reloadIfChanged(besides: known) } ?? known
             }
         }
     }

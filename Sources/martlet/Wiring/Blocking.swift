@@ -20,11 +20,3 @@ func blocking<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) thr
 private final class Box<R: Sendable>: Sendable {
     let value = Mutex<Result<R, any Error>?>(nil)
 }
-
-/// Runs work that blocks on a thread of its own, so that it holds up no task.
-func onThread<R: Sendable>(_ name: String, _ body: @escaping @Sendable () -> R) async -> R {
-    await withCheckedContinuation { continuation in
-        let thread = Thread.start(name, stackSize: 8 << 20) { continuation.resume(returning: body()) }
-        if thread == nil { continuation.resume(returning: body()) }
-    }
-}

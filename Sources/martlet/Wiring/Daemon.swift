@@ -205,15 +205,7 @@ final class Daemon: Sendable {
         if flags.boolean("web.enable-remote-write-receiver") {
             let receiver = RemoteWriteReceiver(
                 store: store, clock: clock, metrics: registry, features: options.remoteWrite)
-            let accepted = options.acceptedMessages
-            routes.add(["POST"], "/api/v1/write", body: .write) { request in
-                do throws(RemoteWriteMessage.Refusal) {
-                    _ = try RemoteWriteMessage.of(contentType: request.header("Content-Type"), accepted: accepted)
-                } catch {
-                    return .text("\(error)\n", status: 415)
-                }
-                return receiver.handle(request)
-            }
+            routes.add(["POST"], "/api/v1/write", body: .write) { receiver.handle($0) }
         } else {
             routes.add(["POST"], "/api/v1/write", body: BodyPolicy.none) { _ in
                 .text(
@@ -243,21 +235,27 @@ final class Daemon: Sendable {
         context.alertmanagers = alertmanagers
         context.notifier = notifier
         context.flags = options.shownFlags
-        context.configuration = { [self] in state.withLock { $0.configuration.shownText } }
+        context.configuration = { [self] in
+            let configuration = state.withLock { $0.configuration }
+            let store = options.store(configuration)
+            return configuration.effectiveText(
+                retentionTime: store.retentionTime, retentionSize: store.retentionSize)
+        }
         context.unready = { [self] in unready() }
         context.rejectedSamples = { [store] in store.lastRejected }
         context.unhealthy = { [self] in store.unhealthyReason }
-        context.leftOut = { [store] in store.leftOut.map(\.description) }
         context.leftOut = { [store] in store.leftOut.map(\.description) }
         context.isStopping = { [self] in state.withLock { $0.isStopping } }
         context.reload = { [self] in reload() }
         context.quit = { [self] in stopRequested.signal() }
         context.lastReload = { [self] in state.withLock { ($0.reloadSucceeded, $0.reloadTime) } }
         context.externalLabels = { [self] in state.withLock { $0.configuration.global.externalLabels } }
+        context.maxSearchLimit =
+            options.features.contains(.searchAPI) ? flags.integer("web.search.max-limit") : nil
         context.enablesLifecycle = flags.boolean("web.enable-lifecycle")
         context.enablesAdmin = flags.boolean("web.enable-admin-api")
         context.startTime = startTime
-        context.retention = retentionText
+        context.retention = { [self] in retentionText }
         context.figures = { [store] limit in StoreFigures(store.statistics(limit: limit)) }
         context.snapshot = { [store] in try store.snapshot(skipsHead: $0) }
         context.publicAddress = PublicAddress(

@@ -8,7 +8,7 @@ final class RequestMetrics: Sendable {
 
     func observe(_ pattern: String, _ status: Int, _ seconds: Double, _ bytes: Int) {
         registry.counter(
-            "prometheus_http_requests_total", "Counter of HTTP requests.", ["handler": pattern, "code": "\(status)"]
+            "prometheus_http_requests_total", "Counter of HTTP requests.", ["code": "\(status)", "handler": pattern]
         ).increment()
         registry.histogram(
             "prometheus_http_request_duration_seconds", "Histogram of latencies for HTTP requests.",

@@ -1,0 +1,145 @@
+import HTTP
+import Model
+
+/// The parameters that all searches share.
+struct SearchRequest {
+    enum Order {
+        case ascending, descending, score
+    }
+
+    static let mostTerms = 32
+    static let standardLimit = 100
+    static let standardBatch = 100
+
+    var selectors: [[Matcher]]
+    var terms: [SearchTerm]
+    var order = Order.ascending
+    var includesScore: Bool
+    /// ms.
+    var start: Int64
+    /// ms.
+    var end: Int64
+    var limit: Int
+    /// Records of a line.
+    var batch: Int
+
+    /// - Parameters:
+    ///   - kind: The endpoint's last part, for errors.
+    ///   - now: ms.
+    ///   - maxLimit: `--web.search.max-limit`; 0 for none.
+    init(_ request: HTTPRequest, kind: String, now: Int64, maxLimit: Int) throws(APIError) {
+        start = try Self.time(request, "start") ?? now - 3_600_000
+        end = try Self.time(request, "end") ?? now
+        if end < start { throw .badData("end timestamp must not be before start timestamp") }
+        selectors = try Parameters.selectors(request, .plain)
+        let texts = request.parameters("search[]")
+        if texts.count > Self.mostTerms {
+            throw .badData("too many search[] terms: got \(texts.count), maximum is \(Self.mostTerms)")
+        }
+        let threshold = try Self.integer(request, "fuzz_threshold", 0...100, "must be 0-100") ?? 0
+        var algorithm = SearchAlgorithm.subsequence
+        if let name = Self.text(request, "fuzz_alg") {
+            guard let known = SearchAlgorithm(rawValue: name) else {
+                let all = SearchAlgorithm.allCases.map(\.rawValue).joined(separator: " ")
+                throw .badData("unsupported fuzz_alg \(GoQuote.quote(name)): must be one of [\(all)]")
+            }
+            algorithm = known
+        }
+        let isCaseSensitive = try Self.boolean(request, "case_sensitive") ?? true
+        terms = texts.map {
+            SearchTerm($0, algorithm, threshold: Double(threshold) / 100, isCaseSensitive: isCaseSensitive)
+        }
+        includesScore = try Self.boolean(request, "include_score") ?? false
+        limit = try Self.limit(request, maxLimit)
+        let size = try Self.integer(request, "batch_size", 0...Int.max, "must be non-negative integer") ?? 0
+        batch = size == 0 ? Self.standardBatch : size
+        order = try Self.order(request, hasTerms: !texts.isEmpty, kind: kind)
+    }
+
+    private static func text(_ request: HTTPRequest, _ name: String) -> String? {
+        request.parameter(name).flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    private static func time(_ request: HTTPRequest, _ name: String) throws(APIError) -> Int64? {
+        do throws(APIError) {
+            return try Parameters.time(request, name)
+        } catch {
+            // These endpoints say it without the parameter in front.
+            throw .badData(error.message.replacing("invalid parameter \(GoQuote.quote(name)): ", with: ""))
+        }
+    }
+
+    private static func integer(
+        _ request: HTTPRequest, _ name: String, _ range: ClosedRange<Int>, _ rule: String
+    ) throws(APIError) -> Int? {
+        guard let text = text(request, name) else { return nil }
+        guard case .success(let number) = Parameters.integer(text), range.contains(number) else {
+            throw .badData("invalid \(name) \(GoQuote.quote(text)): \(rule)")
+        }
+        return number
+    }
+
+    static func boolean(_ request: HTTPRequest, _ name: String) throws(APIError) -> Bool? {
+        do throws(APIError) {
+            return try Parameters.boolean(request, name, "")
+        } catch {
+            throw .badData("invalid \(name) \(GoQuote.quote(request.parameter(name) ?? "")): must be boolean")
+        }
+    }
+
+    /// A limit that is not given is no larger than `most`; one that is given and larger is an error.
+    private static func limit(_ request: HTTPRequest, _ most: Int) throws(APIError) -> Int {
+        let standard = most > 0 ? min(standardLimit, most) : standardLimit
+        guard let wanted = try integer(request, "limit", 0...Int.max, "must be non-negative integer"), wanted > 0 else {
+            return standard
+        }
+        if most > 0, wanted > most {
+            throw .badData("limit \(wanted) exceeds the configured maximum (\(most), see --web.search.max-limit)")
+        }
+        return wanted
+    }
+
+    private static func order(_ request: HTTPRequest, hasTerms: Bool, kind: String) throws(APIError) -> Order {
+        let (by, direction) = (text(request, "sort_by"), text(request, "sort_dir"))
+        if let direction {
+            if by == nil { throw .badData("sort_dir is only valid when sort_by is set") }
+            if by == "score" { throw .badData("sort_dir is not supported for sort_by=score") }
+            guard direction == "asc" || direction == "dsc" else {
+                throw .badData("invalid sort_dir \(GoQuote.quote(direction)): must be \"asc\" or \"dsc\"")
+            }
+        }
+        switch by {
+        case nil: return .ascending
+        case "alpha": return direction == "dsc" ? .descending : .ascending
+        case "score":
+            if !hasTerms { throw .badData("sort_by=score requires search[] to be set") }
+            return .score
+        case .some(let other):
+            throw .badData("invalid sort_by \(GoQuote.quote(other)) for \(kind): must be \"alpha\" or \"score\"")
+        }
+    }
+
+    /// The values that match one of the terms, in order, at most one more than the limit.
+    ///
+    /// - Parameter values: Sorted.
+    func found(in values: [String]) -> [(value: String, score: Double)] {
+        var found: [(value: String, score: Double)] = []
+        let most = limit < .max ? limit + 1 : limit
+        for value in order == .descending ? values.reversed() : values {
+            if terms.isEmpty {
+                found.append((value, 1))
+            } else if let score = terms.lazy.compactMap({ $0.score(value) }).max() {
+                found.append((value, score))
+            }
+            if order != .score, found.count >= most { break }
+        }
+        if order == .score {
+            // The values come in order, and among equal scores that order stays.
+            let ranked = found.enumerated().sorted {
+                ($1.element.score, $0.offset) < ($0.element.score, $1.offset)
+            }
+            found = ranked.prefix(most).map(\.element)
+        }
+        return found
+    }
+}

@@ -1,0 +1,110 @@
+/// How a search tells what is near a term.
+enum SearchAlgorithm: String, CaseIterable {
+    /// The term's characters occur in order; runs of them score high, gaps low.
+    case subsequence
+    /// The term is part of the value, or near it by Jaro-Winkler.
+    case jaroWinkler = "jarowinkler"
+}
+
+/// One term of a search.
+struct SearchTerm {
+    private let text: [Unicode.Scalar]
+    private let algorithm: SearchAlgorithm
+    /// The least score, 0 to 1.
+    private let threshold: Double
+    private let isCaseSensitive: Bool
+
+    init(_ text: String, _ algorithm: SearchAlgorithm, threshold: Double, isCaseSensitive: Bool) {
+        self.text = Array((isCaseSensitive ? text : text.lowercased()).unicodeScalars)
+        self.algorithm = algorithm
+        self.threshold = threshold
+        self.isCaseSensitive = isCaseSensitive
+    }
+
+    /// How well a value matches, up to 1; nil if it does not.
+    func score(_ value: String) -> Double? {
+        if text.isEmpty { return 1 }
+        let value = Array((isCaseSensitive ? value : value.lowercased()).unicodeScalars)
+        if value.starts(with: text) { return 1 }
+        switch algorithm {
+        case .subsequence:
+            let score = Subsequence.score(text, in: value)
+            return score > 0 && score >= threshold ? score : nil
+        case .jaroWinkler:
+            if Self.contains(text, in: value) { return 0.9 }
+            guard threshold > 0 else { return nil }
+            let score = JaroWinkler.similarity(text, value)
+            return score >= threshold ? score : nil
+        }
+    }
+
+    private static func contains(_ text: [Unicode.Scalar], in value: [Unicode.Scalar]) -> Bool {
+        guard value.count >= text.count else { return false }
+        return (0...(value.count - text.count)).contains { value[$0] == text[0] && value[$0...].starts(with: text) }
+    }
+}
+
+/// Scores values that have a pattern's characters in order.
+enum Subsequence {
+    /// 0 without a match, up to 1: the best over all places where the pattern may begin, matched greedily.
+    ///
+    /// A run of n characters adds n²; what lies before and between runs costs its share of the value's length, what lies
+    /// behind the last half of it.
+    static func score(_ pattern: [Unicode.Scalar], in value: [Unicode.Scalar]) -> Double {
+        guard !pattern.isEmpty, pattern.count <= value.count else { return 0 }
+        var best = -1.0
+        for start in 0...(value.count - pattern.count) where value[start] == pattern[0] {
+            // Where it cannot be completed from here, it cannot from further behind.
+            guard let score = greedy(pattern, value, from: start) else { break }
+            best = max(best, score)
+        }
+        return best < 0 ? 0 : best / Double(pattern.count * pattern.count)
+    }
+
+    private static func greedy(_ pattern: [Unicode.Scalar], _ value: [Unicode.Scalar], from start: Int) -> Double? {
+        let share = 1 / Double(value.count)
+        var score = 0.0
+        var (at, matched, end) = (start, 0, 0)
+        while matched < pattern.count {
+            while at < value.count, value[at] != pattern[matched] { at += 1 }
+            guard at < value.count else { return nil }
+            score -= Double(at - end) * share
+            let first = at
+            while matched < pattern.count, at < value.count, value[at] == pattern[matched] {
+                at += 1
+                matched += 1
+            }
+            score += Double((at - first) * (at - first))
+            end = at
+        }
+        return score - Double(value.count - end) * share * 0.5
+    }
+}
+
+/// The similarity of Jaro and Winkler.
+enum JaroWinkler {
+    /// 0 for nothing in common, 1 for the same.
+    static func similarity(_ a: [Unicode.Scalar], _ b: [Unicode.Scalar]) -> Double {
+        if a == b { return 1 }
+        let (short, long) = a.count <= b.count ? (a, b) : (b, a)
+        guard !short.isEmpty else { return 0 }
+        let reach = max(long.count / 2 - 1, 0)
+        var taken = [Bool](repeating: false, count: long.count)
+        var common: [Unicode.Scalar] = []
+        for (index, scalar) in short.enumerated() {
+            let places = max(index - reach, 0)..<min(index + reach + 1, long.count)
+            guard let place = places.first(where: { !taken[$0] && long[$0] == scalar }) else { continue }
+            taken[place] = true
+            common.append(scalar)
+        }
+        if common.isEmpty { return 0 }
+        let mirrored = long.indices.lazy.filter { taken[$0] }.map { long[$0] }
+        let misplaced = zip(common, mirrored).lazy.filter { $0 != $1 }.count
+        let matches = Double(common.count)
+        let jaro =
+            (matches / Double(short.count) + matches / Double(long.count)
+                + (matches - Double(misplaced) * 0.5) / matches) / 3
+        let prefix = zip(short.prefix(4), long).prefix { $0 == $1 }.count
+        return jaro + Double(prefix) * 0.1 * (1 - jaro)
+    }
+}

@@ -1,0 +1,86 @@
+extension HTTPClientConfig {
+    /// The keys that stand inline in a section that talks HTTP.
+    var effective: EffectiveMap {
+        var out = EffectiveMap()
+        if let basicAuth { out.add("basic_auth", basicAuth.effective) }
+        if let authorization { out.add("authorization", authorization.effective) }
+        out.unlessEmpty("tls_config", tls.effective)
+        out.add("follow_redirects", .bool(followRedirects))
+        out.add("enable_http2", .bool(enableHTTP2))
+        out.text("proxy_url", URLSecret.hidden(proxyURL))
+        out.text("no_proxy", noProxy)
+        out.switchedOn("proxy_from_environment", proxyFromEnvironment)
+        out.unlessEmpty(
+            "proxy_connect_header",
+            .sorted(
+                proxyConnectHeaders.map { header in
+                    (header.name, .list(header.secrets.map { _ in EffectiveMap.hidden }))
+                }))
+        out.unlessEmpty("http_headers", .sorted(headers.map { ($0.name, $0.effective) }))
+        return out
+    }
+}
+
+extension HTTPClientConfig.BasicAuth {
+    var effective: YAMLText {
+        var out = EffectiveMap()
+        out.text("username", username)
+        out.text("username_file", usernameFile)
+        out.secret("password", password)
+        out.text("password_file", passwordFile)
+        return .map(out.members)
+    }
+}
+
+extension HTTPClientConfig.Authorization {
+    var effective: YAMLText {
+        var out = EffectiveMap()
+        out.text("type", type)
+        out.secret("credentials", credentials)
+        out.text("credentials_file", credentialsFile)
+        return .map(out.members)
+    }
+}
+
+extension HTTPClientConfig.Header {
+    var effective: YAMLText {
+        var out = EffectiveMap()
+        out.unlessEmpty("values", .strings(values))
+        out.unlessEmpty("secrets", .list(secrets.map { _ in EffectiveMap.hidden }))
+        out.unlessEmpty("files", .strings(files))
+        return .map(out.members)
+    }
+}
+
+extension TLSClientConfig {
+    /// Empty if all is as it would be without the section.
+    var effective: YAMLText {
+        if self == TLSClientConfig() { return .map([]) }
+        var out = EffectiveMap()
+        out.text("ca", ca)
+        out.text("cert", cert)
+        out.secret("key", key)
+        out.text("ca_file", caFile)
+        out.text("cert_file", certFile)
+        out.text("key_file", keyFile)
+        out.text("server_name", serverName)
+        out.add("insecure_skip_verify", .bool(insecureSkipVerify))
+        out.text("min_version", minVersion)
+        out.text("max_version", maxVersion)
+        return .map(out.members)
+    }
+}
+
+/// Hides the password in a URL.
+enum URLSecret {
+    /// A URL with its password replaced by `xxxxx`, as Go's `URL.Redacted` does; other texts stay.
+    static func hidden(_ text: String) -> String {
+        let bytes = Array(text.utf8)
+        guard let scheme = bytes.indices.first(where: { bytes[$0...].starts(with: "://".utf8) }) else { return text }
+        let authority = bytes[(scheme + 3)...].prefix { !"/?#".utf8.contains($0) }
+        guard let at = authority.lastIndex(of: UInt8(ascii: "@")),
+            let colon = authority[..<at].firstIndex(of: UInt8(ascii: ":"))
+        else { return text }
+        return String(decoding: bytes[...colon] + Array("xxxxx".utf8) + bytes[at...], as: UTF8.self)
+    }
+}

@@ -1,0 +1,175 @@
+import Model
+
+/// A YAML document to be written in the form that go-yaml gives it, so that texts compare with Prometheus's.
+indirect enum YAMLText {
+    /// A string, quoted where it would read as something else.
+    case string(String)
+    /// A number, a switch or null, never quoted.
+    case plain(String)
+    case list([YAMLText])
+    /// Strings in brackets on one line.
+    case flow([String])
+    case map([(key: String, value: YAMLText)])
+
+    static func bool(_ isOn: Bool) -> YAMLText { .plain(isOn ? "true" : "false") }
+
+    static func strings(_ texts: [String]) -> YAMLText { .list(texts.map { .string($0) }) }
+
+    /// A map whose keys are in go-yaml's order.
+    static func sorted(_ members: [(key: String, value: YAMLText)]) -> YAMLText {
+        .map(members.sorted { YAMLKeyOrder.precedes($0.key, $1.key) })
+    }
+
+    /// The document, with a line break at the end.
+    var document: String {
+        var out = ""
+        write(indent: 0, to: &out)
+        return out
+    }
+
+    /// The text of a value that stands on the line of its key; nil if it has lines of its own.
+    private var inline: String? {
+        switch self {
+        case .string(let text): YAMLQuoting.block(text)
+        case .plain(let text): text
+        case .flow(let texts): "[" + texts.map(YAMLQuoting.flow).joined(separator: ", ") + "]"
+        case .list(let elements): elements.isEmpty ? "[]" : nil
+        case .map(let members): members.isEmpty ? "{}" : nil
+        }
+    }
+
+    private func write(indent: Int, to out: inout String) {
+        let space = String(repeating: " ", count: indent)
+        if let inline {
+            out += space + inline + "\n"
+            return
+        }
+        switch self {
+        case .list(let elements):
+            for element in elements {
+                var inner = ""
+                element.write(indent: indent + 2, to: &inner)
+                out += space + "- " + inner.dropFirst(indent + 2)
+            }
+        case .map(let members):
+            for (key, value) in members {
+                out += space + YAMLQuoting.block(key) + ":"
+                if let inline = value.inline {
+                    out += " " + inline + "\n"
+                    continue
+                }
+                out += "\n"
+                if case .list = value {
+                    value.write(indent: indent, to: &out)
+                } else {
+                    value.write(indent: indent + 2, to: &out)
+                }
+            }
+        case .string, .plain, .flow: break
+        }
+    }
+}
+
+/// Decides how a string is written, as go-yaml does.
+enum YAMLQuoting {
+    /// A string as a value or a key in block style.
+    static func block(_ text: String) -> String { quote(text, isFlow: false) }
+
+    /// A string as an element between brackets.
+    static func flow(_ text: String) -> String { quote(text, isFlow: true) }
+
+    private static func quote(_ text: String, isFlow: Bool) -> String {
+        // What is not text when it stands there plainly gets double quotes.
+        guard YAMLScalar(text, isPlain: true) == .string, !isBase60(text), text != "<<" else { return double(text) }
+        guard text.unicodeScalars.allSatisfy(isPrintable) else { return double(text) }
+        return mayBePlain(text, isFlow: isFlow) ? text : "'" + text.replacing("'", with: "''") + "'"
+    }
+
+    /// Numbers like `190:20:30`, which older readers take for times.
+    private static func isBase60(_ text: String) -> Bool {
+        text.wholeMatch(of: /[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?/) != nil
+    }
+
+    private static func isPrintable(_ c: Unicode.Scalar) -> Bool {
+        switch c.value {
+        case 0x20...0x7E, 0xA0...0x2027, 0x202A...0xD7FF, 0xE000...0xFEFE, 0xFF00...0xFFFD: true
+        default: false
+        }
+    }
+
+    /// Whether a plain scalar reads back as `text`.
+    private static func mayBePlain(_ text: String, isFlow: Bool) -> Bool {
+        let bytes = Array(text.utf8)
+        let isBlank: (Int) -> Bool = { $0 >= bytes.count || bytes[$0] == 0x20 }
+        if text.hasPrefix("---") || text.hasPrefix("...") { return false }
+        if bytes.first == 0x20 || bytes.last == 0x20 { return false }
+        for (index, byte) in bytes.enumerated() {
+            switch byte {
+            case UInt8(ascii: "#"):
+                if index == 0 || bytes[index - 1] == 0x20 { return false }
+            case UInt8(ascii: ","), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "{"), UInt8(ascii: "}"):
+                if index == 0 || isFlow { return false }
+            case UInt8(ascii: "?"):
+                if isFlow || (index == 0 && isBlank(1)) { return false }
+            case UInt8(ascii: ":"):
+                if isFlow || isBlank(index + 1) { return false }
+            case UInt8(ascii: "-"):
+                if index == 0, isBlank(1) { return false }
+            case UInt8(ascii: "&"), UInt8(ascii: "*"), UInt8(ascii: "!"), UInt8(ascii: "|"), UInt8(ascii: ">"),
+                UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "%"), UInt8(ascii: "@"), UInt8(ascii: "`"):
+                if index == 0 { return false }
+            default: break
+            }
+        }
+        return true
+    }
+
+    private static func double(_ text: String) -> String {
+        var out = "\""
+        for c in text.unicodeScalars {
+            switch c {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case "\n": out += "\\n"
+            case "\t": out += "\\t"
+            case "\r": out += "\\r"
+            case "\0": out += "\\0"
+            default:
+                if isPrintable(c) {
+                    out.unicodeScalars.append(c)
+                } else {
+                    let (prefix, width) = c.value < 0x100 ? ("\\x", 2) : c.value < 0x10000 ? ("\\u", 4) : ("\\U", 8)
+                    let hex = String(c.value, radix: 16, uppercase: true)
+                    out += prefix + String(repeating: "0", count: width - hex.count) + hex
+                }
+            }
+        }
+        return out + "\""
+    }
+}
+
+/// The order in which go-yaml writes the keys of a map: numbers by value, letters behind everything else.
+enum YAMLKeyOrder {
+    static func precedes(_ a: String, _ b: String) -> Bool {
+        let (a, b) = (Array(a.unicodeScalars), Array(b.unicodeScalars))
+        guard let at = (0..<min(a.count, b.count)).first(where: { a[$0] != b[$0] }) else { return a.count < b.count }
+        let (aIsLetter, bIsLetter) = (a[at].properties.isAlphabetic, b[at].properties.isAlphabetic)
+        if aIsLetter, bIsLetter { return a[at] < b[at] }
+        if aIsLetter || bIsLetter { return bIsLetter }
+        let (x, y) = (number(a[at...]), number(b[at...]))
+        if x.value != y.value { return x.value < y.value }
+        if x.digits != y.digits { return x.digits < y.digits }
+        return a[at] < b[at]
+    }
+
+    /// The number that a text begins with; one that is too large counts as the largest.
+    private static func number(_ text: ArraySlice<Unicode.Scalar>) -> (value: UInt64, digits: Int) {
+        let digits = text.prefix { ("0"..."9").contains($0) }
+        let value = digits.reduce(UInt64(0)) { sum, digit in
+            let (tens, overflow) = sum.multipliedReportingOverflow(by: 10)
+            let (next, carry) = tens.addingReportingOverflow(UInt64(digit.value - 0x30))
+            return overflow || carry ? .max : next
+        }
+        return (value, digits.count)
+    }
+}

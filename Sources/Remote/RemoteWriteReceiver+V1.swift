@@ -18,6 +18,7 @@ extension RemoteWriteReceiver {
         if !sink.fresh.isEmpty { remember(Dictionary(sink.fresh, uniquingKeysWith: { $1 })) }
         if !sink.metadataFound.isEmpty { store.setMetadata(sink.metadataFound, in: group) }
         if sink.invalid > 0 { invalidLabels.increment(by: sink.invalid) }
+        batch.commitsFloatMarkersLast = true
         let outcome = try commit(&batch, used: { sink.used.map { ($0.hash, $0.ref) } }) {
             try sink.labels(sink.used[$0].labels)
         }

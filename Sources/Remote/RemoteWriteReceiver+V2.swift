@@ -36,6 +36,7 @@ extension RemoteWriteReceiver {
         remember(intake.metadata)
         if intake.invalid > 0 { invalidLabels.increment(by: intake.invalid) }
         let used = intake.used
+        batch.commitsFloatMarkersLast = true
         let outcome = try commit(&batch, used: { used.map { ($0.hash, $0.ref) } }) { used[$0].labels }
         return answer(batch, outcome, intake)
     }

@@ -250,6 +250,30 @@ import Testing
         store.abandon()
     }
 
+    @Test func `A float marker that is pushed before histograms of its own batch is out of order`() throws {
+        for (flag, stored) in [(true, 3), (false, 4)] {
+            let files = FaultyFileSystem()
+            let store = try Self.open(files)
+            let group = store.openGroup("g")
+            let ref = try store.resolve(Labels([("__name__", "h")]), in: group)
+            var batch = SampleBatch()
+            batch.append(ref, Self.good, at: Self.start)
+            _ = try store.commit(batch, in: group, durability: .written)
+            batch = SampleBatch()
+            batch.commitsFloatMarkersLast = flag
+            batch.append(ref, Staleness.marker, at: Self.start + 1000)
+            batch.append(ref, Self.good, at: Self.start + 2000)
+            batch.append(ref, Staleness.marker, at: Self.start + 3000)
+            let outcome = try store.commit(batch, in: group, durability: .written)
+            #expect(outcome.rejected.isEmpty)
+            let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+            var columns = SampleColumns()
+            try set.read(0, into: &columns)
+            #expect(columns.count == stored)
+            store.abandon()
+        }
+    }
+
     @Test func `What is said about metrics is bounded in number and size`() {
         var table = MetadataTable()
         for i in 0..<MetadataTable.maxMetrics + 5 { _ = table.set("m\(i)", MetricMetadata(type: .gauge)) }

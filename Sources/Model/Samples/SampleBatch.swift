@@ -45,6 +45,11 @@ public struct SampleBatch: Sendable {
     public var starts: [(index: Int, start: Int64)] = []
     /// Positions, ascending, of samples that are left out without a word if they are not the newest of their series.
     public var optional: [Int] = []
+    /// Whether a staleness marker in the form of a float, the batch's first sample of a series whose stored samples end
+    /// with a histogram, goes behind the histograms that follow it.
+    ///
+    /// Prometheus commits what is pushed in this order, so that such a marker is out of order.
+    public var commitsFloatMarkersLast = false
     public var exemplars: [(ref: SeriesRef, exemplar: Exemplar)] = []
 
     /// The scale of a value that is not known to be a short decimal.

@@ -69,21 +69,27 @@ struct QueryPlan {
         var subquery: TextRange?
     }
 
+    /// Nodes of a query whose parts are all compared, and those of a part of a longer query that is compared.
+    private static let (longQuery, smallPart) = (1000, 50)
+
     private mutating func findRepeated() {
         var selectors: [SelectorKey: Int] = [:]
         Self.count(expression, in: nil, &selectors)
-        // Without two equal selectors no two parts can be equal; to compare the parts of a long query takes long.
+        // Without two equal selectors no two parts can be equal.
         guard selectors.contains(where: { $0.value > 1 }) else { return }
         repeatsSelectors = true
-        guard expression.nodeCount <= 1000 else { return }
+        // Only small parts of a long query are compared, so that the work grows with its length and not with the square.
+        let most = expression.nodeCount <= Self.longQuery ? Int.max : Self.smallPart
         var counts: [PartKey: Int] = [:]
         Self.visit(expression, isHeld: true, in: nil) { part, subquery in
+            guard part.hasNodes(atMost: most) else { return true }
             counts[Self.key(part, subquery), default: 0] += 1
             return true
         }
         var numbers: [PartKey: Int] = [:]
         var places: [[TextRange]] = []
         Self.visit(expression, isHeld: true, in: nil) { part, subquery in
+            guard part.hasNodes(atMost: most) else { return true }
             let key = Self.key(part, subquery)
             guard counts[key, default: 0] > 1 else { return true }
             if let known = numbers[key] {

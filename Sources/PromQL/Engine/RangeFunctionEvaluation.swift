@@ -322,20 +322,21 @@ enum ExtendedRange {
     ) {
         let (times, values, count) = (samples.timestamps, samples.values, samples.count)
         var inside: [Double] = []
+        // Edges only move forward.
+        var (low, high, firstInside, endInside) = (0, 0, 0, 0)
         for i in 0..<plan.grid.count {
             out[i] = Column.absent
             let end = plan.end(i)
             let start = end &- plan.length
             // The samples that may be looked at: from the lookback before the window to, when smoothed, that after it.
             let upTo = kind == .smoothed ? end &+ lookback : end
-            var (low, high) = (0, 0)
             while low < count, times[low] <= start &- lookback { low += 1 }
-            high = low
+            high = max(high, low)
             while high < count, times[high] <= upTo { high += 1 }
             guard high > low else { continue }
-            var firstInside = low
+            firstInside = max(firstInside, low)
             while firstInside < high, times[firstInside] <= start { firstInside += 1 }
-            var endInside = firstInside
+            endInside = max(endInside, firstInside)
             while endInside < high, times[endInside] <= end { endInside += 1 }
             let isCounter = function == .rate || function == .increase
             inside.removeAll(keepingCapacity: true)

@@ -371,6 +371,17 @@ extension Expression {
     /// The number of expressions in it, itself included.
     package var nodeCount: Int { children.reduce(1) { $0 + $1.nodeCount } }
 
+    /// Whether there are no more than `most` nodes; looks at no more than that.
+    func hasNodes(atMost most: Int) -> Bool {
+        if most == .max { return true }
+        var left = most
+        func count(_ expression: Expression) -> Bool {
+            left -= 1
+            return left >= 0 && expression.children.allSatisfy(count)
+        }
+        return count(self)
+    }
+
     /// The type of the expression's value.
     package var type: ValueType {
         switch self {

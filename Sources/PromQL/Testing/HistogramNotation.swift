@@ -12,7 +12,7 @@ package enum HistogramNotation {
         return histogram
     }
 
-    static func parse(_ scanner: inout NotationScanner) throws -> FloatHistogram {
+    static func parse(_ scanner: inout NotationScanner) throws(SeriesNotation.SyntaxError) -> FloatHistogram {
         guard scanner.take("{{") else { throw scanner.failure("expected \"{{\"") }
         var histogram = FloatHistogram()
         var offset: Int32 = 0
@@ -48,12 +48,12 @@ package enum HistogramNotation {
         return histogram
     }
 
-    private static func integer(_ scanner: inout NotationScanner) throws -> Int32 {
+    private static func integer(_ scanner: inout NotationScanner) throws(SeriesNotation.SyntaxError) -> Int32 {
         guard let value = Int32(exactly: try scanner.number()) else { throw scanner.failure("expected an integer") }
         return value
     }
 
-    private static func list(_ scanner: inout NotationScanner) throws -> [Double] {
+    private static func list(_ scanner: inout NotationScanner) throws(SeriesNotation.SyntaxError) -> [Double] {
         guard scanner.take("[") else { throw scanner.failure("expected \"[\"") }
         var values: [Double] = []
         while true {
@@ -63,7 +63,9 @@ package enum HistogramNotation {
         }
     }
 
-    private static func hint(_ scanner: inout NotationScanner) throws -> FloatHistogram.ResetHint {
+    private static func hint(
+        _ scanner: inout NotationScanner
+    ) throws(SeriesNotation.SyntaxError) -> FloatHistogram.ResetHint {
         switch scanner.word() {
         case "unknown": return .unknown
         case "reset": return .reset

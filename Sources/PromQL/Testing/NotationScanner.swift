@@ -22,7 +22,7 @@ struct NotationScanner {
 
     func failure(_ message: String) -> SeriesNotation.SyntaxError {
         let rest = String(decoding: bytes[min(at, bytes.count)...].prefix(20), as: UTF8.self)
-        return .init(description: "\(message), found \(GoQuote.quote(rest))")
+        return .init(description: "\(message), found \(GoQuote.quote(rest))", offset: at)
     }
 
     /// A run of bytes that `isIncluded` takes.
@@ -39,7 +39,7 @@ struct NotationScanner {
     mutating func word() -> String { run { Self.isLetter($0) || $0 == UInt8(ascii: "_") } }
 
     /// A non-negative integer up to `most`.
-    mutating func count(most: Int) throws -> Int {
+    mutating func count(most: Int) throws(SeriesNotation.SyntaxError) -> Int {
         let digits = run(Self.isDigit)
         guard let value = Int(digits), value <= most else { throw failure("expected a number of repetitions") }
         return value
@@ -48,7 +48,7 @@ struct NotationScanner {
     /// A number with an optional sign: decimal, `Inf` or `NaN`.
     ///
     /// Not hexadecimal: `0x10` is the value 0, ten times more.
-    mutating func number() throws -> Double {
+    mutating func number() throws(SeriesNotation.SyntaxError) -> Double {
         var sign = 1.0
         if take("-") { sign = -1 } else { _ = take("+") }
         if at < bytes.count, Self.isLetter(bytes[at]) {

@@ -87,30 +87,15 @@ package final class ScriptStore: SeriesSource {
     /// The samples with the hints that a storage in chunks gives.
     private static func hinted(_ samples: [Sample]) -> [Sample] {
         var samples = samples
-        var previous: FloatHistogram?
+        var hints = ChunkHints()
         for i in samples.indices {
-            guard case .histogram(var histogram) = samples[i].value else {
-                previous = nil
+            guard case .histogram(let histogram) = samples[i].value else {
+                hints.meetFloat()
                 continue
             }
-            if histogram.resetHint != .gauge {
-                let isContinued = previous.map { continues(histogram, $0) } ?? false
-                histogram.resetHint = isContinued ? .notReset : .unknown
-                samples[i].value = .histogram(histogram)
-            }
-            previous = histogram
+            samples[i].value = .histogram(hints.hinted(histogram))
         }
         return samples
-    }
-
-    /// Whether a chunk that ends with `before` can take `now`, a counter that has not been reset.
-    private static func continues(_ now: FloatHistogram, _ before: FloatHistogram) -> Bool {
-        guard before.resetHint != .gauge, now.resetHint != .reset, now.schema == before.schema,
-            now.zeroThreshold == before.zeroThreshold, now.customBounds == before.customBounds
-        else { return false }
-        var plain = now
-        plain.resetHint = .unknown
-        return !plain.isReset(after: before)
     }
 }
 

@@ -11,6 +11,8 @@ package enum SeriesNotation {
     /// Why a text is no series.
     package struct SyntaxError: Error, Sendable, CustomStringConvertible {
         package var description: String
+        /// Where it is, in bytes of the text.
+        var offset = 0
     }
 
     /// Most values of one series.
@@ -21,7 +23,26 @@ package enum SeriesNotation {
         let bytes = Array(line.utf8)
         let end = endOfMetric(bytes)
         let metric = String(decoding: bytes[..<end], as: UTF8.self)
-        return (try parseMetric(metric), try parseValues(String(decoding: bytes[end...], as: UTF8.self)))
+        let labels = try parseMetric(metric)
+        do throws(SyntaxError) {
+            return (labels, try parseValues(String(decoding: bytes[end...], as: UTF8.self)))
+        } catch {
+            throw SyntaxError(description: error.description, offset: error.offset + end)
+        }
+    }
+
+    /// Reads a series with its values as ``parseSeries(_:)`` does; errors name `line` and a column.
+    package static func parseSeries(_ text: String, line: Int) throws -> (Labels, [Value?]) {
+        do {
+            return try parseSeries(text)
+        } catch var error as ParseError {
+            if error.line > 0 { error.line += line - 1 }
+            throw error
+        } catch let error as SyntaxError {
+            var place = ParseError(error.description, at: error.offset, in: Array(text.utf8))
+            place.line += line - 1
+            throw place
+        }
     }
 
     /// Reads `name{a="b"}`, `{a="b"}` or `{}`.
@@ -119,7 +140,7 @@ package enum SeriesNotation {
     static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
 
     /// Reads values separated by blanks; nil where one is left out.
-    package static func parseValues(_ text: String) throws -> [Value?] {
+    package static func parseValues(_ text: String) throws(SyntaxError) -> [Value?] {
         var scanner = NotationScanner(text)
         var values: [Value?] = []
         scanner.skipSpace()
@@ -133,13 +154,16 @@ package enum SeriesNotation {
         return values
     }
 
-    private static func parseItem(_ scanner: inout NotationScanner, into values: inout [Value?]) throws {
+    private static func parseItem(
+        _ scanner: inout NotationScanner, into values: inout [Value?]
+    ) throws(SyntaxError) {
         if scanner.take("_") {
             let count = scanner.take("x") ? try scanner.count(most: max(0, maxValues - values.count)) : 1
             values.append(contentsOf: [Value?](repeating: nil, count: count))
         } else if scanner.take("stale") {
-            let count = scanner.take("x") ? try scanner.count(most: max(0, maxValues - values.count)) + 1 : 1
-            values.append(contentsOf: [Value?](repeating: .float(Staleness.marker), count: count))
+            // Prometheus reads `stalex2` as a word of its own.
+            if scanner.peek("x") { throw scanner.failure("expected a blank behind \"stale\"") }
+            values.append(.float(Staleness.marker))
         } else if scanner.peek("{{") {
             let first = try HistogramNotation.parse(&scanner)
             var increment: (FloatHistogram, isAdded: Bool)?
@@ -160,7 +184,7 @@ package enum SeriesNotation {
                         throw scanner.failure(
                             "error combining histograms: cannot merge from schema \(step.schema) to \(current.schema)")
                     }
-                    current = isAdded ? try current.adding(step).0 : try current.subtracting(step).0
+                    current = try combined(current, step, isAdded: isAdded, scanner)
                 }
                 values.append(.histogram(current))
             }
@@ -179,5 +203,13 @@ package enum SeriesNotation {
                 values.append(.float(value))
             }
         }
+    }
+
+    private static func combined(
+        _ current: FloatHistogram, _ step: FloatHistogram, isAdded: Bool, _ scanner: NotationScanner
+    ) throws(SyntaxError) -> FloatHistogram {
+        do {
+            return isAdded ? try current.adding(step).0 : try current.subtracting(step).0
+        } catch { throw scanner.failure("error combining histograms: \(error)") }
     }
 }

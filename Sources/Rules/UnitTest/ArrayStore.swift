@@ -1,7 +1,10 @@
 import Model
+import PromQL
 import Synchronization
 
 /// A store in memory, for rule unit tests and small tools: takes batches and gives series.
+///
+/// Histograms get the reset hints that a storage in chunks gives them.
 package final class ArrayStore: SampleStore, SeriesSource {
     private struct Series: Sendable {
         var labels: Labels
@@ -90,10 +93,14 @@ package final class ArrayStore: SampleStore, SeriesSource {
         func read(_ index: Int, into columns: inout SampleColumns) {
             columns.removeAll()
             let series = series[index]
+            var hints = ChunkHints()
             for position in series.timestamps.indices {
                 let time = series.timestamps[position]
-                guard time >= request.minTime, time <= request.maxTime else { continue }
-                if let histogram = series.histograms[position] {
+                guard time <= request.maxTime else { return }
+                let histogram = series.histograms[position].map { hints.hinted($0) }
+                if histogram == nil, !series.histograms.isEmpty { hints.meetFloat() }
+                guard time >= request.minTime else { continue }
+                if let histogram {
                     columns.append(time, histogram)
                 } else {
                     columns.append(time, series.values[position])

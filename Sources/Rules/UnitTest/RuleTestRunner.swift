@@ -2,6 +2,7 @@ import Config
 import Glibc
 import Model
 import Platform
+import PromQL
 
 /// Runs rule unit-test files as `promtool test rules` does, with its output.
 package struct RuleTestRunner: Sendable {
@@ -79,7 +80,7 @@ package struct RuleTestRunner: Sendable {
     /// Input samples of one series that have not been appended yet.
     private struct Input {
         var ref: SeriesRef
-        var values: [RuleTestTools.Value?]
+        var values: [SeriesNotation.Value?]
         var next = 0
     }
 
@@ -103,8 +104,8 @@ package struct RuleTestRunner: Sendable {
             for definition in definitions {
                 groups.append(try RuleGroup(definition, needsRestore: false, store: store))
             }
-            for (text, values, _) in test.inputSeries {
-                let (labels, parsed) = try tools.parseSeries(text, values)
+            for (index, input) in test.inputSeries.enumerated() {
+                let (labels, parsed) = try tools.parseSeries(input.series, input.values, index + 1)
                 inputs.append(Input(ref: store.resolve(labels, in: series), values: parsed))
             }
         } catch { return ["\(error)"] }

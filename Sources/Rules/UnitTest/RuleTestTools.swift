@@ -1,16 +1,13 @@
 import Model
+import PromQL
 
 /// What rule unit tests need of the query language.
 package struct RuleTestTools: Sendable {
-    /// One value of an input series; nil where nothing is appended.
-    package enum Value: Sendable {
-        case float(Double)
-        case histogram(FloatHistogram)
-    }
-
     package var parseExpression: @Sendable (String) throws -> RuleExpression
-    /// Reads a series and its values in the notation of the tests, `up{job="a"}` and `0+1x5 _ stale`.
-    package var parseSeries: @Sendable (_ series: String, _ values: String) throws -> (Labels, [Value?])
+    /// Reads a series and its values in the notation of the tests, `up{job="a"}` and `0+1x5 _ stale`; nil where nothing
+    /// is appended. `number` counts the series of a test from 1.
+    package var parseSeries:
+        @Sendable (_ series: String, _ values: String, _ number: Int) throws -> (Labels, [SeriesNotation.Value?])
     package var parseMetric: @Sendable (String) throws -> Labels
     package var parseHistogram: @Sendable (String) throws -> FloatHistogram
     /// A histogram in the notation of the tests.
@@ -22,7 +19,7 @@ package struct RuleTestTools: Sendable {
 
     package init(
         parseExpression: @escaping @Sendable (String) throws -> RuleExpression,
-        parseSeries: @escaping @Sendable (String, String) throws -> (Labels, [Value?]),
+        parseSeries: @escaping @Sendable (String, String, Int) throws -> (Labels, [SeriesNotation.Value?]),
         parseMetric: @escaping @Sendable (String) throws -> Labels,
         parseHistogram: @escaping @Sendable (String) throws -> FloatHistogram,
         histogramText: @escaping @Sendable (FloatHistogram) -> String,

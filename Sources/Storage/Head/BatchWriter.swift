@@ -132,6 +132,11 @@ extension Head {
                 writer.noteAgain(id, stored: state.pointee.lastTime)
                 return i
             }
+            if !isAdjacent, batch.commitsFloatMarkersLast, bounds.outOfOrderFrom.map({ time < $0 }) ?? true,
+                Self.isMarkerBeforeHistogram(batch, i, histogramAt), state.pointee.isHistogram
+            {
+                continue
+            }
             if !batch.histograms.isEmpty, let at = histogramAt(i),
                 (try? batch.histograms[at].histogram.validate()) == nil
             {
@@ -190,6 +195,18 @@ extension Head {
             outcome.appended += 1
         }
         return end
+    }
+
+    /// Whether a sample is a staleness marker in the form of a float, and the next one a histogram of the same series.
+    private static func isMarkerBeforeHistogram(
+        _ batch: borrowing SampleBatch, _ i: Int, _ histogramAt: (Int) -> Int?
+    ) -> Bool {
+        guard !batch.histograms.isEmpty, Staleness.isMarker(batch.values[i]), histogramAt(i) == nil else {
+            return false
+        }
+        let next = i &+ 1
+        return next < min(batch.refs.count, batch.values.count) && batch.refs[next].raw == batch.refs[i].raw
+            && histogramAt(next) != nil
     }
 
     /// Whether the newest sample of a series equals this one.

@@ -143,7 +143,7 @@ struct TypeAndUnitTests {
         arguments: [
             ("rate(m_total[1m])", nil), ("increase(h[2m])", nil), ("irate(g[1m])", nil),
             ("rate(g[1m])", #"got "gauge": "g" (1:6)"#), ("increase(plain[1m])", #"got "": "plain" (1:10)"#),
-            ("rate(g[1m:30s])", #"got "gauge": "g" (1:6)"#), ("rate(abs(g)[1m:30s])", nil),
+            ("rate(g[1m:30s])", #"got "gauge": "g" (1:1)"#), ("rate(abs(g)[1m:30s])", nil),
         ] as [(String, String?)])
     func remarks(query: String, expected: String?) throws {
         let text =

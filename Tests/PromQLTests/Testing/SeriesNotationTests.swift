@@ -24,7 +24,10 @@ struct SeriesNotationTests {
             (
                 "{{count:1 buckets:[1]}}+{{count:2 offset:1 buckets:[2]}}x1",
                 "{{count:1 buckets:[1]}} {{count:3 buckets:[1 2]}}"
-            ), ("0x3", "0 0 0 0"),
+            ), ("0x3", "0 0 0 0"), ("1 2 -3.5", "1 2 -3.5"), ("10-2x2", "10 8 6"), ("1e2+1e1x1", "100 110"),
+            ("1e+2", "100"),
+            ("5x0", "5"), ("", ""), ("1\n 2", "1 2"),
+            ("1 {{count:1 buckets:[1]}}x1 _", "1 {{count:1 buckets:[1]}} {{count:1 buckets:[1]}} _"),
             ("1 2 stale _ {{schema:-53 custom_values:[1 2]}}", "1 2 stale _ {{schema:-53 custom_values:[1 2]}}"),
         ])
     func values(text: String, expected: String) throws {
@@ -33,7 +36,11 @@ struct SeriesNotationTests {
 
     @Test(
         "what is no value is refused",
-        arguments: ["a", "1y", "1+2", "{{", "{{sum:}}", "{{x:1}}", "{{sum:1 sum:1}}", "1x"])
+        arguments: [
+            "a", "1y", "1+2", "{{", "{{sum:}}", "{{x:1}}", "{{sum:1 sum:1}}", "1x", "1x-1", "1+x2", "_y",
+            "1x99999999999", "{{schema:a}}", "{{count:1}} a", "1 2 3 stalex2 7", "1 {{count:1 sum:1}} 3 stalex2 7",
+            "stale2",
+        ])
     func refused(text: String) {
         #expect(throws: (any Error).self) { try SeriesNotation.parseValues(text) }
     }

@@ -12,7 +12,7 @@ struct RuleTestRunnerTests {
             if text == "bad" { throw RuleError("1:1: parse error: bad") }
             return RuleExpression(text: text, syntax: .number(NumberLiteral(value: 0, range: TextRange(0, 0))))
         },
-        parseSeries: { series, values in
+        parseSeries: { series, values, _ in
             (
                 try PromQLParser.parseSeries(series),
                 values.split(separator: " ").map { $0 == "_" ? nil : .float(Double($0) ?? Staleness.marker) }

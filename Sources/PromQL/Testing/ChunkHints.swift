@@ -1,0 +1,32 @@
+import Model
+
+/// The reset hints that a storage in chunks gives to the histograms of one series, one after the other.
+package struct ChunkHints {
+    private var previous: FloatHistogram?
+
+    package init() {}
+
+    /// Notes a float, which ends the chunk.
+    package mutating func meetFloat() { previous = nil }
+
+    /// The next histogram with its hint.
+    package mutating func hinted(_ histogram: FloatHistogram) -> FloatHistogram {
+        var histogram = histogram
+        if histogram.resetHint != .gauge {
+            let isContinued = previous.map { Self.continues(histogram, $0) } ?? false
+            histogram.resetHint = isContinued ? .notReset : .unknown
+        }
+        previous = histogram
+        return histogram
+    }
+
+    /// Whether a chunk that ends with `before` can take `now`, a counter that has not been reset.
+    private static func continues(_ now: FloatHistogram, _ before: FloatHistogram) -> Bool {
+        guard before.resetHint != .gauge, now.resetHint != .reset, now.schema == before.schema,
+            now.zeroThreshold == before.zeroThreshold, now.customBounds == before.customBounds
+        else { return false }
+        var plain = now
+        plain.resetHint = .unknown
+        return !plain.isReset(after: before)
+    }
+}

@@ -1,0 +1,29 @@
+import Model
+import PromQL
+
+extension RuleTestTools {
+    /// The tools of a query engine.
+    ///
+    /// - Parameter options: The engine's; the default step of subqueries is that of each test file.
+    package static func standard(options: EngineOptions = EngineOptions()) -> RuleTestTools {
+        let parser = options.parser
+        return RuleTestTools(
+            parseExpression: { text in
+                let syntax = try PromQLParser.parse(text, options: parser)
+                return RuleExpression(text: syntax.description, syntax: syntax)
+            },
+            parseSeries: { series, values, number in
+                // As the line of a script that loads them; the first line is that of the command.
+                try SeriesNotation.parseSeries("\(series) \(values)", line: number + 1)
+            }, parseMetric: { try PromQLParser.parseSeries($0) },
+            parseHistogram: { try HistogramNotation.parse($0) },
+            histogramText: { $0.testNotation },
+            query: { source, expression, time, step in
+                var options = options
+                options.defaultSubqueryStep = step
+                let engine = QueryEngine(options: options)
+                return RuleQueryResult(
+                    try engine.instant(expression.syntax, text: expression.text, source: source, at: time).value)
+            })
+    }
+}

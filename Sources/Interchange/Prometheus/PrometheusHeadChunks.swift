@@ -13,7 +13,7 @@ enum PrometheusHeadChunks {
         var bytes: UnsafeRawBufferPointer
 
         /// The number of samples that it claims.
-        var count: Int { bytes.count < 2 ? 0 : Int(bytes[0]) << 8 | Int(bytes[1]) }
+        var count: Int { PrometheusChunk.count(encoding, bytes) }
     }
 
     private static let magic: UInt32 = 0x0130_BC91

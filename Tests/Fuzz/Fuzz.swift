@@ -19,7 +19,8 @@ struct Fuzz {
         ("wal", { StoreTargets.log($0) }), ("checkpoint", { StoreTargets.checkpoint($0) }),
         ("block", { StoreTargets.frame($0) }), ("index", { StoreTargets.index($0) }),
         ("manifest", { StoreTargets.manifest($0) }),
-        ("prometheus-chunk", { PrometheusTargets.chunk($0) }), ("exposition", { TextTargets.exposition($0) }),
+        ("prometheus-chunk", { PrometheusTargets.chunk($0) }), ("prometheus-wal", { PrometheusHeadTarget.head($0) }),
+        ("exposition", { TextTargets.exposition($0) }),
         ("http-request", { RequestTargets.request($0) }),
         ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),
     ]

@@ -8,22 +8,26 @@ import Testing
 struct LeftOutPartsTests {
     private static let now = Int64(Date().timeIntervalSince1970)
 
-    /// Makes a store of two blocks: series `lost` in the first, `kept` in the second, over the same times.
-    private static func fill(_ folder: Folder, _ store: String) throws -> (lost: String, kept: String) {
-        var names: [String] = []
-        for name in ["lost", "kept"] {
-            let lines = (0..<600).map { "\(name){l=\"\(name)\"} \($0 * 7 % 13) \(now - 7200 + Int64($0) * 10)\n" }
-            let file = try folder.write(name + ".om", "# TYPE \(name) gauge\n" + lines.joined() + "# EOF\n")
-            let made = try PrometheusPeer.run(
-                Daemon.martlet,
-                ["tsdb", "create-blocks-from", "openmetrics", file, "--storage.tsdb.path=\(store)"], in: folder)
-            try #require(made.status == 0, "\(made.text)")
-            let blocks = try FileManager.default.contentsOfDirectory(atPath: store + "/blocks").filter {
-                $0.utf8.count == 26 && !names.contains($0)
-            }
-            names.append(try #require(blocks.first))
-        }
-        return (names[0], names[1])
+    /// Makes a store of one block with the series `lost`; returns the block's name.
+    private static func fill(_ folder: Folder, _ store: String) throws -> String {
+        let lines = (0..<600).map { "lost{l=\"lost\"} \($0 * 7 % 13) \(now - 7200 + Int64($0) * 10)\n" }
+        let file = try folder.write("lost.om", "# TYPE lost gauge\n" + lines.joined() + "# EOF\n")
+        let made = try PrometheusPeer.run(
+            Daemon.martlet, ["tsdb", "create-blocks-from", "openmetrics", file, "--storage.tsdb.path=\(store)"],
+            in: folder)
+        try #require(made.status == 0, "\(made.text)")
+        let names = try FileManager.default.contentsOfDirectory(atPath: store + "/blocks")
+        return try #require(names.first { $0.utf8.count == 26 })
+    }
+
+    /// Pushes the series `kept` into the head, over times that the block has, too.
+    private static func push(_ probe: HTTPProbe) throws {
+        var push = RemoteWritePush()
+        push.append(
+            [("__name__", "kept"), ("l", "kept")],
+            (0..<20).map { ((now - 1500 + $0 * 10) * 1000, .float(Double($0))) })
+        let answer = try #require(push.send(probe))
+        try #require(answer.status == 204, "\(answer.text)")
     }
 
     /// Every answer that touches the block: its warnings, and whether the other block's data is in it.
@@ -75,8 +79,8 @@ struct LeftOutPartsTests {
     func underTheDaemon() throws {
         let folder = try Folder()
         let store = folder.url.path + "/store"
-        let blocks = try Self.fill(folder, store)
-        let data = store + "/blocks/" + blocks.lost + "/data"
+        let block = try Self.fill(folder, store)
+        let data = store + "/blocks/" + block + "/data"
         let content = try Data(contentsOf: URL(fileURLWithPath: data))
         let config = try folder.write("martlet.yml", "global: {}\n")
         let port = LoopbackSocket.freePort()
@@ -84,9 +88,10 @@ struct LeftOutPartsTests {
             Daemon.martlet,
             [
                 "--config.file=\(config)", "--storage.tsdb.path=\(store)", "--web.listen-address=127.0.0.1:\(port)",
-                "--storage.tsdb.retention.time=10y",
+                "--storage.tsdb.retention.time=10y", "--web.enable-remote-write-receiver",
             ], port: port, folder: folder.url)
         try #require(daemon.waitReady(), "\(daemon.logText)")
+        try Self.push(daemon.probe)
         try Self.expectWhole(daemon, "at the start")
         let files = FileManager.default
         let away = folder.url.path + "/away"
@@ -96,8 +101,8 @@ struct LeftOutPartsTests {
                 { try files.moveItem(atPath: away, toPath: data) }
             ),
             (
-                "index deleted", { try files.moveItem(atPath: store + "/blocks/\(blocks.lost)/index", toPath: away) },
-                { try files.moveItem(atPath: away, toPath: store + "/blocks/\(blocks.lost)/index") }
+                "index deleted", { try files.moveItem(atPath: store + "/blocks/\(block)/index", toPath: away) },
+                { try files.moveItem(atPath: away, toPath: store + "/blocks/\(block)/index") }
             ),
             (
                 "truncated", { #expect(truncate(data, off_t(content.count / 3)) == 0) },
@@ -112,12 +117,12 @@ struct LeftOutPartsTests {
             try harm()
             let isNoticed = Daemon.wait(60) {
                 _ = daemon.probe.get("/api/v1/query?query=" + HTTPProbe.escape("lost[3h]"))
-                return Self.isLeftOut(daemon.probe, blocks.lost)
+                return Self.isLeftOut(daemon.probe, block)
             }
             #expect(isNoticed, "\(how): \(daemon.logText)")
-            try Self.expectSaid(daemon, blocks.lost, how)
+            try Self.expectSaid(daemon, block, how)
             try mend()
-            #expect(Daemon.wait(60) { !Self.isLeftOut(daemon.probe, blocks.lost) }, "\(how): \(daemon.logText)")
+            #expect(Daemon.wait(60) { !Self.isLeftOut(daemon.probe, block) }, "\(how): \(daemon.logText)")
             try Self.expectWhole(daemon, "mended: " + how)
         }
         #expect(daemon.terminate() == 0)

@@ -51,7 +51,18 @@ struct PrometheusImportTests {
             let answer = try #require(push.send(probe))
             try #require(answer.status == 204, "\(answer.text)")
             start = end
+            // A checkpoint needs several truncations of the log: the head is compacted step by step.
+            if (end - from) % (150 * minute) == 0 {
+                let before = truncations(probe)
+                _ = Daemon.wait(3) { truncations(probe) > before }
+            }
         }
+    }
+
+    private static func truncations(_ probe: HTTPProbe) -> Double {
+        let lines = probe.get("/metrics")?.text.split(separator: "\n") ?? []
+        let line = lines.first { $0.hasPrefix("prometheus_tsdb_wal_truncations_total ") }
+        return line?.split(separator: " ").last.flatMap { Double($0) } ?? 0
     }
 
     /// Two overlapping blocks by promtool, from before the rest.
@@ -113,7 +124,7 @@ struct PrometheusImportTests {
             }
                 ?? false
         }
-        try #require(hasCheckpoint, "\(prometheus.logText)")
+        try #require(hasCheckpoint, "there is no checkpoint")
         try Self.push(prometheus.probe, from: now - 30 * Self.minute, to: now)
         let expected = try PrometheusPeer.everything(prometheus.probe, at: now)
         #expect(expected.count == 12)

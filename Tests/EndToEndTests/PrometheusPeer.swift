@@ -78,7 +78,8 @@ struct DirectoryState: Equatable {
             let isDirectory = status.st_mode & S_IFMT == S_IFDIR
             entries[name] = Entry(
                 content: isDirectory ? nil : try Data(contentsOf: URL(fileURLWithPath: path + "/" + name)),
-                modified: status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec, identity: UInt64(status.st_ino))
+                modified: status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec,
+                identity: UInt64(status.st_ino))
         }
     }
 

@@ -17,8 +17,8 @@ package enum BlockExport {
         var result: [(name: String, series: Int, samples: Int)] = []
         // Without it, promtool does not take the directory for one of Prometheus's.
         try files.createDirectory(directory + "/wal")
-        var start = times.lowerBound - ((times.lowerBound % span) + span) % span
-        while start <= times.upperBound {
+        let times = times.clamped(to: ImportTimes.all)
+        for start in try spans(source, times, matchers) {
             let end = start + span
             let set = try source.select(
                 SelectRequest(
@@ -51,9 +51,27 @@ package enum BlockExport {
                 writer.abandon()
                 throw error
             }
-            start = end
         }
         progress(1)
         return result
+    }
+
+    /// The starts of the blocks: of all that fit, or, if there would be more than some years of them, of those with
+    /// samples.
+    private static func spans(
+        _ source: any SeriesSource, _ times: ClosedRange<Int64>, _ matchers: [Matcher]
+    ) throws -> [Int64] {
+        func start(_ time: Int64) -> Int64 { time - ((time % span) + span) % span }
+        let (first, last) = (start(times.lowerBound), start(times.upperBound))
+        if (last - first) / span < 1000 { return Array(stride(from: first, through: last, by: Int64.Stride(span))) }
+        let set = try source.select(
+            SelectRequest(matchers: matchers, minTime: times.lowerBound, maxTime: times.upperBound))
+        var found: Set<Int64> = []
+        var columns = SampleColumns()
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            for at in 0..<columns.count { found.insert(start(columns.timestamps[at])) }
+        }
+        return found.sorted()
     }
 }

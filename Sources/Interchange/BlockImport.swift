@@ -21,14 +21,18 @@ package enum BlockImport {
         package var refused = 0
         /// Where and why the first was left out.
         package var firstRefusal: String?
+        /// Samples that were left out, for their times are before the year 0 or behind the year 9999.
+        package var impossibleTimes = 0
         /// Directories that could not be read, and why; nothing of them was taken.
         package var failures: [(directory: String, reason: String)] = []
         /// Damaged parts of files of which the rest was taken.
         package var damage: [PrometheusHead.Damage] = []
-        /// Exemplars, samples without a series and histograms that contradict themselves: they are not taken.
+        /// Records of exemplars, and samples without a series: they are not taken.
         package var exemplars = 0
         package var orphans = 0
-        package var invalid = 0
+        /// Chunks of the head that cannot be read, and why the first cannot.
+        package var unreadableChunks = 0
+        package var firstUnreadableChunk: String?
 
         fileprivate var distinct: Set<UInt64> = []
     }
@@ -103,7 +107,10 @@ package enum BlockImport {
         report.damage += head.damage
         report.exemplars += head.exemplars
         report.orphans += head.orphans
-        report.invalid += head.invalid
+        report.refused += head.refusals
+        report.firstRefusal = report.firstRefusal ?? head.firstRefusal
+        report.unreadableChunks += head.unreadableChunks
+        report.firstUnreadableChunk = head.firstUnreadableChunk
     }
 
     /// Adds what `each` hands over as one block.
@@ -116,7 +123,7 @@ package enum BlockImport {
         var distinct: Set<UInt64> = []
         var known = try KnownSamples(store, times)
         var fresh = SampleColumns()
-        _ = try store.addBlock(baseTime: times.lowerBound == .min ? 0 : times.lowerBound) { writer in
+        _ = try store.addBlock(baseTime: ImportTimes.all.contains(times.lowerBound) ? times.lowerBound : 0) { writer in
             writer.metadata = metadata
             try each { labels, columns in
                 try known.difference(labels, columns, into: &fresh)
@@ -129,5 +136,6 @@ package enum BlockImport {
         report.distinct.formUnion(distinct)
         report.samples += samples
         report.added += added
+        report.impossibleTimes += known.impossibleTimes
     }
 }

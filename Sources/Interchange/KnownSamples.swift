@@ -1,6 +1,11 @@
 import Model
 import Storage
 
+/// The times that samples may have to be taken, ms: from the year 0 to the year 9999.
+package enum ImportTimes {
+    package static let all: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+}
+
 /// Leaves out of what is imported the samples that a store has, so that importing again adds nothing.
 ///
 /// Series must come in order of labels.
@@ -10,6 +15,8 @@ struct KnownSamples: ~Copyable {
     private var known = SampleColumns()
     /// Whether a sample with another value at the same time counts as new.
     private let comparesValues: Bool
+    /// Samples with times that are not taken.
+    private(set) var impossibleTimes = 0
 
     init(_ store: any SeriesSource, _ times: ClosedRange<Int64>, comparesValues: Bool = false) throws {
         set = try store.select(SelectRequest(matchers: [], minTime: times.lowerBound, maxTime: times.upperBound))
@@ -31,6 +38,10 @@ struct KnownSamples: ~Copyable {
             if histogram < columns.histograms.count, columns.histograms[histogram].index == i {
                 own = columns.histograms[histogram].histogram
                 histogram += 1
+            }
+            guard ImportTimes.all.contains(time) else {
+                impossibleTimes += 1
+                continue
             }
             while next < known.count, known.timestamps[next] < time { next += 1 }
             while knownHistogram < known.histograms.count, known.histograms[knownHistogram].index < next {

@@ -55,6 +55,14 @@ package enum OpenMetricsImport {
         return (sorted.count, samples)
     }
 
+    /// Labels that a series may have.
+    private static let mostLabels = 10_000
+
+    /// The line of an offset, counted from 1.
+    private static func line(_ page: UnsafeBufferPointer<UInt8>, _ offset: Int) -> Int {
+        1 + page.prefix(max(0, offset)).count { $0 == 0x0A }
+    }
+
     private static func read(
         _ bytes: UnsafeRawBufferPointer, _ path: String, _ metadata: inout [String: MetricMetadata],
         progress: (Double) -> Void
@@ -76,19 +84,31 @@ package enum OpenMetricsImport {
                 case .unit: metadata[reader.metadataNameText, default: .init()].unit = reader.metadataRawText
                 case .series:
                     try text.parse(base, reader.seriesStart, reader.seriesEnd, isOpenMetrics: true)
+                    guard text.pairs.count <= mostLabels else {
+                        throw Failure(
+                            description: "\(path): line \(line(page, reader.seriesStart)): a series with "
+                                + "\(text.pairs.count) labels; at most \(mostLabels) are supported")
+                    }
                     var builder = LabelsBuilder()
                     for pair in text.pairs { builder.set(text.string(pair.name), text.string(pair.value)) }
                     if let name = text.metricName { builder.set(Labels.nameLabel, text.string(name)) }
                     let labels = builder.labels()
                     guard reader.hasTimestamp else {
-                        throw Failure(description: "\(path): \(labels): expected timestamp for series, got none")
+                        throw Failure(
+                            description: "\(path): line \(line(page, reader.seriesStart)): \(labels): "
+                                + "expected timestamp for series, got none")
+                    }
+                    guard ImportTimes.all.contains(reader.timestamp) else {
+                        throw Failure(
+                            description: "\(path): line \(line(page, reader.seriesStart)): \(labels): "
+                                + "the timestamp is before the year 0 or behind the year 9999")
                     }
                     series[labels, default: Series()].times.append(reader.timestamp)
                     series[labels]?.values.append(reader.number.value)
                 }
             }
         } catch let error as ExpositionError {
-            throw Failure(description: "\(path): \(error)")
+            throw Failure(description: "\(path): \(error.located)")
         }
     }
 }

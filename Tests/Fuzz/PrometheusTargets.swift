@@ -8,7 +8,7 @@ enum PrometheusTargets {
         guard let encoding = bytes.first else { return }
         var columns = SampleColumns()
         _ = try? PrometheusChunk.read(
-            encoding & 3, UnsafeRawBufferPointer(rebasing: bytes[1...]), into: &columns)
+            encoding & 7, UnsafeRawBufferPointer(rebasing: bytes[1...]), into: &columns)
         // What was read is cut anew, as for an export.
         var chunker = HistogramChunker()
         for (index, histogram) in columns.histograms { chunker.append(histogram, at: columns.timestamps[index]) }

@@ -100,4 +100,27 @@ import Testing
             for failure in report.failures { #expect(failure.reason.contains(index)) }
         }
     }
+
+    @Test func `blocks that overlap are taken once`() throws {
+        let files = FaultyFileSystem()
+        try files.createDirectory("out")
+        for (name, steps) in [("a", 0..<300), ("b", 200..<500)] {
+            let source = try store(files, name)
+            let group = source.openGroup("g")
+            for step in steps {
+                var batch = SampleBatch(timestamp: 1_699_920_000_000 + Int64(step) * 60_000)
+                batch.append(try source.resolve(labels(["__name__": "m"]), in: group), Double(step))
+                batch.append(try source.resolve(labels(["__name__": "only", "in": name]), in: group), 1)
+                _ = try source.commit(batch, in: group, durability: .written)
+            }
+            let times = try #require(source.timeRange)
+            _ = try BlockExport.run(source, times: times, to: "out", files: files)
+        }
+        let target = try store(files, "target")
+        let report = try BlockImport.run("out", into: target, files: files)
+        #expect(report.failures.isEmpty && report.blocks >= 2)
+        #expect(report.samples == 1200 && report.added == 1100)
+        #expect(try content(target).count == 1100)
+        #expect(try BlockImport.run("out", into: target, files: files).added == 0)
+    }
 }

@@ -16,6 +16,10 @@ public struct BitReader {
     @inlinable
     public var isOverrun: Bool { position > size &* 8 }
 
+    /// Bits that were not read yet.
+    @inlinable
+    public var left: Int { max(0, size &* 8 &- position) }
+
     /// The next bits, the first one highest; at least 57 of them are valid.
     @inlinable @inline(__always)
     public func peek() -> UInt64 {

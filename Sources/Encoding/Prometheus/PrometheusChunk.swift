@@ -1,12 +1,17 @@
 import Model
 
-/// Chunks as Prometheus's blocks hold them: XOR floats, histograms of integers, histograms of floats.
+/// Chunks as Prometheus's blocks hold them: XOR floats, histograms of integers, histograms of floats, and each of these
+/// with start timestamps.
 ///
 /// Written after the description in Prometheus's `tsdb/docs/format/chunks.md`.
 package enum PrometheusChunk {
     package static let xor: UInt8 = 1
     package static let histogram: UInt8 = 2
     package static let floatHistogram: UInt8 = 3
+    /// Floats in Prometheus's newer XOR code, with or without start timestamps.
+    package static let xor2: UInt8 = 4
+    package static let startedHistogram: UInt8 = 5
+    package static let startedFloatHistogram: UInt8 = 6
     /// Samples in a chunk of floats at most.
     package static let capacity = 120
 
@@ -27,26 +32,44 @@ package enum PrometheusChunk {
 
     // MARK: Reading
 
+    /// The number of samples that a chunk claims to have.
+    package static func count(_ encoding: UInt8, _ bytes: UnsafeRawBufferPointer) -> Int {
+        guard bytes.count >= 2 else { return 0 }
+        let high = isStartedHistogram(encoding) ? bytes[0] & ~ResetFlag.mask : bytes[0]
+        return Int(high) << 8 | Int(bytes[1])
+    }
+
+    private static func isStartedHistogram(_ encoding: UInt8) -> Bool {
+        encoding == startedHistogram || encoding == startedFloatHistogram
+    }
+
     /// Appends the samples of a chunk.
     ///
     /// - Throws: `DecodeError` if the bytes end early or the encoding is not known.
     package static func read(_ encoding: UInt8, _ bytes: UnsafeRawBufferPointer, into columns: inout SampleColumns)
         throws(DecodeError)
     {
-        guard bytes.count >= 2, let base = bytes.bindMemory(to: UInt8.self).baseAddress else {
+        guard encoding >= xor, encoding <= startedFloatHistogram else {
+            throw DecodeError(expected: "a chunk encoding of 1 to 6, not \(encoding)", offset: 0)
+        }
+        guard bytes.count >= 3, let base = bytes.bindMemory(to: UInt8.self).baseAddress else {
             throw DecodeError(expected: "a chunk", offset: 0)
         }
-        let count = Int(base[0]) << 8 | Int(base[1])
-        // A sample takes two bits at least.
-        guard count <= bytes.count * 4 + 1 else { throw DecodeError(expected: "\(count) samples", offset: 0) }
+        let count = count(encoding, bytes)
+        // A sample takes a bit at least.
+        guard count <= bytes.count * 8 else { throw DecodeError(expected: "\(count) samples", offset: 0) }
+        let first = columns.count
         var reader = BitReader(base, size: bytes.count, at: 16)
         switch encoding {
         case xor: readFloats(&reader, count, into: &columns)
-        case histogram, floatHistogram:
-            try readHistograms(&reader, count, isFloat: encoding == floatHistogram, into: &columns)
-        default: throw DecodeError(expected: "a chunk encoding of 1, 2 or 3, not \(encoding)", offset: 0)
+        case xor2: readFloats2(&reader, count, into: &columns)
+        default: try readHistograms(&reader, count, encoding, base[isStartedHistogram(encoding) ? 0 : 2], &columns)
         }
         if reader.isOverrun { throw DecodeError(expected: "\(count) samples", offset: bytes.count) }
+        let hasStarts = encoding == xor2 || isStartedHistogram(encoding)
+        if !hasStarts, !columns.starts.isEmpty, columns.count > first {
+            columns.starts.append(0, from: columns.timestamps[first])
+        }
     }
 
     private static func readFloats(_ reader: inout BitReader, _ count: Int, into columns: inout SampleColumns) {
@@ -72,12 +95,18 @@ package enum PrometheusChunk {
     }
 
     private static func readHistograms(
-        _ reader: inout BitReader, _ count: Int, isFloat: Bool, into columns: inout SampleColumns
+        _ reader: inout BitReader, _ count: Int, _ encoding: UInt8, _ head: UInt8, _ columns: inout SampleColumns
     ) throws(DecodeError) {
-        let flag = UInt8(reader.get(8)) & ResetFlag.mask
+        let isFloat = encoding == floatHistogram || encoding == startedFloatHistogram
+        let flag = head & ResetFlag.mask
+        let header = UInt8(reader.get(8))
+        var starts = isStartedHistogram(encoding) ? ChunkStarts(header) : nil
         let layout = try HistogramLayout(&reader)
         let (positives, negatives) = (layout.positiveCount, layout.negativeCount)
-        guard !reader.isOverrun else { throw DecodeError(expected: "a histogram", offset: reader.position / 8) }
+        // A bucket takes a bit at least.
+        guard !reader.isOverrun, positives + negatives <= reader.left else {
+            throw DecodeError(expected: "a histogram", offset: reader.position / 8)
+        }
         var (time, delta): (Int64, Int64) = (0, 0)
         var sum = XORRow()
         // Rows of integers: the value and its newest difference. Rows of floats: the XOR code of each.
@@ -114,6 +143,7 @@ package enum PrometheusChunk {
             result.sum = i == 0 ? sum.begin(&reader) : sum.next(&reader)
             if Staleness.isMarker(result.sum) {
                 columns.append(time, Staleness.marker)
+                starts?.read(&reader, i, time, &columns)
                 if reader.isOverrun { return }
                 continue
             }
@@ -129,6 +159,7 @@ package enum PrometheusChunk {
                 result.negativeBuckets.append(running)
             }
             columns.append(time, result)
+            starts?.read(&reader, i, time, &columns)
             if reader.isOverrun { return }
         }
     }

@@ -21,8 +21,8 @@ extension PrometheusBlockError {
 
 /// A block as Prometheus writes it: `meta.json`, `index`, `chunks/…`, `tombstones`.
 ///
-/// After the descriptions in Prometheus's `tsdb/docs/format`; index versions 1 and 2. Files are mapped; memory holds the
-/// positions of symbols and series.
+/// After the descriptions in Prometheus's `tsdb/docs/format`; index versions 1 to 3, of which 3 is read
+/// like 2. Files are mapped; memory holds the positions of symbols and series.
 package final class PrometheusBlock {
     package let directory: String
     package let id: String
@@ -66,10 +66,10 @@ package final class PrometheusBlock {
         indexPath = directory + "/index"
         index = try files.map(indexPath)
         let bytes = index.bytes
-        guard bytes.count >= 5 + Self.tableSize, Self.big32(bytes, 0) == 0xBAAA_D700, bytes[4] == 1 || bytes[4] == 2
+        guard bytes.count >= 5 + Self.tableSize, Self.big32(bytes, 0) == 0xBAAA_D700, (1...3).contains(bytes[4])
         else {
             throw PrometheusBlockError(
-                file: indexPath, offset: 0, reason: "expected an index of version 1 or 2 with the magic baaad700")
+                file: indexPath, offset: 0, reason: "expected an index of version 1 to 3 with the magic baaad700")
         }
         version = bytes[4]
         for name in try files.list(directory + "/chunks") where name.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) {
@@ -105,7 +105,7 @@ package final class PrometheusBlock {
     /// The checked content of a section: length (4), content, checksum (4).
     private func section(_ at: Int) throws -> Range<Int> {
         let bytes = index.bytes
-        guard at >= 0, at + 8 <= bytes.count else { throw bad(at, "a section begins outside of the file") }
+        guard at >= 0, at <= bytes.count - 8 else { throw bad(at, "a section begins outside of the file") }
         let size = Int(Self.big32(bytes, at))
         let start = at + 4
         guard size <= bytes.count - start - 4 else { throw bad(at, "a section ends outside of the file") }
@@ -198,6 +198,9 @@ package final class PrometheusBlock {
             let (labels, chunks) = try entry(reference)
             columns.removeAll()
             for chunk in chunks { try read(chunk.reference, into: &columns) }
+            for at in 0..<max(0, columns.count - 1) where columns.timestamps[at] >= columns.timestamps[at + 1] {
+                throw bad(reference, "the samples of \(labels) are not in order of time")
+            }
             var hidden = deleted[UInt64(reference)] ?? []
             hidden += refuse(&columns)
             // What lies outside of the block is not served by Prometheus either.

@@ -31,8 +31,12 @@ package final class PrometheusHead {
     package var exemplars: Int { index.exemplars }
     /// Samples whose series is not known.
     package var orphans: Int { index.orphans }
-    /// Histograms that contradict themselves.
-    package private(set) var invalid = 0
+    /// Histograms whose parts contradict each other, and what is wrong with the first.
+    package private(set) var refusals = 0
+    package private(set) var firstRefusal: String?
+    /// Chunks with a right checksum that cannot be read, and why the first cannot.
+    package private(set) var unreadableChunks = 0
+    package private(set) var firstUnreadableChunk: String?
     package var seriesCount: Int { index.labels.count }
 
     /// Reads the series; nil if `directory` has no write-ahead log.
@@ -71,7 +75,8 @@ package final class PrometheusHead {
         guard let newest = checkpoints.max(by: { $0.number < $1.number }) else {
             return try numbered(files, directory)
         }
-        return try numbered(files, newest.path) + numbered(files, directory, from: newest.number + 1)
+        return try numbered(files, newest.path)
+            + (newest.number < .max ? numbered(files, directory, from: newest.number + 1) : [])
     }
 
     /// Shows everything to `visitor`.
@@ -90,6 +95,7 @@ package final class PrometheusHead {
         }
         for path in headChunks {
             let mapping = try files.map(path)
+            visitor.path = path
             note(path, mapping.withBytes { PrometheusHeadChunks.read($0) { visitor.chunk($0) } })
         }
     }
@@ -115,7 +121,10 @@ package final class PrometheusHead {
             }
             let samples = HeadSamples(index, order[start..<end], minTime: minTime)
             try scan(samples)
-            invalid += samples.invalid
+            refusals += samples.refusals
+            firstRefusal = firstRefusal ?? samples.firstRefusal.map { "\(directory): \($0)" }
+            unreadableChunks += samples.unreadableChunks
+            firstUnreadableChunk = firstUnreadableChunk ?? samples.firstUnreadableChunk
             for at in order[start..<end] {
                 columns.removeAll()
                 samples.fill(at, &columns)
@@ -130,12 +139,15 @@ package final class PrometheusHead {
 protocol HeadVisitor: PrometheusRecordVisitor {
     /// Whether what comes is from the log of samples out of order.
     var isOutOfOrder: Bool { get set }
+    /// The file that the chunks are in.
+    var path: String { get set }
     func chunk(_ chunk: PrometheusHeadChunks.Chunk)
 }
 
 /// The series of a head, and how much of each there is.
 final class HeadIndex: HeadVisitor {
     var isOutOfOrder = false
+    var path = ""
     private(set) var labels: [Labels] = []
     /// About the bytes of the samples of each series, as ``HeadSamples`` holds them.
     private(set) var sizes: [Int] = []
@@ -208,7 +220,11 @@ final class HeadSamples: HeadVisitor {
     }
 
     var isOutOfOrder = false
-    private(set) var invalid = 0
+    var path = ""
+    private(set) var refusals = 0
+    private(set) var firstRefusal: String?
+    private(set) var unreadableChunks = 0
+    private(set) var firstUnreadableChunk: String?
     private let index: HeadIndex
     private let minTime: Int64
     private var rows: [Row]
@@ -234,14 +250,17 @@ final class HeadSamples: HeadVisitor {
         }
     }
 
-    /// The position of a histogram; nil if it contradicts itself.
-    private func keep(_ histogram: FloatHistogram) -> Int32? {
-        guard (try? histogram.validate()) != nil, histograms.count < Int(Int32.max) else {
-            invalid += 1
+    /// The position of a histogram in the form in which it is stored; nil if its parts contradict each other.
+    private func keep(_ histogram: FloatHistogram, at time: Int64) -> Int32? {
+        guard histograms.count < Int(Int32.max) else { return nil }
+        do throws(FloatHistogram.ValidationError) {
+            histograms.append(try histogram.accepted())
+            return Int32(histograms.count - 1)
+        } catch {
+            refusals += 1
+            firstRefusal = firstRefusal ?? "at \(time) ms: \(error)"
             return nil
         }
-        histograms.append(histogram)
-        return Int32(histograms.count - 1)
     }
 
     func series(_ reference: UInt64, _ labels: Labels) {}
@@ -258,16 +277,19 @@ final class HeadSamples: HeadVisitor {
         if Staleness.isMarker(histogram.sum) {
             return add(Sample(time: time, value: Staleness.marker, histogram: -1, start: start), reference)
         }
-        guard let at = keep(histogram) else { return }
+        guard let at = keep(histogram, at: time) else { return }
         add(Sample(time: time, value: .nan, histogram: at, start: start), reference)
     }
 
     func chunk(_ chunk: PrometheusHeadChunks.Chunk) {
         guard let place = place(chunk.reference), chunk.isOutOfOrder || chunk.maxTime >= minTime else { return }
         var columns = SampleColumns()
-        // A chunk with a right checksum that cannot be read: its samples are in the log, too.
-        guard (try? PrometheusChunk.read(chunk.encoding, chunk.bytes, into: &columns)) != nil else {
-            invalid += chunk.count
+        // The samples of a chunk that cannot be read are mostly in the log, too.
+        do throws(DecodeError) {
+            try PrometheusChunk.read(chunk.encoding, chunk.bytes, into: &columns)
+        } catch {
+            unreadableChunks += 1
+            firstUnreadableChunk = firstUnreadableChunk ?? "\(path): at \(chunk.offset): \(error)"
             return
         }
         var next = 0
@@ -276,7 +298,7 @@ final class HeadSamples: HeadVisitor {
             var sample = Sample(
                 time: time, value: columns.values[i], histogram: -1, start: columns.starts.start(at: time))
             if next < columns.histograms.count, columns.histograms[next].index == i {
-                guard let at = keep(columns.histograms[next].histogram) else {
+                guard let at = keep(columns.histograms[next].histogram, at: time) else {
                     next += 1
                     continue
                 }

@@ -4,6 +4,8 @@ import Model
 /// Reads a file of `chunks_head`: chunks of the head that Prometheus has written out.
 enum PrometheusHeadChunks {
     struct Chunk {
+        /// Where it begins in its file.
+        var offset: Int
         var reference: UInt64
         var minTime: Int64
         var maxTime: Int64
@@ -13,7 +15,7 @@ enum PrometheusHeadChunks {
         var bytes: UnsafeRawBufferPointer
 
         /// The number of samples that it claims.
-        var count: Int { bytes.count < 2 ? 0 : Int(bytes[0]) << 8 | Int(bytes[1]) }
+        var count: Int { PrometheusChunk.count(encoding, bytes) }
     }
 
     private static let magic: UInt32 = 0x0130_BC91
@@ -40,7 +42,7 @@ enum PrometheusHeadChunks {
                 }
                 body(
                     Chunk(
-                        reference: reference, minTime: from, maxTime: to, encoding: encoding & 0x7F,
+                        offset: start, reference: reference, minTime: from, maxTime: to, encoding: encoding & 0x7F,
                         isOutOfOrder: encoding & 0x80 != 0, bytes: content))
             }
             return nil

@@ -90,10 +90,12 @@ package struct PrometheusLog: ~Copyable {
 
     private func hand(_ record: [UInt8], _ head: UInt8, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         try record.withUnsafeBytes { bytes in
+            // What is decompressed is bounded by the size of the file.
+            let limit = min(Self.longest, (64 + bytes.count) << 10)
             if head & 8 != 0 {
-                try SnappyBlock.decompress(bytes, limit: Self.longest).withUnsafeBytes(body)
+                try SnappyBlock.decompress(bytes, limit: limit).withUnsafeBytes(body)
             } else if head & 16 != 0 {
-                try decompressor.decompress(bytes, limit: Self.longest).withUnsafeBytes(body)
+                try decompressor.decompress(bytes, limit: limit).withUnsafeBytes(body)
             } else {
                 try body(bytes)
             }

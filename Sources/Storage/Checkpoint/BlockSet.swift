@@ -16,6 +16,8 @@ final class BlockSet: @unchecked Sendable {
     let reloads = StoreCounters.Attempts()
     /// Blocks that could not be opened.
     private(set) var damaged: [String] = []
+    /// The files of damaged blocks as they were when they were last checked.
+    private var checkedFiles: [String: [FileStatus?]] = [:]
     /// What cannot be read of the blocks, and of the log.
     let leftOut = LeftOut()
 
@@ -96,20 +98,21 @@ final class BlockSet: @unchecked Sendable {
 
     /// Looks whether the files of all blocks are there, and opens those that could not be opened before.
     func look() {
+        var mended: [BlockReader] = []
         for reader in readers {
-            let known = leftOut[reader.meta.id]
             if let part = reader.look() {
                 if leftOut.note(part) {
                     log.error(
                         "A file of a block was lost while it was in use",
                         ["block": part.name, "reason": part.kind.rawValue, "err": part.reason])
                 }
-            } else if let known, known.kind != .damaged {
+            } else if leftOut[reader.meta.id] != nil, let fresh = reopened(reader) {
+                mended.append(fresh)
                 leftOut.clear(reader.meta.id)
                 log.info("The files of a block can be read again", ["block": reader.meta.id])
             }
         }
-        var opened = readers
+        var opened = readers.filter { reader in !mended.contains { $0.meta.id == reader.meta.id } } + mended
         let names = Set(opened.map(\.meta.id))
         for name in manifest.blocks where !names.contains(name) {
             do {
@@ -119,7 +122,25 @@ final class BlockSet: @unchecked Sendable {
                 log.info("A block that was left out can be read again", ["block": name])
             } catch { leftOut.note(closed(name, error)) }
         }
-        if opened.count > names.count { set(opened) }
+        if opened.count > names.count || !mended.isEmpty { set(opened) }
+    }
+
+    /// A block that was left out, opened again and checked whole; nil if it is damaged, or did not change since that was
+    /// found.
+    private func reopened(_ reader: BlockReader) -> BlockReader? {
+        let name = reader.meta.id
+        let stamp = ["data", "index", "meta.json"].map { try? fileSystem.status(reader.directory + "/" + $0) }
+        guard checkedFiles[name] != stamp else { return nil }
+        checkedFiles[name] = stamp
+        do {
+            let fresh = try self.reader(name)
+            try fresh.verify()
+            checkedFiles[name] = nil
+            return fresh
+        } catch {
+            leftOut.note(closed(name, error))
+            return nil
+        }
     }
 
     private func set(_ readers: [BlockReader]) {

@@ -128,6 +128,14 @@ enum DirectoryOwner: Equatable {
     }
 }
 
+extension TimeSeriesStore {
+    /// Whether a directory is a store of this program; nothing in it is changed.
+    package static func isStore(_ path: String, _ files: any FileSystem) throws(FileError) -> Bool {
+        if case .store = try DirectoryOwner.of(path, files) { return true }
+        return false
+    }
+}
+
 /// The first bytes of files.
 enum FileStart {
     /// At most `count` bytes from the beginning of a file.

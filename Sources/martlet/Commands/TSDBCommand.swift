@@ -7,7 +7,7 @@ import Storage
 
 /// `martlet tsdb …`: looks at a store that no daemon uses, and moves samples in and out.
 enum TSDBCommand {
-    private static let flags = FlagSet(flags: [
+    static let flags = FlagSet(flags: [
         Flag("storage.tsdb.path", .text, "data/", "The directory of the store, or of one of its snapshots."),
         Flag("storage.tsdb.min-block-duration", .duration, "2h", "The span of the store's fresh blocks."),
         Flag("min-time", .text, "", "First time, Unix seconds or RFC 3339."),
@@ -108,12 +108,19 @@ enum TSDBCommand {
             try time(parsed, "min-time", or: times.lowerBound), try time(parsed, "max-time", or: times.upperBound)
         )
         let set = try store.select(
-            SelectRequest(matchers: try matchers(parsed), minTime: from, maxTime: to, labelsOnly: true))
+            SelectRequest(matchers: try matchers(parsed), minTime: from, maxTime: to))
         var byMetric: [String: Int] = [:]
         var byName: [String: Set<String>] = [:]
         var byPair: [String: Int] = [:]
+        var columns = SampleColumns()
+        var (series, samples, first, last) = (0, 0, Int64.max, Int64.min)
         for i in 0..<set.count {
-            if i % 4096 == 0 { Progress.show("analyze", Double(i) / Double(set.count)) }
+            if i % 256 == 0 { Progress.show("analyze", Double(i) / Double(set.count)) }
+            try set.read(i, into: &columns)
+            guard columns.count > 0 else { continue }
+            series += 1
+            samples += columns.count
+            (first, last) = (min(first, columns.timestamps[0]), max(last, columns.timestamps[columns.count - 1]))
             for pair in set.labels(i).pairs {
                 if pair.name == Labels.nameLabel { byMetric[pair.value, default: 0] += 1 }
                 byName[pair.name, default: []].insert(pair.value)
@@ -121,8 +128,12 @@ enum TSDBCommand {
             }
         }
         Progress.end()
-        print("Times: \(TimeText.rfc3339(from)) to \(TimeText.rfc3339(to))")
-        print("Series: \(set.count)\nLabel names: \(byName.count)\nLabel pairs: \(byPair.count)")
+        guard series > 0 else {
+            print("There are no samples of these series between these times.")
+            return 0
+        }
+        print("Times: \(TimeText.rfc3339(first)) to \(TimeText.rfc3339(last))")
+        print("Series: \(series)\nSamples: \(samples)\nLabel names: \(byName.count)\nLabel pairs: \(byPair.count)")
         let limit = parsed.integer("limit")
         func top(_ title: String, _ entries: [String: Int]) {
             print("\n\(title):")
@@ -205,10 +216,19 @@ enum TSDBCommand {
                     + (damage.isTornTail
                         ? "what is before it was taken, as Prometheus does after a kill" : "the rest was taken"))
         }
-        for (count, what) in [
-            (report.orphans, "samples without a series"), (report.invalid, "histograms that contradict themselves"),
-            (report.exemplars, "records of exemplars"),
-        ] where count > 0 { Command.complain("not taken: \(count) \(what)") }
+        if report.orphans > 0 { Command.complain("not taken: \(report.orphans) samples whose series is not known") }
+        if report.exemplars > 0 {
+            Command.complain("not taken: the exemplars in \(report.exemplars) records of the write-ahead log")
+        }
+        if let first = report.firstUnreadableChunk {
+            Command.complain(
+                "not taken: \(report.unreadableChunks) chunks that cannot be read, the first in \(first); "
+                    + "what the write-ahead log has of their samples was taken")
+        }
+        if report.impossibleTimes > 0 {
+            Command.complain(
+                "not taken: \(report.impossibleTimes) samples from before the year 0 or behind the year 9999")
+        }
         if let first = report.firstRefusal {
             Command.complain("\(report.refused) native histograms are invalid and not taken, the first in \(first)")
         }
@@ -236,6 +256,10 @@ enum TSDBCommand {
 
     private static func export(_ parsed: ParsedFlags) throws -> Int32 {
         let target = try argument(parsed, "the directory to write to")
+        guard try !TimeSeriesStore.isStore(target, RealFileSystem()) else {
+            throw CommandLineError(
+                description: "\(target) is a store of martlet: blocks for Prometheus must go to another directory")
+        }
         let store = try open(parsed)
         defer { store.abandon() }
         guard let times = store.timeRange else {

@@ -1,0 +1,201 @@
+import Encoding
+import Glibc
+import Model
+import Platform
+import Storage
+import TestSupport
+import Testing
+
+@testable import Interchange
+
+/// Logs of a Prometheus that are written here after the description of the format.
+@Suite struct PrometheusHeadTests {
+    private let start: Int64 = 1_700_000_000_000
+
+    private func store(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(
+            options: StoreOptions(directory: "store", retentionTime: 0, runsInBackground: false), fileSystem: files,
+            clock: ManualClock(now: start))
+    }
+
+    private func put(_ files: FaultyFileSystem, _ path: String, _ content: [UInt8]) throws {
+        try files.createDirectory(FilePath.parent(path))
+        try files.open(path, .replace).write(content)
+    }
+
+    private func series(_ references: ClosedRange<UInt64>) -> [UInt8] {
+        var record = PrometheusBytes([1])
+        for reference in references {
+            record.big64(reference)
+            record.varint(2)
+            for text in ["__name__", "m", "s", "\(reference)"] { record.text(text) }
+        }
+        return record.bytes
+    }
+
+    private func samples(_ list: [(reference: UInt64, step: Int64, value: Double)]) -> [UInt8] {
+        var record = PrometheusBytes([2])
+        record.big64(list.first?.reference ?? 0)
+        record.big64(UInt64(bitPattern: start))
+        for sample in list {
+            record.zigzag(Int64(bitPattern: sample.reference &- (list.first?.reference ?? 0)))
+            record.zigzag(sample.step * 1000)
+            record.float(sample.value)
+        }
+        return record.bytes
+    }
+
+    private func tombstone(_ reference: UInt64, _ steps: ClosedRange<Int64>) -> [UInt8] {
+        var record = PrometheusBytes([3])
+        record.big64(reference)
+        record.zigzag(start + steps.lowerBound * 1000)
+        record.zigzag(start + steps.upperBound * 1000)
+        return record.bytes
+    }
+
+    private func segment(_ records: [[UInt8]], _ compression: UInt8 = 0) throws -> [UInt8] {
+        var segment = PrometheusSegment()
+        for record in records {
+            var content = record
+            if compression == 8 { content = SnappyBlock.compress(record) }
+            if compression == 16 {
+                content = []
+                try record.withUnsafeBytes { try ZstdCompressor().compress($0, level: 1, to: &content) }
+            }
+            segment.append(content, compression: compression)
+        }
+        return segment.bytes
+    }
+
+    private func content(_ store: TimeSeriesStore) throws -> [String] {
+        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+        var columns = SampleColumns()
+        var result: [String] = []
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            for at in 0..<columns.count {
+                let time = (columns.timestamps[at] - start) / 1000
+                let value = columns.histograms.first { $0.index == at }.map { "\($0.histogram)" }
+                let from = columns.starts.start(at: columns.timestamps[at])
+                result.append(
+                    "\(set.labels(i)["s"] ?? "") \(time) \(value ?? "\(columns.values[at])")"
+                        + (from == 0 ? "" : " from \((from - start) / 1000)"))
+            }
+        }
+        return result
+    }
+
+    @Test(arguments: [UInt8(0), 8, 16])
+    func `a log with a checkpoint is taken in every compression, and again adds nothing`(compression: UInt8) throws {
+        let files = FaultyFileSystem()
+        // The old segment is in the checkpoint already; a torn checkpoint does not count.
+        try put(files, "p/wal/00000001", try segment([series(9...9), samples([(9, 0, 9)])], compression))
+        try put(files, "p/wal/checkpoint.00000001/00000000", try segment([series(1...1500)], compression))
+        try put(files, "p/wal/checkpoint.00000003.tmp/00000000", [1, 2, 3])
+        let all = (1...UInt64(1500)).map { (reference: $0, step: Int64(5), value: Double($0)) }
+        try put(
+            files, "p/wal/00000002",
+            try segment(
+                [samples(all), samples([(1, 6, 2), (1, 7, 3), (1, 8, 4), (2, 6, 5)]), tombstone(1, 6...7)], compression)
+        )
+        try put(files, "p/wbl/00000000", try segment([samples([(2, 3, -1), (2, 1, -2), (2, 3, -3)])], compression))
+        let target = try store(files)
+        let report = try BlockImport.run("p", into: target, files: files)
+        #expect(report.damage.isEmpty && report.failures.isEmpty && report.orphans == 0)
+        let found = try content(target)
+        #expect(found.count == 1500 + 1 + 3)
+        #expect(found.filter { $0.hasPrefix("1 ") } == ["1 5 1.0", "1 8 4.0"])
+        #expect(found.filter { $0.hasPrefix("2 ") } == ["2 1 -2.0", "2 3 -1.0", "2 5 2.0", "2 6 5.0"])
+        let before = target.blocks.count
+        #expect(try BlockImport.run("p", into: target, files: files).added == 0)
+        #expect(target.blocks.count == before)
+        #expect(try content(target) == found)
+    }
+
+    @Test func `records with start timestamps are taken with them`() throws {
+        let files = FaultyFileSystem()
+        var record = PrometheusBytes([11])
+        record.zigzag(1)
+        record.zigzag(start)
+        record.zigzag(start - 5000)
+        record.float(1)
+        for (reference, time, mark, value) in [
+            (Int64(0), Int64(1000), UInt8(1), 2.0), (1, 2000, 2, 3), (-1, 3000, 0, 4),
+        ] {
+            record.zigzag(reference)
+            record.zigzag(time)
+            record.byte(mark)
+            if mark == 2 { record.zigzag(1000) }
+            record.float(value)
+        }
+        try put(files, "p/wal/00000000", try segment([series(1...2), record.bytes]))
+        let target = try store(files)
+        _ = try BlockImport.run("p", into: target, files: files)
+        #expect(try content(target) == ["1 0 1.0 from -5", "1 1 2.0 from -5", "1 3 4.0", "2 2 3.0 from -4"])
+    }
+
+    @Test func `a chunk that cannot be read is named, and the log has its samples`() throws {
+        let files = FaultyFileSystem()
+        try put(files, "p/wal/00000000", try segment([series(1...1), samples([(1, 0, 1), (1, 1, 2)])]))
+        var chunks = PrometheusHeadChunkFile()
+        chunks.append(1, start...(start + 1000), encoding: 7, [0, 2, 1, 2, 3, 4])
+        try put(files, "p/chunks_head/000001", chunks.bytes)
+        let target = try store(files)
+        let report = try BlockImport.run("p", into: target, files: files)
+        #expect(report.unreadableChunks == 1 && report.refused == 0)
+        let reason = try #require(report.firstUnreadableChunk)
+        #expect(reason.contains("p/chunks_head/000001: at 8:") && reason.contains("7"), "\(reason)")
+        #expect(try content(target) == ["1 0 1.0", "1 1 2.0"])
+    }
+
+    @Test func `a checkpoint with the largest number, and times of all years, are no trouble`() throws {
+        let files = FaultyFileSystem()
+        var record = PrometheusBytes([2])
+        record.big64(1)
+        record.big64(UInt64(bitPattern: Int64.min))
+        for (time, value) in [(Int64(0), 1.0), (.max, 2), (1, 3)] {
+            record.zigzag(0)
+            record.zigzag(time)
+            record.float(value)
+        }
+        var last = PrometheusBytes([2])
+        last.big64(1)
+        last.big64(UInt64(bitPattern: Int64.max - 1))
+        last.zigzag(0)
+        last.zigzag(0)
+        last.float(4)
+        try put(
+            files, "p/wal/checkpoint.\(UInt64.max)/00000000",
+            try segment([series(1...1), record.bytes, samples([(1, 3, 3)]), last.bytes]))
+        let target = try store(files)
+        let report = try BlockImport.run("p", into: target, files: files)
+        #expect(report.impossibleTimes == 2)
+        #expect(try content(target).last == "1 3 3.0")
+    }
+
+    @Test func `what a record is decompressed to is bounded by its size`() throws {
+        let files = FaultyFileSystem()
+        let bomb = [UInt8](repeating: 0, count: 4 << 20)
+        try put(files, "p/wal/00000000", try segment([series(1...1), samples([(1, 0, 1)]), bomb], 16))
+        let target = try store(files)
+        let report = try BlockImport.run("p", into: target, files: files)
+        #expect(report.damage.count == 1 && report.damage[0].reason.contains("more than"))
+        #expect(try content(target) == ["1 0 1.0"])
+    }
+
+    @Test func `damage anywhere in a log loses no more than it touches, and is named`() throws {
+        let files = FaultyFileSystem()
+        let records = [series(1...20)] + (0..<20).map { step in samples((1...20).map { ($0, Int64(step), 1) }) }
+        try put(files, "p/wal/00000000", try segment(records, 8))
+        let size = try files.status("p/wal/00000000").size
+        for at in stride(from: 0, to: size, by: 13) {
+            for cut in [false, true] {
+                let copy = files.afterPowerCut(.kept)
+                copy.damage("p/wal/00000000") { if cut { $0.removeLast($0.count - at) } else { $0[at] ^= 0x24 } }
+                let report = try BlockImport.run("p", into: try store(copy), files: copy)
+                #expect(report.samples == 400 || cut || !report.damage.isEmpty, "byte \(at)")
+                #expect(report.samples <= 400)
+            }
+        }
+    }
+}

@@ -56,10 +56,7 @@ final class ScrapeWorker {
             scratch.removeAll()
             scratch.batch.timestamp = time
             var format = ExpositionFormat.text
-            if failure == nil, pages.size(transfer) == 0 {
-                // A page of nothing has no series, whatever its type says.
-                appender.finish(&scratch)
-            } else if failure == nil {
+            if failure == nil {
                 do throws(ScrapeFailure) {
                     // An empty page is a page without samples, whatever its type, as in Prometheus.
                     if pages.size(transfer) > 0 {

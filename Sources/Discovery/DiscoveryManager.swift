@@ -12,7 +12,7 @@ package final class DiscoveryManager: Sendable {
     private struct Running {
         let discoverer: FileDiscoverer
         var groups: [TargetGroup]
-        /// ms, as the clock counts.
+        /// ms of the monotonic clock.
         var nextRefresh: Int64
     }
     private struct RunningHTTP {
@@ -72,7 +72,7 @@ package final class DiscoveryManager: Sendable {
                         let discoverer = FileDiscoverer(config, metrics: metrics)
                         job.running[config] = Running(
                             discoverer: discoverer, groups: discoverer.refresh(),
-                            nextRefresh: clock.now() &+ config.refreshInterval)
+                            nextRefresh: clock.monotonic() / 1_000_000 &+ config.refreshInterval)
                     }
                 }
                 for config in definition.httpDiscovery {
@@ -138,7 +138,7 @@ package final class DiscoveryManager: Sendable {
     /// Looks at every discoverer whose files have changed or whose time has come.
     package func poll() {
         state.withLock { state in
-            let now = clock.now()
+            let now = clock.monotonic() / 1_000_000
             for name in state.jobs.keys {
                 guard var job = state.jobs[name] else { continue }
                 var changed = false

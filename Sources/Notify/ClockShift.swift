@@ -8,7 +8,11 @@ extension Notifier.State {
         nextMaintenance = nextMaintenance.addingReportingOverflow(step).partialValue
         dispatcher.shift(by: step)
         memory.shift(by: step)
+        shifted = shifted.addingReportingOverflow(step).partialValue
     }
+
+    /// By how many ms the wall clock was set since ``shifted`` was `before`.
+    func shift(since before: Int64) -> Int64 { shifted.subtractingReportingOverflow(before).partialValue }
 }
 
 extension Dispatcher {
@@ -33,15 +37,20 @@ extension NotifiedAlert {
     }
 }
 
+extension NotificationEntry {
+    /// The entry with its times moved by `step` ms.
+    func shifted(by step: Int64) -> NotificationEntry {
+        var entry = self
+        entry.time = time.addingReportingOverflow(step).partialValue
+        entry.expiresAt = expiresAt.addingReportingOverflow(step).partialValue
+        return entry
+    }
+}
+
 extension LedgerState {
     /// Moves the times of alerts and of notifications by `step` ms.
     mutating func shift(by step: Int64) {
         for alert in alerts.byFingerprint.values { alerts.restore(alert.shifted(by: step)) }
-        for entry in log.entries.values {
-            var moved = entry
-            moved.time = entry.time.addingReportingOverflow(step).partialValue
-            moved.expiresAt = entry.expiresAt.addingReportingOverflow(step).partialValue
-            log.record(moved)
-        }
+        for entry in log.entries.values { log.record(entry.shifted(by: step)) }
     }
 }

@@ -28,6 +28,8 @@ package final class Notifier: AlertSink {
         var loop: Task<Void, Never>?
         var isStopping = false
         var steps = ClockSteps()
+        /// By how many ms the wall clock was set since the start, as far as it was followed.
+        var shifted: Int64 = 0
     }
 
     let state: Mutex<State>
@@ -198,8 +200,8 @@ package final class Notifier: AlertSink {
         }
     }
 
-    /// Moves what waits when the wall clock was set.
-    private func followClock() {
+    /// Moves what waits when the wall clock was set; tests that move the time by hand call it themselves.
+    package func followClock() {
         state.withLock { state in
             if let step = state.steps.observe(clock) { state.shift(by: step) }
         }
@@ -313,8 +315,9 @@ package final class Notifier: AlertSink {
         state.withLock { state in
             let id = state.nextTask
             state.nextTask += 1
+            let shifted = state.shifted
             state.running[id] = Task { [weak self] in
-                await self?.deliver(notifications, flush)
+                await self?.deliver(notifications, flush, shifted)
                 _ = self?.state.withLock { $0.running.removeValue(forKey: id) }
                 self?.wake.yield()
             }
@@ -322,19 +325,23 @@ package final class Notifier: AlertSink {
     }
 
     /// Delivers to all integrations of the receiver at once.
-    private func deliver(_ notifications: [Notification], _ flush: GroupFlush) async {
+    ///
+    /// - Parameter shifted: How far the wall clock was followed when the flush began.
+    private func deliver(_ notifications: [Notification], _ flush: GroupFlush, _ shifted: Int64) async {
         let succeeded = await withTaskGroup(of: Bool.self) { group in
             for notification in notifications {
-                group.addTask { await self.deliver(notification) }
+                group.addTask { await self.deliver(notification, shifted) }
             }
             var succeeded = true
             for await one in group { succeeded = succeeded && one }
             return succeeded
         }
-        state.withLock { $0.dispatcher.finish(flush, succeeded: succeeded) }
+        state.withLock { state in
+            state.dispatcher.finish(flush, succeeded: succeeded, shiftedBy: state.shift(since: shifted))
+        }
     }
 
-    private func deliver(_ notification: Notification) async -> Bool {
+    private func deliver(_ notification: Notification, _ shifted: Int64) async -> Bool {
         var succeeded = true
         var records: [LedgerRecord] = []
         var delivery: Delivery?
@@ -356,12 +363,14 @@ package final class Notifier: AlertSink {
                     ])
             }
         }
-        if succeeded { records.append(.notified(notification.entry)) }
         let done = delivery
-        state.withLock { state in
+        let entry = state.withLock { state in
+            let entry = notification.entry.shifted(by: state.shift(since: shifted))
             if let done { state.memory.apply(.delivery(done)) }
-            if succeeded { state.memory.log.record(notification.entry) }
+            if succeeded { state.memory.log.record(entry) }
+            return entry
         }
+        if succeeded { records.append(.notified(entry)) }
         write(records)
         return succeeded
     }

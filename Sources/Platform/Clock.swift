@@ -33,6 +33,6 @@ public final class SystemClock: Clock {
     public func sleep(until deadline: Int64) async throws {
         // Waits that are longer than any clock can be trusted for would overflow.
         let left = min(deadline.subtractingReportingOverflow(now()).partialValue, 1 << 40)
-        if left > 0 { try await Task.sleep(nanoseconds: UInt64(left) * 1_000_000) }
+        if left > 0 { try await Sleepers.shared.sleep(nanoseconds: left * 1_000_000) }
     }
 }

@@ -5,7 +5,13 @@ package enum MachineMemory {
     /// Bytes.
     package static var limit: Int {
         let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-        return limit(machine: machine, groups: text("/proc/self/cgroup") ?? "", read: text)
+        var space = rlimit()
+        // Not all of the address space can be memory for data: stacks, code and reservations take some.
+        let isLimited =
+            getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &space) == 0 && space.rlim_cur < rlim_t(Int.max)
+        return limit(
+            machine: isLimited ? min(machine, Int(space.rlim_cur) / 2) : machine,
+            groups: text("/proc/self/cgroup") ?? "", read: text)
     }
 
     /// The least of the machine's memory and the limits of the group and those above it.

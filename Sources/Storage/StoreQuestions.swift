@@ -15,6 +15,7 @@ extension TimeSeriesStore {
         upkeep.lock()
         defer { upkeep.unlock() }
         var touched = 0
+        try blockSet.deleteInClosed(matchers, minTime: minTime, maxTime: maxTime)
         for block in blockSet.readers where block.minTime <= maxTime && block.maxTime >= minTime {
             let request = SelectRequest(matchers: matchers, minTime: minTime, maxTime: maxTime, labelsOnly: true)
             touched = max(touched, try block.select(request).count)

@@ -75,7 +75,7 @@ final class Timeline {
             externalURL: "http://here", random: { 0.5 })
     }
 
-    static func settings(_ configuration: String, _ transport: RecordingTransport) throws -> NotifierSettings {
+    static func settings(_ configuration: String, _ transport: any NotificationTransport) throws -> NotifierSettings {
         let config = try AlertmanagerConfigLoader.parse(text: Array(configuration.utf8), path: "alertmanager.yml")
         return try NotifierSettings(config) { _ in transport }
     }

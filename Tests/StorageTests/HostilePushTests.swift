@@ -15,7 +15,7 @@ import Testing
             options: StoreOptions(
                 directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: window,
                 runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: 1_700_000_000_000))
+            fileSystem: files, clock: ManualClock(now: 1_700_003_600_000))
     }
 
     private static func times(_ store: TimeSeriesStore, _ name: String) throws -> [Int64] {
@@ -72,7 +72,7 @@ import Testing
     @Test func `Labels that fit into no block are refused as unusable, and counted`() throws {
         let store = try Self.open(FaultyFileSystem())
         let group = store.openGroup("g")
-        let long = Labels([("__name__", "a"), ("b", String(repeating: "v", count: 50_000_000))])
+        let long = Labels([("__name__", "a"), ("b", String(repeating: "v", count: 51_000_000))])
         #expect(throws: UnusableLabels.self) { try store.resolve(long, in: group) }
         #expect(throws: UnusableLabels.self) { try store.resolve(.empty, in: group) }
         #expect(store.seriesRefused == 1)

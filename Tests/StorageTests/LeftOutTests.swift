@@ -130,6 +130,96 @@ import Testing
         #expect(mended.samples == complete && mended.warnings.isEmpty)
     }
 
+    @Test(arguments: [false, true], ["data", "index", "meta.json", "."])
+    func `what is deleted while a block is left out stays deleted when it comes back`(
+        restarts: Bool, file: String
+    ) throws {
+        let files = FaultyFileSystem()
+        try fill(files)
+        let block = try #require(try open(files.afterPowerCut(.kept)).blocks.first)
+        let path = "data/blocks/" + block.meta.id + (file == "." ? "" : "/" + file)
+        try files.rename(path, to: "elsewhere")
+        var store = try open(files)
+        #expect(store.leftOut.map(\.name) == [block.meta.id])
+        let matchers = [Matcher(name: "s", equals: "2"), try Matcher("__name__", .regex, "m|n")]
+        _ = try store.deleteSeries(matchers, minTime: .min, maxTime: .max)
+        // Of another series only a part.
+        _ = try store.deleteSeries(
+            [Matcher(name: "s", equals: "1")], minTime: block.minTime, maxTime: block.minTime + 59_000)
+        func check(_ stage: String) throws {
+            let found = try answer(store)
+            #expect(found.warnings.isEmpty, "\(stage)")
+            #expect(found.samples == 1200 - 6, "\(stage)")
+        }
+        if restarts { try store.close() }
+        try files.rename("elsewhere", to: path)
+        if restarts {
+            store = try open(files)
+        } else {
+            clock.advance(to: clock.now() + 11_000)
+            store.runMaintenance()
+        }
+        try check("back")
+        #expect(try !files.exists("data/blocks/" + PendingDeletions.fileName))
+        try store.close()
+        store = try open(files)
+        try check("again")
+        try store.cleanTombstones()
+        try check("clean")
+        store.abandon()
+    }
+
+    @Test func `a damaged list of pending deletions is set aside, and the store opens`() throws {
+        let files = FaultyFileSystem()
+        try fill(files)
+        let block = try #require(try open(files.afterPowerCut(.kept)).blocks.first)
+        try files.rename("data/blocks/" + block.meta.id, to: "elsewhere")
+        var store = try open(files)
+        _ = try store.deleteSeries([Matcher(name: "s", equals: "2")], minTime: .min, maxTime: .max)
+        store.abandon()
+        let path = "data/blocks/" + PendingDeletions.fileName
+        let size = try files.status(path).size
+        for at in 0..<size {
+            let copy = files.afterPowerCut(.kept)
+            copy.damage(path) { $0[at] ^= 0x11 }
+            store = try open(copy)
+            #expect(try copy.exists(path + ".damaged"), "byte \(at)")
+            store.abandon()
+        }
+    }
+
+    @Test func `a damaged spill file does not keep its window in the head`() throws {
+        let files = FaultyFileSystem()
+        var store = try open(files)
+        func push(_ steps: Range<Int>) throws {
+            let group = store.openGroup("g")
+            for step in steps {
+                var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
+                for s in 0..<20 {
+                    let labels = Labels([("__name__", "m"), ("s", "\(s)")])
+                    batch.append(try store.resolve(labels, in: group), Double(step * s) * 1.37)
+                }
+                _ = try store.commit(batch, in: group, durability: .written)
+            }
+        }
+        try push(0..<500)
+        // The spill file is written with the checkpoint.
+        try store.close()
+        let names = try files.list("data").flatMap { name in
+            ((try? files.list("data/" + name)) ?? []).filter { $0.hasSuffix(".spill") }.map { "data/\(name)/\($0)" }
+        }
+        let path = try #require(names.first)
+        files.damage(path) { bytes in for at in stride(from: 40, to: bytes.count, by: 300) { bytes[at] ^= 0xFF } }
+        store = try open(files)
+        try push(500..<1600)
+        store.runMaintenance()
+        #expect(store.blocks.count >= 1)
+        #expect(store.damagedRecords > 0)
+        let found = try answer(store)
+        #expect(found.samples >= 1100 * 20 && found.samples < 1600 * 20, "\(found.samples)")
+        store.abandon()
+    }
+
     @Test func `damage of the log is said in answers about the time of the head`() throws {
         let files = FaultyFileSystem()
         let store = try open(files)

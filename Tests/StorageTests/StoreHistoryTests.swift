@@ -44,10 +44,12 @@ import Testing
         var now: Int64 = 1_700_000_000_000
         var store: TimeSeriesStore
         var newest: Int64 = .min
+        let failsSyncs: Bool
 
         init(seed: Int) throws {
             random = SeededRandom(seed: UInt64(seed))
             store = try Self.open(files)
+            failsSyncs = seed % 2 == 1
             for s in 0..<Int.random(in: 2...7, using: &random) {
                 series.append(
                     Series(
@@ -100,6 +102,36 @@ import Testing
             series[s].starts[time] = series[s].start
         }
 
+        /// Lets syncs fail at random from now on; in every second history.
+        mutating func failSyncs() {
+            if failsSyncs { files.failSyncs(oneIn: 5, seed: random.next()) }
+        }
+
+        /// Does what a failing sync may refuse, until it is done.
+        func insist<R>(_ body: () throws -> R) throws -> R {
+            for _ in 0..<20 {
+                if let result = try? body() { return result }
+                store.runMaintenance()
+            }
+            files.heal()
+            store.runMaintenance()
+            return try body()
+        }
+
+        /// Ends the store, or loses the process in trying, and opens it again.
+        mutating func restart(closes: Bool) throws {
+            if closes, failsSyncs {
+                do { try store.close() } catch { store.abandon() }
+            } else if closes {
+                try store.close()
+            } else {
+                store.abandon()
+            }
+            files.heal()
+            store = try Self.open(files)
+            failSyncs()
+        }
+
         mutating func appendMany() throws {
             let group = store.openGroup("g\(Int.random(in: 0..<2, using: &random))")
             let refs = try series.map { try store.resolve($0.labels, in: group) }
@@ -111,7 +143,7 @@ import Testing
                     series[s].newest = now
                 }
                 newest = max(newest, now)
-                let outcome = try store.commit(batch, in: group, durability: .written)
+                let outcome = try insist { try store.commit(batch, in: group, durability: .written) }
                 #expect(outcome.rejected.isEmpty)
             }
             guard Bool.random(using: &random) else { return }
@@ -124,14 +156,17 @@ import Testing
                 else { continue }
                 append(s, time, &batch, refs[s])
             }
-            if batch.count > 0 { #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty) }
+            if batch.count > 0 {
+                let outcome = try insist { try store.commit(batch, in: group, durability: .written) }
+                #expect(outcome.rejected.isEmpty)
+            }
             // What is too old or there already changes nothing.
             var refused = SampleBatch()
             for s in series.indices where series[s].newest > .min && !series[s].isHistogram {
                 refused.append(refs[s], 99.75, at: series[s].newest - 10 * window)
             }
             if refused.count > 0 {
-                #expect(try store.commit(refused, in: group, durability: .written).appended == 0)
+                #expect(try insist { try store.commit(refused, in: group, durability: .written) }.appended == 0)
             }
         }
 
@@ -141,9 +176,11 @@ import Testing
             let to = min(newest, from + Int64.random(in: 0...1_500_000, using: &random))
             let all = Bool.random(using: &random)
             let s = Int.random(in: 0..<series.count, using: &random)
-            try store.deleteSeries(
-                [all ? Matcher(name: "__name__", equals: "m1") : Matcher(name: "s", equals: "\(s)")],
-                minTime: from, maxTime: to)
+            _ = try insist {
+                try store.deleteSeries(
+                    [all ? Matcher(name: "__name__", equals: "m1") : Matcher(name: "s", equals: "\(s)")],
+                    minTime: from, maxTime: to)
+            }
             for i in series.indices where all ? i % 2 == 1 : i == s {
                 series[i].samples = series[i].samples.filter { !(from...to).contains($0.key) }
                 series[i].deleted.append(from...to)
@@ -210,18 +247,16 @@ import Testing
     @Test(arguments: 0..<8) func `Random histories equal a dictionary`(_ part: Int) throws {
         for seed in (part * 130)..<(part * 130 + 130) {
             var history = try History(seed: seed)
+            history.failSyncs()
             for step in 0..<Int.random(in: 3...12, using: &history.random) {
                 switch Int.random(in: 0..<10, using: &history.random) {
                 case 0...4: try history.appendMany()
                 case 5: history.store.runMaintenance()
                 case 6: try history.delete()
-                case 7: _ = try history.store.snapshot()
-                case 8:
-                    try history.store.close()
-                    history.store = try History.open(history.files)
-                default:
-                    history.store.abandon()
-                    history.store = try History.open(history.files)
+                case 7:
+                    do { _ = try history.store.snapshot() } catch { if !history.failsSyncs { throw error } }
+                case 8: try history.restart(closes: true)
+                default: try history.restart(closes: false)
                 }
                 let (now, random) = (history.now, Int64.random(in: 0...4_000_000, using: &history.random))
                 let all = try history.difference(.min, .max)
@@ -232,6 +267,7 @@ import Testing
                     break
                 }
             }
+            history.files.heal()
             try history.store.close()
         }
     }

@@ -48,6 +48,9 @@ public final class FaultyFileSystem: FileSystem {
         var nextNode = 1
         var operations: [Operation] = []
         var faults: [Int: Fault] = [:]
+        /// One of so many syncs fails, at random; 0 for none.
+        var failingSyncs: UInt64 = 0
+        var random: UInt64 = 0
         var isStopped = false
         var locks: Set<String> = []
         var capacity = Int.max
@@ -78,10 +81,19 @@ public final class FaultyFileSystem: FileSystem {
     /// Arranges for `fault` at the operation that is `number`, counted from 1 since the beginning.
     public func inject(_ fault: Fault, at number: Int) { state.withLock { $0.faults[number] = fault } }
 
+    /// Lets one of `count` syncs fail from now on, of files and of directories, at random; 0 for none.
+    public func failSyncs(oneIn count: Int, seed: UInt64) {
+        state.withLock {
+            $0.failingSyncs = UInt64(max(0, count))
+            $0.random = seed &* 2 &+ 1
+        }
+    }
+
     /// Arranges for all faults to be forgotten, for instance because the disk was exchanged.
     public func heal() {
         state.withLock {
             $0.faults = [:]
+            $0.failingSyncs = 0
             $0.isStopped = false
         }
     }
@@ -112,6 +124,7 @@ public final class FaultyFileSystem: FileSystem {
     public func afterPowerCut(_ aftermath: Aftermath) -> FaultyFileSystem {
         var next = state.withLock { $0 }
         next.faults = [:]
+        next.failingSyncs = 0
         next.isStopped = false
         next.locks = []
         next.operations = []
@@ -199,9 +212,20 @@ public final class FaultyFileSystem: FileSystem {
                 return .failure(FileError(name, path, code: EIO))
             case nil: break
             }
+            if ["fsync", "fdatasync"].contains(name), Self.failsNext(&state) {
+                fail(&state)
+                return .failure(FileError(name, path, code: EIO))
+            }
             do throws(FileError) { return .success(try body(&state)) } catch { return .failure(error) }
         }
         return try result.get()
+    }
+
+    /// Draws whether a sync fails.
+    private static func failsNext(_ state: inout State) -> Bool {
+        guard state.failingSyncs > 0 else { return false }
+        state.random = state.random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return (state.random >> 33) % state.failingSyncs == 0
     }
 
     fileprivate func look<R: Sendable>(

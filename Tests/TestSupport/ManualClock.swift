@@ -1,15 +1,19 @@
 import Platform
 import Synchronization
 
-/// A clock that stands until it is moved.
+/// A clock that stands until it is moved. Its wall clock can be set, which no sleeper notices.
 public final class ManualClock: Clock {
     private struct Sleeper {
         var id: Int
+        /// ms of the monotonic clock.
         var deadline: Int64
         var continuation: CheckedContinuation<Void, any Error>
     }
     private struct State {
+        /// ms of the monotonic clock.
         var now: Int64
+        /// The wall clock less the monotonic clock, ms.
+        var offset: Int64 = 0
         var nextID = 0
         var sleepers: [Sleeper] = []
         var cancelled: Set<Int> = []
@@ -25,14 +29,17 @@ public final class ManualClock: Clock {
         self.jumps = jumps
     }
 
-    public func now() -> Int64 { state.withLock { $0.now } }
+    public func now() -> Int64 { state.withLock { $0.now + $0.offset } }
 
-    public func monotonic() -> Int64 { now() &* 1_000_000 }
+    public func monotonic() -> Int64 { state.withLock { $0.now } &* 1_000_000 }
 
-    /// Moves the time, never back, and wakes who has slept until then.
+    /// Sets the wall clock forward or back by `step` ms.
+    public func set(by step: Int64) { state.withLock { $0.offset += step } }
+
+    /// Moves the time to `time` of the wall clock, never back, and wakes who has slept until then.
     public func advance(to time: Int64) {
         let due = state.withLock { state in
-            state.now = max(state.now, time)
+            state.now = max(state.now, time - state.offset)
             let due = state.sleepers.filter { $0.deadline <= state.now }.sorted { $0.deadline < $1.deadline }
             state.sleepers.removeAll { $0.deadline <= state.now }
             return due
@@ -41,11 +48,15 @@ public final class ManualClock: Clock {
     }
 
     /// When the next sleeper wakes; nil if nobody sleeps.
-    public var nextDeadline: Int64? { state.withLock { $0.sleepers.map(\.deadline).min() } }
+    public var nextDeadline: Int64? {
+        state.withLock { state in state.sleepers.map { $0.deadline &+ state.offset }.min() }
+    }
 
     /// Returns when somebody sleeps until exactly `deadline`.
     public func waitForSleeper(until deadline: Int64) async {
-        while !state.withLock({ $0.sleepers.contains { $0.deadline == deadline } }) { await Task.yield() }
+        while !state.withLock({ state in state.sleepers.contains { $0.deadline &+ state.offset == deadline } }) {
+            await Task.yield()
+        }
     }
 
     public func sleep(until deadline: Int64) async throws {
@@ -62,6 +73,8 @@ public final class ManualClock: Clock {
                 enum Fate { case sleeps, wakes, cancelled }
                 let fate = state.withLock { state -> Fate in
                     if state.cancelled.remove(id) != nil { return .cancelled }
+                    let end = deadline.subtractingReportingOverflow(state.offset)
+                    let deadline = end.overflow ? Int64.max : end.partialValue
                     if deadline <= state.now { return .wakes }
                     state.sleepers.append(Sleeper(id: id, deadline: deadline, continuation: continuation))
                     return .sleeps

@@ -1,14 +1,14 @@
-import Dispatch
+import Platform
 import PromQL
 import Telemetry
 
 /// Lets only so many queries run at once; the others wait in line, on the threads of their connections.
 package final class QueryAdmission: Sendable {
-    private let slots: DispatchSemaphore
+    private let slots: TimedSemaphore
     private let running: Gauge
 
     init(_ count: Int, _ metrics: MetricRegistry) {
-        slots = DispatchSemaphore(value: max(1, count))
+        slots = TimedSemaphore(value: max(1, count))
         running = metrics.gauge("prometheus_engine_queries", "The current number of queries being executed or waiting.")
         metrics.gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
             .set(Double(max(1, count)))
@@ -28,7 +28,7 @@ package final class QueryAdmission: Sendable {
         var left = max(0, milliseconds)
         while true {
             let slice = min(left, Self.lookInterval)
-            if slots.wait(timeout: .now() + .milliseconds(Int(slice))) == .success { break }
+            if slots.wait(milliseconds: slice) { break }
             if isCancelled() { throw QueryError.canceled("query was canceled in query queue") }
             left -= slice
             if left <= 0 { throw QueryError.timeout("query timed out in query queue") }

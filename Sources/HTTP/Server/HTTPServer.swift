@@ -48,7 +48,9 @@ package final class HTTPServer: Sendable {
         self.router = router
         self.options = options
         self.clock = clock
-        threads = HandlerThreads(most: options.maxConnections, stackSize: options.stackSize)
+        threads = HandlerThreads(
+            most: AddressSpace.threads(options.maxConnections, stackSize: options.stackSize),
+            stackSize: options.stackSize)
     }
 
     /// The ports that are listened on.

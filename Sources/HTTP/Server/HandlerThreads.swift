@@ -1,4 +1,3 @@
-import Dispatch
 import Platform
 import Synchronization
 
@@ -13,10 +12,11 @@ final class HandlerThreads: Sendable {
     }
 
     private let state = Mutex(State())
-    private let wake = DispatchSemaphore(value: 0)
+    private let wake = TimedSemaphore(value: 0)
     private let most: Int
     private let stackSize: Int
-    private static let idleSeconds = 5
+    /// How long a thread waits for work before it ends, ms.
+    private static let idleTime: Int64 = 5000
 
     init(most: Int, stackSize: Int) {
         self.most = max(1, most)
@@ -55,7 +55,7 @@ final class HandlerThreads: Sendable {
                 job()
                 continue
             }
-            if wake.wait(timeout: .now() + .seconds(Self.idleSeconds)) == .success { continue }
+            if wake.wait(milliseconds: Self.idleTime) { continue }
             switch giveUp() {
             case .job(let job): job()
             case .isWoken: wake.wait()

@@ -104,7 +104,6 @@ package final class AlertmanagerClient: AlertSink {
 
     /// Ends sending; what waits is sent before, unless it was asked not to, for as long as `grace` ms.
     package func stop(grace: Int64 = 10_000) async {
-        let deadline = clock.now() &+ grace
         let senders = settings.withLock { settings in
             settings.isStarted = false
             return settings.senders
@@ -122,7 +121,7 @@ package final class AlertmanagerClient: AlertSink {
             tasks.append(task)
         }
         let timer = Task { [clock, tasks] in
-            do { try await clock.sleep(until: deadline) } catch { return }
+            do { try await clock.sleep(until: clock.now() &+ grace) } catch { return }
             for task in tasks { task.cancel() }
         }
         for task in tasks { await task.value }

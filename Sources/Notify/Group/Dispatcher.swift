@@ -104,12 +104,15 @@ package struct Dispatcher: Sendable {
     ///
     /// After a successful one, alerts that it told as resolved leave the group, unless they have come back in the
     /// meantime; a group without alerts disappears.
-    package mutating func finish(_ flush: GroupFlush, succeeded: Bool) {
+    ///
+    /// - Parameter step: By how many ms the wall clock was set since it began.
+    package mutating func finish(_ flush: GroupFlush, succeeded: Bool, shiftedBy step: Int64 = 0) {
         guard var group = groups[flush.groupID] else { return }
         group.isFlushing = false
         if succeeded {
             for told in flush.alerts where told.alert.endsAt != 0 {
-                if group.alerts[told.fingerprint]?.alert.updatedAt == told.alert.updatedAt {
+                let updatedAt = told.shifted(by: step).alert.updatedAt
+                if group.alerts[told.fingerprint]?.alert.updatedAt == updatedAt {
                     group.alerts[told.fingerprint] = nil
                 }
             }

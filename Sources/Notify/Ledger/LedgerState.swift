@@ -47,9 +47,20 @@ package struct LedgerState: Sendable {
 
     /// The state after the time in which nobody ran: alerts that fired when the daemon was last seen live on as long as
     /// they had left, so that their rules can be evaluated again before they count as resolved.
+    ///
+    /// Times behind now are those of a wall clock that was ahead: what they say has just happened.
     func resumed(at now: Int64) -> LedgerState {
         var state = self
-        for alert in alerts.byFingerprint.values where alert.alert.endsAt > lastSeen {
+        state.lastSeen = min(lastSeen, now)
+        for alert in alerts.byFingerprint.values where alert.alert.updatedAt > now {
+            state.alerts.restore(
+                alert.shifted(by: now.subtractingReportingOverflow(alert.alert.updatedAt).partialValue))
+        }
+        for entry in log.entries.values where entry.time > now {
+            state.log.record(entry.shifted(by: now.subtractingReportingOverflow(entry.time).partialValue))
+        }
+        let lastSeen = state.lastSeen
+        for alert in state.alerts.byFingerprint.values where alert.alert.endsAt > lastSeen {
             var alert = alert
             alert.alert.endsAt = max(alert.alert.endsAt, now &+ (alert.alert.endsAt &- lastSeen))
             state.alerts.restore(alert)

@@ -28,7 +28,7 @@ struct WebhookCall {
     }
 
     func run(metrics: NotifierMetrics) async -> Delivery {
-        let began = clock.now()
+        let began = monotonic()
         var delivery = Delivery(
             time: notification.flush.time, groupID: notification.flush.groupID,
             groupKey: notification.flush.groupKey, receiver: notification.receiver,
@@ -38,11 +38,13 @@ struct WebhookCall {
             resolved: notification.alerts.filter { $0.alert.endsAt != 0 }.map(\.fingerprint))
         let body = WebhookPayload.encode(notification, externalURL: externalURL)
         var backoff = Backoff()
-        let deadline = notification.flush.deadline
+        // The wall clock may be set meanwhile, but not the monotonic clock.
+        let flush = notification.flush
+        let deadline = began &+ flush.deadline.subtractingReportingOverflow(flush.time).partialValue
         while !Task.isCancelled {
             delivery.attempts += 1
             let verdict = await attempt(body, deadline: deadline, &delivery)
-            delivery.duration = max(0, clock.now() - began)
+            delivery.duration = max(0, monotonic() - began)
             metrics.attempted(succeeded: verdict == .accepted)
             switch verdict {
             case .accepted:
@@ -53,14 +55,18 @@ struct WebhookCall {
                 return delivery
             case .retry(let reason):
                 delivery.error = reason
-                let next = clock.now() &+ backoff.next(random: random())
-                guard next < deadline else { return delivery }
-                do { try await clock.sleep(until: next) } catch { return delivery }
+                let pause = backoff.next(random: random())
+                guard monotonic() &+ pause < deadline else { return delivery }
+                do { try await clock.sleep(until: clock.now() &+ pause) } catch { return delivery }
             }
         }
         return delivery
     }
 
+    /// ms of the monotonic clock.
+    private func monotonic() -> Int64 { clock.monotonic() / 1_000_000 }
+
+    /// - Parameter deadline: ms of the monotonic clock.
     private func attempt(_ body: [UInt8], deadline: Int64, _ delivery: inout Delivery) async -> Verdict {
         let webhook = notification.webhook
         delivery.status = 0
@@ -72,7 +78,7 @@ struct WebhookCall {
             case .failure(let error): return .refused("unable to read url_file \(file): \(error.message)")
             }
         }
-        let left = max(1, deadline - clock.now())
+        let left = max(1, deadline - monotonic())
         let timeout = webhook.timeout > 0 ? min(webhook.timeout, left) : left
         do {
             let status = try await post(

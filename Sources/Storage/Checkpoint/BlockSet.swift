@@ -1,3 +1,4 @@
+import Model
 import Platform
 import Synchronization
 import Telemetry
@@ -18,6 +19,8 @@ final class BlockSet: @unchecked Sendable {
     private(set) var damaged: [String] = []
     /// The files of damaged blocks as they were when they were last checked.
     private var checkedFiles: [String: [FileStatus?]] = [:]
+    /// Deletions that wait for blocks which cannot be opened.
+    private var pending = PendingDeletions()
     /// What cannot be read of the blocks, and of the log.
     let leftOut = LeftOut()
 
@@ -35,6 +38,11 @@ final class BlockSet: @unchecked Sendable {
             damaged.append(Manifest.fileName)
             try SetAside.rename(path, fileSystem)
             manifest = try Manifest(fileSystem, directory: directory)
+        }
+        do { pending = try PendingDeletions.read(fileSystem, directory) } catch let error as BlockError {
+            log.error("The list of pending deletions is damaged and set aside", ["err": "\(error)"])
+            damaged.append(PendingDeletions.fileName)
+            try SetAside.rename(directory + "/" + PendingDeletions.fileName, fileSystem)
         }
         // A whole block that is neither named nor known to be removed: the manifest is damaged, or the process was killed
         // before it was named. In that case its samples are elsewhere, too, and merged with those.
@@ -77,8 +85,34 @@ final class BlockSet: @unchecked Sendable {
         return names.filter { !gone.contains($0) }
     }
 
+    /// Opens a block, and deletes there what was to be deleted while it could not be opened.
     private func reader(_ name: String) throws -> BlockReader {
-        try BlockReader(fileSystem, directory: directory + "/" + name, cache: cache, leftOut: leftOut)
+        let reader = try BlockReader(fileSystem, directory: directory + "/" + name, cache: cache, leftOut: leftOut)
+        let own = pending.entries.filter { $0.block == name }
+        if own.isEmpty { return reader }
+        for entry in own { try reader.delete(entry.matchers, minTime: entry.minTime, maxTime: entry.maxTime) }
+        pending.removeAll { $0.block == name }
+        // If this fails, the same is deleted again at the next start.
+        try? pending.write(fileSystem, directory)
+        return reader
+    }
+
+    /// Lets a deletion wait for the blocks that cannot be opened, durably.
+    func deleteInClosed(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws {
+        let open = Set(readers.map(\.meta.id))
+        var next = pending
+        next.removeAll { !manifest.blocks.contains($0.block) }
+        var isNew = false
+        for name in manifest.blocks where !open.contains(name) {
+            // Their times may be unknown.
+            let times = leftOut[name]?.times ?? .min ... .max
+            guard times.lowerBound <= maxTime, times.upperBound >= minTime else { continue }
+            try next.add(.init(block: name, matchers: matchers, minTime: minTime, maxTime: maxTime))
+            isNew = true
+        }
+        guard isNew else { return }
+        try next.write(fileSystem, directory)
+        pending = next
     }
 
     /// A block that cannot be opened; its times are those that it says, or all.

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// An array of trivial values that grows in place: address space is reserved once, memory comes as it is touched.
 ///

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import HTTP
 import Notify
@@ -68,7 +67,7 @@ extension Daemon {
 
     /// Runs `body` on a thread of its own; whether it has ended within `limit` ms.
     static func run(_ name: String, within limit: Int64, _ body: @escaping @Sendable () -> Void) -> Bool {
-        let done = DispatchSemaphore(value: 0)
+        let done = TimedSemaphore(value: 0)
         let thread = Thread.start(name, stackSize: 8 << 20) {
             body()
             done.signal()
@@ -77,6 +76,6 @@ extension Daemon {
             body()
             return true
         }
-        return done.wait(timeout: .now() + .milliseconds(Int(clamping: limit))) == .success
+        return done.wait(milliseconds: limit)
     }
 }

@@ -2,15 +2,15 @@ import Glibc
 
 /// How much address space the process may reserve.
 ///
-/// Columns reserve room for more than a store will ever hold, which costs nothing as long as the system takes
-/// reservations for free. Under a limit of the address space (`ulimit -v`, `LimitAS=`), or where the system counts what
-/// is reserved (`vm.overcommit_memory=2`), they share a part of what there is.
-enum AddressSpace {
+/// Columns reserve room for more than a store will ever hold, and stacks for the deepest query, which costs nothing as
+/// long as the system takes reservations for free. Under a limit of the address space (`ulimit -v`, `LimitAS=`), or where
+/// the system counts what is reserved (`vm.overcommit_memory=2`), they share a part of what there is.
+package enum AddressSpace {
     /// Bytes for all columns together, and what limits them; nil if reservations are free.
     private static let limited: (budget: Int, reason: String)? = {
         var result: (budget: Int, reason: String)?
         var limit = rlimit()
-        if getrlimit(__rlimit_resource_t(9), &limit) == 0, limit.rlim_cur < rlim_t(Int.max) {
+        if getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max) {
             // The first number is the size of the process in pages.
             let used = number(in: text("/proc/self/statm"), behind: "") ?? 0
             let free = max(0, Int(limit.rlim_cur) - used * Int(getpagesize()))
@@ -29,13 +29,23 @@ enum AddressSpace {
     }()
 
     /// Bytes that a column of `share` of all may reserve.
-    static func room(_ share: Double) -> Int {
+    package static func room(_ share: Double) -> Int {
         guard let limited else { return .max }
         return Int(Double(limited.budget) * share)
     }
 
+    /// How many of at most `wanted` threads with stacks of `stackSize` bytes there may be; a few in any case.
+    package static func threads(_ wanted: Int, stackSize: Int) -> Int {
+        threads(wanted, stackSize: stackSize, budget: limited?.budget)
+    }
+
+    static func threads(_ wanted: Int, stackSize: Int, budget: Int?) -> Int {
+        guard let budget else { return wanted }
+        return min(wanted, max(4, budget / 2 / max(1, stackSize)))
+    }
+
     /// What limits the address space, for messages: a comma and a clause, or nothing.
-    static var note: String { limited.map { ", because \($0.reason)" } ?? "" }
+    package static var note: String { limited.map { ", because \($0.reason)" } ?? "" }
 
     /// The number behind a word.
     static func number(in text: [UInt8], behind word: String) -> Int? {

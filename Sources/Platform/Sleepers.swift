@@ -1,0 +1,165 @@
+import CPlatform
+import Glibc
+import Synchronization
+
+/// Tasks that sleep, and the one thread that wakes them.
+///
+/// The thread hands each wait to `poll` as a length of time, so nothing that is done to the wall clock changes it. Timers
+/// of Dispatch, on which `Task.sleep` waits, are set to a moment instead.
+final class Sleepers: Sendable {
+    /// The daemon's; its thread is started with the first sleeper.
+    static let shared = Sleepers()
+
+    fileprivate struct Alarm {
+        var deadline: Int64
+        var id: Int
+    }
+
+    fileprivate struct State {
+        var sleeping: [Int: CheckedContinuation<Void, any Error>] = [:]
+        /// A binary heap, the earliest first. Those of cancelled sleepers stay for a while.
+        var alarms: [Alarm] = []
+        /// Cancelled before they slept.
+        var cancelled: Set<Int> = []
+        var nextID = 0
+        var isRunning = false
+    }
+
+    private let state = Mutex(State())
+    /// Wakes the thread; -1 if the system has no descriptor for it.
+    private let bell = cplatform_bell()
+
+    /// Sleepers now, and alarms kept for them.
+    var counts: (sleeping: Int, alarms: Int) { state.withLock { ($0.sleeping.count, $0.alarms.count) } }
+
+    /// Returns after `nanoseconds`; throws when the task is cancelled.
+    func sleep(nanoseconds: Int64) async throws {
+        try Task.checkCancellation()
+        guard isRunning() else { return try await Task.sleep(nanoseconds: UInt64(max(0, nanoseconds))) }
+        let deadline = Self.now().addingReportingOverflow(nanoseconds)
+        let alarm = Alarm(deadline: deadline.overflow ? .max : deadline.partialValue, id: newID())
+        // The id of a sleeper that is cancelled before it sleeps.
+        defer { state.withLock { _ = $0.cancelled.remove(alarm.id) } }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                switch state.withLock({ $0.add(alarm, continuation) }) {
+                case .cancelled: continuation.resume(throwing: CancellationError())
+                case .earliest: ring()
+                case .waits: break
+                }
+            }
+        } onCancel: {
+            state.withLock { $0.cancel(alarm.id) }?.resume(throwing: CancellationError())
+        }
+    }
+
+    private func newID() -> Int {
+        state.withLock { state in
+            state.nextID &+= 1
+            return state.nextID
+        }
+    }
+
+    /// Starts the thread with the first sleeper; false if the system refuses one.
+    private func isRunning() -> Bool {
+        state.withLock { state in
+            if !state.isRunning, bell >= 0 {
+                state.isRunning = Thread.start("timer", stackSize: 1 << 18) { [self] in run() } != nil
+            }
+            return state.isRunning
+        }
+    }
+
+    private func ring() {
+        var one: UInt64 = 1
+        _ = write(bell, &one, 8)
+    }
+
+    private func run() {
+        while true {
+            let (due, next) = state.withLock { $0.takeDue(at: Self.now()) }
+            for continuation in due { continuation.resume() }
+            var descriptor = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
+            // Rounded up, because a wait that ends early is repeated.
+            let wait = next.map { max(0, $0 &- Self.now()) / 1_000_000 + 1 }
+            guard poll(&descriptor, 1, wait.map { Int32(clamping: $0) } ?? -1) > 0 else { continue }
+            var count: UInt64 = 0
+            _ = read(bell, &count, 8)
+        }
+    }
+
+    /// The monotonic clock, ns.
+    private static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+    }
+}
+
+extension Sleepers.State {
+    fileprivate enum Added { case cancelled, earliest, waits }
+
+    fileprivate mutating func add(_ alarm: Sleepers.Alarm, _ continuation: CheckedContinuation<Void, any Error>)
+        -> Added
+    {
+        if cancelled.contains(alarm.id) { return .cancelled }
+        sleeping[alarm.id] = continuation
+        let isEarliest = alarms.first.map { alarm.deadline < $0.deadline } ?? true
+        insert(alarm)
+        return isEarliest ? .earliest : .waits
+    }
+
+    /// Takes a sleeper out; nil if it does not sleep yet or no longer.
+    fileprivate mutating func cancel(_ id: Int) -> CheckedContinuation<Void, any Error>? {
+        guard let continuation = sleeping.removeValue(forKey: id) else {
+            cancelled.insert(id)
+            return nil
+        }
+        if alarms.count > 2 * sleeping.count + 64 {
+            let kept = alarms.filter { sleeping[$0.id] != nil }
+            alarms.removeAll(keepingCapacity: true)
+            for alarm in kept { insert(alarm) }
+        }
+        return continuation
+    }
+
+    /// Takes out those whose time has come; and the deadline of the next, if there is one.
+    fileprivate mutating func takeDue(at now: Int64) -> (due: [CheckedContinuation<Void, any Error>], next: Int64?) {
+        var due: [CheckedContinuation<Void, any Error>] = []
+        while let first = alarms.first {
+            let continuation = sleeping[first.id]
+            // Alarms of cancelled sleepers are not worth a wake-up.
+            if continuation != nil, first.deadline > now { break }
+            removeFirst()
+            sleeping[first.id] = nil
+            if let continuation { due.append(continuation) }
+        }
+        return (due, alarms.first?.deadline)
+    }
+
+    private mutating func insert(_ alarm: Sleepers.Alarm) {
+        alarms.append(alarm)
+        var child = alarms.count - 1
+        while child > 0 {
+            let parent = (child - 1) / 2
+            if alarms[parent].deadline <= alarms[child].deadline { break }
+            alarms.swapAt(parent, child)
+            child = parent
+        }
+    }
+
+    private mutating func removeFirst() {
+        alarms.swapAt(0, alarms.count - 1)
+        alarms.removeLast()
+        var parent = 0
+        while true {
+            let left = 2 * parent + 1
+            guard left < alarms.count else { return }
+            let right = left + 1
+            let child = right < alarms.count && alarms[right].deadline < alarms[left].deadline ? right : left
+            if alarms[parent].deadline <= alarms[child].deadline { return }
+            alarms.swapAt(parent, child)
+            parent = child
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import Encoding
+import Model
+import Platform
+
+/// Deletions of series in blocks that cannot be opened now: the file `pending-deletions` beside the blocks.
+///
+///     magic "MARTLETP", version (4 bytes), CRC-32C of the rest (4 bytes), number of entries; for each entry: sized name
+///     of the block, first and last time (zigzag), number of matchers, and for each sized name, operator and value
+///
+/// Each is carried out, and leaves the file, when its block is opened again.
+struct PendingDeletions: Sendable {
+    struct Entry: Sendable {
+        var block: String
+        var matchers: [Matcher]
+        var minTime: Int64
+        var maxTime: Int64
+    }
+
+    static let fileName = "pending-deletions"
+    /// More entries are refused.
+    static let most = 100_000
+    private static let magic = Array("MARTLETP".utf8)
+
+    private(set) var entries: [Entry] = []
+
+    mutating func add(_ entry: Entry) throws(StorageError) {
+        guard entries.count < Self.most else {
+            throw .limit("\(Self.most) deletions that wait for blocks which cannot be opened")
+        }
+        entries.append(entry)
+    }
+
+    mutating func removeAll(where condition: (Entry) -> Bool) { entries.removeAll(where: condition) }
+
+    /// Reads the file of a directory; none is as good as an empty one.
+    static func read(_ files: any FileSystem, _ directory: String) throws -> PendingDeletions {
+        let path = directory + "/" + fileName
+        guard try files.exists(path) else { return PendingDeletions() }
+        let content = try files.read(path)
+        return try content.withUnsafeBytes { bytes in
+            do throws(DecodeError) {
+                guard content.starts(with: magic), bytes.count >= 16 else {
+                    throw DecodeError(expected: "a list of pending deletions", offset: 0)
+                }
+                var reader = ByteReader(bytes, at: 8)
+                let (version, checksum) = (try reader.u32(), try reader.u32())
+                guard version == BlockFormat.version,
+                    CRC32C.hash(UnsafeRawBufferPointer(rebasing: bytes[16...])) == checksum
+                else { throw DecodeError(expected: "version \(BlockFormat.version) and its checksum", offset: 8) }
+                var result = PendingDeletions()
+                for _ in 0..<(try reader.count(min(bytes.count, most))) { result.entries.append(try entry(&reader)) }
+                return result
+            } catch {
+                throw BlockError(
+                    file: path, section: "pending deletions", offset: error.offset, reason: "expected \(error.expected)"
+                )
+            }
+        }
+    }
+
+    private static func entry(_ reader: inout ByteReader) throws(DecodeError) -> Entry {
+        func text() throws(DecodeError) -> String { String(decoding: try reader.sizedRun(), as: UTF8.self) }
+        let block = try text()
+        let (minTime, maxTime) = (try reader.zigzag(), try reader.zigzag())
+        var matchers: [Matcher] = []
+        for _ in 0..<(try reader.count(reader.remaining)) {
+            let (name, kind, value) = (try text(), Matcher.Kind(rawValue: try text()), try text())
+            guard let kind, let matcher = try? Matcher(name, kind, value) else {
+                throw DecodeError(expected: "a matcher", offset: reader.offset)
+            }
+            matchers.append(matcher)
+        }
+        return Entry(block: block, matchers: matchers, minTime: minTime, maxTime: maxTime)
+    }
+
+    /// Writes the file durably; without entries it goes.
+    func write(_ files: any FileSystem, _ directory: String) throws {
+        let path = directory + "/" + Self.fileName
+        if entries.isEmpty {
+            guard try files.exists(path) else { return }
+            return try files.remove(path)
+        }
+        var rest: [UInt8] = []
+        func add(_ text: String) {
+            rest.appendVarint(text.utf8.count)
+            rest += Array(text.utf8)
+        }
+        rest.appendVarint(entries.count)
+        for entry in entries {
+            add(entry.block)
+            rest.appendZigzag(entry.minTime)
+            rest.appendZigzag(entry.maxTime)
+            rest.appendVarint(entry.matchers.count)
+            for matcher in entry.matchers {
+                add(matcher.name)
+                add(matcher.kind.rawValue)
+                add(matcher.value)
+            }
+        }
+        var bytes = Self.magic
+        bytes.appendLittle(BlockFormat.version)
+        bytes.appendLittle(CRC32C.hash(rest))
+        try files.replace(path, with: bytes + rest)
+    }
+}

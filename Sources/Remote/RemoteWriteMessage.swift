@@ -14,16 +14,18 @@ package enum RemoteWriteMessage: String, Sendable, CaseIterable {
     package static func of(
         contentType: String?, accepted: Set<RemoteWriteMessage>
     ) throws(Refusal) -> RemoteWriteMessage {
-        let type = contentType ?? ""
-        let parts = type.split(separator: ";").map { String($0).trimmingBlanks() }
+        let type = (contentType ?? "").trimmingBlanks()
+        let parts = type.split(separator: ";", omittingEmptySubsequences: false).map { String($0).trimmingBlanks() }
         var message = RemoteWriteMessage.v1
-        if let first = parts.first {
+        if !type.isEmpty, let first = parts.first {
             guard first.lowercased() == "application/x-protobuf" else {
                 throw Refusal(
                     description: "expected application/x-protobuf as the first (media) part, got \(type) content-type")
             }
             for parameter in parts.dropFirst() {
-                let pair = parameter.split(separator: "=", maxSplits: 1).map { String($0).trimmingBlanks() }
+                let pair = parameter.split(separator: "=", omittingEmptySubsequences: false).map {
+                    String($0).trimmingBlanks()
+                }
                 guard pair.count == 2 else {
                     throw Refusal(
                         description:

@@ -176,7 +176,7 @@ struct APITests {
     func explained() throws {
         let stats = get("/api/v1/query", [("query", "m"), ("time", "60"), ("stats", "all")]).text
         #expect(stats.contains(#"],"stats":{"timings":{"evalTotalTime":"#))
-        #expect(stats.contains(#""samples":{"totalQueryableSamples":3,"peakSamples":"#))
+        #expect(stats.contains(#""samples":{"totalQueryableSamples":3,"samplesRead":3,"peakSamples":"#))
         // The engine has the feature off.
         #expect(!stats.contains("PerStep"))
         #expect(!get("/api/v1/query", [("query", "m")]).text.contains("stats"))

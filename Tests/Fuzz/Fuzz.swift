@@ -21,6 +21,12 @@ struct Fuzz {
         ("manifest", { StoreTargets.manifest($0) }),
         ("prometheus-chunk", { PrometheusTargets.chunk($0) }), ("exposition", { TextTargets.exposition($0) }),
         ("http-request", { RequestTargets.request($0) }),
+        ("remote-write-v1", { PushTargets.push($0, type: "application/x-protobuf") }),
+        (
+            "remote-write-v2",
+            { PushTargets.push($0, type: "application/x-protobuf;proto=io.prometheus.write.v2.Request") }
+        ),
+        ("api-parameters", { PushTargets.parameters($0) }),
         ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),
     ]
 

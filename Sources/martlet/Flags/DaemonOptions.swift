@@ -178,6 +178,7 @@ struct DaemonOptions: Sendable {
         var options = RemoteFeatures()
         options.typeAndUnitLabels = features.contains(.typeAndUnitLabels)
         options.startTimes = features.contains(.startTimestampStorage)
+        options.messages = acceptedMessages
         return options
     }
 

@@ -129,8 +129,8 @@ if Context.environment["MARTLET_FUZZ"] != nil {
         .executableTarget(
             name: "Fuzz",
             dependencies: [
-                "TestSupport", "Platform", "Model", "JSON", "Encoding", "Exposition", "Storage", "Interchange",
-                "PromQL", "HTTP", "Config", "Discovery", "Rules",
+                "TestSupport", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Storage",
+                "Interchange", "PromQL", "HTTP", "Remote", "API", "Config", "Discovery", "Rules",
             ],
             path: "Tests/Fuzz", swiftSettings: settings))
 }

@@ -63,7 +63,7 @@ package struct APIContext: Sendable {
         _, _, _ in []
     }
     /// What the store knows of a metric, or of all, also of those that no target shows any more.
-    package var metadata: @Sendable (String?) -> [String: MetricMetadata] = { _ in [:] }
+    package var metadata: @Sendable (ExactText?) -> [ExactText: MetricMetadata] = { _ in [:] }
     package var scrape: ScrapeManager?
     package var rules: RuleManager?
     package var alertmanagers: AlertmanagerClient?

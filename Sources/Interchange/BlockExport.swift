@@ -23,11 +23,11 @@ package enum BlockExport {
             let set = try source.select(
                 SelectRequest(
                     matchers: matchers, minTime: max(start, times.lowerBound), maxTime: min(end - 1, times.upperBound)))
-            var symbols: Set<String> = []
+            var symbols: Set<ExactText> = []
             for i in 0..<set.count {
                 for pair in set.labels(i).pairs {
-                    symbols.insert(pair.name)
-                    symbols.insert(pair.value)
+                    symbols.insert(ExactText(pair.name))
+                    symbols.insert(ExactText(pair.value))
                 }
             }
             let id = BlockMeta.makeID(now: min(end - 1, times.upperBound))

@@ -116,7 +116,7 @@ package enum BlockImport {
     /// Adds what `each` hands over as one block.
     private static func take(
         _ times: ClosedRange<Int64>, into store: TimeSeriesStore, _ report: inout Report,
-        metadata: [String: MetricMetadata] = [:],
+        metadata: [ExactText: MetricMetadata] = [:],
         _ each: ((Labels, borrowing SampleColumns) throws -> Void) throws -> Void
     ) throws {
         var (samples, added) = (0, 0)

@@ -25,7 +25,7 @@ package enum OpenMetricsImport {
         progress: (Double) -> Void = { _ in }
     ) throws -> (series: Int, samples: Int) {
         let mapping = try files.map(path)
-        var metadata: [String: MetricMetadata] = [:]
+        var metadata: [ExactText: MetricMetadata] = [:]
         let series = try read(mapping.bytes, path, &metadata) { progress($0 / 2) }
         let sorted = series.keys.sorted()
         let first = series.values.compactMap { $0.times.min() }.min() ?? 0
@@ -64,7 +64,7 @@ package enum OpenMetricsImport {
     }
 
     private static func read(
-        _ bytes: UnsafeRawBufferPointer, _ path: String, _ metadata: inout [String: MetricMetadata],
+        _ bytes: UnsafeRawBufferPointer, _ path: String, _ metadata: inout [ExactText: MetricMetadata],
         progress: (Double) -> Void
     ) throws -> [Labels: Series] {
         var series: [Labels: Series] = [:]
@@ -79,9 +79,12 @@ package enum OpenMetricsImport {
                 if lines % 8192 == 0 { progress(Double(reader.seriesEnd) / Double(bytes.count)) }
                 switch try reader.next() {
                 case .end: return series
-                case .type: metadata[reader.metadataNameText, default: .init()].type = reader.metadataType ?? .unknown
-                case .help: metadata[reader.metadataNameText, default: .init()].help = reader.metadataHelpText
-                case .unit: metadata[reader.metadataNameText, default: .init()].unit = reader.metadataRawText
+                case .type:
+                    metadata[ExactText(reader.metadataNameText), default: .init()].type =
+                        reader.metadataType ?? .unknown
+                case .help:
+                    metadata[ExactText(reader.metadataNameText), default: .init()].help = reader.metadataHelpText
+                case .unit: metadata[ExactText(reader.metadataNameText), default: .init()].unit = reader.metadataRawText
                 case .series:
                     try text.parse(base, reader.seriesStart, reader.seriesEnd, isOpenMetrics: true)
                     guard text.pairs.count <= mostLabels else {

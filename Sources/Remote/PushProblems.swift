@@ -42,8 +42,21 @@ struct PushBudget {
     private var used = 0
 
     mutating func charge(_ bytes: Int) throws(Excess) {
-        used &+= bytes
-        guard used <= Self.limit else { throw Excess() }
+        try require(bytes)
+        used += bytes
+    }
+
+    /// Throws if so many bytes more, which are needed for a moment only, would be too many.
+    func require(_ bytes: Int) throws(Excess) {
+        guard bytes <= Self.limit - used else { throw Excess() }
+    }
+
+    /// Throws if a histogram of so many bytes may unpack to more than there is room for: a byte of the message is at
+    /// most a difference, a count and their copies.
+    func require(histogramOf range: Range<Int>) throws(Excess) {
+        let (bytes, isTooLarge) = range.count.multipliedReportingOverflow(by: 32)
+        guard !isTooLarge else { throw Excess() }
+        try require(bytes)
     }
 
     /// Charges a sample; a histogram with its parts.

@@ -83,7 +83,7 @@ extension RemoteWriteReceiver {
         }
 
         mutating func series(labelBytes: Range<Int>, isContiguous: Bool, labels ranges: [Range<Int>]) throws {
-            try budget.charge(64 + 16 * ranges.count)
+            try budget.charge(64)
             let hash =
                 isContiguous
                 ? XXHash64.hash(
@@ -113,18 +113,18 @@ extension RemoteWriteReceiver {
 
         /// A series needs a name, and each label once, with a name in UTF-8.
         private func isValid(_ ranges: [Range<Int>]) throws -> Bool {
-            var names: Set<String> = []
+            var names: Set<ExactText> = []
             for range in ranges {
                 let (name, value) = try reader.label(range)
                 let nameBytes = UnsafeBufferPointer(rebasing: reader.bytes[name])
                 let valueBytes = UnsafeBufferPointer(rebasing: reader.bytes[value])
                 guard let text = String(validating: nameBytes, as: UTF8.self), !text.isEmpty,
-                    names.insert(text).inserted,
+                    names.insert(ExactText(text)).inserted,
                     String(validating: valueBytes, as: UTF8.self) != nil
                 else { return false }
                 if text == Labels.nameLabel, value.isEmpty { return false }
             }
-            return names.contains(Labels.nameLabel)
+            return names.contains(ExactText(Labels.nameLabel))
         }
 
         private mutating func accepts(_ time: Int64) -> Bool {

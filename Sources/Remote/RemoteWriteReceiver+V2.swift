@@ -10,7 +10,7 @@ extension RemoteWriteReceiver {
         var problems = PushProblems()
         var used: [(hash: UInt64, ref: SeriesRef, labels: Labels)] = []
         var fresh: [UInt64: SeriesRef] = [:]
-        var metadata: [String: MetricMetadata] = [:]
+        var metadata: [ExactText: MetricMetadata] = [:]
         /// Samples of series with unusable labels.
         var invalid = 0
         var budget = PushBudget()
@@ -24,7 +24,7 @@ extension RemoteWriteReceiver {
         var intake = Intake(limit: clock.now() + Self.aheadLimit, cache: known.withLock { $0 })
         let request = try WriteRequestV2Reader(bytes, &intake.budget)
         for range in request.series {
-            let series = try request.read(range)
+            let series = try request.read(range, &intake.budget)
             do {
                 try take(series, of: request, &intake, &batch)
             } catch let error as WriteRequestV2Reader.BadSeries {
@@ -53,7 +53,7 @@ extension RemoteWriteReceiver {
         }
         try intake.budget.charge(128 + labels.bytes.count)
         guard let ref = try resolve(labels, &intake) else { return }
-        if about != MetricMetadata() { intake.metadata[labels.metricName] = about }
+        if about != MetricMetadata() { intake.metadata[ExactText(labels.metricName)] = about }
         func accepts(_ time: Int64) -> Bool {
             if time <= intake.limit { return true }
             intake.problems.add("\(Self.tooFarAhead) for series \(labels)")
@@ -69,7 +69,6 @@ extension RemoteWriteReceiver {
                 intake.problems.add("\(problem) for series \(labels)")
                 continue
             }
-            try intake.budget.charge(read.histogram)
             batch.append(ref, read.histogram, at: read.time)
             if features.startTimes { batch.setStart(read.start) }
         }
@@ -106,7 +105,7 @@ extension RemoteWriteReceiver {
     }
 
     /// Tells the store what series have said about their metrics, if it is new.
-    private func remember(_ metadata: [String: MetricMetadata]) {
+    private func remember(_ metadata: [ExactText: MetricMetadata]) {
         if metadata.isEmpty { return }
         let news = knownMetadata.withLock { known in
             let news = metadata.filter { known[$0.key] != $0.value }
@@ -114,7 +113,7 @@ extension RemoteWriteReceiver {
             known.merge(news) { $1 }
             return news
         }
-        if !news.isEmpty { store.setMetadata(news.map { ($0.key, $0.value) }, in: group) }
+        if !news.isEmpty { store.setMetadata(news.map { ($0.key.text, $0.value) }, in: group) }
     }
 
     /// Metrics whose metadata is remembered to see what is new.
@@ -128,7 +127,7 @@ extension RemoteWriteReceiver {
         let refusedHistograms = refusals.count { histograms.contains($0.index) }
         let written = [
             batch.refs.count - histograms.count - (refusals.count - refusedHistograms),
-            histograms.count - refusedHistograms, batch.exemplars.count,
+            histograms.count - refusedHistograms, batch.exemplars.count - outcome.rejectedExemplars.count,
         ]
         var problems = intake.problems
         if !refusals.isEmpty {

@@ -11,8 +11,8 @@ package struct RemoteFeatures: Sendable {
     package var typeAndUnitLabels = false
     /// `st-storage`: whether samples keep their start timestamps.
     package var startTimes = false
-    /// The messages that are taken, in the order of error texts.
-    package var messages = PushMessage.allCases
+    /// The messages that are taken.
+    package var messages = Set(RemoteWriteMessage.allCases)
 
     package init() {}
 }
@@ -29,7 +29,7 @@ package final class RemoteWriteReceiver: Sendable {
     /// Series by the hash of their labels as they were sent; emptied when it grows past ``cacheLimit``.
     let known = Mutex<[UInt64: SeriesRef]>([:])
     /// What series of 2.0 have said about their metrics, by name.
-    let knownMetadata = Mutex<[String: MetricMetadata]>([:])
+    let knownMetadata = Mutex<[ExactText: MetricMetadata]>([:])
     private static let cacheLimit = 4_000_000
     /// Batches to be used again.
     private let batches = Mutex<[SampleBatch]>([])
@@ -60,16 +60,12 @@ package final class RemoteWriteReceiver: Sendable {
 
     /// Answers one push.
     package func handle(_ request: HTTPRequest) -> HTTPResponse {
-        let message: PushMessage
-        do throws(PushMessage.Unknown) {
-            message = try PushMessage.parse(request.header("Content-Type"))
+        let message: RemoteWriteMessage
+        do throws(RemoteWriteMessage.Refusal) {
+            message = try RemoteWriteMessage.of(
+                contentType: request.header("Content-Type"), accepted: features.messages)
         } catch {
             return .text("\(error)\n", status: 415)
-        }
-        guard features.messages.contains(message) else {
-            return .text(
-                "\(message.rawValue) protobuf message is not accepted by this server; only accepts "
-                    + "\(PushMessage.list(features.messages))\n", status: 415)
         }
         if let encoding = request.header("Content-Encoding"), !encoding.isEmpty, encoding.lowercased() != "snappy" {
             return .text(
@@ -85,7 +81,7 @@ package final class RemoteWriteReceiver: Sendable {
         return message == .v2 ? Self.withCounts(response) : response
     }
 
-    private func answer(_ packed: [UInt8], _ message: PushMessage) -> HTTPResponse {
+    private func answer(_ packed: [UInt8], _ message: RemoteWriteMessage) -> HTTPResponse {
         var batch = batches.withLock { $0.popLast() } ?? SampleBatch()
         defer {
             if batch.refs.capacity <= Self.keptSamples, batch.histograms.isEmpty {
@@ -178,6 +174,9 @@ package final class RemoteWriteReceiver: Sendable {
         }
         let second = try store.commit(retry, in: group, durability: .written)
         result.appended += second.appended
+        // Exemplars went with the first commit.
+        result.rejectedExemplars = outcome.rejectedExemplars
+        result.overtaken = outcome.overtaken + second.overtaken.map { retried[$0] }
         result.rejected += second.rejected.map { (retried[$0.index], $0.reason) }
         return result
     }

@@ -9,6 +9,8 @@ struct WriteRequestReader {
 
     /// What the reader meets, in order.
     protocol Receiver {
+        /// What the request may take.
+        var budget: PushBudget { get set }
         /// A series begins.
         mutating func series(labelBytes: Range<Int>, isContiguous: Bool, labels: [Range<Int>]) throws
         mutating func sample(_ value: Double, at time: Int64) throws
@@ -41,6 +43,7 @@ struct WriteRequestReader {
         while let (number, content) = try cursor.next() {
             if number == 1, case .bytes(let label) = content {
                 if labels.isEmpty { first = at } else if last != at { isContiguous = false }
+                try receiver.budget.charge(16)
                 labels.append(label)
                 last = cursor.offset
             }
@@ -55,7 +58,9 @@ struct WriteRequestReader {
                 let (value, time, _) = try sample(part)
                 try receiver.sample(value, at: time)
             case 3: try exemplar(part, &receiver)
-            case 4: try receiver.histogram(try RemoteHistogram(bytes, part))
+            case 4:
+                try receiver.budget.require(histogramOf: part)
+                try receiver.histogram(try RemoteHistogram(bytes, part))
             default: continue
             }
         }
@@ -98,6 +103,7 @@ struct WriteRequestReader {
             switch (number, content) {
             case (1, .bytes(let part)):
                 let (name, value) = try label(part)
+                try receiver.budget.charge(32 + part.count)
                 labels.append((text(name), text(value)))
             case (2, .fixed64(let bits)): value = Double(bitPattern: bits)
             case (3, .varint(let raw)): time = Int64(bitPattern: raw)

@@ -46,17 +46,26 @@ struct WriteRequestV2Reader {
         }
     }
 
-    /// Reads one series.
-    func read(_ range: Range<Int>) throws -> Series {
+    /// Reads one series, and charges `budget` for it.
+    func read(_ range: Range<Int>, _ budget: inout PushBudget) throws -> Series {
         var result = Series()
         var cursor = ProtobufCursor(reader.bytes, range)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
-            case (1, _): result.labels += try numbers(cursor, content)
-            case (2, .bytes(let part)): result.samples.append(try reader.sample(part))
+            case (1, _):
+                let refs = try numbers(cursor, content, &budget)
+                result.labels += refs
+            case (2, .bytes(let part)):
+                try budget.charge(24)
+                result.samples.append(try reader.sample(part))
             case (3, .bytes(let part)):
-                result.histograms.append(try RemoteHistogram(reader.bytes, part))
-            case (4, .bytes(let part)): result.exemplars.append(try exemplar(part))
+                try budget.require(histogramOf: part)
+                let read = try RemoteHistogram(reader.bytes, part)
+                try budget.charge(read.histogram)
+                result.histograms.append(read)
+            case (4, .bytes(let part)):
+                try budget.charge(64)
+                result.exemplars.append(try exemplar(part, &budget))
             case (5, .bytes(let part)): try metadata(part, &result)
             default: continue
             }
@@ -64,18 +73,27 @@ struct WriteRequestV2Reader {
         return result
     }
 
-    private func numbers(_ cursor: ProtobufCursor, _ content: ProtobufCursor.Content) throws -> [UInt64] {
+    /// Numbers of symbols, for which `budget` is charged: they become pairs of texts.
+    private func numbers(
+        _ cursor: ProtobufCursor, _ content: ProtobufCursor.Content, _ budget: inout PushBudget
+    ) throws -> [UInt64] {
+        if case .bytes(let range) = content { try budget.require(8 * range.count) }
         var result: [UInt64] = []
         try cursor.numbers(content, { if case .varint(let number) = $0 { result.append(number) } }, packedWidth: 0)
+        try budget.charge(24 * result.count)
         return result
     }
 
-    private func exemplar(_ range: Range<Int>) throws -> (labels: [UInt64], value: Double, time: Int64) {
+    private func exemplar(_ range: Range<Int>, _ budget: inout PushBudget) throws -> (
+        labels: [UInt64], value: Double, time: Int64
+    ) {
         var result = (labels: [UInt64](), value: 0.0, time: Int64(0))
         var cursor = ProtobufCursor(reader.bytes, range)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
-            case (1, _): result.labels += try numbers(cursor, content)
+            case (1, _):
+                let refs = try numbers(cursor, content, &budget)
+                result.labels += refs
             case (2, .fixed64(let bits)): result.value = Double(bitPattern: bits)
             case (3, .varint(let raw)): result.time = Int64(bitPattern: raw)
             default: continue
@@ -146,11 +164,11 @@ struct WriteRequestV2Reader {
             if metadata.type != .unknown { pairs.append((Labels.typeLabel, metadata.type.rawValue)) }
             if !metadata.unit.isEmpty { pairs.append((Labels.unitLabel, metadata.unit)) }
         }
-        var names: Set<String> = []
+        var names: Set<ExactText> = []
         var twice: String?
-        for (name, _) in pairs where !names.insert(name).inserted { twice = twice ?? name }
+        for (name, _) in pairs where !names.insert(ExactText(name)).inserted { twice = twice ?? name }
         let labels = Labels(pairs.map { ($0.name, $0.value) })
-        if labels.metricName.isEmpty || names.contains("") {
+        if labels.metricName.isEmpty || names.contains(ExactText("")) {
             throw BadSeries(reason: "invalid metric name or labels, got \(labels)")
         }
         if let twice {

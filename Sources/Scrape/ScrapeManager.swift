@@ -198,7 +198,7 @@ package final class ScrapeManager: Sendable {
     package func metadata(metric: String? = nil) -> [TargetMetadata] {
         allTargets().flatMap { target in
             target.state.withLock { $0.families }.lazy
-                .filter { metric == nil || $0.name == metric }
+                .filter { family in metric.map(family.name.isExactly) ?? true }
                 .map { TargetMetadata(target: target.definition.labels, metric: $0.name, metadata: $0.metadata) }
         }
     }

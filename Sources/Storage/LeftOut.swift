@@ -97,8 +97,8 @@ extension TimeSeriesStore {
 
 extension BlockReader {
     /// Adds what `texts` finds in the block; a block that cannot be read is left out.
-    func add(_ request: SelectRequest, to all: inout Set<String>, _ texts: () throws -> [String]) throws {
-        do { all.formUnion(try texts()) } catch { try leaveOut(error, request) }
+    func add(_ request: SelectRequest, to all: inout Set<ExactText>, _ texts: () throws -> [String]) throws {
+        do { all.formUnion(try texts().lazy.map { ExactText($0) }) } catch { try leaveOut(error, request) }
     }
 }
 

@@ -6,7 +6,7 @@ struct MetadataTable {
     static let maxMetrics = 200_000
     static let maxBytes = 64 << 20
 
-    private(set) var byName: [String: MetricMetadata] = [:]
+    private(set) var byName: [ExactText: MetricMetadata] = [:]
     private var bytes = 0
     /// What was refused.
     private(set) var refused = 0
@@ -17,7 +17,8 @@ struct MetadataTable {
 
     /// Remembers what is said about a metric; false if it is known already, or refused.
     mutating func set(_ metric: String, _ metadata: MetricMetadata) -> Bool {
-        let known = byName[metric]
+        let key = ExactText(metric)
+        let known = byName[key]
         guard known != metadata else { return false }
         let change = Self.size(metric, metadata) - (known.map { Self.size(metric, $0) } ?? 0)
         guard bytes + change <= Self.maxBytes, known != nil || byName.count < Self.maxMetrics else {
@@ -25,7 +26,7 @@ struct MetadataTable {
             return false
         }
         bytes += change
-        byName[metric] = metadata
+        byName[key] = metadata
         return true
     }
 }

@@ -37,7 +37,7 @@ extension TimeSeriesStore {
     }
 
     /// What is known of a metric, or of all: what was said last, else what the newest block says that knows it.
-    public func metadata(metric: String? = nil) -> [String: MetricMetadata] {
+    public func metadata(metric: ExactText? = nil) -> [ExactText: MetricMetadata] {
         var result = metadataTable.withLock { table in
             guard let metric else { return table.byName }
             return table.byName[metric].map { [metric: $0] } ?? [:]

@@ -464,36 +464,38 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         let blocks = blocks(request)
         if request.matchers.isEmpty {
             return try labelAnswers.answer(key(nil, request, blocks)) {
-                var names: Set<String> = []
-                if head.overlaps(request) { names = Set(head.registry.withLock { head.index.names() }) }
+                var names: Set<ExactText> = []
+                if head.overlaps(request) {
+                    names = Set(head.registry.withLock { head.index.names() }.lazy.map { ExactText($0) })
+                }
                 for block in blocks { try block.add(request, to: &names) { try block.labelNames([]) } }
                 return names
             }
         }
-        var names: Set<String> = []
-        try forEachHeadSeries(request) { labels in for label in labels.pairs { names.insert(label.name) } }
+        var names: Set<ExactText> = []
+        try forEachHeadSeries(request) { labels in for label in labels.pairs { names.insert(ExactText(label.name)) } }
         for block in blocks { try block.add(request, to: &names) { try block.labelNames(request.matchers) } }
-        return Self.sorted(names)
+        return names.sorted().map(\.text)
     }
 
     public func labelValues(_ name: String, _ request: SelectRequest) throws -> [String] {
         let blocks = blocks(request)
         if request.matchers.isEmpty {
             return try labelAnswers.answer(key(name, request, blocks)) {
-                var values: Set<String> = []
+                var values: Set<ExactText> = []
                 if head.overlaps(request) {
-                    values = Set(head.registry.withLock { head.index.values(name) })
+                    values = Set(head.registry.withLock { head.index.values(name) }.lazy.map { ExactText($0) })
                 }
                 for block in blocks { try block.add(request, to: &values) { try block.labelValues(name, []) } }
                 return values
             }
         }
-        var values: Set<String> = []
-        try forEachHeadSeries(request) { labels in if let value = labels[name] { values.insert(value) } }
+        var values: Set<ExactText> = []
+        try forEachHeadSeries(request) { labels in if let value = labels[name] { values.insert(ExactText(value)) } }
         for block in blocks {
             try block.add(request, to: &values) { try block.labelValues(name, request.matchers) }
         }
-        return Self.sorted(values)
+        return values.sorted().map(\.text)
     }
 
     /// The key of a question about all series, taken before the answer is made, so that what comes meanwhile is not
@@ -502,7 +504,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         -> LabelAnswers.Key
     {
         LabelAnswers.Key(
-            name: name,
+            name: name.map { ExactText($0) },
             head: head.overlaps(request) ? head.registry.withLock { head.index.generation } : nil,
             blocks: blocks.map(\.frames.identity))
     }
@@ -516,10 +518,6 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         let ids = head.registry.withLock { head.index.match(request.matchers) { head.liveIds(below: head.idEnd) } }
         let snapshot = try HeadSnapshot(head, ids, request.withoutSamples)
         for at in snapshot.entries.indices { body(snapshot.labels(at)) }
-    }
-
-    private static func sorted(_ texts: Set<String>) -> [String] {
-        texts.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 }
 

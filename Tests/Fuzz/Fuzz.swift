@@ -24,6 +24,12 @@ struct Fuzz {
         ("yaml", { ConfigTargets.yaml($0) }), ("config", { ConfigTargets.config($0) }),
         ("template", { ConfigTargets.template($0) }),
         ("http-request", { RequestTargets.request($0) }),
+        ("remote-write-v1", { PushTargets.push($0, type: "application/x-protobuf") }),
+        (
+            "remote-write-v2",
+            { PushTargets.push($0, type: "application/x-protobuf;proto=io.prometheus.write.v2.Request") }
+        ),
+        ("api-parameters", { PushTargets.parameters($0) }),
         ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),
     ]
 

@@ -70,7 +70,7 @@ enum WireWriter {
         return out + [UInt8(rest)]
     }
     static func bytes(_ field: Int, _ content: [UInt8]) -> [UInt8] {
-        [UInt8(field << 3 | 2)] + varint(UInt64(content.count)) + content
+        varint(UInt64(field << 3 | 2)) + varint(UInt64(content.count)) + content
     }
     static func text(_ field: Int, _ text: String) -> [UInt8] { bytes(field, Array(text.utf8)) }
     static func double(_ field: Int, _ value: Double) -> [UInt8] {

@@ -15,7 +15,7 @@ import Testing
             options: StoreOptions(
                 directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: window,
                 runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: 1_700_003_600_000))
+            fileSystem: files, clock: ManualClock(now: start + 3_600_000))
     }
 
     private static func times(_ store: TimeSeriesStore, _ name: String) throws -> [Int64] {
@@ -51,9 +51,10 @@ import Testing
                 SelectRequest(matchers: [Matcher(name: "l299", equals: "300")], minTime: .min, maxTime: .max))
             #expect(narrow.count == 1, "\(stage)")
         }
+        let refs = try all.map { try store.resolve($0, in: group) }
         for step in 0..<90 {
             var batch = SampleBatch(timestamp: Self.start + Int64(step) * 15_000)
-            for labels in all { batch.append(try store.resolve(labels, in: group), Double(step)) }
+            for ref in refs { batch.append(ref, Double(step)) }
             #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
         }
         try check("head")
@@ -72,7 +73,7 @@ import Testing
     @Test func `Labels that fit into no block are refused as unusable, and counted`() throws {
         let store = try Self.open(FaultyFileSystem())
         let group = store.openGroup("g")
-        let long = Labels([("__name__", "a"), ("b", String(repeating: "v", count: 51_000_000))])
+        let long = Labels([("__name__", "a"), ("b", String(repeating: "v", count: 48 << 20))])
         #expect(throws: UnusableLabels.self) { try store.resolve(long, in: group) }
         #expect(throws: UnusableLabels.self) { try store.resolve(.empty, in: group) }
         #expect(store.seriesRefused == 1)

@@ -95,7 +95,7 @@ struct Federation: Sendable {
     private func ordered(_ newest: Newest) -> [(key: Labels, value: (time: Int64, value: Value))] {
         newest.filter { !$0.key.metricName.isEmpty }.sorted { a, b in
             let (x, y) = (a.key.metricName, b.key.metricName)
-            return x != y ? x.utf8.lexicographicallyPrecedes(y.utf8) : a.key < b.key
+            return !x.isExactly(y) ? x.isExactlyBefore(y) : a.key < b.key
         }
     }
 
@@ -122,7 +122,7 @@ struct Federation: Sendable {
             let name = labels.metricName
             let shown = shown(labels, external)
             func begin(_ type: MetricType) {
-                if family == (name, type) { return }
+                if family.name.isExactly(name), family.type == type { return }
                 family = (name, type)
                 writer.family(name, type)
             }

@@ -83,9 +83,9 @@ struct MetadataHandlers: Sendable {
     /// Names or values over several selectors, merged and sorted.
     func merged(_ selectors: [[Matcher]], _ ask: ([Matcher]) throws -> [String]) throws -> [String] {
         guard selectors.count > 1 else { return try ask(selectors.first ?? []) }
-        var all: Set<String> = []
-        for matchers in selectors { all.formUnion(try ask(matchers)) }
-        return all.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        var all: Set<ExactText> = []
+        for matchers in selectors { all.formUnion(try ask(matchers).lazy.map { ExactText($0) }) }
+        return all.sorted().map(\.text)
     }
 
     func labelNames(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -163,18 +163,20 @@ struct MetadataHandlers: Sendable {
         }
         let (limit, perMetric) = (try number("limit"), try number("limit_per_metric"))
         let wanted = request.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
-        var byMetric: [String: [MetricMetadata]] = [:]
+        var byMetric: [ExactText: [MetricMetadata]] = [:]
         for entry in context.scrape?.metadata(metric: wanted) ?? [] {
-            if byMetric[entry.metric]?.contains(entry.metadata) != true {
-                byMetric[entry.metric, default: []].append(entry.metadata)
+            if byMetric[ExactText(entry.metric)]?.contains(entry.metadata) != true {
+                byMetric[ExactText(entry.metric), default: []].append(entry.metadata)
             }
         }
-        for (name, known) in context.metadata(wanted) where byMetric[name] == nil { byMetric[name] = [known] }
+        for (name, known) in context.metadata(wanted.map { ExactText($0) }) where byMetric[name] == nil {
+            byMetric[name] = [known]
+        }
         let names = byMetric.keys.sorted()
         return Envelope.success { writer in
             writer.object { writer in
                 for name in limit >= 0 ? names.prefix(limit) : names[...] {
-                    writer.key(name)
+                    writer.key(name.text)
                     writer.array { writer in
                         let all = byMetric[name] ?? []
                         for metadata in perMetric > 0 ? all.prefix(perMetric) : all[...] {

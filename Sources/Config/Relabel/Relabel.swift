@@ -19,8 +19,8 @@ package enum Relabel {
         switch rule.action {
         case .keep: return rule.pattern.matches(value(rule, labels))
         case .drop: return !rule.pattern.matches(value(rule, labels))
-        case .keepequal: return labels.get(rule.targetLabel) == value(rule, labels)
-        case .dropequal: return labels.get(rule.targetLabel) != value(rule, labels)
+        case .keepequal: return labels.get(rule.targetLabel).isExactly(value(rule, labels))
+        case .dropequal: return !labels.get(rule.targetLabel).isExactly(value(rule, labels))
         case .replace: replace(rule, &labels)
         case .hashmod:
             let digest = MD5.hash(Array(value(rule, labels).utf8))

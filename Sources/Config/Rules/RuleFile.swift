@@ -122,7 +122,7 @@ extension RuleConfig {
         for label in groupLabels { builder.set(label.name, label.value) }
         let own = try Self.labels(reader, "labels", context: context)
         // An empty value of a rule's label removes the label from the result, so it is kept here.
-        labels = builder.current.filter { base in !own.contains { $0.name == base.name } } + own
+        labels = builder.current.filter { base in !own.contains { $0.name.isExactly(base.name) } } + own
         labels.sort { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         try reader.finish()
     }

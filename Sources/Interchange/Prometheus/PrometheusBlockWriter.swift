@@ -17,9 +17,9 @@ package final class PrometheusBlockWriter {
     private let index: BufferedFile
     private var chunks: BufferedFile?
     private var chunkFiles: UInt64 = 0
-    private var symbols: [String: UInt64] = [:]
-    private var sorted: [String] = []
-    private var postings: [String: [String: [UInt32]]] = [:]
+    private var symbols: [ExactText: UInt64] = [:]
+    private var sorted: [ExactText] = []
+    private var postings: [ExactText: [ExactText: [UInt32]]] = [:]
     private var all: [UInt32] = []
     private var contents: [Int] = []
     private var last: Labels?
@@ -31,7 +31,7 @@ package final class PrometheusBlockWriter {
     ///
     /// - Parameter symbols: All names and values of labels that will come.
     package init(
-        _ files: any FileSystem, parent: String, id: String, minTime: Int64, maxTime: Int64, symbols: Set<String>
+        _ files: any FileSystem, parent: String, id: String, minTime: Int64, maxTime: Int64, symbols: Set<ExactText>
     ) throws {
         self.files = files
         self.id = id
@@ -43,12 +43,12 @@ package final class PrometheusBlockWriter {
         try files.createDirectory(temporary + "/chunks")
         index = BufferedFile(try files.open(temporary + "/index", .create))
         try index.write([0xBA, 0xAA, 0xD7, 0x00, 2])
-        sorted = symbols.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        sorted = symbols.sorted()
         var table: [UInt8] = []
         table.appendBig(UInt32(sorted.count))
         for (at, symbol) in sorted.enumerated() {
             self.symbols[symbol] = UInt64(at)
-            table.appendSized(Array(symbol.utf8))
+            table.appendSized(Array(symbol.text.utf8))
         }
         contents.append(index.size)
         try section(table)
@@ -81,13 +81,13 @@ package final class PrometheusBlockWriter {
         let pairs = labels.pairs
         content.appendVarint(pairs.count)
         for pair in pairs {
-            guard let name = symbols[pair.name], let value = symbols[pair.value] else {
+            guard let name = symbols[ExactText(pair.name)], let value = symbols[ExactText(pair.value)] else {
                 throw PrometheusBlockError(
                     file: directory, offset: index.size, reason: "a symbol of \(labels) is missing")
             }
             content.appendVarint(name)
             content.appendVarint(value)
-            postings[pair.name, default: [:]][pair.value, default: []].append(reference)
+            postings[ExactText(pair.name), default: [:]][ExactText(pair.value), default: []].append(reference)
         }
         all.append(reference)
         let written = try addChunks(columns)
@@ -178,10 +178,10 @@ package final class PrometheusBlockWriter {
         contents.append(index.size)
         var places: [(name: String, value: String, place: Int)] = []
         var lists: [(String, String, [UInt32])] = [("", "", all)]
-        for name in postings.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+        for name in postings.keys.sorted() {
             let values = postings[name] ?? [:]
-            for value in values.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
-                lists.append((name, value, values[value] ?? []))
+            for value in values.keys.sorted() {
+                lists.append((name.text, value.text, values[value] ?? []))
             }
         }
         contents.append(index.size)

@@ -104,7 +104,7 @@ package final class PrometheusHead {
     package static let portion = 192 << 20
 
     /// What is known of metrics.
-    package var metadata: [String: MetricMetadata] { index.metadata }
+    package var metadata: [ExactText: MetricMetadata] { index.metadata }
 
     /// Calls `body` with the labels and samples of each series that has some, sorted by labels.
     package func forEach(
@@ -152,7 +152,7 @@ final class HeadIndex: HeadVisitor {
     /// About the bytes of the samples of each series, as ``HeadSamples`` holds them.
     private(set) var sizes: [Int] = []
     private(set) var numbers: [UInt64: Int] = [:]
-    private(set) var metadata: [String: MetricMetadata] = [:]
+    private(set) var metadata: [ExactText: MetricMetadata] = [:]
     private(set) var tombstones: [Int: [(minTime: Int64, maxTime: Int64)]] = [:]
     private(set) var exemplars = 0
     private(set) var orphans = 0
@@ -195,7 +195,7 @@ final class HeadIndex: HeadVisitor {
 
     func metadata(_ reference: UInt64, _ metadata: MetricMetadata) {
         guard let number = numbers[reference], let name = labels[number][Labels.nameLabel] else { return }
-        self.metadata[name] = metadata
+        self.metadata[ExactText(name)] = metadata
     }
 
     func exemplarRecord() { self.exemplars += 1 }

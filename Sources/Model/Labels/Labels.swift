@@ -271,6 +271,13 @@ public struct Label: Hashable, Sendable {
         self.name = name
         self.value = value
     }
+
+    public static func == (a: Label, b: Label) -> Bool { a.name.isExactly(b.name) && a.value.isExactly(b.value) }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(ExactText(name))
+        hasher.combine(ExactText(value))
+    }
 }
 
 /// Labels as Prometheus prints them, also those that are no set.

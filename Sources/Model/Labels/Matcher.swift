@@ -59,13 +59,13 @@ public struct Matcher: Sendable, Hashable {
     }
 
     public static func == (a: Matcher, b: Matcher) -> Bool {
-        a.name == b.name && a.kind == b.kind && a.value == b.value
+        a.kind == b.kind && a.name.isExactly(b.name) && a.value.isExactly(b.value)
     }
 
     public func hash(into hasher: inout Hasher) {
-        hasher.combine(name)
+        hasher.combine(ExactText(name))
         hasher.combine(kind)
-        hasher.combine(value)
+        hasher.combine(ExactText(value))
     }
 }
 

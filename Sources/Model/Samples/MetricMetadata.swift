@@ -18,4 +18,14 @@ public struct MetricMetadata: Sendable, Hashable {
         self.help = help
         self.unit = unit
     }
+
+    public static func == (a: MetricMetadata, b: MetricMetadata) -> Bool {
+        a.type == b.type && a.help.isExactly(b.help) && a.unit.isExactly(b.unit)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(type)
+        hasher.combine(ExactText(help))
+        hasher.combine(ExactText(unit))
+    }
 }

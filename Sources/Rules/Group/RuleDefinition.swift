@@ -47,7 +47,7 @@ package struct RuleDefinition: Sendable {
 
     /// Whether a rule that replaces this one goes on with its state.
     func continues(_ other: RuleDefinition) -> Bool {
-        kind == other.kind && name == other.name && labels == other.labels
+        kind == other.kind && name.isExactly(other.name) && labels == other.labels
     }
 
     /// Whether nothing of the rule has changed.

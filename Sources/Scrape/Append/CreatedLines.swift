@@ -9,7 +9,7 @@ struct CreatedLines {
     /// Start timestamps by the hash of the line, ms.
     private var starts: [UInt64: Int64] = [:]
     /// Lines by what they say of; filled when a sample is met whose line is not known.
-    private var lines: [String: UInt64] = [:]
+    private var lines: [ExactText: UInt64] = [:]
     /// The sum of the lines' hashes, to see whether they are others than before.
     private var sum: UInt64 = 0
     /// The line of each sample, by the hash of its series; 0 if it has none.
@@ -78,7 +78,7 @@ struct CreatedFamily {
     var hasStarts: Bool { type == .counter || type == .summary || type == .histogram }
 
     /// What tells the samples of the family apart that began together; nil for a sample of another one.
-    func key(_ text: SeriesText, ofCreated isCreated: Bool) -> String? {
+    func key(_ text: SeriesText, ofCreated isCreated: Bool) -> ExactText? {
         guard let metric = text.metricName.map(text.string), metric.hasPrefix(name) else { return nil }
         let suffix = metric.dropFirst(name.count)
         if isCreated {
@@ -88,8 +88,8 @@ struct CreatedFamily {
         }
         let pairs = text.pairs.map { (name: text.string($0.name), value: text.string($0.value)) }
             .filter { $0.name != (type == .histogram ? "le" : type == .summary ? "quantile" : "") }
-            .sorted { $0.name < $1.name }
-        return pairs.reduce(into: name) { $0 += "\u{0}\($1.name)\u{0}\($1.value)" }
+            .sorted { $0.name.isExactlyBefore($1.name) }
+        return ExactText(pairs.reduce(into: name) { $0 += "\u{0}\($1.name)\u{0}\($1.value)" })
     }
 }
 

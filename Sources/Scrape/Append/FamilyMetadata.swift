@@ -13,7 +13,7 @@ final class FamilyMetadata: Sendable {
     }
 
     private struct Key: Hashable {
-        var name: String
+        var name: ExactText
         var metadata: MetricMetadata
     }
     private struct Shared {
@@ -24,7 +24,7 @@ final class FamilyMetadata: Sendable {
 
     /// The one object for this name and metadata.
     static func shared(name: String, metadata: MetricMetadata) -> FamilyMetadata {
-        let key = Key(name: name, metadata: metadata)
+        let key = Key(name: ExactText(name), metadata: metadata)
         return shared.withLock { shared in
             if let known = shared.known[key] { return known }
             if shared.known.count >= shared.sweepAt {
@@ -86,14 +86,14 @@ struct PageMetadata {
     /// Replaces the families by `entries`.
     ///
     /// - Returns: Those that are new or different.
-    mutating func replace(_ entries: [String: MetricMetadata]) -> [(metric: String, metadata: MetricMetadata)] {
-        let old = Dictionary(families.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+    mutating func replace(_ entries: [ExactText: MetricMetadata]) -> [(metric: String, metadata: MetricMetadata)] {
+        let old = Dictionary(families.map { (ExactText($0.name), $0) }, uniquingKeysWith: { $1 })
         var news: [(metric: String, metadata: MetricMetadata)] = []
         families = entries.keys.sorted().compactMap { name in
             guard let metadata = entries[name] else { return nil }
             if let known = old[name], known.metadata == metadata { return known }
-            news.append((name, metadata))
-            return FamilyMetadata.shared(name: name, metadata: metadata)
+            news.append((name.text, metadata))
+            return FamilyMetadata.shared(name: name.text, metadata: metadata)
         }
         return news
     }
@@ -105,14 +105,15 @@ struct PageMetadata {
         _ page: UnsafeBufferPointer<UInt8>, isOpenMetrics: Bool
     ) -> [(metric: String, metadata: MetricMetadata)] {
         var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics)
-        var entries: [String: MetricMetadata] = [:]
+        var entries: [ExactText: MetricMetadata] = [:]
         while let entry = try? reader.next() {
             switch entry {
             case .end: return replace(entries)
             case .series: continue
-            case .type: entries[reader.metadataNameText, default: .init()].type = reader.metadataType ?? .unknown
-            case .help: entries[reader.metadataNameText, default: .init()].help = reader.metadataHelpText
-            case .unit: entries[reader.metadataNameText, default: .init()].unit = reader.metadataRawText
+            case .type:
+                entries[ExactText(reader.metadataNameText), default: .init()].type = reader.metadataType ?? .unknown
+            case .help: entries[ExactText(reader.metadataNameText), default: .init()].help = reader.metadataHelpText
+            case .unit: entries[ExactText(reader.metadataNameText), default: .init()].unit = reader.metadataRawText
             }
         }
         return replace(entries)

@@ -11,7 +11,7 @@ extension ScrapeAppender {
     ) throws(ScrapeFailure) {
         var reader = ProtobufReader(page, choice: choice)
         if isSecondLook { template.rewind() } else { begin() }
-        var families: [String: MetricMetadata] = [:]
+        var families: [ExactText: MetricMetadata] = [:]
         // A page that fails half way has still said something about the families before that place.
         defer {
             if !isSecondLook {
@@ -27,7 +27,7 @@ extension ScrapeAppender {
                 failure = ScrapeFailure(
                     error.message == "histogram bucket limit exceeded" ? .bucketLimit : .syntax, error.message)
             }
-            if reader.hasName { families[reader.name] = reader.metadata }
+            if reader.hasName { families[ExactText(reader.name)] = reader.metadata }
             var own = TypeAndUnit.none
             if features.typeAndUnitLabels { own = TypeAndUnit(type: reader.metadata.type, unit: reader.metadata.unit) }
             let key = Array(own.unit.utf8).withUnsafeBufferPointer { TypeAndUnit.key(own.type, $0) }

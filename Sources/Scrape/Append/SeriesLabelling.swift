@@ -38,19 +38,19 @@ struct SeriesLabelling: Sendable {
             return labels
         }
         var page = LabelsBuilder()
-        var present: Set<String> = []
+        var present: Set<ExactText> = []
         var repeated: String?
-        if text.metricName != nil { present.insert(Labels.nameLabel) }
+        if text.metricName != nil { present.insert(ExactText(Labels.nameLabel)) }
         for pair in text.pairs {
             let name = text.string(pair.name)
             if added.contains(where: { $0.name == name }) { continue }
             // Relabelling may take the label or the whole series away, so the error waits until then.
-            if !present.insert(name).inserted { repeated = repeated ?? name }
+            if !present.insert(ExactText(name)).inserted { repeated = repeated ?? name }
             let value = text.string(pair.value)
             page.set(name, name == special ? LabelFloat.normalised(value) : value)
         }
         for label in added {
-            present.insert(label.name)
+            present.insert(ExactText(label.name))
             page.set(label.name, label.value)
         }
         if let name = text.metricName { page.set(Labels.nameLabel, text.string(name)) }
@@ -60,7 +60,7 @@ struct SeriesLabelling: Sendable {
         let labels = builder.labels()
         if labels.isEmpty { return nil }
         try check(labels)
-        if let repeated, !page.get(repeated).isEmpty, builder.get(repeated) == page.get(repeated),
+        if let repeated, !page.get(repeated).isEmpty, builder.get(repeated).isExactly(page.get(repeated)),
             honorLabels || target[repeated] == nil
         {
             throw ScrapeFailure(.labels, "label name \(GoQuote.quote(repeated)) is not unique: invalid sample")
@@ -122,11 +122,11 @@ struct SeriesLabelling: Sendable {
     }
 
     /// Adds the target's labels and settles clashes.
-    private func mix(_ builder: inout LabelsBuilder, page: LabelsBuilder, present: Set<String>) {
+    private func mix(_ builder: inout LabelsBuilder, page: LabelsBuilder, present: Set<ExactText>) {
         var clashing: [Label] = []
         for label in target.pairs {
             if honorLabels {
-                if !present.contains(label.name) { builder.set(label.name, label.value) }
+                if !present.contains(ExactText(label.name)) { builder.set(label.name, label.value) }
             } else {
                 let exposed = page.get(label.name)
                 if !exposed.isEmpty { clashing.append(Label(name: label.name, value: exposed)) }

@@ -11,10 +11,10 @@ enum BlockMetadata {
     /// What a family's name loses or gains in the names of its series.
     private static let suffixes = ["_bucket", "_count", "_sum", "_total", "_created", "_info"]
 
-    static func encode(_ metadata: [String: MetricMetadata]) throws(CompressionError) -> [UInt8] {
+    static func encode(_ metadata: [ExactText: MetricMetadata]) throws(CompressionError) -> [UInt8] {
         var entries: [UInt8] = []
-        for (metric, one) in metadata.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
-            for text in [metric, one.type.rawValue, one.unit, one.help] { entries.appendSized(Array(text.utf8)) }
+        for (metric, one) in metadata.sorted(by: { $0.key < $1.key }) {
+            for text in [metric.text, one.type.rawValue, one.unit, one.help] { entries.appendSized(Array(text.utf8)) }
         }
         var section: [UInt8] = []
         section.appendVarint(entries.count)
@@ -29,18 +29,18 @@ enum BlockMetadata {
         return section
     }
 
-    static func decode(_ section: [UInt8]) throws -> [String: MetricMetadata] {
+    static func decode(_ section: [UInt8]) throws -> [ExactText: MetricMetadata] {
         try section.withUnsafeBytes { bytes in
             var outer = ByteReader(bytes)
             let size = try outer.count(maxSize)
             let entries = try ZstdDecompressor().decompress(try outer.run(outer.remaining), limit: size)
-            var result: [String: MetricMetadata] = [:]
+            var result: [ExactText: MetricMetadata] = [:]
             try entries.withUnsafeBytes { entries in
                 var reader = ByteReader(entries)
                 func text() throws -> String { String(decoding: try reader.sizedRun(), as: UTF8.self) }
                 while !reader.isAtEnd {
                     let (metric, type, unit, help) = (try text(), try text(), try text(), try text())
-                    result[metric] = MetricMetadata(
+                    result[ExactText(metric)] = MetricMetadata(
                         type: MetricType(rawValue: type) ?? .unknown, help: help, unit: unit)
                 }
             }

@@ -71,7 +71,7 @@ package final class BlockReader: Sendable {
     private var postings: BlockPostings { BlockPostings(index: index, frames: frames) }
 
     /// Type, unit and help of the metrics in the block, as far as they were known.
-    package func metadata() throws -> [String: MetricMetadata] {
+    package func metadata() throws -> [ExactText: MetricMetadata] {
         guard !index.metadata.isEmpty else { return [:] }
         do { return try BlockMetadata.decode(index.metadata) } catch {
             throw BlockError(file: directory + "/index", section: "metadata", offset: 0, reason: "\(error)")

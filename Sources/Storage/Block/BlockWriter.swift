@@ -36,12 +36,12 @@ package final class BlockWriter {
     private var chunks: [ChunkRef] = []
     private var last: Labels?
     private var lastName = ""
-    private var described: [String: MetricMetadata] = [:]
+    private var described: [ExactText: MetricMetadata] = [:]
     private var isDone = false
     /// What is known of metrics; the block takes what belongs to its series.
     ///
     /// To be set before the series come.
-    package var metadata: [String: MetricMetadata] = [:]
+    package var metadata: [ExactText: MetricMetadata] = [:]
     /// What is known of the block so far.
     package private(set) var meta: BlockMeta
 
@@ -102,10 +102,10 @@ package final class BlockWriter {
 
     private func describe(_ labels: Labels) {
         let name = labels.metricName
-        guard name != lastName else { return }
+        guard !name.isExactly(lastName) else { return }
         lastName = name
         for family in BlockMetadata.families(of: name) {
-            if let known = metadata[family] { described[family] = known }
+            if let known = metadata[ExactText(family)] { described[ExactText(family)] = known }
         }
     }
 

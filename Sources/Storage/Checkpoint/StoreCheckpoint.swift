@@ -130,7 +130,7 @@ extension TimeSeriesStore {
     }
 
     private func metadataFrames() -> [[UInt8]] {
-        Self.frames(metadataTable.withLock { $0.byName }.map { LogRecord.metadata($0, $1) })
+        Self.frames(metadataTable.withLock { $0.byName }.map { LogRecord.metadata($0.text, $1) })
     }
 
     private func exemplarFrames() -> [[UInt8]] {

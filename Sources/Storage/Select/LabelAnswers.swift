@@ -6,7 +6,7 @@ final class LabelAnswers: Sendable {
     /// What an answer depends on.
     struct Key: Hashable {
         /// The label; nil for the names.
-        var name: String?
+        var name: ExactText?
         /// The state of the head's labels; nil if the head has nothing for the time asked.
         var head: UInt64?
         /// The identities of the blocks.
@@ -19,9 +19,9 @@ final class LabelAnswers: Sendable {
     private static let longest = 4096
 
     /// The answer for `key`, made by `make` if it is not known.
-    func answer(_ key: Key, _ make: () throws -> Set<String>) rethrows -> [String] {
+    func answer(_ key: Key, _ make: () throws -> Set<ExactText>) rethrows -> [String] {
         if let answer = known.withLock({ $0[key] }) { return answer }
-        let answer = try make().sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let answer = try make().sorted().map(\.text)
         guard answer.count <= Self.longest else { return answer }
         known.withLock { known in
             if known.count >= Self.capacity { known.removeAll() }

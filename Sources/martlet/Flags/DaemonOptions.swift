@@ -20,7 +20,7 @@ struct DaemonOptions: Sendable {
     let externalURL: String
     /// Empty, or beginning with a slash and not ending with one.
     let routePrefix: String
-    let acceptedMessages: Set<PushMessage>
+    let acceptedMessages: Set<RemoteWriteMessage>
 
     /// Reads and checks all flags.
     ///
@@ -56,7 +56,7 @@ struct DaemonOptions: Sendable {
         externalURL = external.text
         let prefix = flags.text("web.route-prefix")
         routePrefix = Self.trimmed(prefix.isEmpty ? external.path : prefix)
-        acceptedMessages = try PushMessage.set(
+        acceptedMessages = try RemoteWriteMessage.set(
             flags.all("web.remote-write-receiver.accepted-protobuf-messages"))
         try Self.checkRanges(flags)
     }
@@ -176,9 +176,9 @@ struct DaemonOptions: Sendable {
 
     var remoteWrite: RemoteFeatures {
         var options = RemoteFeatures()
-        options.messages = PushMessage.allCases.filter(acceptedMessages.contains)
         options.typeAndUnitLabels = features.contains(.typeAndUnitLabels)
         options.startTimes = features.contains(.startTimestampStorage)
+        options.messages = acceptedMessages
         return options
     }
 
@@ -194,12 +194,12 @@ struct DaemonOptions: Sendable {
     }
 }
 
-extension PushMessage {
+extension RemoteWriteMessage {
     /// The messages that the values of the flag name, each a name or a list with commas.
-    static func set(_ values: [String]) throws(CommandLineError) -> Set<PushMessage> {
-        var messages: Set<PushMessage> = []
+    static func set(_ values: [String]) throws(CommandLineError) -> Set<RemoteWriteMessage> {
+        var messages: Set<RemoteWriteMessage> = []
         for name in values.flatMap({ $0.split(separator: ",") }) {
-            guard let message = PushMessage(rawValue: String(name)) else {
+            guard let message = RemoteWriteMessage(rawValue: String(name)) else {
                 throw CommandLineError(
                     description: "unknown remote write protobuf message \(name), supported: "
                         + allCases.map(\.rawValue).joined(separator: ", ")

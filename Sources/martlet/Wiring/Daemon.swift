@@ -125,6 +125,9 @@ final class Daemon: Sendable {
             func gauge(_ name: String, _ help: String, _ value: Double) -> MetricFamily {
                 MetricFamily(name: name, help: help, kind: .gauge, samples: [.init(value: value)])
             }
+            func counter(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
+                MetricFamily(name: name, help: help, kind: .counter, samples: [.init(value: Double(value))])
+            }
             return [
                 gauge(
                     "prometheus_config_last_reload_successful",
@@ -148,6 +151,17 @@ final class Daemon: Sendable {
                     name: "martlet_storage_refused_samples_total",
                     help: "Samples that were refused because the disk took none.", kind: .counter,
                     samples: [.init(value: Double(self.store.unloggedSamples.refused))]),
+                counter(
+                    "martlet_storage_histograms_left_out_total",
+                    "Native histograms in the store's files that were left out when they were read, because their "
+                        + "parts contradict each other.", TimeSeriesStore.histogramsLeftOut),
+                counter(
+                    "martlet_storage_refused_series_total",
+                    "Series that were not created because their labels are too long.", self.store.seriesRefused),
+                counter(
+                    "martlet_storage_refused_metadata_total",
+                    "Metadata of metrics that was not stored because too much is stored already.",
+                    self.store.metadataRefused),
                 MetricFamily(
                     name: "martlet_storage_memory_bytes", help: "Memory of the head by what it holds.", kind: .gauge,
                     samples: self.store.memory.map { .init(labels: [("part", $0.name)], value: Double($0.value)) }),
@@ -205,7 +219,7 @@ final class Daemon: Sendable {
         if flags.boolean("web.enable-remote-write-receiver") {
             let receiver = RemoteWriteReceiver(
                 store: store, clock: clock, metrics: registry, features: options.remoteWrite)
-            routes.add(["POST"], "/api/v1/write", body: .write) { receiver.handle($0) }
+            routes.add(["POST"], "/api/v1/write", body: .write, receiver.handle)
         } else {
             routes.add(["POST"], "/api/v1/write", body: BodyPolicy.none) { _ in
                 .text(

@@ -253,7 +253,7 @@ struct SplitMix {
     static let seconds = MetricMetadata(type: .histogram, help: "How long it took.", unit: "seconds")
 
     static func write(
-        _ directory: BlockDirectory, _ name: String, at time: Int64, _ metadata: [String: MetricMetadata]
+        _ directory: BlockDirectory, _ name: String, at time: Int64, _ metadata: [ExactText: MetricMetadata]
     ) throws -> BlockReader {
         let id = BlockMeta.makeID(now: time)
         let writer = try BlockWriter(directory.files, parent: directory.path, id: id, options: .init())
@@ -267,7 +267,7 @@ struct SplitMix {
 
     @Test func `a block keeps what is known of its metrics, and nothing of others`() throws {
         let directory = try BlockDirectory()
-        let known = ["wait_seconds": Self.seconds, "other": MetricMetadata(type: .gauge)]
+        let known: [ExactText: MetricMetadata] = ["wait_seconds": Self.seconds, "other": .init(type: .gauge)]
         let block = try Self.write(directory, "wait_seconds_bucket", at: 1, known)
         #expect(try block.metadata() == ["wait_seconds": Self.seconds])
         #expect(try Self.write(directory, "third", at: 1, known).metadata() == [:])

@@ -1,0 +1,34 @@
+/// A text that equals only texts of the same bytes, in their order.
+///
+/// Swift's own `String` equals and sorts by canonical equivalence: `é` in one code point is `e` with an accent, which
+/// names of series, metrics and labels are not.
+public struct ExactText: Hashable, Comparable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
+    public let text: String
+
+    public init(_ text: String) { self.text = text }
+
+    public init(stringLiteral text: String) { self.text = text }
+
+    public static func == (a: ExactText, b: ExactText) -> Bool { a.text.isExactly(b.text) }
+
+    public static func < (a: ExactText, b: ExactText) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
+
+    public func hash(into hasher: inout Hasher) {
+        let isDone: Void? = text.utf8.withContiguousStorageIfAvailable {
+            hasher.combine(bytes: UnsafeRawBufferPointer($0))
+        }
+        // A text without storage of its own.
+        if isDone == nil { for byte in text.utf8 { hasher.combine(byte) } }
+        hasher.combine(0xFF as UInt8)
+    }
+
+    public var description: String { text }
+}
+
+extension String {
+    /// Whether both have the same bytes; `==` compares by canonical equivalence.
+    public func isExactly(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+
+    /// Whether the bytes stand before those of the other.
+    public func isExactlyBefore(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
+}

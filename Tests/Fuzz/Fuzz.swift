@@ -18,7 +18,7 @@ struct Fuzz {
     static let targets: [(name: String, run: @Sendable (UnsafeRawBufferPointer) -> Void)] = [
         ("wal", { StoreTargets.log($0) }), ("checkpoint", { StoreTargets.checkpoint($0) }),
         ("block", { StoreTargets.frame($0) }), ("index", { StoreTargets.index($0) }),
-        ("manifest", { StoreTargets.manifest($0) }),
+        ("manifest", { StoreTargets.manifest($0) }), ("deletions", { StoreTargets.deletions($0) }),
         ("prometheus-chunk", { PrometheusTargets.chunk($0) }), ("exposition", { TextTargets.exposition($0) }),
         ("http-request", { RequestTargets.request($0) }),
         ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),

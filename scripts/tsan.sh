@@ -2,7 +2,7 @@
 # Runs what many threads touch under ThreadSanitizer: tsan.sh [FILTER]. A race ends the run with an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-filter=${1:-"ConcurrentReader|ChurnTests|SlotPool"}
+filter=${1:-"ConcurrentReader|ChurnTests|SlotPool|Sleepers|ClockTests"}
 scratch=${TSAN_SCRATCH:-$PWD/.build/tsan}
 swift build --build-tests --sanitize=thread --scratch-path "$scratch"
 clang -O1 -shared -fPIC -o "$scratch/mutex.so" Tests/ThreadSanitizer/mutex.c -ldl

@@ -17,7 +17,7 @@ final class Sleepers: Sendable {
 
     fileprivate struct State {
         var sleeping: [Int: CheckedContinuation<Void, any Error>] = [:]
-        /// A binary heap, the earliest first. Those of cancelled sleepers stay for a while.
+        /// A binary heap, the earliest first; those of cancelled sleepers stay for a while.
         var alarms: [Alarm] = []
         /// Cancelled before they slept.
         var cancelled: Set<Int> = []

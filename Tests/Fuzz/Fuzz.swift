@@ -18,7 +18,7 @@ struct Fuzz {
     static let targets: [(name: String, run: @Sendable (UnsafeRawBufferPointer) -> Void)] = [
         ("wal", { StoreTargets.log($0) }), ("checkpoint", { StoreTargets.checkpoint($0) }),
         ("block", { StoreTargets.frame($0) }), ("index", { StoreTargets.index($0) }),
-        ("manifest", { StoreTargets.manifest($0) }),
+        ("manifest", { StoreTargets.manifest($0) }), ("deletions", { StoreTargets.deletions($0) }),
         ("prometheus-chunk", { PrometheusTargets.chunk($0) }), ("prometheus-wal", { PrometheusHeadTarget.head($0) }),
         ("exposition", { TextTargets.exposition($0) }),
         ("yaml", { ConfigTargets.yaml($0) }), ("config", { ConfigTargets.config($0) }),

@@ -116,6 +116,13 @@ enum StoreTargets {
         use(files)
     }
 
+    /// The entries of a list of pending deletions; the checksum is right.
+    static func deletions(_ bytes: UnsafeRawBufferPointer) {
+        let files = FaultyFileSystem()
+        put(files, "data/blocks/" + PendingDeletions.fileName, PendingDeletions.sealed(Array(bytes)))
+        _ = try? PendingDeletions.read(files, "data/blocks")
+    }
+
     // MARK: Parts
 
     private static func pieces(_ bytes: UnsafeRawBufferPointer) -> [UnsafeRawBufferPointer] {

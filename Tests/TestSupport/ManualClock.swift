@@ -1,7 +1,7 @@
 import Platform
 import Synchronization
 
-/// A clock that stands until it is moved. Its wall clock can be set, which no sleeper notices.
+/// A clock that stands until it is moved; its wall clock can be set, which no sleeper notices.
 public final class ManualClock: Clock {
     private struct Sleeper {
         var id: Int

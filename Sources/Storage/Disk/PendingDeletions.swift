@@ -97,9 +97,14 @@ struct PendingDeletions: Sendable {
                 add(matcher.value)
             }
         }
-        var bytes = Self.magic
+        try files.replace(path, with: Self.sealed(rest))
+    }
+
+    /// The content of a file: what goes in front of the entries, and those.
+    static func sealed(_ rest: [UInt8]) -> [UInt8] {
+        var bytes = magic
         bytes.appendLittle(BlockFormat.version)
         bytes.appendLittle(CRC32C.hash(rest))
-        try files.replace(path, with: bytes + rest)
+        return bytes + rest
     }
 }

@@ -53,23 +53,25 @@ package enum RuleFileLoader {
     package static func parse(text: [UInt8], path: String) throws(ConfigError) -> RuleFile {
         var file = RuleFile(path: path)
         guard let root = try YAMLParser.parse(text, file: path) else { return file }
-        let reader = try MappingReader(root, "rulefmt.RuleGroups")
+        let unknown = UnknownFields()
+        let reader = try MappingReader(root, "rulefmt.RuleGroups", unknown: unknown)
         var names: Set<String> = []
         for node in try reader.list("groups", empty: "empty or null rule group") {
-            let group = try RuleGroupConfig(node)
+            let group = try RuleGroupConfig(node, unknown)
             if !names.insert(group.name).inserted {
                 throw node.place.error("groupname: \(GoQuote.quote(group.name)) is repeated in the same file")
             }
             file.groups.append(group)
         }
         try reader.finish()
+        try unknown.check()
         return file
     }
 }
 
 extension RuleGroupConfig {
-    init(_ node: YAMLNode) throws(ConfigError) {
-        let reader = try MappingReader(node, "rulefmt.RuleGroup")
+    init(_ node: YAMLNode, _ unknown: UnknownFields) throws(ConfigError) {
+        let reader = try MappingReader(node, "rulefmt.RuleGroup", unknown: unknown)
         place = node.place
         name = try reader.string("name", "")
         let interval = try reader.duration("interval")
@@ -79,7 +81,7 @@ extension RuleGroupConfig {
         labels = try RuleConfig.labels(reader, "labels", context: "group \(GoQuote.quote(name))")
         rules = []
         for (index, node) in try reader.list("rules").enumerated() {
-            rules.append(try RuleConfig(node, group: name, number: index + 1, groupLabels: labels))
+            rules.append(try RuleConfig(node, group: name, number: index + 1, groupLabels: labels, unknown))
         }
         try reader.finish()
         if name.isEmpty { throw node.place.error("Groupname must not be empty") }
@@ -87,8 +89,10 @@ extension RuleGroupConfig {
 }
 
 extension RuleConfig {
-    init(_ node: YAMLNode, group: String, number: Int, groupLabels: [Label]) throws(ConfigError) {
-        let reader = try MappingReader(node, "rulefmt.Rule")
+    init(
+        _ node: YAMLNode, group: String, number: Int, groupLabels: [Label], _ unknown: UnknownFields
+    ) throws(ConfigError) {
+        let reader = try MappingReader(node, "rulefmt.Rule", unknown: unknown)
         let record = try reader.string("record", "")
         let alert = try reader.string("alert", "")
         expression = try reader.string("expr", "")

@@ -54,7 +54,8 @@ package enum RuleTestFileLoader {
         let loading = LoadingContext(file: path, environment: { _ in nil })
         var file = RuleTestFile(path: path)
         guard let root = try YAMLParser.parse(text, file: path) else { return file }
-        let reader = try MappingReader(root, "main.unitTestFile")
+        let unknown = UnknownFields()
+        let reader = try MappingReader(root, "main.unitTestFile", unknown: unknown)
         file.ruleFiles = (try reader.strings("rule_files") ?? []).map(loading.resolve)
         let interval = try reader.duration("evaluation_interval", 0)
         file.evaluationInterval = interval > 0 ? interval : 60_000
@@ -64,16 +65,19 @@ package enum RuleTestFileLoader {
         }
         file.fuzzyCompare = try reader.bool("fuzzy_compare", false)
         for (index, node) in try reader.list("tests", empty: "empty or null test").enumerated() {
-            file.tests.append(try RuleTestGroup(node, index: index, interval: file.evaluationInterval))
+            file.tests.append(try RuleTestGroup(node, index: index, interval: file.evaluationInterval, unknown))
         }
         try reader.finish()
+        try unknown.check()
         return file
     }
 }
 
 extension RuleTestGroup {
-    init(_ node: YAMLNode, index: Int, interval standard: Int64) throws(ConfigError) {
-        let reader = try MappingReader(node, "main.testGroup")
+    init(
+        _ node: YAMLNode, index: Int, interval standard: Int64, _ unknown: UnknownFields
+    ) throws(ConfigError) {
+        let reader = try MappingReader(node, "main.testGroup", unknown: unknown)
         place = node.place
         let interval = try reader.duration("interval", 0)
         self.interval = interval > 0 ? interval : standard
@@ -88,15 +92,15 @@ extension RuleTestGroup {
         externalLabels = (try reader.stringMap("external_labels") ?? []).map { Label(name: $0.key, value: $0.value) }
         externalURL = try reader.string("external_url", "")
         for node in try reader.list("input_series", empty: "empty or null series") {
-            let series = try MappingReader(node, "main.series")
+            let series = try MappingReader(node, "main.series", unknown: unknown)
             inputSeries.append((try series.string("series", ""), try series.string("values", ""), node.place))
             try series.finish()
         }
         for node in try reader.list("alert_rule_test", empty: "empty or null alert test") {
-            alertTests.append(try Self.alertTest(node))
+            alertTests.append(try Self.alertTest(node, unknown))
         }
         for node in try reader.list("promql_expr_test", empty: "empty or null expression test") {
-            expressionTests.append(try Self.expressionTest(node))
+            expressionTests.append(try Self.expressionTest(node, unknown))
         }
         try reader.finish()
     }
@@ -105,8 +109,8 @@ extension RuleTestGroup {
         (try reader.stringMap(key) ?? []).map { Label(name: $0.key, value: $0.value) }
     }
 
-    private static func alertTest(_ node: YAMLNode) throws(ConfigError) -> AlertTest {
-        let reader = try MappingReader(node, "main.alertTestCase")
+    private static func alertTest(_ node: YAMLNode, _ unknown: UnknownFields) throws(ConfigError) -> AlertTest {
+        let reader = try MappingReader(node, "main.alertTestCase", unknown: unknown)
         var test = AlertTest(
             time: try reader.duration("eval_time", 0), alertName: try reader.string("alertname", ""), expected: [],
             place: node.place)
@@ -116,7 +120,7 @@ extension RuleTestGroup {
             )
         }
         for node in try reader.list("exp_alerts", empty: "empty or null alert") {
-            let alert = try MappingReader(node, "main.alert")
+            let alert = try MappingReader(node, "main.alert", unknown: unknown)
             test.expected.append((try labels(alert, "exp_labels"), try labels(alert, "exp_annotations")))
             try alert.finish()
         }
@@ -124,13 +128,14 @@ extension RuleTestGroup {
         return test
     }
 
-    private static func expressionTest(_ node: YAMLNode) throws(ConfigError) -> ExpressionTest {
-        let reader = try MappingReader(node, "main.promqlTestCase")
+    private static func expressionTest(_ node: YAMLNode, _ unknown: UnknownFields) throws(ConfigError) -> ExpressionTest
+    {
+        let reader = try MappingReader(node, "main.promqlTestCase", unknown: unknown)
         var test = ExpressionTest(
             expression: try reader.string("expr", ""), time: try reader.duration("eval_time", 0), expected: [],
             place: node.place)
         for node in try reader.list("exp_samples", empty: "empty or null sample") {
-            let sample = try MappingReader(node, "main.sample")
+            let sample = try MappingReader(node, "main.sample", unknown: unknown)
             var value = 0.0
             if let text = try sample.string("value") {
                 let known = [".nan": Double.nan, ".inf": .infinity, "+.inf": .infinity, "-.inf": -.infinity]

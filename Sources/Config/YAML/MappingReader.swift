@@ -7,10 +7,14 @@ package final class MappingReader {
     package let context: String
     private let members: [(key: YAMLNode, value: YAMLNode)]
     private var taken: Set<String> = []
+    private let unknown: UnknownFields?
 
     /// Takes a mapping; null counts as an empty one.
-    package init(_ node: YAMLNode, _ context: String) throws(ConfigError) {
+    ///
+    /// - Parameter unknown: Collects the keys that nobody asked for; without it the first of them is an error.
+    package init(_ node: YAMLNode, _ context: String, unknown: UnknownFields? = nil) throws(ConfigError) {
         place = node.place
+        self.unknown = unknown
         self.context = context
         if node.isNull {
             members = []
@@ -42,7 +46,9 @@ package final class MappingReader {
             let name = key.text ?? ""
             if taken.contains(name) { continue }
             let near = Spelling.nearest(to: name, among: taken.sorted()).map { ", did you mean \($0)?" } ?? ""
-            throw key.place.error("field \(name) not found in type \(context)\(near)")
+            let error = key.place.error("field \(name) not found in type \(context)\(near)")
+            guard let unknown else { throw error }
+            unknown.add(error)
         }
     }
 

@@ -23,7 +23,12 @@ public struct Labels: Hashable, Sendable {
 
     /// Makes a set of pairs in any order; a later pair replaces an earlier one of the same name, and an empty value
     /// means that the label is absent.
-    public init(_ pairs: [(String, String)]) {
+    public init(_ pairs: [(String, String)]) { self.init(pairs, keepsEmpty: false) }
+
+    /// Makes a set as ``init(_:)`` does, in which a label with an empty value stays: annotations, and what a rule says.
+    public init(keepingEmpty pairs: [(String, String)]) { self.init(pairs, keepsEmpty: true) }
+
+    private init(_ pairs: [(String, String)], keepsEmpty: Bool) {
         // One sort: a sender may give as many labels as its request has room for, in any order.
         var order = pairs.indices.map { (at: $0, name: pairs[$0].0) }
         var isSorted = true
@@ -40,7 +45,7 @@ public struct Labels: Hashable, Sendable {
         bytes.reserveCapacity(pairs.reduce(0) { $0 + $1.0.utf8.count + $1.1.utf8.count + 2 })
         for i in order.indices where i + 1 == order.count || !Self.isSame(order[i].name, order[i + 1].name) {
             let (name, value) = pairs[order[i].at]
-            if value.isEmpty { continue }
+            if value.isEmpty, !keepsEmpty { continue }
             Labels.appendRun(name.utf8, to: &bytes)
             Labels.appendRun(value.utf8, to: &bytes)
         }

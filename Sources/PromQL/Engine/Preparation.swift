@@ -91,7 +91,9 @@ struct Preparation {
         switch at {
         case .start: .time(grid.start)
         case .end: .time(end)
-        default: at
+        // Further away no sample lies.
+        case .time(let time): .time(min(max(time, QueryEngine.times.lowerBound), QueryEngine.times.upperBound))
+        case nil: nil
         }
     }
 

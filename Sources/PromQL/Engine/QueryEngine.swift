@@ -54,6 +54,7 @@ package final class QueryEngine: Sendable {
         _ expression: Expression, text: String, source: any SeriesSource, at time: Int64,
         limits: QueryLimits = QueryLimits()
     ) throws(QueryError) -> QueryResult {
+        guard Self.times.contains(time) else { throw .execution("the time of the query is out of bounds") }
         let grid = StepGrid(start: time, step: 1, count: 1)
         return try run(expression, text, source, grid, end: time, isInstant: true, limits)
     }
@@ -72,6 +73,9 @@ package final class QueryEngine: Sendable {
         guard step > 0, end >= start else {
             throw .parse("a range query needs a positive step and an end after its start")
         }
+        guard Self.times.contains(start), Self.times.contains(end) else {
+            throw .execution("the times of the query are out of bounds")
+        }
         let (span, overflow) = end.subtractingReportingOverflow(start)
         guard !overflow, span / step < 100_000_000 else { throw .execution(Evaluator.tooManySamples) }
         return try run(
@@ -79,6 +83,10 @@ package final class QueryEngine: Sendable {
             end: end,
             isInstant: false, limits)
     }
+
+    /// Times that a query may look at, ms: so far from the ends of `Int64` that no window, offset or lookback leaves its
+    /// range, also within thousands of nested subqueries of 292 years each.
+    static let times: ClosedRange<Int64> = (-.max + 1 << 56)...(.max - 1 << 56)
 
     /// Runs a query and tells the observer.
     private func run(
@@ -131,12 +139,14 @@ package final class QueryEngine: Sendable {
     ) throws(QueryError) -> QueryResult {
         var options = self.options
         if let lookback = limits.lookbackDelta, lookback > 0 { options.lookbackDelta = lookback }
+        // 292 years, the longest duration.
+        options.lookbackDelta = min(options.lookbackDelta, .max / 1_000_000)
         if let timeout = limits.timeout { options.timeout = min(timeout, options.timeout) }
         let began = Self.nanoseconds()
         let memory = MemoryAccount(
             limit: options.maxMemoryPerQuery, budget: options.memoryBudget, isRule: limits.isRule)
         let guardian = QueryGuard(
-            deadline: began &+ options.timeout &* 1_000_000, maxSamples: options.maxSamples,
+            deadline: Self.deadline(began, options.timeout), maxSamples: options.maxSamples,
             isCancelled: limits.isCancelled, memory: memory,
             perStep: limits.countsPerStep && options.perStepStatistics ? SamplesPerStep(grid) : nil)
         do {
@@ -184,6 +194,13 @@ package final class QueryEngine: Sendable {
         } catch {
             throw .storage("\(error)")
         }
+    }
+
+    /// `timeout` ms after `began`, ns.
+    private static func deadline(_ began: Int64, _ timeout: Int64) -> Int64 {
+        let (nanoseconds, isLong) = timeout.multipliedReportingOverflow(by: 1_000_000)
+        let (deadline, isLate) = began.addingReportingOverflow(nanoseconds)
+        return isLong || isLate ? .max : deadline
     }
 
     static func nanoseconds() -> Int64 {

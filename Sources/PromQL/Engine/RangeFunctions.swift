@@ -86,7 +86,7 @@ enum WindowKernel {
     static func instant(_ w: Window, isRate: Bool, isReset: Bool = false) -> Double {
         guard w.count >= 2 else { return Column.absent }
         let (before, last) = (w.values[w.count - 2], w.values[w.count - 1])
-        let milliseconds = w.times[w.count - 1] - w.times[w.count - 2]
+        let milliseconds = w.times[w.count - 1] &- w.times[w.count - 2]
         guard milliseconds != 0 else { return Column.absent }
         let difference = isRate && (isReset || last < before) ? last : last - before
         return isRate ? difference / (Double(milliseconds) / 1000) : difference
@@ -202,7 +202,7 @@ enum WindowKernel {
         var isConstant = true
         for i in 0..<w.count {
             if w.values[i] != first { isConstant = false }
-            let x = Double(w.times[i] - origin) / 1000
+            let x = Double(w.times[i] &- origin) / 1000
             add(x, &sx, &cx)
             add(w.values[i], &sy, &cy)
             add(x * w.values[i], &sxy, &cxy)

@@ -191,6 +191,9 @@ extension Evaluator {
                         "this should be an info metric, with float samples: \(labels.metricDescription)")
                 }
                 seen[i] = samples.timestamps[position]
+                let one = SampleCount(looked: 1, new: 1)
+                guardian.count(one)
+                guardian.perStep?.add(one, at: i, of: grid)
             }
             let series = InfoSeries(labels: labels, times: seen)
             let identity = InfoRequest.identity(labels)

@@ -168,10 +168,9 @@ struct AlertingRule: Sendable {
             for (name, template) in labelTemplates { builder.set(name, text(template)) }
             builder.set("alertname", definition.name)
             let labels = builder.labels()
-            var annotations = LabelsBuilder()
-            for (name, template) in annotationTemplates { annotations.set(name, text(template)) }
-            let alert = ActiveAlert(
-                labels: labels, annotations: annotations.labels(), value: sample.value, activeAt: time)
+            // An annotation that expands to nothing stays.
+            let annotations = Labels(keepingEmpty: annotationTemplates.map { ($0.0, text($0.1)) })
+            let alert = ActiveAlert(labels: labels, annotations: annotations, value: sample.value, activeAt: time)
             guard found.updateValue(alert, forKey: labels) == nil else {
                 throw RuleError("vector contains metrics with the same labelset after applying alert labels")
             }

@@ -37,7 +37,7 @@ package struct RuleStatus: Sendable {
     package var name: String
     /// The expression in canonical form.
     package var query: String
-    /// The group's labels included.
+    /// The group's labels included, and those of which the rule says that they go: with an empty value.
     package var labels: Labels
     package var annotations: Labels
     /// Milliseconds.
@@ -68,8 +68,8 @@ extension RuleGroup.Rule {
     fileprivate var status: RuleStatus {
         RuleStatus(
             kind: definition.kind, name: definition.name, query: definition.expression.text,
-            labels: Labels(definition.labels.map { ($0.name, $0.value) }),
-            annotations: Labels(definition.annotations.map { ($0.name, $0.value) }),
+            labels: Labels(keepingEmpty: definition.labels.map { ($0.name, $0.value) }),
+            annotations: Labels(keepingEmpty: definition.annotations.map { ($0.name, $0.value) }),
             holdDuration: definition.holdDuration, keepFiringFor: definition.keepFiringFor, health: health,
             state: alerting?.state, alerts: alerting?.alerts.filter { $0.state != .inactive } ?? [])
     }

@@ -185,8 +185,8 @@ package struct RuleTestRunner: Sendable {
         }
         var expected = check.expected.map { labels, annotations in
             AlertText(
-                labels: Labels(labels.map { ($0.name, $0.value) } + [("alertname", check.alertName)]),
-                annotations: Labels(annotations.map { ($0.name, $0.value) }))
+                labels: Labels(keepingEmpty: labels.map { ($0.name, $0.value) } + [("alertname", check.alertName)]),
+                annotations: Labels(keepingEmpty: annotations.map { ($0.name, $0.value) }))
         }
         got.sort(by: AlertText.isBefore)
         expected.sort(by: AlertText.isBefore)

@@ -38,4 +38,14 @@ struct DeepQueryTests {
             try Self.value([String](repeating: "x", count: 100_000).joined(separator: "+"))
         }
     }
+
+    @Test("parts that a query of thousands of nodes repeats are evaluated once")
+    func repeated() throws {
+        let source = ArraySource([.init(labels: Labels([("__name__", "x")]), samples: [(time: 0, value: 1)])])
+        let query = [String](repeating: "sum(x)", count: 1500).joined(separator: " + ")
+        let result = try QueryEngine(options: EngineOptions()).instant(query, source: source, at: 0)
+        guard case .vector(let columns) = result.value else { return }
+        #expect(columns.map { $0.values[0] } == [1500])
+        #expect(source.reads == 1)
+    }
 }

@@ -140,4 +140,33 @@ struct RuleTestRunnerTests {
             """)
         #expect(text.contains("    rule: r, time: 0s, err: it failed"))
     }
+
+    @Test("an annotation that expands to nothing stays, and is expected")
+    func emptyAnnotation() throws {
+        for (expected, succeeds) in [("{s: ''}", true), ("{}", false)] {
+            let (succeeded, _) = try Self.run(
+                "groups: [{name: g, rules: [{alert: A, expr: m, annotations: {s: '{{ \"\" }}'}}]}]",
+                """
+                rule_files: [r.yml]
+                tests:
+                  - input_series: [{series: 'm', values: '1'}]
+                    alert_rule_test: [{eval_time: 0, alertname: A, exp_alerts: [{exp_annotations: \(expected)}]}]
+                """)
+            #expect(succeeded == succeeds, "\(expected)")
+        }
+    }
+
+    @Test("all fields that nobody knows are named, each with its place")
+    func unknownFields() throws {
+        let (_, text) = try Self.run(
+            "groups:\n  - name: g\n    owner: me\n    rules:\n      - {record: r, expr: m, team: x}\nextra: 1",
+            "rule_files: [r.yml]\ntests: [{interval: 1m}]")
+        let all = text.joined(separator: "\n")
+        for field in [
+            "r.yml:3:5: field owner not found in type rulefmt.RuleGroup", "field team not found in type rulefmt.Rule",
+            "r.yml:6:1: field extra not found in type rulefmt.RuleGroups",
+        ] { #expect(all.contains(field), "\(all)") }
+        let (_, tests) = try Self.run("", "rule_files: []\ntestz: 1\ntests: [{nam: x}]")
+        #expect(tests.count { $0.contains("testz") && $0.contains("nam not found") } == 1)
+    }
 }

@@ -22,6 +22,7 @@ struct SharedRuleTestsTests {
         .enabled(if: hasFolder, "no ../shared/configs"),
         arguments: [
             "at-modifier-test", "long-period", "negative-offset-test", "no-test-group-interval", "start-time-test",
+            "unittest",
         ])
     func good(_ name: String) {
         let report = Self.run("\(Self.folder)/\(name).yml")
@@ -45,6 +46,21 @@ struct SharedRuleTestsTests {
                 """)
         for name in ["bad-input-series", "bad-promql", "bad-rules-error-test", "bad-rules-syntax-test", "rules_run"] {
             #expect(!Self.run("\(Self.folder)/\(name).yml").failures.isEmpty, "\(name)")
+        }
+    }
+
+    @Test("a series that cannot be read is named with line and column, as promtool does")
+    func badSeries() throws {
+        let tools = RuleTestTools.standard()
+        for (series, values, number, text) in [
+            (
+                #"up{job="prometheus", instance="localhost:9090""#, "0+0x1440", 1,
+                "2:48: parse error: unexpected character inside braces: '0'"
+            ), ("up", "1 2 3 stalex2 7", 2, "3:15: parse error:"), ("up", "1 {{count:1}} 3 stalex2", 1, "2:25: "),
+            ("up", "1 x", 1, "2:6: parse error"),
+        ] {
+            let error = #expect(throws: (any Error).self) { try tools.parseSeries(series, values, number) }
+            #expect(error.map { "\($0)" }?.hasPrefix(text) == true, "\(String(describing: error))")
         }
     }
 

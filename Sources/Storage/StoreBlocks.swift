@@ -22,7 +22,8 @@ extension TimeSeriesStore {
         let writer = try blockSet.writer(now: clock.now(), baseTime: baseTime)
         do {
             try fill(writer)
-            let meta = try writer.finish()
+            // Without a sample there is no block, and nothing to note.
+            guard let meta = try writer.finish() else { return nil }
             try blockSet.replace([], with: meta)
             return meta
         } catch {

@@ -76,10 +76,10 @@ struct DirectoryState: Equatable {
             var status = stat()
             try #require(lstat(path + "/" + name, &status) == 0)
             let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+            let modified = status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
             entries[name] = Entry(
                 content: isDirectory ? nil : try Data(contentsOf: URL(fileURLWithPath: path + "/" + name)),
-                modified: status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec,
-                identity: UInt64(status.st_ino))
+                modified: modified, identity: UInt64(status.st_ino))
         }
     }
 

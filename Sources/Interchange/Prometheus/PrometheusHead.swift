@@ -318,12 +318,11 @@ final class HeadSamples: HeadVisitor {
         guard let place = places[number] else { return }
         let row = rows[place]
         rows[place] = Row()
-        var samples = Self.merge(row.logged, row.chunked)
-        // Deletions hide samples in order only.
+        var samples = Self.merge(Self.merge(row.logged, row.chunked), row.outOfOrder)
         if let ranges = index.tombstones[number] {
             samples.removeAll { sample in ranges.contains { $0.minTime <= sample.time && sample.time <= $0.maxTime } }
         }
-        for sample in Self.merge(samples, row.outOfOrder) {
+        for sample in samples {
             if sample.histogram >= 0 {
                 columns.append(sample.time, histograms[Int(sample.histogram)])
             } else {

@@ -243,14 +243,19 @@ enum TSDBCommand {
     /// Locks the directory of a Prometheus as a second Prometheus would; nil if it has no lock file, or none that may
     /// be opened.
     private static func lockSource(_ directory: String, _ files: RealFileSystem) throws -> (any DirectoryLock)? {
+        func refusal(_ holder: (process: Int, name: String)?) -> CommandLineError {
+            let holder = holder.map { "process \($0.process) (\($0.name))" } ?? "another process"
+            return CommandLineError(
+                description: "\(directory) is in use by \(holder): stop it first, or let it make a snapshot "
+                    + "(POST /api/v1/admin/tsdb/snapshot) and import that")
+        }
+        // Debian's Prometheus makes no lock file.
+        if let user = DirectoryUsers.first(of: directory, files) { throw refusal(user) }
         let path = directory + "/lock"
         guard try files.exists(path) else { return nil }
         do { return try files.lock(path) } catch {
             guard error.code == EWOULDBLOCK else { return nil }
-            let holder = files.lockHolder(path).map { "process \($0.process) (\($0.name))" } ?? "another process"
-            throw CommandLineError(
-                description: "\(directory) is in use by \(holder): stop it first, or let it make a snapshot "
-                    + "(POST /api/v1/admin/tsdb/snapshot) and import that")
+            throw refusal(files.lockHolder(path))
         }
     }
 

@@ -62,6 +62,33 @@ struct APITests {
         }
     }
 
+    @Test("texts that a query makes of long labels end at its memory")
+    func longTexts() throws {
+        let store = ArrayStore()
+        let group = store.openGroup("test")
+        let long = String(repeating: "x", count: 1 << 20)
+        let ref = store.resolve(Labels([("__name__", "m"), ("long", long)]), in: group)
+        var batch = SampleBatch()
+        batch.append(ref, 1, at: 60_000)
+        _ = try store.commit(batch, in: group, durability: .written)
+        var options = EngineOptions()
+        options.maxMemoryPerQuery = 64 << 20
+        let engine = QueryEngine(options: options)
+        let groups = String(repeating: "$1", count: 100)
+        let sources = [String](repeating: "\"long\"", count: 100).joined(separator: ", ")
+        for query in [
+            "label_replace(m, \"a\", \"\(groups)\", \"long\", \"(.*)\")", "label_join(m, \"a\", \"-\", \(sources))",
+        ] {
+            #expect(throws: QueryError.self) { try engine.instant(query, source: store, at: 60_000) }
+        }
+        for query in [
+            "label_replace(m, \"a\", \"$1$1\", \"long\", \"(.*)\")", "label_join(m, \"a\", \"-\", \"long\", \"long\")",
+            "count_values(\"v\", m)", "topk(1, m)",
+        ] {
+            _ = try engine.instant(query, source: store, at: 60_000)
+        }
+    }
+
     @Test("the largest and smallest numbers in any parameter are answered")
     func extremeParameters() {
         let numbers = [

@@ -209,6 +209,7 @@ extension Evaluator {
                 }
                 if group == counts.count {
                     try guardian.hold(grid.count)
+                    try guardian.hold(0, bytes: grouping.groups[group].bytes.count)
                     counts.append([Double](repeating: Column.absent, count: grid.count))
                     drops.append(false)
                 }

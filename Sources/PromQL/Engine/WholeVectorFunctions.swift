@@ -108,6 +108,7 @@ extension Evaluator {
     private func labelReplace(_ call: Call, _ grid: StepGrid) throws -> [Column] {
         let arguments = try call.arguments.dropFirst().map { try string($0) }
         let (destination, replacement, sourceLabel, pattern) = (arguments[0], arguments[1], arguments[2], arguments[3])
+        let references = replacement.utf8.count { $0 == UInt8(ascii: "$") }
         let regex: AnchoredRegex
         do throws(AnchoredRegex.SyntaxError) {
             regex = try AnchoredRegex(pattern)
@@ -119,7 +120,11 @@ extension Evaluator {
         }
         return try relabelled(try vector(call.arguments[0], grid), setsName: destination == Labels.nameLabel) {
             labels in
-            guard let value = regex.expand(replacement, matching: labels[sourceLabel] ?? "") else { return nil }
+            let source = labels[sourceLabel] ?? ""
+            // Each group is at most the whole source.
+            try guardian.hold(
+                0, bytes: labels.bytes.count + replacement.utf8.count + references * source.utf8.count)
+            guard let value = regex.expand(replacement, matching: source) else { return nil }
             var builder = LabelsBuilder(labels)
             builder.set(destination, value)
             return builder.labels()
@@ -137,8 +142,11 @@ extension Evaluator {
         }
         return try relabelled(try vector(call.arguments[0], grid), setsName: destination == Labels.nameLabel) {
             labels in
+            let texts = sources.map { labels[$0] ?? "" }
+            try guardian.hold(
+                0, bytes: texts.reduce(labels.bytes.count) { $0 + $1.utf8.count + separator.utf8.count })
             var builder = LabelsBuilder(labels)
-            builder.set(destination, sources.map { labels[$0] ?? "" }.joined(separator: separator))
+            builder.set(destination, texts.joined(separator: separator))
             return builder.labels()
         }
     }

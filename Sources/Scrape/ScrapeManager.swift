@@ -11,7 +11,9 @@ package struct ScrapeOptions: Sendable {
     /// The `User-Agent` header.
     package var userAgent = ProductVersion.userAgent
     /// How late a scrape may begin and still get the scheduled time as its timestamp, ms; at most a hundredth of the
-    /// interval counts. Negative for the true time always.
+    /// interval counts.
+    ///
+    /// Negative for the true time always.
     package var timestampTolerance: Int64 = 2
     /// Threads that read pages.
     package var workers = 2

@@ -37,7 +37,7 @@ struct WebFlagsTests {
             ),
             (["--web.config.file=/nonexistent.yml"], 1, ["Unable to validate web configuration file"]),
             (["--web.cors.origin=("], 2, ["could not compile CORS regex string"]),
-            (["--web.listen-address=foo"], 1, ["Unable to start web listener", "--web.listen-address"]),
+            (["--web.listen-address=foo"], 2, ["--web.listen-address=foo: expected HOST:PORT"]),
             (
                 ["--web.listen-address=127.0.0.1:\(taken.port)"], 1,
                 ["bind: Address already in use", "--web.listen-address"]

@@ -3,7 +3,9 @@ import Scrape
 import TestSupport
 import Testing
 
-/// Pages with mistakes, in text: what is counted and kept of them. The expected figures are those of Prometheus.
+/// Pages with mistakes, in text: what is counted and kept of them.
+///
+/// The expected figures are those of Prometheus.
 @Suite("Pages with mistakes")
 struct BrokenPageTests {
     private static func rig(_ text: String, _ job: String = "") throws -> ScrapeManagerTests.Rig {

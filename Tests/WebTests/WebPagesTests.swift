@@ -22,6 +22,14 @@ struct WebPagesTests {
         for path in loaded { #expect((pages.asset("/" + path)?.bytes.count ?? 0) > 100, "\(path)") }
     }
 
+    @Test("only http and https become links, and a timeout says which")
+    func targets() throws {
+        let text = String(decoding: try #require(pages.asset("/assets/targets.js")).bytes, as: UTF8.self)
+        #expect(text.ranges(of: "href:").count == 1)
+        #expect(text.contains(#"/^https?:\/\//i.test(url) ? el("a", { href: url"#))
+        #expect(text.contains("the scrape_timeout"))
+    }
+
     @Test("every module that a module imports is embedded")
     func modules() throws {
         var seen: Set<String> = []

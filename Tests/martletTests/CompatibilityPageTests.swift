@@ -101,6 +101,17 @@ struct CompatibilityPageTests {
     private static let readers =
         "string|strings|bool|integer|unsigned|count|number|duration|size|mapping|list|node|has|stringMap"
 
+    @Test("every flag that the README or a page names is one")
+    func flags() throws {
+        let known = Set(ServerFlags.set.flags.map(\.name))
+        for file in ["README.md", "docs/compatibility.md", "docs/migrating.md"] {
+            let text = try SourceText.file(file)
+            for match in text.matches(of: /--([a-z]+(?:[.-][a-z-]+)+)/) where match.1 != "data-urlencode" {
+                #expect(known.contains(String(match.1)), "\(file) names --\(match.1)")
+            }
+        }
+    }
+
     @Test("the page has each key that a configuration file may have")
     func keys() throws {
         let page = try SourceText.file("docs/compatibility.md")

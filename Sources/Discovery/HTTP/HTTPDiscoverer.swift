@@ -26,7 +26,10 @@ package final class HTTPDiscoverer: Sendable {
     private let clock: any Clock = SystemClock()
     private let log = Log("discovery")
 
-    package init(_ config: HTTPDiscoveryConfig, job: String, metrics: MetricRegistry, userAgent: String = ProductVersion.userAgent) {
+    package init(
+        _ config: HTTPDiscoveryConfig, job: String, metrics: MetricRegistry,
+        userAgent: String = ProductVersion.userAgent
+    ) {
         self.config = config
         client = HTTPClient(config.client, userAgent: userAgent, maxRequests: 1)
         shownURL = ShownURL.text(config.url)

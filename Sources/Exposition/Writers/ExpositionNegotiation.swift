@@ -12,6 +12,7 @@ public struct ExpositionNegotiation: Sendable {
     public var contentType: String
 
     /// Chooses by an `Accept` header; without a usable entry it is text 0.0.4 with underscores.
+    ///
     /// The entry of the highest weight is taken, of several the first.
     ///
     /// - Parameter allowsOpenMetrics: Federation never answers in OpenMetrics.

@@ -24,7 +24,9 @@ public enum ExponentialBounds {
     }
 
     /// The upper bound of bucket `index` of exponential `schema`, 2^(index · 2^−schema); the largest double where that
-    /// would be the first power of two beyond it. Any index and schema has a bound: nothing here can overflow.
+    /// would be the first power of two beyond it.
+    ///
+    /// Any index and schema has a bound: nothing here can overflow.
     public static func upper(_ index: Int, schema: Int32) -> Double {
         if schema < 0 {
             let exponent = clamped(index) << Int(min(-Int64(schema), 16))

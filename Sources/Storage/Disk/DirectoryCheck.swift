@@ -8,7 +8,9 @@ enum DirectoryCheck {
     private static let littleSpace = 64 << 20
 
     /// Takes a directory for this process: makes it if it is missing, locks and marks it, and tries what the store
-    /// relies on. A directory that belongs to another program is not touched.
+    /// relies on.
+    ///
+    /// A directory that belongs to another program is not touched.
     ///
     /// - Throws: ``StorageError/unusable(_:)`` with one sentence that says what to do. A full disk is only logged: it may
     ///   be freed.

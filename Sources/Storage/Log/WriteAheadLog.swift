@@ -34,7 +34,9 @@ final class WriteAheadLog: Sendable {
         /// Files that were left before they were synced, with their numbers.
         var unsynced: [(number: UInt64, file: any File)] = []
         /// The newest segment of which the disk may lack a part though it was written: a sync of it failed, and another
-        /// one proves nothing. Set until a checkpoint holds what is in it.
+        /// one proves nothing.
+        ///
+        /// Set until a checkpoint holds what is in it.
         var lost: (number: UInt64, error: FileError)?
         /// Segments below this one are not needed any more.
         var durableBelow: UInt64 = 0

@@ -10,8 +10,9 @@ struct AcceptanceBounds: Sendable {
     var outOfOrderFrom: Int64?
     /// What a sample before ``earliest`` is refused as.
     var reason: SampleRejection { outOfOrderFrom == nil ? .outOfBounds : .tooOld }
-    /// A newest sample of a series behind this time is wrong: the wall clock was ahead when it came. The series then
-    /// goes on at the time of the next sample.
+    /// A newest sample of a series behind this time is wrong: the wall clock was ahead when it came.
+    ///
+    /// The series then goes on at the time of the next sample.
     var futureFrom: Int64
     /// The same for the daemon's own samples.
     var ownFutureFrom: Int64

@@ -4,8 +4,9 @@ import PromQL
 /// What rule unit tests need of the query language.
 package struct RuleTestTools: Sendable {
     package var parseExpression: @Sendable (String) throws -> RuleExpression
-    /// Reads a series and its values in the notation of the tests, `up{job="a"}` and `0+1x5 _ stale`; nil where nothing
-    /// is appended. `number` counts the series of a test from 1.
+    /// Reads a series and its values in the notation of the tests.
+    ///
+    /// `up{job="a"}` and `0+1x5 _ stale`; nil where nothing is appended. `number` counts the series of a test from 1.
     package var parseSeries:
         @Sendable (_ series: String, _ values: String, _ number: Int) throws -> (Labels, [SeriesNotation.Value?])
     package var parseMetric: @Sendable (String) throws -> Labels

@@ -4,13 +4,21 @@ import Synchronization
 
 /// A store in memory, for rule unit tests and small tools: takes batches and gives series.
 ///
-/// Histograms get the reset hints that a storage in chunks gives them.
+/// Histograms get the reset hints that a storage in chunks gives them. Samples behind the newest are rejected; a batch of
+/// the daemon's own, with a delay, takes the place of the samples after it.
 package final class ArrayStore: SampleStore, SeriesSource {
     private struct Series: Sendable {
         var labels: Labels
         var timestamps: [Int64] = []
         var values: [Double] = []
         var histograms: [Int: FloatHistogram] = [:]
+
+        mutating func removeAll(from time: Int64) {
+            let kept = timestamps.firstIndex { $0 >= time } ?? timestamps.count
+            timestamps.removeLast(timestamps.count - kept)
+            values.removeLast(values.count - kept)
+            histograms = histograms.filter { $0.key < kept }
+        }
     }
 
     private struct State: Sendable {
@@ -43,7 +51,8 @@ package final class ArrayStore: SampleStore, SeriesSource {
         for index in 0..<batch.count {
             let time = batch.timestamps.isEmpty ? batch.timestamp : batch.timestamps[index]
             let rejection = append(
-                batch.refs[index], batch.values[index], histograms[index], at: time)
+                batch.refs[index], batch.values[index], histograms[index], at: time,
+                isOwn: batch.delay != nil && time == batch.timestamp)
             if let rejection {
                 outcome.rejected.append((index, rejection))
             } else {
@@ -54,11 +63,15 @@ package final class ArrayStore: SampleStore, SeriesSource {
     }
 
     private func append(
-        _ ref: SeriesRef, _ value: Double, _ histogram: FloatHistogram?, at time: Int64
+        _ ref: SeriesRef, _ value: Double, _ histogram: FloatHistogram?, at time: Int64, isOwn: Bool
     ) -> SampleRejection? {
         state.withLock { state in
             guard ref.raw > 0, ref.raw <= state.series.count else { return .unknownSeries }
             let at = Int(ref.raw) - 1
+            // The wall clock was set back: the daemon's own samples begin again.
+            if isOwn, let last = state.series[at].timestamps.last, time < last {
+                state.series[at].removeAll(from: time)
+            }
             if let last = state.series[at].timestamps.last {
                 if time < last { return .outOfOrder }
                 if time == last {

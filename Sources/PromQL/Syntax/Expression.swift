@@ -231,8 +231,12 @@ package struct VectorMatching: Sendable {
 
 package struct Binary: Sendable {
     package var op: BinaryOperator
-    package var left: Expression
-    package var right: Expression
+    package var left: Expression { didSet { isScalar = Self.isScalar(left, right) } }
+    package var right: Expression { didSet { isScalar = Self.isScalar(left, right) } }
+    /// Whether both operands are scalars.
+    ///
+    /// It is kept, because a chain of thousands of operands would be walked for each of them.
+    package private(set) var isScalar: Bool
     /// nil if an operand is a scalar.
     package var matching: VectorMatching?
     package var returnsBool: Bool
@@ -248,6 +252,11 @@ package struct Binary: Sendable {
         self.matching = matching
         self.returnsBool = returnsBool
         self.range = range
+        isScalar = Self.isScalar(left, right)
+    }
+
+    private static func isScalar(_ left: Expression, _ right: Expression) -> Bool {
+        left.type == .scalar && right.type == .scalar
     }
 }
 
@@ -390,7 +399,7 @@ extension Expression {
         case .selector, .aggregation: .vector
         case .matrix, .subquery: .matrix
         case .unary(let e): e.operand.type
-        case .binary(let e): e.left.type == .scalar && e.right.type == .scalar ? .scalar : .vector
+        case .binary(let e): e.isScalar ? .scalar : .vector
         case .call(let e): e.function.result
         case .parentheses(let e): e.expression.type
         }

@@ -104,7 +104,7 @@ struct CompatibilityPageTests {
     @Test("every flag that the README or a page names is one")
     func flags() throws {
         let known = Set(ServerFlags.set.flags.map(\.name))
-        for file in ["README.md", "docs/compatibility.md", "docs/migrating-from-prometheus.md"] {
+        for file in ["README.md", "docs/compatibility.md"] {
             let text = try SourceText.file(file)
             for match in text.matches(of: /--([a-z]+(?:[.-][a-z-]+)+)/) where match.1 != "data-urlencode" {
                 #expect(known.contains(String(match.1)), "\(file) names --\(match.1)")

@@ -22,10 +22,10 @@ enum ConfigTargets {
         switch kind % 6 {
         case 0: _ = try? ConfigurationLoader.parse(text: text, path: "fuzz.yml") { _ in "value" }
         case 1:
-            guard let file = try? RuleFile.parse(text: text, path: "fuzz.yml") else { return }
+            guard let file = try? RuleFileLoader.parse(text: text, path: "fuzz.yml") else { return }
             _ = RuleSet.duplicates([file])
-        case 2: _ = try? RuleTestFile.parse(text: text, path: "fuzz.yml")
-        case 3: _ = try? AlertmanagerConfig.parse(text: text, path: "fuzz.yml")
+        case 2: _ = try? RuleTestFileLoader.parse(text: text, path: "fuzz.yml")
+        case 3: _ = try? AlertmanagerConfigLoader.parse(text: text, path: "fuzz.yml")
         case 4: _ = try? WebConfig.parse(text: text, path: "fuzz.yml")
         default: _ = try? TargetGroupJSON.parse(text, place: "fuzz.json")
         }

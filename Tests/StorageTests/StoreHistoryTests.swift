@@ -104,7 +104,7 @@ import Testing
 
         /// Lets syncs fail at random from now on; in every second history.
         mutating func failSyncs() {
-            if failsSyncs { files.failSyncs(oneIn: 5, seed: UInt64(truncatingIfNeeded: now)) }
+            if failsSyncs { files.failSyncs(oneIn: 5, seed: random.next()) }
         }
 
         /// Does what a failing sync may refuse, until it is done.

@@ -305,7 +305,7 @@ extension Head {
         _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ histogramAt: (Int) -> Int?
     ) {
         writer.starts.removeAll(keepingCapacity: true)
-        guard !batch.starts.isEmpty || !group.starts.isEmpty else { return }
+        guard !batch.starts.isEmpty || group.hasHadStarts else { return }
         var next = 0
         var (lastId, newest): (UInt32, Int64) = (.max, 0)
         for k in 0..<writer.count {
@@ -313,7 +313,8 @@ extension Head {
             while next < batch.starts.count, batch.starts[next].index < i { next &+= 1 }
             let start = next < batch.starts.count && batch.starts[next].index == i ? batch.starts[next].start : 0
             if writer.lateness[k] {
-                if start != group.starts[id]?.start(at: writer.times[k]) ?? 0 { writer.starts.append((k, start)) }
+                // Always said: a replay over an older checkpoint knows steps that a cut has taken from memory since.
+                writer.starts.append((k, start))
                 continue
             }
             let sum = histogramAt(i).map { batch.histograms[$0].histogram.sum } ?? batch.values[i]

@@ -14,7 +14,11 @@ final class HeadGroup: @unchecked Sendable {
     /// Samples out of order by series.
     var late: [UInt32: [LateSample]] = [:]
     /// Start timestamps by series, for those whose samples have some.
-    private(set) var starts: [UInt32: StartTimes] = [:]
+    private(set) var starts: [UInt32: StartTimes] = [:] {
+        didSet { if !starts.isEmpty { hasHadStarts = true } }
+    }
+    /// Whether any sample since the last start of the store had a start timestamp.
+    private(set) var hasHadStarts = false
     /// The number of the batch under way; see ``SeriesState/mark``.
     var mark: UInt32 = 0
     /// The log segment that holds the newest batch, and the number of batches it holds of this group.

@@ -10,8 +10,8 @@ enum ConfigTargets {
     static func yaml(_ bytes: UnsafeRawBufferPointer) {
         guard let node = try? YAMLParser.parse(Array(bytes), file: "fuzz.yml") else { return }
         let printed = YAMLPrinter.print(node)
-        if (try? YAMLParser.parse(Array(printed.utf8), file: "printed.yml")) == nil {
-            fatalError("printed and not parsed: \(printed)")
+        do { _ = try YAMLParser.parse(Array(printed.utf8), file: "printed.yml") } catch {
+            fatalError("printed and not parsed: \(error): \(printed)")
         }
     }
 

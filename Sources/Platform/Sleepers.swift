@@ -10,15 +10,10 @@ final class Sleepers: Sendable {
     /// The daemon's; its thread is started with the first sleeper.
     static let shared = Sleepers()
 
-    fileprivate struct Alarm {
-        var deadline: Int64
-        var id: Int
-    }
-
     fileprivate struct State {
         var sleeping: [Int: CheckedContinuation<Void, any Error>] = [:]
-        /// A binary heap, the earliest first; those of cancelled sleepers stay for a while.
-        var alarms: [Alarm] = []
+        /// The ids of sleepers by their deadlines; those of cancelled sleepers stay for a while.
+        var alarms = DueHeap<Int>()
         /// Cancelled before they slept.
         var cancelled: Set<Int> = []
         var nextID = 0
@@ -36,20 +31,21 @@ final class Sleepers: Sendable {
     func sleep(nanoseconds: Int64) async throws {
         try Task.checkCancellation()
         guard isRunning() else { return try await Task.sleep(nanoseconds: UInt64(max(0, nanoseconds))) }
-        let deadline = Self.now().addingReportingOverflow(nanoseconds)
-        let alarm = Alarm(deadline: deadline.overflow ? .max : deadline.partialValue, id: newID())
+        let (sum, overflow) = Self.now().addingReportingOverflow(nanoseconds)
+        let deadline = overflow ? Int64.max : sum
+        let id = newID()
         // The id of a sleeper that is cancelled before it sleeps.
-        defer { state.withLock { _ = $0.cancelled.remove(alarm.id) } }
+        defer { state.withLock { _ = $0.cancelled.remove(id) } }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                switch state.withLock({ $0.add(alarm, continuation) }) {
+                switch state.withLock({ $0.add(id, deadline, continuation) }) {
                 case .cancelled: continuation.resume(throwing: CancellationError())
                 case .earliest: ring()
                 case .waits: break
                 }
             }
         } onCancel: {
-            state.withLock { $0.cancel(alarm.id) }?.resume(throwing: CancellationError())
+            state.withLock { $0.cancel(id) }?.resume(throwing: CancellationError())
         }
     }
 
@@ -99,13 +95,13 @@ final class Sleepers: Sendable {
 extension Sleepers.State {
     fileprivate enum Added { case cancelled, earliest, waits }
 
-    fileprivate mutating func add(_ alarm: Sleepers.Alarm, _ continuation: CheckedContinuation<Void, any Error>)
-        -> Added
-    {
-        if cancelled.contains(alarm.id) { return .cancelled }
-        sleeping[alarm.id] = continuation
-        let isEarliest = alarms.first.map { alarm.deadline < $0.deadline } ?? true
-        insert(alarm)
+    fileprivate mutating func add(
+        _ id: Int, _ deadline: Int64, _ continuation: CheckedContinuation<Void, any Error>
+    ) -> Added {
+        if cancelled.contains(id) { return .cancelled }
+        sleeping[id] = continuation
+        let isEarliest = alarms.earliest.map { deadline < $0 } ?? true
+        alarms.insert(id, due: deadline)
         return isEarliest ? .earliest : .waits
     }
 
@@ -115,51 +111,18 @@ extension Sleepers.State {
             cancelled.insert(id)
             return nil
         }
-        if alarms.count > 2 * sleeping.count + 64 {
-            let kept = alarms.filter { sleeping[$0.id] != nil }
-            alarms.removeAll(keepingCapacity: true)
-            for alarm in kept { insert(alarm) }
-        }
+        if alarms.count > 2 * sleeping.count + 64 { alarms.removeAll { sleeping[$0] == nil } }
         return continuation
     }
 
     /// Takes out those whose time has come; and the deadline of the next, if there is one.
     fileprivate mutating func takeDue(at now: Int64) -> (due: [CheckedContinuation<Void, any Error>], next: Int64?) {
         var due: [CheckedContinuation<Void, any Error>] = []
-        while let first = alarms.first {
-            let continuation = sleeping[first.id]
+        while let id = alarms.first {
             // Alarms of cancelled sleepers are not worth a wake-up.
-            if continuation != nil, first.deadline > now { break }
-            removeFirst()
-            sleeping[first.id] = nil
-            if let continuation { due.append(continuation) }
+            guard alarms.pop(at: sleeping[id] == nil ? .max : now) != nil else { break }
+            if let continuation = sleeping.removeValue(forKey: id) { due.append(continuation) }
         }
-        return (due, alarms.first?.deadline)
-    }
-
-    private mutating func insert(_ alarm: Sleepers.Alarm) {
-        alarms.append(alarm)
-        var child = alarms.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            if alarms[parent].deadline <= alarms[child].deadline { break }
-            alarms.swapAt(parent, child)
-            child = parent
-        }
-    }
-
-    private mutating func removeFirst() {
-        alarms.swapAt(0, alarms.count - 1)
-        alarms.removeLast()
-        var parent = 0
-        while true {
-            let left = 2 * parent + 1
-            guard left < alarms.count else { return }
-            let right = left + 1
-            let child = right < alarms.count && alarms[right].deadline < alarms[left].deadline ? right : left
-            if alarms[parent].deadline <= alarms[child].deadline { return }
-            alarms.swapAt(parent, child)
-            parent = child
-        }
+        return (due, alarms.earliest)
     }
 }

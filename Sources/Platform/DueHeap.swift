@@ -1,13 +1,23 @@
 /// Events by the time they are due, the earliest first: a binary heap.
-struct DueHeap<Event> {
-    private var entries: [(due: Int64, event: Event)] = []
+package struct DueHeap<Event> {
+    @usableFromInline var entries: [(due: Int64, event: Event)] = []
 
-    init() {}
+    @inlinable package init() {}
 
-    var earliest: Int64? { entries.first?.due }
-    var count: Int { entries.count }
+    /// When the earliest event is due; nil if there is none.
+    @inlinable package var earliest: Int64? { entries.first?.due }
+    /// The earliest event.
+    @inlinable package var first: Event? { entries.first?.event }
+    @inlinable package var count: Int { entries.count }
 
-    mutating func insert(_ event: Event, due: Int64) {
+    /// Takes out the events that `condition` holds for.
+    package mutating func removeAll(where condition: (Event) -> Bool) {
+        let old = entries
+        entries.removeAll(keepingCapacity: true)
+        for entry in old where !condition(entry.event) { insert(entry.event, due: entry.due) }
+    }
+
+    @inlinable package mutating func insert(_ event: Event, due: Int64) {
         entries.append((due, event))
         var child = entries.count - 1
         while child > 0 {
@@ -19,7 +29,7 @@ struct DueHeap<Event> {
     }
 
     /// Takes the earliest event that is due at `now`.
-    mutating func pop(at now: Int64) -> (due: Int64, event: Event)? {
+    @inlinable package mutating func pop(at now: Int64) -> (due: Int64, event: Event)? {
         guard let first = entries.first, first.due <= now else { return nil }
         let last = entries.removeLast()
         if !entries.isEmpty {

@@ -1,9 +1,10 @@
 import Encoding
+import TestSupport
 import Testing
 
 @Suite struct ByteReaderTests {
     @Test func `numbers of every size come back`() throws {
-        var random = SeededRandom(5)
+        var random = SeededRandom(seed: 5)
         var numbers: [UInt64] = [0, 1, 127, 128, 16_383, 16_384, .max, .max - 1, 1 << 63]
         for shift in UInt64(0)..<64 { numbers.append(random.next() >> shift) }
         var bytes: [UInt8] = []

@@ -1,5 +1,6 @@
 import Encoding
 import Model
+import TestSupport
 import Testing
 
 @Suite struct HistogramChunkTests {
@@ -20,7 +21,7 @@ import Testing
     }
 
     private static func histograms(_ seed: UInt64) -> [FloatHistogram] {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var layout = FloatHistogram()
         return (0..<Int(1 + random.next() % 40)).map { i in
             if i == 0 || random.next() % 6 == 0 {
@@ -82,7 +83,7 @@ import Testing
     }
 
     @Test func `damaged bytes give an error or histograms, never a crash`() {
-        var random = SeededRandom(2)
+        var random = SeededRandom(seed: 2)
         for seed in UInt64(0)..<2000 {
             let histograms = Self.histograms(seed % 100)
             var bytes: [UInt8] = []

@@ -1,4 +1,5 @@
 import Model
+import TestSupport
 import Testing
 
 @testable import Encoding
@@ -91,7 +92,7 @@ import Testing
     }
 
     @Test(arguments: 0..<60) func `chunks hold what was appended`(seed: Int) throws {
-        var random = SeededRandom(UInt64(seed) &+ 99)
+        var random = SeededRandom(seed: UInt64(seed) &+ 99)
         let isGauge = seed % 4 == 0
         let isFloat = seed % 3 == 0
         let isCustom = seed % 5 == 0

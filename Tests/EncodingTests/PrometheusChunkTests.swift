@@ -1,4 +1,5 @@
 import Model
+import TestSupport
 import Testing
 
 @testable import Encoding
@@ -14,7 +15,7 @@ import Testing
     }
 
     @Test(arguments: 0..<50) func `floats are read as they were written`(seed: Int) throws {
-        var random = SeededRandom(UInt64(seed))
+        var random = SeededRandom(seed: UInt64(seed))
         let count = Int.random(in: 1...200, using: &random)
         let times = times(count, &random)
         let values = (0..<count).map { i -> Double in
@@ -50,7 +51,7 @@ import Testing
     }
 
     @Test func `bytes that are no chunk give an error or samples, never more`() {
-        var random = SeededRandom(7)
+        var random = SeededRandom(seed: 7)
         for _ in 0..<20_000 {
             let bytes = (0..<Int.random(in: 0...60, using: &random)).map { _ in
                 UInt8.random(in: 0...255, using: &random)

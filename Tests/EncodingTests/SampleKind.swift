@@ -1,4 +1,5 @@
 import Model
+import TestSupport
 
 /// Values of many kinds from one seed.
 enum SampleKind: CaseIterable {
@@ -26,19 +27,5 @@ enum SampleKind: CaseIterable {
                 return special[Int(random.next() % UInt64(special.count))]
             }
         }
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import Encoding
 import Model
+import TestSupport
 import Testing
 
 @Suite struct ValueChunkTests {
@@ -37,7 +38,7 @@ import Testing
     @Test(arguments: SampleKind.allCases, [false, true])
     func `gives back every bit pattern`(kind: SampleKind, xorOnly: Bool) throws {
         for seed in UInt64(0)..<150 {
-            var random = SeededRandom(seed)
+            var random = SeededRandom(seed: seed)
             let count = Int(1 + random.next() % 500)
             let values = kind.values(count, &random)
             let frame = Self.encode(values, xorOnly: xorOnly, before: Int(seed))
@@ -51,7 +52,7 @@ import Testing
     }
 
     @Test func `sizes stay what they are`() {
-        var random = SeededRandom(1)
+        var random = SeededRandom(seed: 1)
         let constant = [Double](repeating: 0.25, count: 480)
         let counter = (0..<480).map { 1000 + Double($0 * 15) }
         let cents = (0..<480).map { _ in Double(random.next() % 1024) / 100 }
@@ -66,7 +67,7 @@ import Testing
     }
 
     @Test func `damaged bytes give an error or values, never a crash`() {
-        var random = SeededRandom(3)
+        var random = SeededRandom(seed: 3)
         for kind in SampleKind.allCases {
             for _ in 0..<400 {
                 let values = kind.values(100, &random)
@@ -98,7 +99,7 @@ import Testing
 @Suite struct PackedIntegersTests {
     @Test func `gives back any integers`() throws {
         for seed in UInt64(0)..<600 {
-            var random = SeededRandom(seed)
+            var random = SeededRandom(seed: seed)
             let width = random.next() % 65
             let count = Int(random.next() % 70)
             var level: Int64 = Int64(truncatingIfNeeded: random.next())
@@ -114,7 +115,7 @@ import Testing
 
     @Test func `gives back what has a common divisor`() throws {
         for seed in UInt64(0)..<300 {
-            var random = SeededRandom(seed)
+            var random = SeededRandom(seed: seed)
             let divisor = Int64([3, 10, 1000, 4096, 12_288, 1 << 40, 7 << 33][Int(seed % 7)])
             let offset = Int64(random.next() % 1000)
             let integers = (0..<100).map { _ in Int64(random.next() % 5000) * divisor + offset }
@@ -170,7 +171,7 @@ import Testing
     }
 
     @Test func `new statistics begin where the distribution changes`() {
-        var random = SeededRandom(5)
+        var random = SeededRandom(seed: 5)
         let small = (0..<4000).map { _ in UInt8(random.next() % 4) }
         let large = (0..<4000).map { _ in UInt8(100 + random.next() % 16) }
         var cuts = StatisticsCuts()

@@ -1,16 +1,22 @@
-import Config
 import Model
 
+@testable import Config
 @testable import Discovery
 @testable import Rules
 
 /// What reads files of configuration: YAML, each kind of file that is made of it, and templates.
 enum ConfigTargets {
-    /// What is parsed can be printed, and what is printed is parsed again.
+    /// What is parsed can be printed, and what is printed is parsed as the same.
     static func yaml(_ bytes: UnsafeRawBufferPointer) {
         guard let node = try? YAMLParser.parse(Array(bytes), file: "fuzz.yml") else { return }
-        let printed = YAMLPrinter.print(node)
-        do { _ = try YAMLParser.parse(Array(printed.utf8), file: "printed.yml") } catch {
+        let printed = YAMLText(node).document
+        do {
+            guard let again = try YAMLParser.parse(Array(printed.utf8), file: "printed.yml") else {
+                fatalError("parsed as nothing: \(printed)")
+            }
+            let text = YAMLText(again).document
+            if text != printed { fatalError("parsed as something else: \(printed) and \(text)") }
+        } catch {
             fatalError("printed and not parsed: \(error): \(printed)")
         }
     }

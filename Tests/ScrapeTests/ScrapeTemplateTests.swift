@@ -9,17 +9,6 @@ import Testing
 /// Scrapes pages that change at random and compares what is stored with a naive reading.
 @Suite("Scrape template")
 struct ScrapeTemplateTests {
-    struct Random: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-            return z ^ z >> 31
-        }
-    }
-
     @Test("whatever moves, comes or goes, the store holds what the pages said", arguments: [UInt64(1), 2, 3, 4])
     func random(_ seed: UInt64) throws { try check(seed, try ScrapeManagerTests.Rig(""), typed: false) }
 
@@ -33,7 +22,7 @@ struct ScrapeTemplateTests {
     }
 
     private func check(_ seed: UInt64, _ rig: ScrapeManagerTests.Rig, typed: Bool) throws {
-        var random = Random(state: seed)
+        var random = SeededRandom(seed: seed)
         var present = (0..<40).map { "s\($0)" }
         var expected: [String: [Double?]] = [:]
         var before: Set<String> = []

@@ -46,7 +46,7 @@ extension ScrapeConfig {
                 }
             }
         }
-        fingerprint = YAMLPrinter.print(node) + "\(global)"
+        fingerprint = YAMLText(node).document + "\(global)"
     }
 
     private mutating func readTimes(_ reader: MappingReader, _ global: GlobalConfig) throws(ConfigError) {

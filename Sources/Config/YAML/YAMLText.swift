@@ -20,6 +20,16 @@ indirect enum YAMLText {
         .map(members.sorted { YAMLKeyOrder.precedes($0.key, $1.key) })
     }
 
+    /// What a parsed document says, with its secrets: two texts are equal only if the documents say the same.
+    init(_ node: YAMLNode) {
+        switch node.content {
+        case .scalar(let text, let isPlain):
+            self = YAMLScalar(text, isPlain: isPlain) == .string ? .string(text) : .plain(node.isNull ? "null" : text)
+        case .sequence(let elements): self = .list(elements.map { YAMLText($0) })
+        case .mapping(let members): self = .map(members.map { ($0.0.text ?? "", YAMLText($0.1)) })
+        }
+    }
+
     /// The document, with a line break at the end.
     var document: String {
         var out = ""
@@ -53,6 +63,13 @@ indirect enum YAMLText {
             }
         case .map(let members):
             for (key, value) in members {
+                guard YAMLQuoting.isSimpleKey(key) else {
+                    out += space + "? " + YAMLQuoting.block(key) + "\n"
+                    var inner = ""
+                    value.write(indent: indent + 2, to: &inner)
+                    out += space + ": " + inner.dropFirst(indent + 2)
+                    continue
+                }
                 out += space + YAMLQuoting.block(key) + ":"
                 if let inline = value.inline {
                     out += " " + inline + "\n"
@@ -77,6 +94,12 @@ enum YAMLQuoting {
 
     /// A string as an element between brackets.
     static func flow(_ text: String) -> String { quote(text, isFlow: true) }
+
+    /// Whether a key stands before its colon; others get a line of their own that begins with `?`.
+    static func isSimpleKey(_ text: String) -> Bool {
+        text.utf8.count <= 128
+            && !text.unicodeScalars.contains { ["\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"].contains($0) }
+    }
 
     private static func quote(_ text: String, isFlow: Bool) -> String {
         // What is not text when it stands there plainly gets double quotes.

@@ -1,0 +1,67 @@
+import TestSupport
+import Testing
+
+@testable import Config
+
+/// Documents that are printed, and read again.
+@Suite("YAML text")
+struct YAMLTextTests {
+    static func node(_ text: String) throws -> YAMLNode {
+        try #require(try YAMLParser.parse(Array(text.utf8), file: "test.yml"))
+    }
+
+    /// Texts that mean something in YAML, put together at random.
+    private static func randomText(_ random: inout SeededRandom) -> String {
+        let pieces = [
+            "a", "é", "1", "-", " ", ":", ": ", "#", " #", "\n", "\t", "\\", "\"", "'", "[", "]", "{", "}", ",", "&",
+            "*", "!",
+            "|", ">", "%", "@", "`", "?", "? ", "- ", "null", "yes", "0x1F", "1e5", ".inf", "<<", "---", "...",
+            "\u{85}", "\u{2028}",
+            "\u{FEFF}", "\0", "\u{7F}", "190:20:30", String(repeating: "k", count: 200),
+        ]
+        return (0..<Int.random(in: 0..<5, using: &random)).map { _ in
+            pieces[Int.random(in: 0..<pieces.count, using: &random)]
+        }.joined()
+    }
+
+    private static func randomDocument(_ depth: Int, _ random: inout SeededRandom) -> YAMLText {
+        switch Int.random(in: 0..<(depth > 0 ? 4 : 2), using: &random) {
+        case 0: return .string(randomText(&random))
+        case 1: return .plain(["1", "null", "true", "-2.5"][Int.random(in: 0..<4, using: &random)])
+        case 2:
+            return .list((0..<Int.random(in: 0..<4, using: &random)).map { _ in randomDocument(depth - 1, &random) })
+        default:
+            var keys: Set<String> = []
+            return .map(
+                (0..<Int.random(in: 0..<4, using: &random)).compactMap { _ in
+                    let key = randomText(&random)
+                    return keys.insert(key).inserted ? (key, randomDocument(depth - 1, &random)) : nil
+                })
+        }
+    }
+
+    @Test("what is printed is read as the same", arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
+    func roundTrip(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        for _ in 0..<400 {
+            let document = Self.randomDocument(3, &random).document
+            do {
+                let again = YAMLText(try Self.node(document)).document
+                #expect(again == document, "seed \(seed)")
+            } catch {
+                Issue.record("seed \(seed): \(error)\n\(document)")
+            }
+        }
+    }
+
+    @Test("documents that say the same are equal, and others are not")
+    func fingerprint() throws {
+        func text(_ yaml: String) throws -> String { YAMLText(try Self.node(yaml)).document }
+        #expect(try text("a: {b: [x, 'z']}") == text("a:\n  b:\n  - \"x\"\n  - z\n"))
+        #expect(try text("a: ~") == text("a:"))
+        #expect(try text("a: '1'") != text("a: 1"))
+        #expect(try text("a: []") != text("a: {}"))
+        #expect(try text("a: x\\ny") != text("a: \"x\\ny\""))
+        #expect(try text("a: \\\n  x\n\n  y") == text("a: \"\\\\ x\\ny\""))
+    }
+}

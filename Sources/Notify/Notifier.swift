@@ -355,12 +355,7 @@ package final class Notifier: AlertSink {
             records.append(.delivery(result))
             metrics.notified(succeeded: succeeded, seconds: Double(result.duration) / 1000)
             if !succeeded {
-                Self.log.error(
-                    "Notify for alerts failed",
-                    [
-                        "integration": notification.integration, "group": notification.flush.groupKey,
-                        "attempts": "\(result.attempts)", "err": result.error,
-                    ])
+                Self.log.error("Notify for alerts failed", call.fields(result))
             }
         }
         let done = delivery

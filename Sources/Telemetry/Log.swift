@@ -51,7 +51,10 @@ public struct Log: Sendable {
         }
     }
 
-    /// The part of the daemon that speaks.
+    /// Gets the lines that the task and its children write, instead of standard error; for tests.
+    @TaskLocal package static var listener: (@Sendable (String) -> Void)?
+
+    /// The part of the daemon that writes.
     public let component: String
 
     public init(_ component: String) { self.component = component }
@@ -80,6 +83,7 @@ public struct Log: Sendable {
         case .logfmt: line = pairs.map { "\($0.0)=\(Self.logfmt($0.1))" }.joined(separator: " ")
         case .json: line = "{" + pairs.map { "\(Self.json($0.0)):\(Self.json($0.1))" }.joined(separator: ",") + "}"
         }
+        if let listener = Self.listener { return listener(line) }
         line += "\n"
         // One write per line, so that lines of several threads do not mix.
         line.withUTF8 { _ = Glibc.write(2, $0.baseAddress, $0.count) }

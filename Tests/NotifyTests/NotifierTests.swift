@@ -1,7 +1,9 @@
 import Model
 import Notify
-import Testing
+import Synchronization
+import Telemetry
 import TestSupport
+import Testing
 
 @Suite("Notifier")
 struct NotifierTests {
@@ -94,6 +96,29 @@ struct NotifierTests {
             await time.received(until: 60) == ["30: +1", "30.5: +1", "31.25: +1", "32.375: +1", "34.062: +1"])
         let delivery = try #require(time.notifier.deliveries().first)
         #expect(delivery.outcome == .delivered && delivery.attempts == 5 && delivery.status == 200)
+    }
+
+    @Test("each reason of a failed attempt is logged once, with the attempt, and so is the success after it")
+    func retriesAreLogged() async throws {
+        let lines = Mutex<[String]>([])
+        try await Log.$listener.withValue({ line in lines.withLock { $0.append(line) } }) {
+            let time = try Timeline(Self.configuration)
+            time.transport.answer([500, 500, 503, 503])
+            await time.push(at: 0, [("a", "1")])
+            _ = await time.received(until: 60)
+        }
+        let told = lines.withLock { $0 }.map { line in
+            [
+                "level=WARN", "level=INFO", "attempts=1 ", "attempts=3 ", "attempts=5 ", "status code 500",
+                "status code 503",
+            ]
+            .filter(line.contains)
+        }
+        #expect(
+            told == [
+                ["level=WARN", "attempts=1 ", "status code 500"], ["level=WARN", "attempts=3 ", "status code 503"],
+                ["level=INFO", "attempts=5 ", "status code 503"],
+            ])
     }
 
     @Test("a refusal is final until the next flush")

@@ -2,6 +2,7 @@ import Config
 import HTTP
 import Model
 import Platform
+import Telemetry
 
 /// One notification on its way to a webhook: attempts with growing pauses until it is accepted, refused for good, or
 /// the group's next flush takes over.
@@ -49,18 +50,31 @@ struct WebhookCall {
             switch verdict {
             case .accepted:
                 delivery.outcome = .delivered
+                if delivery.attempts > 1 { Notifier.log.info("Notify success", fields(delivery)) }
                 return delivery
             case .refused(let reason):
                 delivery.error = reason
                 return delivery
             case .retry(let reason):
-                delivery.error = reason
+                // Each reason is said once, and at once: the last attempt may be minutes away.
+                if reason != delivery.error {
+                    delivery.error = reason
+                    Notifier.log.warn("Notify attempt failed, will retry later", fields(delivery))
+                }
                 let pause = backoff.next(random: random())
                 guard monotonic() &+ pause < deadline else { return delivery }
                 do { try await clock.sleep(until: clock.now() &+ pause) } catch { return delivery }
             }
         }
         return delivery
+    }
+
+    /// What log lines say about a delivery; the error is that of its last attempt that failed.
+    func fields(_ delivery: Delivery) -> KeyValuePairs<String, String> {
+        [
+            "receiver": notification.receiver, "integration": notification.integration,
+            "group": notification.flush.groupKey, "attempts": "\(delivery.attempts)", "err": delivery.error,
+        ]
     }
 
     /// ms of the monotonic clock.

@@ -55,6 +55,21 @@ struct ReloadTests {
             Daemon.wait {
                 (Self.pools(daemon) + Self.rules(daemon)).contains("\"three\"") || Self.pools(daemon).contains("third")
             })
+        // What is broken and put back as it was is no longer a failure; broken the same way again, it is one again.
+        let good = try String(contentsOf: folder.url.appendingPathComponent(file), encoding: .utf8)
+        func succeeded() -> Bool {
+            daemon.probe.get("/metrics")?.text.contains("prometheus_config_last_reload_successful 1") == true
+        }
+        for _ in 0..<2 {
+            _ = try folder.write(file, "nosuch: [")
+            #expect(Daemon.wait { !succeeded() })
+            _ = try folder.write(file, good)
+            #expect(Daemon.wait { succeeded() })
+        }
+        if file == "rules.yml" {
+            try FileManager.default.removeItem(at: folder.url.appendingPathComponent(file))
+            #expect(Daemon.wait { daemon.logText.contains("A rule file does not exist") })
+        }
         #expect(daemon.terminate() == 0)
     }
 

@@ -125,6 +125,9 @@ package enum FileGlob {
         return !pattern[star...].contains("/") && pattern[pattern.index(after: star)...].allSatisfy { $0 != "*" }
     }
 
+    /// Whether a pattern may match any number of files, none among them; others name one file.
+    package static func hasWildcard(_ pattern: String) -> Bool { pattern.contains { "*?[".contains($0) } }
+
     /// The files that match, sorted.
     package static func expand(_ pattern: String) -> [String] {
         var found = glob_t()

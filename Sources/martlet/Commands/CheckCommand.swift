@@ -91,7 +91,7 @@ enum CheckCommand {
         var files: [String] = []
         for pattern in configuration.ruleFiles {
             let found = FileGlob.expand(pattern)
-            if found.isEmpty, !pattern.contains("*") {
+            if found.isEmpty, !FileGlob.hasWildcard(pattern) {
                 throw ConfigError(file: path, message: "\(GoQuote.quote(pattern)) does not point to an existing file")
             }
             files += found

@@ -47,21 +47,22 @@ extension Daemon {
             while !Task.isCancelled {
                 do { try await clock.sleep(until: clock.now() + interval) } catch { return }
                 let known = failed
-                failed = await BlockingCall.run { self.reloadIfChanged(besides: known) } ?? known
+                failed = await BlockingCall.run { self.reloadIfChanged(besides: known) }
             }
         }
     }
 
-    /// Reloads if the files differ from those in force and from those that failed last.
+    /// Reloads if the files differ from those in force and from those that failed last. Files that are again those in
+    /// force are read again after a failure, so that the failure is over.
     ///
-    /// - Returns: The sum of files that could not be used.
+    /// - Returns: The sum of files that could not be used; nil if the last reload went well.
     private func reloadIfChanged(besides failed: ConfigurationSum?) -> ConfigurationSum? {
-        let (configuration, used) = state.withLock { ($0.configuration, $0.sum) }
+        let (configuration, used, succeeded) = state.withLock { ($0.configuration, $0.sum, $0.reloadSucceeded) }
         guard let sum = ConfigurationSum(configuration, options) else {
             log.warn("A configuration file cannot be read to see whether it has changed")
-            return nil
+            return failed
         }
-        if sum == used || sum == failed { return nil }
+        if sum == failed || sum == used && succeeded { return failed }
         log.info("Configuration file change detected, reloading the configuration.")
         return reload() == nil ? nil : sum
     }

@@ -53,7 +53,11 @@ extension Daemon {
     func prepare(_ configuration: Configuration, sum: ConfigurationSum? = nil) throws -> PreparedConfiguration {
         var files: [RuleFile] = []
         for pattern in configuration.ruleFiles {
-            for path in FileGlob.expand(pattern) where !files.contains(where: { $0.path == path }) {
+            let paths = FileGlob.expand(pattern)
+            if paths.isEmpty, !FileGlob.hasWildcard(pattern) {
+                log.warn("A rule file does not exist; its rules are not evaluated", ["file": pattern])
+            }
+            for path in paths where !files.contains(where: { $0.path == path }) {
                 files.append(try RuleFileLoader.load(path: path))
             }
         }

@@ -52,8 +52,9 @@ extension Daemon {
         }
     }
 
-    /// Reloads if the files differ from those in force and from those that failed last. Files that are again those in
-    /// force are read again after a failure, so that the failure is over.
+    /// Reloads if the files differ from those in force and from those that failed last.
+    ///
+    /// Files that are again those in force are read again after a failure, so that the failure is over.
     ///
     /// - Returns: The sum of files that could not be used; nil if the last reload went well.
     private func reloadIfChanged(besides failed: ConfigurationSum?) -> ConfigurationSum? {

@@ -125,6 +125,31 @@ struct ScrapeManagerTests {
         #expect(rig.values(#"b{instance="here", job="test"}"#) == [2, 3, 4, 5])
     }
 
+    @Test("a series that comes back counts as added; one that a failed page had does not")
+    func added() throws {
+        let rig = try Rig("a 1\nb 2\n")
+        let pages = [
+            "b 3\n", "a 1\nb 2\n", "a 1\nb 2\n", "a 1\nb {\n", "b 1\na 1\n", "# EOF\n", "c 1\na 1\nb 1\nc 1\n",
+        ]
+        rig.scrape()
+        for page in pages { rig.scrape(page) }
+        #expect(rig.values(#"scrape_series_added{instance="here", job="test"}"#) == [2, 0, 1, 0, 0, 0, 0, 3])
+    }
+
+    @Test("series about the scrape have the target's labels, without those that Prometheus takes for clashes")
+    func reportLabels() throws {
+        let labels = [
+            ("exported_job", "a"), ("exported_exported_job", "b"), ("a", "c"), ("exported_zone", "d"), ("zone", "e"),
+        ].map { "{target_label: \($0.0), replacement: \($0.1)}" }
+        let rig = try Rig("x 1\n", job: "    relabel_configs: [\(labels.joined(separator: ", "))]")
+        rig.scrape()
+        #expect(rig.values(#"up{a="c", instance="here", job="test", zone="e"}"#) == [1])
+        #expect(
+            rig.values(
+                #"x{a="c", exported_exported_job="b", exported_job="a", exported_zone="d", instance="here", job="test", zone="e"}"#
+            ) == [1])
+    }
+
     @Test("a failed scrape ends all series and says why")
     func failed() throws {
         let rig = try Rig("a 1\n")

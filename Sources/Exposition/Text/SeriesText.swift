@@ -75,7 +75,7 @@ public struct SeriesText: Sendable {
             let isQuoted = base[at] == 0x22
             let name: Range<Int>
             if isQuoted {
-                guard let closing = try quoted(base, &at, end) else { throw fail("expected label name") }
+                guard let closing = try quoted(base, &at, end, isOpenMetrics) else { throw fail("expected label name") }
                 guard Self.isUTF8(bytes, closing) else {
                     let shown = GoQuote.quote(String(decoding: bytes[closing], as: UTF8.self))
                     throw ExpositionError.at(at, in: base, "invalid metric name or label names: \(shown)")
@@ -101,7 +101,7 @@ public struct SeriesText: Sendable {
             }
             at &+= 1
             blanks()
-            guard at < end, base[at] == 0x22, let value = try quoted(base, &at, end) else {
+            guard at < end, base[at] == 0x22, let value = try quoted(base, &at, end, isOpenMetrics) else {
                 throw fail("expected label value")
             }
             guard Self.isUTF8(bytes, value) else {
@@ -123,9 +123,9 @@ public struct SeriesText: Sendable {
         return from..<bytes.count
     }
 
-    /// Unescapes a quoted text at `at`; nil if it does not end.
+    /// Unescapes a quoted text at `at`; nil if it does not end, which it must on its line in OpenMetrics.
     private mutating func quoted(
-        _ base: UnsafePointer<UInt8>, _ at: inout Int, _ end: Int
+        _ base: UnsafePointer<UInt8>, _ at: inout Int, _ end: Int, _ isOpenMetrics: Bool
     ) throws(ExpositionError) -> Range<Int>? {
         let from = bytes.count
         var i = at &+ 1
@@ -137,8 +137,9 @@ public struct SeriesText: Sendable {
                 at = i &+ 1
                 return from..<bytes.count
             }
+            if byte == 0x0A, isOpenMetrics { return nil }
             if byte == 0x5C {
-                guard i &+ 1 < end else { return nil }
+                guard i &+ 1 < end, base[i &+ 1] != 0x0A || !isOpenMetrics else { return nil }
                 _ = append(base, plain..<i)
                 switch base[i &+ 1] {
                 case 0x6E: bytes.append(0x0A)

@@ -65,7 +65,6 @@ extension ScrapeAppender {
                 slot = template.add(
                     hash: hash, length: length, ref: ref ?? .none,
                     flags: ref == nil ? ScrapeTemplate.Slot.dropped : 0)
-                if ref != nil { counts.added &+= 1 }
             }
         }
         if isSecondLook, !isFresh { return }
@@ -75,13 +74,14 @@ extension ScrapeAppender {
             template.markSeen(slot, isTracked: false)
             return
         }
-        template.markSeen(slot, isTracked: time == nil || tracksTimestamps)
+        let isAdded = template.markSeen(slot, isTracked: time == nil || tracksTimestamps)
         template.setHistogram(slot, sample.histogram != nil)
         counts.kept &+= 1
         if let time, time > now &+ Self.futureMax {
             counts.outOfBounds &+= 1
             return
         }
+        if isAdded { counts.added &+= 1 }
         if features.readsStarts, sample.start != 0 {
             appendZero(ref, sample.start, before: time ?? now, sample.histogram, now: now, &scratch)
         }

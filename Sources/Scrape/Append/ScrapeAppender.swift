@@ -151,7 +151,6 @@ struct ScrapeAppender {
                     hash: hash, length: reader.seriesEnd &- reader.seriesStart, ref: ref ?? .none,
                     flags: ref == nil ? ScrapeTemplate.Slot.dropped : 0)
                 isFresh = true
-                if ref != nil { counts.added &+= 1 }
             }
             if isSecondLook, !isFresh { continue }
             let ref = template.slots[slot].ref
@@ -160,7 +159,7 @@ struct ScrapeAppender {
                 template.markSeen(slot, isTracked: false)
                 continue
             }
-            template.markSeen(slot, isTracked: !hasTime || trackAll)
+            let isAdded = template.markSeen(slot, isTracked: !hasTime || trackAll)
             counts.kept &+= 1
             if limit > 0, counts.kept > limit { continue }
             let number = reader.number
@@ -168,6 +167,7 @@ struct ScrapeAppender {
                 counts.outOfBounds &+= 1
                 continue
             }
+            if isAdded { counts.added &+= 1 }
             let start = hasStarts ? try start(reader, createdFamily, &scratch) : 0
             if start != 0 { appendZero(ref, start, before: hasTime ? reader.timestamp : now, nil, now: now, &scratch) }
             if hasTime {
@@ -376,10 +376,14 @@ struct ScrapeAppender {
 
     private mutating func reportRef(_ name: String) -> SeriesRef? {
         if let known = report[name] { return known }
-        var builder = LabelsBuilder(labelling.target)
-        let clash = builder.get(Labels.nameLabel)
+        var builder = LabelsBuilder()
         builder.set(Labels.nameLabel, name)
-        if !clash.isEmpty { builder.set("exported_" + Labels.nameLabel, clash) }
+        // As Prometheus does: each label of the target takes away one with the name that its own would have got in a
+        // clash, if that comes before it.
+        for label in labelling.target.pairs {
+            builder.set("exported_" + label.name, label.name == Labels.nameLabel ? name : "")
+            builder.set(label.name, label.value)
+        }
         // A store that takes no series at all says so when the batch is committed.
         guard let ref = try? store.resolve(builder.labels(), in: group) else { return nil }
         report[name] = ref

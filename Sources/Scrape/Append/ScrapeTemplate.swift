@@ -43,6 +43,8 @@ struct ScrapeTemplate {
     private var index: [UInt32] = []
     /// The number of the scrape under way; 0 before the first.
     private(set) var scrape: UInt32 = 0
+    /// The number of the last scrape that worked; 0 before the first.
+    private var lastWorked: UInt32 = 0
     /// Where the next line is expected.
     private var cursor = 0
     /// Slots with ``Slot/live``.
@@ -151,9 +153,12 @@ struct ScrapeTemplate {
     /// Notes that the current scrape has the line.
     ///
     /// - Parameter isTracked: Whether its absence from the next scrape would end the series.
+    /// - Returns: Whether neither the last scrape that worked had it, nor one since then.
     @inline(__always)
-    mutating func markSeen(_ position: Int, isTracked: Bool) {
-        guard slots[position].seen != scrape else { return }
+    @discardableResult
+    mutating func markSeen(_ position: Int, isTracked: Bool) -> Bool {
+        let seen = slots[position].seen
+        guard seen != scrape else { return false }
         slots[position].seen = scrape
         if slots[position].has(Slot.tracked) != isTracked { slots[position].set(Slot.tracked, isTracked) }
         if slots[position].has(Slot.live) {
@@ -161,6 +166,7 @@ struct ScrapeTemplate {
         } else if isTracked {
             newlyLive &+= 1
         }
+        return seen == 0 || Int32(bitPattern: lastWorked &- seen) > 0
     }
 
     mutating func setRef(_ position: Int, _ ref: SeriesRef, isDropped: Bool) {
@@ -193,6 +199,7 @@ struct ScrapeTemplate {
 
     /// Ends a scrape that worked: calls `ended` for each series that the page no longer has.
     mutating func finish(_ ended: (Slot) -> Void) {
+        lastWorked = scrape
         if seenLive != liveCount || newlyLive > 0 {
             liveCount = 0
             for i in slots.indices {

@@ -14,7 +14,7 @@ package struct ProxyConfig: Sendable, Hashable {
         url = try reader.string("proxy_url", "")
         exceptions = try reader.string("no_proxy", "")
         isFromEnvironment = try reader.bool("proxy_from_environment", false)
-        connectHeaders = try Self.headers(reader, "proxy_connect_header")
+        connectHeaders = try Self.multiHeaders(reader, "proxy_connect_header")
         if !exceptions.isEmpty, url.isEmpty, !isFromEnvironment {
             throw reader.place(of: "no_proxy").error("if no_proxy is configured, proxy_url must also be configured")
         }
@@ -32,7 +32,7 @@ package struct ProxyConfig: Sendable, Hashable {
         }
     }
 
-    private static func headers(
+    private static func multiHeaders(
         _ reader: MappingReader, _ key: String
     ) throws(ConfigError) -> [HTTPClientConfig.Header] {
         guard let node = reader.node(key), !node.isNull else { return [] }

@@ -13,16 +13,12 @@ package final class RequestOptions: Sendable {
     /// Of `oauth2`, unless it is in a file.
     private let clientSecret: ExactText
 
-    /// - Parameters:
-    ///   - clock: Tells when a token expires.
-    ///   - loop: Runs the requests for tokens.
-    package init(
-        _ config: HTTPClientConfig, clock: any Clock = SystemClock(), loop: TransferLoop? = .shared
-    ) {
+    /// - Parameter clock: Tells when a token expires.
+    package init(_ config: HTTPClientConfig, clock: any Clock = SystemClock()) {
         self.config = config
         fixedCredentials = config.readsSecretFiles ? nil : try? RequestCredentials(config)
         clientSecret = ExactText(config.oauth2?.clientSecret ?? "")
-        tokens = config.oauth2.map { TokenSource($0, clock: clock, loop: loop) }
+        tokens = config.oauth2.map { TokenSource($0, clock: clock) }
     }
 
     /// The secrets of the next request, if neither a file has to be read nor a server to be asked for them.

@@ -44,10 +44,11 @@ final class TokenSource: Sendable {
     private let loop: TransferLoop?
     private let state = Mutex(State())
 
-    init(_ config: OAuth2Config, clock: any Clock, loop: TransferLoop?) {
+    init(_ config: OAuth2Config, clock: any Clock) {
         self.config = config
         self.clock = clock
-        self.loop = loop
+        // Where there are no tokens to be got, the loop's thread is not started for them.
+        loop = .shared
         options = RequestOptions(TokenRequest.client(config))
     }
 

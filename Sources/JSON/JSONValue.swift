@@ -1,3 +1,5 @@
+import Model
+
 /// A JSON value as a tree; members keep the order they were written in.
 public enum JSONValue: Sendable {
     case null
@@ -10,7 +12,7 @@ public enum JSONValue: Sendable {
     /// The value of member `name`; the last one if it is there twice.
     public subscript(_ name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
-        return members.last { $0.key == name }?.value
+        return members.last { $0.key.isExactly(name) }?.value
     }
 
     public var string: String? { if case .string(let value) = self { value } else { nil } }

@@ -37,6 +37,19 @@ struct QueryJournalTests {
         #expect(rule.contains(#""totalQueryableSamples":7"#))
     }
 
+    @Test("The slots are as many as are read again, however many queries may run", arguments: [.min, 0, .max])
+    func slots(_ count: Int) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("journal-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.path + "/queries.active"
+        do {
+            let queries = ActiveQueries(path: path, slots: count)
+            for _ in 0..<2000 { _ = queries.insert("a", at: 1000) }
+        }
+        #expect(ActiveQueries(path: path, slots: count).unfinished.count == (count > 0 ? 1024 : 0))
+    }
+
     @Test("What did not end is known at the next start; a free slot is used again")
     func active() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("journal-\(UUID().uuidString)")

@@ -75,6 +75,100 @@ struct ConfigurationTests {
             ])
     }
 
+    /// What is refused of the authentication of a client, with Prometheus's words.
+    static let authentication: [(keys: String, message: String)] = [
+        ("bearer_token: a, bearer_token_file: b", "at most one of bearer_token & bearer_token_file must be configured"),
+        (
+            "basic_auth: {username: a}, bearer_token: b",
+            "at most one of basic_auth, oauth2, bearer_token & bearer_token_file must be configured"
+        ),
+        (
+            "bearer_token_file: b, oauth2: {client_id: a, token_url: b}",
+            "at most one of basic_auth, oauth2, bearer_token & bearer_token_file must be configured"
+        ),
+        (
+            "authorization: {credentials: a}, bearer_token: b",
+            "authorization is not compatible with bearer_token & bearer_token_file"
+        ),
+        (
+            "authorization: {credentials: a}, basic_auth: {username: a}",
+            "at most one of basic_auth, oauth2 & authorization must be configured"
+        ),
+        (
+            "basic_auth: {username: a}, oauth2: {client_id: a, token_url: b}",
+            "at most one of basic_auth, oauth2 & authorization must be configured"
+        ),
+        ("oauth2: {token_url: b}", "oauth2 client_id must be configured"),
+        ("oauth2: {client_id: b}", "oauth2 token_url must be configured"),
+        (
+            "oauth2: {client_id: a, token_url: b, client_secret: c, client_secret_file: d}",
+            "at most one of oauth2 client_secret, client_secret_file & client_secret_ref must be configured using grant-type=client_credentials"
+        ),
+        (
+            "oauth2: {client_id: a, token_url: b, client_secret_ref: c}", "cannot use secret ref without manager"
+        ),
+        (
+            "oauth2: {client_id: a, token_url: b, no_proxy: c}",
+            "if no_proxy is configured, proxy_url must also be configured"
+        ),
+        (
+            "oauth2: {client_id: a, token_url: b, tls_config: {cert: c}}",
+            "exactly one of key or key_file must be configured when a client certificate is configured"
+        ),
+        (
+            "oauth2: {client_id: a, token_url: b, scope: c}",
+            "field scope not found in type config.OAuth2, did you mean scopes?"
+        ),
+        (
+            "oauth2: {client_id: a, token_url: b, endpoint_params: [c]}",
+            "cannot unmarshal !!seq into map[string]string (endpoint_params)"
+        ),
+    ]
+
+    @Test("authentication that cannot be is refused in Prometheus's words", arguments: Self.authentication)
+    func refusedAuthentication(_ keys: String, _ message: String) throws {
+        let text = "scrape_configs: [{job_name: a, \(keys)}]"
+        let error = #expect(throws: ConfigError.self) {
+            try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml")
+        }
+        #expect(error?.message == message)
+    }
+
+    @Test("empty and null keys of authentication count as absent, as in Prometheus")
+    func emptyAuthentication() throws {
+        let text = """
+            scrape_configs:
+            - {job_name: a, basic_auth: , bearer_token: "", authorization: {credentials: c}}
+            - {job_name: b, oauth2: {client_id: a, token_url: b, client_secret_ref: "", grant_type: "", claims: }}
+            - {job_name: c, oauth2: {client_id: a, token_url: b, grant_type: client_credentials}}
+            """
+        let configuration = try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml")
+        #expect(configuration.unsupported.isEmpty)
+        #expect(configuration.scrapeConfigs.map(\.client.oauth2?.clientID) == [nil, "a", "a"])
+        #expect(configuration.scrapeConfigs.first?.client.authorization?.credentials == "c")
+    }
+
+    @Test("the grant that signs with a key is not there yet, and says so")
+    func signedGrant() throws {
+        let text = """
+            scrape_configs:
+            - job_name: a
+              oauth2:
+                client_id: a
+                token_url: b
+                grant_type: urn:ietf:params:oauth:grant-type:jwt-bearer
+                client_certificate_key_file: key
+                claims: {a: b}
+            """
+        let configuration = try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml")
+        #expect(
+            configuration.unsupported.map(\.description) == [
+                "test.yml:6:5: not supported yet: oauth2 grant_type urn:ietf:params:oauth:grant-type:jwt-bearer",
+                "test.yml:7:5: not supported yet: oauth2 client_certificate_key_file",
+                "test.yml:8:5: not supported yet: oauth2 claims",
+            ])
+    }
+
     @Test("aliases cannot blow up memory, nesting cannot blow up the stack")
     func bombs() {
         var bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"

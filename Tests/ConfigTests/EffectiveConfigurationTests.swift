@@ -287,6 +287,9 @@ struct EffectiveConfigurationTests {
         "proxy_url: \"http://:S3CRET@p:1\"", "proxy_url: \"http://u:S3C:S3CRET@p:1/x\"",
         "{proxy_url: \"http://p\", proxy_connect_header: {A: [S3CRET, x]}}",
         "http_headers: {A: {secrets: [x, S3CRET]}}",
+        "oauth2: {client_id: a, token_url: 'http://t', client_secret: S3CRET}",
+        "oauth2: {client_id: a, token_url: 'http://t', proxy_url: 'http://u:S3CRET@p:1'}",
+        "oauth2: {client_id: a, token_url: 'http://t', tls_config: {cert: C, key: S3CRET}}",
         "url: \"https://u:S3CRET@h/x?y#z\"",
     ]
 
@@ -306,7 +309,60 @@ struct EffectiveConfigurationTests {
         }
     }
 
-    @Test("the shown text loads again and shows the same", arguments: [Self.full, Self.fullShown, ""])
+    /// All keys of `oauth2` that are obeyed.
+    static let oauth2 = """
+        scrape_configs:
+        - job_name: a
+          oauth2:
+            client_id: me
+            client_secret_file: secret
+            scopes: [x, "y z"]
+            token_url: http://t/token
+            endpoint_params: {b: "2", a: "1"}
+            tls_config: {ca_file: ca, server_name: n}
+            proxy_url: http://u:pw@p:1
+            no_proxy: h
+            proxy_connect_header: {X: [y]}
+        """
+
+    @Test("oauth2 is shown with the keys that Prometheus always shows, in its order")
+    func oauth2Shown() throws {
+        let shown = Self.shown(try Self.parse(Self.oauth2))
+        let expected = """
+              oauth2:
+                client_id: me
+                client_secret: null
+                client_secret_file: /etc/martlet/secret
+                client_secret_ref: ""
+                client_certificate_key_id: ""
+                client_certificate_key: null
+                client_certificate_key_file: ""
+                client_certificate_key_ref: ""
+                grant_type: ""
+                scopes:
+                - x
+                - y z
+                token_url: http://t/token
+                endpoint_params:
+                  a: "1"
+                  b: "2"
+                tls_config:
+                  ca_file: /etc/martlet/ca
+                  server_name: "n"
+                  insecure_skip_verify: false
+                proxy_url: http://u:xxxxx@p:1
+                no_proxy: h
+                proxy_connect_header:
+                  X:
+                  - <secret>
+            """
+        let wanted = expected.split(separator: "\n")
+        let lines = shown.split(separator: "\n").drop { $0 != "  oauth2:" }.prefix(wanted.count)
+        #expect(lines.map(String.init) == wanted.map(String.init))
+    }
+
+    @Test(
+        "the shown text loads again and shows the same", arguments: [Self.full, Self.fullShown, Self.oauth2, ""])
     func loadsAgain(_ text: String) throws {
         func show(_ text: String) throws -> String {
             let configuration = try Self.parse(text)
@@ -359,6 +415,7 @@ struct EffectiveConfigurationTests {
         arguments: [
             "basic_auth: {username: u, password: X}", "bearer_token: X", "authorization: {credentials: X}",
             "tls_config: {cert: C, key: X}", "proxy_url: \"http://u:X@p\"",
+            "oauth2: {client_id: a, token_url: 'http://t', client_secret: X}",
             "http_headers: {A: {secrets: [X]}}", "proxy_url: \"http://p\"\n  proxy_connect_header: {A: [X]}",
             "http_sd_configs: [{url: \"http://h\", basic_auth: {username: u, password: X}}]",
         ])

@@ -49,6 +49,31 @@ struct HTTPDiscovererTests {
         #expect(metrics.families().first { $0.name == "prometheus_sd_http_failures_total" }?.samples.first?.value == 3)
     }
 
+    @Test("the server is asked with a token")
+    func token() async throws {
+        let stub = try #require(
+            HTTPStub { request in
+                .init(
+                    contentType: "application/json",
+                    text: request.path == "/t" ? "{\"access_token\":\"abc\"}" : #"[{"targets":["x:1"]}]"#)
+            })
+        defer { stub.stop() }
+        let text = """
+            scrape_configs:
+              - job_name: a
+                http_sd_configs:
+                  - url: "http://127.0.0.1:\(stub.port)/sd"
+                    oauth2: {client_id: me, client_secret: s, token_url: "http://127.0.0.1:\(stub.port)/t"}
+            """
+        let job = try #require(
+            try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml").scrapeConfigs.first)
+        let config = try #require(job.httpDiscovery.first)
+        let discoverer = HTTPDiscoverer(config, job: "a", metrics: MetricRegistry())
+        #expect(await discoverer.refresh().count == 1)
+        #expect(stub.requests.map(\.path) == ["/t", "/sd"])
+        #expect(stub.requests.last?.headers["authorization"] == "Bearer abc")
+    }
+
     @Test("a URL's password is shown by no error")
     func password() async throws {
         let text = """

@@ -1,4 +1,5 @@
 import Exposition
+import Model
 import Testing
 
 @Suite("Metric lint")
@@ -43,6 +44,14 @@ struct MetricLintTests {
             ),
         ] as [(String, [String])])
     func problems(_ page: String, _ expected: [String]) throws { #expect(try Self.lint(page) == expected) }
+
+    @Test("names that differ in their bytes are two families, even if Unicode takes them for the same")
+    func bytes() throws {
+        let page = "# HELP \"caf\u{E9}\" x\n{\"caf\u{E9}\"} 1\n# HELP \"cafe\u{301}\" x\n{\"cafe\u{301}\"} 1\n"
+        let checked = try MetricLint.check(Array(page.utf8))
+        #expect(checked.problems.isEmpty)
+        #expect(checked.cardinality.map { ExactText($0.metric) } == ["cafe\u{301}", "caf\u{E9}"])
+    }
 
     @Test("a histogram's lines count for its family")
     func cardinality() throws {

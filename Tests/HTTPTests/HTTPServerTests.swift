@@ -45,6 +45,19 @@ struct HTTPServerTests {
         try body(HTTPProbe(port: try #require(server.ports.first)))
     }
 
+    @Test("times of any length are taken, the longest that can be counted at most", arguments: [9_223_372_036, .max])
+    func times(_ seconds: Int) throws {
+        var options = HTTPServer.Options()
+        options.timeoutSeconds = seconds
+        options.shortTimeoutSeconds = seconds
+        options.sendTimeoutSeconds = seconds
+        options.isMemoryShort = { true }
+        try Self.live(options) { probe in
+            let answer = probe.request("POST", "/echo", body: Array(repeating: 0x61, count: 100_000))
+            #expect(answer?.text == "POST [] 100000")
+        }
+    }
+
     @Test("parameters come from the body first, then from the URL, decoded")
     func parameters() throws {
         try Self.live { probe in

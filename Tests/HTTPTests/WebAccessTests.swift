@@ -93,7 +93,7 @@ struct WebAccessTests {
     @Test("users: right, wrong and unknown ones, on every path, and after the file has changed")
     func users() throws {
         let folder = try Self.folder()
-        try Self.write("basic_auth_users: {bob: \(Self.hash)}\n", in: folder)
+        try Self.write("basic_auth_users: {bob: \(Self.hash), K: \(Self.hash)}\n", in: folder)
         try Self.live(folder) { port in
             func ask(_ arguments: [String]) throws -> Int { try Self.ask(port, arguments, tls: false, in: folder) }
             #expect(try ask(["-u", "bob:secret"]) == 200)
@@ -101,6 +101,9 @@ struct WebAccessTests {
             #expect(try ask(["-u", "bob:wrong"]) == 401)
             #expect(try ask(["-u", "bob:"]) == 401)
             #expect(try ask(["-u", "eve:secret"]) == 401)
+            // Unicode takes the Kelvin sign for a K.
+            #expect(try ask(["-u", "K:secret"]) == 200)
+            #expect(try ask(["-u", "\u{212A}:secret"]) == 401)
             #expect(try ask([]) == 401)
             #expect(try ask(["-H", "Authorization: Basic !!!!"]) == 401)
             let answer = HTTPProbe(port: port).get("/no/such/path")

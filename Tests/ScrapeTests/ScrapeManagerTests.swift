@@ -183,6 +183,35 @@ struct ScrapeManagerTests {
                 == "Get \"http://127.0.0.1:\(port)/metrics\": dial tcp 127.0.0.1:\(port): connect: connection refused")
     }
 
+    @Test("a target is scraped with a token; without one it is down with the token server's words")
+    func tokens() throws {
+        let answer = Mutex("{\"access_token\":\"abc\"}")
+        let server = try #require(
+            HTTPStub { _ in .init(contentType: "application/json", text: answer.withLock { $0 }) })
+        defer { server.stop() }
+        func job(_ secret: String) -> String {
+            "    oauth2: {client_id: me, client_secret: \(secret), token_url: 'http://127.0.0.1:\(server.port)/t'}"
+        }
+        let rig = try Rig("a 1\n", job: job("one"))
+        rig.scrape()
+        rig.scrape()
+        #expect(rig.values(#"up{instance="here", job="test"}"#) == [1, 1])
+        #expect(rig.stub.requests.map { $0.headers["authorization"] } == ["Bearer abc", "Bearer abc"])
+        #expect(server.requests.map { $0.headers["user-agent"] } == [ProductVersion.userAgent])
+        // A reload that changes nothing keeps the token.
+        try rig.configure(job("one"))
+        rig.scrape()
+        #expect(server.requests.count == 1)
+        answer.withLock { $0 = "{\"error\":\"invalid_client\",\"error_description\":\"gone\"}" }
+        try rig.configure(job("two"))
+        rig.scrape()
+        #expect(
+            rig.manager.targets().first?.lastError
+                == "Get \"http://127.0.0.1:\(rig.stub.port)/metrics\": oauth2: \"invalid_client\" \"gone\"")
+        #expect(rig.values(#"up{instance="here", job="test"}"#) == [1, 1, 1, 0])
+        #expect(rig.stub.requests.count == 3)
+    }
+
     @Test("metrics are relabelled once, and dropped ones are remembered")
     func relabelled() throws {
         let rig = try Rig(

@@ -6,16 +6,12 @@ struct ConfigurationKeyTests {
     /// Values that are read and obeyed without a reader outside of the module, each with the reason.
     private static let exempt: [String: String] = [
         "place": "for messages", "ownJobs": "what /api/v1/status/config shows", "goGC": "only shown",
-        "oauth2": "refused as not supported yet",
-        "clientID": "refused as not supported yet", "clientSecret": "refused as not supported yet",
-        "clientSecretFile": "refused as not supported yet", "tokenURL": "refused as not supported yet",
-        "scopes": "refused as not supported yet",
         "convertClassicHistogramsToNHCB": "refused as not supported yet",
     ]
 
     @Test("every value of the configuration that is parsed is read outside of the parser")
     func read() throws {
-        let files = ["Configuration.swift", "HTTPClientConfig.swift"]
+        let files = ["Configuration.swift", "HTTPClientConfig.swift", "OAuth2Config.swift", "ProxyConfig.swift"]
         let readers = try ["API", "Discovery", "HTTP", "Notify", "Rules", "Scrape", "martlet"].map {
             try SourceText.swift("Sources/" + $0)
         }.joined()

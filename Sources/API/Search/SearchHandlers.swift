@@ -106,11 +106,12 @@ struct SearchHandlers: Sendable {
 
 /// What active targets say about metrics, by the names of their series.
 struct SearchMetadata {
-    private var families: [String: [MetricMetadata]] = [:]
+    private var families: [ExactText: [MetricMetadata]] = [:]
 
     init(_ entries: [(family: String, metadata: MetricMetadata)]) {
-        for (family, metadata) in entries where families[family]?.contains(metadata) != true {
-            families[family, default: []].append(metadata)
+        for (name, metadata) in entries {
+            let family = ExactText(name)
+            if families[family]?.contains(metadata) != true { families[family, default: []].append(metadata) }
         }
     }
 
@@ -132,9 +133,9 @@ struct SearchMetadata {
 
     /// What is known of a series' name: of the family of that name, else of the one whose type has such series.
     func of(_ name: String) -> MetricMetadata? {
-        if let exact = families[name]?.first { return exact }
+        if let exact = families[ExactText(name)]?.first { return exact }
         guard let end = name.lastIndex(of: "_") else { return nil }
         let suffix = String(name[end...])
-        return families[String(name[..<end])]?.first { Self.suffixes($0.type).contains(suffix) }
+        return families[ExactText(String(name[..<end]))]?.first { Self.suffixes($0.type).contains(suffix) }
     }
 }

@@ -17,11 +17,10 @@ package final class QueryJournal: QueryObserver {
 
     /// - Parameters:
     ///   - folder: Where `queries.active` lies.
-    ///   - slots: The most queries of clients at once; rules have as many again.
+    ///   - slots: The most queries of clients at once that are noted; rules have as many again.
     package init(folder: String, slots: Int, clock: any Clock, metrics: MetricRegistry) {
         self.clock = clock
-        active = ActiveQueries(
-            path: folder + "/queries.active", slots: max(1, min(slots, ActiveQueries.maxSlots / 2)) * 2)
+        active = ActiveQueries(path: folder + "/queries.active", slots: min(max(1, slots), ActiveQueries.mostSlots) * 2)
         enabled = metrics.gauge("prometheus_engine_query_log_enabled", "State of the query log.")
         failures = metrics.counter(
             "prometheus_engine_query_log_failures_total", "The number of query log failures.")
@@ -123,8 +122,8 @@ package final class QueryJournal: QueryObserver {
 final class ActiveQueries: Sendable {
     /// Bytes of a slot.
     static let slotSize = 1024
-    /// Most slots; queries beyond these are not noted.
-    static let maxSlots = 1024
+    /// As many as are read after the next start.
+    static let mostSlots = 1024
     private let file: PlacedFile?
     private let free: Mutex<[Int]>
     /// What ran when the daemon before this one ended, as JSON.
@@ -132,14 +131,14 @@ final class ActiveQueries: Sendable {
 
     /// Reads what is left of the last run and begins anew; a file that cannot be used is gone without.
     init(path: String, slots: Int) {
-        let bytes = PlacedFile.content(path, atMost: Self.maxSlots * Self.slotSize)
+        let bytes = PlacedFile.content(path, atMost: Self.mostSlots * Self.slotSize)
         unfinished = stride(from: 0, to: bytes.count, by: Self.slotSize).compactMap { start in
             let slot = bytes[start..<min(start + Self.slotSize, bytes.count)].prefix { $0 != 0 }
             let text = String(decoding: slot, as: UTF8.self)
             return text.hasPrefix("{") ? String(text.dropLast(text.hasSuffix(",\n") ? 2 : 0)) : nil
         }
         file = PlacedFile(path: path)
-        free = Mutex(Array((0..<slots).reversed()))
+        free = Mutex(Array((0..<min(max(0, slots), Self.mostSlots)).reversed()))
     }
 
     /// Notes that a query runs; −1 if there is no slot for it.

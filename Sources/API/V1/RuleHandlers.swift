@@ -21,19 +21,21 @@ struct RuleHandlers: Sendable {
             }
             if number <= 0 { throw APIError.parameter("group_limit", "group_limit needs to be greater than 0") }
         }
-        let names = Set(request.parameters("rule_name[]"))
-        let groups = Set(request.parameters("rule_group[]"))
-        let files = Set(request.parameters("file[]"))
+        let names = Set(request.parameters("rule_name[]").map { ExactText($0) })
+        let groups = Set(request.parameters("rule_group[]").map { ExactText($0) })
+        let files = Set(request.parameters("file[]").map { ExactText($0) })
         let selectors = try Parameters.selectors(request, .plain)
         let hidesAlerts = try Parameters.boolean(request, "exclude_alerts", "error converting exclude_alerts") ?? false
         let kept = (context.rules?.status() ?? []).compactMap { group -> RuleGroupStatus? in
-            guard groups.isEmpty || groups.contains(group.name), files.isEmpty || files.contains(group.file) else {
+            guard groups.isEmpty || groups.contains(ExactText(group.name)),
+                files.isEmpty || files.contains(ExactText(group.file))
+            else {
                 return nil
             }
             var group = group
             group.rules = group.rules.filter { rule in
                 (type.isEmpty || (type == "alert") == (rule.kind == .alerting))
-                    && (names.isEmpty || names.contains(rule.name))
+                    && (names.isEmpty || names.contains(ExactText(rule.name)))
                     && (selectors.isEmpty || selectors.contains { $0.allSatisfy { $0.matches(rule.labels) } })
             }
             let isFiltered = !type.isEmpty || !names.isEmpty || !selectors.isEmpty

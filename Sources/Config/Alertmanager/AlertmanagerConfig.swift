@@ -212,7 +212,7 @@ extension RouteConfig {
             groupBy = []
             return
         }
-        if Set(labels).count != labels.count {
+        if Set(labels.map { ExactText($0) }).count != labels.count {
             throw place.error("duplicated label in group_by")
         }
         if labels.contains("") { throw place.error("invalid label name \"\" in group_by list") }

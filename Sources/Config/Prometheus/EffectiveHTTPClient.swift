@@ -4,19 +4,29 @@ extension HTTPClientConfig {
         var out = EffectiveMap()
         if let basicAuth { out.add("basic_auth", basicAuth.effective) }
         if let authorization { out.add("authorization", authorization.effective) }
+        if let oauth2 { out.add("oauth2", oauth2.effective) }
         out.unlessEmpty("tls_config", tls.effective)
         out.add("follow_redirects", .bool(followRedirects))
         out.add("enable_http2", .bool(enableHTTP2))
-        out.text("proxy_url", URLSecret.hidden(proxyURL))
-        out.text("no_proxy", noProxy)
-        out.switchedOn("proxy_from_environment", proxyFromEnvironment)
+        out.add(proxy.effective)
+        out.unlessEmpty("http_headers", .sorted(headers.map { ($0.name, $0.effective) }))
+        return out
+    }
+}
+
+extension ProxyConfig {
+    /// The keys that stand inline in the section of a client.
+    var effective: EffectiveMap {
+        var out = EffectiveMap()
+        out.text("proxy_url", URLSecret.hidden(url))
+        out.text("no_proxy", exceptions)
+        out.switchedOn("proxy_from_environment", isFromEnvironment)
         out.unlessEmpty(
             "proxy_connect_header",
             .sorted(
-                proxyConnectHeaders.map { header in
+                connectHeaders.map { header in
                     (header.name, .list(header.secrets.map { _ in EffectiveMap.hidden }))
                 }))
-        out.unlessEmpty("http_headers", .sorted(headers.map { ($0.name, $0.effective) }))
         return out
     }
 }

@@ -23,24 +23,13 @@ package struct HTTPClientConfig: Sendable, Hashable {
         package var files: [String] = []
     }
 
-    package struct OAuth2: Sendable, Hashable {
-        package var clientID = ""
-        package var clientSecret = ""
-        package var clientSecretFile = ""
-        package var tokenURL = ""
-        package var scopes: [String] = []
-    }
-
     package var basicAuth: BasicAuth?
     package var authorization: Authorization?
-    package var oauth2: OAuth2?
+    package var oauth2: OAuth2Config?
     package var tls = TLSClientConfig()
     package var followRedirects = true
     package var enableHTTP2 = true
-    package var proxyURL = ""
-    package var noProxy = ""
-    package var proxyFromEnvironment = false
-    package var proxyConnectHeaders: [Header] = []
+    package var proxy = ProxyConfig()
     package var headers: [Header] = []
 
     package init() {}
@@ -54,29 +43,46 @@ package struct HTTPClientConfig: Sendable, Hashable {
 
     /// Reads the keys from the mapping they are inlined in.
     init(_ reader: MappingReader, loading: LoadingContext) throws(ConfigError) {
-        let methods = ["basic_auth", "authorization", "oauth2", "bearer_token", "bearer_token_file"].filter {
-            reader.has($0)
-        }
-        if reader.has("bearer_token"), reader.has("bearer_token_file") {
-            throw reader.place(of: "bearer_token").error(
-                "at most one of bearer_token & bearer_token_file must be configured")
-        }
-        if methods.count > 1 {
-            throw reader.place(of: methods[1]).error(
-                "at most one of basic_auth, authorization, oauth2, bearer_token & bearer_token_file must be configured")
-        }
+        try Self.checkMethods(reader)
         basicAuth = try Self.basicAuth(reader, loading)
         authorization = try Self.authorization(reader, loading)
-        if let token = try reader.string("bearer_token") { authorization = Authorization(credentials: token) }
-        if let file = try reader.string("bearer_token_file") {
+        if let token = try reader.string("bearer_token"), !token.isEmpty {
+            authorization = Authorization(credentials: token)
+        }
+        if let file = try reader.string("bearer_token_file"), !file.isEmpty {
             authorization = Authorization(credentialsFile: loading.resolve(file))
         }
-        oauth2 = try Self.oauth2(reader, loading)
+        if let section = try reader.mapping("oauth2", "config.OAuth2") {
+            oauth2 = try OAuth2Config(section, loading)
+        }
         tls = try TLSClientConfig(reader, loading: loading)
         followRedirects = try reader.bool("follow_redirects", true)
         enableHTTP2 = try reader.bool("enable_http2", true)
-        try readProxy(reader)
+        proxy = try ProxyConfig(reader)
         try readHeaders(reader, loading)
+    }
+
+    /// Refuses more than one way of authentication.
+    private static func checkMethods(_ reader: MappingReader) throws(ConfigError) {
+        func second(_ keys: [String]) -> String? {
+            let there = keys.filter { reader.node($0).map { !$0.isNull && $0.text != "" } ?? false }
+            return there.count > 1 ? there[1] : nil
+        }
+        func refuse(_ keys: [String], _ message: String) throws(ConfigError) {
+            if let key = second(keys) { throw reader.place(of: key).error(message) }
+        }
+        let tokens = ["bearer_token", "bearer_token_file"]
+        try refuse(tokens, "at most one of bearer_token & bearer_token_file must be configured")
+        for method in ["basic_auth", "oauth2"] {
+            try refuse(
+                [method] + tokens,
+                "at most one of basic_auth, oauth2, bearer_token & bearer_token_file must be configured")
+        }
+        try refuse(
+            ["authorization"] + tokens, "authorization is not compatible with bearer_token & bearer_token_file")
+        try refuse(
+            ["basic_auth", "oauth2", "authorization"],
+            "at most one of basic_auth, oauth2 & authorization must be configured")
     }
 
     private static func basicAuth(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) -> BasicAuth?
@@ -121,67 +127,9 @@ package struct HTTPClientConfig: Sendable, Hashable {
         return result
     }
 
-    private static func oauth2(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) -> OAuth2? {
-        guard let auth = try reader.mapping("oauth2", "config.OAuth2") else { return nil }
-        var result = OAuth2()
-        result.clientID = try auth.string("client_id", "")
-        result.clientSecret = try auth.string("client_secret", "")
-        result.clientSecretFile = loading.resolve(try auth.string("client_secret_file", ""))
-        result.tokenURL = try auth.string("token_url", "")
-        result.scopes = try auth.strings("scopes") ?? []
-        for key in [
-            "endpoint_params", "tls_config", "proxy_url", "no_proxy", "proxy_from_environment", "proxy_connect_header",
-            "grant_type", "client_certificate_key_id", "client_certificate_key", "client_certificate_key_file",
-            "signature_algorithm", "iss", "audience", "claims",
-        ] { _ = auth.node(key) }
-        try noReferences(auth, ["client_secret_ref", "client_certificate_key_ref"])
-        try auth.finish()
-        if result.clientID.isEmpty { throw auth.place.error("oauth2 client_id must be configured") }
-        if result.tokenURL.isEmpty { throw auth.place.error("oauth2 token_url must be configured") }
-        if !result.clientSecret.isEmpty, !result.clientSecretFile.isEmpty {
-            throw auth.place.error(
-                "at most one of oauth2 client_secret, client_secret_file & client_secret_ref must be configured using grant-type=client_credentials"
-            )
-        }
-        loading.unsupported("oauth2", at: reader.place(of: "oauth2"))
-        return result
-    }
-
     static func noReferences(_ reader: MappingReader, _ keys: [String]) throws(ConfigError) {
-        for key in keys where try reader.string(key) != nil {
+        for key in keys where try reader.string(key, "") != "" {
             throw reader.place(of: key).error("cannot use secret ref without manager")
-        }
-    }
-
-    private mutating func readProxy(_ reader: MappingReader) throws(ConfigError) {
-        proxyURL = try reader.string("proxy_url", "")
-        noProxy = try reader.string("no_proxy", "")
-        proxyFromEnvironment = try reader.bool("proxy_from_environment", false)
-        proxyConnectHeaders = try Self.multiHeaders(reader, "proxy_connect_header")
-        if !noProxy.isEmpty, proxyURL.isEmpty, !proxyFromEnvironment {
-            throw reader.place(of: "no_proxy").error("if no_proxy is configured, proxy_url must also be configured")
-        }
-        if proxyFromEnvironment, !proxyURL.isEmpty {
-            throw reader.place(of: "proxy_url").error(
-                "if proxy_from_environment is configured, proxy_url must not be configured")
-        }
-        if proxyFromEnvironment, !noProxy.isEmpty {
-            throw reader.place(of: "no_proxy").error(
-                "if proxy_from_environment is configured, no_proxy must not be configured")
-        }
-        if !proxyConnectHeaders.isEmpty, proxyURL.isEmpty, !proxyFromEnvironment {
-            throw reader.place(of: "proxy_connect_header").error(
-                "if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured")
-        }
-    }
-
-    private static func multiHeaders(_ reader: MappingReader, _ key: String) throws(ConfigError) -> [Header] {
-        guard let node = reader.node(key), !node.isNull else { return [] }
-        guard let members = node.members else {
-            throw node.place.error("cannot unmarshal \(node.kind) into headers (\(key))")
-        }
-        return members.map { name, value in
-            Header(name: name.text ?? "", secrets: value.elements?.compactMap(\.text) ?? value.text.map { [$0] } ?? [])
         }
     }
 

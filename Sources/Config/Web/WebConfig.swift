@@ -50,7 +50,7 @@ package struct WebConfig: Sendable {
     /// Headers of every answer.
     package var headers: [(name: String, value: String)] = []
     /// Bcrypt hashes by user.
-    package var users: [String: String] = [:]
+    package var users: [ExactText: String] = [:]
     /// Nanoseconds between two requests; 0 for no limit.
     package var rateInterval: Int64 = 0
     package var rateBurst = 0
@@ -86,7 +86,7 @@ package struct WebConfig: Sendable {
         let users = reader.place(of: "basic_auth_users")
         for (user, hash) in try reader.stringMap("basic_auth_users") ?? [] {
             if let reason = BcryptHash.mistake(hash) { throw users.error("\(reason) (user \(GoQuote.quote(user)))") }
-            config.users[user] = hash
+            config.users[ExactText(user)] = hash
         }
         try reader.finish()
         return config

@@ -17,9 +17,9 @@ package final class FileDiscoverer: Sendable {
         var inode: UInt
     }
     private struct State {
-        var versions: [String: Version] = [:]
-        var groups: [String: [TargetGroup]] = [:]
-        var errors: [String: String] = [:]
+        var versions: [ExactText: Version] = [:]
+        var groups: [ExactText: [TargetGroup]] = [:]
+        var errors: [ExactText: String] = [:]
     }
 
     /// Milliseconds after which to refresh even if nothing seems to have changed.
@@ -43,15 +43,14 @@ package final class FileDiscoverer: Sendable {
     }
 
     /// Problems of the last refresh by file.
-    package var errors: [String: String] { state.withLock { $0.errors } }
+    package var errors: [ExactText: String] { state.withLock { $0.errors } }
 
     private func paths() -> [String] {
         var paths: [String] = []
         for pattern in patterns {
             // A plain name is kept even if nothing is there, so that its absence is noticed.
-            for path in pattern.contains("*") ? FileGlob.expand(pattern) : [pattern] where !paths.contains(path) {
-                paths.append(path)
-            }
+            for path in pattern.contains("*") ? FileGlob.expand(pattern) : [pattern]
+            where !paths.contains(where: path.isExactly) { paths.append(path) }
         }
         return paths
     }
@@ -64,10 +63,10 @@ package final class FileDiscoverer: Sendable {
             inode: UInt(info.st_ino))
     }
 
-    private func currentVersions() -> [String: Version] {
-        var versions: [String: Version] = [:]
+    private func currentVersions() -> [ExactText: Version] {
+        var versions: [ExactText: Version] = [:]
         for path in paths() {
-            if let version = Self.version(path) { versions[path] = version }
+            if let version = Self.version(path) { versions[ExactText(path)] = version }
         }
         return versions
     }
@@ -85,10 +84,10 @@ package final class FileDiscoverer: Sendable {
         defer { scans.observe(Double(clock.monotonic() - started) / 1e9) }
         let versions = currentVersions()
         let paths = versions.keys.sorted()
-        var read: [(path: String, result: Result<[TargetGroup], ConfigError>)] = []
+        var read: [(path: ExactText, result: Result<[TargetGroup], ConfigError>)] = []
         for path in paths {
             do throws(ConfigError) {
-                read.append((path, .success(try Self.groups(path))))
+                read.append((path, .success(try Self.groups(path.text))))
             } catch {
                 read.append((path, .failure(error)))
             }
@@ -96,17 +95,17 @@ package final class FileDiscoverer: Sendable {
         return state.withLock { state in
             state.versions = versions
             state.errors = [:]
-            for path in state.groups.keys where versions[path] == nil { forgetTime(path) }
+            for path in state.groups.keys where versions[path] == nil { forgetTime(path.text) }
             state.groups = state.groups.filter { versions[$0.key] != nil }
             for (path, result) in read {
                 switch result {
                 case .success(let groups):
                     state.groups[path] = groups
-                    versions[path].map { showTime($0, path) }
+                    versions[path].map { showTime($0, path.text) }
                 case .failure(let error):
                     readErrors.increment()
                     state.errors[path] = "\(error)"
-                    log.error("Error reading file", ["path": path, "err": "\(error)"])
+                    log.error("Error reading file", ["path": path.text, "err": "\(error)"])
                 }
             }
             return paths.flatMap { state.groups[$0] ?? [] }

@@ -17,14 +17,14 @@ public struct MetricLint {
     private struct Family {
         var type: MetricType?
         var hasHelp = false
-        var labelNames: Set<String> = []
+        var labelNames: Set<ExactText> = []
         var series: Set<Labels> = []
         var hasDuplicates = false
         var lines = 0
     }
 
-    private var families: [String: Family] = [:]
-    private var order: [String] = []
+    private var families: [ExactText: Family] = [:]
+    private var order: [ExactText] = []
     /// The family of the last TYPE or HELP line.
     private var current = ""
 
@@ -46,11 +46,11 @@ public struct MetricLint {
             }
         }
         let lint = try result.get()
-        let names = lint.order.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let names = lint.order.sorted()
         let problems = names.flatMap { name in
-            (lint.families[name].map { departures(name, $0) } ?? []).map { Problem(metric: name, text: $0) }
+            (lint.families[name].map { departures(name.text, $0) } ?? []).map { Problem(metric: name.text, text: $0) }
         }
-        let sizes = names.map { Cardinality(metric: $0, series: lint.families[$0]?.lines ?? 0) }
+        let sizes = names.map { Cardinality(metric: $0.text, series: lint.families[$0]?.lines ?? 0) }
             .sorted { $0.series > $1.series }
         return (problems, sizes)
     }
@@ -76,7 +76,7 @@ public struct MetricLint {
                 let labels = Labels(pairs + [("__name__", name)])
                 change(family(of: name)) { family in
                     family.lines += 1
-                    for (label, _) in pairs { family.labelNames.insert(label) }
+                    for (label, _) in pairs { family.labelNames.insert(ExactText(label)) }
                     if !family.series.insert(labels).inserted { family.hasDuplicates = true }
                 }
             }
@@ -84,13 +84,16 @@ public struct MetricLint {
     }
 
     private mutating func change(_ name: String, _ body: (inout Family) -> Void) {
+        let name = ExactText(name)
         if families[name] == nil { order.append(name) }
         body(&families[name, default: Family()])
     }
 
     /// The current family if the sample belongs to it, else one of its own.
     private func family(of name: String) -> String {
-        guard name != current, name.hasPrefix(current), let type = families[current]?.type else { return name }
+        guard name != current, name.hasPrefix(current), let type = families[ExactText(current)]?.type else {
+            return name
+        }
         let suffix = name.dropFirst(current.count)
         let allowed: [Substring] =
             switch type {
@@ -110,7 +113,7 @@ public struct MetricLint {
         if let type = family.type { found += typeProblems(name, type, family.labelNames) }
         if name.contains(":") { found.append("metric names should not contain ':'") }
         if isCamelCase(name) { found.append("metric names should be written in 'snake_case' not 'camelCase'") }
-        if family.labelNames.contains(where: isCamelCase) {
+        if family.labelNames.contains(where: { isCamelCase($0.text) }) {
             found.append("label names should be written in 'snake_case' not 'camelCase'")
         }
         let short: Set<Substring> = [
@@ -123,7 +126,7 @@ public struct MetricLint {
         return found
     }
 
-    private static func typeProblems(_ name: String, _ type: MetricType, _ labels: Set<String>) -> [String] {
+    private static func typeProblems(_ name: String, _ type: MetricType, _ labels: Set<ExactText>) -> [String] {
         var found: [String] = []
         if type == .counter, !name.hasSuffix("_total") {
             found.append("counter metrics should have \"_total\" suffix")

@@ -27,9 +27,9 @@ public struct OpenMetricsValidator {
         var unit: String?
         var hasSamples = false
         var allowed: [String]
-        var groups: Set<String> = []
+        var groups: Set<ExactText> = []
         /// The group of the last sample, and its time as text and number.
-        var group: String?
+        var group: ExactText?
         var time: Double?
         var buckets = HistogramCheck()
 
@@ -167,8 +167,8 @@ public struct OpenMetricsValidator {
         if !reader.exemplar.isEmpty { try checkExemplar(reader, type, name) }
         if type == .histogram || type == .gaugeHistogram {
             let bound = pairs.first { $0.name == "le" }.flatMap { Double($0.value) }
-            let key = group + "\u{0}" + (time.map { "\($0)" } ?? "")
-            if let problem = family.buckets.add(key, suffix: suffix, bound: bound, value: value) {
+            let key = group.text + "\u{0}" + (time.map { "\($0)" } ?? "")
+            if let problem = family.buckets.add(ExactText(key), suffix: suffix, bound: bound, value: value) {
                 throw fail("\(problem): \(family.name)")
             }
         }
@@ -228,14 +228,14 @@ public struct OpenMetricsValidator {
         }
     }
 
-    private static func group(_ type: MetricType, _ family: String, _ name: String, _ pairs: [Label]) -> String {
+    private static func group(_ type: MetricType, _ family: String, _ name: String, _ pairs: [Label]) -> ExactText {
         if type == .info { return "" }
         var ignored: String?
         if type == .stateSet { ignored = family }
         if type == .summary, name == family { ignored = "quantile" }
         if type == .histogram || type == .gaugeHistogram, name == family + "_bucket" { ignored = "le" }
-        return pairs.filter { $0.name != ignored }.map { "\($0.name)\u{1}\($0.value)" }.sorted()
-            .joined(separator: "\u{2}")
+        let parts = pairs.filter { $0.name != ignored }.map { ExactText("\($0.name)\u{1}\($0.value)") }.sorted()
+        return ExactText(parts.map(\.text).joined(separator: "\u{2}"))
     }
 
     private func checkValue(
@@ -270,7 +270,7 @@ public struct OpenMetricsValidator {
 
 /// Checks the histograms of one family as their samples come, group by group.
 private struct HistogramCheck {
-    private var key: String?
+    private var key: ExactText?
     private var bound: Double?
     private var value = 0.0
     private var count: Double?
@@ -280,7 +280,7 @@ private struct HistogramCheck {
     private var hasNegativeGaugeSum = false
 
     /// Takes a sample; gives what is wrong, or nil.
-    mutating func add(_ key: String, suffix: String, bound: Double?, value: Double) -> String? {
+    mutating func add(_ key: ExactText, suffix: String, bound: Double?, value: Double) -> String? {
         if self.key != key {
             if let problem = close() { return problem }
             self = HistogramCheck()

@@ -96,15 +96,15 @@ enum CurlOptions {
     private static func setProxy(
         _ url: URLParts, _ config: HTTPClientConfig, _ handle: UnsafeMutableRawPointer, _ lists: inout Lists
     ) {
-        let choice = ProxyChoice(url, config)
+        let choice = ProxyChoice(url, config.proxy)
         // An empty text switches curl's own look at the environment off.
         _ = ccurl_set_string(handle, CURLOPT_PROXY, choice.proxy)
         _ = ccurl_set_string(handle, CURLOPT_NOPROXY, choice.exceptions)
         guard !choice.proxy.isEmpty else { return }
         // Headers for the server must not reach the proxy, nor the other way round.
         _ = ccurl_set_long(handle, CURLOPT_HEADEROPT, 1)
-        guard url.scheme == "https", !config.proxyConnectHeaders.isEmpty else { return }
-        let headers = config.proxyConnectHeaders.flatMap { header in
+        guard url.scheme == "https", !config.proxy.connectHeaders.isEmpty else { return }
+        let headers = config.proxy.connectHeaders.flatMap { header in
             (header.values + header.secrets).map { "\(header.name): \($0)" }
         }
         _ = ccurl_set_list(handle, CURLOPT_PROXYHEADER, lists.make(headers))

@@ -1,5 +1,4 @@
 import Config
-import Encoding
 import Glibc
 import Model
 import Platform
@@ -11,7 +10,7 @@ package struct ClientRequest: Sendable {
     package var url: String
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
-    /// Milliseconds from the connection's beginning to the answer's end.
+    /// Milliseconds until the answer's end, the wait for credentials included.
     package var timeout: Int64
 
     package init(
@@ -81,11 +80,11 @@ package final class HTTPClient: Sendable {
         }
         guard await places.enter() else { throw error(TransferFailure(.cancelled, "context canceled")) }
         defer { places.leave() }
+        let timeout = min(max(1, request.timeout), 1 << 40)
+        let deadline = SystemClock().monotonic() &+ timeout * 1_000_000
         do throws(TransferFailure) {
-            let credentials = try await withCheckedContinuation { continuation in
-                options.withCredentials { continuation.resume(returning: $0) }
-            }.get()
-            return try await run(try prepared(request, credentials))
+            let credentials = try await credentials(for: request, timeout: timeout)
+            return try await run(try prepared(request, credentials, deadline: deadline))
         } catch let failure {
             throw error(failure)
         }
@@ -111,21 +110,36 @@ package final class HTTPClient: Sendable {
         return try result.get()
     }
 
+    private func credentials(
+        for request: ClientRequest, timeout: Int64
+    ) async throws(TransferFailure) -> RequestCredentials {
+        if let ready = options.readyCredentials { return ready }
+        let asking = CredentialsRequest(userAgent: Self.userAgent(of: request) ?? userAgent, timeout: timeout)
+        return try await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                options.ask(asking) { continuation.resume(returning: $0) }
+            }
+        } onCancel: {
+            options.cancel(asking)
+        }.get()
+    }
+
+    private static func userAgent(of request: ClientRequest) -> String? {
+        request.headers.first { $0.name.isSame(as: "user-agent") }?.value
+    }
+
     private func prepared(
-        _ request: ClientRequest, _ credentials: RequestCredentials
+        _ request: ClientRequest, _ credentials: RequestCredentials, deadline: Int64
     ) throws(TransferFailure) -> Transfer {
         guard let url = URLParts(request.url), !url.host.isEmpty else { throw TransferFailure(.setup, "invalid URL") }
         guard let transfer = Transfer(options) else { throw TransferFailure(.setup, "libcurl does not start") }
-        let timeout = min(max(1, request.timeout), 1 << 40)
-        var sent = TransferRequest(url: url, deadline: SystemClock().monotonic() &+ timeout * 1_000_000)
+        var sent = TransferRequest(url: url, deadline: deadline)
         sent.method = request.method
         sent.body = request.body
         sent.credentials = credentials
         sent.bodyLimit = Self.maxBodySize
         sent.headers = request.headers.map { "\($0.name): \($0.value)" }
-        if !request.headers.contains(where: { $0.name.lowercased() == "user-agent" }) {
-            sent.headers.append("User-Agent: " + userAgent)
-        }
+        if Self.userAgent(of: request) == nil { sent.headers.append("User-Agent: " + userAgent) }
         transfer.prepare(sent)
         return transfer
     }
@@ -142,25 +156,8 @@ package final class HTTPClient: Sendable {
         }
         if let failure = transfer.failure { throw failure }
         return ClientResponse(
-            status: transfer.head.status, contentType: transfer.head.contentType ?? "", body: try Self.decoded(transfer)
-        )
-    }
-
-    /// The body without its content coding; servers may compress it unasked.
-    private static func decoded(_ transfer: Transfer) throws(TransferFailure) -> [UInt8] {
-        guard BodyCoding(transfer.head.contentEncoding) == .gzip else { return transfer.body }
-        var out: [UInt8] = []
-        let body = transfer.body
-        let failure = body.withUnsafeBytes { bytes -> GzipFailure? in
-            do throws(GzipFailure) {
-                try GzipDecoder().decode(bytes, into: &out) { $0 <= maxBodySize }
-                return nil
-            } catch {
-                return error
-            }
-        }
-        if let failure { throw TransferFailure(failure == .stopped ? .bodySize : .network, "\(failure)") }
-        return out
+            status: transfer.head.status, contentType: transfer.head.contentType ?? "",
+            body: try transfer.decodedBody(limit: Self.maxBodySize))
     }
 }
 

@@ -9,19 +9,19 @@ struct ProxyChoice: Equatable {
     var exceptions = ""
 
     init(
-        _ url: URLParts, _ config: HTTPClientConfig,
+        _ url: URLParts, _ config: ProxyConfig,
         environment: (String) -> String? = { getenv($0).map { String(cString: $0) } }
     ) {
-        if config.proxyFromEnvironment {
+        if config.isFromEnvironment {
             func variable(_ name: String) -> String { environment(name) ?? environment(name.lowercased()) ?? "" }
             proxy = variable(url.scheme == "https" ? "HTTPS_PROXY" : "HTTP_PROXY")
             exceptions = variable("NO_PROXY")
         } else {
-            proxy = config.proxyURL
-            exceptions = config.noProxy
+            proxy = config.url
+            exceptions = config.exceptions
         }
         // With exceptions, and from the environment, this machine is always asked directly.
-        let usesRules = config.proxyFromEnvironment || !config.noProxy.isEmpty
+        let usesRules = config.isFromEnvironment || !config.exceptions.isEmpty
         let host = url.host.lowercased()
         if usesRules, host == "localhost" || host == "::1" || host.hasPrefix("127.") { proxy = "" }
         if proxy.isEmpty { exceptions = "" }

@@ -1,26 +1,62 @@
 import Config
 import Glibc
+import Model
 import Platform
+import Synchronization
 
 /// What a client adds to the requests of one `http_config`: the configuration, and its secrets where they are no files.
 package final class RequestOptions: Sendable {
     package let config: HTTPClientConfig
-    /// Set if no secret is in a file, which may change from request to request.
-    package let fixedCredentials: RequestCredentials?
+    /// Set if no secret is in a file, which may change from request to request; without the token of `oauth2`.
+    private let fixedCredentials: RequestCredentials?
+    private let tokens: TokenSource?
+    /// Of `oauth2`, unless it is in a file.
+    private let clientSecret: ExactText
 
-    package init(_ config: HTTPClientConfig) {
+    /// - Parameter clock: Tells when a token expires.
+    package init(_ config: HTTPClientConfig, clock: any Clock = SystemClock()) {
         self.config = config
         fixedCredentials = config.readsSecretFiles ? nil : try? RequestCredentials(config)
+        clientSecret = ExactText(config.oauth2?.clientSecret ?? "")
+        tokens = config.oauth2.map { TokenSource($0, clock: clock) }
+    }
+
+    /// The secrets of the next request, if neither a file has to be read nor a server to be asked for them.
+    package var readyCredentials: RequestCredentials? {
+        guard let fixedCredentials, let tokens else { return fixedCredentials }
+        return tokens.known(secret: clientSecret).map(fixedCredentials.with)
     }
 
     /// The secrets of the next request.
     ///
-    /// - Parameter body: Called at once if no file has to be read, else from a thread that may block.
-    package func withCredentials(_ body: @escaping @Sendable (Result<RequestCredentials, TransferFailure>) -> Void) {
-        if let fixedCredentials { return body(.success(fixedCredentials)) }
-        let config = config
-        BlockingCall.start { body(Result { () throws(TransferFailure) in try RequestCredentials(config) }) }
+    /// - Parameter body: Called once, from a thread that may block, or at once if nothing has to be waited for.
+    package func ask(
+        _ request: CredentialsRequest,
+        _ body: @escaping @Sendable (Result<RequestCredentials, TransferFailure>) -> Void
+    ) {
+        if let readyCredentials { return body(.success(readyCredentials)) }
+        if let fixedCredentials { return askToken(clientSecret, fixedCredentials, request, body) }
+        BlockingCall.start { [self] in
+            do throws(TransferFailure) {
+                let credentials = try RequestCredentials(config)
+                let secret = ExactText(try config.oauth2?.readSecret() ?? "")
+                askToken(secret, credentials, request, body)
+            } catch {
+                body(.failure(error))
+            }
+        }
     }
+
+    private func askToken(
+        _ secret: ExactText, _ credentials: RequestCredentials, _ request: CredentialsRequest,
+        _ body: @escaping @Sendable (Result<RequestCredentials, TransferFailure>) -> Void
+    ) {
+        guard let tokens else { return body(.success(credentials)) }
+        tokens.ask(secret: secret, request) { body($0.map(credentials.with)) }
+    }
+
+    /// Makes a request for credentials fail that still waits for a token.
+    package func cancel(_ request: CredentialsRequest) { tokens?.cancel(request) }
 
     /// Checks that all files the configuration names can be read.
     ///
@@ -33,10 +69,26 @@ package final class RequestOptions: Sendable {
     }
 }
 
+/// A wait for credentials, which can be cancelled.
+package final class CredentialsRequest: Sendable {
+    /// The `User-Agent` header of the request for a token.
+    let userAgent: String
+    /// ms from the request on.
+    let timeout: Int64
+    let isCancelled = Atomic(false)
+
+    package init(userAgent: String, timeout: Int64) {
+        self.userAgent = userAgent
+        self.timeout = timeout
+    }
+}
+
 /// The headers that only the configured host may see.
 package struct RequestCredentials: Sendable, Equatable {
     /// The value of `Authorization`; empty for none.
     package var authorization = ""
+    /// Whether ``authorization`` stands above a user in the URL.
+    package var overridesURL = false
     /// `Name: value` lines of `http_headers`.
     package var headers: [String] = []
 
@@ -44,7 +96,6 @@ package struct RequestCredentials: Sendable, Equatable {
 
     /// Reads what the configuration has in files.
     package init(_ config: HTTPClientConfig) throws(TransferFailure) {
-        if config.oauth2 != nil { throw TransferFailure(.setup, "not supported yet: oauth2") }
         if let basic = config.basicAuth {
             let name = basic.usernameFile.isEmpty ? basic.username : try Self.secret(basic.usernameFile)
             let password = basic.passwordFile.isEmpty ? basic.password : try Self.secret(basic.passwordFile)
@@ -60,8 +111,16 @@ package struct RequestCredentials: Sendable, Equatable {
         }
     }
 
+    /// The same with the token of an OAuth 2.0 server.
+    fileprivate func with(_ token: String) -> RequestCredentials {
+        var result = self
+        result.authorization = token
+        result.overridesURL = true
+        return result
+    }
+
     /// The trimmed contents of a file.
-    private static func secret(_ path: String) throws(TransferFailure) -> String {
+    fileprivate static func secret(_ path: String) throws(TransferFailure) -> String {
         do throws(ConfigError) {
             return SecretFile.trimmed(try ConfigFile.read(path))
         } catch {
@@ -81,12 +140,24 @@ package enum SecretFile {
     }
 }
 
+extension OAuth2Config {
+    /// The client's secret as it is now.
+    fileprivate func readSecret() throws(TransferFailure) -> String {
+        if clientSecretFile.isEmpty { return clientSecret }
+        do throws(TransferFailure) {
+            return try RequestCredentials.secret(clientSecretFile)
+        } catch {
+            throw TransferFailure(.setup, "unable to read oauth2 client secret: \(error)")
+        }
+    }
+}
+
 extension HTTPClientConfig {
     /// Whether a secret is read from a file for every request.
     var readsSecretFiles: Bool {
         basicAuth.map { !$0.usernameFile.isEmpty || !$0.passwordFile.isEmpty } ?? false
             || authorization.map { !$0.credentialsFile.isEmpty } ?? false || headers.contains { !$0.files.isEmpty }
-            || oauth2 != nil
+            || oauth2.map { !$0.clientSecretFile.isEmpty } ?? false
     }
 
     /// All files that are named, with the key that names them.
@@ -96,6 +167,12 @@ extension HTTPClientConfig {
             files += [("username_file", basicAuth.usernameFile), ("password_file", basicAuth.passwordFile)]
         }
         if let authorization { files.append(("credentials_file", authorization.credentialsFile)) }
+        if let oauth2 {
+            files += [
+                ("client_secret_file", oauth2.clientSecretFile), ("ca_file", oauth2.tls.caFile),
+                ("cert_file", oauth2.tls.certFile), ("key_file", oauth2.tls.keyFile),
+            ]
+        }
         for header in headers { files += header.files.map { ("http_headers file", $0) } }
         return files.filter { !$0.1.isEmpty }.map { (key: $0.0, path: $0.1) }
     }

@@ -1,5 +1,6 @@
 import CCurl
 import Config
+import Encoding
 import Glibc
 import Model
 import Synchronization
@@ -11,6 +12,8 @@ package struct TransferRequest: Sendable {
     /// `Name: value` lines that every host may see.
     package var headers: [String] = []
     package var body: [UInt8] = []
+    /// Whether the body may only go where the credentials may go.
+    package var isBodySecret = false
     package var credentials = RequestCredentials()
     /// Connects through this socket, whatever host the URL has.
     package var unixSocket = ""
@@ -98,8 +101,9 @@ package final class Transfer: @unchecked Sendable {
             _ = ccurl_set_string(handle, CURLOPT_UNIX_SOCKET_PATH, request.unixSocket)
         }
         var headers = request.headers + request.credentials.headers
-        if !request.credentials.authorization.isEmpty, request.url.userInfo == nil {
-            headers.append("Authorization: " + request.credentials.authorization)
+        let credentials = request.credentials
+        if !credentials.authorization.isEmpty, request.url.userInfo == nil || credentials.overridesURL {
+            headers.append("Authorization: " + credentials.authorization)
         }
         if let host = CurlOptions.setURL(request.url, options.config, handle, &lists) {
             headers.append("Host: " + host)
@@ -256,7 +260,13 @@ package final class Transfer: @unchecked Sendable {
             next.method = "GET"
             next.body = []
         }
-        if !request.url.trusts(url) { next.credentials = RequestCredentials() }
+        if !request.url.trusts(url) {
+            if request.isBodySecret, !next.body.isEmpty {
+                failure = TransferFailure(.setup, "redirect to another host: \(GoQuote.quote(url.authority))")
+                return nil
+            }
+            next.credentials = RequestCredentials()
+        }
         return next
     }
 
@@ -292,6 +302,25 @@ package final class Transfer: @unchecked Sendable {
     private func curlText(_ code: CURLcode) -> String {
         let text = String(cString: errorText)
         return text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+    }
+
+    /// The body without its content coding, which servers may use unasked.
+    ///
+    /// - Parameter limit: A body of more bytes is an error.
+    func decodedBody(limit: Int) throws(TransferFailure) -> [UInt8] {
+        guard BodyCoding(head.contentEncoding) == .gzip else { return body }
+        var out: [UInt8] = []
+        let failure = body.withUnsafeBytes { bytes -> GzipFailure? in
+            do throws(GzipFailure) {
+                try GzipDecoder().decode(bytes, into: &out) { $0 <= limit }
+                return nil
+            } catch {
+                return error
+            }
+        }
+        guard let failure else { return out }
+        if failure == .stopped { throw TransferFailure(.bodySize, "body size limit exceeded") }
+        throw TransferFailure(.network, "\(failure)")
     }
 
     /// The failure as Go's client prints it: what goes wrong in the body stands without the URL.

@@ -147,6 +147,9 @@ package final class TransferLoop: Sendable {
         wake()
     }
 
+    /// The clock that the deadlines of its transfers are of, ns.
+    package var now: Int64 { clock.monotonic() }
+
     /// Makes the thread call its `turn`.
     package func wake() { curl_multi_wakeup(multi) }
 

@@ -100,14 +100,22 @@ package enum URLEncoding {
     }
 
     /// Encodes a value for a query string: everything but letters, digits and `-._~` is escaped.
-    package static func encode(_ text: String) -> String {
+    ///
+    /// - Parameter blankAsPlus: Whether a blank becomes `+`, as in forms.
+    package static func encode(_ text: String, blankAsPlus: Bool = false) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var out: [UInt8] = []
         for c in text.utf8 {
             let isPlain =
                 (c | 0x20 >= 0x61 && c | 0x20 <= 0x7A) || (c >= 0x30 && c <= 0x39)
                 || [0x2D, 0x2E, 0x5F, 0x7E].contains(c)
-            if isPlain { out.append(c) } else { out += [UInt8(ascii: "%"), digits[Int(c >> 4)], digits[Int(c & 15)]] }
+            if blankAsPlus, c == 0x20 {
+                out.append(UInt8(ascii: "+"))
+            } else if isPlain {
+                out.append(c)
+            } else {
+                out += [UInt8(ascii: "%"), digits[Int(c >> 4)], digits[Int(c & 15)]]
+            }
         }
         return String(decoding: out, as: UTF8.self)
     }

@@ -32,6 +32,15 @@ package final class HTTPServer: Sendable {
         package var isMemoryShort: @Sendable () -> Bool = { false }
 
         package init() {}
+
+        /// Cuts times to what sums of nanoseconds can hold.
+        fileprivate mutating func boundTimes() {
+            let bounds = 1...Int(Int32.max)
+            func bounded(_ seconds: Int) -> Int { min(max(seconds, bounds.lowerBound), bounds.upperBound) }
+            timeoutSeconds = bounded(timeoutSeconds)
+            shortTimeoutSeconds = bounded(shortTimeoutSeconds)
+            sendTimeoutSeconds = bounded(sendTimeoutSeconds)
+        }
     }
 
     let options: Options
@@ -46,6 +55,8 @@ package final class HTTPServer: Sendable {
 
     package init(router: Router, options: Options, clock: any Clock) {
         self.router = router
+        var options = options
+        options.boundTimes()
         self.options = options
         self.clock = clock
         threads = HandlerThreads(

@@ -1,5 +1,6 @@
 import CTLS
 import Glibc
+import Model
 import Synchronization
 
 /// Checks passwords against bcrypt hashes, and remembers the outcomes of some.
@@ -14,9 +15,9 @@ final class PasswordCheck: Sendable {
     private let oneAtATime = Mutex(())
 
     /// Whether a value of `Authorization` is that of one of the users.
-    func accepts(_ authorization: String?, users: [String: String]) -> Bool {
+    func accepts(_ authorization: String?, users: [ExactText: String]) -> Bool {
         guard let (user, password) = Self.credentials(authorization) else { return false }
-        let known = users[user]
+        let known = users[ExactText(user)]
         let hash = known ?? Self.standIn
         let key = Self.digest(user, hash, password)
         if let outcome = remembered.withLock({ $0[key] }) { return outcome && known != nil }

@@ -4,7 +4,7 @@
 /// lists up.
 public enum RegexShape: Sendable, Hashable {
     /// One of these texts and nothing else.
-    case literals(Set<String>)
+    case literals(Set<ExactText>)
     /// A text that begins so; `needsMore` if something must follow.
     case prefix(String, needsMore: Bool)
     /// A text that ends so; `needsMore` if something must stand before.
@@ -49,7 +49,7 @@ public enum RegexShape: Sendable, Hashable {
             let size = suffix.utf8.count
             guard text.count >= size + (needsMore ? 1 : 0) else { return false }
             return suffix.utf8.elementsEqual(text[(text.count - size)...])
-        case .literals(let list): return list.contains(String(decoding: text, as: UTF8.self))
+        case .literals(let list): return list.contains(ExactText(String(decoding: text, as: UTF8.self)))
         case .other: return nil
         }
     }
@@ -75,13 +75,13 @@ public enum RegexShape: Sendable, Hashable {
         return nil
     }
 
-    private static func alternatives(_ bytes: ArraySlice<UInt8>) -> Set<String>? {
+    private static func alternatives(_ bytes: ArraySlice<UInt8>) -> Set<ExactText>? {
         let parts = bytes.split(separator: UInt8(ascii: "|"), omittingEmptySubsequences: false)
         guard parts.count <= mostLiterals else { return nil }
-        var result: Set<String> = []
+        var result: Set<ExactText> = []
         for part in parts {
             guard let literal = literal(part) else { return nil }
-            result.insert(literal)
+            result.insert(ExactText(literal))
         }
         return result
     }

@@ -48,7 +48,7 @@ package struct Dispatcher: Sendable {
     }
 
     private let root: Route
-    private(set) var groups: [String: Group] = [:]
+    private(set) var groups: [ExactText: Group] = [:]
 
     package init(root: Route) { self.root = root.numbered() }
 
@@ -64,14 +64,14 @@ package struct Dispatcher: Sendable {
             let id = route.id + ":" + labels.description
             guard isWanted(id, route) else { continue }
             var group =
-                groups[id]
+                groups[ExactText(id)]
                 ?? Group(id: id, route: route, labels: labels, nextFlush: now &+ route.groupWait)
             group.alerts[alert.fingerprint] = alert
             // Older than the wait: it has been waiting elsewhere, before a restart for instance.
             if !group.hasFlushed, alert.alert.startsAt &+ route.groupWait < now {
                 group.nextFlush = min(group.nextFlush, now)
             }
-            groups[id] = group
+            groups[ExactText(id)] = group
         }
     }
 
@@ -85,10 +85,10 @@ package struct Dispatcher: Sendable {
         let due = groups.values.filter { $0.nextFlush <= now && !$0.isFlushing }
             .sorted { ($0.nextFlush, $0.id) < ($1.nextFlush, $1.id) }
         return due.map { group in
-            groups[group.id]?.hasFlushed = true
-            groups[group.id]?.isFlushing = true
+            groups[ExactText(group.id)]?.hasFlushed = true
+            groups[ExactText(group.id)]?.isFlushing = true
             // The next one counts from the beginning of this one.
-            groups[group.id]?.nextFlush = now &+ group.route.groupInterval
+            groups[ExactText(group.id)]?.nextFlush = now &+ group.route.groupInterval
             var alerts = Array(group.alerts.values)
             for index in alerts.indices where !alerts[index].isResolved(at: now) { alerts[index].alert.endsAt = 0 }
             alerts.sort {
@@ -107,7 +107,7 @@ package struct Dispatcher: Sendable {
     ///
     /// - Parameter step: By how many ms the wall clock was set since it began.
     package mutating func finish(_ flush: GroupFlush, succeeded: Bool, shiftedBy step: Int64 = 0) {
-        guard var group = groups[flush.groupID] else { return }
+        guard var group = groups[ExactText(flush.groupID)] else { return }
         group.isFlushing = false
         if succeeded {
             for told in flush.alerts where told.alert.endsAt != 0 {
@@ -117,7 +117,7 @@ package struct Dispatcher: Sendable {
                 }
             }
         }
-        groups[flush.groupID] = group.alerts.isEmpty ? nil : group
+        groups[ExactText(flush.groupID)] = group.alerts.isEmpty ? nil : group
     }
 
     /// Takes over when groups of the same identity are to be flushed, and which are being flushed, after a reload.

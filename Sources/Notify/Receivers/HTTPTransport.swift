@@ -11,9 +11,8 @@ package final class HTTPTransport: NotificationTransport {
 
     private let client: HTTPClient
 
-    /// - Throws: For what the client cannot do yet, and for the first file that cannot be read.
+    /// - Throws: For the first file that cannot be read.
     package init(_ config: HTTPClientConfig) throws(Failure) {
-        if config.oauth2 != nil { throw Failure(description: "not supported yet: oauth2") }
         do throws(TransferFailure) {
             try RequestOptions.checkFiles(config)
         } catch {

@@ -25,8 +25,13 @@ package struct NotificationEntry: Sendable, Hashable {
     }
 
     struct Key: Hashable, Sendable {
-        var groupID: String
-        var receiver: String
+        var groupID: ExactText
+        var receiver: ExactText
+
+        init(groupID: String, receiver: String) {
+            self.groupID = ExactText(groupID)
+            self.receiver = ExactText(receiver)
+        }
     }
     var key: Key { Key(groupID: groupID, receiver: receiver) }
 }

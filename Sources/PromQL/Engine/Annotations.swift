@@ -10,12 +10,12 @@ final class Annotations {
         var mending: BucketMending?
 
         /// Remarks with the same key are one.
-        fileprivate var key: Key { Key(text: text, metric: mending?.metric) }
+        fileprivate var key: Key { Key(text: ExactText(text), metric: mending.map { ExactText($0.metric) }) }
     }
 
     fileprivate struct Key: Hashable {
-        var text: String
-        var metric: String?
+        var text: ExactText
+        var metric: ExactText?
     }
 
     private var warnings: [Remark] = []

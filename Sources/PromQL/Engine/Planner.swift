@@ -54,7 +54,7 @@ struct QueryPlan {
     ///
     /// With equal places inside, a remark about one is a remark about the other, moved.
     private struct PartKey: Hashable {
-        var text: String
+        var text: ExactText
         var places: [Int]
         /// Of each selector inside; a selector below `histogram_count` does not show buckets as others do.
         var detectsResets: [Bool]
@@ -119,7 +119,7 @@ struct QueryPlan {
         }
         collect(part)
         return PartKey(
-            text: part.description, places: places, detectsResets: detectsResets, subquery: subquery)
+            text: ExactText(part.description), places: places, detectsResets: detectsResets, subquery: subquery)
     }
 
     private static func count(

@@ -1,3 +1,5 @@
+import Model
+
 /// Finds out which selectors' histograms a query shows down to their empty buckets.
 ///
 /// Nearly all that is done with histograms drops buckets that are empty, or does not see them. A factor that is not
@@ -7,17 +9,17 @@ extension Expression {
     /// Marks those selectors, and those that ask for the same as one of them, so that the parts that they stand in
     /// stay equal.
     mutating func markEmptyBuckets() {
-        var shown: Set<String> = []
+        var shown: Set<ExactText> = []
         collectShown(isShown: false, &shown)
         if !shown.isEmpty { markSelectors(shown) }
     }
 
-    private func collectShown(isShown: Bool, _ shown: inout Set<String>) {
+    private func collectShown(isShown: Bool, _ shown: inout Set<ExactText>) {
         switch self {
         case .selector(let e):
-            if isShown { shown.insert(e.plainText) }
+            if isShown { shown.insert(ExactText(e.plainText)) }
         case .matrix(let e):
-            if isShown { shown.insert(e.selector.plainText) }
+            if isShown { shown.insert(ExactText(e.selector.plainText)) }
         case .binary(let e):
             let (left, right) = e.showsEmptyBuckets(inherited: isShown)
             e.left.collectShown(isShown: left, &shown)
@@ -45,13 +47,13 @@ extension Expression {
         }
     }
 
-    private mutating func markSelectors(_ shown: Set<String>) {
+    private mutating func markSelectors(_ shown: Set<ExactText>) {
         switch self {
         case .selector(var e):
-            e.showsEmptyBuckets = shown.contains(e.plainText)
+            e.showsEmptyBuckets = shown.contains(ExactText(e.plainText))
             self = .selector(e)
         case .matrix(var e):
-            e.selector.showsEmptyBuckets = shown.contains(e.selector.plainText)
+            e.selector.showsEmptyBuckets = shown.contains(ExactText(e.selector.plainText))
             self = .matrix(e)
         default: updateChildren { $0.markSelectors(shown) }
         }

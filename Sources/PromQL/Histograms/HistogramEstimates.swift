@@ -152,10 +152,10 @@ extension Evaluator {
         }
         var buckets = ClassicBuckets()
         // One remark for all histograms of a name, as its text says how many there were.
-        var fixes: [String: (fix: ClassicBuckets.Fix, byStep: [Int])] = [:]
+        var fixes: [ExactText: (fix: ClassicBuckets.Fix, byStep: [Int])] = [:]
         for group in input.classic {
             try guardian.check()
-            let name = remarkName(group.labels)
+            let name = ExactText(remarkName(group.labels))
             let named = nameless(Metric(group.labels))
             let clash = group.native.flatMap { clashes[$0] }
             for output in outputs.indices {
@@ -180,7 +180,7 @@ extension Evaluator {
             }
         }
         for (name, known) in fixes.sorted(by: { $0.key < $1.key }) {
-            remark(known.fix, known.byStep, grid, name: name, at: argument.range)
+            remark(known.fix, known.byStep, grid, name: name.text, at: argument.range)
         }
         return try mergeEqualLabels(result.filter { !$0.isEmpty })
     }

@@ -37,7 +37,7 @@ private struct InfoRequest {
 
     /// Whether a label of an info metric may be added.
     func adds(_ name: String) -> Bool {
-        name != Labels.nameLabel && (dataMatchers.isEmpty || dataMatchers.contains { $0.name == name })
+        name != Labels.nameLabel && (dataMatchers.isEmpty || dataMatchers.contains { $0.name.isExactly(name) })
     }
 
     /// The matchers that find the info metrics for these series; nil if no series can have any.
@@ -45,10 +45,11 @@ private struct InfoRequest {
         var result = nameMatchers + dataMatchers
         var isIdentified = false
         for name in Self.identifying {
-            let values = Set(labels.compactMap { $0[name] })
+            let values = Set(labels.compactMap { $0[name].map { ExactText($0) } })
             guard !values.isEmpty else { continue }
             isIdentified = true
-            result.append(try Matcher(name, .regex, values.sorted().map(Self.quotedForRegex).joined(separator: "|")))
+            result.append(
+                try Matcher(name, .regex, values.sorted().map { Self.quotedForRegex($0.text) }.joined(separator: "|")))
         }
         return isIdentified ? result : nil
     }
@@ -123,18 +124,18 @@ extension Evaluator {
     }
 
     private func merge(_ base: Labels, _ infos: [Labels], _ request: InfoRequest) throws -> Labels {
-        var added: [String: String] = [:]
+        var added: [ExactText: String] = [:]
         for labels in infos {
             for label in labels.pairs where request.adds(label.name) && base[label.name] == nil {
-                if let other = added[label.name], other != label.value {
+                if let other = added[ExactText(label.name)], !other.isExactly(label.value) {
                     throw QueryError.execution("conflicting label: \(label.name)")
                 }
-                added[label.name] = label.value
+                added[ExactText(label.name)] = label.value
             }
         }
         guard !added.isEmpty else { return base }
         var builder = LabelsBuilder(base)
-        for (name, value) in added { builder.set(name, value) }
+        for (name, value) in added { builder.set(name.text, value) }
         return builder.labels()
     }
 

@@ -49,8 +49,8 @@ enum GoFormat {
     }
 
     /// Entries by key, bytewise.
-    static func sorted<V>(_ entries: [String: V]) -> [(key: String, value: V)] {
-        entries.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+    static func sorted<V>(_ entries: [ExactText: V]) -> [(key: String, value: V)] {
+        entries.sorted { $0.key < $1.key }.map { ($0.key.text, $0.value) }
     }
 
     // MARK: Floats

@@ -116,8 +116,8 @@ enum TemplateBuiltins {
         guard var value = arguments.first else { return .wrongCount("at least 1") }
         for key in arguments.dropFirst() {
             switch (value, key) {
-            case (.labels(let labels), .string(let name)): value = .string(labels[name] ?? "")
-            case (.map(let entries), .string(let name)): value = entries[name] ?? .null
+            case (.labels(let labels), .string(let name)): value = .string(labels[ExactText(name)] ?? "")
+            case (.map(let entries), .string(let name)): value = entries[ExactText(name)] ?? .null
             case (.list(let values), .integer(let at)):
                 guard at >= 0, at < values.count else {
                     return .failed("error calling index: index out of range: \(at)")

@@ -275,8 +275,8 @@ struct TemplateEvaluator {
         switch value {
         case .null:
             throw failure("nil data; no entry for key \(GoQuote.quote(field))", at: node.position, node.description)
-        case .labels(let labels): found = .string(labels[field] ?? "")
-        case .map(let entries): found = entries[field] ?? .null
+        case .labels(let labels): found = .string(labels[ExactText(field)] ?? "")
+        case .map(let entries): found = entries[ExactText(field)] ?? .null
         case .sample(let sample):
             if field == "Labels" { found = .labels(sample.labels) }
             if field == "Value" { found = .float(sample.value) }

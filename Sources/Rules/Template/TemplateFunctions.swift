@@ -60,7 +60,7 @@ package struct TemplateFunctions: Sendable {
             guard arguments.count == 2 else { return .wrongCount("2") }
             guard case .string(let label) = arguments[0] else { return .wrongType(0, "string") }
             return vector(arguments, 1, of: 2) { samples in
-                let keys = samples.map { Array(Self.labels(of: $0)[label, default: ""].utf8) }
+                let keys = samples.map { Array(Self.labels(of: $0)[ExactText(label), default: ""].utf8) }
                 // The position makes the sort stable.
                 let order = samples.indices.sorted { a, b in
                     keys[a] == keys[b] ? a < b : keys[a].lexicographicallyPrecedes(keys[b])
@@ -71,7 +71,7 @@ package struct TemplateFunctions: Sendable {
             guard arguments.count == 2 else { return .wrongCount("2") }
             guard case .string(let label) = arguments[0] else { return .wrongType(0, "string") }
             guard case .sample(let sample) = arguments[1] else { return .wrongType(1, "*template.sample") }
-            return .value(.string(sample.labels[label] ?? ""))
+            return .value(.string(sample.labels[ExactText(label)] ?? ""))
         case "value", "strvalue":
             guard arguments.count == 1 else { return .wrongCount("1") }
             guard case .sample(let sample) = arguments[0] else { return .wrongType(0, "*template.sample") }
@@ -79,8 +79,9 @@ package struct TemplateFunctions: Sendable {
         case "args":
             return .value(
                 .map(
-                    [String: TemplateValue](
-                        arguments.enumerated().map { ("arg\($0.offset)", $0.element) }, uniquingKeysWith: { $1 })))
+                    [ExactText: TemplateValue](
+                        arguments.enumerated().map { (ExactText("arg\($0.offset)"), $0.element) },
+                        uniquingKeysWith: { $1 })))
         case "now": return arguments.isEmpty ? .value(.float(Double(now) / 1000)) : .wrongCount("0")
         case "externalURL": return arguments.isEmpty ? .value(.string(externalURL)) : .wrongCount("0")
         case "pathPrefix":
@@ -132,7 +133,7 @@ package struct TemplateFunctions: Sendable {
         return body(samples)
     }
 
-    private static func labels(of value: TemplateValue) -> [String: String] {
+    private static func labels(of value: TemplateValue) -> [ExactText: String] {
         if case .sample(let sample) = value { return sample.labels }
         return [:]
     }

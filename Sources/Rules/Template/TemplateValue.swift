@@ -10,9 +10,9 @@ indirect enum TemplateValue: Sendable {
     case string(String)
     case list([TemplateValue])
     /// Go's `map[string]string`: a missing key is the empty string.
-    case labels([String: String])
+    case labels([ExactText: String])
     /// Go's `map[string]any`: a missing key is nil.
-    case map([String: TemplateValue])
+    case map([ExactText: TemplateValue])
     /// An element of a query's result.
     case sample(TemplateSample)
     case histogram(FloatHistogram, String)
@@ -26,24 +26,25 @@ indirect enum TemplateValue: Sendable {
 
 /// One series of an instant vector, as templates see it.
 package struct TemplateSample: Sendable {
-    package var labels: [String: String]
+    package var labels: [ExactText: String]
     package var value: Double
 
-    package init(labels: [String: String], value: Double) {
+    package init(labels: [ExactText: String], value: Double) {
         self.labels = labels
         self.value = value
     }
 
     package init(labels: Labels, value: Double) {
         self.init(
-            labels: [String: String](labels.pairs.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }), value: value)
+            labels: [ExactText: String](labels.pairs.map { (ExactText($0.name), $0.value) }, uniquingKeysWith: { $1 }),
+            value: value)
     }
 }
 
 /// The dot of an alert's templates.
 package struct TemplateData: Sendable {
-    package var labels: [String: String]
-    package var externalLabels: [String: String]
+    package var labels: [ExactText: String]
+    package var externalLabels: [ExactText: String]
     package var externalURL: String
     package var value: Value
 

@@ -71,6 +71,12 @@ final class PageFetch: @unchecked Sendable {
         refusal = failure
     }
 
+    /// Makes the scrape fail because its request cannot be made.
+    func refuse(_ failure: TransferFailure) {
+        let url = ShownURL.text(target?.definition.requestURL.text ?? "")
+        refuse(ScrapeFailure(.network, "Get \(GoQuote.quote(url)): \(failure)"))
+    }
+
     /// Why there is no page; nil if there is one.
     var failure: ScrapeFailure? {
         if let refusal { return refusal }

@@ -215,18 +215,20 @@ final class ScrapeLoop: Sendable {
             fetch.refuse(ScrapeFailure(.network, problem))
             return deliver(.page(fetch))
         }
-        if let credentials = target.settings.requestOptions.fixedCredentials {
+        if let credentials = target.settings.requestOptions.readyCredentials {
             fetch.prepare(credentials)
             return active.start(fetch.transfer)
         }
-        // Secrets in files are read by a thread that may block.
-        target.settings.requestOptions.withCredentials { [self] result in
+        // Secrets in files are read by a thread that may block; tokens are asked for by another loop.
+        let timeout = (fetch.deadline &- clock.monotonic()) / 1_000_000
+        let request = CredentialsRequest(userAgent: target.settings.userAgent, timeout: timeout)
+        target.settings.requestOptions.ask(request) { [self] result in
             switch result {
             case .success(let credentials):
                 fetch.prepare(credentials)
                 transfers.submit(fetch.transfer)
             case .failure(let failure):
-                fetch.refuse(ScrapeFailure(.network, failure.description))
+                fetch.refuse(failure)
                 deliver(.page(fetch))
             }
         }

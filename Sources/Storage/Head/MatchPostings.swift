@@ -20,7 +20,7 @@ extension LabelIndex {
                 list = postings(matcher.name, equals: matcher.value)
             } else if matcher.kind == .regex, case .literals(let literals)? = matcher.pattern?.shape {
                 var joined: [UInt32] = []
-                for literal in literals { joined += postings(matcher.name, equals: literal) }
+                for literal in literals { joined += postings(matcher.name, equals: literal.text) }
                 list = joined.sorted()
             } else {
                 list = postings(matcher.name) { matcher.matches($0) }

@@ -82,7 +82,7 @@ enum QueryCommand {
         let start = try time("start", end - 300_000)
         guard start <= end else { throw CommandLineError(description: "the range's start lies after its end") }
         let asked = parsed.duration("step")
-        let step = asked > 0 ? asked : max(1000, (end - start) / 250 / 1000 * 1000)
+        let step = asked > 0 ? asked : max(1000, (end &- start) / 250 / 1000 * 1000)
         func seconds(_ milliseconds: Int64) -> String { FloatText.fixed(Double(milliseconds) / 1000) }
         return [("query", expression), ("start", seconds(start)), ("end", seconds(end)), ("step", seconds(step))]
     }

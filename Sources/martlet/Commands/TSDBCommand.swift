@@ -109,9 +109,9 @@ enum TSDBCommand {
         )
         let set = try store.select(
             SelectRequest(matchers: try matchers(parsed), minTime: from, maxTime: to))
-        var byMetric: [String: Int] = [:]
-        var byName: [String: Set<String>] = [:]
-        var byPair: [String: Int] = [:]
+        var byMetric: [ExactText: Int] = [:]
+        var byName: [ExactText: Set<ExactText>] = [:]
+        var byPair: [ExactText: Int] = [:]
         var columns = SampleColumns()
         var (series, samples, first, last) = (0, 0, Int64.max, Int64.min)
         for i in 0..<set.count {
@@ -122,9 +122,9 @@ enum TSDBCommand {
             samples += columns.count
             (first, last) = (min(first, columns.timestamps[0]), max(last, columns.timestamps[columns.count - 1]))
             for pair in set.labels(i).pairs {
-                if pair.name == Labels.nameLabel { byMetric[pair.value, default: 0] += 1 }
-                byName[pair.name, default: []].insert(pair.value)
-                byPair[pair.name + "=" + pair.value, default: 0] += 1
+                if pair.name == Labels.nameLabel { byMetric[ExactText(pair.value), default: 0] += 1 }
+                byName[ExactText(pair.name), default: []].insert(ExactText(pair.value))
+                byPair[ExactText(pair.name + "=" + pair.value), default: 0] += 1
             }
         }
         Progress.end()
@@ -134,8 +134,8 @@ enum TSDBCommand {
         }
         print("Times: \(TimeText.rfc3339(first)) to \(TimeText.rfc3339(last))")
         print("Series: \(series)\nSamples: \(samples)\nLabel names: \(byName.count)\nLabel pairs: \(byPair.count)")
-        let limit = parsed.integer("limit")
-        func top(_ title: String, _ entries: [String: Int]) {
+        let limit = max(0, parsed.integer("limit"))
+        func top(_ title: String, _ entries: [ExactText: Int]) {
             print("\n\(title):")
             for (name, count) in entries.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }).prefix(limit) {
                 print("\(count) \(name)")

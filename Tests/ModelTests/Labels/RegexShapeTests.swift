@@ -25,11 +25,14 @@ struct RegexShapeTests {
         let patterns = [
             "", "a", "a|b|", "(a|b)", "(?:ab|b)", "a\\.b", ".*", ".+", "(.*)", "a.*", "a.+", "a\\.b.+", ".*b", ".+b",
             "\\|",
-            "a|b.*", "\\.*", "a\\.+", "\\\\.*", "a\\\\.*", ".*\\.", "(a.*)", "(.+b)", "(.*b)", "(?:a.+)", "a-b|c_d",
+            "K", "K|`|;", "K.*", ".*K", "a|b.*", "\\.*", "a\\.+", "\\\\.*", "a\\\\.*", ".*\\.", "(a.*)", "(.+b)",
+            "(.*b)", "(?:a.+)", "a-b|c_d",
         ]
         let texts = [
             "", "a", "b", "ab", "aab", "abb", "a.b", "a.bc", "axb", "a\nb", ".", "..", "|", "\\", "\\x", "a\\", "a\\.",
             "a.", "a..", "ba", "c_d", "a-b", "é", "aé", "éb",
+            // Swift takes the first three for K, ` and ;.
+            "\u{212A}", "\u{1FEF}", "\u{37E}", "K", "`", ";", "K\u{301}",
         ]
         for pattern in patterns {
             let regex = try AnchoredRegex(pattern)

@@ -33,6 +33,24 @@ struct NotificationLogTests {
         #expect(Self.reason(last: ([], [1]), firing: [], resolved: [1]) == nil)
     }
 
+    @Test("groups whose labels differ in their bytes are two, even if Unicode takes them for the same")
+    func bytes() {
+        var dispatcher = Dispatcher(root: Route(receiver: "r", groupBy: ["a"], groupWait: 0))
+        for value in ["caf\u{E9}", "cafe\u{301}"] {
+            let labels = Labels([("a", value), ("alertname", "x")])
+            dispatcher.insert(NotifiedAlert(Alert(labels: labels, annotations: .empty, startsAt: 1)), now: 1)
+        }
+        let due = dispatcher.takeDue(at: 10)
+        #expect(due.map(\.alerts.count) == [1, 1])
+        var log = NotificationLog()
+        for flush in due {
+            #expect(log.entry(groupID: flush.groupID, receiver: "r") == nil)
+            log.record(
+                NotificationEntry(
+                    groupID: flush.groupID, receiver: "r", time: 10, firing: [], resolved: [], expiresAt: 100))
+        }
+    }
+
     @Test("the same is told again only after the repeat interval")
     func repeats() {
         #expect(Self.reason(last: ([1], []), firing: [1], age: 100) == nil)

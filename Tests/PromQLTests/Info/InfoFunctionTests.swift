@@ -43,6 +43,29 @@ struct InfoFunctionTests {
         #expect(try Self.labels("info(up)", all) == ["up{instance=\"a\", job=\"j\", v=\"new\"}"])
     }
 
+    @Test("texts that differ in their bytes differ, even if Unicode takes them for the same")
+    func bytes() throws {
+        let (one, other) = ("caf\u{E9}", "cafe\u{301}")
+        func pair(_ instance: String, _ value: String) -> [ArraySource.Series] {
+            [
+                Self.series([("__name__", "up"), ("instance", instance), ("job", "j")]),
+                Self.series([("__name__", "target_info"), ("instance", instance), ("job", "j"), ("v", value)]),
+            ]
+        }
+        let labels = try Self.labels("info(up)", pair(one, "1") + pair(other, "2"))
+        #expect(
+            labels.map { ExactText($0) }.sorted() == [
+                ExactText("up{instance=\"\(other)\", job=\"j\", v=\"2\"}"),
+                ExactText("up{instance=\"\(one)\", job=\"j\", v=\"1\"}"),
+            ])
+        let both = [Self.series(Self.up), Self.series(Self.target([(one, "1"), (other, "2")]))]
+        #expect(try Self.labels("info(up)", both).first?.contains("\"2\"") == true)
+        #expect(try Self.labels("info(up)", both).first?.contains("\"1\"") == true)
+        let build: [(String, String)] = [("__name__", "build_info"), ("instance", "a"), ("job", "j"), ("v", other)]
+        let two = [Self.series(Self.up), Self.series(Self.target([("v", one)])), Self.series(build)]
+        #expect(throws: QueryError.self) { try Self.labels("info(up, {__name__=~\".+_info\"})", two) }
+    }
+
     @Test("two versions at one time are an error, and so are two metrics that disagree")
     func conflicts() throws {
         let twice = [

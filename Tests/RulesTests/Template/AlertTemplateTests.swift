@@ -22,6 +22,14 @@ struct AlertTemplateTests {
         } catch { return error.description }
     }
 
+    @Test("labels whose names differ in their bytes are two, even if Unicode takes them for the same")
+    func bytes() {
+        let (one, other) = ("caf\u{E9}", "cafe\u{301}")
+        let text = "{{ len $labels }} {{ index $labels \"\(one)\" }} {{ index $labels \"\(other)\" }} {{ $labels }}"
+        let shown = Self.expand(text, labels: [(one, "1"), (other, "2")])
+        #expect(ExactText(shown) == ExactText("2 1 2 map[\(other):2 \(one):1]"))
+    }
+
     /// What Debian's promtool 2.42 shows for the same templates, except where the comment says otherwise.
     static let asPromtool: [(String, String)] = [
         ("{{ $value }} {{ printf \"%g\" $value }}", "1.23456789e+08 1.23456789e+08"),

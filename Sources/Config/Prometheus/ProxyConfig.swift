@@ -1,0 +1,47 @@
+/// Through which proxy requests go; the keys stand inline in the section of their client.
+package struct ProxyConfig: Sendable, Hashable {
+    /// Empty for none.
+    package var url = ""
+    /// Hosts that are asked directly, as `NO_PROXY` lists them.
+    package var exceptions = ""
+    package var isFromEnvironment = false
+    /// Headers that only the proxy sees.
+    package var connectHeaders: [HTTPClientConfig.Header] = []
+
+    package init() {}
+
+    init(_ reader: MappingReader) throws(ConfigError) {
+        url = try reader.string("proxy_url", "")
+        exceptions = try reader.string("no_proxy", "")
+        isFromEnvironment = try reader.bool("proxy_from_environment", false)
+        connectHeaders = try Self.multiHeaders(reader, "proxy_connect_header")
+        if !exceptions.isEmpty, url.isEmpty, !isFromEnvironment {
+            throw reader.place(of: "no_proxy").error("if no_proxy is configured, proxy_url must also be configured")
+        }
+        if isFromEnvironment, !url.isEmpty {
+            throw reader.place(of: "proxy_url").error(
+                "if proxy_from_environment is configured, proxy_url must not be configured")
+        }
+        if isFromEnvironment, !exceptions.isEmpty {
+            throw reader.place(of: "no_proxy").error(
+                "if proxy_from_environment is configured, no_proxy must not be configured")
+        }
+        if !connectHeaders.isEmpty, url.isEmpty, !isFromEnvironment {
+            throw reader.place(of: "proxy_connect_header").error(
+                "if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured")
+        }
+    }
+
+    private static func multiHeaders(
+        _ reader: MappingReader, _ key: String
+    ) throws(ConfigError) -> [HTTPClientConfig.Header] {
+        guard let node = reader.node(key), !node.isNull else { return [] }
+        guard let members = node.members else {
+            throw node.place.error("cannot unmarshal \(node.kind) into headers (\(key))")
+        }
+        return members.map { name, value in
+            HTTPClientConfig.Header(
+                name: name.text ?? "", secrets: value.elements?.compactMap(\.text) ?? value.text.map { [$0] } ?? [])
+        }
+    }
+}

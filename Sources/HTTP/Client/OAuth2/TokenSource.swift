@@ -1,0 +1,198 @@
+import Config
+import Model
+import Platform
+import Synchronization
+
+/// Gets the tokens of one `oauth2` section, and keeps each until shortly before it expires.
+///
+/// One request is under way at a time, however many ask; all of them get its answer.
+final class TokenSource: Sendable {
+    private typealias Outcome = Result<AccessToken, TransferFailure>
+
+    private struct Kept {
+        var token: AccessToken
+        /// The secret that the token was got with.
+        var secret: ExactText
+        /// When the answer came: ns of the monotonic clock, ms of the wall clock.
+        var came: (monotonic: Int64, wall: Int64)
+    }
+
+    private struct Waiter {
+        var secret: ExactText
+        var request: CredentialsRequest
+        var body: @Sendable (Result<String, TransferFailure>) -> Void
+        /// Ends the wait at its deadline.
+        var alarm: Task<Void, Never>?
+    }
+
+    private struct State {
+        var kept: Kept?
+        /// The style that the server has taken before.
+        var style: TokenRequest.Style?
+        var waiting: [ObjectIdentifier: Waiter] = [:]
+        var isAsking = false
+    }
+
+    /// A token counts as expired this long before it does, s, because clocks differ and requests take time.
+    private static let margin: Int64 = 10
+    /// The longest that a token server may take, both styles together, ns.
+    private static let askingTime: Int64 = 30_000_000_000
+
+    private let config: OAuth2Config
+    private let options: RequestOptions
+    private let clock: any Clock
+    private let loop: TransferLoop?
+    private let state = Mutex(State())
+
+    init(_ config: OAuth2Config, clock: any Clock) {
+        self.config = config
+        self.clock = clock
+        // Where there are no tokens to be got, the loop's thread is not started for them.
+        loop = .shared
+        options = RequestOptions(TokenRequest.client(config))
+    }
+
+    /// The value of `Authorization` if a token is at hand that was got with `secret`.
+    func known(secret: ExactText) -> String? {
+        state.withLock { state in
+            guard let kept = state.kept, kept.secret == secret, isFresh(kept) else { return nil }
+            return kept.token.authorization
+        }
+    }
+
+    /// Whether a token may still be sent.
+    ///
+    /// Both clocks count: the wall clock may be set, and the monotonic clock stands while the machine sleeps.
+    private func isFresh(_ kept: Kept) -> Bool {
+        guard let lifetime = kept.token.lifetime else { return true }
+        let left = lifetime &- Self.margin
+        return (clock.monotonic() &- kept.came.monotonic) / 1_000_000_000 < left
+            && (clock.now() &- kept.came.wall) / 1000 < left
+    }
+
+    /// Gives the value of `Authorization` to `body`, which is called once.
+    func ask(
+        secret: ExactText, _ request: CredentialsRequest,
+        _ body: @escaping @Sendable (Result<String, TransferFailure>) -> Void
+    ) {
+        if let known = known(secret: secret) { return body(.success(known)) }
+        let id = ObjectIdentifier(request)
+        let waiter = Waiter(secret: secret, request: request, body: body)
+        let (isAdded, isFirst) = state.withLock { state -> (Bool, Bool) in
+            if request.isCancelled.load(ordering: .acquiring) { return (false, false) }
+            state.waiting[id] = waiter
+            let isFirst = !state.isAsking
+            state.isAsking = true
+            return (true, isFirst)
+        }
+        guard isAdded else { return body(.failure(TransferFailure(.cancelled, "context canceled"))) }
+        setAlarm(request)
+        if isFirst { askServer(waiter) }
+    }
+
+    /// Makes a request fail that still waits.
+    func cancel(_ request: CredentialsRequest) {
+        request.isCancelled.store(true, ordering: .releasing)
+        end(ObjectIdentifier(request), TransferFailure(.cancelled, "context canceled"))
+    }
+
+    private func end(_ id: ObjectIdentifier, _ failure: TransferFailure) {
+        guard let waiter = state.withLock({ $0.waiting.removeValue(forKey: id) }) else { return }
+        waiter.alarm?.cancel()
+        waiter.body(.failure(failure))
+    }
+
+    private func setAlarm(_ request: CredentialsRequest) {
+        let id = ObjectIdentifier(request)
+        let end = clock.now().addingReportingOverflow(max(0, request.timeout))
+        let alarm = Task { [self] in
+            do {
+                try await clock.sleep(until: end.overflow ? .max : end.partialValue)
+                self.end(id, TransferFailure(.timeout, "context deadline exceeded"))
+            } catch {
+                return
+            }
+        }
+        let isWaiting = state.withLock { state -> Bool in
+            state.waiting[id]?.alarm = alarm
+            return state.waiting[id] != nil
+        }
+        if !isWaiting { alarm.cancel() }
+    }
+
+    // MARK: The server
+
+    /// Asks for a token with the credentials of a waiter, for all that wait.
+    private func askServer(_ waiter: Waiter) {
+        guard let loop else {
+            return finish(waiter.secret, .failure(TransferFailure(.setup, "libcurl does not start")))
+        }
+        let request = TokenRequest(
+            config: config, secret: waiter.secret, userAgent: waiter.request.userAgent,
+            deadline: loop.now &+ Self.askingTime)
+        let style = state.withLock(\.style)
+        send(request, style ?? .header, loop) { [self] outcome in
+            if style != nil { return finish(request.secret, outcome) }
+            if case .success = outcome { return finish(request.secret, outcome, style: .header) }
+            // The server may want the credentials in the other place.
+            send(request, .parameters, loop) { [self] in finish(request.secret, $0, style: .parameters) }
+        }
+    }
+
+    private func send(
+        _ request: TokenRequest, _ style: TokenRequest.Style, _ loop: TransferLoop,
+        _ body: @escaping @Sendable (Outcome) -> Void
+    ) {
+        do throws(TransferFailure) {
+            let sent = try request.transferRequest(style)
+            guard let transfer = Transfer(options) else { throw TransferFailure(.setup, "libcurl does not start") }
+            transfer.prepare(sent)
+            transfer.onEnd = { transfer in
+                // The loop's thread has other requests to look after.
+                BlockingCall.start {
+                    body(Result { () throws(TransferFailure) in try Self.token(transfer) })
+                }
+            }
+            loop.submit(transfer)
+        } catch {
+            body(.failure(error))
+        }
+    }
+
+    private static func token(_ transfer: Transfer) throws(TransferFailure) -> AccessToken {
+        if let failure = transfer.failure {
+            let isInBody = transfer.head.isComplete && failure.kind != .setup
+            throw TransferFailure(
+                failure.kind, isInBody ? "oauth2: cannot fetch token: \(failure)" : transfer.failureText)
+        }
+        let body: [UInt8]
+        do throws(TransferFailure) {
+            body = try transfer.decodedBody(limit: AccessToken.maxAnswerSize)
+        } catch {
+            throw TransferFailure(error.kind, "oauth2: cannot fetch token: \(error)")
+        }
+        return try AccessToken(
+            code: transfer.head.status, status: transfer.head.statusText,
+            contentType: transfer.head.contentType ?? "", body: body)
+    }
+
+    /// Hands the outcome to all who wait with `secret`, and asks again for those whose secret is newer.
+    private func finish(_ secret: ExactText, _ outcome: Outcome, style: TokenRequest.Style? = nil) {
+        let (answered, next) = state.withLock { state -> ([Waiter], Waiter?) in
+            if case .success(let token) = outcome {
+                state.kept = Kept(token: token, secret: secret, came: (clock.monotonic(), clock.now()))
+                if let style { state.style = style }
+            }
+            let answered = state.waiting.filter { $0.value.secret == secret }
+            for id in answered.keys { state.waiting[id] = nil }
+            let next = state.waiting.first?.value
+            state.isAsking = next != nil
+            return (Array(answered.values), next)
+        }
+        for waiter in answered {
+            waiter.alarm?.cancel()
+            waiter.body(outcome.map(\.authorization))
+        }
+        if let next { askServer(next) }
+    }
+}

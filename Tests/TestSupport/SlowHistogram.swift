@@ -121,7 +121,8 @@ package struct SlowHistogram: Sendable {
         if count == 0 || phi.isNaN { return .nan }
         let ascends = sum.isNaN || phi < 0.5
         let all = ascends ? layout : layout.reversed()
-        guard var bucket = all.last else { return .nan }
+        // Without any buckets, Prometheus takes one from 0 to 0 for found.
+        var bucket = Bucket(lower: 0, upper: 0, count: 0)
         var rank = (ascends ? phi : 1 - phi) * count
         var (seen, isLast) = (0.0, false)
         for (index, one) in all.enumerated() {

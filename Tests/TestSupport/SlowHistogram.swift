@@ -303,10 +303,13 @@ package struct SlowHistogram: Sendable {
     }
 
     /// Whether every number is the same.
+    ///
+    /// Which empty buckets are named does not matter: all histograms of a chunk name the same.
     package func isEqual(_ other: SlowHistogram) -> Bool {
         func numbers(_ one: SlowHistogram) -> [UInt64] { [one.count, one.sum, one.zero].map(\.bitPattern) }
         return schema == other.schema && bounds == other.bounds && threshold == other.threshold
-            && numbers(self) == numbers(other) && up == other.up && down == other.down
+            && numbers(self) == numbers(other) && compacted.up == other.compacted.up
+            && compacted.down == other.compacted.down
     }
 
     // MARK: Trimming
@@ -317,7 +320,7 @@ package struct SlowHistogram: Sendable {
     package func trimmed(below: Bool, _ limit: Double) -> SlowHistogram {
         var (result, kept, estimate, isCut) = (self, 0.0, 0.0, false)
         func trim(_ bucket: Bucket) -> Double {
-            let (part, middle) = share(bucket.isZero ? compacted.narrowed(bucket) : bucket, below, limit)
+            let (part, middle) = share(bucket, below, limit)
             if part != bucket.count { isCut = true }
             kept += part
             if part != 0 { estimate += part * middle }
@@ -330,7 +333,10 @@ package struct SlowHistogram: Sendable {
             result.down[index] = trim(Bucket(lower: -bound(index), upper: -bound(index - 1), count: count))
         }
         if zero != 0 {
-            result.zero = trim(Bucket(lower: -threshold, upper: threshold, count: zero, isZero: true))
+            // Reaches only to the side where there are others.
+            let (ups, downs) = (compacted.up.isEmpty, compacted.down.isEmpty)
+            let (lower, upper) = (downs && !ups ? 0 : -threshold, ups && !downs ? 0 : threshold)
+            result.zero = trim(Bucket(lower: lower, upper: upper, count: zero, isZero: true))
         }
         guard isCut else { return self }
         (result.count, result.sum) = (kept, estimate)

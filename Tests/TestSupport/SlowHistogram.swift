@@ -9,7 +9,10 @@ package struct SlowHistogram: Sendable {
     package var zero: Double
     package var count: Double
     package var sum: Double
-    /// Buckets by index; those of the negative side by the index of their mirror image.
+    package var isGauge = false
+    /// Buckets by index, with the empty ones that the histogram names.
+    ///
+    /// Those of the negative side have the index of their mirror image.
     package var up: [Int: Double] = [:]
     package var down: [Int: Double] = [:]
 
@@ -17,6 +20,7 @@ package struct SlowHistogram: Sendable {
         schema = Int(other.schema)
         (bounds, threshold, zero) = (other.customBounds, other.zeroThreshold, other.zeroCount)
         (count, sum) = (other.count, other.sum)
+        isGauge = other.resetHint == .gauge
         up = Self.table(other.positiveSpans, other.positiveBuckets)
         down = Self.table(other.negativeSpans, other.negativeBuckets)
     }
@@ -33,7 +37,7 @@ package struct SlowHistogram: Sendable {
         for span in spans {
             index += Int(span.offset)
             for _ in 0..<span.length {
-                if at < counts.count, counts[at] != 0 { result[index] = counts[at] }
+                if at < counts.count { result[index] = counts[at] }
                 (index, at) = (index + 1, at + 1)
             }
         }
@@ -45,7 +49,8 @@ package struct SlowHistogram: Sendable {
     /// The upper bound of a positive bucket.
     private func bound(_ index: Int) -> Double {
         if isCustom { return index < 0 ? -.infinity : index < bounds.count ? bounds[index] : .infinity }
-        return exp2(Double(index) * exp2(Double(-schema)))
+        let exponent = Double(index) * exp2(Double(-schema))
+        return exponent == 1024 ? .greatestFiniteMagnitude : exp2(exponent)
     }
 
     // MARK: Buckets in order
@@ -58,7 +63,10 @@ package struct SlowHistogram: Sendable {
     }
 
     /// All buckets that are not empty, ascending.
-    package var buckets: [Bucket] {
+    package var buckets: [Bucket] { layout.filter { $0.count != 0 } }
+
+    /// All buckets that the histogram names, ascending.
+    private var layout: [Bucket] {
         var result: [Bucket] = []
         for index in down.keys.sorted(by: >) {
             result.append(
@@ -112,14 +120,15 @@ package struct SlowHistogram: Sendable {
         if phi > 1 { return .infinity }
         if count == 0 || phi.isNaN { return .nan }
         let ascends = sum.isNaN || phi < 0.5
-        let all = ascends ? buckets : buckets.reversed()
-        guard var bucket = all.last else { return .nan }
+        let all = ascends ? layout : layout.reversed()
+        // Without any buckets, Prometheus takes one from 0 to 0 for found.
+        var bucket = Bucket(lower: 0, upper: 0, count: 0)
         var rank = (ascends ? phi : 1 - phi) * count
-        var seen = 0.0
-        for one in all where one.count > 0 {
-            bucket = one
+        var (seen, isLast) = (0.0, false)
+        for (index, one) in all.enumerated() {
+            (bucket, isLast) = (one, index == all.count - 1)
             seen += one.count
-            if seen >= rank { break }
+            if one.count != 0, seen >= rank { break }
         }
         if isCustom, bucket.lower > -.infinity, bucket.upper == .infinity { return bucket.lower }
         bucket = narrowed(bucket)
@@ -127,22 +136,27 @@ package struct SlowHistogram: Sendable {
         seen = min(seen, count)
         if seen < rank { return sum.isNaN ? .nan : bucket.upper }
         rank = ascends ? rank - (seen - bucket.count) : seen - rank
+        // With NaNs observed, Prometheus looks at the buckets behind, too, and takes the last one for the one it found.
+        if sum.isNaN, !isLast, let last = all.last { bucket = last }
         return Self.between(bucket, rank / bucket.count, isLinear: isCustom)
     }
 
     private static func between(_ bucket: Bucket, _ share: Double, isLinear: Bool) -> Double {
         let (lower, upper) = (bucket.lower, bucket.upper)
         if isLinear || lower <= 0 && upper >= 0 { return lower + (upper - lower) * share }
-        if lower > 0 { return exp2(log2(lower) + (log2(upper) - log2(lower)) * share) }
-        return -exp2(log2(-upper) + (log2(-lower) - log2(-upper)) * (1 - share))
+        // Absolute values, as a zero bucket of a negative threshold ends before it begins.
+        let (low, high) = (log2(abs(lower)), log2(abs(upper)))
+        return lower > 0 ? exp2(low + (high - low) * share) : -exp2(high + (low - high) * (1 - share))
     }
 
     package func fraction(_ lower: Double, _ upper: Double) -> Double {
         if count == 0 || lower.isNaN || upper.isNaN { return .nan }
         if lower >= upper { return 0 }
+        // NaNs observed are in no bucket.
+        let total = sum.isNaN ? layout.reduce(0) { $0 + $1.count } : count
         func rank(_ x: Double) -> Double {
             var rank = 0.0
-            for bucket in buckets.map(narrowed) {
+            for bucket in layout.map(narrowed) {
                 if bucket.lower >= x { return rank }
                 if x < bucket.upper {
                     if bucket.lower == -.infinity { return rank + bucket.count }
@@ -150,17 +164,17 @@ package struct SlowHistogram: Sendable {
                     if isCustom || bucket.lower <= 0 && bucket.upper >= 0 {
                         share = (x - bucket.lower) / (bucket.upper - bucket.lower)
                     } else if bucket.lower > 0 {
-                        share = log2(x / bucket.lower) / log2(bucket.upper / bucket.lower)
+                        share = log2(abs(x / bucket.lower)) / log2(abs(bucket.upper / bucket.lower))
                     } else {
-                        share = 1 - log2(x / bucket.upper) / log2(bucket.lower / bucket.upper)
+                        share = 1 - log2(abs(x / bucket.upper)) / log2(abs(bucket.lower / bucket.upper))
                     }
                     return rank + bucket.count * share
                 }
                 rank += bucket.count
             }
-            return count
+            return total
         }
-        return (min(rank(upper), count) - min(rank(lower), count)) / count
+        return (min(rank(upper), total) - min(rank(lower), total)) / count
     }
 
     // MARK: Two histograms
@@ -185,7 +199,7 @@ package struct SlowHistogram: Sendable {
         var reach = wanted
         while true {
             let before = reach
-            for index in Set(up.keys).union(down.keys) where bound(index - 1) < reach {
+            for (index, count) in Array(up) + Array(down) where count != 0 && bound(index - 1) < reach {
                 reach = max(reach, bound(index))
             }
             if reach == before { break }
@@ -254,7 +268,7 @@ package struct SlowHistogram: Sendable {
         result.zero += factor * b.zero
         for (index, count) in b.up { result.up[index, default: 0] += factor * count }
         for (index, count) in b.down { result.down[index, default: 0] += factor * count }
-        return result
+        return result.compacted
     }
 
     package func scaled(_ factor: Double) -> SlowHistogram {
@@ -264,6 +278,115 @@ package struct SlowHistogram: Sendable {
         result.zero *= factor
         result.up = up.mapValues { $0 * factor }
         result.down = down.mapValues { $0 * factor }
+        return result.compacted
+    }
+
+    /// Divided by a number; by zero the buckets vanish.
+    package func divided(_ divisor: Double) -> SlowHistogram {
+        var result = self
+        result.count /= divisor
+        result.sum /= divisor
+        result.zero /= divisor
+        result.up = divisor == 0 ? [:] : up.mapValues { $0 / divisor }
+        result.down = divisor == 0 ? [:] : down.mapValues { $0 / divisor }
+        return result.compacted
+    }
+
+    /// All added up; nil if there is none, or exponential and custom buckets meet.
+    package static func sum(_ list: [SlowHistogram]) -> SlowHistogram? {
+        guard var result = list.first else { return nil }
+        for other in list.dropFirst() {
+            guard let sum = result.adding(other) else { return nil }
+            result = sum
+        }
+        return result
+    }
+
+    /// Whether every number is the same.
+    ///
+    /// Which empty buckets are named does not matter: all histograms of a chunk name the same.
+    package func isEqual(_ other: SlowHistogram) -> Bool {
+        func numbers(_ one: SlowHistogram) -> [UInt64] { [one.count, one.sum, one.zero].map(\.bitPattern) }
+        return schema == other.schema && bounds == other.bounds && threshold == other.threshold
+            && numbers(self) == numbers(other) && compacted.up == other.compacted.up
+            && compacted.down == other.compacted.down
+    }
+
+    // MARK: Trimming
+
+    /// What `</` (below) and `>/` leave, and where what is left is assumed to lie.
+    ///
+    /// Each side is gone through alone: where a bucket reaches into the zero bucket it keeps its bounds.
+    package func trimmed(below: Bool, _ limit: Double) -> SlowHistogram {
+        var (result, kept, estimate, isCut) = (self, 0.0, 0.0, false)
+        func trim(_ bucket: Bucket) -> Double {
+            let (part, middle) = share(bucket, below, limit)
+            if part != bucket.count { isCut = true }
+            kept += part
+            if part != 0 { estimate += part * middle }
+            return part
+        }
+        for (index, count) in up {
+            result.up[index] = trim(Bucket(lower: bound(index - 1), upper: bound(index), count: count))
+        }
+        for (index, count) in down {
+            result.down[index] = trim(Bucket(lower: -bound(index), upper: -bound(index - 1), count: count))
+        }
+        if zero != 0 {
+            // Reaches only to the side where there are others.
+            let (ups, downs) = (compacted.up.isEmpty, compacted.down.isEmpty)
+            let (lower, upper) = (downs && !ups ? 0 : -threshold, ups && !downs ? 0 : threshold)
+            result.zero = trim(Bucket(lower: lower, upper: upper, count: zero, isZero: true))
+        }
+        guard isCut else { return self }
+        (result.count, result.sum) = (kept, estimate)
+        return result.compacted
+    }
+
+    /// How much of a bucket is left, and in the middle of what.
+    private func share(_ bucket: Bucket, _ below: Bool, _ x: Double) -> (Double, Double) {
+        let (lower, upper, count) = (bucket.lower, bucket.upper, bucket.count)
+        let isLinear = isCustom || bucket.isZero
+        func middle(_ l: Double, _ u: Double) -> Double {
+            if l == -.infinity { return u > 0 ? u / 2 : u }
+            if u == .infinity { return l }
+            return isLinear ? (l + u) / 2 : (l < 0 ? -1 : 1) * abs(l * u).squareRoot()
+        }
+        // Of the zero bucket an unknown share is on a side of NaN, of the others none.
+        if x.isNaN { return bucket.isZero ? (.nan, .nan) : (0, 0) }
+        if below ? x >= upper : x <= lower {
+            return (count, lower == -.infinity && upper == .infinity ? 0 : middle(lower, upper))
+        }
+        if below ? x <= lower : x >= upper { return (0, 0) }
+        if lower == -.infinity {
+            if below {
+                if x > 0, upper > 0, upper < .infinity { return (count * x / upper, x / 2) }
+                return upper <= 0 ? (count, x) : (0, 0)
+            }
+            return upper < .infinity && x >= 0 ? (count * (1 - x / upper), (x + upper) / 2) : (0, 0)
+        }
+        if upper == .infinity { return below ? (0, 0) : (count, x) }
+        var part: Double
+        if isLinear {
+            part = (x - lower) / (upper - lower)
+        } else {
+            part = (log2(abs(x)) - log2(abs(lower))) / (log2(abs(upper)) - log2(abs(lower)))
+        }
+        return below ? (count * part, middle(lower, x)) : (count * (1 - part), middle(x, upper))
+    }
+
+    /// Without empty buckets.
+    private var compacted: SlowHistogram {
+        var result = self
+        result.up = up.filter { $0.value != 0 }
+        result.down = down.filter { $0.value != 0 }
+        return result
+    }
+
+    /// Without any buckets.
+    package var withoutBuckets: SlowHistogram {
+        var result = self
+        (result.threshold, result.zero, result.up, result.down) = (0, 0, [:], [:])
         return result
     }
 

@@ -155,7 +155,7 @@ struct EnginePropertyTests {
             for (labels, value) in vector {
                 var column = result[labels] ?? [Double?](repeating: nil, count: steps)
                 if column[i] != nil { return nil }
-                column[i] = value
+                column[i] = value.float
                 result[labels] = column
             }
         }

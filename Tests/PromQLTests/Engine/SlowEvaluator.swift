@@ -1,16 +1,58 @@
 import Glibc
 import Model
+import TestSupport
 
 @testable import PromQL
 
-/// Evaluates a part of PromQL on floats one step after the other, in the most obvious way, to compare the engine with.
+/// A sample as the slow evaluator has it.
+enum SlowValue {
+    case float(Double)
+    case histogram(SlowHistogram)
+
+    var float: Double? { if case .float(let value) = self { value } else { nil } }
+    var histogram: SlowHistogram? { if case .histogram(let value) = self { value } else { nil } }
+}
+
+/// Evaluates a part of PromQL one step after the other, in the most obvious way, to compare the engine with.
 struct SlowEvaluator {
     struct Failure: Error {}
 
-    typealias Vector = [(labels: Labels, value: Double)]
+    typealias Vector = [(labels: Labels, value: SlowValue)]
+    typealias Samples = [(time: Int64, value: SlowValue)]
 
-    let source: ArraySource
+    let series: [(labels: Labels, samples: Samples)]
     let lookback: Int64
+
+    init(source: ArraySource, lookback: Int64) {
+        self.lookback = lookback
+        series = source.series.map { series in
+            let floats = series.samples.map { ($0.time, SlowValue.float($0.value)) }
+            let histograms = series.histograms.map { ($0.time, SlowValue.histogram(SlowHistogram($0.value))) }
+            return (series.labels, (floats + histograms).sorted { $0.0 < $1.0 })
+        }
+    }
+
+    private func matching(_ selector: VectorSelector) -> [(labels: Labels, samples: Samples)] {
+        let found = series.filter { series in selector.matchers.allSatisfy { $0.matches(series.labels) } }
+        guard selector.detectsResets else { return found }
+        // Where only counts and sums are asked for, Prometheus does not look at the buckets of gauges.
+        return found.map { labels, samples in
+            (
+                labels,
+                samples.map { time, value in
+                    guard let histogram = value.histogram, histogram.isGauge else { return (time, value) }
+                    return (time, .histogram(histogram.withoutBuckets))
+                }
+            )
+        }
+    }
+
+    private static func isMarker(_ value: SlowValue) -> Bool { value.float.map(Staleness.isMarker) ?? false }
+
+    /// The elements that are floats.
+    static func floats(_ vector: Vector) -> [(labels: Labels, value: Double)] {
+        vector.compactMap { element in element.value.float.map { (element.labels, $0) } }
+    }
 
     func scalar(_ expression: Expression, _ time: Int64) throws -> Double {
         switch expression {
@@ -19,7 +61,7 @@ struct SlowEvaluator {
         case .unary(let e): return e.isNegative ? -(try scalar(e.operand, time)) : try scalar(e.operand, time)
         case .call(let e) where e.function.name == "time": return Double(time) / 1000
         case .call(let e) where e.function.name == "scalar":
-            let elements = try vector(e.arguments[0], time)
+            let elements = Self.floats(try vector(e.arguments[0], time))
             return elements.count == 1 ? elements[0].value : .nan
         default: throw Failure()
         }
@@ -37,17 +79,23 @@ struct SlowEvaluator {
     func vector(_ expression: Expression, _ time: Int64) throws -> Vector {
         switch expression {
         case .parentheses(let e): return try vector(e.expression, time)
-        case .selector(let e):
+        case .selector(let e) where e.rangeExtension == nil:
             let at = try shifted(time, e.at, e.offset)
-            return source.matching(e.matchers).compactMap { series in
+            return matching(e).compactMap { series in
                 guard let sample = series.samples.last(where: { $0.time <= at }), sample.time > at - lookback,
-                    !Staleness.isMarker(sample.value)
+                    !Self.isMarker(sample.value)
                 else { return nil }
                 return (series.labels, sample.value)
             }
         case .unary(let e):
             let elements = try vector(e.operand, time)
-            return e.isNegative ? elements.map { ($0.labels.withoutName, -$0.value) } : elements
+            guard e.isNegative else { return elements }
+            return elements.map { element in
+                switch element.value {
+                case .float(let value): (element.labels.withoutName, .float(-value))
+                case .histogram(let value): (element.labels.withoutName, .histogram(value.scaled(-1)))
+                }
+            }
         case .call(let e): return try call(e, time)
         case .aggregation(let e): return try aggregation(e, time)
         case .binary(let e): return try binary(e, time)
@@ -57,7 +105,7 @@ struct SlowEvaluator {
 
     private func call(_ e: Call, _ time: Int64) throws -> Vector {
         func each(_ change: (Double) -> Double) throws -> Vector {
-            try vector(e.arguments[0], time).map { ($0.labels.withoutName, change($0.value)) }
+            Self.floats(try vector(e.arguments[0], time)).map { ($0.labels.withoutName, .float(change($0.value))) }
         }
         switch e.function.name {
         case "abs": return try each { abs($0) }
@@ -66,19 +114,27 @@ struct SlowEvaluator {
         case "clamp_max":
             let most = try scalar(e.arguments[1], time)
             return try each { $0.isNaN || most.isNaN ? .nan : min($0, most) }
-        case "vector": return [(.empty, try scalar(e.arguments[0], time))]
+        case "vector": return [(.empty, .float(try scalar(e.arguments[0], time)))]
         case "label_replace": return try labelReplace(e, time)
         case "label_join": return try labelJoin(e, time)
+        case let name where name.hasPrefix("absent"): throw Failure()
+        case let name where name.hasPrefix("histogram_"): return try histogramCall(e, time)
         default: break
         }
         var result: Vector = []
         let isQuantile = e.function.name == "quantile_over_time"
         let window = try window(e.arguments[isQuantile ? 1 : 0], time)
         for (labels, inside) in window.series where !inside.isEmpty {
-            let value =
-                isQuantile
-                ? Self.quantile(try scalar(e.arguments[0], time), inside.map(\.value))
-                : try range(e.function.name, inside, window.start, window.end)
+            let value: SlowValue?
+            let floats = inside.compactMap { sample in sample.value.float.map { (sample.time, $0) } }
+            if isQuantile {
+                let phi = try scalar(e.arguments[0], time)
+                value = floats.isEmpty ? nil : .float(Self.quantile(phi, floats.map(\.1)))
+            } else if floats.count == inside.count {
+                value = try range(e.function.name, floats, window.start, window.end).map { .float($0) }
+            } else {
+                value = try histogramRange(e.function.name, inside, window.start, window.end)
+            }
             guard let value else { continue }
             let keepsName = ["last_over_time", "first_over_time"].contains(e.function.name)
             result.append((keepsName ? labels : labels.withoutName, value))
@@ -86,24 +142,22 @@ struct SlowEvaluator {
         return result
     }
 
-    private typealias Samples = [(time: Int64, value: Double)]
-
     /// What a range selector or subquery sees at a time, and from when, exclusively, to when.
     private func window(
         _ expression: Expression, _ time: Int64
     ) throws -> (series: [(labels: Labels, samples: Samples)], start: Int64, end: Int64) {
         switch expression {
-        case .matrix(let matrix):
+        case .matrix(let matrix) where matrix.selector.rangeExtension == nil:
             let end = try shifted(time, matrix.selector.at, matrix.selector.offset)
             let start = end - matrix.window
-            let series = source.matching(matrix.selector.matchers).map { series in
+            let series = matching(matrix.selector).map { series in
                 (
                     series.labels,
-                    series.samples.filter { $0.time > start && $0.time <= end && !Staleness.isMarker($0.value) }
+                    series.samples.filter { $0.time > start && $0.time <= end && !Self.isMarker($0.value) }
                 )
             }
             return (series, start, end)
-        case .subquery(let subquery):
+        case .subquery(let subquery) where subquery.step > 0:
             let end = try shifted(time, subquery.at, subquery.offset)
             let start = end - subquery.window
             var series: [Labels: Samples] = [:]
@@ -127,6 +181,7 @@ struct SlowEvaluator {
     /// `label_replace` with the patterns `(.*)` and `1`, and a replacement that uses the group at its beginning.
     private func labelReplace(_ e: Call, _ time: Int64) throws -> Vector {
         let parts = try e.arguments.dropFirst().map(text)
+        guard parts[3] == "(.*)" || parts[3] == "1" else { throw Failure() }
         return try unique(
             vector(e.arguments[0], time).map { labels, value in
                 let source = labels[parts[2]] ?? ""
@@ -172,7 +227,7 @@ struct SlowEvaluator {
         return sorted[low] + (sorted[high] - sorted[low]) * (rank - Double(low))
     }
 
-    private func range(
+    func range(
         _ name: String, _ samples: [(time: Int64, value: Double)], _ start: Int64, _ end: Int64
     ) throws -> Double? {
         let values = samples.map(\.value)
@@ -219,76 +274,97 @@ struct SlowEvaluator {
             let key = e.isWithout ? labels.removing(e.grouping + ["__name__"]) : labels.keeping(e.grouping)
             groups[key, default: []].append(element)
         }
+        if [.countValues, .limitk, .limitRatio].contains(e.op) { throw Failure() }
         let parameter = try e.parameter.map { try scalar($0, time) }
         if e.op == .topk || e.op == .bottomk {
-            return try groups.values.flatMap { try chosen(e.op, Int(parameter ?? 0), $0) }
+            return try groups.values.flatMap { try chosen(e.op, Int(parameter ?? 0), Self.floats($0)) }
         }
-        return try groups.map { labels, elements in
-            let values = elements.map(\.value)
-            let n = Double(values.count)
-            switch e.op {
-            case .sum: return (labels, values.reduce(0, +))
-            case .avg: return (labels, values.reduce(0, +) / n)
-            case .count: return (labels, n)
-            case .min: return (labels, values.min() ?? .nan)
-            case .max: return (labels, values.max() ?? .nan)
-            case .group: return (labels, 1)
-            case .stdvar: return (labels, Self.variance(values))
-            case .stddev: return (labels, Self.variance(values).squareRoot())
-            case .quantile: return (labels, Self.quantile(parameter ?? .nan, values))
-            default: throw Failure()
+        return try groups.compactMap { labels, elements in
+            if e.op == .count { return (labels, .float(Double(elements.count))) }
+            if e.op == .group { return (labels, .float(1)) }
+            let values = elements.compactMap(\.value.float)
+            let histograms = elements.compactMap(\.value.histogram)
+            if e.op == .sum || e.op == .avg, !histograms.isEmpty {
+                guard values.isEmpty, let sum = SlowHistogram.sum(histograms) else { return nil }
+                return (labels, .histogram(e.op == .sum ? sum : sum.divided(Double(histograms.count))))
             }
+            if values.isEmpty { return nil }
+            return (labels, .float(try Self.aggregate(e.op, values, parameter)))
+        }
+    }
+
+    private static func aggregate(
+        _ op: AggregationOperator, _ values: [Double], _ parameter: Double?
+    ) throws -> Double {
+        switch op {
+        case .sum: return values.reduce(0, +)
+        case .avg: return values.reduce(0, +) / Double(values.count)
+        case .min: return values.min() ?? .nan
+        case .max: return values.max() ?? .nan
+        case .stdvar: return variance(values)
+        case .stddev: return variance(values).squareRoot()
+        case .quantile: return quantile(parameter ?? .nan, values)
+        default: throw Failure()
         }
     }
 
     /// The elements with the greatest or smallest values; which of equal ones is not defined.
-    private func chosen(_ op: AggregationOperator, _ count: Int, _ elements: Vector) throws -> Vector {
+    private func chosen(
+        _ op: AggregationOperator, _ count: Int, _ elements: [(labels: Labels, value: Double)]
+    ) throws -> Vector {
         guard Set(elements.map(\.value)).count == elements.count, !elements.contains(where: { $0.value.isNaN }) else {
             throw Failure()
         }
-        return Array(elements.sorted { op == .topk ? $0.value > $1.value : $0.value < $1.value }.prefix(max(0, count)))
+        let sorted = elements.sorted { op == .topk ? $0.value > $1.value : $0.value < $1.value }
+        return sorted.prefix(max(0, count)).map { ($0.labels, .float($0.value)) }
     }
 
     private func binary(_ e: Binary, _ time: Int64) throws -> Vector {
-        let keepsName = e.op.isComparison && !e.returnsBool
-        func apply(_ a: Double, _ b: Double, kept: Double) throws -> Double? {
+        let keepsName = e.op.isComparison && !e.returnsBool || e.op == .trimUpper || e.op == .trimLower
+        func apply(_ left: SlowValue, _ right: SlowValue, kept: SlowValue) throws -> SlowValue? {
+            func compared(_ isTrue: Bool) -> SlowValue? {
+                e.returnsBool ? .float(isTrue ? 1 : 0) : isTrue ? kept : nil
+            }
+            guard let a = left.float, let b = right.float else {
+                return try Self.histogramPair(e.op, left, right, compared)
+            }
             // Rounding decides, which is not to be compared here.
             if e.op.isComparison, a != b, abs(a - b) <= 1e-9 * max(abs(a), abs(b)) { throw Failure() }
-            func compared(_ isTrue: Bool) -> Double? { e.returnsBool ? (isTrue ? 1 : 0) : isTrue ? kept : nil }
             switch e.op {
-            case .add: return a + b
-            case .subtract: return a - b
-            case .multiply: return a * b
-            case .divide: return a / b
-            case .modulo: return fmod(a, b)
-            case .power: return pow(a, b)
-            case .atan2: return atan2(a, b)
+            case .add: return .float(a + b)
+            case .subtract: return .float(a - b)
+            case .multiply: return .float(a * b)
+            case .divide: return .float(a / b)
+            case .modulo: return .float(fmod(a, b))
+            case .power: return .float(pow(a, b))
+            case .atan2: return .float(atan2(a, b))
             case .greater: return compared(a > b)
             case .greaterOrEqual: return compared(a >= b)
             case .less: return compared(a < b)
             case .lessOrEqual: return compared(a <= b)
             case .equal: return compared(a == b)
             case .notEqual: return compared(a != b)
+            case .trimLower, .trimUpper: return nil
             default: throw Failure()
             }
         }
-        func result(_ labels: Labels, _ value: Double) -> (labels: Labels, value: Double) {
+        func result(_ labels: Labels, _ value: SlowValue) -> (labels: Labels, value: SlowValue) {
             (keepsName ? labels : labels.withoutName, value)
         }
         if e.right.type == .scalar {
-            let b = try scalar(e.right, time)
+            let b = SlowValue.float(try scalar(e.right, time))
             return try vector(e.left, time).compactMap { element in
                 try apply(element.value, b, kept: element.value).map { result(element.labels, $0) }
             }
         }
         if e.left.type == .scalar {
-            let a = try scalar(e.left, time)
+            let a = SlowValue.float(try scalar(e.left, time))
             return try vector(e.right, time).compactMap { element in
                 try apply(a, element.value, kept: element.value).map { result(element.labels, $0) }
             }
         }
         let (left, right) = (try vector(e.left, time), try vector(e.right, time))
-        guard let matching = e.matching else { throw Failure() }
+        guard let matching = e.matching, matching.fillLeft == nil, matching.fillRight == nil else { throw Failure() }
         func key(_ labels: Labels) -> Labels {
             matching.isOn ? labels.keeping(matching.labels) : labels.removing(matching.labels + ["__name__"])
         }
@@ -307,7 +383,7 @@ struct SlowEvaluator {
             one.first { key($0.labels) == key(m.labels) }.map { (many: m, one: $0) }
         }
         if !isGrouped, Set(pairs.map { key($0.many.labels) }).count < pairs.count { throw Failure() }
-        let results: [(labels: Labels, value: Double?)] = try pairs.map { pair in
+        let results: [(labels: Labels, value: SlowValue?)] = try pairs.map { pair in
             let (l, r) = isSwapped ? (pair.one.value, pair.many.value) : (pair.many.value, pair.one.value)
             let value = try apply(l, r, kept: l)
             var labels = keepsName ? pair.many.labels : pair.many.labels.withoutName

@@ -101,16 +101,25 @@ final class WriteAheadLog: Sendable {
             throw error
         }
         if let old = state.file, state.isDirty { state.unsynced.append((number.load(ordering: .relaxed), old)) }
-        state.isDirty = false
+        // The header counts: without it, a segment that stays empty is damage once another stands behind it.
+        state.isDirty = true
         state.file = file
         state.size = header.count
         number.store(next, ordering: .releasing)
     }
 
     /// Begins a new segment, with which everything later can be read without the ones before; returns its number.
+    ///
+    /// A segment without a frame is as good as a new one: a checkpoint that fails again and again leaves no row of them.
     func rotate() throws(FileError) -> UInt64 {
         var failure: FileError?
         let next = state.withLock { state in
+            let current = number.load(ordering: .relaxed)
+            let isEmpty = state.file != nil && state.size == Self.headerSize && state.failure == nil
+            if isEmpty, state.lost?.number != current {
+                state.written = 0
+                return current
+            }
             do throws(FileError) {
                 try begin(&state)
                 state.written = 0
@@ -267,9 +276,6 @@ final class WriteAheadLog: Sendable {
         }
         if let failure { throw failure }
     }
-
-    /// Whether all that was written is known to be on the disk.
-    var isSynced: Bool { state.withLock { $0.lost == nil && !$0.isDirty && $0.unsynced.isEmpty } }
 
     /// Why the disk may lack what was written to it; nil if nothing is known to be missing.
     var lost: FileError? { state.withLock { $0.lost?.error } }

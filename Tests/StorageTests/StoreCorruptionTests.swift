@@ -1,3 +1,4 @@
+import Encoding
 import Foundation
 import Model
 import Platform
@@ -155,6 +156,39 @@ import Testing
             count += columns.count
         }
         return (nil, failures, count)
+    }
+
+    @Test func `a segment with the highest number that there is does not end the process`() throws {
+        for checkpoint in [false, true] {
+            let files = FaultyFileSystem()
+            if checkpoint {
+                try files.createDirectory("data")
+                var writer = try CheckpointWriter(try files.open("data/checkpoint", .replace))
+                var header: [UInt8] = []
+                header.appendVarint(UInt64.max)
+                header.appendVarint(0 as UInt64)
+                for _ in 0..<2 { header.appendZigzag(600_000) }
+                try writer.write(CheckpointFrame.header, header)
+            } else {
+                try files.createDirectory("data/wal")
+                let numbers: [UInt64] = [.max, .max - 1, WriteAheadLog.lastSegment + 1]
+                for number in numbers {
+                    let file = try files.open("data/wal/\(number)", .create)
+                    try file.write(WriteAheadLog.header(number))
+                }
+            }
+            for _ in 0..<2 {
+                let store = try Self.open(files)
+                let group = store.openGroup("g")
+                var batch = SampleBatch(timestamp: 1_800_000_000_000)
+                batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "new"]), in: group), 1)
+                _ = try store.commit(batch, in: group, durability: .synced)
+                let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+                #expect(set.count == 1)
+                store.runMaintenance()
+                store.abandon()
+            }
+        }
     }
 
     private static func expected(_ specimen: Specimen, _ from: Int64, _ to: Int64) -> Int {

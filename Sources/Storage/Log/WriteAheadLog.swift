@@ -17,6 +17,8 @@ final class WriteAheadLog: Sendable {
     static let headerSize = 16
     /// The longest frame that a reader believes.
     static let maxFrame = 1 << 28
+    /// No segment has a higher number: a higher one is damage, or the name of somebody else's file.
+    static let lastSegment: UInt64 = 1 << 62
     /// Set in the length of a frame whose content is compressed.
     static let packedFlag: UInt32 = 1 << 31
 
@@ -304,7 +306,7 @@ final class WriteAheadLog: Sendable {
     /// Numbers of the segments in a directory, ascending.
     static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {
         try fileSystem.list(directory).compactMap { name in
-            UInt64(name).flatMap { FilePath.name(path(directory, $0)) == name ? $0 : nil }
+            UInt64(name).flatMap { $0 <= lastSegment && FilePath.name(path(directory, $0)) == name ? $0 : nil }
         }.sorted()
     }
 

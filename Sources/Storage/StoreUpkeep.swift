@@ -14,6 +14,7 @@ extension TimeSeriesStore {
             observeClocks()
             if lastLook.withLock({ $0.isDue(clock.monotonic()) }) { blockSet.look() }
             try keepWithinSize()
+            try shrinkLog()
             // What only memory holds goes first.
             if !unlogged.isEmpty && log.failure == nil || log.lost != nil { try writeCheckpointWithinSize() }
             let newest = newestUntilNow

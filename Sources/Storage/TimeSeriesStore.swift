@@ -26,6 +26,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     private let watched: BoundedFileSystem
     /// What keeps the directory within its size; nil if it may have any.
     var quota: BoundedFileSystem? { watched.limit < .max ? watched : nil }
+    /// Whether the directory had no room when its limit was set, so that the log may take what a checkpoint needs.
+    let isOversized = Atomic(false)
     private let changeable: Mutex<StoreSettings>
     /// What may change while the store is open.
     public var settings: StoreSettings { changeable.withLock { $0 } }
@@ -125,6 +127,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             // Segments are removed as a whole: none may be a large part of what there is.
             options.walSegmentSize = min(options.walSegmentSize, max(1 << 14, watched.limit / 16))
         }
+        isOversized.store(watched.room == 0, ordering: .relaxed)
         changeable = Mutex(StoreSettings(options))
         self.options = options
         self.fileSystem = fileSystem
@@ -223,6 +226,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         exemplarRing.setLimits(
             capacity: settings.maxExemplars, outOfOrderWindow: settings.outOfOrderWindow)
         watched.setLimit(Int(clamping: settings.retentionSize))
+        if watched.room == 0 { isOversized.store(true, ordering: .relaxed) }
         if settings.retentionSize > 0 { log.limitSegments(to: max(1 << 14, watched.limit / 16)) }
     }
 

@@ -230,6 +230,45 @@ struct SearchTests {
         #expect(of("up", [("a", .info)]) == nil)
     }
 
+    @Test("the work for a value grows with its length, not with the square of it")
+    func work() {
+        func scalars(_ text: String, _ count: Int) -> [Unicode.Scalar] {
+            Array(String(repeating: text, count: count).unicodeScalars)
+        }
+        // What is looked for begins everywhere, and is completed at the end only.
+        for count in [1000, 20_000] {
+            for (pattern, value) in [("ab", scalars("ac", count) + ["b"]), ("aab", scalars("a", count) + ["b"])] {
+                var steps = 0
+                let score = Subsequence.score(Array(pattern.unicodeScalars), in: value, steps: &steps)
+                #expect((0...1).contains(score))
+                #expect(steps <= value.count * (Subsequence.stepsPerCharacter + 2), "\(pattern): \(steps)")
+            }
+        }
+        // A short value is looked at everywhere.
+        var steps = 0
+        #expect(Subsequence.score(["a", "b"], in: scalars("ac", 20) + ["a", "b"], steps: &steps) > 0.5)
+        // Neither is compared with what is far too long to be typed.
+        #expect(JaroWinkler.similarity(scalars("ab", 2000), scalars("ba", 2000)) == 0)
+        #expect(JaroWinkler.similarity(scalars("ab", 500), scalars("ba", 500)) > 0.8)
+    }
+
+    @Test("a part is found wherever it is")
+    func parts() {
+        for seed in UInt64(1)...3000 {
+            var state = seed &* 0x9E37_79B9_7F4A_7C15
+            func next(_ bound: Int) -> Int {
+                state ^= state << 13
+                state ^= state >> 7
+                state ^= state << 17
+                return Int(state % UInt64(bound))
+            }
+            let text = (0...next(5)).map { _ in ["a", "b"][next(2)] as Unicode.Scalar }
+            let value = (0..<next(20)).map { _ in ["a", "b", "c"][next(3)] as Unicode.Scalar }
+            let isPart = value.indices.contains { value[$0...].starts(with: text) }
+            #expect(SearchTerm.contains(text, in: value) == isPart, "seed \(seed)")
+        }
+    }
+
     @Test("random terms and values neither crash nor score out of range")
     func random() {
         for seed in UInt64(1)...5000 {

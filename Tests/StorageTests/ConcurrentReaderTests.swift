@@ -1,5 +1,6 @@
 import Foundation
 import Model
+import Platform
 import Synchronization
 import TestSupport
 import Testing
@@ -35,6 +36,7 @@ import Testing
     private final class Scene: Sendable {
         let store: TimeSeriesStore
         let clock: ManualClock
+        let syncs: FailingSyncs
         /// Steps that are committed whole, by group.
         let committed = [Progress(), Progress()]
         let isOver = Atomic(false)
@@ -46,9 +48,10 @@ import Testing
 
         final class Progress: Sendable { let steps = Atomic<Int>(0) }
 
-        init(_ store: TimeSeriesStore, _ clock: ManualClock) {
+        init(_ store: TimeSeriesStore, _ clock: ManualClock, _ syncs: FailingSyncs) {
             self.store = store
             self.clock = clock
+            self.syncs = syncs
         }
 
         func fail(_ what: String) {
@@ -61,16 +64,21 @@ import Testing
     /// Steps where no time is given: 66 blocks, some 16 compactions and several drops.
     private static let steps = 1000
 
-    @Test func `Readers see each committed sample once while blocks are cut, merged and dropped`() throws {
+    @Test(arguments: FailingSyncs.runs.prefix(2))
+    func `Readers see each committed sample once while blocks are cut, merged and dropped`(
+        _ syncs: FailingSyncs
+    ) throws {
         let directory = StoreDirectory()
         let clock = ManualClock(now: Load.origin)
+        let faulty = FaultyFileSystem()
         let store = try TimeSeriesStore.open(
             options: StoreOptions(
-                directory: directory.path, retentionTime: Load.retention, outOfOrderWindow: 2 * Load.interval,
-                retentionWait: 0,
-                walSegmentSize: 1 << 16, runsInBackground: false),
-            clock: clock)
-        let scene = Scene(store, clock)
+                directory: syncs.seed == nil ? directory.path : "data", retentionTime: Load.retention,
+                outOfOrderWindow: 2 * Load.interval, retentionWait: 0, walSegmentSize: 1 << 16,
+                runsInBackground: false),
+            fileSystem: syncs.seed == nil ? RealFileSystem() : faulty, clock: clock)
+        syncs.begin(faulty, oneIn: 25)
+        let scene = Scene(store, clock, syncs)
         let deadline = Date(timeIntervalSinceNow: Double(Self.seconds))
         let threads = [
             thread { try Self.write(scene, until: Self.seconds > 0 ? deadline : nil) },
@@ -91,6 +99,7 @@ import Testing
                 "readers:", scene.reads.load(ordering: .relaxed), "selects,", scene.samples.load(ordering: .relaxed),
                 "samples,", scene.committed[0].steps.load(ordering: .relaxed), "steps")
         }
+        faulty.heal()
         try store.close()
 
         func thread(_ body: @escaping @Sendable () throws -> Void) -> (Foundation.Thread, DispatchSemaphore) {
@@ -118,7 +127,10 @@ import Testing
         func commit(_ g: Int, _ step: Int) throws {
             var batch = SampleBatch(timestamp: Load.time(step))
             for s in 0..<Load.series { batch.append(refs[g][s], Load.value(s, step)) }
-            let outcome = try store.commit(batch, in: groups[g], durability: .written)
+            let whole = batch
+            let outcome = try scene.syncs.insist {
+                try store.commit(whole, in: groups[g], durability: .written)
+            }
             if outcome.appended != Load.series { scene.fail("step \(step): \(outcome.appended) samples taken") }
         }
         var step = 0
@@ -147,7 +159,9 @@ import Testing
         while !scene.isOver.load(ordering: .acquiring) {
             scene.store.syncLog()
             scene.store.runMaintenance()
-            if let why = scene.store.upkeepFailure.withLock({ $0 }) { scene.fail("upkeep: \(why)") }
+            if let why = scene.store.upkeepFailure.withLock({ $0 }) {
+                if scene.syncs.seed == nil || !why.contains("input/output error") { scene.fail("upkeep: \(why)") }
+            }
             scene.rounds.add(1, ordering: .releasing)
         }
     }

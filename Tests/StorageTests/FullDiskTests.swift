@@ -1,11 +1,12 @@
 import Model
 import Platform
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import Storage
 
-/// What happens while the disk takes nothing, and when the directory has reached its size.
+/// What happens while the disk takes nothing, and when the directory has reached its size; also while syncs fail.
 @Suite struct FullDiskTests {
     private static func store(
         _ files: FaultyFileSystem, size: Int64 = 0, blockDuration: Int64 = 600_000
@@ -41,13 +42,19 @@ import Testing
         }
     }
 
-    @Test func `scrapes go on in memory while the disk is full, and are saved when it is not any more`() throws {
+    @Test(arguments: FailingSyncs.runs)
+    func `scrapes go on in memory while the disk is full, and are saved when it is not any more`(
+        _ syncs: FailingSyncs
+    ) throws {
         let files = FaultyFileSystem()
         let store = try Self.store(files)
+        syncs.begin(files)
         var feed = Feed(store)
         let start: Int64 = 1_700_000_100_000
         for i in 0..<20 { try feed.scrape(start + Int64(i) * 15_000, series: 0..<10) }
         store.runMaintenance()
+        let before = store.unloggedSamples
+        #expect(syncs.seed != nil || before.inMemory == 0)
         files.setCapacity(0)
         for i in 20..<160 {
             let time = start + Int64(i) * 15_000
@@ -61,76 +68,106 @@ import Testing
         }
         #expect(!store.isHealthy)
         #expect(try feed.model.difference(store) == nil)
-        #expect(store.unloggedSamples.inMemory == 140 * 11)
-        #expect(store.unloggedSamples.refused == 140)
+        #expect(store.unloggedSamples.inMemory == before.inMemory + 140 * 11)
+        #expect(store.unloggedSamples.refused == before.refused + 140)
         files.setCapacity(1 << 30)
         try feed.scrape(start + 160 * 15_000, series: 0..<12)
-        #expect(store.isHealthy)
-        store.runMaintenance()
+        #expect(syncs.seed != nil || store.isHealthy)
+        #expect(syncs.tend(store))
         #expect(store.unloggedSamples.inMemory == 0)
         #expect(try feed.model.difference(store) == nil)
         for i in 161..<170 { try feed.scrape(start + Int64(i) * 15_000, series: 0..<12) }
+        // Once all is known to be on the disk, it survives a power cut, too.
+        try syncs.insist {
+            #expect(syncs.tend(store))
+            try store.log.sync()
+        }
+        #expect(store.unloggedSamples.inMemory == 0)
+        let cut = try Self.store(files.afterPowerCut(.dropped))
+        #expect(cut.damagedRecords == 0, "\(cut.leftOut) \(cut.damagedSegments.withLock { $0 })")
+        #expect(try feed.model.difference(cut) == nil)
         // Killed: everything is there, though the log has a gap.
         store.abandon()
-        let after = try Self.store(files)
+        let after = try syncs.insist { try Self.store(files) }
         #expect(after.damagedRecords == 0)
         #expect(try feed.model.difference(after) == nil)
     }
 
-    @Test func `what was logged before and after a gap survives a kill before the gap is saved`() throws {
+    @Test(arguments: FailingSyncs.runs)
+    func `what was logged before and after a gap survives a kill before the gap is saved`(
+        _ syncs: FailingSyncs
+    ) throws {
         let files = FaultyFileSystem()
         let store = try Self.store(files)
+        syncs.begin(files)
         var feed = Feed(store)
-        for i in 0..<10 { try feed.scrape(Int64(i) * 15_000, series: 0..<5) }
+        /// Scrapes, and keeps in mind what the log has taken.
+        func scrape(_ i: Int) throws {
+            let (known, unlogged) = (feed.model, store.unloggedSamples.inMemory)
+            try feed.scrape(Int64(i) * 15_000, series: 0..<5)
+            guard store.unloggedSamples.inMemory > unlogged else { return }
+            #expect(syncs.seed != nil || (10..<20).contains(i))
+            feed.model = known
+        }
+        for i in 0..<10 { try scrape(i) }
         let before = feed.model
         files.setCapacity(0)
-        for i in 10..<20 { try feed.scrape(Int64(i) * 15_000, series: 0..<5) }
+        for i in 10..<20 { try scrape(i) }
+        #expect(feed.model.series == before.series)
         files.setCapacity(1 << 30)
-        feed.model = before
-        for i in 20..<30 { try feed.scrape(Int64(i) * 15_000, series: 0..<5) }
+        for i in 20..<30 { try scrape(i) }
+        #expect(feed.model.series != before.series)
         store.abandon()
-        let after = try Self.store(files)
+        let after = try syncs.insist { try Self.store(files) }
         #expect(after.damagedRecords == 0)
         #expect(try feed.model.difference(after) == nil)
     }
 
-    @Test func `the reserve is given up for the frame in flight, and taken again when there is room`() throws {
+    @Test(arguments: FailingSyncs.runs)
+    func `the reserve is given up for the frame in flight, and taken again when there is room`(
+        _ syncs: FailingSyncs
+    ) throws {
         let files = FaultyFileSystem()
         let store = try Self.store(files)
+        syncs.begin(files)
         #expect(try files.exists("data/reserve"))
         var feed = Feed(store)
-        try feed.scrape(1000, series: 0..<10, .written)
+        try syncs.insist { try feed.scrape(1000, series: 0..<10, .written) }
         files.setCapacity(files.used)
         // A push is acknowledged although there is no room but the reserve.
-        try feed.scrape(2000, series: 0..<10, .written)
+        try syncs.insist { try feed.scrape(2000, series: 0..<10, .written) }
         #expect(try !files.exists("data/reserve"))
         #expect(store.isHealthy)
         files.setCapacity(1 << 30)
-        store.runMaintenance()
-        #expect(try files.exists("data/reserve"))
+        _ = try syncs.insist {
+            #expect(syncs.tend(store))
+            guard try files.exists("data/reserve") else { throw StorageError.notWritable("no reserve") }
+        }
         #expect(try feed.model.difference(store) == nil)
     }
 
-    @Test func `a store opens on a full disk and begins to store when there is room`() throws {
+    @Test(arguments: FailingSyncs.runs)
+    func `a store opens on a full disk and begins to store when there is room`(_ syncs: FailingSyncs) throws {
         let files = FaultyFileSystem()
-        var feed = Feed(try Self.store(files))
-        try feed.scrape(1000, series: 0..<10, .written)
+        syncs.begin(files)
+        var feed = Feed(try syncs.insist { try Self.store(files) })
+        try syncs.insist { try feed.scrape(1000, series: 0..<10, .written) }
         feed.store.abandon()
         files.setCapacity(0)
-        let store = try Self.store(files)
+        let store = try syncs.insist { try Self.store(files) }
         #expect(try feed.model.difference(store) == nil)
         files.setCapacity(1 << 30)
         var second = Feed(store)
         second.model = feed.model
-        try second.scrape(2000, series: 0..<10, .written)
+        try syncs.insist { try second.scrape(2000, series: 0..<10, .written) }
         #expect(try second.model.difference(store) == nil)
     }
 
-    @Test(arguments: [1 << 20, 4 << 20]) func `the directory never holds more than the size retention`(_ limit: Int)
-        throws
-    {
+    @Test(arguments: zip([1 << 20, 4 << 20, 1 << 20], [nil, nil, 1].map(FailingSyncs.init)))
+    func `the directory never holds more than the size retention`(_ limit: Int, _ syncs: FailingSyncs) throws {
         let files = FaultyFileSystem()
         let store = try Self.store(files, size: Int64(limit), blockDuration: 300_000)
+        syncs.begin(files)
         var feed = Feed(store)
         var random = SeededRandom(seed: 11)
         var most = 0
@@ -154,22 +191,26 @@ import Testing
         }
         // Use is made of it, though the blocks of the larger case fill only half, and the newest samples are there.
         #expect(most > limit * 2 / 5)
-        #expect(store.isHealthy)
+        #expect(syncs.tend(store))
         let newest = try store.select(SelectRequest(matchers: [], minTime: 899 * 15_000, maxTime: 899 * 15_000))
         #expect(newest.count == 200)
         feed.model.series = [:]
-        try store.close()
+        do { try store.close() } catch { if syncs.seed == nil { throw error } }
         sample()
-        let after = try Self.store(files, size: Int64(limit), blockDuration: 300_000)
+        let after = try syncs.insist { try Self.store(files, size: Int64(limit), blockDuration: 300_000) }
         sample()
         #expect(try after.select(SelectRequest(matchers: [], minTime: 899 * 15_000, maxTime: .max)).count == 200)
     }
 
     /// Series that live for a minute only stay open until their window ends: what they take must count before.
-    @Test func `series that come and go within one window do not stop a store of a bounded size`() throws {
+    @Test(arguments: FailingSyncs.runs.prefix(2))
+    func `series that come and go within one window do not stop a store of a bounded size`(
+        _ syncs: FailingSyncs
+    ) throws {
         let files = FaultyFileSystem()
         let limit = 1 << 21
         let store = try Self.store(files, size: Int64(limit), blockDuration: 7_200_000)
+        syncs.begin(files)
         let feed = Feed(store)
         var random = SeededRandom(seed: 12)
         for i in 0..<700 {
@@ -183,26 +224,30 @@ import Testing
             guard i % 5 == 4 else { continue }
             store.runMaintenance()
             #expect(files.pages("data") <= limit)
-            #expect(store.isHealthy, "step \(i): \(store.unhealthyReason ?? "")")
+            #expect(syncs.seed != nil || store.isHealthy, "step \(i): \(store.unhealthyReason ?? "")")
         }
+        #expect(syncs.tend(store))
         #expect(store.unloggedSamples.inMemory == 0)
         let newest = try store.select(SelectRequest(matchers: [], minTime: 699_000, maxTime: 699_000))
         #expect(newest.count == 150)
         #expect(store.blocks.count > 0)
     }
 
-    @Test func `a smaller size retention is kept from the start on`() throws {
+    @Test(arguments: FailingSyncs.runs)
+    func `a smaller size retention is kept from the start on`(_ syncs: FailingSyncs) throws {
         let files = FaultyFileSystem()
         let large = try Self.store(files, blockDuration: 300_000)
+        syncs.begin(files)
         var feed = Feed(large)
         for i in 0..<400 {
             try feed.scrape(Int64(i) * 15_000, series: 0..<50)
             if i % 20 == 0 { large.runMaintenance() }
         }
-        try large.close()
+        do { try large.close() } catch { if syncs.seed == nil { throw error } }
         #expect(files.pages("data") > 100_000)
-        let small = try Self.store(files, size: 65_536 * 3, blockDuration: 300_000)
-        small.runMaintenance()
+        let small = try syncs.insist { try Self.store(files, size: 65_536 * 3, blockDuration: 300_000) }
+        #expect(
+            syncs.tend(small), "\(small.upkeepFailure.withLock { $0 }) \(small.unhealthyReason) \(files.pages("data"))")
         #expect(files.pages("data") <= 65_536 * 3)
     }
 }

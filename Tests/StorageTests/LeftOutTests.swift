@@ -98,6 +98,62 @@ import Testing
         #expect(isSeen)
     }
 
+    @Test(arguments: [false, true])
+    func `a damaged page of series leaves out the series of that page`(hasMatcher: Bool) throws {
+        let files = FaultyFileSystem()
+        var random = SeededRandom(seed: 9)
+        let filled = try open(files)
+        let group = filled.openGroup("g")
+        let series = (0..<1200).map { s in
+            let long = (0..<30).map { _ in String(random.next(), radix: 16) }.joined()
+            return Labels([("__name__", "m"), ("long", long), ("s", "\(s)")])
+        }
+        for step in 0..<100 {
+            var batch = SampleBatch(timestamp: start + Int64(step) * 10_000)
+            for labels in series { batch.append(try filled.resolve(labels, in: group), Double(step)) }
+            _ = try filled.commit(batch, in: group, durability: .written)
+        }
+        filled.runMaintenance()
+        filled.abandon()
+        let block = try #require(filled.blockSet.readers.first)
+        #expect(filled.blockSet.readers.count == 1)
+        let pages = block.index.seriesPages
+        try #require(pages.count > 5)
+        let path = block.directory + "/data"
+        let request = SelectRequest(
+            matchers: hasMatcher ? [Matcher(name: "__name__", equals: "m")] : [], minTime: block.minTime,
+            maxTime: block.maxTime)
+        func labels(_ store: TimeSeriesStore, _ request: SelectRequest) throws -> Set<Labels> {
+            let set = try store.select(request)
+            var columns = SampleColumns()
+            var found: Set<Labels> = []
+            for i in 0..<set.count {
+                try set.read(i, into: &columns)
+                #expect(columns.count == block.meta.sampleCount / series.count)
+                found.insert(set.labels(i))
+            }
+            return found
+        }
+        for (number, page) in pages.enumerated() {
+            let copy = files.afterPowerCut(.kept)
+            let place = block.index.frames[Int(page.frame)]
+            copy.damage(path) { $0[Int(place.offset) + BlockFormat.frameHeaderSize + Int(place.stored) / 2] ^= 1 }
+            let store = try open(copy)
+            let warnings = SourceWarnings()
+            var warned = request
+            warned.warn = { warnings.add($0) }
+            let found = try labels(store, warned)
+            let lost = block.firstRank(behind: number) - Int(page.first)
+            #expect(found.count == series.count - lost, "page \(number)")
+            #expect(warnings.texts.count == 1 && warnings.texts.first?.contains(block.meta.id) == true)
+            #expect(store.leftOut.map(\.kind) == [.damaged])
+            // The rest goes on being answered, and nothing is merged away.
+            store.runMaintenance()
+            #expect(try labels(store, request) == found)
+            store.abandon()
+        }
+    }
+
     @Test func `a file that vanishes under a running store is noticed, and so is its return`() throws {
         let files = FaultyFileSystem()
         try fill(files)

@@ -1,3 +1,4 @@
+import Encoding
 import Foundation
 import Model
 import Platform
@@ -6,7 +7,8 @@ import Testing
 
 @testable import Storage
 
-/// Bytes of files flipped, cut, zeroed, doubled and taken away: no crash, no wrong sample, the rest is there.
+/// Bytes of files flipped, cut, zeroed, doubled and taken away: no crash, no wrong sample, the rest is there; also where
+/// syncs fail, before the damage and behind it.
 @Suite struct StoreCorruptionTests {
     private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
         try TimeSeriesStore.open(
@@ -29,9 +31,14 @@ import Testing
         /// Times of the blocks by their names; all of it before the head's.
         var blocks: [String: ClosedRange<Int64>] = [:]
 
-        init() throws {
+        init(_ syncs: FailingSyncs) throws {
             files = FaultyFileSystem()
             let store = try StoreCorruptionTests.open(files)
+            syncs.begin(files)
+            func insist(_ body: () throws -> Void) throws {
+                // All of the upkeep would take the deletions out of the blocks.
+                try syncs.insist(body) { try? store.writeCheckpoint() }
+            }
             var random = SeededRandom(seed: 5)
             let start: Int64 = 1_700_000_400_000
             for step in 0..<500 {
@@ -60,19 +67,22 @@ import Testing
                             samples[labels, default: [:]][time] = value.bitPattern
                         }
                     }
-                    _ = try store.commit(batch, in: group, durability: .synced)
+                    let whole = batch
+                    try insist { _ = try store.commit(whole, in: group, durability: .synced) }
                 }
-                if step % 50 == 49, step < 300 { store.runMaintenance() }
+                if step % 50 == 49, step < 300 { _ = syncs.tend(store) }
                 if step == 310 {
                     let range = (start + 600_000)...(start + 900_000)
-                    try store.deleteSeries(
-                        [Matcher(name: "s", equals: "1")], minTime: range.lowerBound, maxTime: range.upperBound)
+                    try insist {
+                        try store.deleteSeries(
+                            [Matcher(name: "s", equals: "1")], minTime: range.lowerBound, maxTime: range.upperBound)
+                    }
                     for (labels, known) in samples where labels["s"] == "1" {
                         deleted[labels] = known.filter { range.contains($0.key) }
                         samples[labels] = known.filter { !range.contains($0.key) }
                     }
                 }
-                if step == 420 { try store.writeCheckpoint() }
+                if step == 420 { try insist { try store.writeCheckpoint() } }
             }
             for reader in store.blockSet.readers { blocks[reader.meta.id] = reader.minTime...reader.maxTime }
             store.abandon()
@@ -148,6 +158,39 @@ import Testing
         return (nil, failures, count)
     }
 
+    @Test func `a segment with the highest number that there is does not end the process`() throws {
+        for checkpoint in [false, true] {
+            let files = FaultyFileSystem()
+            if checkpoint {
+                try files.createDirectory("data")
+                var writer = try CheckpointWriter(try files.open("data/checkpoint", .replace))
+                var header: [UInt8] = []
+                header.appendVarint(UInt64.max)
+                header.appendVarint(0 as UInt64)
+                for _ in 0..<2 { header.appendZigzag(600_000) }
+                try writer.write(CheckpointFrame.header, header)
+            } else {
+                try files.createDirectory("data/wal")
+                let numbers: [UInt64] = [.max, .max - 1, WriteAheadLog.lastSegment + 1]
+                for number in numbers {
+                    let file = try files.open("data/wal/\(number)", .create)
+                    try file.write(WriteAheadLog.header(number))
+                }
+            }
+            for _ in 0..<2 {
+                let store = try Self.open(files)
+                let group = store.openGroup("g")
+                var batch = SampleBatch(timestamp: 1_800_000_000_000)
+                batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "new"]), in: group), 1)
+                _ = try store.commit(batch, in: group, durability: .synced)
+                let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+                #expect(set.count == 1)
+                store.runMaintenance()
+                store.abandon()
+            }
+        }
+    }
+
     private static func expected(_ specimen: Specimen, _ from: Int64, _ to: Int64) -> Int {
         specimen.samples.values.reduce(0) { $0 + $1.keys.count { $0 >= from && $0 <= to } }
     }
@@ -156,10 +199,11 @@ import Testing
     private static let total = Int(ProcessInfo.processInfo.environment["MARTLET_CORRUPTIONS"] ?? "") ?? 2000
 
     @Test(arguments: 0..<4) func `A damaged store serves nothing wrong, and what is not damaged`(_ part: Int) throws {
-        let specimen = try Specimen()
+        let syncs = FailingSyncs(seed: part % 2 == 1 ? UInt64(part) : nil)
+        let specimen = try Specimen(syncs)
         let all = try Self.list(specimen.files, "data").filter { !$0.hasSuffix("/lock") && !$0.hasSuffix("/reserve") }
         #expect(all.contains { $0.hasSuffix("/deleted") } && all.contains { $0.hasSuffix(".spill") })
-        #expect(all.contains("data/checkpoint") && specimen.blocks.count > 2)
+        #expect(all.contains("data/checkpoint") && specimen.blocks.count > (syncs.seed == nil ? 2 : 0))
         let headStart = (specimen.blocks.values.map(\.upperBound).max() ?? 0) + 1
         for seed in 0..<(Self.total / 4) {
             var random = SeededRandom(seed: UInt64(seed * 4 + part))
@@ -173,7 +217,8 @@ import Testing
             }
             let place = "seed \(seed * 4 + part): \(path): \(what)"
             let store: TimeSeriesStore
-            do { store = try Self.open(files) } catch {
+            syncs.begin(files)
+            do { store = try syncs.insist { try Self.open(files) } } catch {
                 #expect("\(error)".contains(FilePath.name(path)), "\(place): \(error)")
                 continue
             }
@@ -206,7 +251,14 @@ import Testing
             let group = store.openGroup("g0")
             var batch = SampleBatch(timestamp: 1_800_000_000_000)
             batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "new"]), in: group), 1)
-            #expect(try store.commit(batch, in: group, durability: .synced).appended == 1)
+            var isFirst = true
+            let appended = try syncs.insist {
+                defer { isFirst = false }
+                return try store.commit(batch, in: group, durability: .synced).appended
+            } between: {
+                store.runMaintenance()
+            }
+            #expect(appended == 1 || !isFirst && appended == 0, "\(place)")
             if seed % 16 == 0 { store.runMaintenance() }
             store.abandon()
         }

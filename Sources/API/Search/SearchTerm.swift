@@ -38,9 +38,24 @@ struct SearchTerm {
         }
     }
 
-    private static func contains(_ text: [Unicode.Scalar], in value: [Unicode.Scalar]) -> Bool {
+    /// Whether `text`, which is not empty, is a part of `value`; in time that is linear in both.
+    static func contains(_ text: [Unicode.Scalar], in value: [Unicode.Scalar]) -> Bool {
         guard value.count >= text.count else { return false }
-        return (0...(value.count - text.count)).contains { value[$0] == text[0] && value[$0...].starts(with: text) }
+        // The table of Knuth, Morris and Pratt: how much of the text still matches where its next character does not.
+        var fallback = [0]
+        var matched = 0
+        for scalar in text.dropFirst() {
+            while matched > 0, text[matched] != scalar { matched = fallback[matched - 1] }
+            if text[matched] == scalar { matched += 1 }
+            fallback.append(matched)
+        }
+        matched = 0
+        for scalar in value {
+            while matched > 0, text[matched] != scalar { matched = fallback[matched - 1] }
+            if text[matched] == scalar { matched += 1 }
+            if matched == text.count { return true }
+        }
+        return false
     }
 }
 
@@ -49,22 +64,36 @@ enum Subsequence {
     /// 0 without a match, up to 1: the best over all places where the pattern may begin, matched greedily.
     ///
     /// A run of n characters adds n²; what lies before and between runs costs its share of the value's length, what lies
-    /// behind the last half of it.
+    /// behind the last half of it. Of a long value that repeats itself, only so many places are looked at as the steps allow.
     static func score(_ pattern: [Unicode.Scalar], in value: [Unicode.Scalar]) -> Double {
+        var steps = 0
+        return score(pattern, in: value, steps: &steps)
+    }
+
+    /// Steps that may be taken for each character of a value before the best score until then is taken.
+    static let stepsPerCharacter = 64
+
+    /// The same; adds the characters that were looked at to `steps`.
+    static func score(_ pattern: [Unicode.Scalar], in value: [Unicode.Scalar], steps: inout Int) -> Double {
         guard !pattern.isEmpty, pattern.count <= value.count else { return 0 }
         var best = -1.0
+        let limit = steps + value.count * stepsPerCharacter
         for start in 0...(value.count - pattern.count) where value[start] == pattern[0] {
             // Where it cannot be completed from here, it cannot from further behind.
-            guard let score = greedy(pattern, value, from: start) else { break }
+            guard let score = greedy(pattern, value, from: start, steps: &steps) else { break }
             best = max(best, score)
+            if steps > limit { break }
         }
         return best < 0 ? 0 : best / Double(pattern.count * pattern.count)
     }
 
-    private static func greedy(_ pattern: [Unicode.Scalar], _ value: [Unicode.Scalar], from start: Int) -> Double? {
+    private static func greedy(
+        _ pattern: [Unicode.Scalar], _ value: [Unicode.Scalar], from start: Int, steps: inout Int
+    ) -> Double? {
         let share = 1 / Double(value.count)
         var score = 0.0
         var (at, matched, end) = (start, 0, 0)
+        defer { steps += at - start }
         while matched < pattern.count {
             while at < value.count, value[at] != pattern[matched] { at += 1 }
             guard at < value.count else { return nil }
@@ -83,12 +112,17 @@ enum Subsequence {
 
 /// The similarity of Jaro and Winkler.
 enum JaroWinkler {
-    /// 0 for nothing in common, 1 for the same.
+    /// Comparisons of two texts at most: their number grows with the product of the lengths.
+    private static let mostComparisons = 1 << 22
+
+    /// 0 for nothing in common, 1 for the same; 0 for texts of thousands of characters, too, which nobody searches for.
     static func similarity(_ a: [Unicode.Scalar], _ b: [Unicode.Scalar]) -> Double {
         if a == b { return 1 }
         let (short, long) = a.count <= b.count ? (a, b) : (b, a)
         guard !short.isEmpty else { return 0 }
         let reach = max(long.count / 2 - 1, 0)
+        let (comparisons, overflow) = short.count.multipliedReportingOverflow(by: long.count)
+        guard !overflow, comparisons <= mostComparisons else { return 0 }
         var taken = [Bool](repeating: false, count: long.count)
         var common: [Unicode.Scalar] = []
         for (index, scalar) in short.enumerated() {

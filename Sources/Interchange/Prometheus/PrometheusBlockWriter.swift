@@ -45,7 +45,7 @@ package final class PrometheusBlockWriter {
         try index.write([0xBA, 0xAA, 0xD7, 0x00, 2])
         sorted = symbols.sorted()
         var table: [UInt8] = []
-        table.appendBig(UInt32(sorted.count))
+        table.appendBig(try Self.number(sorted.count, "symbols", directory))
         for (at, symbol) in sorted.enumerated() {
             self.symbols[symbol] = UInt64(at)
             table.appendSized(Array(symbol.text.utf8))
@@ -55,9 +55,20 @@ package final class PrometheusBlockWriter {
         contents.append(index.size)
     }
 
+    /// What the format has 32 bits for.
+    static func number(_ count: Int, _ what: String, _ directory: String) throws -> UInt32 {
+        guard let number = UInt32(exactly: count) else {
+            throw PrometheusBlockError(
+                file: directory, offset: 0,
+                reason: "a block of Prometheus has no room for \(count) \(what): export less at a time, by "
+                    + "--min-time and --max-time or by --match")
+        }
+        return number
+    }
+
     private func section(_ content: [UInt8]) throws {
         var bytes: [UInt8] = []
-        bytes.appendBig(UInt32(content.count))
+        bytes.appendBig(try Self.number(content.count, "bytes in a section of its index", directory))
         bytes += content
         bytes.appendBig(CRC32C.hash(content))
         try index.write(bytes)
@@ -76,7 +87,7 @@ package final class PrometheusBlockWriter {
         }
         last = labels
         try pad(16)
-        let reference = UInt32(index.size / 16)
+        let reference = try Self.number(index.size / 16, "places of series", directory)
         var content: [UInt8] = []
         let pairs = labels.pairs
         content.appendVarint(pairs.count)
@@ -190,7 +201,7 @@ package final class PrometheusBlockWriter {
             places.append((name, value, index.size))
             var content: [UInt8] = []
             content.reserveCapacity(4 + 4 * list.count)
-            content.appendBig(UInt32(list.count))
+            content.appendBig(try Self.number(list.count, "series", directory))
             for reference in list { content.appendBig(reference) }
             try section(content)
         }
@@ -200,7 +211,7 @@ package final class PrometheusBlockWriter {
         try section(table)
         contents.append(index.size)
         table = []
-        table.appendBig(UInt32(places.count))
+        table.appendBig(try Self.number(places.count, "posting lists", directory))
         for (name, value, place) in places {
             table.append(2)
             table.appendSized(Array(name.utf8))

@@ -28,6 +28,8 @@ public final class BoundedFileSystem: FileSystem {
         var limit: Int
         /// Bytes that essential files may bring it to: more than the limit while it began with more.
         var essentialLimit = 0
+        /// The limit does not count at the moment.
+        var isLifted = false
 
         mutating func add(_ path: String, size: Int, isDirectory: Bool) -> Int {
             let entry = Entry(size: size, isDirectory: isDirectory)
@@ -115,6 +117,13 @@ public final class BoundedFileSystem: FileSystem {
         }
     }
 
+    /// Runs `body` without the limit: for what takes room first so that more can be freed.
+    public func withoutLimit<R>(_ body: () throws -> R) rethrows -> R {
+        state.withLock { $0.isLifted = true }
+        defer { state.withLock { $0.isLifted = false } }
+        return try body()
+    }
+
     /// Bytes that ordinary files may still take.
     public var room: Int { state.withLock { $0.limit == .max ? .max : max(0, $0.limit &- slack &- $0.used) } }
 
@@ -144,7 +153,7 @@ public final class BoundedFileSystem: FileSystem {
             let more = Self.charge(size) &- entry.charge
             if state.used <= state.limit { state.essentialLimit = state.limit }
             let bound = isEssential || state.limit == .max ? state.essentialLimit : state.limit &- slack
-            guard more <= 0 || state.used &+ more <= bound else { return false }
+            guard more <= 0 || state.isLifted || state.used &+ more <= bound else { return false }
             state.entries[id]?.size = size
             state.used &+= more
             return true
@@ -183,7 +192,7 @@ public final class BoundedFileSystem: FileSystem {
                 if state.paths[key] == nil { missing.append(key) }
                 key = FilePath.parent(key)
             }
-            return missing.isEmpty || state.limit == .max
+            return missing.isEmpty || state.limit == .max || state.isLifted
                 || state.used &+ missing.count &* Self.page <= state.limit &- slack
         }
         guard fits else { throw FileError("mkdir", path, code: EDQUOT) }

@@ -42,9 +42,10 @@ extension Evaluator {
     /// Two vectors: sides are joined once by the labels that must match, then computed as columns.
     func join(_ e: Binary, _ grid: StepGrid) throws -> [Column] {
         let matching = e.matching ?? VectorMatching()
+        let signature = Signature(matching)
+        if e.op == .or { return try union(operands(e), signature, grid) }
         let left = try vector(e.left, grid)
         let right = try vector(e.right, grid)
-        let signature = Signature(matching)
         if e.op.isSetOperator { return try combine(e.op, left, right, signature, grid) }
         let join = VectorJoin(
             e: e, matching: matching, signature: signature, grid: grid, annotations: annotations, guardian: guardian,
@@ -52,36 +53,75 @@ extension Evaluator {
         return try mergeEqualLabels(try join.run(left, right))
     }
 
-    /// `and`, `or`, `unless`: presence per step of a signature on the other side.
+    /// The operands of a chain of `or` that match alike, from left to right.
+    ///
+    /// Taken one by one, each `or` would look at all that those before it have found: a chain of thousands, as generated
+    /// rules have it, would take the square of its length.
+    private func operands(_ e: Binary) -> [Expression] {
+        var operands = [e.right]
+        var left = e.left
+        // A trace tells of each node, and what stands in several places is evaluated by itself.
+        while trace == nil, plan.sharedAt[left.range] == nil, case .binary(let inner) = left, inner.op == .or,
+            inner.matching?.isOn == e.matching?.isOn, inner.matching?.labels == e.matching?.labels
+        {
+            operands.append(inner.right)
+            left = inner.left
+        }
+        operands.append(left)
+        return operands.reversed()
+    }
+
+    /// `or`: of each operand what no operand before it has, per step and signature.
+    private func union(_ operands: [Expression], _ signature: Signature, _ grid: StepGrid) throws -> [Column] {
+        var columns: [Column] = []
+        var there: [Labels: [Bool]] = [:]
+        for (at, operand) in operands.enumerated() {
+            let mark = guardian.mark()
+            var next = try vector(operand, grid)
+            if at > 0 {
+                next = try kept(next, there, whenThere: false, signature, grid)
+                guardian.settle(mark, result: next, steps: grid.count)
+            }
+            if at + 1 < operands.count { try addPresence(next, to: &there, signature, grid) }
+            columns += next
+        }
+        return joinEqual(columns)
+    }
+
+    /// `and`, `unless`: presence per step of a signature on the other side.
     private func combine(
         _ op: BinaryOperator, _ left: [Column], _ right: [Column], _ signature: Signature, _ grid: StepGrid
     ) throws -> [Column] {
-        func presence(_ columns: [Column]) throws -> [Labels: [Bool]] {
-            var result: [Labels: [Bool]] = [:]
-            for column in columns {
-                try guardian.check()
-                let key = signature.of(column.labels)
-                if result[key] == nil { try guardian.hold(0, bytes: grid.count &+ QueryGuard.columnOverhead) }
-                var there = result[key] ?? [Bool](repeating: false, count: grid.count)
-                for i in 0..<grid.count where Column.isPresent(column.values[i]) { there[i] = true }
-                result[key] = there
-            }
-            return result
+        var there: [Labels: [Bool]] = [:]
+        try addPresence(right, to: &there, signature, grid)
+        return try kept(left, there, whenThere: op == .and, signature, grid)
+    }
+
+    /// Notes at which steps there are elements of each signature.
+    private func addPresence(
+        _ columns: [Column], to result: inout [Labels: [Bool]], _ signature: Signature, _ grid: StepGrid
+    ) throws {
+        for column in columns {
+            try guardian.check()
+            let key = signature.of(column.labels)
+            if result[key] == nil { try guardian.hold(0, bytes: grid.count &+ QueryGuard.columnOverhead) }
+            var there = result[key] ?? [Bool](repeating: false, count: grid.count)
+            for i in 0..<grid.count where Column.isPresent(column.values[i]) { there[i] = true }
+            result[key] = there
         }
-        func kept(_ columns: [Column], _ other: [Labels: [Bool]], whenThere: Bool) throws -> [Column] {
-            try columns.compactMap { column in
-                try guardian.check()
-                try guardian.hold(grid.count)
-                let there = other[signature.of(column.labels)]
-                var result = column
-                for i in 0..<grid.count where (there?[i] ?? false) != whenThere { result.values[i] = Column.absent }
-                return result.isEmpty ? nil : result
-            }
-        }
-        switch op {
-        case .and: return try kept(left, presence(right), whenThere: true)
-        case .unless: return try kept(left, presence(right), whenThere: false)
-        default: return joinEqual(try left + kept(right, presence(left), whenThere: false))
+    }
+
+    /// The columns at the steps at which their signature is there, or is not.
+    private func kept(
+        _ columns: [Column], _ other: [Labels: [Bool]], whenThere: Bool, _ signature: Signature, _ grid: StepGrid
+    ) throws -> [Column] {
+        try columns.compactMap { column in
+            try guardian.check()
+            try guardian.hold(grid.count)
+            let there = other[signature.of(column.labels)]
+            var result = column
+            for i in 0..<grid.count where (there?[i] ?? false) != whenThere { result.values[i] = Column.absent }
+            return result.isEmpty ? nil : result
         }
     }
 

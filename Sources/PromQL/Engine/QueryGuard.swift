@@ -18,6 +18,8 @@ final class QueryGuard: Sendable {
     private let keptSamples = Atomic<Int>(0)
     private let keptBytes = Atomic<Int>(0)
     private let ticks = Atomic<Int>(0)
+    /// How often ``check()`` was called: a measure of the work that does not depend on the machine.
+    var checks: Int { ticks.load(ordering: .relaxed) }
     private let nextLook: Atomic<Int64>
     private let total = Atomic<Int>(0)
     private let new = Atomic<Int>(0)

@@ -149,8 +149,14 @@ package final class BlockReader: Sendable {
     /// Reads the page of series `page` (its number).
     func seriesPage(_ page: Int) throws -> (frame: Frame, first: Int, count: Int) {
         let entry = index.seriesPages[page]
-        let end = page + 1 < index.seriesPages.count ? Int(index.seriesPages[page + 1].first) : index.seriesCount
-        return (try frames.read(entry.frame, .series), Int(entry.first), end - Int(entry.first))
+        return (
+            try frames.read(entry.frame, .series), Int(entry.first), firstRank(behind: page) - Int(entry.first)
+        )
+    }
+
+    /// The rank of the first series that does not lie in page `page`, nor before it.
+    func firstRank(behind page: Int) -> Int {
+        page + 1 < index.seriesPages.count ? Int(index.seriesPages[page + 1].first) : index.seriesCount
     }
 
     /// The number of the page that holds series `rank`.

@@ -26,9 +26,13 @@ package final class BlockSeriesSet: SeriesSet {
         var (page, charged) = (-1, 0)
         var held: (frame: Frame, first: Int, count: Int)?
         var reader: SeriesPageReader?
+        // Ranks below this one lie in a page that is damaged.
+        var readable = 0
         outer: for run in wanted.runs {
             for rank in run {
                 if request.limit > 0, ranks.count >= request.limit { break outer }
+                if Int(rank) < readable { continue }
+                let start = chunks.count
                 var number = page
                 if let held, Int(rank) < held.first + held.count {} else { number = block.seriesPage(of: rank) }
                 guard number >= 0 else { break outer }
@@ -40,7 +44,6 @@ package final class BlockSeriesSet: SeriesSet {
                         page = number
                     }
                     guard let first = held?.first, let entry = try reader?.read(Int(rank) - first) else { continue }
-                    let start = chunks.count
                     try SeriesPageReader.chunks(entry, baseTime: block.index.baseTime) { chunk in
                         if chunk.minTime <= request.maxTime, chunk.maxTime >= request.minTime { chunks.append(chunk) }
                     }
@@ -49,8 +52,15 @@ package final class BlockSeriesSet: SeriesSet {
                     if request.newestOnly, deleted.isEmpty, chunks.count > start + 1 {
                         chunks.removeSubrange(start..<(chunks.count - 1))
                     }
-                } catch let error as DecodeError {
-                    throw block.frames.damage(block.index.seriesPages[max(number, 0)].frame, "\(error)")
+                } catch let error where error is DecodeError || error is BlockError {
+                    // The series of the page are left out; pages are read without each other.
+                    let damage =
+                        error as? BlockError
+                        ?? block.frames.damage(block.index.seriesPages[number].frame, "\(error)")
+                    try block.leaveOut(damage, request)
+                    chunks.removeLast(chunks.count - start)
+                    readable = block.firstRank(behind: number)
+                    continue
                 }
                 if chunks.capacity > charged {
                     try request.charge?((chunks.capacity - charged) * MemoryLayout<ChunkRef>.stride)

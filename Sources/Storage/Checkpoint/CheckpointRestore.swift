@@ -31,7 +31,11 @@ extension Head {
             }
         }
         forEach(CheckpointFrame.header) { reader in
-            segment = try reader.varint()
+            let number = try reader.varint()
+            guard number <= WriteAheadLog.lastSegment else {
+                throw DecodeError(expected: "the number of a segment", offset: reader.offset)
+            }
+            segment = number
             idEnd = max(idEnd, UInt32(try reader.count(capacity)))
             // The span of blocks: the store has been emptied if it is another.
             _ = try reader.zigzag()

@@ -23,6 +23,14 @@ extension TimeSeriesStore {
         try makeRoom(min(quota.limit / 2, checkpoint + quota.limit / 16))
     }
 
+    /// Frees the log of a directory that began with more than its limit: a checkpoint has to hold what the log holds before
+    /// the log can go, and there is no room for both.
+    func shrinkLog() throws {
+        guard let quota, isOversized.load(ordering: .relaxed) else { return }
+        if quota.room == 0 { try quota.withoutLimit { try writeCheckpoint() } }
+        isOversized.store(false, ordering: .relaxed)
+    }
+
     /// Drops the oldest blocks until `bytes` can be written; returns whether they can.
     @discardableResult
     func makeRoom(_ bytes: Int, except names: Set<String> = []) throws -> Bool {

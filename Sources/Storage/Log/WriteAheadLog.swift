@@ -17,6 +17,8 @@ final class WriteAheadLog: Sendable {
     static let headerSize = 16
     /// The longest frame that a reader believes.
     static let maxFrame = 1 << 28
+    /// No segment has a higher number: a higher one is damage, or the name of somebody else's file.
+    static let lastSegment: UInt64 = 1 << 62
     /// Set in the length of a frame whose content is compressed.
     static let packedFlag: UInt32 = 1 << 31
 
@@ -101,16 +103,25 @@ final class WriteAheadLog: Sendable {
             throw error
         }
         if let old = state.file, state.isDirty { state.unsynced.append((number.load(ordering: .relaxed), old)) }
-        state.isDirty = false
+        // The header counts: without it, a segment that stays empty is damage once another stands behind it.
+        state.isDirty = true
         state.file = file
         state.size = header.count
         number.store(next, ordering: .releasing)
     }
 
     /// Begins a new segment, with which everything later can be read without the ones before; returns its number.
+    ///
+    /// A segment without a frame is as good as a new one: a checkpoint that fails again and again leaves no row of them.
     func rotate() throws(FileError) -> UInt64 {
         var failure: FileError?
         let next = state.withLock { state in
+            let current = number.load(ordering: .relaxed)
+            let isEmpty = state.file != nil && state.size == Self.headerSize && state.failure == nil
+            if isEmpty, state.lost?.number != current {
+                state.written = 0
+                return current
+            }
             do throws(FileError) {
                 try begin(&state)
                 state.written = 0
@@ -268,9 +279,6 @@ final class WriteAheadLog: Sendable {
         if let failure { throw failure }
     }
 
-    /// Whether all that was written is known to be on the disk.
-    var isSynced: Bool { state.withLock { $0.lost == nil && !$0.isDirty && $0.unsynced.isEmpty } }
-
     /// Why the disk may lack what was written to it; nil if nothing is known to be missing.
     var lost: FileError? { state.withLock { $0.lost?.error } }
 
@@ -298,7 +306,7 @@ final class WriteAheadLog: Sendable {
     /// Numbers of the segments in a directory, ascending.
     static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {
         try fileSystem.list(directory).compactMap { name in
-            UInt64(name).flatMap { FilePath.name(path(directory, $0)) == name ? $0 : nil }
+            UInt64(name).flatMap { $0 <= lastSegment && FilePath.name(path(directory, $0)) == name ? $0 : nil }
         }.sorted()
     }
 

@@ -73,7 +73,9 @@ final class HeadSnapshot: @unchecked Sendable {
     private(set) lazy var order = (0..<Int32(truncatingIfNeeded: entries.count)).map { $0 }
 
     /// Appends the samples of an entry that lie in the requested time.
-    func read(_ at: Int, into columns: inout SampleColumns) throws {
+    ///
+    /// - Parameter leaveOut: Told of each chunk that cannot be read; the others are read all the same.
+    func read(_ at: Int, into columns: inout SampleColumns, leaveOut: (String) -> Void) throws {
         let entry = content.entries[at]
         defer {
             if let starts = content.starts[at], columns.count > 0 {
@@ -88,13 +90,13 @@ final class HeadSnapshot: @unchecked Sendable {
             }
             return
         }
-        if entry.state.isRewound { return try readRewound(entry, into: &columns) }
+        if entry.state.isRewound { return try readRewound(entry, into: &columns, leaveOut) }
         var key: UInt64 = columns.count == 0 ? 1 : 0
         let leftOut = StoredHistograms.leftOut
         for i in entry.chunks.reversed() {
-            try readSealed(content.chunks[i].chunk, content.chunks[i].file, &columns, &key)
+            try readSealed(content.chunks[i].chunk, content.chunks[i].file, &columns, &key, leaveOut)
         }
-        try readOpen(entry, &columns, &key)
+        try attempt(&columns, &key, leaveOut) { try readOpen(entry, &$0, &$1) }
         // Without a sample the times are not those that the key stands for.
         columns.timestampKey = leftOut == StoredHistograms.leftOut ? key : 0
         mergeLate(entry, &columns)
@@ -130,7 +132,9 @@ final class HeadSnapshot: @unchecked Sendable {
     }
 
     /// Appends the samples of a series whose chunks are not in order of time.
-    private func readRewound(_ entry: Entry, into columns: inout SampleColumns) throws {
+    private func readRewound(
+        _ entry: Entry, into columns: inout SampleColumns, _ leaveOut: (String) -> Void
+    ) throws {
         var next = SampleColumns()
         var spare = SampleColumns()
         var key: UInt64 = 0
@@ -142,10 +146,10 @@ final class HeadSnapshot: @unchecked Sendable {
             next.removeAll()
         }
         for i in entry.chunks.reversed() {
-            try readSealed(content.chunks[i].chunk, content.chunks[i].file, &next, &key)
+            try readSealed(content.chunks[i].chunk, content.chunks[i].file, &next, &key, leaveOut)
             join(&columns)
         }
-        try readOpen(entry, &next, &key)
+        try attempt(&next, &key, leaveOut) { try readOpen(entry, &$0, &$1) }
         join(&columns)
         columns.timestampKey = 0
         mergeLate(entry, &columns)
@@ -160,6 +164,28 @@ final class HeadSnapshot: @unchecked Sendable {
         var mixed = key &* 0x9E37_79B9_7F4A_7C15 ^ serial
         mixed = (mixed ^ mixed >> 29) &* 0xBF58_476D_1CE4_E5B9
         key = (mixed ^ UInt64(first << 16 | count)) | 1
+    }
+
+    /// Reads a chunk; one that is damaged leaves `columns` as they were.
+    private func attempt(
+        _ columns: inout SampleColumns, _ key: inout UInt64, _ leaveOut: (String) -> Void,
+        _ body: (inout SampleColumns, inout UInt64) throws -> Void
+    ) throws {
+        let count = columns.count
+        do { try body(&columns, &key) } catch let error as StorageError {
+            guard case .damaged(let what) = error else { throw error }
+            columns.count = count
+            columns.histograms.removeAll { $0.index >= count }
+            key = 0
+            leaveOut(what)
+        }
+    }
+
+    private func readSealed(
+        _ chunk: SealedChunk, _ file: SpillFile, _ columns: inout SampleColumns, _ key: inout UInt64,
+        _ leaveOut: (String) -> Void
+    ) throws {
+        try attempt(&columns, &key, leaveOut) { try readSealed(chunk, file, &$0, &$1) }
     }
 
     private func readSealed(

@@ -139,17 +139,12 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
 
     private func append(_ part: Part, _ columns: inout SampleColumns) throws {
         if part.source > 0 { return try blocks[Int(part.source) - 1].append(Int(part.index), to: &columns) }
-        let count = columns.count
-        do { try snapshot.read(Int(part.index), into: &columns) } catch let error as StorageError {
-            guard case .damaged(let what) = error else { throw error }
-            // Chunks that are not in blocks yet: a file of them was damaged or removed.
+        try snapshot.read(Int(part.index), into: &columns) { what in
+            // A chunk that is not in a block yet: its file was damaged or removed.
             let part = LeftOutPart(
                 name: "spill", isBlock: false, kind: .damaged, reason: what, times: request.minTime...request.maxTime)
             if leftOut.note(part) { Log("storage").error("Chunks of the head cannot be read", ["err": what]) }
             request.warn?(part.description)
-            columns.count = count
-            columns.histograms.removeAll { $0.index >= count }
-            columns.timestampKey = 0
         }
         guard !hidden.isEmpty else { return }
         let id = snapshot.entries[Int(part.index)].id

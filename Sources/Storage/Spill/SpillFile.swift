@@ -20,6 +20,8 @@ final class SpillFile: Sendable {
         var needsCut = false
         /// A sync failed: the disk may lack what was written, and another sync proves nothing.
         var isDoubtful = false
+        /// Bytes of the file that are known to be on the disk; nil if none are.
+        var synced: Int?
         /// The size of the tail at which it is written; more than a batch after a failure.
         var patience = SpillFile.batch
     }
@@ -102,21 +104,29 @@ final class SpillFile: Sendable {
 
     /// Writes what is in memory; returns the size of the file once it is on the disk.
     func sync() throws(FileError) -> Int {
-        let (failure, file, size) = state.withLock { state in
+        let (failure, file, size, isSynced) = state.withLock { state in
             var failure = Self.flush(&state, path, fileSystem)
             if failure == nil, state.isDoubtful { failure = Self.rewrite(&state, path, fileSystem) }
-            return (failure, state.file, state.written)
+            return (failure, state.file, state.written, state.synced == state.written)
         }
         if let failure { throw failure }
+        // Of many files some fail: those that did not are not to be tried again, or all never succeed at once.
+        if isSynced { return size }
         do throws(FileError) { try file?.syncData() } catch {
             distrust()
             throw error
         }
+        state.withLock { if !$0.isDoubtful { $0.synced = size } }
         return size
     }
 
     /// Says that the disk may lack the file, or parts of it: the next ``sync()`` writes it anew.
-    func distrust() { state.withLock { $0.isDoubtful = true } }
+    func distrust() {
+        state.withLock { state in
+            state.isDoubtful = true
+            state.synced = nil
+        }
+    }
 
     /// Copies the file, which memory still has, to one that takes its name.
     private static func rewrite(_ state: inout State, _ path: String, _ fileSystem: any FileSystem) -> FileError? {
@@ -145,6 +155,7 @@ final class SpillFile: Sendable {
             try fileSystem.rename(temporary, to: path)
             state.file = copy
             state.isDoubtful = false
+            state.synced = done
             return nil
         } catch {
             try? fileSystem.remove(temporary)

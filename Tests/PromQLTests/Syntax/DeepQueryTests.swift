@@ -23,6 +23,46 @@ struct DeepQueryTests {
         }
     }
 
+    /// The result of a query over `count` series of different metrics, and how often a series was looked at.
+    private static func evaluated(_ query: String, over count: Int) throws -> (columns: [Column], checks: Int) {
+        var series: [ArraySource.Series] = []
+        for i in 0..<count {
+            // Some series have a sample at some steps only, and some match others.
+            var samples: [(time: Int64, value: Double)] = []
+            for step in 0..<4 where i % 5 == 0 || step % 3 == i % 3 { samples.append((Int64(step) * 1000, Double(i))) }
+            let labels = Labels([("__name__", "m\(i)"), ("a", "\(i / 2)"), ("b", "\(i % 7)")])
+            series.append(ArraySource.Series(labels: labels, samples: samples))
+        }
+        let source = ArraySource(series)
+        let options = EngineOptions()
+        let guardian = QueryGuard(
+            deadline: .max, maxSamples: .max, isCancelled: nil, memory: MemoryAccount(limit: 1 << 30, budget: nil),
+            perStep: nil)
+        let grid = StepGrid(start: 0, step: 1000, count: 4)
+        var limited = options
+        limited.lookbackDelta = 1
+        let evaluator = Evaluator(
+            source: source, options: limited, queryGrid: grid, isInstant: false, guardian: guardian, text: query,
+            plan: QueryPlan(try PromQLParser.parse(query)), trace: nil, crew: WorkerCrew(limit: 1))
+        return (try evaluator.vector(evaluator.plan.expression, grid), guardian.checks)
+    }
+
+    @Test("a chain of `or` looks at each series a few times, however long it is", arguments: ["", "on(a) ", "on() "])
+    func orChains(matching: String) throws {
+        func chain(_ count: Int) -> String { (0..<count).map { "m\($0)" }.joined(separator: " or \(matching)") }
+        let (short, long) = (try Self.evaluated(chain(100), over: 400), try Self.evaluated(chain(400), over: 400))
+        #expect(long.checks < short.checks * 5, "\(short.checks) and \(long.checks)")
+        #expect(!long.columns.isEmpty)
+        // Parentheses keep the operators apart; what they give must be the same.
+        for count in [2, 3, 20] {
+            let apart = (1..<count).reduce("m0") { "(\($0)) or \(matching)m\($1)" }
+            let (one, other) = (try Self.evaluated(chain(count), over: 20), try Self.evaluated(apart, over: 20))
+            #expect(one.columns.map(\.labels) == other.columns.map(\.labels))
+            #expect(
+                one.columns.map { $0.values.map(\.bitPattern) } == other.columns.map { $0.values.map(\.bitPattern) })
+        }
+    }
+
     @Test("a thousand parentheses are no matter, a hundred thousand are refused")
     func parentheses() throws {
         func nested(_ count: Int, _ open: String = "(") -> String {

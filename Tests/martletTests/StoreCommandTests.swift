@@ -49,6 +49,7 @@ struct StoreCommandTests {
         #expect(run("import", folder + "/s", store("t")) == 1)
         #expect(run("import", folder + "/missing", store("t")) == 1)
         #expect(run("import", folder + "/a.om", store("t")) == 1)
+        #expect(run("import", folder + "/p/wal", store("t")) == 1)
         #expect(run("import", folder + "/out", store("p")) == 1)
         #expect(!FileManager.default.fileExists(atPath: folder + "/t"))
         #expect(refusal(folder + "/s").contains("is a store of martlet"))

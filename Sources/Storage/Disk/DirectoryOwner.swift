@@ -142,8 +142,7 @@ extension TimeSeriesStore {
         try DirectoryCheck.refuseForeign(path, files)
         guard try !isStore(path, files) else { return }
         throw StorageError.unusable(
-            "\(path) is no store of martlet: there is none in that place, name a store's directory with "
-                + "--storage.tsdb.path")
+            "there is no store of martlet in \(path): name a store's directory with --storage.tsdb.path")
     }
 }
 

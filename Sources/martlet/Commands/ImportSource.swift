@@ -1,4 +1,5 @@
 import Glibc
+import Interchange
 import Platform
 import Storage
 
@@ -47,6 +48,9 @@ enum ImportSource {
                     + "--storage.tsdb.path=\(directory), or write its samples as blocks with `martlet tsdb export` and "
                     + "import those")
         }
+        guard try files.exists(directory + "/wal") || !BlockImport.blocks(files, directory).isEmpty else {
+            throw CommandFailure(description: nothing(in: directory))
+        }
         // Debian's Prometheus makes no lock file.
         switch DirectoryUsers.find(of: directory, files) {
         case .nobody: break
@@ -72,6 +76,11 @@ enum ImportSource {
             if let lock { close(lock) }
             throw error
         }
+    }
+
+    static func nothing(in directory: String) -> String {
+        "there is neither a block nor a write-ahead log in \(directory): name the directory that Prometheus has as "
+            + "--storage.tsdb.path"
     }
 
     /// Locks the directory as a second Prometheus would, which takes no more than the right to read the lock file.

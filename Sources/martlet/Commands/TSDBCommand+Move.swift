@@ -44,9 +44,7 @@ extension TSDBCommand {
         let parts = "\(report.blocks) blocks" + (report.hasHead ? " and the write-ahead log" : "")
         print("\(parts) taken, \(report.series) series, \(report.samples) samples, \(report.added) of them new")
         guard report.blocks + report.blocksOutside > 0 || report.hasHead || !report.failures.isEmpty else {
-            throw CommandFailure(
-                description: "there is neither a block nor a write-ahead log in \(source): name the directory that "
-                    + "Prometheus has as --storage.tsdb.path")
+            throw CommandFailure(description: ImportSource.nothing(in: source))
         }
         guard try !hold.hasChanged(files) else {
             throw CommandFailure(

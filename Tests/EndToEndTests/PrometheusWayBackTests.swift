@@ -109,6 +109,41 @@ struct PrometheusWayBackTests {
         #expect(report.status == 0 && report.text.contains("1 series, 30 samples, 30 of them new"), "\(report.text)")
     }
 
+    @Test func `a Prometheus that compacts its head beside exported blocks loses nothing`() throws {
+        let folder = try Folder()
+        let (data, store) = (folder.url.path + "/prometheus", folder.url.path + "/store")
+        let (exported, now) = (folder.url.path + "/exported", Self.now())
+        func times(_ from: Int64, _ to: Int64) -> StrideTo<Int64> {
+            stride(from: now - from * Self.minute, to: now - to * Self.minute, by: Int64.Stride(Self.minute))
+        }
+        let first = try PrometheusPeer.start(data, folder, takesLate: false)
+        try #require(first.waitReady(), "\(first.logText)")
+        try #require(try Self.push(first.probe, "own", times(600, 540)) == 204)
+        first.terminate()
+        try Self.fill(store, folder, times(540, 60))
+        let made = try Self.martlet(["export", exported, "--storage.tsdb.path=\(store)"], folder)
+        try #require(made.status == 0, "\(made.text)")
+        for name in try FileManager.default.contentsOfDirectory(atPath: exported) where name.hasPrefix("01") {
+            try FileManager.default.moveItem(atPath: "\(exported)/\(name)", toPath: "\(data)/\(name)")
+        }
+        for start in 0..<2 {
+            let prometheus = try PrometheusPeer.start(data, folder, takesLate: false)
+            try #require(prometheus.waitReady(), "\(prometheus.logText)")
+            if start == 0 {
+                // The head now spans more than three hours, so it is compacted.
+                #expect(try Self.push(prometheus.probe, "own", times(60, 1)) == 204)
+                let isCompacted = try Daemon.wait {
+                    try Self.blocks(data).contains { $0.lowerBound == now - 600 * Self.minute }
+                }
+                #expect(isCompacted)
+            }
+            #expect(try Self.count(prometheus.probe, "own") == 60 + 59, "start \(start)")
+            #expect(try Self.count(prometheus.probe, "m") == 480, "start \(start)")
+            #expect(!prometheus.logText.contains("level=error"), "\(prometheus.logText)")
+            prometheus.terminate()
+        }
+    }
+
     @Test(
         .enabled(
             if: geteuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv"),

@@ -118,6 +118,16 @@ struct SubcommandTests {
         #expect(lines.count { $0.hasPrefix("-") } == command.flags.flags.count + 1)
     }
 
+    @Test func `every flag is read where it is declared`() throws {
+        let text = try SourceText.swift("Sources/martlet/Commands")
+        for command in Subcommand.all where command.name != "serve" {
+            for flag in command.flags.flags {
+                let count = text.matches(of: try Regex("\"\(flag.name)\"")).count
+                #expect(count >= 2, "martlet \(command.name) --\(flag.name)")
+            }
+        }
+    }
+
     @Test func `no two commands have the same words, and no flag is declared twice`() {
         #expect(Set(Subcommand.all.map(\.name)).count == Subcommand.all.count)
         for command in Subcommand.all {

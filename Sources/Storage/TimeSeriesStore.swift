@@ -177,6 +177,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         }
         head.finishRestoring()
         head.restoreRewinds()
+        head.forgetCutFiles(fileSystem, blocks: blockSet.readers.map { $0.minTime...$0.maxTime })
         let all = try WriteAheadLog.segments(wal, fileSystem)
         let segments = all.filter { $0 >= from }
         for number in segments {
@@ -184,7 +185,6 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 number, WriteAheadLog.path(wal, number), isLast: number == segments.last, fileSystem)
         }
         head.doubtful = [:]
-        head.forgetCutFiles(fileSystem, blocks: blockSet.readers.map { $0.minTime...$0.maxTime })
         spill.removeStrangers()
         damagedRecords = replay.damaged + damaged
         damagedSegments.withLock { $0 = replay.damagedSegments }

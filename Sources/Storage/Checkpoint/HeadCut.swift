@@ -193,7 +193,8 @@ extension Head {
     /// Forgets chunks of spill files that a cut has removed after the checkpoint that names them was written.
     ///
     /// A kill or a power cut between the cut's block and its checkpoint leaves such a checkpoint. A missing file of a
-    /// window without a block stays named, so that what it held is said to be left out.
+    /// window without a block stays named, so that what it held is said to be left out. Called before the log is read,
+    /// which fills files that are not on the disk yet.
     func forgetCutFiles(_ fileSystem: any FileSystem, blocks: [ClosedRange<Int64>]) {
         for file in spill.files {
             let window = file.windowEnd.subtractingReportingOverflow(blockDuration).partialValue..<file.windowEnd

@@ -8,10 +8,10 @@ STAMP := MARTLET_REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
 	MARTLET_BUILD_DATE="$$(TZ=UTC git log -1 --date=format-local:%Y%m%d-%H:%M:%S --format=%cd 2>/dev/null)"
 SWIFT_RELEASE := $(STAMP) swift build -c release --static-swift-stdlib --product martlet -Xlinker -s
 
-.PHONY: help deps build run test lint format bench fuzz tsan clean
+.PHONY: help deps build run test check-long lint format bench fuzz tsan asan clean
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 deps: ## install the Debian packages that the build needs
 	@scripts/install-packages.sh build
@@ -22,11 +22,16 @@ build: deps ## build the release binary, .build/release/martlet
 run: build ## scrape this machine and martlet itself, serve http://127.0.0.1:9090
 	@scripts/quickstart.sh $(BINARY)
 
-test: ## install what the tests need and run them all
+test: ## install what the tests need and run them all; FILTER=REGEX for some
 	@scripts/install-packages.sh build test
-	@scripts/test.sh
+	@scripts/test.sh $(if $(FILTER),--filter '$(FILTER)')
 
-lint: ## check the format and build without warnings
+check-long: ## fuzz everything for FUZZ_SECONDS each, then run the tests with many more rounds: hours
+	@scripts/install-packages.sh build test
+	@scripts/check-long.sh
+
+lint: ## check the format and the scripts, and build without warnings
+	@scripts/install-packages.sh build lint
 	@scripts/lint.sh
 
 format: ## format all Swift sources
@@ -40,6 +45,9 @@ fuzz: deps ## fuzz what reads bytes from outside, a minute each; FUZZ_TARGET=wal
 
 tsan: deps ## run the tests of the store's threads under ThreadSanitizer
 	@scripts/tsan.sh
+
+asan: deps ## run the tests of what parses bytes from outside under AddressSanitizer
+	@scripts/asan.sh
 
 clean: ## remove what was built
 	@rm -rf .build Benchmarks/.build

@@ -13,23 +13,10 @@ import Testing
 /// with those of a slow evaluator.
 @Suite("Native histograms from push to answer")
 struct HistogramPushTests {
-    /// `MARTLET_LONG_HISTOGRAMS=100000` takes so many; `MARTLET_HISTOGRAM_SEED` repeats a run.
+    /// `MARTLET_LONG_HISTOGRAMS=100000` takes so many; `MARTLET_SEED` repeats a run.
     private static let total = Int(ProcessInfo.processInfo.environment["MARTLET_LONG_HISTOGRAMS"] ?? "") ?? 2000
-    private static let seed =
-        UInt64(ProcessInfo.processInfo.environment["MARTLET_HISTOGRAM_SEED"] ?? "") ?? .random(in: 0...UInt64.max)
     private static let now: Int64 = 1_700_000_000_000
     private static let spacing: Int64 = 15_000
-
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-            return z ^ z >> 31
-        }
-    }
 
     // MARK: Making
 
@@ -45,7 +32,7 @@ struct HistogramPushTests {
         var isFloat = false
         var isGauge = false
 
-        init(_ random: inout Random) {
+        init(_ random: inout SeededRandom) {
             isFloat = Bool.random(using: &random)
             isGauge = Int.random(in: 0..<6, using: &random) == 0
             if Int.random(in: 0..<4, using: &random) == 0 {
@@ -58,7 +45,7 @@ struct HistogramPushTests {
             grow(&random)
         }
 
-        mutating func grow(_ random: inout Random) {
+        mutating func grow(_ random: inout SeededRandom) {
             sum += Double(Int.random(in: 0..<100, using: &random)) / 4
             if schema == -53 {
                 for index in 0...bounds.count { up[index, default: 0] += Int.random(in: 0..<4, using: &random) }
@@ -78,7 +65,7 @@ struct HistogramPushTests {
         }
 
         /// Another sample of the series: it grows, begins again, or changes its shape.
-        mutating func step(_ random: inout Random) {
+        mutating func step(_ random: inout SeededRandom) {
             switch Int.random(in: 0..<12, using: &random) {
             case 0: self = Source(&random)
             case 1:
@@ -126,7 +113,7 @@ struct HistogramPushTests {
     }
 
     /// Makes a histogram that a sender should not send, or seldom does.
-    private static func mutate(_ one: inout FloatHistogram, _ random: inout Random) {
+    private static func mutate(_ one: inout FloatHistogram, _ random: inout SeededRandom) {
         switch Int.random(in: 0..<14, using: &random) {
         case 0: one.schema = [Int32.min, -54, -53, -5, 9, 52, 53, .max].randomElement(using: &random) ?? 0
         case 1: one.count += 1
@@ -258,8 +245,7 @@ struct HistogramPushTests {
 
     @Test("answers to random, mixed and broken histograms are those of the slow evaluator")
     func compare() throws {
-        print("MARTLET_HISTOGRAM_SEED=\(Self.seed)")
-        var random = Random(state: Self.seed)
+        var random = SeededRandom(seed: SeededRandom.runSeed)
         var (house, pushed, taken, compared) = (try House(), 0, 0, 0)
         var round = 0
         while pushed < Self.total {
@@ -295,7 +281,7 @@ struct HistogramPushTests {
     private func check(_ house: House, _ round: Int, _ samples: [[SlowHistogram.Sample]]) throws -> Int {
         var compared = 0
         func fail(_ query: String, _ what: String) {
-            Issue.record("seed \(Self.seed), round \(round): \(query): \(what)\n\(samples)")
+            Issue.record("seed \(SeededRandom.runSeed), round \(round): \(query): \(what)\n\(samples)")
         }
         func expect(_ query: String, _ wanted: Double) throws {
             guard let found = try house.ask(query, at: Self.now) else { return fail(query, "no answer") }

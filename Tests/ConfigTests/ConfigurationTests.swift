@@ -1,5 +1,6 @@
 import Config
 import Model
+import TestSupport
 import Testing
 
 @Suite("Configuration")
@@ -187,12 +188,16 @@ struct ConfigurationTests {
                 static_configs: [{targets: ["a:1"], labels: {x: "y"}}]
                 relabel_configs: [{source_labels: [a], regex: (.*), target_label: b}]
             """.utf8)
-        var random = SystemRandomNumberGenerator()
+        var random = SeededRandom(seed: SeededRandom.runSeed)
         for _ in 0..<3000 {
             var bytes = seed
             for _ in 0..<Int.random(in: 1...4, using: &random) {
                 let at = Int.random(in: 0..<bytes.count, using: &random)
-                if Bool.random() { bytes[at] = UInt8.random(in: 0...255, using: &random) } else { bytes.remove(at: at) }
+                if Bool.random(using: &random) {
+                    bytes[at] = UInt8.random(in: 0...255, using: &random)
+                } else {
+                    bytes.remove(at: at)
+                }
             }
             _ = try? ConfigurationLoader.parse(text: bytes, path: "x", environment: { _ in nil })
         }

@@ -11,9 +11,9 @@ struct SuiteTests {
         return ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted().map { path + "/" + $0 }
     }
 
-    static let isPresent = FileManager.default.fileExists(atPath: SharedFolder.path("configs"))
-
-    @Test("bad Prometheus configurations are refused with a place", .enabled(if: isPresent, "../shared is not there"))
+    @Test(
+        "bad Prometheus configurations are refused with a place",
+        .enabled(if: SharedFolder.has("configs"), "needs ../shared/configs"))
     func bad() {
         var checked = 0
         for file in Self.files("configs/prometheus") where file.contains(".bad.") {
@@ -29,7 +29,8 @@ struct SuiteTests {
         #expect(checked > 40)
     }
 
-    @Test("good Prometheus configurations are read", .enabled(if: isPresent, "../shared is not there"))
+    @Test(
+        "good Prometheus configurations are read", .enabled(if: SharedFolder.has("configs"), "needs ../shared/configs"))
     func good() {
         var checked = 0
         for file in Self.files("configs/prometheus") where file.contains(".good.") {
@@ -39,7 +40,9 @@ struct SuiteTests {
         #expect(checked > 15)
     }
 
-    @Test("community rules are read", .enabled(if: isPresent, "../shared is not there"))
+    @Test(
+        "community rules are read", .enabled(if: SharedFolder.has("community-rules"), "needs ../shared/community-rules")
+    )
     func rules() {
         var checked = 0
         for file in Self.files("community-rules") where file.hasSuffix(".yml") {
@@ -49,7 +52,9 @@ struct SuiteTests {
         #expect(checked > 40)
     }
 
-    @Test("Alertmanager configurations that are good are read", .enabled(if: isPresent, "../shared is not there"))
+    @Test(
+        "Alertmanager configurations that are good are read",
+        .enabled(if: SharedFolder.has("configs"), "needs ../shared/configs"))
     func alertmanager() {
         for name in ["conf.good.yml", "conf.group-by-all.yml", "conf.empty-fields.yml"] {
             let file = SharedFolder.path("configs/alertmanager/" + name)

@@ -100,7 +100,7 @@ struct ClockStepTests {
 
     @Test(
         "nothing is deleted, and neither scrapes nor alerts pause, while the clock is wrong",
-        .enabled(if: library != nil, "Debian's faketime is not installed"))
+        .enabled(if: library != nil, "needs Debian's faketime"))
     func steps() throws {
         let folder = try Folder()
         let clock = try FakeClock(folder)

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import TestSupport
+import Testing
 
 /// A process that a test starts and surely ends.
 final class Daemon {
@@ -13,7 +14,7 @@ final class Daemon {
     init(_ binary: String, _ arguments: [String], port: UInt16, folder: URL) throws {
         self.port = port
         probe = HTTPProbe(port: port)
-        log = folder.appendingPathComponent("log-\(UUID().uuidString).txt")
+        log = try Self.logFile(binary, folder)
         _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         process = Process()
         process.executableURL = URL(fileURLWithPath: binary)
@@ -24,6 +25,22 @@ final class Daemon {
         process.standardError = handle
         process.standardInput = FileHandle.nullDevice
         try process.run()
+    }
+
+    /// Where the output goes: a file in a folder of the running test below `MARTLET_TEST_LOGS`, from where
+    /// scripts/test_report.py shows it if the test fails; without that variable a file in `folder`.
+    private static func logFile(_ binary: String, _ folder: URL) throws -> URL {
+        let name = "\(URL(fileURLWithPath: binary).lastPathComponent)-\(UUID().uuidString).txt"
+        guard let logs = ProcessInfo.processInfo.environment["MARTLET_TEST_LOGS"], let test = Test.current else {
+            return folder.appendingPathComponent("log-" + name)
+        }
+        let characters = test.id.description.unicodeScalars.map { character in
+            character.isASCII && (character == "." || character.properties.isAlphabetic || ("0"..."9" ~= character))
+                ? Character(character) : "_"
+        }
+        let ofTest = URL(fileURLWithPath: logs).appendingPathComponent(String(characters.prefix(200)))
+        try FileManager.default.createDirectory(at: ofTest, withIntermediateDirectories: true)
+        return ofTest.appendingPathComponent(name)
     }
 
     /// The real binary that this checkout built.

@@ -24,7 +24,7 @@ struct FirstFlightTests {
 
     @Test(
         "an exporter that goes away fires, survives kill -9 of the daemon, and resolves",
-        .enabled(if: FileManager.default.fileExists(atPath: exporterPath), "prometheus-node-exporter is not installed"))
+        .enabled(if: FileManager.default.fileExists(atPath: exporterPath), "needs prometheus-node-exporter"))
     func chain() throws {
         let folder = try Folder()
         let webhook = try #require(HTTPStub { _ in HTTPStub.Response() })

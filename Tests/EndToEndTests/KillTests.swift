@@ -39,6 +39,7 @@ struct KillTests {
               - job_name: load
                 static_configs: [{targets: ["127.0.0.1:\(stub.port)"]}]
             """)
+        var random = SeededRandom(seed: SeededRandom.runSeed)
         var expected: [Int] = []
         for round in 0..<Self.rounds {
             let daemon = try Daemon(
@@ -58,7 +59,7 @@ struct KillTests {
                 #expect(complete == 300)
             }
             let first = target.served.withLock { $0 } + 1
-            usleep(UInt32.random(in: 300_000...1_500_000))
+            usleep(UInt32.random(in: 300_000...1_500_000, using: &random))
             daemon.kill9()
             // The page given last may have been under way; all before it had been stored when it was asked for.
             expected += Array(first..<max(first, target.served.withLock { $0 }))

@@ -5,7 +5,7 @@ import Testing
 /// A real Prometheus is filled and stopped; this program takes its directory and answers alike.
 @Suite(
     "Moving from a real Prometheus", .serialized,
-    .enabled(if: PrometheusPeer.isInstalled, "prometheus and promtool are not installed"))
+    .enabled(if: PrometheusPeer.isInstalled, "needs Debian's prometheus"))
 struct PrometheusImportTests {
     private static let minute: Int64 = 60_000
 

@@ -1,6 +1,7 @@
 import Exposition
 import Glibc
 import Model
+import TestSupport
 import Testing
 
 @Suite("Decimal number")
@@ -52,7 +53,7 @@ struct DecimalNumberTests {
 
     @Test("random numbers are read as the C library reads them", arguments: [UInt64(1), 2, 3])
     func random(_ seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<20_000 {
             var text: String
             switch random.next() % 4 {
@@ -75,17 +76,5 @@ struct DecimalNumberTests {
                     Double(number.mantissa) / pow(10, Double(number.scale)) == number.value, "seed \(seed): \(text)")
             }
         }
-    }
-}
-
-/// A small random generator whose seed is printed with every failure.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
     }
 }

@@ -1,5 +1,6 @@
 import Exposition
 import Model
+import TestSupport
 import Testing
 
 /// One sample line as tests compare it.
@@ -137,7 +138,7 @@ struct ExpositionReaderTests {
     }
 
     /// A page of random series, some with odd characters, times and blanks.
-    static func randomPage(_ random: inout SplitMix, _ count: Int) -> [String] {
+    static func randomPage(_ random: inout SeededRandom, _ count: Int) -> [String] {
         (0..<count).map { i in
             let name =
                 ["http_requests_total", "a", "go_gc_duration_seconds", "x:y"].randomElement(using: &random) ?? "a"
@@ -155,7 +156,7 @@ struct ExpositionReaderTests {
 
     @Test("hints, right or wrong, never change what is read", arguments: [UInt64(11), 12, 13, 14])
     func hints(_ seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<50 {
             var lines = Self.randomPage(&random, 30)
             var known: [(Int, UInt64)] = []
@@ -173,7 +174,7 @@ struct ExpositionReaderTests {
 
     @Test("damaged pages are read or refused, never more", arguments: [UInt64(21), 22, 23])
     func damaged(_ seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         let interesting = Array("{}\"\\,=# \n\t0.eE+-_aN\u{0}".utf8) + [0xFF, 0x80]
         for round in 0..<1500 {
             let isOpenMetrics = round % 2 == 0

@@ -1,5 +1,6 @@
 import Exposition
 import Model
+import TestSupport
 import Testing
 
 /// Writes protobuf fields for tests.
@@ -227,7 +228,7 @@ struct ProtobufReaderTests {
 
     @Test("damaged pages are refused, never more", arguments: [UInt64(31), 32])
     func damaged(_ seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<3000 {
             var page = Self.both + WireText.family("g", 1) { $0.message(4) { $0.message(2) { $0.double(1, 1) } } }
             for _ in 0..<Int.random(in: 1...3, using: &random) {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import HTTP
@@ -5,8 +6,9 @@ import Testing
 @Suite("Chunked bodies")
 struct ChunkedBodyTests {
     /// The body, or the mistake, if the bytes come in pieces of random size.
-    static func read(_ bytes: [UInt8], _ random: inout SplitMix) -> (body: [UInt8], problem: String?, isComplete: Bool)
-    {
+    static func read(_ bytes: [UInt8], _ random: inout SeededRandom) -> (
+        body: [UInt8], problem: String?, isComplete: Bool
+    ) {
         var (chunks, body, position) = (ChunkedBody(), [UInt8](), 0)
         while position < bytes.count {
             let count = min(bytes.count - position, Int(random.next() % 9) + 1)
@@ -19,22 +21,11 @@ struct ChunkedBodyTests {
         return (body, nil, chunks.isComplete)
     }
 
-    struct SplitMix {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
     @Test(
         "the pieces in which bytes arrive do not matter, every cut is incomplete, and no damage traps",
         arguments: [UInt64(1), 2, 3])
     func pieces(_ seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<300 {
             var (body, bytes) = ([UInt8](), [UInt8]())
             for _ in 0..<random.next() % 5 {
@@ -62,7 +53,7 @@ struct ChunkedBodyTests {
             ("1\r\nab\r\n", "malformed chunked encoding"), ("1\r\na\n", "malformed chunked encoding"),
         ])
     func mistakes(_ text: String, _ problem: String) {
-        var random = SplitMix(state: 1)
+        var random = SeededRandom(seed: 1)
         #expect(Self.read(Array(text.utf8), &random).problem == problem)
     }
 }

@@ -81,7 +81,7 @@ final class TLSServer {
     }
 }
 
-@Suite("TLS of the client", .enabled(if: access("/usr/bin/openssl", X_OK) == 0, "openssl is not installed"))
+@Suite("TLS of the client", .enabled(if: access("/usr/bin/openssl", X_OK) == 0, "needs openssl"))
 struct TLSClientTests {
     @Test("server_name decides which certificate is good")
     func serverName() async throws {

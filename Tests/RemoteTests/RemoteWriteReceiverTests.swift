@@ -4,6 +4,7 @@ import Platform
 import Remote
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 /// A store that remembers what it was given.
@@ -86,11 +87,15 @@ enum WireWriter {
                 + samples.flatMap { bytes(2, double(1, $0.0) + number(2, $0.1)) })
     }
     /// The message with up to four bytes changed or taken out.
-    static func mutated(_ message: [UInt8]) -> [UInt8] {
+    static func mutated(_ message: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var bytes = message
-        for _ in 0..<Int.random(in: 1...4) {
-            let at = Int.random(in: 0..<bytes.count)
-            if Bool.random() { bytes[at] = UInt8.random(in: 0...255) } else { bytes.remove(at: at) }
+        for _ in 0..<Int.random(in: 1...4, using: &random) {
+            let at = Int.random(in: 0..<bytes.count, using: &random)
+            if Bool.random(using: &random) {
+                bytes[at] = UInt8.random(in: 0...255, using: &random)
+            } else {
+                bytes.remove(at: at)
+            }
         }
         return bytes
     }
@@ -206,8 +211,9 @@ struct RemoteWriteReceiverTests {
         let seed =
             WireWriter.series([("__name__", "a"), ("job", "x")], [(1.5, 1000)])
             + WireWriter.bytes(3, WireWriter.number(1, 3) + WireWriter.text(2, "h"))
+        var random = SeededRandom(seed: SeededRandom.runSeed)
         for _ in 0..<5000 {
-            let status = push(WireWriter.mutated(seed)).status
+            let status = push(WireWriter.mutated(seed, &random)).status
             #expect([204, 400].contains(status))
         }
     }

@@ -15,7 +15,7 @@ struct ExpressionSuiteTests {
 
     @Test(
         "every expression of the community's rules is PromQL",
-        .enabled(if: !files("community-rules", ".yml").isEmpty, "no ../shared/community-rules"))
+        .enabled(if: SharedFolder.has("community-rules"), "needs ../shared/community-rules"))
     func rules() throws {
         var count = 0
         for file in Self.files("community-rules", ".yml") {
@@ -32,7 +32,7 @@ struct ExpressionSuiteTests {
 
     @Test(
         "every expression of the dashboards is PromQL once its variables have values",
-        .enabled(if: !files("grafana-dashboards", ".json").isEmpty, "no ../shared/grafana-dashboards"))
+        .enabled(if: SharedFolder.has("grafana-dashboards"), "needs ../shared/grafana-dashboards"))
     func dashboards() throws {
         var count = 0
         for file in Self.files("grafana-dashboards", ".json") {

@@ -7,7 +7,6 @@ import Testing
 /// Scrapes while the wall clock is set.
 @Suite struct ScrapeScheduleTests {
     @Test(arguments: 0..<20) func `No target waits longer than its interval, and all lie on the grid`(_ seed: UInt64) {
-        print("seed", seed)
         var state = seed &+ 1
         func random(_ range: ClosedRange<Int64>) -> Int64 {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

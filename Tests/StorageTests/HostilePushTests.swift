@@ -32,6 +32,11 @@ import Testing
 
     // MARK: Labels
 
+    /// `String(repeating:count:)` appends one character after the other: seconds for tens of millions.
+    private static func text(_ length: Int) -> String {
+        String(decoding: [UInt8](repeating: UInt8(ascii: "v"), count: length), as: UTF8.self)
+    }
+
     @Test func `Series with very many or very long labels live beside others, in log, checkpoint and block`() throws {
         let files = FaultyFileSystem()
         var store = try Self.open(files)
@@ -40,7 +45,7 @@ import Testing
             Labels([("__name__", "wide")] + (1..<count).map { ("l\($0)", "\(count)") })
         }
         for length in [0xFF_FFFF, 20_000_000] {
-            all.append(Labels([("__name__", "wide"), ("long", String(repeating: "v", count: length)), ("z", "1")]))
+            all.append(Labels([("__name__", "wide"), ("long", Self.text(length)), ("z", "1")]))
         }
         all.append(Labels([("__name__", "wide"), ("plain", "1")]))
         func check(_ stage: String) throws {
@@ -73,7 +78,7 @@ import Testing
     @Test func `Labels that fit into no block are refused as unusable, and counted`() throws {
         let store = try Self.open(FaultyFileSystem())
         let group = store.openGroup("g")
-        let long = Labels([("__name__", "a"), ("b", String(repeating: "v", count: 48 << 20))])
+        let long = Labels([("__name__", "a"), ("b", Self.text(48 << 20))])
         #expect(throws: UnusableLabels.self) { try store.resolve(long, in: group) }
         #expect(throws: UnusableLabels.self) { try store.resolve(.empty, in: group) }
         #expect(store.seriesRefused == 1)

@@ -1,3 +1,4 @@
+import Foundation
 import Model
 import Platform
 import TestSupport
@@ -244,8 +245,11 @@ import Testing
         }
     }
 
+    /// How many histories each part takes; `MARTLET_HISTORIES` asks for more.
+    private static let histories = Int(ProcessInfo.processInfo.environment["MARTLET_HISTORIES"] ?? "") ?? 130
+
     @Test(arguments: 0..<8) func `Random histories equal a dictionary`(_ part: Int) throws {
-        for seed in (part * 130)..<(part * 130 + 130) {
+        for seed in (part * Self.histories)..<((part + 1) * Self.histories) {
             var history = try History(seed: seed)
             history.failSyncs()
             for step in 0..<Int.random(in: 3...12, using: &history.random) {

@@ -1,6 +1,7 @@
 import Model
 import Platform
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -100,12 +101,9 @@ struct StoreMetricsTests {
 
     @Test("a list of the largest keeps them, whatever the order in which they come")
     func topList() {
-        let seed = UInt64.random(in: .min ... .max)
-        var state = seed
-        func random(_ below: Int) -> Int {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return Int(state >> 33) % below
-        }
+        let seed = SeededRandom.runSeed
+        var generator = SeededRandom(seed: seed)
+        func random(_ below: Int) -> Int { Int.random(in: 0..<below, using: &generator) }
         for _ in 0..<200 {
             let numbers = (0..<random(60)).map { _ in random(20) }
             let limit = random(10)

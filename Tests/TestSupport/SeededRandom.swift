@@ -1,3 +1,5 @@
+import Glibc
+
 /// Random numbers that are the same for the same seed.
 ///
 /// Algorithm: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
@@ -13,4 +15,19 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
         z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
         return z ^ z >> 31
     }
+
+    /// The seed of the tests that want other numbers in each run: `MARTLET_SEED` of the environment, or a fresh number.
+    ///
+    /// It is printed once, when a test first asks for it: whoever sees a failure can repeat the run.
+    public static let runSeed: UInt64 = {
+        guard let given = getenv("MARTLET_SEED") else {
+            let seed = UInt64.random(in: 0 ... .max)
+            print("MARTLET_SEED=\(seed)")
+            return seed
+        }
+        let text = String(cString: given)
+        guard let seed = UInt64(text) else { preconditionFailure("MARTLET_SEED is not a number: \(text)") }
+        print("MARTLET_SEED=\(seed)")
+        return seed
+    }()
 }

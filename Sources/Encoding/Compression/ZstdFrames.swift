@@ -27,18 +27,13 @@ public final class ZstdCompressor {
     /// Appends `bytes` as one frame to `out`.
     public func compress(_ bytes: UnsafeRawBufferPointer, level: Int32, to out: inout [UInt8]) throws(CompressionError)
     {
-        let start = out.count
-        let bound = ZSTD_compressBound(bytes.count)
-        out.append(contentsOf: repeatElement(0, count: bound))
-        let size = out.withUnsafeMutableBytes { target in
-            ZSTD_compressCCtx(
-                context, target.baseAddress?.advanced(by: start), bound, bytes.baseAddress, bytes.count, level)
-        }
+        let room = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: ZSTD_compressBound(bytes.count))
+        defer { room.deallocate() }
+        let size = ZSTD_compressCCtx(context, room.baseAddress, room.count, bytes.baseAddress, bytes.count, level)
         guard ZSTD_isError(size) == 0 else {
-            out.removeLast(bound)
             throw CompressionError(format: "zstd", reason: String(cString: ZSTD_getErrorName(size)))
         }
-        out.removeLast(bound &- size)
+        out.append(contentsOf: UnsafeBufferPointer(rebasing: room[..<size]))
     }
 }
 
@@ -53,30 +48,21 @@ extension ZstdCompressor {
         try check(ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 5))
         // With the size known, tables and window are as small as the frame.
         try check(ZSTD_CCtx_setPledgedSrcSize(context, UInt64(bytes.count)))
-        let start = out.count
         // Each cut ends a block of the format, which has a header of 3 bytes.
         let bound = ZSTD_compressBound(bytes.count) &+ 8 &* (cuts.count &+ 1)
-        out.append(contentsOf: repeatElement(0, count: bound))
-        var written = 0
-        var failure = 0
-        out.withUnsafeMutableBytes { target in
-            var output = ZSTD_outBuffer(dst: target.baseAddress?.advanced(by: start), size: bound, pos: 0)
-            var at = 0
-            for end in cuts + [bytes.count] where end > at || end == bytes.count {
-                var input = ZSTD_inBuffer(src: bytes.baseAddress, size: min(end, bytes.count), pos: at)
-                let step = end == bytes.count ? ZSTD_e_end : ZSTD_e_flush
-                let rest = ZSTD_compressStream2(context, &output, &input, step)
-                at = input.pos
-                if rest != 0 {
-                    failure = rest
-                    break
-                }
-            }
-            written = output.pos
+        let room = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bound)
+        defer { room.deallocate() }
+        var output = ZSTD_outBuffer(dst: room.baseAddress, size: bound, pos: 0)
+        var at = 0
+        for end in cuts + [bytes.count] where end > at || end == bytes.count {
+            var input = ZSTD_inBuffer(src: bytes.baseAddress, size: min(end, bytes.count), pos: at)
+            let step = end == bytes.count ? ZSTD_e_end : ZSTD_e_flush
+            let rest = ZSTD_compressStream2(context, &output, &input, step)
+            at = input.pos
+            try check(rest)
+            guard rest == 0 else { throw CompressionError(format: "zstd", reason: "the room was too small") }
         }
-        out.removeLast(bound &- written)
-        try check(failure)
-        guard failure == 0 else { throw CompressionError(format: "zstd", reason: "the room was too small") }
+        out.append(contentsOf: UnsafeBufferPointer(rebasing: room[..<output.pos]))
     }
 
     private func check(_ status: Int) throws(CompressionError) {

@@ -1,12 +1,13 @@
 import Model
+import TestSupport
 
 @testable import PromQL
 
 /// Writes queries whose numbers, times and durations lie at the edges of what the grammar allows.
 struct ExtremeQueries {
-    private var random: SplitMix64
+    private var random: SeededRandom
 
-    init(seed: UInt64) { random = SplitMix64(state: seed) }
+    init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     private mutating func pick<T>(_ choices: [T]) -> T { choices[Int.random(in: 0..<choices.count, using: &random)] }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Model
+import TestSupport
 import Testing
 
 @testable import PromQL
@@ -19,9 +20,8 @@ struct ExtremeQueryTests {
     @Test("ten thousand extreme queries are answered or refused")
     func anything() {
         let environment = ProcessInfo.processInfo.environment
-        let seed = environment["MARTLET_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...UInt64.max)
+        let seed = SeededRandom.runSeed
         let isVerbose = environment["MARTLET_TRACE"] != nil
-        print("extreme queries, seed \(seed)")
         var queries = ExtremeQueries(seed: seed)
         let (engine, source) = (Self.engine(), ExtremeQueries.source)
         var limits = QueryLimits()

@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import TestSupport
 import Testing
 
 @testable import PromQL
@@ -107,7 +108,7 @@ private struct PlainSeries {
     var samples: [(time: Int64, value: PlainHistogram?)] = []
 
     /// Counters with resets, gaps and, as nil, staleness markers.
-    init(_ job: String, _ instance: String, _ random: inout SplitMix64) {
+    init(_ job: String, _ instance: String, _ random: inout SeededRandom) {
         (self.job, self.instance) = (job, instance)
         let schema = Int.random(in: 0...2, using: &random)
         let lowest = Bool.random(using: &random) ? -5 : 1
@@ -201,7 +202,7 @@ struct HistogramPropertyTests {
         "sums, averages, rates, quantiles, counts and sums over random histograms",
         arguments: 1...3 as ClosedRange<UInt64>)
     func agrees(seed: UInt64) throws {
-        var random = SplitMix64(state: seed)
+        var random = SeededRandom(seed: seed)
         let series = [("x", "1"), ("x", "2"), ("y", "1"), ("y", "2"), ("y", "3")].map {
             PlainSeries($0.0, $0.1, &random)
         }

@@ -1,8 +1,10 @@
+import TestSupport
+
 /// Writes random expressions over the whole grammar that have correct types.
 struct GrammarQueries {
-    private var random: SplitMix64
+    private var random: SeededRandom
 
-    init(seed: UInt64) { random = SplitMix64(state: seed) }
+    init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     mutating func next() -> String { Bool.random(using: &random) ? vector(3) : scalar(3) }
 

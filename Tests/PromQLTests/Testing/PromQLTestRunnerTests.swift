@@ -18,7 +18,7 @@ struct PromQLTestRunnerTests {
 
     @Test(
         "every script passes",
-        .enabled(if: PromQLTestRunnerTests.read("literals") != nil, "no ../shared/promqltest here"),
+        .enabled(if: SharedFolder.has("promqltest"), "needs ../shared/promqltest"),
         arguments: PromQLTestRunnerTests.scripts)
     func passes(name: String) throws {
         let text = try #require(Self.read(name))

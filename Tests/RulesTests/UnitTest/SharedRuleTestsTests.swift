@@ -6,7 +6,6 @@ import Testing
 @Suite("Rule tests with the real engine")
 struct SharedRuleTestsTests {
     static let folder = SharedFolder.path("configs/promtool")
-    static let hasFolder = access(folder, R_OK) == 0
 
     static func run(_ path: String) -> RuleTestRunner.Report {
         RuleTestRunner(.standard()).run(file: path)
@@ -19,7 +18,7 @@ struct SharedRuleTestsTests {
 
     @Test(
         "promtool's tests that succeed there succeed here",
-        .enabled(if: hasFolder, "no ../shared/configs"),
+        .enabled(if: SharedFolder.has("configs"), "needs ../shared/configs"),
         arguments: [
             "at-modifier-test", "long-period", "negative-offset-test", "no-test-group-interval", "start-time-test",
             "unittest",
@@ -29,7 +28,9 @@ struct SharedRuleTestsTests {
         #expect(report.failures == [])
     }
 
-    @Test("promtool's tests that fail there fail here", .enabled(if: hasFolder, "no ../shared/configs"))
+    @Test(
+        "promtool's tests that fail there fail here",
+        .enabled(if: SharedFolder.has("configs"), "needs ../shared/configs"))
     func failing() {
         let failures = Self.run("\(Self.folder)/failing.yml").failures
         #expect(failures.count == 4)
@@ -66,7 +67,7 @@ struct SharedRuleTestsTests {
 
     @Test(
         "fuzzy comparison lets one unit in the last place pass, no more",
-        .enabled(if: hasFolder, "no ../shared/configs"))
+        .enabled(if: SharedFolder.has("configs"), "needs ../shared/configs"))
     func fuzzy() {
         let fuzzy = Self.run("\(Self.folder)/rules_run_fuzzy.yml").failures
         #expect(fuzzy.count == 2)

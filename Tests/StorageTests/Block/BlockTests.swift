@@ -2,6 +2,7 @@ import Encoding
 import Glibc
 import Model
 import Platform
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -30,7 +31,7 @@ enum BlockMaking {
     static func series(seed: UInt64, metrics: Int = 12, targets: Int = 7, samples: Int = 300, start: Int64 = 0)
         -> [PlainSeries]
     {
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         var result: [PlainSeries] = []
         for metric in 0..<metrics {
             for target in 0..<targets {
@@ -69,19 +70,6 @@ enum BlockMaking {
             try writer.add(one.labels, columns)
         }
         return try writer.finish()
-    }
-}
-
-struct SplitMix {
-    var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 

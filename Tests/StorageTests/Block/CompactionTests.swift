@@ -1,5 +1,6 @@
 import Model
 import Platform
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -8,7 +9,7 @@ import Testing
     @Test func `merging blocks gives the union, the later block winning`() throws {
         for seed in UInt64(0)..<12 {
             let directory = try BlockDirectory()
-            var random = SplitMix(seed)
+            var random = SeededRandom(seed: seed)
             var model: [Labels: [Int64: Double]] = [:]
             var readers: [BlockReader] = []
             let cache = FrameCache()

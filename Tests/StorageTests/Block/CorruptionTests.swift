@@ -1,5 +1,6 @@
 import Model
 import Platform
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -62,7 +63,7 @@ import Testing
     func `cut, emptied, missing and doubled files give errors or the right samples`(file: String) throws {
         let (directory, path, series) = try block()
         let content = try directory.files.read("\(path)/\(file)")
-        var random = SplitMix(3)
+        var random = SeededRandom(seed: 3)
         var versions: [[UInt8]] = [[], content + content, [UInt8](repeating: 0, count: content.count)]
         for _ in 0..<200 {
             versions.append(Array(content[..<Int(random.next() % UInt64(content.count))]))
@@ -84,7 +85,7 @@ import Testing
     }
 
     @Test func `damaged series pages and symbols behind a good checksum never crash`() throws {
-        var random = SplitMix(8)
+        var random = SeededRandom(seed: 8)
         let directory = try BlockDirectory()
         let series = BlockMaking.series(seed: 12, metrics: 6, targets: 5, samples: 4)
         let meta = try #require(try BlockMaking.write(series, to: directory))

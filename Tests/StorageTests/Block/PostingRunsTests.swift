@@ -1,10 +1,11 @@
+import TestSupport
 import Testing
 
 @testable import Storage
 
 @Suite struct PostingRunsTests {
     private static func set(_ seed: UInt64) -> (PostingRuns, Set<UInt32>) {
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         let density = 1 + random.next() % 9
         var (runs, plain) = (PostingRuns(), Set<UInt32>())
         for rank in UInt32(0)..<300 where random.next() % 10 < density {

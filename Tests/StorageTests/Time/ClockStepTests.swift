@@ -169,7 +169,6 @@ import Testing
 
     /// Every sample of the daemon's own is there, whatever the clock does, through kills, restarts and blocks.
     @Test(arguments: 0..<12) func `Own samples are stored while the clock is set at random`(_ seed: Int) throws {
-        print("seed", seed)
         var random = SeededRandom(seed: UInt64(seed))
         let directory = StoreDirectory()
         let clock = SteppingClock(now: Self.now)

@@ -8,7 +8,16 @@ STAMP := MARTLET_REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
 	MARTLET_BUILD_DATE="$$(TZ=UTC git log -1 --date=format-local:%Y%m%d-%H:%M:%S --format=%cd 2>/dev/null)"
 SWIFT_RELEASE := $(STAMP) swift build -c release --static-swift-stdlib --product martlet -Xlinker -s
 
-.PHONY: help deps build run test check-long lint format bench fuzz tsan asan clean
+PACKAGES := .build/packages
+IMAGE := $(PACKAGES)/martlet-image.tar
+# `make install` and `make uninstall`: where to, and below which root.
+prefix ?= /usr/local
+sysconfdir ?= /etc
+unitdir ?= $(prefix)/lib/systemd/system
+DESTDIR ?=
+INSTALL := prefix="$(prefix)" sysconfdir="$(sysconfdir)" unitdir="$(unitdir)" DESTDIR="$(DESTDIR)" scripts/install.sh
+
+.PHONY: help deps build run test check-long lint format bench fuzz tsan asan install uninstall deb image manifests clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -48,6 +57,28 @@ tsan: deps ## run the tests of the store's threads under ThreadSanitizer
 
 asan: deps ## run the tests of what parses bytes from outside under AddressSanitizer
 	@scripts/asan.sh
+
+# Packaging builds the binary if a source is newer than it.
+$(BINARY): Package.swift $(shell find Sources -type f)
+	@$(MAKE) --no-print-directory build
+	@touch $(BINARY)
+
+install: $(BINARY) ## install below prefix (/usr/local); DESTDIR, sysconfdir and unitdir are obeyed
+	@$(INSTALL) install $(BINARY)
+
+uninstall: ## remove what install has put there, but no configuration and no data
+	@$(INSTALL) uninstall
+
+deb: $(BINARY) ## build a Debian package in .build/packages
+	@scripts/install-packages.sh deb
+	@scripts/build-deb.sh $(BINARY) $(PACKAGES)
+
+image: $(BINARY) ## build a container image (an OCI archive) in .build/packages and check it
+	@scripts/install-packages.sh image
+	@scripts/build-image.sh $(BINARY) $(IMAGE)
+
+manifests: ## check the Kubernetes manifests against the schemas of the API
+	@scripts/check-manifests.sh
 
 clean: ## remove what was built
 	@rm -rf .build Benchmarks/.build

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the named sets that are missing: build, run, test, lint. Does nothing when all are there.
+# Installs the Debian packages of the named sets that are missing: build, run, test, lint, deb, image.
+# Does nothing when all are there.
 set -euo pipefail
 
-# The sets are read by name below.
+# The sets are read by their names below.
 # shellcheck disable=SC2034
 {
-packages_build="pkg-config libzstd-dev zlib1g-dev libyaml-dev libcurl4-openssl-dev libssl-dev libcrypt-dev libsnappy-dev libre2-dev libjs-dygraphs"
-packages_run="curl prometheus-node-exporter"
-packages_test="curl prometheus prometheus-node-exporter chromium python3 faketime"
-packages_lint="shellcheck"
+    packages_build="pkg-config libzstd-dev zlib1g-dev libyaml-dev libcurl4-openssl-dev libssl-dev libcrypt-dev libsnappy-dev libre2-dev libjs-dygraphs"
+    packages_run="curl prometheus-node-exporter"
+    packages_test="curl prometheus prometheus-node-exporter chromium python3 faketime"
+    packages_lint="shellcheck"
+    packages_deb="dpkg-dev"
+    packages_image="python3 ca-certificates tzdata"
 }
 
 wanted=""

@@ -7,7 +7,7 @@ address=127.0.0.1:9090
 
 scripts/install-packages.sh run
 exporter=""
-# shellcheck disable=SC2317  # the trap calls it
+# shellcheck disable=SC2317 # The trap calls it.
 stop() { [ -z "$exporter" ] || kill "$exporter" 2>/dev/null || true; }
 trap stop EXIT
 if ! curl -fsS -o /dev/null --max-time 5 http://127.0.0.1:9100/metrics 2>/dev/null; then

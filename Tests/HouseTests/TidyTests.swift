@@ -42,7 +42,7 @@ struct TidyTests {
 
     @Test("committed text names no path of a build machine")
     func paths() throws {
-        let folders = ["Sources", "Tests", "docs", "scripts", "rules", "dashboards", "examples", "README.md"]
+        let folders = ["Sources", "Tests", "deploy", "docs", "scripts", "rules", "dashboards", "examples", "README.md"]
         for folder in folders {
             let base = House.root + "/" + folder
             let files = FileManager.default.enumerator(atPath: base)?.compactMap { $0 as? String } ?? [""]

@@ -4,7 +4,7 @@ import Storage
 
 /// Writes what a store holds as Prometheus's blocks.
 package enum BlockExport {
-    /// The span of a block, ms: what Prometheus takes without splitting or merging it under its usual settings.
+    /// The longest span of a block, ms: what Prometheus takes without merging it under its usual settings.
     private static let span: Int64 = 86_400_000
 
     /// Writes blocks for the samples of `from` ≤ time ≤ `to` into `directory`; returns their names and sizes.
@@ -31,8 +31,7 @@ package enum BlockExport {
                 }
             }
             let id = BlockMeta.makeID(now: min(end - 1, times.upperBound))
-            let writer = try PrometheusBlockWriter(
-                files, parent: directory, id: id, minTime: start, maxTime: end, symbols: symbols)
+            let writer = try PrometheusBlockWriter(files, parent: directory, id: id, symbols: symbols)
             var (series, samples) = (0, 0)
             do {
                 var columns = SampleColumns()

@@ -9,6 +9,8 @@ package enum BlockImport {
     /// What was taken, or left.
     package struct Report: Sendable {
         package var blocks = 0
+        /// Blocks that have nothing between the times that were asked for.
+        package var blocksOutside = 0
         /// Whether there was a write-ahead log, which was read.
         package var hasHead = false
         /// Series that differ.
@@ -44,11 +46,22 @@ package enum BlockImport {
             .filter { (try? files.exists($0 + "/meta.json")) ?? false && (try? files.exists($0 + "/index")) ?? false }
     }
 
-    /// Reads everything in `directory` into `store`.
+    /// Which samples are taken.
+    package struct Selection: Sendable {
+        package var times: ClosedRange<Int64>
+        package var matchers: [Matcher]
+
+        package init(times: ClosedRange<Int64> = .min ... .max, matchers: [Matcher] = []) {
+            self.times = times
+            self.matchers = matchers
+        }
+    }
+
+    /// Reads the selected samples of `directory` into `store`.
     ///
     /// - Parameter progress: Told the parts done, the parts there are, and the share of the present one, 0…1.
     package static func run(
-        _ directory: String, into store: TimeSeriesStore, files: any FileSystem,
+        _ directory: String, into store: TimeSeriesStore, selection: Selection = Selection(), files: any FileSystem,
         progress: (Int, Int, Double) -> Void = { _, _, _ in }
     ) throws -> Report {
         var report = Report()
@@ -62,7 +75,11 @@ package enum BlockImport {
                 if !block.isFromOutOfOrder { headStart = max(headStart, block.maxTime) }
                 let last = block.maxTime.subtractingReportingOverflow(1).partialValue
                 guard block.minTime <= last else { throw PrometheusBlockError(block, "it ends before it begins") }
-                try take(block.minTime...last, into: store, &report) { take in
+                guard selection.times.overlaps(block.minTime...last) else {
+                    report.blocksOutside += 1
+                    continue
+                }
+                try take(block.minTime...last, selection, into: store, &report) { take in
                     var done = 0
                     try block.forEach { labels, columns in
                         try take(labels, columns)
@@ -81,7 +98,7 @@ package enum BlockImport {
                 report.failures.append((path, "\(error)"))
             }
         }
-        try takeHead(directory, from: headStart, into: store, files, &report) {
+        try takeHead(directory, selection, from: headStart, into: store, files, &report) {
             progress(found.count, found.count + 1, $0)
         }
         progress(found.count + 1, found.count + 1, 0)
@@ -91,12 +108,12 @@ package enum BlockImport {
     }
 
     private static func takeHead(
-        _ directory: String, from minTime: Int64, into store: TimeSeriesStore, _ files: any FileSystem,
-        _ report: inout Report, progress: (Double) -> Void
+        _ directory: String, _ selection: Selection, from minTime: Int64, into store: TimeSeriesStore,
+        _ files: any FileSystem, _ report: inout Report, progress: (Double) -> Void
     ) throws {
         guard let head = try PrometheusHead(files, directory, minTime: minTime) else { return }
         report.hasHead = true
-        try take(.min ... .max, into: store, &report, metadata: head.metadata) { take in
+        try take(.min ... .max, selection, into: store, &report, metadata: head.metadata) { take in
             var done = 0
             try head.forEach { labels, columns in
                 try take(labels, columns)
@@ -113,28 +130,29 @@ package enum BlockImport {
         report.firstUnreadableChunk = head.firstUnreadableChunk
     }
 
-    /// Adds what `each` hands over as one block.
+    /// Adds the selected samples of what `each` hands over as one block.
     private static func take(
-        _ times: ClosedRange<Int64>, into store: TimeSeriesStore, _ report: inout Report,
+        _ times: ClosedRange<Int64>, _ selection: Selection, into store: TimeSeriesStore, _ report: inout Report,
         metadata: [ExactText: MetricMetadata] = [:],
         _ each: ((Labels, borrowing SampleColumns) throws -> Void) throws -> Void
     ) throws {
-        var (samples, added) = (0, 0)
+        var added = 0
         var distinct: Set<UInt64> = []
-        var known = try KnownSamples(store, times)
+        var known = try KnownSamples(store, times, wanted: selection.times)
         var fresh = SampleColumns()
         _ = try store.addBlock(baseTime: ImportTimes.all.contains(times.lowerBound) ? times.lowerBound : 0) { writer in
             writer.metadata = metadata
             try each { labels, columns in
+                guard selection.matchers.allSatisfy({ $0.matches(labels) }) else { return }
+                let before = known.found
                 try known.difference(labels, columns, into: &fresh)
                 try writer.add(labels, fresh)
-                distinct.insert(labels.stableHash)
-                samples += columns.count
+                if known.found > before { distinct.insert(labels.stableHash) }
                 added += fresh.count
             }
         }
         report.distinct.formUnion(distinct)
-        report.samples += samples
+        report.samples += known.found
         report.added += added
         report.impossibleTimes += known.impossibleTimes
     }

@@ -15,11 +15,21 @@ struct KnownSamples: ~Copyable {
     private var known = SampleColumns()
     /// Whether a sample with another value at the same time counts as new.
     private let comparesValues: Bool
+    private let wanted: ClosedRange<Int64>
+    /// Samples with wanted times.
+    private(set) var found = 0
     /// Samples with times that are not taken.
     private(set) var impossibleTimes = 0
 
-    init(_ store: any SeriesSource, _ times: ClosedRange<Int64>, comparesValues: Bool = false) throws {
+    /// - Parameters:
+    ///   - times: Where the samples that will come lie, at most.
+    ///   - wanted: Samples with other times are left out without a word.
+    init(
+        _ store: any SeriesSource, _ times: ClosedRange<Int64>, wanted: ClosedRange<Int64> = .min ... .max,
+        comparesValues: Bool = false
+    ) throws {
         set = try store.select(SelectRequest(matchers: [], minTime: times.lowerBound, maxTime: times.upperBound))
+        self.wanted = wanted
         self.comparesValues = comparesValues
     }
 
@@ -39,6 +49,8 @@ struct KnownSamples: ~Copyable {
                 own = columns.histograms[histogram].histogram
                 histogram += 1
             }
+            guard wanted.contains(time) else { continue }
+            found += 1
             guard ImportTimes.all.contains(time) else {
                 impossibleTimes += 1
                 continue

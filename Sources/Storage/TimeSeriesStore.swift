@@ -184,6 +184,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 number, WriteAheadLog.path(wal, number), isLast: number == segments.last, fileSystem)
         }
         head.doubtful = [:]
+        head.forgetCutFiles(fileSystem, blocks: blockSet.readers.map { $0.minTime...$0.maxTime })
         spill.removeStrangers()
         damagedRecords = replay.damaged + damaged
         damagedSegments.withLock { $0 = replay.damagedSegments }

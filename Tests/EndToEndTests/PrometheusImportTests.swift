@@ -115,10 +115,11 @@ struct PrometheusImportTests {
         let prometheus = try PrometheusPeer.start(data, folder, flags)
         try #require(prometheus.waitReady(), "\(prometheus.logText)")
         try Self.push(prometheus.probe, from: now - 20 * 60 * Self.minute, to: now - 30 * Self.minute)
-        // Late samples between those that are there, first ones that a block takes, then others that the log has.
+        // Late samples between those that are there, first ones that a block takes, then others that the log has. Not of
+        // the series that loses samples below: Prometheus 2.42 forgets deletions of late samples when it starts again.
         for (from, count) in [(now - 150 * Self.minute, 40), (now - 90 * Self.minute, 50)] {
             var late = RemoteWritePush()
-            for s in 0..<4 {
+            for s in [0, 2, 3, 4] {
                 late.append(
                     Self.labels("m", s),
                     (0..<Int64(count)).reversed().map { (from + $0 * Self.minute + 20_000, .float(-1)) })

@@ -12,9 +12,13 @@ enum PrometheusPeer {
     }
 
     /// Starts Prometheus on `data`, with the receiver of pushes, the admin API and native histograms.
-    static func start(_ data: String, _ folder: Folder, _ more: [String] = []) throws -> Daemon {
+    ///
+    /// - Parameter takesLate: Whether samples that come up to three hours late are taken.
+    static func start(
+        _ data: String, _ folder: Folder, _ more: [String] = [], takesLate: Bool = true
+    ) throws -> Daemon {
         let config = try folder.write(
-            "prometheus.yml", "storage: {tsdb: {out_of_order_time_window: 3h}}\n")
+            "prometheus.yml", takesLate ? "storage: {tsdb: {out_of_order_time_window: 3h}}\n" : "global: {}\n")
         let port = LoopbackSocket.freePort()
         return try Daemon(
             binary,

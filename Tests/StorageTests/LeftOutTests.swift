@@ -52,6 +52,41 @@ import Testing
         return (sum, warnings.texts)
     }
 
+    @Test func `a checkpoint from before the last cut lacks nothing that the cut has put into a block`() throws {
+        let files = FaultyFileSystem()
+        let store = try open(files)
+        let group = store.openGroup("g")
+        let labels = (0..<4).map { Labels([("__name__", "m"), ("s", "\($0)")]) }
+        for step in 0..<400 {
+            var batch = SampleBatch(timestamp: start + Int64(step) * 10_000)
+            for (s, one) in labels.enumerated() {
+                batch.append(try store.resolve(one, in: group), Double(step * s) + 0.25 * Double(step % 7))
+            }
+            _ = try store.commit(batch, in: group, durability: .written)
+        }
+        try store.writeCheckpoint()
+        let before = files.afterPowerCut(.kept)
+        try #require(before.list("data/spill").count > 1)
+        store.runMaintenance()
+        try #require(!store.blocks.isEmpty)
+        let after = files.afterPowerCut(.kept)
+        let lost = try before.list("data/spill").filter { !(try after.exists("data/spill/" + $0)) }
+        try #require(!lost.isEmpty)
+        let log = try before.list("data/wal").map { "data/wal/" + $0 }
+        for path in log + ["data/checkpoint"] {
+            let bytes = try before.read(path)
+            let file = try after.open(path, .replace)
+            try bytes.withUnsafeBytes { try file.write($0) }
+            file.close()
+        }
+        let again = try open(after)
+        #expect(again.leftOut.isEmpty)
+        let whole = try answer(again)
+        #expect(whole.samples == 1600)
+        #expect(whole.warnings == [])
+        #expect(again.leftOut.isEmpty)
+    }
+
     @Test(arguments: ["data", "index", "meta.json", "."])
     func `a block of which a file is missing at the start is said in the answers that it touches`(file: String) throws {
         let files = FaultyFileSystem()

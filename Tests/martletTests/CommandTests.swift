@@ -50,6 +50,29 @@ struct CommandTests {
         #expect(try check("basic_auth: {username: a, password_file: /no/such}") == 0)
     }
 
+    @Test("--lint-fatal ends with 3, other failures with 1")
+    func lint() throws {
+        let rule = "{record: a, expr: b}"
+        let twice = try file("groups: [{name: g, rules: [\(rule), \(rule)]}]")
+        let broken = try file("groups: [{name: g, rules: [{record: a, expr: (}]}]")
+        defer { for path in [twice, broken] { try? FileManager.default.removeItem(atPath: path) } }
+        func check(_ words: String...) -> Int32 { Command.run(["check", "rules"] + words) }
+        #expect(check(twice) == 0)
+        #expect(check("--lint-fatal", twice) == 3)
+        #expect(check("--lint-fatal", "--lint=none", twice) == 0)
+        #expect(check("--lint-fatal", twice, broken) == 1)
+        #expect(check("--lint-fatal", broken, twice) == 1)
+    }
+
+    @Test("names that no test group has test nothing, which is a failure")
+    func noTests() throws {
+        let tests = try file("tests: [{name: alpha, interval: 1m}]")
+        defer { try? FileManager.default.removeItem(atPath: tests) }
+        #expect(Command.run(["test", "rules", tests]) == 0)
+        #expect(Command.run(["test", "rules", "--run=alp", tests]) == 0)
+        #expect(Command.run(["test", "rules", "--run=nope", tests]) == 1)
+    }
+
     @Test("unknown commands and flags end with 2")
     func unknown() {
         for words in [["nosuch"], ["--nosuch"], ["check", "nosuch", "x"], ["--agent"], ["--web.user-assets=x"]] {

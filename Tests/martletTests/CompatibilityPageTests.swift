@@ -103,11 +103,15 @@ struct CompatibilityPageTests {
 
     @Test("every flag that the README or a page names is one")
     func flags() throws {
-        let known = Set(ServerFlags.set.flags.map(\.name))
-        for file in ["README.md", "docs/compatibility.md"] {
-            let text = try SourceText.file(file)
-            for match in text.matches(of: /--([a-z]+(?:[.-][a-z-]+)+)/) where match.1 != "data-urlencode" {
-                #expect(known.contains(String(match.1)), "\(file) names --\(match.1)")
+        let known = Set(Subcommand.all.flatMap(\.flags.flags).map(\.name) + ["data-urlencode"])
+        for file in ["README.md", "docs/compatibility.md", "docs/migrating-from-prometheus.md", "docs/queries.md"] {
+            for line in try SourceText.file(file).split(separator: "\n") {
+                // What is said to be missing is no flag.
+                let text = line[..<(line.firstRange(of: "not there yet: ")?.lowerBound ?? line.endIndex)]
+                for match in text.matches(of: /--([a-z]+(?:[.-][a-z-]+)+)/) {
+                    let isKnown = known.contains(String(match.1))
+                    #expect(isKnown, "\(file) names --\(match.1)")
+                }
             }
         }
     }
@@ -141,5 +145,17 @@ struct CompatibilityPageTests {
         }
         let unwrapped = page.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         #expect(unwrapped.contains(Self.usedFeatures + "."), "docs/compatibility.md lacks: \(Self.usedFeatures)")
+    }
+
+    @Test("the page names every command, and only those there are")
+    func commands() throws {
+        let page = try SourceText.file("docs/compatibility.md")
+        var named: Set<String> = ["serve", "version"]
+        for row in Self.rows(page, "promtool").split(separator: "\n").dropFirst(2) {
+            let cells = row.split(separator: "|", omittingEmptySubsequences: false)
+            #expect(cells.count == 5, "\(row)")
+            named.formUnion(Self.code(String(cells[2])))
+        }
+        #expect(named == Set(Subcommand.all.map(\.name)))
     }
 }

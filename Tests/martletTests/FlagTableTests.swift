@@ -94,7 +94,7 @@ struct FlagTableTests {
 
     @Test("help gives the reason of every flag and feature that is not used, and exits with 0")
     func help() throws {
-        let help = ServerFlags.set.help(withHidden: true)
+        let help = ServerFlags.set.help
         for flag in ServerFlags.set.flags {
             #expect(help.contains(flag.name))
             switch flag.state {

@@ -24,20 +24,10 @@ struct MigrationPageTests {
     func commandsExist() throws {
         let commands = try Self.commands()
         #expect(commands.count >= 7)
-        let server = Set(ServerFlags.set.flags.map(\.name))
         for words in commands {
-            let flags = words.filter { $0.hasPrefix("--") }.map {
-                String($0.dropFirst(2).prefix { $0 != "=" })
-            }
-            switch words.first {
-            case "tsdb":
-                let kinds = ["list", "analyze", "dump", "verify", "import", "export", "create-blocks-from"]
-                #expect(words.count > 1 && kinds.contains(words[1]), "\(words)")
-                for flag in flags { #expect(TSDBCommand.flags.flags.contains { $0.name == flag }, "--\(flag)") }
-            case "check": #expect(words.count > 1 && words[1] == "config")
-            case "query": #expect(words.count > 1 && words[1] == "instant")
-            default: for flag in flags { #expect(server.contains(flag), "--\(flag)") }
-            }
+            let command = Subcommand.all.first { words.starts(with: $0.words) } ?? ServeCommand.command
+            let rest = words.starts(with: command.words) ? Array(words.dropFirst(command.words.count)) : words
+            #expect(throws: Never.self, "martlet \(words.joined(separator: " "))") { _ = try command.parse(rest) }
         }
         #expect(commands.contains { $0.starts(with: ["tsdb", "import"]) })
         #expect(commands.contains { $0.starts(with: ["tsdb", "export"]) })

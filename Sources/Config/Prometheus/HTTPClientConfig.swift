@@ -41,6 +41,17 @@ package struct HTTPClientConfig: Sendable, Hashable {
         "x-amz-date", "x-amz-security-token", "x-amz-content-sha256",
     ]
 
+    /// Reads a file that holds an `http_config` alone, as `promtool query --http.config.file` does.
+    package static func load(path: String) throws(ConfigError) -> HTTPClientConfig {
+        let loading = LoadingContext(file: path, environment: { _ in nil })
+        guard let root = try YAMLParser.parse(try ConfigFile.read(path), file: path) else { return HTTPClientConfig() }
+        let reader = try MappingReader(root, "config.HTTPClientConfig")
+        let config = try HTTPClientConfig(reader, loading: loading)
+        try reader.finish()
+        if let missing = loading.missing.first { throw missing }
+        return config
+    }
+
     /// Reads the keys from the mapping they are inlined in.
     init(_ reader: MappingReader, loading: LoadingContext) throws(ConfigError) {
         try Self.checkMethods(reader)

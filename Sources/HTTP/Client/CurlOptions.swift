@@ -1,5 +1,6 @@
 import CCurl
 import Config
+import Glibc
 
 /// Maps an HTTP client configuration to options of a curl handle: the only place that does.
 enum CurlOptions {
@@ -39,6 +40,14 @@ enum CurlOptions {
         setTLS(config.tls, handle)
     }
 
+    /// What the environment names instead of the system's certificates, as for programs of Go and OpenSSL.
+    private static let trustedFile = variable("SSL_CERT_FILE")
+    private static let trustedFolder = variable("SSL_CERT_DIR")
+
+    private static func variable(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
     private static func setTLS(_ tls: TLSClientConfig, _ handle: UnsafeMutableRawPointer) {
         if tls.insecureSkipVerify {
             _ = ccurl_set_long(handle, CURLOPT_SSL_VERIFYPEER, 0)
@@ -60,6 +69,9 @@ enum CurlOptions {
             _ = ccurl_set_string(handle, CURLOPT_CAPATH, nil)
             // A changed file is effective with the next connection.
             _ = ccurl_set_long(handle, CURLOPT_CA_CACHE_TIMEOUT, 0)
+        } else {
+            if let file = trustedFile { _ = ccurl_set_string(handle, CURLOPT_CAINFO, file) }
+            if let folder = trustedFolder { _ = ccurl_set_string(handle, CURLOPT_CAPATH, folder) }
         }
         set(CURLOPT_SSLCERT, tls.certFile, CURLOPT_SSLCERT_BLOB, tls.cert)
         set(CURLOPT_SSLKEY, tls.keyFile, CURLOPT_SSLKEY_BLOB, tls.key)

@@ -30,6 +30,8 @@ package final class PrometheusBlock {
     package let minTime: Int64
     package let maxTime: Int64
     package let samples: Int
+    /// How Prometheus marks a block made of samples that came out of order.
+    static let lateHint = "from-out-of-order"
     /// Made of samples that came out of order: later ones may lie in the head.
     package let isFromOutOfOrder: Bool
     private let indexPath: String
@@ -62,7 +64,7 @@ package final class PrometheusBlock {
         (self.id, self.minTime, self.maxTime) = (id, minTime, maxTime)
         samples = meta["stats"]?["numSamples"]?.number.flatMap { Int(exactly: $0) } ?? 0
         isFromOutOfOrder =
-            meta["compaction"]?["hints"]?.array?.contains { $0.string == "from-out-of-order" } ?? false
+            meta["compaction"]?["hints"]?.array?.contains { $0.string == Self.lateHint } ?? false
         indexPath = directory + "/index"
         index = try files.map(indexPath)
         let bytes = index.bytes

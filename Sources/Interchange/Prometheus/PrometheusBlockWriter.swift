@@ -24,19 +24,15 @@ package final class PrometheusBlockWriter {
     private var contents: [Int] = []
     private var last: Labels?
     private var (seriesCount, chunkCount, sampleCount, histogramCount) = (0, 0, 0, 0)
-    private let minTime: Int64
-    private let maxTime: Int64
+    /// The times of the first and of the last sample, ms.
+    private var (firstTime, lastTime) = (Int64.max, Int64.min)
 
-    /// Begins a block for samples of `minTime` ≤ time < `maxTime`, ms.
+    /// Begins a block.
     ///
     /// - Parameter symbols: All names and values of labels that will come.
-    package init(
-        _ files: any FileSystem, parent: String, id: String, minTime: Int64, maxTime: Int64, symbols: Set<ExactText>
-    ) throws {
+    package init(_ files: any FileSystem, parent: String, id: String, symbols: Set<ExactText>) throws {
         self.files = files
         self.id = id
-        self.minTime = minTime
-        self.maxTime = maxTime
         directory = parent + "/" + id
         temporary = directory + ".tmp-for-creation"
         try files.removeAll(temporary)
@@ -101,6 +97,8 @@ package final class PrometheusBlockWriter {
             postings[ExactText(pair.name), default: [:]][ExactText(pair.value), default: []].append(reference)
         }
         all.append(reference)
+        firstTime = min(firstTime, columns.timestamps[0])
+        lastTime = max(lastTime, columns.timestamps[columns.count - 1])
         let written = try addChunks(columns)
         content.appendVarint(written.count)
         for (i, chunk) in written.enumerated() {
@@ -235,15 +233,20 @@ package final class PrometheusBlockWriter {
         return id
     }
 
+    /// Writes the block's description.
+    ///
+    /// Prometheus takes the end of its newest block for the end of what came in order: it drops what its log has from
+    /// before, and refuses new samples from before. The end is therefore that of the samples, and the block is marked as
+    /// made of samples that came late, which Prometheus leaves out of that reckoning: next to it, the log stays whole.
     private func writeMeta() throws {
         var json = JSONWriter()
         json.object { json in
             json.key("ulid")
             json.string(id)
             json.key("minTime")
-            json.integer(Int(minTime))
+            json.integer(Int(firstTime))
             json.key("maxTime")
-            json.integer(Int(maxTime))
+            json.integer(Int(lastTime &+ 1))
             json.key("stats")
             json.object { json in
                 for (name, value) in [
@@ -260,6 +263,8 @@ package final class PrometheusBlockWriter {
                 json.integer(1)
                 json.key("sources")
                 json.array { $0.string(id) }
+                json.key("hints")
+                json.array { $0.string(PrometheusBlock.lateHint) }
             }
             json.key("version")
             json.integer(1)

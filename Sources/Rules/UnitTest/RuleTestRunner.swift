@@ -15,6 +15,8 @@ package struct RuleTestRunner: Sendable {
         package var warnings: [String] = []
         /// One text per failure, as promtool prints it; empty for success.
         package var failures: [String] = []
+        /// Test groups that were run.
+        package var groups = 0
     }
 
     /// Runs files one after another and prints what promtool would.
@@ -22,14 +24,16 @@ package struct RuleTestRunner: Sendable {
     /// - Parameters:
     ///   - run: Names of test groups must match one of these, if there are any.
     ///   - output: Standard output, a line at a time; `failure`, standard error.
-    /// - Returns: Whether all succeeded.
+    /// - Returns: Whether all succeeded; false if no name matches, for then nothing was tested.
     package func run(
         files: [String], run patterns: [SearchRegex] = [], output: (String) -> Void, failure: (String) -> Void
     ) -> Bool {
         var succeeded = true
+        var groups = 0
         for file in files {
             output("Unit Testing:  \(file)")
             let report = run(file: file, run: patterns)
+            groups += report.groups
             for warning in report.warnings { output("  WARNING: \(warning)") }
             if report.failures.isEmpty {
                 output("  SUCCESS")
@@ -42,6 +46,10 @@ package struct RuleTestRunner: Sendable {
                 }
             }
             output("")
+        }
+        if succeeded, groups == 0, !patterns.isEmpty {
+            failure("  FAILED: no test group has a name that was asked for")
+            return false
         }
         return succeeded
     }
@@ -60,6 +68,7 @@ package struct RuleTestRunner: Sendable {
                 }
             }
             for test in file.tests where patterns.isEmpty || patterns.contains(where: { $0.matches(test.name) }) {
+                report.groups += 1
                 report.failures += run(test, of: file, ruleFiles)
             }
         } catch {

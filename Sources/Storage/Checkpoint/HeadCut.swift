@@ -1,4 +1,5 @@
 import Model
+import Platform
 import Synchronization
 import Telemetry
 
@@ -186,6 +187,20 @@ extension Head {
                 if !group.starts.isEmpty { group.forgetStarts(before: oldest) }
                 endRewinds(group, from: oldest)
             }
+        }
+    }
+
+    /// Forgets chunks of spill files that a cut has removed after the checkpoint that names them was written.
+    ///
+    /// A kill or a power cut between the cut's block and its checkpoint leaves such a checkpoint. A missing file of a
+    /// window without a block stays named, so that what it held is said to be left out.
+    func forgetCutFiles(_ fileSystem: any FileSystem, blocks: [ClosedRange<Int64>]) {
+        for file in spill.files {
+            let window = file.windowEnd.subtractingReportingOverflow(blockDuration).partialValue..<file.windowEnd
+            guard (try? fileSystem.exists(file.path)) == false, blocks.contains(where: window.overlaps) else {
+                continue
+            }
+            forget(window.lowerBound..<window.lowerBound, [file])
         }
     }
 

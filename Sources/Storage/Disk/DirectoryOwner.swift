@@ -134,6 +134,16 @@ extension TimeSeriesStore {
         if case .store = try DirectoryOwner.of(path, files) { return true }
         return false
     }
+
+    /// Makes sure that there is a store of this program; nothing in the directory is changed.
+    ///
+    /// - Throws: ``StorageError/unusable(_:)`` with one sentence that says what to do.
+    package static func requireStore(_ path: String, _ files: any FileSystem) throws {
+        try DirectoryCheck.refuseForeign(path, files)
+        guard try !isStore(path, files) else { return }
+        throw StorageError.unusable(
+            "there is no store of martlet in \(path): name a store's directory with --storage.tsdb.path")
+    }
 }
 
 /// The first bytes of files.

@@ -10,42 +10,51 @@ import Rules
 
 /// `martlet check config|rules|metrics|alerting|web-config`: says what is wrong, and exits with 1.
 enum CheckCommand {
-    private static let flags = FlagSet(flags: [
-        Flag("syntax-only", .boolean, "false", "Only check the syntax: what is not supported yet is no error."),
-        Flag("lint", .text, "all", "Which lint checks to run: duplicate-rules, all, none."),
-        Flag("lint-fatal", .boolean, "false", "Lint problems are failures."),
-        Flag("format", .text, "auto", "Format of metrics: text, openmetrics, or auto to tell by the page's end."),
-        Flag("extended", .boolean, "false", "Print how many series each metric has."),
-        Flag("enable-feature", .text, "", "Features of the language to accept.", repeats: true),
-    ])
+    private static let syntaxOnly = Flag(
+        "syntax-only", .boolean, "false", "Only check the syntax: what is not supported yet is no error.")
+    private static let rulesFlags = [
+        Flag("lint", .choices(["duplicate-rules", "all", "none"]), "all", "Which lint checks to run."),
+        Flag("lint-fatal", .boolean, "false", "Lint problems are failures."), languageFeatures,
+    ]
 
-    static func run(_ words: [String]) throws -> Int32 {
-        let parsed = try flags.parse(behindKindOf: words)
-        if parsed.wantsHelp {
-            print(
-                "usage: martlet check config|rules|metrics|alerting|web-config [FLAGS] FILE… (metrics: standard input without a file)\n\n"
-                    + flags.help)
-            return 0
-        }
-        switch words.first {
-        case "config":
-            try requireFiles(parsed)
-            return all(parsed.positional) { try config($0, parsed) }
-        case "rules":
-            try requireFiles(parsed)
-            return all(parsed.positional) { try rules([$0], parsed) }
-        case "alerting":
-            try requireFiles(parsed)
-            return all(parsed.positional) { try alerting($0, parsed) }
-        case "web-config":
-            try requireFiles(parsed)
-            return webConfig(parsed.positional)
-        case "metrics":
-            return try MetricsCheck.run(
-                parsed.positional, format: parsed.text("format"), isExtended: parsed.boolean("extended"))
-        default: throw CommandLineError(description: "check what? config, rules, metrics, alerting or web-config")
-        }
-    }
+    /// The features that concern the language alone, for commands that read expressions.
+    static let languageFeatures = Flag(
+        "enable-feature",
+        .choices(
+            [
+                Feature.binaryOperatorFillModifiers, .delayedNameRemoval, .durationExpressions, .experimentalFunctions,
+                .extendedRangeSelectors,
+            ].map(\.rawValue)), "", "Comma-separated names of features of the language to enable.", repeats: true)
+
+    static let commands = [
+        Subcommand(
+            words: ["check", "config"], summary: "Checks configurations and the files that they name.",
+            arguments: [.oneOrMore("FILE")], flags: FlagSet(flags: [syntaxOnly] + rulesFlags)
+        ) { parsed in all(parsed.positional) { try config($0, parsed) } },
+        Subcommand(
+            words: ["check", "rules"], summary: "Checks rule files.", arguments: [.oneOrMore("FILE")],
+            flags: FlagSet(flags: rulesFlags)
+        ) { parsed in all(parsed.positional) { try rules([$0], parsed) } },
+        Subcommand(
+            words: ["check", "alerting"], summary: "Checks configurations in Alertmanager's format.",
+            arguments: [.oneOrMore("FILE")], flags: FlagSet(flags: [syntaxOnly])
+        ) { parsed in all(parsed.positional) { try alerting($0, parsed) } },
+        Subcommand(
+            words: ["check", "web-config"], summary: "Checks files for --web.config.file.",
+            arguments: [.oneOrMore("FILE")]
+        ) { webConfig($0.positional) },
+        Subcommand(
+            words: ["check", "metrics"],
+            summary: "Reads pages of metrics, from standard input without a file, and says what could be better.",
+            arguments: [.any("FILE")],
+            flags: FlagSet(flags: [
+                Flag(
+                    "format", .choice(["auto", "text", "openmetrics"]), "auto",
+                    "Format of the pages; auto tells by their end."),
+                Flag("extended", .boolean, "false", "Print how many series each metric has."),
+            ])
+        ) { MetricsCheck.run($0.positional, format: $0.text("format"), isExtended: $0.boolean("extended")) },
+    ]
 
     /// Checks web configuration files, and prints what promtool prints.
     private static func webConfig(_ paths: [String]) -> Int32 {
@@ -62,11 +71,12 @@ enum CheckCommand {
         return status
     }
 
-    private static func requireFiles(_ parsed: ParsedFlags) throws {
-        if parsed.positional.isEmpty { throw CommandLineError(description: "expected at least one file") }
+    /// What `--lint-fatal` makes a failure.
+    private struct LintProblem: Error, CustomStringConvertible {
+        var description: String
     }
 
-    /// Checks files one after another; 1 if any failed.
+    /// Checks files one after another; 1 if any failed, 3 if only lint checks did.
     private static func all(_ paths: [String], _ check: (String) throws -> Void) -> Int32 {
         var status: Int32 = 0
         for path in paths {
@@ -75,7 +85,7 @@ enum CheckCommand {
                 try check(path)
             } catch {
                 Command.complain("  FAILED: \(error)")
-                status = 1
+                status = error is LintProblem && status != 1 ? 3 : 1
             }
             print("")
         }
@@ -109,9 +119,7 @@ enum CheckCommand {
         var files: [RuleFile] = []
         for path in paths { files.append(try RuleFileLoader.load(path: path)) }
         var options = EngineOptions()
-        for name in parsed.all("enable-feature") where name.contains("promql-experimental-functions") {
-            options.parser.experimentalFunctions = true
-        }
+        options.parser = DaemonOptions.parser(try Features(parsed.all("enable-feature")))
         let engine = QueryEngine(options: options)
         let (groups, errors) = RuleSet.definitions(files, evaluationInterval: 60_000) {
             try RuleExpression($0, engine: engine)
@@ -119,7 +127,7 @@ enum CheckCommand {
         for error in errors.dropFirst() { Command.complain("  FAILED: \(error)") }
         if let first = errors.first { throw first }
         print("  SUCCESS: \(groups.reduce(0) { $0 + $1.rules.count }) rules found")
-        guard parsed.text("lint") != "none" else { return }
+        guard !parsed.text("lint").split(separator: ",").contains("none") else { return }
         let duplicates = RuleSet.duplicates(files)
         guard !duplicates.isEmpty else { return }
         var text = "\(duplicates.count) duplicate rule(s) found.\n"
@@ -128,7 +136,7 @@ enum CheckCommand {
             for label in duplicate.labels { text += "\t\(label.name): \(label.value)\n" }
         }
         text += "Might cause inconsistency while recording expressions"
-        if parsed.boolean("lint-fatal") { throw CommandLineError(description: "lint error " + text) }
+        if parsed.boolean("lint-fatal") { throw LintProblem(description: "lint error " + text) }
         print(text)
     }
 

@@ -7,26 +7,68 @@ enum Command {
     static func run(_ words: [String]) -> Int32 {
         // Lines come in the order they were written in, also where both outputs go to one file.
         defer { fflush(nil) }
-        do {
-            switch words.first {
-            case "serve": return try ServeCommand.run(Array(words.dropFirst()))
-            case "check": return try CheckCommand.run(Array(words.dropFirst()))
-            case "test": return try TestCommand.run(Array(words.dropFirst()))
-            case "query": return try QueryCommand.run(Array(words.dropFirst()))
-            case "tsdb": return try TSDBCommand.run(Array(words.dropFirst()))
-            case "version":
-                print(ProductVersion.text)
+        guard let first = words.first, !first.hasPrefix("-"), !first.hasPrefix("@") else {
+            return run(ServeCommand.command, words)
+        }
+        if first == "help" { return help(Array(words.dropFirst())) }
+        return find(words, isHelp: false)
+    }
+
+    /// Runs the command that the words begin with, or shows its help.
+    private static func find(_ words: [String], isHelp: Bool) -> Int32 {
+        var known = Subcommand.all
+        for (depth, word) in words.enumerated() {
+            let group = words.prefix(depth)
+            if word == "-h" || word == "--help" || word == "--help-long" {
+                print(usage(of: known))
                 return 0
-            case "help":
-                print(usage)
-                return 0
-            case let word? where !word.hasPrefix("-"):
-                throw CommandLineError(description: "unknown command \"\(word)\"")
-            default: return try ServeCommand.run(words)
             }
+            known = known.filter { $0.words.count > depth && $0.words[depth] == word }
+            guard !known.isEmpty else { return refuse(word, in: Array(group)) }
+            if let command = known.first(where: { $0.words.count == depth + 1 }) {
+                return run(command, isHelp ? ["--help"] : Array(words.dropFirst(depth + 1)))
+            }
+        }
+        if isHelp {
+            print(usage(of: known))
+            return 0
+        }
+        return refuse(nil, in: words)
+    }
+
+    private static func help(_ words: [String]) -> Int32 {
+        if words.isEmpty {
+            print(usage)
+            return 0
+        }
+        return find(words, isHelp: true)
+    }
+
+    /// Says that `word` is no command, or that one is missing behind `group`.
+    private static func refuse(_ word: String?, in group: [String]) -> Int32 {
+        let known = Subcommand.all.filter { $0.words.starts(with: group) }
+        var choices: [String] = []
+        for command in known where !choices.contains(command.words[group.count]) {
+            choices.append(command.words[group.count])
+        }
+        let place = group.isEmpty ? "" : " behind `martlet \(group.joined(separator: " "))`"
+        let what = word.map { "unknown command \"\($0)\"\(place)" } ?? "expected a command\(place)"
+        complain("Error parsing command line arguments: \(what): there are \(choices.joined(separator: ", "))")
+        complain(usage(of: known))
+        return 2
+    }
+
+    private static func run(_ command: Subcommand, _ rest: [String]) -> Int32 {
+        do {
+            let parsed = try command.parse(rest)
+            if parsed.wantsHelp {
+                print(command.help)
+                return 0
+            }
+            return try command.run(parsed)
         } catch let error as CommandLineError {
             complain("Error parsing command line arguments: \(error)")
-            print(usage)
+            complain("usage: martlet \(command.form)\n`martlet \(command.name) --help` tells more.")
             return 2
         } catch {
             complain("error: \(error)")
@@ -41,14 +83,14 @@ enum Command {
         line.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
     }
 
-    static let usage = """
-        usage: martlet [serve] [FLAGS]                         the daemon
-               martlet check config|rules|metrics|alerting|web-config FILE…
-               martlet query instant|range|series|labels SERVER …
-               martlet test rules|promql FILE…
-               martlet tsdb list|analyze|dump|verify|import|export|create-blocks-from …
-               martlet version
+    /// All commands.
+    static var usage: String { usage(of: Subcommand.all) }
 
-        martlet serve --help lists the daemon's flags.
-        """
+    private static func usage(of commands: [Subcommand]) -> String {
+        var text = ""
+        for command in commands {
+            text += (text.isEmpty ? "usage: " : "       ") + "martlet \(command.form)\n           \(command.summary)\n"
+        }
+        return text + "\nEach command has its own --help."
+    }
 }

@@ -1,105 +1,104 @@
+import Config
 import HTTP
 import JSON
 import Model
 
 /// `martlet query instant|range|series|labels SERVER …`: asks a server over its HTTP API.
 enum QueryCommand {
-    private static let flags = FlagSet(flags: [
-        Flag("format", .text, "promql", "How results are printed: promql, json.", short: "o"),
-        Flag("time", .text, "", "Evaluation time, Unix seconds or RFC 3339; now by default."),
-        Flag("start", .text, "", "Start of the range, Unix seconds or RFC 3339."),
-        Flag("end", .text, "", "End of the range, Unix seconds or RFC 3339."),
-        Flag("step", .duration, "0s", "Distance of the range's steps; a 250th of the range by default."),
-        Flag("explain", .text, "", "How the query is evaluated: plan, or analyze after it was run."),
-        Flag("match", .text, "", "A series selector.", repeats: true),
-        Flag("header", .text, "", "A header to send, NAME=VALUE.", repeats: true),
-    ])
+    private static let start = Flag("start", .time, nil, "Start of the range, Unix seconds or RFC 3339.")
+    private static let end = Flag("end", .time, nil, "End of the range, Unix seconds or RFC 3339.")
+    private static let explain = Flag(
+        "explain", .choice(["analyze", "plan"]), nil,
+        "How the query is evaluated: plan, or analyze, which runs it.", implied: "analyze")
+    private static let common = [
+        Flag("format", .choice(["promql", "json"]), "promql", "How results are printed: promql, json.", short: "o"),
+        Flag("header", .header, nil, "A header to send, NAME=VALUE.", repeats: true),
+        Flag(
+            "http.config.file", .text, nil,
+            "File with an http_config: basic_auth, authorization, tls_config, proxies, headers."),
+    ]
 
-    static func run(_ words: [String]) throws -> Int32 {
-        // `--explain` alone means that the query is run.
-        let parsed = try flags.parse(behindKindOf: words.map { $0 == "--explain" ? "--explain=analyze" : $0 })
-        if parsed.wantsHelp {
-            print(
-                "usage: martlet query instant|range SERVER EXPR | series SERVER --match=… | labels SERVER NAME\n\n"
-                    + flags.help)
-            return 0
-        }
-        guard let kind = words.first, let server = parsed.positional.first else {
-            throw CommandLineError(
-                description:
-                    "expected a kind of query and a server, for instance: query instant http://localhost:9090 up")
-        }
-        let rest = Array(parsed.positional.dropFirst())
-        var parameters: [(String, String)] = []
-        var path = ""
-        switch kind {
-        case "instant":
-            path = "query"
-            parameters.append(("query", try expression(rest)))
-            if !parsed.text("time").isEmpty { parameters.append(("time", parsed.text("time"))) }
-        case "range":
-            path = "query_range"
-            parameters = try range(parsed, expression: try expression(rest))
-        case "series":
-            path = "series"
-            parameters = parsed.all("match").map { ("match[]", $0) }
-        case "labels":
-            guard let name = rest.first else { throw CommandLineError(description: "expected the name of a label") }
-            path = "label/\(URLEncoding.encode(name))/values"
-            parameters = parsed.all("match").map { ("match[]", $0) }
-        default:
-            throw CommandLineError(description: "unknown kind of query \"\(kind)\": instant, range, series or labels")
-        }
-        if !parsed.text("explain").isEmpty, kind == "instant" || kind == "range" {
-            parameters.append(("explain", parsed.text("explain")))
-        }
-        if kind == "series" || kind == "labels" {
-            for name in ["start", "end"] where !parsed.text(name).isEmpty {
-                parameters.append((name, parsed.text(name)))
-            }
-        }
-        return try ask(server, path, parameters, parsed)
+    private static func match(isRequired: Bool) -> Flag {
+        Flag("match", .selector, nil, "A series selector.", repeats: true, isRequired: isRequired)
     }
 
-    private static func expression(_ words: [String]) throws -> String {
-        guard words.count == 1 else {
-            throw CommandLineError(description: "expected one expression, in quotes if it has spaces")
-        }
-        return words[0]
+    static let commands = [
+        Subcommand(
+            words: ["query", "instant"], summary: "Evaluates an expression at one time.",
+            arguments: [.one("SERVER"), .one("EXPR")],
+            flags: FlagSet(
+                flags: [
+                    Flag("time", .time, nil, "Evaluation time, Unix seconds or RFC 3339; now by default."), explain,
+                ]
+                    + common),
+            run: instant),
+        Subcommand(
+            words: ["query", "range"], summary: "Evaluates an expression at the steps of a range.",
+            arguments: [.one("SERVER"), .one("EXPR")],
+            flags: FlagSet(
+                flags: [
+                    start, end,
+                    Flag(
+                        "step", .duration, "0s", "Distance of the range's steps; a 250th of the range by default."),
+                    explain,
+                ] + common),
+            run: range),
+        Subcommand(
+            words: ["query", "series"], summary: "Lists series.", arguments: [.one("SERVER")],
+            flags: FlagSet(flags: [match(isRequired: true), start, end] + common)
+        ) { try ask("series", listing($0), $0) },
+        Subcommand(
+            words: ["query", "labels"], summary: "Lists the values of a label.",
+            arguments: [.one("SERVER"), .one("NAME")],
+            flags: FlagSet(flags: [match(isRequired: false), start, end] + common)
+        ) { try ask("label/\(URLEncoding.encode($0.positional[1]))/values", listing($0), $0) },
+    ]
+
+    private static func instant(_ parsed: ParsedFlags) throws -> Int32 {
+        var parameters = [("query", parsed.positional[1])]
+        for name in ["time", "explain"] where parsed.isGiven(name) { parameters.append((name, parsed.text(name))) }
+        return try ask("query", parameters, parsed)
     }
 
-    private static func range(_ parsed: ParsedFlags, expression: String) throws -> [(String, String)] {
-        func time(_ name: String, _ standard: Int64) throws -> Int64 {
-            let text = parsed.text(name)
-            if text.isEmpty { return standard }
-            guard let time = TimeText.parse(text) else {
-                throw CommandLineError(
-                    description: "cannot parse \(GoQuote.quote(text)) of --\(name) to a valid timestamp")
-            }
-            return time
+    private static func range(_ parsed: ParsedFlags) throws -> Int32 {
+        let end = parsed.time("end") ?? SystemTime.now
+        let start = parsed.time("start") ?? end - 300_000
+        guard start <= end else {
+            throw CommandLineError(description: "--start lies after --end, which is now by default")
         }
-        let end = try time("end", SystemTime.now)
-        let start = try time("start", end - 300_000)
-        guard start <= end else { throw CommandLineError(description: "the range's start lies after its end") }
         let asked = parsed.duration("step")
-        let step = asked > 0 ? asked : max(1000, (end &- start) / 250 / 1000 * 1000)
+        let (span, isTooLong) = end.subtractingReportingOverflow(start)
+        let step = asked > 0 ? asked : max(1000, (isTooLong ? .max : span) / 250 / 1000 * 1000)
         func seconds(_ milliseconds: Int64) -> String { FloatText.fixed(Double(milliseconds) / 1000) }
-        return [("query", expression), ("start", seconds(start)), ("end", seconds(end)), ("step", seconds(step))]
+        var parameters = [
+            ("query", parsed.positional[1]), ("start", seconds(start)), ("end", seconds(end)), ("step", seconds(step)),
+        ]
+        if parsed.isGiven("explain") { parameters.append(("explain", parsed.text("explain"))) }
+        return try ask("query_range", parameters, parsed)
+    }
+
+    /// The parameters of a list of series or values.
+    private static func listing(_ parsed: ParsedFlags) -> [(String, String)] {
+        var parameters = parsed.all("match").map { ("match[]", $0) }
+        for name in ["start", "end"] where parsed.isGiven(name) { parameters.append((name, parsed.text(name))) }
+        return parameters
     }
 
     private static func ask(
-        _ server: String, _ path: String, _ parameters: [(String, String)], _ parsed: ParsedFlags
+        _ path: String, _ parameters: [(String, String)], _ parsed: ParsedFlags
     ) throws -> Int32 {
+        let server = parsed.positional[0]
         var base = server.contains("://") ? server : "http://" + server
         while base.hasSuffix("/") { base.removeLast() }
         let query = parameters.map { "\(URLEncoding.encode($0.0))=\(URLEncoding.encode($0.1))" }.joined(separator: "&")
         var request = ClientRequest(url: "\(base)/api/v1/\(path)?\(query)", timeout: 120_000)
         for header in parsed.all("header") {
-            let parts = header.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2 else { throw CommandLineError(description: "a header is NAME=VALUE, not \(header)") }
-            request.headers.append((String(parts[0]), String(parts[1])))
+            let name = header.prefix { $0 != "=" }
+            request.headers.append((String(name), String(header.dropFirst(name.count + 1))))
         }
-        let response = try HTTPClient().sendBlocking(request)
+        let file = parsed.text("http.config.file")
+        let client = file.isEmpty ? HTTPClientConfig() : try HTTPClientConfig.load(path: file)
+        let response = try HTTPClient(client).sendBlocking(request)
         let answer: JSONValue
         do throws(JSONError) {
             answer = try JSONValue.parse(response.body)

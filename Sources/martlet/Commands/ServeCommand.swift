@@ -6,18 +6,15 @@ import Telemetry
 
 /// `martlet [serve]`: the daemon.
 enum ServeCommand {
-    static func run(_ words: [String]) throws -> Int32 {
-        let flags = try ServerFlags.set.parse(words)
-        if flags.wantsHelp {
-            print("usage: martlet [serve] [FLAGS]\n\n" + ServerFlags.set.help(withHidden: flags.wantsHiddenFlags))
-            print("\n" + Command.usage)
-            return 0
-        }
+    static let command = Subcommand(
+        words: ["serve"], summary: "Runs the daemon.", flags: ServerFlags.set,
+        remarks: "`martlet help` lists the other commands.", run: run)
+
+    private static func run(_ flags: ParsedFlags) throws -> Int32 {
         if flags.boolean("version") {
             print(ProductVersion.text)
             return 0
         }
-        if let word = flags.positional.first { throw CommandLineError(description: "unexpected \(word)") }
         let options = try DaemonOptions(flags)
         Log.configure(level: options.logLevel, format: options.logFormat)
         let log = Log("main")

@@ -6,28 +6,25 @@ import Rules
 
 /// `martlet test rules|promql FILE…`.
 enum TestCommand {
-    private static let flags = FlagSet(flags: [
-        Flag("run", .text, "", "Only test groups whose name matches this regular expression.", repeats: true),
-        Flag("enable-feature", .text, "", "Features of the language to accept.", repeats: true),
-    ])
-
-    static func run(_ words: [String]) throws -> Int32 {
-        let parsed = try flags.parse(behindKindOf: words)
-        if parsed.wantsHelp {
-            print("usage: martlet test rules|promql [FLAGS] FILE…\n\n" + flags.help)
-            return 0
-        }
-        guard !parsed.positional.isEmpty else { throw CommandLineError(description: "expected at least one file") }
-        switch words.first {
-        case "rules": return try rules(parsed)
-        case "promql": return promql(parsed.positional)
-        default: throw CommandLineError(description: "test what? rules or promql")
-        }
-    }
+    static let commands = [
+        Subcommand(
+            words: ["test", "rules"], summary: "Runs rule unit tests.", arguments: [.oneOrMore("FILE")],
+            flags: FlagSet(flags: [
+                Flag(
+                    "run", .pattern, "", "Only run test groups whose name matches this regular expression.",
+                    repeats: true),
+                CheckCommand.languageFeatures,
+            ]), run: rules),
+        Subcommand(
+            words: ["test", "promql"], summary: "Runs PromQL test scripts.", arguments: [.oneOrMore("FILE")]
+        ) { promql($0.positional) },
+    ]
 
     private static func rules(_ parsed: ParsedFlags) throws -> Int32 {
         var options = EngineOptions()
-        options.parser = try DaemonOptions.parser(Features(parsed.all("enable-feature")))
+        let features = try Features(parsed.all("enable-feature"))
+        options.parser = DaemonOptions.parser(features)
+        options.delayedNameRemoval = features.contains(.delayedNameRemoval)
         let patterns = try parsed.all("run").map { try SearchRegex($0) }
         let succeeded = RuleTestRunner(.standard(options: options)).run(
             files: parsed.positional, run: patterns, output: { print($0) }, failure: { Command.complain($0) })

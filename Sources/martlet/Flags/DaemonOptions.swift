@@ -67,19 +67,6 @@ struct DaemonOptions: Sendable {
             throw CommandLineError(
                 description: "--auto-gomemlimit.ratio must be greater than 0 and less than or equal to 1")
         }
-        let compression = flags.text("storage.tsdb.wal-compression-type")
-        guard compression == "snappy" || compression == "zstd" else {
-            throw CommandLineError(
-                description: "enum value must be one of snappy,zstd, got '\(compression)' "
-                    + "(--storage.tsdb.wal-compression-type)")
-        }
-        let codec = flags.text("storage.block-codec")
-        guard codec == "auto" || codec == "xor" else {
-            throw CommandLineError(description: "--storage.block-codec: expected auto or xor, not \"\(codec)\"")
-        }
-        if flags.integer("web.search.max-limit") < 0 {
-            throw CommandLineError(description: "--web.search.max-limit must not be negative")
-        }
     }
 
     private static func ownURL(port: UInt16) -> String {

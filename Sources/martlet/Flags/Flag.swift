@@ -1,7 +1,7 @@
 /// One flag: its name without dashes, its type, its meaning and what becomes of it here.
 struct Flag: Sendable {
     /// The type of a flag's value.
-    enum Kind: Sendable {
+    enum Kind: Sendable, Equatable {
         /// `--name` and `--no-name`.
         case boolean
         case text
@@ -10,7 +10,21 @@ struct Flag: Sendable {
         case interval
         case size
         case integer
+        /// An integer that is not negative.
+        case count
         case number
+        /// One of some words.
+        case choice([String])
+        /// Some of some words, separated by commas.
+        case choices([String])
+        /// Unix seconds or an RFC 3339 time.
+        case time
+        /// A series selector of PromQL.
+        case selector
+        /// A regular expression.
+        case pattern
+        /// `NAME=VALUE`.
+        case header
     }
 
     /// What happens when a flag is given.
@@ -33,14 +47,16 @@ struct Flag: Sendable {
     var repeats = false
     /// A one-letter name.
     var short: Character?
-    /// Left out of `--help`; `--help-long` shows it.
-    var isHidden = false
+    /// What the flag means without a value; nil if it needs one.
+    var implied: String?
+    /// The command line must have it.
+    var isRequired = false
     /// Left out of `/api/v1/status/flags`, as Prometheus leaves out its parser's own flags.
     var isParsersOwn = false
 
     init(
         _ name: String, _ kind: Kind, _ standard: String?, _ help: String, repeats: Bool = false,
-        short: Character? = nil, isHidden: Bool = false
+        short: Character? = nil, implied: String? = nil, isRequired: Bool = false
     ) {
         self.name = name
         self.kind = kind
@@ -48,24 +64,24 @@ struct Flag: Sendable {
         self.help = help
         self.repeats = repeats
         self.short = short
-        self.isHidden = isHidden
+        self.implied = implied
+        self.isRequired = isRequired
     }
 
     /// A flag that is accepted without effect, because of `reason`.
     static func ignored(
-        _ name: String, _ kind: Kind, _ standard: String?, because reason: String, isHidden: Bool = false
+        _ name: String, _ kind: Kind, _ standard: String?, because reason: String
     ) -> Flag {
-        var flag = Flag(name, kind, standard, "Ignored: \(reason).", isHidden: isHidden)
+        var flag = Flag(name, kind, standard, "Ignored: \(reason).")
         flag.state = .ignored(reason)
         return flag
     }
 
     /// A flag that is refused; `hint` says why or what to use instead.
     static func unsupported(
-        _ name: String, _ kind: Kind, _ standard: String?, _ hint: String, repeats: Bool = false,
-        isHidden: Bool = false
+        _ name: String, _ kind: Kind, _ standard: String?, _ hint: String, repeats: Bool = false
     ) -> Flag {
-        var flag = Flag(name, kind, standard, "Not supported yet: \(hint).", repeats: repeats, isHidden: isHidden)
+        var flag = Flag(name, kind, standard, "Not supported yet: \(hint).", repeats: repeats)
         flag.state = .unsupported(hint)
         return flag
     }

@@ -6,6 +6,11 @@ struct CommandLineError: Error, CustomStringConvertible {
     var description: String
 }
 
+/// Work that cannot be done as things are, in one sentence with what to do; exit status 1.
+struct CommandFailure: Error, CustomStringConvertible {
+    var description: String
+}
+
 /// The flags of a command, and how they are read: kingpin's rules, as Prometheus has them.
 ///
 /// `--flag=value` or `--flag value`; booleans `--flag` and `--no-flag`; `--` ends the flags; `@file` stands for the
@@ -14,11 +19,6 @@ struct FlagSet {
     var flags: [Flag]
 
     private func find(_ name: Substring) -> Flag? { flags.first { $0.name == name } }
-
-    /// Reads the words behind a command's name, of which the first is the kind of work unless it is a flag.
-    func parse(behindKindOf words: [String]) throws -> ParsedFlags {
-        try parse(words.first?.hasPrefix("-") == true ? words : Array(words.dropFirst()))
-    }
 
     /// Reads the words behind the command's name.
     ///
@@ -56,7 +56,6 @@ struct FlagSet {
         let name = parts[0]
         if name == "help" || name == "help-long" {
             result.wantsHelp = true
-            result.wantsHiddenFlags = name == "help-long"
             return
         }
         if let flag = find(name) {
@@ -68,6 +67,8 @@ struct FlagSet {
                 try result.set(flag, "true")
             } else if parts.count == 2 {
                 try result.set(flag, String(parts[1]))
+            } else if let implied = flag.implied {
+                try result.set(flag, implied)
             } else if let value = rest.popFirst() {
                 try result.set(flag, value)
             } else {
@@ -106,7 +107,7 @@ struct FlagSet {
 
     /// `, did you mean '--x'?` for the flag that differs least, if it differs little.
     private func suggestion(_ name: Substring) -> String {
-        guard let near = Spelling.nearest(to: String(name), among: flags.filter { !$0.isHidden }.map(\.name)) else {
+        guard let near = Spelling.nearest(to: String(name), among: flags.map(\.name)) else {
             return ""
         }
         return ", did you mean '--\(near)'?"
@@ -129,21 +130,26 @@ struct FlagSet {
         }
     }
 
-    /// The list of flags as help shows it.
-    var help: String { help(withHidden: false) }
-
-    func help(withHidden: Bool) -> String {
-        var text = "Flags:\n  -h, --[no-]help\n      Show this help (--help-long: with hidden flags).\n"
-        for flag in flags where withHidden || !flag.isHidden {
+    /// The list of flags as help shows it: all of them.
+    var help: String {
+        var text = "Flags:\n  -h, --[no-]help\n      Show this help.\n"
+        for flag in flags {
             let letter = flag.short.map { "-\($0), " } ?? "    "
-            let name = flag.kind == .boolean ? "--[no-]\(flag.name)" : "--\(flag.name)=\(placeholder(flag))"
-            text += "  \(letter)\(name)\n      \(flag.help)\(flag.repeats ? " (repeatable)" : "")\n"
+            text += "  \(letter)\(Self.shown(flag))\n      \(flag.help)"
+            text += (flag.isRequired ? " (required)" : "") + (flag.repeats ? " (repeatable)" : "") + "\n"
         }
         return text
     }
 
-    private func placeholder(_ flag: Flag) -> String {
-        if let standard = flag.standard, !standard.isEmpty { return GoQuote.quote(standard) }
+    /// A flag with its value as help shows it.
+    static func shown(_ flag: Flag) -> String {
+        if flag.kind == .boolean { return "--[no-]\(flag.name)" }
+        let value = placeholder(flag)
+        return "--\(flag.name)" + (flag.implied == nil ? "=\(value)" : "[=\(value)]")
+    }
+
+    private static func placeholder(_ flag: Flag) -> String {
+        if let standard = flag.implied ?? flag.standard, !standard.isEmpty { return GoQuote.quote(standard) }
         return flag.name.split(separator: ".").last.map { $0.uppercased() } ?? "VALUE"
     }
 }

@@ -1,4 +1,5 @@
 import Model
+import PromQL
 
 /// The values of a command line.
 struct ParsedFlags {
@@ -7,41 +8,13 @@ struct ParsedFlags {
     /// The words that are no flags.
     var positional: [String] = []
     var wantsHelp = false
-    /// Whether help shows hidden flags too.
-    var wantsHiddenFlags = false
 
     init(flags: [Flag]) { self.flags = flags }
 
     /// Takes one value and checks that it is of the flag's kind.
     mutating func set(_ flag: Flag, _ value: String) throws {
-        switch flag.kind {
-        case .boolean, .text: break
-        case .interval where value == "always": break
-        case .duration, .interval:
-            do throws(DurationText.ParseError) {
-                _ = try DurationText.parse(value)
-            } catch {
-                throw CommandLineError(description: "invalid value for --\(flag.name): \(error)")
-            }
-        case .size:
-            guard ByteSize.parse(value) != nil else {
-                throw CommandLineError(
-                    description: "invalid value for --\(flag.name): unknown unit or number in \(GoQuote.quote(value))")
-            }
-        case .integer:
-            guard Self.integer(value) != nil else {
-                throw CommandLineError(
-                    description:
-                        "invalid value for --\(flag.name): strconv.ParseFloat: parsing \(GoQuote.quote(value)): "
-                        + "invalid syntax or out of range")
-            }
-        case .number:
-            guard Double(value) != nil else {
-                throw CommandLineError(
-                    description:
-                        "invalid value for --\(flag.name): strconv.ParseFloat: parsing \(GoQuote.quote(value)): invalid syntax"
-                )
-            }
+        if let reason = Self.objection(to: value, flag.kind) {
+            throw CommandLineError(description: "invalid value for --\(flag.name): \(reason)")
         }
         if case .unsupported(let hint) = flag.state, value != (flag.standard ?? "") {
             throw CommandLineError(description: "--\(flag.name) is not supported yet: \(hint)")
@@ -52,6 +25,57 @@ struct ParsedFlags {
             throw CommandLineError(description: "flag '\(flag.name)' cannot be repeated")
         } else {
             given[flag.name] = [value]
+        }
+    }
+
+    /// Why a value is not of a kind; nil if it is.
+    private static func objection(to value: String, _ kind: Flag.Kind) -> String? {
+        func words(_ known: [String], _ given: [String]) -> String? {
+            guard let wrong = given.first(where: { !known.contains($0) }) else { return nil }
+            return "enum value must be one of \(known.joined(separator: ",")), got '\(wrong)'"
+        }
+        func number(_ isOne: Bool) -> String? {
+            isOne
+                ? nil : "strconv.ParseFloat: parsing \(GoQuote.quote(value)): invalid syntax or out of range"
+        }
+        switch kind {
+        case .boolean, .text: return nil
+        case .interval where value == "always": return nil
+        case .duration, .interval:
+            do throws(DurationText.ParseError) {
+                _ = try DurationText.parse(value)
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        case .size: return ByteSize.parse(value) == nil ? "unknown unit or number in \(GoQuote.quote(value))" : nil
+        case .integer: return number(integer(value) != nil)
+        case .count:
+            return integer(value).map { $0 < 0 } ?? false ? "must not be negative" : number(integer(value) != nil)
+        case .number: return number(Double(value) != nil)
+        case .choice(let known): return words(known, [value])
+        case .choices(let known): return words(known, value.split(separator: ",").map(String.init))
+        case .time:
+            return TimeText.parse(value) == nil
+                ? "\(GoQuote.quote(value)) is neither Unix seconds nor an RFC 3339 time" : nil
+        case .selector:
+            do {
+                _ = try PromQLParser.parseSelector(value)
+                return nil
+            } catch {
+                return "\(GoQuote.quote(value)) is no series selector: \(error)"
+            }
+        case .pattern:
+            do {
+                _ = try SearchRegex(value)
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        case .header:
+            let name = value.prefix { $0 != "=" }
+            return name.isEmpty || name.utf8.count == value.utf8.count
+                ? "\(GoQuote.quote(value)) is not NAME=VALUE" : nil
         }
     }
 
@@ -73,6 +97,14 @@ struct ParsedFlags {
 
     /// Milliseconds; 0 for `always`.
     func duration(_ name: String) -> Int64 { (try? DurationText.parse(text(name))) ?? 0 }
+
+    /// Milliseconds since 1970; nil if the flag was not given.
+    func time(_ name: String) -> Int64? { TimeText.parse(text(name)) }
+
+    /// The matchers of a selector; none if the flag was not given.
+    func matchers(_ name: String) throws -> [Matcher] {
+        isGiven(name) ? try PromQLParser.parseSelector(text(name)) : []
+    }
 
     /// Bytes.
     func size(_ name: String) -> Int64 { ByteSize.parse(text(name)) ?? 0 }
@@ -107,9 +139,9 @@ struct ParsedFlags {
         switch flag.kind {
         case .duration: return (try? DurationText.parse(text)).map(DurationText.format) ?? text
         case .size: return ByteSize.parse(text).map(ByteSize.format) ?? text
-        case .integer: return integer(text).map(String.init) ?? text
+        case .integer, .count: return integer(text).map(String.init) ?? text
         case .number: return Double(text).map(FloatText.api) ?? text
-        case .boolean, .text, .interval: return text
+        default: return text
         }
     }
 }

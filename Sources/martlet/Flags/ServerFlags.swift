@@ -50,7 +50,7 @@ enum ServerFlags {
             "web.enable-otlp-receiver", .boolean, "false",
             "OTLP metrics; send them to an OpenTelemetry collector that writes to /api/v1/write"),
         Flag(
-            "web.search.max-limit", .integer, "10000",
+            "web.search.max-limit", .count, "10000",
             "Largest limit of a search with --enable-feature=search-api; 0 for any."),
         .ignored("web.console.templates", .text, "consoles", because: "there are no console templates"),
         .ignored("web.console.libraries", .text, "console_libraries", because: "there are no console templates"),
@@ -70,9 +70,9 @@ enum ServerFlags {
             "How often the log is forced to disk; a killed process loses nothing, a power cut this much. "
                 + "With always nothing is acknowledged before it is on the disk."),
         Flag(
-            "storage.block-codec", .text, "auto",
+            "storage.block-codec", .choice(["auto", "xor"]), "auto",
             "How sealed chunks are encoded: auto (the smallest), xor (Gorilla XOR only)."),
-        Flag("storage.tsdb.min-block-duration", .duration, "2h", "Span of a fresh block.", isHidden: true),
+        Flag("storage.tsdb.min-block-duration", .duration, "2h", "Span of a fresh block."),
         .unsupported(
             "storage.tsdb.delay-compact-file.path", .text, "",
             "blocks are in a format of their own, which block uploaders cannot read"),
@@ -80,46 +80,41 @@ enum ServerFlags {
             "storage.tsdb.head-chunks-write-queue-size", .integer, "0",
             because: "chunks of the head are not mapped to disk"),
         .ignored(
-            "storage.tsdb.max-block-duration", .duration, "0s", because: "the store chooses the span itself",
-            isHidden: true),
+            "storage.tsdb.max-block-duration", .duration, "0s", because: "the store chooses the span itself"),
         .ignored(
-            "storage.tsdb.block-reload-interval", .duration, "1m", because: "only martlet writes blocks",
-            isHidden: true),
+            "storage.tsdb.block-reload-interval", .duration, "1m", because: "only martlet writes blocks"),
         .ignored(
             "storage.tsdb.delayed-compaction.max-percent", .integer, "10",
-            because: "a block is cut half a minute after its window has ended", isHidden: true),
+            because: "a block is cut half a minute after its window has ended"),
         .ignored(
-            "storage.tsdb.wal-compression", .boolean, "true", because: "the log is always compact", isHidden: true),
+            "storage.tsdb.wal-compression", .boolean, "true", because: "the log is always compact"),
         .ignored(
-            "storage.tsdb.wal-compression-type", .text, "snappy", because: "the log is always compact",
-            isHidden: true),
+            "storage.tsdb.wal-compression-type", .choice(["snappy", "zstd"]), "snappy",
+            because: "the log is always compact"),
         .ignored(
-            "storage.tsdb.wal-segment-size", .size, "0B", because: "segments of the log have a fixed size",
-            isHidden: true),
+            "storage.tsdb.wal-segment-size", .size, "0B", because: "segments of the log have a fixed size"),
         .ignored(
-            "storage.tsdb.samples-per-chunk", .integer, "120", because: "chunks are cut by size", isHidden: true),
+            "storage.tsdb.samples-per-chunk", .integer, "120", because: "chunks are cut by size"),
         .ignored(
-            "storage.tsdb.max-block-chunk-segment-size", .size, "512MB", because: "a block has one data file",
-            isHidden: true),
+            "storage.tsdb.max-block-chunk-segment-size", .size, "512MB", because: "a block has one data file"),
         .ignored(
-            "storage.tsdb.allow-overlapping-compaction", .boolean, "true", because: "it is always on",
-            isHidden: true),
+            "storage.tsdb.allow-overlapping-compaction", .boolean, "true", because: "it is always on"),
         .ignored(
-            "storage.tsdb.allow-overlapping-blocks", .boolean, "true", because: "it is always on", isHidden: true),
+            "storage.tsdb.allow-overlapping-blocks", .boolean, "true", because: "it is always on"),
     ]
 
     private static let agent: [Flag] = [
-        .unsupported("storage.agent.path", .text, "data-agent/", agentHint, isHidden: true),
-        .unsupported("storage.agent.wal-compression", .boolean, "true", agentHint, isHidden: true),
-        .unsupported("storage.agent.wal-compression-type", .text, "snappy", agentHint, isHidden: true),
-        .unsupported("storage.agent.wal-segment-size", .size, "0B", agentHint, isHidden: true),
-        .unsupported("storage.agent.wal-truncate-frequency", .duration, "0s", agentHint, isHidden: true),
-        .unsupported("storage.agent.retention.min-time", .duration, "5m", agentHint, isHidden: true),
-        .unsupported("storage.agent.retention.max-time", .duration, "4h", agentHint, isHidden: true),
+        .unsupported("storage.agent.path", .text, "data-agent/", agentHint),
+        .unsupported("storage.agent.wal-compression", .boolean, "true", agentHint),
+        .unsupported("storage.agent.wal-compression-type", .text, "snappy", agentHint),
+        .unsupported("storage.agent.wal-segment-size", .size, "0B", agentHint),
+        .unsupported("storage.agent.wal-truncate-frequency", .duration, "0s", agentHint),
+        .unsupported("storage.agent.retention.min-time", .duration, "5m", agentHint),
+        .unsupported("storage.agent.retention.max-time", .duration, "4h", agentHint),
         .unsupported(
-            "storage.agent.checkpoint-from-in-memory-series", .boolean, "false", agentHint, isHidden: true),
-        .unsupported("storage.agent.checkpoint-batch-size", .integer, "1000", agentHint, isHidden: true),
-        .unsupported("storage.agent.no-lockfile", .boolean, "false", agentHint, isHidden: true),
+            "storage.agent.checkpoint-from-in-memory-series", .boolean, "false", agentHint),
+        .unsupported("storage.agent.checkpoint-batch-size", .integer, "1000", agentHint),
+        .unsupported("storage.agent.no-lockfile", .boolean, "false", agentHint),
     ]
 
     private static let agentHint = "there is no agent mode"
@@ -181,13 +176,10 @@ enum ServerFlags {
 
     private static let scrape: [Flag] = [
         Flag(
-            "scrape.adjust-timestamps", .boolean, "true", "Align timestamps of scrapes to the schedule.",
-            isHidden: true),
+            "scrape.adjust-timestamps", .boolean, "true", "Align timestamps of scrapes to the schedule."),
         Flag(
-            "scrape.timestamp-tolerance", .duration, "2ms", "How late a scrape may be to be aligned.",
-            isHidden: true),
+            "scrape.timestamp-tolerance", .duration, "2ms", "How late a scrape may be to be aligned."),
         .ignored(
-            "scrape.discovery-reload-interval", .duration, "5s", because: "changed targets are used at once",
-            isHidden: true),
+            "scrape.discovery-reload-interval", .duration, "5s", because: "changed targets are used at once"),
     ]
 }

@@ -13,7 +13,7 @@ func blocking<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) thr
         done.signal()
     }
     done.wait()
-    guard let result = box.value.withLock({ $0 }) else { throw CommandLineError(description: "no result") }
+    guard let result = box.value.withLock({ $0 }) else { throw CommandFailure(description: "no result") }
     return try result.get()
 }
 

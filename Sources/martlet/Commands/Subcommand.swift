@@ -1,0 +1,81 @@
+import Platform
+
+/// One command of the binary: its words, the arguments and flags it takes, and what runs it.
+///
+/// Parsing, help and errors come from this description, so that a command accepts only what it uses.
+struct Subcommand: Sendable {
+    /// Words that are no flags.
+    struct Argument: Sendable {
+        enum Count: Sendable {
+            case one, oneOrMore, any
+        }
+
+        var name: String
+        var count: Count
+
+        static func one(_ name: String) -> Argument { Argument(name: name, count: .one) }
+        static func oneOrMore(_ name: String) -> Argument { Argument(name: name, count: .oneOrMore) }
+        static func any(_ name: String) -> Argument { Argument(name: name, count: .any) }
+
+        fileprivate var shown: String {
+            switch count {
+            case .one: name
+            case .oneOrMore: "\(name)…"
+            case .any: "[\(name)…]"
+            }
+        }
+    }
+
+    /// The words that name the command, for instance `tsdb list`.
+    var words: [String]
+    var summary: String
+    var arguments: [Argument] = []
+    var flags = FlagSet(flags: [])
+    /// What help says behind the usage.
+    var remarks = ""
+    var run: @Sendable (ParsedFlags) throws -> Int32
+
+    /// All commands of the binary.
+    static let all: [Subcommand] =
+        [ServeCommand.command] + CheckCommand.commands + QueryCommand.commands + TestCommand.commands
+        + TSDBCommand.commands + [version]
+
+    private static let version = Subcommand(words: ["version"], summary: "Says which build this is.") { _ in
+        print(ProductVersion.text)
+        return 0
+    }
+
+    var name: String { words.joined(separator: " ") }
+
+    /// How the command is written, without the program's name.
+    var form: String {
+        let required = flags.flags.filter(\.isRequired).map(FlagSet.shown)
+        let optional = flags.flags.count > required.count ? ["[FLAGS]"] : []
+        let start = words == ServeCommand.command.words ? ["[serve]"] : words
+        return (start + required + optional + arguments.map(\.shown)).joined(separator: " ")
+    }
+
+    var help: String {
+        "usage: martlet \(form)\n\n\(summary)\n" + (remarks.isEmpty ? "" : "\n\(remarks)\n") + "\n" + flags.help
+    }
+
+    /// Reads the words behind the command's own.
+    ///
+    /// - Throws: ``CommandLineError`` in kingpin's words.
+    func parse(_ rest: [String]) throws -> ParsedFlags {
+        let parsed = try flags.parse(rest)
+        if parsed.wantsHelp { return parsed }
+        for flag in flags.flags where flag.isRequired && !parsed.isGiven(flag.name) {
+            throw CommandLineError(description: "required flag --\(flag.name) not provided")
+        }
+        var words = parsed.positional[...]
+        for argument in arguments {
+            guard !words.isEmpty || argument.count == .any else {
+                throw CommandLineError(description: "required argument '\(argument.name)' not provided")
+            }
+            words = argument.count == .one ? words.dropFirst() : []
+        }
+        if let word = words.first { throw CommandLineError(description: "unexpected \(word)") }
+        return parsed
+    }
+}

@@ -88,7 +88,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
         result.password = try auth.string("password", "")
         result.passwordFile = loading.resolve(try auth.string("password_file", ""))
         try noReferences(auth, ["username_ref", "password_ref"])
-        try auth.finish()
+        auth.finish()
         if !result.username.isEmpty, !result.usernameFile.isEmpty {
             throw auth.place.error(
                 "at most one of basic_auth username, username_file & username_ref must be configured")
@@ -110,7 +110,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
         result.credentials = try auth.string("credentials", "")
         result.credentialsFile = loading.resolve(try auth.string("credentials_file", ""))
         try noReferences(auth, ["credentials_ref"])
-        try auth.finish()
+        auth.finish()
         if result.type.lowercased() == "basic" {
             throw auth.place(of: "type").error(
                 "authorization type cannot be set to \"basic\", use \"basic_auth\" instead")
@@ -135,7 +135,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
             "signature_algorithm", "iss", "audience", "claims",
         ] { _ = auth.node(key) }
         try noReferences(auth, ["client_secret_ref", "client_certificate_key_ref"])
-        try auth.finish()
+        auth.finish()
         if result.clientID.isEmpty { throw auth.place.error("oauth2 client_id must be configured") }
         if result.tokenURL.isEmpty { throw auth.place.error("oauth2 token_url must be configured") }
         if !result.clientSecret.isEmpty, !result.clientSecretFile.isEmpty {
@@ -155,6 +155,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
 
     private mutating func readProxy(_ reader: MappingReader) throws(ConfigError) {
         proxyURL = try reader.string("proxy_url", "")
+        _ = try reader.goURL("proxy_url")
         noProxy = try reader.string("no_proxy", "")
         proxyFromEnvironment = try reader.bool("proxy_from_environment", false)
         proxyConnectHeaders = try Self.multiHeaders(reader, "proxy_connect_header")
@@ -195,11 +196,11 @@ package struct HTTPClientConfig: Sendable, Hashable {
             if Self.reserved.contains(header.name.lowercased()) {
                 throw name.place.error("setting header \(GoQuote.quote(header.name)) is not allowed")
             }
-            let fields = try MappingReader(value, "config.Header")
+            let fields = try reader.child(value, "config.Header")
             header.values = try fields.strings("values") ?? []
             header.secrets = try fields.strings("secrets") ?? []
             header.files = (try fields.strings("files") ?? []).map(loading.resolve)
-            try fields.finish()
+            fields.finish()
             headers.append(header)
         }
     }
@@ -235,7 +236,7 @@ package struct TLSClientConfig: Sendable, Hashable {
         minVersion = try reader.string("min_version", "")
         maxVersion = try reader.string("max_version", "")
         try HTTPClientConfig.noReferences(reader, ["ca_ref", "cert_ref", "key_ref"])
-        try reader.finish()
+        reader.finish()
         for (name, version) in [("min_version", minVersion), ("max_version", maxVersion)]
         where !version.isEmpty && !["TLS10", "TLS11", "TLS12", "TLS13"].contains(version) {
             throw reader.place(of: name).error("unknown TLS version: \(version)")

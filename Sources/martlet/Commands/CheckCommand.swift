@@ -1,5 +1,4 @@
 import Config
-import HTTP
 import Exposition
 import Glibc
 import HTTP
@@ -8,12 +7,19 @@ import Notify
 import PromQL
 import Rules
 
-/// `martlet check config|rules|metrics|alerting|web-config`: says what is wrong, and exits with 1.
+/// `martlet check config|rules|metrics|alerting|web-config`: says what is wrong, and exits with 1, or with 3 if only the
+/// style is wrong.
 enum CheckCommand {
     private static let flags = FlagSet(flags: [
         Flag("syntax-only", .boolean, "false", "Only check the syntax: what is not supported yet is no error."),
-        Flag("lint", .text, "all", "Which lint checks to run: duplicate-rules, all, none."),
+        Flag(
+            "lint", .text, nil,
+            "Which lint checks to run: duplicate-rules (standard), too-long-scrape-interval (of a configuration), all "
+                + "(standard for metrics), none."),
         Flag("lint-fatal", .boolean, "false", "Lint problems are failures."),
+        Flag("query.lookback-delta", .duration, "5m", "Scrape intervals from this on are too long."),
+        Flag("ignore-unknown-fields", .boolean, "false", "Pass over keys of rule files that nobody knows."),
+        .unsupported("agent", .boolean, "false", "there is no agent mode"),
         Flag("format", .text, "auto", "Format of metrics: text, openmetrics, or auto to tell by the page's end."),
         Flag("extended", .boolean, "false", "Print how many series each metric has."),
         Flag("enable-feature", .text, "", "Features of the language to accept.", repeats: true),
@@ -30,10 +36,9 @@ enum CheckCommand {
         switch words.first {
         case "config":
             try requireFiles(parsed)
-            return all(parsed.positional) { try config($0, parsed) }
+            return config(parsed)
         case "rules":
-            try requireFiles(parsed)
-            return all(parsed.positional) { try rules([$0], parsed) }
+            return rules(parsed)
         case "alerting":
             try requireFiles(parsed)
             return all(parsed.positional) { try alerting($0, parsed) }
@@ -42,7 +47,9 @@ enum CheckCommand {
             return webConfig(parsed.positional)
         case "metrics":
             return try MetricsCheck.run(
-                parsed.positional, format: parsed.text("format"), isExtended: parsed.boolean("extended"))
+                parsed.positional, format: parsed.text("format"),
+                lint: parsed.isGiven("lint") ? parsed.text("lint") : "all",
+                isExtended: parsed.boolean("extended"))
         default: throw CommandLineError(description: "check what? config, rules, metrics, alerting or web-config")
         }
     }
@@ -82,54 +89,115 @@ enum CheckCommand {
         return status
     }
 
-    private static func config(_ path: String, _ parsed: ParsedFlags) throws {
-        let configuration = try ConfigurationLoader.load(path: path)
-        if !parsed.boolean("syntax-only") {
-            if let missing = configuration.unsupported.first { throw missing }
-            try NamedFilesCheck.run(configuration, path: path)
-        }
-        var files: [String] = []
-        for pattern in configuration.ruleFiles {
-            let found = FileGlob.expand(pattern)
-            if found.isEmpty, !FileGlob.hasWildcard(pattern) {
-                throw ConfigError(file: path, message: "\(GoQuote.quote(pattern)) does not point to an existing file")
-            }
-            files += found
-        }
-        if !files.isEmpty { print("  SUCCESS: \(files.count) rule files found") }
-        print(" SUCCESS: \(path) is valid prometheus config file syntax")
-        for file in files {
-            print("\nChecking \(file)")
-            try rules([file], parsed)
-        }
+    /// What the checks of some files have found.
+    private struct Verdict {
+        var hasErrors = false
+        var hasBadStyle = false
+
+        func status(isLintFatal: Bool) -> Int32 { hasErrors ? 1 : hasBadStyle && isLintFatal ? 3 : 0 }
     }
 
-    /// Checks rule files and prints how many rules they have.
-    private static func rules(_ paths: [String], _ parsed: ParsedFlags) throws {
-        var files: [RuleFile] = []
-        for path in paths { files.append(try RuleFileLoader.load(path: path)) }
+    private static func lint(_ parsed: ParsedFlags, ofRules: Bool) -> LintOptions {
+        let lint = LintOptions(parsed.isGiven("lint") ? parsed.text("lint") : "duplicate-rules", ofRules: ofRules)
+        for name in lint.unknown { print("WARNING: unknown lint option: \(GoQuote.quote(name))") }
+        return lint
+    }
+
+    private static func config(_ parsed: ParsedFlags) -> Int32 {
+        let lint = lint(parsed, ofRules: false)
+        var verdict = Verdict()
+        for path in parsed.positional {
+            print("Checking \(path)")
+            var ruleFiles: [String] = []
+            do {
+                let configuration = try configuration(path, isSyntaxOnly: parsed.boolean("syntax-only"))
+                if !parsed.boolean("syntax-only") { ruleFiles = try ConfigurationCheck.ruleFiles(configuration) }
+                if !ruleFiles.isEmpty { print("  SUCCESS: \(ruleFiles.count) rule files found") }
+                print(" SUCCESS: \(path) is valid prometheus config file syntax")
+                let lookback = parsed.duration("query.lookback-delta")
+                let long = configuration.scrapeConfigs.first { $0.scrapeInterval >= lookback }
+                if lint.findsLongIntervals, lookback > 0, let long {
+                    Command.complain(
+                        "  FAILED: too long scrape interval found, data point will be marked as stale - job: "
+                            + "\(long.jobName), interval: \(DurationText.format(long.scrapeInterval))")
+                    verdict.hasBadStyle = true
+                }
+            } catch {
+                Command.complain("  FAILED: \(error)")
+                verdict.hasErrors = true
+            }
+            print("")
+            for file in ruleFiles { checkRules(file, lint, parsed, &verdict) }
+        }
+        return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
+    }
+
+    /// Reads a configuration and checks what it names.
+    ///
+    /// - Parameter isSyntaxOnly: Whether no other file is read.
+    private static func configuration(_ path: String, isSyntaxOnly: Bool) throws(ConfigError) -> Configuration {
+        if isSyntaxOnly {
+            let configuration = try ConfigurationLoader.parse(text: try ConfigFile.read(path), path: path)
+            try ConfigurationCheck.targets(configuration)
+            return configuration
+        }
+        let configuration = try ConfigurationLoader.load(path: path)
+        if let missing = configuration.unsupported.first { throw missing }
+        try ConfigurationCheck.files(configuration)
+        try ConfigurationCheck.targets(configuration)
+        return configuration
+    }
+
+    private static func rules(_ parsed: ParsedFlags) -> Int32 {
+        let lint = lint(parsed, ofRules: true)
+        var verdict = Verdict()
+        for path in parsed.positional { checkRules(path, lint, parsed, &verdict) }
+        if parsed.positional.isEmpty { checkRules(nil, lint, parsed, &verdict) }
+        return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
+    }
+
+    /// Checks a file of rules, or standard input, and prints how many rules it has.
+    private static func checkRules(
+        _ path: String?, _ lint: LintOptions, _ parsed: ParsedFlags, _ verdict: inout Verdict
+    ) {
+        let name = path ?? "standard input"
+        print("Checking \(name)")
+        defer { print("") }
+        func fail(_ lines: [String]) { Command.complain((["  FAILED:"] + lines).joined(separator: "\n")) }
         var options = EngineOptions()
-        for name in parsed.all("enable-feature") where name.contains("promql-experimental-functions") {
+        for feature in parsed.all("enable-feature") where feature.contains("promql-experimental-functions") {
             options.parser.experimentalFunctions = true
         }
         let engine = QueryEngine(options: options)
-        let (groups, errors) = RuleSet.definitions(files, evaluationInterval: 60_000) {
-            try RuleExpression($0, engine: engine)
+        let problems = ConfigProblems(ignoresUnknownKeys: parsed.boolean("ignore-unknown-fields"))
+        var duplicates: [RuleSet.Duplicate] = []
+        var count = 0
+        do throws(ConfigError) {
+            let file = try RuleFileLoader.parse(text: try ConfigFile.read(path ?? "/dev/stdin"), path: name, problems)
+            let (groups, errors) = RuleSet.definitions([file], evaluationInterval: 60_000) {
+                try RuleExpression($0, engine: engine)
+            }
+            for error in errors { problems.add(error) }
+            if lint.findsDuplicateRules { duplicates = RuleSet.duplicates([file]) }
+            count = groups.reduce(0) { $0 + $1.rules.count }
+        } catch {
+            problems.add(error)
         }
-        for error in errors.dropFirst() { Command.complain("  FAILED: \(error)") }
-        if let first = errors.first { throw first }
-        print("  SUCCESS: \(groups.reduce(0) { $0 + $1.rules.count }) rules found")
-        guard parsed.text("lint") != "none" else { return }
-        let duplicates = RuleSet.duplicates(files)
-        guard !duplicates.isEmpty else { return }
-        var text = "\(duplicates.count) duplicate rule(s) found.\n"
-        for duplicate in duplicates {
-            text += "Metric: \(duplicate.name)\nLabel(s):\n"
-            for label in duplicate.labels { text += "\t\(label.name): \(label.value)\n" }
+        if !problems.all.isEmpty {
+            verdict.hasErrors = true
+            return fail(problems.all.map(\.description))
         }
-        text += "Might cause inconsistency while recording expressions"
-        if parsed.boolean("lint-fatal") { throw CommandLineError(description: "lint error " + text) }
-        print(text)
+        guard duplicates.isEmpty else {
+            verdict.hasBadStyle = true
+            return fail(["lint error \(duplicates.count) duplicate rule(s) found."] + lines(duplicates))
+        }
+        print("  SUCCESS: \(count) rules found")
+    }
+
+    private static func lines(_ duplicates: [RuleSet.Duplicate]) -> [String] {
+        duplicates.flatMap { duplicate in
+            ["Metric: \(duplicate.name)", "Label(s):"] + duplicate.labels.map { "\t\($0.name): \($0.value)" }
+        } + ["Might cause inconsistency while recording expressions"]
     }
 
     private static func alerting(_ path: String, _ parsed: ParsedFlags) throws {

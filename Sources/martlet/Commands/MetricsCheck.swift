@@ -6,17 +6,27 @@ import Model
 /// `martlet check metrics`: reads pages in a text format and says what their names could do better.
 enum MetricsCheck {
     /// Checks the files, or standard input if there is none; 1 if a page cannot be read, 3 if there are findings.
-    static func run(_ paths: [String], format: String, isExtended: Bool) throws -> Int32 {
+    static func run(_ paths: [String], format: String, lint: String, isExtended: Bool) throws -> Int32 {
+        guard lint == "all" || lint == "none" else {
+            throw CommandLineError(description: "--lint=\(lint): expected all or none for metrics")
+        }
+        let isLinted = lint == "all"
+        guard isLinted || isExtended else {
+            Command.complain("error: nothing to check with --lint=none and without --extended")
+            return 1
+        }
         guard ["auto", "text", "openmetrics"].contains(format) else {
             throw CommandLineError(description: "--format=\(format): expected auto, text or openmetrics")
         }
         var worst: Int32 = 0
         func take(_ status: Int32) { if worst != 1, status != 0 { worst = status } }
-        if paths.isEmpty { take(check(readStandardInput(), name: nil, format: format, isExtended: isExtended)) }
+        if paths.isEmpty {
+            take(check(readStandardInput(), name: nil, format: format, isLinted: isLinted, isExtended: isExtended))
+        }
         for path in paths {
             do throws(ConfigError) {
                 let page = try ConfigFile.read(path)
-                take(check(page, name: path, format: format, isExtended: isExtended))
+                take(check(page, name: path, format: format, isLinted: isLinted, isExtended: isExtended))
             } catch {
                 Command.complain("error while reading: \(error)")
                 take(1)
@@ -26,7 +36,7 @@ enum MetricsCheck {
     }
 
     /// Checks one page; `name` stands before each finding.
-    static func check(_ page: [UInt8], name: String?, format: String, isExtended: Bool) -> Int32 {
+    static func check(_ page: [UInt8], name: String?, format: String, isLinted: Bool, isExtended: Bool) -> Int32 {
         let prefix = name.map { $0 + ": " } ?? ""
         do throws(ExpositionError) {
             if format == "openmetrics" || (format == "auto" && isOpenMetrics(page)) {
@@ -34,11 +44,11 @@ enum MetricsCheck {
                 return 0
             }
             let (problems, cardinality) = try MetricLint.check(page)
-            for problem in problems { Command.complain("\(prefix)\(problem.metric) \(problem.text)") }
+            for problem in problems where isLinted { Command.complain("\(prefix)\(problem.metric) \(problem.text)") }
             if isExtended { printSizes(cardinality) }
-            return problems.isEmpty ? 0 : 3
+            return problems.isEmpty || !isLinted ? 0 : 3
         } catch {
-            Command.complain("\(prefix)error while linting: \(error)")
+            Command.complain("\(prefix)error while linting: \(error.located)")
             return 1
         }
     }

@@ -8,6 +8,9 @@ import Rules
 enum TestCommand {
     private static let flags = FlagSet(flags: [
         Flag("run", .text, "", "Only test groups whose name matches this regular expression.", repeats: true),
+        Flag("ignore-unknown-fields", .boolean, "false", "Pass over keys of tests and rules that nobody knows."),
+        .ignored("diff", .boolean, "false", because: "what is expected and what came stand one below the other"),
+        .ignored("debug", .boolean, "false", because: "martlet query shows what a rule gives"),
         Flag("enable-feature", .text, "", "Features of the language to accept.", repeats: true),
     ])
 
@@ -29,7 +32,9 @@ enum TestCommand {
         var options = EngineOptions()
         options.parser = try DaemonOptions.parser(Features(parsed.all("enable-feature")))
         let patterns = try parsed.all("run").map { try SearchRegex($0) }
-        let succeeded = RuleTestRunner(.standard(options: options)).run(
+        let succeeded = RuleTestRunner(
+            .standard(options: options), ignoresUnknownKeys: parsed.boolean("ignore-unknown-fields")
+        ).run(
             files: parsed.positional, run: patterns, output: { print($0) }, failure: { Command.complain($0) })
         return succeeded ? 0 : 1
     }

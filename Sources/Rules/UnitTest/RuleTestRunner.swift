@@ -105,6 +105,7 @@ package struct RuleTestRunner: Sendable {
             externalLabels: Labels(test.externalLabels.map { ($0.name, $0.value) }), externalURL: test.externalURL)
         var groups: [RuleGroup] = []
         var inputs: [Input] = []
+        var places: [SeriesRef: Int] = [:]
         do {
             for definition in definitions {
                 groups.append(try RuleGroup(definition, needsRestore: false, store: store))
@@ -114,8 +115,11 @@ package struct RuleTestRunner: Sendable {
                     let (labels, parsed) = try tools.parseSeries(input.series, input.values, index + 1)
                     let ref = store.resolve(labels, in: series)
                     // Of a series that is there twice the last values count.
-                    inputs.removeAll { $0.ref == ref }
-                    inputs.append(Input(ref: ref, values: parsed))
+                    if let known = places.updateValue(places[ref] ?? inputs.count, forKey: ref) {
+                        inputs[known].values = parsed
+                    } else {
+                        inputs.append(Input(ref: ref, values: parsed))
+                    }
                 } catch { return [input.place.error("\(error)").description] }
             }
         } catch { return ["\(error)"] }

@@ -6,6 +6,8 @@ package final class LoadingContext {
     let directory: String
     /// Features of Prometheus that are not there yet, in the order met.
     private(set) var missing: [ConfigError] = []
+    /// What is wrong with the file.
+    let problems = ConfigProblems()
     /// The environment, for `external_labels`.
     let environment: @Sendable (String) -> String?
 

@@ -17,8 +17,8 @@ package struct NotifierSettings: Sendable {
     /// What an Alertmanager configuration says.
     ///
     /// - Parameter transport: Makes the connection for a receiver's client settings.
-    /// - Throws: ``ConfigError`` for the first thing that is not supported yet, with its place; a time zone that is not
-    ///   known; what `transport` throws.
+    /// - Throws: ``ConfigError`` for the first thing that is not supported yet and for a time zone that is not known, with
+    ///   its place; what `transport` throws.
     package init(
         _ config: AlertmanagerConfig, transport: (HTTPClientConfig) throws -> any NotificationTransport
     ) throws {
@@ -36,7 +36,7 @@ package struct NotifierSettings: Sendable {
             intervals[named.name] = try named.intervals.map {
                 TimeInterval(
                     times: $0.times, weekdays: $0.weekdays, daysOfMonth: $0.daysOfMonth, months: $0.months,
-                    years: $0.years, zone: try TimeZone(named: $0.location))
+                    years: $0.years, zone: try Self.zone($0))
             }
         }
         let rules = config.inhibitRules.map {
@@ -47,6 +47,14 @@ package struct NotifierSettings: Sendable {
             pipeline: NotificationPipeline(
                 receivers: receivers, inhibitRules: rules, timeIntervals: intervals),
             resolveTimeout: config.resolveTimeout)
+    }
+
+    private static func zone(_ interval: TimeIntervalConfig.Interval) throws(ConfigError) -> TimeZone {
+        do throws(TimeZone.Failure) {
+            return try TimeZone(named: interval.location)
+        } catch {
+            throw interval.locationPlace.error("\(error)")
+        }
     }
 }
 

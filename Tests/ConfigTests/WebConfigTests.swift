@@ -77,7 +77,7 @@ struct WebConfigTests {
             ),
             (
                 "basic_auth_users: {bob: secret}",
-                "1:1: crypto/bcrypt: hashedSecret too short to be a bcrypted password (user \"bob\")"
+                "1:25: crypto/bcrypt: hashedSecret too short to be a bcrypted password (user \"bob\")"
             ),
             ("a: [", "2:1: yaml: did not find expected node content"),
         ])

@@ -8,7 +8,9 @@ import Testing
 @Suite("YAML scalars")
 struct YAMLScalarTests {
     private func reader(_ text: String) throws -> MappingReader {
-        try MappingReader(try #require(try YAMLParser.parse(Array(("k: " + text).utf8), file: "f")), "test")
+        try MappingReader(
+            try #require(try YAMLParser.parse(Array(("k: " + text).utf8), file: "f")), "test",
+            ConfigProblems())
     }
 
     @Test(

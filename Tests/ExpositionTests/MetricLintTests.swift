@@ -34,6 +34,12 @@ struct MetricLintTests {
                 ]
             ),
             ("# HELP a_ms x\na_ms 1\n", ["a_ms metric names should not contain abbreviated units"]),
+            (
+                "# HELP a_h_b x\na_h_b 1\n",
+                [String](repeating: "a_h_b metric names should not contain abbreviated units", count: 2)
+            ),
+            ("# HELP m_foo x\nm_foo 1\n# HELP s x\ns 1\n# HELP b_foo x\nb_foo 1\n", []),
+            ("# HELP a \na 1\n", ["a no help text"]), ("# HELP a\na 1\n", ["a no help text"]),
             ("# HELP a x\na 1\na 2\n", ["a metric not unique"]),
             (
                 "# HELP a_gauge x\n# TYPE a_gauge gauge\na_gauge{le=\"1\"} 1\n",
@@ -61,5 +67,18 @@ struct MetricLintTests {
         #expect(checked.problems.isEmpty)
         #expect(checked.cardinality.map(\.metric) == ["hh", "bb"])
         #expect(checked.cardinality.map(\.series) == [4, 1])
+    }
+
+    @Test(
+        "lines about a metric come once, and before its samples",
+        arguments: [
+            ("# TYPE a gauge\n# TYPE a gauge\na 1\n", 2, "TYPE"), ("a 1\n# TYPE a gauge\n", 2, "TYPE"),
+            ("# TYPE a untyped\na 1\n# TYPE a untyped\n", 3, "TYPE"), ("# HELP a x\n# HELP a y\na 1\n", 2, "HELP"),
+            ("# HELP a\n# HELP a\n", 2, "HELP"),
+        ])
+    func repeated(_ text: String, _ line: Int, _ kind: String) {
+        let error = #expect(throws: ExpositionError.self) { try MetricLint.check(Array(text.utf8)) }
+        #expect(error?.line == line)
+        #expect(error?.message.hasPrefix("second \(kind) line for metric name \"a\"") == true)
     }
 }

@@ -1,3 +1,4 @@
+import Config
 import Foundation
 import HTTP
 import Platform
@@ -235,5 +236,10 @@ struct WebAccessTests {
             #expect("\(error.map { "\($0)" } ?? "")".contains(reason))
         }
         #expect(throws: (any Error).self) { try WebAccess.check(path: folder.path + "/none.yml") }
+        let path = folder.path + "/missing.yml"
+        try "http_server_config:\ntls_server_config: {cert_file: none.pem, key_file: none.key}\n".write(
+            toFile: path, atomically: true, encoding: .utf8)
+        let missing = #expect(throws: ConfigError.self) { try WebAccess.check(path: path) }
+        #expect(missing?.description.hasPrefix("\(path):2:20: failed to read cert_file") == true)
     }
 }

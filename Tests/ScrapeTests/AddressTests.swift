@@ -69,16 +69,20 @@ struct AddressTests {
         #expect(found == expected)
     }
 
-    @Test("only http and https targets are built", arguments: ["javascript", "file", "ftp", "unix", "HTTPX"])
+    @Test(
+        "a target with another scheme is there, and fails", arguments: ["javascript", "file", "ftp", "htps", "HTTPX"])
     func schemes(_ scheme: String) throws {
-        guard case .failed(let reason) = try Self.outcome("[]", labels: "{__scheme__: \(scheme)}") else {
-            Issue.record("\(scheme) was taken")
+        guard case .active(let target) = try Self.outcome("[]", labels: "{__scheme__: \(scheme)}") else {
+            Issue.record("\(scheme) was not built")
             return
         }
-        #expect(reason == "unsupported protocol scheme \"\(scheme)\"")
-        guard case .active = try Self.outcome("[]", labels: "{__scheme__: HTTPS}") else {
+        let reason = "unsupported protocol scheme \"\(scheme.lowercased())\""
+        #expect(target.urlProblem == "Get \"\(scheme)://h:1/metrics\": \(reason)")
+        #expect(target.requestURL.scheme == "http")
+        guard case .active(let good) = try Self.outcome("[]", labels: "{__scheme__: HTTPS}") else {
             Issue.record("HTTPS was refused")
             return
         }
+        #expect(good.urlProblem == nil)
     }
 }

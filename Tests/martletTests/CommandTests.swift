@@ -50,18 +50,85 @@ struct CommandTests {
         #expect(try check("basic_auth: {username: a, password_file: /no/such}") == 0)
     }
 
-    @Test("--lint-fatal ends with 3, other failures with 1")
+    @Test(
+        "check config builds the targets",
+        arguments: [
+            ("static_configs: [{targets: ['h:1']}]", 0), ("static_configs: [{targets: ['h:1', '']}]", 1),
+            ("static_configs: [{targets: ['h:1'], labels: {__scrape_interval__: '5'}}]", 1),
+            ("static_configs: [{targets: ['h:1'], labels: {__scrape_timeout__: 1h}}]", 1),
+            (
+                "static_configs: [{targets: ['h:1']}], "
+                    + "relabel_configs: [{target_label: __address__, replacement: 'http://x/y'}]", 1
+            ),
+            ("scheme: htps, static_configs: [{targets: ['h:1']}]", 0),
+        ])
+    func targets(_ job: String, _ status: Int32) throws {
+        let config = try file("scrape_configs: [{job_name: a, \(job)}]")
+        defer { try? FileManager.default.removeItem(atPath: config) }
+        #expect(Command.run(["check", "config", config]) == status)
+        #expect(Command.run(["check", "config", "--syntax-only", config]) == status)
+    }
+
+    @Test("check config builds the targets in files and those of Alertmanagers")
+    func otherTargets() throws {
+        let targets = try file("[{targets: ['h:1', '']}]")
+        try FileManager.default.moveItem(atPath: targets, toPath: targets + ".yml")
+        let discovery = try file("scrape_configs: [{job_name: a, file_sd_configs: [{files: ['\(targets).yml']}]}]")
+        let alerting = try file(
+            "alerting: {alertmanagers: [{relabel_configs: [{target_label: __address__, replacement: a/b}], "
+                + "static_configs: [{targets: ['h:1']}]}]}")
+        defer {
+            for path in [targets + ".yml", discovery, alerting] { try? FileManager.default.removeItem(atPath: path) }
+        }
+        #expect(Command.run(["check", "config", discovery]) == 1)
+        #expect(Command.run(["check", "config", "--syntax-only", discovery]) == 0)
+        #expect(Command.run(["check", "config", alerting]) == 1)
+    }
+
+    @Test("lint flags choose the checks, and only --lint-fatal ends with 3")
     func lint() throws {
-        let rule = "{record: a, expr: b}"
-        let twice = try file("groups: [{name: g, rules: [\(rule), \(rule)]}]")
-        let broken = try file("groups: [{name: g, rules: [{record: a, expr: (}]}]")
-        defer { for path in [twice, broken] { try? FileManager.default.removeItem(atPath: path) } }
-        func check(_ words: String...) -> Int32 { Command.run(["check", "rules"] + words) }
-        #expect(check(twice) == 0)
-        #expect(check("--lint-fatal", twice) == 3)
-        #expect(check("--lint-fatal", "--lint=none", twice) == 0)
-        #expect(check("--lint-fatal", twice, broken) == 1)
-        #expect(check("--lint-fatal", broken, twice) == 1)
+        let rules = try file("groups: [{name: g, rules: [{record: a, expr: b}, {record: a, expr: b}]}]")
+        let config = try file(
+            "{global: {scrape_interval: 10m}, rule_files: ['\(rules)'], scrape_configs: [{job_name: a}]}")
+        let bad = try file("groups: [{name: g, rules: [{record: a, expr: 'b +'}]}]")
+        let badConfig = try file("rule_files: ['\(bad)']")
+        let unknown = try file("groups: [{name: g, x: 1, rules: [{record: a, expr: b}]}]")
+        let paths = [rules, config, bad, badConfig, unknown]
+        defer { for path in paths { try? FileManager.default.removeItem(atPath: path) } }
+        func check(_ words: String...) -> Int32 { Command.run(["check"] + words) }
+        #expect(check("rules", rules) == 0)
+        #expect(check("rules", "--lint-fatal", rules) == 3)
+        #expect(check("rules", "--lint-fatal", "--lint=none", rules) == 0)
+        #expect(check("rules", "--lint-fatal", "--lint=too-long-scrape-interval", rules) == 0)
+        #expect(check("rules", "--lint-fatal", rules, bad) == 1)
+        #expect(check("config", config) == 0)
+        #expect(check("config", "--lint-fatal", config) == 3)
+        #expect(check("config", "--lint-fatal", "--lint=none", config) == 0)
+        #expect(check("config", "--lint-fatal", "--lint=too-long-scrape-interval", config) == 3)
+        #expect(
+            check("config", "--lint-fatal", "--lint=too-long-scrape-interval", "--query.lookback-delta=11m", config)
+                == 0)
+        #expect(check("config", "--lint-fatal", "--lint=foo", config) == 0)
+        #expect(check("config", "--lint-fatal", "--syntax-only", "--lint=duplicate-rules", config) == 0)
+        #expect(check("config", badConfig) == 1)
+        #expect(check("config", "--syntax-only", badConfig) == 0)
+        #expect(check("rules", unknown) == 1)
+        #expect(check("rules", "--ignore-unknown-fields", unknown) == 0)
+        #expect(check("metrics", "--lint=none", rules) == 1)
+    }
+
+    @Test("names of lint checks are read as promtool reads them")
+    func lintNames() {
+        func show(_ text: String, ofRules: Bool = false) -> String {
+            let lint = LintOptions(text, ofRules: ofRules)
+            return "\(lint.findsDuplicateRules) \(lint.findsLongIntervals) \(lint.unknown)"
+        }
+        #expect(show("all") == "true true []")
+        #expect(show("all", ofRules: true) == "true false []")
+        #expect(show("duplicate-rules,too-long-scrape-interval") == "true true []")
+        #expect(show("too-long-scrape-interval", ofRules: true) == "false false [\"too-long-scrape-interval\"]")
+        #expect(show("all,none") == "false false []")
+        #expect(show("foo,duplicate-rules") == "true false [\"foo\"]")
     }
 
     @Test("names that no test group has test nothing, which is a failure")

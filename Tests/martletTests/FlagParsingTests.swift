@@ -37,6 +37,16 @@ struct FlagParsingTests {
         }
     }
 
+    @Test(
+        "numbers of connections and queries are at least 1",
+        arguments: ["query.max-concurrency", "web.max-connections"])
+    func counts(_ name: String) throws {
+        for value in ["0", "-1"] {
+            #expect(failure("--\(name)=\(value)") == "--\(name)=\(value): expected a number of 1 or more")
+        }
+        _ = try options("--\(name)=1")
+    }
+
     @Test("flags that are ignored are listed with reasons when they are given")
     func ignored() throws {
         let given = try options("--auto-gomemlimit.ratio=0.5", "--storage.remote.read-sample-limit=5e7")

@@ -75,6 +75,7 @@ package struct TimeIntervalConfig: Sendable {
         package var years: [ClosedRange<Int>] = []
         /// A name of the time-zone database; UTC if empty.
         package var location = ""
+        package var locationPlace: ConfigPlace
     }
 }
 
@@ -89,26 +90,33 @@ package enum AlertmanagerConfigLoader {
         guard let root = try YAMLParser.parse(text, file: path) else {
             throw ConfigError(file: path, line: 1, column: 1, message: "no route provided in config")
         }
-        let reader = try MappingReader(root, "config.plain")
+        let problems = loading.problems
+        let reader = try MappingReader(root, "config.plain", problems)
         guard let routeNode = reader.node("route"), !routeNode.isNull else {
             throw root.place.error("no route provided in config")
         }
-        var config = AlertmanagerConfig(route: try RouteConfig(routeNode, isRoot: true))
+        var config = AlertmanagerConfig(route: try RouteConfig(routeNode, isRoot: true, problems))
         if let global = try reader.mapping("global", "config.plain") { try config.readGlobal(global, loading) }
         config.templates = (try reader.strings("templates") ?? []).map(loading.resolve)
         for node in try reader.list("receivers", empty: "empty or null receiver") {
-            config.receivers.append(try ReceiverConfig(node, standard: config.client, loading))
+            let client = config.client
+            let receiver = problems.collect { () throws(ConfigError) in
+                try ReceiverConfig(node, standard: client, loading)
+            }
+            if let receiver { config.receivers.append(receiver) }
         }
         for node in try reader.list("inhibit_rules", empty: "empty or null inhibit rule") {
-            config.inhibitRules.append(try InhibitRuleConfig(node))
+            config.inhibitRules.append(try InhibitRuleConfig(try reader.child(node, "config.plain")))
         }
         for key in ["time_intervals", "mute_time_intervals"] {
             for node in try reader.list(key, empty: "empty or null time interval") {
-                config.timeIntervals.append(try TimeIntervalConfig(node))
+                let interval = problems.collect { () throws(ConfigError) in try TimeIntervalConfig(node, problems) }
+                if let interval { config.timeIntervals.append(interval) }
             }
         }
         if reader.node("tracing") != nil { loading.unsupported("tracing", at: reader.place(of: "tracing")) }
-        try reader.finish()
+        reader.finish()
+        try problems.check()
         try config.check(root.place)
         config.unsupported = loading.missing
         return config
@@ -133,7 +141,7 @@ extension AlertmanagerConfig {
         resolveTimeout = try reader.duration("resolve_timeout", 300_000)
         if let http = try reader.mapping("http_config", "config.HTTPClientConfig") {
             client = try HTTPClientConfig(http, loading: loading)
-            try http.finish()
+            http.finish()
         }
         for key in Self.receiverGlobals { _ = reader.node(key) }
         for key in Self.receiverGlobals where key.hasSuffix("_file") {
@@ -142,7 +150,7 @@ extension AlertmanagerConfig {
                 throw reader.place(of: key).error("at most one of \(inline) & \(key) must be configured")
             }
         }
-        try reader.finish()
+        reader.finish()
     }
 
     /// Names that are used must exist, names that exist must be unique.
@@ -172,8 +180,8 @@ extension AlertmanagerConfig {
 extension RouteConfig {
     static let maxDepth = 50
 
-    init(_ node: YAMLNode, isRoot: Bool, depth: Int = 0) throws(ConfigError) {
-        let reader = try MappingReader(node, "config.plain")
+    init(_ node: YAMLNode, isRoot: Bool, _ problems: ConfigProblems, depth: Int = 0) throws(ConfigError) {
+        let reader = try MappingReader(node, "config.plain", problems)
         place = node.place
         guard depth < Self.maxDepth else {
             throw node.place.error("routes are nested more than \(Self.maxDepth) levels")
@@ -191,9 +199,9 @@ extension RouteConfig {
         matchers = try AlertMatchers.read(reader, "matchers", "match", "match_re")
         try readGroupBy(reader)
         for child in try reader.list("routes", empty: "empty or null route") {
-            routes.append(try RouteConfig(child, isRoot: false, depth: depth + 1))
+            routes.append(try RouteConfig(child, isRoot: false, problems, depth: depth + 1))
         }
-        try reader.finish()
+        reader.finish()
         guard isRoot else { return }
         if receiver == nil { throw node.place.error("root route must specify a default receiver") }
         if !matchers.isEmpty { throw node.place.error("root route must not have any matchers") }
@@ -221,8 +229,7 @@ extension RouteConfig {
 }
 
 extension InhibitRuleConfig {
-    init(_ node: YAMLNode) throws(ConfigError) {
-        let reader = try MappingReader(node, "config.plain")
+    init(_ reader: MappingReader) throws(ConfigError) {
         _ = try reader.string("name")
         source = try AlertMatchers.read(reader, "source_matchers", "source_match", "source_match_re")
         target = try AlertMatchers.read(reader, "target_matchers", "target_match", "target_match_re")
@@ -230,7 +237,7 @@ extension InhibitRuleConfig {
         if reader.node("sources") != nil {
             throw reader.place(of: "sources").error("not supported yet: sources in inhibit_rules")
         }
-        try reader.finish()
+        reader.finish()
     }
 }
 
@@ -243,7 +250,7 @@ extension ReceiverConfig {
     ]
 
     init(_ node: YAMLNode, standard: HTTPClientConfig, _ loading: LoadingContext) throws(ConfigError) {
-        let reader = try MappingReader(node, "config.Receiver")
+        let reader = try MappingReader(node, "config.Receiver", loading.problems)
         place = node.place
         name = try reader.string("name", "")
         if name.isEmpty { throw node.place.error("missing name in receiver") }
@@ -254,7 +261,7 @@ extension ReceiverConfig {
             loading.unsupported(key, at: reader.place(of: key))
             try Self.checkExclusive(reader, key)
         }
-        try reader.finish()
+        reader.finish()
     }
 
     /// In every kind of receiver a secret may be given in one way only.
@@ -273,7 +280,7 @@ extension ReceiverConfig {
 
 extension WebhookConfig {
     init(_ node: YAMLNode, standard: HTTPClientConfig, _ loading: LoadingContext) throws(ConfigError) {
-        let reader = try MappingReader(node, "config.WebhookConfig")
+        let reader = try MappingReader(node, "config.WebhookConfig", loading.problems)
         url = try reader.string("url", "")
         // As Alertmanager does, relative to the working directory and not to the configuration.
         urlFile = try reader.string("url_file", "")
@@ -284,16 +291,18 @@ extension WebhookConfig {
         client = standard
         if let http = try reader.mapping("http_config", "config.HTTPClientConfig") {
             client = try HTTPClientConfig(http, loading: loading)
-            try http.finish()
+            http.finish()
         }
-        try reader.finish()
+        reader.finish()
         if url.isEmpty, urlFile.isEmpty { throw node.place.error("one of url or url_file must be configured") }
         if !url.isEmpty, !urlFile.isEmpty { throw node.place.error("at most one of url & url_file must be configured") }
         if url.contains("{{") {
             loading.unsupported("templates in webhook url", at: reader.place(of: "url"))
-        } else if !url.isEmpty, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
-            throw reader.place(of: "url").error(
-                "unsupported scheme \(GoQuote.quote(url.split(separator: ":").first.map(String.init) ?? "")) for URL")
+        } else if let parsed = try reader.goURL("url"), !url.isEmpty {
+            guard ["http", "https"].contains(parsed.scheme) else {
+                throw reader.place(of: "url").error("unsupported scheme \(GoQuote.quote(parsed.scheme)) for URL")
+            }
+            if parsed.host.isEmpty { throw reader.place(of: "url").error("missing host for URL") }
         }
     }
 }

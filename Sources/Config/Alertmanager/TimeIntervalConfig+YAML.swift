@@ -1,15 +1,15 @@
 import Model
 
 extension TimeIntervalConfig {
-    init(_ node: YAMLNode) throws(ConfigError) {
-        let reader = try MappingReader(node, "config.TimeInterval")
+    init(_ node: YAMLNode, _ problems: ConfigProblems) throws(ConfigError) {
+        let reader = try MappingReader(node, "config.TimeInterval", problems)
         name = try reader.string("name", "")
         if name.isEmpty { throw node.place.error("missing name in time interval") }
         intervals = []
         for node in try reader.list("time_intervals", empty: "empty or null time interval") {
-            intervals.append(try Interval(node))
+            intervals.append(try Interval(try reader.child(node, "timeinterval.TimeInterval")))
         }
-        try reader.finish()
+        reader.finish()
     }
 }
 
@@ -20,14 +20,14 @@ extension TimeIntervalConfig.Interval {
         "december",
     ]
 
-    init(_ node: YAMLNode) throws(ConfigError) {
-        let reader = try MappingReader(node, "timeinterval.TimeInterval")
+    init(_ reader: MappingReader) throws(ConfigError) {
+        locationPlace = reader.node("location")?.place ?? reader.place
         location = try reader.string("location", "")
         for node in try reader.list("times", empty: "empty or null time range") {
-            let range = try MappingReader(node, "timeinterval.TimeRange")
+            let range = try reader.child(node, "timeinterval.TimeRange")
             let start = try Self.minutes(try range.string("start_time", ""), range.place)
             let end = try Self.minutes(try range.string("end_time", ""), range.place)
-            try range.finish()
+            range.finish()
             guard start < end else { throw node.place.error("start time cannot be equal or greater than end time") }
             times.append(start..<end)
         }
@@ -41,7 +41,7 @@ extension TimeIntervalConfig.Interval {
         for text in try reader.strings("days_of_month") ?? [] {
             daysOfMonth.append(try Self.dayRange(text, reader.place(of: "days_of_month")))
         }
-        try reader.finish()
+        reader.finish()
     }
 
     private static func minutes(_ text: String, _ place: ConfigPlace) throws(ConfigError) -> Int {

@@ -7,13 +7,14 @@ extension AlertingConfig {
         for node in try reader.list("alertmanagers", empty: "empty or null Alertmanager config section") {
             alertmanagers.append(try AlertmanagerEndpointConfig(node, loading))
         }
-        try reader.finish()
+        reader.finish()
     }
 }
 
 extension AlertmanagerEndpointConfig {
     init(_ node: YAMLNode, _ loading: LoadingContext) throws(ConfigError) {
-        let reader = try MappingReader(node, "config.AlertmanagerConfig")
+        let reader = try MappingReader(node, "config.AlertmanagerConfig", loading.problems)
+        place = node.place
         timeout = try reader.duration("timeout", 10_000)
         pathPrefix = try reader.string("path_prefix", "")
         scheme = try reader.string("scheme", "http")
@@ -38,14 +39,9 @@ extension AlertmanagerEndpointConfig {
             reader, "relabel_configs", empty: "empty or null Alertmanager target relabeling rule")
         alertRelabelRules = try RelabelRule.list(
             reader, "alert_relabel_configs", empty: "empty or null Alertmanager alert relabeling rule")
-        try reader.finish()
-        if relabelRules.isEmpty {
-            for group in staticConfigs {
-                for target in group.targets where target.contains("/") {
-                    throw reader.place(of: "static_configs").error("\(GoQuote.quote(target)) is not a valid hostname")
-                }
-            }
-        }
+        reader.finish()
+        targetPlaces = TargetGroupConfig.places(reader, "static_configs")
+        if relabelRules.isEmpty { try TargetGroupConfig.checkHostnames(staticConfigs, targetPlaces) }
     }
 }
 
@@ -60,7 +56,7 @@ extension StorageConfig {
                     throw encoding.place(of: "floats").error(
                         "unknown chunk encoding \(GoQuote.quote(floats)), want xor or xor2")
                 }
-                try encoding.finish()
+                encoding.finish()
             }
             if let retention = try tsdb.mapping("retention", "config.TSDBRetentionConfig") {
                 retentionTime = try retention.duration("time", 0)
@@ -68,15 +64,15 @@ extension StorageConfig {
                 if let share = try retention.number("percentage"), share != 0 {
                     loading.unsupported("storage.tsdb.retention.percentage", at: retention.place(of: "percentage"))
                 }
-                try retention.finish()
+                retention.finish()
             }
-            try tsdb.finish()
+            tsdb.finish()
         }
         if let exemplars = try reader.mapping("exemplars", "config.ExemplarsConfig") {
             maxExemplars = try exemplars.integer("max_exemplars") ?? 100_000
-            try exemplars.finish()
+            exemplars.finish()
         }
-        try reader.finish()
+        reader.finish()
     }
 }
 
@@ -90,7 +86,7 @@ enum RemoteConfig {
         for (key, empty) in sections where !(try reader.list(key, empty: empty)).isEmpty {
             loading.unsupported(key, at: reader.place(of: key))
             for node in try reader.list(key) {
-                let section = try MappingReader(node, key)
+                let section = try reader.child(node, key)
                 if try section.string("url", "").isEmpty { throw node.place.error("url for \(key) is empty") }
                 _ = try RelabelRule.list(
                     section, "write_relabel_configs", empty: "empty or null relabeling rule in remote write config")

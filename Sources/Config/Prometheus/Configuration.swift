@@ -4,6 +4,8 @@ import Model
 package struct Configuration: Sendable {
     package var global = GlobalConfig()
     package var ruleFiles: [String] = []
+    /// Where each of ``ruleFiles`` stands.
+    package var ruleFilePlaces: [ConfigPlace] = []
     package var scrapeConfigFiles: [String] = []
     package var scrapeConfigs: [ScrapeConfig] = []
     package var alerting = AlertingConfig()
@@ -103,6 +105,8 @@ package struct ScrapeConfig: Sendable {
     package var alwaysScrapeClassicHistograms = false
     package var extraScrapeMetrics = false
     package var staticConfigs: [TargetGroupConfig] = []
+    /// Where each target of each of ``staticConfigs`` stands.
+    package var targetPlaces: [[ConfigPlace]] = []
     package var fileDiscovery: [FileDiscoveryConfig] = []
     package var httpDiscovery: [HTTPDiscoveryConfig] = []
     package var relabelRules: [RelabelRule] = []
@@ -150,11 +154,14 @@ package struct AlertingConfig: Sendable {
 
 /// A set of external Alertmanagers.
 package struct AlertmanagerEndpointConfig: Sendable {
+    package var place: ConfigPlace?
     /// Milliseconds.
     package var timeout: Int64 = 10_000
     package var pathPrefix = ""
     package var scheme = "http"
     package var staticConfigs: [TargetGroupConfig] = []
+    /// Where each target of each of ``staticConfigs`` stands.
+    package var targetPlaces: [[ConfigPlace]] = []
     package var fileDiscovery: [FileDiscoveryConfig] = []
     package var relabelRules: [RelabelRule] = []
     package var alertRelabelRules: [RelabelRule] = []

@@ -24,29 +24,40 @@ package enum ConfigurationLoader {
         var configuration = Configuration()
         configuration.global.extraScrapeMetrics = extraScrapeMetrics
         guard let root = try YAMLParser.parse(text, file: path) else { return configuration }
-        let reader = try MappingReader(root, "config.plain")
+        let problems = loading.problems
+        let reader = try MappingReader(root, "config.plain", problems)
         if let global = try reader.mapping("global", "config.plain") {
-            configuration.global = try GlobalConfig(global, loading)
+            problems.collect { () throws(ConfigError) in try GlobalConfig(global, loading) }.map {
+                configuration.global = $0
+            }
         }
         if let runtime = try reader.mapping("runtime", "config.RuntimeConfig") {
             let goGC = try runtime.integer("gogc") ?? 0
             if goGC != 0 { configuration.goGC = goGC }
-            try runtime.finish()
+            runtime.finish()
         }
         configuration.ruleFiles = try globs(reader, "rule_files", loading)
+        configuration.ruleFilePlaces = (reader.node("rule_files")?.elements ?? []).map(\.place)
         configuration.scrapeConfigFiles = try globs(reader, "scrape_config_files", loading)
+        let global = configuration.global
         for node in try reader.list("scrape_configs", empty: "empty or null scrape config section") {
-            configuration.scrapeConfigs.append(try ScrapeConfig(node, configuration.global, loading))
+            let job = problems.collect { () throws(ConfigError) in try ScrapeConfig(node, global, loading) }
+            if let job { configuration.scrapeConfigs.append(job) }
         }
         configuration.ownJobs = configuration.scrapeConfigs.count
         if let alerting = try reader.mapping("alerting", "config.AlertingConfig") {
-            configuration.alerting = try AlertingConfig(alerting, loading)
+            problems.collect { () throws(ConfigError) in try AlertingConfig(alerting, loading) }.map {
+                configuration.alerting = $0
+            }
         }
         if let storage = try reader.mapping("storage", "config.StorageConfig") {
-            configuration.storage = try StorageConfig(storage, loading)
+            problems.collect { () throws(ConfigError) in try StorageConfig(storage, loading) }.map {
+                configuration.storage = $0
+            }
         }
         try RemoteConfig.check(reader, loading)
-        try reader.finish()
+        reader.finish()
+        try problems.check()
         if readsFurtherFiles { try readScrapeConfigFiles(into: &configuration, loading) }
         try checkJobNames(configuration.scrapeConfigs)
         configuration.unsupported = loading.missing
@@ -71,11 +82,16 @@ package enum ConfigurationLoader {
             for file in FileGlob.expand(pattern) {
                 let inner = LoadingContext(file: file, environment: loading.environment)
                 guard let root = try YAMLParser.parse(try ConfigFile.read(file), file: file) else { continue }
-                let reader = try MappingReader(root, "config.ScrapeConfigs")
+                let reader = try MappingReader(root, "config.ScrapeConfigs", inner.problems)
+                let global = configuration.global
                 for node in try reader.list("scrape_configs", empty: "empty or null scrape config section") {
-                    configuration.scrapeConfigs.append(try ScrapeConfig(node, configuration.global, inner))
+                    let job = inner.problems.collect { () throws(ConfigError) in
+                        try ScrapeConfig(node, global, inner)
+                    }
+                    if let job { configuration.scrapeConfigs.append(job) }
                 }
-                try reader.finish()
+                reader.finish()
+                try inner.problems.check()
                 configuration.unsupported += inner.missing
             }
         }

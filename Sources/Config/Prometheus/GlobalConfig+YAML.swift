@@ -35,7 +35,7 @@ extension GlobalConfig {
         alwaysScrapeClassicHistograms = try reader.bool("always_scrape_classic_histograms", false)
         extraScrapeMetrics = try reader.bool("extra_scrape_metrics", loading.extraScrapeMetrics)
         externalLabels = try Self.externalLabels(reader, scheme, loading)
-        try reader.finish()
+        reader.finish()
     }
 
     private static func externalLabels(

@@ -45,9 +45,10 @@ package struct HTTPClientConfig: Sendable, Hashable {
     package static func load(path: String) throws(ConfigError) -> HTTPClientConfig {
         let loading = LoadingContext(file: path, environment: { _ in nil })
         guard let root = try YAMLParser.parse(try ConfigFile.read(path), file: path) else { return HTTPClientConfig() }
-        let reader = try MappingReader(root, "config.HTTPClientConfig")
+        let reader = try MappingReader(root, "config.HTTPClientConfig", loading.problems)
         let config = try HTTPClientConfig(reader, loading: loading)
-        try reader.finish()
+        reader.finish()
+        try loading.problems.check()
         if let missing = loading.missing.first { throw missing }
         return config
     }
@@ -105,7 +106,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
         result.password = try auth.string("password", "")
         result.passwordFile = loading.resolve(try auth.string("password_file", ""))
         try noReferences(auth, ["username_ref", "password_ref"])
-        try auth.finish()
+        auth.finish()
         if !result.username.isEmpty, !result.usernameFile.isEmpty {
             throw auth.place.error(
                 "at most one of basic_auth username, username_file & username_ref must be configured")
@@ -127,7 +128,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
         result.credentials = try auth.string("credentials", "")
         result.credentialsFile = loading.resolve(try auth.string("credentials_file", ""))
         try noReferences(auth, ["credentials_ref"])
-        try auth.finish()
+        auth.finish()
         if result.type.lowercased() == "basic" {
             throw auth.place(of: "type").error(
                 "authorization type cannot be set to \"basic\", use \"basic_auth\" instead")
@@ -154,11 +155,11 @@ package struct HTTPClientConfig: Sendable, Hashable {
             if Self.reserved.contains(header.name.lowercased()) {
                 throw name.place.error("setting header \(GoQuote.quote(header.name)) is not allowed")
             }
-            let fields = try MappingReader(value, "config.Header")
+            let fields = try reader.child(value, "config.Header")
             header.values = try fields.strings("values") ?? []
             header.secrets = try fields.strings("secrets") ?? []
             header.files = (try fields.strings("files") ?? []).map(loading.resolve)
-            try fields.finish()
+            fields.finish()
             headers.append(header)
         }
     }
@@ -194,7 +195,7 @@ package struct TLSClientConfig: Sendable, Hashable {
         minVersion = try reader.string("min_version", "")
         maxVersion = try reader.string("max_version", "")
         try HTTPClientConfig.noReferences(reader, ["ca_ref", "cert_ref", "key_ref"])
-        try reader.finish()
+        reader.finish()
         for (name, version) in [("min_version", minVersion), ("max_version", maxVersion)]
         where !version.isEmpty && !["TLS10", "TLS11", "TLS12", "TLS13"].contains(version) {
             throw reader.place(of: name).error("unknown TLS version: \(version)")

@@ -33,13 +33,14 @@ package struct OAuth2Config: Sendable, Hashable {
         clientSecret = try reader.string("client_secret", "")
         clientSecretFile = loading.resolve(try reader.string("client_secret_file", ""))
         tokenURL = try reader.string("token_url", "")
+        _ = try reader.goURL("token_url")
         scopes = try reader.strings("scopes") ?? []
         endpointParameters = (try reader.stringMap("endpoint_params") ?? []).map { Parameter(name: $0, value: $1) }
         tls = try TLSClientConfig(reader, loading: loading)
         proxy = try ProxyConfig(reader)
         try HTTPClientConfig.noReferences(reader, ["client_secret_ref", "client_certificate_key_ref"])
         try noteUnsupported(reader, loading)
-        try reader.finish()
+        reader.finish()
         if clientID.isEmpty { throw reader.place.error("oauth2 client_id must be configured") }
         if tokenURL.isEmpty { throw reader.place.error("oauth2 token_url must be configured") }
         if !clientSecret.isEmpty, !clientSecretFile.isEmpty {

@@ -12,6 +12,7 @@ package struct ProxyConfig: Sendable, Hashable {
 
     init(_ reader: MappingReader) throws(ConfigError) {
         url = try reader.string("proxy_url", "")
+        _ = try reader.goURL("proxy_url")
         exceptions = try reader.string("no_proxy", "")
         isFromEnvironment = try reader.bool("proxy_from_environment", false)
         connectHeaders = try Self.multiHeaders(reader, "proxy_connect_header")

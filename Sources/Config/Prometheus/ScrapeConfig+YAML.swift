@@ -2,7 +2,7 @@ import Model
 
 extension ScrapeConfig {
     init(_ node: YAMLNode, _ global: GlobalConfig, _ loading: LoadingContext) throws(ConfigError) {
-        let reader = try MappingReader(node, "config.ScrapeConfig")
+        let reader = try MappingReader(node, "config.ScrapeConfig", loading.problems)
         self.init(place: node.place)
         jobName = try reader.string("job_name", "")
         try readTimes(reader, global)
@@ -37,15 +37,10 @@ extension ScrapeConfig {
         metricRelabelRules = try RelabelRule.list(
             reader, "metric_relabel_configs", empty: "empty or null metric relabeling rule in scrape config",
             metricNameValidation)
-        try reader.finish()
+        reader.finish()
         if jobName.isEmpty { throw node.place.error("job_name is empty") }
-        if relabelRules.isEmpty {
-            for group in staticConfigs {
-                for target in group.targets where target.contains("/") {
-                    throw reader.place(of: "static_configs").error("\(GoQuote.quote(target)) is not a valid hostname")
-                }
-            }
-        }
+        targetPlaces = TargetGroupConfig.places(reader, "static_configs")
+        if relabelRules.isEmpty { try TargetGroupConfig.checkHostnames(staticConfigs, targetPlaces) }
         fingerprint = YAMLText(node).document + "\(global)"
     }
 
@@ -132,13 +127,36 @@ extension ScrapeConfig {
 extension TargetGroupConfig {
     static func list(_ reader: MappingReader, _ key: String, empty: String) throws(ConfigError) -> [TargetGroupConfig] {
         var groups: [TargetGroupConfig] = []
-        for node in try reader.list(key, empty: empty) { groups.append(try TargetGroupConfig(node)) }
+        for node in try reader.list(key, empty: empty) {
+            groups.append(try TargetGroupConfig(reader.child(node, Self.type)))
+        }
         return groups
     }
 
-    /// Reads one group; also what files of targets consist of.
+    /// Where each target of each group stands.
+    static func places(_ reader: MappingReader, _ key: String) -> [[ConfigPlace]] {
+        (reader.node(key)?.elements ?? []).map { ($0["targets"]?.elements ?? []).map(\.place) }
+    }
+
+    /// Refuses addresses that are URLs.
+    static func checkHostnames(_ groups: [TargetGroupConfig], _ places: [[ConfigPlace]]) throws(ConfigError) {
+        for (group, places) in zip(groups, places) {
+            for (target, place) in zip(group.targets, places) where target.contains("/") {
+                throw place.error("\(GoQuote.quote(target)) is not a valid hostname")
+            }
+        }
+    }
+
+    private static let type = "struct { Targets []string; Labels model.LabelSet }"
+
+    /// Reads a group of a file of targets.
     package init(_ node: YAMLNode) throws(ConfigError) {
-        let reader = try MappingReader(node, "struct { Targets []string; Labels model.LabelSet }")
+        let problems = ConfigProblems()
+        self = try TargetGroupConfig(try MappingReader(node, Self.type, problems))
+        try problems.check()
+    }
+
+    private init(_ reader: MappingReader) throws(ConfigError) {
         targets = try reader.strings("targets") ?? []
         for element in reader.node("targets")?.elements ?? [] where element.isNull {
             throw element.place.error("empty or null target")
@@ -148,7 +166,7 @@ extension TargetGroupConfig {
             if name.isEmpty { throw reader.place(of: "labels").error("\"\" is not a valid label name") }
             labels.append(Label(name: name, value: value))
         }
-        try reader.finish()
+        reader.finish()
     }
 }
 
@@ -156,10 +174,10 @@ extension FileDiscoveryConfig {
     static func list(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) -> [FileDiscoveryConfig] {
         var result: [FileDiscoveryConfig] = []
         for node in try reader.list("file_sd_configs", empty: "empty or null section in file_sd_configs") {
-            let reader = try MappingReader(node, "file.plain")
+            let reader = try reader.child(node, "file.plain")
             let files = try reader.strings("files") ?? []
             let interval = try reader.duration("refresh_interval", 300_000)
-            try reader.finish()
+            reader.finish()
             if files.isEmpty {
                 throw node.place.error("file service discovery config must contain at least one path name")
             }
@@ -180,17 +198,17 @@ extension HTTPDiscoveryConfig {
     static func list(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) -> [HTTPDiscoveryConfig] {
         var result: [HTTPDiscoveryConfig] = []
         for node in try reader.list("http_sd_configs", empty: "empty or null section in http_sd_configs") {
-            let reader = try MappingReader(node, "http.plain")
+            let reader = try reader.child(node, "http.plain")
             let url = try reader.string("url", "")
             let interval = try reader.duration("refresh_interval", 60_000)
             let client = try HTTPClientConfig(reader, loading: loading)
-            try reader.finish()
+            reader.finish()
             if url.isEmpty { throw node.place.error("URL is missing") }
-            guard let scheme = url.split(separator: ":").first, scheme == "http" || scheme == "https" else {
+            let parsed = try reader.goURL("url")
+            guard let parsed, ["http", "https"].contains(parsed.scheme) else {
                 throw reader.place(of: "url").error("URL scheme must be 'http' or 'https'")
             }
-            let rest = url.dropFirst(scheme.utf8.count)
-            guard rest.hasPrefix("://"), let first = rest.dropFirst(3).first, first != "/", first != ":" else {
+            if parsed.host.isEmpty || parsed.host.hasPrefix(":") {
                 throw reader.place(of: "url").error("host is missing in URL")
             }
             result.append(HTTPDiscoveryConfig(url: url, refreshInterval: interval, client: client))

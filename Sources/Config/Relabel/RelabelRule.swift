@@ -21,8 +21,7 @@ package struct RelabelRule: Sendable {
     static let standardPattern = "(.*)"
 
     /// Reads a rule and checks it as Prometheus does.
-    init(_ node: YAMLNode, _ scheme: NameValidation = .utf8) throws(ConfigError) {
-        let reader = try MappingReader(node, "relabel.Config")
+    private init(_ reader: MappingReader, _ scheme: NameValidation) throws(ConfigError) {
         nameValidation = scheme
         // A null is the empty text here, not the default.
         func text(_ key: String, _ standard: String) throws(ConfigError) -> String {
@@ -45,7 +44,7 @@ package struct RelabelRule: Sendable {
         } catch {
             throw reader.place(of: "regex").error("\(error)")
         }
-        try reader.finish()
+        reader.finish()
         try validate(reader)
     }
 
@@ -131,7 +130,9 @@ package struct RelabelRule: Sendable {
         _ reader: MappingReader, _ key: String, empty: String, _ scheme: NameValidation = .utf8
     ) throws(ConfigError) -> [RelabelRule] {
         var rules: [RelabelRule] = []
-        for node in try reader.list(key, empty: empty) { rules.append(try RelabelRule(node, scheme)) }
+        for node in try reader.list(key, empty: empty) {
+            rules.append(try RelabelRule(try reader.child(node, "relabel.Config"), scheme))
+        }
         return rules
     }
 }

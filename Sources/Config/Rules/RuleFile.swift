@@ -31,6 +31,8 @@ package struct RuleConfig: Sendable {
     /// The name of the record or the alert.
     package var name: String
     package var expression: String
+    /// Of the rule in its group, from 1.
+    package var number: Int
     package var place: ConfigPlace
     /// Where the expression's value begins.
     package var expressionPlace: ConfigPlace
@@ -45,101 +47,122 @@ package struct RuleConfig: Sendable {
 
 /// Reads rule files.
 package enum RuleFileLoader {
-    package static func load(path: String) throws(ConfigError) -> RuleFile {
-        try parse(text: try ConfigFile.read(path), path: path)
+    package static func load(path: String, ignoresUnknownKeys: Bool = false) throws(ConfigError) -> RuleFile {
+        let problems = ConfigProblems(ignoresUnknownKeys: ignoresUnknownKeys)
+        let file = try parse(text: try ConfigFile.read(path), path: path, problems)
+        try problems.check()
+        return file
     }
 
     /// Reads the groups and checks all but the expressions and templates, which this room cannot read.
     package static func parse(text: [UInt8], path: String) throws(ConfigError) -> RuleFile {
+        let problems = ConfigProblems()
+        let file = try parse(text: text, path: path, problems)
+        try problems.check()
+        return file
+    }
+
+    /// Reads what can be read; rules and groups with mistakes, which `problems` takes, are left out.
+    ///
+    /// - Throws: The mistake that leaves nothing to read.
+    package static func parse(
+        text: [UInt8], path: String, _ problems: ConfigProblems
+    ) throws(ConfigError) -> RuleFile {
         var file = RuleFile(path: path)
         guard let root = try YAMLParser.parse(text, file: path) else { return file }
-        let unknown = UnknownFields()
-        let reader = try MappingReader(root, "rulefmt.RuleGroups", unknown: unknown)
+        let reader = try MappingReader(root, "rulefmt.RuleGroups", problems)
         var names: Set<String> = []
-        for node in try reader.list("groups", empty: "empty or null rule group") {
-            let group = try RuleGroupConfig(node, unknown)
+        // Prometheus passes over null in lists of groups and rules.
+        for node in try reader.list("groups") where !node.isNull {
+            let group = problems.collect { () throws(ConfigError) in try RuleGroupConfig(node, problems) }
+            guard let group else { continue }
             if !names.insert(group.name).inserted {
-                throw node.place.error("groupname: \(GoQuote.quote(group.name)) is repeated in the same file")
+                problems.add(
+                    node.place.error("groupname: \(GoQuote.quote(group.name)) is repeated in the same file"))
             }
             file.groups.append(group)
         }
-        try reader.finish()
-        try unknown.check()
+        reader.finish()
         return file
     }
 }
 
 extension RuleGroupConfig {
-    init(_ node: YAMLNode, _ unknown: UnknownFields) throws(ConfigError) {
-        let reader = try MappingReader(node, "rulefmt.RuleGroup", unknown: unknown)
+    fileprivate init(_ node: YAMLNode, _ problems: ConfigProblems) throws(ConfigError) {
+        let reader = try MappingReader(node, "rulefmt.RuleGroup", problems)
         place = node.place
         name = try reader.string("name", "")
         let interval = try reader.duration("interval")
         self.interval = interval == 0 ? nil : interval
         queryOffset = try reader.duration("query_offset")
         limit = max(0, try reader.integer("limit") ?? 0)
-        labels = try RuleConfig.labels(reader, "labels", context: "group \(GoQuote.quote(name))")
+        let labels = RuleConfig.labels(
+            try reader.stringMap("labels"), "label", reader.place(of: "labels"), "group \(GoQuote.quote(name))",
+            problems)
+        self.labels = labels
         rules = []
-        for (index, node) in try reader.list("rules").enumerated() {
-            rules.append(try RuleConfig(node, group: name, number: index + 1, groupLabels: labels, unknown))
+        let name = name
+        for (index, node) in try reader.list("rules").filter({ !$0.isNull }).enumerated() {
+            let rule = problems.collect { () throws(ConfigError) in
+                try RuleConfig(node, group: name, number: index + 1, groupLabels: labels, problems)
+            }
+            if let rule { rules.append(rule) }
         }
-        try reader.finish()
-        if name.isEmpty { throw node.place.error("Groupname must not be empty") }
+        reader.finish()
+        if name.isEmpty { problems.add(node.place.error("Groupname must not be empty")) }
     }
 }
 
 extension RuleConfig {
-    init(
-        _ node: YAMLNode, group: String, number: Int, groupLabels: [Label], _ unknown: UnknownFields
+    fileprivate init(
+        _ node: YAMLNode, group: String, number: Int, groupLabels: [Label], _ problems: ConfigProblems
     ) throws(ConfigError) {
-        let reader = try MappingReader(node, "rulefmt.Rule", unknown: unknown)
+        let reader = try MappingReader(node, "rulefmt.Rule", problems)
         let record = try reader.string("record", "")
         let alert = try reader.string("alert", "")
         expression = try reader.string("expr", "")
         name = record.isEmpty ? alert : record
         kind = record.isEmpty ? .alerting : .recording
+        self.number = number
         place = node.place
         expressionPlace = node["expr"]?.place ?? node.place
-        let context = "group \(GoQuote.quote(group)), rule \(number), \(GoQuote.quote(name))"
-        func failure(_ key: String, _ message: String) -> ConfigError {
-            reader.place(of: key).error("\(context): \(message)")
-        }
-        if !record.isEmpty, !alert.isEmpty { throw failure("alert", "only one of 'record' and 'alert' must be set") }
-        if name.isEmpty { throw failure("record", "one of 'record' or 'alert' must be set") }
-        if expression.isEmpty { throw failure("expr", "field 'expr' must be set in rule") }
         holdDuration = try reader.duration("for", 0)
         keepFiringFor = try reader.duration("keep_firing_for", 0)
-        annotations = try Self.labels(reader, "annotations", context: context)
-        if kind == .recording {
-            for key in ["annotations", "for", "keep_firing_for"]
-            where reader.has(key) && reader.node(key)?.isNull == false {
-                let isZero =
-                    key == "for"
-                    ? holdDuration == 0 : key == "keep_firing_for" ? keepFiringFor == 0 : annotations.isEmpty
-                if !isZero { throw failure(key, "invalid field '\(key)' in recording rule") }
-            }
-            if record.contains("{") || record.contains("}") {
-                throw failure("record", "braces present in the recording rule name; should it be in expr?: \(record)")
-            }
-        }
+        let context = "group \(GoQuote.quote(group)), rule \(number), \(GoQuote.quote(name))"
+        annotations = Self.labels(
+            try reader.stringMap("annotations"), "annotation", reader.place(of: "annotations"), context, problems)
+        let own = Self.labels(
+            try reader.stringMap("labels"), "label", reader.place(of: "labels"), context, problems)
         var builder = LabelsBuilder()
         for label in groupLabels { builder.set(label.name, label.value) }
-        let own = try Self.labels(reader, "labels", context: context)
         // An empty value of a rule's label removes the label from the result, so it is kept here.
         labels = builder.current.filter { base in !own.contains { $0.name.isExactly(base.name) } } + own
         labels.sort { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-        try reader.finish()
+        reader.finish()
+        func note(_ key: String, _ message: String) {
+            problems.add(reader.place(of: key).error("\(context): \(message)"))
+        }
+        if !record.isEmpty, !alert.isEmpty { note("alert", "only one of 'record' and 'alert' must be set") }
+        if name.isEmpty { note("record", "one of 'record' or 'alert' must be set") }
+        if expression.isEmpty { note("expr", "field 'expr' must be set in rule") }
+        guard kind == .recording else { return }
+        if holdDuration != 0 { note("for", "invalid field 'for' in recording rule") }
+        if keepFiringFor != 0 { note("keep_firing_for", "invalid field 'keep_firing_for' in recording rule") }
+        if !annotations.isEmpty { note("annotations", "invalid field 'annotations' in recording rule") }
+        if record.contains("{") || record.contains("}") {
+            note("record", "braces present in the recording rule name; should it be in expr?: \(record)")
+        }
     }
 
-    static func labels(_ reader: MappingReader, _ key: String, context: String) throws(ConfigError) -> [Label] {
-        var result: [Label] = []
-        for (name, value) in try reader.stringMap(key) ?? [] {
-            let what = key == "annotations" ? "annotation" : "label"
-            if name.isEmpty || (key != "annotations" && name == Labels.nameLabel) {
-                throw reader.place(of: key).error("\(context): invalid \(what) name: \(name)")
-            }
-            result.append(Label(name: name, value: value))
+    /// Labels or annotations in order of names.
+    fileprivate static func labels(
+        _ map: [(key: String, value: String)]?, _ what: String, _ place: ConfigPlace, _ context: String,
+        _ problems: ConfigProblems
+    ) -> [Label] {
+        for (name, _) in map ?? [] where name.isEmpty || (what == "label" && name == Labels.nameLabel) {
+            problems.add(place.error("\(context): invalid \(what) name: \(name)"))
         }
-        return result.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        return (map ?? []).map { Label(name: $0.key, value: $0.value) }
+            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 }

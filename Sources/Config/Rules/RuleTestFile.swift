@@ -46,16 +46,18 @@ package struct RuleTestGroup: Sendable {
 
 /// Reads rule unit-test files.
 package enum RuleTestFileLoader {
-    package static func load(path: String) throws(ConfigError) -> RuleTestFile {
-        try parse(text: try ConfigFile.read(path), path: path)
+    package static func load(path: String, ignoresUnknownKeys: Bool = false) throws(ConfigError) -> RuleTestFile {
+        try parse(text: try ConfigFile.read(path), path: path, ignoresUnknownKeys: ignoresUnknownKeys)
     }
 
-    package static func parse(text: [UInt8], path: String) throws(ConfigError) -> RuleTestFile {
+    package static func parse(
+        text: [UInt8], path: String, ignoresUnknownKeys: Bool = false
+    ) throws(ConfigError) -> RuleTestFile {
         let loading = LoadingContext(file: path, environment: { _ in nil })
         var file = RuleTestFile(path: path)
         guard let root = try YAMLParser.parse(text, file: path) else { return file }
-        let unknown = UnknownFields()
-        let reader = try MappingReader(root, "main.unitTestFile", unknown: unknown)
+        let problems = ConfigProblems(ignoresUnknownKeys: ignoresUnknownKeys)
+        let reader = try MappingReader(root, "main.unitTestFile", problems)
         file.ruleFiles = (try reader.strings("rule_files") ?? []).map(loading.resolve)
         let interval = try reader.duration("evaluation_interval", 0)
         file.evaluationInterval = interval > 0 ? interval : 60_000
@@ -65,19 +67,23 @@ package enum RuleTestFileLoader {
         }
         file.fuzzyCompare = try reader.bool("fuzzy_compare", false)
         for (index, node) in try reader.list("tests", empty: "empty or null test").enumerated() {
-            file.tests.append(try RuleTestGroup(node, index: index, interval: file.evaluationInterval, unknown))
+            let standard = file.evaluationInterval
+            let test = problems.collect { () throws(ConfigError) in
+                try RuleTestGroup(node, index: index, interval: standard, problems)
+            }
+            if let test { file.tests.append(test) }
         }
-        try reader.finish()
-        try unknown.check()
+        reader.finish()
+        try problems.check()
         return file
     }
 }
 
 extension RuleTestGroup {
     init(
-        _ node: YAMLNode, index: Int, interval standard: Int64, _ unknown: UnknownFields
+        _ node: YAMLNode, index: Int, interval standard: Int64, _ problems: ConfigProblems
     ) throws(ConfigError) {
-        let reader = try MappingReader(node, "main.testGroup", unknown: unknown)
+        let reader = try MappingReader(node, "main.testGroup", problems)
         place = node.place
         let interval = try reader.duration("interval", 0)
         self.interval = interval > 0 ? interval : standard
@@ -92,25 +98,25 @@ extension RuleTestGroup {
         externalLabels = (try reader.stringMap("external_labels") ?? []).map { Label(name: $0.key, value: $0.value) }
         externalURL = try reader.string("external_url", "")
         for node in try reader.list("input_series", empty: "empty or null series") {
-            let series = try MappingReader(node, "main.series", unknown: unknown)
+            let series = try MappingReader(node, "main.series", problems)
             inputSeries.append((try series.string("series", ""), try series.string("values", ""), node.place))
-            try series.finish()
+            series.finish()
         }
         for node in try reader.list("alert_rule_test", empty: "empty or null alert test") {
-            alertTests.append(try Self.alertTest(node, unknown))
+            alertTests.append(try Self.alertTest(node, problems))
         }
         for node in try reader.list("promql_expr_test", empty: "empty or null expression test") {
-            expressionTests.append(try Self.expressionTest(node, unknown))
+            expressionTests.append(try Self.expressionTest(node, problems))
         }
-        try reader.finish()
+        reader.finish()
     }
 
     private static func labels(_ reader: MappingReader, _ key: String) throws(ConfigError) -> [Label] {
         (try reader.stringMap(key) ?? []).map { Label(name: $0.key, value: $0.value) }
     }
 
-    private static func alertTest(_ node: YAMLNode, _ unknown: UnknownFields) throws(ConfigError) -> AlertTest {
-        let reader = try MappingReader(node, "main.alertTestCase", unknown: unknown)
+    private static func alertTest(_ node: YAMLNode, _ problems: ConfigProblems) throws(ConfigError) -> AlertTest {
+        let reader = try MappingReader(node, "main.alertTestCase", problems)
         var test = AlertTest(
             time: try reader.duration("eval_time", 0), alertName: try reader.string("alertname", ""), expected: [],
             place: node.place)
@@ -120,34 +126,28 @@ extension RuleTestGroup {
             )
         }
         for node in try reader.list("exp_alerts", empty: "empty or null alert") {
-            let alert = try MappingReader(node, "main.alert", unknown: unknown)
+            let alert = try MappingReader(node, "main.alert", problems)
             test.expected.append((try labels(alert, "exp_labels"), try labels(alert, "exp_annotations")))
-            try alert.finish()
+            alert.finish()
         }
-        try reader.finish()
+        reader.finish()
         return test
     }
 
-    private static func expressionTest(_ node: YAMLNode, _ unknown: UnknownFields) throws(ConfigError) -> ExpressionTest
+    private static func expressionTest(_ node: YAMLNode, _ problems: ConfigProblems) throws(ConfigError)
+        -> ExpressionTest
     {
-        let reader = try MappingReader(node, "main.promqlTestCase", unknown: unknown)
+        let reader = try MappingReader(node, "main.promqlTestCase", problems)
         var test = ExpressionTest(
             expression: try reader.string("expr", ""), time: try reader.duration("eval_time", 0), expected: [],
             place: node.place)
         for node in try reader.list("exp_samples", empty: "empty or null sample") {
-            let sample = try MappingReader(node, "main.sample", unknown: unknown)
-            var value = 0.0
-            if let text = try sample.string("value") {
-                let known = [".nan": Double.nan, ".inf": .infinity, "+.inf": .infinity, "-.inf": -.infinity]
-                guard let number = known[text.lowercased()] ?? Double(text) else {
-                    throw sample.place(of: "value").error("cannot unmarshal !!str `\(text)` into float64 (value)")
-                }
-                value = number
-            }
+            let sample = try MappingReader(node, "main.sample", problems)
+            let value = try sample.number("value") ?? 0
             test.expected.append((try sample.string("labels", ""), value, try sample.string("histogram", "")))
-            try sample.finish()
+            sample.finish()
         }
-        try reader.finish()
+        reader.finish()
         return test
     }
 }

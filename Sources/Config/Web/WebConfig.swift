@@ -46,6 +46,8 @@ package struct WebConfig: Sendable {
 
     /// Nil if the file has no `tls_server_config` that sets something.
     package var tls: TLS?
+    /// Where the settings of TLS stand.
+    package var tlsPlace: ConfigPlace?
     package var usesHTTP2 = true
     /// Headers of every answer.
     package var headers: [(name: String, value: String)] = []
@@ -67,28 +69,33 @@ package struct WebConfig: Sendable {
         var config = WebConfig()
         guard let root = try YAMLParser.parse(text, file: path) else { return config }
         let loading = LoadingContext(file: path) { _ in nil }
-        let reader = try MappingReader(root, "web.Config")
+        let reader = try MappingReader(root, "web.Config", loading.problems)
         if let tls = try reader.mapping("tls_server_config", "web.TLSConfig") {
             config.tls = try TLS(tls, loading)
+            config.tlsPlace = tls.place
         }
         if let http = try reader.mapping("http_server_config", "web.HTTPConfig") {
             config.usesHTTP2 = try http.bool("http2", true)
             config.headers = try readHeaders(http)
-            try http.finish()
+            http.finish()
         }
         if let rate = try reader.mapping("rate_limit", "web.RateLimiterConfig") {
             config.rateBurst = try rate.integer("burst") ?? 0
             let interval = try rate.duration("interval") ?? 0
             guard interval < 1_000_000_000 else { throw rate.place(of: "interval").error("interval is too long") }
             config.rateInterval = interval * 1_000_000
-            try rate.finish()
+            rate.finish()
         }
-        let users = reader.place(of: "basic_auth_users")
+        let users = reader.node("basic_auth_users")
         for (user, hash) in try reader.stringMap("basic_auth_users") ?? [] {
-            if let reason = BcryptHash.mistake(hash) { throw users.error("\(reason) (user \(GoQuote.quote(user)))") }
+            if let reason = BcryptHash.mistake(hash) {
+                let place = users?[user]?.place ?? reader.place
+                loading.problems.add(place.error("\(reason) (user \(GoQuote.quote(user)))"))
+            }
             config.users[ExactText(user)] = hash
         }
-        try reader.finish()
+        reader.finish()
+        try loading.problems.check()
         return config
     }
 
@@ -161,7 +168,7 @@ extension WebConfig.TLS {
             curves.append(curve)
         }
         let auth = try reader.string("client_auth_type", "")
-        try reader.finish()
+        reader.finish()
         let isEnabled =
             !auth.isEmpty || !files.isEmpty || !certificate.isEmpty || !key.isEmpty || !clientAuthorities.isEmpty
         guard isEnabled else { return nil }

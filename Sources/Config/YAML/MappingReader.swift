@@ -1,20 +1,20 @@
 import Model
 
-/// Reads the keys of one mapping into typed values; what is not asked for is an error in the end.
+/// Reads the keys of one mapping into typed values; what is not asked for is a problem in the end.
 package final class MappingReader {
     package let place: ConfigPlace
     /// The type's name for messages, `scrape_config` for instance.
     package let context: String
     private let members: [(key: YAMLNode, value: YAMLNode)]
     private var taken: Set<String> = []
-    private let unknown: UnknownFields?
+    private let problems: ConfigProblems
 
     /// Takes a mapping; null counts as an empty one.
     ///
-    /// - Parameter unknown: Collects the keys that nobody asked for; without it the first of them is an error.
-    package init(_ node: YAMLNode, _ context: String, unknown: UnknownFields? = nil) throws(ConfigError) {
+    /// - Parameter problems: Collects the keys that nobody asked for.
+    package init(_ node: YAMLNode, _ context: String, _ problems: ConfigProblems) throws(ConfigError) {
         place = node.place
-        self.unknown = unknown
+        self.problems = problems
         self.context = context
         if node.isNull {
             members = []
@@ -40,15 +40,13 @@ package final class MappingReader {
     /// All keys in order.
     package var keys: [String] { members.compactMap(\.key.text) }
 
-    /// Ends reading: a key that nobody asked for is an error.
-    package func finish() throws(ConfigError) {
+    /// Ends reading: a key that nobody asked for is a problem.
+    package func finish() {
         for (key, _) in members {
             let name = key.text ?? ""
             if taken.contains(name) { continue }
             let near = Spelling.nearest(to: name, among: taken.sorted()).map { ", did you mean \($0)?" } ?? ""
-            let error = key.place.error("field \(name) not found in type \(context)\(near)")
-            guard let unknown else { throw error }
-            unknown.add(error)
+            problems.addUnknown(key.place.error("field \(name) not found in type \(context)\(near)"))
         }
     }
 
@@ -148,6 +146,16 @@ package final class MappingReader {
         return value
     }
 
+    /// A URL; nil if absent or null.
+    package func goURL(_ key: String) throws(ConfigError) -> GoURL? {
+        guard let (text, place) = try scalar(key, "string") else { return nil }
+        do throws(GoURL.Problem) {
+            return try GoURL(text)
+        } catch {
+            throw place.error("\(error) (\(key))")
+        }
+    }
+
     /// A list of strings; a single scalar is not one.
     package func strings(_ key: String) throws(ConfigError) -> [String]? {
         guard let value = node(key), !value.isNull else { return nil }
@@ -180,10 +188,15 @@ package final class MappingReader {
         return result
     }
 
+    /// Reads a mapping inside of this one.
+    package func child(_ node: YAMLNode, _ context: String) throws(ConfigError) -> MappingReader {
+        try MappingReader(node, context, problems)
+    }
+
     /// A nested mapping; nil if absent or null.
     package func mapping(_ key: String, _ context: String) throws(ConfigError) -> MappingReader? {
         guard let value = node(key), !value.isNull else { return nil }
-        return try MappingReader(value, context)
+        return try child(value, context)
     }
 
     /// The elements of a list; `empty` is the error of a null element.

@@ -49,7 +49,10 @@ private struct EventReader {
     private mutating func next(_ parser: inout yaml_parser_t) throws(ConfigError) -> (Event, ConfigPlace) {
         var event = yaml_event_t()
         guard yaml_parser_parse(&parser, &event) != 0 else {
-            let mark = parser.problem_mark
+            let context = parser.context.map { String(cString: $0) } ?? ""
+            // What is never closed is noticed at the end, and to be mended where it begins.
+            let isOpen = context.hasPrefix("while scanning a quoted scalar")
+            let mark = isOpen ? parser.context_mark : parser.problem_mark
             let problem = parser.problem.map { String(cString: $0) } ?? "not valid YAML"
             throw ConfigError(
                 file: file, line: Int(mark.line) + 1, column: Int(mark.column) + 1, message: "yaml: \(problem)")

@@ -17,6 +17,8 @@ public struct MetricLint {
     private struct Family {
         var type: MetricType?
         var hasHelp = false
+        var hasHelpLine = false
+        var hasTypeLine = false
         var labelNames: Set<ExactText> = []
         var series: Set<Labels> = []
         var hasDuplicates = false
@@ -63,11 +65,25 @@ public struct MetricLint {
             case .end: return
             case .type:
                 current = reader.metadataNameText
+                let family = families[ExactText(current)]
+                if family?.hasTypeLine == true || (family?.lines ?? 0) > 0 {
+                    throw mistake(
+                        reader, page,
+                        "second TYPE line for metric name \(GoQuote.quote(current)), or TYPE reported "
+                            + "after samples")
+                }
                 let type = reader.metadataType
-                change(current) { $0.type = type == .unknown ? nil : type }
+                change(current) {
+                    $0.hasTypeLine = true
+                    $0.type = type == .unknown ? nil : type
+                }
             case .help:
                 current = reader.metadataNameText
-                change(current) { $0.hasHelp = true }
+                if families[ExactText(current)]?.hasHelpLine == true {
+                    throw mistake(reader, page, "second HELP line for metric name \(GoQuote.quote(current))")
+                }
+                let hasText = !reader.metadataRawText.isEmpty
+                change(current) { ($0.hasHelpLine, $0.hasHelp) = (true, hasText) }
             case .unit: continue
             case .series:
                 try reader.readLabels(&text)
@@ -81,6 +97,14 @@ public struct MetricLint {
                 }
             }
         }
+    }
+
+    /// A mistake in the reader's line of metadata.
+    private func mistake(
+        _ reader: ExpositionReader, _ page: UnsafeBufferPointer<UInt8>, _ message: String
+    ) -> ExpositionError {
+        guard let base = page.baseAddress else { return ExpositionError(message, line: 0, column: 0) }
+        return .at(reader.metadataLine.lowerBound, in: base, message)
     }
 
     private mutating func change(_ name: String, _ body: (inout Family) -> Void) {
@@ -116,10 +140,8 @@ public struct MetricLint {
         if family.labelNames.contains(where: { isCamelCase($0.text) }) {
             found.append("label names should be written in 'snake_case' not 'camelCase'")
         }
-        let short: Set<Substring> = [
-            "s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d",
-        ]
-        if name.split(separator: "_").contains(where: short.contains) {
+        let short = ["s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"]
+        for unit in short where name.contains("_\(unit)_") || name.hasSuffix("_\(unit)") {
             found.append("metric names should not contain abbreviated units")
         }
         if family.hasDuplicates { found.append("metric not unique") }

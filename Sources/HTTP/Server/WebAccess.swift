@@ -68,7 +68,12 @@ package final class WebAccess: Sendable {
     /// Checks a file as the daemon does when it starts.
     package static func check(path: String) throws(ConfigError) {
         let config = try WebConfig.load(path: path)
-        if let tls = config.tls { _ = try TLSContext(tls, file: path) }
+        guard let tls = config.tls else { return }
+        do throws(ConfigError) {
+            _ = try TLSContext(tls, file: path)
+        } catch {
+            throw config.tlsPlace?.error(error.message) ?? error
+        }
     }
 
     /// Reads the file again if it has changed.

@@ -34,7 +34,7 @@ package struct AlertmanagerEndpoint: Sendable {
             let carrier = try transport(entry.client)
             for group in entry.staticConfigs {
                 for target in group.targets {
-                    let (url, isDropped) = url(of: target, group.labels, entry)
+                    let (url, _, isDropped) = url(of: target, group.labels, entry)
                     guard !url.isEmpty, seen.insert(url).inserted else { continue }
                     var endpoint = AlertmanagerEndpoint(
                         url: url, timeout: entry.timeout, relabelRules: entry.alertRelabelRules, transport: carrier)
@@ -46,12 +46,28 @@ package struct AlertmanagerEndpoint: Sendable {
         return result
     }
 
-    /// The URL of a target after relabelling, empty if it has none, and whether the rules dropped it.
+    /// The first target of the block whose address after relabelling is no host, with its place.
+    package static func problem(_ config: AlertingConfig) -> ConfigError? {
+        for entry in config.alertmanagers {
+            for (group, places) in zip(entry.staticConfigs, entry.targetPlaces) {
+                for (target, place) in zip(group.targets, places) {
+                    let (_, address, isDropped) = url(of: target, group.labels, entry)
+                    if !isDropped, address.contains("/") {
+                        return place.error("\(GoQuote.quote(address)) is not a valid hostname")
+                    }
+                }
+            }
+        }
+        return nil
+    }
+
+    /// The URL and the address of a target after relabelling, the URL empty if it has none, and whether the rules
+    /// dropped it.
     ///
     /// A dropped target has the URL of its labels before relabelling.
     private static func url(
         of target: String, _ labels: [Label], _ entry: AlertmanagerEndpointConfig
-    ) -> (url: String, isDropped: Bool) {
+    ) -> (url: String, address: String, isDropped: Bool) {
         var builder = LabelsBuilder()
         for label in labels { builder.set(label.name, label.value) }
         builder.set("__address__", target)
@@ -67,7 +83,7 @@ package struct AlertmanagerEndpoint: Sendable {
             return "\(builder.get("__scheme__"))://\(address)\(path.isEmpty || path.hasPrefix("/") ? path : "/" + path)"
         }
         let before = url(builder)
-        guard Relabel.apply(entry.relabelRules, to: &builder) else { return (before, true) }
-        return (url(builder), false)
+        guard Relabel.apply(entry.relabelRules, to: &builder) else { return (before, target, true) }
+        return (url(builder), builder.get("__address__"), false)
     }
 }

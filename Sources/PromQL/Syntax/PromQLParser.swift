@@ -86,8 +86,13 @@ package struct PromQLParser {
         var parser = PromQLParser(text, ParserOptions())
         let selector = try parser.onlySelector()
         var builder = LabelsBuilder()
+        var names: [String] = []
         for matcher in selector.matchers {
             guard matcher.kind == .equal else { throw parser.failure("a series has only equal signs", at: 0) }
+            if names.contains(where: { $0.isExactly(matcher.name) }) {
+                throw parser.failure("label name \(GoQuote.quote(matcher.name)) is not unique", at: 0)
+            }
+            names.append(matcher.name)
             builder.set(matcher.name, matcher.value)
         }
         return builder.labels()

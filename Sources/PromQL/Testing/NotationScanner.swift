@@ -68,7 +68,13 @@ struct NotationScanner {
         if text.hasSuffix(".") { text += "0" }
         if text.hasPrefix(".") { text = "0" + text }
         text = text.replacing(".e", with: ".0e")
-        guard let value = Double(text.filter { $0 != "_" }) else { throw failure("expected a number") }
+        let hasLooseUnderscore = text.split(separator: "_", omittingEmptySubsequences: false).contains { part in
+            part.first?.isNumber != true || part.last?.isNumber != true
+        }
+        let digits = text.filter { $0 != "_" }
+        guard !hasLooseUnderscore, let value = Double(digits) else { throw failure("expected a number") }
+        // As in Go, a whole number that begins with 0 is octal where it can be.
+        if digits.hasPrefix("0"), let octal = Int(digits, radix: 8) { return sign * Double(octal) }
         return sign * value
     }
 }

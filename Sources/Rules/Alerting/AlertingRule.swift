@@ -13,7 +13,8 @@ struct AlertingRule: Sendable {
     private(set) var active: [Labels: ActiveAlert] = [:]
     /// Whether the state before the start has been looked up; until then no `ALERTS` are written.
     var isRestored: Bool
-    private(set) var hasBeenEvaluated = false
+    /// Whether there was an evaluation, with success or without.
+    var hasBeenEvaluated = false
 
     /// Parses the templates.
     ///
@@ -74,7 +75,6 @@ struct AlertingRule: Sendable {
         _ samples: [RuleSample], at time: Int64, queryOffset: Int64, limit: Int, _ environment: RuleEnvironment,
         warn: (String) -> Void
     ) throws(RuleError) -> [RuleSample] {
-        hasBeenEvaluated = true
         let found = try expand(samples, at: time, queryOffset: queryOffset, environment, warn: warn)
         for (labels, alert) in found {
             if var known = active[labels], known.state != .inactive {

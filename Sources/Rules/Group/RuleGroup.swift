@@ -152,6 +152,7 @@ struct RuleGroup: Sendable {
         for index in batch {
             let ruleBegan = environment.clock.monotonic()
             rules[index].health.lastEvaluation = environment.clock.now()
+            rules[index].alerting?.hasBeenEvaluated = true
             counts.evaluations += 1
             let known = results.isEmpty ? nil : results[index - batch.lowerBound]
             do {

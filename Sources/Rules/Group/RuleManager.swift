@@ -118,9 +118,13 @@ package final class RuleManager: Sendable {
         for runner in runners { runner.task.withLock { $0 = nil } }
     }
 
-    /// All groups as they are after their last evaluations, in the order of the configuration.
+    /// All groups as they are after their last evaluations, in the order of their files and names.
     package func status() -> [RuleGroupStatus] {
-        state.withLock { $0.runners }.map { $0.current.status }
+        state.withLock { $0.runners }.map { $0.current.status }.sorted { a, b in
+            a.file.isExactly(b.file)
+                ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
+                : a.file.utf8.lexicographicallyPrecedes(b.file.utf8)
+        }
     }
 
     /// Evaluates every group once for the moment `time`, one after another; for tests and for a last evaluation before

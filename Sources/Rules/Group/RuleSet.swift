@@ -19,16 +19,13 @@ package enum RuleSet {
         for file in files {
             for group in file.groups {
                 var rules: [RuleDefinition] = []
-                for (index, rule) in group.rules.enumerated() {
-                    do {
-                        rules.append(try definition(of: rule, parse))
-                    } catch {
-                        let place = error is RuleError ? rule.place : rule.expressionPlace
-                        errors.append(
-                            place.error(
-                                "group \(GoQuote.quote(group.name)), rule \(index + 1), \(GoQuote.quote(rule.name)): "
-                                    + "\(error)"))
+                for rule in group.rules {
+                    let name = "group \(GoQuote.quote(group.name)), rule \(rule.number), \(GoQuote.quote(rule.name)): "
+                    let before = errors.count
+                    let definition = definition(of: rule, parse) { place, text in
+                        errors.append(place.error(name + text))
                     }
+                    if let definition, errors.count == before { rules.append(definition) }
                 }
                 guard rules.count == group.rules.count else { continue }
                 groups.append(
@@ -40,26 +37,30 @@ package enum RuleSet {
         return (groups, errors)
     }
 
-    private struct ExpressionError: Error, CustomStringConvertible {
-        var description: String
-    }
-
+    /// The rule, or nil if its expression cannot be read; tells `note` all mistakes.
     private static func definition(
-        of rule: RuleConfig, _ parse: (String) throws -> RuleExpression
-    ) throws -> RuleDefinition {
-        let expression: RuleExpression
-        do {
-            expression = try parse(rule.expression)
-        } catch {
-            throw ExpressionError(description: "could not parse expression: \(error)")
+        of rule: RuleConfig, _ parse: (String) throws -> RuleExpression, _ note: (ConfigPlace, String) -> Void
+    ) -> RuleDefinition? {
+        if rule.kind == .alerting {
+            for (kind, texts) in [("label", rule.labels), ("annotation", rule.annotations)] {
+                for text in texts {
+                    do throws(TemplateError) {
+                        _ = try AlertTemplate(text.value, alert: rule.name)
+                    } catch {
+                        note(rule.place, "\(kind) \(GoQuote.quote(text.name)): \(error)")
+                    }
+                }
+            }
         }
-        let definition = RuleDefinition(
-            kind: rule.kind == .alerting ? .alerting : .recording, name: rule.name, expression: expression,
-            labels: rule.labels, annotations: rule.annotations, holdDuration: rule.holdDuration,
-            keepFiringFor: rule.keepFiringFor)
-        // Making the rule reads its templates.
-        if definition.kind == .alerting { _ = try AlertingRule(definition, isRestored: true) }
-        return definition
+        do {
+            return RuleDefinition(
+                kind: rule.kind == .alerting ? .alerting : .recording, name: rule.name,
+                expression: try parse(rule.expression), labels: rule.labels, annotations: rule.annotations,
+                holdDuration: rule.holdDuration, keepFiringFor: rule.keepFiringFor)
+        } catch {
+            note(rule.expressionPlace, "could not parse expression: \(error)")
+            return nil
+        }
     }
 
     /// Rules of the same name and labels, which would overwrite each other.

@@ -13,6 +13,10 @@ enum GoFormat {
         var sharp = false
         var space = false
         var zero = false
+        /// `%+v`: names of fields.
+        var plusV = false
+        /// `%#v`: as Go's source would have it.
+        var sharpV = false
         var width: Int?
         var precision: Int?
     }
@@ -88,6 +92,10 @@ enum GoFormat {
         let lower = verb == "v" ? "g" : Character(verb.lowercased())
         if lower == "e" || lower == "f" {
             text = number(value, lower, precision: options.precision ?? 6)
+        } else if lower == "x" {
+            text = hexadecimal(value, precision: options.precision)
+        } else if lower == "b" {
+            text = binary(value)
         } else if let precision = options.precision {
             text = number(value, "g", precision: precision)
         } else {
@@ -95,6 +103,52 @@ enum GoFormat {
         }
         if verb.isUppercase { text = text.uppercased() }
         return sign(text, options)
+    }
+
+    /// `%x` of a finite float: `0x1.8p+01`, with as many digits as it needs or as `precision` says.
+    private static func hexadecimal(_ value: Double, precision: Int?) -> String {
+        var mantissa = value.significandBitPattern
+        var exponent = Int(value.exponentBitPattern) - 1023
+        if value.exponentBitPattern != 0 {
+            mantissa |= 1 << 52
+        } else if mantissa == 0 {
+            exponent = 0
+        } else {
+            // Denormal: the first digit is to be 1 here too.
+            let shift = mantissa.leadingZeroBitCount - 11
+            mantissa <<= UInt64(shift)
+            exponent = -1022 - shift
+        }
+        if let precision, precision < 13 {
+            // The digits behind the precision are rounded, half to even.
+            let dropped = UInt64(4 * (13 - precision))
+            let (half, rest) = (UInt64(1) << (dropped - 1), mantissa & ((1 << dropped) - 1))
+            mantissa >>= dropped
+            if rest > half || (rest == half && mantissa & 1 == 1) { mantissa += 1 }
+            mantissa <<= dropped
+            if mantissa >> 53 != 0 {
+                mantissa >>= 1
+                exponent += 1
+            }
+        }
+        let all = String(mantissa & ((1 << 52) - 1), radix: 16)
+        var digits = String(repeating: "0", count: 13 - all.utf8.count) + all
+        if let precision {
+            digits = digits.prefix(precision) + String(repeating: "0", count: max(0, precision - 13))
+        } else {
+            while digits.hasSuffix("0") { digits.removeLast() }
+        }
+        let power = "\(exponent.magnitude)"
+        return (value.sign == .minus ? "-" : "") + "0x\(mantissa >> 52)" + (digits.isEmpty ? "" : "." + digits)
+            + "p\(exponent < 0 ? "-" : "+")\(power.utf8.count < 2 ? "0" : "")\(power)"
+    }
+
+    /// `%b` of a finite float: `4503599627370496p-52`.
+    private static func binary(_ value: Double) -> String {
+        let isNormal = value.exponentBitPattern != 0
+        let mantissa = value.significandBitPattern | (isNormal ? 1 << 52 : 0)
+        let exponent = (isNormal ? Int(value.exponentBitPattern) : 1) - 1075
+        return "\(value.sign == .minus ? "-" : "")\(mantissa)p\(exponent < 0 ? "" : "+")\(exponent)"
     }
 
     /// Adds `+` or a space in front of a number that is not negative, and pads.
@@ -142,13 +196,19 @@ enum GoFormat {
 
     private static func string(_ value: String, _ verb: Character, _ options: Options) -> String? {
         func hex(uppercase: Bool) -> String {
-            value.utf8.map { ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: uppercase) }.joined()
+            let mark = options.sharp ? (uppercase ? "0X" : "0x") : ""
+            let bytes = value.utf8.prefix(options.precision ?? .max).map {
+                ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: uppercase)
+            }
+            if bytes.isEmpty { return "" }
+            return mark + bytes.joined(separator: options.space ? " " + mark : "")
         }
         var value = value
         if let precision = options.precision, verb != "x", verb != "X" {
             value = String(String.UnicodeScalarView(value.unicodeScalars.prefix(precision)))
         }
         switch verb {
+        case "v" where options.sharpV: return pad(GoQuote.quote(value), options)
         case "s", "v": return pad(value, options)
         case "q":
             if options.sharp, !value.contains("`") { return pad("`" + value + "`", options) }
@@ -168,7 +228,7 @@ enum GoFormat {
         case .bool(let value): result = verb == "t" || verb == "v" ? pad(value ? "true" : "false", options) : nil
         case .integer(let number): result = integer(number, verb, options)
         case .float(let number):
-            result = "eEfFgGv".contains(verb) ? float(number, verb, options) : nil
+            result = "eEfFgGvxXb".contains(verb) ? float(number, verb, options) : nil
         case .string(let text): result = string(text, verb, options)
         case .time, .duration, .histogram:
             result = string(plain(value), verb, options)
@@ -176,22 +236,55 @@ enum GoFormat {
                 result = integer(nanoseconds, verb, options)
             }
         case .list(let values):
-            if verb == "v" || verb == "s" || verb == "d" || verb == "f" || verb == "q" {
-                result = "[" + values.map { format($0, verb, options) }.joined(separator: " ") + "]"
-            }
-        case .labels(let labels):
-            if "vsq".contains(verb) {
-                result =
-                    "map["
-                    + sorted(labels).map {
-                        (string($0.key, verb, options) ?? "") + ":" + (string($0.value, verb, options) ?? "")
-                    }.joined(separator: " ") + "]"
-            }
-        case .map, .sample, .data: result = verb == "v" || verb == "s" ? pad(plain(value), options) : nil
+            return "[" + values.map { element($0, verb, options) }.joined(separator: " ") + "]"
+        case .labels(let labels): return map(labels.mapValues { .string($0) }, value.typeName, verb, options)
+        case .map(let entries): return map(entries, value.typeName, verb, options)
+        case .sample: return "&" + element(value, verb, options)
+        case .data: return element(value, verb, options)
         }
         if let result { return result }
         if case .null = value { return "%!\(verb)(<nil>)" }
-        return "%!\(verb)(\(value.typeName)=\(plain(value)))"
+        return "%!\(verb)(\(value.typeName)=\(format(value, "v", options)))"
+    }
+
+    /// A value inside of another.
+    private static func element(_ value: TemplateValue, _ verb: Character, _ options: Options) -> String {
+        switch value {
+        case .sample(let sample):
+            return structure(
+                [("Labels", .labels(sample.labels)), ("Value", .float(sample.value))], verb, options)
+        case .data(let data):
+            let value: TemplateValue =
+                switch data.value {
+                case .float(let value): .float(value)
+                case .histogram(let histogram, let text): .histogram(histogram, text)
+                }
+            return structure(
+                [
+                    ("Labels", .labels(data.labels)), ("ExternalLabels", .labels(data.externalLabels)),
+                    ("ExternalURL", .string(data.externalURL)), ("Value", value),
+                ], verb, options)
+        default: return format(value, verb, options)
+        }
+    }
+
+    private static func structure(
+        _ fields: [(name: String, value: TemplateValue)], _ verb: Character, _ options: Options
+    ) -> String {
+        let isNamed = options.plusV || options.sharpV
+        return "{"
+            + fields.map { (isNamed ? $0.name + ":" : "") + element($0.value, verb, options) }
+            .joined(separator: options.sharpV ? ", " : " ") + "}"
+    }
+
+    private static func map(
+        _ entries: [ExactText: TemplateValue], _ type: String, _ verb: Character, _ options: Options
+    ) -> String {
+        let texts = sorted(entries).map {
+            format(.string($0.key), verb, options) + ":" + element($0.value, verb, options)
+        }
+        return options.sharpV
+            ? type + "{" + texts.joined(separator: ", ") + "}" : "map[" + texts.joined(separator: " ") + "]"
     }
 
     /// `fmt.Sprintf`, its complaints included.
@@ -278,6 +371,10 @@ enum GoFormat {
             }
             let verb = Character(scalars[at])
             at += 1
+            if verb == "v" {
+                (options.plusV, options.plus) = (options.plus, false)
+                (options.sharpV, options.sharp) = (options.sharp, false)
+            }
             if verb == "%" {
                 out += "%"
             } else if next >= arguments.count {

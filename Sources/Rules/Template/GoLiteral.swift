@@ -5,6 +5,8 @@ import Model
 enum GoLiteral {
     enum Number: Equatable {
         case integer(Int64)
+        /// Too large for an int, not for an unsigned one.
+        case largeInteger
         case float(Double)
     }
 
@@ -29,8 +31,9 @@ enum GoLiteral {
         let isFloat = body.contains(".") || (radix == 10 && body.contains("e")) || (radix == 16 && body.contains("p"))
         if !isFloat {
             let isOctal = radix == 10 && body.count > 1 && body.hasPrefix("0")
-            guard let value = Int64((isNegative ? "-" : "") + body, radix: isOctal ? 8 : radix) else { return nil }
-            return .integer(value)
+            let base = isOctal ? 8 : radix
+            if let value = Int64((isNegative ? "-" : "") + body, radix: base) { return .integer(value) }
+            return !isNegative && UInt64(body, radix: base) != nil ? .largeInteger : nil
         }
         var c = lower.utf8.first ?? 0
         if radix == 16 { c = UInt8(ascii: "0") }

@@ -73,10 +73,11 @@ enum TemplateBuiltins {
         case (.string(let x), .string(let y)): .success(Array(x.utf8) == Array(y.utf8))
         case (.null, .null): .success(true)
         case (.null, _), (_, .null): .success(false)
-        case (.list, _), (.labels, _), (.map, _), (_, .list), (_, .labels), (_, .map):
-            .failure(
-                TemplateFunctionError(
-                    description: "non-comparable type \(GoFormat.plain(a)): \(a.typeName)"))
+        case (.list, _), (.labels, _), (.map, _):
+            isBasic(b)
+                ? .failure(incompatible)
+                : .failure(
+                    TemplateFunctionError(description: "non-comparable type \(GoFormat.plain(a)): \(a.typeName)"))
         default: .failure(incompatible)
         }
     }
@@ -90,8 +91,15 @@ enum TemplateBuiltins {
         case (.float(let x), .float(let y)): .success(x < y)
         case (.string(let x), .string(let y)): .success(x.utf8.lexicographicallyPrecedes(y.utf8))
         case (.bool, .bool): .failure(invalid)
-        case (.integer, _), (.float, _), (.string, _), (.bool, _): .failure(incompatible)
-        default: .failure(invalid)
+        default: .failure(isBasic(a) && isBasic(b) ? incompatible : invalid)
+        }
+    }
+
+    /// Whether the value is of a type with an order or a truth.
+    private static func isBasic(_ value: TemplateValue) -> Bool {
+        switch value {
+        case .bool, .integer, .float, .string, .duration: true
+        default: false
         }
     }
 

@@ -58,9 +58,8 @@ struct TemplateEvaluator {
         let before = source.prefix(position)
         let line = before.count { $0 == 0x0A } + 1
         let column = before.lastIndex(of: 0x0A).map { position - $0 - 1 } ?? position
-        let shown = node.utf8.count > 20 ? String(node.prefix(20)) + "..." : node
         return TemplateError(
-            "template: \(name):\(line):\(column): executing \(GoQuote.quote(current)) at <\(shown)>: \(message)")
+            "template: \(name):\(line):\(column): executing \(GoQuote.quote(current)) at <\(node)>: \(message)")
     }
 
     private mutating func step(_ position: Int) throws(TemplateError) {
@@ -236,6 +235,8 @@ struct TemplateEvaluator {
         case .null: return .null
         case .bool(let value): return .bool(value)
         case .integer(let value, _): return .integer(value)
+        case .largeInteger(let text):
+            throw failure("\(text) overflows int", at: operand.position, operand.description)
         case .float(let value, _): return .float(value)
         case .string(let value, _): return .string(value)
         case .pipeline(let pipeline): return try evaluate(pipeline, dot)

@@ -37,7 +37,7 @@ package struct TemplateFunctions: Sendable {
         "args", "externalURL", "first", "graphLink", "humanize", "humanize1024", "humanizeDuration",
         "humanizePercentage", "humanizeTimestamp", "label", "match", "now", "parseDuration", "pathPrefix", "query",
         "reReplaceAll", "safeHtml", "sortByLabel", "stripDomain", "stripPort", "strvalue", "tableLink", "title",
-        "tmpl", "toDuration", "toLower", "toTime", "toUpper", "urlQueryEscape", "value",
+        "toDuration", "toLower", "toTime", "toUpper", "urlQueryEscape", "value",
     ]
 
     func call(_ name: String, _ arguments: [TemplateValue]) -> Outcome {
@@ -86,7 +86,6 @@ package struct TemplateFunctions: Sendable {
         case "externalURL": return arguments.isEmpty ? .value(.string(externalURL)) : .wrongCount("0")
         case "pathPrefix":
             return arguments.isEmpty ? .value(.string(URLText.path(of: externalURL))) : .wrongCount("0")
-        case "tmpl": return .failed("templates of consoles are not supported in alerts")
         default: return TextFunctions.call(name, arguments) ?? numeric(name, arguments)
         }
     }

@@ -350,6 +350,7 @@ struct TemplateParser {
         case .number:
             switch GoLiteral.number(token.text) {
             case .integer(let value): base = TemplateOperand(kind: .integer(value, token.text), position: position)
+            case .largeInteger: base = TemplateOperand(kind: .largeInteger(token.text), position: position)
             case .float(let value): base = TemplateOperand(kind: .float(value, token.text), position: position)
             case nil: throw failure("illegal number syntax: \(GoQuote.quote(token.text))")
             }
@@ -365,7 +366,7 @@ struct TemplateParser {
         switch base.kind {
         case .field(let own): base.kind = .field(own + fields)
         case .variable(let name, let own): base.kind = .variable(name, own + fields)
-        case .bool, .string, .integer, .float, .null, .dot:
+        case .bool, .string, .integer, .largeInteger, .float, .null, .dot:
             throw failure("unexpected . after term \(GoQuote.quote(base.description))")
         default:
             base.position = basePosition

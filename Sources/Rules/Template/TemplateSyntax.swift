@@ -34,6 +34,8 @@ struct TemplateOperand: Sendable {
         case null
         case bool(Bool)
         case integer(Int64, String)
+        /// A whole number up to 2^64 that no int holds, which only executing refuses.
+        case largeInteger(String)
         case float(Double, String)
         case string(String, String)
         case field([String])
@@ -55,7 +57,7 @@ extension TemplateOperand: CustomStringConvertible {
         case .dot: "."
         case .null: "nil"
         case .bool(let value): value ? "true" : "false"
-        case .integer(_, let text), .float(_, let text), .string(_, let text): text
+        case .integer(_, let text), .largeInteger(let text), .float(_, let text), .string(_, let text): text
         case .field(let fields): path(fields)
         case .variable(let name, let fields): name + path(fields)
         case .function(let name): name

@@ -7,8 +7,13 @@ import PromQL
 /// Runs rule unit-test files as `promtool test rules` does, with its output.
 package struct RuleTestRunner: Sendable {
     private let tools: RuleTestTools
+    /// Whether keys that nobody knows are passed over, in the tests and in rules.
+    private let ignoresUnknownKeys: Bool
 
-    package init(_ tools: RuleTestTools) { self.tools = tools }
+    package init(_ tools: RuleTestTools, ignoresUnknownKeys: Bool = false) {
+        self.tools = tools
+        self.ignoresUnknownKeys = ignoresUnknownKeys
+    }
 
     /// What one file gave.
     package struct Report: Sendable {
@@ -58,13 +63,13 @@ package struct RuleTestRunner: Sendable {
     package func run(file path: String, run patterns: [SearchRegex] = []) -> Report {
         var report = Report()
         do {
-            let file = try RuleTestFileLoader.load(path: path)
+            let file = try RuleTestFileLoader.load(path: path, ignoresUnknownKeys: ignoresUnknownKeys)
             var ruleFiles: [RuleFile] = []
             for pattern in file.ruleFiles {
                 let paths = Self.expand(pattern)
                 if paths.isEmpty { report.warnings.append("no file match pattern \(pattern)") }
                 for path in paths where !ruleFiles.contains(where: { $0.path == path }) {
-                    ruleFiles.append(try RuleFileLoader.load(path: path))
+                    ruleFiles.append(try RuleFileLoader.load(path: path, ignoresUnknownKeys: ignoresUnknownKeys))
                 }
             }
             for test in file.tests where patterns.isEmpty || patterns.contains(where: { $0.matches(test.name) }) {
@@ -109,13 +114,22 @@ package struct RuleTestRunner: Sendable {
             externalLabels: Labels(test.externalLabels.map { ($0.name, $0.value) }), externalURL: test.externalURL)
         var groups: [RuleGroup] = []
         var inputs: [Input] = []
+        var places: [SeriesRef: Int] = [:]
         do {
             for definition in definitions {
                 groups.append(try RuleGroup(definition, needsRestore: false, store: store))
             }
             for (index, input) in test.inputSeries.enumerated() {
-                let (labels, parsed) = try tools.parseSeries(input.series, input.values, index + 1)
-                inputs.append(Input(ref: store.resolve(labels, in: series), values: parsed))
+                do {
+                    let (labels, parsed) = try tools.parseSeries(input.series, input.values, index + 1)
+                    let ref = store.resolve(labels, in: series)
+                    // Of a series that is there twice the last values count.
+                    if let known = places.updateValue(places[ref] ?? inputs.count, forKey: ref) {
+                        inputs[known].values = parsed
+                    } else {
+                        inputs.append(Input(ref: ref, values: parsed))
+                    }
+                } catch { return [input.place.error("\(error)").description] }
             }
         } catch { return ["\(error)"] }
         let order = [String: Int](file.groupOrder.enumerated().map { ($0.element, $0.offset) }) { a, _ in a }

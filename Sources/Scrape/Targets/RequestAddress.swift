@@ -21,6 +21,9 @@ enum RequestAddress {
         guard parts.port.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else {
             return (parts, "parse \(GoQuote.quote(url)): invalid port \(GoQuote.quote(":" + parts.port)) after host")
         }
+        guard ["http", "https"].contains(parts.scheme) else {
+            return (unusable, get(url, "unsupported protocol scheme \(GoQuote.quote(parts.scheme))"))
+        }
         if !parts.port.isEmpty {
             guard let port = UInt16(parts.port) else {
                 return (parts, get(url, "dial tcp: address \(parts.port): invalid port"))

@@ -79,10 +79,6 @@ struct TargetBuilder {
         if address.utf8.contains(0x2F) {
             return .failed("\(GoQuote.quote(address)) is not a valid hostname")
         }
-        let scheme = builder.get("__scheme__")
-        guard ["http", "https", ""].contains(scheme.lowercased()) else {
-            return .failed("unsupported protocol scheme \(GoQuote.quote(scheme))")
-        }
         let interval: Int64
         let timeout: Int64
         do throws(DurationText.ParseError) {

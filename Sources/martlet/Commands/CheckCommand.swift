@@ -1,5 +1,4 @@
 import Config
-import HTTP
 import Exposition
 import Glibc
 import HTTP
@@ -8,14 +7,14 @@ import Notify
 import PromQL
 import Rules
 
-/// `martlet check config|rules|metrics|alerting|web-config`: says what is wrong, and exits with 1.
+/// `martlet check config|rules|metrics|alerting|web-config`: says what is wrong, and exits with 1, or with 3 if only the
+/// style is wrong.
 enum CheckCommand {
     private static let syntaxOnly = Flag(
         "syntax-only", .boolean, "false", "Only check the syntax: what is not supported yet is no error.")
-    private static let rulesFlags = [
-        Flag("lint", .choices(["duplicate-rules", "all", "none"]), "all", "Which lint checks to run."),
-        Flag("lint-fatal", .boolean, "false", "Lint problems are failures."), languageFeatures,
-    ]
+    private static let lintFatal = Flag("lint-fatal", .boolean, "false", "Lint problems are failures.")
+    private static let ignoreUnknown = Flag(
+        "ignore-unknown-fields", .boolean, "false", "Ignore unknown keys of rule files.")
 
     /// The features that concern the language alone, for commands that read expressions.
     static let languageFeatures = Flag(
@@ -29,12 +28,25 @@ enum CheckCommand {
     static let commands = [
         Subcommand(
             words: ["check", "config"], summary: "Checks configurations and the files that they name.",
-            arguments: [.oneOrMore("FILE")], flags: FlagSet(flags: [syntaxOnly] + rulesFlags)
-        ) { parsed in all(parsed.positional) { try config($0, parsed) } },
+            arguments: [.oneOrMore("FILE")],
+            flags: FlagSet(flags: [
+                syntaxOnly,
+                Flag(
+                    "lint", .text, "duplicate-rules",
+                    "Comma-separated lint checks to run: duplicate-rules, too-long-scrape-interval, all, none."),
+                lintFatal,
+                Flag("query.lookback-delta", .duration, "5m", "Scrape intervals from this on are too long."),
+                ignoreUnknown, .unsupported("agent", .boolean, "false", "there is no agent mode"), languageFeatures,
+            ]), run: config),
         Subcommand(
-            words: ["check", "rules"], summary: "Checks rule files.", arguments: [.oneOrMore("FILE")],
-            flags: FlagSet(flags: rulesFlags)
-        ) { parsed in all(parsed.positional) { try rules([$0], parsed) } },
+            words: ["check", "rules"], summary: "Checks rule files, or standard input without a file.",
+            arguments: [.any("FILE")],
+            flags: FlagSet(flags: [
+                Flag(
+                    "lint", .text, "duplicate-rules",
+                    "Comma-separated lint checks to run: duplicate-rules, all, none."), lintFatal, ignoreUnknown,
+                languageFeatures,
+            ]), run: rules),
         Subcommand(
             words: ["check", "alerting"], summary: "Checks configurations in Alertmanager's format.",
             arguments: [.oneOrMore("FILE")], flags: FlagSet(flags: [syntaxOnly])
@@ -51,9 +63,14 @@ enum CheckCommand {
                 Flag(
                     "format", .choice(["auto", "text", "openmetrics"]), "auto",
                     "Format of the pages; auto tells by their end."),
+                Flag("lint", .choice(["all", "none"]), "all", "Which lint checks to run."),
                 Flag("extended", .boolean, "false", "Print how many series each metric has."),
             ])
-        ) { MetricsCheck.run($0.positional, format: $0.text("format"), isExtended: $0.boolean("extended")) },
+        ) {
+            MetricsCheck.run(
+                $0.positional, format: $0.text("format"), isLinted: $0.text("lint") == "all",
+                isExtended: $0.boolean("extended"))
+        },
     ]
 
     /// Checks web configuration files, and prints what promtool prints.
@@ -71,12 +88,7 @@ enum CheckCommand {
         return status
     }
 
-    /// What `--lint-fatal` makes a failure.
-    private struct LintProblem: Error, CustomStringConvertible {
-        var description: String
-    }
-
-    /// Checks files one after another; 1 if any failed, 3 if only lint checks did.
+    /// Checks files one after another; 1 if any failed.
     private static func all(_ paths: [String], _ check: (String) throws -> Void) -> Int32 {
         var status: Int32 = 0
         for path in paths {
@@ -85,59 +97,120 @@ enum CheckCommand {
                 try check(path)
             } catch {
                 Command.complain("  FAILED: \(error)")
-                status = error is LintProblem && status != 1 ? 3 : 1
+                status = 1
             }
             print("")
         }
         return status
     }
 
-    private static func config(_ path: String, _ parsed: ParsedFlags) throws {
-        let configuration = try ConfigurationLoader.load(path: path)
-        if !parsed.boolean("syntax-only") {
-            if let missing = configuration.unsupported.first { throw missing }
-            try NamedFilesCheck.run(configuration, path: path)
-        }
-        var files: [String] = []
-        for pattern in configuration.ruleFiles {
-            let found = FileGlob.expand(pattern)
-            if found.isEmpty, !FileGlob.hasWildcard(pattern) {
-                throw ConfigError(file: path, message: "\(GoQuote.quote(pattern)) does not point to an existing file")
-            }
-            files += found
-        }
-        if !files.isEmpty { print("  SUCCESS: \(files.count) rule files found") }
-        print(" SUCCESS: \(path) is valid prometheus config file syntax")
-        for file in files {
-            print("\nChecking \(file)")
-            try rules([file], parsed)
-        }
+    /// What the checks of some files have found.
+    private struct Verdict {
+        var hasErrors = false
+        var hasBadStyle = false
+
+        func status(isLintFatal: Bool) -> Int32 { hasErrors ? 1 : hasBadStyle && isLintFatal ? 3 : 0 }
     }
 
-    /// Checks rule files and prints how many rules they have.
-    private static func rules(_ paths: [String], _ parsed: ParsedFlags) throws {
-        var files: [RuleFile] = []
-        for path in paths { files.append(try RuleFileLoader.load(path: path)) }
+    private static func lint(_ parsed: ParsedFlags, ofRules: Bool) -> LintOptions {
+        let lint = LintOptions(parsed.text("lint"), ofRules: ofRules)
+        for name in lint.unknown { print("WARNING: unknown lint option: \(GoQuote.quote(name))") }
+        return lint
+    }
+
+    private static func config(_ parsed: ParsedFlags) -> Int32 {
+        let lint = lint(parsed, ofRules: false)
+        var verdict = Verdict()
+        for path in parsed.positional {
+            print("Checking \(path)")
+            var ruleFiles: [String] = []
+            do {
+                let configuration = try configuration(path, isSyntaxOnly: parsed.boolean("syntax-only"))
+                if !parsed.boolean("syntax-only") { ruleFiles = try ConfigurationCheck.ruleFiles(configuration) }
+                if !ruleFiles.isEmpty { print("  SUCCESS: \(ruleFiles.count) rule files found") }
+                print(" SUCCESS: \(path) is valid prometheus config file syntax")
+                let lookback = parsed.duration("query.lookback-delta")
+                let long = configuration.scrapeConfigs.first { $0.scrapeInterval >= lookback }
+                if lint.findsLongIntervals, lookback > 0, let long {
+                    Command.complain(
+                        "  FAILED: too long scrape interval found, data point will be marked as stale - job: "
+                            + "\(long.jobName), interval: \(DurationText.format(long.scrapeInterval))")
+                    verdict.hasBadStyle = true
+                }
+            } catch {
+                Command.complain("  FAILED: \(error)")
+                verdict.hasErrors = true
+            }
+            print("")
+            for file in ruleFiles { checkRules(file, lint, parsed, &verdict) }
+        }
+        return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
+    }
+
+    /// Reads a configuration and checks what it names.
+    ///
+    /// - Parameter isSyntaxOnly: Whether no other file is read.
+    private static func configuration(_ path: String, isSyntaxOnly: Bool) throws(ConfigError) -> Configuration {
+        if isSyntaxOnly {
+            let configuration = try ConfigurationLoader.parse(text: try ConfigFile.read(path), path: path)
+            try ConfigurationCheck.targets(configuration)
+            return configuration
+        }
+        let configuration = try ConfigurationLoader.load(path: path)
+        if let missing = configuration.unsupported.first { throw missing }
+        try ConfigurationCheck.files(configuration)
+        try ConfigurationCheck.targets(configuration)
+        return configuration
+    }
+
+    private static func rules(_ parsed: ParsedFlags) -> Int32 {
+        let lint = lint(parsed, ofRules: true)
+        var verdict = Verdict()
+        for path in parsed.positional { checkRules(path, lint, parsed, &verdict) }
+        if parsed.positional.isEmpty { checkRules(nil, lint, parsed, &verdict) }
+        return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
+    }
+
+    /// Checks a file of rules, or standard input, and prints how many rules it has.
+    private static func checkRules(
+        _ path: String?, _ lint: LintOptions, _ parsed: ParsedFlags, _ verdict: inout Verdict
+    ) {
+        let name = path ?? "standard input"
+        print("Checking \(name)")
+        defer { print("") }
+        func fail(_ lines: [String]) { Command.complain((["  FAILED:"] + lines).joined(separator: "\n")) }
         var options = EngineOptions()
-        options.parser = DaemonOptions.parser(try Features(parsed.all("enable-feature")))
+        if let features = try? Features(parsed.all("enable-feature")) { options.parser = DaemonOptions.parser(features) }
         let engine = QueryEngine(options: options)
-        let (groups, errors) = RuleSet.definitions(files, evaluationInterval: 60_000) {
-            try RuleExpression($0, engine: engine)
+        let problems = ConfigProblems(ignoresUnknownKeys: parsed.boolean("ignore-unknown-fields"))
+        var duplicates: [RuleSet.Duplicate] = []
+        var count = 0
+        do throws(ConfigError) {
+            let file = try RuleFileLoader.parse(text: try ConfigFile.read(path ?? "/dev/stdin"), path: name, problems)
+            let (groups, errors) = RuleSet.definitions([file], evaluationInterval: 60_000) {
+                try RuleExpression($0, engine: engine)
+            }
+            for error in errors { problems.add(error) }
+            if lint.findsDuplicateRules { duplicates = RuleSet.duplicates([file]) }
+            count = groups.reduce(0) { $0 + $1.rules.count }
+        } catch {
+            problems.add(error)
         }
-        for error in errors.dropFirst() { Command.complain("  FAILED: \(error)") }
-        if let first = errors.first { throw first }
-        print("  SUCCESS: \(groups.reduce(0) { $0 + $1.rules.count }) rules found")
-        guard !parsed.text("lint").split(separator: ",").contains("none") else { return }
-        let duplicates = RuleSet.duplicates(files)
-        guard !duplicates.isEmpty else { return }
-        var text = "\(duplicates.count) duplicate rule(s) found.\n"
-        for duplicate in duplicates {
-            text += "Metric: \(duplicate.name)\nLabel(s):\n"
-            for label in duplicate.labels { text += "\t\(label.name): \(label.value)\n" }
+        if !problems.all.isEmpty {
+            verdict.hasErrors = true
+            return fail(problems.all.map(\.description))
         }
-        text += "Might cause inconsistency while recording expressions"
-        if parsed.boolean("lint-fatal") { throw LintProblem(description: "lint error " + text) }
-        print(text)
+        guard duplicates.isEmpty else {
+            verdict.hasBadStyle = true
+            return fail(["lint error \(duplicates.count) duplicate rule(s) found."] + lines(duplicates))
+        }
+        print("  SUCCESS: \(count) rules found")
+    }
+
+    private static func lines(_ duplicates: [RuleSet.Duplicate]) -> [String] {
+        duplicates.flatMap { duplicate in
+            ["Metric: \(duplicate.name)", "Label(s):"] + duplicate.labels.map { "\t\($0.name): \($0.value)" }
+        } + ["Might cause inconsistency while recording expressions"]
     }
 
     private static func alerting(_ path: String, _ parsed: ParsedFlags) throws {

@@ -6,14 +6,20 @@ import Model
 /// `martlet check metrics`: reads pages in a text format and says what their names could do better.
 enum MetricsCheck {
     /// Checks the files, or standard input if there is none; 1 if a page cannot be read, 3 if there are findings.
-    static func run(_ paths: [String], format: String, isExtended: Bool) -> Int32 {
+    static func run(_ paths: [String], format: String, isLinted: Bool, isExtended: Bool) -> Int32 {
+        guard isLinted || isExtended else {
+            Command.complain("error: nothing to check with --lint=none and without --extended")
+            return 1
+        }
         var worst: Int32 = 0
         func take(_ status: Int32) { if worst != 1, status != 0 { worst = status } }
-        if paths.isEmpty { take(check(readStandardInput(), name: nil, format: format, isExtended: isExtended)) }
+        if paths.isEmpty {
+            take(check(readStandardInput(), name: nil, format: format, isLinted: isLinted, isExtended: isExtended))
+        }
         for path in paths {
             do throws(ConfigError) {
                 let page = try ConfigFile.read(path)
-                take(check(page, name: path, format: format, isExtended: isExtended))
+                take(check(page, name: path, format: format, isLinted: isLinted, isExtended: isExtended))
             } catch {
                 Command.complain("error while reading: \(error)")
                 take(1)
@@ -23,7 +29,7 @@ enum MetricsCheck {
     }
 
     /// Checks one page; `name` stands before each finding.
-    static func check(_ page: [UInt8], name: String?, format: String, isExtended: Bool) -> Int32 {
+    static func check(_ page: [UInt8], name: String?, format: String, isLinted: Bool, isExtended: Bool) -> Int32 {
         let prefix = name.map { $0 + ": " } ?? ""
         do throws(ExpositionError) {
             if format == "openmetrics" || (format == "auto" && isOpenMetrics(page)) {
@@ -31,11 +37,11 @@ enum MetricsCheck {
                 return 0
             }
             let (problems, cardinality) = try MetricLint.check(page)
-            for problem in problems { Command.complain("\(prefix)\(problem.metric) \(problem.text)") }
+            for problem in problems where isLinted { Command.complain("\(prefix)\(problem.metric) \(problem.text)") }
             if isExtended { printSizes(cardinality) }
-            return problems.isEmpty ? 0 : 3
+            return problems.isEmpty || !isLinted ? 0 : 3
         } catch {
-            Command.complain("\(prefix)error while linting: \(error)")
+            Command.complain("\(prefix)error while linting: \(error.located)")
             return 1
         }
     }

@@ -13,6 +13,10 @@ enum TestCommand {
                 Flag(
                     "run", .pattern, "", "Only run test groups whose name matches this regular expression.",
                     repeats: true),
+                Flag(
+                    "ignore-unknown-fields", .boolean, "false", "Ignore unknown keys of tests and rules."),
+                .ignored("diff", .boolean, "false", because: "what is expected and what came stand one below the other"),
+                .ignored("debug", .boolean, "false", because: "martlet query shows what a rule gives"),
                 CheckCommand.languageFeatures,
             ]), run: rules),
         Subcommand(
@@ -26,7 +30,9 @@ enum TestCommand {
         options.parser = DaemonOptions.parser(features)
         options.delayedNameRemoval = features.contains(.delayedNameRemoval)
         let patterns = try parsed.all("run").map { try SearchRegex($0) }
-        let succeeded = RuleTestRunner(.standard(options: options)).run(
+        let succeeded = RuleTestRunner(
+            .standard(options: options), ignoresUnknownKeys: parsed.boolean("ignore-unknown-fields")
+        ).run(
             files: parsed.positional, run: patterns, output: { print($0) }, failure: { Command.complain($0) })
         return succeeded ? 0 : 1
     }

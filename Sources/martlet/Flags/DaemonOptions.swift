@@ -40,6 +40,9 @@ struct DaemonOptions: Sendable {
                     "unrecognized log format \(flags.text("log.format")): --log.format takes logfmt or json")
         }
         logFormat = format
+        for name in ["query.max-concurrency", "web.max-connections"] where flags.integer(name) < 1 {
+            throw CommandLineError(description: "--\(name)=\(flags.text(name)): expected a number of 1 or more")
+        }
         var addresses: [ListenAddress] = []
         for text in flags.all("web.listen-address") {
             guard let address = ListenAddress(text) else {

@@ -1,4 +1,6 @@
+import Config
 import Notify
+import TestSupport
 import Testing
 
 @Suite("Time interval")
@@ -15,6 +17,18 @@ struct TimeIntervalTests {
         #expect(!TimeInterval(weekdays: [0...3, 5...6]).contains(Self.leapDay))
         #expect(TimeInterval(months: [2...2], years: [2024...2024]).contains(Self.leapDay))
         #expect(!TimeInterval(months: [2...2], years: [2023...2023]).contains(Self.leapDay))
+    }
+
+    @Test("a time zone that is not known is told where it stands")
+    func unknownZone() throws {
+        let text =
+            "route: {receiver: a}\nreceivers: [{name: a}]\n"
+            + "time_intervals:\n- name: n\n  time_intervals:\n  - location: Europe/Berln\n"
+        let config = try AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: "am.yml")
+        let error = #expect(throws: ConfigError.self) {
+            try NotifierSettings(config) { _ in RecordingTransport(ManualClock()) }
+        }
+        #expect(error?.description == "am.yml:6:15: unknown time zone Europe/Berln")
     }
 
     @Test("days of the month count from the end too")

@@ -25,7 +25,7 @@ struct SeriesNotationTests {
                 "{{count:1 buckets:[1]}}+{{count:2 offset:1 buckets:[2]}}x1",
                 "{{count:1 buckets:[1]}} {{count:3 buckets:[1 2]}}"
             ), ("0x3", "0 0 0 0"), ("1 2 -3.5", "1 2 -3.5"), ("10-2x2", "10 8 6"), ("1e2+1e1x1", "100 110"),
-            ("1e+2", "100"),
+            ("1e+2", "100"), ("1_0 1_5.5", "10 15.5"), ("010 08 -017x1 0", "8 8 -15 -15 0"),
             ("5x0", "5"), ("", ""), ("1\n 2", "1 2"),
             ("1 {{count:1 buckets:[1]}}x1 _", "1 {{count:1 buckets:[1]}} {{count:1 buckets:[1]}} _"),
             ("1 2 stale _ {{schema:-53 custom_values:[1 2]}}", "1 2 stale _ {{schema:-53 custom_values:[1 2]}}"),
@@ -39,7 +39,7 @@ struct SeriesNotationTests {
         arguments: [
             "a", "1y", "1+2", "{{", "{{sum:}}", "{{x:1}}", "{{sum:1 sum:1}}", "1x", "1x-1", "1+x2", "_y",
             "1x99999999999", "{{schema:a}}", "{{count:1}} a", "1 2 3 stalex2 7", "1 {{count:1 sum:1}} 3 stalex2 7",
-            "stale2",
+            "stale2", "1 1_", "1_ 2", "_1", "1__0", "1_.5", "1._5", "1_e2",
         ])
     func refused(text: String) {
         #expect(throws: (any Error).self) { try SeriesNotation.parseValues(text) }

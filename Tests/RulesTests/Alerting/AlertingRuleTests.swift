@@ -7,6 +7,16 @@ import Testing
 struct AlertingRuleTests {
     static let one: [([(String, String)], Double)] = [([("__name__", "m"), ("a", "1")], 7)]
 
+    @Test("a rule that fails has been evaluated")
+    func failing() throws {
+        let fixture = RuleFixture()
+        try fixture.manager.apply([RuleFixture.group([RuleFixture.alert()])])
+        #expect(fixture.rule?.state == .unknown)
+        fixture.evaluate(at: 0)
+        #expect(fixture.rule?.health.lastError != nil)
+        #expect(fixture.rule?.state == .inactive)
+    }
+
     @Test("pending until `for` has passed, then firing, then resolved for a quarter of an hour")
     func life() throws {
         let fixture = RuleFixture()

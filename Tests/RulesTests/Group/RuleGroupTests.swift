@@ -5,6 +5,17 @@ import Testing
 
 @Suite("Rule group")
 struct RuleGroupTests {
+    @Test("groups are shown by file and name, whatever their order in the files")
+    func order() throws {
+        let fixture = RuleFixture()
+        try fixture.manager.apply(
+            ["f2;z", "f2;B", "f2;a", "f1;x"].map { key in
+                let parts = key.split(separator: ";").map(String.init)
+                return RuleGroupDefinition(file: parts[0], name: parts[1], interval: 60_000, rules: [])
+            })
+        #expect(fixture.manager.status().map(\.key) == ["f1;x", "f2;B", "f2;a", "f2;z"])
+    }
+
     @Test("a recording rule writes named series, and markers for those that are gone")
     func recording() throws {
         let fixture = RuleFixture()

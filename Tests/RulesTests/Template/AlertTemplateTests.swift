@@ -30,8 +30,61 @@ struct AlertTemplateTests {
         #expect(ExactText(shown) == ExactText("2 1 2 map[\(other):2 \(one):1]"))
     }
 
+    @Test(
+        "errors name the whole node, in Go's words",
+        arguments: [
+            ("12345678901234567890", "12345678901234567890 overflows int"),
+            ("lt 1 $labels", "error calling lt: invalid type for comparison"),
+            ("lt $labels 1", "error calling lt: invalid type for comparison"),
+            ("lt true false", "error calling lt: invalid type for comparison"),
+            ("lt 1 \"a\"", "error calling lt: incompatible types for comparison"),
+            ("ne $labels \"x\"", "error calling ne: incompatible types for comparison"),
+            ("eq \"x\" $labels", "error calling eq: incompatible types for comparison"),
+            ("eq $labels $labels", "error calling eq: non-comparable type map[__name__:m a:1]: map[string]string"),
+            ("index $labels \"a\" \"zzzzzzzzzzzzzzzzzzzzzzzz\"", "error calling index"),
+        ])
+    func errors(_ node: String, _ reason: String) {
+        let text = Self.expand("{{ \(node) }}")
+        #expect(text.contains("executing \"__alert_A\" at <\(node)>: \(reason)"), "\(text)")
+    }
+
+    @Test("what only consoles have is refused")
+    func consoles() {
+        #expect(Self.expand("{{ tmpl \"a\" . }}").hasSuffix("function \"tmpl\" not defined"))
+    }
+
     /// What Debian's promtool 2.42 shows for the same templates, except where the comment says otherwise.
     static let asPromtool: [(String, String)] = [
+        (
+            #"{{ printf "%+v|%#v|%+v|%#v" $value "s" 5 $labels }}"#,
+            #"1.23456789e+08|"s"|5|map[string]string{"__name__":"m", "a":"1"}"#
+        ),
+        (
+            #"{{ printf "% x|%#x|%# x|%X|%5.1x|" "abc" "abc" "abc" "abc" "abc" }}"#,
+            "61 62 63|0x616263|0x61 0x62 0x63|616263|   61|"
+        ),
+        (
+            #"{{ printf "%x|%b|%.3x|%X|%x|%X|%b|%.0x" 1e21 1.0 1.1 1.5 0.0 -0.5 -1e300 1.5 }}"#,
+            "0x1.b1ae4d6e2ef5p+69|4503599627370496p-52|0x1.19ap+00|0X1.8P+00|0x0p+00|-0X1P-01|"
+                + "-6724873095247260p+944|0x1p+01"
+        ),
+        (
+            #"{{ printf "%5.1f|%-6d|%.2d|%5t" .Labels.a "x" 3.14159 1 }}"#,
+            "%!f(string=    1)|%!d(string=x     )|%!d(float64=3.1)|%!t(int=    1)"
+        ),
+        (
+            #"{{ printf "%x|%d|%5s" $labels $labels $labels }}"#,
+            "map[5f5f6e616d655f5f:6d 61:31]|map[%!d(string=__name__):%!d(string=m) %!d(string=a):%!d(string=1)]|"
+                + "map[__name__:    m     a:    1]"
+        ),
+        (
+            #"{{ printf "%+v" . }}"#,
+            "{Labels:map[__name__:m a:1] ExternalLabels:map[cluster:c] ExternalURL:http://here/prom Value:1.23456789e+08}"
+        ),
+        (
+            #"{{ range query "m" }}{{ printf "%v|%+v" . . }}{{ end }}"#,
+            "&{map[__name__:m a:1] 1.23456789e+08}|&{Labels:map[__name__:m a:1] Value:1.23456789e+08}"
+        ),
         ("{{ $value }} {{ printf \"%g\" $value }}", "1.23456789e+08 1.23456789e+08"),
         (
             #"{{ printf "%v|%8.3f|%-8s|%q|%x|%e|%t|%d" $value $value "ab" "q\"" "hi" $value true 5 }}"#,

@@ -1,3 +1,4 @@
+import Config
 import Glibc
 import Model
 import PromQL
@@ -154,6 +155,36 @@ struct RuleTestRunnerTests {
                 """)
             #expect(succeeded == succeeds, "\(expected)")
         }
+    }
+
+    @Test("of a series that is there twice the last values count")
+    func repeatedSeries() throws {
+        let (succeeded, text) = try Self.run(
+            Self.rules,
+            """
+            tests:
+              - input_series:
+                  - {series: 'm{a="1"}', values: '1 2 3'}
+                  - {series: 'm{a="1"}', values: '4'}
+                promql_expr_test:
+                  - {expr: m, eval_time: 2m, exp_samples: [{labels: 'm{a="1"}', value: 4}]}
+            """)
+        #expect(succeeded, "\(text)")
+    }
+
+    @Test("a series that cannot be read is told with the place of the test file")
+    func badSeries() throws {
+        let (_, text) = try Self.run(
+            Self.rules, "tests:\n  - input_series:\n      - {series: 'm{a=\"1\",a=\"2\"}', values: '1'}\n")
+        #expect(
+            text.contains { $0.hasPrefix("t.yml:3:9: ") && $0.hasSuffix("label name \"a\" is not unique") }, "\(text)")
+    }
+
+    @Test("fields that nobody knows can be passed over")
+    func ignoredFields() throws {
+        let file = try RuleTestFileLoader.parse(
+            text: Array("testz: 1\ntests: [{nam: x}]".utf8), path: "f", ignoresUnknownKeys: true)
+        #expect(file.tests.count == 1)
     }
 
     @Test("all fields that nobody knows are named, each with its place")

@@ -1,0 +1,26 @@
+import Config
+import Discovery
+
+/// Builds targets without scraping them, to say which cannot work.
+package enum TargetCheck {
+    /// What is wrong with one target.
+    package struct Finding: Sendable {
+        /// Of the target in its group, from 0.
+        package var index: Int
+        package var reason: String
+        /// Whether there is such a target, all scrapes of which fail.
+        package var isScraped: Bool
+    }
+
+    package static func findings(_ group: TargetGroup, of job: ScrapeConfig) -> [Finding] {
+        let builder = TargetBuilder(config: job)
+        return group.targets.enumerated().compactMap { index, target in
+            switch builder.build(target, group) {
+            case .dropped: nil
+            case .failed(let reason): Finding(index: index, reason: reason, isScraped: false)
+            case .active(let definition):
+                definition.urlProblem.map { Finding(index: index, reason: $0, isScraped: true) }
+            }
+        }
+    }
+}

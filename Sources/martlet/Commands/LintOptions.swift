@@ -1,0 +1,26 @@
+/// Which checks of style `check config` and `check rules` make.
+struct LintOptions {
+    private(set) var findsDuplicateRules = false
+    private(set) var findsLongIntervals = false
+    /// Names that nobody knows.
+    private(set) var unknown: [String] = []
+
+    /// Reads a list of names between commas; `none` among them turns all off.
+    ///
+    /// - Parameter ofRules: Whether only rules are checked.
+    init(_ text: String, ofRules: Bool) {
+        for name in text.split(separator: ",", omittingEmptySubsequences: false) {
+            switch name {
+            case "duplicate-rules": findsDuplicateRules = true
+            case "too-long-scrape-interval" where !ofRules: findsLongIntervals = true
+            case "all": (findsDuplicateRules, findsLongIntervals) = (true, !ofRules)
+            case "none":
+                self = LintOptions()
+                return
+            default: unknown.append(String(name))
+            }
+        }
+    }
+
+    private init() {}
+}

@@ -180,7 +180,9 @@ enum CheckCommand {
         defer { print("") }
         func fail(_ lines: [String]) { Command.complain((["  FAILED:"] + lines).joined(separator: "\n")) }
         var options = EngineOptions()
-        if let features = try? Features(parsed.all("enable-feature")) { options.parser = DaemonOptions.parser(features) }
+        if let features = try? Features(parsed.all("enable-feature")) {
+            options.parser = DaemonOptions.parser(features)
+        }
         let engine = QueryEngine(options: options)
         let problems = ConfigProblems(ignoresUnknownKeys: parsed.boolean("ignore-unknown-fields"))
         var duplicates: [RuleSet.Duplicate] = []

@@ -15,7 +15,8 @@ enum TestCommand {
                     repeats: true),
                 Flag(
                     "ignore-unknown-fields", .boolean, "false", "Ignore unknown keys of tests and rules."),
-                .ignored("diff", .boolean, "false", because: "what is expected and what came stand one below the other"),
+                .ignored(
+                    "diff", .boolean, "false", because: "what is expected and what came stand one below the other"),
                 .ignored("debug", .boolean, "false", because: "martlet query shows what a rule gives"),
                 CheckCommand.languageFeatures,
             ]), run: rules),

@@ -175,6 +175,51 @@ struct ServerStrictnessTests {
         }
     }
 
+    @Test("a connection that has served keeps its place before those that never said anything")
+    func servedFirst() throws {
+        var options = HTTPServer.Options()
+        options.maxConnections = 8
+        try Self.live(options) { port in
+            let request = Array("GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+            let client = try #require(LoopbackSocket.connect(port: port))
+            client.send(request)
+            #expect(String(decoding: client.receive(), as: UTF8.self).hasSuffix("ready"))
+            let silent = try (0..<24).map { _ in try #require(LoopbackSocket.connect(port: port)) }
+            // The first ones lose their places to the others.
+            for socket in silent.prefix(14) { #expect(socket.receive() == []) }
+            client.send(request)
+            #expect(String(decoding: client.receive(), as: UTF8.self).hasSuffix("ready"))
+            // Who comes later is served before its turn would be over by the time of slow clients.
+            let answer = Self.talk(port, "GET /-/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            #expect(answer.hasSuffix("ready"))
+            for socket in silent { socket.close() }
+            client.close()
+        }
+    }
+
+    @Test("connections at rest give way to newcomers, but for the last used quarter")
+    func restingQuarter() throws {
+        var options = HTTPServer.Options()
+        options.maxConnections = 8
+        try Self.live(options) { port in
+            let request = Array("GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+            let resting = try (0..<8).map { _ in
+                let socket = try #require(LoopbackSocket.connect(port: port))
+                socket.send(request)
+                #expect(String(decoding: socket.receive(), as: UTF8.self).hasSuffix("ready"))
+                return socket
+            }
+            let answer = Self.talk(port, "GET /-/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            #expect(answer.hasSuffix("ready"))
+            for socket in resting.prefix(6) { #expect(socket.receive() == []) }
+            for socket in resting.suffix(2) {
+                socket.send(request)
+                #expect(String(decoding: socket.receive(), as: UTF8.self).hasSuffix("ready"))
+            }
+            for socket in resting { socket.close() }
+        }
+    }
+
     @Test("a body that stands still is given up while memory is short, and its memory is free again")
     func stillBody() throws {
         var options = HTTPServer.Options()

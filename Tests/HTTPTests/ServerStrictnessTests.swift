@@ -175,6 +175,39 @@ struct ServerStrictnessTests {
         }
     }
 
+    @Test("bodies that are promised and do not come take no memory, and those that find none left get 503")
+    func promises() async {
+        await #expect(processExitsWith: .success) { try ServerStrictnessTests.promiseMuch() }
+    }
+
+    static func promiseMuch() throws {
+        // With less than the forty bodies were to take, but for the stacks of their handlers.
+        try #require(AddressSpaceLimit.leave(512 << 20))
+        var options = HTTPServer.Options()
+        options.stackSize = 256 << 10
+        #expect(options.bodies.limit < 48 << 20)
+        try Self.live(options) { port in
+            for framing in ["Content-Length: 33554432", "Transfer-Encoding: chunked"] {
+                let head = "POST /write HTTP/1.1\r\nHost: a\r\n\(framing)\r\n\r\n"
+                let part = (framing.hasPrefix("C") ? "" : "1f00000\r\n") + String(repeating: "a", count: 2 << 20)
+                let sockets = try (0..<40).map { _ in try #require(LoopbackSocket.connect(port: port)) }
+                for socket in sockets { socket.send(Array(head.utf8)) }
+                #expect(HTTPProbe(port: port).get("/-/ready")?.text == "ready")
+                #expect(options.bodies.used == 0)
+                for socket in sockets { socket.send(Array(part.utf8)) }
+                // Together they are more than the pool has: some are refused, the others wait for more.
+                var entries = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+                #expect(poll(&entries, nfds_t(entries.count), -1) > 0)
+                for (socket, entry) in zip(sockets, entries) where entry.revents & Int16(POLLIN) != 0 {
+                    #expect(Self.status(String(decoding: socket.receive(), as: UTF8.self)) == 503)
+                }
+                for socket in sockets { socket.close() }
+                while options.bodies.used > 0 { usleep(1000) }
+            }
+            #expect(HTTPProbe(port: port).get("/-/ready")?.text == "ready")
+        }
+    }
+
     @Test("a connection that has served keeps its place before those that never said anything")
     func servedFirst() throws {
         var options = HTTPServer.Options()

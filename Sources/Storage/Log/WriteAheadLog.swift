@@ -1,4 +1,5 @@
 import Encoding
+import Glibc
 import Platform
 import Synchronization
 import Telemetry
@@ -22,6 +23,8 @@ final class WriteAheadLog: Sendable {
 
     private struct State {
         var file: (any File)?
+        /// Which file that is, as the file system says; 0 if it is not known.
+        var identity: UInt64 = 0
         var size = 0
         /// Records of new series that go in front of the next frame.
         var pending: [UInt8] = []
@@ -38,6 +41,8 @@ final class WriteAheadLog: Sendable {
         ///
         /// Set until a checkpoint holds what is in it.
         var lost: (number: UInt64, error: FileError)?
+        /// Why the store's directory is not the one that was opened; nothing is written while it is not.
+        var gone: FileError?
         /// Segments below this one are not needed any more.
         var durableBelow: UInt64 = 0
         var isDirty = false
@@ -45,6 +50,8 @@ final class WriteAheadLog: Sendable {
     }
 
     let directory: String
+    /// The identity of the store's directory; 0 if it is not known.
+    private let home: UInt64
     private let segmentSize: Atomic<Int>
     private let fileSystem: any FileSystem
     private let state: Mutex<State>
@@ -68,6 +75,7 @@ final class WriteAheadLog: Sendable {
         self.segmentSize = Atomic(segmentSize)
         self.fileSystem = fileSystem
         number = Atomic(first &- 1)
+        home = try fileSystem.status(FilePath.parent(directory)).identity
         state = Mutex(State(written: written))
         try fileSystem.createDirectory(directory)
     }
@@ -86,6 +94,14 @@ final class WriteAheadLog: Sendable {
     }
 
     private func begin(_ state: inout State) throws(FileError) {
+        if let gone = state.gone { throw gone }
+        if try !fileSystem.exists(directory) {
+            // Somebody has removed it. Above it nothing is made anew.
+            let parent = FilePath.parent(directory)
+            guard try fileSystem.exists(parent) else { throw FileError("open", parent, code: ENOENT) }
+            try fileSystem.createDirectory(directory)
+            try fileSystem.syncDirectory(parent)
+        }
         var next = number.load(ordering: .relaxed) &+ 1
         // What is there under that name is not written over.
         while try fileSystem.exists(Self.path(directory, next)) { next &+= 1 }
@@ -103,6 +119,7 @@ final class WriteAheadLog: Sendable {
         if let old = state.file, state.isDirty { state.unsynced.append((number.load(ordering: .relaxed), old)) }
         state.isDirty = false
         state.file = file
+        state.identity = (try? fileSystem.status(path).identity) ?? 0
         state.size = header.count
         number.store(next, ordering: .releasing)
     }
@@ -153,6 +170,7 @@ final class WriteAheadLog: Sendable {
         state.withLock { state in
             do throws(FileError) {
                 let isLost = state.lost.map { $0.number == number.load(ordering: .relaxed) } ?? false
+                if let gone = state.gone { throw gone }
                 if state.file == nil || state.size >= segmentSize.load(ordering: .relaxed) || state.failure != nil
                     || isLost
                 {
@@ -266,6 +284,27 @@ final class WriteAheadLog: Sendable {
             if failure == nil { done = reached }
         }
         if let failure { throw failure }
+    }
+
+    /// Looks whether the segment is still what its name stands for: writes to a file that was removed do not fail.
+    ///
+    /// What was written to one that is gone counts as lost until a checkpoint holds it.
+    func look() {
+        state.withLock { state in
+            state.gone = change(of: FilePath.parent(directory), from: home)
+            let problem = state.gone ?? state.file.flatMap { change(of: $0.path, from: state.identity) }
+            if let problem, state.lost == nil { state.lost = (number.load(ordering: .relaxed), problem) }
+        }
+    }
+
+    /// Why `path` is another file or directory than before; nil if it is not, or if that cannot be told.
+    private func change(of path: String, from identity: UInt64) -> FileError? {
+        guard identity != 0 else { return nil }
+        do throws(FileError) {
+            return try fileSystem.status(path).identity == identity ? nil : FileError("stat", path, code: ESTALE)
+        } catch {
+            return error.isNotFound ? error : nil
+        }
     }
 
     /// Whether all that was written is known to be on the disk.

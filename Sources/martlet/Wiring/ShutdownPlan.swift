@@ -46,6 +46,6 @@ struct ShutdownPlan: Sendable {
     func runs(_ step: Step, after overdue: Set<Step>, isHurried: Bool = false) -> Bool {
         if isHurried { return step == .closeStore }
         // An evaluation that still runs holds the state of its group.
-        step != .lastEvaluation || !overdue.contains(.stopRules)
+        return step != .lastEvaluation || !overdue.contains(.stopRules)
     }
 }

@@ -92,9 +92,11 @@ struct BodyReader {
         return body
     }
 
-    /// Makes a full buffer larger by what it holds, and charges for that before.
+    /// Makes a full buffer twice as large, or a small one four times, and charges for that before.
+    ///
+    /// Each step leaves its old buffer to the allocator, so steps are few.
     private func grow(_ body: inout [UInt8], atLeast wanted: Int, most: Int) throws(Failure) {
-        let room = min(most, max(Self.firstRoom, wanted, body.count * 2))
+        let room = min(most, max(Self.firstRoom, wanted, body.count * (body.count < 1 << 20 ? 4 : 2)))
         guard room > body.count else { throw .tooLarge }
         guard share.resize(to: room), AddressSpace.hasRoom(room) else { throw .noMemory }
         body.reserveCapacity(room)

@@ -4,7 +4,8 @@ import Glibc
 ///
 /// Columns reserve room for more than a store will ever hold, and stacks for the deepest query, which costs nothing as
 /// long as the system takes reservations for free. Under a limit of the address space (`ulimit -v`, `LimitAS=`), or where
-/// the system counts what is reserved (`vm.overcommit_memory=2`), they share a part of what there is.
+/// the system counts what is reserved (`vm.overcommit_memory=2`), they share a part of what there is. Bodies and what is
+/// made of them get what is left at the moment.
 package enum AddressSpace {
     /// Bytes for all columns together, and what limits them; nil if reservations are free.
     private static let limited: (budget: Int, reason: String)? = {
@@ -32,6 +33,25 @@ package enum AddressSpace {
     package static func room(_ share: Double) -> Int {
         guard let limited else { return .max }
         return Int(Double(limited.budget) * share)
+    }
+
+    /// Whether `bytes` can be allocated now, with a reserve for what others allocate at the same time.
+    ///
+    /// For memory of a size that comes from outside: an allocation that fails ends the process. Costs nothing where
+    /// reservations are free.
+    package static func hasRoom(_ bytes: Int) -> Bool {
+        guard let limited else { return true }
+        return isFree(bytes, reserve: min(64 << 20, limited.budget / 4))
+    }
+
+    /// Tries it out: what counts is what all parts of the process have reserved at this moment.
+    static func isFree(_ bytes: Int, reserve: Int) -> Bool {
+        let (length, isOver) = max(1, bytes).addingReportingOverflow(max(0, reserve))
+        guard !isOver else { return false }
+        let place = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let place, place != MAP_FAILED else { return false }
+        munmap(place, length)
+        return true
     }
 
     /// How many of at most `wanted` threads with stacks of `stackSize` bytes there may be; a few in any case.

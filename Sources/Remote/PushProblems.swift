@@ -1,4 +1,5 @@
 import Model
+import Platform
 
 /// The errors of one push: how many there are, and the first of them for the answer.
 struct PushProblems {
@@ -36,14 +37,24 @@ struct PushBudget {
 
     /// A request that would take more.
     struct Excess: Error, CustomStringConvertible {
-        var description: String { "the request needs more than \(PushBudget.limit) bytes of memory" }
+        /// Whether it would be taken while others need less.
+        var isTemporary = false
+
+        var description: String {
+            isTemporary
+                ? "no memory left for the request"
+                : "the request needs more than \(PushBudget.limit) bytes of memory"
+        }
     }
 
     private var used = 0
 
     mutating func charge(_ bytes: Int) throws(Excess) {
         try require(bytes)
+        let before = used
         used += bytes
+        // An array that grows is there twice for a moment.
+        if before >> 20 != used >> 20, !AddressSpace.hasRoom(used) { throw Excess(isTemporary: true) }
     }
 
     /// Throws if so many bytes more, which are needed for a moment only, would be too many.

@@ -96,12 +96,19 @@ package final class RemoteWriteReceiver: Sendable {
         } catch let error as ProtobufError {
             return .text("\(error)\n", status: 400)
         } catch let error as SnappyBody.Failure {
-            return .text("\(error)\n", status: 400)
+            return error == .noMemory ? Self.later("\(error)\n") : .text("\(error)\n", status: 400)
         } catch let error as PushBudget.Excess {
-            return .text("\(error)\n", status: 400)
+            return error.isTemporary ? Self.later("\(error)\n") : .text("\(error)\n", status: 400)
         } catch {
             return .text("\(error)\n", status: 500)
         }
+    }
+
+    /// An answer to a push that can be taken when there is memory again.
+    private static func later(_ text: String) -> HTTPResponse {
+        var response = HTTPResponse.text(text, status: 503)
+        response.headers.append(("Retry-After", "5"))
+        return response
     }
 
     /// Adds the headers with which 2.0 answers, also where nothing was written.

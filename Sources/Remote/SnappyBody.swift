@@ -1,18 +1,25 @@
 import CSnappy
+import Platform
 
 /// Reads the snappy block format of remote write.
 enum SnappyBody {
     /// Most bytes that a body may unpack to.
     static let maxSize = 32 << 20
+    /// More bytes than one packed byte can stand for.
+    private static let maxRatio = 22
+    /// Room for the body and for the samples that are read from it.
+    private static let roomFactor = 4
 
     /// Why a body cannot be read; the texts are Prometheus's.
     enum Failure: Error, CustomStringConvertible {
         case corrupt
         case tooLarge
+        case noMemory
 
         var description: String {
             switch self {
             case .corrupt: "snappy: corrupt input"
+            case .noMemory: "no memory left for the body"
             case .tooLarge: "decoded size exceeds the \(SnappyBody.maxSize) bytes limit"
             }
         }
@@ -27,6 +34,12 @@ enum SnappyBody {
             guard snappy_uncompressed_length(base, input.count, &size) == SNAPPY_OK else { return nil }
             guard size <= maxSize else {
                 failure = .tooLarge
+                return nil
+            }
+            // Three bytes of the format copy 64 at most: a length beyond that is no reason to reserve it.
+            guard size / maxRatio <= input.count else { return nil }
+            guard AddressSpace.hasRoom(size * roomFactor) else {
+                failure = .noMemory
                 return nil
             }
             var status = SNAPPY_INVALID_INPUT

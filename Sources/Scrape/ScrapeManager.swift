@@ -205,26 +205,34 @@ package final class ScrapeManager: Sendable {
         }
     }
 
-    /// Scrapes the targets that `isIncluded` names at once, out of schedule, and waits until all is stored.
-    package func scrapeNow(where isIncluded: (TargetStatus) -> Bool = { _ in true }) {
+    /// Scrapes all targets at once, out of schedule, and waits until all is stored.
+    package func scrapeNow() { scrapeNow(within: .max) { _ in true } }
+
+    /// The same for the targets that `isIncluded` names, for `limit` ms at most.
+    private func scrapeNow(within limit: Int64, _ isIncluded: (TargetStatus) -> Bool) {
         guard let loop else { return }
         let targets = allTargets().filter { isIncluded($0.status) }
         if targets.isEmpty { return }
         let finished = Countdown(targets.count)
         loop.send(targets.map { .scrapeNow($0, { finished.countDown() }) })
-        finished.wait()
+        finished.wait(milliseconds: limit)
     }
+
+    /// How long the last scrapes may take together, ms: a target that hangs must not hold the end up.
+    private static let lastScrapeTime: Int64 = 1000
 
     /// Stops scraping and waits for what is being stored.
     ///
     /// No markers are written: the series may go on after a start.
     ///
-    /// - Parameter finalScrapeOfLoopback: Scrapes the targets on this machine's loopback once more before.
+    /// - Parameter finalScrapeOfLoopback: Scrapes the targets on this machine's loopback once more before, but for those
+    ///   that did not answer the last time.
     package func shutdown(finalScrapeOfLoopback: Bool = false) {
         discovery.withLock { $0 }?.shutdown()
         if finalScrapeOfLoopback {
-            scrapeNow { status in
-                ["://localhost", "://127.0.0.1", "://[::1]"].contains { status.url.contains($0) }
+            scrapeNow(within: Self.lastScrapeTime) { status in
+                status.health == .up
+                    && ["://localhost", "://127.0.0.1", "://[::1]"].contains { status.url.contains($0) }
             }
         }
         state.withLock { $0.isShutDown = true }

@@ -13,10 +13,13 @@ extension TimeSeriesStore {
             tendReserve()
             observeClocks()
             if lastLook.withLock({ $0.isDue(clock.monotonic()) }) { blockSet.look() }
+            log.look()
             try keepWithinSize()
             try shrinkLog()
             // What only memory holds goes first.
-            if !unlogged.isEmpty && log.failure == nil || log.lost != nil { try writeCheckpointWithinSize() }
+            if !unlogged.isEmpty && log.failure == nil || log.lost != nil || isCheckpointGone {
+                try writeCheckpointWithinSize()
+            }
             let newest = newestUntilNow
             var cut = 0
             for ends in newest == .min ? [] : dueWindows(newest) {
@@ -56,6 +59,12 @@ extension TimeSeriesStore {
             }
             if isNew { logger.error("Upkeep of the storage failed; it will be tried again", ["err": text]) }
         }
+    }
+
+    /// Whether somebody has removed the checkpoint.
+    private var isCheckpointGone: Bool {
+        guard checkpointSize.load(ordering: .relaxed) > 0 else { return false }
+        return (try? fileSystem.exists(options.directory + "/checkpoint")) == false
     }
 
     /// Windows to be made blocks now, those of one block together.

@@ -4,8 +4,7 @@ import Glibc
 @main
 struct Martlet {
     static func main() {
-        // A peer that goes away must be an error of the write, not the end of the process.
-        signal(SIGPIPE, SIG_IGN)
+        Signals.ignoreOthers()
         exit(Command.run(ProcessArguments.all))
     }
 }

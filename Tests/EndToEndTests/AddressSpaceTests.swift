@@ -59,4 +59,36 @@ struct AddressSpaceTests {
         #expect(Daemon.wait(60) { isComplete() }, "not there after a restart: \(daemon.logText)")
         #expect(daemon.terminate() == 0)
     }
+
+    @Test("under ulimit -v bodies that are promised or come by many are refused, and none ends the daemon")
+    func bodies() throws {
+        let folder = try Folder()
+        let port = LoopbackSocket.freePort()
+        let config = try folder.write("martlet.yml", "global: {}\n")
+        let daemon = try Daemon(
+            "/bin/bash",
+            [
+                "-c", "ulimit -v 1000000 && exec \"$@\"", "bash", Daemon.martlet, "--config.file=\(config)",
+                "--storage.tsdb.path=\(folder.url.path)/data", "--web.listen-address=127.0.0.1:\(port)",
+                "--web.enable-remote-write-receiver",
+            ], port: port, folder: folder.url)
+        #expect(daemon.waitReady(), "not ready: \(daemon.logText)")
+        let head = Array("POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Length: 32505856\r\n\r\n".utf8)
+        let part = [UInt8](repeating: 0x61, count: 4 << 20)
+        for bytes in [[], part] as [[UInt8]] {
+            let sockets = try (0..<40).map { _ in try #require(LoopbackSocket.connect(port: port)) }
+            for socket in sockets { socket.send(head + bytes) }
+            for socket in sockets { socket.close() }
+            #expect(Daemon.wait { daemon.probe.get("/-/ready")?.status == 200 }, "\(daemon.logText)")
+        }
+        // A few bytes that promise much: copies of 64 bytes each.
+        let copies = (0..<(31 << 14)).flatMap { _ in [0xFE, 1, 0] as [UInt8] }
+        let push: [UInt8] = [0x81, 0x80, 0xC0, 0x0F, 0, 0] + copies
+        for _ in 0..<8 {
+            let answer = daemon.probe.request("POST", "/api/v1/write", body: push)
+            #expect([400, 503].contains(answer?.status ?? 0), "\(daemon.logText)")
+        }
+        #expect(daemon.process.isRunning, "\(daemon.logText)")
+        #expect(daemon.terminate() == 0)
+    }
 }

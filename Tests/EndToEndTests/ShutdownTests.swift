@@ -52,6 +52,25 @@ struct ShutdownTests {
         #expect(again.terminate() == 0)
     }
 
+    @Test("a second signal ends what waits for partners; signals that Go ignores end nothing")
+    func impatient() throws {
+        let folder = try Folder()
+        let listener = try #require(LoopbackSocket.listen())
+        defer { listener.socket.close() }
+        let daemon = try Self.start(folder, alertmanagers: [listener.port], grace: "1h")
+        let process = daemon.process.processIdentifier
+        for signal in [SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGVTALRM, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ, 40, 64] {
+            kill(process, signal)
+        }
+        let held = listener.socket.accept()
+        #expect(Daemon.wait { daemon.probe.get("/api/v1/query?query=r")?.text.contains("\"2\"") == true })
+        kill(process, SIGTERM)
+        #expect(Daemon.wait { daemon.logText.contains("The storage is closed") }, "\(daemon.logText)")
+        #expect(daemon.terminate() == 0, "\(daemon.logText)")
+        #expect(daemon.logText.contains("Received another OS signal"))
+        held?.close()
+    }
+
     @Test("what waits for a slow Alertmanager is delivered before the end")
     func drains() throws {
         let folder = try Folder()

@@ -1,4 +1,5 @@
 import Config
+import Encoding
 import Glibc
 import HTTP
 import Model
@@ -115,6 +116,83 @@ struct HTTPClientTests {
         let server = try #require(RawServer { _ in .closing(answer) })
         defer { server.stop() }
         #expect(await Self.reason(server.url) == reason)
+    }
+
+    @Test(
+        "a body that nobody wants is not kept, and an endless one not read on",
+        arguments: [
+            "Content-Length: 1000000000000\r\n", "Transfer-Encoding: chunked\r\n", "Content-Encoding: gzip\r\n",
+        ])
+    func unwanted(_ header: String) async throws {
+        let isChunked = header.contains("chunked")
+        let part = String(repeating: "x", count: 1 << 20)
+        let server = try #require(
+            RawServer { request in
+                request.startLine.contains("/short")
+                    ? Self.ok("fine")
+                    : .text("HTTP/1.1 202 OK\r\n\(header)\r\n" + (isChunked ? "7fffffff\r\n" : "") + part)
+            })
+        defer { server.stop() }
+        let budget = ByteBudget(limit: 0)
+        let client = HTTPClient(budget: budget)
+        for path in ["/short", "/short", "/endless", "/endless"] {
+            // The server sends nothing more and closes nothing: who waits for the end waits for the timeout.
+            var request = ClientRequest(method: "POST", url: server.url + path, body: [1], timeout: 600_000)
+            request.answer = .unwanted
+            let answer = try await client.send(request)
+            #expect(answer.status == (path == "/short" ? 200 : 202))
+            #expect(answer.body.isEmpty)
+        }
+        #expect(budget.inUse == 0)
+        #expect(server.connectionCount == 2)
+        while server.openConnections > 0 { await Task.yield() }
+    }
+
+    @Test("a body that nobody wants does not hide a redirect")
+    func unwantedRedirect() async throws {
+        let part = String(repeating: "x", count: 1 << 20)
+        let server = try #require(
+            RawServer { request in
+                request.startLine.contains("/there")
+                    ? Self.ok("fine")
+                    : .text("HTTP/1.1 307 Gone\r\nLocation: /there\r\nContent-Length: 99999999\r\n\r\n" + part)
+            })
+        defer { server.stop() }
+        var request = ClientRequest(method: "POST", url: server.url, body: [1], timeout: 600_000)
+        request.answer = .unwanted
+        #expect(try await HTTPClient().send(request).status == 200)
+    }
+
+    @Test("answers have a limit of their own and a budget together, packed or not; what they take is given back")
+    func answerBudget() async throws {
+        let page = [UInt8](repeating: 0x20, count: 3 << 20)
+        let packed = try Gzip.compress(page)
+        let server = try #require(
+            RawServer { request in
+                let isPacked = request.startLine.contains("/packed")
+                let body = isPacked ? packed : page
+                let head = isPacked ? "Content-Encoding: gzip\r\n" : ""
+                return .send(Array("HTTP/1.1 200 OK\r\n\(head)Content-Length: \(body.count)\r\n\r\n".utf8) + body)
+            })
+        defer { server.stop() }
+        for path in ["/plain", "/packed"] {
+            for (limit, bytes, kind) in [
+                (1 << 20, 16 << 20, .bodySize), (8 << 20, 2 << 20, .memory), (8 << 20, 16 << 20, nil),
+            ] as [(Int, Int, TransferFailure.Kind?)] {
+                let budget = ByteBudget(limit: bytes)
+                var request = ClientRequest(url: server.url + path, timeout: 600_000)
+                request.answer = .whole(limit: limit)
+                do throws(HTTPClientError) {
+                    let answer = try await HTTPClient(budget: budget).send(request)
+                    #expect(kind == nil)
+                    #expect(answer.body.count == page.count)
+                } catch {
+                    #expect(error.kind == kind, "\(error)")
+                }
+                // The loop lets go of the transfer a moment later.
+                while budget.inUse > 0 { await Task.yield() }
+            }
+        }
     }
 
     @Test("chunked bodies arrive whole, however they are cut, and the connection goes on")

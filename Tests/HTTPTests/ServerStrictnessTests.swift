@@ -175,6 +175,86 @@ struct ServerStrictnessTests {
         }
     }
 
+    @Test("bodies that are promised and do not come take no memory, and those that find none left get 503")
+    func promises() async {
+        await #expect(processExitsWith: .success) { try ServerStrictnessTests.promiseMuch() }
+    }
+
+    static func promiseMuch() throws {
+        // With less than the forty bodies were to take, but for the stacks of their handlers.
+        try #require(AddressSpaceLimit.leave(512 << 20))
+        var options = HTTPServer.Options()
+        options.stackSize = 256 << 10
+        #expect(options.bodies.limit < 48 << 20)
+        try Self.live(options) { port in
+            for framing in ["Content-Length: 33554432", "Transfer-Encoding: chunked"] {
+                let head = "POST /write HTTP/1.1\r\nHost: a\r\n\(framing)\r\n\r\n"
+                let part = (framing.hasPrefix("C") ? "" : "1f00000\r\n") + String(repeating: "a", count: 2 << 20)
+                let sockets = try (0..<40).map { _ in try #require(LoopbackSocket.connect(port: port)) }
+                for socket in sockets { socket.send(Array(head.utf8)) }
+                #expect(HTTPProbe(port: port).get("/-/ready")?.text == "ready")
+                #expect(options.bodies.used == 0)
+                for socket in sockets { socket.send(Array(part.utf8)) }
+                // Together they are more than the pool has: some are refused, the others wait for more.
+                var entries = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+                #expect(poll(&entries, nfds_t(entries.count), -1) > 0)
+                for (socket, entry) in zip(sockets, entries) where entry.revents & Int16(POLLIN) != 0 {
+                    #expect(Self.status(String(decoding: socket.receive(), as: UTF8.self)) == 503)
+                }
+                for socket in sockets { socket.close() }
+                while options.bodies.used > 0 { usleep(1000) }
+            }
+            #expect(HTTPProbe(port: port).get("/-/ready")?.text == "ready")
+        }
+    }
+
+    @Test("a connection that has served keeps its place before those that never said anything")
+    func servedFirst() throws {
+        var options = HTTPServer.Options()
+        options.maxConnections = 8
+        try Self.live(options) { port in
+            let request = Array("GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+            let client = try #require(LoopbackSocket.connect(port: port))
+            client.send(request)
+            #expect(String(decoding: client.receive(), as: UTF8.self).hasSuffix("ready"))
+            let silent = try (0..<24).map { _ in try #require(LoopbackSocket.connect(port: port)) }
+            // The first ones lose their places to the others.
+            for socket in silent.prefix(14) { #expect(socket.receive() == []) }
+            client.send(request)
+            #expect(String(decoding: client.receive(), as: UTF8.self).hasSuffix("ready"))
+            // Who comes later is served before its turn would be over by the time of slow clients.
+            let answer = Self.talk(port, "GET /-/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            #expect(answer.hasSuffix("ready"))
+            for socket in silent { socket.close() }
+            client.close()
+        }
+    }
+
+    @Test("connections at rest give way to newcomers, but for the last used quarter")
+    func restingQuarter() throws {
+        var options = HTTPServer.Options()
+        options.maxConnections = 8
+        try Self.live(options) { port in
+            let request = Array("GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+            let resting = try (0..<8).map { _ in
+                let socket = try #require(LoopbackSocket.connect(port: port))
+                socket.send(request)
+                #expect(String(decoding: socket.receive(), as: UTF8.self).hasSuffix("ready"))
+                return socket
+            }
+            let answer = Self.talk(port, "GET /-/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            #expect(answer.hasSuffix("ready"))
+            // The one that was used least recently has given way.
+            resting[0].send(request)
+            #expect(resting[0].receive() == [])
+            for socket in resting.suffix(2) {
+                socket.send(request)
+                #expect(String(decoding: socket.receive(), as: UTF8.self).hasSuffix("ready"))
+            }
+            for socket in resting { socket.close() }
+        }
+    }
+
     @Test("a body that stands still is given up while memory is short, and its memory is free again")
     func stillBody() throws {
         var options = HTTPServer.Options()

@@ -1,10 +1,12 @@
 import HTTP
 import Model
 import Platform
-import Remote
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
+
+@testable import Remote
 
 @Suite("Limits of a push")
 struct PushLimitsTests {
@@ -81,6 +83,30 @@ struct PushLimitsTests {
         for bytes: [UInt8] in [[], [0xFF], [5, 0, 1], WireWriter.varint(1 << 62) + [1]] {
             let answer = push(bytes)
             #expect(answer.status == 400 && answer.text.hasSuffix("\n"), "\(bytes): \(answer.text)")
+        }
+    }
+
+    @Test("a length that the bytes cannot stand for is not believed")
+    func promisedLength() {
+        // The longest copy that three bytes can say, again and again: 64 bytes each.
+        let copies = [UInt8](repeating: [0xFE, 1, 0], count: 1000)
+        let largest = WireWriter.varint(64_001) + [0, 0] + copies
+        #expect((try? SnappyBody.unpack(largest))?.count == 64_001)
+        #expect(push(WireWriter.varint(30 << 20) + [0, 0] + copies).status == 400)
+    }
+
+    @Test("a push that finds no room in a limited address space gets 503, and a smaller one is taken")
+    func limitedAddressSpace() async {
+        await #expect(processExitsWith: .success) {
+            let tests = PushLimitsTests()
+            let body = WireWriter.bytes(1, WireWriter.text(1, "__name__") + WireWriter.text(2, "a"))
+            // 31 MiB in copies of 64 bytes.
+            let copies = [UInt8](repeating: [0xFE, 1, 0], count: 31 << 14)
+            let large = WireWriter.varint(1 + (31 << 20)) + [0, 0] + copies
+            try #require(AddressSpaceLimit.leave(128 << 20))
+            let answer = tests.push(large)
+            #expect(answer.status == 503, "\(answer.text)")
+            #expect(tests.push(WireWriter.snappy(WireWriter.bytes(1, body))).status == 204)
         }
     }
 

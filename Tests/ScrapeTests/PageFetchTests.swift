@@ -39,6 +39,8 @@ struct PageFetchTests {
         }
         private let box: Box
 
+        func answer(_ reaction: RawServer.Reaction) { box.answer.withLock { $0 = reaction } }
+
         func scrape(_ reaction: RawServer.Reaction) -> (up: Double?, error: String) {
             box.answer.withLock { $0 = reaction }
             let clock = SystemClock()
@@ -63,6 +65,31 @@ struct PageFetchTests {
         if let encoding { head += "Content-Encoding: \(encoding)\r\n" }
         head += "Content-Length: \(body.count)\r\n\r\n"
         return .send(Array(head.utf8) + body)
+    }
+
+    @Test("the end waits for no target that hangs, whether it was up before, down, or never scraped")
+    func hangingAtTheEnd() throws {
+        let page = PageFetchTests.answer(Array("a 1\n".utf8))
+        let failing = RawServer.Reaction.closing("HTTP/1.1 500 Bad\r\nContent-Length: 0\r\n\r\n")
+        for (before, up, requests) in [(nil, nil, 0), (failing, 0, 1), (page, 1, 2)]
+            as [(RawServer.Reaction?, Double?, Int)]
+        {
+            let rig = try Rig(timeout: "1d")
+            if let before { #expect(rig.scrape(before).up == up) }
+            rig.answer(.hang)
+            // Only the one that was up is asked once more.
+            rig.manager.shutdown(finalScrapeOfLoopback: true)
+            #expect(rig.server.requestCount == requests)
+        }
+        // A scrape that is under way is given up.
+        let rig = try Rig(timeout: "1d")
+        rig.answer(.hang)
+        let manager = rig.manager
+        let scraping = Thread.start("scrape") { manager.scrapeNow() }
+        while rig.server.requestCount == 0 { usleep(1000) }
+        rig.manager.shutdown(finalScrapeOfLoopback: true)
+        scraping?.join()
+        while rig.server.openConnections > 0 { usleep(1000) }
     }
 
     @Test("a gzip page that is cut anywhere is never stored")

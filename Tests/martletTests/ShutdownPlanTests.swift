@@ -1,4 +1,5 @@
 import Dispatch
+import Platform
 import Testing
 
 @testable import martlet
@@ -38,6 +39,29 @@ struct ShutdownPlanTests {
         for step in ShutdownPlan.Step.allCases where step != .lastEvaluation {
             #expect(plan.runs(step, after: Set(ShutdownPlan.Step.allCases)))
         }
+    }
+
+    @Test("in a hurry nothing but closing the store is left, and nobody is waited for")
+    func hurry() {
+        let plan = ShutdownPlan(grace: 20_000)
+        #expect(ShutdownPlan.Step.allCases.filter { plan.runs($0, after: [], isHurried: true) } == [.closeStore])
+        let hurry = Hurry()
+        let (begun, never) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let second = Thread.start("second signal") {
+            begun.wait()
+            hurry.begin()
+        }
+        let hasEnded = Daemon.run("hangs", within: .max, hurry) {
+            begun.signal()
+            never.wait()
+        }
+        #expect(!hasEnded)
+        #expect(hurry.isOn)
+        // A step that begins later is not waited for either.
+        #expect(!Daemon.run("hangs", within: .max, hurry) { never.wait() })
+        never.signal()
+        never.signal()
+        second?.join()
     }
 
     @Test("a step that hangs is left behind, one that ends is waited for")

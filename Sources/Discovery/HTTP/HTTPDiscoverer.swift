@@ -26,12 +26,17 @@ package final class HTTPDiscoverer: Sendable {
     private let clock: any Clock = SystemClock()
     private let log = Log("discovery")
 
+    /// The largest answer that is read, bytes: some 100,000 targets with a few labels each.
+    static let answerLimit = 32 << 20
+    /// What the answers of all servers may take together.
+    private static let answers = ByteBudget(limit: 2 * answerLimit)
+
     package init(
         _ config: HTTPDiscoveryConfig, job: String, metrics: MetricRegistry,
         userAgent: String = ProductVersion.userAgent
     ) {
         self.config = config
-        client = HTTPClient(config.client, userAgent: userAgent, maxRequests: 1)
+        client = HTTPClient(config.client, userAgent: userAgent, maxRequests: 1, budget: Self.answers)
         shownURL = ShownURL.text(config.url)
         failures = metrics.counter(
             "prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")
@@ -80,6 +85,7 @@ package final class HTTPDiscoverer: Sendable {
             ("Accept", "application/json"),
             ("X-Prometheus-Refresh-Interval-Seconds", "\(config.refreshInterval / 1000)"),
         ]
+        request.answer = .whole(limit: Self.answerLimit)
         let response = try await client.send(request)
         guard response.status == 200 else {
             throw ConfigError(file: shownURL, message: "server returned HTTP status \(response.status)")

@@ -12,6 +12,16 @@ package struct ClientRequest: Sendable {
     package var body: [UInt8]
     /// Milliseconds until the answer's end, the wait for credentials included.
     package var timeout: Int64
+    /// What is read of the answer's body.
+    package var answer = AnswerBody.whole(limit: 256 << 20)
+
+    /// What a request needs of its answer.
+    package enum AnswerBody: Sendable {
+        /// All of it; one of this many bytes or more, as sent or decompressed, is an error.
+        case whole(limit: Int)
+        /// Nothing: the status says it all.
+        case unwanted
+    }
 
     package init(
         method: String = "GET", url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
@@ -51,19 +61,20 @@ package struct HTTPClientError: Error, CustomStringConvertible {
 
 /// An HTTP client for everything but scrapes, with the settings of one `http_config`.
 package final class HTTPClient: Sendable {
-    /// The largest answer that is read, bytes.
-    static let maxBodySize = 256 << 20
-
     private let options: RequestOptions
     private let userAgent: String
     private let loop: TransferLoop?
     private let places: FairPlaces
+    private let budget: ByteBudget?
 
-    /// - Parameter maxRequests: Requests that run at once; others wait in order.
+    /// - Parameters:
+    ///   - maxRequests: Requests that run at once; others wait in order.
+    ///   - budget: What the bodies of answers may take together with those of other clients.
     package init(
         _ config: HTTPClientConfig = HTTPClientConfig(), userAgent: String = "martlet", maxRequests: Int = 16,
-        loop: TransferLoop? = .shared
+        budget: ByteBudget? = nil, loop: TransferLoop? = .shared
     ) {
+        self.budget = budget
         options = RequestOptions(config)
         self.userAgent = userAgent
         self.loop = loop
@@ -84,7 +95,7 @@ package final class HTTPClient: Sendable {
         let deadline = SystemClock().monotonic() &+ timeout * 1_000_000
         do throws(TransferFailure) {
             let credentials = try await credentials(for: request, timeout: timeout)
-            return try await run(try prepared(request, credentials, deadline: deadline))
+            return try await run(try prepared(request, credentials, deadline: deadline), request.answer)
         } catch let failure {
             throw error(failure)
         }
@@ -132,19 +143,26 @@ package final class HTTPClient: Sendable {
         _ request: ClientRequest, _ credentials: RequestCredentials, deadline: Int64
     ) throws(TransferFailure) -> Transfer {
         guard let url = URLParts(request.url), !url.host.isEmpty else { throw TransferFailure(.setup, "invalid URL") }
-        guard let transfer = Transfer(options) else { throw TransferFailure(.setup, "libcurl does not start") }
+        guard let transfer = Transfer(options, budget: budget) else {
+            throw TransferFailure(.setup, "libcurl does not start")
+        }
         var sent = TransferRequest(url: url, deadline: deadline)
         sent.method = request.method
         sent.body = request.body
         sent.credentials = credentials
-        sent.bodyLimit = Self.maxBodySize
+        switch request.answer {
+        case .whole(let limit): sent.bodyLimit = limit
+        case .unwanted: sent.wantsBody = false
+        }
         sent.headers = request.headers.map { "\($0.name): \($0.value)" }
         if Self.userAgent(of: request) == nil { sent.headers.append("User-Agent: " + userAgent) }
         transfer.prepare(sent)
         return transfer
     }
 
-    private func run(_ transfer: Transfer) async throws(TransferFailure) -> ClientResponse {
+    private func run(
+        _ transfer: Transfer, _ answer: ClientRequest.AnswerBody
+    ) async throws(TransferFailure) -> ClientResponse {
         guard let loop else { throw TransferFailure(.setup, "libcurl does not start") }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -155,9 +173,10 @@ package final class HTTPClient: Sendable {
             loop.cancel(transfer)
         }
         if let failure = transfer.failure { throw failure }
+        var body: [UInt8] = []
+        if case .whole(let limit) = answer { body = try transfer.decodedBody(limit: limit) }
         return ClientResponse(
-            status: transfer.head.status, contentType: transfer.head.contentType ?? "",
-            body: try transfer.decodedBody(limit: Self.maxBodySize))
+            status: transfer.head.status, contentType: transfer.head.contentType ?? "", body: body)
     }
 }
 

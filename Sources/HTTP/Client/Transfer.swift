@@ -3,6 +3,7 @@ import Config
 import Encoding
 import Glibc
 import Model
+import Platform
 import Synchronization
 
 /// What a transfer sends, and what it may cost.
@@ -21,6 +22,8 @@ package struct TransferRequest: Sendable {
     package var deadline: Int64
     /// A body of this many bytes or more is an error.
     package var bodyLimit = Int.max
+    /// Whether the answer's body is wanted; of one that is not, nothing is kept, and a long one is not read to its end.
+    package var wantsBody = true
 
     package init(url: URLParts, deadline: Int64) {
         self.url = url
@@ -42,6 +45,10 @@ package final class Transfer: @unchecked Sendable {
     private var share: BudgetShare
     private var isOverLimit = false
     private var isOverBudget = false
+    /// Bytes of a body that nobody wants.
+    private var skipped = 0
+    /// Whether the rest of such a body was left unread.
+    private var isCutOff = false
     private var chunks = ChunkedBody()
     private var chunkProblem: String?
     /// Set by whoever wants the transfer to end early; the loop looks at it.
@@ -55,6 +62,10 @@ package final class Transfer: @unchecked Sendable {
     package private(set) var failure: TransferFailure?
 
     private static let maxRedirects = 10
+    /// Most bytes of a body that nobody wants and that are read so that the connection can go on.
+    static let skippedMax = 64 << 10
+    private static let noMemory = "no memory left for the bodies of answers"
+    private static let firstRoom = 4 << 10
 
     /// - Parameter budget: What all bodies together may take.
     package init?(_ options: RequestOptions, budget: ByteBudget? = nil) {
@@ -154,6 +165,8 @@ package final class Transfer: @unchecked Sendable {
         redirects = 0
         isOverLimit = false
         isOverBudget = false
+        skipped = 0
+        isCutOff = false
         chunkProblem = nil
         isCancelled.store(false, ordering: .relaxed)
         share.release()
@@ -164,12 +177,14 @@ package final class Transfer: @unchecked Sendable {
 
     /// Called by curl with a piece of the body; false stops the transfer.
     fileprivate func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let request else { return false }
+        if !request.wantsBody { return skip(bytes) }
         let size = body.count + bytes.count
-        if size >= request?.bodyLimit ?? 0 {
+        if size >= request.bodyLimit {
             isOverLimit = true
             return false
         }
-        guard share.grow(to: size) else {
+        guard makeRoom(size, request.bodyLimit) else {
             isOverBudget = true
             return false
         }
@@ -181,10 +196,30 @@ package final class Transfer: @unchecked Sendable {
         return chunkProblem == nil
     }
 
+    /// Makes the buffer hold `size` bytes; what it takes is reserved before.
+    private func makeRoom(_ size: Int, _ limit: Int) -> Bool {
+        guard size > body.capacity else { return share.grow(to: size) }
+        let room = max(size, min(max(Self.firstRoom, body.capacity &* 2), limit))
+        guard share.grow(to: room), AddressSpace.hasRoom(room) else { return false }
+        body.reserveCapacity(room)
+        return true
+    }
+
+    private func skip(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        skipped += bytes.count
+        guard skipped <= Self.skippedMax else {
+            isCutOff = true
+            return false
+        }
+        if head.isChunked { chunkProblem = chunks.receive(bytes) { _ in } }
+        return chunkProblem == nil
+    }
+
     /// Called by curl with a line of the head; false stops the transfer.
     fileprivate func receiveHeader(_ line: UnsafeRawBufferPointer) -> Bool {
         if head.receive(line) {
             body.removeAll(keepingCapacity: true)
+            skipped = 0
             chunks = ChunkedBody()
             // Plain text that claims another version is no connection to trust with the next request.
             if !head.isVersion1, request?.url.scheme == "http" {
@@ -204,20 +239,22 @@ package final class Transfer: @unchecked Sendable {
         } else if isOverLimit {
             failure = TransferFailure(.bodySize, "body size limit exceeded")
         } else if isOverBudget {
-            failure = TransferFailure(.memory, "no memory left for the bodies of answers")
+            failure = TransferFailure(.memory, Self.noMemory)
         } else if let problem = head.problem {
             failure = TransferFailure(.network, "net/http: HTTP/1.x transport connection broken: \(problem)")
         } else if let chunkProblem {
             failure = TransferFailure(.network, chunkProblem)
-        } else if code == CURLE_OK, head.isChunked, head.status >= 200, head.status != 204, head.status != 304,
+        } else if !isCutOff, code == CURLE_OK, head.isChunked, head.status >= 200, head.status != 204,
+            head.status != 304,
             !chunks.isComplete
         {
             failure = TransferFailure(.network, "unexpected EOF")
-        } else if code != CURLE_OK {
+        } else if !isCutOff, code != CURLE_OK {
             failure = networkFailure(code, current)
         } else if let next = redirected(current) {
             request = next
             head = ResponseHead()
+            isCutOff = false
             body.removeAll(keepingCapacity: true)
             set(next)
             return true
@@ -310,15 +347,22 @@ package final class Transfer: @unchecked Sendable {
     func decodedBody(limit: Int) throws(TransferFailure) -> [UInt8] {
         guard BodyCoding(head.contentEncoding) == .gzip else { return body }
         var out: [UInt8] = []
+        var isShort = false
+        let sent = body.count
         let failure = body.withUnsafeBytes { bytes -> GzipFailure? in
             do throws(GzipFailure) {
-                try GzipDecoder().decode(bytes, into: &out) { $0 <= limit }
+                try GzipDecoder().decode(bytes, into: &out) { size in
+                    if size > limit { return false }
+                    isShort = !share.grow(to: sent &+ size) || !AddressSpace.hasRoom(size)
+                    return !isShort
+                }
                 return nil
             } catch {
                 return error
             }
         }
         guard let failure else { return out }
+        if isShort { throw TransferFailure(.memory, Self.noMemory) }
         if failure == .stopped { throw TransferFailure(.bodySize, "body size limit exceeded") }
         throw TransferFailure(.network, "\(failure)")
     }

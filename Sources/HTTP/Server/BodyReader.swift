@@ -23,6 +23,8 @@ struct BodyReader {
     private let share: PoolShare
     private var isRead = false
     private var hasFailed = false
+    /// Bytes of the first buffer.
+    private static let firstRoom = 16 << 10
 
     init(server: HTTPServer, connection: Connection, head: RequestHead) {
         self.server = server
@@ -66,27 +68,39 @@ struct BodyReader {
         .text("request body exceeds the \(limit) bytes limit\n", status: 413)
     }
 
-    /// Pages of memory come with the bytes that fill them, so that a promise costs nothing.
+    /// Reads a body whose length is promised; the buffer grows with what comes.
     private func body(of length: Int) throws(Failure) -> [UInt8] {
-        var failure: Failure?
-        let body = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
-            do throws(Failure) {
-                count = takePending(into: UnsafeMutableRawBufferPointer(buffer))
-                try charge(count)
-                while count < length {
-                    let end = min(length, count + (256 << 10))
-                    count += try receive(
-                        into: UnsafeMutableRawBufferPointer(
-                            rebasing: UnsafeMutableRawBufferPointer(buffer)[count..<end]),
-                        soFar: count)
-                    try charge(count)
+        var body: [UInt8] = []
+        var filled = 0
+        while filled < length {
+            if filled == body.count {
+                // Before anything has come there is nothing to hold.
+                if filled == 0, connection.pending == 0 { try receivePending(soFar: 0) }
+                try grow(&body, atLeast: connection.pending, most: length)
+            }
+            if connection.pending > 0 {
+                filled += body.withUnsafeMutableBytes {
+                    takePending(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]))
                 }
-            } catch {
-                failure = error
+                continue
+            }
+            filled += try body.withUnsafeMutableBufferPointer { bytes throws(Failure) in
+                let room = UnsafeMutableBufferPointer(rebasing: bytes[filled...])
+                return try receive(into: UnsafeMutableRawBufferPointer(room), soFar: filled)
             }
         }
-        if let failure { throw failure }
         return body
+    }
+
+    /// Makes a full buffer twice as large, or a small one four times, and charges for that before.
+    ///
+    /// Each step leaves its old buffer to the allocator, so steps are few.
+    private func grow(_ body: inout [UInt8], atLeast wanted: Int, most: Int) throws(Failure) {
+        let room = min(most, max(Self.firstRoom, wanted, body.count * (body.count < 1 << 20 ? 4 : 2)))
+        guard room > body.count else { throw .tooLarge }
+        guard share.resize(to: room), AddressSpace.hasRoom(room) else { throw .noMemory }
+        body.reserveCapacity(room)
+        body.append(contentsOf: repeatElement(0, count: room - body.count))
     }
 
     private func takePending(into target: UnsafeMutableRawBufferPointer) -> Int {
@@ -100,53 +114,43 @@ struct BodyReader {
     }
 
     private func chunkedBody(_ limit: Int) throws(Failure) -> [UInt8] {
-        var failure: Failure?
-        let body = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
-            do throws(Failure) {
-                try decodeChunks(into: buffer, &count)
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
-        return body
-    }
-
-    private func decodeChunks(
-        into buffer: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int
-    ) throws(Failure) {
         var decoder = ChunkedDecoder()
+        var body: [UInt8] = []
         var filled = 0
-        var isOver = false
         while true {
             var used = 0
+            var failure: Failure?
             do throws(RequestRefusal) {
                 used = try connection.withPending { bytes throws(RequestRefusal) in
                     try decoder.decode(bytes) { part throws(RequestRefusal) in
-                        guard part.count <= buffer.count - filled else {
-                            isOver = true
+                        guard part.count <= limit - filled else {
+                            failure = .tooLarge
                             throw .malformed("too large")
                         }
-                        _ = UnsafeMutableBufferPointer(rebasing: buffer[filled...]).update(fromContentsOf: part)
+                        if part.count > body.count - filled {
+                            do throws(Failure) {
+                                try grow(&body, atLeast: filled + part.count, most: limit)
+                            } catch {
+                                failure = error
+                                throw .malformed("no memory")
+                            }
+                        }
+                        body.withUnsafeMutableBufferPointer {
+                            _ = UnsafeMutableBufferPointer(rebasing: $0[filled...]).update(fromContentsOf: part)
+                        }
                         filled += part.count
                     }
                 }
             } catch {
-                if isOver { throw .tooLarge }
-                throw .malformed(error)
+                throw failure ?? .malformed(error)
             }
             connection.consume(used)
-            count = filled
-            try charge(filled)
-            if decoder.isDone { return }
+            if decoder.isDone {
+                body.removeLast(body.count - filled)
+                return body
+            }
             while connection.pending == 0 { try receivePending(soFar: filled) }
         }
-    }
-
-    /// Charges for what has come and for what is made of it.
-    private func charge(_ bytes: Int) throws(Failure) {
-        let wanted = (bytes + (64 << 10) - 1) & ~((64 << 10) - 1)
-        guard wanted <= share.bytes || share.resize(to: wanted) else { throw .noMemory }
     }
 
     // MARK: Waiting

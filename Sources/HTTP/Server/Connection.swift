@@ -32,6 +32,8 @@ final class Connection: @unchecked Sendable {
     /// When the request, the handshake or the idle time began; nanoseconds.
     var since: Int64
     var scanner = HeadScanner()
+    /// Whether any byte has ever come.
+    private(set) var hasSpoken = false
     private let share: PoolShare
     private var buffer: [UInt8] = []
     private var filled = 0
@@ -46,6 +48,9 @@ final class Connection: @unchecked Sendable {
         cplatform_peer(socket, &text, text.count)
         peer = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
+
+    /// Whether the client is on this machine.
+    var isLocal: Bool { peer.hasPrefix("127.") || peer == "::1" }
 
     deinit { close() }
 
@@ -128,16 +133,21 @@ final class Connection: @unchecked Sendable {
     func receive(into target: UnsafeMutableRawBufferPointer) -> Input {
         if let tls {
             let count = ctls_read(tls, target.baseAddress, target.count)
-            if count > 0 { return .bytes(count) }
+            if count > 0 { return received(count) }
             return count == -2 ? .wait(writes: false) : count == -3 ? .wait(writes: true) : .ended
         }
         while true {
             let count = recv(socket, target.baseAddress, target.count, 0)
-            if count > 0 { return .bytes(count) }
+            if count > 0 { return received(count) }
             if count == 0 { return .ended }
             if errno == EINTR { continue }
             return errno == EAGAIN ? .wait(writes: false) : .ended
         }
+    }
+
+    private func received(_ count: Int) -> Input {
+        hasSpoken = true
+        return .bytes(count)
     }
 
     // MARK: Output

@@ -301,11 +301,16 @@ final class ConnectionLoop: Sendable {
     // MARK: Time
 
     /// When a connection in this stage has waited too long.
-    private func deadline(_ connection: Connection, _ stage: Stage) -> Int64 {
-        let seconds =
-            !server.isFull
-            ? server.options.timeoutSeconds
-            : stage == .idle ? 1 : min(server.options.shortTimeoutSeconds, server.options.timeoutSeconds)
+    ///
+    /// - Parameter isKept: Whether it keeps its place while others wait for one.
+    private func deadline(_ connection: Connection, _ stage: Stage, isKept: Bool = false) -> Int64 {
+        let options = server.options
+        var seconds = options.timeoutSeconds
+        if server.isFull, !isKept {
+            // Nothing was ever heard of it, or its last request is answered.
+            let isSilent = stage == .idle || !connection.hasSpoken
+            seconds = min(seconds, isSilent ? 1 : options.shortTimeoutSeconds)
+        }
         return connection.since + Int64(seconds) * 1_000_000_000
     }
 
@@ -313,13 +318,24 @@ final class ConnectionLoop: Sendable {
         table.nextSweep = min(table.nextSweep, deadline(connection, stage))
     }
 
+    /// Connections at rest that keep their places while others wait: those of this machine before others, and the ones
+    /// that were used last; at most a quarter of all places.
+    private func kept(_ table: Table) -> Set<UInt64> {
+        guard server.isFull else { return [] }
+        let resting = table.connections.values.filter { $0.stage == .idle }.map(\.connection).sorted {
+            $0.isLocal == $1.isLocal ? $0.since > $1.since : $0.isLocal
+        }
+        return Set(resting.prefix(server.options.maxConnections / 4).map(\.id))
+    }
+
     /// Closes those that have waited too long.
     private func sweep(_ table: inout Table) {
         let now = server.clock.monotonic()
+        let kept = kept(table)
         var next = Int64.max
         var late: [UInt64] = []
         for (id, entry) in table.connections {
-            let deadline = deadline(entry.connection, entry.stage)
+            let deadline = deadline(entry.connection, entry.stage, isKept: kept.contains(id))
             if deadline <= now { late.append(id) } else { next = min(next, deadline) }
         }
         for id in late { drop(id, &table) }

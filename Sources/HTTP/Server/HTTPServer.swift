@@ -25,9 +25,9 @@ package final class HTTPServer: Sendable {
         package var access: WebAccess?
         package var origins = CrossOrigin()
         /// What bodies on their way in may hold.
-        package var bodies = BytePool(limit: 48 << 20)
+        package var bodies = BytePool(limit: min(48 << 20, AddressSpace.room(1.0 / 8)))
         /// What large heads may hold.
-        package var heads = BytePool(limit: 32 << 20)
+        package var heads = BytePool(limit: min(32 << 20, AddressSpace.room(1.0 / 16)))
         /// Whether answers that nobody reads take memory that others need.
         package var isMemoryShort: @Sendable () -> Bool = { false }
 

@@ -34,4 +34,10 @@ package struct AlertQueue: Sendable {
 
     /// Counts alerts that were sent in vain.
     mutating func drop(_ count: Int) { dropped += count }
+
+    /// Gives up what waits.
+    mutating func dropAll() {
+        dropped += waiting.count
+        waiting = []
+    }
 }

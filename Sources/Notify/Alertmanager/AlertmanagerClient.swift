@@ -16,8 +16,10 @@ package final class AlertmanagerClient: AlertSink {
         struct State {
             var endpoint: AlertmanagerEndpoint
             var queue: AlertQueue
-            /// Whether to end as soon as nothing waits.
+            /// Whether to end as soon as nothing waits, or a batch fails.
             var isDraining = false
+            /// Whether the last request had no answer in its time.
+            var isSilent = false
             var sent = 0
             var errors = 0
             var latency = QuantileWindow()
@@ -103,6 +105,9 @@ package final class AlertmanagerClient: AlertSink {
     }
 
     /// Ends sending; what waits is sent before, unless it was asked not to, for as long as `grace` ms.
+    ///
+    /// An Alertmanager that has stopped answering is not waited for, and one that fails now gets nothing more: the end
+    /// takes no longer than one request to it.
     package func stop(grace: Int64 = 10_000) async {
         let senders = settings.withLock { settings in
             settings.isStarted = false
@@ -111,13 +116,13 @@ package final class AlertmanagerClient: AlertSink {
         var tasks: [Task<Void, Never>] = []
         for sender in senders {
             if drainsOnStop { launch(sender) }
-            let task = sender.state.withLock { state in
+            let (task, isSilent) = sender.state.withLock { state in
                 state.isDraining = true
                 defer { state.task = nil }
-                return state.task
+                return (state.task, state.isSilent)
             }
             guard let task else { continue }
-            if drainsOnStop { sender.wake.yield() } else { task.cancel() }
+            if drainsOnStop, !isSilent { sender.wake.yield() } else { task.cancel() }
             tasks.append(task)
         }
         let timer = Task { [clock, tasks] in
@@ -127,6 +132,11 @@ package final class AlertmanagerClient: AlertSink {
         for task in tasks { await task.value }
         timer.cancel()
         for sender in senders { sender.state.withLock { $0.isDraining = false } }
+    }
+
+    /// Whether the end of sending has begun for all Alertmanagers.
+    var isDraining: Bool {
+        settings.withLock { $0.senders }.allSatisfy { $0.state.withLock { $0.isDraining } }
     }
 
     package func send(_ alerts: [Alert]) {
@@ -180,6 +190,7 @@ package final class AlertmanagerClient: AlertSink {
         if batch.isEmpty { return false }
         let began = clock.monotonic()
         var failure: String?
+        var isSilent = false
         do {
             let status = try await endpoint.transport.post(
                 NotificationRequest(
@@ -189,15 +200,18 @@ package final class AlertmanagerClient: AlertSink {
             if status / 100 != 2 { failure = "bad response status \(status)" }
         } catch {
             failure = "\(error)"
+            isSilent = (error as? HTTPClientError)?.kind == .timeout
         }
         let seconds = Double(clock.monotonic() - began) / 1e9
         sender.state.withLock { state in
             state.latency.add(seconds)
+            state.isSilent = isSilent
             if failure == nil {
                 state.sent += batch.count
             } else {
                 state.errors += batch.count
                 state.queue.drop(batch.count)
+                if state.isDraining { state.queue.dropAll() }
             }
         }
         if let failure {

@@ -22,10 +22,9 @@ package final class HTTPTransport: NotificationTransport {
     }
 
     package func post(_ request: NotificationRequest) async throws -> Int {
-        let response = try await client.send(
-            ClientRequest(
-                method: "POST", url: request.url, headers: request.headers, body: request.body,
-                timeout: request.timeout))
-        return response.status
+        var sent = ClientRequest(
+            method: "POST", url: request.url, headers: request.headers, body: request.body, timeout: request.timeout)
+        sent.answer = .unwanted
+        return try await client.send(sent).status
     }
 }

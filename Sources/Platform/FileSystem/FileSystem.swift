@@ -1,3 +1,5 @@
+import Glibc
+
 /// How a file is opened.
 public enum FileMode: Sendable, Hashable {
     /// The file must exist; only reads.
@@ -153,7 +155,12 @@ extension FileSystem {
     public func read(_ path: String) throws(FileError) -> [UInt8] {
         let file = try open(path, .read)
         defer { file.close() }
-        var content = [UInt8](repeating: 0, count: try file.size())
+        let size = try file.size()
+        // A file with holes may claim any size.
+        guard size <= MachineMemory.limit / 4, AddressSpace.hasRoom(size) else {
+            throw FileError("read", path, code: ENOMEM)
+        }
+        var content = [UInt8](repeating: 0, count: size)
         var failure: FileError?
         var got = 0
         content.withUnsafeMutableBytes { buffer in

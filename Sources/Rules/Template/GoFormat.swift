@@ -3,8 +3,10 @@ import Model
 
 /// Go's `fmt` for the values of templates.
 enum GoFormat {
-    /// A width or precision above this is an error, so that a template cannot ask for unbounded memory.
-    static let maximumWidth = 1000
+    /// A width or precision above this is an error, as in Go.
+    static let maximumWidth = 1_000_000
+    /// Bytes that ``printf(_:_:)`` makes at most: what a template may put out.
+    static let maximumOutput = 1 << 20
 
     /// Flags, width and precision of a verb.
     struct Options {
@@ -287,17 +289,31 @@ enum GoFormat {
             ? type + "{" + texts.joined(separator: ", ") + "}" : "map[" + texts.joined(separator: " ") + "]"
     }
 
-    /// `fmt.Sprintf`, its complaints included.
-    static func printf(_ format: String, _ arguments: [TemplateValue]) -> String {
+    /// Values of a list or map that are padded one by one, and 1 for others.
+    private static func parts(_ value: TemplateValue) -> Int {
+        switch value {
+        case .list(let values): values.reduce(1) { $0 + parts($1) }
+        case .labels(let labels): 1 + 2 * labels.count
+        default: 1
+        }
+    }
+
+    /// `fmt.Sprintf`, its complaints included; nil if the text would be longer than ``maximumOutput``.
+    static func printf(_ format: String, _ arguments: [TemplateValue]) -> String? {
         var out = ""
         let scalars = Array(format.unicodeScalars)
         var at = 0
         var next = 0
         var isReordered = false
+        /// A number that is too large takes the rest of the format along, as in Go.
         func digits() -> Int? {
             var number: Int?
             while at < scalars.count, scalars[at].isASCII, let digit = Int(String(scalars[at])) {
-                number = min((number ?? 0) * 10 + digit, maximumWidth + 1)
+                if let number, number > maximumWidth {
+                    at = scalars.count
+                    return nil
+                }
+                number = (number ?? 0) * 10 + digit
                 at += 1
             }
             return number
@@ -316,12 +332,16 @@ enum GoFormat {
             isReordered = true
             at = end + 1
         }
-        func star() -> Int? {
+        /// `*` takes a number from the arguments; nil inside if that is none, or too large.
+        func star() -> Int?? {
             guard at < scalars.count, scalars[at] == "*" else { return nil }
             at += 1
-            guard next < arguments.count, case .integer(let value) = arguments[next] else { return nil }
-            next += 1
-            return Int(max(-1000, min(value, 1001)))
+            guard next < arguments.count else { return .some(nil) }
+            defer { next += 1 }
+            guard case .integer(let value) = arguments[next], value.magnitude <= maximumWidth else {
+                return .some(nil)
+            }
+            return Int(value)
         }
         while at < scalars.count {
             let scalar = scalars[at]
@@ -346,25 +366,27 @@ enum GoFormat {
             }
             index()
             if let width = star() {
-                options.width = abs(width)
-                if width < 0 { options.minus = true }
+                options.width = width.map(abs)
+                if width == nil { out += "%!(BADWIDTH)" }
+                if let width, width < 0 {
+                    options.minus = true
+                    // Zeros are for the left side only.
+                    options.zero = false
+                }
             } else {
                 options.width = digits()
             }
             if at < scalars.count, scalars[at] == "." {
                 at += 1
                 index()
-                options.precision = star() ?? digits() ?? 0
+                if let precision = star() {
+                    options.precision = precision.flatMap { $0 < 0 ? nil : $0 }
+                    if options.precision == nil { out += "%!(BADPREC)" }
+                } else {
+                    options.precision = digits() ?? 0
+                }
             }
             index()
-            if let width = options.width, width > maximumWidth {
-                options.width = nil
-                out += "%!(BADWIDTH)"
-            }
-            if let precision = options.precision, precision > maximumWidth || precision < 0 {
-                options.precision = nil
-                out += "%!(BADPREC)"
-            }
             guard at < scalars.count else {
                 out += "%!(NOVERB)"
                 break
@@ -380,9 +402,13 @@ enum GoFormat {
             } else if next >= arguments.count {
                 out += isReordered ? "%!\(verb)(BADINDEX)" : "%!\(verb)(MISSING)"
             } else {
+                let (length, isOver) = max(options.width ?? 0, options.precision ?? 0)
+                    .multipliedReportingOverflow(by: parts(arguments[next]))
+                guard !isOver, length <= maximumOutput else { return nil }
                 out += GoFormat.format(arguments[next], verb, options)
                 next += 1
             }
+            guard out.utf8.count <= maximumOutput else { return nil }
         }
         if !isReordered, next < arguments.count {
             out +=

@@ -41,7 +41,10 @@ enum TemplateBuiltins {
         case "printf":
             guard let first = arguments.first else { return .wrongCount("at least 1") }
             guard case .string(let format) = first else { return .wrongType(0, "string") }
-            return .value(.string(GoFormat.printf(format, Array(arguments.dropFirst()))))
+            guard let text = GoFormat.printf(format, Array(arguments.dropFirst())) else {
+                return .failed("output exceeds \(GoFormat.maximumOutput) bytes")
+            }
+            return .value(.string(text))
         case "html": return .value(.string(TextEscape.html(joined(arguments))))
         case "js": return .value(.string(TextEscape.script(joined(arguments))))
         case "urlquery": return .value(.string(URLText.queryEscape(joined(arguments))))

@@ -1,4 +1,5 @@
 import Encoding
+import Glibc
 import Platform
 import Synchronization
 import Telemetry
@@ -24,6 +25,8 @@ final class WriteAheadLog: Sendable {
 
     private struct State {
         var file: (any File)?
+        /// Which file that is, as the file system says; 0 if it is not known.
+        var identity: UInt64 = 0
         var size = 0
         /// Records of new series that go in front of the next frame.
         var pending: [UInt8] = []
@@ -40,6 +43,8 @@ final class WriteAheadLog: Sendable {
         ///
         /// Set until a checkpoint holds what is in it.
         var lost: (number: UInt64, error: FileError)?
+        /// Why the store's directory is not the one that was opened; nothing is written while it is not.
+        var gone: FileError?
         /// Segments below this one are not needed any more.
         var durableBelow: UInt64 = 0
         var isDirty = false
@@ -47,6 +52,8 @@ final class WriteAheadLog: Sendable {
     }
 
     let directory: String
+    /// The identity of the store's directory; 0 if it is not known.
+    private let home: UInt64
     private let segmentSize: Atomic<Int>
     private let fileSystem: any FileSystem
     private let state: Mutex<State>
@@ -70,6 +77,7 @@ final class WriteAheadLog: Sendable {
         self.segmentSize = Atomic(segmentSize)
         self.fileSystem = fileSystem
         number = Atomic(first &- 1)
+        home = try fileSystem.status(FilePath.parent(directory)).identity
         state = Mutex(State(written: written))
         try fileSystem.createDirectory(directory)
     }
@@ -88,6 +96,14 @@ final class WriteAheadLog: Sendable {
     }
 
     private func begin(_ state: inout State) throws(FileError) {
+        if let gone = state.gone { throw gone }
+        if try !fileSystem.exists(directory) {
+            // Somebody has removed it. Above it nothing is made anew.
+            let parent = FilePath.parent(directory)
+            guard try fileSystem.exists(parent) else { throw FileError("open", parent, code: ENOENT) }
+            try fileSystem.createDirectory(directory)
+            try fileSystem.syncDirectory(parent)
+        }
         var next = number.load(ordering: .relaxed) &+ 1
         // What is there under that name is not written over.
         while try fileSystem.exists(Self.path(directory, next)) { next &+= 1 }
@@ -106,6 +122,7 @@ final class WriteAheadLog: Sendable {
         // The header counts: without it, a segment that stays empty is damage once another stands behind it.
         state.isDirty = true
         state.file = file
+        state.identity = (try? fileSystem.status(path).identity) ?? 0
         state.size = header.count
         number.store(next, ordering: .releasing)
     }
@@ -164,6 +181,7 @@ final class WriteAheadLog: Sendable {
         state.withLock { state in
             do throws(FileError) {
                 let isLost = state.lost.map { $0.number == number.load(ordering: .relaxed) } ?? false
+                if let gone = state.gone { throw gone }
                 if state.file == nil || state.size >= segmentSize.load(ordering: .relaxed) || state.failure != nil
                     || isLost
                 {
@@ -277,6 +295,27 @@ final class WriteAheadLog: Sendable {
             if failure == nil { done = reached }
         }
         if let failure { throw failure }
+    }
+
+    /// Looks whether the segment is still what its name stands for: writes to a file that was removed do not fail.
+    ///
+    /// What was written to one that is gone counts as lost until a checkpoint holds it.
+    func look() {
+        state.withLock { state in
+            state.gone = change(of: FilePath.parent(directory), from: home)
+            let problem = state.gone ?? state.file.flatMap { change(of: $0.path, from: state.identity) }
+            if let problem, state.lost == nil { state.lost = (number.load(ordering: .relaxed), problem) }
+        }
+    }
+
+    /// Why `path` is another file or directory than before; nil if it is not, or if that cannot be told.
+    private func change(of path: String, from identity: UInt64) -> FileError? {
+        guard identity != 0 else { return nil }
+        do throws(FileError) {
+            return try fileSystem.status(path).identity == identity ? nil : FileError("stat", path, code: ESTALE)
+        } catch {
+            return error.isNotFound ? error : nil
+        }
     }
 
     /// Why the disk may lack what was written to it; nil if nothing is known to be missing.

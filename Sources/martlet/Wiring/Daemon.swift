@@ -46,6 +46,9 @@ final class Daemon: Sendable {
     /// One reload at a time.
     let reloading = Mutex(())
     let stopRequested = DispatchSemaphore(value: 0)
+    /// Signals that asked for the end.
+    let stopSignals = Atomic(0)
+    let hurry = Hurry()
 
     init(_ options: DaemonOptions) throws {
         self.options = options
@@ -182,9 +185,7 @@ final class Daemon: Sendable {
         Signals.listen { [self] request in
             switch request {
             case .reload: _ = reload()
-            case .stop(let signal):
-                log.info("Received an OS signal, exiting gracefully...", ["signal": signal])
-                stopRequested.signal()
+            case .stop(let signal): stopSignal(signal)
             }
         }
         let server: HTTPServer

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import HTTP
 import Notify
@@ -18,14 +19,16 @@ extension Daemon {
         func elapsed() -> Int64 { (clock.monotonic() - began) / 1_000_000 }
         var overdue: Set<ShutdownPlan.Step> = []
         var isClosed = true
-        for step in ShutdownPlan.Step.allCases where plan.runs(step, after: overdue) {
+        for step in ShutdownPlan.Step.allCases where plan.runs(step, after: overdue, isHurried: hurry.isOn) {
             guard let limit = plan.limit(of: step, elapsed: elapsed()) else {
                 isClosed = closeStore()
                 continue
             }
-            if !Self.run(step.name, within: limit, { [self] in perform(step, within: limit, server) }) {
+            if !Self.run(step.name, within: limit, hurry, { [self] in perform(step, within: limit, server) }) {
                 log.warn(
-                    "A step of the shutdown takes longer than the grace period allows; going on without it",
+                    hurry.isOn
+                        ? "Another signal: going on without a step of the shutdown"
+                        : "A step of the shutdown takes longer than the grace period allows; going on without it",
                     ["step": step.name, "limit": "\(limit)ms"])
                 overdue.insert(step)
             }
@@ -33,7 +36,7 @@ extension Daemon {
         store.releaseLock()
         log.info("See you next time!", ["duration": "\(elapsed())ms"])
         // Threads of steps that hang may use what the end of the process would destroy.
-        if !overdue.isEmpty { _exit(isClosed ? 0 : 1) }
+        if !overdue.isEmpty || hurry.isOn { _exit(isClosed ? 0 : 1) }
         return isClosed ? 0 : 1
     }
 
@@ -65,17 +68,68 @@ extension Daemon {
         }
     }
 
-    /// Runs `body` on a thread of its own; whether it has ended within `limit` ms.
-    static func run(_ name: String, within limit: Int64, _ body: @escaping @Sendable () -> Void) -> Bool {
+    /// Runs `body` on a thread of its own; whether it has ended within `limit` ms, and before there was a hurry.
+    static func run(
+        _ name: String, within limit: Int64, _ hurry: Hurry = Hurry(), _ body: @escaping @Sendable () -> Void
+    ) -> Bool {
         let done = TimedSemaphore(value: 0)
+        let outcome = Outcome()
         let thread = Thread.start(name, stackSize: 8 << 20) {
             body()
+            outcome.hasEnded.store(true, ordering: .releasing)
             done.signal()
         }
         guard thread != nil else {
             body()
             return true
         }
-        return done.wait(milliseconds: limit)
+        hurry.cut(done)
+        _ = done.wait(milliseconds: limit)
+        return outcome.hasEnded.load(ordering: .acquiring)
+    }
+
+    /// Counts a signal that asks for the end: the first begins it, the second cuts its waits short, and the third ends the
+    /// process even while the store is being closed, whose log is then replayed.
+    func stopSignal(_ name: String) {
+        let isFirst = stopSignals.add(1, ordering: .relaxed).newValue == 1 && !state.withLock { $0.isStopping }
+        if isFirst {
+            log.info("Received an OS signal, exiting gracefully...", ["signal": name])
+            stopRequested.signal()
+        } else if hurry.isOn {
+            _exit(1)
+        } else {
+            log.warn("Received another OS signal, waiting for nobody any more", ["signal": name])
+            hurry.begin()
+        }
+    }
+}
+
+/// Whether a step has ended.
+private final class Outcome: Sendable {
+    let hasEnded = Atomic(false)
+}
+
+/// Whether the end of the daemon waits for anybody.
+final class Hurry: Sendable {
+    private let state = Mutex<(isOn: Bool, wait: TimedSemaphore?)>((false, nil))
+
+    var isOn: Bool { state.withLock { $0.isOn } }
+
+    /// Ends the wait that goes on now, and all later ones at once.
+    func begin() {
+        let wait = state.withLock { state in
+            state.isOn = true
+            return state.wait
+        }
+        wait?.signal()
+    }
+
+    /// Lets a hurry signal `wait`, now or later.
+    func cut(_ wait: TimedSemaphore) {
+        let isOn = state.withLock { state in
+            state.wait = wait
+            return state.isOn
+        }
+        if isOn { wait.signal() }
     }
 }

@@ -41,8 +41,11 @@ struct ShutdownPlan: Sendable {
     }
 
     /// Whether a step makes sense after `overdue` steps did not end in time.
-    func runs(_ step: Step, after overdue: Set<Step>) -> Bool {
+    ///
+    /// - Parameter isHurried: Whether nobody is to be waited for; what remains is to close the store.
+    func runs(_ step: Step, after overdue: Set<Step>, isHurried: Bool = false) -> Bool {
+        if isHurried { return step == .closeStore }
         // An evaluation that still runs holds the state of its group.
-        step != .lastEvaluation || !overdue.contains(.stopRules)
+        return step != .lastEvaluation || !overdue.contains(.stopRules)
     }
 }

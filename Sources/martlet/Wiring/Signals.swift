@@ -17,6 +17,15 @@ enum Signals {
         return set
     }
 
+    /// Ignores the signals that end a process by default but not one that is written in Go.
+    ///
+    /// SIGPIPE among them: a peer that goes away must be an error of the write, not the end of the process.
+    static func ignoreOthers() {
+        let others = [SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ]
+        // The first real-time signals belong to the system's library.
+        for number in others + (35...64) { signal(number, SIG_IGN) }
+    }
+
     /// Blocks the signals for this thread and all it starts; to be called before there is a second one.
     static func block() {
         var set = waited

@@ -1,11 +1,13 @@
 import Config
 import JSON
 import Model
-import Notify
 import Synchronization
 import Telemetry
 import TestSupport
 import Testing
+
+@testable import HTTP
+@testable import Notify
 
 @Suite("Alertmanager client")
 struct AlertmanagerClientTests {
@@ -129,6 +131,69 @@ struct AlertmanagerClientTests {
                 return state.waiting
             }
             for continuation in waiting { continuation.resume() }
+        }
+    }
+
+    /// Answers no request in its time.
+    final class Silence: NotificationTransport {
+        private let state = Mutex<(posts: Int, waiting: [CheckedContinuation<Void, Never>])>((0, []))
+        private let kind: TransferFailure.Kind
+        init(_ kind: TransferFailure.Kind) { self.kind = kind }
+        var posts: Int { state.withLock { $0.posts } }
+
+        func post(_ request: NotificationRequest) async throws -> Int {
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    let isOver = state.withLock { state in
+                        state.posts += 1
+                        if !Task.isCancelled { state.waiting.append(continuation) }
+                        return Task.isCancelled
+                    }
+                    if isOver { continuation.resume() }
+                }
+            } onCancel: {
+                pass()
+            }
+            throw HTTPClientError(method: "POST", url: request.url, kind: kind, reason: "no answer")
+        }
+
+        /// Lets the time of the requests be over.
+        func pass() {
+            let waiting = state.withLock { state in
+                defer { state.waiting = [] }
+                return state.waiting
+            }
+            for continuation in waiting { continuation.resume() }
+        }
+    }
+
+    @Test("the end waits for no Alertmanager that has stopped answering, and for one request to one that stops now")
+    func silentAtTheEnd() async {
+        for hasFailedBefore in [true, false] {
+            let clock = ManualClock()
+            let silence = Silence(.timeout)
+            let registry = MetricRegistry()
+            let client = AlertmanagerClient(clock: clock, userAgent: "martlet", batchSize: 10, metrics: registry)
+            client.apply(
+                [AlertmanagerEndpoint(url: "http://am", transport: silence)], relabelRules: [], externalLabels: .empty)
+            client.start()
+            client.send(Self.alerts(200))
+            while silence.posts < 1 { await Task.yield() }
+            if hasFailedBefore {
+                silence.pass()
+                while silence.posts < 2 { await Task.yield() }
+            }
+            let posts = silence.posts
+            // The clock stands still: the grace period never ends.
+            let stop = Task { await client.stop(grace: .max / 4) }
+            if !hasFailedBefore {
+                while !client.isDraining { await Task.yield() }
+                silence.pass()
+            }
+            await stop.value
+            #expect(silence.posts == posts)
+            let dropped = registry.families().first { $0.name == "prometheus_notifications_dropped_total" }
+            #expect(hasFailedBefore || dropped?.samples.first?.value == 200)
         }
     }
 

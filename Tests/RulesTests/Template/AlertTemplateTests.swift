@@ -53,6 +53,34 @@ struct AlertTemplateTests {
         #expect(Self.expand("{{ tmpl \"a\" . }}").hasSuffix("function \"tmpl\" not defined"))
     }
 
+    @Test(
+        "width and precision of printf are bounded as Go's are",
+        arguments: [
+            ("%100000s", #""x""#, 100_000, ""), ("%-1000000d", "5", 1_000_000, ""), ("%.100000f", "1.0", 100_002, ""),
+            ("%0100000d", "5", 100_000, ""), ("%.100000d", "5", 100_000, ""),
+            ("%*d", "100000 5", 100_000, ""), ("%*d", "1000001 42", nil, "%!(BADWIDTH)42"),
+            ("%*d", "-1000001 42", nil, "%!(BADWIDTH)42"), ("%*d", #""a" 42"#, nil, "%!(BADWIDTH)42"),
+            ("%.*d", "1000001 42", nil, "%!(BADPREC)42"), ("%.*d", "-1 42", nil, "%!(BADPREC)42"),
+            ("%-05d|%0*d", "4 -3 4", nil, "4    |4  "),
+            ("%2147483648d", "42", nil, "%!(NOVERB)%!(EXTRA int=42)"),
+            ("%.2147483648d and more", "42", nil, "%!(NOVERB)%!(EXTRA int=42)"),
+        ] as [(String, String, Int?, String)])
+    func widths(_ format: String, _ arguments: String, _ count: Int?, _ text: String) {
+        let shown = Self.expand("{{ printf \"\(format)\" \(arguments) }}")
+        if let count { #expect(shown.utf8.count == count) } else { #expect(shown == text) }
+    }
+
+    @Test(
+        "printf asks for no more than a template may put out, however often it pads",
+        arguments: [
+            #"{{ len (printf "%1000000s%1000000s" "a" "b") }}"#, #"{{ printf "%9000000s" "a" }}"#,
+            #"{{ printf "%.9000000f" 1.0 }}"#, #"{{ printf "%900000s" (query "m") }}"#,
+            #"{{ printf "%900000s" $labels }}"#,
+        ])
+    func paddedOutput(_ text: String) {
+        #expect(Self.expand(text).contains("output exceeds 1048576 bytes"))
+    }
+
     /// What Debian's promtool 2.42 shows for the same templates, except where the comment says otherwise.
     static let asPromtool: [(String, String)] = [
         (

@@ -1,0 +1,111 @@
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// Files that somebody removes under a running store: writes to them do not fail, and what they hold is lost.
+@Suite struct RemovedLogTests {
+    private static let start: Int64 = 1_700_000_000_000
+
+    private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(
+            options: StoreOptions(
+                directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 1 << 20,
+                runsInBackground: false),
+            fileSystem: files, clock: ManualClock(now: start))
+    }
+
+    private static func push(_ store: TimeSeriesStore, _ step: Int) throws {
+        var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
+        let group = store.openGroup("g")
+        for s in 0..<3 {
+            batch.append(
+                try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "\(s)"]), in: group), Double(step))
+        }
+        _ = try store.commit(batch, in: group, durability: .written)
+    }
+
+    private static func count(_ store: TimeSeriesStore) throws -> [Int] {
+        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+        var columns = SampleColumns()
+        return try (0..<set.count).map { index in
+            try set.read(index, into: &columns)
+            return columns.count
+        }
+    }
+
+    private static func removeAll(_ path: String, _ files: FaultyFileSystem) throws {
+        for name in try files.list(path) {
+            let inner = path + "/" + name
+            if try files.status(inner).isDirectory { try removeAll(inner, files) } else { try files.remove(inner) }
+        }
+        try files.removeDirectory(path)
+    }
+
+    @Test(arguments: ["segment", "directory", "replaced", "moved", "checkpoint"], [false, true])
+    func `what a removed log or checkpoint held is written anew`(what: String, hasCheckpoint: Bool) throws {
+        let files = FaultyFileSystem()
+        let store = try Self.open(files)
+        for step in 0..<5 { try Self.push(store, step) }
+        if hasCheckpoint { try store.upkeep.withLock { try store.writeCheckpoint() } }
+        for step in 5..<10 { try Self.push(store, step) }
+        switch what {
+        case "segment": for name in try files.list("data/wal") { try files.remove("data/wal/" + name) }
+        case "directory": try Self.removeAll("data/wal", files)
+        case "replaced":
+            try Self.removeAll("data/wal", files)
+            try files.createDirectory("data/wal")
+        case "moved": try files.rename("data/wal", to: "elsewhere")
+        default: if hasCheckpoint { try files.remove("data/checkpoint") }
+        }
+        let isLogGone = what != "checkpoint"
+        try Self.push(store, 10)
+        // The sync notices it, and what comes from now on goes to a new segment.
+        store.syncLog()
+        #expect((store.unhealthyReason != nil) == isLogGone)
+        try Self.push(store, 11)
+        store.runMaintenance()
+        #expect(store.unhealthyReason == nil)
+        try Self.push(store, 12)
+        // As after a kill: all that was acknowledged is there.
+        let after = try Self.open(files.afterPowerCut(.kept))
+        #expect(try Self.count(after) == [13, 13, 13])
+        #expect(after.damagedRecords == 0)
+    }
+
+    @Test(arguments: ["removed", "replaced", "moved away"])
+    func `without its directory the store acknowledges nothing and says so`(what: String) throws {
+        let files = FaultyFileSystem()
+        let store = try Self.open(files)
+        for step in 0..<5 { try Self.push(store, step) }
+        if what == "moved away" { try files.rename("data", to: "away") } else { try Self.removeAll("data", files) }
+        if what == "replaced" { try files.createDirectory("data") }
+        for round in 0..<3 {
+            store.syncLog()
+            store.runMaintenance()
+            let reason = try #require(store.unhealthyReason)
+            #expect(reason.contains("stat data: "), "\(reason)")
+            #expect(throws: StorageError.self) { try Self.push(store, 5 + round) }
+        }
+        #expect(throws: (any Error).self) { try store.close() }
+        if what == "replaced" { #expect(try files.list("data").isEmpty) } else { #expect(try !files.exists("data")) }
+    }
+
+    @Test func `a directory that comes back is used again`() throws {
+        let files = FaultyFileSystem()
+        let store = try Self.open(files)
+        for step in 0..<5 { try Self.push(store, step) }
+        try files.rename("data", to: "away")
+        store.syncLog()
+        #expect(throws: StorageError.self) { try Self.push(store, 5) }
+        try files.rename("away", to: "data")
+        store.runMaintenance()
+        store.syncLog()
+        #expect(store.unhealthyReason == nil)
+        for step in 5..<8 { try Self.push(store, step) }
+        let after = try Self.open(files.afterPowerCut(.kept))
+        #expect(try Self.count(after) == [8, 8, 8])
+    }
+}

@@ -83,7 +83,7 @@ enum CheckCommand {
     }
 
     private static func config(_ path: String, _ parsed: ParsedFlags) throws {
-        let configuration = try ConfigurationLoader.load(path: path)
+        let configuration = try ConfigurationLoader.load(path: path, text: try ConfigFile.readOnce(path))
         if !parsed.boolean("syntax-only") {
             if let missing = configuration.unsupported.first { throw missing }
             try NamedFilesCheck.run(configuration, path: path)
@@ -107,7 +107,7 @@ enum CheckCommand {
     /// Checks rule files and prints how many rules they have.
     private static func rules(_ paths: [String], _ parsed: ParsedFlags) throws {
         var files: [RuleFile] = []
-        for path in paths { files.append(try RuleFileLoader.load(path: path)) }
+        for path in paths { files.append(try RuleFileLoader.parse(text: try ConfigFile.readOnce(path), path: path)) }
         var options = EngineOptions()
         for name in parsed.all("enable-feature") where name.contains("promql-experimental-functions") {
             options.parser.experimentalFunctions = true
@@ -133,7 +133,7 @@ enum CheckCommand {
     }
 
     private static func alerting(_ path: String, _ parsed: ParsedFlags) throws {
-        let config = try AlertmanagerConfigLoader.load(path: path)
+        let config = try AlertmanagerConfigLoader.parse(text: try ConfigFile.readOnce(path), path: path)
         if !parsed.boolean("syntax-only") { _ = try NotifierSettings(config) { try HTTPTransport($0) } }
         print("  SUCCESS")
         print("Found:")

@@ -15,7 +15,7 @@ enum MetricsCheck {
         if paths.isEmpty { take(check(readStandardInput(), name: nil, format: format, isExtended: isExtended)) }
         for path in paths {
             do throws(ConfigError) {
-                let page = try ConfigFile.read(path)
+                let page = try ConfigFile.readOnce(path)
                 take(check(page, name: path, format: format, isExtended: isExtended))
             } catch {
                 Command.complain("error while reading: \(error)")

@@ -51,7 +51,8 @@ final class Daemon: Sendable {
         self.options = options
         let flags = options.flags
         startTime = clock.now()
-        let configuration = try PreparedConfiguration.load(options)
+        let text = try PreparedConfiguration.pipedText(options)
+        let configuration = try PreparedConfiguration.load(options, text: text)
         let storeOptions = options.store(configuration)
         (fileSystem, store) = try Self.openStore(storeOptions, clock)
         journal = QueryJournal(
@@ -82,7 +83,7 @@ final class Daemon: Sendable {
         registerReloadMetrics()
         registry.addCollector { [store] in store.metricFamilies() }
         StorageHealthMetrics.register(registry, store)
-        try apply(try loadAll())
+        try apply(try loadAll(text: text))
         reportStore()
     }
 

@@ -291,9 +291,13 @@ extension WebhookConfig {
         if !url.isEmpty, !urlFile.isEmpty { throw node.place.error("at most one of url & url_file must be configured") }
         if url.contains("{{") {
             loading.unsupported("templates in webhook url", at: reader.place(of: "url"))
-        } else if !url.isEmpty, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
-            throw reader.place(of: "url").error(
-                "unsupported scheme \(GoQuote.quote(url.split(separator: ":").first.map(String.init) ?? "")) for URL")
+        } else if !url.isEmpty {
+            // The URL of a webhook is often its only secret, so no part of it is shown.
+            let parts = try reader.urlParts(url, "url")
+            guard parts.scheme == "http" || parts.scheme == "https" else {
+                throw reader.place(of: "url").error("unsupported scheme for URL: expected http or https")
+            }
+            if parts.host.isEmpty { throw reader.place(of: "url").error("missing host for URL") }
         }
     }
 }

@@ -181,16 +181,16 @@ extension HTTPDiscoveryConfig {
         var result: [HTTPDiscoveryConfig] = []
         for node in try reader.list("http_sd_configs", empty: "empty or null section in http_sd_configs") {
             let reader = try MappingReader(node, "http.plain")
-            let url = try reader.string("url", "")
+            let url = try reader.url("url") ?? ""
             let interval = try reader.duration("refresh_interval", 60_000)
             let client = try HTTPClientConfig(reader, loading: loading)
             try reader.finish()
             if url.isEmpty { throw node.place.error("URL is missing") }
-            guard let scheme = url.split(separator: ":").first, scheme == "http" || scheme == "https" else {
+            let parts = try reader.urlParts(url, "url")
+            guard parts.scheme == "http" || parts.scheme == "https" else {
                 throw reader.place(of: "url").error("URL scheme must be 'http' or 'https'")
             }
-            let rest = url.dropFirst(scheme.utf8.count)
-            guard rest.hasPrefix("://"), let first = rest.dropFirst(3).first, first != "/", first != ":" else {
+            if parts.host.isEmpty || parts.host.hasPrefix(":") {
                 throw reader.place(of: "url").error("host is missing in URL")
             }
             result.append(HTTPDiscoveryConfig(url: url, refreshInterval: interval, client: client))

@@ -106,20 +106,4 @@ struct SettingsFilesTests {
         #expect(seen.withLock(\.last) == "c: new")
         #expect(ask(3, 100, "d") != nil)
     }
-
-    @Test("what lies behind an answer is not read as the next one", arguments: ["204 No Content", "304 Not Modified"])
-    func spoilt(_ status: String) async throws {
-        let server = try #require(
-            RawServer { request in
-                request.startLine.contains("/204")
-                    ? .text("HTTP/1.1 \(status)\r\nContent-Length: 4\r\n\r\nbody") : HTTPClientTests.ok("fine")
-            })
-        defer { server.stop() }
-        let client = HTTPClient()
-        for _ in 0..<10 {
-            let code = Int(status.prefix(3))
-            #expect(try await client.send(ClientRequest(url: server.url + "/204")).status == code)
-            #expect(try await client.send(ClientRequest(url: server.url + "/200")).body == Array("fine".utf8))
-        }
-    }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Platform
 
-/// Files that would block whoever opens or reads them. Each test would hang if one did.
+/// Files that would block whoever opens or reads them: each test would hang if one did.
 @Suite("Regular files")
 struct RegularFileTests {
     private let folder: String

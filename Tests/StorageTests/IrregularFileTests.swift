@@ -6,7 +6,7 @@ import Testing
 
 @testable import Storage
 
-/// Pipes and links in the data directory. Each test would hang if one was opened without care.
+/// Pipes and links in the data directory: each test would hang if one was opened without care.
 @Suite("Irregular files in the data directory")
 struct IrregularFileTests {
     private let start: Int64 = 1_699_999_200_000

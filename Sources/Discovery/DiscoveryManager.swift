@@ -7,13 +7,31 @@ import Telemetry
 /// Runs the discovery of many jobs and hands each job's groups on whenever they change.
 ///
 /// Static groups, and the first look at files, are handed over before ``apply(_:)`` returns. Afterwards one task looks
-/// for changes once a second, and refreshes when a discoverer's interval is over.
+/// for changes once a second, and refreshes when a discoverer's interval is over. A file that hangs, as on a network
+/// mount that does not answer, keeps the groups of its discoverer as they are, and nothing else.
 package final class DiscoveryManager: Sendable {
     private struct Running {
         let discoverer: FileDiscoverer
         var groups: [TargetGroup]
         /// ms of the monotonic clock.
         var nextRefresh: Int64
+        /// Whether a thread is looking at the files.
+        var isBusy = false
+    }
+    /// A discoverer whose files are being looked at.
+    private struct Look: Sendable {
+        var job: String
+        var config: FileDiscoveryConfig
+        var discoverer: FileDiscoverer
+        /// Whether the files are read although they seem to be as they were.
+        var isDue = true
+    }
+    /// What the first look at a discoverer's files has found; nil as long as it goes on.
+    private final class FirstLook: Sendable {
+        let look: Look
+        let groups = Mutex<[TargetGroup]?>(nil)
+
+        init(_ look: Look) { self.look = look }
     }
     private struct RunningHTTP {
         let task: Task<Void, Never>
@@ -41,6 +59,8 @@ package final class DiscoveryManager: Sendable {
     private let name: String
     private let onUpdate: @Sendable (_ job: String, _ groups: [TargetGroup]) -> Void
     private let state = Mutex(State())
+    /// How long ``apply(_:)`` waits for the first looks at files, ms.
+    private static let patience: Int64 = 5000
 
     /// - Parameters:
     ///   - name: Who consumes: `scrape` or `notify`; a label of the own metrics.
@@ -61,19 +81,15 @@ package final class DiscoveryManager: Sendable {
     ///
     /// Discoverers whose configuration is unchanged go on.
     package func apply(_ jobs: [DiscoveryJob]) {
+        let firstLooks = lookFirst(jobs)
         state.withLock { state in
             var next: [String: Job] = [:]
             for definition in jobs {
                 var job = Job(definition: definition)
                 for config in definition.fileDiscovery {
-                    if let running = state.jobs[definition.name]?.running[config] {
-                        job.running[config] = running
-                    } else {
-                        let discoverer = FileDiscoverer(config, metrics: metrics)
-                        job.running[config] = Running(
-                            discoverer: discoverer, groups: discoverer.refresh(),
-                            nextRefresh: clock.monotonic() / 1_000_000 &+ config.refreshInterval)
-                    }
+                    job.running[config] =
+                        state.jobs[definition.name]?.running[config]
+                        ?? firstLooks[definition.name]?[config].map(running)
                 }
                 for config in definition.httpDiscovery {
                     job.runningHTTP[config] =
@@ -99,9 +115,9 @@ package final class DiscoveryManager: Sendable {
                 state.task = Task { [weak self, clock] in
                     while !Task.isCancelled {
                         do { try await clock.sleep(until: clock.now() &+ 1000) } catch { return }
-                        // Files may be slow to read.
                         guard let self else { return }
-                        await BlockingCall.run { [weak self] in self?.poll() ?? () }
+                        // Not waited for: while a file hangs, the next round looks at all others.
+                        BlockingCall.start { [weak self] in self?.poll() }
                     }
                 }
             } else if !needsTask {
@@ -135,24 +151,81 @@ package final class DiscoveryManager: Sendable {
         }
     }
 
-    /// Looks at every discoverer whose files have changed or whose time has come.
-    package func poll() {
-        state.withLock { state in
-            let now = clock.monotonic() / 1_000_000
-            for name in state.jobs.keys {
-                guard var job = state.jobs[name] else { continue }
-                var changed = false
-                for (config, running) in job.running {
-                    guard running.discoverer.hasChanged() || now >= running.nextRefresh else { continue }
-                    let groups = running.discoverer.refresh()
-                    received()
-                    changed = changed || groups != running.groups
-                    job.running[config]?.groups = groups
-                    job.running[config]?.nextRefresh = now &+ config.refreshInterval
-                }
-                state.jobs[name] = job
-                if changed { publish(job) }
+    /// Looks at the files that are new in `jobs`, for as long as that takes or ``patience`` lasts.
+    private func lookFirst(_ jobs: [DiscoveryJob]) -> [String: [FileDiscoveryConfig: FirstLook]] {
+        let known = state.withLock { $0.jobs.mapValues { Set($0.running.keys) } }
+        var looks: [String: [FileDiscoveryConfig: FirstLook]] = [:]
+        for job in jobs {
+            for config in job.fileDiscovery where known[job.name]?.contains(config) != true {
+                looks[job.name, default: [:]][config] = FirstLook(
+                    Look(job: job.name, config: config, discoverer: FileDiscoverer(config, metrics: metrics)))
             }
+        }
+        let isDone = TimedSemaphore(value: 0)
+        let all = looks.values.flatMap(\.values)
+        for first in all {
+            BlockingCall.start { [weak self] in
+                let groups = first.look.discoverer.refresh()
+                first.groups.withLock { $0 = groups }
+                isDone.signal()
+                self?.take(groups, first.look)
+            }
+        }
+        let deadline = clock.monotonic() / 1_000_000 &+ Self.patience
+        for _ in all {
+            guard isDone.wait(milliseconds: deadline &- clock.monotonic() / 1_000_000) else { break }
+        }
+        return looks
+    }
+
+    private func running(_ first: FirstLook) -> Running {
+        let groups = first.groups.withLock { $0 }
+        return Running(
+            discoverer: first.look.discoverer, groups: groups ?? [],
+            nextRefresh: clock.monotonic() / 1_000_000 &+ first.look.config.refreshInterval, isBusy: groups == nil)
+    }
+
+    /// Looks at every discoverer whose files have changed or whose time has come, one after another.
+    package func poll() {
+        let known = state.withLock { $0.jobs.mapValues { Array($0.running.keys) } }
+        for job in known {
+            for config in job.value {
+                guard let look = begin(job.key, config) else { continue }
+                let isNeeded = look.isDue || look.discoverer.hasChanged()
+                take(isNeeded ? look.discoverer.refresh() : nil, look)
+            }
+        }
+    }
+
+    /// Takes a discoverer for a look at its files; nil if a thread has it, or if it is gone.
+    private func begin(_ job: String, _ config: FileDiscoveryConfig) -> Look? {
+        let now = clock.monotonic() / 1_000_000
+        return state.withLock { state in
+            guard let running = state.jobs[job]?.running[config], !running.isBusy else { return nil }
+            state.jobs[job]?.running[config]?.isBusy = true
+            return Look(
+                job: job, config: config, discoverer: running.discoverer, isDue: now >= running.nextRefresh)
+        }
+    }
+
+    /// Ends a look; `groups` is nil if there was nothing to read.
+    private func take(_ groups: [TargetGroup]?, _ look: Look) {
+        let now = clock.monotonic() / 1_000_000
+        state.withLock { state in
+            guard var job = state.jobs[look.job], var running = job.running[look.config],
+                running.discoverer === look.discoverer
+            else { return }
+            running.isBusy = false
+            var hasChanged = false
+            if let groups {
+                received()
+                hasChanged = groups != running.groups
+                running.groups = groups
+                running.nextRefresh = now &+ look.config.refreshInterval
+            }
+            job.running[look.config] = running
+            state.jobs[look.job] = job
+            if hasChanged { publish(job) }
         }
     }
 

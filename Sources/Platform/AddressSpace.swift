@@ -82,8 +82,7 @@ package enum AddressSpace {
     }
 
     private static func text(_ path: String) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return [] }
+        guard let file = try? RegularFile.open(path, O_RDONLY) else { return [] }
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: 8192)
         let count = read(file, &bytes, bytes.count)

@@ -1,9 +1,12 @@
 import Glibc
 import Synchronization
 
-/// Runs calls that block, such as file reads, on a few threads apart from those that tasks share.
+/// Runs calls that block, such as file reads, on threads apart from those that tasks share.
+///
+/// A few threads serve in turn. While all of them are busy, as long as a network mount hangs for instance, each further
+/// call gets a thread of its own, up to a number: so one call that blocks does not stop those behind it.
 public enum BlockingCall {
-    private static let pool = Pool(threads: 4)
+    private static let pool = Pool(threads: 4, most: 64)
 
     /// Runs `body` on a thread that may block; the calling task waits without holding a thread.
     public static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
@@ -15,36 +18,72 @@ public enum BlockingCall {
     /// Runs `body` on a thread that may block, and returns at once.
     public static func start(_ body: @escaping @Sendable () -> Void) { pool.add(body) }
 
-    private final class Pool: Sendable {
-        private let waiting = Mutex<[@Sendable () -> Void]>([])
+    final class Pool: Sendable {
+        private struct State {
+            var waiting: [@Sendable () -> Void] = []
+            /// Threads that stay and wait for calls.
+            var idle = 0
+            var threads = 0
+        }
+
+        private let state = Mutex(State())
+        private let most: Int
         // SAFETY: a POSIX semaphore may be used from all threads; the pool lives as long as the process.
         nonisolated(unsafe) private let signal = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-        private let hasThreads = Atomic(false)
 
-        init(threads: Int) {
+        /// - Parameters:
+        ///   - threads: Those that stay.
+        ///   - most: Those that there are at the same time.
+        init(threads: Int, most: Int) {
+            self.most = most
             sem_init(signal, 0, 0)
-            for _ in 0..<threads {
-                // A call may parse expressions that are nested deeply.
-                let thread = Thread.start("blocking-call", stackSize: 8 << 20) { [self] in
-                    while true { next()() }
+            for _ in 0..<threads where start({ [self] in while true { serve() } }) {
+                state.withLock {
+                    $0.threads += 1
+                    $0.idle += 1
                 }
-                if thread != nil { hasThreads.store(true, ordering: .relaxed) }
             }
         }
+
+        /// Starts a thread; a call may parse expressions that are nested deeply.
+        private func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+            Thread.start("blocking-call", stackSize: 8 << 20, body) != nil
+        }
+
+        /// Threads that there are now.
+        var threads: Int { state.withLock(\.threads) }
 
         func add(_ body: @escaping @Sendable () -> Void) {
-            // With no thread to be had, the caller does it.
-            guard hasThreads.load(ordering: .relaxed) else { return body() }
-            waiting.withLock { $0.append(body) }
+            let (isServed, needsThread) = state.withLock { state -> (Bool, Bool) in
+                state.waiting.append(body)
+                let needsThread = state.waiting.count > state.idle && state.threads < most
+                if needsThread { state.threads += 1 }
+                return (state.threads > (needsThread ? 1 : 0), needsThread)
+            }
             sem_post(signal)
+            guard needsThread, !start({ [self] in while let call = next(isLasting: false) { call() } }) else { return }
+            state.withLock { $0.threads -= 1 }
+            // With no thread to be had, the caller does it.
+            if !isServed, let call = next(isLasting: false, endsThread: false) { call() }
         }
 
-        private func next() -> @Sendable () -> Void {
+        private func serve() {
             while sem_wait(signal) != 0 {}
-            let call = waiting.withLock { waiting -> (@Sendable () -> Void)? in
-                waiting.isEmpty ? nil : waiting.removeFirst()
+            guard let call = next(isLasting: true) else { return }
+            call()
+            state.withLock { $0.idle += 1 }
+        }
+
+        /// The call that waits longest; without one, a thread that does not last is counted off.
+        private func next(isLasting: Bool, endsThread: Bool = true) -> (@Sendable () -> Void)? {
+            state.withLock { state in
+                if state.waiting.isEmpty {
+                    if !isLasting, endsThread { state.threads -= 1 }
+                    return nil
+                }
+                if isLasting { state.idle -= 1 }
+                return state.waiting.removeFirst()
             }
-            return call ?? {}
         }
     }
 }

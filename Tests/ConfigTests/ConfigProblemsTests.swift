@@ -107,8 +107,8 @@ struct ConfigProblemsTests {
     @Test(
         "URLs are read as Go reads them",
         arguments: [
-            ("proxy_url: ':'", "parse \":\": missing protocol scheme (proxy_url)"),
-            ("http_sd_configs: [{url: 'http://x/%zz'}]", "parse \"http://x/%zz\": invalid URL escape \"%zz\" (url)"),
+            ("proxy_url: ':'", "proxy_url is no valid URL: missing protocol scheme"),
+            ("http_sd_configs: [{url: 'http://x/%zz'}]", "url is no valid URL: invalid URL escape"),
             ("http_sd_configs: [{url: 'ftp://x'}]", "URL scheme must be 'http' or 'https'"),
             ("http_sd_configs: [{url: 'http:x'}]", "host is missing in URL"),
             ("http_sd_configs: [{url: 'HTTP://x'}]", ""), ("proxy_url: 'socks5://h:1'", ""), ("proxy_url: ''", ""),
@@ -121,7 +121,7 @@ struct ConfigProblemsTests {
     @Test(
         "URLs of webhooks are read as Go reads them",
         arguments: [
-            ("http://h", ""), ("http://h:x", "invalid port"), ("ftp://h", "unsupported scheme \"ftp\" for URL"),
+            ("http://h", ""), ("http://h:x", "invalid port"), ("ftp://h", "unsupported scheme for URL"),
             ("http:///x", "missing host for URL"),
         ])
     func webhooks(_ url: String, _ reason: String) {

@@ -5,6 +5,7 @@ import Model
 import Platform
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite("File discovery")
@@ -116,6 +117,35 @@ struct FileDiscovererTests {
         folder.write("b.json", #"[{"targets": ["y:2"]}]"#)
         manager.poll()
         #expect(seen.withLock { $0.last } == ["s:1", "x:1", "y:2"])
+        manager.shutdown()
+    }
+
+    @Test("a pipe among the files is reported and stops neither the others nor who waits for them")
+    func pipe() throws {
+        let folder = try Folder()
+        folder.write("a.json", #"[{"targets": ["x:1"]}]"#)
+        let pipe = folder.path + "/b.json"
+        try #require(mkfifo(pipe, 0o600) == 0)
+        let discoverer = try discoverer(folder, "*.json")
+        #expect(discoverer.refresh().flatMap(\.targets).flatMap { $0 }.map(\.value) == ["x:1"])
+        #expect(discoverer.errors.map(\.value) == ["\(pipe): open: not a regular file"])
+        let seen = Mutex<[Int]>([])
+        let manager = DiscoveryManager(name: "scrape", clock: ManualClock(), metrics: MetricRegistry()) { _, groups in
+            seen.withLock { $0.append(groups.count) }
+        }
+        let text = """
+            scrape_configs:
+              - job_name: a
+                file_sd_configs: [{files: ["\(pipe)"]}, {files: ["\(folder.path)/a.json"]}]
+            """
+        let configuration = try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml")
+        let job = try #require(configuration.scrapeConfigs.first)
+        manager.apply([DiscoveryJob(name: "a", staticConfigs: [], fileDiscovery: job.fileDiscovery)])
+        #expect(seen.withLock { $0 } == [1])
+        unlink(pipe)
+        folder.write("b.json", #"[{"targets": ["y:2"]}]"#)
+        manager.poll()
+        #expect(seen.withLock { $0 } == [1, 2])
         manager.shutdown()
     }
 }

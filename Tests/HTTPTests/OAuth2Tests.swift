@@ -358,7 +358,7 @@ struct OAuth2Tests {
         unlink(path)
         #expect(
             await Self.ask(options)
-                == "unable to read oauth2 client secret: unable to read file \(path): open: No such file or directory")
+                == "unable to read oauth2 client secret: unable to read file \(path): open: no such file or directory")
         let failure = #expect(throws: TransferFailure.self) { try RequestOptions.checkFiles(options.config) }
         #expect(failure?.description.hasPrefix("unable to read client_secret_file") == true)
     }

@@ -121,6 +121,24 @@ struct WebAccessTests {
         }
     }
 
+    @Test("a pipe in the place of the file locks nobody out for longer than it is there")
+    func pipe() throws {
+        let folder = try Self.folder()
+        try Self.write("basic_auth_users: {bob: \(Self.hash)}\n", in: folder)
+        try Self.live(folder) { port in
+            func status() -> Int? { HTTPProbe(port: port).get("/-/healthy")?.status }
+            #expect(status() == 401)
+            let path = folder.path + "/web.yml"
+            try FileManager.default.removeItem(atPath: path)
+            try #require(mkfifo(path, 0o600) == 0)
+            #expect(status() == 500)
+            #expect(status() == 500)
+            try FileManager.default.removeItem(atPath: path)
+            try Self.write("basic_auth_users: {}\n", in: folder)
+            #expect(status() == 200)
+        }
+    }
+
     @Test("a rate over the limit is answered with 429")
     func rate() throws {
         let folder = try Self.folder()

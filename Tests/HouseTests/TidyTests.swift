@@ -22,6 +22,22 @@ struct TidyTests {
         }
     }
 
+    /// Where files may be opened: the one mechanism, what only opens files of the system, and a room below it.
+    private static let opening = [
+        "Sources/Platform/FileSystem/", "Sources/Web/UserAssets.swift", "Sources/martlet/Wiring/ProcessMetrics.swift",
+        "Sources/martlet/Wiring/NetworkCounts.swift", "Sources/martlet/Commands/ProcessArguments.swift",
+    ]
+
+    @Test("files are opened by RegularFile, which no pipe can block")
+    func opening() throws {
+        for file in try House.swiftFiles("Sources") where !Self.opening.contains(where: file.hasPrefix) {
+            let text = try House.text(file)
+            for call in ["fopen(", "cplatform_open(", ", O_RDONLY |", ", O_WRONLY", ", O_RDWR"] {
+                #expect(!text.contains(call), "\(file) has \(call): use RegularFile, or ConfigFile above it")
+            }
+        }
+    }
+
     @Test("no file is longer than two subjects")
     func length() throws {
         for file in try House.swiftFiles("Sources") {

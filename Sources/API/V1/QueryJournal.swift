@@ -137,7 +137,12 @@ final class ActiveQueries: Sendable {
             let text = String(decoding: slot, as: UTF8.self)
             return text.hasPrefix("{") ? String(text.dropLast(text.hasSuffix(",\n") ? 2 : 0)) : nil
         }
-        file = PlacedFile(path: path)
+        do throws(FileError) {
+            file = try PlacedFile(path: path)
+        } catch {
+            file = nil
+            Log("query").warn("Running queries are not noted", ["err": "\(error)"])
+        }
         free = Mutex(Array((0..<min(max(0, slots), Self.mostSlots)).reversed()))
     }
 

@@ -87,7 +87,7 @@ enum RemoteConfig {
             loading.unsupported(key, at: reader.place(of: key))
             for node in try reader.list(key) {
                 let section = try reader.child(node, key)
-                if try section.string("url", "").isEmpty { throw node.place.error("url for \(key) is empty") }
+                if try (section.url("url") ?? "").isEmpty { throw node.place.error("url for \(key) is empty") }
                 _ = try RelabelRule.list(
                     section, "write_relabel_configs", empty: "empty or null relabeling rule in remote write config")
             }

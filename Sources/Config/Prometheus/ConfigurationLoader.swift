@@ -5,11 +5,15 @@ import Model
 package enum ConfigurationLoader {
     /// Reads the file at `path`, and the files that `scrape_config_files` names.
     ///
-    /// - Parameter extraScrapeMetrics: Whether `extra_scrape_metrics` is on where the file does not say.
-    package static func load(path: String, extraScrapeMetrics: Bool = false) throws(ConfigError) -> Configuration {
-        try parse(
-            text: try ConfigFile.read(path), path: path, readsFurtherFiles: true,
-            extraScrapeMetrics: extraScrapeMetrics)
+    /// - Parameters:
+    ///   - text: The file's content, if it has been read already.
+    ///   - extraScrapeMetrics: Whether `extra_scrape_metrics` is on where the file does not say.
+    package static func load(
+        path: String, text: [UInt8]? = nil, extraScrapeMetrics: Bool = false
+    ) throws(ConfigError) -> Configuration {
+        let content: [UInt8]
+        if let text { content = text } else { content = try ConfigFile.read(path) }
+        return try parse(text: content, path: path, readsFurtherFiles: true, extraScrapeMetrics: extraScrapeMetrics)
     }
 
     /// Reads a configuration from text; `path` names it in errors and is what relative paths are relative to.
@@ -101,33 +105,6 @@ package enum ConfigurationLoader {
         var seen: Set<String> = []
         for job in jobs where !seen.insert(job.jobName).inserted {
             throw job.place.error("found multiple scrape configs with job name \(GoQuote.quote(job.jobName))")
-        }
-    }
-}
-
-/// Reads configuration files.
-package enum ConfigFile {
-    /// The largest file that is read.
-    static let maxSize = 64 << 20
-
-    /// The bytes of the file at `path`.
-    package static func read(_ path: String) throws(ConfigError) -> [UInt8] {
-        guard let file = fopen(path, "r") else {
-            throw ConfigError(file: path, message: "open: \(String(cString: strerror(errno)))")
-        }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let n = fread(&buffer, 1, buffer.count, file)
-            if n == 0 {
-                if ferror(file) != 0 {
-                    throw ConfigError(file: path, message: "read: \(String(cString: strerror(errno)))")
-                }
-                return bytes
-            }
-            bytes += buffer[0..<n]
-            if bytes.count > maxSize { throw ConfigError(file: path, message: "larger than 64 MiB") }
         }
     }
 }

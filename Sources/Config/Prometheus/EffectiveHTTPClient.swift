@@ -82,9 +82,9 @@ extension TLSClientConfig {
 }
 
 /// Hides the password in a URL.
-enum URLSecret {
+package enum URLSecret {
     /// A URL with its password replaced by `xxxxx`, as Go's `URL.Redacted` does; other texts stay.
-    static func hidden(_ text: String) -> String {
+    package static func hidden(_ text: String) -> String {
         let bytes = Array(text.utf8)
         guard let scheme = bytes.indices.first(where: { bytes[$0...].starts(with: "://".utf8) }) else { return text }
         let authority = bytes[(scheme + 3)...].prefix { !"/?#".utf8.contains($0) }
@@ -92,5 +92,11 @@ enum URLSecret {
             let colon = authority[..<at].firstIndex(of: UInt8(ascii: ":"))
         else { return text }
         return String(decoding: bytes[...colon] + Array("xxxxx".utf8) + bytes[at...], as: UTF8.self)
+    }
+    /// A text with the passwords of all URLs in it hidden; a URL ends at a blank.
+    package static func hiddenInText(_ text: String) -> String {
+        guard text.utf8.contains(UInt8(ascii: "@")) else { return text }
+        return text.split(separator: " ", omittingEmptySubsequences: false).map { hidden(String($0)) }
+            .joined(separator: " ")
     }
 }

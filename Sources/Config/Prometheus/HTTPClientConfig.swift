@@ -198,7 +198,7 @@ package struct TLSClientConfig: Sendable, Hashable {
         reader.finish()
         for (name, version) in [("min_version", minVersion), ("max_version", maxVersion)]
         where !version.isEmpty && !["TLS10", "TLS11", "TLS12", "TLS13"].contains(version) {
-            throw reader.place(of: name).error("unknown TLS version: \(version)")
+            throw reader.place(of: name).error("unknown TLS version (\(name)): expected TLS10, TLS11, TLS12 or TLS13")
         }
         for (name, text, file) in [("ca", ca, caFile), ("cert", cert, certFile), ("key", key, keyFile)]
         where !text.isEmpty && !file.isEmpty {

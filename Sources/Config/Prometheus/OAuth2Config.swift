@@ -32,8 +32,7 @@ package struct OAuth2Config: Sendable, Hashable {
         clientID = try reader.string("client_id", "")
         clientSecret = try reader.string("client_secret", "")
         clientSecretFile = loading.resolve(try reader.string("client_secret_file", ""))
-        tokenURL = try reader.string("token_url", "")
-        _ = try reader.goURL("token_url")
+        tokenURL = try reader.url("token_url") ?? ""
         scopes = try reader.strings("scopes") ?? []
         endpointParameters = (try reader.stringMap("endpoint_params") ?? []).map { Parameter(name: $0, value: $1) }
         tls = try TLSClientConfig(reader, loading: loading)
@@ -54,7 +53,7 @@ package struct OAuth2Config: Sendable, Hashable {
     private func noteUnsupported(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
         let grant = try reader.string("grant_type", "")
         if !grant.isEmpty, grant != "client_credentials" {
-            loading.unsupported("oauth2 grant_type \(grant)", at: reader.place(of: "grant_type"))
+            loading.unsupported("oauth2 grant_type", at: reader.place(of: "grant_type"))
         }
         for key in Self.signingKeys {
             guard let node = reader.node(key), !node.isNull, node.text != "" else { continue }

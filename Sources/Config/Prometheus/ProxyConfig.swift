@@ -11,8 +11,7 @@ package struct ProxyConfig: Sendable, Hashable {
     package init() {}
 
     init(_ reader: MappingReader) throws(ConfigError) {
-        url = try reader.string("proxy_url", "")
-        _ = try reader.goURL("proxy_url")
+        url = try reader.url("proxy_url") ?? ""
         exceptions = try reader.string("no_proxy", "")
         isFromEnvironment = try reader.bool("proxy_from_environment", false)
         connectHeaders = try Self.multiHeaders(reader, "proxy_connect_header")

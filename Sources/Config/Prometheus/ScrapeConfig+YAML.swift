@@ -199,16 +199,16 @@ extension HTTPDiscoveryConfig {
         var result: [HTTPDiscoveryConfig] = []
         for node in try reader.list("http_sd_configs", empty: "empty or null section in http_sd_configs") {
             let reader = try reader.child(node, "http.plain")
-            let url = try reader.string("url", "")
+            let url = try reader.url("url") ?? ""
             let interval = try reader.duration("refresh_interval", 60_000)
             let client = try HTTPClientConfig(reader, loading: loading)
             reader.finish()
             if url.isEmpty { throw node.place.error("URL is missing") }
-            let parsed = try reader.goURL("url")
-            guard let parsed, ["http", "https"].contains(parsed.scheme) else {
+            let parts = try reader.urlParts(url, "url")
+            guard parts.scheme == "http" || parts.scheme == "https" else {
                 throw reader.place(of: "url").error("URL scheme must be 'http' or 'https'")
             }
-            if parsed.host.isEmpty || parsed.host.hasPrefix(":") {
+            if parts.host.isEmpty || parts.host.hasPrefix(":") {
                 throw reader.place(of: "url").error("host is missing in URL")
             }
             result.append(HTTPDiscoveryConfig(url: url, refreshInterval: interval, client: client))

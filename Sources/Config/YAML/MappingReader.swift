@@ -8,6 +8,11 @@ package final class MappingReader {
     private let members: [(key: YAMLNode, value: YAMLNode)]
     private var taken: Set<String> = []
     private let problems: ConfigProblems
+    /// The sections that secrets stand in: messages about them show no text that may be a misplaced one.
+    private static let secretSections: Set<String> = [
+        "config.BasicAuth", "config.Authorization", "config.OAuth2", "config.TLSConfig", "config.Header",
+    ]
+    private var isSecret: Bool { Self.secretSections.contains(context) }
 
     /// Takes a mapping; null counts as an empty one.
     ///
@@ -45,10 +50,16 @@ package final class MappingReader {
         for (key, _) in members {
             let name = key.text ?? ""
             if taken.contains(name) { continue }
-            let near = Spelling.nearest(to: name, among: taken.sorted()).map { ", did you mean \($0)?" } ?? ""
-            problems.addUnknown(key.place.error("field \(name) not found in type \(context)\(near)"))
+            let near = Spelling.nearest(to: name, among: taken.sorted())
+            let hint = near.map { ", did you mean \($0)?" } ?? ""
+            // What is like no key may be a value in the wrong place.
+            let field = isSecret && near == nil ? "a field is" : "field \(name)"
+            problems.addUnknown(key.place.error("\(field) not found in type \(context)\(hint)"))
         }
     }
+
+    /// A scalar as messages may show it.
+    private func shown(_ value: YAMLNode) -> String { isSecret ? value.kind : value.kindAndText }
 
     private func scalar(_ key: String, _ type: String) throws(ConfigError) -> (String, ConfigPlace)? {
         guard let value = node(key), !value.isNull else { return nil }
@@ -74,7 +85,7 @@ package final class MappingReader {
     package func bool(_ key: String) throws(ConfigError) -> Bool? {
         guard let (scalar, value) = try resolved(key, "bool") else { return nil }
         guard case .bool(let isOn) = scalar else {
-            throw value.place.error("cannot unmarshal \(value.kind) into bool (\(key))")
+            throw value.place.error("cannot unmarshal \(shown(value)) into bool (\(key))")
         }
         return isOn
     }
@@ -94,7 +105,7 @@ package final class MappingReader {
             if let whole = Int(exactly: number.rounded(.towardZero)) { return whole }
         default: break
         }
-        throw value.place.error("cannot unmarshal \(value.kind) into int (\(key))")
+        throw value.place.error("cannot unmarshal \(shown(value)) into int (\(key))")
     }
 
     /// A whole number that is not negative, up to 2^64.
@@ -107,7 +118,7 @@ package final class MappingReader {
             if let whole = UInt64(exactly: number.rounded(.towardZero)) { return whole }
         default: break
         }
-        throw value.place.error("cannot unmarshal \(value.kind) into uint64 (\(key))")
+        throw value.place.error("cannot unmarshal \(shown(value)) into uint64 (\(key))")
     }
 
     /// A count that is not negative; one above `Int.max` is that.
@@ -119,7 +130,7 @@ package final class MappingReader {
         case .int(let number): return Double(number)
         case .uint(let number): return Double(number)
         case .float(let number): return number
-        default: throw value.place.error("cannot unmarshal \(value.kind) into float64 (\(key))")
+        default: throw value.place.error("cannot unmarshal \(shown(value)) into float64 (\(key))")
         }
     }
 
@@ -144,16 +155,6 @@ package final class MappingReader {
             throw place.error("units: unknown unit or number in \(GoQuote.quote(text)) (\(key))")
         }
         return value
-    }
-
-    /// A URL; nil if absent or null.
-    package func goURL(_ key: String) throws(ConfigError) -> GoURL? {
-        guard let (text, place) = try scalar(key, "string") else { return nil }
-        do throws(GoURL.Problem) {
-            return try GoURL(text)
-        } catch {
-            throw place.error("\(error) (\(key))")
-        }
     }
 
     /// A list of strings; a single scalar is not one.

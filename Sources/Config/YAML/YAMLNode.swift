@@ -38,13 +38,18 @@ package struct YAMLNode: Sendable {
     /// The value of a key.
     package subscript(_ key: String) -> YAMLNode? { members?.first { $0.key.text == key }?.value }
 
-    /// What the node is, in yaml.v2's words for messages.
+    /// What the node is, in yaml.v2's words for messages; without its text, which may be a secret.
     var kind: String {
         switch content {
-        case .scalar(let text, let isPlain):
-            isNull ? "!!null" : "\(YAMLScalar(text, isPlain: isPlain).tag) `\(text)`"
+        case .scalar(let text, let isPlain): isNull ? "!!null" : YAMLScalar(text, isPlain: isPlain).tag
         case .sequence: "!!seq"
         case .mapping: "!!map"
         }
+    }
+
+    /// What the node is, with the text of a scalar.
+    var kindAndText: String {
+        guard let text, !isNull else { return kind }
+        return "\(kind) `\(text)`"
     }
 }

@@ -120,7 +120,8 @@ private struct EventReader {
             if let anchor { anchors[anchor] = node }
             return node
         case .alias(let name):
-            guard let target = anchors[name] else { throw place.error("yaml: unknown anchor '\(name)' referenced") }
+            // The name is not shown: it may be a password that begins with an asterisk.
+            guard let target = anchors[name] else { throw place.error("yaml: unknown anchor referenced") }
             try count(Self.size(target), place)
             return target
         case .sequenceStart(let anchor):

@@ -9,15 +9,8 @@ import Telemetry
 ///
 /// A file that cannot be read or understood keeps the groups of its last good version and is reported.
 package final class FileDiscoverer: Sendable {
-    /// What identifies a version of a file without reading it.
-    private struct Version: Equatable {
-        var seconds: Int
-        var nanoseconds: Int
-        var size: Int
-        var inode: UInt
-    }
     private struct State {
-        var versions: [ExactText: Version] = [:]
+        var versions: [ExactText: FileStamp] = [:]
         var groups: [ExactText: [TargetGroup]] = [:]
         var errors: [ExactText: String] = [:]
     }
@@ -55,18 +48,10 @@ package final class FileDiscoverer: Sendable {
         return paths
     }
 
-    private static func version(_ path: String) -> Version? {
-        var info = stat()
-        guard stat(path, &info) == 0 else { return nil }
-        return Version(
-            seconds: Int(info.st_mtim.tv_sec), nanoseconds: Int(info.st_mtim.tv_nsec), size: Int(info.st_size),
-            inode: UInt(info.st_ino))
-    }
-
-    private func currentVersions() -> [ExactText: Version] {
-        var versions: [ExactText: Version] = [:]
+    private func currentVersions() -> [ExactText: FileStamp] {
+        var versions: [ExactText: FileStamp] = [:]
         for path in paths() {
-            if let version = Self.version(path) { versions[ExactText(path)] = version }
+            if let version = FileStamp(path) { versions[ExactText(path)] = version }
         }
         return versions
     }
@@ -114,7 +99,7 @@ package final class FileDiscoverer: Sendable {
 
     private static let timeName = "prometheus_sd_file_mtime_seconds"
 
-    private func showTime(_ version: Version, _ path: String) {
+    private func showTime(_ version: FileStamp, _ path: String) {
         metrics.gauge(
             Self.timeName,
             "Timestamp (mtime) of files read by FileSD. Timestamp is set at read time.", ["filename": path]

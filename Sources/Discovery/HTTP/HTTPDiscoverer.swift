@@ -96,6 +96,6 @@ package final class HTTPDiscoverer: Sendable {
                 file: shownURL, message: "unsupported content type \(GoQuote.quote(response.contentType))")
         }
         return try TargetGroupList.parse(
-            response.body, isJSON: true, place: shownURL, labels: [Label(name: "__meta_url", value: config.url)])
+            response.body, isJSON: true, place: shownURL, labels: [Label(name: "__meta_url", value: shownURL)])
     }
 }

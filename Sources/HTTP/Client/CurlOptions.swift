@@ -25,7 +25,9 @@ enum CurlOptions {
     }
 
     /// Sets what does not depend on the URL.
-    static func apply(_ config: HTTPClientConfig, to handle: UnsafeMutableRawPointer) {
+    ///
+    /// - Returns: Whether curl takes the certificates.
+    static func apply(_ config: HTTPClientConfig, _ files: TLSFiles, to handle: UnsafeMutableRawPointer) -> Bool {
         _ = ccurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
         _ = ccurl_set_string(handle, CURLOPT_PROTOCOLS_STR, "http,https")
         // Redirects are followed by the transfer itself, which knows who may see the credentials.
@@ -37,7 +39,7 @@ enum CurlOptions {
         // The transfer decodes chunks itself: curl forgives mistakes in them.
         _ = ccurl_set_long(handle, CURLOPT_HTTP_TRANSFER_DECODING, 0)
         _ = ccurl_set_long(handle, CURLOPT_BUFFERSIZE, 65_536)
-        setTLS(config.tls, handle)
+        return setTLS(config.tls, files, handle)
     }
 
     /// What the environment names instead of the system's certificates, as for programs of Go and OpenSSL.
@@ -48,22 +50,28 @@ enum CurlOptions {
         getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    private static func setTLS(_ tls: TLSClientConfig, _ handle: UnsafeMutableRawPointer) {
+    private static func setTLS(
+        _ tls: TLSClientConfig, _ files: TLSFiles, _ handle: UnsafeMutableRawPointer
+    ) -> Bool {
         if tls.insecureSkipVerify {
             _ = ccurl_set_long(handle, CURLOPT_SSL_VERIFYPEER, 0)
             _ = ccurl_set_long(handle, CURLOPT_SSL_VERIFYHOST, 0)
         }
-        func set(_ option: CURLoption, _ file: String, _ blobOption: CURLoption, _ text: String) {
-            if !file.isEmpty { _ = ccurl_set_string(handle, option, file) }
-            guard !text.isEmpty else { return }
-            var bytes = Array(text.utf8)
+        // A file that nobody has read must not stand for none.
+        var isTaken =
+            tls.caFile.isEmpty == files.authorities.isEmpty && tls.certFile.isEmpty == files.certificate.isEmpty
+            && tls.keyFile.isEmpty == files.key.isEmpty
+        func set(_ option: CURLoption, _ file: [UInt8], _ text: String) {
+            var bytes = file.isEmpty ? Array(text.utf8) : file
+            guard !bytes.isEmpty else { return }
             bytes.withUnsafeMutableBytes { bytes in
                 // 1: curl makes a copy.
                 var blob = curl_blob(data: bytes.baseAddress, len: bytes.count, flags: 1)
-                _ = withUnsafeMutablePointer(to: &blob) { ccurl_set_pointer(handle, blobOption, $0) }
+                let code = withUnsafeMutablePointer(to: &blob) { ccurl_set_pointer(handle, option, $0) }
+                if code != CURLE_OK { isTaken = false }
             }
         }
-        set(CURLOPT_CAINFO, tls.caFile, CURLOPT_CAINFO_BLOB, tls.ca)
+        set(CURLOPT_CAINFO_BLOB, files.authorities, tls.ca)
         if !tls.caFile.isEmpty || !tls.ca.isEmpty {
             // The system's folder of certificates would be trusted in addition.
             _ = ccurl_set_string(handle, CURLOPT_CAPATH, nil)
@@ -73,13 +81,14 @@ enum CurlOptions {
             if let file = trustedFile { _ = ccurl_set_string(handle, CURLOPT_CAINFO, file) }
             if let folder = trustedFolder { _ = ccurl_set_string(handle, CURLOPT_CAPATH, folder) }
         }
-        set(CURLOPT_SSLCERT, tls.certFile, CURLOPT_SSLCERT_BLOB, tls.cert)
-        set(CURLOPT_SSLKEY, tls.keyFile, CURLOPT_SSLKEY_BLOB, tls.key)
+        set(CURLOPT_SSLCERT_BLOB, files.certificate, tls.cert)
+        set(CURLOPT_SSLKEY_BLOB, files.key, tls.key)
         // curl's numbers: TLS 1.0…1.3 are 4…7; a largest version is stored 16 bits higher.
         func number(_ name: String) -> Int? { ["TLS10": 4, "TLS11": 5, "TLS12": 6, "TLS13": 7][name] }
         let low = number(tls.minVersion) ?? 6
         let high = number(tls.maxVersion).map { $0 << 16 } ?? 0
         _ = ccurl_set_long(handle, CURLOPT_SSLVERSION, low | high)
+        return isTaken
     }
 
     /// Sets the URL and what depends on it: the proxy, and the name that TLS asks for.

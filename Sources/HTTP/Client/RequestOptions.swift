@@ -4,19 +4,21 @@ import Model
 import Platform
 import Synchronization
 
-/// What a client adds to the requests of one `http_config`: the configuration, and its secrets where they are no files.
+/// What a client adds to the requests of one `http_config`: the configuration, and what it has in files.
 package final class RequestOptions: Sendable {
     package let config: HTTPClientConfig
-    /// Set if no secret is in a file, which may change from request to request; without the token of `oauth2`.
+    /// Set if nothing is in a file, which may change from request to request; without the token of `oauth2`.
     private let fixedCredentials: RequestCredentials?
     private let tokens: TokenSource?
+    private let files: SettingsFiles?
     /// Of `oauth2`, unless it is in a file.
     private let clientSecret: ExactText
 
     /// - Parameter clock: Tells when a token expires.
     package init(_ config: HTTPClientConfig, clock: any Clock = SystemClock()) {
         self.config = config
-        fixedCredentials = config.readsSecretFiles ? nil : try? RequestCredentials(config)
+        files = config.readsFiles ? SettingsFiles(config, clock: clock) : nil
+        fixedCredentials = files == nil ? try? RequestCredentials(config) : nil
         clientSecret = ExactText(config.oauth2?.clientSecret ?? "")
         tokens = config.oauth2.map { TokenSource($0, clock: clock) }
     }
@@ -36,13 +38,10 @@ package final class RequestOptions: Sendable {
     ) {
         if let readyCredentials { return body(.success(readyCredentials)) }
         if let fixedCredentials { return askToken(clientSecret, fixedCredentials, request, body) }
-        BlockingCall.start { [self] in
-            do throws(TransferFailure) {
-                let credentials = try RequestCredentials(config)
-                let secret = ExactText(try config.oauth2?.readSecret() ?? "")
-                askToken(secret, credentials, request, body)
-            } catch {
-                body(.failure(error))
+        files?.ask(request) { [self] content in
+            switch content {
+            case .success(let content): askToken(content.clientSecret, content.credentials, request, body)
+            case .failure(let failure): body(.failure(failure))
             }
         }
     }
@@ -55,8 +54,11 @@ package final class RequestOptions: Sendable {
         tokens.ask(secret: secret, request) { body($0.map(credentials.with)) }
     }
 
-    /// Makes a request for credentials fail that still waits for a token.
-    package func cancel(_ request: CredentialsRequest) { tokens?.cancel(request) }
+    /// Makes a request for credentials fail that still waits for a file or a token.
+    package func cancel(_ request: CredentialsRequest) {
+        files?.cancel(request)
+        tokens?.cancel(request)
+    }
 
     /// Checks that all files the configuration names can be read.
     ///
@@ -83,7 +85,7 @@ package final class CredentialsRequest: Sendable {
     }
 }
 
-/// The headers that only the configured host may see.
+/// The headers that only the configured host may see, and what its files hold.
 package struct RequestCredentials: Sendable, Equatable {
     /// The value of `Authorization`; empty for none.
     package var authorization = ""
@@ -91,10 +93,19 @@ package struct RequestCredentials: Sendable, Equatable {
     package var overridesURL = false
     /// `Name: value` lines of `http_headers`.
     package var headers: [String] = []
+    /// Certificates of files; they hold for connections to any host.
+    var tls = TLSFiles()
 
     package init() {}
 
-    /// Reads what the configuration has in files.
+    /// What a host may see that is not trusted.
+    var withoutSecrets: RequestCredentials {
+        var result = RequestCredentials()
+        result.tls = tls
+        return result
+    }
+
+    /// Reads what the configuration has in files, but for certificates.
     package init(_ config: HTTPClientConfig) throws(TransferFailure) {
         if let basic = config.basicAuth {
             let name = basic.usernameFile.isEmpty ? basic.username : try Self.secret(basic.usernameFile)
@@ -142,7 +153,7 @@ package enum SecretFile {
 
 extension OAuth2Config {
     /// The client's secret as it is now.
-    fileprivate func readSecret() throws(TransferFailure) -> String {
+    func readSecret() throws(TransferFailure) -> String {
         if clientSecretFile.isEmpty { return clientSecret }
         do throws(TransferFailure) {
             return try RequestCredentials.secret(clientSecretFile)
@@ -153,11 +164,12 @@ extension OAuth2Config {
 }
 
 extension HTTPClientConfig {
-    /// Whether a secret is read from a file for every request.
-    var readsSecretFiles: Bool {
+    /// Whether something is in files, which are looked at for every request.
+    fileprivate var readsFiles: Bool {
         basicAuth.map { !$0.usernameFile.isEmpty || !$0.passwordFile.isEmpty } ?? false
             || authorization.map { !$0.credentialsFile.isEmpty } ?? false || headers.contains { !$0.files.isEmpty }
             || oauth2.map { !$0.clientSecretFile.isEmpty } ?? false
+            || !tls.caFile.isEmpty || !tls.certFile.isEmpty || !tls.keyFile.isEmpty
     }
 
     /// All files that are named, with the key that names them.

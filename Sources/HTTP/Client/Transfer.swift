@@ -42,6 +42,8 @@ package final class Transfer: @unchecked Sendable {
     private var options: RequestOptions
     private var request: TransferRequest?
     private var redirects = 0
+    /// Whether the request has been repeated because its connection was spoilt.
+    private var isRepeated = false
     private var share: BudgetShare
     private var isOverLimit = false
     private var isOverBudget = false
@@ -107,7 +109,10 @@ package final class Transfer: @unchecked Sendable {
         _ = ccurl_set_write(handle, CURLOPT_HEADERFUNCTION, transferReceivesHeader)
         _ = ccurl_set_pointer(handle, CURLOPT_HEADERDATA, me)
         _ = ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, errorText)
-        CurlOptions.apply(options.config, to: handle)
+        // What cannot be checked as the configuration says must not be checked in another way.
+        if !CurlOptions.apply(options.config, request.credentials.tls, to: handle) {
+            failure = TransferFailure(.setup, "tls_config: a certificate or key is missing or too large")
+        }
         if !request.unixSocket.isEmpty {
             _ = ccurl_set_string(handle, CURLOPT_UNIX_SOCKET_PATH, request.unixSocket)
         }
@@ -163,6 +168,7 @@ package final class Transfer: @unchecked Sendable {
         head = ResponseHead()
         failure = nil
         redirects = 0
+        isRepeated = false
         isOverLimit = false
         isOverBudget = false
         skipped = 0
@@ -221,8 +227,9 @@ package final class Transfer: @unchecked Sendable {
             body.removeAll(keepingCapacity: true)
             skipped = 0
             chunks = ChunkedBody()
-            // Plain text that claims another version is no connection to trust with the next request.
-            if !head.isVersion1, request?.url.scheme == "http" {
+            // Plain text that claims another version is no connection to trust with the next request; nor is one whose
+            // answer has no body by its status: what a server sends all the same would be read as the next answer.
+            if head.isVersion1 ? head.status == 204 || head.status == 304 : request?.url.scheme == "http" {
                 _ = ccurl_set_long(handle, CURLOPT_FORBID_REUSE, 1)
             }
         }
@@ -249,6 +256,11 @@ package final class Transfer: @unchecked Sendable {
             !chunks.isComplete
         {
             failure = TransferFailure(.network, "unexpected EOF")
+        } else if code == CURLE_UNSUPPORTED_PROTOCOL, isSpoilt(current) {
+            isRepeated = true
+            set(current)
+            _ = ccurl_set_long(handle, CURLOPT_FRESH_CONNECT, 1)
+            return true
         } else if !isCutOff, code != CURLE_OK {
             failure = networkFailure(code, current)
         } else if let next = redirected(current) {
@@ -260,6 +272,15 @@ package final class Transfer: @unchecked Sendable {
             return true
         }
         return false
+    }
+
+    /// Whether the connection was an older one, on which something lay behind the last answer that is no answer to this
+    /// request, and whether the request may be repeated.
+    private func isSpoilt(_ request: TransferRequest) -> Bool {
+        var newConnections = 1
+        _ = ccurl_get_long(handle, CURLINFO_NUM_CONNECTS, &newConnections)
+        return newConnections == 0 && !isRepeated && request.method == "GET" && request.body.isEmpty
+            && head.status == 0
     }
 
     /// Tells the user that the transfer is over.
@@ -302,7 +323,7 @@ package final class Transfer: @unchecked Sendable {
                 failure = TransferFailure(.setup, "redirect to another host: \(GoQuote.quote(url.authority))")
                 return nil
             }
-            next.credentials = RequestCredentials()
+            next.credentials = request.credentials.withoutSecrets
         }
         return next
     }
@@ -338,7 +359,8 @@ package final class Transfer: @unchecked Sendable {
 
     private func curlText(_ code: CURLcode) -> String {
         let text = String(cString: errorText)
-        return text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+        // curl shows proxies with their passwords.
+        return text.isEmpty ? String(cString: curl_easy_strerror(code)) : URLSecret.hiddenInText(text)
     }
 
     /// The body without its content coding, which servers may use unasked.

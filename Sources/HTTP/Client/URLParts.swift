@@ -1,3 +1,5 @@
+import Config
+
 /// An HTTP URL in its parts, as far as a client needs them.
 package struct URLParts: Equatable, Sendable {
     /// In lower case.
@@ -104,7 +106,7 @@ package enum ShownURL {
     /// The URL with its password hidden.
     package static func text(_ url: String) -> String {
         guard let parts = URLParts(url), let userInfo = parts.userInfo, let colon = userInfo.firstIndex(of: ":") else {
-            return url
+            return URLSecret.hidden(url)
         }
         var shown = parts
         shown.userInfo = userInfo[...colon] + "xxxxx"

@@ -9,38 +9,31 @@ import Telemetry
 /// The web configuration at work: who may pass, with which certificates, and which headers answers carry.
 ///
 /// The file and those it names are looked at again for every request and handshake, and read again when they changed.
+/// That is done apart from those who serve, so that a file that hangs stops nobody: what was read last then holds.
 package final class WebAccess: Sendable {
-    /// What says that a file has changed.
-    private struct Stamp: Hashable {
-        var seconds = 0
-        var nanoseconds = 0
-        var size = 0
-        var inode: UInt = 0
-
-        init(_ path: String) {
-            var status = stat()
-            guard stat(path, &status) == 0 else { return }
-            seconds = status.st_mtim.tv_sec
-            nanoseconds = status.st_mtim.tv_nsec
-            size = status.st_size
-            inode = UInt(status.st_ino)
-        }
+    /// What was read, and the versions of the files it was read from.
+    private struct Loaded {
+        var stamp: FileStamp?
+        var config: Result<WebConfig, ConfigError>
+        var tlsStamps: [FileStamp?] = []
+        var tls: Result<TLSContext, ConfigError>?
     }
 
     private struct State {
-        var stamp: Stamp
-        var config: Result<WebConfig, ConfigError>
-        var tlsStamps: [Stamp] = []
-        var tls: Result<TLSContext, ConfigError>?
+        var loaded: Loaded
         /// Requests that may come now, in thousandths.
         var tokens = 0
         var refilled: Int64 = 0
     }
 
+    /// How long a request waits for a look at the files, ms; while one hangs, others do not wait at all.
+    private static let patience: Int64 = 2000
+
     package let path: String
     /// Whether connections are TLS; a restart changes it, as with Prometheus.
     package let usesTLS: Bool
     private let state: Mutex<State>
+    private let isLooking = Atomic(false)
     private let passwords = PasswordCheck()
     private let clock: any Clock
     private let log = Log("web")
@@ -49,17 +42,17 @@ package final class WebAccess: Sendable {
     package init(path: String, clock: any Clock) throws(ConfigError) {
         self.path = path
         self.clock = clock
-        let stamp = Stamp(path)
+        let stamp = FileStamp(path)
         let config = try WebConfig.load(path: path)
-        var state = State(stamp: stamp, config: .success(config))
+        var loaded = Loaded(stamp: stamp, config: .success(config))
         usesTLS = config.tls != nil
         if let tls = config.tls {
-            state.tlsStamps = tls.files.map { Stamp($0) }
-            state.tls = .success(try TLSContext(tls, file: path))
+            loaded.tlsStamps = tls.files.map { FileStamp($0) }
+            loaded.tls = .success(try TLSContext(tls, file: path))
         }
-        state.tokens = max(0, min(config.rateBurst, 1_000_000)) * 1000
-        state.refilled = clock.monotonic()
-        self.state = Mutex(state)
+        state = Mutex(
+            State(
+                loaded: loaded, tokens: max(0, min(config.rateBurst, 1_000_000)) * 1000, refilled: clock.monotonic()))
         if usesTLS, config.usesHTTP2 {
             log.info("HTTP/2 is accepted in the web configuration; connections are served with HTTP/1.1")
         }
@@ -76,39 +69,46 @@ package final class WebAccess: Sendable {
         }
     }
 
-    /// Reads the file again if it has changed.
-    private func refresh(_ state: inout State) {
-        let stamp = Stamp(path)
-        if stamp != state.stamp {
-            state.stamp = stamp
-            state.tls = nil
-            do throws(ConfigError) {
-                state.config = .success(try WebConfig.load(path: path))
-            } catch {
-                state.config = .failure(error)
+    /// Looks whether files have changed, and reads them if so; returns when that is done, or hangs.
+    private func look() {
+        if isLooking.exchange(true, ordering: .acquiringAndReleasing) { return }
+        let isDone = TimedSemaphore(value: 0)
+        BlockingCall.start { [self] in
+            refresh()
+            isLooking.store(false, ordering: .releasing)
+            isDone.signal()
+        }
+        _ = isDone.wait(milliseconds: Self.patience)
+    }
+
+    private func refresh() {
+        let old = state.withLock(\.loaded)
+        var new = old
+        new.stamp = FileStamp(path)
+        if new.stamp != old.stamp {
+            new.tls = nil
+            new.config = Result { () throws(ConfigError) in try WebConfig.load(path: path) }
+            if case .failure(let error) = new.config {
                 log.error("Unable to parse configuration", ["err": "\(error)"])
             }
         }
+        if case .success(let config) = new.config, let tls = config.tls {
+            new.tlsStamps = tls.files.map { FileStamp($0) }
+            if new.tls == nil || new.tlsStamps != old.tlsStamps {
+                new.tls = Result { () throws(ConfigError) in try TLSContext(tls, file: path) }
+                if case .failure(let error)? = new.tls {
+                    log.error("Unable to use the TLS configuration", ["err": "\(error)"])
+                }
+            }
+        }
+        let loaded = new
+        state.withLock { $0.loaded = loaded }
     }
 
     /// The context of a handshake that begins now; nil if there is none that may be used.
     func tlsContext() -> TLSContext? {
-        state.withLock { state in
-            refresh(&state)
-            guard case .success(let config) = state.config else { return nil }
-            guard let tls = config.tls else { return nil }
-            let stamps = tls.files.map { Stamp($0) }
-            if state.tls == nil || stamps != state.tlsStamps {
-                state.tlsStamps = stamps
-                do throws(ConfigError) {
-                    state.tls = .success(try TLSContext(tls, file: path))
-                } catch {
-                    state.tls = .failure(error)
-                    log.error("Unable to use the TLS configuration", ["err": "\(error)"])
-                }
-            }
-            return try? state.tls?.get()
-        }
+        look()
+        return state.withLock { try? $0.loaded.tls?.get() }
     }
 
     /// What the configuration says about a request.
@@ -122,10 +122,8 @@ package final class WebAccess: Sendable {
     /// Judges a request by its `Authorization`.
     func judge(authorization: String?) -> Verdict {
         let now = clock.monotonic()
-        let (config, isOver) = state.withLock { state in
-            refresh(&state)
-            return (try? state.config.get(), Self.isOverRate(&state, now))
-        }
+        look()
+        let (config, isOver) = state.withLock { (try? $0.loaded.config.get(), Self.isOverRate(&$0, now)) }
         guard let config else { return Verdict(refusal: .text("Internal Server Error\n", status: 500)) }
         if isOver { return Verdict(refusal: .text("Too Many Requests\n", status: 429)) }
         var verdict = Verdict(headers: config.headers)
@@ -138,7 +136,7 @@ package final class WebAccess: Sendable {
     }
 
     private static func isOverRate(_ state: inout State, _ now: Int64) -> Bool {
-        guard case .success(let config) = state.config, config.rateInterval > 0 else { return false }
+        guard case .success(let config) = state.loaded.config, config.rateInterval > 0 else { return false }
         let burst = max(0, min(config.rateBurst, 1_000_000)) * 1000
         let elapsed = Double(max(0, now - state.refilled)) / Double(config.rateInterval) * 1000
         let refill = Int(min(elapsed, Double(burst)))

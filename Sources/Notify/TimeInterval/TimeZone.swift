@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// A place's distance from UTC over time, read from the system's time zone database (RFC 8536).
 package struct TimeZone: Sendable {
@@ -45,13 +46,8 @@ package struct TimeZone: Sendable {
     }
 
     private static func read(_ path: String) -> [UInt8]? {
-        guard let file = fopen(path, "rb") else { return nil }
-        defer { fclose(file) }
         // No zone is larger than a few kilobytes; a folder cannot be read.
-        var bytes = [UInt8](repeating: 0, count: 1 << 18)
-        let count = fread(&bytes, 1, bytes.count, file)
-        guard count > 0 else { return nil }
-        return Array(bytes[0..<count])
+        try? RegularFile.content(path, limit: 1 << 18)
     }
 
     private static func integer(_ bytes: [UInt8], _ at: Int, _ size: Int) -> Int64? {

@@ -14,6 +14,9 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
         self.code = code
     }
 
+    /// The ``code`` of what is no regular file and must be one; no number of the system.
+    public static let notRegular: Int32 = -1
+
     /// There is no such file or directory.
     public var isNotFound: Bool { code == ENOENT }
     /// The disk or the quota is full.
@@ -26,6 +29,7 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
 
     /// The system's text for an error number, beginning in lower case.
     public static func text(_ code: Int32) -> String {
+        if code == notRegular { return "not a regular file" }
         var buffer = [CChar](repeating: 0, count: 128)
         guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
         var text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 
 /// A file that is written in place, a few bytes at a time; a failure is nobody's concern but the writer's.
@@ -6,10 +7,9 @@ import Glibc
 package final class PlacedFile: Sendable {
     private let descriptor: Int32
 
-    /// Opens an empty file; nil if that is not possible.
-    package init?(path: String) {
-        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
-        guard descriptor >= 0 else { return nil }
+    /// Opens an empty file.
+    package init(path: String) throws(FileError) {
+        descriptor = try RegularFile.open(path, O_RDWR | O_CREAT | O_TRUNC, followsLinks: false)
     }
 
     deinit { close(descriptor) }
@@ -19,8 +19,7 @@ package final class PlacedFile: Sendable {
 
     /// The first bytes of a file; none if it cannot be read.
     package static func content(_ path: String, atMost limit: Int) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return [] }
+        guard let file = try? RegularFile.open(path, O_RDONLY) else { return [] }
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: limit)
         var size = 0
@@ -35,14 +34,15 @@ package final class PlacedFile: Sendable {
     }
 }
 
-/// A file that lines are added to, as others may do at the same time.
+/// A file that lines are added to, as others may do at the same time; it may be a pipe or a terminal.
 package final class AppendedFile: Sendable {
     private let descriptor: Int32
 
-    /// Opens or makes it.
+    /// Opens or makes it; neither this nor a write waits for whoever reads a pipe.
     package init(path: String) throws {
-        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
-        guard descriptor >= 0 else { throw FileError("open", path, code: errno) }
+        descriptor = try RealFileSystem.retry("open", path) {
+            cplatform_open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o640)
+        }
     }
 
     deinit { close(descriptor) }

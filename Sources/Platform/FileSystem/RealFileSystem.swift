@@ -6,15 +6,14 @@ public final class RealFileSystem: FileSystem {
     public init() {}
 
     public func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File {
-        var flags = O_CLOEXEC
-        switch mode {
-        case .read: flags |= O_RDONLY
-        case .append: flags |= O_RDWR | O_CREAT | O_APPEND
-        case .create: flags |= O_RDWR | O_CREAT | O_EXCL | O_APPEND
-        case .replace: flags |= O_RDWR | O_CREAT | O_TRUNC | O_APPEND
-        }
-        let descriptor = try Self.retry("open", path) { cplatform_open(path, flags, 0o640) }
-        return RealFile(path, descriptor)
+        let flags =
+            switch mode {
+            case .read: O_RDONLY
+            case .append: O_RDWR | O_CREAT | O_APPEND
+            case .create: O_RDWR | O_CREAT | O_EXCL | O_APPEND
+            case .replace: O_RDWR | O_CREAT | O_TRUNC | O_APPEND
+            }
+        return RealFile(path, try RegularFile.open(path, flags, followsLinks: mode == .read))
     }
 
     public func map(_ path: String) throws(FileError) -> FileMapping {
@@ -103,7 +102,7 @@ public final class RealFileSystem: FileSystem {
     }
 
     public func lock(_ path: String) throws(FileError) -> any DirectoryLock {
-        let descriptor = try Self.retry("open", path) { cplatform_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640) }
+        let descriptor = try RegularFile.open(path, O_RDWR | O_CREAT, followsLinks: false)
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
             _ = Glibc.close(descriptor)
@@ -115,31 +114,17 @@ public final class RealFileSystem: FileSystem {
     public func lockHolder(_ path: String) -> (process: Int, name: String)? {
         // A line: `1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF`.
         guard let inode = try? status(path).identity,
-            let table = try? Self.wholeText("/proc/locks")
+            let table = try? RegularFile.content("/proc/locks", limit: 1 << 24)
         else { return nil }
-        for line in table.split(separator: "\n") {
+        for line in String(decoding: table, as: UTF8.self).split(separator: "\n") {
             let fields = line.split(separator: " ")
             guard fields.count > 5, fields[1] == "FLOCK", let process = Int(fields[4]), process > 0,
                 fields[5].split(separator: ":").last.flatMap({ UInt64($0) }) == inode
             else { continue }
-            let name = (try? Self.wholeText("/proc/\(process)/comm")) ?? ""
-            return (process, String(name.prefix { $0 != "\n" }))
+            let name = (try? RegularFile.content("/proc/\(process)/comm", limit: 4096)) ?? []
+            return (process, String(decoding: name.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
         }
         return nil
-    }
-
-    /// The text of a file whose size is not known before it is read.
-    private static func wholeText(_ path: String) throws(FileError) -> String {
-        let descriptor = try retry("open", path) { cplatform_open(path, O_RDONLY | O_CLOEXEC, 0) }
-        defer { _ = Glibc.close(descriptor) }
-        var text: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while text.count < 1 << 24 {
-            let got = Glibc.read(descriptor, &buffer, buffer.count)
-            guard got > 0 else { break }
-            text += buffer[0..<got]
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 
     /// Repeats a call that a signal interrupted.

@@ -152,11 +152,11 @@ enum CheckCommand {
     /// - Parameter isSyntaxOnly: Whether no other file is read.
     private static func configuration(_ path: String, isSyntaxOnly: Bool) throws(ConfigError) -> Configuration {
         if isSyntaxOnly {
-            let configuration = try ConfigurationLoader.parse(text: try ConfigFile.read(path), path: path)
+            let configuration = try ConfigurationLoader.parse(text: try ConfigFile.readOnce(path), path: path)
             try ConfigurationCheck.targets(configuration)
             return configuration
         }
-        let configuration = try ConfigurationLoader.load(path: path)
+        let configuration = try ConfigurationLoader.load(path: path, text: try ConfigFile.readOnce(path))
         if let missing = configuration.unsupported.first { throw missing }
         try ConfigurationCheck.files(configuration)
         try ConfigurationCheck.targets(configuration)
@@ -188,7 +188,7 @@ enum CheckCommand {
         var duplicates: [RuleSet.Duplicate] = []
         var count = 0
         do throws(ConfigError) {
-            let file = try RuleFileLoader.parse(text: try ConfigFile.read(path ?? "/dev/stdin"), path: name, problems)
+            let file = try RuleFileLoader.parse(text: try ConfigFile.readOnce(path ?? "/dev/stdin"), path: name, problems)
             let (groups, errors) = RuleSet.definitions([file], evaluationInterval: 60_000) {
                 try RuleExpression($0, engine: engine)
             }
@@ -216,7 +216,7 @@ enum CheckCommand {
     }
 
     private static func alerting(_ path: String, _ parsed: ParsedFlags) throws {
-        let config = try AlertmanagerConfigLoader.load(path: path)
+        let config = try AlertmanagerConfigLoader.parse(text: try ConfigFile.readOnce(path), path: path)
         if !parsed.boolean("syntax-only") { _ = try NotifierSettings(config) { try HTTPTransport($0) } }
         print("  SUCCESS")
         print("Found:")

@@ -18,7 +18,7 @@ enum MetricsCheck {
         }
         for path in paths {
             do throws(ConfigError) {
-                let page = try ConfigFile.read(path)
+                let page = try ConfigFile.readOnce(path)
                 take(check(page, name: path, format: format, isLinted: isLinted, isExtended: isExtended))
             } catch {
                 Command.complain("error while reading: \(error)")

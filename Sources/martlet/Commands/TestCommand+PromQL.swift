@@ -7,7 +7,7 @@ extension TestCommand {
         var (passed, failed) = (0, 0)
         for path in paths {
             do throws(ConfigError) {
-                let script = String(decoding: try ConfigFile.read(path), as: UTF8.self)
+                let script = String(decoding: try ConfigFile.readOnce(path), as: UTF8.self)
                 let report = PromQLTestRunner.run(
                     script: script, engine: QueryEngine(options: PromQLTestRunner.options))
                 print("\(path): \(report.passed) passed, \(report.failed) failed")

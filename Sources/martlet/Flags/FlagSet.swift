@@ -120,7 +120,7 @@ struct FlagSet {
     private static func lines(of path: String) throws -> [String] {
         let bytes: [UInt8]
         do throws(ConfigError) {
-            bytes = try ConfigFile.read(path)
+            bytes = try ConfigFile.readOnce(path)
         } catch {
             throw CommandLineError(description: "\(error)")
         }

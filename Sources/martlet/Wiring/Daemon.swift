@@ -54,7 +54,8 @@ final class Daemon: Sendable {
         self.options = options
         let flags = options.flags
         startTime = clock.now()
-        let configuration = try PreparedConfiguration.load(options)
+        let text = try PreparedConfiguration.pipedText(options)
+        let configuration = try PreparedConfiguration.load(options, text: text)
         let storeOptions = options.store(configuration)
         (fileSystem, store) = try Self.openStore(storeOptions, clock)
         journal = QueryJournal(
@@ -85,7 +86,7 @@ final class Daemon: Sendable {
         registerReloadMetrics()
         registry.addCollector { [store] in store.metricFamilies() }
         StorageHealthMetrics.register(registry, store)
-        try apply(try loadAll())
+        try apply(try loadAll(text: text))
         reportStore()
     }
 

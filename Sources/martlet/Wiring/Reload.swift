@@ -21,13 +21,21 @@ struct PreparedConfiguration: Sendable {
     /// The files it was read from, as they were.
     var sum: ConfigurationSum?
 
+    /// The text of a configuration that can be read only once, from a pipe for instance; nil for a file.
+    static func pipedText(_ options: DaemonOptions) throws -> [UInt8]? {
+        let path = options.flags.text("config.file")
+        return ConfigFile.isReadOnce(path) ? try ConfigFile.readOnce(path) : nil
+    }
+
     /// Reads the configuration file and refuses what is not supported yet.
-    static func load(_ options: DaemonOptions) throws -> Configuration {
+    ///
+    /// - Parameter text: The file's content, if it has been read already.
+    static func load(_ options: DaemonOptions, text: [UInt8]? = nil) throws -> Configuration {
         let path = options.flags.text("config.file")
         let configuration: Configuration
         do throws(ConfigError) {
             configuration = try ConfigurationLoader.load(
-                path: path, extraScrapeMetrics: options.features.contains(.extraScrapeMetrics))
+                path: path, text: text, extraScrapeMetrics: options.features.contains(.extraScrapeMetrics))
         } catch {
             guard error.file == path, error.line == 0, !options.flags.isGiven("config.file") else { throw error }
             var error = error
@@ -75,9 +83,11 @@ extension Daemon {
     }
 
     /// Reads the configuration and everything that it names; changes nothing.
-    func loadAll() throws -> PreparedConfiguration {
-        let configuration = try PreparedConfiguration.load(options)
-        guard options.autoReloadInterval != nil else { return try prepare(configuration) }
+    ///
+    /// - Parameter text: The content of the main file, if it has been read already.
+    func loadAll(text: [UInt8]? = nil) throws -> PreparedConfiguration {
+        let configuration = try PreparedConfiguration.load(options, text: text)
+        guard options.autoReloadInterval != nil, text == nil else { return try prepare(configuration) }
         // The sum is older than what is used, so that a change between the two is seen at the next look.
         let sum = ConfigurationSum(configuration, options)
         return try prepare(try PreparedConfiguration.load(options), sum: sum)

@@ -17,20 +17,10 @@ final class TokenSource: Sendable {
         var came: (monotonic: Int64, wall: Int64)
     }
 
-    private struct Waiter {
-        var secret: ExactText
-        var request: CredentialsRequest
-        var body: @Sendable (Result<String, TransferFailure>) -> Void
-        /// Ends the wait at its deadline.
-        var alarm: Task<Void, Never>?
-    }
-
     private struct State {
         var kept: Kept?
         /// The style that the server has taken before.
         var style: TokenRequest.Style?
-        var waiting: [ObjectIdentifier: Waiter] = [:]
-        var isAsking = false
     }
 
     /// A token counts as expired this long before it does, s, because clocks differ and requests take time.
@@ -43,10 +33,12 @@ final class TokenSource: Sendable {
     private let clock: any Clock
     private let loop: TransferLoop?
     private let state = Mutex(State())
+    private let waits: SharedWait<ExactText, String>
 
     init(_ config: OAuth2Config, clock: any Clock) {
         self.config = config
         self.clock = clock
+        waits = SharedWait(clock: clock)
         // Where there are no tokens to be got, the loop's thread is not started for them.
         loop = .shared
         options = RequestOptions(TokenRequest.client(config))
@@ -76,59 +68,21 @@ final class TokenSource: Sendable {
         _ body: @escaping @Sendable (Result<String, TransferFailure>) -> Void
     ) {
         if let known = known(secret: secret) { return body(.success(known)) }
-        let id = ObjectIdentifier(request)
-        let waiter = Waiter(secret: secret, request: request, body: body)
-        let (isAdded, isFirst) = state.withLock { state -> (Bool, Bool) in
-            if request.isCancelled.load(ordering: .acquiring) { return (false, false) }
-            state.waiting[id] = waiter
-            let isFirst = !state.isAsking
-            state.isAsking = true
-            return (true, isFirst)
-        }
-        guard isAdded else { return body(.failure(TransferFailure(.cancelled, "context canceled"))) }
-        setAlarm(request)
-        if isFirst { askServer(waiter) }
+        if let first = waits.add(secret, request, body) { askServer(first) }
     }
 
     /// Makes a request fail that still waits.
-    func cancel(_ request: CredentialsRequest) {
-        request.isCancelled.store(true, ordering: .releasing)
-        end(ObjectIdentifier(request), TransferFailure(.cancelled, "context canceled"))
-    }
-
-    private func end(_ id: ObjectIdentifier, _ failure: TransferFailure) {
-        guard let waiter = state.withLock({ $0.waiting.removeValue(forKey: id) }) else { return }
-        waiter.alarm?.cancel()
-        waiter.body(.failure(failure))
-    }
-
-    private func setAlarm(_ request: CredentialsRequest) {
-        let id = ObjectIdentifier(request)
-        let end = clock.now().addingReportingOverflow(max(0, request.timeout))
-        let alarm = Task { [self] in
-            do {
-                try await clock.sleep(until: end.overflow ? .max : end.partialValue)
-                self.end(id, TransferFailure(.timeout, "context deadline exceeded"))
-            } catch {
-                return
-            }
-        }
-        let isWaiting = state.withLock { state -> Bool in
-            state.waiting[id]?.alarm = alarm
-            return state.waiting[id] != nil
-        }
-        if !isWaiting { alarm.cancel() }
-    }
+    func cancel(_ request: CredentialsRequest) { waits.cancel(request) }
 
     // MARK: The server
 
     /// Asks for a token with the credentials of a waiter, for all that wait.
-    private func askServer(_ waiter: Waiter) {
+    private func askServer(_ waiter: SharedWait<ExactText, String>.Waiter) {
         guard let loop else {
-            return finish(waiter.secret, .failure(TransferFailure(.setup, "libcurl does not start")))
+            return finish(waiter.key, .failure(TransferFailure(.setup, "libcurl does not start")))
         }
         let request = TokenRequest(
-            config: config, secret: waiter.secret, userAgent: waiter.request.userAgent,
+            config: config, secret: waiter.key, userAgent: waiter.request.userAgent,
             deadline: loop.now &+ Self.askingTime)
         let style = state.withLock(\.style)
         send(request, style ?? .header, loop) { [self] outcome in
@@ -143,19 +97,27 @@ final class TokenSource: Sendable {
         _ request: TokenRequest, _ style: TokenRequest.Style, _ loop: TransferLoop,
         _ body: @escaping @Sendable (Outcome) -> Void
     ) {
-        do throws(TransferFailure) {
-            let sent = try request.transferRequest(style)
-            guard let transfer = Transfer(options) else { throw TransferFailure(.setup, "libcurl does not start") }
-            transfer.prepare(sent)
-            transfer.onEnd = { transfer in
-                // The loop's thread has other requests to look after.
-                BlockingCall.start {
-                    body(Result { () throws(TransferFailure) in try Self.token(transfer) })
+        // The section has certificates of its own, perhaps in files.
+        let asking = CredentialsRequest(
+            userAgent: request.userAgent, timeout: (request.deadline &- loop.now) / 1_000_000)
+        options.ask(asking) { [self] own in
+            do throws(TransferFailure) {
+                var sent = try request.transferRequest(style)
+                sent.credentials.tls = try own.get().tls
+                guard let transfer = Transfer(options) else {
+                    throw TransferFailure(.setup, "libcurl does not start")
                 }
+                transfer.prepare(sent)
+                transfer.onEnd = { transfer in
+                    // The loop's thread has other requests to look after.
+                    BlockingCall.start {
+                        body(Result { () throws(TransferFailure) in try Self.token(transfer) })
+                    }
+                }
+                loop.submit(transfer)
+            } catch {
+                body(.failure(error))
             }
-            loop.submit(transfer)
-        } catch {
-            body(.failure(error))
         }
     }
 
@@ -178,21 +140,12 @@ final class TokenSource: Sendable {
 
     /// Hands the outcome to all who wait with `secret`, and asks again for those whose secret is newer.
     private func finish(_ secret: ExactText, _ outcome: Outcome, style: TokenRequest.Style? = nil) {
-        let (answered, next) = state.withLock { state -> ([Waiter], Waiter?) in
-            if case .success(let token) = outcome {
+        if case .success(let token) = outcome {
+            state.withLock { state in
                 state.kept = Kept(token: token, secret: secret, came: (clock.monotonic(), clock.now()))
                 if let style { state.style = style }
             }
-            let answered = state.waiting.filter { $0.value.secret == secret }
-            for id in answered.keys { state.waiting[id] = nil }
-            let next = state.waiting.first?.value
-            state.isAsking = next != nil
-            return (Array(answered.values), next)
         }
-        for waiter in answered {
-            waiter.alarm?.cancel()
-            waiter.body(outcome.map(\.authorization))
-        }
-        if let next { askServer(next) }
+        if let next = waits.finish(secret, outcome.map(\.authorization)) { askServer(next) }
     }
 }

@@ -1,0 +1,20 @@
+import Glibc
+
+/// What tells that a file has changed, found out without opening it.
+public struct FileStamp: Sendable, Hashable {
+    /// The last change, s and ns since the epoch.
+    public var seconds: Int
+    public var nanoseconds: Int
+    private var size: Int
+    private var inode: UInt
+
+    /// The file's as it is now; nil if there is none.
+    public init?(_ path: String) {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return nil }
+        seconds = info.st_mtim.tv_sec
+        nanoseconds = info.st_mtim.tv_nsec
+        size = info.st_size
+        inode = UInt(info.st_ino)
+    }
+}

@@ -1,0 +1,106 @@
+import CPlatform
+import Glibc
+
+/// The one way to open a file whose kind is not known.
+///
+/// A pipe, a terminal or another device can block whoever opens or reads it, and for ever. So files are opened without
+/// waiting, and what is no regular file is refused before anything is read from it or written to it.
+public enum RegularFile {
+    /// Opens a regular file.
+    ///
+    /// - Parameters:
+    ///   - flags: As for `open(2)`; files are always closed in programs that are run.
+    ///   - followsLinks: Whether the last part of the path may be a symbolic link; never for files of our own making,
+    ///     which a link could turn into somebody else's.
+    /// - Returns: A descriptor, which the caller closes.
+    public static func open(_ path: String, _ flags: Int32, followsLinks: Bool = true) throws(FileError) -> Int32 {
+        // Emptied only once its kind is known.
+        let safe = (flags & ~O_TRUNC) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW)
+        let descriptor: Int32
+        do throws(FileError) {
+            descriptor = try RealFileSystem.retry("open", path) { cplatform_open(path, safe, 0o640) }
+        } catch {
+            // A pipe that nobody reads, opened for writing; a socket.
+            throw error.code == ENXIO ? FileError("open", path, code: FileError.notRegular) : error
+        }
+        do throws(FileError) {
+            let kind = try status(descriptor, path).st_mode & S_IFMT
+            if kind != S_IFREG { throw FileError("open", path, code: kind == S_IFDIR ? EISDIR : FileError.notRegular) }
+            if flags & O_TRUNC != 0 {
+                _ = try RealFileSystem.retry("truncate", path) { ftruncate(descriptor, 0) }
+            }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
+    private static func status(_ descriptor: Int32, _ path: String) throws(FileError) -> stat {
+        var info = stat()
+        _ = try RealFileSystem.retry("stat", path) { fstat(descriptor, &info) }
+        return info
+    }
+
+    /// The content of a regular file, of whatever size it turns out to be; the null device is an empty one.
+    ///
+    /// - Parameter limit: A file of more bytes is an error.
+    public static func content(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+        let descriptor: Int32
+        do throws(FileError) {
+            descriptor = try open(path, O_RDONLY)
+        } catch {
+            if error.code == FileError.notRegular, isNull(path) { return [] }
+            throw error
+        }
+        defer { close(descriptor) }
+        return try read(descriptor, path, limit: limit) { () throws(FileError) in }
+    }
+
+    /// The content of a file of any kind, read once, as a pipe of the shell's `<(…)` must be.
+    ///
+    /// - Parameters:
+    ///   - limit: A file of more bytes is an error.
+    ///   - seconds: How long to wait in all for the bytes and for the end.
+    public static func contentOfAnyKind(_ path: String, limit: Int, seconds: Int) throws(FileError) -> [UInt8] {
+        let descriptor = try RealFileSystem.retry("open", path) {
+            cplatform_open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0)
+        }
+        defer { close(descriptor) }
+        let clock = SystemClock()
+        let deadline = clock.monotonic() + Int64(seconds) * 1_000_000_000
+        return try read(descriptor, path, limit: limit) { () throws(FileError) in
+            let left = (deadline - clock.monotonic()) / 1_000_000
+            var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let ready = left > 0 ? poll(&request, 1, Int32(clamping: left)) : 0
+            if ready == 0 { throw FileError("read", path, code: ETIMEDOUT) }
+        }
+    }
+
+    /// Reads to the end; `wait` is called before each piece.
+    private static func read(
+        _ descriptor: Int32, _ path: String, limit: Int, wait: () throws(FileError) -> Void
+    ) throws(FileError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        // A file of known size is read in one piece, and one more that finds the end.
+        let known = Int(try status(descriptor, path).st_size)
+        var buffer = [UInt8](repeating: 0, count: min(max(known, 0) &+ 1, 1 << 20) | 4096)
+        while true {
+            try wait()
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count == 0 { return bytes }
+            if count < 0 {
+                if errno == EINTR || errno == EAGAIN { continue }
+                throw FileError("read", path, code: errno)
+            }
+            bytes += buffer[0..<count]
+            if bytes.count > limit { throw FileError("read", path, code: EFBIG) }
+        }
+    }
+
+    private static func isNull(_ path: String) -> Bool {
+        var (info, null) = (stat(), stat())
+        guard stat(path, &info) == 0, stat("/dev/null", &null) == 0 else { return false }
+        return info.st_mode & S_IFMT == S_IFCHR && info.st_rdev == null.st_rdev
+    }
+}

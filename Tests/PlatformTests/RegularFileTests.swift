@@ -1,0 +1,141 @@
+import Glibc
+import Testing
+
+@testable import Platform
+
+/// Files that would block whoever opens or reads them: each test would hang if one did.
+@Suite("Regular files")
+struct RegularFileTests {
+    private let folder: String
+
+    init() throws {
+        folder = "/tmp/martlet-regular-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+        try RealFileSystem().createDirectory(folder)
+    }
+
+    private func cleanUp() { try? RealFileSystem().removeAll(folder) }
+
+    private func pipe() throws -> String {
+        let path = folder + "/pipe"
+        try #require(mkfifo(path, 0o600) == 0)
+        return path
+    }
+
+    @Test("a pipe is refused by everything that opens files, and nobody waits")
+    func pipes() throws {
+        defer { cleanUp() }
+        let path = try pipe()
+        let refused = FileError("open", path, code: FileError.notRegular)
+        let files = RealFileSystem()
+        for mode in [FileMode.read, .append, .replace] {
+            #expect(throws: refused, "\(mode)") { try files.open(path, mode) }
+        }
+        #expect(throws: refused) { try files.read(path) }
+        #expect(throws: refused) { try files.map(path) }
+        #expect(throws: refused) { try files.lock(path) }
+        #expect(throws: refused) { try RegularFile.content(path, limit: 100) }
+        #expect(throws: refused) { try PlacedFile(path: path) }
+        #expect(throws: FileError("open", path, code: ENXIO)) { try AppendedFile(path: path) }
+        #expect(PlacedFile.content(path, atMost: 10) == [])
+        #expect("\(refused)" == "open \(path): not a regular file")
+    }
+
+    @Test("a log may be a pipe that somebody reads; when it is full, lines are lost and nobody waits")
+    func fullPipe() throws {
+        defer { cleanUp() }
+        let path = try pipe()
+        let reader = open(path, O_RDONLY | O_NONBLOCK)
+        defer { close(reader) }
+        let file = try AppendedFile(path: path)
+        var written = 0
+        while written < 1000, file.append([UInt8](repeating: 65, count: 4096)) { written += 1 }
+        #expect(written > 0 && written < 1000)
+    }
+
+    @Test("other things that are no regular files are refused; the null device is an empty file to read")
+    func devices() throws {
+        defer { cleanUp() }
+        #expect(throws: FileError("open", "/dev/zero", code: FileError.notRegular)) {
+            try RegularFile.content("/dev/zero", limit: 100)
+        }
+        #expect(throws: FileError.self) { try RealFileSystem().open("/dev/null", .append) }
+        #expect(throws: FileError("open", folder, code: EISDIR)) { try RegularFile.content(folder, limit: 100) }
+        #expect(try RegularFile.content("/dev/null", limit: 100) == [])
+    }
+
+    @Test("no file of ours is written through a link", arguments: [FileMode.append, .create, .replace])
+    func links(_ mode: FileMode) throws {
+        defer { cleanUp() }
+        let (files, target, link) = (RealFileSystem(), folder + "/target", folder + "/link")
+        try files.replace(target, with: [1, 2, 3])
+        try #require(symlink(target, link) == 0)
+        #expect(throws: FileError.self) { try files.open(link, mode) }
+        #expect(throws: FileError.self) { try PlacedFile(path: link) }
+        #expect(throws: FileError.self) { try files.lock(link) }
+        #expect(try files.read(target) == [1, 2, 3])
+        #expect(try files.read(link) == [1, 2, 3])
+    }
+
+    @Test("a file of any size up to the limit is read, and of a size that nobody knows before")
+    func sizes() throws {
+        defer { cleanUp() }
+        let path = folder + "/file"
+        for size in [0, 1, 4095, 4096, 4097, 100_000] {
+            try RealFileSystem().replace(path, with: [UInt8](repeating: 7, count: size))
+            #expect(try RegularFile.content(path, limit: size).count == size)
+            if size > 0 {
+                #expect(throws: FileError("read", path, code: EFBIG)) { try RegularFile.content(path, limit: size - 1) }
+            }
+        }
+        #expect(try !RegularFile.content("/proc/self/status", limit: 1 << 20).isEmpty)
+    }
+
+    @Test("a pipe that may be read once is read to its end, and waited for no longer than asked")
+    func once() throws {
+        defer { cleanUp() }
+        let path = try pipe()
+        #expect(throws: FileError("read", path, code: ETIMEDOUT)) {
+            try RegularFile.contentOfAnyKind(path, limit: 100, seconds: 0)
+        }
+        let text = [UInt8](repeating: 65, count: 300_000)
+        let writer = Thread.start("pipe-writer") {
+            let descriptor = open(path, O_WRONLY)
+            var sent = 0
+            while sent < text.count {
+                let count = write(descriptor, Array(text[sent...]), text.count - sent)
+                guard count > 0 else { break }
+                sent += count
+            }
+            close(descriptor)
+        }
+        #expect(try RegularFile.contentOfAnyKind(path, limit: 1 << 20, seconds: 60) == text)
+        writer?.join()
+        var ends: [Int32] = [0, 0]
+        try #require(Glibc.pipe(&ends) == 0)
+        _ = write(ends[1], "left", 4)
+        close(ends[1])
+        #expect(
+            try RegularFile.contentOfAnyKind("/dev/fd/\(ends[0])", limit: 10, seconds: 60) == Array("left".utf8))
+        close(ends[0])
+    }
+
+    @Test("calls that block do not stop those behind them")
+    func blocked() async {
+        let pool = BlockingCall.Pool(threads: 2, most: 6)
+        let (gate, begun) = (TimedSemaphore(value: 0), TimedSemaphore(value: 0))
+        for _ in 0..<5 {
+            pool.add {
+                begun.signal()
+                gate.wait()
+            }
+        }
+        for _ in 0..<5 { begun.wait() }
+        #expect(pool.threads == 5)
+        let isDone = TimedSemaphore(value: 0)
+        pool.add { isDone.signal() }
+        isDone.wait()
+        for _ in 0..<5 { gate.signal() }
+        // Threads beyond those that stay end when nothing waits.
+        while pool.threads > 2 { await Task.yield() }
+    }
+}

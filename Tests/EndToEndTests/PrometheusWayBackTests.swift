@@ -6,7 +6,7 @@ import Testing
 /// What this program exports is given to a real Prometheus, which takes no late samples.
 @Suite(
     "The way back to a real Prometheus", .serialized,
-    .enabled(if: PrometheusPeer.isInstalled, "prometheus and promtool are not installed"))
+    .enabled(if: PrometheusPeer.isInstalled, "needs prometheus and promtool"))
 struct PrometheusWayBackTests {
     private static let minute: Int64 = 60_000
 

@@ -26,6 +26,7 @@ struct TidyTests {
     private static let opening = [
         "Sources/Platform/FileSystem/", "Sources/Web/UserAssets.swift", "Sources/martlet/Wiring/ProcessMetrics.swift",
         "Sources/martlet/Wiring/NetworkCounts.swift", "Sources/martlet/Commands/ProcessArguments.swift",
+        "Sources/martlet/Commands/DirectoryUsers.swift",
     ]
 
     @Test("files are opened by RegularFile, which no pipe can block")

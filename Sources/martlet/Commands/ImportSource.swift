@@ -88,7 +88,7 @@ enum ImportSource {
     /// - Returns: nil if there is no lock file, or none that may be read.
     private static func lock(_ directory: String, _ files: any FileSystem) throws -> Int32? {
         let path = directory + "/lock"
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = (try? RegularFile.open(path, O_RDONLY)) ?? -1
         if file >= 0, flock(file, LOCK_EX | LOCK_NB) == 0 { return file }
         let isHeld = file >= 0 && errno == EWOULDBLOCK
         if file >= 0 { close(file) }

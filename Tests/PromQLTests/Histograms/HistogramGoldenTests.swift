@@ -11,7 +11,7 @@ private let isPresent = [folder + "/golden-3.14.json.xz", python].allSatisfy(Fil
 
 /// What Prometheus 3.14 answered about native histograms, against the slow evaluator that other tests trust, and
 /// against the engine.
-@Suite("Native histograms against Prometheus 3.14", .enabled(if: isPresent, "no ../shared/conformance, or no python3"))
+@Suite("Native histograms against Prometheus 3.14", .enabled(if: isPresent, "needs ../shared/conformance and python3"))
 struct HistogramGoldenTests {
     private struct Case {
         var query: String

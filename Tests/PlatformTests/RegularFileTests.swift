@@ -21,6 +21,26 @@ struct RegularFileTests {
         return path
     }
 
+    @Test(
+        "what root makes in a directory of another user belongs to that user",
+        .enabled(if: geteuid() == 0, "needs root"))
+    func heirs() throws {
+        defer { cleanUp() }
+        let files = RealFileSystem()
+        try #require(chown(folder, 65534, 65534) == 0)
+        try files.createDirectory(folder + "/blocks/one")
+        for mode in [FileMode.append, .create, .replace] {
+            let path = folder + "/blocks/one/\(mode)"
+            try files.open(path, mode).close()
+            #expect(try files.status(path).owner == 65534)
+        }
+        try files.lock(folder + "/lock").release()
+        _ = try PlacedFile(path: folder + "/queries.active")
+        for name in ["blocks", "blocks/one", "lock", "queries.active"] {
+            #expect(try files.status(folder + "/" + name).owner == 65534, "\(name)")
+        }
+    }
+
     @Test("a pipe is refused by everything that opens files, and nobody waits")
     func pipes() throws {
         defer { cleanUp() }

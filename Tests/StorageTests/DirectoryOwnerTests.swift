@@ -142,6 +142,34 @@ import Testing
         for name in strangers { #expect(try files.read(name) == Array("content of \(name)".utf8)) }
     }
 
+    @Test func `a store in a later format is refused untouched; a damaged marker is no later format`() throws {
+        let files = FaultyFileSystem()
+        let store = try open(files)
+        try write(store, 0..<100)
+        try store.close()
+        for (version, check, isNewer) in [
+            (2, 2, true), (0x0101, 0x0101, true), (2, 0, false), (0, 0, false), (1, 1, false),
+        ]
+            as [(UInt32, UInt32, Bool)]
+        {
+            let copy = files.afterPowerCut(.kept)
+            copy.damage("data/store.martlet") { bytes in
+                bytes.removeLast(8)
+                for number in [version, check] {
+                    bytes += (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
+                }
+            }
+            let before = try tree(copy, "data")
+            if isNewer {
+                let error = #expect(throws: StorageError.self) { try open(copy) }
+                #expect("\(try #require(error))".contains("later version of martlet"))
+                #expect(try tree(copy, "data") == before)
+            } else {
+                #expect(try open(copy).statistics(limit: 0).series == 1)
+            }
+        }
+    }
+
     @Test func `a damaged segment of the log is set aside, not removed`() throws {
         let files = FaultyFileSystem()
         let store = try open(files)

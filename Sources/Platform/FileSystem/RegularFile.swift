@@ -29,6 +29,7 @@ public enum RegularFile {
             if flags & O_TRUNC != 0 {
                 _ = try RealFileSystem.retry("truncate", path) { ftruncate(descriptor, 0) }
             }
+            if flags & O_CREAT != 0, !followsLinks { DirectoryHeir.take(path) }
         } catch {
             close(descriptor)
             throw error
@@ -102,5 +103,21 @@ public enum RegularFile {
         var (info, null) = (stat(), stat())
         guard stat(path, &info) == 0, stat("/dev/null", &null) == 0 else { return false }
         return info.st_mode & S_IFMT == S_IFCHR && info.st_rdev == null.st_rdev
+    }
+}
+
+/// The owner of files that root makes: that of their directory.
+///
+/// Otherwise a command that root runs on a store leaves files that the daemon's user cannot open afterwards.
+enum DirectoryHeir {
+    /// Gives a new file or directory of root's to the owner of the directory that it lies in.
+    static func take(_ path: String) {
+        guard geteuid() == 0 else { return }
+        var own = stat()
+        var parent = stat()
+        guard lstat(path, &own) == 0, own.st_uid == 0, lstat(FilePath.parent(path), &parent) == 0, parent.st_uid != 0
+        else { return }
+        // Where that is not allowed, the file stays root's, as any program would leave it.
+        _ = lchown(path, parent.st_uid, parent.st_gid)
     }
 }

@@ -63,6 +63,10 @@ enum DirectoryCheck {
                 "\(path) is the data directory of a Prometheus (it holds \(name)); nothing in it was changed: stop that "
                     + "Prometheus and take its data over with `martlet tsdb import \(path) "
                     + "--storage.tsdb.path=NEW_DIRECTORY`, or give another directory with --storage.tsdb.path")
+        case .newer(let version):
+            throw StorageError.unusable(
+                "\(path) was written by a later version of martlet, in format \(version); nothing in it was changed: start "
+                    + "that version again, or give another directory with --storage.tsdb.path")
         case .stranger(let name):
             throw StorageError.unusable(
                 "\(path) holds \(name), which is not of martlet; nothing in it was changed: give an empty directory, or "

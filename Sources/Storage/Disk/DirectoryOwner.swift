@@ -11,8 +11,12 @@ enum DirectoryOwner: Equatable {
     case prometheus(name: String)
     /// Something else.
     case stranger(name: String)
+    /// A store in a format of a later version of this program.
+    case newer(version: UInt32)
 
     /// The marker: `MARTLETS`, version, 0.
+    ///
+    /// A later version is written twice, in the place of the 0 too, so that a damaged byte does not look like one.
     static let markerName = "store.martlet"
     static let marker: [UInt8] = BlockFormat.fileHeader(Array("MARTLETS".utf8))
 
@@ -21,6 +25,8 @@ enum DirectoryOwner: Equatable {
         enum Kind: Equatable {
             /// The marker of a store.
             case marker
+            /// The marker of a store in a later format.
+            case newer(UInt32)
             /// A file that only this program writes.
             case ours
             /// Prometheus's.
@@ -37,6 +43,7 @@ enum DirectoryOwner: Equatable {
     /// The owner of a directory that holds `entries`.
     static func decide(_ entries: [Entry]) -> DirectoryOwner {
         func names(_ kind: Entry.Kind) -> [String] { entries.filter { $0.kind == kind }.map(\.name) }
+        for case .newer(let version) in entries.map(\.kind) { return .newer(version: version) }
         let isMarked = !names(.marker).isEmpty
         if isMarked || !names(.ours).isEmpty { return .store(isMarked: isMarked, foreign: names(.prometheus)) }
         if let name = names(.prometheus).first { return .prometheus(name: name) }
@@ -68,7 +75,7 @@ enum DirectoryOwner: Equatable {
         func one(_ kind: Entry.Kind) -> [Entry] { [Entry(name: name, kind: kind)] }
         let isDirectory = (try? fileSystem.status(path).isDirectory) ?? false
         switch (name, isDirectory) {
-        case (markerName, false): return one(try begins(path, marker.prefix(8), fileSystem) ? .marker : .unknown)
+        case (markerName, false): return one(kindOfMarker(try FileStart.read(path, marker.count, fileSystem)))
         case (markerName + ".tmp", false), ("lock", false), ("queries.active", false), ("lost+found", true),
             (DiskReserve.name, false), ("probe", false), ("probe.tmp", false), ("checkpoint.tmp", false):
             return one(.neutral)
@@ -118,6 +125,14 @@ enum DirectoryOwner: Equatable {
     private static func isPrometheusLog(_ name: String) -> Bool {
         let digits = name.hasPrefix("checkpoint.") ? name.dropFirst("checkpoint.".count) : name[...]
         return digits.utf8.count >= 8 && digits.utf8.prefix(8).allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+    }
+
+    private static func kindOfMarker(_ bytes: [UInt8]) -> Entry.Kind {
+        guard bytes.prefix(8).elementsEqual(marker.prefix(8)) else { return .unknown }
+        guard bytes.count == marker.count else { return .marker }
+        func number(at start: Int) -> UInt32 { (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) } }
+        let version = number(at: 8)
+        return version > BlockFormat.version && version == number(at: 12) ? .newer(version) : .marker
     }
 
     private static func begins(

@@ -30,7 +30,8 @@ struct YAMLScalarTests {
         "what is no number is refused, quoted numbers and switches too",
         arguments: [
             "\"10\"", "'10'", "abc", "1e", "0x", "0b2", "--5", "1 2", "true", ".inf", ".nan", "[1]", "{a: 1}", "1e400",
-            "0x1.8p1", "\"true\"", "08.x", "-", "+", ".", "1-2", "99999999999999999999999",
+            "0s7", "0z10", "0:5", "0-7", "0a", "0x1.8p1", "\"true\"", "08.x", "-", "+", ".", "1-2",
+            "99999999999999999999999",
         ])
     func noNumber(text: String) throws {
         #expect(throws: ConfigError.self) { try reader(text).integer("k") }

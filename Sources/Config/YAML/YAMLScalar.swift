@@ -50,12 +50,11 @@ enum YAMLScalar: Equatable {
         var radix = 10
         if rest.hasPrefix("0"), rest.utf8.count > 1 {
             switch rest.dropFirst().first {
-            case "x", "X": radix = 16
-            case "b", "B": radix = 2
-            case "o", "O": radix = 8
-            default: radix = 8
+            case "x", "X": (radix, rest) = (16, rest.dropFirst(2))
+            case "b", "B": (radix, rest) = (2, rest.dropFirst(2))
+            case "o", "O": (radix, rest) = (8, rest.dropFirst(2))
+            default: (radix, rest) = (8, rest.dropFirst())
             }
-            rest = rest.dropFirst(radix == 8 && rest.dropFirst().first?.isNumber == true ? 1 : 2)
         }
         guard let first = rest.first, first != "+", first != "-", let value = UInt64(rest, radix: radix) else {
             return nil

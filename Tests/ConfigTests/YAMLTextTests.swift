@@ -17,7 +17,7 @@ struct YAMLTextTests {
             "*", "!",
             "|", ">", "%", "@", "`", "?", "? ", "- ", "null", "yes", "0x1F", "1e5", ".inf", "<<", "---", "...",
             "\u{85}", "\u{2028}",
-            "\u{FEFF}", "\0", "\u{7F}", "190:20:30", String(repeating: "k", count: 200),
+            "\u{FEFF}", "\u{598}", "\u{301}", "\0", "\u{7F}", "190:20:30", String(repeating: "k", count: 200),
         ]
         return (0..<Int.random(in: 0..<5, using: &random)).map { _ in
             pieces[Int.random(in: 0..<pieces.count, using: &random)]

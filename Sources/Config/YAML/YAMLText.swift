@@ -33,7 +33,7 @@ indirect enum YAMLText {
     /// The document, with a line break at the end.
     var document: String {
         var out = ""
-        write(indent: 0, to: &out)
+        write(indent: 0, lead: "", to: &out)
         return out
     }
 
@@ -48,39 +48,36 @@ indirect enum YAMLText {
         }
     }
 
-    private func write(indent: Int, to out: inout String) {
+    /// - Parameter lead: What the first line begins with, in place of its indentation.
+    private func write(indent: Int, lead: String, to out: inout String) {
         let space = String(repeating: " ", count: indent)
         if let inline {
-            out += space + inline + "\n"
+            out += lead + inline + "\n"
             return
+        }
+        var lead = lead
+        func start() -> String {
+            defer { lead = space }
+            return lead
         }
         switch self {
         case .list(let elements):
-            for element in elements {
-                var inner = ""
-                element.write(indent: indent + 2, to: &inner)
-                out += space + "- " + inner.dropFirst(indent + 2)
-            }
+            for element in elements { element.write(indent: indent + 2, lead: start() + "- ", to: &out) }
         case .map(let members):
             for (key, value) in members {
                 guard YAMLQuoting.isSimpleKey(key) else {
-                    out += space + "? " + YAMLQuoting.block(key) + "\n"
-                    var inner = ""
-                    value.write(indent: indent + 2, to: &inner)
-                    out += space + ": " + inner.dropFirst(indent + 2)
+                    out += start() + "? " + YAMLQuoting.block(key) + "\n"
+                    value.write(indent: indent + 2, lead: space + ": ", to: &out)
                     continue
                 }
-                out += space + YAMLQuoting.block(key) + ":"
+                out += start() + YAMLQuoting.block(key) + ":"
                 if let inline = value.inline {
                     out += " " + inline + "\n"
                     continue
                 }
                 out += "\n"
-                if case .list = value {
-                    value.write(indent: indent, to: &out)
-                } else {
-                    value.write(indent: indent + 2, to: &out)
-                }
+                let inner = if case .list = value { indent } else { indent + 2 }
+                value.write(indent: inner, lead: String(repeating: " ", count: inner), to: &out)
             }
         case .string, .plain, .flow: break
         }
@@ -105,7 +102,11 @@ enum YAMLQuoting {
         // What is not text when it stands there plainly gets double quotes.
         guard YAMLScalar(text, isPlain: true) == .string, !isBase60(text), text != "<<" else { return double(text) }
         guard text.unicodeScalars.allSatisfy(isPrintable) else { return double(text) }
-        return mayBePlain(text, isFlow: isFlow) ? text : "'" + text.replacing("'", with: "''") + "'"
+        if mayBePlain(text, isFlow: isFlow) { return text }
+        // By scalars: a mark behind a quote makes one character of both.
+        var out = "'"
+        for c in text.unicodeScalars { out.unicodeScalars.append(contentsOf: c == "'" ? [c, c] : [c]) }
+        return out + "'"
     }
 
     /// Numbers like `190:20:30`, which older readers take for times.

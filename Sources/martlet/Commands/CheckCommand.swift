@@ -188,7 +188,8 @@ enum CheckCommand {
         var duplicates: [RuleSet.Duplicate] = []
         var count = 0
         do throws(ConfigError) {
-            let file = try RuleFileLoader.parse(text: try ConfigFile.readOnce(path ?? "/dev/stdin"), path: name, problems)
+            let file = try RuleFileLoader.parse(
+                text: try ConfigFile.readOnce(path ?? "/dev/stdin"), path: name, problems)
             let (groups, errors) = RuleSet.definitions([file], evaluationInterval: 60_000) {
                 try RuleExpression($0, engine: engine)
             }

@@ -24,7 +24,7 @@ struct ClassicBuckets {
 
     var buckets: [Bucket] = []
 
-    /// The quantile, and what was mended on the way (section 4.10, histogram_quantile of classic series).
+    /// The quantile, and what was mended on the way (`histogram_quantile` of classic series).
     mutating func quantile(_ q: Double) -> (Double, Fix) {
         var fix = Fix()
         if q.isNaN { return (.nan, fix) }
@@ -45,7 +45,7 @@ struct ClassicBuckets {
         return (start + (buckets[b].bound - start) * ((rank - before) / (buckets[b].count - before)), fix)
     }
 
-    /// The share of observations between two limits (section 4.10, histogram_fraction of classic series).
+    /// The share of observations between two limits (`histogram_fraction` of classic series).
     mutating func fraction(_ lower: Double, _ upper: Double) -> Double {
         buckets.sort { $0.bound < $1.bound }
         guard buckets.last?.bound == .infinity else { return .nan }

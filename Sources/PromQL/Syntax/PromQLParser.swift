@@ -237,7 +237,7 @@ package struct PromQLParser {
         }
     }
 
-    /// Reads operators that bind tighter than level `above` (section 4.2 of the grammar's table).
+    /// Reads operators that bind tighter than level `above` (Prometheus's documentation, "Binary operator precedence").
     mutating func expression(above: Int) throws(ParseError) -> Expression {
         var left = try deeper { (parser) throws(ParseError) in try parser.unary() }
         while let op = nextOperator, Self.precedence(op) > above {

@@ -141,4 +141,18 @@ struct ConfigProblemsTests {
         let found = try? RuleTestFileLoader.parse(text: Array(file.utf8), path: "f")
         #expect(found?.tests.first?.expressionTests.first?.expected.first?.value == value)
     }
+
+    @Test("a misspelt key of alerting is named instead of what it leaves out")
+    func alertingKeys() {
+        let text =
+            "foo: 1\nroute: {recever: a}\nreceivers: [{name: a, webhook_configs: [{url: 'http://h', sendresolved: true}]}]\n"
+        let error = #expect(throws: ConfigError.self) {
+            try AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: "am.yml")
+        }
+        let message = error?.description ?? ""
+        for part in ["field foo", "field recever", "field sendresolved"] {
+            #expect(message.contains(part), "\(message)")
+        }
+        #expect(!message.contains("default receiver"))
+    }
 }

@@ -117,6 +117,15 @@ struct CommandTests {
         #expect(check("metrics", "--lint=none", rules) == 1)
     }
 
+    @Test("features that are none of the language are a warning for check and test, as promtool's")
+    func features() throws {
+        let rules = try file("groups: [{name: g, rules: [{record: a, expr: b}]}]")
+        defer { try? FileManager.default.removeItem(atPath: rules) }
+        for name in ["nonsense", "native-histograms", "st-synthesis", "promql-experimental-functions,nonsense"] {
+            #expect(Command.run(["check", "rules", "--enable-feature=\(name)", rules]) == 0)
+        }
+    }
+
     @Test("names of lint checks are read as promtool reads them")
     func lintNames() {
         func show(_ text: String, ofRules: Bool = false) -> String {

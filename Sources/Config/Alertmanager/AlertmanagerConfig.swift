@@ -203,10 +203,13 @@ extension RouteConfig {
         }
         reader.finish()
         guard isRoot else { return }
-        if receiver == nil { throw node.place.error("root route must specify a default receiver") }
-        if !matchers.isEmpty { throw node.place.error("root route must not have any matchers") }
-        if !muteTimeIntervals.isEmpty { throw node.place.error("root route must not have any mute time intervals") }
-        if !activeTimeIntervals.isEmpty { throw node.place.error("root route must not have any active time intervals") }
+        // Noted and not thrown: a misspelt key may be the reason, and is named instead.
+        for (isWrong, reason) in [
+            (receiver == nil, "root route must specify a default receiver"),
+            (!matchers.isEmpty, "root route must not have any matchers"),
+            (!muteTimeIntervals.isEmpty, "root route must not have any mute time intervals"),
+            (!activeTimeIntervals.isEmpty, "root route must not have any active time intervals"),
+        ] where isWrong { problems.add(node.place.error(reason)) }
     }
 
     private mutating func readGroupBy(_ reader: MappingReader) throws(ConfigError) {

@@ -17,13 +17,25 @@ enum CheckCommand {
         "ignore-unknown-fields", .boolean, "false", "Ignore unknown keys of rule files.")
 
     /// The features that concern the language alone, for commands that read expressions.
+    private static let ofLanguage: Set<Feature> = [
+        .binaryOperatorFillModifiers, .delayedNameRemoval, .durationExpressions, .experimentalFunctions,
+        .extendedRangeSelectors,
+    ]
+
     static let languageFeatures = Flag(
-        "enable-feature",
-        .choices(
-            [
-                Feature.binaryOperatorFillModifiers, .delayedNameRemoval, .durationExpressions, .experimentalFunctions,
-                .extendedRangeSelectors,
-            ].map(\.rawValue)), "", "Comma-separated names of features of the language to enable.", repeats: true)
+        "enable-feature", .text, "",
+        "Comma-separated names of features of the language to enable: "
+            + ofLanguage.map(\.rawValue).sorted().joined(separator: ", ") + ".", repeats: true)
+
+    /// What `--enable-feature` names; other names than those of the language are a warning, as promtool's.
+    static func features(_ parsed: ParsedFlags) -> Features {
+        let names = parsed.all("enable-feature").flatMap { $0.split(separator: ",").map(String.init) }
+        let known = names.filter { name in ofLanguage.contains { $0.rawValue == name } }
+        for name in names where !known.contains(name) {
+            print("WARNING: Unknown option for --enable-feature: \(GoQuote.quote(name))")
+        }
+        return (try? Features(known)) ?? Features()
+    }
 
     static let commands = [
         Subcommand(
@@ -120,6 +132,7 @@ enum CheckCommand {
 
     private static func config(_ parsed: ParsedFlags) -> Int32 {
         let lint = lint(parsed, ofRules: false)
+        let features = features(parsed)
         var verdict = Verdict()
         for path in parsed.positional {
             print("Checking \(path)")
@@ -142,7 +155,7 @@ enum CheckCommand {
                 verdict.hasErrors = true
             }
             print("")
-            for file in ruleFiles { checkRules(file, lint, parsed, &verdict) }
+            for file in ruleFiles { checkRules(file, lint, features, parsed, &verdict) }
         }
         return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
     }
@@ -165,24 +178,23 @@ enum CheckCommand {
 
     private static func rules(_ parsed: ParsedFlags) -> Int32 {
         let lint = lint(parsed, ofRules: true)
+        let features = features(parsed)
         var verdict = Verdict()
-        for path in parsed.positional { checkRules(path, lint, parsed, &verdict) }
-        if parsed.positional.isEmpty { checkRules(nil, lint, parsed, &verdict) }
+        for path in parsed.positional { checkRules(path, lint, features, parsed, &verdict) }
+        if parsed.positional.isEmpty { checkRules(nil, lint, features, parsed, &verdict) }
         return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
     }
 
     /// Checks a file of rules, or standard input, and prints how many rules it has.
     private static func checkRules(
-        _ path: String?, _ lint: LintOptions, _ parsed: ParsedFlags, _ verdict: inout Verdict
+        _ path: String?, _ lint: LintOptions, _ features: Features, _ parsed: ParsedFlags, _ verdict: inout Verdict
     ) {
         let name = path ?? "standard input"
         print("Checking \(name)")
         defer { print("") }
         func fail(_ lines: [String]) { Command.complain((["  FAILED:"] + lines).joined(separator: "\n")) }
         var options = EngineOptions()
-        if let features = try? Features(parsed.all("enable-feature")) {
-            options.parser = DaemonOptions.parser(features)
-        }
+        options.parser = DaemonOptions.parser(features)
         let engine = QueryEngine(options: options)
         let problems = ConfigProblems(ignoresUnknownKeys: parsed.boolean("ignore-unknown-fields"))
         var duplicates: [RuleSet.Duplicate] = []

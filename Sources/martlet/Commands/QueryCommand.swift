@@ -132,7 +132,7 @@ enum QueryCommand {
 enum QueryOutput {
     static func write(_ data: JSONValue) {
         if let list = data.array {
-            for element in list { print(element.string ?? metric(element)) }
+            for element in list { print(element.string ?? series(element)) }
             return
         }
         guard let result = data["result"] else { return }
@@ -159,6 +159,12 @@ enum QueryOutput {
         guard let last = point.array?.last else { return "" }
         if let text = last.string { return text }
         return "{count:\(last["count"]?.string ?? ""), sum:\(last["sum"]?.string ?? "")}"
+    }
+
+    /// A series as a list of labels, the name among them.
+    private static func series(_ value: JSONValue) -> String {
+        let labels = Labels((value.object ?? []).map { ($0.key, $0.value.string ?? "") })
+        return "{" + labels.pairs.map { "\($0.name)=\(GoQuote.quote($0.value))" }.joined(separator: ", ") + "}"
     }
 
     private static func metric(_ value: JSONValue) -> String {

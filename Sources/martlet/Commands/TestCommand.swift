@@ -27,7 +27,7 @@ enum TestCommand {
 
     private static func rules(_ parsed: ParsedFlags) throws -> Int32 {
         var options = EngineOptions()
-        let features = try Features(parsed.all("enable-feature"))
+        let features = CheckCommand.features(parsed)
         options.parser = DaemonOptions.parser(features)
         options.delayedNameRemoval = features.contains(.delayedNameRemoval)
         let patterns = try parsed.all("run").map { try SearchRegex($0) }

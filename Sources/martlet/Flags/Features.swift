@@ -71,6 +71,9 @@ struct Features: Sendable {
     /// Names that are no feature.
     private(set) var unknown: [String] = []
 
+    /// None.
+    init() {}
+
     /// Reads the values of `--enable-feature`, each a list with commas.
     ///
     /// - Throws: ``CommandLineError`` for a feature that is not supported yet and for two that exclude each other.

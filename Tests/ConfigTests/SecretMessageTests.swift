@@ -101,5 +101,9 @@ struct SecretMessageTests {
             URLSecret.hiddenInText("Unsupported proxy syntax in 'http://user:SECRET@h:3128x' for h")
                 == "Unsupported proxy syntax in 'http://user:xxxxx@h:3128x' for h")
         #expect(URLSecret.hiddenInText("a@b  c") == "a@b  c")
+        #expect(URLSecret.hiddenInText("syntax in '//user:SECRET@h:3128'") == "syntax in '//user:xxxxx@h:3128'")
+        #expect(
+            Self.refusal("scrape_configs: [{job_name: a, proxy_url: '//user:SECRET@h:3128'}]")?.contains("scheme")
+                == true)
     }
 }

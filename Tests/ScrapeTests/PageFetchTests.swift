@@ -67,6 +67,37 @@ struct PageFetchTests {
         return .send(Array(head.utf8) + body)
     }
 
+    @Test(
+        "of an answer that is not 200 the body is not read to its end", arguments: ["500 No", "404 Gone", "302 There"])
+    func unwantedBodies(_ status: String) throws {
+        // The server announces more than it sends and closes nothing: who wants the body waits for the timeout.
+        let rig = try Rig("    body_size_limit: 100MB", timeout: "20s")
+        let location = status.hasPrefix("302") ? "Location: /metrics\r\n" : ""
+        let body = String(repeating: "x", count: 1 << 20)
+        let result = rig.scrape(.text("HTTP/1.1 \(status)\r\n\(location)Content-Length: 99999999\r\n\r\n" + body))
+        #expect(result.up == 0)
+        #expect(
+            result.error.contains(
+                status.hasPrefix("302") ? "stopped after 10 redirects" : "server returned HTTP status \(status)"),
+            "\(result.error)")
+    }
+
+    @Test(
+        "headers that cannot be sent fail the scrape, and their values are not shown",
+        arguments: [
+            #"authorization: {credentials: "SEC\r\nX: y"}"#, #"authorization: {type: "SEC\nX", credentials: a}"#,
+            #"http_headers: {X: {secrets: ["SEC\nRET"]}}"#, #"http_headers: {X: {values: ["SEC\0"]}}"#,
+            #"http_headers: {"SEC T": {values: [a]}}"#,
+        ])
+    func headers(_ keys: String) throws {
+        let rig = try Rig("    " + keys)
+        let result = rig.scrape(.text("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\na 1\n"))
+        #expect(result.up == 0)
+        #expect(result.error.contains("net/http: invalid header field"), "\(result.error)")
+        #expect(keys.contains("SEC T") || !result.error.contains("SEC"))
+        #expect(rig.server.requestCount == 0)
+    }
+
     @Test("the end waits for no target that hangs, whether it was up before, down, or never scraped")
     func hangingAtTheEnd() throws {
         let page = PageFetchTests.answer(Array("a 1\n".utf8))

@@ -44,7 +44,7 @@ import Testing
         try files.removeDirectory(path)
     }
 
-    @Test(arguments: ["segment", "directory", "replaced", "moved", "checkpoint"], [false, true])
+    @Test(arguments: ["segment", "directory", "replaced", "moved", "emptied", "cut", "checkpoint"], [false, true])
     func `what a removed log or checkpoint held is written anew`(what: String, hasCheckpoint: Bool) throws {
         let files = FaultyFileSystem()
         let store = try Self.open(files)
@@ -58,6 +58,10 @@ import Testing
             try Self.removeAll("data/wal", files)
             try files.createDirectory("data/wal")
         case "moved": try files.rename("data/wal", to: "elsewhere")
+        case "emptied", "cut":
+            for name in try files.list("data/wal") {
+                files.damage("data/wal/" + name) { $0.removeLast(what == "cut" ? min($0.count, 20) : $0.count) }
+            }
         default: if hasCheckpoint { try files.remove("data/checkpoint") }
         }
         let isLogGone = what != "checkpoint"

@@ -86,8 +86,8 @@ package enum URLSecret {
     /// A URL with its password replaced by `xxxxx`, as Go's `URL.Redacted` does; other texts stay.
     package static func hidden(_ text: String) -> String {
         let bytes = Array(text.utf8)
-        guard let scheme = bytes.indices.first(where: { bytes[$0...].starts(with: "://".utf8) }) else { return text }
-        let authority = bytes[(scheme + 3)...].prefix { !"/?#".utf8.contains($0) }
+        guard let slashes = bytes.indices.first(where: { bytes[$0...].starts(with: "//".utf8) }) else { return text }
+        let authority = bytes[(slashes + 2)...].prefix { !"/?#".utf8.contains($0) }
         guard let at = authority.lastIndex(of: UInt8(ascii: "@")),
             let colon = authority[..<at].firstIndex(of: UInt8(ascii: ":"))
         else { return text }

@@ -12,6 +12,9 @@ package struct ProxyConfig: Sendable, Hashable {
 
     init(_ reader: MappingReader) throws(ConfigError) {
         url = try reader.url("proxy_url") ?? ""
+        if url.utf8.starts(with: "//".utf8) {
+            throw reader.place(of: "proxy_url").error("proxy_url is no valid URL: the scheme is missing")
+        }
         exceptions = try reader.string("no_proxy", "")
         isFromEnvironment = try reader.bool("proxy_from_environment", false)
         connectHeaders = try Self.multiHeaders(reader, "proxy_connect_header")

@@ -8,7 +8,7 @@ import Synchronization
 package final class RequestOptions: Sendable {
     package let config: HTTPClientConfig
     /// Set if nothing is in a file, which may change from request to request; without the token of `oauth2`.
-    private let fixedCredentials: RequestCredentials?
+    private let fixed: Result<RequestCredentials, TransferFailure>?
     private let tokens: TokenSource?
     private let files: SettingsFiles?
     /// Of `oauth2`, unless it is in a file.
@@ -18,15 +18,18 @@ package final class RequestOptions: Sendable {
     package init(_ config: HTTPClientConfig, clock: any Clock = SystemClock()) {
         self.config = config
         files = config.readsFiles ? SettingsFiles(config, clock: clock) : nil
-        fixedCredentials = files == nil ? try? RequestCredentials(config) : nil
+        fixed =
+            files == nil
+            ? Result { () throws(TransferFailure) in try RequestCredentials(config) } : nil
         clientSecret = ExactText(config.oauth2?.clientSecret ?? "")
         tokens = config.oauth2.map { TokenSource($0, clock: clock) }
     }
 
     /// The secrets of the next request, if neither a file has to be read nor a server to be asked for them.
     package var readyCredentials: RequestCredentials? {
-        guard let fixedCredentials, let tokens else { return fixedCredentials }
-        return tokens.known(secret: clientSecret).map(fixedCredentials.with)
+        guard case .success(let credentials) = fixed else { return nil }
+        guard let tokens else { return credentials }
+        return tokens.known(secret: clientSecret).map(credentials.with)
     }
 
     /// The secrets of the next request.
@@ -37,7 +40,11 @@ package final class RequestOptions: Sendable {
         _ body: @escaping @Sendable (Result<RequestCredentials, TransferFailure>) -> Void
     ) {
         if let readyCredentials { return body(.success(readyCredentials)) }
-        if let fixedCredentials { return askToken(clientSecret, fixedCredentials, request, body) }
+        switch fixed {
+        case .success(let credentials): return askToken(clientSecret, credentials, request, body)
+        case .failure(let failure): return body(.failure(failure))
+        case nil: break
+        }
         files?.ask(request) { [self] content in
             switch content {
             case .success(let content): askToken(content.clientSecret, content.credentials, request, body)
@@ -119,8 +126,32 @@ package struct RequestCredentials: Sendable, Equatable {
         for header in config.headers {
             for value in header.values + header.secrets { headers.append("\(header.name): \(value)") }
             for file in header.files { headers.append("\(header.name): \(try Self.secret(file))") }
+            // What Go's client refuses to send; the value is not shown, for it may be a secret.
+            guard !header.name.isEmpty, header.name.utf8.allSatisfy(Self.isTokenByte) else {
+                throw TransferFailure(.setup, "net/http: invalid header field name \(GoQuote.quote(header.name))")
+            }
+        }
+        for line in ["Authorization: " + authorization] + headers where !line.utf8.allSatisfy(Self.isValueByte) {
+            let name = line.utf8.prefix { $0 != UInt8(ascii: ":") }
+            throw TransferFailure(
+                .setup,
+                "net/http: invalid header field value for \(GoQuote.quote(String(decoding: Array(name), as: UTF8.self)))"
+            )
         }
     }
+
+    /// A byte of a header's name (RFC 9110 section 5.6.2).
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+
+    /// A byte of a header's value: no control character but the tabulator.
+    private static func isValueByte(_ byte: UInt8) -> Bool { byte == 0x09 || byte >= 0x20 && byte != 0x7F }
 
     /// The same with the token of an OAuth 2.0 server.
     fileprivate func with(_ token: String) -> RequestCredentials {

@@ -15,6 +15,9 @@ package struct ResponseHead: Sendable {
     private(set) var isComplete = false
     private var contentLengths: [String] = []
 
+    /// Whether the answer names another place for the request.
+    var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) && location?.isEmpty == false }
+
     /// Why the head cannot be used; nil if it can.
     var problem: String? {
         guard let first = contentLengths.first, contentLengths.contains(where: { $0 != first }) else { return nil }

@@ -24,6 +24,8 @@ package struct TransferRequest: Sendable {
     package var bodyLimit = Int.max
     /// Whether the answer's body is wanted; of one that is not, nothing is kept, and a long one is not read to its end.
     package var wantsBody = true
+    /// The only status whose body is wanted; nil if that of any is.
+    package var wantedStatus: Int?
 
     package init(url: URLParts, deadline: Int64) {
         self.url = url
@@ -184,7 +186,11 @@ package final class Transfer: @unchecked Sendable {
     /// Called by curl with a piece of the body; false stops the transfer.
     fileprivate func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let request else { return false }
-        if !request.wantsBody { return skip(bytes) }
+        // Of a redirect only the head counts.
+        let isRedirect = options.config.followRedirects && head.isRedirect
+        if !request.wantsBody || isRedirect || request.wantedStatus.map({ $0 != head.status }) == true {
+            return skip(bytes)
+        }
         let size = body.count + bytes.count
         if size >= request.bodyLimit {
             isOverLimit = true
@@ -295,8 +301,7 @@ package final class Transfer: @unchecked Sendable {
 
     /// The request that the answer's redirect asks for; nil if there is none, or with `failure` set if it is refused.
     private func redirected(_ request: TransferRequest) -> TransferRequest? {
-        guard options.config.followRedirects, [301, 302, 303, 307, 308].contains(head.status),
-            let location = head.location, !location.isEmpty
+        guard options.config.followRedirects, head.isRedirect, let location = head.location
         else { return nil }
         let keepsMethod = head.status >= 307
         // Repeated without its body the request would say nothing, so the answer is left as it is.

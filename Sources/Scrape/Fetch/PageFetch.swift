@@ -58,6 +58,7 @@ final class PageFetch: @unchecked Sendable {
         request.credentials = credentials
         request.unixSocket = definition.unixSocket
         request.headers = target.requestHeaders
+        request.wantedStatus = 200
         // What comes compressed is a little larger at most than what it was made of.
         request.bodyLimit = bodyLimit &+ bodyLimit / 8 &+ 1024
         // The fetch lives while its request is under way.

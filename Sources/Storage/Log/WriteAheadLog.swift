@@ -303,16 +303,22 @@ final class WriteAheadLog: Sendable {
     func look() {
         state.withLock { state in
             state.gone = change(of: FilePath.parent(directory), from: home)
-            let problem = state.gone ?? state.file.flatMap { change(of: $0.path, from: state.identity) }
+            let problem =
+                state.gone
+                ?? state.file.flatMap {
+                    change(of: $0.path, from: state.identity, size: state.failure == nil ? state.size : 0)
+                }
             if let problem, state.lost == nil { state.lost = (number.load(ordering: .relaxed), problem) }
         }
     }
 
-    /// Why `path` is another file or directory than before; nil if it is not, or if that cannot be told.
-    private func change(of path: String, from identity: UInt64) -> FileError? {
+    /// Why `path` is another file or directory than before, or shorter than what was written; nil if it is not, or if
+    /// that cannot be told.
+    private func change(of path: String, from identity: UInt64, size: Int = 0) -> FileError? {
         guard identity != 0 else { return nil }
         do throws(FileError) {
-            return try fileSystem.status(path).identity == identity ? nil : FileError("stat", path, code: ESTALE)
+            let status = try fileSystem.status(path)
+            return status.identity == identity && status.size >= size ? nil : FileError("stat", path, code: ESTALE)
         } catch {
             return error.isNotFound ? error : nil
         }

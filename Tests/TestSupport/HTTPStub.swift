@@ -31,6 +31,7 @@ public final class HTTPStub: Sendable {
     public let port: UInt16
     private let listener: LoopbackSocket
     private let received = Mutex<[Request]>([])
+    private let isListening = Mutex(true)
     private let respond: @Sendable (Request) -> Response
 
     /// Starts to listen on a free port; nil if the machine has none.
@@ -43,6 +44,11 @@ public final class HTTPStub: Sendable {
             while let connection = listener.accept() {
                 _ = Thread.start("http-stub-conn") { [self] in serve(connection) }
             }
+            // Closed by the thread that accepts: its number may be another socket's afterwards.
+            isListening.withLock { isListening in
+                isListening = false
+                listener.close()
+            }
         }
         if started == nil { return nil }
     }
@@ -50,7 +56,7 @@ public final class HTTPStub: Sendable {
     /// All requests so far.
     public var requests: [Request] { received.withLock { $0 } }
 
-    public func stop() { listener.close() }
+    public func stop() { isListening.withLock { if $0 { listener.shutDown() } } }
 
     private func serve(_ connection: LoopbackSocket) {
         defer { connection.close() }

@@ -23,6 +23,7 @@ public final class RawServer: Sendable {
         var open: [Int32: LoopbackSocket] = [:]
         var connections = 0
         var isStopped = false
+        var isListening = true
     }
 
     public let port: UInt16
@@ -53,6 +54,11 @@ public final class RawServer: Sendable {
                     end(connection)
                 }
             }
+            // Closed by the thread that accepts: its number may be another socket's afterwards.
+            state.withLock { state in
+                state.isListening = false
+                listener.close()
+            }
         }
         if started == nil { return nil }
     }
@@ -67,9 +73,9 @@ public final class RawServer: Sendable {
     public func stop() {
         let open = state.withLock { state in
             state.isStopped = true
+            if state.isListening { listener.shutDown() }
             return state.open.values.map { $0 }
         }
-        listener.close()
         for connection in open { connection.shutDown() }
     }
 

@@ -24,7 +24,7 @@ struct RegularFileTests {
     @Test(
         "what root makes in a directory of another user belongs to that user",
         .enabled(if: geteuid() == 0, "needs root"))
-    func heirs() throws {
+    func ownership() throws {
         defer { cleanUp() }
         let files = RealFileSystem()
         try #require(chown(folder, 65534, 65534) == 0)

@@ -127,11 +127,12 @@ package struct RequestCredentials: Sendable, Equatable {
             for value in header.values + header.secrets { headers.append("\(header.name): \(value)") }
             for file in header.files { headers.append("\(header.name): \(try Self.secret(file))") }
             // What Go's client refuses to send; the value is not shown, for it may be a secret.
-            guard !header.name.isEmpty, header.name.utf8.allSatisfy(Self.isTokenByte) else {
+            guard !header.name.isEmpty, header.name.utf8.allSatisfy(RequestHeadParser.isToken) else {
                 throw TransferFailure(.setup, "net/http: invalid header field name \(GoQuote.quote(header.name))")
             }
         }
-        for line in ["Authorization: " + authorization] + headers where !line.utf8.allSatisfy(Self.isValueByte) {
+        for line in ["Authorization: " + authorization] + headers where !line.utf8.allSatisfy(RequestHeadParser.isValue)
+        {
             let name = line.utf8.prefix { $0 != UInt8(ascii: ":") }
             throw TransferFailure(
                 .setup,
@@ -139,19 +140,6 @@ package struct RequestCredentials: Sendable, Equatable {
             )
         }
     }
-
-    /// A byte of a header's name (RFC 9110 section 5.6.2).
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "a")...UInt8(ascii: "z"):
-            true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
-        }
-    }
-
-    /// A byte of a header's value: no control character but the tabulator.
-    private static func isValueByte(_ byte: UInt8) -> Bool { byte == 0x09 || byte >= 0x20 && byte != 0x7F }
 
     /// The same with the token of an OAuth 2.0 server.
     fileprivate func with(_ token: String) -> RequestCredentials {

@@ -31,13 +31,13 @@ public final class RealFileSystem: FileSystem {
     }
 
     public func createDirectory(_ path: String) throws(FileError) {
-        if mkdir(path, 0o750) == 0 { return DirectoryHeir.take(path) }
+        if mkdir(path, 0o750) == 0 { return FileOwnership.inherit(path) }
         let code = errno
         if code == ENOENT {
             let parent = FilePath.parent(path)
             guard parent != path else { throw FileError("mkdir", path, code: code) }
             try createDirectory(parent)
-            if mkdir(path, 0o750) == 0 || errno == EEXIST { return DirectoryHeir.take(path) }
+            if mkdir(path, 0o750) == 0 || errno == EEXIST { return FileOwnership.inherit(path) }
             throw FileError("mkdir", path, code: errno)
         }
         guard code == EEXIST else { throw FileError("mkdir", path, code: code) }

@@ -29,7 +29,7 @@ public enum RegularFile {
             if flags & O_TRUNC != 0 {
                 _ = try RealFileSystem.retry("truncate", path) { ftruncate(descriptor, 0) }
             }
-            if flags & O_CREAT != 0, !followsLinks { DirectoryHeir.take(path) }
+            if flags & O_CREAT != 0, !followsLinks { FileOwnership.inherit(path) }
         } catch {
             close(descriptor)
             throw error
@@ -106,12 +106,12 @@ public enum RegularFile {
     }
 }
 
-/// The owner of files that root makes: that of their directory.
+/// Files that root creates belong to the owner of their directory.
 ///
 /// Otherwise a command that root runs on a store leaves files that the daemon's user cannot open afterwards.
-enum DirectoryHeir {
-    /// Gives a new file or directory of root's to the owner of the directory that it lies in.
-    static func take(_ path: String) {
+enum FileOwnership {
+    /// Gives a new file or directory of root to the owner of its directory.
+    static func inherit(_ path: String) {
         guard geteuid() == 0 else { return }
         var own = stat()
         var parent = stat()

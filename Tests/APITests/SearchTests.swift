@@ -5,6 +5,7 @@ import Platform
 import PromQL
 import Rules
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import API
@@ -255,13 +256,8 @@ struct SearchTests {
     @Test("a part is found wherever it is")
     func parts() {
         for seed in UInt64(1)...3000 {
-            var state = seed &* 0x9E37_79B9_7F4A_7C15
-            func next(_ bound: Int) -> Int {
-                state ^= state << 13
-                state ^= state >> 7
-                state ^= state << 17
-                return Int(state % UInt64(bound))
-            }
+            var random = SeededRandom(seed: seed)
+            func next(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &random) }
             let text = (0...next(5)).map { _ in ["a", "b"][next(2)] as Unicode.Scalar }
             let value = (0..<next(20)).map { _ in ["a", "b", "c"][next(3)] as Unicode.Scalar }
             let isPart = value.indices.contains { value[$0...].starts(with: text) }
@@ -272,13 +268,8 @@ struct SearchTests {
     @Test("random terms and values neither crash nor score out of range")
     func random() {
         for seed in UInt64(1)...5000 {
-            var state = seed &* 0x9E37_79B9_7F4A_7C15
-            func next(_ bound: Int) -> Int {
-                state ^= state << 13
-                state ^= state >> 7
-                state ^= state << 17
-                return Int(state % UInt64(bound))
-            }
+            var random = SeededRandom(seed: seed)
+            func next(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &random) }
             func word(_ most: Int) -> [Unicode.Scalar] { (0..<next(most)).map { _ in ["a", "b", "_", "é"][next(4)] } }
             let (a, b) = (word(6), word(12))
             #expect((0...1).contains(Subsequence.score(a, in: b)), "seed \(seed)")

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 import Platform
 import Synchronization
@@ -239,25 +240,8 @@ extension TimeSeriesStore {
 
     /// `20171210T211224Z-` and 16 hexadecimal digits.
     private static func snapshotName(_ now: Int64) -> String {
-        func pad(_ value: Int64, _ width: Int) -> String {
-            let digits = String(value)
-            return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
-        }
-        // Days to a civil date: Howard Hinnant's algorithm.
-        let seconds = now / 1000
-        let days = seconds / 86_400 + 719_468
-        let era = days / 146_097
-        let dayOfEra = days - era * 146_097
-        let year = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * year + year / 4 - year / 100)
-        let m = (5 * dayOfYear + 2) / 153
-        let (day, month) = (dayOfYear - (153 * m + 2) / 5 + 1, m < 10 ? m + 3 : m - 9)
-        let civil = year + era * 400 + (month <= 2 ? 1 : 0)
-        let rest = seconds % 86_400
-        let random = String(UInt64.random(in: .min ... .max), radix: 16)
-        let suffix = String(repeating: "0", count: 16 - random.utf8.count) + random
-        return pad(civil, 4) + pad(month, 2) + pad(day, 2) + "T" + pad(rest / 3600, 2) + pad(rest / 60 % 60, 2)
-            + pad(rest % 60, 2) + "Z-" + suffix
+        let time = GoTime(nanoseconds: now &* 1_000_000).format("20060102T150405Z-")
+        return time + UInt64.random(in: .min ... .max).zeroPadded(16, radix: 16)
     }
 }
 

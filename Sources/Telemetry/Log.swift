@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Platform
 import Synchronization
 
@@ -92,15 +93,7 @@ public struct Log: Sendable {
     private static func timestamp() -> String {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
-        var parts = tm()
-        gmtime_r(&now.tv_sec, &parts)
-        func pad(_ value: Int, _ width: Int) -> String {
-            let digits = String(value)
-            return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
-        }
-        let date = "\(parts.tm_year + 1900)-\(pad(Int(parts.tm_mon) + 1, 2))-\(pad(Int(parts.tm_mday), 2))"
-        let time = "\(pad(Int(parts.tm_hour), 2)):\(pad(Int(parts.tm_min), 2)):\(pad(Int(parts.tm_sec), 2))"
-        return "\(date)T\(time).\(pad(now.tv_nsec / 1_000_000, 3))Z"
+        return RFC3339.text(Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec / 1_000_000), fraction: .milliseconds)
     }
 
     private static func logfmt(_ text: String) -> String {
@@ -118,8 +111,7 @@ public struct Log: Sendable {
             case "\r": out += "\\r"
             case "\t": out += "\\t"
             case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                out += "\\u" + scalar.value.zeroPadded(4, radix: 16)
             default: out.unicodeScalars.append(scalar)
             }
         }

@@ -1,6 +1,7 @@
 import Config
 import Discovery
 import Glibc
+import GoCompatibility
 import Model
 import Platform
 import Synchronization
@@ -28,7 +29,7 @@ struct FileDiscovererTests {
         }
         deinit { rmtree(path) }
         private func rmtree(_ path: String) {
-            for file in FileGlob.expand(path + "/*") { unlink(file) }
+            for file in GoGlob.expand(path + "/*") { unlink(file) }
             rmdir(path)
         }
     }

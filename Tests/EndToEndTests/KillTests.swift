@@ -54,7 +54,12 @@ struct KillTests {
                     QueryAnswers(probe: daemon.probe).samples(#"load_total{series="7"}[1h]"#).values.flatMap { $0 }
                         .compactMap { Int($0.split(separator: " ").last ?? "") })
                 let missing = expected.filter { !found.contains($0) }
-                #expect(missing.isEmpty, "round \(round): scrapes \(missing) of \(expected.count) are gone")
+                // A busy machine may take longer than the timeout to read a page that was given: such a scrape failed,
+                // and says so.
+                let failed = QueryAnswers(probe: daemon.probe).value("count_over_time(up[1h]) - sum_over_time(up[1h])")
+                #expect(
+                    Double(missing.count) <= failed ?? 0,
+                    "round \(round): scrapes \(missing) of \(expected.count) are gone")
                 let complete = QueryAnswers(probe: daemon.probe).value("count(count_over_time(load_total[1h]))")
                 #expect(complete == 300)
             }

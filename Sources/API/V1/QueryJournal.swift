@@ -1,3 +1,4 @@
+import GoCompatibility
 import JSON
 import Model
 import Platform
@@ -73,17 +74,17 @@ package final class QueryJournal: QueryObserver {
                 writer.key(name)
                 writer.string(value)
             }
-            text("time", TimeText.rfc3339(now, trimsFraction: false))
+            text("time", RFC3339.text(now, fraction: .milliseconds))
             text("level", "INFO")
             text("msg", "promql query logged")
             writer.key("params")
             writer.object { writer in
                 writer.key("end")
-                writer.string(TimeText.rfc3339(record.end, trimsFraction: false))
+                writer.string(RFC3339.text(record.end, fraction: .milliseconds))
                 writer.key("query")
                 writer.string(record.query)
                 writer.key("start")
-                writer.string(TimeText.rfc3339(record.start, trimsFraction: false))
+                writer.string(RFC3339.text(record.start, fraction: .milliseconds))
                 writer.key("step")
                 writer.integer(Int(record.step / 1000))
             }

@@ -1,3 +1,4 @@
+import GoCompatibility
 import HTTP
 import JSON
 import Model
@@ -52,7 +53,7 @@ struct RuleHandlers: Sendable {
     }
 
     private static func time(_ milliseconds: Int64) -> String {
-        milliseconds == 0 ? "0001-01-01T00:00:00Z" : TimeText.rfc3339(milliseconds)
+        milliseconds == 0 ? "0001-01-01T00:00:00Z" : RFC3339.text(milliseconds)
     }
 
     private func write(_ group: RuleGroupStatus, _ hidesAlerts: Bool, _ writer: inout JSONWriter) {

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import HTTP
 import JSON
 import Model
@@ -43,8 +44,8 @@ struct StatusHandlers: Sendable {
                         }
                         for (name, text) in [
                             ("job", sample.job), ("reason", sample.reason.rawValue),
-                            ("time", TimeText.rfc3339(sample.time)), ("value", FloatText.api(sample.value)),
-                            ("newestTime", TimeText.rfc3339(sample.newestTime)),
+                            ("time", RFC3339.text(sample.time)), ("value", FloatText.api(sample.value)),
+                            ("newestTime", RFC3339.text(sample.newestTime)),
                             ("newestValue", FloatText.api(sample.newestValue)),
                         ] {
                             writer.key(name)
@@ -65,7 +66,7 @@ struct StatusHandlers: Sendable {
         if context.isStopping() {
             active.append("Prometheus is shutting down and gracefully stopping all operations.")
         }
-        let now = JSONValue.string(TimeText.rfc3339(context.clock.now()))
+        let now = JSONValue.string(RFC3339.text(context.clock.now()))
         let shown = active.map { text in
             JSONValue.object([
                 (key: "text", value: .string(text)), (key: "date", value: now), (key: "active", value: .bool(true)),
@@ -84,10 +85,10 @@ struct StatusHandlers: Sendable {
         }
         let reload = context.lastReload()
         return object([
-            ("startTime", .string(TimeText.rfc3339(context.startTime))), ("CWD", .string(folder ?? "")),
-            ("hostname", .string(host)), ("serverTime", .string(TimeText.rfc3339(context.clock.now()))),
+            ("startTime", .string(RFC3339.text(context.startTime))), ("CWD", .string(folder ?? "")),
+            ("hostname", .string(host)), ("serverTime", .string(RFC3339.text(context.clock.now()))),
             ("reloadConfigSuccess", .bool(reload.succeeded)),
-            ("lastConfigTime", .string(TimeText.rfc3339(reload.time))),
+            ("lastConfigTime", .string(RFC3339.text(reload.time))),
             ("corruptionCount", .number(Double(context.figures(0).damagedRecords))), ("goroutineCount", .number(0)),
             ("GOMAXPROCS", .number(Double(sysconf(Int32(_SC_NPROCESSORS_ONLN))))), ("GOMEMLIMIT", .number(0)),
             ("GOGC", .string("")), ("GODEBUG", .string("")), ("storageRetention", .string(context.retention())),

@@ -1,3 +1,4 @@
+import GoCompatibility
 import HTTP
 import JSON
 import Model
@@ -55,7 +56,7 @@ struct TargetHandlers: Sendable {
                 ("scrapePool", target.pool), ("scrapeUrl", target.url),
                 ("globalUrl", context.publicAddress.globalURL(target.url)),
                 ("lastError", target.lastError),
-                ("lastScrape", target.lastScrape == 0 ? "0001-01-01T00:00:00Z" : TimeText.rfc3339(target.lastScrape)),
+                ("lastScrape", target.lastScrape == 0 ? "0001-01-01T00:00:00Z" : RFC3339.text(target.lastScrape)),
             ]
             for (key, text) in texts {
                 writer.key(key)

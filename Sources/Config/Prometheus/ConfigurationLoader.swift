@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// Reads Prometheus's configuration.
@@ -72,7 +73,7 @@ package enum ConfigurationLoader {
         _ reader: MappingReader, _ key: String, _ loading: LoadingContext
     ) throws(ConfigError) -> [String] {
         let patterns = try reader.strings(key) ?? []
-        for pattern in patterns where !FileGlob.isValid(pattern) {
+        for pattern in patterns where !GoGlob.isValid(pattern) {
             throw reader.place(of: key).error(
                 "invalid \(key == "rule_files" ? "rule" : "scrape config") file path \(GoQuote.quote(pattern))")
         }
@@ -83,7 +84,7 @@ package enum ConfigurationLoader {
         into configuration: inout Configuration, _ loading: LoadingContext
     ) throws(ConfigError) {
         for pattern in configuration.scrapeConfigFiles {
-            for file in FileGlob.expand(pattern) {
+            for file in GoGlob.expand(pattern) {
                 let inner = LoadingContext(file: file, environment: loading.environment)
                 guard let root = try YAMLParser.parse(try ConfigFile.read(file), file: file) else { continue }
                 let reader = try MappingReader(root, "config.ScrapeConfigs", inner.problems)
@@ -106,26 +107,5 @@ package enum ConfigurationLoader {
         for job in jobs where !seen.insert(job.jobName).inserted {
             throw job.place.error("found multiple scrape configs with job name \(GoQuote.quote(job.jobName))")
         }
-    }
-}
-
-/// Patterns of file names, as Go's `filepath.Glob` expands them.
-package enum FileGlob {
-    /// Whether only the last part has a `*`.
-    package static func isValid(_ pattern: String) -> Bool {
-        guard !pattern.isEmpty else { return true }
-        guard let star = pattern.firstIndex(of: "*") else { return true }
-        return !pattern[star...].contains("/") && pattern[pattern.index(after: star)...].allSatisfy { $0 != "*" }
-    }
-
-    /// Whether a pattern may match any number of files, none among them; others name one file.
-    package static func hasWildcard(_ pattern: String) -> Bool { pattern.contains { "*?[".contains($0) } }
-
-    /// The files that match, sorted.
-    package static func expand(_ pattern: String) -> [String] {
-        var found = glob_t()
-        defer { globfree(&found) }
-        guard glob(pattern, GLOB_NOSORT, nil, &found) == 0 else { return [] }
-        return (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }.sorted()
     }
 }

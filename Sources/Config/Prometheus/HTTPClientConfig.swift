@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// How to talk HTTP to somebody: authentication, TLS, proxies (section `<http_config>` of Prometheus's documentation).

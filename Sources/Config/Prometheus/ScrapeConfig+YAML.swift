@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 extension ScrapeConfig {
@@ -183,7 +184,7 @@ extension FileDiscoveryConfig {
             }
             for file in files {
                 let hasType = [".json", ".yml", ".yaml", ".JSON", ".YML", ".YAML"].contains { file.hasSuffix($0) }
-                guard hasType, FileGlob.isValid(file) else {
+                guard hasType, GoGlob.isValid(file) else {
                     throw reader.place(of: "files").error(
                         "path name \(GoQuote.quote(file)) is not valid for file discovery")
                 }

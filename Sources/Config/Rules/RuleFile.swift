@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// A file of rule groups.

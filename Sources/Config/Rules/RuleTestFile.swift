@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// A rule unit-test file, as `promtool test rules` reads it.

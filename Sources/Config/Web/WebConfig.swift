@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// The file of `--web.config.file`: TLS, headers, users and a limit on the rate of requests.

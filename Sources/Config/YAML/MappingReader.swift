@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Reads the keys of one mapping into typed values; what is not asked for is a problem in the end.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// A YAML document to be written in the form that go-yaml gives it, so that texts compare with Prometheus's.
@@ -163,8 +164,7 @@ enum YAMLQuoting {
                     out.unicodeScalars.append(c)
                 } else {
                     let (prefix, width) = c.value < 0x100 ? ("\\x", 2) : c.value < 0x10000 ? ("\\u", 4) : ("\\U", 8)
-                    let hex = String(c.value, radix: 16, uppercase: true)
-                    out += prefix + String(repeating: "0", count: width - hex.count) + hex
+                    out += prefix + c.value.zeroPadded(width, radix: 16, uppercase: true)
                 }
             }
         }

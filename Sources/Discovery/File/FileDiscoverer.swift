@@ -1,5 +1,6 @@
 import Config
 import Glibc
+import GoCompatibility
 import Model
 import Platform
 import Synchronization
@@ -42,7 +43,7 @@ package final class FileDiscoverer: Sendable {
         var paths: [String] = []
         for pattern in patterns {
             // A plain name is kept even if nothing is there, so that its absence is noticed.
-            for path in pattern.contains("*") ? FileGlob.expand(pattern) : [pattern]
+            for path in pattern.contains("*") ? GoGlob.expand(pattern) : [pattern]
             where !paths.contains(where: path.isExactly) { paths.append(path) }
         }
         return paths

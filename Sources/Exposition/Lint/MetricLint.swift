@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Says where a page departs from the conventions for metrics, in the words of `promtool check metrics`.

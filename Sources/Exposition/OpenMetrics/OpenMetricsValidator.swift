@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// Holds a page to all of OpenMetrics 1.0, more strictly than a scrape does.

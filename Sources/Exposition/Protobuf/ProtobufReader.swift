@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// Which forms of a histogram are read.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// The formats a scrape target may answer in.

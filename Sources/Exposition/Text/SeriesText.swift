@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// The labels of one series or exemplar, taken apart; reused for series after series.

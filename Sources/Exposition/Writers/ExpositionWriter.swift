@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Writes a page of metrics as Prometheus text or OpenMetrics.
@@ -121,8 +122,7 @@ public struct ExpositionWriter {
         let (whole, rest) = ms.magnitude.quotientAndRemainder(dividingBy: 1000)
         append("\(whole)")
         guard rest > 0 else { return }
-        let digits = String(rest)
-        var places = String(repeating: "0", count: 3 - digits.utf8.count) + digits
+        var places = rest.zeroPadded(3)
         while places.hasSuffix("0") { places.removeLast() }
         append("." + places)
     }

@@ -1,5 +1,6 @@
 import Config
 import Glibc
+import GoCompatibility
 import Model
 import Platform
 import Synchronization

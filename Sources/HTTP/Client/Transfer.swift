@@ -2,6 +2,7 @@ import CCurl
 import Config
 import Encoding
 import Glibc
+import GoCompatibility
 import Model
 import Platform
 import Synchronization

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Synchronization
 
 /// Writes the lines in front of an answer's body.
@@ -81,15 +82,6 @@ enum DateText {
     }
 
     static func text(_ second: Int64) -> String {
-        var time = time_t(second)
-        var parts = tm()
-        gmtime_r(&time, &parts)
-        let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        let day = days[Int(parts.tm_wday) % 7]
-        let month = months[Int(parts.tm_mon) % 12]
-        return "\(day), \(two(parts.tm_mday)) \(month) \(parts.tm_year + 1900) "
-            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
+        GoTime(nanoseconds: second &* 1_000_000_000).format("Mon, 02 Jan 2006 15:04:05 GMT")
     }
 }

@@ -1,4 +1,5 @@
 import Encoding
+import GoCompatibility
 import JSON
 import Model
 import Platform
@@ -158,8 +159,7 @@ package final class PrometheusBlockWriter {
         if chunks.map({ $0.size + bytes.count > Self.segmentSize }) ?? true {
             try chunks?.finish()
             chunkFiles += 1
-            let digits = String(chunkFiles)
-            let name = String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits
+            let name = chunkFiles.zeroPadded(6)
             let next = BufferedFile(try files.open(temporary + "/chunks/" + name, .create))
             try next.write([0x85, 0xBD, 0x40, 0xDD, 1, 0, 0, 0])
             chunks = next

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 
 /// A set of labels, sorted by name, held as one run of bytes.
 ///

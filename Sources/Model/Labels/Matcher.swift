@@ -1,3 +1,5 @@
+import GoCompatibility
+
 /// A condition on one label; an absent label has the empty value.
 public struct Matcher: Sendable, Hashable {
     /// How the value is compared.

@@ -22,7 +22,7 @@ public final class AnchoredRegex: Sendable {
     public init(_ source: String) throws(SyntaxError) {
         self.source = source
         shape = RegexShape(source)
-        let (compiled, reason, part) = GoRegexSyntax.compile(source)
+        let (compiled, reason, part) = RegexCompiler.compile(source)
         guard let compiled else { throw SyntaxError(expression: part, reason: reason) }
         pattern = compiled
     }

@@ -11,7 +11,7 @@ public final class SearchRegex: Sendable {
     /// Compiles `source`; throws RE2's reason if it is no valid expression.
     public init(_ source: String) throws(AnchoredRegex.SyntaxError) {
         let flags = "(?-s)"
-        let (compiled, reason, part) = GoRegexSyntax.compile(flags + source)
+        let (compiled, reason, part) = RegexCompiler.compile(flags + source)
         guard let compiled else {
             throw AnchoredRegex.SyntaxError(
                 expression: part.hasPrefix(flags) ? String(part.dropFirst(flags.count)) : part, reason: reason)

@@ -1,3 +1,5 @@
+import GoCompatibility
+
 /// Durations in Prometheus's notation, `1h30m`; the unit of values is the millisecond.
 public enum DurationText {
     /// Why a text is no duration; the texts are Prometheus's.

@@ -1,4 +1,5 @@
 import Config
+import GoCompatibility
 import HTTP
 import JSON
 import Model
@@ -233,9 +234,9 @@ package final class AlertmanagerClient: AlertSink {
                     json.key("annotations")
                     WebhookPayload.encode(alert.annotations, into: &json)
                     json.key("startsAt")
-                    json.string(RFC3339.milliseconds(alert.startsAt))
+                    json.string(RFC3339.text(alert.startsAt, fraction: .milliseconds))
                     json.key("endsAt")
-                    json.string(alert.endsAt == 0 ? RFC3339.zero : RFC3339.milliseconds(alert.endsAt))
+                    json.string(alert.endsAt == 0 ? RFC3339.zero : RFC3339.text(alert.endsAt, fraction: .milliseconds))
                     json.key("generatorURL")
                     json.string(alert.generatorURL)
                 }

@@ -1,4 +1,5 @@
 import Config
+import GoCompatibility
 import Model
 
 /// One external Alertmanager.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// The identity of a label set in notifications: 64-bit FNV-1a over name, 0xff, value, 0xff in order of names.
@@ -19,10 +20,7 @@ package struct Fingerprint: Hashable, Sendable, Comparable, CustomStringConverti
     }
 
     /// Sixteen hexadecimal digits.
-    package var description: String {
-        let digits = String(raw, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
+    package var description: String { raw.zeroPadded(16, radix: 16) }
 
     package static func < (a: Fingerprint, b: Fingerprint) -> Bool { a.raw < b.raw }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 
 /// A set of moments that repeats: times of day, weekdays, days of the month, months, years.
 ///
@@ -30,19 +31,16 @@ package struct TimeInterval: Sendable {
 
     /// Whether the moment `milliseconds` lies in the interval.
     package func contains(_ milliseconds: Int64) -> Bool {
-        let (quotient, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
-        let seconds = rest < 0 ? quotient - 1 : quotient
-        var local = time_t(seconds &+ zone.offset(at: seconds))
-        var parts = tm()
-        gmtime_r(&local, &parts)
-        let (year, month, day) = (Int(parts.tm_year) + 1900, Int(parts.tm_mon) + 1, Int(parts.tm_mday))
-        let minute = Int(parts.tm_hour) * 60 + Int(parts.tm_min)
+        let seconds = CivilTime.floorDivide(milliseconds, 1000)
+        let time = CivilTime(secondsSinceEpoch: seconds &+ zone.offset(at: seconds))
+        let minute = Int(time.hour * 60 + time.minute)
+        let (year, month, day) = (Int(time.year), Int(time.month), Int(time.day))
         guard times.isEmpty || times.contains(where: { $0.contains(minute) }) else { return false }
-        guard weekdays.isEmpty || weekdays.contains(where: { $0.contains(Int(parts.tm_wday)) }) else { return false }
+        guard weekdays.isEmpty || weekdays.contains(where: { $0.contains(time.weekday) }) else { return false }
         guard months.isEmpty || months.contains(where: { $0.contains(month) }) else { return false }
         guard years.isEmpty || years.contains(where: { $0.contains(year) }) else { return false }
         if daysOfMonth.isEmpty { return true }
-        let last = Self.days(in: month, of: year)
+        let last = Int(CivilTime.days(inMonth: time.month, of: time.year))
         return daysOfMonth.contains { range in
             var begin = range.begin < 0 ? last + range.begin + 1 : range.begin
             var end = range.end < 0 ? last + range.end + 1 : range.end
@@ -51,14 +49,6 @@ package struct TimeInterval: Sendable {
             begin = max(begin, 1)
             end = min(end, last)
             return day >= begin && day <= end
-        }
-    }
-
-    private static func days(in month: Int, of year: Int) -> Int {
-        switch month {
-        case 4, 6, 9, 11: 30
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        default: 31
         }
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Platform
 
 /// A place's distance from UTC over time, read from the system's time zone database (RFC 8536).
@@ -187,31 +188,21 @@ struct TimeZoneRule: Sendable {
         end = second
     }
 
-    /// Days since the epoch of a date (Howard Hinnant, "chrono-compatible low-level date algorithms").
-    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let y = month <= 2 ? year - 1 : year
-        let era = (y >= 0 ? y : y - 399) / 400
-        let yearOfEra = y - era * 400
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    }
-
     /// When a change happens in a year, in local seconds since the epoch.
     private static func moment(_ change: Change, _ year: Int64) -> Int64 {
-        let first = days(year, Int64(change.month), 1)
+        let first = CivilTime.daysSinceEpoch(year, Int64(change.month), 1)
         let weekday = ((first + 4) % 7 + 7) % 7
         var day = first + (Int64(change.weekday) - weekday + 7) % 7 + Int64(change.week - 1) * 7
-        let next = change.month == 12 ? days(year + 1, 1, 1) : days(year, Int64(change.month) + 1, 1)
+        let next =
+            change.month == 12
+            ? CivilTime.daysSinceEpoch(year + 1, 1, 1) : CivilTime.daysSinceEpoch(year, Int64(change.month) + 1, 1)
         while day >= next { day -= 7 }
         return day * 86_400 + change.time
     }
 
     func offset(at seconds: Int64) -> Int64 {
         guard let begin, let end else { return standard }
-        var local = time_t(seconds &+ standard)
-        var parts = tm()
-        gmtime_r(&local, &parts)
-        let year = Int64(parts.tm_year) + 1900
+        let year = CivilTime(secondsSinceEpoch: seconds &+ standard).year
         let from = Self.moment(begin, year) - standard
         let to = Self.moment(end, year) - daylight
         let isDaylight = from < to ? seconds >= from && seconds < to : seconds >= from || seconds < to

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 extension Evaluator {
@@ -49,7 +50,8 @@ extension Evaluator {
     private func quantile(_ e: Aggregation, _ grid: StepGrid) throws -> [Column] {
         guard let parameter = e.parameter else { return [] }
         let q = try scalar(parameter, grid)
-        for value in Set(q) where !(value >= 0 && value <= 1) {
+        // A set of bit patterns: NaN equals no NaN, so a set of numbers would keep, and compare, every one of them.
+        for value in Set(q.lazy.map(\.bitPattern)).map(Double.init(bitPattern:)) where !(value >= 0 && value <= 1) {
             annotations.warn(
                 "quantile value should be between 0 and 1, got \(FloatText.general(value))", at: parameter.range)
         }

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// Quantiles of classic histograms: cumulative counts by upper bound.
@@ -20,6 +21,11 @@ struct ClassicBuckets {
             highest = max(highest, other.highest)
             difference = max(difference, other.difference)
         }
+
+        // By bits: NaN equals no NaN, so a set would keep each of them, and look at all of them to add one more.
+        private var bits: [UInt64] { [lowest.bitPattern, highest.bitPattern, difference.bitPattern] }
+        static func == (a: Fix, b: Fix) -> Bool { a.bits == b.bits }
+        func hash(into hasher: inout Hasher) { hasher.combine(bits) }
     }
 
     var buckets: [Bucket] = []
@@ -180,7 +186,7 @@ struct BucketMending: Hashable {
     /// The remark, which begins with `start`.
     func text(behind start: String) -> String {
         func time(_ milliseconds: Int64) -> String {
-            TimeText.rfc3339(milliseconds - (milliseconds % 1000 + 1000) % 1000)
+            RFC3339.text(milliseconds - (milliseconds % 1000 + 1000) % 1000)
         }
         var buffer = [CChar](repeating: 0, count: 64)
         withVaList([fix.difference]) { _ = vsnprintf(&buffer, buffer.count, "%.2g", $0) }

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// Functions of each sample of a vector by itself.
@@ -37,19 +38,19 @@ enum ElementFunction {
         case "minute": return part { _, second in second / 60 % 60 }
         case "hour": return part { _, second in second / 3600 }
         case "day_of_week": return part { day, _ in ((day + 4) % 7 + 7) % 7 }
-        case "day_of_month": return part { day, _ in TimeText.date(daysSinceEpoch: day).day }
+        case "day_of_month": return part { day, _ in CivilTime.date(daysSinceEpoch: day).day }
         case "day_of_year":
             return part { day, _ in
-                day - TimeText.daysSinceEpoch(TimeText.date(daysSinceEpoch: day).year, 1, 1) + 1
+                day - CivilTime.daysSinceEpoch(CivilTime.date(daysSinceEpoch: day).year, 1, 1) + 1
             }
         case "days_in_month":
             return part { day, _ in
-                let date = TimeText.date(daysSinceEpoch: day)
+                let date = CivilTime.date(daysSinceEpoch: day)
                 let next = date.month == 12 ? (date.year + 1, Int64(1)) : (date.year, date.month + 1)
-                return TimeText.daysSinceEpoch(next.0, next.1, 1) - TimeText.daysSinceEpoch(date.year, date.month, 1)
+                return CivilTime.daysSinceEpoch(next.0, next.1, 1) - CivilTime.daysSinceEpoch(date.year, date.month, 1)
             }
-        case "month": return part { day, _ in TimeText.date(daysSinceEpoch: day).month }
-        case "year": return part { day, _ in TimeText.date(daysSinceEpoch: day).year }
+        case "month": return part { day, _ in CivilTime.date(daysSinceEpoch: day).month }
+        case "year": return part { day, _ in CivilTime.date(daysSinceEpoch: day).year }
         default: return nil
         }
     }

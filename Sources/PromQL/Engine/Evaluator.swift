@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// What an expression evaluates to over the steps of a grid.

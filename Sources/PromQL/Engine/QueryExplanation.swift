@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 import Synchronization
 
@@ -158,7 +159,7 @@ struct Explainer {
         }
         let (first, last) = (time(0), time(max(0, grid.count - 1)))
         var notes = [
-            "samples after \(TimeText.rfc3339(first &- back)) up to \(TimeText.rfc3339(last))"
+            "samples after \(RFC3339.text(first &- back)) up to \(RFC3339.text(last))"
         ]
         if !isRange, first == last, e.rangeExtension == nil { notes.append("newest sample of each series only") }
         for matcher in e.matchers {

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 extension Evaluator {

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// One window of a series' float samples.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// The syntax tree as the JSON of `/api/v1/parse_query`, members in alphabetical order.
@@ -28,8 +29,7 @@ package struct ExpressionJSON {
             case "\u{08}": raw("\\b")
             case "\u{0C}": raw("\\f")
             case "<", ">", "&", "\u{2028}", "\u{2029}", "\0"..."\u{1F}":
-                let digits = String(scalar.value, radix: 16)
-                raw("\\u" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits)
+                raw("\\u" + scalar.value.zeroPadded(4, radix: 16))
             default: raw(String(scalar))
             }
         }

@@ -1,3 +1,5 @@
+import GoCompatibility
+
 /// Strings in quotes and backticks.
 extension Lexer {
     mutating func string() throws(ParseError) {
@@ -88,8 +90,7 @@ extension Lexer {
     private func name(at offset: Int) -> String {
         let rest = String(decoding: text[offset..<min(text.count, offset + 8)], as: UTF8.self)
         let scalar = rest.unicodeScalars.first ?? "\u{FFFD}"
-        let digits = String(scalar.value, radix: 16, uppercase: true)
-        let name = "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        let name = "U+" + scalar.value.zeroPadded(4, radix: 16, uppercase: true)
         let isPrintable = Quoted.character(scalar).unicodeScalars.contains(scalar)
         return isPrintable ? name + " '\(scalar)'" : name
     }

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Which optional parts of the language are on.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Strings and characters in Go's quoting, for error messages.

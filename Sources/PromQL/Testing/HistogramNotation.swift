@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Native histograms as test scripts write them, `{{schema:1 count:3 sum:2.5 buckets:[1 0 2]}}`.

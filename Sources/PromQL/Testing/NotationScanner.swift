@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Reads the small texts of test scripts byte by byte.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Runs test scripts against an engine.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Compares results with what a test script expects, numbers within a millionth.

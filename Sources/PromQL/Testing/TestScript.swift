@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// A test script for query engines as commands, in the language of Prometheus's own tests.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// An alerting rule and the alerts it holds.
@@ -189,7 +190,7 @@ struct AlertingRule: Sendable {
         builder.set("alertstate", alert.state.name)
         result.append(RuleSample(labels: builder.labels(), value: 1))
         result.append(
-            RuleSample(labels: forState, value: Double(GoTime.floorDivide(alert.activeAt, 1000))))
+            RuleSample(labels: forState, value: Double(CivilTime.floorDivide(alert.activeAt, 1000))))
     }
 
     // MARK: Sending

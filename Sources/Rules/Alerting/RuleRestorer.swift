@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 extension AlertingRule {
@@ -31,7 +32,7 @@ extension AlertingRule {
             let value = columns.values[columns.count - 1]
             // Beyond 2^53 ms no time is meant.
             guard !Staleness.isMarker(value), value.magnitude < 9e12 else { continue }
-            let downAt = GoTime.floorDivide(columns.timestamps[columns.count - 1], 1000) * 1000
+            let downAt = CivilTime.floorDivide(columns.timestamps[columns.count - 1], 1000) * 1000
             let activeBefore = Int64(value) * 1000
             let remaining = hold - (downAt - activeBefore)
             let activeAt: Int64 =

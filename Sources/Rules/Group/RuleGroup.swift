@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 import Platform
 import Telemetry
@@ -104,7 +105,7 @@ struct RuleGroup: Sendable {
         let hash = Labels([("name", definition.name), ("file", definition.file)]).stableHash
         let (interval, overflow) = UInt64(definition.interval).multipliedReportingOverflow(by: 1_000_000)
         let offset = overflow ? 0 : Int64(hash % interval / 1_000_000)
-        return GoTime.floorDivide(now - offset, definition.interval) * definition.interval + offset
+        return CivilTime.floorDivide(now - offset, definition.interval) * definition.interval + offset
     }
 
     /// The evaluation that follows the one for `time`, given that it is `now`; those in between are missed.

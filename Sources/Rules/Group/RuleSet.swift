@@ -1,4 +1,5 @@
 import Config
+import GoCompatibility
 import Model
 
 /// Turns rule files into groups that can be evaluated.

@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// Go's `fmt` for the values of templates.
@@ -40,7 +41,7 @@ enum GoFormat {
         case .sample(let sample): "{\(plain(.labels(sample.labels))) \(general(sample.value))}"
         case .histogram(_, let text): text
         case .time(let nanoseconds): GoTime(nanoseconds: nanoseconds).description
-        case .duration(let nanoseconds): GoTime.duration(nanoseconds)
+        case .duration(let nanoseconds): GoDuration.text(nanoseconds)
         case .data(let data):
             "{\(plain(.labels(data.labels))) \(plain(.labels(data.externalLabels))) \(data.externalURL) "
                 + plain(value: data.value) + "}"
@@ -133,8 +134,7 @@ enum GoFormat {
                 exponent += 1
             }
         }
-        let all = String(mantissa & ((1 << 52) - 1), radix: 16)
-        var digits = String(repeating: "0", count: 13 - all.utf8.count) + all
+        var digits = (mantissa & ((1 << 52) - 1)).zeroPadded(13, radix: 16)
         if let precision {
             digits = digits.prefix(precision) + String(repeating: "0", count: max(0, precision - 13))
         } else {
@@ -186,8 +186,7 @@ enum GoFormat {
             let text = String(Character(scalar))
             return pad(verb == "c" ? text : "'" + GoQuote.quote(text).dropFirst().dropLast() + "'", options)
         case "U":
-            let hex = String(magnitude, radix: 16, uppercase: true)
-            return pad("U+" + String(repeating: "0", count: max(0, 4 - hex.count)) + hex, options)
+            return pad("U+" + magnitude.zeroPadded(4, radix: 16, uppercase: true), options)
         default: return nil
         }
         if let precision = options.precision, digits.count < precision {

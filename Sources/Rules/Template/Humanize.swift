@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 
 /// Numbers in a form for people, exactly as Prometheus's templates show them.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Executes parsed templates.
@@ -304,9 +305,9 @@ struct TemplateEvaluator {
             default: break
             }
         case .time(let nanoseconds):
-            if let result = GoTime(nanoseconds: nanoseconds).call(field, arguments) { return result }
+            if let result = TimeMethods.call(field, of: GoTime(nanoseconds: nanoseconds), arguments) { return result }
         case .duration(let nanoseconds):
-            if let result = GoTime.callDuration(field, nanoseconds) { return result }
+            if let result = TimeMethods.callDuration(field, nanoseconds) { return result }
         default: break
         }
         guard let found else {

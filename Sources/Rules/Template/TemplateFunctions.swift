@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// The functions that templates may call, and what they need of the world.

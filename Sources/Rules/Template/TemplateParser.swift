@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Builds the syntax trees of a template and of those it defines.

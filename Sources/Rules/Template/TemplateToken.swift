@@ -1,3 +1,5 @@
+import GoCompatibility
+
 /// A lexical element of a template.
 struct TemplateToken {
     enum Kind: Equatable {
@@ -202,8 +204,7 @@ struct TemplateLexer {
     }
 
     private func characterName(_ c: UInt8) -> String {
-        let hex = String(c, radix: 16, uppercase: true)
-        let code = "U+" + String(repeating: "0", count: 4 - hex.count) + hex
+        let code = "U+" + c.zeroPadded(4, radix: 16, uppercase: true)
         return c >= 0x20 && c < 0x7F ? "\"" + String(decoding: [c], as: UTF8.self) + "\"" : code
     }
 
@@ -223,8 +224,7 @@ struct TemplateLexer {
     }
 
     private func goCharacter(_ c: UInt8) -> String {
-        let hex = String(c, radix: 16, uppercase: true)
-        return "U+" + String(repeating: "0", count: 4 - hex.count) + hex + " '" + String(decoding: [c], as: UTF8.self)
+        "U+" + c.zeroPadded(4, radix: 16, uppercase: true) + " '" + String(decoding: [c], as: UTF8.self)
             + "'"
     }
 

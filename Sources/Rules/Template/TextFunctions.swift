@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Prometheus's template functions on strings.
@@ -112,8 +113,7 @@ enum TextEscape {
             case "<", ">", "&", "=":
                 out += "\\u00" + String(scalar.value, radix: 16, uppercase: true)
             case _ where scalar.value < 0x20:
-                let hex = String(scalar.value, radix: 16, uppercase: true)
-                out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+                out += "\\u" + scalar.value.zeroPadded(4, radix: 16, uppercase: true)
             default: out.unicodeScalars.append(scalar)
             }
         }

@@ -1,5 +1,6 @@
 import Config
 import Exposition
+import GoCompatibility
 import Model
 
 /// Turns the labels of a line into the labels of its series: target labels, relabelling, checks and limits.

@@ -1,5 +1,6 @@
 import Config
 import Exposition
+import GoCompatibility
 import Model
 
 /// Finds the parser for an answer's `Content-Type`.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import HTTP
 import Model
 

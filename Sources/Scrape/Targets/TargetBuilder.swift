@@ -1,5 +1,6 @@
 import Config
 import Discovery
+import GoCompatibility
 import HTTP
 import Model
 
@@ -140,9 +141,7 @@ struct TargetBuilder {
 
     /// FNV-1a of the decimal hash, at least 16 digits wide, and the URL.
     static func identity(_ hash: UInt64, _ url: String) -> UInt64 {
-        let digits = String(hash)
-        let padding = String(repeating: "0", count: max(0, 16 - digits.utf8.count))
-        return FNV1a.hash((padding + digits + url).utf8)
+        FNV1a.hash((hash.zeroPadded(16) + url).utf8)
     }
 
     private func url(_ builder: LabelsBuilder, address: String) -> String {

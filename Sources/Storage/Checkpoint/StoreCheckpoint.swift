@@ -1,4 +1,5 @@
 import Encoding
+import GoCompatibility
 import Model
 import Platform
 import Synchronization
@@ -42,7 +43,7 @@ extension TimeSeriesStore {
         guard span.samples > 0 else { return }
         logger.warn(
             message,
-            ["samples": "\(span.samples)", "from": TimeText.rfc3339(span.from), "to": TimeText.rfc3339(span.to)])
+            ["samples": "\(span.samples)", "from": RFC3339.text(span.from), "to": RFC3339.text(span.to)])
     }
 
     private func writeCheckpoint(_ path: String, _ segment: UInt64) throws {

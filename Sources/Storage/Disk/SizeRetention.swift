@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 import Platform
 import Synchronization
@@ -98,7 +99,7 @@ extension TimeSeriesStore {
                 head.forget((end &- options.blockDuration)..<end, files)
                 logger.error(
                     "The size retention has no room for the newest samples; the oldest of them are dropped",
-                    ["window_end": TimeText.rfc3339(end), "bytes": "\(bytes)", "limit": "\(settings.retentionSize)"])
+                    ["window_end": RFC3339.text(end), "bytes": "\(bytes)", "limit": "\(settings.retentionSize)"])
                 return
             }
         }

@@ -1,5 +1,6 @@
 import Encoding
 import Glibc
+import GoCompatibility
 import Platform
 import Synchronization
 import Telemetry
@@ -91,8 +92,7 @@ final class WriteAheadLog: Sendable {
     var segment: UInt64 { number.load(ordering: .acquiring) }
 
     static func path(_ directory: String, _ number: UInt64) -> String {
-        let digits = String(number)
-        return directory + "/" + String(repeating: "0", count: max(0, 8 - digits.utf8.count)) + digits
+        directory + "/" + number.zeroPadded(8)
     }
 
     private func begin(_ state: inout State) throws(FileError) {

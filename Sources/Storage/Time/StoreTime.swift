@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 import Platform
 import Synchronization
@@ -33,11 +34,11 @@ extension TimeSeriesStore {
         guard let step = clockSteps.withLock({ $0.observe(clock) }) else { return }
         logger.warn(
             "The wall clock was set \(step > 0 ? "forward" : "back")",
-            ["by_ms": "\(step.magnitude)", "now": TimeText.rfc3339(wall)])
+            ["by_ms": "\(step.magnitude)", "now": RFC3339.text(wall)])
         if let future = futureTime {
             logger.warn(
                 "The store holds samples of the future; delete_series from now on and clean_tombstones remove them",
-                ["newest": TimeText.rfc3339(future)])
+                ["newest": RFC3339.text(future)])
         }
     }
 
@@ -71,8 +72,8 @@ extension TimeSeriesStore {
             logger.warn(
                 "Blocks beyond retention are kept until the time is certain",
                 [
-                    "blocks": "\(due.count)", "reason": reason, "now": TimeText.rfc3339(wall),
-                    "certain": trusted.map { TimeText.rfc3339($0) } ?? "nothing yet",
+                    "blocks": "\(due.count)", "reason": reason, "now": RFC3339.text(wall),
+                    "certain": trusted.map { RFC3339.text($0) } ?? "nothing yet",
                 ])
         }
     }

@@ -1,6 +1,7 @@
 import Config
 import Exposition
 import Glibc
+import GoCompatibility
 import HTTP
 import Model
 import Notify

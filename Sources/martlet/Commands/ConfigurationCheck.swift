@@ -1,6 +1,7 @@
 import Config
 import Discovery
 import Glibc
+import GoCompatibility
 import HTTP
 import Model
 import Notify
@@ -14,8 +15,8 @@ enum ConfigurationCheck {
     static func ruleFiles(_ configuration: Configuration) throws(ConfigError) -> [String] {
         var files: [String] = []
         for (index, pattern) in configuration.ruleFiles.enumerated() {
-            let found = FileGlob.expand(pattern)
-            if found.isEmpty, !FileGlob.hasWildcard(pattern) {
+            let found = GoGlob.expand(pattern)
+            if found.isEmpty, !GoGlob.hasWildcard(pattern) {
                 let message = "\(GoQuote.quote(pattern)) does not point to an existing file"
                 throw configuration.ruleFilePlaces.indices.contains(index)
                     ? configuration.ruleFilePlaces[index].error(message) : ConfigError(file: pattern, message: message)
@@ -39,7 +40,7 @@ enum ConfigurationCheck {
         }
         for job in configuration.scrapeConfigs {
             for pattern in job.fileDiscovery.flatMap(\.files) {
-                let files = FileGlob.expand(pattern)
+                let files = GoGlob.expand(pattern)
                 if files.isEmpty {
                     print(
                         "  WARNING: file \(GoQuote.quote(pattern)) for file_sd in scrape job "

@@ -1,4 +1,5 @@
 import Config
+import GoCompatibility
 import HTTP
 import JSON
 import Model

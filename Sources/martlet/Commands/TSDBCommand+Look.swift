@@ -1,4 +1,5 @@
 import Glibc
+import GoCompatibility
 import Model
 import Storage
 
@@ -15,8 +16,8 @@ extension TSDBCommand {
         }
         for block in store.blocks {
             print(
-                pad(block.meta.id, 28) + pad(TimeText.rfc3339(block.minTime / 1000 * 1000), 22)
-                    + pad(TimeText.rfc3339(block.maxTime / 1000 * 1000), 22) + pad("\(block.meta.sampleCount)", 13)
+                pad(block.meta.id, 28) + pad(RFC3339.text(block.minTime / 1000 * 1000), 22)
+                    + pad(RFC3339.text(block.maxTime / 1000 * 1000), 22) + pad("\(block.meta.sampleCount)", 13)
                     + pad("\(block.meta.chunkCount)", 11) + pad("\(block.meta.seriesCount)", 10) + "\(try block.size())"
             )
         }
@@ -61,7 +62,7 @@ extension TSDBCommand {
             print("There are no samples of these series between these times.")
             return 0
         }
-        print("Times: \(TimeText.rfc3339(first)) to \(TimeText.rfc3339(last))")
+        print("Times: \(RFC3339.text(first)) to \(RFC3339.text(last))")
         print("Series: \(series)\nSamples: \(samples)\nLabel names: \(byName.count)\nLabel pairs: \(byPair.count)")
         let limit = parsed.integer("limit")
         func top(_ title: String, _ entries: [ExactText: Int]) {

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// The URL under which the daemon is reached from outside, as `--web.external-url` gives it.

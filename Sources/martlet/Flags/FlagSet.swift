@@ -1,4 +1,5 @@
 import Config
+import GoCompatibility
 import Model
 
 /// A command line that cannot be used; exit status 2.

@@ -1,4 +1,5 @@
 import Config
+import GoCompatibility
 import Platform
 import Synchronization
 import Telemetry
@@ -14,7 +15,7 @@ struct ConfigurationSum: Sendable, Equatable {
         self.init(
             paths: [options.flags.text("config.file"), options.flags.text("alerting.config.file")].filter {
                 !$0.isEmpty
-            } + (configuration.ruleFiles + configuration.scrapeConfigFiles).flatMap { FileGlob.expand($0) })
+            } + (configuration.ruleFiles + configuration.scrapeConfigFiles).flatMap { GoGlob.expand($0) })
     }
 
     /// Hashes files in order; nil if one cannot be read.

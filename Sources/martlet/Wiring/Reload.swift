@@ -1,5 +1,6 @@
 import API
 import Config
+import GoCompatibility
 import HTTP
 import Notify
 import Platform
@@ -61,8 +62,8 @@ extension Daemon {
     func prepare(_ configuration: Configuration, sum: ConfigurationSum? = nil) throws -> PreparedConfiguration {
         var files: [RuleFile] = []
         for pattern in configuration.ruleFiles {
-            let paths = FileGlob.expand(pattern)
-            if paths.isEmpty, !FileGlob.hasWildcard(pattern) {
+            let paths = GoGlob.expand(pattern)
+            if paths.isEmpty, !GoGlob.hasWildcard(pattern) {
                 log.warn("A rule file does not exist; its rules are not evaluated", ["file": pattern])
             }
             for path in paths where !files.contains(where: { $0.path == path }) {

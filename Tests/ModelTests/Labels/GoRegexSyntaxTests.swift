@@ -1,3 +1,4 @@
+import GoCompatibility
 import Testing
 
 @testable import Model

@@ -1,3 +1,4 @@
+import GoCompatibility
 import JSON
 import Model
 import Platform

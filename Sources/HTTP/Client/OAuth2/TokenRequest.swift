@@ -1,4 +1,5 @@
 import Config
+import GoCompatibility
 import Model
 
 /// The request for a token with the client's own credentials (RFC 6749, section 4.4.2).

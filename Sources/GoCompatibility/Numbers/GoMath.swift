@@ -1,9 +1,9 @@
 import Glibc
 
 /// Functions of Go's `math` package where they differ from C's.
-enum GoMath {
+public enum GoMath {
     /// `math.Max`: +∞ wins over NaN, 0 over −0.
-    static func greater(_ a: Double, _ b: Double) -> Double {
+    public static func greater(_ a: Double, _ b: Double) -> Double {
         if a == .infinity || b == .infinity { return .infinity }
         if a.isNaN || b.isNaN { return .nan }
         if a == 0, b == 0 { return a.sign == .minus ? b : a }
@@ -11,7 +11,7 @@ enum GoMath {
     }
 
     /// `math.Min`: −∞ wins over NaN, −0 over 0.
-    static func lesser(_ a: Double, _ b: Double) -> Double {
+    public static func lesser(_ a: Double, _ b: Double) -> Double {
         if a == -.infinity || b == -.infinity { return -.infinity }
         if a.isNaN || b.isNaN { return .nan }
         if a == 0, b == 0 { return a.sign == .minus ? a : b }
@@ -19,14 +19,14 @@ enum GoMath {
     }
 
     /// `math.Log` as amd64 computes it: denormals are taken as if their leading bit were there.
-    static func log(_ x: Double) -> Double {
+    public static func log(_ x: Double) -> Double {
         guard x > 0, x < 0x1p-1022 else { return Glibc.log(x) }
         let mantissa = Double(bitPattern: x.bitPattern | 0x3FE0_0000_0000_0000)
         return Glibc.log(mantissa) - 1022 * 0.693147180559945309417
     }
 
     /// `math.Log10`, which for denormals inherits what `math.Log` makes of them.
-    static func log10(_ x: Double) -> Double {
+    public static func log10(_ x: Double) -> Double {
         guard x > 0, x < 0x1p-1022 else { return Glibc.log10(x) }
         return log(x) * (1 / 2.30258509299404568402)
     }

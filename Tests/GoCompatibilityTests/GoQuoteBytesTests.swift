@@ -1,4 +1,4 @@
-import Model
+import GoCompatibility
 import Testing
 
 @Suite("Quoting bytes")

@@ -15,10 +15,10 @@ public enum GoQuote {
             case "\t": result += "\\t"
             case "\u{0B}": result += "\\v"
             case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                result += "\\x" + hex(scalar.value, 2)
+                result += "\\x" + scalar.value.zeroPadded(2, radix: 16)
             case _ where isPrintable(scalar): result.unicodeScalars.append(scalar)
-            case _ where scalar.value < 0x10000: result += "\\u" + hex(scalar.value, 4)
-            default: result += "\\U" + hex(scalar.value, 8)
+            case _ where scalar.value < 0x10000: result += "\\u" + scalar.value.zeroPadded(4, radix: 16)
+            default: result += "\\U" + scalar.value.zeroPadded(8, radix: 16)
             }
         }
         return result + "\""
@@ -37,16 +37,11 @@ public enum GoQuote {
                 result += quote(text).dropFirst().dropLast()
                 at += length
             } else {
-                result += "\\x" + hex(UInt32(bytes[at]), 2)
+                result += "\\x" + UInt32(bytes[at]).zeroPadded(2, radix: 16)
                 at += 1
             }
         }
         return result + "\""
-    }
-
-    private static func hex(_ value: UInt32, _ width: Int) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 
     private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {

@@ -2,21 +2,30 @@
 ///
 /// The order of elements that compare equal is no contract, but it is always the same and can be seen in results.
 /// Short ranges are sorted by insertion; partitions that come out uneven too often make it fall back on a heap.
-struct GoSort<Element> {
-    private var items: [Element]
-    private let less: (Element, Element) -> Bool
+public struct GoSort<Element> {
+    @usableFromInline var items: [Element]
+    @usableFromInline let less: (Element, Element) -> Bool
+
+    @inlinable
+    init(items: [Element], less: @escaping (Element, Element) -> Bool) {
+        self.items = items
+        self.less = less
+    }
 
     /// Sorts `items`; `less` need not be a strict order.
-    static func sort(_ items: inout [Element], by less: @escaping (Element, Element) -> Bool) {
+    @inlinable
+    public static func sort(_ items: inout [Element], by less: @escaping (Element, Element) -> Bool) {
         var sorter = GoSort(items: items, less: less)
         let limit = Int.bitWidth - items.count.leadingZeroBitCount
         sorter.sort(0, items.count, limit)
         items = sorter.items
     }
 
-    private func less(_ i: Int, _ j: Int) -> Bool { less(items[i], items[j]) }
+    @inlinable
+    func less(_ i: Int, _ j: Int) -> Bool { less(items[i], items[j]) }
 
-    private mutating func sort(_ start: Int, _ end: Int, _ badPivots: Int) {
+    @inlinable
+    mutating func sort(_ start: Int, _ end: Int, _ badPivots: Int) {
         var (start, end, badPivots) = (start, end, badPivots)
         var (wasBalanced, wasPartitioned) = (true, true)
         while end - start > 12 {
@@ -51,7 +60,8 @@ struct GoSort<Element> {
         for i in start..<max(start, end) { sinkLeft(i, downTo: start) }
     }
 
-    private mutating func sinkLeft(_ index: Int, downTo start: Int) {
+    @inlinable
+    mutating func sinkLeft(_ index: Int, downTo start: Int) {
         var j = index
         while j > start, less(j, j - 1) {
             items.swapAt(j, j - 1)
@@ -62,7 +72,8 @@ struct GoSort<Element> {
     // MARK: Pivots
 
     /// The place of a median, and how often elements were out of order on the way to it: at most 12 times.
-    private func choosePivot(_ start: Int, _ end: Int) -> (pivot: Int, swaps: Int) {
+    @inlinable
+    func choosePivot(_ start: Int, _ end: Int) -> (pivot: Int, swaps: Int) {
         let quarter = (end - start) / 4
         var swaps = 0
         var places = [start + quarter, start + 2 * quarter, start + 3 * quarter]
@@ -70,7 +81,8 @@ struct GoSort<Element> {
         return (median(places[0], places[1], places[2], &swaps), swaps)
     }
 
-    private func median(_ a: Int, _ b: Int, _ c: Int, _ swaps: inout Int) -> Int {
+    @inlinable
+    func median(_ a: Int, _ b: Int, _ c: Int, _ swaps: inout Int) -> Int {
         var (a, b, c) = (a, b, c)
         order(&a, &b, &swaps)
         order(&b, &c, &swaps)
@@ -78,14 +90,16 @@ struct GoSort<Element> {
         return b
     }
 
-    private func order(_ a: inout Int, _ b: inout Int, _ swaps: inout Int) {
+    @inlinable
+    func order(_ a: inout Int, _ b: inout Int, _ swaps: inout Int) {
         guard less(b, a) else { return }
         swap(&a, &b)
         swaps += 1
     }
 
     /// Moves three elements at random, but always in the same way.
-    private mutating func breakPatterns(_ start: Int, _ end: Int) {
+    @inlinable
+    mutating func breakPatterns(_ start: Int, _ end: Int) {
         let length = end - start
         var random = UInt64(length)
         let mask = (UInt64(1) << UInt64(Int.bitWidth - length.leadingZeroBitCount)) - 1
@@ -103,7 +117,8 @@ struct GoSort<Element> {
     // MARK: Partitions
 
     /// Brings what is less than the pivot before it; the pivot's new place, and whether nothing else had to move.
-    private mutating func partition(_ start: Int, _ end: Int, _ pivot: Int) -> (middle: Int, isPartitioned: Bool) {
+    @inlinable
+    mutating func partition(_ start: Int, _ end: Int, _ pivot: Int) -> (middle: Int, isPartitioned: Bool) {
         items.swapAt(start, pivot)
         var (i, j) = (start + 1, end - 1)
         var isPartitioned = true
@@ -121,7 +136,8 @@ struct GoSort<Element> {
     }
 
     /// Brings what equals the pivot, which nothing is less than, to the front; where the rest begins.
-    private mutating func partitionEqual(_ start: Int, _ end: Int, _ pivot: Int) -> Int {
+    @inlinable
+    mutating func partitionEqual(_ start: Int, _ end: Int, _ pivot: Int) -> Int {
         items.swapAt(start, pivot)
         var (i, j) = (start + 1, end - 1)
         while true {
@@ -135,7 +151,8 @@ struct GoSort<Element> {
     }
 
     /// Mends up to five places of a range that seems sorted; whether it is sorted then.
-    private mutating func finishAlmostSorted(_ start: Int, _ end: Int) -> Bool {
+    @inlinable
+    mutating func finishAlmostSorted(_ start: Int, _ end: Int) -> Bool {
         var i = start + 1
         for _ in 0..<5 {
             while i < end, !less(i, i - 1) { i += 1 }
@@ -154,7 +171,8 @@ struct GoSort<Element> {
 
     // MARK: Heap
 
-    private mutating func heapSort(_ start: Int, _ end: Int) {
+    @inlinable
+    mutating func heapSort(_ start: Int, _ end: Int) {
         let count = end - start
         for i in stride(from: (count - 1) / 2, through: 0, by: -1) { siftDown(i, count, start) }
         for i in stride(from: count - 1, through: 0, by: -1) {
@@ -163,7 +181,8 @@ struct GoSort<Element> {
         }
     }
 
-    private mutating func siftDown(_ index: Int, _ count: Int, _ start: Int) {
+    @inlinable
+    mutating func siftDown(_ index: Int, _ count: Int, _ start: Int) {
         var root = index
         while 2 * root + 1 < count {
             var child = 2 * root + 1

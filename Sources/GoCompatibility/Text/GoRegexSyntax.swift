@@ -1,32 +1,14 @@
-import CRE2
-
-/// Compiles expressions in the syntax of Go's `regexp` with RE2, which differs in two things: RE2 has no `(?<name>`,
-/// and it takes `\\C`, a single byte.
-enum GoRegexSyntax {
-    /// The compiled pattern, which the caller frees, or nil and the reason with the part of the expression.
-    static func compile(_ source: String) -> (pattern: OpaquePointer?, reason: String, part: String) {
-        var text: String
-        switch translate(source) {
-        case .text(let translated): text = translated
-        case .singleByte: return (nil, "invalid escape sequence", "\\C")
-        }
-        let pattern = text.withUTF8 { utf8 in
-            utf8.withMemoryRebound(to: CChar.self) { cre2_new($0.baseAddress, $0.count) }
-        }
-        guard let pattern else { return (nil, "out of memory", source) }
-        guard let reason = cre2_error(pattern) else { return (pattern, "", "") }
-        defer { cre2_free(pattern) }
-        return (nil, String(cString: reason), String(cString: cre2_error_place(pattern)))
-    }
-
-    enum Translation: Equatable {
+/// The syntax of Go's `regexp` in terms of RE2, which differs in two things: RE2 has no `(?<name>`, and it takes `\\C`, a
+/// single byte.
+public enum GoRegexSyntax {
+    public enum Translation: Equatable {
         case text(String)
         /// The expression has `\\C`.
         case singleByte
     }
 
     /// Rewrites `(?<name>` as `(?P<name>` where it begins a group: not in a class, behind a backslash or in `\\Q…\\E`.
-    static func translate(_ source: String) -> Translation {
+    public static func translate(_ source: String) -> Translation {
         let bytes = Array(source.utf8)
         guard source.utf8.contains(UInt8(ascii: "\\")) || source.contains("(?<") else { return .text(source) }
         var out: [UInt8] = []

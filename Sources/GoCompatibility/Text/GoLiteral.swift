@@ -1,9 +1,6 @@
-import Glibc
-import Model
-
 /// Literals of the Go language, as templates write them.
-enum GoLiteral {
-    enum Number: Equatable {
+public enum GoLiteral {
+    public enum Number: Equatable {
         case integer(Int64)
         /// Too large for an int, not for an unsigned one.
         case largeInteger
@@ -11,7 +8,7 @@ enum GoLiteral {
     }
 
     /// An integer (decimal, `0x`, `0o`, `0b`, leading `0`) or a float; a text with a point or exponent is a float.
-    static func number(_ text: String) -> Number? {
+    public static func number(_ text: String) -> Number? {
         var digits = Substring(text.filter { $0 != "_" })
         var isNegative = false
         if let sign = digits.first, sign == "+" || sign == "-" {
@@ -43,7 +40,7 @@ enum GoLiteral {
     }
 
     /// The text of a quoted, raw-quoted or character literal; nil if an escape is wrong.
-    static func unquote(_ literal: String) -> String? {
+    public static func unquote(_ literal: String) -> String? {
         let bytes = Array(literal.utf8)
         guard bytes.count >= 2, let quote = bytes.first, bytes.last == quote else { return nil }
         let inner = bytes[1..<(bytes.count - 1)]

@@ -1,0 +1,74 @@
+/// A time that is printed and taken apart as Go's `time.Time` in UTC.
+public struct GoTime: CustomStringConvertible, Sendable {
+    /// Since the epoch: 1677 to 2262.
+    public var nanoseconds: Int64
+
+    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    /// Since the epoch, rounded down.
+    public var seconds: Int64 { CivilTime.floorDivide(nanoseconds, 1_000_000_000) }
+
+    /// Nanoseconds of the second.
+    public var fraction: Int64 { nanoseconds &- seconds &* 1_000_000_000 }
+
+    /// `2015-01-01 00:00:00.5 +0000 UTC`.
+    public var description: String { format("2006-01-02 15:04:05.999999999 -0700 MST") }
+
+    private static let months = [
+        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "December",
+    ]
+    private static let days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
+
+    /// `January`.
+    public var monthName: String { Self.months[Int(CivilTime(secondsSinceEpoch: seconds).month - 1) % 12] }
+
+    /// `Sunday`.
+    public var weekdayName: String { Self.days[CivilTime(secondsSinceEpoch: seconds).weekday % 7] }
+
+    /// Go's `Time.Format` with a layout made of parts of `Mon Jan 2 15:04:05.000 MST 2006`.
+    public func format(_ layout: String) -> String {
+        let time = CivilTime(secondsSinceEpoch: seconds)
+        let hour12 = time.hour % 12 == 0 ? 12 : time.hour % 12
+        let month = monthName
+        let day = weekdayName
+        let fractionDigits = fraction.zeroPadded(9)
+        // Longest first where one is the beginning of another.
+        let elements: [(String, () -> String)] = [
+            ("January", { month }), ("Jan", { String(month.prefix(3)) }), ("Monday", { day }),
+            ("Mon", { String(day.prefix(3)) }), ("MST", { "UTC" }), ("2006", { time.year.zeroPadded(4) }),
+            ("002", { time.dayOfYear.zeroPadded(3) }), ("01", { time.month.zeroPadded(2) }),
+            ("02", { time.day.zeroPadded(2) }), ("03", { hour12.zeroPadded(2) }), ("04", { time.minute.zeroPadded(2) }),
+            ("05", { time.second.zeroPadded(2) }), ("06", { (time.year % 100).zeroPadded(2) }),
+            ("15", { time.hour.zeroPadded(2) }), ("PM", { time.hour >= 12 ? "PM" : "AM" }),
+            ("pm", { time.hour >= 12 ? "pm" : "am" }), ("-07:00", { "+00:00" }), ("-0700", { "+0000" }),
+            ("-07", { "+00" }), ("Z07:00", { "Z" }), ("Z0700", { "Z" }),
+            ("_2", { time.day < 10 ? " \(time.day)" : "\(time.day)" }), ("1", { String(time.month) }),
+            ("2", { String(time.day) }), ("3", { String(hour12) }), ("4", { String(time.minute) }),
+            ("5", { String(time.second) }),
+        ]
+        var out = ""
+        var rest = Substring(layout)
+        scan: while let first = rest.first {
+            if first == "." || first == ",", let kind = rest.dropFirst().first, kind == "0" || kind == "9" {
+                let run = rest.dropFirst().prefix { $0 == kind }.count
+                let follows = rest.dropFirst(1 + run).first
+                if follows?.isNumber != true {
+                    var digits = fractionDigits.prefix(min(run, 9))
+                    if kind == "9" { while digits.last == "0" { digits = digits.dropLast() } }
+                    if !digits.isEmpty { out += String(first) + digits }
+                    rest = rest.dropFirst(1 + run)
+                    continue
+                }
+            }
+            for (element, text) in elements where rest.hasPrefix(element) {
+                out += text()
+                rest = rest.dropFirst(element.count)
+                continue scan
+            }
+            out.append(first)
+            rest = rest.dropFirst()
+        }
+        return out
+    }
+}

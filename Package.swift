@@ -52,6 +52,7 @@ let package = Package(
         room("GoCompatibility", []),
         room("Telemetry", ["GoCompatibility", "Platform"]),
         room("Model", ["CRE2", "GoCompatibility"]),
+        room("GoTemplate", ["GoCompatibility", "Model"]),
         room("JSON", ["Model"]),
         room("Encoding", ["CPlatform", "CZstd", "CZlib", "CSnappy", "Model"]),
         room("Exposition", ["GoCompatibility", "Model", "Encoding"]),
@@ -72,7 +73,7 @@ let package = Package(
                 "GoCompatibility", "Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP",
                 "Discovery",
             ]),
-        room("Rules", ["GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
+        room("Rules", ["GoCompatibility", "GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
         room(
             "Notify",
             [
@@ -119,7 +120,8 @@ let package = Package(
         tests("HTTP", ["Platform", "Telemetry", "Model", "JSON", "Config", "Encoding"]),
         tests("Discovery", ["GoCompatibility", "Platform", "Telemetry", "Model", "Config"]),
         tests("Scrape", ["Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),
-        tests("Rules", ["Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
+        tests("GoTemplate", ["GoCompatibility", "Model"]),
+        tests("Rules", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
         tests("Notify", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
         tests("Remote", ["Platform", "Telemetry", "Model", "HTTP"]),
         tests(

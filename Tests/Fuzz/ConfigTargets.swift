@@ -44,7 +44,7 @@ enum ConfigTargets {
         let labels = Labels([("instance", "host:9100"), ("job", "node"), ("é", "ü"), ("n", "-1.5e9")])
         let data = TemplateData(
             labels: labels, externalLabels: labels, externalURL: "http://martlet.example/prefix", value: .float(0.123))
-        let functions = TemplateFunctions(now: 1_700_000_000_000, externalURL: "http://martlet.example/prefix") {
+        let functions = AlertTemplateFunctions(now: 1_700_000_000_000, externalURL: "http://martlet.example/prefix") {
             $0.isEmpty
                 ? [] : [TemplateSample(labels: labels, value: .infinity), TemplateSample(labels: labels, value: 7)]
         }

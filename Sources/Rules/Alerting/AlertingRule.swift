@@ -1,4 +1,5 @@
 import GoCompatibility
+import GoTemplate
 import Model
 
 /// An alerting rule and the alerts it holds.
@@ -145,7 +146,7 @@ struct AlertingRule: Sendable {
     ) throws(RuleError) -> [Labels: ActiveAlert] {
         var found: [Labels: ActiveAlert] = [:]
         let queryText = environment.queryText
-        let functions = TemplateFunctions(now: time, externalURL: environment.externalURL) { text in
+        let functions = AlertTemplateFunctions(now: time, externalURL: environment.externalURL) { text in
             try queryText(text, time - queryOffset).map { TemplateSample(labels: $0.labels, value: $0.value) }
         }
         for sample in samples {
@@ -200,7 +201,7 @@ struct AlertingRule: Sendable {
         at time: Int64, interval: Int64, resendDelay: Int64, externalURL: String
     ) -> [Alert] {
         let validity = 4 * max(interval, resendDelay)
-        let url = "\(externalURL)/graph?g0.expr=\(URLText.queryEscape(definition.expression.text))&g0.tab=1"
+        let url = "\(externalURL)/graph?g0.expr=\(GoURL.queryEscape(definition.expression.text))&g0.tab=1"
         var result: [Alert] = []
         for alert in alerts where alert.needsSending(at: time, resendDelay: resendDelay) {
             change(alert.labels) {

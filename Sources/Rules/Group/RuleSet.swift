@@ -1,5 +1,6 @@
 import Config
 import GoCompatibility
+import GoTemplate
 import Model
 
 /// Turns rule files into groups that can be evaluated.

@@ -1,3 +1,4 @@
+import GoTemplate
 import Model
 
 /// A label or annotation of an alert, parsed once and expanded for every series.
@@ -10,10 +11,8 @@ package struct AlertTemplate: Sendable {
     /// The text as it is written in the rule.
     package let text: String
     private let name: String
-    private let source: [UInt8]
-    private let templates: [String: [TemplateNode]]
-    /// Set if there is nothing to expand.
-    private let isPlain: Bool
+    /// Nil if there is nothing to expand.
+    private let template: Template?
 
     /// Parses a template.
     ///
@@ -21,24 +20,21 @@ package struct AlertTemplate: Sendable {
     package init(_ text: String, alert: String) throws(TemplateError) {
         self.text = text
         name = "__alert_" + alert
-        isPlain = !text.utf8.contains(UInt8(ascii: "{"))
-        let full = Self.definitions + text
-        source = isPlain ? [] : Array(full.utf8)
+        let isPlain = !text.utf8.contains(UInt8(ascii: "{"))
         do {
-            templates =
+            template =
                 isPlain
-                ? [:] : try TemplateParser.parse(full, name: name, functions: TemplateFunctions.names)
+                ? nil : try Template(Self.definitions + text, name: name, functions: AlertTemplateFunctions.names)
         } catch {
             throw TemplateError("error parsing template \(name): \(error.description)")
         }
     }
 
     /// The text for one series.
-    package func expand(_ data: TemplateData, _ functions: TemplateFunctions) throws(TemplateError) -> String {
-        if isPlain { return text }
+    package func expand(_ data: TemplateData, _ functions: AlertTemplateFunctions) throws(TemplateError) -> String {
+        guard let template else { return text }
         do {
-            return try TemplateEvaluator.run(
-                templates, name: name, source: source, data: .data(data), functions: functions)
+            return try template.execute(data.object, functions: functions)
         } catch {
             throw TemplateError("error executing template \(name): \(error.description)")
         }

@@ -1,5 +1,6 @@
 import Glibc
 import GoCompatibility
+import GoTemplate
 import Model
 
 /// Numbers in a form for people, exactly as Prometheus's templates show them.

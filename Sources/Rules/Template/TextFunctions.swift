@@ -1,12 +1,13 @@
 import GoCompatibility
+import GoTemplate
 import Model
 
 /// Prometheus's template functions on strings.
 enum TextFunctions {
     /// Calls `body` if the arguments are exactly `count` strings.
     static func strings(
-        _ arguments: [TemplateValue], _ count: Int, _ body: ([String]) -> TemplateFunctions.Outcome
-    ) -> TemplateFunctions.Outcome {
+        _ arguments: [TemplateValue], _ count: Int, _ body: ([String]) -> TemplateOutcome
+    ) -> TemplateOutcome {
         guard arguments.count == count else { return .wrongCount(String(count)) }
         var strings: [String] = []
         for (index, argument) in arguments.enumerated() {
@@ -17,8 +18,8 @@ enum TextFunctions {
     }
 
     /// The outcome, or nil if `name` is none of them.
-    static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateFunctions.Outcome? {
-        func one(_ body: @escaping (String) -> String) -> TemplateFunctions.Outcome {
+    static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome? {
+        func one(_ body: @escaping (String) -> String) -> TemplateOutcome {
             strings(arguments, 1) { .value(.string(body($0[0]))) }
         }
         switch name {
@@ -26,10 +27,10 @@ enum TextFunctions {
         case "toUpper": return one { $0.uppercased() }
         case "toLower": return one { $0.lowercased() }
         case "safeHtml": return one { $0 }
-        case "urlQueryEscape": return one(URLText.queryEscape)
-        case "graphLink": return one { "/graph?g0.expr=\(URLText.queryEscape($0))&g0.tab=0" }
-        case "tableLink": return one { "/graph?g0.expr=\(URLText.queryEscape($0))&g0.tab=1" }
-        case "stripPort": return one { URLText.splitHostPort($0)?.host ?? $0 }
+        case "urlQueryEscape": return one(GoURL.queryEscape)
+        case "graphLink": return one { "/graph?g0.expr=\(GoURL.queryEscape($0))&g0.tab=0" }
+        case "tableLink": return one { "/graph?g0.expr=\(GoURL.queryEscape($0))&g0.tab=1" }
+        case "stripPort": return one { GoURL.splitHostPort($0)?.host ?? $0 }
         case "stripDomain": return one(stripDomain)
         case "match":
             return strings(arguments, 2) { strings in
@@ -74,49 +75,11 @@ enum TextFunctions {
 
     /// The first label of a host name, its port kept; addresses are left alone.
     private static func stripDomain(_ hostPort: String) -> String {
-        let split = URLText.splitHostPort(hostPort)
+        let split = GoURL.splitHostPort(hostPort)
         let host = split?.host ?? hostPort
-        if URLText.isAddress(host) { return hostPort }
+        if GoURL.isAddress(host) { return hostPort }
         let label = String(host.prefix { $0 != "." })
         guard let port = split?.port, !port.isEmpty else { return label }
         return label + ":" + port
-    }
-}
-
-/// Texts inside of HTML and JavaScript.
-enum TextEscape {
-    /// Go's `template.HTMLEscapeString`.
-    static func html(_ text: String) -> String {
-        var out = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "&#34;"
-            case "'": out += "&#39;"
-            case "&": out += "&amp;"
-            case "<": out += "&lt;"
-            case ">": out += "&gt;"
-            case "\0": out += "\u{FFFD}"
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out
-    }
-
-    /// Go's `template.JSEscapeString`.
-    static func script(_ text: String) -> String {
-        var out = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\\": out += "\\\\"
-            case "'": out += "\\'"
-            case "\"": out += "\\\""
-            case "<", ">", "&", "=":
-                out += "\\u00" + String(scalar.value, radix: 16, uppercase: true)
-            case _ where scalar.value < 0x20:
-                out += "\\u" + scalar.value.zeroPadded(4, radix: 16, uppercase: true)
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out
     }
 }

@@ -1,3 +1,4 @@
+import GoTemplate
 import Model
 import Rules
 import Testing
@@ -15,7 +16,7 @@ struct AlertTemplateTests {
                 value: .float(value))
             return try template.expand(
                 data,
-                TemplateFunctions(now: 60_000, externalURL: "http://here/prom") { text in
+                AlertTemplateFunctions(now: 60_000, externalURL: "http://here/prom") { text in
                     if text == "bad" { throw RuleError("parse error") }
                     return text == "nope" ? [] : query
                 })

@@ -37,7 +37,7 @@ struct CommunityRulesTests {
                         TemplateData(
                             labels: Labels([("instance", "i:1"), ("job", "j")]), externalLabels: .empty,
                             externalURL: "", value: .float(1.5)),
-                        TemplateFunctions(now: 0, externalURL: "") { _ in [] })
+                        AlertTemplateFunctions(now: 0, externalURL: "") { _ in [] })
                     #expect(!expanded.contains("{{") && !expanded.contains("%!"), "\(name): \(rule.name): \(expanded)")
                     count += 1
                 }

@@ -1,7 +1,7 @@
-/// Pieces of URLs as text.
-package enum URLText {
+/// Parts of URLs as text, as Go's `net/url` and `net` treat them.
+public enum GoURL {
     /// Go's `url.QueryEscape`: all but letters, digits and `-_.~` as `%XX`, a space as `+`.
-    package static func queryEscape(_ text: String) -> String {
+    public static func queryEscape(_ text: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var out: [UInt8] = []
         for c in text.utf8 {
@@ -21,7 +21,7 @@ package enum URLText {
     }
 
     /// The path of a URL, without query and fragment; empty if there is none.
-    package static func path(of url: String) -> String {
+    public static func path(of url: String) -> String {
         var rest = Substring(url)
         if let scheme = rest.range(of: "://") {
             rest = rest[scheme.upperBound...]
@@ -32,7 +32,7 @@ package enum URLText {
     }
 
     /// Takes `host:port` and `[v6]:port` apart; nil if the text is not of that form.
-    static func splitHostPort(_ text: String) -> (host: String, port: String)? {
+    public static func splitHostPort(_ text: String) -> (host: String, port: String)? {
         if text.hasPrefix("[") {
             guard let close = text.firstIndex(of: "]") else { return nil }
             let rest = text[text.index(after: close)...]
@@ -46,7 +46,7 @@ package enum URLText {
     }
 
     /// Whether the text is an IPv4 or IPv6 address.
-    static func isAddress(_ text: String) -> Bool {
+    public static func isAddress(_ text: String) -> Bool {
         if text.contains(":") { return text.allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." || $0 == "%" } }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }

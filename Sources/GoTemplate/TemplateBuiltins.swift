@@ -1,9 +1,15 @@
+import GoCompatibility
 import Model
 
 /// The functions that Go's `text/template` brings itself.
 enum TemplateBuiltins {
+    static let names: Set<String> = [
+        "and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne", "not", "or", "print", "printf",
+        "println", "slice", "urlquery",
+    ]
+
     /// The outcome, or nil if `name` is none of them.
-    static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateFunctions.Outcome? {
+    static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome? {
         switch name {
         case "not":
             guard arguments.count == 1 else { return .wrongCount("1") }
@@ -27,7 +33,7 @@ enum TemplateBuiltins {
             guard arguments.count == 1 else { return .wrongCount("1") }
             switch arguments[0] {
             case .string(let text): return .value(.integer(Int64(text.utf8.count)))
-            case .list(let values): return .value(.integer(Int64(values.count)))
+            case .list(let values, _): return .value(.integer(Int64(values.count)))
             case .labels(let labels): return .value(.integer(Int64(labels.count)))
             case .map(let entries): return .value(.integer(Int64(entries.count)))
             case .null: return .failed("len of nil pointer")
@@ -47,7 +53,7 @@ enum TemplateBuiltins {
             return .value(.string(text))
         case "html": return .value(.string(TextEscape.html(joined(arguments))))
         case "js": return .value(.string(TextEscape.script(joined(arguments))))
-        case "urlquery": return .value(.string(URLText.queryEscape(joined(arguments))))
+        case "urlquery": return .value(.string(GoURL.queryEscape(joined(arguments))))
         case "call":
             guard let first = arguments.first else { return .wrongCount("at least 1") }
             return .failed("non-function of type \(first.typeName)")
@@ -106,7 +112,7 @@ enum TemplateBuiltins {
         }
     }
 
-    private static func compare(_ name: String, _ a: TemplateValue, _ b: TemplateValue) -> TemplateFunctions.Outcome {
+    private static func compare(_ name: String, _ a: TemplateValue, _ b: TemplateValue) -> TemplateOutcome {
         let result: Result<Bool, TemplateFunctionError>
         switch name {
         case "ne": result = equal(a, b).map { !$0 }
@@ -123,13 +129,13 @@ enum TemplateBuiltins {
 
     // MARK: Parts
 
-    private static func index(_ arguments: [TemplateValue]) -> TemplateFunctions.Outcome {
+    private static func index(_ arguments: [TemplateValue]) -> TemplateOutcome {
         guard var value = arguments.first else { return .wrongCount("at least 1") }
         for key in arguments.dropFirst() {
             switch (value, key) {
             case (.labels(let labels), .string(let name)): value = .string(labels[ExactText(name)] ?? "")
             case (.map(let entries), .string(let name)): value = entries[ExactText(name)] ?? .null
-            case (.list(let values), .integer(let at)):
+            case (.list(let values, _), .integer(let at)):
                 guard at >= 0, at < values.count else {
                     return .failed("error calling index: index out of range: \(at)")
                 }
@@ -147,7 +153,7 @@ enum TemplateBuiltins {
         return .value(value)
     }
 
-    private static func slice(_ arguments: [TemplateValue]) -> TemplateFunctions.Outcome {
+    private static func slice(_ arguments: [TemplateValue]) -> TemplateOutcome {
         guard let value = arguments.first else { return .wrongCount("at least 1") }
         guard arguments.count <= 4 else { return .failed("too many slice indexes: \(arguments.count - 1)") }
         let count: Int
@@ -155,7 +161,7 @@ enum TemplateBuiltins {
         case .string(let text):
             guard arguments.count < 4 else { return .failed("cannot 3-index slice a string") }
             count = text.utf8.count
-        case .list(let values): count = values.count
+        case .list(let values, _): count = values.count
         default: return .failed("can't slice item of type \(value.typeName)")
         }
         var bounds = [0, count]
@@ -167,7 +173,9 @@ enum TemplateBuiltins {
             if position < 2 { bounds[position] = Int(at) }
         }
         guard bounds[0] <= bounds[1] else { return .failed("invalid slice index: \(bounds[0]) > \(bounds[1])") }
-        if case .list(let values) = value { return .value(.list(Array(values[bounds[0]..<bounds[1]]))) }
+        if case .list(let values, let type) = value {
+            return .value(.list(Array(values[bounds[0]..<bounds[1]]), type: type))
+        }
         if case .string(let text) = value {
             return .value(.string(String(decoding: Array(text.utf8)[bounds[0]..<bounds[1]], as: UTF8.self)))
         }

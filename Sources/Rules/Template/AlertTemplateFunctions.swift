@@ -1,18 +1,9 @@
 import GoCompatibility
+import GoTemplate
 import Model
 
 /// The functions that templates may call, and what they need of the world.
-package struct TemplateFunctions: Sendable {
-    /// What a call gave.
-    enum Outcome {
-        case value(TemplateValue)
-        /// The number of arguments that is wanted.
-        case wrongCount(String)
-        /// Which argument, and the Go type that is wanted.
-        case wrongType(Int, String)
-        case failed(String)
-    }
-
+package struct AlertTemplateFunctions: TemplateFunctionSet {
     /// Evaluates an expression at the time of the alert's evaluation.
     package typealias Query = @Sendable (_ expression: String) throws -> [TemplateSample]
 
@@ -27,29 +18,18 @@ package struct TemplateFunctions: Sendable {
         self.query = query
     }
 
-    /// All names, of Go's own functions and of Prometheus's.
-    static let names = Set(builtins).union(prometheus)
-
-    private static let builtins = [
-        "and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne", "not", "or", "print", "printf",
-        "println", "slice", "urlquery",
-    ]
-    private static let prometheus = [
+    package static let names: Set<String> = [
         "args", "externalURL", "first", "graphLink", "humanize", "humanize1024", "humanizeDuration",
         "humanizePercentage", "humanizeTimestamp", "label", "match", "now", "parseDuration", "pathPrefix", "query",
         "reReplaceAll", "safeHtml", "sortByLabel", "stripDomain", "stripPort", "strvalue", "tableLink", "title",
         "toDuration", "toLower", "toTime", "toUpper", "urlQueryEscape", "value",
     ]
 
-    func call(_ name: String, _ arguments: [TemplateValue]) -> Outcome {
-        TemplateBuiltins.call(name, arguments) ?? callPrometheus(name, arguments)
-    }
-
-    private func callPrometheus(_ name: String, _ arguments: [TemplateValue]) -> Outcome {
+    package func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome {
         switch name {
         case "query":
             return TextFunctions.strings(arguments, 1) { strings in
-                do { return .value(.list(try query(strings[0]).map { .sample($0) })) } catch {
+                do { return .value(.list(try query(strings[0]).map(\.object), type: "template.queryResult")) } catch {
                     return .failed("\(error)")
                 }
             }
@@ -66,16 +46,16 @@ package struct TemplateFunctions: Sendable {
                 let order = samples.indices.sorted { a, b in
                     keys[a] == keys[b] ? a < b : keys[a].lexicographicallyPrecedes(keys[b])
                 }
-                return .value(.list(order.map { samples[$0] }))
+                return .value(.list(order.map { samples[$0] }, type: "template.queryResult"))
             }
         case "label":
             guard arguments.count == 2 else { return .wrongCount("2") }
             guard case .string(let label) = arguments[0] else { return .wrongType(0, "string") }
-            guard case .sample(let sample) = arguments[1] else { return .wrongType(1, "*template.sample") }
+            guard let sample = TemplateSample(arguments[1]) else { return .wrongType(1, "*template.sample") }
             return .value(.string(sample.labels[ExactText(label)] ?? ""))
         case "value", "strvalue":
             guard arguments.count == 1 else { return .wrongCount("1") }
-            guard case .sample(let sample) = arguments[0] else { return .wrongType(0, "*template.sample") }
+            guard let sample = TemplateSample(arguments[0]) else { return .wrongType(0, "*template.sample") }
             return .value(name == "value" ? .float(sample.value) : .string(sample.labels["__value__"] ?? ""))
         case "args":
             return .value(
@@ -86,12 +66,12 @@ package struct TemplateFunctions: Sendable {
         case "now": return arguments.isEmpty ? .value(.float(Double(now) / 1000)) : .wrongCount("0")
         case "externalURL": return arguments.isEmpty ? .value(.string(externalURL)) : .wrongCount("0")
         case "pathPrefix":
-            return arguments.isEmpty ? .value(.string(URLText.path(of: externalURL))) : .wrongCount("0")
+            return arguments.isEmpty ? .value(.string(GoURL.path(of: externalURL))) : .wrongCount("0")
         default: return TextFunctions.call(name, arguments) ?? numeric(name, arguments)
         }
     }
 
-    private func numeric(_ name: String, _ arguments: [TemplateValue]) -> Outcome {
+    private func numeric(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome {
         guard arguments.count == 1 else { return .wrongCount("1") }
         let number: Double
         switch NumberConversion.double(arguments[0]) {
@@ -126,22 +106,16 @@ package struct TemplateFunctions: Sendable {
     // MARK: Arguments
 
     private func vector(
-        _ arguments: [TemplateValue], _ index: Int, of count: Int, _ body: ([TemplateValue]) -> Outcome
-    ) -> Outcome {
+        _ arguments: [TemplateValue], _ index: Int, of count: Int, _ body: ([TemplateValue]) -> TemplateOutcome
+    ) -> TemplateOutcome {
         guard arguments.count == count else { return .wrongCount(String(count)) }
-        guard case .list(let samples) = arguments[index] else { return .wrongType(index, "template.queryResult") }
+        guard case .list(let samples, _) = arguments[index] else { return .wrongType(index, "template.queryResult") }
         return body(samples)
     }
 
     private static func labels(of value: TemplateValue) -> [ExactText: String] {
-        if case .sample(let sample) = value { return sample.labels }
-        return [:]
+        TemplateSample(value)?.labels ?? [:]
     }
-}
-
-/// Why a function of a template refuses its argument.
-struct TemplateFunctionError: Error, CustomStringConvertible {
-    var description: String
 }
 
 /// What the number functions accept: numbers, durations in seconds, and strings that hold a number.

@@ -3,14 +3,14 @@ import GoCompatibility
 import Model
 
 /// Go's `fmt` for the values of templates.
-enum GoFormat {
+public enum GoFormat {
     /// A width or precision above this is an error, as in Go.
     static let maximumWidth = 1_000_000
     /// Bytes that ``printf(_:_:)`` makes at most: what a template may put out.
-    static let maximumOutput = 1 << 20
+    public static let maximumOutput = 1 << 20
 
     /// Flags, width and precision of a verb.
-    struct Options {
+    public struct Options: Sendable {
         var minus = false
         var plus = false
         var sharp = false
@@ -22,48 +22,40 @@ enum GoFormat {
         var sharpV = false
         var width: Int?
         var precision: Int?
+
+        public init(precision: Int? = nil) { self.precision = precision }
     }
 
     // MARK: %v
 
     /// `%v`.
-    static func plain(_ value: TemplateValue) -> String {
+    public static func plain(_ value: TemplateValue) -> String {
         switch value {
         case .null: "<nil>"
         case .bool(let value): value ? "true" : "false"
         case .integer(let value): String(value)
         case .float(let value): general(value)
         case .string(let value): value
-        case .list(let values): "[" + values.map(plain).joined(separator: " ") + "]"
+        case .list(let values, _): "[" + values.map(plain).joined(separator: " ") + "]"
         case .labels(let labels): "map[" + sorted(labels).map { "\($0.key):\($0.value)" }.joined(separator: " ") + "]"
         case .map(let entries):
             "map[" + sorted(entries).map { "\($0.key):\(plain($0.value))" }.joined(separator: " ") + "]"
-        case .sample(let sample): "{\(plain(.labels(sample.labels))) \(general(sample.value))}"
-        case .histogram(_, let text): text
+        case .object(let object):
+            object.text ?? "{" + object.fields.map { plain($0.value) }.joined(separator: " ") + "}"
         case .time(let nanoseconds): GoTime(nanoseconds: nanoseconds).description
         case .duration(let nanoseconds): GoDuration.text(nanoseconds)
-        case .data(let data):
-            "{\(plain(.labels(data.labels))) \(plain(.labels(data.externalLabels))) \(data.externalURL) "
-                + plain(value: data.value) + "}"
-        }
-    }
-
-    static func plain(value: TemplateData.Value) -> String {
-        switch value {
-        case .float(let value): general(value)
-        case .histogram(_, let text): text
         }
     }
 
     /// Entries by key, bytewise.
-    static func sorted<V>(_ entries: [ExactText: V]) -> [(key: String, value: V)] {
+    public static func sorted<V>(_ entries: [ExactText: V]) -> [(key: String, value: V)] {
         entries.sorted { $0.key < $1.key }.map { ($0.key.text, $0.value) }
     }
 
     // MARK: Floats
 
     /// `%v` and `%g` of a float without precision: the shortest digits, with an exponent if it is below −4 or above 5.
-    static func general(_ value: Double) -> String {
+    public static func general(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return special(value) ?? (value.sign == .minus ? "-0" : "0") }
         let text = FloatText.exponent(value)
         let exponent = Int(text[text.index(after: text.lastIndex(of: "e") ?? text.startIndex)...]) ?? 0
@@ -221,7 +213,7 @@ enum GoFormat {
     }
 
     /// One value under one verb; `%!verb(type=value)` if they do not go together.
-    static func format(_ value: TemplateValue, _ verb: Character, _ options: Options) -> String {
+    public static func format(_ value: TemplateValue, _ verb: Character, _ options: Options) -> String {
         if verb == "T" { return pad(value.typeName, options) }
         var result: String?
         switch value {
@@ -231,17 +223,17 @@ enum GoFormat {
         case .float(let number):
             result = "eEfFgGvxXb".contains(verb) ? float(number, verb, options) : nil
         case .string(let text): result = string(text, verb, options)
-        case .time, .duration, .histogram:
+        case .object(let object) where object.text == nil:
+            return (object.isPointer ? "&" : "") + element(value, verb, options)
+        case .time, .duration, .object:
             result = string(plain(value), verb, options)
             if result == nil, case .duration(let nanoseconds) = value {
                 result = integer(nanoseconds, verb, options)
             }
-        case .list(let values):
+        case .list(let values, _):
             return "[" + values.map { element($0, verb, options) }.joined(separator: " ") + "]"
         case .labels(let labels): return map(labels.mapValues { .string($0) }, value.typeName, verb, options)
         case .map(let entries): return map(entries, value.typeName, verb, options)
-        case .sample: return "&" + element(value, verb, options)
-        case .data: return element(value, verb, options)
         }
         if let result { return result }
         if case .null = value { return "%!\(verb)(<nil>)" }
@@ -250,23 +242,8 @@ enum GoFormat {
 
     /// A value inside of another.
     private static func element(_ value: TemplateValue, _ verb: Character, _ options: Options) -> String {
-        switch value {
-        case .sample(let sample):
-            return structure(
-                [("Labels", .labels(sample.labels)), ("Value", .float(sample.value))], verb, options)
-        case .data(let data):
-            let value: TemplateValue =
-                switch data.value {
-                case .float(let value): .float(value)
-                case .histogram(let histogram, let text): .histogram(histogram, text)
-                }
-            return structure(
-                [
-                    ("Labels", .labels(data.labels)), ("ExternalLabels", .labels(data.externalLabels)),
-                    ("ExternalURL", .string(data.externalURL)), ("Value", value),
-                ], verb, options)
-        default: return format(value, verb, options)
-        }
+        guard case .object(let object) = value, object.text == nil else { return format(value, verb, options) }
+        return structure(object.fields, verb, options)
     }
 
     private static func structure(
@@ -291,14 +268,14 @@ enum GoFormat {
     /// Values of a list or map that are padded one by one, and 1 for others.
     private static func parts(_ value: TemplateValue) -> Int {
         switch value {
-        case .list(let values): values.reduce(1) { $0 + parts($1) }
+        case .list(let values, _): values.reduce(1) { $0 + parts($1) }
         case .labels(let labels): 1 + 2 * labels.count
         default: 1
         }
     }
 
     /// `fmt.Sprintf`, its complaints included; nil if the text would be longer than ``maximumOutput``.
-    static func printf(_ format: String, _ arguments: [TemplateValue]) -> String? {
+    public static func printf(_ format: String, _ arguments: [TemplateValue]) -> String? {
         var out = ""
         let scalars = Array(format.unicodeScalars)
         var at = 0
@@ -421,7 +398,7 @@ enum GoFormat {
     }
 
     /// `fmt.Sprint`: a space between operands of which neither is a string.
-    static func print(_ values: [TemplateValue]) -> String {
+    public static func print(_ values: [TemplateValue]) -> String {
         var out = ""
         var lastWasString = true
         for value in values {

@@ -5,24 +5,14 @@ import Model
 ///
 /// After the executor of Go's `text/template`.
 struct TemplateEvaluator {
-    /// Bounds on what one execution may cost.
-    struct Limits {
-        /// Templates that call each other.
-        var depth = 100
-        /// Nodes and operands evaluated.
-        var steps = 1_000_000
-        /// Bytes written.
-        var output = 1 << 20
-    }
-
     /// A control transfer out of a loop's body.
     private enum Flow { case next, leaveLoop, nextIteration }
 
     private let definitions: [String: [TemplateNode]]
     private let name: String
     private let source: [UInt8]
-    private let functions: TemplateFunctions
-    private let limits: Limits
+    private let functions: any TemplateFunctionSet
+    private let limits: TemplateLimits
     private var out = ""
     private var outputBytes = 0
     private var steps = 0
@@ -33,7 +23,7 @@ struct TemplateEvaluator {
 
     static func run(
         _ definitions: [String: [TemplateNode]], name: String, source: [UInt8], data: TemplateValue,
-        functions: TemplateFunctions, limits: Limits = Limits()
+        functions: any TemplateFunctionSet, limits: TemplateLimits
     ) throws(TemplateError) -> String {
         var evaluator = TemplateEvaluator(
             definitions: definitions, name: name, source: source, functions: functions, limits: limits)
@@ -43,8 +33,8 @@ struct TemplateEvaluator {
     }
 
     private init(
-        definitions: [String: [TemplateNode]], name: String, source: [UInt8], functions: TemplateFunctions,
-        limits: Limits
+        definitions: [String: [TemplateNode]], name: String, source: [UInt8], functions: any TemplateFunctionSet,
+        limits: TemplateLimits
     ) {
         self.definitions = definitions
         self.name = name
@@ -123,7 +113,7 @@ struct TemplateEvaluator {
         func entries() throws(TemplateError) -> [(TemplateValue, TemplateValue)] {
             switch value {
             case .null: return []
-            case .list(let values): return values.enumerated().map { (.integer(Int64($0.offset)), $0.element) }
+            case .list(let values, _): return values.enumerated().map { (.integer(Int64($0.offset)), $0.element) }
             case .labels(let labels): return GoFormat.sorted(labels).map { (.string($0.key), .string($0.value)) }
             case .map(let map): return GoFormat.sorted(map).map { (.string($0.key), $0.value) }
             case .integer(let count):
@@ -279,31 +269,7 @@ struct TemplateEvaluator {
             throw failure("nil data; no entry for key \(GoQuote.quote(field))", at: node.position, node.description)
         case .labels(let labels): found = .string(labels[ExactText(field)] ?? "")
         case .map(let entries): found = entries[ExactText(field)] ?? .null
-        case .sample(let sample):
-            if field == "Labels" { found = .labels(sample.labels) }
-            if field == "Value" { found = .float(sample.value) }
-        case .data(let data):
-            switch field {
-            case "Labels": found = .labels(data.labels)
-            case "ExternalLabels": found = .labels(data.externalLabels)
-            case "ExternalURL": found = .string(data.externalURL)
-            case "Value":
-                switch data.value {
-                case .float(let value): found = .float(value)
-                case .histogram(let histogram, let text): found = .histogram(histogram, text)
-                }
-            default: break
-            }
-        case .histogram(let histogram, let text):
-            switch field {
-            case "Count": found = .float(histogram.count)
-            case "Sum": found = .float(histogram.sum)
-            case "Schema": found = .integer(Int64(histogram.schema))
-            case "ZeroCount": found = .float(histogram.zeroCount)
-            case "ZeroThreshold": found = .float(histogram.zeroThreshold)
-            case "String": found = .string(text)
-            default: break
-            }
+        case .object(let object): found = object[field]
         case .time(let nanoseconds):
             if let result = TimeMethods.call(field, of: GoTime(nanoseconds: nanoseconds), arguments) { return result }
         case .duration(let nanoseconds):
@@ -342,7 +308,7 @@ struct TemplateEvaluator {
             return piped ?? value
         }
         let values = try arguments(command, dot, piped)
-        switch functions.call(function, values) {
+        switch TemplateBuiltins.call(function, values) ?? functions.call(function, values) {
         case .value(let value): return value
         case .wrongCount(let wanted):
             throw failure(

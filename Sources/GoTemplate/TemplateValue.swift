@@ -1,0 +1,85 @@
+import Model
+
+/// A value in a template.
+public indirect enum TemplateValue: Sendable {
+    /// Go's nil, and what a missing entry of an untyped map gives.
+    case null
+    case bool(Bool)
+    case integer(Int64)
+    case float(Double)
+    case string(String)
+    /// A slice of the Go type `type`.
+    case list([TemplateValue], type: String)
+    /// Go's `map[string]string`: a missing key is the empty string.
+    case labels([ExactText: String])
+    /// Go's `map[string]any`: a missing key is nil.
+    case map([ExactText: TemplateValue])
+    /// Nanoseconds since the epoch.
+    case time(Int64)
+    /// Nanoseconds.
+    case duration(Int64)
+    case object(TemplateObject)
+}
+
+/// A Go struct that a template sees: its fields by name, in their order.
+public struct TemplateObject: Sendable {
+    /// The Go type, as errors and `%T` name it.
+    public var typeName: String
+    public var fields: [(name: String, value: TemplateValue)]
+    /// Whether it is a pointer to the struct, which `%v` of `printf` shows with an ampersand.
+    public var isPointer: Bool
+    /// What its `String` method returns; nil without one.
+    public var text: String?
+
+    public init(
+        typeName: String, fields: [(name: String, value: TemplateValue)], isPointer: Bool = false, text: String? = nil
+    ) {
+        self.typeName = typeName
+        self.fields = fields
+        self.isPointer = isPointer
+        self.text = text
+    }
+
+    /// The value of a field; nil if there is none of this name.
+    public subscript(_ name: String) -> TemplateValue? { fields.first { $0.name == name }?.value }
+}
+
+extension TemplateValue {
+    /// Go's idea of truth: not zero, not empty.
+    public var isTrue: Bool {
+        switch self {
+        case .null: false
+        case .bool(let value): value
+        case .integer(let value), .duration(let value): value != 0
+        case .float(let value): value != 0
+        case .string(let value): !value.isEmpty
+        case .list(let values, _): !values.isEmpty
+        case .labels(let labels): !labels.isEmpty
+        case .map(let entries): !entries.isEmpty
+        case .object, .time: true
+        }
+    }
+
+    /// The name of the corresponding Go type.
+    public var typeName: String {
+        switch self {
+        case .null: "<nil>"
+        case .bool: "bool"
+        case .integer: "int"
+        case .float: "float64"
+        case .string: "string"
+        case .list(_, let type): type
+        case .labels: "map[string]string"
+        case .map: "map[string]interface {}"
+        case .time: "time.Time"
+        case .duration: "time.Duration"
+        case .object(let object): object.typeName
+        }
+    }
+
+    /// What an action prints: `fmt.Fprint`, with `<no value>` for nil.
+    public var printed: String {
+        if case .null = self { return "<no value>" }
+        return GoFormat.plain(self)
+    }
+}

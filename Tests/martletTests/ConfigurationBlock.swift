@@ -25,9 +25,22 @@ struct ConfigurationBlock {
     }
 
     /// Reads the block with `value` for `key`, or without it.
-    func read(_ key: String? = nil, _ value: String = "null") -> Outcome {
-        var members = needed.filter { $0.key != key }.map { "\($0.key): \($0.value)" }
-        if let key { members.append("\(key): \(value)") }
+    func read(_ key: String? = nil, _ value: String = "null") -> Outcome { read(key.map { [$0] } ?? [], value) }
+
+    /// The keys that the block does not refuse as unknown.
+    func known(_ keys: [String]) -> [String] {
+        // Many at a time, for most are unknown in most blocks.
+        stride(from: 0, to: keys.count, by: 50).flatMap { start -> [String] in
+            let some = Array(keys[start..<min(start + 50, keys.count)])
+            let refused = read(some, "null").mistake.ranges(of: " not found in type ").count
+            return refused == some.count ? [] : some.filter { !read($0).isUnknownKey }
+        }
+    }
+
+    private func read(_ keys: [String], _ value: String) -> Outcome {
+        let members =
+            needed.filter { !keys.contains($0.key) }.map { "\($0.key): \($0.value)" }
+            + keys.map { "\($0): \(value)" }
         let text = frame.replacing("KEYS", with: members.joined(separator: ", "))
         do throws(ConfigError) {
             var outcome = try Self.load(file, Array(text.utf8))

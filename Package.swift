@@ -132,7 +132,8 @@ let package = Package(
             ]),
         tests("Web", ["Model", "HTTP"]),
         tests(
-            "martlet", ["Platform", "Telemetry", "Model", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape"]),
+            "martlet",
+            ["Platform", "Telemetry", "Model", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape", "Web"]),
         .testTarget(name: "HouseTests", swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "JSON", "Model"], swiftSettings: settings),
     ],

@@ -52,7 +52,7 @@ struct OwnMetricsTests {
         "prometheus_tsdb_exemplar_exemplars_appended_total prometheus_web_federation_errors_total",
     ]
 
-    private struct Setting {
+    struct Setting {
         let folder: Folder
         let daemon: Daemon
         let receiver: HTTPStub
@@ -68,7 +68,7 @@ struct OwnMetricsTests {
 
         """
 
-    private func start() throws -> Setting {
+    func start() throws -> Setting {
         let folder = try Folder()
         let receiver = try #require(HTTPStub { _ in HTTPStub.Response() })
         let target = try #require(

@@ -33,6 +33,22 @@ struct StoreMetricsTests {
         _ = try store.commit(batch, in: group, durability: .synced)
     }
 
+    @Test("the limits are those of the last reload")
+    func limits() throws {
+        let directory = StoreDirectory()
+        let store = try TimeSeriesStoreTests.open(directory.path)
+        var settings = store.settings
+        settings.retentionTime = 7_200_000
+        settings.retentionSize = 1 << 30
+        settings.maxExemplars = 5
+        store.change(settings)
+        let now = values(store)
+        #expect(now["retention_limit_seconds"] == 7200)
+        #expect(now["retention_limit_bytes"] == Double(1 << 30))
+        #expect(now["exemplar_max_exemplars"] == 5)
+        try store.close()
+    }
+
     @Test("samples, series, chunks, blocks and the log are counted")
     func counts() throws {
         let directory = StoreDirectory()

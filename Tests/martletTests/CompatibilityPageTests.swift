@@ -84,7 +84,7 @@ struct CompatibilityPageTests {
     }
 
     /// The keys that the sources in a folder ask for.
-    private static func keys(_ folder: String) throws -> Set<String> {
+    static func keys(_ folder: String) throws -> Set<String> {
         let text = try SourceText.swift(folder)
         let direct = text.matches(
             of: try Regex("\\.(?:\(Self.readers))\\(\\s*\"([a-z0-9_]+)\"", as: (Substring, Substring).self))

@@ -114,12 +114,12 @@ struct OperationsPageTests {
         let rows = page[start.upperBound...].split(separator: "\n", omittingEmptySubsequences: false)
             .prefix { $0.hasPrefix("|") }
         #expect(rows.count > 10)
-        let formats = try SourceText.file("docs/formats.md")
+        let formats = try SourceText.file("docs/formats/README.md")
         for row in rows {
             let name = try #require(row.firstMatch(of: /^\| `([^`]+)`/)).1
             let last = name.split(separator: "/").last { $0 != "ID" } ?? name
             let exists = formats.contains(last.drop { $0 == "*" })
-            #expect(exists, "docs/formats.md does not describe \(name)")
+            #expect(exists, "docs/formats/README.md does not have \(name)")
         }
     }
 }

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Reads `count` integers in the form of docs/formats.md (packed integers); 0 if the bytes end early or are wrong.
+/// Reads `count` integers in the form of docs/formats/chunks.md (packed integers); 0 if the bytes end early or are wrong.
 /// May read up to 8 bytes behind the raw bits.
 int reference_packed(const uint8_t *bytes, size_t size, const uint8_t *bits, size_t count, int64_t *out);
 /// Packed decimals: a scale and packed integers.

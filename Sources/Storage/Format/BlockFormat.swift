@@ -1,6 +1,6 @@
 import Encoding
 
-/// Constants of the block files; `docs/formats.md` describes them.
+/// Constants of the block files; `docs/formats/` describes them.
 enum BlockFormat {
     static let version: UInt32 = 1
     static let dataMagic = Array("MARTLETD".utf8)

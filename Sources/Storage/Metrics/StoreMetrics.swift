@@ -133,10 +133,10 @@ extension TimeSeriesStore {
             gauge(
                 "retention_limit_bytes",
                 "Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled",
-                Double(max(0, options.retentionSize))),
+                Double(max(0, settings.retentionSize))),
             gauge(
                 "retention_limit_seconds", "How long to retain samples in storage.",
-                Double(max(0, options.retentionTime)) / 1000),
+                Double(max(0, settings.retentionTime)) / 1000),
             counter(
                 "time_retentions_total",
                 "The number of times that blocks were deleted because the maximum time limit was exceeded.",

@@ -1,0 +1,35 @@
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Notify
+
+/// The example of the notification log in `docs/formats/`.
+@Suite("Page of the ledger's format")
+struct LedgerFormatTests {
+    private static let start: Int64 = 1_700_006_400_000
+
+    private static func records() throws -> [LedgerRecord] {
+        [
+            .silence(
+                Silence(
+                    id: "s1", matchers: [try Matcher("job", .equal, "a")], startsAt: start, endsAt: start + 3_600_000,
+                    updatedAt: start, createdBy: "me", comment: "")),
+            .silenceRemoved("s0"),
+        ]
+    }
+
+    @Test("the page shows what is written, and what is shown is read")
+    func example() throws {
+        let files = FaultyFileSystem()
+        let (ledger, _) = try Ledger.open(folder: "ledger", files)
+        try ledger.append(try Self.records())
+        let written = try files.read("ledger/ledger")
+        let shown = try FormatPages.examples()["ledger/ledger"]
+        #expect(shown == written, "docs/formats/ must show ledger/ledger:\n\(FormatPages.dump(written))")
+        files.damage("ledger/ledger") { $0 = shown ?? [] }
+        let (_, state) = try Ledger.open(folder: "ledger", files)
+        #expect(state.silences.byID.keys.sorted() == ["s1"])
+    }
+}

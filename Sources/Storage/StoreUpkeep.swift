@@ -66,7 +66,9 @@ extension TimeSeriesStore {
         log.look()
         let directory = options.directory
         func isDirectory(_ name: String) -> Bool? { try? fileSystem.status("\(directory)/\(name)").isDirectory }
-        var problem = ["blocks", "spill"].first { isDirectory($0) == false }.map { "\(directory)/\($0) is no directory" }
+        var problem = ["blocks", "spill"].first { isDirectory($0) == false }.map {
+            "\(directory)/\($0) is no directory"
+        }
         if problem == nil, isDirectory("checkpoint") == true { problem = "\(directory)/checkpoint is a directory" }
         let before = misplaced.withLock { known in
             defer { known = problem }

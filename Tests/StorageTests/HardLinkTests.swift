@@ -96,7 +96,8 @@ struct HardLinkTests {
         let spill = try all(data + "/spill").map { $0 + ".tmp" }
         let names =
             [
-                DiskReserve.name, "probe", "probe.tmp", "checkpoint.tmp", "store.martlet.tmp", "blocks/manifest.log.tmp",
+                DiskReserve.name, "probe", "probe.tmp", "checkpoint.tmp", "store.martlet.tmp",
+                "blocks/manifest.log.tmp",
                 "blocks/pending-deletions.tmp",
             ].map { data + "/" + $0 } + spill
         let foreign = directory + "/foreign"

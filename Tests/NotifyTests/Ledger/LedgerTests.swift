@@ -43,7 +43,8 @@ struct LedgerTests {
         }
     }
 
-    @Test("nothing is added to a file that has lost its name, and the next one has all of it", arguments: [false, true])
+    @Test(
+        "nothing is added to a file that has lost its name", arguments: [false, true])
     func lostName(isFolder: Bool) throws {
         let folder = try temporaryFolder()
         let files = RealFileSystem()

@@ -377,15 +377,18 @@ package final class Transfer: @unchecked Sendable {
         case CURLE_OUT_OF_MEMORY:
             return network("net/http: server response headers exceeded \(CURL_MAX_HTTP_HEADER) bytes; aborted")
         case CURLE_URL_MALFORMAT: return network("invalid URL")
-        case CURLE_PEER_FAILED_VERIFICATION: return network("tls: failed to verify certificate: \(curlText(code))")
-        default: return network(curlText(code))
+        case CURLE_PEER_FAILED_VERIFICATION:
+            return network("tls: failed to verify certificate: \(curlText(code, request))")
+        default: return network(curlText(code, request))
         }
     }
 
-    private func curlText(_ code: CURLcode) -> String {
+    private func curlText(_ code: CURLcode, _ request: TransferRequest) -> String {
         let text = String(cString: errorText)
+        if text.isEmpty { return String(cString: curl_easy_strerror(code)) }
         // curl shows proxies with their passwords.
-        return text.isEmpty ? String(cString: curl_easy_strerror(code)) : URLSecret.hiddenInText(text)
+        return ConfigURL.shownInText(
+            text, urls: [ProxyChoice(request.url, options.config.proxy).proxy, request.url.text])
     }
 
     /// The body without its content coding, which servers may use unasked.
@@ -421,7 +424,7 @@ package final class Transfer: @unchecked Sendable {
             return failure.description
         }
         let method = request.method.prefix(1) + request.method.dropFirst().lowercased()
-        return "\(method) \(GoQuote.quote(ShownURL.text(request.url.text))): \(failure)"
+        return "\(method) \(GoQuote.quote(ConfigURL.shown(request.url.text))): \(failure)"
     }
 }
 

@@ -79,7 +79,7 @@ final class PageFetch: @unchecked Sendable {
 
     /// Makes the scrape fail because its request cannot be made.
     func refuse(_ failure: TransferFailure) {
-        let url = ShownURL.text(target?.definition.requestURL.text ?? "")
+        let url = ConfigURL.shown(target?.definition.requestURL.text ?? "")
         refuse(ScrapeFailure(.network, "Get \(GoQuote.quote(url)): \(failure)"))
     }
 

@@ -1,7 +1,7 @@
 /// URLs of a configuration, checked by the rules of Go's `url.Parse`.
 ///
 /// Reasons never show any of the text: it may hold a password in any place, just because it is wrong.
-enum ConfigURL {
+package enum ConfigURL {
     /// What the checks of a URL need to know of it.
     struct Parts: Equatable {
         /// In lower case; empty if there is none.

@@ -20,6 +20,8 @@ package struct ScrapeOptions: Sendable {
     /// Shifts the phases of all targets; replicas should differ in it.
     package var offsetSeed: UInt64 = 0
     package var features = ScrapeFeatures()
+    /// What the bodies of all targets may take at once, as sent and unpacked.
+    package var bodies = ByteBudget.forBodies()
 
     package init() {}
 }
@@ -78,7 +80,7 @@ package final class ScrapeManager: Sendable {
         self.work = work
         let largeWork = WorkQueue<ScrapeLoop.Work>()
         self.largeWork = largeWork
-        let budget = ByteBudget(limit: max(256 << 20, MachineMemory.limit / 8))
+        let budget = options.bodies
         let loop = ScrapeLoop(clock: clock, seed: options.offsetSeed, budget: budget) { work.add($0) }
         self.loop = loop
         // Pages that take long have a worker of their own, so that nobody else waits for them.

@@ -131,7 +131,7 @@ extension TimeSeriesStore {
     /// Brings the log to the disk; failures are told once, kept for ``unhealthyReason`` and tried again.
     func syncLog() {
         var failure: String?
-        log.look()
+        look()
         do {
             if log.hasPending { try log.flush() }
             try log.sync()

@@ -14,7 +14,7 @@ extension TimeSeriesStore {
             tendReserve()
             observeClocks()
             if lastLook.withLock({ $0.isDue(clock.monotonic()) }) { blockSet.look() }
-            log.look()
+            look()
             try keepWithinSize()
             try shrinkLog()
             // What only memory holds goes first.
@@ -60,6 +60,23 @@ extension TimeSeriesStore {
             }
             if isNew { logger.error("Upkeep of the storage failed; it will be tried again", ["err": text]) }
         }
+    }
+
+    /// Looks whether the log and the directories are still what they were.
+    func look() {
+        log.look()
+        let directory = options.directory
+        func isDirectory(_ name: String) -> Bool? { try? fileSystem.status("\(directory)/\(name)").isDirectory }
+        var problem = ["blocks", "spill"].first { isDirectory($0) == false }.map {
+            "\(directory)/\($0) is no directory"
+        }
+        if problem == nil, isDirectory("checkpoint") == true { problem = "\(directory)/checkpoint is a directory" }
+        let before = misplaced.withLock { known in
+            defer { known = problem }
+            return known
+        }
+        guard let problem, before == nil else { return }
+        logger.error("The data directory was changed by somebody else; samples stay in the log only", ["err": problem])
     }
 
     /// Whether somebody has removed the checkpoint.

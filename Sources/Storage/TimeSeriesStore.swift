@@ -49,6 +49,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let lastLook = Mutex(LookPace())
     let upkeepFailure = Mutex<String?>(nil)
     let logFailure = Mutex<String?>(nil)
+    /// What is not a directory where one must be, or the other way round.
+    let misplaced = Mutex<String?>(nil)
     let deletions = Mutex<[Deletion]>([])
     /// Segments of the log that were damaged at the start.
     let damagedSegments = Mutex<Set<UInt64>>([])
@@ -272,7 +274,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     public var unhealthyReason: String? {
         if isClosed.load(ordering: .acquiring) { return "the storage is closed" }
         if let lost = log.lost { return "samples cannot be stored: \(lost)" }
-        return log.failure.map { "samples cannot be stored: \($0)" }
+        if let failure = log.failure { return "samples cannot be stored: \(failure)" }
+        return misplaced.withLock { $0 }.map { "samples cannot be kept for long: \($0)" }
     }
 
     /// Whether samples can be stored.

@@ -177,6 +177,9 @@ struct ErrorTextTests {
         #expect(address.globalURL("http://[::1]:9100/metrics") == "http://mon.example.org:9100/metrics")
         #expect(address.globalURL("http://10.0.0.1:9090/metrics") == "http://10.0.0.1:9090/metrics")
         #expect(address.globalURL("http://localhost/metrics") == "http://localhost/metrics")
+        let known = PublicAddress(externalURL: "https://u:SECRET@[::5]:84", ownPort: "9090")
+        #expect(known.globalURL("http://127.0.0.1:9090/x") == "https://[::5]:84/x")
+        #expect(known.globalURL("http://127.0.0.1:1/x") == "http://[::5]:1/x")
         let bare = PublicAddress(externalURL: "http://example.org", ownPort: "9090")
         #expect(bare.globalURL("http://localhost:9100/m") == "http://example.org:9100/m")
     }

@@ -20,7 +20,14 @@ struct SecretMessageTests {
         "http_headers: {X: {secrets: SECRET}}", "http_headers: {X: {secrets: {SECRET: a}}}",
         "http_headers: {X: {SECRET: a}}", "tls_config: SECRET", "tls_config: {insecure_skip_verify: SECRET}",
         "tls_config: {key: [SECRET]}", "tls_config: {min_version: SECRET}", "tls_config: {SECRET: x}",
-        "proxy_connect_header: SECRET",
+        "proxy_connect_header: SECRET", "basic_auth: {SECRETa: 1, SECRETa: 2}",
+        "http_headers: {X: {SECRET: a, SECRET: b}}", "http_headers: {SECRET: {}, SECRET: {}}",
+        "proxy_connect_header: {SECRET: [a], SECRET: [b]}", "authorization: {a: {b: [{SECRET: 1, SECRET: 2}]}}",
+        "oauth2: {client_id: a, token_url: b, endpoint_params: {SECRET: a, SECRET: b}}",
+        "basic_auth: {password: !!int SECRET}", "basic_auth: {password: !!float SECRET}",
+        "basic_auth: {password: !!bool SECRET}", "basic_auth: {password: !!null SECRET}",
+        "basic_auth: {password: !!timestamp SECRET}", "basic_auth: {password: !!int \"SECRET\"}",
+        "basic_auth: {password: !!binary SECRET}", "bearer_token: !!int SECRET", "oauth2: !!map SECRET",
     ]
 
     private static let urls = [
@@ -95,13 +102,62 @@ struct SecretMessageTests {
         #expect(try ConfigURL.parse(url) == ConfigURL.Parts(scheme: scheme, host: host))
     }
 
+    @Test(
+        "a URL is shown without what may be a password",
+        arguments: [
+            ("http://u:SECRET@h:1/x?y", "http://u:xxxxx@h:1/x?y"), ("http://u@h/x", "http://u@h/x"),
+            ("http://u:SEC@RET@h", "http://u:xxxxx@h"), ("HTTPS://u:@h", "HTTPS://u:xxxxx@h"),
+            ("user:SECRET@proxy", "user:xxxxx@proxy"), ("user://SECRET@proxy", "user:xxxxx@proxy"),
+            ("user:SEC//RET@proxy", "user:xxxxx@proxy"), ("//u:SECRET@h", "//u:xxxxx@h"),
+            ("http:u:SECRET@h", "http:xxxxx@h"), ("http://user:12?SECRET@h", "http://user:xxxxx@h"),
+            ("http://user:12/SECRET@h:3128", "http://user:xxxxx@h:3128"),
+            ("http://user:12#SECRET@h", "http://user:xxxxx@h"),
+            ("http://u:SECRET@p/x?y:z@w", "http://u:xxxxx@p/x?y:z@w"),
+            ("socks5h://u:SEC RET@h", "socks5h://u:xxxxx@h"), ("http://h:9093/x", "http://h:9093/x"),
+            ("http://h/x?mail=a@b", "http://h/x?mail=a@b"), ("http://[::1]/a@b", "http://[::1]/a@b"),
+            ("http://u:SECRET@[::1]:80/x", "http://u:xxxxx@[::1]:80/x"), ("", ""), ("@", "@"), (":@", ":xxxxx@"),
+            ("http://@", "http://@"), ("a@b", "a@b"),
+        ])
+    func shownURL(_ url: String, _ shown: String) {
+        #expect(ConfigURL.shown(url) == shown)
+        // What is shown is never longer in secrets than before.
+        #expect(ConfigURL.shown(shown) == shown)
+    }
+
+    @Test("no URL of the configuration is shown with its password")
+    func effective() throws {
+        let urls = [
+            "http://u:SECRET@h:1", "user:SECRET@proxy", "http://user:12?SECRET@h", "http://user:12/SECRET@h",
+            "http://u:SECRET@h/x@y",
+        ]
+        for url in urls {
+            var texts = [
+                "{job_name: a, proxy_url: '\(url)'}", "{job_name: a, oauth2: {client_id: a, token_url: '\(url)'}}",
+                "{job_name: a, oauth2: {client_id: a, token_url: 'http://h', proxy_url: '\(url)'}}",
+            ]
+            if url.hasPrefix("http") { texts.append("{job_name: a, http_sd_configs: [{url: '\(url)'}]}") }
+            for text in texts.map({ "scrape_configs: [\($0)]" }) + [
+                "alerting: {alertmanagers: [{proxy_url: '\(url)'}]}"
+            ] {
+                let shown = try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml").effectiveText(
+                    retentionTime: 0, retentionSize: 0)
+                #expect(shown.contains(":xxxxx@"), "\(shown)")
+                #expect(!shown.contains("SECRET"), "\(shown)")
+            }
+        }
+    }
+
     @Test("passwords in texts about URLs are hidden")
     func hidden() {
         #expect(
-            URLSecret.hiddenInText("Unsupported proxy syntax in 'http://user:SECRET@h:3128x' for h")
+            ConfigURL.shownInText("Unsupported proxy syntax in 'http://user:SECRET@h:3128x' for h")
                 == "Unsupported proxy syntax in 'http://user:xxxxx@h:3128x' for h")
-        #expect(URLSecret.hiddenInText("a@b  c") == "a@b  c")
-        #expect(URLSecret.hiddenInText("syntax in '//user:SECRET@h:3128'") == "syntax in '//user:xxxxx@h:3128'")
+        #expect(ConfigURL.shownInText("a@b  c") == "a@b  c")
+        #expect(ConfigURL.shownInText("bad proxy 'user:SECRET@h'") == "bad proxy 'user:xxxxx@h'")
+        #expect(
+            ConfigURL.shownInText("bad proxy 'http://u:12?SEC RET@h'", urls: ["", "http://u:12?SEC RET@h"])
+                == "bad proxy 'http://u:xxxxx@h'")
+        #expect(ConfigURL.shownInText("syntax in '//user:SECRET@h:3128'") == "syntax in '//user:xxxxx@h:3128'")
         #expect(
             Self.refusal("scrape_configs: [{job_name: a, proxy_url: '//user:SECRET@h:3128'}]")?.contains("scheme")
                 == true)

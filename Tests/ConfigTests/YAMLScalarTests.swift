@@ -26,6 +26,33 @@ struct YAMLScalarTests {
         #expect(try reader(text).unsigned("k") == UInt64(value))
     }
 
+    @Test("a scalar with a tag is of that kind, or is refused without its text")
+    func tags() throws {
+        for (text, value) in [
+            ("!!str 5", "5"), ("!!int 5", "5"), ("!!int \"5\"", "5"), ("!!float 5", "5"), ("!!bool yes", "yes"),
+            ("!!timestamp 2001-01-01", "2001-01-01"), ("!own x", "x"), ("! x", "x"), ("!!other x", "x"),
+        ] { #expect(try reader(text).string("k") == value, "\(text)") }
+        #expect(try reader("!!null ''").string("k") == nil)
+        #expect(try reader("!!int \"0x10\"").integer("k") == 16)
+        #expect(try reader("!!float 5").number("k") == 5)
+        #expect(try reader("!!bool on").bool("k") == true)
+        #expect(throws: ConfigError.self) { try reader("!!str 5").integer("k") }
+        for (text, message) in [
+            ("!!int SECRET", "f:1:4: yaml: cannot decode !!str as a !!int"),
+            ("!!int 1.5", "f:1:4: yaml: cannot decode !!float as a !!int"),
+            ("!!float SECRET", "f:1:4: yaml: cannot decode !!str as a !!float"),
+            ("!!bool 1", "f:1:4: yaml: cannot decode !!int as a !!bool"),
+            ("!!null SECRET", "f:1:4: yaml: cannot decode !!str as a !!null"),
+            ("!!timestamp SECRET", "f:1:4: yaml: cannot decode !!str as a !!timestamp"),
+            ("!<tag:yaml.org,2002:int> SECRET", "f:1:4: yaml: cannot decode !!str as a !!int"),
+        ] {
+            do {
+                _ = try reader(text)
+                Issue.record("\(text) is taken")
+            } catch { #expect("\(error)" == message) }
+        }
+    }
+
     @Test(
         "what is no number is refused, quoted numbers and switches too",
         arguments: [

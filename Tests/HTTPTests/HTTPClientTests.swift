@@ -327,8 +327,8 @@ struct HTTPClientTests {
 
     @Test("passwords in URLs are not shown")
     func shown() async throws {
-        #expect(ShownURL.text("http://u:pw@h:1/x?y") == "http://u:xxxxx@h:1/x?y")
-        #expect(ShownURL.text("http://u@h/x") == "http://u@h/x")
+        #expect(ConfigURL.shown("http://u:pw@h:1/x?y") == "http://u:xxxxx@h:1/x?y")
+        #expect(ConfigURL.shown("http://u@h/x") == "http://u@h/x")
         let error = await #expect(throws: HTTPClientError.self) {
             try await HTTPClient().send(ClientRequest(url: "http://u:pw@127.0.0.1:1/token"))
         }

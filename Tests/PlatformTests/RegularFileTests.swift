@@ -41,6 +41,52 @@ struct RegularFileTests {
         }
     }
 
+    @Test("what a file with other names holds is never written over", arguments: [FileMode.append, .replace])
+    func otherNames(_ mode: FileMode) throws {
+        defer { cleanUp() }
+        let files = RealFileSystem()
+        let (own, other) = (folder + "/own", folder + "/other")
+        try files.replace(other, with: [1, 2, 3])
+        try files.link(other, to: own)
+        let file = try files.open(own, mode)
+        try file.write([4])
+        file.close()
+        #expect(try files.read(own) == (mode == .append ? [1, 2, 3, 4] : [4]))
+        #expect(try files.read(other) == [1, 2, 3])
+        #expect(try files.status(other).names == 1)
+        #expect(try files.list(folder) == ["other", "own"])
+    }
+
+    @Test("a placed file takes the name from a file with others, and reads nothing of it")
+    func placedOtherNames() throws {
+        defer { cleanUp() }
+        let files = RealFileSystem()
+        let (own, other) = (folder + "/own", folder + "/other")
+        try files.replace(other, with: [1, 2, 3])
+        try files.link(other, to: own)
+        #expect(PlacedFile.content(own, atMost: 10, isOwn: true) == [])
+        let file = try PlacedFile(path: own)
+        file.write([9], at: 0)
+        #expect(try files.read(own) == [9])
+        #expect(try files.read(other) == [1, 2, 3])
+        #expect(PlacedFile.content(own, atMost: 10, isOwn: true) == [9])
+        try #require(symlink(other, folder + "/link") == 0)
+        #expect(PlacedFile.content(folder + "/link", atMost: 10, isOwn: true) == [])
+    }
+
+    @Test(
+        "root gives a file with other names to nobody", .enabled(if: geteuid() == 0, "needs root"))
+    func ownershipOfOtherNames() throws {
+        defer { cleanUp() }
+        let files = RealFileSystem()
+        try files.createDirectory(folder + "/data")
+        try files.replace(folder + "/other", with: [1])
+        try #require(chown(folder + "/data", 65534, 65534) == 0)
+        try files.link(folder + "/other", to: folder + "/data/lock")
+        try files.lock(folder + "/data/lock").release()
+        #expect(try files.status(folder + "/other").owner == 0)
+    }
+
     @Test("a pipe is refused by everything that opens files, and nobody waits")
     func pipes() throws {
         defer { cleanUp() }

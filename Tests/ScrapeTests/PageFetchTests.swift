@@ -1,6 +1,7 @@
 import Config
 import Encoding
 import Glibc
+import HTTP
 import Platform
 @testable import Scrape
 import Synchronization
@@ -96,6 +97,61 @@ struct PageFetchTests {
         #expect(result.error.contains("net/http: invalid header field"), "\(result.error)")
         #expect(keys.contains("SEC T") || !result.error.contains("SEC"))
         #expect(rig.server.requestCount == 0)
+    }
+
+    /// A page of many megabytes, as sent or unpacked, that never ends.
+    private static func endless(_ isPacked: Bool) throws -> [UInt8] {
+        let line = Array("# \(String(repeating: "x", count: 1021))\n".utf8)
+        let page = [UInt8]((0..<6 << 10).map { _ in line }.joined())
+        var head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+        guard isPacked else { return Array((head + "Content-Length: 99999999\r\n\r\n").utf8) + page }
+        let body = try Gzip.compress(page + page + page)
+        head += "Content-Encoding: gzip\r\nContent-Length: \(body.count)\r\n\r\n"
+        return Array(head.utf8) + body
+    }
+
+    @Test("a target with a small page never fails for those whose pages do not end")
+    func endlessNeighbours() throws {
+        var options = ScrapeOptions()
+        let bodies = ByteBudget(limit: 20 << 20, takesFromLargest: true)
+        options.bodies = bodies
+        let isFull = Mutex(false)
+        let (endless, bomb) = (try Self.endless(false), try Self.endless(true))
+        let page = String(repeating: "# a comment of a page that is not large\n", count: 1000) + "a 1\n"
+        let server = try #require(
+            RawServer { request in
+                if request.startLine.contains("/endless") { return .send(endless) }
+                // Two that have stalled hold most of it, for a day; there is no room for the third.
+                while !isFull.withLock({ isFull in
+                    if bodies.inUse > bodies.limit / 2 { isFull = true }
+                    return isFull
+                }) { usleep(1000) }
+                return request.startLine.contains("/bomb") ? .send(bomb) : Self.answer(Array(page.utf8))
+            })
+        defer { server.stop() }
+        let manager = ScrapeManager(
+            store: ArrayStore(), clock: SystemClock(), metrics: MetricRegistry(), options: options)
+        let targets = ["/endless", "/endless2", "/endless3", "/small", "/small2", "/bomb"].map {
+            "{targets: ['127.0.0.1:\(server.port)'], labels: {__metrics_path__: \($0)}}"
+        }
+        let text = """
+            scrape_configs:
+              - {job_name: test, scrape_interval: 1d, scrape_timeout: 1d, static_configs: [\(targets.joined(separator: ", "))]}
+            """
+        manager.apply(try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml"))
+        let scraping = Thread.start("scrape") { manager.scrapeNow() }
+        func status(_ path: String) -> TargetStatus? { manager.targets().first { $0.url.hasSuffix(path) } }
+        func ended() -> [String] { ["/endless", "/endless2", "/endless3"].filter { status($0)?.health == .down } }
+        while ["/small", "/small2", "/bomb"].contains(where: { status($0)?.health == .unknown }) || ended().isEmpty {
+            usleep(1000)
+        }
+        for path in ["/small", "/small2"] {
+            #expect(status(path)?.health == .up, "\(status(path)?.lastError ?? "")")
+        }
+        let reason = "the bodies of all targets may take 20 MiB together, and this one takes the most"
+        for path in ["/bomb"] + ended() { #expect(status(path)?.lastError == reason) }
+        manager.shutdown()
+        scraping?.join()
     }
 
     @Test("the end waits for no target that hangs, whether it was up before, down, or never scraped")

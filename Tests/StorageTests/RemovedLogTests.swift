@@ -97,6 +97,58 @@ import Testing
         if what == "replaced" { #expect(try files.list("data").isEmpty) } else { #expect(try !files.exists("data")) }
     }
 
+    @Test(arguments: ["wal", "blocks", "spill", "checkpoint"])
+    func `what has become a file or directory is said until it is right again`(what: String) throws {
+        let files = FaultyFileSystem()
+        let store = try Self.open(files)
+        for step in 0..<5 { try Self.push(store, step) }
+        let path = "data/" + what
+        if what == "checkpoint" {
+            try files.createDirectory(path)
+        } else {
+            try files.rename(path, to: "away")
+            try files.replace(path, with: [1, 2, 3])
+        }
+        for round in 0..<3 {
+            store.syncLog()
+            store.runMaintenance()
+            let reason = try #require(store.unhealthyReason)
+            #expect(reason.contains(path), "\(reason)")
+            if what == "wal" {
+                #expect(throws: StorageError.self) { try Self.push(store, 5 + round) }
+            } else {
+                try Self.push(store, 5 + round)
+            }
+        }
+        if what == "checkpoint" { try files.removeDirectory(path) } else { try files.remove(path) }
+        for _ in 0..<2 {
+            store.runMaintenance()
+            store.syncLog()
+        }
+        #expect(store.unhealthyReason == nil)
+        try Self.push(store, 8)
+        let after = try Self.open(files.afterPowerCut(.kept))
+        #expect(try Self.count(after) == (what == "wal" ? [6, 6, 6] : [9, 9, 9]))
+    }
+
+    @Test(arguments: ["wal", "blocks", "spill", "checkpoint", "store.martlet"])
+    func `a store does not open where a file is a directory or the other way round`(what: String) throws {
+        let files = FaultyFileSystem()
+        try Self.open(files).close()
+        let path = "data/" + what
+        if try files.status(path).isDirectory {
+            try files.rename(path, to: "away")
+            try files.replace(path, with: [1, 2, 3])
+        } else {
+            try files.remove(path)
+            try files.createDirectory(path)
+        }
+        do {
+            try Self.open(files).close()
+            Issue.record("\(path) is not seen")
+        } catch { #expect("\(error)".contains(path), "\(error)") }
+    }
+
     @Test func `a directory that comes back is used again`() throws {
         let files = FaultyFileSystem()
         let store = try Self.open(files)

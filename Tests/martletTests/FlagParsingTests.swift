@@ -98,6 +98,7 @@ struct FlagParsingTests {
             ("::bad::", "missing protocol scheme"), ("http://x:y/", "invalid port \":y\" after host"),
             ("http://[::1/", "missing ']' in host"), ("http://x/%zz", "invalid URL escape \"%zz\""),
             ("http://x/\u{7F}", "invalid control character in URL"), ("http://a<b/", "invalid character"),
+            ("http://u:p/w@h", "parse \"http://u:xxxxx@h\": invalid port after host"),
         ])
     func badURLs(url: String, reason: String) {
         #expect(failure("--web.external-url=\(url)").contains(reason))

@@ -12,7 +12,8 @@ package struct PublicAddress: Sendable {
     package init(externalURL: String, ownPort: String) {
         let parts = Self.parts(externalURL)
         scheme = parts?.scheme ?? ""
-        host = parts?.host ?? ""
+        // Without the user and the password, which are not for those who look at targets.
+        host = (parts?.host.split(separator: "@", omittingEmptySubsequences: false).last).map { String($0) } ?? ""
         self.ownPort = ownPort
     }
 

@@ -132,7 +132,7 @@ final class ActiveQueries: Sendable {
 
     /// Reads what is left of the last run and begins anew; a file that cannot be used is gone without.
     init(path: String, slots: Int) {
-        let bytes = PlacedFile.content(path, atMost: Self.mostSlots * Self.slotSize)
+        let bytes = PlacedFile.content(path, atMost: Self.mostSlots * Self.slotSize, isOwn: true)
         unfinished = stride(from: 0, to: bytes.count, by: Self.slotSize).compactMap { start in
             let slot = bytes[start..<min(start + Self.slotSize, bytes.count)].prefix { $0 != 0 }
             let text = String(decoding: slot, as: UTF8.self)

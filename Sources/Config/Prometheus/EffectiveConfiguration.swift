@@ -140,7 +140,7 @@ extension HTTPDiscoveryConfig {
     var effective: YAMLText {
         var out = client.effective
         out.add("refresh_interval", .string(DurationText.format(refreshInterval)))
-        out.text("url", URLSecret.hidden(url))
+        out.text("url", ConfigURL.shown(url))
         return .map(out.members)
     }
 }

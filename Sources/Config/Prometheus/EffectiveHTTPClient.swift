@@ -18,7 +18,7 @@ extension ProxyConfig {
     /// The keys that stand inline in the section of a client.
     var effective: EffectiveMap {
         var out = EffectiveMap()
-        out.text("proxy_url", URLSecret.hidden(url))
+        out.text("proxy_url", ConfigURL.shown(url))
         out.text("no_proxy", exceptions)
         out.switchedOn("proxy_from_environment", isFromEnvironment)
         out.unlessEmpty(
@@ -78,25 +78,5 @@ extension TLSClientConfig {
         out.text("min_version", minVersion)
         out.text("max_version", maxVersion)
         return .map(out.members)
-    }
-}
-
-/// Hides the password in a URL.
-package enum URLSecret {
-    /// A URL with its password replaced by `xxxxx`, as Go's `URL.Redacted` does; other texts stay.
-    package static func hidden(_ text: String) -> String {
-        let bytes = Array(text.utf8)
-        guard let slashes = bytes.indices.first(where: { bytes[$0...].starts(with: "//".utf8) }) else { return text }
-        let authority = bytes[(slashes + 2)...].prefix { !"/?#".utf8.contains($0) }
-        guard let at = authority.lastIndex(of: UInt8(ascii: "@")),
-            let colon = authority[..<at].firstIndex(of: UInt8(ascii: ":"))
-        else { return text }
-        return String(decoding: bytes[...colon] + Array("xxxxx".utf8) + bytes[at...], as: UTF8.self)
-    }
-    /// A text with the passwords of all URLs in it hidden; a URL ends at a blank.
-    package static func hiddenInText(_ text: String) -> String {
-        guard text.utf8.contains(UInt8(ascii: "@")) else { return text }
-        return text.split(separator: " ", omittingEmptySubsequences: false).map { hidden(String($0)) }
-            .joined(separator: " ")
     }
 }

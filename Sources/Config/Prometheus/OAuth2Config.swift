@@ -75,7 +75,7 @@ extension OAuth2Config {
             out.add(key, .string(""))
         }
         out.unlessEmpty("scopes", .strings(scopes))
-        out.add("token_url", .string(tokenURL))
+        out.add("token_url", .string(ConfigURL.shown(tokenURL)))
         out.unlessEmpty("endpoint_params", .sorted(endpointParameters.map { ($0.name, .string($0.value)) }))
         out.unlessEmpty("tls_config", tls.effective)
         out.add(proxy.effective)

@@ -65,10 +65,8 @@ private struct EventReader {
             let scalar = event.data.scalar
             let value = String(
                 decoding: UnsafeBufferPointer(start: scalar.value, count: Int(scalar.length)), as: UTF8.self)
-            if text(scalar.tag) == "tag:yaml.org,2002:binary" {
-                throw place.error("a !!binary value is no valid UTF-8 text")
-            }
-            let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nil
+            var isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE
+            if let tag = text(scalar.tag) { isPlain = try Self.isPlain(value, tag: tag, place) }
             return (.scalar(value, isPlain: isPlain, anchor: text(scalar.anchor)), place)
         case YAML_SEQUENCE_START_EVENT: return (.sequenceStart(anchor: text(event.data.sequence_start.anchor)), place)
         case YAML_SEQUENCE_END_EVENT: return (.sequenceEnd, place)
@@ -82,12 +80,21 @@ private struct EventReader {
         }
     }
 
+    /// Whether a scalar with a tag is read as a plain one; messages do not show it, for it may be a secret.
+    private static func isPlain(_ text: String, tag: String, _ place: ConfigPlace) throws(ConfigError) -> Bool {
+        let short = YAMLScalar.short(tag)
+        if short == "!!binary" { throw place.error("a !!binary value is no valid UTF-8 text") }
+        if let isPlain = YAMLScalar.isPlain(text, tag: tag) { return isPlain }
+        let found = YAMLScalar(text, isPlain: true).tag
+        throw place.error("yaml: cannot decode \(found) as a \(short)")
+    }
+
     mutating func document(_ parser: inout yaml_parser_t) throws(ConfigError) -> YAMLNode? {
         while true {
             switch try next(&parser) {
             case (.documentStart, _):
                 let (event, place) = try next(&parser)
-                return try node(event, place, &parser, depth: 0)
+                return try node(event, place, &parser, depth: 0, isSecret: false)
             case (.streamEnd, _): return nil
             default: continue
             }
@@ -108,7 +115,7 @@ private struct EventReader {
     }
 
     private mutating func node(
-        _ event: Event, _ place: ConfigPlace, _ parser: inout yaml_parser_t, depth: Int
+        _ event: Event, _ place: ConfigPlace, _ parser: inout yaml_parser_t, depth: Int, isSecret: Bool
     ) throws(ConfigError) -> YAMLNode {
         guard depth < YAMLParser.maxDepth else {
             throw place.error("yaml: nested more than \(YAMLParser.maxDepth) levels")
@@ -129,13 +136,13 @@ private struct EventReader {
             while true {
                 let (event, at) = try next(&parser)
                 if case .sequenceEnd = event { break }
-                elements.append(try node(event, at, &parser, depth: depth + 1))
+                elements.append(try node(event, at, &parser, depth: depth + 1, isSecret: isSecret))
             }
             let node = YAMLNode(.sequence(elements), place)
             if let anchor { anchors[anchor] = node }
             return node
         case .mappingStart(let anchor):
-            let node = YAMLNode(.mapping(try members(&parser, depth: depth)), place)
+            let node = YAMLNode(.mapping(try members(&parser, depth: depth, isSecret: isSecret)), place)
             if let anchor { anchors[anchor] = node }
             return node
         default:
@@ -143,18 +150,27 @@ private struct EventReader {
         }
     }
 
+    /// The keys of sections in which a value may have been taken for a key.
+    private static let secretSections: Set<String> = [
+        "authorization", "basic_auth", "basic_auth_users", "endpoint_params", "http_headers", "oauth2",
+        "proxy_connect_header", "tls_config",
+    ]
+
     /// The members of a mapping, merge keys (`<<`) resolved: own keys win over merged ones.
+    ///
+    /// - Parameter isSecret: Whether messages must not show its keys.
     private mutating func members(
-        _ parser: inout yaml_parser_t, depth: Int
+        _ parser: inout yaml_parser_t, depth: Int, isSecret: Bool
     ) throws(ConfigError) -> [(key: YAMLNode, value: YAMLNode)] {
         var own: [(key: YAMLNode, value: YAMLNode)] = []
         var merged: [(key: YAMLNode, value: YAMLNode)] = []
         while true {
             let (event, at) = try next(&parser)
             if case .mappingEnd = event { break }
-            let key = try node(event, at, &parser, depth: depth + 1)
+            let key = try node(event, at, &parser, depth: depth + 1, isSecret: isSecret)
             let (valueEvent, valueAt) = try next(&parser)
-            let value = try node(valueEvent, valueAt, &parser, depth: depth + 1)
+            let hidesValue = isSecret || key.text.map { Self.secretSections.contains($0) } ?? false
+            let value = try node(valueEvent, valueAt, &parser, depth: depth + 1, isSecret: hidesValue)
             guard let name = key.text else { throw key.place.error("yaml: a key must be a scalar") }
             if name == "<<", case .scalar(_, isPlain: true) = key.content {
                 for source in value.elements ?? [value] {
@@ -166,7 +182,7 @@ private struct EventReader {
                 continue
             }
             if own.contains(where: { $0.key.text == name }) {
-                throw key.place.error("mapping key \"\(name)\" already defined")
+                throw key.place.error("mapping key \(isSecret ? "" : "\"\(name)\" ")already defined")
             }
             own.append((key, value))
         }

@@ -86,6 +86,31 @@ enum YAMLScalar: Equatable {
         return !rest.isEmpty && rest.allSatisfy(isDigit)
     }
 
+    /// How a scalar with a tag is read: as if it were plain, or as text; nil if it is not of the kind that the tag says.
+    ///
+    /// As go-yaml has it, quotes mean nothing behind a tag, a whole number is a float, and tags of other kinds are ignored.
+    static func isPlain(_ text: String, tag: String) -> Bool? {
+        let prefix = "tag:yaml.org,2002:"
+        guard tag.hasPrefix(prefix) else { return false }
+        let found = YAMLScalar(text, isPlain: true).tag
+        switch tag.dropFirst(prefix.count) {
+        case "null", "bool", "int": return found == Self.short(tag) ? true : nil
+        case "float": return found == "!!float" || found == "!!int" ? true : nil
+        case "timestamp": return isDate(text) ? false : nil
+        case "merge": return true
+        default: return false
+        }
+    }
+
+    /// A tag as it is written: `!!int`.
+    static func short(_ tag: String) -> String { tag.replacing("tag:yaml.org,2002:", with: "!!") }
+
+    /// Whether a text begins as a date does: four digits and a hyphen.
+    private static func isDate(_ text: String) -> Bool {
+        let bytes = text.utf8
+        return bytes.prefix { isDigit($0) }.count == 4 && bytes.dropFirst(4).first == UInt8(ascii: "-")
+    }
+
     /// The tag for messages: `!!int` and the like.
     var tag: String {
         switch self {

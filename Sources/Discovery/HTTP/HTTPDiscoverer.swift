@@ -38,7 +38,7 @@ package final class HTTPDiscoverer: Sendable {
     ) {
         self.config = config
         client = HTTPClient(config.client, userAgent: userAgent, maxRequests: 1, budget: Self.answers)
-        shownURL = ShownURL.text(config.url)
+        shownURL = ConfigURL.shown(config.url)
         failures = metrics.counter(
             "prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")
         durations = metrics.summary(

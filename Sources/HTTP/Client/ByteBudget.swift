@@ -1,49 +1,123 @@
+import Platform
 import Synchronization
 
 /// A number of bytes that many requests share.
 package final class ByteBudget: Sendable {
-    package let limit: Int
-    private let used = Atomic(0)
-
-    package init(limit: Int) { self.limit = max(0, limit) }
-
-    /// Bytes that are reserved.
-    package var inUse: Int { used.load(ordering: .relaxed) }
-
-    /// Takes `count` bytes; false if they are not left.
-    package func reserve(_ count: Int) -> Bool {
-        assert(count >= 0)
-        let (_, after) = used.add(count, ordering: .relaxed)
-        if after <= limit { return true }
-        used.subtract(count, ordering: .relaxed)
-        return false
+    private struct Account {
+        var used = 0
+        /// The shares that hold something, of a budget that takes from the largest.
+        var holders: [ObjectIdentifier: BudgetShare] = [:]
     }
 
-    package func release(_ count: Int) {
-        assert(count >= 0)
-        used.subtract(count, ordering: .relaxed)
+    package let limit: Int
+    private let takesFromLargest: Bool
+    private let account = Mutex(Account())
+
+    /// - Parameter takesFromLargest: Whether the share that holds most is revoked if there is not enough left for a smaller
+    ///   one. Otherwise whoever asks gets nothing, however little that is.
+    package init(limit: Int, takesFromLargest: Bool = false) {
+        self.limit = max(0, limit)
+        self.takesFromLargest = takesFromLargest
+    }
+
+    /// A budget for what all targets of a kind may send at once: an eighth of the memory, and no more than 512 MiB.
+    package static func forBodies(memory: Int = MachineMemory.limit) -> ByteBudget {
+        ByteBudget(limit: min(max(memory / 8, 32 << 20), 512 << 20), takesFromLargest: true)
+    }
+
+    fileprivate static let noneLeft = "no memory left for the bodies of answers"
+
+    /// Why a request got nothing.
+    fileprivate var shortage: String {
+        guard takesFromLargest else { return Self.noneLeft }
+        return "the bodies of all targets may take \(limit >> 20) MiB together, and this one takes the most"
+    }
+
+    /// Bytes that are reserved.
+    package var inUse: Int { account.withLock { $0.used } }
+
+    /// Gives a share `more` bytes; false if they are not left, or if it was revoked.
+    fileprivate func reserve(_ more: Int, for share: BudgetShare) -> Bool {
+        var revoked: [BudgetShare] = []
+        let isReserved = account.withLock { account in
+            if share.isRevoked { return false }
+            let (held, overflow) = share.held.addingReportingOverflow(more)
+            if overflow || held > limit { return false }
+            while more > limit - account.used {
+                // Who would hold the most is the one that fails.
+                guard let largest = account.holders.values.filter({ $0 !== share }).max(by: { $0.held < $1.held }),
+                    largest.held >= held
+                else { return false }
+                account.used -= largest.held
+                account.holders[ObjectIdentifier(largest)] = nil
+                largest.revoke()
+                revoked.append(largest)
+            }
+            account.used += more
+            share.held = held
+            if takesFromLargest { account.holders[ObjectIdentifier(share)] = share }
+            return true
+        }
+        for share in revoked { share.onRevocation?() }
+        return isReserved
+    }
+
+    /// Takes back all that a share holds.
+    fileprivate func release(_ share: BudgetShare) {
+        account.withLock { account in
+            if !share.isRevoked { account.used -= share.held }
+            account.holders[ObjectIdentifier(share)] = nil
+            share.reset()
+        }
     }
 }
 
-/// The part of a budget that one request holds; grows in steps, so that most requests touch the budget once.
-package struct BudgetShare {
-    private static let step = 64 << 10
+/// The part of a budget that one request holds; grows in steps, so that requests seldom touch the budget.
+///
+/// Used by one thread at a time, while others may revoke it. What a revoked share holds counts no more: whoever has it lets
+/// go of the memory as soon as it is noticed.
+package final class BudgetShare: Sendable {
+    private static let steps = [(below: 64 << 10, step: 16 << 10), (below: 512 << 10, step: 64 << 10)]
+    private static let largeStep = 1 << 20
     private let budget: ByteBudget?
-    private(set) var held = 0
+    /// Called by another thread when the share was revoked; for whoever waits and asks for no more.
+    fileprivate let onRevocation: (@Sendable () -> Void)?
+    private let bytes = Atomic(0)
+    private let revoked = Atomic(false)
 
-    package init(_ budget: ByteBudget?) { self.budget = budget }
+    package init(_ budget: ByteBudget?, onRevocation: (@Sendable () -> Void)? = nil) {
+        self.budget = budget
+        self.onRevocation = onRevocation
+    }
+
+    /// Why there is nothing left, for messages.
+    package var shortage: String { budget?.shortage ?? ByteBudget.noneLeft }
+
+    /// Bytes that the share holds, or held when it was revoked; changed under the lock of the budget only.
+    package fileprivate(set) var held: Int {
+        get { bytes.load(ordering: .relaxed) }
+        set { bytes.store(newValue, ordering: .relaxed) }
+    }
+
+    /// Whether others needed what it held.
+    package var isRevoked: Bool { revoked.load(ordering: .acquiring) }
+
+    fileprivate func revoke() { revoked.store(true, ordering: .releasing) }
+
+    fileprivate func reset() {
+        held = 0
+        revoked.store(false, ordering: .releasing)
+    }
 
     /// Makes the share at least `size` bytes; false if the budget has not enough left.
-    package mutating func grow(to size: Int) -> Bool {
-        guard let budget, size > held else { return true }
-        let more = max(size - held, size < 8 * Self.step ? Self.step : Self.step * 16)
-        guard budget.reserve(more) else { return false }
-        held += more
-        return true
+    package func grow(to size: Int) -> Bool {
+        guard let budget else { return true }
+        if isRevoked { return false }
+        guard size > held else { return true }
+        let step = Self.steps.first { size < $0.below }?.step ?? Self.largeStep
+        return budget.reserve(max(size - held, step), for: self)
     }
 
-    package mutating func release() {
-        budget?.release(held)
-        held = 0
-    }
+    /// Gives everything back, as must be done in the end; a revoked share may then be used again.
+    package func release() { budget?.release(self) }
 }

@@ -51,7 +51,7 @@ package struct HTTPClientError: Error, CustomStringConvertible {
     package var reason: String
 
     /// The error with the URL, its password hidden.
-    package var description: String { text(url: ShownURL.text(url)) }
+    package var description: String { text(url: ConfigURL.shown(url)) }
     /// The error without the URL, which may be a secret.
     package var redacted: String { text(url: "<redacted>") }
 

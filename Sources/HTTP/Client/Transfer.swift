@@ -47,9 +47,10 @@ package final class Transfer: @unchecked Sendable {
     private var redirects = 0
     /// Whether the request has been repeated because its connection was spoilt.
     private var isRepeated = false
-    private var share: BudgetShare
+    private var share = BudgetShare(nil)
     private var isOverLimit = false
-    private var isOverBudget = false
+    /// Why there is no memory for the body.
+    private var shortage: String?
     /// Bytes of a body that nobody wants.
     private var skipped = 0
     /// Whether the rest of such a body was left unread.
@@ -72,13 +73,17 @@ package final class Transfer: @unchecked Sendable {
     private static let noMemory = "no memory left for the bodies of answers"
     private static let firstRoom = 4 << 10
 
-    /// - Parameter budget: What all bodies together may take.
-    package init?(_ options: RequestOptions, budget: ByteBudget? = nil) {
+    /// - Parameters:
+    ///   - budget: What all bodies together may take.
+    ///   - loop: Runs the transfer, and ends it if the budget takes its memory from it.
+    package init?(_ options: RequestOptions, budget: ByteBudget? = nil, loop: TransferLoop? = nil) {
         guard TransferLoop.isLibraryReady, let handle = curl_easy_init() else { return nil }
         self.handle = handle
         self.options = options
-        share = BudgetShare(budget)
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        share = BudgetShare(budget) { [weak self, weak loop] in
+            if let self { loop?.takeMemory(of: self) }
+        }
     }
 
     deinit {
@@ -173,7 +178,7 @@ package final class Transfer: @unchecked Sendable {
         redirects = 0
         isRepeated = false
         isOverLimit = false
-        isOverBudget = false
+        shortage = nil
         skipped = 0
         isCutOff = false
         chunkProblem = nil
@@ -197,10 +202,7 @@ package final class Transfer: @unchecked Sendable {
             isOverLimit = true
             return false
         }
-        guard makeRoom(size, request.bodyLimit) else {
-            isOverBudget = true
-            return false
-        }
+        guard makeRoom(size, request.bodyLimit) else { return false }
         guard head.isChunked else {
             body.append(contentsOf: bytes)
             return true
@@ -211,9 +213,17 @@ package final class Transfer: @unchecked Sendable {
 
     /// Makes the buffer hold `size` bytes; what it takes is reserved before.
     private func makeRoom(_ size: Int, _ limit: Int) -> Bool {
-        guard size > body.capacity else { return share.grow(to: size) }
-        let room = max(size, min(max(Self.firstRoom, body.capacity &* 2), limit))
-        guard share.grow(to: room), AddressSpace.hasRoom(room) else { return false }
+        let room =
+            size > body.capacity ? max(size, min(max(Self.firstRoom, body.capacity &* 2), limit)) : size
+        guard share.grow(to: room) else {
+            shortage = share.shortage
+            return false
+        }
+        guard size > body.capacity else { return true }
+        guard AddressSpace.hasRoom(room) else {
+            shortage = Self.noMemory
+            return false
+        }
         body.reserveCapacity(room)
         return true
     }
@@ -252,8 +262,9 @@ package final class Transfer: @unchecked Sendable {
             failure = TransferFailure(.cancelled, "context canceled")
         } else if isOverLimit {
             failure = TransferFailure(.bodySize, "body size limit exceeded")
-        } else if isOverBudget {
-            failure = TransferFailure(.memory, Self.noMemory)
+        } else if let shortage = shortage ?? revocation {
+            failure = TransferFailure(.memory, shortage)
+            body = []
         } else if let problem = head.problem {
             failure = TransferFailure(.network, "net/http: HTTP/1.x transport connection broken: \(problem)")
         } else if let chunkProblem {
@@ -295,6 +306,15 @@ package final class Transfer: @unchecked Sendable {
         let onEnd = self.onEnd
         self.onEnd = nil
         onEnd?(self)
+    }
+
+    /// Why the body had to go because others needed the memory; nil if it had not.
+    package var revocation: String? { share.isRevoked ? share.shortage : nil }
+
+    /// Ends a run because others needed the memory of its body.
+    func giveMemoryUp() {
+        giveUp(TransferFailure(.memory, share.shortage))
+        body = []
     }
 
     /// Ends a transfer that never ran, or whose run was given up.
@@ -358,15 +378,18 @@ package final class Transfer: @unchecked Sendable {
         case CURLE_OUT_OF_MEMORY:
             return network("net/http: server response headers exceeded \(CURL_MAX_HTTP_HEADER) bytes; aborted")
         case CURLE_URL_MALFORMAT: return network("invalid URL")
-        case CURLE_PEER_FAILED_VERIFICATION: return network("tls: failed to verify certificate: \(curlText(code))")
-        default: return network(curlText(code))
+        case CURLE_PEER_FAILED_VERIFICATION:
+            return network("tls: failed to verify certificate: \(curlText(code, request))")
+        default: return network(curlText(code, request))
         }
     }
 
-    private func curlText(_ code: CURLcode) -> String {
+    private func curlText(_ code: CURLcode, _ request: TransferRequest) -> String {
         let text = String(cString: errorText)
+        if text.isEmpty { return String(cString: curl_easy_strerror(code)) }
         // curl shows proxies with their passwords.
-        return text.isEmpty ? String(cString: curl_easy_strerror(code)) : URLSecret.hiddenInText(text)
+        return ConfigURL.shownInText(
+            text, urls: [ProxyChoice(request.url, options.config.proxy).proxy, request.url.text])
     }
 
     /// The body without its content coding, which servers may use unasked.
@@ -402,7 +425,7 @@ package final class Transfer: @unchecked Sendable {
             return failure.description
         }
         let method = request.method.prefix(1) + request.method.dropFirst().lowercased()
-        return "\(method) \(GoQuote.quote(ShownURL.text(request.url.text))): \(failure)"
+        return "\(method) \(GoQuote.quote(ConfigURL.shown(request.url.text))): \(failure)"
     }
 }
 

@@ -21,6 +21,7 @@ package final class TransferLoop: Sendable {
     private enum Command: Sendable {
         case submit(Transfer)
         case cancel(Transfer)
+        case takeMemory(Transfer)
         case stop
     }
 
@@ -60,6 +61,14 @@ package final class TransferLoop: Sendable {
                 return
             }
             transfer.giveUp(TransferFailure(.cancelled, "context canceled"))
+            transfer.end()
+        }
+
+        /// Ends a transfer whose memory others need; one that is over has been told otherwise.
+        fileprivate mutating func takeMemory(of transfer: Transfer) {
+            guard transfer.revocation != nil, running.removeValue(forKey: transfer.handle) != nil else { return }
+            curl_multi_remove_handle(multi, transfer.handle)
+            transfer.giveMemoryUp()
             transfer.end()
         }
 
@@ -147,6 +156,12 @@ package final class TransferLoop: Sendable {
         wake()
     }
 
+    /// Ends a transfer because others need the memory of its body; may be called on the loop's own thread.
+    func takeMemory(of transfer: Transfer) {
+        inbox.withLock { $0.commands.append(.takeMemory(transfer)) }
+        wake()
+    }
+
     /// The clock that the deadlines of its transfers are of, ns.
     package var now: Int64 { clock.monotonic() }
 
@@ -200,6 +215,7 @@ package final class TransferLoop: Sendable {
             switch command {
             case .submit(let transfer): active.start(transfer)
             case .cancel(let transfer): active.cancel(transfer)
+            case .takeMemory(let transfer): active.takeMemory(of: transfer)
             case .stop: goesOn = false
             }
         }

@@ -1,5 +1,3 @@
-import Config
-
 /// An HTTP URL in its parts, as far as a client needs them.
 package struct URLParts: Equatable, Sendable {
     /// In lower case.
@@ -98,18 +96,5 @@ package struct URLParts: Equatable, Sendable {
         guard mine == theirs || (!isAddress && !mine.isEmpty && theirs.hasSuffix("." + mine)) else { return false }
         if scheme == other.scheme { return effectivePort == other.effectivePort }
         return scheme == "http" && other.scheme == "https" && effectivePort == "80" && other.effectivePort == "443"
-    }
-}
-
-/// URLs as logs and errors may show them.
-package enum ShownURL {
-    /// The URL with its password hidden.
-    package static func text(_ url: String) -> String {
-        guard let parts = URLParts(url), let userInfo = parts.userInfo, let colon = userInfo.firstIndex(of: ":") else {
-            return URLSecret.hidden(url)
-        }
-        var shown = parts
-        shown.userInfo = userInfo[...colon] + "xxxxx"
-        return shown.text
     }
 }

@@ -88,7 +88,7 @@ package final class AlertmanagerClient: AlertSink {
                 added.append(sender)
                 return sender
             }
-            settings.droppedURLs = endpoints.filter(\.isDropped).map(\.url)
+            settings.droppedURLs = endpoints.filter(\.isDropped).map { ConfigURL.shown($0.url) }
             settings.relabelRules = relabelRules
             settings.externalLabels = externalLabels
             return (Array(old.values), settings.isStarted ? added : [])
@@ -154,7 +154,7 @@ package final class AlertmanagerClient: AlertSink {
     }
 
     /// The URLs that alerts are sent to.
-    package func activeURLs() -> [String] { settings.withLock { $0.senders.map(\.url) } }
+    package func activeURLs() -> [String] { settings.withLock { $0.senders.map { ConfigURL.shown($0.url) } } }
 
     /// The URLs that relabelling dropped.
     package func droppedURLs() -> [String] { settings.withLock { $0.droppedURLs } }
@@ -218,7 +218,7 @@ package final class AlertmanagerClient: AlertSink {
         if let failure {
             Self.log.error(
                 "Error sending alerts",
-                ["alertmanager": ShownURL.text(endpoint.url), "count": "\(batch.count)", "err": failure])
+                ["alertmanager": ConfigURL.shown(endpoint.url), "count": "\(batch.count)", "err": failure])
         }
         return true
     }
@@ -252,7 +252,7 @@ package final class AlertmanagerClient: AlertSink {
         let states = senders.map { sender in
             sender.state.withLock {
                 (
-                    url: sender.url, sent: $0.sent, errors: $0.errors, dropped: $0.queue.dropped,
+                    url: ConfigURL.shown(sender.url), sent: $0.sent, errors: $0.errors, dropped: $0.queue.dropped,
                     waiting: $0.queue.waiting.count, latency: $0.latency
                 )
             }

@@ -25,6 +25,8 @@ package final class Ledger: Sendable {
 
     private struct Content {
         var file: any File
+        /// Which file that is, as the file system says; 0 if it is not known.
+        var identity: UInt64 = 0
         var size: Int
         /// The size after the last compaction.
         var compactSize: Int
@@ -65,8 +67,10 @@ package final class Ledger: Sendable {
         }
         let file = try fileSystem.open(path, .append)
         if try file.size() > size { try file.truncate(to: size) }
+        let identity = (try? fileSystem.status(path).identity) ?? 0
         let ledger = Ledger(
-            path: path, fileSystem: fileSystem, content: Content(file: file, size: size, compactSize: size))
+            path: path, fileSystem: fileSystem,
+            content: Content(file: file, identity: identity, size: size, compactSize: size))
         return (ledger, state)
     }
 
@@ -134,6 +138,11 @@ package final class Ledger: Sendable {
         let bytes = Self.frame(records)
         try content.withLock { (content) throws(FileError) in
             if content.isDoubtful { throw FileError("fdatasync", path, code: EIO) }
+            // Writes to a file that was removed or moved away do not fail.
+            if content.identity != 0, try isElsewhere(content.identity) {
+                content.isBehind = true
+                throw FileError("stat", path, code: ESTALE)
+            }
             // What a failed write left would hide all that is written behind it.
             if try content.file.size() != content.size { try content.file.truncate(to: content.size) }
             var failure: FileError?
@@ -151,14 +160,26 @@ package final class Ledger: Sendable {
         }
     }
 
+    /// Whether the path leads to another file, or to none.
+    private func isElsewhere(_ identity: UInt64) throws(FileError) -> Bool {
+        do throws(FileError) { return try fileSystem.status(path).identity != identity } catch {
+            if error.leadsNowhere { return true }
+            throw error
+        }
+    }
+
     /// Writes the file anew with the records of `state`.
     package func compact(_ state: LedgerState) throws(FileError) {
         let bytes = Self.magic + Self.frame(state.records)
         try content.withLock { (content) throws(FileError) in
+            // Somebody may have removed it.
+            try fileSystem.createDirectory(FilePath.parent(path))
             try fileSystem.replace(path, with: bytes)
             let file = try fileSystem.open(path, .append)
             content.file.close()
-            content = Content(file: file, size: bytes.count, compactSize: bytes.count)
+            content = Content(
+                file: file, identity: (try? fileSystem.status(path).identity) ?? 0, size: bytes.count,
+                compactSize: bytes.count)
         }
     }
 }

@@ -17,8 +17,13 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
     /// The ``code`` of what is no regular file and must be one; no number of the system.
     public static let notRegular: Int32 = -1
 
+    /// The ``code`` of a file that has other names and would change under all of them; no number of the system.
+    public static let hasOtherNames: Int32 = -2
+
     /// There is no such file or directory.
     public var isNotFound: Bool { code == ENOENT }
+    /// The path leads nowhere: there is nothing, or a part of it is no directory.
+    public var leadsNowhere: Bool { code == ENOENT || code == ENOTDIR || code == ELOOP }
     /// The disk or the quota is full.
     public var isFull: Bool { code == ENOSPC || code == EDQUOT }
     /// The file system may not be written.
@@ -30,6 +35,7 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
     /// The system's text for an error number, beginning in lower case.
     public static func text(_ code: Int32) -> String {
         if code == notRegular { return "not a regular file" }
+        if code == hasOtherNames { return "the file has other names (hard links)" }
         var buffer = [CChar](repeating: 0, count: 128)
         guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
         var text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -27,10 +27,12 @@ public struct FileStatus: Sendable, Hashable {
     public var owner: UInt32
     /// Who may do what, as the lower nine bits of a mode.
     public var permissions: UInt16
+    /// How many names a file has; more than one if it may be somebody else's.
+    public var names: Int
 
     public init(
         size: Int, allocated: Int, isDirectory: Bool, modified: Int64, identity: UInt64 = 0, owner: UInt32 = 0,
-        permissions: UInt16 = 0o750
+        permissions: UInt16 = 0o750, names: Int = 1
     ) {
         self.size = size
         self.allocated = allocated
@@ -39,6 +41,7 @@ public struct FileStatus: Sendable, Hashable {
         self.identity = identity
         self.owner = owner
         self.permissions = permissions
+        self.names = names
     }
 }
 

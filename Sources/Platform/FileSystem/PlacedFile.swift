@@ -18,8 +18,10 @@ package final class PlacedFile: Sendable {
     package func write(_ bytes: [UInt8], at offset: Int) { _ = pwrite(descriptor, bytes, bytes.count, offset) }
 
     /// The first bytes of a file; none if it cannot be read.
-    package static func content(_ path: String, atMost limit: Int) -> [UInt8] {
-        guard let file = try? RegularFile.open(path, O_RDONLY) else { return [] }
+    ///
+    /// - Parameter isOwn: Whether only a file that bears no other name is read, such as one that an ``init(path:)`` made.
+    package static func content(_ path: String, atMost limit: Int, isOwn: Bool = false) -> [UInt8] {
+        guard let file = try? isOwn ? RegularFile.openOwn(path) : RegularFile.open(path, O_RDONLY) else { return [] }
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: limit)
         var size = 0

@@ -13,7 +13,47 @@ public final class RealFileSystem: FileSystem {
             case .create: O_RDWR | O_CREAT | O_EXCL | O_APPEND
             case .replace: O_RDWR | O_CREAT | O_TRUNC | O_APPEND
             }
-        return RealFile(path, try RegularFile.open(path, flags, followsLinks: mode == .read))
+        do throws(FileError) {
+            return RealFile(path, try RegularFile.open(path, flags, followsLinks: mode == .read))
+        } catch {
+            guard error.code == FileError.hasOtherNames, mode == .append else { throw error }
+        }
+        try separate(path)
+        return RealFile(path, try RegularFile.open(path, flags, followsLinks: false))
+    }
+
+    /// Puts a copy in the place of a file that has other names, such as those of a backup made with `cp -l`.
+    private func separate(_ path: String) throws(FileError) {
+        let temporary = path + ".tmp"
+        let old = try open(path, .read)
+        let copy = try open(temporary, .replace)
+        defer {
+            old.close()
+            copy.close()
+        }
+        do throws(FileError) {
+            var buffer = [UInt8](repeating: 0, count: 1 << 20)
+            var done = 0
+            while true {
+                var failure: FileError?
+                var got = 0
+                buffer.withUnsafeMutableBytes { bytes in
+                    do throws(FileError) {
+                        got = try old.read(at: done, into: bytes)
+                        try copy.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<got]))
+                    } catch { failure = error }
+                }
+                if let failure { throw failure }
+                done &+= got
+                if got < buffer.count { break }
+            }
+            try copy.syncData()
+            try rename(temporary, to: path)
+            try syncDirectory(FilePath.parent(path))
+        } catch {
+            try? remove(temporary)
+            throw error
+        }
     }
 
     public func map(_ path: String) throws(FileError) -> FileMapping {
@@ -69,7 +109,8 @@ public final class RealFileSystem: FileSystem {
             size: Int(info.st_size), allocated: Int(info.st_blocks) &* 512,
             isDirectory: info.st_mode & S_IFMT == S_IFDIR,
             modified: Int64(info.st_mtim.tv_sec) &* 1000 &+ Int64(info.st_mtim.tv_nsec) / 1_000_000,
-            identity: UInt64(info.st_ino), owner: info.st_uid, permissions: UInt16(info.st_mode & 0o777))
+            identity: UInt64(info.st_ino), owner: info.st_uid, permissions: UInt16(info.st_mode & 0o777),
+            names: Int(info.st_nlink))
     }
 
     public func rename(_ from: String, to: String) throws(FileError) {

@@ -11,9 +11,36 @@ public enum RegularFile {
     /// - Parameters:
     ///   - flags: As for `open(2)`; files are always closed in programs that are run.
     ///   - followsLinks: Whether the last part of the path may be a symbolic link; never for files of our own making,
-    ///     which a link could turn into somebody else's.
+    ///     which a link could turn into somebody else's. For the same reason nothing is written to one that has other
+    ///     names: with `O_TRUNC` it is replaced, with `O_APPEND` it is refused.
     /// - Returns: A descriptor, which the caller closes.
     public static func open(_ path: String, _ flags: Int32, followsLinks: Bool = true) throws(FileError) -> Int32 {
+        do throws(FileError) {
+            return try openOnce(path, flags, followsLinks: followsLinks)
+        } catch {
+            // What was to be emptied gives the name up instead, and keeps its content under the others.
+            guard error.code == FileError.hasOtherNames, flags & O_TRUNC != 0 else { throw error }
+            _ = try RealFileSystem.retry("unlink", path) { unlink(path) }
+            return try openOnce(path, flags | O_EXCL, followsLinks: followsLinks)
+        }
+    }
+
+    /// Opens a file of our own making for reading, if nothing else bears its name.
+    static func openOwn(_ path: String) throws(FileError) -> Int32 {
+        let descriptor = try openOnce(path, O_RDONLY, followsLinks: false)
+        do throws(FileError) { try refuseOtherNames(descriptor, path) } catch {
+            close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
+    /// Throws if a file has other names: it may be somebody else's.
+    private static func refuseOtherNames(_ descriptor: Int32, _ path: String) throws(FileError) {
+        if try status(descriptor, path).st_nlink > 1 { throw FileError("open", path, code: FileError.hasOtherNames) }
+    }
+
+    private static func openOnce(_ path: String, _ flags: Int32, followsLinks: Bool) throws(FileError) -> Int32 {
         // Emptied only once its kind is known.
         let safe = (flags & ~O_TRUNC) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW)
         let descriptor: Int32
@@ -26,6 +53,8 @@ public enum RegularFile {
         do throws(FileError) {
             let kind = try status(descriptor, path).st_mode & S_IFMT
             if kind != S_IFREG { throw FileError("open", path, code: kind == S_IFDIR ? EISDIR : FileError.notRegular) }
+            // A lock is taken on any file: nothing is written to it.
+            if !followsLinks, flags & (O_TRUNC | O_APPEND) != 0 { try refuseOtherNames(descriptor, path) }
             if flags & O_TRUNC != 0 {
                 _ = try RealFileSystem.retry("truncate", path) { ftruncate(descriptor, 0) }
             }
@@ -117,6 +146,8 @@ enum FileOwnership {
         var parent = stat()
         guard lstat(path, &own) == 0, own.st_uid == 0, lstat(FilePath.parent(path), &parent) == 0, parent.st_uid != 0
         else { return }
+        // A file with another name may be root's own.
+        if own.st_mode & S_IFMT != S_IFDIR, own.st_nlink > 1 { return }
         // Where that is not allowed, the file stays root's, as any program would leave it.
         _ = lchown(path, parent.st_uid, parent.st_gid)
     }

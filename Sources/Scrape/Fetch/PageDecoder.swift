@@ -16,7 +16,8 @@ struct PageDecoder {
     }
 
     private let clock: any Clock
-    private let budget: ByteBudget
+    /// What the unpacked page takes of what all pages may take together.
+    private let share: BudgetShare
     /// Pages of more bytes are left to another worker.
     private let largest: Int
     private let gzip = GzipDecoder()
@@ -25,7 +26,7 @@ struct PageDecoder {
 
     init(clock: any Clock, budget: ByteBudget, largest: Int) {
         self.clock = clock
-        self.budget = budget
+        share = BudgetShare(budget)
         self.largest = largest
     }
 
@@ -43,9 +44,8 @@ struct PageDecoder {
         }
         if buffer.capacity > Self.keptBytes { buffer = [] } else { buffer.removeAll(keepingCapacity: true) }
         isInBuffer = true
-        let (limit, deadline, largest, clock) = (fetch.bodyLimit, fetch.deadline, largest, clock)
-        var share = BudgetShare(budget)
-        defer { share.release() }
+        let (limit, deadline, largest, clock, share) = (fetch.bodyLimit, fetch.deadline, largest, clock, share)
+        share.release()
         var stop: Outcome?
         var failure: GzipFailure?
         let mayGrow = { (size: Int) -> Bool in
@@ -54,7 +54,7 @@ struct PageDecoder {
             } else if size > largest {
                 stop = .tooLarge
             } else if !share.grow(to: size) {
-                stop = .failed(ScrapeFailure(.network, "no memory left for the pages of all targets"))
+                stop = .failed(ScrapeFailure(.network, share.shortage))
             } else if size > 1 << 20, clock.monotonic() > deadline {
                 stop = .failed(ScrapeFailure(.network, "context deadline exceeded"))
             }
@@ -81,5 +81,8 @@ struct PageDecoder {
     func size(_ fetch: PageFetch) -> Int { isInBuffer ? buffer.count : fetch.transfer.body.count }
 
     /// Returns memory that the last page took and the next will hardly need.
-    mutating func finish() { if buffer.capacity > Self.keptBytes { buffer = [] } }
+    mutating func finish() {
+        if buffer.capacity > Self.keptBytes { buffer = [] }
+        share.release()
+    }
 }

@@ -25,9 +25,14 @@ final class PageFetch: @unchecked Sendable {
 
     private let onEnd: @Sendable (PageFetch) -> Void
 
-    /// - Parameter onEnd: Called when a request is over.
-    init?(_ options: RequestOptions, budget: ByteBudget, onEnd: @escaping @Sendable (PageFetch) -> Void) {
-        guard let transfer = Transfer(options, budget: budget) else { return nil }
+    /// - Parameters:
+    ///   - loop: Runs its requests.
+    ///   - onEnd: Called when a request is over.
+    init?(
+        _ options: RequestOptions, budget: ByteBudget, loop: TransferLoop,
+        onEnd: @escaping @Sendable (PageFetch) -> Void
+    ) {
+        guard let transfer = Transfer(options, budget: budget, loop: loop) else { return nil }
         self.transfer = transfer
         self.onEnd = onEnd
     }
@@ -75,7 +80,7 @@ final class PageFetch: @unchecked Sendable {
 
     /// Makes the scrape fail because its request cannot be made.
     func refuse(_ failure: TransferFailure) {
-        let url = ShownURL.text(target?.definition.requestURL.text ?? "")
+        let url = ConfigURL.shown(target?.definition.requestURL.text ?? "")
         refuse(ScrapeFailure(.network, "Get \(GoQuote.quote(url)): \(failure)"))
     }
 
@@ -85,6 +90,8 @@ final class PageFetch: @unchecked Sendable {
         if let failure = transfer.failure {
             return ScrapeFailure(failure.kind == .bodySize ? .bodySizeLimit : .network, transfer.failureText)
         }
+        // While it waited for a worker.
+        if let revocation = transfer.revocation { return ScrapeFailure(.network, revocation) }
         guard transfer.head.status == 200 else {
             return ScrapeFailure(.status, "server returned HTTP status \(transfer.head.statusText)")
         }

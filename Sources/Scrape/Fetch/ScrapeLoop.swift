@@ -235,7 +235,7 @@ final class ScrapeLoop: Sendable {
     }
 
     private func makeFetch() -> PageFetch? {
-        PageFetch(noOptions, budget: budget) { [weak self] fetch in
+        PageFetch(noOptions, budget: budget, loop: transfers) { [weak self] fetch in
             guard let self else { return }
             // At the end nothing is stored: the series may go on after a start.
             if fetch.transfer.failure?.kind == .cancelled { return abandoned.withLock { $0.append(fetch) } }

@@ -37,7 +37,9 @@ final class ScrapeWorker {
         if failure == nil {
             switch pages.decode(fetch) {
             case .page: break
-            case .tooLarge: return false
+            case .tooLarge:
+                pages.finish()
+                return false
             case .failed(let reason): failure = reason
             }
         }

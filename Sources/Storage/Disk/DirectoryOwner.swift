@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import Telemetry
 
@@ -64,7 +65,8 @@ enum DirectoryOwner: Equatable {
     /// Writes the marker, durably.
     static func mark(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
         let marker = path + "/" + markerName
-        if try !fileSystem.exists(marker) { try fileSystem.replace(marker, with: Self.marker) }
+        if try !fileSystem.exists(marker) { return try fileSystem.replace(marker, with: Self.marker) }
+        if try fileSystem.status(marker).isDirectory { throw FileError("open", marker, code: EISDIR) }
     }
 
     // MARK: Looking

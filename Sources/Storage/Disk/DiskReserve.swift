@@ -1,5 +1,6 @@
 import Platform
 import Synchronization
+import Telemetry
 
 /// A file that takes room while the disk has some, to be given up when it is full.
 ///
@@ -11,12 +12,14 @@ final class DiskReserve: Sendable {
     let path: String
     private let fileSystem: any FileSystem
     private let isThere = Mutex(false)
+    private let isTold = Atomic(false)
 
     init(_ directory: String, fileSystem: any FileSystem) {
         path = directory + "/" + Self.name
         self.fileSystem = fileSystem
-        let known = (try? fileSystem.status(path))?.size ?? 0
-        isThere.withLock { $0 = known >= Self.size }
+        let known = try? fileSystem.status(path)
+        // The room of a file with other names is not free once it is removed.
+        isThere.withLock { $0 = known.map { $0.size >= Self.size && !$0.isDirectory && $0.names == 1 } ?? false }
     }
 
     /// Takes the room if it is not taken yet and there is plenty: sixteen times the reserve stays free.
@@ -25,7 +28,7 @@ final class DiskReserve: Sendable {
             guard !isThere, let free = try? fileSystem.freeSpace(FilePath.parent(path)), free / 17 >= Self.size else {
                 return
             }
-            do {
+            do throws(FileError) {
                 let file = try fileSystem.open(path, .replace)
                 defer { file.close() }
                 // Not a hole: only written blocks are really there.
@@ -34,6 +37,8 @@ final class DiskReserve: Sendable {
                 isThere = true
             } catch {
                 try? fileSystem.remove(path)
+                if error.isFull || isTold.exchange(true, ordering: .relaxed) { return }
+                Log("storage").warn("There is no reserve for a full disk", ["err": "\(error)"])
             }
         }
     }

@@ -320,7 +320,7 @@ final class WriteAheadLog: Sendable {
             let status = try fileSystem.status(path)
             return status.identity == identity && status.size >= size ? nil : FileError("stat", path, code: ESTALE)
         } catch {
-            return error.isNotFound ? error : nil
+            return error.leadsNowhere ? error : nil
         }
     }
 

@@ -93,6 +93,7 @@ struct DaemonOptions: Sendable {
             switch flag.name {
             case "web.route-prefix": (flag.name, routePrefix.isEmpty ? "/" : routePrefix)
             case "log.level": (flag.name, flag.value.lowercased())
+            case "web.external-url": (flag.name, ConfigURL.shown(flag.value))
             default: flag
             }
         }

@@ -1,3 +1,4 @@
+import Config
 import GoCompatibility
 import Model
 
@@ -12,11 +13,12 @@ struct ExternalURL: Sendable, Equatable {
     ///
     /// - Throws: ``CommandLineError`` in Prometheus's words.
     init(_ given: String) throws(CommandLineError) {
+        let shown = ConfigURL.shown(given)
         func failure(_ reason: String) -> CommandLineError {
-            CommandLineError(description: "parse external URL \(GoQuote.quote(given)): \(reason)")
+            CommandLineError(description: "parse external URL \(GoQuote.quote(shown)): \(reason)")
         }
         func parseFailure(_ reason: String) -> CommandLineError {
-            failure("parse \(GoQuote.quote(given)): \(reason)")
+            failure("parse \(GoQuote.quote(shown)): \(reason)")
         }
         for quote in ["\"", "'"] where given.hasPrefix(quote) || given.hasSuffix(quote) {
             throw failure("URL must not begin or end with quotes")
@@ -29,7 +31,7 @@ struct ExternalURL: Sendable, Equatable {
         var path = rest
         if rest.hasPrefix("//") {
             let authority = rest.dropFirst(2).prefix { !"/?#".contains($0) }
-            try Self.check(authority, parseFailure)
+            try Self.check(authority, showsPort: shown == given, parseFailure)
             host = authority
             path = rest.dropFirst(2 + authority.count)
         }
@@ -61,7 +63,7 @@ struct ExternalURL: Sendable, Equatable {
     }
 
     private static func check(
-        _ authority: Substring, _ failure: (String) -> CommandLineError
+        _ authority: Substring, showsPort: Bool, _ failure: (String) -> CommandLineError
     ) throws(CommandLineError) {
         let host = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
         for byte in host.utf8 where " <>\"`{}|\\^".utf8.contains(byte) {
@@ -72,7 +74,9 @@ struct ExternalURL: Sendable, Equatable {
         guard let colon = afterAddress.lastIndex(of: ":") else { return }
         let port = afterAddress[afterAddress.index(after: colon)...]
         guard port.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else {
-            throw failure("invalid port \(GoQuote.quote(":" + port)) after host")
+            // It may be the beginning of a password.
+            throw failure(
+                showsPort ? "invalid port \(GoQuote.quote(":" + port)) after host" : "invalid port after host")
         }
     }
 

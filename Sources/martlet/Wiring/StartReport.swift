@@ -1,3 +1,4 @@
+import Config
 import HTTP
 import Model
 import Platform
@@ -44,7 +45,8 @@ extension Daemon {
             "Server is ready to receive web requests.",
             [
                 "address": flags.all("web.listen-address").joined(separator: ","),
-                "url": options.externalURL, "web_config": hasWebConfig ? flags.text("web.config.file") : "none",
+                "url": ConfigURL.shown(options.externalURL),
+                "web_config": hasWebConfig ? flags.text("web.config.file") : "none",
                 "lifecycle": flags.boolean("web.enable-lifecycle") ? "on" : "off",
                 "admin_api": flags.boolean("web.enable-admin-api") ? "on" : "off",
                 "remote_write_receiver": flags.boolean("web.enable-remote-write-receiver") ? "on" : "off",

@@ -43,6 +43,45 @@ struct LedgerTests {
         }
     }
 
+    @Test(
+        "nothing is added to a file that has lost its name", arguments: [false, true])
+    func lostName(isFolder: Bool) throws {
+        let folder = try temporaryFolder()
+        let files = RealFileSystem()
+        let (ledger, _) = try Ledger.open(folder: folder + "/l", files)
+        try ledger.append(Self.records)
+        let path = isFolder ? folder + "/l" : folder + "/l/ledger"
+        try files.rename(path, to: folder + "/away")
+        if isFolder { try files.replace(path, with: [1]) }
+        let more = [LedgerRecord.silenceRemoved("u")]
+        #expect(throws: FileError.self) { try ledger.append(more) }
+        #expect(ledger.isBehind)
+        let (other, state) = try Ledger.open(folder: isFolder ? folder + "/away" : folder + "/other", files)
+        if !isFolder { try other.append(Self.records) }
+        if isFolder {
+            #expect(throws: FileError.self) { try ledger.compact(state) }
+            try files.remove(path)
+        }
+        try ledger.compact(state)
+        #expect(!ledger.isBehind)
+        try ledger.append(more)
+        let (_, again) = try Ledger.open(folder: folder + "/l", files)
+        #expect(again.deliveries.count == (isFolder ? 1 : 0))
+    }
+
+    @Test("a file with other names keeps its content under those")
+    func otherNames() throws {
+        let folder = try temporaryFolder()
+        let files = RealFileSystem()
+        let (path, other) = (folder + "/ledger", folder + "/other")
+        try Ledger.open(folder: folder, files).0.append(Self.records)
+        try files.link(path, to: other)
+        let before = try files.read(other)
+        try Ledger.open(folder: folder, files).0.append([.silenceRemoved("u")])
+        #expect(try files.read(other) == before)
+        #expect(try files.read(path).count > before.count)
+    }
+
     @Test("what is appended is there after opening again, and a torn tail is cut off")
     func tornTail() throws {
         let folder = try temporaryFolder()

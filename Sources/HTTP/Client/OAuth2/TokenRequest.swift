@@ -28,7 +28,7 @@ struct TokenRequest: Sendable {
     func transferRequest(_ style: Style) throws(TransferFailure) -> TransferRequest {
         guard let url = URLParts(config.tokenURL), !url.host.isEmpty else {
             throw TransferFailure(
-                .setup, "Post \(GoQuote.quote(ShownURL.text(config.tokenURL))): unsupported protocol scheme \"\"")
+                .setup, "Post \(GoQuote.quote(ConfigURL.shown(config.tokenURL))): unsupported protocol scheme \"\"")
         }
         var request = TransferRequest(url: url, deadline: deadline)
         request.method = "POST"

@@ -157,9 +157,7 @@ extension Evaluator {
         guardian.count(table.counted)
         guardian.perStep?.add(samples, plan)
         if windows.hasOverlap {
-            annotations.warn(
-                "sample has start time that overlaps with previous sample timestamp for metric \(Quoted.text(metric))",
-                at: argument)
+            annotations.warn(StartTimeWindows.overlapRemark(metric), at: argument)
         }
     }
 

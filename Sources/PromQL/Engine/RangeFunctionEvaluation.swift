@@ -139,7 +139,7 @@ extension Evaluator {
                 } else {
                     try layouts?.widen(&scratch.samples, of: series.labels(index))
                 }
-                try guardian.probe(scratch.samples.count)
+                try guardian.probe(QueryGuard.samples(of: scratch.samples))
                 trace?.read(matrix.range, samples: scratch.samples.count)
                 try outside(frame) { try finishApart(Metric(series, index), scratch.samples, nil) }
             }

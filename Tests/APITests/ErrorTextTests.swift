@@ -162,6 +162,15 @@ struct ErrorTextTests {
         #expect(statistics.contains(#""peakSamples":1"#))
     }
 
+    @Test("long expressions are printed and searched on a stack that has room for them")
+    func longExpressions() {
+        let query = [String](repeating: "x", count: 5900).joined(separator: " + ")
+        for path in ["/api/v1/format_query", "/api/v1/parse_query"] {
+            #expect(ask(path, [("query", query)]).text.hasPrefix(#"{"status":"success""#), "\(path)")
+        }
+        #expect(ask("/api/v1/query_exemplars", [("query", query)]).text.hasPrefix(#"{"status":"success""#))
+    }
+
     @Test("exemplars of a series that several selectors match are shown once")
     func exemplars() throws {
         let answer = try JSONValue.parse(ask("/api/v1/query_exemplars", [("query", "m + m")]).text)

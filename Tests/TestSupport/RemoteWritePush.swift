@@ -65,7 +65,7 @@ public struct RemoteWritePush: Sendable {
         message.field(1, series.bytes)
     }
 
-    private static func bytes(_ histogram: Histogram, _ time: Int64) -> [UInt8] {
+    static func bytes(_ histogram: Histogram, _ time: Int64) -> [UInt8] {
         var bytes = PrometheusBytes()
         let count = histogram.buckets.reduce(histogram.zeroCount, +)
         if histogram.isFloat {
@@ -104,11 +104,13 @@ public struct RemoteWritePush: Sendable {
     }
 
     /// The body of the request.
-    public var body: [UInt8] {
-        // Snappy without matches: literals of 64 KiB at most.
+    public var body: [UInt8] { Self.snappy(message.bytes) }
+
+    /// Snappy without matches: literals of 64 KiB at most.
+    static func snappy(_ message: [UInt8]) -> [UInt8] {
         var out = PrometheusBytes()
-        out.varint(UInt64(message.bytes.count))
-        var rest = message.bytes[...]
+        out.varint(UInt64(message.count))
+        var rest = message[...]
         while !rest.isEmpty {
             let part = rest.prefix(1 << 16)
             rest = rest.dropFirst(part.count)

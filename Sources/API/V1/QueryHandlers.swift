@@ -108,25 +108,24 @@ struct QueryHandlers: Sendable {
     }
 
     func format(_ request: HTTPRequest) throws -> HTTPResponse {
-        let expression = try context.engine.parse(request.parameter("query") ?? "")
-        return Envelope.success { $0.string(expression.prettyDescription) }
+        let text = try context.engine.parse(request.parameter("query") ?? "") { $0.prettyDescription }
+        return Envelope.success { $0.string(text) }
     }
 
     func tree(_ request: HTTPRequest) throws -> HTTPResponse {
-        let expression = try context.engine.parse(request.parameter("query") ?? "")
-        return Envelope.success { $0.raw(ExpressionJSON.encode(expression)) }
+        let json = try context.engine.parse(request.parameter("query") ?? "") { ExpressionJSON.encode($0) }
+        return Envelope.success { $0.raw(json) }
     }
 
     func exemplars(_ request: HTTPRequest) throws -> HTTPResponse {
         let (start, end) = try Parameters.range(request)
         if end < start { throw APIError.badData("end timestamp must not be before start timestamp") }
-        let expression: Expression
+        let selectors: [[Matcher]]
         do throws(QueryError) {
-            expression = try context.engine.parse(request.parameter("query") ?? "")
+            selectors = try context.engine.parse(request.parameter("query") ?? "") { $0.selectorMatchers }
         } catch {
             throw APIError.badData(error.description)
         }
-        let selectors = expression.selectorMatchers
         if selectors.isEmpty { return HTTPResponse(status: 204) }
         // A series that several selectors match is shown once.
         var known: Set<Labels> = []
@@ -163,18 +162,17 @@ struct QueryHandlers: Sendable {
 }
 
 extension Expression {
-    /// The matchers of every selector in the expression.
+    /// The matchers of every selector in the expression, in the order of the text.
     fileprivate var selectorMatchers: [[Matcher]] {
-        switch self {
-        case .number, .string: []
-        case .selector(let e): [e.matchers]
-        case .matrix(let e): [e.selector.matchers]
-        case .subquery(let e): e.expression.selectorMatchers
-        case .unary(let e): e.operand.selectorMatchers
-        case .binary(let e): e.left.selectorMatchers + e.right.selectorMatchers
-        case .aggregation(let e): (e.parameter?.selectorMatchers ?? []) + e.expression.selectorMatchers
-        case .call(let e): e.arguments.flatMap(\.selectorMatchers)
-        case .parentheses(let e): e.expression.selectorMatchers
+        var found: [[Matcher]] = []
+        func collect(_ expression: Expression) {
+            switch expression {
+            case .selector(let e): found.append(e.matchers)
+            case .matrix(let e): found.append(e.selector.matchers)
+            default: for child in expression.children { collect(child) }
+            }
         }
+        collect(self)
+        return found
     }
 }

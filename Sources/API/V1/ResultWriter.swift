@@ -64,8 +64,15 @@ enum ResultWriter {
         switch value {
         case .scalar, .string: 1
         case .vector(let columns), .matrix(let columns):
-            columns.reduce(0) { sum, column in sum + column.values.count { Column.isPresent($0) } }
-        case .ranges(let series): series.reduce(0) { $0 + $1.values.count }
+            columns.reduce(0) { sum, column in
+                column.histograms.reduce(sum + column.values.count { Column.isPresent($0) }) {
+                    $0 + ($1.map { $0.histogram.sampleCost - 1 } ?? 0)
+                }
+            }
+        case .ranges(let series):
+            series.reduce(0) { sum, one in
+                one.histograms.reduce(sum + one.values.count) { $0 + $1.histogram.sampleCost - 1 }
+            }
         }
     }
 

@@ -228,7 +228,9 @@ final class Evaluator {
         var columns: [Column] = []
         try untracedStream(expression, grid) { metric, values, histograms in
             guard values.contains(where: Column.isPresent) else { return }
-            try guardian.hold(grid.count)
+            try guardian.hold(
+                grid.count &+ QueryGuard.extraSamples(of: histograms),
+                bytes: grid.count &* 8 &+ QueryGuard.columnOverhead)
             columns.append(
                 Column(
                     labels: metric.labels, values: Array(values), histograms: histograms, dropsName: metric.dropsName))

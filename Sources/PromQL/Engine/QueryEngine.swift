@@ -34,9 +34,12 @@ package final class QueryEngine: Sendable {
     }
 
     /// Reads an expression as this engine's features allow.
-    package func parse(_ query: String) throws(QueryError) -> Expression {
+    package func parse(_ query: String) throws(QueryError) -> Expression { try parse(query) { $0 } }
+
+    /// Reads an expression, and gives it to `body` where the stack is large enough to walk it.
+    package func parse<R>(_ query: String, _ body: (Expression) -> R) throws(QueryError) -> R {
         do throws(ParseError) {
-            return try PromQLParser.parse(query, options: options.parser)
+            return try PromQLParser.parse(query, options: options.parser, body)
         } catch {
             throw .parse("\(error)")
         }

@@ -109,19 +109,19 @@ final class QueryGuard: Sendable {
     /// Called when a node is done: of all that it held, only its result is left.
     func settle(_ mark: Mark, result columns: [Column], steps: Int) {
         let kept = (samples: keptSamples.load(ordering: .relaxed), bytes: keptBytes.load(ordering: .relaxed))
-        held.store(mark.samples &+ columns.count &* steps &+ kept.samples, ordering: .relaxed)
+        held.store(mark.samples &+ Self.samples(of: columns, steps: steps) &+ kept.samples, ordering: .relaxed)
         memory.settle(mark.bytes &+ Self.bytes(of: columns, steps: steps) &+ kept.bytes)
     }
 
     /// Called when the result of a node goes.
     func drop(_ columns: [Column], steps: Int) {
-        held.wrappingSubtract(columns.count &* steps, ordering: .relaxed)
+        held.wrappingSubtract(Self.samples(of: columns, steps: steps), ordering: .relaxed)
         memory.release(Self.bytes(of: columns, steps: steps))
     }
 
     /// Holds a result beyond the node that made it, until ``giveUp(_:)``.
     func keep(_ columns: [Column], steps: Int) throws -> Kept {
-        let kept = Kept(samples: columns.count &* steps, bytes: Self.bytes(of: columns, steps: steps))
+        let kept = Kept(samples: Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
         try hold(kept.samples, bytes: kept.bytes)
         keptSamples.wrappingAdd(kept.samples, ordering: .relaxed)
         keptBytes.wrappingAdd(kept.bytes, ordering: .relaxed)
@@ -146,13 +146,28 @@ final class QueryGuard: Sendable {
 
     /// Holds a result for one more node.
     func holdAgain(_ columns: [Column], steps: Int) throws {
-        try hold(columns.count &* steps, bytes: Self.bytes(of: columns, steps: steps))
+        try hold(Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
     }
 
     private static func bytes(of columns: [Column], steps: Int) -> Int {
         var bytes = columns.count &* (steps &* 8 &+ columnOverhead)
         for column in columns where !column.histograms.isEmpty { bytes &+= Self.bytes(of: column.histograms) }
         return bytes
+    }
+
+    /// Samples that columns hold: one per step, and of a histogram as many as its size stands for.
+    private static func samples(of columns: [Column], steps: Int) -> Int {
+        columns.reduce(columns.count &* steps) { $0 &+ extraSamples(of: $1.histograms) }
+    }
+
+    /// What histograms count as beyond one sample each.
+    static func extraSamples(of histograms: [HistogramBox?]) -> Int {
+        histograms.reduce(0) { sum, box in sum &+ (box.map { $0.histogram.sampleCost &- 1 } ?? 0) }
+    }
+
+    /// What the samples of a series count as.
+    static func samples(of columns: borrowing SampleColumns) -> Int {
+        columns.histograms.reduce(columns.count) { $0 &+ $1.histogram.sampleCost &- 1 }
     }
 
     /// Bytes of a column's histograms.

@@ -140,7 +140,7 @@ extension Evaluator {
                 } else {
                     try layouts?.widen(&scratch.samples, of: series.labels(index))
                 }
-                try guardian.probe(scratch.samples.count)
+                try guardian.probe(QueryGuard.samples(of: scratch.samples))
                 trace?.read(matrix.range, samples: scratch.samples.count)
                 try outside(frame) { try finishApart(Metric(series, index), scratch.samples, nil) }
             }
@@ -158,9 +158,7 @@ extension Evaluator {
         guardian.count(table.counted)
         guardian.perStep?.add(samples, plan)
         if windows.hasOverlap {
-            annotations.warn(
-                "sample has start time that overlaps with previous sample timestamp for metric \(Quoted.text(metric))",
-                at: argument)
+            annotations.warn(StartTimeWindows.overlapRemark(metric), at: argument)
         }
     }
 

@@ -172,10 +172,10 @@ extension Evaluator {
                 $0 + (samples.timestamps[$1] > time &- window && samples.timestamps[$1] <= time ? 1 : 0)
             }
             guard wanted > 0 else { return }
+            let cost = samples.histograms.reduce(wanted) { $0 + $1.histogram.sampleCost - 1 }
             try self.guardian.hold(
-                wanted, bytes: wanted * 16 + samples.histograms.capacity * 512 + QueryGuard.columnOverhead)
+                cost, bytes: wanted * 16 + samples.histograms.capacity * 512 + QueryGuard.columnOverhead)
             if !isSubquery {
-                let cost = samples.histograms.reduce(wanted) { $0 + $1.histogram.sampleCost - 1 }
                 self.guardian.count(SampleCount(looked: cost, new: cost))
                 self.guardian.perStep?.add(SampleCount(looked: cost, new: cost), at: 0, of: self.queryGrid)
             }
@@ -255,7 +255,7 @@ extension Evaluator {
                 } else {
                     try layouts?.widen(&samples, of: series.labels(index))
                 }
-                try guardian.probe(samples.count)
+                try guardian.probe(QueryGuard.samples(of: samples))
                 trace?.read(e.range, samples: samples.count)
                 try outside(frame) { try body(Metric(series, index), &samples, selector.rangeExtension) }
             }

@@ -1,6 +1,6 @@
 import Model
 
-/// The range functions that see start timestamps, on all windows of one series of floats that has some
+/// The range functions that see start timestamps, on the windows of the floats of a series that has some
 /// (`--enable-feature=use-start-timestamps`).
 ///
 /// A counter that began anew between two samples is known to have, even if its value did not fall; and one that began
@@ -16,16 +16,23 @@ struct StartTimeWindows {
         }
     }
 
+    static func overlapRemark(_ metric: String) -> String {
+        "sample has start time that overlaps with previous sample timestamp for metric \(Quoted.text(metric))"
+    }
+
     /// Fills `out` with the function's value for each window.
+    ///
+    /// - Parameter isWanted: Says of each window, in ascending order, whether it is looked at; the others have no value.
     mutating func evaluate(
-        _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ out: inout [Double]
+        _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ out: inout [Double],
+        where isWanted: (Int) -> Bool = { _ in true }
     ) {
         let starts = (0..<samples.count).map { samples.starts.start(at: samples.timestamps[$0]) }
         for i in 0..<plan.grid.count {
             let low = Int(table.bounds[i].low)
             let window = Window(samples, plan, table, i)
             out[i] =
-                window.count == 0
+                !isWanted(i) || window.count == 0
                 ? Column.absent : value(window, starts[low..<(low &+ window.count)], plan.function)
         }
     }
@@ -44,14 +51,11 @@ struct StartTimeWindows {
         }
         var increase = w.values[w.count - 1] - w.values[0]
         for i in 1..<max(1, w.count) {
-            if starts[first + i] != 0, starts[first + i] < w.times[i - 1], starts[first + i] != starts[first + i - 1] {
-                hasOverlap = true
-            }
+            if Self.isOverlap(starts[first + i - 1], w.times[i - 1], starts[first + i]) { hasOverlap = true }
             if isReset(i) { increase += w.values[i - 1] }
         }
-        let start = starts[first]
         let isRate = function == .rate
-        guard w.start < start, start < w.times[0] else {
+        guard let start = Self.begin(starts[first], of: w.times[0], after: w.start) else {
             guard w.count >= 2 else { return Column.absent }
             return RateWindow(w.times, w.count, w.start, w.end, isRate: isRate).extrapolated(w.values[0], increase)
         }
@@ -71,5 +75,37 @@ struct StartTimeWindows {
         // One that begins where the sample before lies is a delta, if that one has a beginning of its own. If it has
         // none, or just its own time, the sender knows only since when it looks.
         return start > time || before <= time && before != 0 && before != time
+    }
+
+    /// When a counter began, ms, if its first sample in a window says that it was within the window.
+    ///
+    /// - Parameters:
+    ///   - start: What the sample says; 0 if it says nothing.
+    ///   - time: The sample's time.
+    ///   - edge: The open start of the window.
+    static func begin(_ start: Int64, of time: Int64, after edge: Int64) -> Int64? {
+        start != 0 && edge < start && start < time ? start : nil
+    }
+
+    /// Whether a sample says that it began before the one before it, at `time`, and not when that one did.
+    static func isOverlap(_ before: Int64, _ time: Int64, _ start: Int64) -> Bool {
+        start != 0 && start < time && start != before
+    }
+}
+
+extension StartTimes {
+    /// When a counter began, ms, if its first sample in a window, at `time`, says that it was within the window.
+    func begin(of time: Int64, after edge: Int64) -> Int64? {
+        isEmpty ? nil : StartTimeWindows.begin(start(at: time), of: time, after: edge)
+    }
+
+    /// Whether the counter began anew between two neighbours, by what the samples at these times say.
+    func tellReset(between before: Int64, and now: Int64) -> Bool {
+        !isEmpty && StartTimeWindows.isReset(start(at: before), before, start(at: now), now)
+    }
+
+    /// Whether the later of two neighbours says that it began before the earlier one, and not when that one did.
+    func overlap(between before: Int64, and now: Int64) -> Bool {
+        !isEmpty && StartTimeWindows.isOverlap(start(at: before), before, start(at: now))
     }
 }

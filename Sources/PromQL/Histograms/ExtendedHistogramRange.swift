@@ -58,9 +58,9 @@ struct ExtendedHistogramRange {
         let firstInside = samples.firstIndex { $0.time > start } ?? samples.count
         let endInside = samples.firstIndex { $0.time > end } ?? samples.count
         guard firstInside < endInside else { return nil }
-        var points = samples[max(0, firstInside - 1)..<endInside].map(\.value)
-        if firstInside == 0 { points.insert(samples[0].value, at: 0) }
-        return function.name == "resets" ? function.resets(points) : function.changes(points)
+        var points = Array(samples[max(0, firstInside - 1)..<endInside])
+        if firstInside == 0 { points.insert(samples[0], at: 0) }
+        return function.name == "resets" ? function.resets(points, window.starts) : function.changes(points)
     }
 
     // MARK: rate, increase, delta
@@ -157,7 +157,7 @@ struct ExtendedHistogramRange {
 
     /// The sample at `time` of a `smoothed` selector, interpolated between its neighbours; the earlier one where there
     /// is no later.
-    func sample(_ samples: [(time: Int64, value: SampleValue)], at time: Int64) -> SampleValue? {
+    func sample(_ samples: [MixedWindow.Sample], at time: Int64) -> SampleValue? {
         let after = samples.firstIndex { $0.time > time } ?? samples.count
         guard after > 0 else { return nil }
         let before = samples[after - 1]

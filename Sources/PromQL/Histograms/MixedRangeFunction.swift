@@ -23,8 +23,8 @@ struct MixedRangeFunction {
         switch name {
         case "count_over_time": return .float(Double(window.count))
         case "present_over_time", "absent_over_time": return .float(1)
-        case "resets": return .float(resets(window.merged.map(\.value)))
-        case "changes": return .float(changes(window.merged.map(\.value)))
+        case "resets": return .float(resets(window.merged, window.starts))
+        case "changes": return .float(changes(window.merged))
         case "first_over_time": return first(window)
         case "last_over_time": return last(window)
         case "ts_of_first_over_time":
@@ -68,20 +68,21 @@ struct MixedRangeFunction {
     }
 
     /// How often a sample begins anew, a change of kind included.
-    func resets(_ samples: [SampleValue]) -> Double {
+    func resets(_ samples: [MixedWindow.Sample], _ starts: StartTimes) -> Double {
         count(samples) { previous, current in
-            switch (previous, current) {
-            case (.float(let a), .float(let b)): b < a
-            case (.histogram(let a), .histogram(let b)): b.isReset(after: a)
+            switch (previous.value, current.value) {
+            case (.float(let a), .float(let b)): b < a || starts.tellReset(between: previous.time, and: current.time)
+            case (.histogram(let a), .histogram(let b)):
+                b.isReset(after: a) || starts.tellReset(between: previous.time, and: current.time)
             default: true
             }
         }
     }
 
     /// How often a sample differs from the one before.
-    func changes(_ samples: [SampleValue]) -> Double {
+    func changes(_ samples: [MixedWindow.Sample]) -> Double {
         count(samples) { previous, current in
-            switch (previous, current) {
+            switch (previous.value, current.value) {
             case (.float(let a), .float(let b)): a != b && !(a.isNaN && b.isNaN)
             case (.histogram(let a), .histogram(let b)): !(a == b)
             default: true
@@ -89,7 +90,9 @@ struct MixedRangeFunction {
         }
     }
 
-    private func count(_ samples: [SampleValue], _ isEvent: (SampleValue, SampleValue) -> Bool) -> Double {
+    private func count(
+        _ samples: [MixedWindow.Sample], _ isEvent: (MixedWindow.Sample, MixedWindow.Sample) -> Bool
+    ) -> Double {
         var count = 0
         for i in samples.indices.dropFirst() where isEvent(samples[i - 1], samples[i]) { count += 1 }
         return Double(count)
@@ -123,9 +126,10 @@ struct MixedRangeFunction {
         let seconds = Double(last.time - before.time) / 1000
         guard seconds != 0 else { return nil }
         let isRate = name == "irate"
+        let isToldReset = isRate && window.starts.tellReset(between: before.time, and: last.time)
         switch (before.value, last.value) {
         case (.float(let a), .float(let b)):
-            let difference = isRate && b < a ? b : b - a
+            let difference = isRate && (isToldReset || b < a) ? b : b - a
             return .float(isRate ? difference / seconds : difference)
         case (.histogram(let a), .histogram(let b)):
             if isRate, a.resetHint == .gauge || b.resetHint == .gauge {
@@ -135,7 +139,7 @@ struct MixedRangeFunction {
                 annotations.warn(HistogramRemark.notGauge(metric), at: range)
             }
             var result = b
-            if !isRate || !b.isReset(after: a) {
+            if !isRate || !(isToldReset || b.isReset(after: a)) {
                 guard let difference = subtract(a, from: b) else { return nil }
                 result = difference
             }
@@ -175,78 +179,5 @@ struct MixedRangeFunction {
             annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
             return nil
         }
-    }
-
-    /// `rate`, `increase` and `delta` of histograms, extrapolated to the window.
-    private func extrapolatedRate(_ window: MixedWindow) -> SampleValue? {
-        guard window.histograms.count >= 2, let firstTime = window.histogramTimes.first,
-            let lastTime = window.histogramTimes.last, let first = window.histograms.first
-        else { return nil }
-        let isCounter = name != "delta"
-        guard var result = difference(window.histograms, isCounter: isCounter) else { return nil }
-        var toStart = Double(firstTime - window.start) / 1000
-        var toEnd = Double(window.end - lastTime) / 1000
-        let sampled = Double(lastTime - firstTime) / 1000
-        let average = sampled / Double(window.histograms.count - 1)
-        let threshold = average * 1.1
-        if toStart >= threshold { toStart = average / 2 }
-        if isCounter {
-            var toZero = toStart
-            if result.count > 0, first.histogram.count >= 0 {
-                toZero = sampled * (first.histogram.count / result.count)
-            }
-            if toZero < toStart { toStart = toZero }
-        }
-        if toEnd >= threshold { toEnd = average / 2 }
-        var factor = sampled == 0 ? 1 : (sampled + toStart + toEnd) / sampled
-        if name == "rate" { factor /= Double(window.end - window.start) / 1000 }
-        result.multiply(by: factor)
-        return .histogram(result)
-    }
-
-    /// Last minus first of at least two, with what was lost in resets added for counters; a compacted gauge.
-    func difference(_ boxes: ArraySlice<HistogramBox>, isCounter: Bool) -> FloatHistogram? {
-        let points = boxes.map(\.histogram)
-        guard let last = points.last, let first = points.first else { return nil }
-        var previous = first
-        if isCounter {
-            if first.resetHint == .gauge || last.resetHint == .gauge {
-                annotations.warn(HistogramRemark.notCounter(metric), at: range)
-            }
-            // What was before a reset right after the first sample does not matter, not even its layout.
-            if points[1].isReset(after: previous) {
-                previous = FloatHistogram(schema: points[1].schema, customBounds: points[1].customBounds)
-            }
-        }
-        guard last.usesCustomBuckets == previous.usesCustomBuckets else {
-            annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
-            return nil
-        }
-        var schema = min(previous.schema, last.schema)
-        if isCounter {
-            for point in points[1..<(points.count - 1)] {
-                if point.resetHint == .gauge { annotations.warn(HistogramRemark.notCounter(metric), at: range) }
-                schema = min(schema, point.schema)
-                if point.usesCustomBuckets != last.usesCustomBuckets {
-                    annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
-                    return nil
-                }
-            }
-        }
-        guard var result = subtract(previous, from: last.reduced(to: schema)) else { return nil }
-        if isCounter {
-            for point in points.dropFirst() {
-                if point.isReset(after: previous) {
-                    guard let sum = add(previous, to: result) else { return nil }
-                    result = sum
-                }
-                previous = point
-            }
-        } else if first.resetHint != .gauge || last.resetHint != .gauge {
-            annotations.warn(HistogramRemark.notGauge(metric), at: range)
-        }
-        result.resetHint = .gauge
-        result.compact()
-        return result
     }
 }

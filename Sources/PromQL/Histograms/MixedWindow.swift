@@ -6,11 +6,16 @@ struct MixedSeries {
     var floats: [Double] = []
     var histogramTimes: [Int64] = []
     var histograms: [HistogramBox] = []
+    /// When the samples began to count, as far as the function sees it.
+    let starts: StartTimes
     /// What all histograms before each one count as in statistics.
     private var costs = [0]
 
     /// Splits samples without staleness markers.
-    init(_ samples: borrowing SampleColumns) {
+    ///
+    /// - Parameter seesStarts: Whether start timestamps are looked at.
+    init(_ samples: borrowing SampleColumns, seesStarts: Bool = false) {
+        starts = seesStarts ? samples.starts : StartTimes()
         var next = 0
         for i in 0..<samples.count {
             if next < samples.histograms.count, samples.histograms[next].index == i {
@@ -36,7 +41,7 @@ struct MixedSeries {
         let (f, h) = (cursor.floats, cursor.histograms)
         return MixedWindow(
             start: start, end: end, floatTimes: floatTimes[f.low..<f.high], floats: floats[f.low..<f.high],
-            histogramTimes: histogramTimes[h.low..<h.high], histograms: histograms[h.low..<h.high],
+            histogramTimes: histogramTimes[h.low..<h.high], histograms: histograms[h.low..<h.high], starts: starts,
             cost: f.high - f.low + costs[h.high] - costs[h.low])
     }
 
@@ -57,6 +62,8 @@ struct MixedWindow {
     var floats: ArraySlice<Double>
     var histogramTimes: ArraySlice<Int64>
     var histograms: ArraySlice<HistogramBox>
+    /// When the series' samples began to count, as far as the function sees it.
+    var starts: StartTimes
     /// The samples that they count as in statistics.
     var cost: Int
 
@@ -72,9 +79,12 @@ struct MixedWindow {
     var isMixed: Bool { !floats.isEmpty && !histograms.isEmpty }
     var count: Int { floats.count + histograms.count }
 
+    /// A sample of either kind; the time in ms.
+    typealias Sample = (time: Int64, value: SampleValue)
+
     /// All samples, ascending in time.
-    var merged: [(time: Int64, value: SampleValue)] {
-        var result: [(time: Int64, value: SampleValue)] = []
+    var merged: [Sample] {
+        var result: [Sample] = []
         result.reserveCapacity(count)
         var (f, h) = (floatTimes.startIndex, histogramTimes.startIndex)
         while f < floatTimes.endIndex || h < histogramTimes.endIndex {

@@ -13,8 +13,9 @@ extension Evaluator {
         let mixed = MixedRangeFunction(
             name: call.function.name, metric: metric, range: argument, annotations: annotations)
         let takesHistograms = extended == nil && MixedRangeFunction.names.contains(mixed.name)
-        let series = MixedSeries(samples)
-        try floatWindows(function, series, plan, extended, &out, parameters)
+        let seesStarts = extended == nil && options.usesStartTimes && StartTimeWindows.has(function)
+        let series = MixedSeries(samples, seesStarts: seesStarts)
+        try floatWindows(mixed, series, plan, extended, &out, parameters)
         if let extended {
             let range = ExtendedHistogramRange(function: mixed, kind: extended, lookback: options.lookbackDelta)
             var seen = Int64.min
@@ -54,7 +55,7 @@ extension Evaluator {
 
     /// The function on the floats alone.
     private func floatWindows(
-        _ function: RangeFunction, _ series: MixedSeries, _ plan: WindowPlan, _ extended: RangeExtension?,
+        _ function: MixedRangeFunction, _ series: MixedSeries, _ plan: WindowPlan, _ extended: RangeExtension?,
         _ out: inout [Double], _ parameters: [[Double]]
     ) throws {
         guard !series.floats.isEmpty else {
@@ -64,7 +65,18 @@ extension Evaluator {
         var floats = SampleColumns(capacity: series.floats.count)
         for i in series.floats.indices { floats.append(series.floatTimes[i], series.floats[i]) }
         if let extended {
-            ExtendedRange.evaluate(function, extended, floats, plan, lookback: options.lookbackDelta, into: &out)
+            ExtendedRange.evaluate(plan.function, extended, floats, plan, lookback: options.lookbackDelta, into: &out)
+        } else if !series.starts.isEmpty {
+            floats.starts = series.starts
+            var windows = StartTimeWindows()
+            var cursor = MixedSeries.Cursor()
+            windows.evaluate(floats, plan, WindowTable(floats, plan), &out) { step in
+                let end = plan.end(step)
+                return series.window(end &- plan.length, end, &cursor).histograms.isEmpty
+            }
+            if windows.hasOverlap {
+                annotations.warn(StartTimeWindows.overlapRemark(function.metric), at: function.range)
+            }
         } else {
             var resets: [Int32] = []
             let table = WindowTable(floats, plan)

@@ -20,19 +20,36 @@ extension Expression: CustomStringConvertible {
 /// Writes expressions as Prometheus does.
 struct ExpressionPrinter {
     private(set) var bytes: [UInt8] = []
-    /// Nothing is written behind this many bytes, so that measuring a long expression stays cheap.
+    /// Nothing more is written once it is known that there are more bytes than this, so that measuring a long expression
+    /// stays cheap.
     var limit = Int.max
+    /// Whether there is more than ``limit`` allows.
+    private(set) var isTooLong = false
+    /// How many expressions were looked at.
+    private(set) var visits = 0
+    /// Bytes of operators whose left operands are being written.
+    private var pending = 0
 
     mutating func write(_ text: String) {
-        guard bytes.count <= limit else { return }
+        guard !isTooLong else { return }
         bytes.append(contentsOf: text.utf8)
+        expect(0)
+    }
+
+    /// Notes that at least `more` bytes will follow.
+    private mutating func expect(_ more: Int) {
+        if bytes.count &+ pending &+ more > limit { isTooLong = true }
     }
 
     mutating func expression(_ expression: Expression) {
-        guard bytes.count <= limit else { return }
+        guard !isTooLong else { return }
+        visits &+= 1
         switch expression {
         case .number(let e): write(Self.number(e))
-        case .string(let e): write(e.invalidBytes.map(GoQuote.quote(bytes:)) ?? GoQuote.quote(e.value))
+        case .string(let e):
+            expect(e.invalidBytes == nil ? e.value.utf8.count : 0)
+            guard !isTooLong else { return }
+            write(e.invalidBytes.map(GoQuote.quote(bytes:)) ?? GoQuote.quote(e.value))
         case .selector(let e):
             selectorBase(e)
             at(e.at)
@@ -53,15 +70,23 @@ struct ExpressionPrinter {
             write(e.isNegative ? "-" : "+")
             self.expression(e.operand)
         case .binary(let e):
+            expect(e.matching.map { $0.labels.count &+ $0.include.count } ?? 0)
+            guard !isTooLong else { return }
+            let op = " " + Self.operatorText(e) + " "
+            // The left operand of a long chain is as deep as the chain is long.
+            pending &+= op.utf8.count
             if case .number(let number) = e.left, number.value == .infinity, e.op == .power {
                 // A sign in front would be read as one of the whole power.
                 write("Inf")
             } else {
                 self.expression(e.left)
             }
-            write(" " + Self.operatorText(e) + " ")
+            pending &-= op.utf8.count
+            write(op)
             self.expression(e.right)
         case .aggregation(let e):
+            expect(e.grouping.count)
+            guard !isTooLong else { return }
             write(Self.head(e) + "(")
             if let parameter = e.parameter {
                 self.expression(parameter)
@@ -101,7 +126,11 @@ struct ExpressionPrinter {
     // MARK: Selectors
 
     private mutating func selectorBase(_ selector: VectorSelector) {
+        for matcher in selector.matchers where !isTooLong && matcher.name != Labels.nameLabel {
+            expect(matcher.name.utf8.count &+ matcher.value.utf8.count)
+        }
         write(selector.name)
+        guard !isTooLong else { return }
         var hasName = selector.name.isEmpty
         var parts: [String] = []
         for matcher in selector.matchers {
@@ -151,7 +180,7 @@ struct ExpressionPrinter {
     }
 
     private mutating func duration(_ expression: DurationExpression) {
-        guard bytes.count <= limit else { return }
+        guard !isTooLong else { return }
         switch expression {
         case .literal(let seconds, _): write(Self.duration(seconds: seconds))
         case .step: write("step()")

@@ -16,7 +16,7 @@ extension Lexer {
             switch Self.value(of: token.text) {
             case .success(let value): token.number = value
             case .failure(let problem):
-                token.problem = failure(
+                token.problem = failureAhead(
                     "error parsing number: strconv.ParseFloat: parsing \(Quoted.text(token.text)): \(problem.rawValue)",
                     at: start)
             }
@@ -26,7 +26,7 @@ extension Lexer {
             do throws(DurationText.ParseError) {
                 token.number = Double(try DurationText.parse(token.text)) / 1000
             } catch {
-                token.problem = failure(error.description, at: start)
+                token.problem = failureAhead(error.description, at: start)
             }
             tokens.append(token)
         } else {

@@ -11,6 +11,10 @@ struct Lexer {
     private var expectsDuration = false
     private var sawColon = false
     private var openParentheses = 0
+    /// The line of the last problem that was noted, and where that line begins.
+    private var line = (number: 1, start: 0)
+    /// Where the search for the line of the next problem begins.
+    private var searched = 0
 
     private init(_ text: [UInt8]) { self.text = text }
 
@@ -26,6 +30,16 @@ struct Lexer {
     }
 
     func failure(_ message: String, at offset: Int) -> ParseError { ParseError(message, at: offset, in: text) }
+
+    /// A failure that is noted on the way: line breaks are looked for behind the one before only, since there may be one for
+    /// each number of a long text.
+    mutating func failureAhead(_ message: String, at offset: Int) -> ParseError {
+        while searched < min(offset, text.count) {
+            if text[searched] == 0x0A { line = (line.number + 1, searched + 1) }
+            searched += 1
+        }
+        return ParseError(message, at: offset, line: line.number, column: offset - line.start + 1)
+    }
 
     func byte(_ offset: Int) -> UInt8 { offset < text.count ? text[offset] : 0 }
 

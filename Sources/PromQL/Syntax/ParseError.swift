@@ -14,6 +14,11 @@ package struct ParseError: Error, Sendable, CustomStringConvertible {
         (line, column) = text.isEmpty ? (0, 0) : TextRange.position(of: offset, in: text)
     }
 
+    /// With a place that is known.
+    init(_ message: String, at offset: Int, line: Int, column: Int) {
+        (self.message, self.offset, self.line, self.column) = (message, offset, line, column)
+    }
+
     /// `1:5: parse error: …`.
     package var description: String {
         (line == 0 ? "unknown position" : "\(line):\(column)") + ": parse error: \(message)"

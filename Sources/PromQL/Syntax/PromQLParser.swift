@@ -56,9 +56,16 @@ package struct PromQLParser {
     /// Reads an expression and checks its types.
     package static func parse(_ text: String, options: ParserOptions = ParserOptions()) throws(ParseError) -> Expression
     {
-        let result = DeepStack.run(for: text) { () -> Result<Expression, ParseError> in
+        try parse(text, options: options) { $0 }
+    }
+
+    /// Reads an expression, checks its types, and gives it to `body` where the stack is large enough to walk it.
+    package static func parse<R>(
+        _ text: String, options: ParserOptions = ParserOptions(), _ body: (Expression) -> R
+    ) throws(ParseError) -> R {
+        let result = DeepStack.run(for: text) { () -> Result<R, ParseError> in
             do throws(ParseError) {
-                return .success(try parsed(text, options))
+                return .success(body(try parsed(text, options)))
             } catch {
                 return .failure(error)
             }
@@ -87,13 +94,12 @@ package struct PromQLParser {
         var parser = PromQLParser(text, ParserOptions())
         let selector = try parser.onlySelector()
         var builder = LabelsBuilder()
-        var names: [String] = []
+        var names: Set<ExactText> = []
         for matcher in selector.matchers {
             guard matcher.kind == .equal else { throw parser.failure("a series has only equal signs", at: 0) }
-            if names.contains(where: { $0.isExactly(matcher.name) }) {
+            guard names.insert(ExactText(matcher.name)).inserted else {
                 throw parser.failure("label name \(GoQuote.quote(matcher.name)) is not unique", at: 0)
             }
-            names.append(matcher.name)
             builder.set(matcher.name, matcher.value)
         }
         return builder.labels()

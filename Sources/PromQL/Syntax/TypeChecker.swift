@@ -77,11 +77,12 @@ struct TypeChecker {
         if left == .scalar, right == .scalar, e.op.isComparison, !e.returnsBool {
             throw failure("comparisons between scalars must use BOOL modifier", at: operatorRange(e))
         }
-        if let matching = e.matching, matching.isOn,
-            let both = matching.labels.first(where: { matching.include.contains($0) })
-        {
-            throw failure(
-                "label \(Quoted.text(both)) must not occur in ON and GROUP clause at once", at: operatorRange(e))
+        if let matching = e.matching, matching.isOn, !matching.include.isEmpty {
+            let included = Set(matching.include.map { ExactText($0) })
+            if let both = matching.labels.first(where: { included.contains(ExactText($0)) }) {
+                throw failure(
+                    "label \(Quoted.text(both)) must not occur in ON and GROUP clause at once", at: operatorRange(e))
+            }
         }
         for operand in [e.left, e.right] where operand.type != .scalar && operand.type != .vector {
             throw failure("binary expression must contain only scalar and instant vector types", at: operand.range)

@@ -6,7 +6,7 @@ extension RuleExpression {
     /// Reads an expression; its text becomes the canonical one.
     package init(_ text: String, engine: QueryEngine) throws(QueryError) {
         // Read again, so that places in the tree are places in the canonical text.
-        let text = try engine.parse(text).description
+        let text = try engine.parse(text) { $0.description }
         self.init(text: text, syntax: try engine.parse(text))
     }
 }

@@ -9,8 +9,9 @@ extension RuleTestTools {
         let parser = options.parser
         return RuleTestTools(
             parseExpression: { text in
-                let syntax = try PromQLParser.parse(text, options: parser)
-                return RuleExpression(text: syntax.description, syntax: syntax)
+                try PromQLParser.parse(text, options: parser) {
+                    RuleExpression(text: $0.description, syntax: $0)
+                }
             },
             parseSeries: { series, values, number in
                 // As the line of a script that loads them; the first line is that of the command.

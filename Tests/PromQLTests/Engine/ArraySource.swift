@@ -7,6 +7,8 @@ final class ArraySource: SeriesSource {
         var labels: Labels
         var samples: [(time: Int64, value: Double)]
         var histograms: [(time: Int64, value: FloatHistogram)] = []
+        /// Start timestamps by the times of the samples.
+        var starts = StartTimes()
     }
 
     let series: [Series]
@@ -26,7 +28,8 @@ final class ArraySource: SeriesSource {
                 Series(
                     labels: series.labels,
                     samples: series.samples.filter { $0.time >= request.minTime && $0.time <= request.maxTime },
-                    histograms: series.histograms.filter { $0.time >= request.minTime && $0.time <= request.maxTime })
+                    histograms: series.histograms.filter { $0.time >= request.minTime && $0.time <= request.maxTime },
+                    starts: series.starts)
             }.filter { !$0.samples.isEmpty || !$0.histograms.isEmpty }
         ) { self.read.wrappingAdd(1, ordering: .relaxed) }
     }
@@ -52,6 +55,7 @@ private final class ArraySet: SeriesSet {
     func read(_ index: Int, into columns: inout SampleColumns) {
         didRead()
         columns.removeAll()
+        columns.starts = series[index].starts
         var rest = series[index].histograms[...]
         func appendHistograms(before time: Int64) {
             while let next = rest.first, next.time < time { columns.append(next.time, rest.removeFirst().value) }

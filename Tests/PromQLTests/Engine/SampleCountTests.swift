@@ -42,6 +42,35 @@ struct SampleCountTests {
     }
 
     @Test(
+        "a selector holds the samples that it gives, a histogram counts as many as its size stands for",
+        arguments: [
+            ("f", 3, 93), ("f[60s]", 18, nil), ("h", 13, 403), ("h[60s]", 78, nil),
+        ] as [(String, Int, Int?)])
+    func peaks(query: String, instant: Int, range: Int?) throws {
+        let script = """
+            load 10s
+              f{a="1"} 1+1x60
+              f{a="2"} 1+1x60
+              f{a="3"} 1+1x60
+              h {{schema:1 count:5 sum:20 buckets:[1 2 1 1]}}x60
+            """
+        let store = ScriptStore()
+        guard case .load(let load)? = try TestScript(script).commands.first?.command else { return }
+        for (labels, values) in load.series { store.append(labels, values, gap: load.gap) }
+        var options = EngineOptions()
+        options.parser = .all
+        let engine = QueryEngine(options: options)
+        #expect(try engine.instant(query, source: store, at: 300_000).statistics.peakSamples == instant)
+        options.maxSamples = instant - 1
+        #expect(throws: QueryError.self) {
+            try QueryEngine(options: options).instant(query, source: store, at: 300_000)
+        }
+        guard let range else { return }
+        let result = try engine.range(query, source: store, start: 300_000, end: 600_000, step: 10_000)
+        #expect(result.statistics.peakSamples == range)
+    }
+
+    @Test(
         "over several steps a sample is read when it comes into the window, and what @ fixes once",
         arguments: [
             ("m", [1, 1, 1, 1], [1, 1, 1, 1]), ("sum_over_time(m[60s])", [6, 6, 6, 6], [6, 2, 2, 2]),

@@ -60,6 +60,24 @@ struct StartTimeTests {
             ) == [])
     }
 
+    @Test("An unknown start is no start at 1970, which windows may reach beyond")
+    func unknownStart() {
+        #expect(
+            Self.failures(
+                """
+                load 10s
+                  c_total@st  _ 0s -15s
+                  c_total     _ 8 9
+                  c_total{i="none"}@st  _ _ -15s
+                  c_total{i="none"}     _ 8 9
+
+                eval range from 10s to 20s step 10s increase(c_total[1m])
+                  {} _ 1.5
+                  {i="none"} _ 1.5
+                """
+            ) == [])
+    }
+
     @Test("A delta is the sum of its samples, and a start among earlier samples is remarked")
     func deltas() {
         #expect(

@@ -59,6 +59,48 @@ struct ExpressionPrinterTests {
         #expect(try pretty("up") == "up")
     }
 
+    /// Queries of `count` operands or levels, in all the ways in which an expression may be long.
+    private static let long: [(name: String, query: @Sendable (Int) -> String)] = [
+        ("chain", { [String](repeating: "x", count: $0).joined(separator: " + ") }),
+        ("chain of and", { [String](repeating: "x", count: $0).joined(separator: " and on (a) ") }),
+        ("powers", { [String](repeating: "x", count: $0 / 3).joined(separator: " ^ ") }),
+        ("signs", { "-" + [String](repeating: "x", count: $0 / 6).joined(separator: " ^ -") }),
+        ("parentheses", { String(repeating: "(", count: $0 / 4) + "x" + String(repeating: ")", count: $0 / 4) }),
+        ("calls", { String(repeating: "abs(", count: $0 / 4) + "x" + String(repeating: ")", count: $0 / 4) }),
+        (
+            "alternating",
+            { count in
+                (0..<count / 6).reduce("x") { text, _ in "(\(text) + y)" }
+            }
+        ),
+        (
+            "arguments",
+            { "label_join(x, \"a\", " + [String](repeating: "\"b\"", count: $0).joined(separator: ",") + ")" }
+        ),
+        ("matchers", { count in "x{" + (0..<count).map { "a\($0)=\"\($0)\"" }.joined(separator: ",") + "}" }),
+        ("labels", { count in "sum by (" + (0..<count).map { "a\($0)" }.joined(separator: ",") + ") (x)" }),
+    ]
+
+    @Test("the work and the text of long expressions grow with their length", arguments: long.indices)
+    func longExpressions(index: Int) throws {
+        let (name, query) = Self.long[index]
+        func pretty(_ count: Int) throws -> (text: String, visits: Int) {
+            try PromQLParser.parse(query(count), options: .all) { tree in
+                var printer = PrettyPrinter()
+                printer.expression(tree, level: 0)
+                return (printer.text, printer.visits)
+            }
+        }
+        let (short, long) = (try pretty(2800), try pretty(5600))
+        #expect(long.text.utf8.count < 3 * short.text.utf8.count, "\(name)")
+        #expect(long.visits < 5 * short.visits / 2 + 100, "\(name): \(short.visits), \(long.visits)")
+        #expect(long.visits < 60 * 5600, "\(name)")
+        let lines = long.text.split(separator: "\n")
+        #expect(lines.allSatisfy { $0.prefix { $0 == " " }.count <= 2 * PrettyPrinter.deepestIndentation })
+        let again = try PromQLParser.parse(long.text, options: .all) { $0.description }
+        #expect(try again == PromQLParser.parse(query(5600), options: .all) { $0.description }, "\(name)")
+    }
+
     @Test("broken lines parse to the same tree")
     func prettyParses() throws {
         let name = "a_metric_name_that_is_long_enough_to_make_lines_break_wherever_it_stands_twice"

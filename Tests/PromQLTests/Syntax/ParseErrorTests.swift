@@ -56,6 +56,23 @@ struct ParseErrorTests {
         ])
     func lexer(_ text: String, _ expected: String) { Self.check(text, expected) }
 
+    @Test("each of several bad numbers has its own place")
+    func severalNumbers() {
+        let bad = "error parsing number: strconv.ParseFloat: parsing \"1e999\": value out of range"
+        Self.check("1 +\n\n  1e999 + 1e999", "3:3 \(bad)")
+        let tokens = Lexer.tokenize(Array("1e999 1 1e999\n1e999\n\n 1m1h 1e999".utf8))
+        #expect(
+            tokens.compactMap(\.problem).map { "\($0.line):\($0.column)" } == ["1:1", "1:9", "2:1", "4:2", "4:7"])
+    }
+
+    @Test("the label that two long lists share is found")
+    func longLists() {
+        func labels(_ prefix: String) -> String { (0..<20_000).map { "\(prefix)\($0)" }.joined(separator: ",") }
+        Self.check(
+            "a + on (\(labels("x")),z) group_left (\(labels("y")),z) b",
+            "1:3 label \"z\" must not occur in ON and GROUP clause at once")
+    }
+
     @Test(
         "the parser names what it found, where it was, and what it wanted there",
         arguments: [

@@ -76,7 +76,7 @@ let package = Package(
                 "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config", "Storage", "PromQL",
                 "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote",
             ]),
-        room("Web", ["CAssets", "Model", "HTTP", "JSON"]),
+        room("Web", ["CAssets", "Platform", "Model", "HTTP", "JSON"]),
         .executableTarget(
             name: "martlet",
             dependencies: [

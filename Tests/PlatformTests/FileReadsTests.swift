@@ -139,6 +139,24 @@ struct FileReadsTests {
         reader.gate.signal()
     }
 
+    @Test("a task on threads that may block is on one of them after each wait, too")
+    func executor() async {
+        let reads = reads()
+        let names = Mutex<[String]>([])
+        @Sendable func note() {
+            let name = (try? RegularFile.content("/proc/thread-self/comm", limit: 100)) ?? []
+            names.withLock { $0.append(String(decoding: name.dropLast(), as: UTF8.self)) }
+        }
+        await BlockingCall.task {
+            note()
+            for _ in 0..<10 {
+                _ = await answer(reads, "fine")
+                note()
+            }
+        }.value
+        #expect(names.withLock { $0 } == [String](repeating: "blocking-call", count: 11))
+    }
+
     @Test("texts that differ in their bytes are two paths")
     func bytes() async {
         let reads = reads()

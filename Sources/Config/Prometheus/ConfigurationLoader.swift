@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import Platform
 
 /// Reads Prometheus's configuration.
 package enum ConfigurationLoader {
@@ -83,7 +84,7 @@ package enum ConfigurationLoader {
         into configuration: inout Configuration, _ loading: LoadingContext
     ) throws(ConfigError) {
         for pattern in configuration.scrapeConfigFiles {
-            for file in FileGlob.expand(pattern) {
+            for file in try FileGlob.expand(pattern) {
                 let inner = LoadingContext(file: file, environment: loading.environment)
                 guard let root = try YAMLParser.parse(try ConfigFile.read(file), file: file) else { continue }
                 let reader = try MappingReader(root, "config.ScrapeConfigs", inner.problems)
@@ -122,10 +123,24 @@ package enum FileGlob {
     package static func hasWildcard(_ pattern: String) -> Bool { pattern.contains { "*?[".contains($0) } }
 
     /// The files that match, sorted.
-    package static func expand(_ pattern: String) -> [String] {
-        var found = glob_t()
-        defer { globfree(&found) }
-        guard glob(pattern, GLOB_NOSORT, nil, &found) == 0 else { return [] }
-        return (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }.sorted()
+    package static func expand(_ pattern: String) throws(ConfigError) -> [String] {
+        do throws(FileError) {
+            return files(try FileReads.shared.waitForAnswer(.matches, pattern))
+        } catch {
+            throw ConfigFile.mistake(error, pattern)
+        }
+    }
+
+    /// The same for a task, which holds no thread meanwhile.
+    package static func matches(of pattern: String) async throws(ConfigError) -> [String] {
+        do throws(FileError) {
+            return files(try await FileReads.shared.answer(.matches, pattern))
+        } catch {
+            throw ConfigFile.mistake(error, pattern)
+        }
+    }
+
+    private static func files(_ answer: FileQuestion.Answer) -> [String] {
+        if case .matches(let files) = answer { files } else { [] }
     }
 }

@@ -14,6 +14,8 @@ package enum FileQuestion: Hashable, Sendable {
     case isSpecial
     /// Whether the file may be read; an error says why not.
     case access
+    /// The file, open for lines to be added.
+    case appended
 
     package enum Answer: Sendable {
         case content([UInt8])
@@ -21,6 +23,7 @@ package enum FileQuestion: Hashable, Sendable {
         case matches([String])
         case isSpecial(Bool)
         case access
+        case appended(AppendedFile)
     }
 
     /// Asks the system; returns when it answers.
@@ -37,6 +40,7 @@ package enum FileQuestion: Hashable, Sendable {
         case .access:
             _ = try RealFileSystem.retry("access", path) { Glibc.access(path, R_OK) }
             return .access
+        case .appended: return .appended(try AppendedFile(path: path))
         }
     }
 

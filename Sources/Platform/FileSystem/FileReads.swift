@@ -107,7 +107,7 @@ package final class FileReads: Sendable {
     private func setAlarm() {
         guard let due = state.withLock({ $0.nextAlarm() }) else { return }
         let end = clock.now() &+ max(0, due &- now)
-        Task { [self] in
+        BlockingCall.task { [self] in
             try? await clock.sleep(until: end)
             // A wait may end a little early.
             let now = max(now, due)

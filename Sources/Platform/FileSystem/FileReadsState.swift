@@ -61,7 +61,9 @@ struct FileReadsState {
     /// Paths that wait for a thread, from ``firstReady`` on.
     private var ready: [Path] = []
     private var firstReady = 0
-    /// When waits end; in order, because all are equally long. Those before ``firstDeadline`` are over.
+    /// When waits end, in order, because all are equally long.
+    ///
+    /// Those before ``firstDeadline`` are over.
     private var deadlines: [(due: Int64, id: Int)] = []
     private var firstDeadline = 0
     /// When the next task wakes that ends waits.

@@ -14,7 +14,7 @@ enum ConfigurationCheck {
     static func ruleFiles(_ configuration: Configuration) throws(ConfigError) -> [String] {
         var files: [String] = []
         for (index, pattern) in configuration.ruleFiles.enumerated() {
-            let found = FileGlob.expand(pattern)
+            let found = try FileGlob.expand(pattern)
             if found.isEmpty, !FileGlob.hasWildcard(pattern) {
                 let message = "\(GoQuote.quote(pattern)) does not point to an existing file"
                 throw configuration.ruleFilePlaces.indices.contains(index)
@@ -39,7 +39,7 @@ enum ConfigurationCheck {
         }
         for job in configuration.scrapeConfigs {
             for pattern in job.fileDiscovery.flatMap(\.files) {
-                let files = FileGlob.expand(pattern)
+                let files = try FileGlob.expand(pattern)
                 if files.isEmpty {
                     print(
                         "  WARNING: file \(GoQuote.quote(pattern)) for file_sd in scrape job "

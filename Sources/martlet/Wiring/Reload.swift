@@ -61,7 +61,7 @@ extension Daemon {
     func prepare(_ configuration: Configuration, sum: ConfigurationSum? = nil) throws -> PreparedConfiguration {
         var files: [RuleFile] = []
         for pattern in configuration.ruleFiles {
-            let paths = FileGlob.expand(pattern)
+            let paths = try FileGlob.expand(pattern)
             if paths.isEmpty, !FileGlob.hasWildcard(pattern) {
                 log.warn("A rule file does not exist; its rules are not evaluated", ["file": pattern])
             }

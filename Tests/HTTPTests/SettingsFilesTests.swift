@@ -23,7 +23,7 @@ struct SettingsFilesTests {
 
     private func outcome(_ config: HTTPClientConfig, _ url: String) async -> String {
         do throws(HTTPClientError) {
-            return "\(try await HTTPClient(config).send(ClientRequest(url: url, timeout: 10_000)).status)"
+            return "\(try await HTTPClient(config).send(ClientRequest(url: url, timeout: 120_000)).status)"
         } catch {
             return error.reason
         }

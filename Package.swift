@@ -88,7 +88,7 @@ let package = Package(
                 "Storage", "PromQL",
                 "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote",
             ]),
-        room("Web", ["CAssets", "Model", "HTTP", "JSON"]),
+        room("Web", ["CAssets", "Platform", "Model", "HTTP", "JSON"]),
         .executableTarget(
             name: "martlet",
             dependencies: [

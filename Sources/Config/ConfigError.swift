@@ -6,6 +6,8 @@ package struct ConfigError: Error, CustomStringConvertible {
     /// From 1.
     package var column: Int
     package var message: String
+    /// Whether a file system did not answer, so that nothing is known of the file.
+    package var isUnanswered = false
 
     package init(file: String, line: Int = 0, column: Int = 0, message: String) {
         self.file = file

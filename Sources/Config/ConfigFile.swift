@@ -9,12 +9,56 @@ package enum ConfigFile {
     private static let patience = 30
 
     /// The bytes of the file at `path`, which must be a regular file: others could block the reader for ever.
+    ///
+    /// A file that does not answer within ``FileReads/patience`` is an error.
     package static func read(_ path: String) throws(ConfigError) -> [UInt8] {
         do throws(FileError) {
-            return try RegularFile.content(path, limit: maxSize)
+            return content(try FileReads.shared.waitForAnswer(question, path))
         } catch {
             throw mistake(error, path)
         }
+    }
+
+    /// The same for a task, which holds no thread meanwhile.
+    package static func content(of path: String) async throws(ConfigError) -> [UInt8] {
+        do throws(FileError) {
+            return content(try await FileReads.shared.answer(question, path))
+        } catch {
+            throw mistake(error, path)
+        }
+    }
+
+    private static let question = FileQuestion.content(limit: maxSize)
+
+    private static func content(_ answer: FileQuestion.Answer) -> [UInt8] {
+        if case .content(let bytes) = answer { bytes } else { [] }
+    }
+
+    /// What tells that the file at `path` has changed; nil if there is none.
+    package static func version(of path: String) async throws(ConfigError) -> FileStamp? {
+        do throws(FileError) {
+            return if case .version(let stamp) = try await FileReads.shared.answer(.version, path) { stamp } else {
+                nil
+            }
+        } catch {
+            throw mistake(error, path)
+        }
+    }
+
+    /// The same for a thread, which waits.
+    package static func versionNow(of path: String) throws(ConfigError) -> FileStamp? {
+        do throws(FileError) {
+            return if case .version(let stamp) = try FileReads.shared.waitForAnswer(.version, path) { stamp } else {
+                nil
+            }
+        } catch {
+            throw mistake(error, path)
+        }
+    }
+
+    /// Checks that the file at `path` may be read.
+    package static func checkAccess(_ path: String) throws(FileError) {
+        _ = try FileReads.shared.waitForAnswer(.access, path)
     }
 
     /// The bytes of a file that a command line names, which may be a pipe; waits half a minute at most for its end.
@@ -28,12 +72,19 @@ package enum ConfigFile {
 
     /// Whether there is something at `path` that is no file to be read again and again, a pipe for instance.
     package static func isReadOnce(_ path: String) -> Bool {
-        var info = stat()
-        return stat(path, &info) == 0 && ![S_IFREG, S_IFDIR].contains(info.st_mode & S_IFMT)
+        guard case .isSpecial(true) = try? FileReads.shared.waitForAnswer(.isSpecial, path) else { return false }
+        return true
     }
 
-    private static func mistake(_ error: FileError, _ path: String) -> ConfigError {
-        let reason = error.code == EFBIG ? "larger than 64 MiB" : "\(error.operation): \(FileError.text(error.code))"
-        return ConfigError(file: path, message: reason)
+    static func mistake(_ error: FileError, _ path: String) -> ConfigError {
+        let reason =
+            switch error.code {
+            case EFBIG: "larger than 64 MiB"
+            case FileError.slow, FileError.crowded: "reading \(FileError.text(error.code))"
+            default: "\(error.operation): \(FileError.text(error.code))"
+            }
+        var mistake = ConfigError(file: path, message: reason)
+        mistake.isUnanswered = [FileError.slow, FileError.crowded].contains(error.code)
+        return mistake
     }
 }

@@ -6,40 +6,17 @@ import Telemetry
 
 /// Runs the discovery of many jobs and hands each job's groups on whenever they change.
 ///
-/// Static groups, and the first look at files, are handed over before ``apply(_:)`` returns. Afterwards one task looks
-/// for changes once a second, and refreshes when a discoverer's interval is over. A file that hangs, as on a network
-/// mount that does not answer, keeps the groups of its discoverer as they are, and nothing else.
+/// Static groups, and what the first looks at files find within 5 s, are handed over before ``apply(_:)`` returns.
+/// Afterwards one task looks for changes once a second, and refreshes when a discoverer's interval is over. A file that
+/// hangs, as on a network mount that does not answer, keeps its own groups as they are, and nothing else.
 package final class DiscoveryManager: Sendable {
-    private struct Running {
-        let discoverer: FileDiscoverer
-        var groups: [TargetGroup]
-        /// ms of the monotonic clock.
-        var nextRefresh: Int64
-        /// Whether a thread is looking at the files.
-        var isBusy = false
-    }
-    /// A discoverer whose files are being looked at.
-    private struct Look: Sendable {
-        var job: String
-        var config: FileDiscoveryConfig
-        var discoverer: FileDiscoverer
-        /// Whether the files are read although they seem to be as they were.
-        var isDue = true
-    }
-    /// What the first look at a discoverer's files has found; nil as long as it goes on.
-    private final class FirstLook: Sendable {
-        let look: Look
-        let groups = Mutex<[TargetGroup]?>(nil)
-
-        init(_ look: Look) { self.look = look }
-    }
     private struct RunningHTTP {
         let task: Task<Void, Never>
         var groups: [TargetGroup] = []
     }
     private struct Job {
         var definition: DiscoveryJob
-        var running: [FileDiscoveryConfig: Running] = [:]
+        var running: [FileDiscoveryConfig: FileSource] = [:]
         var runningHTTP: [HTTPDiscoveryConfig: RunningHTTP] = [:]
 
         /// All groups in the order of the configuration.
@@ -61,6 +38,8 @@ package final class DiscoveryManager: Sendable {
     private let state = Mutex(State())
     /// How long ``apply(_:)`` waits for the first looks at files, ms.
     private static let patience: Int64 = 5000
+    /// Discoverers that are looked at at the same time.
+    private static let mostLooks = 64
 
     /// - Parameters:
     ///   - name: Who consumes: `scrape` or `notify`; a label of the own metrics.
@@ -81,7 +60,8 @@ package final class DiscoveryManager: Sendable {
     ///
     /// Discoverers whose configuration is unchanged go on.
     package func apply(_ jobs: [DiscoveryJob]) {
-        let firstLooks = lookFirst(jobs)
+        let new = newSources(jobs)
+        lookFirst(new.values.flatMap(\.values))
         state.withLock { state in
             var next: [String: Job] = [:]
             for definition in jobs {
@@ -89,7 +69,7 @@ package final class DiscoveryManager: Sendable {
                 for config in definition.fileDiscovery {
                     job.running[config] =
                         state.jobs[definition.name]?.running[config]
-                        ?? firstLooks[definition.name]?[config].map(running)
+                        ?? new[definition.name]?[config]
                 }
                 for config in definition.httpDiscovery {
                     job.runningHTTP[config] =
@@ -117,7 +97,7 @@ package final class DiscoveryManager: Sendable {
                         do { try await clock.sleep(until: clock.now() &+ 1000) } catch { return }
                         guard let self else { return }
                         // Not waited for: while a file hangs, the next round looks at all others.
-                        BlockingCall.start { [weak self] in self?.poll() }
+                        BlockingCall.task { [weak self] in await self?.poll() }
                     }
                 }
             } else if !needsTask {
@@ -151,80 +131,51 @@ package final class DiscoveryManager: Sendable {
         }
     }
 
-    /// Looks at the files that are new in `jobs`, for as long as that takes or ``patience`` lasts.
-    private func lookFirst(_ jobs: [DiscoveryJob]) -> [String: [FileDiscoveryConfig: FirstLook]] {
+    /// The file discoverers of `jobs` that do not run yet.
+    private func newSources(_ jobs: [DiscoveryJob]) -> [String: [FileDiscoveryConfig: FileSource]] {
         let known = state.withLock { $0.jobs.mapValues { Set($0.running.keys) } }
-        var looks: [String: [FileDiscoveryConfig: FirstLook]] = [:]
+        var sources: [String: [FileDiscoveryConfig: FileSource]] = [:]
         for job in jobs {
             for config in job.fileDiscovery where known[job.name]?.contains(config) != true {
-                looks[job.name, default: [:]][config] = FirstLook(
-                    Look(job: job.name, config: config, discoverer: FileDiscoverer(config, metrics: metrics)))
+                sources[job.name, default: [:]][config] = FileSource(
+                    job.name, config, FileDiscoverer(config, metrics: metrics))
             }
         }
+        return sources
+    }
+
+    /// Looks at files for the first time, for as long as that takes or ``patience`` lasts.
+    private func lookFirst(_ sources: [FileSource]) {
+        if sources.isEmpty { return }
         let isDone = TimedSemaphore(value: 0)
-        let all = looks.values.flatMap(\.values)
-        for first in all {
-            BlockingCall.start { [weak self] in
-                let groups = first.look.discoverer.refresh()
-                first.groups.withLock { $0 = groups }
-                isDone.signal()
-                self?.take(groups, first.look)
-            }
+        BlockingCall.task { [weak self] in
+            await self?.look(at: sources)
+            isDone.signal()
         }
-        let deadline = clock.monotonic() / 1_000_000 &+ Self.patience
-        for _ in all {
-            guard isDone.wait(milliseconds: deadline &- clock.monotonic() / 1_000_000) else { break }
-        }
-        return looks
+        _ = isDone.wait(milliseconds: Self.patience)
     }
 
-    private func running(_ first: FirstLook) -> Running {
-        let groups = first.groups.withLock { $0 }
-        return Running(
-            discoverer: first.look.discoverer, groups: groups ?? [],
-            nextRefresh: clock.monotonic() / 1_000_000 &+ first.look.config.refreshInterval, isBusy: groups == nil)
+    /// Looks at every discoverer whose files have changed or whose time has come.
+    package func poll() async {
+        await look(at: state.withLock { $0.jobs.values.flatMap(\.running.values) })
     }
 
-    /// Looks at every discoverer whose files have changed or whose time has come, one after another.
-    package func poll() {
-        let known = state.withLock { $0.jobs.mapValues { Array($0.running.keys) } }
-        for job in known {
-            for config in job.value {
-                guard let look = begin(job.key, config) else { continue }
-                let isNeeded = look.isDue || look.discoverer.hasChanged()
-                take(isNeeded ? look.discoverer.refresh() : nil, look)
+    /// Looks at files, of several discoverers at the same time; those that somebody looks at already are left out.
+    private func look(at sources: [FileSource]) async {
+        await withTaskGroup(of: Void.self) { group in
+            for (number, source) in sources.enumerated() {
+                if number >= Self.mostLooks { await group.next() }
+                group.addTask { [self] in await look(at: source) }
             }
         }
     }
 
-    /// Takes a discoverer for a look at its files; nil if a thread has it, or if it is gone.
-    private func begin(_ job: String, _ config: FileDiscoveryConfig) -> Look? {
-        let now = clock.monotonic() / 1_000_000
-        return state.withLock { state in
-            guard let running = state.jobs[job]?.running[config], !running.isBusy else { return nil }
-            state.jobs[job]?.running[config]?.isBusy = true
-            return Look(
-                job: job, config: config, discoverer: running.discoverer, isDue: now >= running.nextRefresh)
-        }
-    }
-
-    /// Ends a look; `groups` is nil if there was nothing to read.
-    private func take(_ groups: [TargetGroup]?, _ look: Look) {
-        let now = clock.monotonic() / 1_000_000
+    private func look(at source: FileSource) async {
+        guard let hasChanged = await source.look(clock) else { return }
         state.withLock { state in
-            guard var job = state.jobs[look.job], var running = job.running[look.config],
-                running.discoverer === look.discoverer
-            else { return }
-            running.isBusy = false
-            var hasChanged = false
-            if let groups {
-                received()
-                hasChanged = groups != running.groups
-                running.groups = groups
-                running.nextRefresh = now &+ look.config.refreshInterval
-            }
-            job.running[look.config] = running
-            state.jobs[look.job] = job
+            // Gone meanwhile, or not there yet: then ``apply(_:)`` hands over what was found.
+            guard let job = state.jobs[source.job], job.running[source.config] === source else { return }
+            received()
             if hasChanged { publish(job) }
         }
     }

@@ -1,10 +1,11 @@
 import Glibc
 import Synchronization
 
-/// Runs calls that block, such as file reads, on threads apart from those that tasks share.
+/// Runs calls that block for a while, such as reloads, on threads apart from those that tasks share.
 ///
-/// A few threads serve in turn. While all of them are busy, as long as a network mount hangs for instance, each further
-/// call gets a thread of its own, up to a number: so one call that blocks does not stop those behind it.
+/// A few threads serve in turn. While all of them are busy, each further call gets a thread of its own, up to a number: so
+/// one call that blocks does not stop those behind it. What may block for ever, such as a file of somebody else, is asked
+/// about through ``FileReads`` instead.
 public enum BlockingCall {
     private static let pool = Pool(threads: 4, most: 64)
 
@@ -17,6 +18,23 @@ public enum BlockingCall {
 
     /// Runs `body` on a thread that may block, and returns at once.
     public static func start(_ body: @escaping @Sendable () -> Void) { pool.add(body) }
+
+    /// Runs `body` on threads that may block, between its waits, too.
+    ///
+    /// So it goes on even while all threads that tasks share compute, as for rules.
+    @discardableResult
+    public static func task(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
+        Task(executorPreference: Executor.shared) { await body() }
+    }
+
+    private final class Executor: TaskExecutor {
+        static let shared = Executor()
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            BlockingCall.start { [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }
+        }
+    }
 
     final class Pool: Sendable {
         private struct State {

@@ -1,5 +1,6 @@
 import Glibc
 import HTTP
+import Platform
 
 /// The files of a directory that the operator serves at `/user`.
 package struct UserAssets: Sendable {
@@ -15,45 +16,23 @@ package struct UserAssets: Sendable {
         let missing = HTTPResponse.text("404 page not found\n", status: 404)
         // No way up, no hidden files, no NUL that cuts the path.
         guard parts.allSatisfy({ !$0.hasPrefix(".") && !$0.utf8.contains(0) }) else { return missing }
-        var file = folder + "/" + parts.joined(separator: "/")
-        var status = stat()
-        guard stat(file, &status) == 0 else { return missing }
-        if status.st_mode & S_IFMT == S_IFDIR {
-            file += "/index.html"
-            guard stat(file, &status) == 0 else { return missing }
-        }
-        guard status.st_mode & S_IFMT == S_IFREG, isInside(file), let bytes = Self.content(file) else {
-            return missing
-        }
-        return HTTPResponse(
-            headers: [("Content-Type", WebPages.contentType(file)), ("X-Content-Type-Options", "nosniff")],
-            body: bytes)
-    }
-
-    /// Whether a file lies below the directory when all links are followed.
-    private func isInside(_ file: String) -> Bool {
-        guard let root = realpath(folder, nil) else { return false }
-        defer { free(root) }
-        guard let target = realpath(file, nil) else { return false }
-        defer { free(target) }
-        return String(cString: target).hasPrefix(String(cString: root) + "/")
-    }
-
-    private static func content(_ path: String) -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= maxSize else {
-            return nil
-        }
-        let size = Int(status.st_size)
-        return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            while count < size {
-                let n = read(descriptor, buffer.baseAddress.map { $0 + count }, size - count)
-                guard n > 0 else { return }
-                count += n
+        let name = parts.joined(separator: "/")
+        // A directory without a slash at the end is asked for its page, too.
+        for name in name.isEmpty ? ["index.html"] : [name, name + "/index.html"] {
+            do throws(FileError) {
+                let answer = try FileReads.shared.waitForAnswer(
+                    .contentBelow(name: name, limit: Self.maxSize), folder)
+                guard case .content(let bytes) = answer else { return missing }
+                return HTTPResponse(
+                    headers: [("Content-Type", WebPages.contentType(name)), ("X-Content-Type-Options", "nosniff")],
+                    body: bytes)
+            } catch {
+                if error.code == FileError.slow || error.code == FileError.crowded {
+                    return HTTPResponse.text("\(error)\n", status: 503)
+                }
+                if error.code != EISDIR { return missing }
             }
         }
+        return missing
     }
 }

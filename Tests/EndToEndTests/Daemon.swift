@@ -11,7 +11,11 @@ final class Daemon {
     private let log: URL
 
     /// Starts `binary`; its output goes to a file that ``logText`` reads.
-    init(_ binary: String, _ arguments: [String], port: UInt16, folder: URL) throws {
+    ///
+    /// - Parameter environment: Variables beside the test's own.
+    init(
+        _ binary: String, _ arguments: [String], port: UInt16, folder: URL, environment: [String: String] = [:]
+    ) throws {
         self.port = port
         probe = HTTPProbe(port: port)
         log = try Self.logFile(binary, folder)
@@ -19,6 +23,7 @@ final class Daemon {
         process = Process()
         process.executableURL = URL(fileURLWithPath: binary)
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.currentDirectoryURL = folder
         let handle = try FileHandle(forWritingTo: log)
         process.standardOutput = handle

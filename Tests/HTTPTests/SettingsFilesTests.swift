@@ -23,7 +23,7 @@ struct SettingsFilesTests {
 
     private func outcome(_ config: HTTPClientConfig, _ url: String) async -> String {
         do throws(HTTPClientError) {
-            return "\(try await HTTPClient(config).send(ClientRequest(url: url, timeout: 10_000)).status)"
+            return "\(try await HTTPClient(config).send(ClientRequest(url: url, timeout: 120_000)).status)"
         } catch {
             return error.reason
         }
@@ -56,19 +56,19 @@ struct SettingsFilesTests {
     }
 
     @Test("certificates are read again when their files change, and nothing stands for a file that holds none")
-    func versions() throws {
+    func versions() async throws {
         let folder = try Folder()
         var config = TLSClientConfig()
         config.caFile = folder.path + "/ca"
         let reader = TLSFileReader(config)
-        #expect(throws: TransferFailure.self) { try reader.read() }
+        await #expect(throws: TransferFailure.self) { try await reader.read() }
         try folder.write("ca", "one")
-        #expect(try reader.read().authorities == Array("one".utf8))
-        #expect(try reader.read().authorities == Array("one".utf8))
+        #expect(try await reader.read().authorities == Array("one".utf8))
+        #expect(try await reader.read().authorities == Array("one".utf8))
         try folder.write("ca", "other")
-        #expect(try reader.read() == TLSFiles(authorities: Array("other".utf8)))
+        #expect(try await reader.read() == TLSFiles(authorities: Array("other".utf8)))
         try folder.write("ca", "")
-        let failure = #expect(throws: TransferFailure.self) { try reader.read() }
+        let failure = await #expect(throws: TransferFailure.self) { try await reader.read() }
         #expect(failure?.description == "ca_file \(config.caFile) is empty")
     }
 

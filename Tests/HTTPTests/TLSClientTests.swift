@@ -73,7 +73,7 @@ final class TLSServer {
     func ask(_ tls: String) async throws -> String {
         let client = HTTPClient(try HTTPClientTests.config("tls_config: {\(tls)}"))
         do throws(HTTPClientError) {
-            let answer = try await client.send(ClientRequest(url: "https://127.0.0.1:\(port)/", timeout: 10_000))
+            let answer = try await client.send(ClientRequest(url: "https://127.0.0.1:\(port)/", timeout: 120_000))
             return "\(answer.status)"
         } catch {
             return error.reason

@@ -24,7 +24,7 @@ struct TidyTests {
 
     /// Where files may be opened: the one mechanism, what only opens files of the system, and a room below it.
     private static let opening = [
-        "Sources/Platform/FileSystem/", "Sources/Web/UserAssets.swift", "Sources/martlet/Wiring/ProcessMetrics.swift",
+        "Sources/Platform/FileSystem/", "Sources/martlet/Wiring/ProcessMetrics.swift",
         "Sources/martlet/Wiring/NetworkCounts.swift", "Sources/martlet/Commands/ProcessArguments.swift",
         "Sources/martlet/Commands/DirectoryUsers.swift",
     ]
@@ -35,6 +35,23 @@ struct TidyTests {
             let text = try House.text(file)
             for call in ["fopen(", "cplatform_open(", ", O_RDONLY |", ", O_WRONLY", ", O_RDWR"] {
                 #expect(!text.contains(call), "\(file) has \(call): use RegularFile, or ConfigFile above it")
+            }
+        }
+    }
+
+    /// Where files are asked about without ``FileReads``: the daemon's own, the system's, and those of commands.
+    private static let asking = [
+        "Sources/Platform/", "Sources/Storage/", "Sources/Interchange/", "Sources/martlet/Commands/",
+        "Sources/Notify/TimeInterval/TimeZone.swift", "Sources/Rules/UnitTest/",
+    ]
+
+    @Test("other people's files are asked about through FileReads, so that one that hangs stops nobody")
+    func asking() throws {
+        for file in try House.swiftFiles("Sources") where !Self.asking.contains(where: file.hasPrefix) {
+            let text = try House.text(file)
+            for call in ["RegularFile.content(", "FileStamp(", "glob(", "realpath(", "access(", "stat(", "opendir("]
+            where !(call == "opendir(" && file.hasSuffix("ProcessMetrics.swift")) {
+                #expect(!text.contains(call), "\(file) has \(call): use FileReads, or ConfigFile above it")
             }
         }
     }

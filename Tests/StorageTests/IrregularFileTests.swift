@@ -83,6 +83,26 @@ struct IrregularFileTests {
         try open().close()
     }
 
+    @Test(
+        "names that are no files and not ours stop no start", arguments: ["wal/xyz", "blocks/xyz", "ledger/xyz", "xyz"])
+    func foreign(_ name: String) throws {
+        defer { try? files.removeAll(directory) }
+        _ = try fill()
+        let path = directory + "/data/" + name
+        try files.createDirectory(FilePath.parent(path))
+        for make in [
+            { mkfifo(path, 0o600) }, { symlink("/dev/zero", path) }, { symlink(directory + "/none", path) },
+            { symlink(path, path) },
+        ] {
+            try #require(make() == 0)
+            let store = try open()
+            store.runMaintenance()
+            #expect(store.leftOut.isEmpty)
+            try store.close()
+            try files.remove(path)
+        }
+    }
+
     @Test("the reserve is not written through a link")
     func reserve() throws {
         defer { try? files.removeAll(directory) }

@@ -41,7 +41,10 @@ package final class QueryJournal: QueryObserver {
 
     /// Opens a query log, also when its path has not changed; an empty path is for none.
     package static func prepareLog(_ path: String) throws -> PreparedLog {
-        PreparedLog(file: path.isEmpty ? nil : try AppendedFile(path: path))
+        guard !path.isEmpty, case .appended(let file) = try FileReads.shared.waitForAnswer(.appended, path) else {
+            return PreparedLog(file: nil)
+        }
+        return PreparedLog(file: file)
     }
 
     /// Uses a query log from now on; the one before is closed.

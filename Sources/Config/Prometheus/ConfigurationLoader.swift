@@ -1,6 +1,7 @@
 import Glibc
 import GoCompatibility
 import Model
+import Platform
 
 /// Reads Prometheus's configuration.
 package enum ConfigurationLoader {
@@ -84,7 +85,7 @@ package enum ConfigurationLoader {
         into configuration: inout Configuration, _ loading: LoadingContext
     ) throws(ConfigError) {
         for pattern in configuration.scrapeConfigFiles {
-            for file in GoGlob.expand(pattern) {
+            for file in try FileGlob.expand(pattern) {
                 let inner = LoadingContext(file: file, environment: loading.environment)
                 guard let root = try YAMLParser.parse(try ConfigFile.read(file), file: file) else { continue }
                 let reader = try MappingReader(root, "config.ScrapeConfigs", inner.problems)

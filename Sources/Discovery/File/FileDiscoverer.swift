@@ -1,6 +1,5 @@
 import Config
 import Glibc
-import GoCompatibility
 import Model
 import Platform
 import Synchronization
@@ -14,7 +13,13 @@ package final class FileDiscoverer: Sendable {
         var versions: [ExactText: FileStamp] = [:]
         var groups: [ExactText: [TargetGroup]] = [:]
         var errors: [ExactText: String] = [:]
+
+        /// In order of paths.
+        var allGroups: [TargetGroup] { groups.keys.sorted().flatMap { groups[$0] ?? [] } }
     }
+
+    /// The files of one discoverer that may hang, each with a thread; with more, the others are not looked at.
+    private static let mostUnanswered = 8
 
     /// Milliseconds after which to refresh even if nothing seems to have changed.
     package let refreshInterval: Int64
@@ -39,63 +44,101 @@ package final class FileDiscoverer: Sendable {
     /// Problems of the last refresh by file.
     package var errors: [ExactText: String] { state.withLock { $0.errors } }
 
-    private func paths() -> [String] {
+    private func paths() async throws(ConfigError) -> [String] {
         var paths: [String] = []
         for pattern in patterns {
             // A plain name is kept even if nothing is there, so that its absence is noticed.
-            for path in pattern.contains("*") ? GoGlob.expand(pattern) : [pattern]
+            for path in pattern.contains("*") ? try await FileGlob.matches(of: pattern) : [pattern]
             where !paths.contains(where: path.isExactly) { paths.append(path) }
         }
         return paths
     }
 
-    private func currentVersions() -> [ExactText: FileStamp] {
-        var versions: [ExactText: FileStamp] = [:]
-        for path in paths() {
-            if let version = FileStamp(path) { versions[ExactText(path)] = version }
+    /// What a look finds of files before it reads them.
+    private struct Found {
+        /// In order of paths.
+        var versions: [(path: ExactText, stamp: FileStamp)] = []
+        /// Files that do not answer.
+        var unanswered: [ExactText: ConfigError] = [:]
+    }
+
+    private func find() async throws(ConfigError) -> Found {
+        var found = Found()
+        for path in try await paths().map({ ExactText($0) }).sorted() {
+            do throws(ConfigError) {
+                // Each of them holds a thread until its file system answers.
+                if let first = found.unanswered.first, found.unanswered.count >= Self.mostUnanswered {
+                    throw first.value
+                }
+                if let stamp = try await ConfigFile.version(of: path.text) { found.versions.append((path, stamp)) }
+            } catch {
+                found.unanswered[path] = error
+            }
         }
-        return versions
+        return found
     }
 
     /// Whether ``refresh()`` would find something new, found out without reading.
-    package func hasChanged() -> Bool {
-        let now = currentVersions()
-        return state.withLock { $0.versions != now }
+    package func hasChanged() async -> Bool {
+        guard let found = try? await find() else { return false }
+        return state.withLock { state in
+            var now = state.versions.filter { found.unanswered[$0.key] != nil }
+            for (path, stamp) in found.versions { now[path] = stamp }
+            return now != state.versions
+        }
     }
 
     /// The groups as they are now; those of a file that cannot be read stay as they were.
-    package func refresh() -> [TargetGroup] {
-        // Versions are taken before reading: a change in between is then noticed by the next look.
+    package func refresh() async -> [TargetGroup] {
         let started = clock.monotonic()
         defer { scans.observe(Double(clock.monotonic() - started) / 1e9) }
-        let versions = currentVersions()
-        let paths = versions.keys.sorted()
-        var read: [(path: ExactText, result: Result<[TargetGroup], ConfigError>)] = []
-        for path in paths {
-            do throws(ConfigError) {
-                read.append((path, .success(try Self.groups(path.text))))
-            } catch {
-                read.append((path, .failure(error)))
+        // Versions are taken before reading: a change in between is then noticed by the next look.
+        let found: Found
+        do throws(ConfigError) {
+            found = try await find()
+        } catch {
+            return state.withLock { state in
+                report(error, ExactText(error.file), state.errors)
+                state.errors = [ExactText(error.file): "\(error)"]
+                return state.allGroups
             }
         }
-        return state.withLock { state in
-            state.versions = versions
+        var read: [ExactText: Result<[TargetGroup], ConfigError>] = found.unanswered.mapValues { .failure($0) }
+        for (path, _) in found.versions { read[path] = await Self.groups(of: path.text) }
+        return take(found, read)
+    }
+
+    private func take(
+        _ found: Found, _ read: [ExactText: Result<[TargetGroup], ConfigError>]
+    ) -> [TargetGroup] {
+        state.withLock { state in
+            let before = (versions: state.versions, errors: state.errors)
             state.errors = [:]
-            for path in state.groups.keys where versions[path] == nil { forgetTime(path.text) }
-            state.groups = state.groups.filter { versions[$0.key] != nil }
+            state.versions = before.versions.filter { found.unanswered[$0.key] != nil }
+            for (path, stamp) in found.versions { state.versions[path] = stamp }
+            for path in state.groups.keys where read[path] == nil { forgetTime(path.text) }
+            state.groups = state.groups.filter { read[$0.key] != nil }
             for (path, result) in read {
                 switch result {
                 case .success(let groups):
                     state.groups[path] = groups
-                    versions[path].map { showTime($0, path.text) }
+                    state.versions[path].map { showTime($0, path.text) }
                 case .failure(let error):
-                    readErrors.increment()
+                    report(error, path, before.errors)
                     state.errors[path] = "\(error)"
-                    log.error("Error reading file", ["path": path.text, "err": "\(error)"])
+                    // As it was, so that the next look tries again.
+                    if error.isUnanswered { state.versions[path] = before.versions[path] }
                 }
             }
-            return paths.flatMap { state.groups[$0] ?? [] }
+            return state.allGroups
         }
+    }
+
+    /// Says that a file cannot be read; once, as long as it does not answer.
+    private func report(_ error: ConfigError, _ path: ExactText, _ before: [ExactText: String]) {
+        if error.isUnanswered, before[path] == "\(error)" { return }
+        readErrors.increment()
+        log.error("Error reading file", ["path": path.text, "err": "\(error)"])
     }
 
     private static let timeName = "prometheus_sd_file_mtime_seconds"
@@ -111,7 +154,21 @@ package final class FileDiscoverer: Sendable {
 
     /// The groups in one file.
     package static func groups(_ path: String) throws(ConfigError) -> [TargetGroup] {
-        let bytes = try ConfigFile.read(path)
+        try parse(try ConfigFile.read(path), path)
+    }
+
+    private static func groups(of path: String) async -> Result<[TargetGroup], ConfigError> {
+        let bytes: [UInt8]
+        do throws(ConfigError) {
+            bytes = try await ConfigFile.content(of: path)
+        } catch {
+            return .failure(error)
+        }
+        // A thread with a stack for texts that are nested deeply.
+        return await BlockingCall.run { Result { () throws(ConfigError) in try parse(bytes, path) } }
+    }
+
+    private static func parse(_ bytes: [UInt8], _ path: String) throws(ConfigError) -> [TargetGroup] {
         let file = path.split(separator: "/").last.map(String.init) ?? path
         return try TargetGroupList.parse(
             bytes, isJSON: file.lowercased().hasSuffix(".json"), place: path,

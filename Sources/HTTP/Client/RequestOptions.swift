@@ -21,7 +21,7 @@ package final class RequestOptions: Sendable {
         files = config.readsFiles ? SettingsFiles(config, clock: clock) : nil
         fixed =
             files == nil
-            ? Result { () throws(TransferFailure) in try RequestCredentials(config) } : nil
+            ? Result { () throws(TransferFailure) in try RequestCredentials(config, SecretFiles()) } : nil
         clientSecret = ExactText(config.oauth2?.clientSecret ?? "")
         tokens = config.oauth2.map { TokenSource($0, clock: clock) }
     }
@@ -72,9 +72,13 @@ package final class RequestOptions: Sendable {
     ///
     /// - Throws: The first that cannot, with the reason.
     package static func checkFiles(_ config: HTTPClientConfig) throws(TransferFailure) {
-        for file in config.files where access(file.path, R_OK) != 0 {
-            throw TransferFailure(
-                .setup, "unable to read \(file.key) \(file.path): \(String(cString: strerror(errno)).lowercased())")
+        for file in config.files {
+            do throws(FileError) {
+                try ConfigFile.checkAccess(file.path)
+            } catch {
+                throw TransferFailure(
+                    .setup, "unable to read \(file.key) \(file.path): \(FileError.text(error.code).lowercased())")
+            }
         }
     }
 }
@@ -113,20 +117,20 @@ package struct RequestCredentials: Sendable, Equatable {
         return result
     }
 
-    /// Reads what the configuration has in files, but for certificates.
-    package init(_ config: HTTPClientConfig) throws(TransferFailure) {
+    /// The credentials of a configuration, but for certificates.
+    init(_ config: HTTPClientConfig, _ files: SecretFiles) throws(TransferFailure) {
         if let basic = config.basicAuth {
-            let name = basic.usernameFile.isEmpty ? basic.username : try Self.secret(basic.usernameFile)
-            let password = basic.passwordFile.isEmpty ? basic.password : try Self.secret(basic.passwordFile)
+            let name = basic.usernameFile.isEmpty ? basic.username : try files.text(basic.usernameFile)
+            let password = basic.passwordFile.isEmpty ? basic.password : try files.text(basic.passwordFile)
             authorization = "Basic " + Base64.encode(Array("\(name):\(password)".utf8))
         }
         if let auth = config.authorization {
-            let credentials = auth.credentialsFile.isEmpty ? auth.credentials : try Self.secret(auth.credentialsFile)
+            let credentials = auth.credentialsFile.isEmpty ? auth.credentials : try files.text(auth.credentialsFile)
             authorization = "\(auth.type) \(credentials)"
         }
         for header in config.headers {
             for value in header.values + header.secrets { headers.append("\(header.name): \(value)") }
-            for file in header.files { headers.append("\(header.name): \(try Self.secret(file))") }
+            for file in header.files { headers.append("\(header.name): \(try files.text(file))") }
             // What Go's client refuses to send; the value is not shown, for it may be a secret.
             guard !header.name.isEmpty, header.name.utf8.allSatisfy(RequestHeadParser.isToken) else {
                 throw TransferFailure(.setup, "net/http: invalid header field name \(GoQuote.quote(header.name))")
@@ -149,15 +153,6 @@ package struct RequestCredentials: Sendable, Equatable {
         result.overridesURL = true
         return result
     }
-
-    /// The trimmed contents of a file.
-    fileprivate static func secret(_ path: String) throws(TransferFailure) -> String {
-        do throws(ConfigError) {
-            return SecretFile.trimmed(try ConfigFile.read(path))
-        } catch {
-            throw TransferFailure(.setup, "unable to read file \(path): \(error.message)")
-        }
-    }
 }
 
 /// The contents of files with a secret.
@@ -171,12 +166,41 @@ package enum SecretFile {
     }
 }
 
+/// What files with secrets hold, as they were read.
+struct SecretFiles: Sendable {
+    private var contents: [ExactText: Result<[UInt8], ConfigError>] = [:]
+
+    /// The files of a configuration, one after the other, so that settings whose files all hang hold one thread.
+    static func read(_ config: HTTPClientConfig) async -> SecretFiles {
+        var files = SecretFiles()
+        for path in config.secretFiles where files.contents[ExactText(path)] == nil {
+            do throws(ConfigError) {
+                files.contents[ExactText(path)] = .success(try await ConfigFile.content(of: path))
+            } catch {
+                files.contents[ExactText(path)] = .failure(error)
+                // The request fails with this error.
+                break
+            }
+        }
+        return files
+    }
+
+    /// The trimmed content of a file.
+    func text(_ path: String) throws(TransferFailure) -> String {
+        switch contents[ExactText(path)] {
+        case .success(let bytes)?: return SecretFile.trimmed(bytes)
+        case .failure(let error)?: throw TransferFailure(.setup, "unable to read file \(path): \(error.message)")
+        case nil: throw TransferFailure(.setup, "unable to read file \(path)")
+        }
+    }
+}
+
 extension OAuth2Config {
     /// The client's secret as it is now.
-    func readSecret() throws(TransferFailure) -> String {
+    func secret(_ files: SecretFiles) throws(TransferFailure) -> String {
         if clientSecretFile.isEmpty { return clientSecret }
         do throws(TransferFailure) {
-            return try RequestCredentials.secret(clientSecretFile)
+            return try files.text(clientSecretFile)
         } catch {
             throw TransferFailure(.setup, "unable to read oauth2 client secret: \(error)")
         }
@@ -190,6 +214,16 @@ extension HTTPClientConfig {
             || authorization.map { !$0.credentialsFile.isEmpty } ?? false || headers.contains { !$0.files.isEmpty }
             || oauth2.map { !$0.clientSecretFile.isEmpty } ?? false
             || !tls.caFile.isEmpty || !tls.certFile.isEmpty || !tls.keyFile.isEmpty
+    }
+
+    /// The files of secrets, which are read for every request, in the order in which they are needed.
+    fileprivate var secretFiles: [String] {
+        var files: [String] = []
+        if let basicAuth { files += [basicAuth.usernameFile, basicAuth.passwordFile] }
+        if let authorization { files.append(authorization.credentialsFile) }
+        files += headers.flatMap(\.files)
+        if let oauth2 { files.append(oauth2.clientSecretFile) }
+        return files.filter { !$0.isEmpty }
     }
 
     /// All files that are named, with the key that names them.

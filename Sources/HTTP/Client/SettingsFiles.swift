@@ -3,10 +3,10 @@ import Model
 import Platform
 import Synchronization
 
-/// Reads the files that one `http_config` names, on a thread that may block.
+/// Reads the files that one `http_config` names.
 ///
 /// One read is under way at a time. While one hangs, as on a network mount that does not answer, the requests with these
-/// settings fail at their deadlines, and no others.
+/// settings fail at their deadlines or as soon as ``FileReads`` gives it up, and no others.
 final class SettingsFiles: Sendable {
     /// What the files hold.
     struct Content: Sendable {
@@ -36,16 +36,22 @@ final class SettingsFiles: Sendable {
     func cancel(_ request: CredentialsRequest) { waits.cancel(request) }
 
     private func start(_ read: Int) {
-        BlockingCall.start { [self] in
-            reads.store(read, ordering: .releasing)
-            let content = Result { () throws(TransferFailure) in try self.content() }
-            if let next = waits.finish(read, content) { start(next.key) }
+        reads.store(read, ordering: .releasing)
+        BlockingCall.task { [self] in
+            let texts = await SecretFiles.read(config)
+            let outcome: Result<Content, TransferFailure>
+            do throws(TransferFailure) {
+                outcome = .success(try await content(texts))
+            } catch {
+                outcome = .failure(error)
+            }
+            if let next = waits.finish(read, outcome) { start(next.key) }
         }
     }
 
-    private func content() throws(TransferFailure) -> Content {
-        var credentials = try RequestCredentials(config)
-        credentials.tls = try tls.read()
-        return Content(credentials: credentials, clientSecret: ExactText(try config.oauth2?.readSecret() ?? ""))
+    private func content(_ texts: SecretFiles) async throws(TransferFailure) -> Content {
+        var credentials = try RequestCredentials(config, texts)
+        credentials.tls = try await tls.read()
+        return Content(credentials: credentials, clientSecret: ExactText(try config.oauth2?.secret(texts) ?? ""))
     }
 }

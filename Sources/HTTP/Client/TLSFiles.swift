@@ -23,26 +23,44 @@ final class TLSFileReader: Sendable {
 
     init(_ config: TLSClientConfig) { self.config = config }
 
-    /// What the files hold now; blocks as long as they do.
-    func read() throws(TransferFailure) -> TLSFiles {
+    /// What the files hold now.
+    func read() async throws(TransferFailure) -> TLSFiles {
         // Versions are taken before reading: a change in between is then noticed by the next look.
-        let version = [config.caFile, config.certFile, config.keyFile].map { $0.isEmpty ? nil : FileStamp($0) }
+        var version: Version = []
+        for (name, path) in [
+            ("ca_file", config.caFile), ("cert_file", config.certFile), ("key_file", config.keyFile),
+        ] {
+            version.append(try await Self.version(name, path))
+        }
         if let kept = kept.withLock({ $0 }), kept.version == version { return kept.files }
         let files = TLSFiles(
-            authorities: try Self.content("ca_file", config.caFile),
-            certificate: try Self.content("cert_file", config.certFile),
-            key: try Self.content("key_file", config.keyFile))
+            authorities: try await Self.content("ca_file", config.caFile),
+            certificate: try await Self.content("cert_file", config.certFile),
+            key: try await Self.content("key_file", config.keyFile))
         kept.withLock { $0 = (version, files) }
         return files
     }
 
-    private static func content(_ name: String, _ path: String) throws(TransferFailure) -> [UInt8] {
+    private static func version(_ name: String, _ path: String) async throws(TransferFailure) -> FileStamp? {
+        guard !path.isEmpty else { return nil }
+        do throws(ConfigError) {
+            return try await ConfigFile.version(of: path)
+        } catch {
+            throw failure(name, path, error)
+        }
+    }
+
+    private static func failure(_ name: String, _ path: String, _ error: ConfigError) -> TransferFailure {
+        TransferFailure(.setup, "unable to read \(name) \(path): \(error.message)")
+    }
+
+    private static func content(_ name: String, _ path: String) async throws(TransferFailure) -> [UInt8] {
         guard !path.isEmpty else { return [] }
         let bytes: [UInt8]
         do throws(ConfigError) {
-            bytes = try ConfigFile.read(path)
+            bytes = try await ConfigFile.content(of: path)
         } catch {
-            throw TransferFailure(.setup, "unable to read \(name) \(path): \(error.message)")
+            throw failure(name, path, error)
         }
         // With nothing to trust, the system's authorities must not be trusted instead.
         if bytes.isEmpty || bytes.count > maxSize {

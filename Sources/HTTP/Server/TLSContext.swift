@@ -1,6 +1,7 @@
 import CTLS
 import Config
 import Glibc
+import Model
 
 /// Certificates, versions and client checks of TLS connections; unchanged once it is there.
 final class TLSContext: Sendable {
@@ -8,8 +9,12 @@ final class TLSContext: Sendable {
     nonisolated(unsafe) private let context: OpaquePointer
     private let settings: WebConfig.TLS
 
-    /// Reads the files and makes a context of them.
-    init(_ settings: WebConfig.TLS, file: String) throws(ConfigError) {
+    /// Makes a context.
+    ///
+    /// - Parameters:
+    ///   - texts: What the files hold that the settings name.
+    ///   - file: Where the settings stand.
+    init(_ settings: WebConfig.TLS, _ texts: Texts, file: String) throws(ConfigError) {
         self.settings = settings
         func mistake(_ text: String) -> ConfigError { ConfigError(file: file, message: text) }
         guard
@@ -17,11 +22,11 @@ final class TLSContext: Sendable {
                 settings.minVersion.number, settings.maxVersion.number, settings.prefersServerCiphers ? 1 : 0)
         else { throw mistake("TLS context: \(Self.reason())") }
         self.context = context
-        let certificate = try Self.text(settings.certificateFile, settings.certificate, "cert_file")
+        let certificate = try texts.text(settings.certificateFile, settings.certificate, "cert_file")
         guard ctls_use_chain(context, certificate, Int32(clamping: certificate.count)) == 1 else {
             throw mistake("failed to load X509KeyPair: certificate: \(Self.reason())")
         }
-        let key = try Self.text(settings.keyFile, settings.key, "key_file")
+        let key = try texts.text(settings.keyFile, settings.key, "key_file")
         guard ctls_use_key(context, key, Int32(clamping: key.count)) == 1 else {
             throw mistake("failed to load X509KeyPair: private key: \(Self.reason())")
         }
@@ -32,7 +37,7 @@ final class TLSContext: Sendable {
             }
         }
         if !settings.clientAuthorities.isEmpty || !settings.clientAuthoritiesFile.isEmpty {
-            let pem = try Self.text(settings.clientAuthoritiesFile, settings.clientAuthorities, "client_ca_file")
+            let pem = try texts.text(settings.clientAuthoritiesFile, settings.clientAuthorities, "client_ca_file")
             guard ctls_trust_clients(context, pem, Int32(clamping: pem.count)) > 0 else {
                 throw mistake("no certificate in client_ca_file (\(settings.clientAuthoritiesFile))")
             }
@@ -45,12 +50,41 @@ final class TLSContext: Sendable {
 
     deinit { SSL_CTX_free(context) }
 
-    private static func text(_ path: String, _ inline: String, _ key: String) throws(ConfigError) -> [UInt8] {
-        guard !path.isEmpty else { return Array(inline.utf8) }
-        do throws(ConfigError) {
-            return try ConfigFile.read(path)
-        } catch {
-            throw ConfigError(file: error.file, message: "failed to read \(key) (\(path)): \(error.message)")
+    /// What the files hold that settings name.
+    struct Texts: Sendable {
+        private var contents: [ExactText: Result<[UInt8], ConfigError>] = [:]
+
+        /// Reads the files; the thread waits.
+        init(_ settings: WebConfig.TLS) {
+            for path in settings.files {
+                contents[ExactText(path)] = Result { () throws(ConfigError) in try ConfigFile.read(path) }
+            }
+        }
+
+        private init() {}
+
+        /// Reads the files; no thread waits.
+        static func read(_ settings: WebConfig.TLS) async -> Texts {
+            var texts = Texts()
+            for path in settings.files {
+                do throws(ConfigError) {
+                    texts.contents[ExactText(path)] = .success(try await ConfigFile.content(of: path))
+                } catch {
+                    texts.contents[ExactText(path)] = .failure(error)
+                }
+            }
+            return texts
+        }
+
+        fileprivate func text(_ path: String, _ inline: String, _ key: String) throws(ConfigError) -> [UInt8] {
+            guard !path.isEmpty else { return Array(inline.utf8) }
+            do throws(ConfigError) {
+                return try contents[ExactText(path)]?.get() ?? []
+            } catch {
+                var error = error
+                error.message = "failed to read \(key) (\(path)): \(error.message)"
+                throw error
+            }
         }
     }
 

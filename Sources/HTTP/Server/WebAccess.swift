@@ -34,6 +34,8 @@ package final class WebAccess: Sendable {
     package let usesTLS: Bool
     private let state: Mutex<State>
     private let isLooking = Atomic(false)
+    /// Whether the last look found a file system that does not answer.
+    private let hangs = Atomic(false)
     private let passwords = PasswordCheck()
     private let clock: any Clock
     private let log = Log("web")
@@ -42,13 +44,13 @@ package final class WebAccess: Sendable {
     package init(path: String, clock: any Clock) throws(ConfigError) {
         self.path = path
         self.clock = clock
-        let stamp = FileStamp(path)
+        let stamp = try ConfigFile.versionNow(of: path)
         let config = try WebConfig.load(path: path)
         var loaded = Loaded(stamp: stamp, config: .success(config))
         usesTLS = config.tls != nil
         if let tls = config.tls {
-            loaded.tlsStamps = tls.files.map { FileStamp($0) }
-            loaded.tls = .success(try TLSContext(tls, file: path))
+            for file in tls.files { loaded.tlsStamps.append(try ConfigFile.versionNow(of: file)) }
+            loaded.tls = .success(try TLSContext(tls, TLSContext.Texts(tls), file: path))
         }
         state = Mutex(
             State(
@@ -63,7 +65,7 @@ package final class WebAccess: Sendable {
         let config = try WebConfig.load(path: path)
         guard let tls = config.tls else { return }
         do throws(ConfigError) {
-            _ = try TLSContext(tls, file: path)
+            _ = try TLSContext(tls, TLSContext.Texts(tls), file: path)
         } catch {
             throw config.tlsPlace?.error(error.message) ?? error
         }
@@ -73,36 +75,60 @@ package final class WebAccess: Sendable {
     private func look() {
         if isLooking.exchange(true, ordering: .acquiringAndReleasing) { return }
         let isDone = TimedSemaphore(value: 0)
-        BlockingCall.start { [self] in
-            refresh()
+        BlockingCall.task { [self] in
+            do throws(ConfigError) {
+                try await refresh()
+                hangs.store(false, ordering: .relaxed)
+            } catch {
+                // What was read last holds until the file system answers again.
+                if !hangs.exchange(true, ordering: .relaxed) {
+                    log.warn("The web configuration cannot be looked at; what was read last holds", ["err": "\(error)"])
+                }
+            }
             isLooking.store(false, ordering: .releasing)
             isDone.signal()
         }
         _ = isDone.wait(milliseconds: Self.patience)
     }
 
-    private func refresh() {
+    /// - Throws: If the file system does not answer.
+    private func refresh() async throws(ConfigError) {
         let old = state.withLock(\.loaded)
         var new = old
-        new.stamp = FileStamp(path)
+        new.stamp = try await ConfigFile.version(of: path)
         if new.stamp != old.stamp {
             new.tls = nil
-            new.config = Result { () throws(ConfigError) in try WebConfig.load(path: path) }
+            new.config = try await readConfig()
             if case .failure(let error) = new.config {
                 log.error("Unable to parse configuration", ["err": "\(error)"])
             }
         }
         if case .success(let config) = new.config, let tls = config.tls {
-            new.tlsStamps = tls.files.map { FileStamp($0) }
+            new.tlsStamps = []
+            for file in tls.files { new.tlsStamps.append(try await ConfigFile.version(of: file)) }
             if new.tls == nil || new.tlsStamps != old.tlsStamps {
-                new.tls = Result { () throws(ConfigError) in try TLSContext(tls, file: path) }
-                if case .failure(let error)? = new.tls {
+                let texts = await TLSContext.Texts.read(tls)
+                let tls = Result { () throws(ConfigError) in try TLSContext(tls, texts, file: path) }
+                if case .failure(let error) = tls {
+                    if error.isUnanswered { throw error }
                     log.error("Unable to use the TLS configuration", ["err": "\(error)"])
                 }
+                new.tls = tls
             }
         }
         let loaded = new
         state.withLock { $0.loaded = loaded }
+    }
+
+    private func readConfig() async throws(ConfigError) -> Result<WebConfig, ConfigError> {
+        let text: [UInt8]
+        do throws(ConfigError) {
+            text = try await ConfigFile.content(of: path)
+        } catch {
+            if error.isUnanswered { throw error }
+            return .failure(error)
+        }
+        return Result { () throws(ConfigError) in try WebConfig.parse(text: text, path: path) }
     }
 
     /// The context of a handshake that begins now; nil if there is none that may be used.

@@ -87,9 +87,11 @@ struct WebhookCall {
         var url = webhook.url
         if !webhook.urlFile.isEmpty {
             let file = webhook.urlFile
-            switch await BlockingCall.run({ Self.readURL(file) }) {
-            case .success(let text): url = text
-            case .failure(let error): return .refused("unable to read url_file \(file): \(error.message)")
+            do throws(ConfigError) {
+                url = try await Self.readURL(file)
+            } catch {
+                let reason = "unable to read url_file \(file): \(error.message)"
+                return error.isUnanswered ? .retry(reason) : .refused(reason)
             }
         }
         let left = max(1, deadline - monotonic())
@@ -131,7 +133,7 @@ struct WebhookCall {
     static let userAgent = "Alertmanager/0.28.0"
 
     /// The trimmed contents of a file; URLs are read at every delivery so that they can be changed without a reload.
-    static func readURL(_ path: String) -> Result<String, ConfigError> {
-        Result { () throws(ConfigError) in SecretFile.trimmed(try ConfigFile.read(path)) }
+    static func readURL(_ path: String) async throws(ConfigError) -> String {
+        SecretFile.trimmed(try await ConfigFile.content(of: path))
     }
 }

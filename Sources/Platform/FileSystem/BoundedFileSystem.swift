@@ -87,7 +87,8 @@ public final class BoundedFileSystem: FileSystem {
     ) throws(FileError) {
         let status: FileStatus
         do throws(FileError) { status = try base.status(path) } catch {
-            if error.isNotFound { return }
+            // Gone meanwhile, or a link to nothing.
+            if error.isNotFound || error.code == ELOOP { return }
             throw error
         }
         if !status.isDirectory, status.identity != 0, let known = byIdentity[status.identity] {

@@ -19,6 +19,10 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
 
     /// The ``code`` of a file that has other names and would change under all of them; no number of the system.
     public static let hasOtherNames: Int32 = -2
+    /// The ``code`` of a file that does not answer; no number of the system.
+    public static let slow: Int32 = -3
+    /// The ``code`` of a file that was not asked because very many do not answer; no number of the system.
+    public static let crowded: Int32 = -4
 
     /// There is no such file or directory.
     public var isNotFound: Bool { code == ENOENT }
@@ -34,8 +38,13 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
 
     /// The system's text for an error number, beginning in lower case.
     public static func text(_ code: Int32) -> String {
-        if code == notRegular { return "not a regular file" }
-        if code == hasOtherNames { return "the file has other names (hard links)" }
+        switch code {
+        case notRegular: return "not a regular file"
+        case hasOtherNames: return "the file has other names (hard links)"
+        case slow: return "takes too long: the file system does not answer"
+        case crowded: return "is not tried: too many other files do not answer"
+        default: break
+        }
         var buffer = [CChar](repeating: 0, count: 128)
         guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
         var text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

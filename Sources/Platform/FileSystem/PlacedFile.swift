@@ -41,7 +41,7 @@ package final class AppendedFile: Sendable {
     private let descriptor: Int32
 
     /// Opens or makes it; neither this nor a write waits for whoever reads a pipe.
-    package init(path: String) throws {
+    package init(path: String) throws(FileError) {
         descriptor = try RealFileSystem.retry("open", path) {
             cplatform_open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o640)
         }

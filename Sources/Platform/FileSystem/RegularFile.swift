@@ -84,7 +84,20 @@ public enum RegularFile {
             throw error
         }
         defer { close(descriptor) }
-        return try read(descriptor, path, limit: limit) { () throws(FileError) in }
+        return try read(descriptor, path, limit: limit)
+    }
+
+    /// The content of the regular file `name` below a directory, when all links are followed.
+    public static func content(_ name: String, below folder: String, limit: Int) throws(FileError) -> [UInt8] {
+        let path = folder + "/" + name
+        guard let root = realpath(folder, nil) else { throw FileError("open", folder, code: errno) }
+        defer { free(root) }
+        guard let target = realpath(path, nil) else { throw FileError("open", path, code: errno) }
+        defer { free(target) }
+        guard String(cString: target).hasPrefix(String(cString: root) + "/") else {
+            throw FileError("open", path, code: EACCES)
+        }
+        return try content(path, limit: limit)
     }
 
     /// The content of a file of any kind, read once, as a pipe of the shell's `<(…)` must be.
@@ -107,20 +120,23 @@ public enum RegularFile {
         }
     }
 
-    /// Reads to the end; `wait` is called before each piece.
+    /// Reads to the end.
+    ///
+    /// - Parameter wait: Called before each piece of what may have none yet; nil for a regular file.
     private static func read(
-        _ descriptor: Int32, _ path: String, limit: Int, wait: () throws(FileError) -> Void
+        _ descriptor: Int32, _ path: String, limit: Int, wait: (() throws(FileError) -> Void)? = nil
     ) throws(FileError) -> [UInt8] {
         var bytes: [UInt8] = []
         // A file of known size is read in one piece, and one more that finds the end.
         let known = Int(try status(descriptor, path).st_size)
         var buffer = [UInt8](repeating: 0, count: min(max(known, 0) &+ 1, 1 << 20) | 4096)
         while true {
-            try wait()
+            try wait?()
             let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count == 0 { return bytes }
             if count < 0 {
-                if errno == EINTR || errno == EAGAIN { continue }
+                // Some of the kernel's own files would block although they seem regular; asking again would be a busy wait.
+                if errno == EINTR || errno == EAGAIN && wait != nil { continue }
                 throw FileError("read", path, code: errno)
             }
             bytes += buffer[0..<count]

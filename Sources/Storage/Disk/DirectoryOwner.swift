@@ -140,8 +140,14 @@ enum DirectoryOwner: Equatable {
     private static func begins(
         _ path: String, _ magic: ArraySlice<UInt8>, _ fileSystem: any FileSystem
     ) throws(FileError) -> Bool {
-        guard try !fileSystem.status(path).isDirectory else { return false }
-        return try FileStart.read(path, magic.count, fileSystem).elementsEqual(magic)
+        do throws(FileError) {
+            guard try !fileSystem.status(path).isDirectory else { return false }
+            return try FileStart.read(path, magic.count, fileSystem).elementsEqual(magic)
+        } catch {
+            // A pipe, a device or a link to nothing is no file of a store. Whoever needs one of that name says so.
+            if [FileError.notRegular, ENOENT, ELOOP].contains(error.code) { return false }
+            throw error
+        }
     }
 }
 

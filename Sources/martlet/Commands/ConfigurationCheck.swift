@@ -15,7 +15,7 @@ enum ConfigurationCheck {
     static func ruleFiles(_ configuration: Configuration) throws(ConfigError) -> [String] {
         var files: [String] = []
         for (index, pattern) in configuration.ruleFiles.enumerated() {
-            let found = GoGlob.expand(pattern)
+            let found = try FileGlob.expand(pattern)
             if found.isEmpty, !GoGlob.hasWildcard(pattern) {
                 let message = "\(GoQuote.quote(pattern)) does not point to an existing file"
                 throw configuration.ruleFilePlaces.indices.contains(index)
@@ -40,7 +40,7 @@ enum ConfigurationCheck {
         }
         for job in configuration.scrapeConfigs {
             for pattern in job.fileDiscovery.flatMap(\.files) {
-                let files = GoGlob.expand(pattern)
+                let files = try FileGlob.expand(pattern)
                 if files.isEmpty {
                     print(
                         "  WARNING: file \(GoQuote.quote(pattern)) for file_sd in scrape job "

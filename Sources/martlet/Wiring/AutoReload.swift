@@ -1,5 +1,4 @@
 import Config
-import GoCompatibility
 import Platform
 import Synchronization
 import Telemetry
@@ -12,10 +11,14 @@ struct ConfigurationSum: Sendable, Equatable {
 
     /// Hashes the files that `configuration` names; nil if one cannot be read.
     init?(_ configuration: Configuration, _ options: DaemonOptions) {
-        self.init(
-            paths: [options.flags.text("config.file"), options.flags.text("alerting.config.file")].filter {
-                !$0.isEmpty
-            } + (configuration.ruleFiles + configuration.scrapeConfigFiles).flatMap { GoGlob.expand($0) })
+        var paths = [options.flags.text("config.file"), options.flags.text("alerting.config.file")].filter {
+            !$0.isEmpty
+        }
+        for pattern in configuration.ruleFiles + configuration.scrapeConfigFiles {
+            guard let files = try? FileGlob.expand(pattern) else { return nil }
+            paths += files
+        }
+        self.init(paths: paths)
     }
 
     /// Hashes files in order; nil if one cannot be read.

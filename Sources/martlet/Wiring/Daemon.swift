@@ -43,8 +43,9 @@ final class Daemon: Sendable {
         var isStopping = false
     }
     let state = Mutex(State())
-    /// One reload at a time.
-    let reloading = Mutex(())
+    let reloading = ReloadTurns()
+    /// Reloads that signals asked for and that have not ended.
+    let laterReloads = Atomic(0)
     let stopRequested = DispatchSemaphore(value: 0)
     /// Signals that asked for the end.
     let stopSignals = Atomic(0)
@@ -185,7 +186,7 @@ final class Daemon: Sendable {
     func run() -> Int32 {
         Signals.listen { [self] request in
             switch request {
-            case .reload: _ = reload()
+            case .reload: reloadLater()
             case .stop(let signal): stopSignal(signal)
             }
         }

@@ -62,7 +62,7 @@ extension Daemon {
     func prepare(_ configuration: Configuration, sum: ConfigurationSum? = nil) throws -> PreparedConfiguration {
         var files: [RuleFile] = []
         for pattern in configuration.ruleFiles {
-            let paths = GoGlob.expand(pattern)
+            let paths = try FileGlob.expand(pattern)
             if paths.isEmpty, !GoGlob.hasWildcard(pattern) {
                 log.warn("A rule file does not exist; its rules are not evaluated", ["file": pattern])
             }
@@ -120,24 +120,37 @@ extension Daemon {
     /// Reads the configuration again; the old one stays in force if the new one cannot be used.
     ///
     /// - Returns: The reason for a failure.
-    func reload() -> String? {
-        reloading.withLock { _ in
-            log.info("Loading configuration file", ["filename": options.flags.text("config.file")])
-            let began = clock.monotonic()
-            do {
-                try apply(try loadAll())
-                log.info(
-                    "Completed loading of configuration file",
-                    [
-                        "filename": options.flags.text("config.file"),
-                        "totalDuration": "\((clock.monotonic() - began) / 1_000_000)ms",
-                    ])
-                return nil
-            } catch {
-                log.error("Reloading the configuration failed; the old one stays in force", ["err": "\(error)"])
-                state.withLock { $0.reloadSucceeded = false }
-                return "\(error)"
-            }
+    func reload() -> String? { reloading.run { reloadNow() } }
+
+    /// Reloads on another thread, so that signals are taken meanwhile.
+    func reloadLater() {
+        // Of several that wait, one is enough.
+        if laterReloads.add(1, ordering: .relaxed).newValue > 3 {
+            laterReloads.subtract(1, ordering: .relaxed)
+            return
+        }
+        BlockingCall.start { [self] in
+            _ = reload()
+            laterReloads.subtract(1, ordering: .relaxed)
+        }
+    }
+
+    private func reloadNow() -> String? {
+        log.info("Loading configuration file", ["filename": options.flags.text("config.file")])
+        let began = clock.monotonic()
+        do {
+            try apply(try loadAll())
+            log.info(
+                "Completed loading of configuration file",
+                [
+                    "filename": options.flags.text("config.file"),
+                    "totalDuration": "\((clock.monotonic() - began) / 1_000_000)ms",
+                ])
+            return nil
+        } catch {
+            log.error("Reloading the configuration failed; the old one stays in force", ["err": "\(error)"])
+            state.withLock { $0.reloadSucceeded = false }
+            return "\(error)"
         }
     }
 }

@@ -14,6 +14,7 @@ extension Daemon {
     func stop(_ server: HTTPServer) -> Int32 {
         log.info("Shutting down")
         state.withLock { $0.isStopping = true }
+        FileReads.shared.hurry()
         let plan = ShutdownPlan(grace: options.flags.duration("shutdown.grace-period"))
         let began = clock.monotonic()
         func elapsed() -> Int64 { (clock.monotonic() - began) / 1_000_000 }
@@ -35,8 +36,8 @@ extension Daemon {
         }
         store.releaseLock()
         log.info("See you next time!", ["duration": "\(elapsed())ms"])
-        // Threads of steps that hang may use what the end of the process would destroy.
-        if !overdue.isEmpty || hurry.isOn { _exit(isClosed ? 0 : 1) }
+        // Threads of steps and files that hang may use what the end of the process would destroy.
+        if !overdue.isEmpty || hurry.isOn || FileReads.shared.isBusy { _exit(isClosed ? 0 : 1) }
         return isClosed ? 0 : 1
     }
 

@@ -1,0 +1,53 @@
+import Glibc
+
+/// What somebody may want to know of a file that is not the daemon's own; the answer may never come.
+package enum FileQuestion: Hashable, Sendable {
+    /// The content of a regular file; more than `limit` bytes are an error.
+    case content(limit: Int)
+    /// The content of the regular file `name` below the directory that is asked, with links followed.
+    case contentBelow(name: String, limit: Int)
+    /// What tells that a file has changed; nil if there is none.
+    case version
+    /// The files that a pattern matches.
+    case matches
+    /// Whether the file is neither a regular file nor a directory.
+    case isSpecial
+    /// Whether the file may be read; an error says why not.
+    case access
+    /// The file, open for lines to be added.
+    case appended
+
+    package enum Answer: Sendable {
+        case content([UInt8])
+        case version(FileStamp?)
+        case matches([String])
+        case isSpecial(Bool)
+        case access
+        case appended(AppendedFile)
+    }
+
+    /// Asks the system; returns when it answers.
+    func ask(_ path: String) throws(FileError) -> Answer {
+        switch self {
+        case .content(let limit): return .content(try RegularFile.content(path, limit: limit))
+        case .contentBelow(let name, let limit):
+            return .content(try RegularFile.content(name, below: path, limit: limit))
+        case .version: return .version(FileStamp(path))
+        case .matches: return .matches(Self.expand(path))
+        case .isSpecial:
+            var info = stat()
+            return .isSpecial(stat(path, &info) == 0 && ![S_IFREG, S_IFDIR].contains(info.st_mode & S_IFMT))
+        case .access:
+            _ = try RealFileSystem.retry("access", path) { Glibc.access(path, R_OK) }
+            return .access
+        case .appended: return .appended(try AppendedFile(path: path))
+        }
+    }
+
+    private static func expand(_ pattern: String) -> [String] {
+        var found = glob_t()
+        defer { globfree(&found) }
+        guard glob(pattern, GLOB_NOSORT, nil, &found) == 0 else { return [] }
+        return (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }.sorted()
+    }
+}

@@ -63,7 +63,9 @@ package enum APIRoutes {
         add(["GET"], "/status/walreplay") { status.replay($0) }
         add(change, "/admin/tsdb/snapshot", takesLong: true) { try status.snapshot($0) }
         add(change, "/admin/tsdb/delete_series", takesLong: true) { try status.deleteSeries($0) }
-        add(change, "/admin/tsdb/clean_tombstones", body: BodyPolicy.none, takesLong: true) { try status.cleanTombstones($0) }
+        add(change, "/admin/tsdb/clean_tombstones", body: BodyPolicy.none, takesLong: true) {
+            try status.cleanTombstones($0)
+        }
 
         routes.add(["GET"], "/federate", takesLong: true) { Federation(context: context).handle($0) }
         routes.add(["GET"], "/metrics") { OwnMetrics(registry: context.metrics).handle($0) }

@@ -345,9 +345,9 @@ final class ConnectionLoop: Sendable {
     // MARK: Time
 
     /// How long a client may keep a connection that others wait for, ns.
-    private static let leastTime: Int64 = 500_000_000
+    private static let leastTime: Int64 = 400_000_000
     /// How often clients are looked at that may keep memory or places from others, ns.
-    private static let lookInterval: Int64 = 250_000_000
+    private static let lookInterval: Int64 = 100_000_000
 
     /// When a connection in this stage has waited too long.
     private func deadline(_ connection: Connection, _ stage: Stage) -> Int64 {
@@ -398,7 +398,7 @@ final class ConnectionLoop: Sendable {
             }
         }
         if !table.waiting.isEmpty { next = min(next, now) }
-        // At most one look per quarter of a second, however many connections there are.
+        // At most ten looks per second, however many connections there are.
         table.nextSweep = next == .max ? .max : max(next, now + Self.lookInterval)
         if !table.waiting.isEmpty, table.refusedUntil > now { table.nextSweep = table.refusedUntil }
         admitWaiting(&table)

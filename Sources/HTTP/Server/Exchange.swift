@@ -58,6 +58,8 @@ final class Exchange: @unchecked Sendable {
     /// What follows when the answer is sent.
     private var afterwards = Phase.next
     private var endsAfterwards = false
+    /// Whether the client of this request was waited for before.
+    private var isSlow = false
     /// Bytes that are still read before an end.
     private var farewellBytes = 0
 
@@ -82,10 +84,11 @@ final class Exchange: @unchecked Sendable {
             switch step {
             case .goOn: step = self.step()
             case .wait(let wait, let writes):
-                // Mostly it is only a moment, but other requests may need the thread.
-                if server.isStopping || server.isFull || server.threads.isTight
+                // Mostly it is only a moment, but a client that took longer once is waited for by the loop.
+                if isSlow || server.isStopping || server.isFull || server.threads.isTight
                     || !connection.wait(writes: writes, milliseconds: Self.lingering)
                 {
+                    isSlow = true
                     return loop.park(self, wait, writes: writes)
                 }
                 step = self.step()
@@ -132,7 +135,8 @@ final class Exchange: @unchecked Sendable {
         case .refused(let refusal): return refuse(refusal)
         case .plainOnTLS:
             return answer(
-                Outgoing(Array("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".utf8)),
+                Outgoing(
+                    Array("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".utf8)),
                 then: .farewell)
         }
     }
@@ -146,6 +150,7 @@ final class Exchange: @unchecked Sendable {
         }
         self.judged = judged
         self.reader = reader
+        isSlow = false
         startClock()
         return .goOn
     }
@@ -264,7 +269,9 @@ final class Exchange: @unchecked Sendable {
     private func next() -> Step {
         while !server.isStopping {
             do throws(RequestRefusal) {
-                if connection.pending > 0, let length = try connection.headEnd() { return go(to: .begin(.head(length))) }
+                if connection.pending > 0, let length = try connection.headEnd() {
+                    return go(to: .begin(.head(length)))
+                }
             } catch {
                 return go(to: .begin(.refused(error)))
             }

@@ -119,6 +119,33 @@ struct WaitingClientsTests {
         }
     }
 
+    @Test("requests that come all at once take turns with those of others")
+    func turns() throws {
+        let count = Mutex(0)
+        var routes = Router.Builder()
+        routes.add(["GET"], "/step") { _ in
+            usleep(1000)
+            count.withLock { $0 += 1 }
+            return .text("")
+        }
+        routes.add(["GET"], "/fast") { _ in .text("fast") }
+        var options = HTTPServer.Options()
+        options.maxThreads = 2
+        try Self.live(options, Router(routes)) { _, port in
+            let step = Array("GET /step HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+            let clients = try (0..<2).map { _ in
+                let client = try #require(LoopbackSocket.connect(port: port))
+                client.send(Array(repeatElement(step, count: 400).joined()))
+                return client
+            }
+            while count.withLock({ $0 }) < 2 { usleep(1000) }
+            #expect(HTTPProbe(port: port).get("/fast")?.text == "fast")
+            // Neither of the two can be done, as each has a thread and half of the steps.
+            #expect(count.withLock { $0 } < 400)
+            for client in clients { client.close() }
+        }
+    }
+
     @Test("a body that pauses is put together, and a reader that pauses gets all of its answer")
     func pauses() throws {
         try Self.live(.init()) { _, port in

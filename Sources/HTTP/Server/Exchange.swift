@@ -270,7 +270,10 @@ final class Exchange: @unchecked Sendable {
         while !server.isStopping {
             do throws(RequestRefusal) {
                 if connection.pending > 0, let length = try connection.headEnd() {
-                    return go(to: .begin(.head(length)))
+                    phase = .begin(.head(length))
+                    // One of many requests that came at once: others that wait for a thread have their turn first.
+                    guard server.threads.isTight, server.threads.run({ self.run() }) else { return .goOn }
+                    return .leave
                 }
             } catch {
                 return go(to: .begin(.refused(error)))

@@ -1,4 +1,5 @@
 import HTTP
+import PromQL
 
 /// All routes of the API and of management.
 package enum APIRoutes {
@@ -13,7 +14,7 @@ package enum APIRoutes {
         let management = ManagementHandlers(context: context)
 
         func add(
-            _ methods: [String], _ path: String, body: BodyPolicy? = nil,
+            _ methods: [String], _ path: String, body: BodyPolicy? = nil, takesLong: Bool = false,
             _ handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
         ) {
             let wrapped = Envelope.handler { request in
@@ -22,25 +23,30 @@ package enum APIRoutes {
                     response.headers.append(("X-Prometheus-Stopping", context.isStopping() ? "true" : "false"))
                     return response
                 }
-                return try handler(request)
+                do {
+                    return try handler(request)
+                } catch QueryError.canceled(let text) where context.isStopping() {
+                    // The client has not gone, and may ask again elsewhere.
+                    throw APIError(status: 503, type: "canceled", message: text)
+                }
             }
-            routes.add(methods, "/api/v1" + path, body: body, wrapped)
+            routes.add(methods, "/api/v1" + path, body: body, takesLong: takesLong, wrapped)
             routes.add(["OPTIONS"], "/api/v1" + path) { _ in HTTPResponse(status: 204) }
         }
         let both = ["GET", "POST"]
         let change = ["POST", "PUT"]
         add(["GET"], "/notifications") { status.notifications($0) }
-        add(both, "/query") { try queries.instant($0) }
-        add(both, "/query_range") { try queries.range($0) }
-        add(both, "/query_exemplars") { try queries.exemplars($0) }
+        add(both, "/query", takesLong: true) { try queries.instant($0) }
+        add(both, "/query_range", takesLong: true) { try queries.range($0) }
+        add(both, "/query_exemplars", takesLong: true) { try queries.exemplars($0) }
         add(both, "/format_query") { try queries.format($0) }
         add(both, "/parse_query") { try queries.tree($0) }
-        add(both, "/series") { try metadata.series($0) }
-        add(both, "/labels") { try metadata.labelNames($0) }
-        add(["GET"], "/label/:name/values") { try metadata.labelValues($0) }
-        add(both, "/search/metric_names") { try search.metricNames($0) }
-        add(both, "/search/label_names") { try search.labelNames($0) }
-        add(both, "/search/label_values") { try search.labelValues($0) }
+        add(both, "/series", takesLong: true) { try metadata.series($0) }
+        add(both, "/labels", takesLong: true) { try metadata.labelNames($0) }
+        add(["GET"], "/label/:name/values", takesLong: true) { try metadata.labelValues($0) }
+        add(both, "/search/metric_names", takesLong: true) { try search.metricNames($0) }
+        add(both, "/search/label_names", takesLong: true) { try search.labelNames($0) }
+        add(both, "/search/label_values", takesLong: true) { try search.labelValues($0) }
         add(["GET"], "/metadata") { try metadata.metadata($0) }
         add(["GET"], "/targets") { try targets.targets($0) }
         add(["GET"], "/targets/metadata") { try metadata.targetMetadata($0) }
@@ -52,14 +58,16 @@ package enum APIRoutes {
         add(["GET"], "/status/flags") { status.flags($0) }
         add(["GET"], "/status/buildinfo") { status.build($0) }
         add(["GET"], "/status/runtimeinfo") { status.runtime($0) }
-        add(["GET"], "/status/tsdb") { try status.store($0) }
+        add(["GET"], "/status/tsdb", takesLong: true) { try status.store($0) }
         add(["GET"], "/status/rejected_samples") { status.rejectedSamples($0) }
         add(["GET"], "/status/walreplay") { status.replay($0) }
-        add(change, "/admin/tsdb/snapshot") { try status.snapshot($0) }
-        add(change, "/admin/tsdb/delete_series") { try status.deleteSeries($0) }
-        add(change, "/admin/tsdb/clean_tombstones", body: BodyPolicy.none) { try status.cleanTombstones($0) }
+        add(change, "/admin/tsdb/snapshot", takesLong: true) { try status.snapshot($0) }
+        add(change, "/admin/tsdb/delete_series", takesLong: true) { try status.deleteSeries($0) }
+        add(change, "/admin/tsdb/clean_tombstones", body: BodyPolicy.none, takesLong: true) {
+            try status.cleanTombstones($0)
+        }
 
-        routes.add(["GET"], "/federate") { Federation(context: context).handle($0) }
+        routes.add(["GET"], "/federate", takesLong: true) { Federation(context: context).handle($0) }
         routes.add(["GET"], "/metrics") { OwnMetrics(registry: context.metrics).handle($0) }
         routes.add(["GET"], "/-/healthy") { management.healthy($0) }
         routes.add(["GET"], "/-/ready") { management.ready($0) }

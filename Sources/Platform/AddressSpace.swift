@@ -64,6 +64,19 @@ package enum AddressSpace {
         return min(wanted, max(4, budget / 2 / max(1, stackSize)))
     }
 
+    /// Why a daemon cannot run here; nil if there is room for its threads.
+    ///
+    /// Without it, it would start and serve, but fail at the first moment that needs one thread more.
+    package static var shortage: String? { shortage(budget: limited?.budget, reason: limited?.reason ?? "") }
+
+    static func shortage(budget: Int?, reason: String) -> String? {
+        guard let budget, budget < leastBudget else { return nil }
+        return "\(reason); a daemon needs at least 256 MiB"
+    }
+
+    /// Four stacks of handlers, with as much again for the stacks of all others.
+    private static let leastBudget = 64 << 20
+
     /// What limits the address space, for messages: a comma and a clause, or nothing.
     package static var note: String { limited.map { ", because \($0.reason)" } ?? "" }
 

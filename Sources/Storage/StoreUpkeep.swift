@@ -197,6 +197,7 @@ extension TimeSeriesStore {
     public func cleanTombstones() throws {
         upkeep.lock()
         defer { upkeep.unlock() }
+        try checkOpen()
         try cutFuture()
         let planner = CompactionPlanner(retention: settings.retentionTime)
         while blockSet.readers.contains(where: \.hasDeletions), try compact(planner) {}
@@ -231,10 +232,16 @@ extension TimeSeriesStore {
         upkeep.lock()
         defer { upkeep.unlock() }
         if !skipsHead {
-            for ends in groups(head.windows()) { try cutWithinSize(ends) }
+            for ends in groups(head.windows()) {
+                try checkOpen()
+                try cutWithinSize(ends)
+            }
+            try checkOpen()
             try writeCheckpoint()
             while try compact(CompactionPlanner(retention: settings.retentionTime)) {}
         }
+        // Nobody waits for what is half done when the store is closed.
+        try checkOpen()
         let name = Self.snapshotName(clock.now())
         // A snapshot is a store of its own: a daemon or a tool may open it.
         let target = options.directory + "/snapshots/" + name + "/blocks"
@@ -253,6 +260,11 @@ extension TimeSeriesStore {
         try fileSystem.syncDirectory(FilePath.parent(target))
         try fileSystem.syncDirectory(FilePath.parent(FilePath.parent(target)))
         return name
+    }
+
+    /// Ends long work of a store that is being closed.
+    private func checkOpen() throws(StorageError) {
+        if background.isStoppingNow { throw .closed }
     }
 
     /// `20171210T211224Z-` and 16 hexadecimal digits.

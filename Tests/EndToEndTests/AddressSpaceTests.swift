@@ -91,4 +91,73 @@ struct AddressSpaceTests {
         #expect(daemon.process.isRunning, "\(daemon.logText)")
         #expect(daemon.terminate() == 0)
     }
+
+    /// A daemon under a limit, in kB.
+    private static func start(
+        _ folder: Folder, limit: Int, _ flags: [String] = [], isReady: Bool = true
+    ) throws -> Daemon {
+        let port = LoopbackSocket.freePort()
+        let config = try folder.write(
+            "martlet.yml",
+            """
+            global: {scrape_interval: 1s, evaluation_interval: 1s}
+            rule_files: [rules.yml]
+            scrape_configs: [{job_name: self, static_configs: [{targets: ["127.0.0.1:\(port)"]}]}]
+            """)
+        _ = try folder.write("rules.yml", "groups: [{name: g, rules: [{record: r, expr: vector(2)}]}]\n")
+        let daemon = try Daemon(
+            "/bin/bash",
+            [
+                "-c", "ulimit -v \(limit) && exec \"$@\"", "bash", Daemon.martlet, "--config.file=\(config)",
+                "--storage.tsdb.path=\(folder.url.path)/data", "--web.listen-address=127.0.0.1:\(port)",
+                "--web.enable-remote-write-receiver",
+            ] + flags, port: port, folder: folder.url)
+        if isReady { try #require(daemon.waitReady(), "not ready: \(daemon.logText)") }
+        return daemon
+    }
+
+    @Test("an address space without room for threads is refused, and one with a little serves and ends")
+    func tight() throws {
+        let folder = try Folder()
+        let refused = try Self.start(folder, limit: 100_000, isReady: false)
+        #expect(Daemon.wait { !refused.process.isRunning })
+        #expect(refused.terminate() == 1)
+        #expect(refused.logText.contains("The address space is too small"), "\(refused.logText)")
+        let daemon = try Self.start(folder, limit: 400_000)
+        #expect(Daemon.wait { daemon.probe.get("/api/v1/query?query=r")?.text.contains("\"2\"") == true })
+        kill(daemon.process.processIdentifier, SIGTERM)
+        #expect(Daemon.wait(60) { !daemon.process.isRunning }, "\(daemon.logText)")
+        #expect(daemon.terminate() == 0)
+    }
+
+    @Test(
+        "under ulimit -v clients that keep the daemon waiting keep nobody else out",
+        arguments: [
+            "POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n",
+            "POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc",
+            "POST /api/v1/query HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na",
+            "POST /nosuch HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", "GET /metrics HT", "",
+            "GET /api/v1/query_range?query=time()&start=0&end=10000&step=1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        ], [512, 64])
+    func waiting(_ text: String, places: Int) throws {
+        let folder = try Folder()
+        let daemon = try Self.start(folder, limit: 1_000_000, ["--web.max-connections=\(places)"])
+        let clients = try (0..<200).map { _ in
+            let client = try #require(LoopbackSocket.connect(port: daemon.port))
+            // Of some answers so many that no socket takes all of them.
+            let isQuery = text.contains("query_range")
+            client.send(Array(String(repeating: text, count: isQuery ? 10 : 1).utf8))
+            return client
+        }
+        var push = RemoteWritePush()
+        push.append([("__name__", "pushed")], [(Int64(Date().timeIntervalSince1970 * 1000), .float(1))])
+        for path in ["/-/healthy", "/api/v1/query?query=up", "/metrics"] {
+            #expect(daemon.probe.get(path)?.status == 200, "\(path): \(daemon.logText)")
+        }
+        #expect(push.send(daemon.probe)?.status == 204)
+        kill(daemon.process.processIdentifier, SIGTERM)
+        #expect(Daemon.wait(60) { !daemon.process.isRunning }, "\(daemon.logText)")
+        #expect(daemon.terminate() == 0)
+        for client in clients { client.close() }
+    }
 }

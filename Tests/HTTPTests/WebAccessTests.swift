@@ -66,12 +66,14 @@ struct WebAccessTests {
         try text.write(to: folder.appendingPathComponent("web.yml"), atomically: true, encoding: .utf8)
     }
 
-    static func live(_ folder: URL, _ body: (UInt16) throws -> Void) throws {
+    static func live(
+        _ folder: URL, options: HTTPServer.Options = .init(), _ body: (UInt16) throws -> Void
+    ) throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         var routes = Router.Builder()
         routes.add(["GET"], "/-/healthy") { _ in .text("healthy") }
         let clock = SystemClock()
-        var options = HTTPServer.Options()
+        var options = options
         options.access = try WebAccess(path: folder.path + "/web.yml", clock: clock)
         let server = HTTPServer(router: Router(routes), options: options, clock: clock)
         try server.start([try #require(ListenAddress("127.0.0.1:0"))])
@@ -90,6 +92,24 @@ struct WebAccessTests {
     }
 
     static let tls = "tls_server_config: {cert_file: server.pem, key_file: server.key"
+
+    @Test("handshakes that stop half way give their places to newcomers", arguments: [[], [0x16, 3, 1], [0x47]])
+    func halfHandshakes(_ bytes: [UInt8]) throws {
+        let folder = try Self.folder()
+        try Self.write(Self.tls + "}\n", in: folder)
+        var options = HTTPServer.Options()
+        options.maxConnections = 8
+        options.maxThreads = 2
+        try Self.live(folder, options: options) { port in
+            let sockets = try (0..<24).map { _ in
+                let socket = try #require(LoopbackSocket.connect(port: port))
+                socket.send(bytes)
+                return socket
+            }
+            for _ in 0..<2 { #expect(try Self.ask(port, in: folder) == 200) }
+            for socket in sockets { socket.close() }
+        }
+    }
 
     @Test("users: right, wrong and unknown ones, on every path, and after the file has changed")
     func users() throws {

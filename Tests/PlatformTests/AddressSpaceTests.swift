@@ -22,4 +22,11 @@ struct AddressSpaceTests {
         #expect(AddressSpace.threads(512, stackSize: 16 << 20, budget: 0) == 4)
         #expect(AddressSpace.threads(2, stackSize: 16 << 20, budget: 0) == 2)
     }
+
+    @Test("an address space in which the threads of a daemon have no room is too small, and the reason says why")
+    func shortage() {
+        #expect(AddressSpace.shortage(budget: nil, reason: "") == nil)
+        #expect(AddressSpace.shortage(budget: 64 << 20, reason: "") == nil)
+        #expect(AddressSpace.shortage(budget: 20 << 20, reason: "ulimit")?.hasPrefix("ulimit; a daemon needs") == true)
+    }
 }

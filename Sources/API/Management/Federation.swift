@@ -44,6 +44,7 @@ struct Federation: Sendable {
         do {
             for matchers in selectors {
                 guard try find(matchers, request, memory, &count, &newest) else {
+                    if context.isStopping() { return .text("the server ends\n", status: 503) }
                     return .text("client is gone\n", status: 499)
                 }
             }
@@ -64,7 +65,7 @@ struct Federation: Sendable {
         return response
     }
 
-    /// Adds the newest samples of the series that match; false if the client went away.
+    /// Adds the newest samples of the series that match; false if the client went away or the server ends.
     private func find(
         _ matchers: [Matcher], _ request: HTTPRequest, _ memory: MemoryAccount, _ count: inout Int,
         _ newest: inout Newest
@@ -78,7 +79,7 @@ struct Federation: Sendable {
         count += set.count
         try memory.charge(set.heldBytes + set.count * Self.bytesPerSeries)
         for index in 0..<set.count {
-            if index & 1023 == 0, request.isPeerGone() { return false }
+            if index & 1023 == 0, request.isCancelled() { return false }
             try set.read(index, into: &samples)
             guard samples.count > 0 else { continue }
             let (time, value) = (samples.timestamps[samples.count - 1], samples.values[samples.count - 1])

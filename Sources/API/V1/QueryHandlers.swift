@@ -18,7 +18,7 @@ struct QueryHandlers: Sendable {
             }
         }
         var limits = QueryLimits(
-            lookbackDelta: lookback, timeout: timeout, isCancelled: { request.isPeerGone() },
+            lookbackDelta: lookback, timeout: timeout, isCancelled: { request.isCancelled() },
             bytesPerSample: ResultWriter.bytesPerPoint, countsPerStep: request.parameter("stats") == "all",
             origin: .http(client: request.peer, method: request.method, path: request.path))
         if let text = request.parameter("explain"), !text.isEmpty {

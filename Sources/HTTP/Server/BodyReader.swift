@@ -1,67 +1,112 @@
 import Glibc
 import Platform
 
-/// Reads the body of one request, within its limit, its time and the memory of all bodies.
+/// Reads the body of one request as far as it has come, within its limit and the memory of all bodies.
+///
+/// It never waits: the loop keeps the time of a body that is not there yet.
 struct BodyReader {
-    enum Outcome {
+    enum Progress {
         case body([UInt8])
         case refused(HTTPResponse)
-        /// The client is gone or too slow for an answer.
+        /// The client is gone.
         case gone
+        /// Nothing more there yet; the socket has to become readable or writable first.
+        case wait(writes: Bool)
     }
 
     private enum Failure: Error {
-        case tooLarge, noMemory, gone, late
+        case tooLarge, noMemory, gone
         case malformed(RequestRefusal)
     }
 
-    private let server: HTTPServer
+    /// What has come of a body that is not whole yet.
+    private struct Part {
+        var limit: Int
+        var bytes: [UInt8] = []
+        var filled = 0
+        var decoder = ChunkedDecoder()
+    }
+
     private let connection: Connection
     private let head: RequestHead
-    private let began: Int64
     /// What the body holds until its request is answered.
     private let share: PoolShare
+    private var part: Part?
     private var isRead = false
     private var hasFailed = false
+    /// Bytes that are still to be read of a body that nobody wants; nil before the first look.
+    private var unwanted: Int?
     /// Bytes of the first buffer.
     private static let firstRoom = 16 << 10
+    /// What a client must send to count as one that does not keep others waiting.
+    private static let progress = 16 << 10
+    private var mark = 0
 
     init(server: HTTPServer, connection: Connection, head: RequestHead) {
-        self.server = server
         self.connection = connection
         self.head = head
-        began = server.clock.monotonic()
         share = PoolShare(server.options.bodies)
     }
 
-    /// Reads the whole body.
-    mutating func read(limit: Int) -> Outcome {
-        if case .length(let length) = head.framing, length > limit { return .refused(Self.tooLarge(limit)) }
+    /// Begins to read a body of at most `limit` bytes; a client that asked whether to send it is told to.
+    mutating func begin(limit: Int) -> HTTPResponse? {
+        if case .length(let length) = head.framing, length > limit { return Self.tooLarge(limit) }
         isRead = true
+        part = Part(limit: limit)
+        if head.awaitsContinue {
+            let text = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+            // So few bytes fit into any socket whose client reads.
+            if text.withUnsafeBytes({ connection.send($0) }) != .bytes(text.count) { hasFailed = true }
+        }
+        return nil
+    }
+
+    /// Reads what is there.
+    ///
+    /// - Parameter now: The monotonic clock, ns.
+    mutating func advance(now: Int64) -> Progress {
+        guard !hasFailed, var part else { return .gone }
+        self.part = nil
         do throws(Failure) {
-            if head.awaitsContinue {
-                let isSent = Sender(server: server, connection: connection).send(
-                    Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
-                guard isSent else { throw .gone }
-            }
+            let isWhole: Bool
+            var writes = false
             switch head.framing {
-            case .none: return .body([])
-            case .length(let length): return .body(try body(of: length))
-            case .chunked: return .body(try chunkedBody(limit))
+            case .none: isWhole = true
+            case .length(let length): isWhole = try advance(&part, length: length, &writes)
+            case .chunked: isWhole = try advance(&part, &writes)
             }
+            if isWhole {
+                part.bytes.removeLast(part.bytes.count - part.filled)
+                return .body(part.bytes)
+            }
+            if part.filled - mark >= Self.progress {
+                mark = part.filled
+                connection.since = now
+            }
+            self.part = part
+            return .wait(writes: writes)
         } catch {
             hasFailed = true
             switch error {
-            case .tooLarge: return .refused(Self.tooLarge(limit))
-            case .noMemory:
-                var refusal = HTTPResponse.text("too many request bodies at once\n", status: 503)
-                refusal.headers.append(("Retry-After", "5"))
-                return .refused(refusal)
-            case .late: return .refused(.text("request body timeout\n", status: 408))
+            case .tooLarge: return .refused(Self.tooLarge(part.limit))
+            case .noMemory: return .refused(Self.noMemory)
             case .gone: return .gone
             case .malformed(let refusal): return .refused(.text("400 Bad Request: \(refusal.reason)", status: 400))
             }
         }
+    }
+
+    /// The answer to a body that did not come in its time.
+    mutating func giveUp() -> HTTPResponse {
+        hasFailed = true
+        part = nil
+        return .text("request body timeout\n", status: 408)
+    }
+
+    private static var noMemory: HTTPResponse {
+        var refusal = HTTPResponse.text("too many request bodies at once\n", status: 503)
+        refusal.headers.append(("Retry-After", "5"))
+        return refusal
     }
 
     static func tooLarge(_ limit: Int) -> HTTPResponse {
@@ -69,27 +114,32 @@ struct BodyReader {
     }
 
     /// Reads a body whose length is promised; the buffer grows with what comes.
-    private func body(of length: Int) throws(Failure) -> [UInt8] {
-        var body: [UInt8] = []
-        var filled = 0
-        while filled < length {
-            if filled == body.count {
+    private func advance(_ part: inout Part, length: Int, _ writes: inout Bool) throws(Failure) -> Bool {
+        while part.filled < length {
+            if part.filled == part.bytes.count {
                 // Before anything has come there is nothing to hold.
-                if filled == 0, connection.pending == 0 { try receivePending(soFar: 0) }
-                try grow(&body, atLeast: connection.pending, most: length)
+                if part.filled == 0, connection.pending == 0, try !receivePending(&writes) { return false }
+                try grow(&part.bytes, atLeast: connection.pending, most: length)
             }
+            let start = part.filled
             if connection.pending > 0 {
-                filled += body.withUnsafeMutableBytes {
-                    takePending(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]))
+                part.filled += part.bytes.withUnsafeMutableBytes {
+                    takePending(into: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
                 }
                 continue
             }
-            filled += try body.withUnsafeMutableBufferPointer { bytes throws(Failure) in
-                let room = UnsafeMutableBufferPointer(rebasing: bytes[filled...])
-                return try receive(into: UnsafeMutableRawBufferPointer(room), soFar: filled)
+            let input = part.bytes.withUnsafeMutableBytes {
+                connection.receive(into: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
+            }
+            switch input {
+            case .bytes(let count): part.filled += count
+            case .ended, .full: throw .gone
+            case .wait(let forWriting):
+                writes = forWriting
+                return false
             }
         }
-        return body
+        return true
     }
 
     /// Makes a full buffer twice as large, or a small one four times, and charges for that before.
@@ -113,109 +163,84 @@ struct BodyReader {
         return count
     }
 
-    private func chunkedBody(_ limit: Int) throws(Failure) -> [UInt8] {
-        var decoder = ChunkedDecoder()
-        var body: [UInt8] = []
-        var filled = 0
+    private func advance(_ part: inout Part, _ writes: inout Bool) throws(Failure) -> Bool {
         while true {
-            var used = 0
             var failure: Failure?
+            var used = 0
             do throws(RequestRefusal) {
                 used = try connection.withPending { bytes throws(RequestRefusal) in
-                    try decoder.decode(bytes) { part throws(RequestRefusal) in
-                        guard part.count <= limit - filled else {
-                            failure = .tooLarge
-                            throw .malformed("too large")
+                    var decoder = part.decoder
+                    defer { part.decoder = decoder }
+                    return try decoder.decode(bytes) { piece throws(RequestRefusal) in
+                        do throws(Failure) { try add(piece, to: &part) } catch {
+                            failure = error
+                            throw .malformed("no room")
                         }
-                        if part.count > body.count - filled {
-                            do throws(Failure) {
-                                try grow(&body, atLeast: filled + part.count, most: limit)
-                            } catch {
-                                failure = error
-                                throw .malformed("no memory")
-                            }
-                        }
-                        body.withUnsafeMutableBufferPointer {
-                            _ = UnsafeMutableBufferPointer(rebasing: $0[filled...]).update(fromContentsOf: part)
-                        }
-                        filled += part.count
                     }
                 }
             } catch {
                 throw failure ?? .malformed(error)
             }
             connection.consume(used)
-            if decoder.isDone {
-                body.removeLast(body.count - filled)
-                return body
-            }
-            while connection.pending == 0 { try receivePending(soFar: filled) }
+            if part.decoder.isDone { return true }
+            while connection.pending == 0 { if try !receivePending(&writes) { return false } }
         }
     }
 
-    // MARK: Waiting
-
-    private func receive(into target: UnsafeMutableRawBufferPointer, soFar: Int) throws(Failure) -> Int {
-        let start = server.clock.monotonic()
-        while true {
-            switch connection.receive(into: target) {
-            case .bytes(let count): return count
-            case .ended, .full: throw .gone
-            case .wait(let writes): try wait(writes: writes, since: start, soFar: soFar)
-            }
+    private func add(_ piece: UnsafeBufferPointer<UInt8>, to part: inout Part) throws(Failure) {
+        guard piece.count <= part.limit - part.filled else { throw .tooLarge }
+        if piece.count > part.bytes.count - part.filled {
+            try grow(&part.bytes, atLeast: part.filled + piece.count, most: part.limit)
         }
+        let start = part.filled
+        part.bytes.withUnsafeMutableBufferPointer {
+            _ = UnsafeMutableBufferPointer(rebasing: $0[start...]).update(fromContentsOf: piece)
+        }
+        part.filled += piece.count
     }
 
-    private func receivePending(soFar: Int) throws(Failure) {
-        let start = server.clock.monotonic()
+    /// Reads into the connection's buffer; false if nothing is there.
+    private func receivePending(_ writes: inout Bool) throws(Failure) -> Bool {
         switch connection.receive() {
-        case .bytes: return
+        case .bytes: return true
         case .ended, .full: throw .gone
-        case .wait(let writes): try wait(writes: writes, since: start, soFar: soFar)
+        case .wait(let forWriting):
+            writes = forWriting
+            return false
         }
-    }
-
-    /// Waits for the socket for a second at most; throws when the time is over.
-    private func wait(writes: Bool, since: Int64, soFar: Int) throws(Failure) {
-        _ = connection.wait(writes: writes, milliseconds: 1000)
-        if server.isStopping { throw .gone }
-        let now = server.clock.monotonic()
-        let options = server.options
-        if now - began > Int64(options.timeoutSeconds) * 1_000_000_000 { throw .late }
-        guard server.isFull || options.bodies.isShort else { return }
-        let short = Int64(options.shortTimeoutSeconds) * 1_000_000_000
-        // Others wait: whoever stands still goes, and so does whoever sends less than a byte per millisecond.
-        if now - since > short || (now - began > short && Int64(soFar) < (now - began) / 1_000_000) { throw .late }
     }
 
     // MARK: Bodies that nobody wants
 
-    /// Reads what is left of a small body.
-    ///
-    /// - Returns: Whether the next request can be read from the connection.
-    mutating func drain(atMost limit: Int) -> Bool {
-        if hasFailed { return false }
-        if isRead { return true }
-        guard case .length(let length) = head.framing else { return head.framing == .none }
+    enum Drain {
+        /// Whether the next request can be read from the connection.
+        case done(canGoOn: Bool)
+        case wait(writes: Bool)
+    }
+
+    /// Reads what is left of a small body, as far as it has come.
+    mutating func drain(atMost limit: Int) -> Drain {
+        if hasFailed { return .done(canGoOn: false) }
+        if isRead { return .done(canGoOn: true) }
+        guard case .length(let length) = head.framing else { return .done(canGoOn: head.framing == .none) }
         // Who waits for a 100 has not sent anything, and will not know what to do next.
-        guard length <= limit, !head.awaitsContinue else { return false }
-        var left = length
+        guard length <= limit, !head.awaitsContinue else { return .done(canGoOn: false) }
+        var left = unwanted ?? length
         let before = min(left, connection.pending)
         connection.consume(before)
         left -= before
-        let expiry = server.clock.monotonic() + 1_000_000_000
-        return withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 1) { buffer in
+        let result = withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 1) { buffer -> Drain in
             while left > 0 {
                 let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(left, buffer.count)])
                 switch connection.receive(into: part) {
                 case .bytes(let count): left -= count
-                case .ended, .full: return false
-                case .wait(let writes):
-                    let rest = (expiry - server.clock.monotonic()) / 1_000_000
-                    guard rest > 0, connection.wait(writes: writes, milliseconds: Int(rest)) else { return false }
+                case .ended, .full: return .done(canGoOn: false)
+                case .wait(let writes): return .wait(writes: writes)
                 }
             }
-            return true
+            return .done(canGoOn: true)
         }
+        unwanted = left
+        return result
     }
 }

@@ -29,8 +29,10 @@ final class Connection: @unchecked Sendable {
     var context: TLSContext?
     var tls: OpaquePointer?
     var isEncrypted = false
-    /// When the request, the handshake or the idle time began; nanoseconds.
+    /// When the request, the handshake or the idle time began, or the client last made progress; nanoseconds.
     var since: Int64
+    /// When the wait for the client ends in any case, nanoseconds.
+    var expiry = Int64.max
     var scanner = HeadScanner()
     /// Whether any byte has ever come.
     private(set) var hasSpoken = false

@@ -6,16 +6,22 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// The thread that accepts connections, shakes hands and collects heads, and holds those that are idle.
+/// The thread that accepts connections, shakes hands and collects heads, and holds those that wait for their clients.
 ///
-/// It never waits for one client: a connection with a whole head goes to a handler's thread, and comes back when the
-/// answer is sent and no further request has come.
+/// It never waits for one client: a connection with a whole head goes to a handler's thread. It comes back when the
+/// client is slow to send its body or to take its answer, and when the answer is sent and no further request has come.
 final class ConnectionLoop: Sendable {
-    private enum Stage { case handshake, head, idle, handler }
+    private enum Stage {
+        case handshake, head, idle
+        /// A request is at work, and its client is waited for.
+        case request(Exchange, Exchange.Wait)
+    }
+
+    private typealias Entry = (connection: Connection, stage: Stage)
 
     /// What only the loop's own thread touches.
     private struct Table {
-        var connections: [UInt64: (connection: Connection, stage: Stage)] = [:]
+        var connections: [UInt64: Entry] = [:]
         /// Connections that a handler's thread has; their entry above has no object.
         var handled: Set<UInt64> = []
         var nextId: UInt64 = 1 << 32
@@ -23,7 +29,12 @@ final class ConnectionLoop: Sendable {
         var waiting: Set<Int> = []
         var nextSweep: Int64 = .max
         var refusedUntil: Int64 = 0
+        /// Connections that may have to give way to newcomers, the next one last, and when they were looked for.
+        var victims: [(id: UInt64, since: Int64)] = []
+        var victimsTime: Int64 = 0
         var isListening = true
+        /// When those that still take their answers must have them; nil until the end begins.
+        var end: Int64?
 
         var count: Int { connections.count + handled.count }
     }
@@ -31,6 +42,7 @@ final class ConnectionLoop: Sendable {
     /// What comes from other threads.
     private struct Mail {
         var returned: [Connection] = []
+        var parked: [(exchange: Exchange, wait: Exchange.Wait, writes: Bool)] = []
         var closed: [UInt64] = []
         var stops = false
     }
@@ -40,7 +52,7 @@ final class ConnectionLoop: Sendable {
     private let epoll: Int32
     private let bell: Int32
     private let mail = Mutex(Mail())
-    private let done = DispatchSemaphore(value: 0)
+    private let done = TimedSemaphore(value: 0)
     private static let bellKey: UInt64 = 1 << 31
 
     init(server: HTTPServer, listeners: [Int32]) throws(HTTPServerError) {
@@ -63,13 +75,22 @@ final class ConnectionLoop: Sendable {
     /// Takes a connection back that has no request at the moment.
     func giveBack(_ connection: Connection) { post { $0.returned.append(connection) } }
 
+    /// Takes a connection back whose request goes on when the client sends or reads on.
+    func park(_ exchange: Exchange, _ wait: Exchange.Wait, writes: Bool) {
+        post { $0.parked.append((exchange, wait, writes)) }
+    }
+
     /// Says that a handler's thread has closed a connection.
     func closed(_ id: UInt64) { post { $0.closed.append(id) } }
 
-    /// Ends the loop; returns when the last handler has returned.
-    func stop() {
-        post { $0.stops = true }
-        done.wait()
+    /// Begins to end the loop.
+    func stop() { post { $0.stops = true } }
+
+    /// Waits until the loop and the last handler have ended; false after the time.
+    func awaitEnd(milliseconds: Int64) -> Bool {
+        guard done.wait(milliseconds: milliseconds) else { return false }
+        done.signal()
+        return true
     }
 
     private func post(_ change: (inout Mail) -> Void) {
@@ -84,20 +105,19 @@ final class ConnectionLoop: Sendable {
         var table = Table()
         for index in listeners.indices { watchListener(index) }
         var keys = [UInt64](repeating: 0, count: 64)
-        var isStopping = false
         while true {
             let count = cplatform_wait(epoll, &keys, 64, timeout(table))
             for key in keys.prefix(Int(count)) where key != Self.bellKey {
                 if key < Self.bellKey {
-                    if !isStopping { accept(at: Int(key), &table) }
+                    if table.end == nil { accept(at: Int(key), &table) }
                 } else {
                     advance(key, &table)
                 }
             }
-            if readMail(&table) { isStopping = true }
-            if isStopping {
-                closeAll(&table)
-                if table.handled.isEmpty { break }
+            if readMail(&table), table.end == nil { beginEnd(&table) }
+            if let end = table.end {
+                if server.clock.monotonic() >= end { table.connections = [:] }
+                if table.handled.isEmpty, table.connections.isEmpty { break }
                 continue
             }
             admitWaiting(&table)
@@ -107,8 +127,10 @@ final class ConnectionLoop: Sendable {
     }
 
     private func timeout(_ table: Table) -> Int32 {
-        guard table.nextSweep != .max else { return -1 }
-        return Int32(clamping: max(0, (table.nextSweep - server.clock.monotonic()) / 1_000_000 + 1))
+        var next = table.nextSweep
+        if let end = table.end { next = table.connections.isEmpty ? .max : end }
+        guard next != .max else { return -1 }
+        return Int32(clamping: max(0, (next - server.clock.monotonic()) / 1_000_000 + 1))
     }
 
     /// Reads what other threads have said; true if the loop has to end.
@@ -118,6 +140,7 @@ final class ConnectionLoop: Sendable {
         let mail = mail.withLock { mail in
             defer {
                 mail.returned = []
+                mail.parked = []
                 mail.closed = []
             }
             return mail
@@ -127,16 +150,32 @@ final class ConnectionLoop: Sendable {
             table.handled.remove(connection.id)
             if mail.stops { continue }
             connection.since = server.clock.monotonic()
+            connection.expiry = .max
             connection.rest()
             table.connections[connection.id] = (connection, .idle)
             schedule(&table, connection, .idle)
             watch(connection, writes: false, &table)
         }
+        for (exchange, wait, writes) in mail.parked {
+            let connection = exchange.connection
+            table.handled.remove(connection.id)
+            if mail.stops, wait != .send { continue }
+            table.connections[connection.id] = (connection, .request(exchange, wait))
+            schedule(&table, connection, .request(exchange, wait))
+            watch(connection, writes: writes, &table)
+        }
         return mail.stops
     }
 
-    private func closeAll(_ table: inout Table) {
-        table.connections = [:]
+    /// How long clients may still take their answers when the server ends, ns.
+    private static let endTime: Int64 = 1_000_000_000
+
+    /// Closes the listeners and all connections but those that answers are on the way to.
+    private func beginEnd(_ table: inout Table) {
+        table.end = server.clock.monotonic() &+ Self.endTime
+        table.connections = table.connections.filter {
+            if case .request(_, .send) = $0.value.stage { true } else { false }
+        }
         if table.isListening { for listener in listeners { close(listener) } }
         table.isListening = false
     }
@@ -149,22 +188,23 @@ final class ConnectionLoop: Sendable {
         guard listeners.indices.contains(index) else { return }
         // A burst at one address does not keep the others waiting for long.
         for _ in 0..<64 {
-            guard table.count < server.options.maxConnections else {
+            guard table.count < server.options.maxConnections || giveWay(&table) else {
                 table.waiting.insert(index)
                 if !server.isFull {
                     server.setFull(true)
-                    table.nextSweep = server.clock.monotonic()
                 }
+                table.nextSweep = min(table.nextSweep, server.clock.monotonic() &+ Self.lookInterval)
                 return
             }
             let socket = cplatform_accept(listeners[index])
             guard socket >= 0 else {
                 if errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM {
-                    // Without descriptors, as without places: idle connections go.
+                    // Without descriptors, as without places: others give way.
+                    if giveWay(&table) { continue }
+                    server.setFull(true)
                     table.refusedUntil = server.clock.monotonic() + 100_000_000
                     table.waiting.insert(index)
                     table.nextSweep = min(table.nextSweep, table.refusedUntil)
-                    server.setFull(true)
                     return
                 }
                 if errno == ECONNABORTED || errno == EINTR { continue }
@@ -189,9 +229,7 @@ final class ConnectionLoop: Sendable {
 
     /// Lets those in who wait, when there are places.
     private func admitWaiting(_ table: inout Table) {
-        guard !table.waiting.isEmpty, table.count < server.options.maxConnections,
-            server.clock.monotonic() >= table.refusedUntil
-        else { return }
+        guard !table.waiting.isEmpty, server.clock.monotonic() >= table.refusedUntil else { return }
         let waiting = table.waiting
         table.waiting = []
         for index in waiting { accept(at: index, &table) }
@@ -211,7 +249,8 @@ final class ConnectionLoop: Sendable {
     /// Takes a connection as far as its bytes allow.
     private func advance(_ id: UInt64, _ table: inout Table) {
         guard let (connection, stage) = table.connections[id] else { return }
-        if stage == .handshake {
+        if case .request(let exchange, _) = stage { return resume(exchange, isLate: false, &table) }
+        if case .handshake = stage {
             guard shakeHands(connection, &table) else { return }
             table.connections[id] = (connection, .head)
         }
@@ -228,7 +267,7 @@ final class ConnectionLoop: Sendable {
             }
             switch connection.receive() {
             case .bytes:
-                if table.connections[id]?.stage == .idle {
+                if case .idle = table.connections[id]?.stage {
                     connection.since = server.clock.monotonic()
                     table.connections[id]?.stage = .head
                     schedule(&table, connection, .head)
@@ -248,10 +287,15 @@ final class ConnectionLoop: Sendable {
 
     /// Gives a connection to a handler's thread.
     private func hand(_ connection: Connection, _ task: Exchange.Task, _ table: inout Table) {
+        resume(Exchange(server: server, loop: self, connection: connection, task), isLate: false, &table)
+    }
+
+    /// Lets a handler's thread go on with a request.
+    private func resume(_ exchange: Exchange, isLate: Bool, _ table: inout Table) {
+        let connection = exchange.connection
         table.connections[connection.id] = nil
         table.handled.insert(connection.id)
-        let exchange = Exchange(server: server, loop: self, connection: connection)
-        if !server.threads.run({ exchange.run(task) }) {
+        if !server.threads.run({ exchange.run(isLate: isLate) }) {
             server.log.error("The system has no thread for a request")
             table.handled.remove(connection.id)
             connection.close()
@@ -300,48 +344,105 @@ final class ConnectionLoop: Sendable {
 
     // MARK: Time
 
+    /// How long a client may keep a connection that others wait for, ns.
+    private static let leastTime: Int64 = 400_000_000
+    /// How often clients are looked at that may keep memory or places from others, ns.
+    private static let lookInterval: Int64 = 100_000_000
+
     /// When a connection in this stage has waited too long.
-    ///
-    /// - Parameter isKept: Whether it keeps its place while others wait for one.
-    private func deadline(_ connection: Connection, _ stage: Stage, isKept: Bool = false) -> Int64 {
+    private func deadline(_ connection: Connection, _ stage: Stage) -> Int64 {
         let options = server.options
-        var seconds = options.timeoutSeconds
-        if server.isFull, !isKept {
-            // Nothing was ever heard of it, or its last request is answered.
-            let isSilent = stage == .idle || !connection.hasSpoken
-            seconds = min(seconds, isSilent ? 1 : options.shortTimeoutSeconds)
+        var milliseconds = Int64(options.timeoutSeconds) * 1000
+        switch stage {
+        case .handshake, .head, .idle: break
+        case .request(_, .body):
+            if options.bodies.isShort { milliseconds = min(milliseconds, Int64(options.shortTimeoutSeconds) * 1000) }
+        case .request(_, .send):
+            if options.isMemoryShort() { milliseconds = min(milliseconds, Int64(options.sendTimeoutSeconds) * 1000) }
+        case .request(_, .drain): milliseconds = 1000
+        case .request(_, .farewell): milliseconds = 500
         }
-        return connection.since + Int64(seconds) * 1_000_000_000
+        return min(connection.expiry, connection.since &+ milliseconds &* 1_000_000)
     }
 
     private func schedule(_ table: inout Table, _ connection: Connection, _ stage: Stage) {
-        table.nextSweep = min(table.nextSweep, deadline(connection, stage))
+        table.nextSweep = min(table.nextSweep, nextLook(connection, stage, now: connection.since))
     }
 
-    /// Connections at rest that keep their places while others wait: those of this machine before others, and the ones
-    /// that were used last; at most a quarter of all places.
-    private func kept(_ table: Table) -> Set<UInt64> {
-        guard server.isFull else { return [] }
-        let resting = table.connections.values.filter { $0.stage == .idle }.map(\.connection).sorted {
-            $0.isLocal == $1.isLocal ? $0.since > $1.since : $0.isLocal
+    /// When a connection has to be looked at again: memory that gets short is noticed within a second.
+    private func nextLook(_ connection: Connection, _ stage: Stage, now: Int64) -> Int64 {
+        let deadline = deadline(connection, stage)
+        switch stage {
+        case .request(_, .body), .request(_, .send): return min(deadline, now &+ 1_000_000_000)
+        default: return deadline
         }
-        return Set(resting.prefix(server.options.maxConnections / 4).map(\.id))
     }
 
-    /// Closes those that have waited too long.
+    /// Ends the waits that were too long.
     private func sweep(_ table: inout Table) {
         let now = server.clock.monotonic()
-        let kept = kept(table)
         var next = Int64.max
-        var late: [UInt64] = []
-        for (id, entry) in table.connections {
-            let deadline = deadline(entry.connection, entry.stage, isKept: kept.contains(id))
-            if deadline <= now { late.append(id) } else { next = min(next, deadline) }
+        var late: [Entry] = []
+        for entry in table.connections.values {
+            if deadline(entry.connection, entry.stage) <= now {
+                late.append(entry)
+            } else {
+                next = min(next, nextLook(entry.connection, entry.stage, now: now))
+            }
         }
-        for id in late { drop(id, &table) }
-        // At most one look per quarter of a second, however many connections there are.
-        table.nextSweep = next == .max ? .max : max(next, now + 250_000_000)
+        for entry in late {
+            if case .request(let exchange, _) = entry.stage {
+                resume(exchange, isLate: true, &table)
+            } else {
+                drop(entry.connection.id, &table)
+            }
+        }
+        if !table.waiting.isEmpty { next = min(next, now) }
+        // At most ten looks per second, however many connections there are.
+        table.nextSweep = next == .max ? .max : max(next, now + Self.lookInterval)
         if !table.waiting.isEmpty, table.refusedUntil > now { table.nextSweep = table.refusedUntil }
         admitWaiting(&table)
+    }
+
+    // MARK: Places
+
+    /// Ends the connection whose client has kept it for longest, if it has had some time.
+    private func giveWay(_ table: inout Table) -> Bool {
+        let now = server.clock.monotonic()
+        if table.victims.isEmpty {
+            guard now &- table.victimsTime >= Self.lookInterval / 2 else { return false }
+            table.victimsTime = now
+            table.victims = victims(table, now: now)
+        }
+        while let victim = table.victims.popLast() {
+            guard let entry = table.connections[victim.id], entry.connection.since == victim.since else { continue }
+            drop(victim.id, &table)
+            return true
+        }
+        return false
+    }
+
+    /// Who may have to give way, the first one last: those that never said anything or rest before those in the middle
+    /// of a request, and those that are sent an answer in the end.
+    ///
+    /// A quarter of all places stays with connections at rest: those of this machine before others, and the ones that
+    /// were used last.
+    private func victims(_ table: Table, now: Int64) -> [(id: UInt64, since: Int64)] {
+        var resting: [Connection] = []
+        var others: [(rank: Int, connection: Connection)] = []
+        for (connection, stage) in table.connections.values {
+            switch stage {
+            case .idle: resting.append(connection)
+            case .handshake, .head: others.append((connection.hasSpoken ? 1 : 0, connection))
+            case .request(_, .farewell): others.append((0, connection))
+            case .request(_, .send): others.append((2, connection))
+            case .request: others.append((1, connection))
+            }
+        }
+        resting.sort { $0.isLocal == $1.isLocal ? $0.since > $1.since : $0.isLocal }
+        others += resting.dropFirst(server.options.maxConnections / 4).map { (0, $0) }
+        return others.filter { now &- $0.connection.since >= Self.leastTime }
+            .sorted { $0.rank == $1.rank ? $0.connection.since > $1.connection.since : $0.rank > $1.rank }
+            .map { ($0.connection.id, $0.connection.since) }
     }
 }

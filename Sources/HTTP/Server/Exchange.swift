@@ -1,8 +1,12 @@
 import Glibc
 import Platform
 
-/// Requests of one connection, one after another, on a handler's thread.
-struct Exchange: Sendable {
+/// Requests of one connection, one after another: how far the one at work is, and what comes next.
+///
+/// Runs on handler threads, on one at a time. Where it would wait for its client it goes to the loop, which calls it
+/// again: a client that sends or reads slowly holds a connection, but no thread.
+// SAFETY: handed from thread to thread through locks, as its connection is.
+final class Exchange: @unchecked Sendable {
     /// What the loop has found.
     enum Task: Sendable {
         /// A head of so many bytes.
@@ -12,225 +16,291 @@ struct Exchange: Sendable {
         case plainOnTLS
     }
 
-    let server: HTTPServer
-    let loop: ConnectionLoop
-    let connection: Connection
+    /// What the connection's client is waited for.
+    enum Wait: Sendable {
+        /// The rest of a body.
+        case body
+        /// The rest of a body that nobody wants, so that the next request can be found.
+        case drain
+        /// Room for an answer.
+        case send
+        /// The client's end, so that what it still sends does not destroy an answer on its way.
+        case farewell
+    }
 
-    /// How long a thread stays with a connection whose answer is sent, milliseconds.
+    private enum Phase {
+        case begin(Task)
+        case body
+        /// `hasPlace` tells whether a place of handlers that take long is held.
+        case handler(hasPlace: Bool)
+        case drain(HTTPResponse)
+        case send
+        case farewell
+        case next
+    }
+
+    private enum Step {
+        case goOn
+        case wait(Wait, writes: Bool)
+        /// Somebody else will call again.
+        case leave
+        case rests
+        case ended
+    }
+
+    let connection: Connection
+    private let server: HTTPServer
+    private let loop: ConnectionLoop
+    private var phase: Phase
+    private var judged: JudgedRequest?
+    private var reader: BodyReader?
+    private var outgoing: Outgoing?
+    /// What follows when the answer is sent.
+    private var afterwards = Phase.next
+    private var endsAfterwards = false
+    /// Whether the client of this request was waited for before.
+    private var isSlow = false
+    /// Bytes that are still read before an end.
+    private var farewellBytes = 0
+
+    /// How long a thread stays with a connection whose client is slow, milliseconds.
     private static let lingering = 20
     /// Most bytes of a body that nobody wants and that are read so that the connection can go on.
     private static let drained = 256 << 10
 
-    /// Answers requests until the connection ends or rests.
-    func run(_ task: Task) {
-        var task = task
+    init(server: HTTPServer, loop: ConnectionLoop, connection: Connection, _ task: Task) {
+        self.server = server
+        self.loop = loop
+        self.connection = connection
+        phase = .begin(task)
+    }
+
+    /// Goes on until the client has to be waited for, the connection rests, or it ends.
+    ///
+    /// - Parameter isLate: Whether the client was waited for too long.
+    func run(isLate: Bool = false) {
+        var step = isLate ? late() : Step.goOn
         while true {
-            switch task {
-            case .head(let length):
-                guard serve(headOf: length) else { return end() }
-            case .refused(let refusal):
-                refuse(refusal)
-                return end()
-            case .plainOnTLS:
-                _ = sender.send(
-                    Array("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".utf8))
-                finishSending()
-                return end()
-            }
-            switch next() {
-            case .task(let following): task = following
-            case .ended: return end()
-            case .rests:
-                loop.giveBack(connection)
-                return
+            switch step {
+            case .goOn: step = self.step()
+            case .wait(let wait, let writes):
+                // Mostly it is only a moment, but a client that took longer once is waited for by the loop.
+                if isSlow || server.isStopping || server.isFull || server.threads.isTight
+                    || !connection.wait(writes: writes, milliseconds: Self.lingering)
+                {
+                    isSlow = true
+                    return loop.park(self, wait, writes: writes)
+                }
+                step = self.step()
+            case .leave: return
+            case .rests: return loop.giveBack(connection)
+            case .ended:
+                connection.close()
+                return loop.closed(connection.id)
             }
         }
     }
 
-    private func end() {
-        connection.close()
-        loop.closed(connection.id)
+    private func step() -> Step {
+        switch phase {
+        case .begin(let task): return begin(task)
+        case .body: return readBody()
+        case .handler(let hasPlace): return handle(hasPlace: hasPlace)
+        case .drain(let response): return drain(response)
+        case .send: return send()
+        case .farewell: return farewell()
+        case .next: return next()
+        }
     }
 
-    private var sender: Sender { Sender(server: server, connection: connection) }
+    private func go(to phase: Phase) -> Step {
+        self.phase = phase
+        return .goOn
+    }
+
+    // MARK: Head and body
+
+    private func begin(_ task: Task) -> Step {
+        switch task {
+        case .head(let length):
+            do throws(RequestRefusal) {
+                let head = try connection.withPending { bytes throws(RequestRefusal) in
+                    try RequestHeadParser.parse(UnsafeBufferPointer(rebasing: bytes[..<length]))
+                }
+                connection.consume(length)
+                return judge(head)
+            } catch {
+                return refuse(error)
+            }
+        case .refused(let refusal): return refuse(refusal)
+        case .plainOnTLS:
+            return answer(
+                Outgoing(
+                    Array("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".utf8)),
+                then: .farewell)
+        }
+    }
+
+    private func judge(_ head: RequestHead) -> Step {
+        var judged = JudgedRequest(head, connection: connection, server: server)
+        var reader = BodyReader(server: server, connection: connection, head: head)
+        phase = .handler(hasPlace: false)
+        if let limit = judged.bodyLimit {
+            if let refusal = reader.begin(limit: limit) { judged.refuse(refusal) } else { phase = .body }
+        }
+        self.judged = judged
+        self.reader = reader
+        isSlow = false
+        startClock()
+        return .goOn
+    }
+
+    /// Begins to count the time that the client takes.
+    private func startClock() {
+        connection.since = server.clock.monotonic()
+        connection.expiry = connection.since &+ Int64(server.options.timeoutSeconds) * 1_000_000_000
+    }
+
+    private func readBody() -> Step {
+        switch reader?.advance(now: server.clock.monotonic()) {
+        case .body(let body): judged?.take(body)
+        case .refused(let response): judged?.refuse(response)
+        case .wait(let writes): return .wait(.body, writes: writes)
+        case .gone, nil: return .ended
+        }
+        return go(to: .handler(hasPlace: false))
+    }
+
+    // MARK: Handler and answer
+
+    private func handle(hasPlace: Bool) -> Step {
+        guard let judged else { return .ended }
+        if judged.takesLong, !hasPlace {
+            phase = .handler(hasPlace: true)
+            guard server.threads.takeLongPlace(orLater: { self.run() }) else { return .leave }
+        }
+        let response = judged.perform(clock: server.clock.monotonic)
+        if judged.takesLong { server.threads.leaveLongPlace() }
+        self.judged?.request.body = []
+        startClock()
+        return go(to: .drain(response))
+    }
+
+    private func drain(_ response: HTTPResponse) -> Step {
+        switch reader?.drain(atMost: Self.drained) {
+        case .done(let canGoOn): return answer(response, isDrained: canGoOn)
+        case .wait(let writes): return .wait(.drain, writes: writes)
+        case nil: return .ended
+        }
+    }
+
+    private func answer(_ response: HTTPResponse, isDrained: Bool) -> Step {
+        guard let judged else { return .ended }
+        let keepsAlive = judged.head.keepsAlive && isDrained && !server.isStopping
+        let outgoing = Outgoing(
+            response, to: judged.request, isVersion10: judged.head.isVersion10, closes: !keepsAlive,
+            now: server.clock.now())
+        // The body's memory is free while its answer is on the way.
+        self.judged = nil
+        reader = nil
+        return answer(outgoing, then: !isDrained ? .farewell : keepsAlive ? .next : nil)
+    }
+
+    /// Sends an answer; `following` comes when it is sent, or the end if that is nil.
+    private func answer(_ outgoing: Outgoing, then following: Phase?) -> Step {
+        self.outgoing = outgoing
+        afterwards = following ?? .next
+        endsAfterwards = following == nil
+        startClock()
+        return go(to: .send)
+    }
+
+    private func send() -> Step {
+        let now = server.clock.monotonic()
+        connection.expiry = now &+ Int64(server.options.timeoutSeconds) * 1_000_000_000
+        switch outgoing?.advance(on: connection, now: now) {
+        case .done: break
+        case .wait(let reads): return .wait(.send, writes: !reads)
+        case .broken, nil: return .ended
+        }
+        outgoing = nil
+        if endsAfterwards { return .ended }
+        if case .farewell = afterwards {
+            connection.endEncryption()
+            shutdown(connection.socket, Int32(SHUT_WR))
+            farewellBytes = 1 << 20
+            startClock()
+        } else {
+            connection.since = now
+        }
+        return go(to: afterwards)
+    }
+
+    private func refuse(_ refusal: RequestRefusal) -> Step {
+        let reason = "\(refusal.status) \(ResponseHeadWriter.reason(refusal.status))"
+        let text = refusal.status == 400 ? "\(reason): \(refusal.reason)" : reason
+        let response = HTTPResponse(
+            status: refusal.status, headers: [("Content-Type", "text/plain; charset=utf-8")], body: Array(text.utf8))
+        return answer(
+            Outgoing(
+                response, to: HTTPRequest(method: "GET", path: "/"), isVersion10: false, closes: true,
+                now: server.clock.now()),
+            then: .farewell)
+    }
+
+    /// Lets the client read the answer before what it still sends makes the system reset the connection.
+    private func farewell() -> Step {
+        if server.isStopping { return .ended }
+        return withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 1) { buffer in
+            while farewellBytes > 0 {
+                switch connection.receive(into: buffer) {
+                case .bytes(let count): farewellBytes -= count
+                case .ended, .full: return .ended
+                case .wait: return .wait(.farewell, writes: false)
+                }
+            }
+            return .ended
+        }
+    }
 
     // MARK: The next request
 
-    private enum Next {
-        case task(Task)
-        case ended
-        case rests
-    }
-
-    /// Waits for a moment for the next head.
-    private func next() -> Next {
-        connection.since = server.clock.monotonic()
+    /// Looks for the next head, and waits for a moment for it.
+    private func next() -> Step {
         while !server.isStopping {
             do throws(RequestRefusal) {
-                if connection.pending > 0, let length = try connection.headEnd() { return .task(.head(length)) }
+                if connection.pending > 0, let length = try connection.headEnd() {
+                    phase = .begin(.head(length))
+                    // One of many requests that came at once: others that wait for a thread have their turn first.
+                    guard server.threads.isTight, server.threads.run({ self.run() }) else { return .goOn }
+                    return .leave
+                }
             } catch {
-                return .task(.refused(error))
+                return go(to: .begin(.refused(error)))
             }
             switch connection.receive() {
             case .bytes: continue
             case .ended: return .ended
-            case .full: return .task(.refused(RequestRefusal(431, "Request Header Fields Too Large")))
+            case .full: return go(to: .begin(.refused(RequestRefusal(431, "Request Header Fields Too Large"))))
             case .wait(let writes):
                 // With a part of a head the loop keeps the time.
-                if connection.pending > 0 || server.isFull { return .rests }
+                if connection.pending > 0 || server.isFull || server.threads.isTight { return .rests }
                 if !connection.wait(writes: writes, milliseconds: Self.lingering) { return .rests }
             }
         }
         return .ended
     }
 
-    // MARK: One request
+    // MARK: Time
 
-    /// Answers the request whose head is complete.
-    ///
-    /// - Returns: Whether the connection may go on.
-    private func serve(headOf length: Int) -> Bool {
-        let head: RequestHead
-        do throws(RequestRefusal) {
-            head = try connection.withPending { bytes throws(RequestRefusal) in
-                try RequestHeadParser.parse(UnsafeBufferPointer(rebasing: bytes[..<length]))
-            }
-        } catch {
-            refuse(error)
-            return false
-        }
-        connection.consume(length)
-        var reader = BodyReader(server: server, connection: connection, head: head)
-        let (request, response) = answer(head, &reader)
-        guard let response else { return false }
-        let isDrained = reader.drain(atMost: Self.drained)
-        let keepsAlive = head.keepsAlive && isDrained && !server.isStopping
-        let isSent = sender.send(response, to: request, isVersion10: head.isVersion10, closes: !keepsAlive)
-        if isSent, !isDrained { finishSending() }
-        return isSent && keepsAlive
-    }
-
-    /// The answer; nil if the client is gone.
-    private func answer(_ head: RequestHead, _ reader: inout BodyReader) -> (HTTPRequest, HTTPResponse?) {
-        var request = HTTPRequest(
-            method: head.method, path: URLEncoding.decode(head.rawPath.utf8, plusIsBlank: false), query: head.query,
-            headers: head.headers, peer: connection.peer)
-        request.rawPath = head.rawPath
-        request.rawQuery = head.rawQuery
-        request.socket = connection.socket
-        var added: [(name: String, value: String)] = []
-        if let access = server.options.access {
-            let verdict = access.judge(authorization: head.header("Authorization"))
-            added = verdict.headers
-            if var refusal = verdict.refusal {
-                refusal.headers += added
-                return (request, refusal)
-            }
-        }
-        var response = routed(head, &request, &reader)
-        // The operator's headers take the place of our own.
-        for (name, value) in added {
-            response?.headers.removeAll { $0.name.isSame(as: name) }
-            response?.headers.append((name, value))
-        }
-        return (request, response)
-    }
-
-    private func routed(
-        _ head: RequestHead, _ request: inout HTTPRequest, _ reader: inout BodyReader
-    ) -> HTTPResponse? {
-        let prefix = server.options.routePrefix
-        switch PathRules.judge(head.rawPath) {
-        case .plain: break
-        case .redirect(let path): return .redirect(location(path, head), status: 307)
-        case .refused: return .text("404 page not found\n", status: 404)
-        }
-        var path = head.rawPath
-        if !prefix.isEmpty {
-            if path == "/" || path == prefix { return .redirect(prefix + "/") }
-            guard path.hasPrefix(prefix + "/") else { return .text("404 page not found\n", status: 404) }
-            path = String(path.dropFirst(prefix.count))
-            request.path = URLEncoding.decode(path.utf8, plusIsBlank: false)
-        }
-        request.rawPath = path
-        let isAPI = path.hasPrefix("/api/v1/")
-        let origin = head.header("Origin")
-        var response = resolved(path, head, &request, &reader)
-        if isAPI { response?.headers += server.options.origins.headers(origin: origin) }
-        return response
-    }
-
-    /// Follows the route; refuses before the body is read what can be refused then.
-    private func resolved(
-        _ path: String, _ head: RequestHead, _ request: inout HTTPRequest, _ reader: inout BodyReader
-    ) -> HTTPResponse? {
-        if path == "/api/v1" { return .redirect(location(server.options.routePrefix + "/api/v1/", head), status: 307) }
-        if head.method == "OPTIONS", path.hasPrefix("/api/v1/") { return HTTPResponse(status: 204) }
-        let resolution = server.router.resolve(method: head.method, path: path, isEncoded: true)
-        if case .run(let action, let pattern, _) = resolution {
-            let isForeign = CrossOrigin.isForeign(
-                fetchSite: head.header("Sec-Fetch-Site"), origin: head.header("Origin"),
-                hosts: [head.host, head.header("X-Forwarded-Host")].compactMap { $0 })
-            if action.changesState, isForeign {
-                return server.router.perform(
-                    .answer(.text("cross-site request refused\n", status: 403), pattern: pattern), request,
-                    clock: server.clock.monotonic)
-            }
-            if head.framing != .none, let limit = action.body.limit(contentType: head.header("Content-Type")) {
-                switch reader.read(limit: limit) {
-                case .body(let body): request.body = body
-                case .refused(let response):
-                    return server.router.perform(
-                        .answer(response, pattern: pattern), request, clock: server.clock.monotonic)
-                case .gone: return nil
-                }
-                if action.body == .form, let form = FormType(head.header("Content-Type")) {
-                    request.form = form.parameters(request.body)
-                }
-            }
-        }
-        var response = server.router.perform(resolution, request, clock: server.clock.monotonic)
-        // The router knows nothing of the prefix and of the parameters.
-        if case .answer = resolution, let at = response.headers.firstIndex(where: { $0.name == "Location" }) {
-            response.headers[at].value = location(server.options.routePrefix + response.headers[at].value, head)
-        }
-        return response
-    }
-
-    private func location(_ path: String, _ head: RequestHead) -> String {
-        head.rawQuery.isEmpty ? path : path + "?" + head.rawQuery
-    }
-
-    // MARK: Ends
-
-    private func refuse(_ refusal: RequestRefusal) {
-        let reason = "\(refusal.status) \(ResponseHeadWriter.reason(refusal.status))"
-        let text = refusal.status == 400 ? "\(reason): \(refusal.reason)" : reason
-        let response = HTTPResponse(
-            status: refusal.status, headers: [("Content-Type", "text/plain; charset=utf-8")], body: Array(text.utf8))
-        if sender.send(response, to: HTTPRequest(method: "GET", path: "/"), isVersion10: false, closes: true) {
-            finishSending()
-        }
-    }
-
-    /// Lets the client read the answer before what it still sends makes the system reset the connection.
-    private func finishSending() {
-        connection.endEncryption()
-        shutdown(connection.socket, Int32(SHUT_WR))
-        let expiry = server.clock.monotonic() + 500_000_000
-        var left = 1 << 20
-        withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 1) { buffer in
-            while left > 0 {
-                switch connection.receive(into: buffer) {
-                case .bytes(let count): left -= count
-                case .ended, .full: return
-                case .wait:
-                    let rest = (expiry - server.clock.monotonic()) / 1_000_000
-                    guard rest > 0, !server.isStopping, connection.wait(writes: false, milliseconds: Int(rest)) else {
-                        return
-                    }
-                }
-            }
+    /// What comes after a wait that was too long.
+    private func late() -> Step {
+        switch phase {
+        case .body:
+            if let response = reader?.giveUp() { judged?.refuse(response) }
+            return go(to: .handler(hasPlace: false))
+        case .drain(let response): return answer(response, isDrained: false)
+        default: return .ended
         }
     }
 }

@@ -1,4 +1,5 @@
 import CPlatform
+import Synchronization
 
 /// A request as a handler sees it.
 package struct HTTPRequest: Sendable {
@@ -22,6 +23,8 @@ package struct HTTPRequest: Sendable {
     package var rawQuery: String = ""
     /// The connection's socket, −1 in process.
     var socket: Int32 = -1
+    /// Tells that the server ends; nil in process.
+    package var cancellation: Cancellation?
 
     package init(
         method: String, path: String, query: [(name: String, value: String)] = [],
@@ -54,6 +57,20 @@ package struct HTTPRequest: Sendable {
 
     /// Whether the client has closed the connection, so that nobody waits for the answer any more.
     package func isPeerGone() -> Bool { socket >= 0 && cplatform_is_peer_gone(socket) != 0 }
+
+    /// Whether the work for the answer should end: nobody waits for it, or the server ends.
+    package func isCancelled() -> Bool { cancellation?.isOn == true || isPeerGone() }
+}
+
+/// Tells handlers at work that the server ends.
+package final class Cancellation: Sendable {
+    private let state = Atomic(false)
+
+    package init() {}
+
+    package var isOn: Bool { state.load(ordering: .relaxed) }
+
+    package func cancel() { state.store(true, ordering: .relaxed) }
 }
 
 /// Parameters in URL encoding.

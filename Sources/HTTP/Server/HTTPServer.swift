@@ -5,15 +5,17 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// An HTTP/1.1 server: one thread accepts and waits for heads, and each request at work has a thread of its own, so
-/// that a slow query stops nobody else.
+/// An HTTP/1.1 server: one thread accepts and waits for clients, and each request at work has a thread of its own, so
+/// that neither a slow query nor a slow client stops anybody else.
 package final class HTTPServer: Sendable {
     package struct Options: Sendable {
         /// Most connections; further ones wait in the system's queue.
         package var maxConnections = 512
+        /// Most threads of handlers; fewer where the address space is limited.
+        package var maxThreads = Int.max
         /// Seconds that a request may take to arrive, and after which an idle connection is closed.
         package var timeoutSeconds = 300
-        /// The same for those that send or read nothing while others wait for a place or for memory.
+        /// The same for bodies that stand still while others wait for memory.
         package var shortTimeoutSeconds = 10
         /// Seconds without progress after which an answer is given up while memory is short.
         package var sendTimeoutSeconds = 2
@@ -51,6 +53,8 @@ package final class HTTPServer: Sendable {
     private let loop = Mutex<ConnectionLoop?>(nil)
     private let bound = Mutex<[UInt16]>([])
     private let stopping = Atomic<Bool>(false)
+    /// Tells handlers at work to end.
+    let cancellation = Cancellation()
     private let full = Atomic<Bool>(false)
 
     package init(router: Router, options: Options, clock: any Clock) {
@@ -60,7 +64,7 @@ package final class HTTPServer: Sendable {
         self.options = options
         self.clock = clock
         threads = HandlerThreads(
-            most: AddressSpace.threads(options.maxConnections, stackSize: options.stackSize),
+            most: AddressSpace.threads(min(options.maxConnections, options.maxThreads), stackSize: options.stackSize),
             stackSize: options.stackSize)
     }
 
@@ -94,14 +98,28 @@ package final class HTTPServer: Sendable {
         }
     }
 
+    /// Tells handlers at work, and those to come, that they should end; connections go on.
+    package func cancelHandlers() { cancellation.cancel() }
+
+    /// Begins to end all connections; clients that are being sent an answer have a second for it.
+    package func beginStop() {
+        stopping.store(true, ordering: .relaxed)
+        cancelHandlers()
+        loop.withLock { $0 }?.stop()
+        bound.withLock { $0 = [] }
+    }
+
+    /// Waits until all connections and handlers have ended; false after the time.
+    package func awaitStop(milliseconds: Int64) -> Bool {
+        guard let loop = loop.withLock({ $0 }) else { return true }
+        guard loop.awaitEnd(milliseconds: milliseconds) else { return false }
+        self.loop.withLock { $0 = nil }
+        return true
+    }
+
     /// Ends all connections; returns when the last handler has returned.
     package func stop() {
-        stopping.store(true, ordering: .relaxed)
-        let stopped = loop.withLock { loop in
-            defer { loop = nil }
-            return loop
-        }
-        stopped?.stop()
-        bound.withLock { $0 = [] }
+        beginStop()
+        _ = awaitStop(milliseconds: .max)
     }
 }

@@ -2,6 +2,9 @@ import Platform
 import Synchronization
 
 /// Threads that run handlers: one for each request at work, and none for long without work.
+///
+/// Handlers that may take long get no more than three quarters of them, so that there is always a thread for what is
+/// answered at once.
 final class HandlerThreads: Sendable {
     typealias Job = @Sendable () -> Void
 
@@ -9,17 +12,22 @@ final class HandlerThreads: Sendable {
         var jobs: [Job] = []
         var waiting = 0
         var threads = 0
+        /// Handlers at work that may take long, and those that wait for a place among them.
+        var long = 0
+        var longJobs: [Job] = []
     }
 
     private let state = Mutex(State())
     private let wake = TimedSemaphore(value: 0)
     private let most: Int
+    private let mostLong: Int
     private let stackSize: Int
     /// How long a thread waits for work before it ends, ms.
     private static let idleTime: Int64 = 5000
 
     init(most: Int, stackSize: Int) {
-        self.most = max(1, most)
+        self.most = max(2, most)
+        mostLong = max(1, self.most - max(1, self.most / 4))
         self.stackSize = stackSize
     }
 
@@ -47,6 +55,33 @@ final class HandlerThreads: Sendable {
             state.jobs.removeAll()
             return false
         }
+    }
+
+    /// Takes a place for a handler that may take long; false, and `job` is run with the place later, if none is free.
+    func takeLongPlace(orLater job: @escaping Job) -> Bool {
+        state.withLock { state in
+            if state.long < mostLong {
+                state.long += 1
+                return true
+            }
+            state.longJobs.append(job)
+            return false
+        }
+    }
+
+    /// Gives a place back, to the next one that waits for it.
+    func leaveLongPlace() {
+        let next: Job? = state.withLock { state in
+            if !state.longJobs.isEmpty { return state.longJobs.removeFirst() }
+            state.long -= 1
+            return nil
+        }
+        if let next { _ = run(next) }
+    }
+
+    /// Whether a thread that waits for a client would be missing elsewhere.
+    var isTight: Bool {
+        state.withLock { !$0.jobs.isEmpty || ($0.waiting == 0 && $0.threads >= most) }
     }
 
     private func work() {

@@ -13,6 +13,8 @@ package final class Router: Sendable {
         package var body: BodyPolicy
         /// Whether the request changes something; a browser's request from another site is refused.
         package var changesState: Bool
+        /// Whether the handler may take long, as a query does; such handlers leave some threads to others.
+        package var takesLong: Bool
         var handler: Handler
     }
 
@@ -62,10 +64,11 @@ package final class Router: Sendable {
         ///
         /// - Parameters:
         ///   - body: Which bodies are read; by default forms where POST or PUT are taken, else none.
+        ///   - takesLong: Whether the handler may take long.
         ///   - changesState: By default what takes POST, PUT or DELETE but not GET.
         package mutating func add(
-            _ methods: [String], _ pattern: String, body: BodyPolicy? = nil, changesState: Bool? = nil,
-            _ handler: @escaping Handler
+            _ methods: [String], _ pattern: String, body: BodyPolicy? = nil, takesLong: Bool = false,
+            changesState: Bool? = nil, _ handler: @escaping Handler
         ) {
             let at = routes.firstIndex { $0.pattern == pattern }
             var route = at.map { routes[$0] } ?? Route(pattern: pattern, parts: Router.parts(pattern), actions: [:])
@@ -74,7 +77,8 @@ package final class Router: Sendable {
                 let takesBody = method != "GET" && method != "HEAD" && method != "OPTIONS"
                 route.actions[method] = Action(
                     body: takesBody ? body ?? .form : BodyPolicy.none,
-                    changesState: takesBody && (changesState ?? (writes && !methods.contains("GET"))), handler: handler)
+                    changesState: takesBody && (changesState ?? (writes && !methods.contains("GET"))),
+                    takesLong: takesLong, handler: handler)
             }
             if let at { routes[at] = route } else { routes.append(route) }
         }

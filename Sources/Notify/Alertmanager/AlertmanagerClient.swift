@@ -21,6 +21,8 @@ package final class AlertmanagerClient: AlertSink {
             var isDraining = false
             /// Whether the last request had no answer in its time.
             var isSilent = false
+            /// Requests that have begun.
+            var begun = 0
             var sent = 0
             var errors = 0
             var latency = QuantileWindow()
@@ -107,31 +109,43 @@ package final class AlertmanagerClient: AlertSink {
 
     /// Ends sending; what waits is sent before, unless it was asked not to, for as long as `grace` ms.
     ///
-    /// An Alertmanager that has stopped answering is not waited for, and one that fails now gets nothing more: the end
-    /// takes no longer than one request to it.
+    /// An Alertmanager that has stopped answering is not waited for, one that does not answer within
+    /// ``LastRequests/time`` is given up, and one that fails now gets nothing more.
     package func stop(grace: Int64 = 10_000) async {
         let senders = settings.withLock { settings in
             settings.isStarted = false
             return settings.senders
         }
         var tasks: [Task<Void, Never>] = []
+        var underWay: [(sender: Sender, begun: Int, task: Task<Void, Never>)] = []
         for sender in senders {
             if drainsOnStop { launch(sender) }
-            let (task, isSilent) = sender.state.withLock { state in
+            let (task, isSilent, begun) = sender.state.withLock { state in
                 state.isDraining = true
                 defer { state.task = nil }
-                return (state.task, state.isSilent)
+                return (state.task, state.isSilent, state.begun)
             }
             guard let task else { continue }
             if drainsOnStop, !isSilent { sender.wake.yield() } else { task.cancel() }
             tasks.append(task)
+            underWay.append((sender, begun, task))
         }
-        let timer = Task { [clock, tasks] in
-            do { try await clock.sleep(until: clock.now() &+ grace) } catch { return }
-            for task in tasks { task.cancel() }
-        }
+        let clock = clock
+        let timers = [
+            Task { [tasks] in
+                do { try await clock.sleep(until: clock.now() &+ grace) } catch { return }
+                for task in tasks { task.cancel() }
+            },
+            // Later requests have this as their timeout.
+            Task { [underWay] in
+                do { try await clock.sleep(until: clock.now() &+ LastRequests.time) } catch { return }
+                for (sender, begun, task) in underWay where sender.state.withLock({ $0.begun == begun }) {
+                    task.cancel()
+                }
+            },
+        ]
         for task in tasks { await task.value }
-        timer.cancel()
+        for timer in timers { timer.cancel() }
         for sender in senders { sender.state.withLock { $0.isDraining = false } }
     }
 
@@ -187,7 +201,11 @@ package final class AlertmanagerClient: AlertSink {
 
     /// Sends the next batch; false if nothing waits.
     private func sendBatch(of sender: Sender) async -> Bool {
-        let (batch, endpoint) = sender.state.withLock { ($0.queue.takeBatch(), $0.endpoint) }
+        let (batch, endpoint, isLast) = sender.state.withLock { state in
+            let batch = state.queue.takeBatch()
+            if !batch.isEmpty { state.begun += 1 }
+            return (batch, state.endpoint, state.isDraining)
+        }
         if batch.isEmpty { return false }
         let began = clock.monotonic()
         var failure: String?
@@ -197,7 +215,8 @@ package final class AlertmanagerClient: AlertSink {
                 NotificationRequest(
                     url: endpoint.url,
                     headers: [("Content-Type", "application/json"), ("User-Agent", userAgent)],
-                    body: Self.encode(batch), timeout: endpoint.timeout))
+                    body: Self.encode(batch),
+                    timeout: isLast ? min(endpoint.timeout, LastRequests.time) : endpoint.timeout))
             if status / 100 != 2 { failure = "bad response status \(status)" }
         } catch {
             failure = "\(error)"

@@ -111,9 +111,6 @@ struct WebhookCall {
         }
     }
 
-    /// How long a request that is under way may go on after its delivery was cancelled, ms.
-    private static let abandonedAfter: Int64 = 5000
-
     /// Sends a request; if the delivery is cancelled, an answer that is near still counts, so that what was delivered is
     /// not delivered again.
     private func post(_ request: NotificationRequest) async throws -> Int {
@@ -123,7 +120,7 @@ struct WebhookCall {
             try await call.value
         } onCancel: {
             Task { [clock] in
-                try? await clock.sleep(until: clock.now() &+ Self.abandonedAfter)
+                try? await clock.sleep(until: clock.now() &+ LastRequests.time)
                 call.cancel()
             }
         }

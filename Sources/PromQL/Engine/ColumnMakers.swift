@@ -62,7 +62,7 @@ struct RangeColumns: ColumnMaker {
         scratch.tables = tables
         let target = UnsafeMutableBufferPointer(start: out, count: plan.grid.count)
         perStep?.add(scratch.samples, plan)
-        FloatWindows.evaluate(scratch.samples, plan, table, parameters, &scratch.resets, target)
+        try FloatWindows.evaluate(scratch.samples, plan, table, parameters, &scratch.resets, target)
         return target.contains(where: Column.isPresent)
             ? .values(read: read, counted: table.counted) : .nothing(read: read, counted: table.counted)
     }

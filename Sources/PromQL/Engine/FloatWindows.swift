@@ -8,22 +8,31 @@ enum FloatWindows {
     static func evaluate(
         _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ parameters: [[Double]],
         _ resets: inout [Int32], _ out: UnsafeMutableBufferPointer<Double>
-    ) {
+    ) throws(QueryError) {
         if plan.function == .rate || plan.function == .increase {
             findResets(samples, &resets)
             rates(samples, table, resets, out)
         } else {
-            windows(samples, plan, table, parameters, out)
+            try windows(samples, plan, table, parameters, out)
         }
     }
+
+    /// How many samples are looked at between two looks at the query's limits.
+    private static let samplesPerCheck = 1 << 18
 
     private static func windows(
         _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ parameters: [[Double]],
         _ out: UnsafeMutableBufferPointer<Double>
-    ) {
+    ) throws(QueryError) {
         var scratch: [Double] = []
+        var unchecked = 0
         for i in 0..<plan.grid.count {
             let window = Window(samples, plan, table, i)
+            unchecked &+= window.count
+            if unchecked > samplesPerCheck {
+                unchecked = 0
+                try plan.guardian?.checkNow()
+            }
             if window.count == 0 {
                 out[i] = Column.absent
                 continue

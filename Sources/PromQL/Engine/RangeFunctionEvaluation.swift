@@ -73,8 +73,8 @@ extension Evaluator {
                 self.countExtended(samples, plan, extended)
             } else {
                 let table = WindowTable(samples, plan)
-                out.withUnsafeMutableBufferPointer {
-                    FloatWindows.evaluate(samples, plan, table, parameters, &resets, $0)
+                try out.withUnsafeMutableBufferPointer {
+                    try FloatWindows.evaluate(samples, plan, table, parameters, &resets, $0)
                 }
                 self.guardian.count(table.counted)
                 self.guardian.perStep?.add(samples, plan)
@@ -271,6 +271,8 @@ struct WindowPlan {
     let length: Int64
     private let at: Int64?
     private let offset: Int64
+    /// Asked in the middle of a series, too: many long windows take much longer than a series.
+    private(set) var guardian: QueryGuard?
 
     init(
         evaluator: Evaluator, function: RangeFunction, range: Expression, grid: StepGrid, length: Int64
@@ -282,6 +284,7 @@ struct WindowPlan {
         let isFixed = grid.count > 1 && evaluator.windowEnd(range, grid, 1) == first
         at = isFixed ? first : nil
         offset = grid.start &- first
+        guardian = evaluator.guardian
     }
 
     private init(function: RangeFunction, grid: StepGrid, length: Int64, at: Int64?, offset: Int64) {

@@ -80,8 +80,8 @@ extension Evaluator {
         } else {
             var resets: [Int32] = []
             let table = WindowTable(floats, plan)
-            out.withUnsafeMutableBufferPointer {
-                FloatWindows.evaluate(floats, plan, table, parameters, &resets, $0)
+            try out.withUnsafeMutableBufferPointer {
+                try FloatWindows.evaluate(floats, plan, table, parameters, &resets, $0)
             }
         }
     }

@@ -50,11 +50,16 @@ final class Daemon: Sendable {
     /// Signals that asked for the end.
     let stopSignals = Atomic(0)
     let hurry = Hurry()
+    /// Whether requests are still at work at the end.
+    let handlersAreLeft = Atomic(false)
 
     init(_ options: DaemonOptions) throws {
         self.options = options
         let flags = options.flags
         startTime = clock.now()
+        if let reason = AddressSpace.shortage {
+            throw StartError(what: "The address space is too small", reason: reason)
+        }
         let text = try PreparedConfiguration.pipedText(options)
         let configuration = try PreparedConfiguration.load(options, text: text)
         let storeOptions = options.store(configuration)

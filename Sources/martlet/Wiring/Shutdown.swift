@@ -15,6 +15,7 @@ extension Daemon {
         log.info("Shutting down")
         state.withLock { $0.isStopping = true }
         FileReads.shared.hurry()
+        server.cancelHandlers()
         let plan = ShutdownPlan(grace: options.flags.duration("shutdown.grace-period"))
         let began = clock.monotonic()
         func elapsed() -> Int64 { (clock.monotonic() - began) / 1_000_000 }
@@ -25,7 +26,13 @@ extension Daemon {
                 isClosed = closeStore()
                 continue
             }
-            if !Self.run(step.name, within: limit, hurry, { [self] in perform(step, within: limit, server) }) {
+            switch Self.run(step.name, within: limit, hurry, { [self] in perform(step, within: limit, server) }) {
+            case .ended: break
+            case .noThread:
+                log.warn(
+                    "The system has no thread for a step of the shutdown; going on without it", ["step": step.name])
+                overdue.insert(step)
+            case .overdue:
                 log.warn(
                     hurry.isOn
                         ? "Another signal: going on without a step of the shutdown"
@@ -37,7 +44,8 @@ extension Daemon {
         store.releaseLock()
         log.info("See you next time!", ["duration": "\(elapsed())ms"])
         // Threads of steps and files that hang may use what the end of the process would destroy.
-        if !overdue.isEmpty || hurry.isOn || FileReads.shared.isBusy { _exit(isClosed ? 0 : 1) }
+        let isBusy = FileReads.shared.isBusy || handlersAreLeft.load(ordering: .acquiring)
+        if isBusy || !overdue.isEmpty || hurry.isOn { _exit(isClosed ? 0 : 1) }
         return isClosed ? 0 : 1
     }
 
@@ -48,14 +56,22 @@ extension Daemon {
         case .lastEvaluation: rules.evaluateOnce(at: clock.now())
         case .closeStore: break
         case .leavePartners:
+            // What is stored is safe: nobody needs the listener any more.
+            server.beginStop()
             try? blocking { [notifier, alertmanagers] in
                 async let sent: Void = alertmanagers.stop(grace: limit)
                 async let delivered: Void? = notifier?.stop(grace: limit)
                 _ = await (sent, delivered)
             }
-            server.stop()
+            if !server.awaitStop(milliseconds: Self.handlerTime) {
+                log.warn("A request is still at work; going on without its answer")
+                handlersAreLeft.store(true, ordering: .releasing)
+            }
         }
     }
+
+    /// How long handlers may go on that do not notice the end, and clients may take their answers, ms.
+    private static let handlerTime: Int64 = 1500
 
     /// Brings all samples to the disk; the directory stays locked, because the notifier still writes its ledger there.
     private func closeStore() -> Bool {
@@ -69,10 +85,15 @@ extension Daemon {
         }
     }
 
+    /// What became of a step.
+    enum StepOutcome { case ended, overdue, noThread }
+
     /// Runs `body` on a thread of its own; whether it has ended within `limit` ms, and before there was a hurry.
+    ///
+    /// Without a thread it is not run: nothing could limit its time.
     static func run(
         _ name: String, within limit: Int64, _ hurry: Hurry = Hurry(), _ body: @escaping @Sendable () -> Void
-    ) -> Bool {
+    ) -> StepOutcome {
         let done = TimedSemaphore(value: 0)
         let outcome = Outcome()
         let thread = Thread.start(name, stackSize: 8 << 20) {
@@ -80,13 +101,10 @@ extension Daemon {
             outcome.hasEnded.store(true, ordering: .releasing)
             done.signal()
         }
-        guard thread != nil else {
-            body()
-            return true
-        }
+        guard thread != nil else { return .noThread }
         hurry.cut(done)
         _ = done.wait(milliseconds: limit)
-        return outcome.hasEnded.load(ordering: .acquiring)
+        return outcome.hasEnded.load(ordering: .acquiring) ? .ended : .overdue
     }
 
     /// Counts a signal that asks for the end: the first begins it, the second cuts its waits short, and the third ends the

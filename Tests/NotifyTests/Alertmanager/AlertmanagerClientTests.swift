@@ -197,6 +197,23 @@ struct AlertmanagerClientTests {
         }
     }
 
+    @Test("at the end an Alertmanager has two seconds for the answer to each request, and then no more of them")
+    func patience() async {
+        let clock = ManualClock()
+        let silence = Silence(.cancelled)
+        let client = AlertmanagerClient(clock: clock, userAgent: "martlet", batchSize: 10)
+        client.apply(
+            [AlertmanagerEndpoint(url: "http://am", transport: silence)], relabelRules: [], externalLabels: .empty)
+        client.start()
+        client.send(Self.alerts(200))
+        while silence.posts < 1 { await Task.yield() }
+        let stop = Task { await client.stop(grace: .max / 4) }
+        await clock.waitForSleeper(until: clock.now() + LastRequests.time)
+        clock.advance(to: clock.now() + LastRequests.time)
+        await stop.value
+        #expect(silence.posts == 1)
+    }
+
     @Test("a reload sends nothing twice, loses nothing and keeps the counters")
     func reload() async throws {
         let clock = ManualClock()

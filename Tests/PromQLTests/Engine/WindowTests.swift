@@ -26,7 +26,7 @@ struct WindowTests {
     }
 
     @Test("rates of shared windows are those of the definition, bit for bit")
-    func rates() {
+    func rates() throws {
         var random = SeededRandom(seed: SeededRandom.runSeed)
         for round in 0..<3000 {
             let isRate = round % 2 == 0
@@ -51,7 +51,9 @@ struct WindowTests {
             var out = [0.0]
             var resets: [Int32] = []
             let table = WindowTable(samples, plan)
-            out.withUnsafeMutableBufferPointer { FloatWindows.evaluate(samples, plan, table, [], &resets, $0) }
+            try out.withUnsafeMutableBufferPointer {
+                try FloatWindows.evaluate(samples, plan, table, [], &resets, $0)
+            }
             let expected = extrapolated(times, values, start, end, isRate: isRate)
             #expect(out[0].bitPattern == expected.bitPattern, "\(times) \(values) \(end)")
         }

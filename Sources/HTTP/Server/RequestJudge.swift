@@ -1,0 +1,132 @@
+/// A request whose head has come, and what was decided about it before its body is read.
+struct JudgedRequest {
+    enum Verdict {
+        /// Nothing has to be read or run.
+        case answer(HTTPResponse)
+        /// A handler is to be run, after a body of at most so many bytes, if one is wanted.
+        case run(Router.Resolution, bodyLimit: Int?)
+    }
+
+    let head: RequestHead
+    var request: HTTPRequest
+    private(set) var verdict: Verdict
+    /// The operator's headers.
+    private var added: [(name: String, value: String)] = []
+    private var isAPI = false
+    private let options: HTTPServer.Options
+    private let router: Router
+
+    init(_ head: RequestHead, connection: Connection, server: HTTPServer) {
+        self.head = head
+        options = server.options
+        router = server.router
+        request = HTTPRequest(
+            method: head.method, path: URLEncoding.decode(head.rawPath.utf8, plusIsBlank: false), query: head.query,
+            headers: head.headers, peer: connection.peer)
+        request.rawPath = head.rawPath
+        request.rawQuery = head.rawQuery
+        request.socket = connection.socket
+        request.cancellation = server.cancellation
+        verdict = .answer(HTTPResponse())
+        if let access = options.access {
+            let judged = access.judge(authorization: head.header("Authorization"))
+            added = judged.headers
+            if let refusal = judged.refusal {
+                verdict = .answer(refusal)
+                return
+            }
+        }
+        verdict = route()
+    }
+
+    // MARK: Before the body
+
+    private mutating func route() -> Verdict {
+        let prefix = options.routePrefix
+        switch PathRules.judge(head.rawPath) {
+        case .plain: break
+        case .redirect(let path): return .answer(.redirect(location(path), status: 307))
+        case .refused: return .answer(.text("404 page not found\n", status: 404))
+        }
+        var path = head.rawPath
+        if !prefix.isEmpty {
+            if path == "/" || path == prefix { return .answer(.redirect(prefix + "/")) }
+            guard path.hasPrefix(prefix + "/") else { return .answer(.text("404 page not found\n", status: 404)) }
+            path = String(path.dropFirst(prefix.count))
+            request.path = URLEncoding.decode(path.utf8, plusIsBlank: false)
+        }
+        request.rawPath = path
+        isAPI = path.hasPrefix("/api/v1/")
+        return resolve(path)
+    }
+
+    /// Follows the route; refuses before the body is read what can be refused then.
+    private func resolve(_ path: String) -> Verdict {
+        if path == "/api/v1" {
+            return .answer(.redirect(location(options.routePrefix + "/api/v1/"), status: 307))
+        }
+        if head.method == "OPTIONS", path.hasPrefix("/api/v1/") { return .answer(HTTPResponse(status: 204)) }
+        let resolution = router.resolve(method: head.method, path: path, isEncoded: true)
+        guard case .run(let action, let pattern, _) = resolution else { return .run(resolution, bodyLimit: nil) }
+        let isForeign = CrossOrigin.isForeign(
+            fetchSite: head.header("Sec-Fetch-Site"), origin: head.header("Origin"),
+            hosts: [head.host, head.header("X-Forwarded-Host")].compactMap { $0 })
+        if action.changesState, isForeign {
+            return .run(.answer(.text("cross-site request refused\n", status: 403), pattern: pattern), bodyLimit: nil)
+        }
+        let limit = head.framing == .none ? nil : action.body.limit(contentType: head.header("Content-Type"))
+        return .run(resolution, bodyLimit: limit)
+    }
+
+    private func location(_ path: String) -> String { head.rawQuery.isEmpty ? path : path + "?" + head.rawQuery }
+
+    // MARK: Body and answer
+
+    /// Most bytes of the body; nil if none is to be read.
+    var bodyLimit: Int? {
+        guard case .run(_, let limit) = verdict else { return nil }
+        return limit
+    }
+
+    /// Whether the handler may take long.
+    var takesLong: Bool {
+        guard case .run(.run(let action, _, _), _) = verdict else { return false }
+        return action.takesLong
+    }
+
+    /// Takes the body that was read.
+    mutating func take(_ body: [UInt8]) {
+        request.body = body
+        guard case .run(.run(let action, _, _), _) = verdict, action.body == .form,
+            let form = FormType(head.header("Content-Type"))
+        else { return }
+        request.form = form.parameters(body)
+    }
+
+    /// Answers in the place of the handler.
+    mutating func refuse(_ response: HTTPResponse) {
+        guard case .run(.run(_, let pattern, _), _) = verdict else { return verdict = .answer(response) }
+        verdict = .run(.answer(response, pattern: pattern), bodyLimit: nil)
+    }
+
+    /// Runs the handler; the complete answer.
+    func perform(clock: () -> Int64) -> HTTPResponse {
+        var response: HTTPResponse
+        switch verdict {
+        case .answer(let ready): response = ready
+        case .run(let resolution, _):
+            response = router.perform(resolution, request, clock: clock)
+            // The router knows nothing of the prefix and of the parameters.
+            if case .answer = resolution, let at = response.headers.firstIndex(where: { $0.name == "Location" }) {
+                response.headers[at].value = location(options.routePrefix + response.headers[at].value)
+            }
+        }
+        if isAPI { response.headers += options.origins.headers(origin: head.header("Origin")) }
+        // The operator's headers take the place of our own.
+        for (name, value) in added {
+            response.headers.removeAll { $0.name.isSame(as: name) }
+            response.headers.append((name, value))
+        }
+        return response
+    }
+}

@@ -43,7 +43,7 @@ struct HTTPPageTests {
         ]
         var routes: [String: Route] = [:]
         let add =
-            /(routes\.)?add\((both|change|\["GET"\]), "([^"]+)"[^{\n]*\{ (?:try )?(\w+)(?:\([^)]*\))?\.(\w+)\(\$0\)/
+            /(routes\.)?add\((both|change|\["GET"\]), "([^"]+)"[^{]*\{\s*(?:try )?(\w+)(?:\([^)]*\))?\.(\w+)\(\$0\)/
         for match in text.matches(of: add) where match.5 != "wrongMethod" {
             let path = (match.1 == nil ? "/api/v1" : "") + match.3
             let type = types[String(match.4)] ?? String(match.4)

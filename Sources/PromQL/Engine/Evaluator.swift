@@ -137,29 +137,33 @@ final class Evaluator {
     }
 
     private func scalarCall(_ call: Call, _ grid: StepGrid) throws -> [Double] {
-        switch call.function.name {
-        case "pi": return [Double](repeating: .pi, count: grid.count)
-        case "time": return (0..<grid.count).map { Double(grid.time($0)) / 1000 }
-        case "min_of", "max_of":
-            let (a, b) = (try scalar(call.arguments[0], grid), try scalar(call.arguments[1], grid))
-            let isMin = call.function.name == "min_of"
-            return zip(a, b).map { x, y in x.isNaN || y.isNaN ? .nan : isMin ? min(x, y) : max(x, y) }
-        case "scalar":
-            var counts = [Int](repeating: 0, count: grid.count)
-            var values = [Double](repeating: .nan, count: grid.count)
-            let outer = bytesPerSeries
-            bytesPerSeries = 0
-            defer { bytesPerSeries = outer }
-            try stream(call.arguments[0], grid) { _, column, _ in
-                for i in 0..<grid.count where Column.isFloat(column[i]) {
-                    counts[i] += 1
-                    values[i] = column[i]
-                }
-            }
-            for i in 0..<grid.count where counts[i] != 1 { values[i] = .nan }
-            return values
-        default: throw QueryError.execution("not supported yet: \(call.function.name)")
+        guard case .scalar(let kernel) = call.function.kernel else {
+            throw QueryError.execution("\(call.function.name) is no scalar")
         }
+        return try kernel(self, call, grid)
+    }
+
+    /// `scalar`: the value of the only series at each step.
+    func onlyValue(_ call: Call, _ grid: StepGrid) throws -> [Double] {
+        var counts = [Int](repeating: 0, count: grid.count)
+        var values = [Double](repeating: .nan, count: grid.count)
+        let outer = bytesPerSeries
+        bytesPerSeries = 0
+        defer { bytesPerSeries = outer }
+        try stream(call.arguments[0], grid) { _, column, _ in
+            for i in 0..<grid.count where Column.isFloat(column[i]) {
+                counts[i] += 1
+                values[i] = column[i]
+            }
+        }
+        for i in 0..<grid.count where counts[i] != 1 { values[i] = .nan }
+        return values
+    }
+
+    /// `min_of` and `max_of`; NaN if one of the numbers is.
+    func lesser(_ call: Call, _ grid: StepGrid, by choose: (Double, Double) -> Double) throws -> [Double] {
+        let (a, b) = (try scalar(call.arguments[0], grid), try scalar(call.arguments[1], grid))
+        return zip(a, b).map { x, y in x.isNaN || y.isNaN ? .nan : choose(x, y) }
     }
 
     // MARK: Vectors
@@ -217,7 +221,7 @@ final class Evaluator {
         case .aggregation(let e): return try aggregate(e, grid)
         case .binary(let e) where e.left.type == .vector && e.right.type == .vector: return try join(e, grid)
         case .call(let e):
-            if let columns = try wholeVectorCall(e, grid) { return columns }
+            if case .whole(let kernel) = e.function.kernel { return try kernel(self, e, grid) }
         default: break
         }
         let outer = bytesPerSeries
@@ -286,17 +290,28 @@ final class Evaluator {
                 -value
             }
         case .binary(let e) where (e.left.type == .scalar) != (e.right.type == .scalar): try scale(e, grid, sink)
-        case .call(let e) where Self.isRangeFunction(e): try rangeFunction(e, grid, sink)
-        case .call(let e) where ElementFunction.exists(e.function.name): try elementFunction(e, grid, sink)
-        default:
-            let mark = guardian.mark()
-            let columns = try sharedVector(expression, grid)
-            guardian.settle(mark, result: columns, steps: grid.count)
-            defer { guardian.drop(columns, steps: grid.count) }
-            for column in columns {
-                try column.values.withUnsafeBufferPointer {
-                    try sink(Metric(column.labels, dropsName: column.dropsName), $0, column.histograms)
-                }
+        case .call(let e):
+            switch e.function.kernel {
+            case .range(let function): try rangeFunction(function, e, grid, sink)
+            case .number(let number): try mapped(e.arguments[0], grid, sink) { value, _ in number(value) }
+            case .datePart(let part): try datePart(e, grid, sink, part)
+            case .histogram(let number): try histogramNumber(e, grid, sink, number)
+            case .stream(let kernel): try kernel(self, e, grid, sink)
+            case .whole, .scalar, .parameter: try made(expression, grid, sink)
+            }
+        default: try made(expression, grid, sink)
+        }
+    }
+
+    /// Gives away the series of an expression that makes them all before.
+    private func made(_ expression: Expression, _ grid: StepGrid, _ sink: Sink) throws {
+        let mark = guardian.mark()
+        let columns = try sharedVector(expression, grid)
+        guardian.settle(mark, result: columns, steps: grid.count)
+        defer { guardian.drop(columns, steps: grid.count) }
+        for column in columns {
+            try column.values.withUnsafeBufferPointer {
+                try sink(Metric(column.labels, dropsName: column.dropsName), $0, column.histograms)
             }
         }
     }

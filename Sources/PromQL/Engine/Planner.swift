@@ -164,7 +164,7 @@ struct QueryPlan {
             if let parameter = e.parameter { next(parameter, isHeld: false) }
             next(e.expression, isHeld: e.op.needsAllSeries)
         case .call(let e):
-            let needsAll = makesVector(expression) && !e.function.name.hasPrefix("absent")
+            let needsAll = makesVector(expression) && !e.function.traits.contains(.holdsNoSeries)
             for argument in e.arguments { next(argument, isHeld: needsAll || (isMade && isHeld)) }
         }
     }
@@ -174,8 +174,7 @@ struct QueryPlan {
         switch expression {
         case .aggregation: true
         case .binary(let e): e.left.type == .vector && e.right.type == .vector
-        case .call(let e):
-            !Evaluator.isRangeFunction(e) && !ElementFunction.exists(e.function.name) && e.function.result == .vector
+        case .call(let e): if case .whole = e.function.kernel { true } else { false }
         default: false
         }
     }

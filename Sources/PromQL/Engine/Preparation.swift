@@ -46,16 +46,13 @@ struct Preparation {
             e.expression = try prepare(e.expression)
             return .parentheses(e)
         case .call(var e):
-            if let value = parameterValue(e.function.name) {
-                return .number(NumberLiteral(value: value, range: e.range))
+            if case .parameter(let value) = e.function.kernel {
+                return .number(NumberLiteral(value: value(self), range: e.range))
             }
             try checkExtension(e)
             var inner = self
-            switch e.function.name {
-            case "histogram_count", "histogram_sum", "histogram_avg": inner.detectsResets = true
-            case "histogram_quantile", "histogram_quantiles", "histogram_fraction": inner.detectsResets = false
-            default: break
-            }
+            if e.function.traits.contains(.needsNoBuckets) { inner.detectsResets = true }
+            if e.function.traits.contains(.needsBuckets) { inner.detectsResets = false }
             var arguments: [Expression] = []
             for argument in e.arguments { arguments.append(try inner.prepare(argument)) }
             e.arguments = arguments
@@ -66,13 +63,14 @@ struct Preparation {
     /// `anchored` and `smoothed` are only for some functions.
     private func checkExtension(_ e: Call) throws(QueryError) {
         for case .matrix(let matrix) in e.arguments {
-            let (word, names) =
+            let (word, trait): (String, FunctionTraits) =
                 switch matrix.selector.rangeExtension {
-                case .anchored: ("anchored", ["changes", "delta", "increase", "rate", "resets"])
-                case .smoothed: ("smoothed", ["delta", "increase", "rate"])
-                case nil: ("", [e.function.name])
+                case .anchored: ("anchored", .anchored)
+                case .smoothed: ("smoothed", .smoothed)
+                case nil: ("", [])
                 }
-            guard !names.contains(e.function.name) else { continue }
+            guard !e.function.traits.contains(trait) else { continue }
+            let names = FunctionRegistry.all.filter { $0.traits.contains(trait) }.map(\.name)
             throw .execution(
                 "\(word) modifier can only be used with: \(names.joined(separator: ", ")) - not with "
                     + e.function.name)
@@ -98,17 +96,11 @@ struct Preparation {
     }
 
     private var stepSeconds: Double { isInstant || grid.count == 1 && grid.step == 1 ? 0 : Double(grid.step) / 1000 }
-    private var rangeSeconds: Double { Double(end - grid.start) / 1000 }
-
-    private func parameterValue(_ name: String) -> Double? {
-        switch name {
-        case "start": Double(grid.start) / 1000
-        case "end": Double(end) / 1000
-        case "range": rangeSeconds
-        case "step": grid.start == end ? 0 : stepSeconds
-        default: nil
-        }
-    }
+    var rangeSeconds: Double { Double(end - grid.start) / 1000 }
+    var startSeconds: Double { Double(grid.start) / 1000 }
+    var endSeconds: Double { Double(end) / 1000 }
+    /// The value of `step()`.
+    var stepParameter: Double { grid.start == end ? 0 : stepSeconds }
 
     private func milliseconds(_ duration: DurationExpression, positive: Bool) throws(QueryError) -> Int64 {
         let seconds = try seconds(duration)

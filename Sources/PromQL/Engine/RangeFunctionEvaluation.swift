@@ -4,7 +4,7 @@ import Model
 
 extension Evaluator {
     /// Whether a call is a function of range vectors that works series by series.
-    static func isRangeFunction(_ call: Call) -> Bool { RangeFunction(call.function.name) != nil }
+    static func isRangeFunction(_ call: Call) -> Bool { if case .range = call.function.kernel { true } else { false } }
 
     /// What a label set takes in a set of them besides its bytes.
     private static var bytesPerSeenSeries: Int { 64 }
@@ -16,10 +16,11 @@ extension Evaluator {
     }
 
     /// Evaluates a range function for each series over all steps.
-    func rangeFunction(_ call: Call, _ grid: StepGrid, _ sink: Sink) throws {
-        guard let function = RangeFunction(call.function.name), let (range, scalars) = split(call) else {
-            throw QueryError.execution("not supported yet: \(call.function.name)")
+    func rangeFunction(_ function: RangeFunction, _ call: Call, _ grid: StepGrid, _ sink: Sink) throws {
+        guard let (range, scalars) = split(call) else {
+            throw QueryError.execution("\(call.function.name) has no range")
         }
+        let traits = call.function.traits
         var parameters: [[Double]] = []
         for expression in scalars { parameters.append(try scalar(expression, grid)) }
         try checkParameters(function, parameters, call)
@@ -31,16 +32,16 @@ extension Evaluator {
         func finish(
             _ series: Metric, _ values: UnsafeBufferPointer<Double>, _ histograms: [HistogramBox?]
         ) throws {
-            let result = function.keepsName ? series : nameless(series)
+            let result = traits.contains(.keepsName) ? series : nameless(series)
             // Series of one metric differ in other labels than the name, but perhaps only in type and unit.
-            if !function.keepsName, name.isEmpty || options.typeAndUnitLabels {
+            if !traits.contains(.keepsName), name.isEmpty || options.typeAndUnitLabels {
                 try guardian.memory.charge(result.labels.bytes.count &+ Self.bytesPerSeenSeries)
                 guard seen.insert(result.labels).inserted else {
                     throw QueryError.execution("vector cannot contain metrics with the same labelset")
                 }
             }
             if function == .quantile { remarkQuantile(values, parameters[0], call.arguments[0].range) }
-            if function == .rate || function == .increase, values.contains(where: Column.isFloat) {
+            if traits.contains(.expectsCounter), values.contains(where: Column.isFloat) {
                 remarkCounter(series, name.isEmpty ? series.labels.metricName : name, remarkPlace(call, range))
             }
             try sink(result, values, histograms)
@@ -54,14 +55,15 @@ extension Evaluator {
                 rangeWithStarts(remarkPlace(call, range), metric: series.labels.metricName, samples, plan, &out)
             } else {
                 histograms = try rangeWithHistograms(
-                    function, call, remarkPlace(call, range), metric: series.labels.metricName, samples, plan,
-                    extended, &out, parameters)
+                    call, remarkPlace(call, range), metric: series.labels.metricName, samples, plan, extended, &out,
+                    parameters)
             }
             guard out.contains(where: Column.isPresent) else { return }
             try out.withUnsafeBufferPointer { try finish(series, $0, histograms) }
         }
         if let matrix = Self.plainMatrix(range) {
-            return try matrixFunction(matrix, plan, parameters, finish, finishApart)
+            let seesStarts = options.usesStartTimes && traits.contains(.startTimes)
+            return try matrixFunction(matrix, plan, parameters, seesStarts: seesStarts, finish, finishApart)
         }
         var out = [Double](repeating: Column.absent, count: grid.count)
         var resets: [Int32] = []
@@ -102,7 +104,7 @@ extension Evaluator {
 
     /// A range function of a matrix selector, which several threads may work on.
     private func matrixFunction(
-        _ matrix: MatrixSelector, _ plan: WindowPlan, _ parameters: [[Double]],
+        _ matrix: MatrixSelector, _ plan: WindowPlan, _ parameters: [[Double]], seesStarts: Bool,
         _ finish: (Metric, UnsafeBufferPointer<Double>, [HistogramBox?]) throws -> Void,
         _ finishApart: (Metric, borrowing SampleColumns, RangeExtension?) throws -> Void
     ) throws {
@@ -117,7 +119,7 @@ extension Evaluator {
         let layouts = selector.showsEmptyBuckets ? ChunkLayouts(self, request) : nil
         let maker = RangeColumns(
             set: series, plan: plan, parameters: parameters,
-            seesStarts: options.usesStartTimes && StartTimeWindows.has(plan.function), perStep: guardian.perStep)
+            seesStarts: seesStarts, perStep: guardian.perStep)
         let span = last &- first &+ matrix.window
         try produce(maker, matrix.range, count: series.count, steps: plan.grid.count, span: span) {
             index, made, values, scratch in
@@ -173,7 +175,7 @@ extension Evaluator {
     ///
     /// A subquery's samples have no place in the text.
     private func remarkPlace(_ call: Call, _ range: Expression) -> TextRange {
-        if call.function.name == "quantile_over_time" { return call.arguments[0].range }
+        if call.arguments.first?.type == .scalar { return call.arguments[0].range }
         return Self.isSubquery(range) ? .nowhere : range.range
     }
 

@@ -35,41 +35,6 @@ enum RangeFunction {
     case predictLinear, quantile, smoothing
     case sum, avg, min, max, count, last, first, present, stddev, stdvar, mad
     case tsOfMin, tsOfMax, tsOfFirst, tsOfLast
-
-    init?(_ name: String) {
-        switch name {
-        case "rate": self = .rate
-        case "increase": self = .increase
-        case "delta": self = .delta
-        case "irate": self = .irate
-        case "idelta": self = .idelta
-        case "resets": self = .resets
-        case "changes": self = .changes
-        case "deriv": self = .deriv
-        case "predict_linear": self = .predictLinear
-        case "quantile_over_time": self = .quantile
-        case "double_exponential_smoothing": self = .smoothing
-        case "sum_over_time": self = .sum
-        case "avg_over_time": self = .avg
-        case "min_over_time": self = .min
-        case "max_over_time": self = .max
-        case "count_over_time": self = .count
-        case "last_over_time": self = .last
-        case "first_over_time": self = .first
-        case "present_over_time": self = .present
-        case "stddev_over_time": self = .stddev
-        case "stdvar_over_time": self = .stdvar
-        case "mad_over_time": self = .mad
-        case "ts_of_min_over_time": self = .tsOfMin
-        case "ts_of_max_over_time": self = .tsOfMax
-        case "ts_of_first_over_time": self = .tsOfFirst
-        case "ts_of_last_over_time": self = .tsOfLast
-        default: return nil
-        }
-    }
-
-    /// Whether results keep the metric's name.
-    var keepsName: Bool { self == .last || self == .first }
 }
 
 /// The functions on one window of floats (section "range functions" of PromQL's documentation).

@@ -139,7 +139,7 @@ extension Evaluator {
         let lookback = options.lookbackDelta
         let range = ExtendedHistogramRange(
             function: MixedRangeFunction(
-                name: "delta", metric: metric, range: selector.range, annotations: annotations),
+                function: .delta, metric: metric, range: selector.range, annotations: annotations),
             kind: .smoothed, lookback: lookback)
         let series = MixedSeries(samples)
         var cursor = MixedSeries.Cursor()

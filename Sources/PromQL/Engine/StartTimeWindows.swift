@@ -9,13 +9,6 @@ struct StartTimeWindows {
     /// Two samples of which the later one says that it began before the earlier one, and not when that one did.
     private(set) var hasOverlap = false
 
-    static func has(_ function: RangeFunction) -> Bool {
-        switch function {
-        case .rate, .increase, .irate, .resets: true
-        default: false
-        }
-    }
-
     static func overlapRemark(_ metric: String) -> String {
         "sample has start time that overlaps with previous sample timestamp for metric \(Quoted.text(metric))"
     }

@@ -2,24 +2,7 @@ import GoCompatibility
 import Model
 
 extension Evaluator {
-    /// Functions that need all series at once; nil if the call is none of them.
-    func wholeVectorCall(_ call: Call, _ grid: StepGrid) throws -> [Column]? {
-        switch call.function.name {
-        case "absent": return try absent(call, grid)
-        case "absent_over_time": return try absentOverTime(call, grid)
-        case "sort", "sort_desc": return try sort(call, grid)
-        case "sort_by_label", "sort_by_label_desc": return try sortByLabel(call, grid)
-        case "label_replace": return try labelReplace(call, grid)
-        case "label_join": return try labelJoin(call, grid)
-        case "histogram_quantile": return try histogramQuantile(call, grid)
-        case "histogram_quantiles": return try histogramQuantiles(call, grid)
-        case "histogram_fraction": return try histogramFraction(call, grid)
-        case "info": return try info(call, grid)
-        default: return nil
-        }
-    }
-
-    private func absent(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+    func absent(_ call: Call, _ grid: StepGrid) throws -> [Column] {
         var isThere = [Bool](repeating: false, count: grid.count)
         try stream(call.arguments[0], grid) { _, values, _ in
             for i in 0..<grid.count where Column.isPresent(values[i]) { isThere[i] = true }
@@ -29,7 +12,8 @@ extension Evaluator {
         ].filter { !$0.isEmpty }
     }
 
-    private func sort(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+    /// `sort` and `sort_desc`.
+    func sort(_ call: Call, _ grid: StepGrid, descends: Bool) throws -> [Column] {
         var columns = try vector(call.arguments[0], grid)
         for i in columns.indices where !columns[i].histograms.isEmpty {
             // Histograms have no order.
@@ -40,7 +24,6 @@ extension Evaluator {
         }
         columns.removeAll { $0.isEmpty }
         guard sorts(call, grid) else { return columns }
-        let descends = call.function.name == "sort_desc"
         columns.removeAll { !Column.isFloat($0.values[0]) }
         // NaN comes last; equal values come in the order that Go's sort leaves them in.
         GoSort.sort(&columns) { a, b in
@@ -71,19 +54,23 @@ extension Evaluator {
         case .binary(let e): isConstantInTime(e.left) && isConstantInTime(e.right)
         case .aggregation(let e): (e.parameter.map(isConstantInTime) ?? true) && isConstantInTime(e.expression)
         case .call(let e):
-            !["time", "timestamp", "predict_linear"].contains(e.function.name)
-                && !(e.arguments.isEmpty && ElementFunction.datePart(e.function.name) != nil)
+            !e.function.traits.contains(.variesWithTime) && !isDateOfStep(e)
                 && e.arguments.allSatisfy(isConstantInTime)
         case .parentheses(let e): isConstantInTime(e.expression)
         }
     }
 
-    private func sortByLabel(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+    /// Whether a part of the date of each step is asked for.
+    private static func isDateOfStep(_ call: Call) -> Bool {
+        if case .datePart = call.function.kernel { call.arguments.isEmpty } else { false }
+    }
+
+    /// `sort_by_label` and `sort_by_label_desc`.
+    func sortByLabel(_ call: Call, _ grid: StepGrid, descends: Bool) throws -> [Column] {
         let columns = try vector(call.arguments[0], grid)
         guard sorts(call, grid) else { return columns }
         var names: [String] = []
         for argument in call.arguments.dropFirst() { names.append(try string(argument)) }
-        let descends = call.function.name.hasSuffix("_desc")
         return columns.sorted { a, b in
             for name in names {
                 let order = NaturalOrder.compare(a.labels[name] ?? "", b.labels[name] ?? "")
@@ -106,7 +93,7 @@ extension Evaluator {
         return try mergeEqualLabels(result)
     }
 
-    private func labelReplace(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+    func labelReplace(_ call: Call, _ grid: StepGrid) throws -> [Column] {
         let arguments = try call.arguments.dropFirst().map { try string($0) }
         let (destination, replacement, sourceLabel, pattern) = (arguments[0], arguments[1], arguments[2], arguments[3])
         let references = replacement.utf8.count { $0 == UInt8(ascii: "$") }
@@ -132,7 +119,7 @@ extension Evaluator {
         }
     }
 
-    private func labelJoin(_ call: Call, _ grid: StepGrid) throws -> [Column] {
+    func labelJoin(_ call: Call, _ grid: StepGrid) throws -> [Column] {
         let arguments = try call.arguments.dropFirst().map { try string($0) }
         let (destination, separator, sources) = (arguments[0], arguments[1], arguments.dropFirst(2))
         for name in sources where name.isEmpty {

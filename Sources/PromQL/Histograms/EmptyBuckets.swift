@@ -37,13 +37,8 @@ extension Expression {
         case .subquery, .unary, .parentheses: isShown
         case .aggregation(let e): isShown && (e.op == .limitk || e.op == .limitRatio)
         case .call(let e):
-            switch e.function.name {
-            case "changes": true
-            case "last_over_time", "first_over_time", "label_replace", "label_join", "sort_by_label",
-                "sort_by_label_desc", "info":
-                isShown
-            default: false
-            }
+            e.function.traits.contains(.seesEmptyBuckets)
+                || (isShown && e.function.traits.contains(.passesEmptyBuckets))
         }
     }
 

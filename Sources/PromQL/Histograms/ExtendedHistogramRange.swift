@@ -8,7 +8,7 @@ struct ExtendedHistogramRange {
     let lookback: Int64
 
     private var isSmoothed: Bool { kind == .smoothed }
-    private var isCounter: Bool { function.name != "delta" }
+    private var isCounter: Bool { function.function != .delta }
 
     /// Evaluates the function in all windows that see a histogram.
     ///
@@ -41,7 +41,7 @@ struct ExtendedHistogramRange {
     }
 
     private func value(_ window: MixedWindow, _ start: Int64, _ end: Int64) -> SampleValue? {
-        if function.name == "resets" || function.name == "changes" {
+        if function.function == .resets || function.function == .changes {
             return events(window, start, end).map { .float($0) }
         }
         if window.isMixed {
@@ -60,7 +60,7 @@ struct ExtendedHistogramRange {
         guard firstInside < endInside else { return nil }
         var points = Array(samples[max(0, firstInside - 1)..<endInside])
         if firstInside == 0 { points.insert(samples[0], at: 0) }
-        return function.name == "resets" ? function.resets(points, window.starts) : function.changes(points)
+        return function.function == .resets ? function.resets(points, window.starts) : function.changes(points)
     }
 
     // MARK: rate, increase, delta
@@ -93,7 +93,7 @@ struct ExtendedHistogramRange {
                 result = corrected
             }
         }
-        if function.name == "rate" { result.divide(by: Double(end - start) / 1000) }
+        if function.function == .rate { result.divide(by: Double(end - start) / 1000) }
         result.resetHint = .gauge
         return result.compacted()
     }

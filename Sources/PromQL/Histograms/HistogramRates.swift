@@ -10,7 +10,7 @@ extension MixedRangeFunction {
         guard let first = window.histograms.first, let firstTime = window.histogramTimes.first,
             let lastTime = window.histogramTimes.last
         else { return nil }
-        let isCounter = name != "delta"
+        let isCounter = function != .delta
         let begin = isCounter ? window.starts.begin(of: firstTime, after: window.start) : nil
         guard window.histograms.count >= 2 || begin != nil else { return nil }
         guard var result = difference(window, isCounter: isCounter, from: begin) else { return nil }
@@ -27,7 +27,7 @@ extension MixedRangeFunction {
         }
         if toEnd >= threshold { toEnd = average / 2 }
         var factor = sampled == 0 ? 1 : (sampled + toStart + toEnd) / sampled
-        if name == "rate" { factor /= Double(window.end - window.start) / 1000 }
+        if function == .rate { factor /= Double(window.end - window.start) / 1000 }
         result.multiply(by: factor)
         return .histogram(result)
     }

@@ -2,47 +2,40 @@ import Model
 
 /// Range functions that take histograms, on the windows of a series that has some.
 struct MixedRangeFunction {
-    let name: String
+    let function: RangeFunction
     /// The series' metric name, for remarks.
     let metric: String
     /// Place of the range argument, for remarks.
     let range: TextRange
     let annotations: Annotations
 
-    /// The functions that take histograms; all others see only the floats.
-    static let names: Set<String> = [
-        "rate", "increase", "delta", "irate", "idelta", "sum_over_time", "avg_over_time", "count_over_time",
-        "present_over_time", "first_over_time", "last_over_time", "ts_of_first_over_time", "ts_of_last_over_time",
-        "resets", "changes", "absent_over_time",
-    ]
-
     /// The function's value of a window that is not empty; nil if there is none.
     ///
     /// Windows of floats alone give nil for the functions that compute: the caller has faster code for them.
     func apply(_ window: MixedWindow) -> SampleValue? {
-        switch name {
-        case "count_over_time": return .float(Double(window.count))
-        case "present_over_time", "absent_over_time": return .float(1)
-        case "resets": return .float(resets(window.merged, window.starts))
-        case "changes": return .float(changes(window.merged))
-        case "first_over_time": return first(window)
-        case "last_over_time": return last(window)
-        case "ts_of_first_over_time":
+        switch function {
+        case .count: return .float(Double(window.count))
+        case .present: return .float(1)
+        case .resets: return .float(resets(window.merged, window.starts))
+        case .changes: return .float(changes(window.merged))
+        case .first: return first(window)
+        case .last: return last(window)
+        case .tsOfFirst:
             let time = min(window.floatTimes.first ?? .max, window.histogramTimes.first ?? .max)
             return .float(Double(time) / 1000)
-        case "ts_of_last_over_time":
+        case .tsOfLast:
             let time = max(window.floatTimes.last ?? .min, window.histogramTimes.last ?? .min)
             return .float(Double(time) / 1000)
-        case "irate", "idelta": return instantRate(window)
+        case .irate, .idelta: return instantRate(window)
         default: break
         }
         if window.isMixed {
             annotations.warn(HistogramRemark.mixedFloats(metric), at: range)
             return nil
         }
-        switch name {
-        case "rate", "increase", "delta": return extrapolatedRate(window)
-        case "sum_over_time", "avg_over_time": return combined(window)
+        switch function {
+        case .rate, .increase, .delta: return extrapolatedRate(window)
+        case .sum, .avg: return combined(window)
         default: return nil
         }
     }
@@ -101,7 +94,7 @@ struct MixedRangeFunction {
     /// `sum_over_time` and `avg_over_time` of histograms.
     private func combined(_ window: MixedWindow) -> SampleValue? {
         guard !window.histograms.isEmpty else { return nil }
-        var accumulator = HistogramAccumulator(isAverage: name == "avg_over_time")
+        var accumulator = HistogramAccumulator(isAverage: function == .avg)
         for box in window.histograms {
             do throws(HistogramSum.IncompatibleLayouts) {
                 if try accumulator.add(box.histogram).contains(.boundsReconciled) {
@@ -125,7 +118,7 @@ struct MixedRangeFunction {
         let (before, last) = (samples[samples.count - 2], samples[samples.count - 1])
         let seconds = Double(last.time - before.time) / 1000
         guard seconds != 0 else { return nil }
-        let isRate = name == "irate"
+        let isRate = function == .irate
         let isToldReset = isRate && window.starts.tellReset(between: before.time, and: last.time)
         switch (before.value, last.value) {
         case (.float(let a), .float(let b)):

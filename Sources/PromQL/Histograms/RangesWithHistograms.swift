@@ -6,14 +6,13 @@ extension Evaluator {
     /// - Parameter out: Receives a value per step.
     /// - Returns: The histograms among the results; empty if there are none.
     func rangeWithHistograms(
-        _ function: RangeFunction, _ call: Call, _ argument: TextRange, metric: String,
-        _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ extended: RangeExtension?, _ out: inout [Double],
-        _ parameters: [[Double]]
+        _ call: Call, _ argument: TextRange, metric: String, _ samples: borrowing SampleColumns, _ plan: WindowPlan,
+        _ extended: RangeExtension?, _ out: inout [Double], _ parameters: [[Double]]
     ) throws -> [HistogramBox?] {
         let mixed = MixedRangeFunction(
-            name: call.function.name, metric: metric, range: argument, annotations: annotations)
-        let takesHistograms = extended == nil && MixedRangeFunction.names.contains(mixed.name)
-        let seesStarts = extended == nil && options.usesStartTimes && StartTimeWindows.has(function)
+            function: plan.function, metric: metric, range: argument, annotations: annotations)
+        let takesHistograms = extended == nil && call.function.traits.contains(.histograms)
+        let seesStarts = extended == nil && options.usesStartTimes && call.function.traits.contains(.startTimes)
         let series = MixedSeries(samples, seesStarts: seesStarts)
         try floatWindows(mixed, series, plan, extended, &out, parameters)
         if let extended {

@@ -296,11 +296,11 @@ package struct Aggregation: Sendable {
 }
 
 package struct Call: Sendable {
-    package var function: FunctionSignature
+    package var function: Function
     package var arguments: [Expression]
     package var range: TextRange
 
-    package init(function: FunctionSignature, arguments: [Expression], range: TextRange) {
+    package init(function: Function, arguments: [Expression], range: TextRange) {
         self.function = function
         self.arguments = arguments
         self.range = range

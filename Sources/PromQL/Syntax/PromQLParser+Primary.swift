@@ -339,7 +339,7 @@ extension PromQLParser {
         let token = next
         advance()
         let arguments = try arguments()
-        guard let function = FunctionTable.lookup(token.text) else {
+        guard let function = FunctionRegistry.lookup(token.text) else {
             throw failure("unknown function with name \(Quoted.text(token.text))", at: token.range.start)
         }
         if function.isExperimental, !options.experimentalFunctions {

@@ -128,7 +128,7 @@ struct TypeChecker {
     }
 
     private func check(_ e: Call) throws(ParseError) {
-        let (least, most) = FunctionTable.argumentCounts(e.function)
+        let (least, most) = e.function.argumentCounts
         let count = e.arguments.count
         let name = Quoted.text(e.function.name)
         if least == most, count != least {

@@ -117,7 +117,7 @@ struct ExtremeQueries {
         case 2:
             return "double_exponential_smoothing(\(range(depth - 1)), \(pick(["0.5", scalar(0)])), 0.1)"
         default:
-            let names = FunctionTable.all.filter { $0.arguments == [.matrix] }.map(\.name)
+            let names = FunctionRegistry.all.filter { $0.arguments == [.matrix] }.map(\.name)
             return "\(pick(names))(\(range(depth - 1)))"
         }
     }
@@ -134,7 +134,7 @@ struct ExtremeQueries {
         case 6: return "label_replace(\(body), \"x\", \"$99999999999999999999${1e9}$1\", \"i\", \"(.*)\")"
         case 7: return "clamp_\(pick(["min", "max"]))(\(body), \(scalar(0)))"
         default:
-            let names = FunctionTable.all.filter { $0.arguments == [.vector] && $0.result == .vector }.map(\.name)
+            let names = FunctionRegistry.all.filter { $0.arguments == [.vector] && $0.result == .vector }.map(\.name)
             return "\(pick(names))(\(body))"
         }
     }

@@ -1,0 +1,230 @@
+import Glibc
+import GoCompatibility
+import Model
+
+/// All functions of PromQL 3.x, one row each.
+///
+/// A new function is a row here and, unless it is a closure of the row, its kernel.
+package enum FunctionRegistry {
+    /// The function called `name`, which is case-sensitive.
+    package static func lookup(_ name: String) -> Function? { byName[name] }
+
+    /// All functions, sorted by name.
+    package static let all: [Function] =
+        (rangeFunctions + numberFunctions + dateFunctions + histogramFunctions + vectorFunctions + scalarFunctions)
+        .sorted { $0.name < $1.name }
+
+    private static let byName = Dictionary(all.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+
+    // MARK: Functions of range vectors
+
+    private static let rangeFunctions: [Function] = [
+        Function(
+            "rate", [.matrix], .range(.rate),
+            traits: [.histograms, .anchored, .smoothed, .startTimes, .expectsCounter],
+            "increase per second of a counter over the window"),
+        Function(
+            "increase", [.matrix], .range(.increase),
+            traits: [.histograms, .anchored, .smoothed, .startTimes, .expectsCounter],
+            "increase of a counter over the window"),
+        Function(
+            "delta", [.matrix], .range(.delta), traits: [.histograms, .anchored, .smoothed],
+            "difference of a gauge between the ends of the window"),
+        Function(
+            "irate", [.matrix], .range(.irate), traits: [.histograms, .startTimes],
+            "increase per second between the last two samples of a counter"),
+        Function("idelta", [.matrix], .range(.idelta), traits: .histograms, "difference of the last two samples"),
+        Function(
+            "resets", [.matrix], .range(.resets), traits: [.histograms, .anchored, .startTimes],
+            "number of resets of a counter"),
+        Function(
+            "changes", [.matrix], .range(.changes), traits: [.histograms, .anchored, .seesEmptyBuckets],
+            "number of changes of the value"),
+        Function("deriv", [.matrix], .range(.deriv), "slope of the line that fits the samples best, per second"),
+        Function(
+            "predict_linear", [.matrix, .scalar], .range(.predictLinear), traits: .variesWithTime,
+            "value on that line so many seconds later"),
+        Function("quantile_over_time", [.scalar, .matrix], .range(.quantile), "quantile of the values"),
+        Function(
+            "double_exponential_smoothing", [.matrix, .scalar, .scalar], .range(.smoothing),
+            "smoothed value, by a smoothing and a trend factor"
+        ).experimental,
+        Function("sum_over_time", [.matrix], .range(.sum), traits: .histograms, "sum of the values"),
+        Function("avg_over_time", [.matrix], .range(.avg), traits: .histograms, "average of the values"),
+        Function("min_over_time", [.matrix], .range(.min), "least value"),
+        Function("max_over_time", [.matrix], .range(.max), "greatest value"),
+        Function("count_over_time", [.matrix], .range(.count), traits: .histograms, "number of samples"),
+        Function(
+            "last_over_time", [.matrix], .range(.last), traits: [.histograms, .keepsName, .passesEmptyBuckets],
+            "newest sample"),
+        Function(
+            "first_over_time", [.matrix], .range(.first), traits: [.histograms, .keepsName, .passesEmptyBuckets],
+            "oldest sample"),
+        Function("present_over_time", [.matrix], .range(.present), traits: .histograms, "1 where there is a sample"),
+        Function("stddev_over_time", [.matrix], .range(.stddev), "standard deviation of the values"),
+        Function("stdvar_over_time", [.matrix], .range(.stdvar), "variance of the values"),
+        Function("mad_over_time", [.matrix], .range(.mad), "median of the distances from the median").experimental,
+        Function("ts_of_min_over_time", [.matrix], .range(.tsOfMin), "time of the last sample with the least value")
+            .experimental,
+        Function("ts_of_max_over_time", [.matrix], .range(.tsOfMax), "time of the last sample with the greatest value")
+            .experimental,
+        Function(
+            "ts_of_first_over_time", [.matrix], .range(.tsOfFirst), traits: .histograms, "time of the oldest sample"
+        )
+        .experimental,
+        Function("ts_of_last_over_time", [.matrix], .range(.tsOfLast), traits: .histograms, "time of the newest sample")
+            .experimental,
+        Function(
+            "absent_over_time", [.matrix], .whole { try $0.absentOverTime($1, $2) },
+            traits: [.histograms, .holdsNoSeries], "1 where no series has a sample in the window"),
+    ]
+
+    // MARK: Functions of each value
+
+    private static let numberFunctions: [Function] = [
+        Function("abs", [.vector], .number { abs($0) }, "absolute value"),
+        Function("ceil", [.vector], .number { ceil($0) }, "next integer above"),
+        Function("floor", [.vector], .number { floor($0) }, "next integer below"),
+        Function("exp", [.vector], .number { exp($0) }, "e to the power of the value"),
+        Function("sqrt", [.vector], .number { $0.squareRoot() }, "square root"),
+        Function("ln", [.vector], .number { GoMath.log($0) }, "natural logarithm"),
+        Function("log2", [.vector], .number { log2($0) }, "binary logarithm"),
+        Function("log10", [.vector], .number { GoMath.log10($0) }, "decimal logarithm"),
+        Function("sgn", [.vector], .number { $0 < 0 ? -1 : $0 > 0 ? 1 : $0 }, "−1, 0 or 1 by the sign"),
+        Function("deg", [.vector], .number { $0 * 180 / .pi }, "radians to degrees"),
+        Function("rad", [.vector], .number { $0 * .pi / 180 }, "degrees to radians"),
+        Function("sin", [.vector], .number { sin($0) }, "sine"),
+        Function("cos", [.vector], .number { cos($0) }, "cosine"),
+        Function("tan", [.vector], .number { tan($0) }, "tangent"),
+        Function("asin", [.vector], .number { asin($0) }, "arcsine"),
+        Function("acos", [.vector], .number { acos($0) }, "arccosine"),
+        Function("atan", [.vector], .number { atan($0) }, "arctangent"),
+        Function("sinh", [.vector], .number { sinh($0) }, "hyperbolic sine"),
+        Function("cosh", [.vector], .number { cosh($0) }, "hyperbolic cosine"),
+        Function("tanh", [.vector], .number { tanh($0) }, "hyperbolic tangent"),
+        Function("asinh", [.vector], .number { asinh($0) }, "inverse hyperbolic sine"),
+        Function("acosh", [.vector], .number { acosh($0) }, "inverse hyperbolic cosine"),
+        Function("atanh", [.vector], .number { atanh($0) }, "inverse hyperbolic tangent"),
+        Function(
+            "round", [.vector, .scalar], variadic: 1, .stream { try $0.round($1, $2, $3) },
+            "nearest multiple of the second argument, 1 by default"),
+        Function(
+            "clamp", [.vector, .scalar, .scalar], .stream { try $0.clamp($1, $2, low: 1, high: 2, $3) },
+            "value, limited at both ends"),
+        Function(
+            "clamp_min", [.vector, .scalar], .stream { try $0.clamp($1, $2, low: 1, high: nil, $3) },
+            "value, limited from below"),
+        Function(
+            "clamp_max", [.vector, .scalar], .stream { try $0.clamp($1, $2, low: nil, high: 1, $3) },
+            "value, limited from above"),
+        Function(
+            "timestamp", [.vector], .stream { try $0.timestamp($1.arguments[0], $2, isStart: false, $3) },
+            traits: .variesWithTime, "time of the sample, in Unix seconds"),
+        Function(
+            "start_timestamp", [.vector],
+            .stream {
+                if $0.options.usesStartTimes { try $0.timestamp($1.arguments[0], $2, isStart: true, $3) }
+            }, "start timestamp of the sample, in Unix seconds"
+        ).experimental,
+    ]
+
+    // MARK: Parts of dates
+
+    private static let dateFunctions: [Function] = [
+        Function("minute", [.vector], variadic: 1, .datePart(DatePart.minute), "minute of the hour, 0 to 59"),
+        Function("hour", [.vector], variadic: 1, .datePart(DatePart.hour), "hour of the day, 0 to 23"),
+        Function("day_of_week", [.vector], variadic: 1, .datePart(DatePart.dayOfWeek), "0 (Sunday) to 6"),
+        Function("day_of_month", [.vector], variadic: 1, .datePart(DatePart.dayOfMonth), "1 to 31"),
+        Function("day_of_year", [.vector], variadic: 1, .datePart(DatePart.dayOfYear), "1 to 366"),
+        Function("days_in_month", [.vector], variadic: 1, .datePart(DatePart.daysInMonth), "28 to 31"),
+        Function("month", [.vector], variadic: 1, .datePart(DatePart.month), "1 to 12"),
+        Function("year", [.vector], variadic: 1, .datePart(DatePart.year), "the year"),
+    ]
+
+    // MARK: Functions of histograms
+
+    private static let histogramFunctions: [Function] = [
+        Function(
+            "histogram_count", [.vector], .histogram { $0.count }, traits: .needsNoBuckets,
+            "number of observations of a native histogram"),
+        Function(
+            "histogram_sum", [.vector], .histogram { $0.sum }, traits: .needsNoBuckets,
+            "sum of the observations of a native histogram"),
+        Function(
+            "histogram_avg", [.vector], .histogram { $0.sum / $0.count }, traits: .needsNoBuckets,
+            "average of the observations of a native histogram"),
+        Function(
+            "histogram_stddev", [.vector], .histogram { $0.standardDeviation },
+            "estimated standard deviation of a native histogram"),
+        Function(
+            "histogram_stdvar", [.vector], .histogram { $0.variance }, "estimated variance of a native histogram"),
+        Function(
+            "histogram_quantile", [.scalar, .vector], .whole { try $0.histogramQuantile($1, $2) },
+            traits: .needsBuckets, "estimated quantile of classic and native histograms"),
+        Function(
+            "histogram_quantiles", [.vector, .string, .scalar], variadic: 10, most: 12,
+            .whole { try $0.histogramQuantiles($1, $2) }, traits: .needsBuckets,
+            "several estimated quantiles, each with a label"
+        ).experimental,
+        Function(
+            "histogram_fraction", [.scalar, .scalar, .vector], .whole { try $0.histogramFraction($1, $2) },
+            traits: .needsBuckets, "estimated share of the observations between two values"),
+    ]
+
+    // MARK: Functions of whole vectors
+
+    private static let vectorFunctions: [Function] = [
+        Function(
+            "absent", [.vector], .whole { try $0.absent($1, $2) }, traits: .holdsNoSeries, "1 where there is no series"),
+        Function("sort", [.vector], .whole { try $0.sort($1, $2, descends: false) }, "series by ascending values"),
+        Function("sort_desc", [.vector], .whole { try $0.sort($1, $2, descends: true) }, "series by descending values"),
+        Function(
+            "sort_by_label", [.vector, .string], variadic: -1,
+            .whole { try $0.sortByLabel($1, $2, descends: false) }, traits: .passesEmptyBuckets,
+            "series by ascending values of labels"
+        ).experimental,
+        Function(
+            "sort_by_label_desc", [.vector, .string], variadic: -1,
+            .whole { try $0.sortByLabel($1, $2, descends: true) }, traits: .passesEmptyBuckets,
+            "series by descending values of labels"
+        ).experimental,
+        Function(
+            "label_replace", [.vector, .string, .string, .string, .string], .whole { try $0.labelReplace($1, $2) },
+            traits: .passesEmptyBuckets, "series with a label made by a regular expression"),
+        Function(
+            "label_join", [.vector, .string, .string, .string], variadic: -1, .whole { try $0.labelJoin($1, $2) },
+            traits: .passesEmptyBuckets, "series with a label made of others"),
+        Function(
+            "info", [.vector, .vector], variadic: 1, .whole { try $0.info($1, $2) }, traits: .passesEmptyBuckets,
+            "series with the labels of their info metrics"
+        ).experimental,
+        Function(
+            "vector", [.scalar], .stream { try $0.vector(of: $1, $2, $3) }, "one series without labels"),
+    ]
+
+    // MARK: Functions that return scalars
+
+    private static let scalarFunctions: [Function] = [
+        Function("pi", [], result: .scalar, .scalar { [Double](repeating: .pi, count: $2.count) }, "π"),
+        Function(
+            "time", [], result: .scalar,
+            .scalar { _, _, grid in (0..<grid.count).map { Double(grid.time($0)) / 1000 } }, traits: .variesWithTime,
+            "time of the step, in Unix seconds"),
+        Function(
+            "scalar", [.vector], result: .scalar, .scalar { try $0.onlyValue($1, $2) },
+            "value of the only series; NaN if there is not exactly one"),
+        Function(
+            "min_of", [.scalar, .scalar], result: .scalar, .scalar { try $0.lesser($1, $2, by: min) }, "lesser number"
+        ).experimental,
+        Function(
+            "max_of", [.scalar, .scalar], result: .scalar, .scalar { try $0.lesser($1, $2, by: max) }, "greater number"
+        ).experimental,
+        Function("start", [], result: .scalar, .parameter { $0.startSeconds }, "start of the query, in Unix seconds")
+            .experimental,
+        Function("end", [], result: .scalar, .parameter { $0.endSeconds }, "end of the query, in Unix seconds")
+            .experimental,
+        Function("range", [], result: .scalar, .parameter { $0.rangeSeconds }, "seconds between them").experimental,
+        Function("step", [], result: .scalar, .parameter { $0.stepParameter }, "seconds between the steps of the query")
+            .experimental,
+    ]
+}

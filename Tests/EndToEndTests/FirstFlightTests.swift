@@ -33,7 +33,10 @@ struct FirstFlightTests {
         let config = try folder.write(
             "martlet.yml",
             """
-            global: {scrape_interval: 500ms, scrape_timeout: 400ms, evaluation_interval: 500ms}
+            global:
+              {scrape_interval: 500ms, scrape_timeout: 400ms, evaluation_interval: 500ms, external_labels: {site: lab}}
+            alerting:
+              alert_relabel_configs: [{target_label: area, replacement: west}]
             rule_files: [rules.yml]
             scrape_configs:
               - job_name: node
@@ -84,6 +87,9 @@ struct FirstFlightTests {
         exporter.terminate()
         #expect(
             Daemon.wait { Self.webhookAlerts(webhook).contains { $0 == ("firing", "ExporterDown") } }, "never fired")
+        let labels = webhook.requests.first.flatMap { try? JSONValue.parse($0.body) }?["alerts"]?.array?.first?[
+            "labels"]
+        #expect(labels?["site"]?.string == "lab" && labels?["area"]?.string == "west", "\(String(describing: labels))")
         #expect(answers.value(#"up{job="node"}"#) == 0)
         #expect(
             answers.samples("node_load1").isEmpty, "a series of a failed scrape must be stale, not looked back for")

@@ -159,19 +159,30 @@ struct ServerStrictnessTests {
         }
     }
 
-    @Test("bodies in flight share a pool: who finds it empty gets 503, and it is whole again afterwards")
+    @Test(
+        "bodies in flight share a pool: the largest gives way to smaller ones with 503, and it is whole again afterwards"
+    )
     func bodyPool() throws {
         var options = HTTPServer.Options()
-        options.bodies = BytePool(limit: 4 << 20)
+        options.bodies = ByteBudget(limit: 4 << 20, takesFromLargest: true)
         try Self.live(options) { port in
-            let part = [UInt8](repeating: 65, count: 3 << 20)
-            let head = Array("POST /write HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n".utf8)
-            let first = try #require(LoopbackSocket.connect(port: port))
-            first.send(head + part)
-            while options.bodies.used < 3 << 20 { usleep(1000) }
-            #expect(Self.status(Self.talk(port, head + part)) == 503)
-            first.close()
-            while options.bodies.used > 0 { usleep(1000) }
+            func head(_ length: Int) -> [UInt8] {
+                Array("POST /write HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: \(length)\r\n\r\n".utf8)
+            }
+            for round in 0..<20 {
+                // One that will never end takes the whole pool …
+                let greedy = try #require(LoopbackSocket.connect(port: port))
+                greedy.send(head(30_000_000) + [UInt8](repeating: 65, count: 3 << 20))
+                while options.bodies.inUse < 4 << 20 { usleep(1000) }
+                // … until a small one comes.
+                for size in [1, 7, 100_000] {
+                    let answer = Self.talk(port, head(size) + [UInt8](repeating: 66, count: size))
+                    #expect(Self.status(answer) == 200, "round \(round), \(size) bytes: \(answer.prefix(200))")
+                }
+                #expect(Self.status(String(decoding: greedy.receive(), as: UTF8.self)) == 503)
+                greedy.close()
+                while options.bodies.inUse > 0 { usleep(1000) }
+            }
         }
     }
 
@@ -193,7 +204,7 @@ struct ServerStrictnessTests {
                 let sockets = try (0..<40).map { _ in try #require(LoopbackSocket.connect(port: port)) }
                 for socket in sockets { socket.send(Array(head.utf8)) }
                 #expect(HTTPProbe(port: port).get("/-/ready")?.text == "ready")
-                #expect(options.bodies.used == 0)
+                #expect(options.bodies.inUse == 0)
                 for socket in sockets { socket.send(Array(part.utf8)) }
                 // Together they are more than the pool has: some are refused, the others wait for more.
                 var entries = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
@@ -202,7 +213,7 @@ struct ServerStrictnessTests {
                     #expect(Self.status(String(decoding: socket.receive(), as: UTF8.self)) == 503)
                 }
                 for socket in sockets { socket.close() }
-                while options.bodies.used > 0 { usleep(1000) }
+                while options.bodies.inUse > 0 { usleep(1000) }
             }
             #expect(HTTPProbe(port: port).get("/-/ready")?.text == "ready")
         }
@@ -260,13 +271,13 @@ struct ServerStrictnessTests {
     @Test("a body that stands still is given up while memory is short, and its memory is free again")
     func stillBody() throws {
         var options = HTTPServer.Options()
-        options.bodies = BytePool(limit: 4 << 20)
+        options.bodies = ByteBudget(limit: 4 << 20, takesFromLargest: true)
         options.shortTimeoutSeconds = 1
         try Self.live(options) { port in
             let head = Array("POST /write HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n".utf8)
             let answer = Self.talk(port, head + [UInt8](repeating: 65, count: 3 << 20), timeout: 30)
             #expect(Self.status(answer) == 408)
-            while options.bodies.used > 0 { usleep(1000) }
+            while options.bodies.inUse > 0 { usleep(1000) }
         }
     }
 

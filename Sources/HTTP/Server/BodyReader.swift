@@ -30,7 +30,7 @@ struct BodyReader {
     private let connection: Connection
     private let head: RequestHead
     /// What the body holds until its request is answered.
-    private let share: PoolShare
+    private let memory: BodyMemory
     private var part: Part?
     private var isRead = false
     private var hasFailed = false
@@ -42,11 +42,15 @@ struct BodyReader {
     private static let progress = 16 << 10
     private var mark = 0
 
-    init(server: HTTPServer, connection: Connection, head: RequestHead) {
+    /// - Parameter wake: Called by another thread when the memory of this body went to smaller ones.
+    init(server: HTTPServer, connection: Connection, head: RequestHead, wake: @escaping @Sendable () -> Void) {
         self.connection = connection
         self.head = head
-        share = PoolShare(server.options.bodies)
+        memory = BodyMemory(BudgetShare(server.options.bodies, onRevocation: wake))
     }
+
+    /// Whether the memory of this body went to smaller ones.
+    var hasLostMemory: Bool { memory.share.isRevoked }
 
     /// Begins to read a body of at most `limit` bytes; a client that asked whether to send it is told to.
     mutating func begin(limit: Int) -> HTTPResponse? {
@@ -68,6 +72,7 @@ struct BodyReader {
         guard !hasFailed, var part else { return .gone }
         self.part = nil
         do throws(Failure) {
+            if memory.share.isRevoked { throw .noMemory }
             let isWhole: Bool
             var writes = false
             switch head.framing {
@@ -76,6 +81,7 @@ struct BodyReader {
             case .chunked: isWhole = try advance(&part, &writes)
             }
             if isWhole {
+                guard memory.share.settle() else { throw .noMemory }
                 part.bytes.removeLast(part.bytes.count - part.filled)
                 return .body(part.bytes)
             }
@@ -148,7 +154,7 @@ struct BodyReader {
     private func grow(_ body: inout [UInt8], atLeast wanted: Int, most: Int) throws(Failure) {
         let room = min(most, max(Self.firstRoom, wanted, body.count * (body.count < 1 << 20 ? 4 : 2)))
         guard room > body.count else { throw .tooLarge }
-        guard share.resize(to: room), AddressSpace.hasRoom(room) else { throw .noMemory }
+        guard memory.share.grow(to: room), AddressSpace.hasRoom(room) else { throw .noMemory }
         body.reserveCapacity(room)
         body.append(contentsOf: repeatElement(0, count: room - body.count))
     }
@@ -243,4 +249,13 @@ struct BodyReader {
         unwanted = left
         return result
     }
+}
+
+/// The memory of one body; given back when nobody holds the body any more.
+private final class BodyMemory {
+    let share: BudgetShare
+
+    init(_ share: BudgetShare) { self.share = share }
+
+    deinit { if share.held > 0 || share.isRevoked { share.release() } }
 }

@@ -10,9 +10,6 @@ package final class BytePool: Sendable {
     /// Bytes that are held now.
     package var used: Int { held.load(ordering: .relaxed) }
 
-    /// Whether more than half is held, so that nobody may hold on to it for long.
-    var isShort: Bool { used > limit / 2 }
-
     /// Takes `bytes`; false, and nothing taken, if there is no room for them.
     func take(_ bytes: Int) -> Bool {
         let (_, now) = held.wrappingAdd(bytes, ordering: .relaxed)

@@ -44,6 +44,8 @@ final class ConnectionLoop: Sendable {
         var returned: [Connection] = []
         var parked: [(exchange: Exchange, wait: Exchange.Wait, writes: Bool)] = []
         var closed: [UInt64] = []
+        /// Connections whose bodies have lost their memory.
+        var woken: [UInt64] = []
         var stops = false
     }
 
@@ -82,6 +84,9 @@ final class ConnectionLoop: Sendable {
 
     /// Says that a handler's thread has closed a connection.
     func closed(_ id: UInt64) { post { $0.closed.append(id) } }
+
+    /// Lets a request that waits for its client go on at once.
+    func wake(_ id: UInt64) { post { $0.woken.append(id) } }
 
     /// Begins to end the loop.
     func stop() { post { $0.stops = true } }
@@ -142,6 +147,7 @@ final class ConnectionLoop: Sendable {
                 mail.returned = []
                 mail.parked = []
                 mail.closed = []
+                mail.woken = []
             }
             return mail
         }
@@ -161,8 +167,18 @@ final class ConnectionLoop: Sendable {
             table.handled.remove(connection.id)
             if mail.stops, wait != .send { continue }
             table.connections[connection.id] = (connection, .request(exchange, wait))
+            // Its memory may have gone while a thread had it, which ``wake(_:)`` does not reach.
+            if wait == .body, exchange.hasLostMemory {
+                resume(exchange, isLate: false, &table)
+                continue
+            }
             schedule(&table, connection, .request(exchange, wait))
             watch(connection, writes: writes, &table)
+        }
+        for id in mail.woken {
+            if case .request(let exchange, _) = table.connections[id]?.stage {
+                resume(exchange, isLate: false, &table)
+            }
         }
         return mail.stops
     }

@@ -75,6 +75,9 @@ final class Exchange: @unchecked Sendable {
         phase = .begin(task)
     }
 
+    /// Whether it need not wait for its client: what has come of the body is lost.
+    var hasLostMemory: Bool { reader?.hasLostMemory == true }
+
     /// Goes on until the client has to be waited for, the connection rests, or it ends.
     ///
     /// - Parameter isLate: Whether the client was waited for too long.
@@ -143,7 +146,9 @@ final class Exchange: @unchecked Sendable {
 
     private func judge(_ head: RequestHead) -> Step {
         var judged = JudgedRequest(head, connection: connection, server: server)
-        var reader = BodyReader(server: server, connection: connection, head: head)
+        var reader = BodyReader(server: server, connection: connection, head: head) { [weak loop, id = connection.id] in
+            loop?.wake(id)
+        }
         phase = .handler(hasPlace: false)
         if let limit = judged.bodyLimit {
             if let refusal = reader.begin(limit: limit) { judged.refuse(refusal) } else { phase = .body }

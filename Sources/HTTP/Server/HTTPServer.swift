@@ -26,8 +26,8 @@ package final class HTTPServer: Sendable {
         /// TLS, users and headers; nil for none of them.
         package var access: WebAccess?
         package var origins = CrossOrigin()
-        /// What bodies on their way in may hold.
-        package var bodies = BytePool(limit: min(48 << 20, AddressSpace.room(1.0 / 8)))
+        /// What bodies may hold: the largest that is still on its way gives way to smaller ones.
+        package var bodies = ByteBudget(limit: min(48 << 20, AddressSpace.room(1.0 / 8)), takesFromLargest: true)
         /// What large heads may hold.
         package var heads = BytePool(limit: min(32 << 20, AddressSpace.room(1.0 / 16)))
         /// Whether answers that nobody reads take memory that others need.

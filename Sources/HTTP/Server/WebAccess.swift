@@ -99,8 +99,14 @@ package final class WebAccess: Sendable {
         if new.stamp != old.stamp {
             new.tls = nil
             new.config = try await readConfig()
-            if case .failure(let error) = new.config {
-                log.error("Unable to parse configuration", ["err": "\(error)"])
+            switch new.config {
+            case .failure(let error):
+                log.error("Unable to parse configuration; requests are refused", ["err": "\(error)"])
+            case .success(let config) where usesTLS && config.tls == nil:
+                log.error("The web configuration has no TLS section; connections are refused", ["file": path])
+            case .success(let config) where !usesTLS && config.tls != nil:
+                log.warn("The web configuration has a TLS section now; a restart turns TLS on", ["file": path])
+            case .success: break
             }
         }
         if case .success(let config) = new.config, let tls = config.tls {
@@ -111,7 +117,9 @@ package final class WebAccess: Sendable {
                 let tls = Result { () throws(ConfigError) in try TLSContext(tls, texts, file: path) }
                 if case .failure(let error) = tls {
                     if error.isUnanswered { throw error }
-                    log.error("Unable to use the TLS configuration", ["err": "\(error)"])
+                    log.error(
+                        "Unable to use the TLS configuration; connections are refused",
+                        ["err": "\(error)"])
                 }
                 new.tls = tls
             }

@@ -43,8 +43,6 @@ package final class AlertmanagerClient: AlertSink {
     private struct Settings {
         var senders: [Sender] = []
         var droppedURLs: [String] = []
-        var relabelRules: [RelabelRule] = []
-        var externalLabels = Labels.empty
         var isStarted = false
     }
 
@@ -76,7 +74,7 @@ package final class AlertmanagerClient: AlertSink {
     ///
     /// One whose URL stays goes on with its queue, its counters and the request that is under way; other settings hold
     /// from its next request on.
-    package func apply(_ endpoints: [AlertmanagerEndpoint], relabelRules: [RelabelRule], externalLabels: Labels) {
+    package func apply(_ endpoints: [AlertmanagerEndpoint]) {
         let (removed, added) = settings.withLock { settings in
             var old: [String: Sender] = [:]
             for sender in settings.senders { old[sender.url] = sender }
@@ -91,8 +89,6 @@ package final class AlertmanagerClient: AlertSink {
                 return sender
             }
             settings.droppedURLs = endpoints.filter(\.isDropped).map { ConfigURL.shown($0.url) }
-            settings.relabelRules = relabelRules
-            settings.externalLabels = externalLabels
             return (Array(old.values), settings.isStarted ? added : [])
         }
         for sender in removed { sender.state.withLock { $0.task?.cancel() } }
@@ -155,12 +151,9 @@ package final class AlertmanagerClient: AlertSink {
     }
 
     package func send(_ alerts: [Alert]) {
-        let (senders, rules, external) = settings.withLock { ($0.senders, $0.relabelRules, $0.externalLabels) }
-        if senders.isEmpty { return }
-        let labelled = alerts.compactMap { Self.relabel($0, rules, adding: external) }
-        for sender in senders {
+        for sender in settings.withLock(\.senders) {
             let own = sender.state.withLock { $0.endpoint.relabelRules }
-            let accepted = labelled.compactMap { Self.relabel($0, own) }
+            let accepted = alerts.compactMap { AlertFanOut.relabel($0, own) }
             if accepted.isEmpty { continue }
             sender.state.withLock { $0.queue.add(accepted) }
             sender.wake.yield()
@@ -172,17 +165,6 @@ package final class AlertmanagerClient: AlertSink {
 
     /// The URLs that relabelling dropped.
     package func droppedURLs() -> [String] { settings.withLock { $0.droppedURLs } }
-
-    /// An alert with external labels where it has none of the name, relabelled; nil if it is dropped.
-    private static func relabel(_ alert: Alert, _ rules: [RelabelRule], adding external: Labels = .empty) -> Alert? {
-        if rules.isEmpty, external.isEmpty { return alert }
-        var builder = LabelsBuilder(alert.labels)
-        for label in external.pairs where builder.get(label.name).isEmpty { builder.set(label.name, label.value) }
-        guard Relabel.apply(rules, to: &builder) else { return nil }
-        var alert = alert
-        alert.labels = builder.labels()
-        return alert.labels.isEmpty ? nil : alert
-    }
 
     // MARK: Sending
 

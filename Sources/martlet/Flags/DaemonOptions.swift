@@ -55,7 +55,9 @@ struct DaemonOptions: Sendable {
         listenAddresses = addresses
         let isOutside = !flags.text("web.external-url").isEmpty
         let external = try ExternalURL(
-            isOutside ? flags.text("web.external-url") : Self.ownURL(port: addresses.first?.port ?? 9090))
+            isOutside
+                ? flags.text("web.external-url")
+                : Self.ownURL(port: addresses.first?.port ?? 9090, isTLS: Self.servesTLS(flags)))
         externalURL = external.text
         let prefix = flags.text("web.route-prefix")
         routePrefix = Self.trimmed(prefix.isEmpty ? external.path : prefix)
@@ -72,11 +74,17 @@ struct DaemonOptions: Sendable {
         }
     }
 
-    private static func ownURL(port: UInt16) -> String {
+    /// Whether the web configuration has a TLS section; the server reports what is wrong with the file.
+    private static func servesTLS(_ flags: ParsedFlags) -> Bool {
+        let file = flags.text("web.config.file")
+        return !file.isEmpty && (try? WebConfig.load(path: file))?.tls != nil
+    }
+
+    private static func ownURL(port: UInt16, isTLS: Bool) -> String {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, name.count - 1)
         let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return "http://\(host):\(port)"
+        return "\(isTLS ? "https" : "http")://\(host):\(port)"
     }
 
     /// A prefix with one slash before it and none behind; empty for the root.

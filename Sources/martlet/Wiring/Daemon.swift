@@ -31,6 +31,7 @@ final class Daemon: Sendable {
     let rules: RuleManager
     let notifier: Notifier?
     let alertmanagers: AlertmanagerClient
+    let alertSinks: AlertFanOut
     private let startTime: Int64
 
     struct State {
@@ -49,6 +50,8 @@ final class Daemon: Sendable {
     let stopRequested = DispatchSemaphore(value: 0)
     /// Signals that asked for the end.
     let stopSignals = Atomic(0)
+    /// When the last of them came, of the monotonic clock, ns.
+    let lastStopSignal = Atomic<Int64>(0)
     let hurry = Hurry()
     /// Whether requests are still at work at the end.
     let handlersAreLeft = Atomic(false)
@@ -80,8 +83,9 @@ final class Daemon: Sendable {
         notifier = try Self.makeNotifier(options, fileSystem, clock, registry)
         var sinks: [any AlertSink] = [alertmanagers]
         if let notifier { sinks.append(notifier) }
+        alertSinks = AlertFanOut(sinks)
         var environment = RuleEnvironment(
-            engine: engine, source: store, store: store, alerts: AlertFanOut(sinks), clock: clock,
+            engine: engine, source: store, store: store, alerts: alertSinks, clock: clock,
             externalLabels: configuration.global.externalLabels, externalURL: options.externalURL)
         environment.resendDelay = flags.duration("rules.alert.resend-delay")
         environment.outageTolerance = flags.duration("rules.alert.for-outage-tolerance")

@@ -104,8 +104,8 @@ extension Daemon {
         try rules.apply(prepared.groups) { $0.externalLabels = external }
         journal.setLog(prepared.queryLog)
         engine.setDefaultSubqueryStep(configuration.global.evaluationInterval)
-        alertmanagers.apply(
-            prepared.endpoints, relabelRules: configuration.alerting.relabelRules, externalLabels: external)
+        alertSinks.apply(relabelRules: configuration.alerting.relabelRules, externalLabels: external)
+        alertmanagers.apply(prepared.endpoints)
         if let settings = prepared.notifier { notifier?.reload(settings) }
         store.change(StoreSettings(options.store(configuration)))
         scrape.apply(configuration)

@@ -107,9 +107,18 @@ extension Daemon {
         return outcome.hasEnded.load(ordering: .acquiring) ? .ended : .overdue
     }
 
+    /// How soon a second signal is no second wish, ns.
+    private static let sameStop: Int64 = 300_000_000
+
     /// Counts a signal that asks for the end: the first begins it, the second cuts its waits short, and the third ends the
     /// process even while the store is being closed, whose log is then replayed.
+    ///
+    /// One that follows another within ``sameStop`` says the same again: `timeout` and terminals signal a process and its
+    /// group at once.
     func stopSignal(_ name: String) {
+        let now = clock.monotonic()
+        let last = lastStopSignal.exchange(now, ordering: .relaxed)
+        if last != 0, now &- last < Self.sameStop { return }
         let isFirst = stopSignals.add(1, ordering: .relaxed).newValue == 1 && !state.withLock { $0.isStopping }
         if isFirst {
             log.info("Received an OS signal, exiting gracefully...", ["signal": name])

@@ -23,10 +23,10 @@ struct AlertmanagerClientTests {
         let transport = RecordingTransport(clock)
         let registry = MetricRegistry()
         let client = AlertmanagerClient(clock: clock, userAgent: "martlet", metrics: registry)
-        client.apply(
-            [AlertmanagerEndpoint(url: "http://am/api/v2/alerts", transport: transport)], relabelRules: [],
-            externalLabels: Labels([("cluster", "c"), ("n", "x")]))
-        client.send(Self.alerts(300))
+        client.apply([AlertmanagerEndpoint(url: "http://am/api/v2/alerts", transport: transport)])
+        let sink = AlertFanOut([client])
+        sink.apply(relabelRules: [], externalLabels: Labels([("cluster", "c"), ("n", "x")]))
+        sink.send(Self.alerts(300))
         await client.stop()
         let sizes = try transport.calls.map { try JSONValue.parse($0.body).array?.count }
         #expect(sizes == [256, 44])
@@ -46,7 +46,7 @@ struct AlertmanagerClientTests {
         let registry = MetricRegistry()
         let client = AlertmanagerClient(clock: clock, userAgent: "martlet", capacity: 10, metrics: registry)
         client.apply(
-            [AlertmanagerEndpoint(url: "http://am", transport: transport)], relabelRules: [], externalLabels: .empty)
+            [AlertmanagerEndpoint(url: "http://am", transport: transport)])
         client.send(Self.alerts(15))
         await client.stop()
         #expect(transport.calls.count == 1)
@@ -76,7 +76,7 @@ struct AlertmanagerClientTests {
                 == ["https://a:1/am/api/v2/alerts", "http://c:3/api/v2/alerts"])
         #expect(endpoints.filter(\.isDropped).map(\.url) == ["https://b:2/am/api/v2/alerts"])
         let client = AlertmanagerClient(clock: ManualClock(), userAgent: "martlet")
-        client.apply(endpoints, relabelRules: [], externalLabels: .empty)
+        client.apply(endpoints)
         #expect(client.activeURLs().count == 2)
         #expect(client.droppedURLs() == ["https://b:2/am/api/v2/alerts"])
     }
@@ -100,7 +100,7 @@ struct AlertmanagerClientTests {
         let transport = RecordingTransport(clock)
         let client = AlertmanagerClient(clock: clock, userAgent: "martlet", batchSize: 7)
         client.apply(
-            [AlertmanagerEndpoint(url: "http://am", transport: transport)], relabelRules: [], externalLabels: .empty)
+            [AlertmanagerEndpoint(url: "http://am", transport: transport)])
         client.send(Self.alerts(20))
         await client.stop()
         #expect(try transport.calls.map { try JSONValue.parse($0.body).array?.count } == [7, 7, 6])
@@ -175,7 +175,7 @@ struct AlertmanagerClientTests {
             let registry = MetricRegistry()
             let client = AlertmanagerClient(clock: clock, userAgent: "martlet", batchSize: 10, metrics: registry)
             client.apply(
-                [AlertmanagerEndpoint(url: "http://am", transport: silence)], relabelRules: [], externalLabels: .empty)
+                [AlertmanagerEndpoint(url: "http://am", transport: silence)])
             client.start()
             client.send(Self.alerts(200))
             while silence.posts < 1 { await Task.yield() }
@@ -203,7 +203,7 @@ struct AlertmanagerClientTests {
         let silence = Silence(.cancelled)
         let client = AlertmanagerClient(clock: clock, userAgent: "martlet", batchSize: 10)
         client.apply(
-            [AlertmanagerEndpoint(url: "http://am", transport: silence)], relabelRules: [], externalLabels: .empty)
+            [AlertmanagerEndpoint(url: "http://am", transport: silence)])
         client.start()
         client.send(Self.alerts(200))
         while silence.posts < 1 { await Task.yield() }
@@ -222,14 +222,14 @@ struct AlertmanagerClientTests {
         let registry = MetricRegistry()
         let client = AlertmanagerClient(clock: clock, userAgent: "martlet", batchSize: 10, metrics: registry)
         client.apply(
-            [AlertmanagerEndpoint(url: "http://am", transport: gate)], relabelRules: [], externalLabels: .empty)
+            [AlertmanagerEndpoint(url: "http://am", transport: gate)])
         client.start()
         client.send(Self.alerts(25))
         while gate.bodies.isEmpty { await Task.yield() }
         // The first ten are under way, fifteen wait.
         for _ in 0..<3 {
             client.apply(
-                [AlertmanagerEndpoint(url: "http://am", transport: later)], relabelRules: [], externalLabels: .empty)
+                [AlertmanagerEndpoint(url: "http://am", transport: later)])
         }
         client.send(Self.alerts(2))
         gate.open()

@@ -36,6 +36,9 @@ package final class ByteBudget: Sendable {
     /// Bytes that are reserved.
     package var inUse: Int { account.withLock { $0.used } }
 
+    /// Whether more than half is reserved, so that nobody may hold on to it for long.
+    var isShort: Bool { inUse > limit / 2 }
+
     /// Gives a share `more` bytes; false if they are not left, or if it was revoked.
     fileprivate func reserve(_ more: Int, for share: BudgetShare) -> Bool {
         var revoked: [BudgetShare] = []
@@ -60,6 +63,14 @@ package final class ByteBudget: Sendable {
         }
         for share in revoked { share.onRevocation?() }
         return isReserved
+    }
+
+    /// Lets a share keep what it holds, whoever asks for more; false if it was revoked before.
+    fileprivate func settle(_ share: BudgetShare) -> Bool {
+        account.withLock { account in
+            account.holders[ObjectIdentifier(share)] = nil
+            return !share.isRevoked
+        }
     }
 
     /// Takes back all that a share holds.
@@ -117,6 +128,10 @@ package final class BudgetShare: Sendable {
         let step = Self.steps.first { size < $0.below }?.step ?? Self.largeStep
         return budget.reserve(max(size - held, step), for: self)
     }
+
+    /// Keeps what the share holds from being revoked, because its memory cannot be given up any more; false if that has
+    /// happened already.
+    func settle() -> Bool { budget?.settle(self) ?? true }
 
     /// Gives everything back, as must be done in the end; a revoked share may then be used again.
     package func release() { budget?.release(self) }

@@ -11,6 +11,7 @@ extension TimeSeriesStore {
         upkeep.lock()
         defer { upkeep.unlock() }
         do {
+            diskSpace.look()
             tendReserve()
             observeClocks()
             if lastLook.withLock({ $0.isDue(clock.monotonic()) }) { blockSet.look() }

@@ -22,6 +22,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let refusedSeries = Atomic<Int>(0)
     let blockSet: BlockSet
     let reserve: DiskReserve
+    let diskSpace: DiskSpaceWatch
     /// Knows what the directory holds.
     private let watched: BoundedFileSystem
     /// What keeps the directory within its size; nil if it may have any.
@@ -72,6 +73,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     ) throws -> TimeSeriesStore {
         let isEmptied = try emptyHead(options, fileSystem, clock)
         let store = try TimeSeriesStore(options, fileSystem, clock)
+        store.diskSpace.look()
         store.tendReserve()
         if store.damagedRecords > 0 || isEmptied {
             // What could be read is written down whole, so that nothing is built on the damage.
@@ -136,6 +138,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         self.clock = clock
         lockFile = try DirectoryCheck.take(directory, fileSystem, usesLockFile: options.usesLockFile)
         reserve = DiskReserve(directory, fileSystem: fileSystem)
+        diskSpace = DiskSpaceWatch(directory, fileSystem)
         let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
         head = try Head(blockDuration: options.blockDuration, spill: spill)
         blockSet = try BlockSet(

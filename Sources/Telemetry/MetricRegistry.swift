@@ -142,15 +142,16 @@ public final class MetricRegistry: Sendable {
         let sorted = labels.map { (name: $0.key, value: $0.value) }
         let key = sorted.map { "\($0.name)\u{1}\($0.value)" }.joined(separator: "\u{2}")
         return state.withLock { state in
-            var family = state.families[name] ?? Family(help: help, kind: kind)
-            guard family.kind == kind else {
-                state.conflicts.append(name)
-                return make()
+            if let family = state.families[name] {
+                guard family.kind == kind else {
+                    state.conflicts.append(name)
+                    return make()
+                }
+                if let known = family.metrics[key] { return known.metric }
             }
-            if let known = family.metrics[key] { return known.metric }
             let metric = make()
-            family.metrics[key] = (sorted, metric)
-            state.families[name] = family
+            // In place: a copy of the family would copy all of its metrics for each that is added.
+            state.families[name, default: Family(help: help, kind: kind)].metrics[key] = (sorted, metric)
             return metric
         }
     }

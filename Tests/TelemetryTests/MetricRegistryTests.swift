@@ -50,4 +50,13 @@ struct MetricRegistryTests {
         registry.addCollector { [MetricFamily(name: "a", help: "A.", kind: .gauge, samples: [.init(value: 2)])] }
         #expect(registry.families().map(\.samples.count) == [2])
     }
+
+    @Test("to add a metric to a large family costs as much as to a small one")
+    func manyLabels() {
+        let registry = MetricRegistry()
+        // What copies the family for each of them would copy ten thousand million entries.
+        for i in 0..<150_000 { registry.gauge("jobs", "Jobs.", ["job": "\(i)"]).set(1) }
+        for i in 0..<150_000 { registry.remove("jobs", ["job": "\(i)"]) }
+        #expect(registry.families().first { $0.name == "jobs" }?.samples.isEmpty == true)
+    }
 }

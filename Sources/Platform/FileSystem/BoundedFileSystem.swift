@@ -55,6 +55,7 @@ public final class BoundedFileSystem: FileSystem {
     /// The directory that is watched.
     public let root: String
     private let base: any FileSystem
+    public var disk: any FileSystem { base.disk }
     private let isEssential: @Sendable (String) -> Bool
     private let slack: Int
     private let state: Mutex<State>

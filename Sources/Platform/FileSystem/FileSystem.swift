@@ -130,6 +130,9 @@ public protocol FileSystem: AnyObject, Sendable {
     /// Returns when the names in a directory (made, renamed, removed) are on the disk.
     func syncDirectory(_ path: String) throws(FileError)
 
+    /// The disk itself, without a limit that was set for a directory.
+    var disk: any FileSystem { get }
+
     /// Bytes that may still be written to the file system that holds `path`.
     func freeSpace(_ path: String) throws(FileError) -> Int
 
@@ -237,4 +240,8 @@ public enum FilePath {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
         return String(path[path.utf8.index(after: slash)...])
     }
+}
+
+extension FileSystem {
+    public var disk: any FileSystem { self }
 }

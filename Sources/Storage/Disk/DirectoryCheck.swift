@@ -4,9 +4,6 @@ import Telemetry
 
 /// Looks whether a directory can hold a store, before anything is written to it.
 enum DirectoryCheck {
-    /// Bytes below which the start says that the disk is nearly full.
-    private static let littleSpace = 64 << 20
-
     /// Takes a directory for this process: makes it if it is missing, locks and marks it, and tries what the store
     /// relies on.
     ///
@@ -27,17 +24,12 @@ enum DirectoryCheck {
         do {
             try DirectoryOwner.mark(path, fileSystem)
             try probe(path, fileSystem)
-            let free = try fileSystem.freeSpace(path)
-            if free < littleSpace, !(fileSystem is BoundedFileSystem) {
-                Log("storage").warn(
-                    "The disk of the data directory is nearly full; free some room", ["path": path, "bytes": "\(free)"])
-            }
         } catch let error as FileError {
             guard error.isFull else {
                 lock?.release()
                 throw StorageError.unusable(advice(path, error, fileSystem))
             }
-            Log("storage").error("The disk of the data directory is full; free some room", ["err": "\(error)"])
+            Log("storage").error("Nothing can be written to the disk of the data directory", ["err": "\(error)"])
         } catch {
             lock?.release()
             throw error

@@ -59,8 +59,8 @@ package struct APIContext: Sendable {
     package var deleteSeries: @Sendable ([Matcher], Int64, Int64) throws -> Void = { _, _, _ in }
     package var cleanTombstones: @Sendable () throws -> Void = {}
     /// Exemplars of matching series within a time range.
-    package var exemplars: @Sendable ([Matcher], Int64, Int64) throws -> [(labels: Labels, exemplars: [Exemplar])] = {
-        _, _, _ in []
+    package var exemplars: @Sendable (SelectRequest) throws -> [(labels: Labels, exemplars: [Exemplar])] = {
+        _ in []
     }
     /// What the store knows of a metric, or of all, also of those that no target shows any more.
     package var metadata: @Sendable (ExactText?) -> [ExactText: MetricMetadata] = { _ in [:] }

@@ -8,10 +8,8 @@ extension TimeSeriesStore {
     /// Hides the samples of matching series between two times, inclusive; returns how many series it touched.
     @discardableResult
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
-        let ids = head.registry.withLock {
-            head.index.match(matchers) { head.liveIds(below: head.idEnd) }
-                .filter { head.states[Int($0)].labels != 0 }
-        }
+        let matching = try head.ids(matching: matchers)
+        let ids = head.registry.withLock { matching.filter { head.states[Int($0)].labels != 0 } }
         upkeep.lock()
         defer { upkeep.unlock() }
         var touched = 0
@@ -56,17 +54,14 @@ extension TimeSeriesStore {
         return result
     }
 
-    /// Exemplars of matching series between two times, by series, sorted by labels; oldest first.
-    public func exemplars(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) -> [(
+    /// Exemplars of matching series within the times of a request, by series, sorted by labels; oldest first.
+    public func exemplars(_ request: SelectRequest) throws -> [(
         labels: Labels, exemplars: [Exemplar]
     )] {
-        let ids = Set(
-            head.registry.withLock {
-                head.index.match(matchers) { head.liveIds(below: head.idEnd) }
-                    .filter { head.states[Int($0)].labels != 0 }
-            })
+        let matching = try head.ids(matching: request.matchers, check: request.check)
+        let ids = Set(head.registry.withLock { matching.filter { head.states[Int($0)].labels != 0 } })
         var byId: [UInt32: [Exemplar]] = [:]
-        for entry in exemplarRing.exemplars(from: minTime, to: maxTime, { ids.contains($0) }) {
+        for entry in exemplarRing.exemplars(from: request.minTime, to: request.maxTime, { ids.contains($0) }) {
             byId[entry.id, default: []].append(entry.exemplar)
         }
         return head.registry.withLock {

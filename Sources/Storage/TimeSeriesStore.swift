@@ -485,7 +485,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         }
         var names: Set<ExactText> = []
         try forEachHeadSeries(request) { labels in for label in labels.pairs { names.insert(ExactText(label.name)) } }
-        for block in blocks { try block.add(request, to: &names) { try block.labelNames(request.matchers) } }
+        for block in blocks {
+            try block.add(request, to: &names) { try block.labelNames(request.matchers, check: request.check) }
+        }
         return names.sorted().map(\.text)
     }
 
@@ -504,7 +506,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         var values: Set<ExactText> = []
         try forEachHeadSeries(request) { labels in if let value = labels[name] { values.insert(ExactText(value)) } }
         for block in blocks {
-            try block.add(request, to: &values) { try block.labelValues(name, request.matchers) }
+            try block.add(request, to: &values) { try block.labelValues(name, request.matchers, check: request.check) }
         }
         return values.sorted().map(\.text)
     }
@@ -526,7 +528,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     }
 
     private func forEachHeadSeries(_ request: SelectRequest, _ body: (Labels) -> Void) throws {
-        let ids = head.registry.withLock { head.index.match(request.matchers) { head.liveIds(below: head.idEnd) } }
+        let ids = try head.ids(matching: request.matchers, check: request.check)
         let snapshot = try HeadSnapshot(head, ids, request.withoutSamples)
         for at in snapshot.entries.indices { body(snapshot.labels(at)) }
     }

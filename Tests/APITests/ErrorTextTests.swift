@@ -127,7 +127,7 @@ struct ErrorTextTests {
             engine: QueryEngine(options: EngineOptions()), source: store, store: store, metrics: MetricRegistry(),
             clock: SystemClock(), build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2)
         context.enablesAdmin = true
-        context.exemplars = { _, _, _ in
+        context.exemplars = { _ in
             [(Labels([("__name__", "m")]), [Exemplar(labels: .empty, value: 1, timestamp: 1)])]
         }
         var routes = Router.Builder()

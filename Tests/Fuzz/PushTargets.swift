@@ -38,7 +38,7 @@ enum PushTargets {
                 build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 1)
             context.enablesAdmin = true
             context.metadata = { store.metadata(metric: $0) }
-            context.exemplars = { store.exemplars($0, minTime: $1, maxTime: $2) }
+            context.exemplars = { try store.exemplars($0) }
             context.deleteSeries = { _ = try store.deleteSeries($0, minTime: $1, maxTime: $2) }
             var routes = Router.Builder()
             APIRoutes.add(to: &routes, context)

@@ -1,5 +1,6 @@
 import Model
 import Platform
+import Synchronization
 import TestSupport
 import Testing
 
@@ -80,7 +81,48 @@ import Testing
                 _ = try labels.bytes.withUnsafeBufferPointer { try index.insert(id, $0, hash: labels.stableHash) }
             }
             #expect(index.postings("a", equals: "x") == ids)
-            #expect(index.postings("a") { _ in true } == ids)
+            #expect(index.ids(of: index.pairsInUse(of: "a")) == ids)
         }
     }
+
+    @Test("a check that throws ends the search, in memory and in blocks, and new series come while values are tried")
+    func check() throws {
+        struct Enough: Error {}
+        let directory = StoreDirectory()
+        let store = try TimeSeriesStoreTests.open(directory.path)
+        let group = store.openGroup("g")
+        var batch = SampleBatch(timestamp: 1_700_000_000_000)
+        for i in 0..<2000 {
+            batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "i": "\(i)"]), in: group), 1)
+        }
+        #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
+        let matchers = try (0..<50).map { try Matcher("i", .notRegex, ".*0.*x\($0)") }
+        for isInBlock in [false, true] {
+            if isInBlock {
+                try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+            }
+            let calls = CallCounter()
+            var request = SelectRequest(matchers: matchers, minTime: .min, maxTime: .max)
+            request.check = { if calls.increment() > 20 { throw Enough() } }
+            #expect(throws: Enough.self) { try store.select(request) }
+            #expect(calls.count == 21)
+            // Made in the middle of a search: whoever locked the registry for all of it would wait for itself.
+            let added = CallCounter()
+            request.check = {
+                guard added.increment() == 5 else { return }
+                let labels = TimeSeriesStoreTests.labels(["__name__": "m", "new": "\(isInBlock)"])
+                _ = try store.resolve(labels, in: group)
+            }
+            #expect(try store.select(request).count >= 2000)
+            #expect(added.count > 50 * 2000 / 256)
+        }
+        try store.close()
+    }
+}
+
+/// Counts calls.
+private final class CallCounter: Sendable {
+    private let calls = Atomic(0)
+    var count: Int { calls.load(ordering: .relaxed) }
+    func increment() -> Int { calls.add(1, ordering: .relaxed).newValue }
 }

@@ -43,14 +43,13 @@ struct Federation: Sendable {
         var newest: Newest = [:]
         do {
             for matchers in selectors {
-                guard try find(matchers, request, memory, &count, &newest) else {
-                    if context.isStopping() { return .text("the server ends\n", status: 503) }
-                    return .text("client is gone\n", status: 499)
-                }
+                guard try find(matchers, request, memory, &count, &newest) else { return Self.leave(context) }
             }
         } catch let excess as BudgetExcess {
             errors.increment()
             return .text(excess.message(series: count) + "\n", status: 503)
+        } catch QueryError.canceled {
+            return Self.leave(context)
         } catch {
             errors.increment()
             return .text("\(error)\n", status: 500)
@@ -65,17 +64,23 @@ struct Federation: Sendable {
         return response
     }
 
+    /// The answer when nobody waits for one any more.
+    private static func leave(_ context: APIContext) -> HTTPResponse {
+        context.isStopping() ? .text("the server ends\n", status: 503) : .text("client is gone\n", status: 499)
+    }
+
     /// Adds the newest samples of the series that match; false if the client went away or the server ends.
     private func find(
         _ matchers: [Matcher], _ request: HTTPRequest, _ memory: MemoryAccount, _ count: inout Int,
         _ newest: inout Newest
     ) throws -> Bool {
         let now = context.clock.now()
+        let patience = RequestPatience(request, context.engine)
         var samples = SampleColumns()
         let set = try context.source.select(
             SelectRequest(
                 matchers: matchers, minTime: now - context.engine.options.lookbackDelta + 1, maxTime: now,
-                newestOnly: true))
+                newestOnly: true, check: { try patience.check() }))
         count += set.count
         try memory.charge(set.heldBytes + set.count * Self.bytesPerSeries)
         for index in 0..<set.count {

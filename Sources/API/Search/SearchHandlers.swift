@@ -14,11 +14,11 @@ struct SearchHandlers: Sendable {
         let search = try parameters(request, "metric_names")
         let includesMetadata = try SearchRequest.boolean(request, "include_metadata") ?? false
         let metadata = includesMetadata ? SearchMetadata(context) : nil
-        return try answer(search, metadata) { try context.source.labelValues("__name__", $0) }
+        return try answer(request, search, metadata) { try context.source.labelValues("__name__", $0) }
     }
 
     func labelNames(_ request: HTTPRequest) throws -> HTTPResponse {
-        try answer(try parameters(request, "label_names"), nil) { try context.source.labelNames($0) }
+        try answer(request, try parameters(request, "label_names"), nil) { try context.source.labelNames($0) }
     }
 
     func labelValues(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -26,7 +26,7 @@ struct SearchHandlers: Sendable {
         guard let name = request.parameter("label"), !name.isEmpty else {
             throw APIError.badData("missing required parameter \"label\"")
         }
-        return try answer(search, nil) { try context.source.labelValues(name, $0) }
+        return try answer(request, search, nil) { try context.source.labelValues(name, $0) }
     }
 
     private func parameters(_ request: HTTPRequest, _ kind: String) throws(APIError) -> SearchRequest {
@@ -35,15 +35,18 @@ struct SearchHandlers: Sendable {
     }
 
     private func answer(
-        _ search: SearchRequest, _ metadata: SearchMetadata?, _ ask: (SelectRequest) throws -> [String]
+        _ request: HTTPRequest, _ search: SearchRequest, _ metadata: SearchMetadata?,
+        _ ask: (SelectRequest) throws -> [String]
     ) throws -> HTTPResponse {
-        try lists.charged { memory in
+        let patience = RequestPatience(request, context.engine)
+        return try lists.charged { memory in
             let warnings = SourceWarnings()
             let values = try lists.merged(search.selectors) {
                 try ask(
                     SelectRequest(
                         matchers: $0, minTime: search.start, maxTime: search.end, labelsOnly: true,
-                        charge: { try memory.charge($0) }, warn: { warnings.add($0) }))
+                        charge: { try memory.charge($0) }, check: { try patience.check() },
+                        warn: { warnings.add($0) }))
             }
             try memory.charge(values.reduce(0) { $0 + 32 + $1.utf8.count })
             let found = search.found(in: values)

@@ -17,13 +17,15 @@ struct MetadataHandlers: Sendable {
         return try charged { memory in
             var found: [Labels] = []
             let warnings = SourceWarnings()
+            let patience = RequestPatience(request, context.engine)
             for matchers in start <= end ? selectors : [] {
                 let set = try context.source.select(
                     SelectRequest(
                         matchers: matchers, minTime: start, maxTime: end, labelsOnly: true,
                         limit: limit > 0 && limit < .max ? limit + 1 : 0, charge: { try memory.charge($0) },
-                        warn: { warnings.add($0) }))
+                        check: { try patience.check() }, warn: { warnings.add($0) }))
                 for index in 0..<set.count {
+                    if index & 1023 == 1023 { try patience.check() }
                     let labels = set.labels(index)
                     try memory.charge(Self.bytesPerSeries + labels.bytes.count * 3)
                     found.append(labels)
@@ -93,13 +95,14 @@ struct MetadataHandlers: Sendable {
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, .plain)
+        let patience = RequestPatience(request, context.engine)
         return try texts(start <= end ? limit : 0) { memory, warnings in
             guard start <= end else { return [] }
             return try merged(selectors) {
                 try context.source.labelNames(
                     SelectRequest(
                         matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) },
-                        warn: { warnings.add($0) })
+                        check: { try patience.check() }, warn: { warnings.add($0) })
                 )
             }
         }
@@ -115,6 +118,7 @@ struct MetadataHandlers: Sendable {
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, .plain)
+        let patience = RequestPatience(request, context.engine)
         return try texts(start <= end ? limit : 0) { memory, warnings in
             guard start <= end else { return [] }
             return try merged(selectors) {
@@ -122,7 +126,7 @@ struct MetadataHandlers: Sendable {
                     name,
                     SelectRequest(
                         matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) },
-                        warn: { warnings.add($0) })
+                        check: { try patience.check() }, warn: { warnings.add($0) })
                 )
             }
         }

@@ -127,11 +127,14 @@ struct QueryHandlers: Sendable {
             throw APIError.badData(error.description)
         }
         if selectors.isEmpty { return HTTPResponse(status: 204) }
+        let patience = RequestPatience(request, context.engine)
         // A series that several selectors match is shown once.
         var known: Set<Labels> = []
         var groups: [(labels: Labels, exemplars: [Exemplar])] = []
         for matchers in selectors {
-            groups += try context.exemplars(matchers, start, end).filter { known.insert($0.labels).inserted }
+            let asked = SelectRequest(
+                matchers: matchers, minTime: start, maxTime: end, labelsOnly: true, check: { try patience.check() })
+            groups += try context.exemplars(asked).filter { known.insert($0.labels).inserted }
         }
         return Envelope.success { writer in
             writer.array { writer in

@@ -19,6 +19,8 @@ public struct SelectRequest: Sendable {
     ///
     /// The set says in ``SeriesSet/heldBytes`` what it has taken in the end.
     public var charge: (@Sendable (Int) throws -> Void)?
+    /// Called again and again while matchers are tried, which may take long; what it throws ends the select.
+    public var check: (@Sendable () throws -> Void)?
     /// Called with a sentence about what the answer lacks, by the source and later by the set; from any thread, and more
     /// than once with the same.
     public var warn: (@Sendable (String) -> Void)?
@@ -26,7 +28,7 @@ public struct SelectRequest: Sendable {
     public init(
         matchers: [Matcher], minTime: Int64, maxTime: Int64, newestOnly: Bool = false, labelsOnly: Bool = false,
         limit: Int = 0, isSorted: Bool = true, charge: (@Sendable (Int) throws -> Void)? = nil,
-        warn: (@Sendable (String) -> Void)? = nil
+        check: (@Sendable () throws -> Void)? = nil, warn: (@Sendable (String) -> Void)? = nil
     ) {
         self.matchers = matchers
         self.minTime = minTime
@@ -36,6 +38,7 @@ public struct SelectRequest: Sendable {
         self.limit = limit
         self.isSorted = isSorted
         self.charge = charge
+        self.check = check
         self.warn = warn
     }
 }

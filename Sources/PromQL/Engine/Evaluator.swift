@@ -203,6 +203,7 @@ final class Evaluator {
         var request = request
         let room = SetRoom(guardian.memory)
         request.charge = { try room.charge($0) }
+        request.check = { [guardian] in try guardian.checkNow() }
         request.warn = { [warnings = guardian.sourceWarnings] in warnings.add($0) }
         let series = try source.select(request)
         try room.settle(series.heldBytes)
@@ -372,6 +373,7 @@ final class Evaluator {
         index.reserveCapacity(columns.count)
         var merged: [Column] = []
         for column in columns {
+            try guardian.check()
             guard let at = index[column.labels] else {
                 index[column.labels] = merged.count
                 merged.append(column)

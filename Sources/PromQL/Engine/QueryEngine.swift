@@ -206,7 +206,7 @@ package final class QueryEngine: Sendable {
         return isLong || isLate ? .max : deadline
     }
 
-    static func nanoseconds() -> Int64 {
+    package static func nanoseconds() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

@@ -257,11 +257,12 @@ extension Evaluator {
         case .parentheses(let e): return absentLabels(e.expression)
         default: return .empty
         }
-        var builder = LabelsBuilder()
-        for matcher in matchers where matcher.name != Labels.nameLabel && matcher.kind == .equal {
-            if matchers.filter({ $0.name == matcher.name }).count == 1 { builder.set(matcher.name, matcher.value) }
-        }
-        return builder.labels()
+        var count: [ExactText: Int] = [:]
+        for matcher in matchers { count[ExactText(matcher.name), default: 0] += 1 }
+        return Labels(
+            matchers.filter {
+                $0.name != Labels.nameLabel && $0.kind == .equal && !$0.value.isEmpty && count[ExactText($0.name)] == 1
+            }.map { ($0.name, $0.value) })
     }
 }
 

@@ -85,6 +85,8 @@ extension Evaluator {
     {
         var result = columns
         for i in result.indices {
+            // Labels may become long, so that each of them takes a while.
+            try guardian.checkNow()
             try guardian.hold(0, bytes: QueryGuard.columnOverhead)
             guard let labels = try change(result[i].labels) else { continue }
             if setsName { result[i].dropsName = false }

@@ -79,15 +79,19 @@ struct BlockPostings {
     }
 
     /// The series that all `matchers` accept.
-    func select(_ matchers: [Matcher]) throws -> PostingRuns {
+    ///
+    /// - Parameter check: Called again and again; what it throws ends the search.
+    func select(_ matchers: [Matcher], check: (@Sendable () throws -> Void)?) throws -> PostingRuns {
         var result = all
         // Equality first: it is cheap and leaves little.
         for matcher in matchers where matcher.kind == .equal && !matcher.value.isEmpty {
+            try check?()
             result = result.intersection(try equal(matcher))
             if result.isEmpty { return result }
         }
         for matcher in matchers where !(matcher.kind == .equal && !matcher.value.isEmpty) {
-            result = try filter(result, matcher)
+            try check?()
+            result = try filter(result, matcher, check)
             if result.isEmpty { return result }
         }
         return result
@@ -104,12 +108,17 @@ struct BlockPostings {
         return result
     }
 
-    private func filter(_ set: PostingRuns, _ matcher: Matcher) throws -> PostingRuns {
+    private func filter(
+        _ set: PostingRuns, _ matcher: Matcher, _ check: (@Sendable () throws -> Void)?
+    ) throws -> PostingRuns {
         let acceptsAbsent = matcher.matchesEmpty
         guard let name = index.name(Array(matcher.name.utf8)) else { return acceptsAbsent ? set : PostingRuns() }
         // A label that accepts its absence excludes the values that do not match, else it includes those that do.
         var lists: [PostingRuns] = []
+        var tried = 0
         try forEachValue(of: name) { symbol in
+            tried &+= 1
+            if tried & 255 == 0 { try check?() }
             if matcher.matches(symbol.value) != acceptsAbsent { lists.append(try postings(symbol)) }
             return true
         }

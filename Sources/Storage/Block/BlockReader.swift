@@ -83,15 +83,17 @@ package final class BlockReader: Sendable {
 
     /// The matching series, sorted by labels, without those that have no chunk in the wanted time.
     package func select(_ request: SelectRequest) throws -> BlockSeriesSet {
-        let ranks = try postings.select(request.matchers)
+        let ranks = try postings.select(request.matchers, check: request.check)
         return try BlockSeriesSet(self, ranks, request, deleted: deleted.withLock { $0 })
     }
 
     /// Names of labels of matching series, sorted bytewise.
-    package func labelNames(_ matchers: [Matcher]) throws -> [String] {
+    package func labelNames(
+        _ matchers: [Matcher], check: (@Sendable () throws -> Void)? = nil
+    ) throws -> [String] {
         if matchers.isEmpty { return index.names.map { String(decoding: $0, as: UTF8.self) } }
         let postings = postings
-        let ranks = try postings.select(matchers)
+        let ranks = try postings.select(matchers, check: check)
         var result: [String] = []
         for (number, name) in index.names.enumerated() {
             var isUsed = false
@@ -105,10 +107,12 @@ package final class BlockReader: Sendable {
     }
 
     /// Values of label `name` of matching series, sorted bytewise.
-    package func labelValues(_ name: String, _ matchers: [Matcher]) throws -> [String] {
+    package func labelValues(
+        _ name: String, _ matchers: [Matcher], check: (@Sendable () throws -> Void)? = nil
+    ) throws -> [String] {
         guard let number = index.name(Array(name.utf8)) else { return [] }
         let postings = postings
-        let ranks = matchers.isEmpty ? nil : try postings.select(matchers)
+        let ranks = matchers.isEmpty ? nil : try postings.select(matchers, check: check)
         var result: [String] = []
         try postings.forEachValue(of: number) { symbol in
             if let ranks, try !postings.postings(symbol).intersects(ranks) { return true }
@@ -123,7 +127,7 @@ package final class BlockReader: Sendable {
     /// They are no longer served by sets selected afterwards, and leave the disk at the next merge.
     package func delete(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws {
         guard minTime <= self.maxTime, maxTime >= self.minTime else { return }
-        let ranks = try postings.select(matchers)
+        let ranks = try postings.select(matchers, check: nil)
         guard !ranks.isEmpty else { return }
         var failure: (any Error)?
         deleted.withLock { ranges in

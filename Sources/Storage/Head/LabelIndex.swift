@@ -331,16 +331,19 @@ final class LabelIndex {
 
     // MARK: Questions
 
-    /// Ids of the series whose label `name` has a value that `accepts`, ascending, dead ones included.
-    func postings(_ name: String, _ accepts: (UnsafeBufferPointer<UInt8>) -> Bool) -> [UInt32] {
+    /// The pairs of a label that a series has.
+    func pairsInUse(of name: String) -> [UInt32] {
+        (pairsOfName[symbols.find(name)] ?? []).filter { lists.base[Int($0)].count > 0 }
+    }
+
+    /// The value of a pair, which may be read without the registry's lock.
+    func value(of pair: UInt32) -> UnsafeBufferPointer<UInt8> { symbols.text(pairs.base[Int(pair)].value) }
+
+    /// Ids of the series that have one of several pairs of one label, ascending, dead ones included.
+    func ids(of pairs: [UInt32]) -> [UInt32] {
         var ids: [UInt32] = []
-        var found = 0
-        for pair in pairsOfName[symbols.find(name)] ?? [] where lists.base[Int(pair)].count > 0 {
-            guard accepts(symbols.text(pairs.base[Int(pair)].value)) else { continue }
-            lists.base[Int(pair)].append(to: &ids, arena)
-            found &+= 1
-        }
-        if found > 1 { ids.sort() }
+        for pair in pairs { lists.base[Int(pair)].append(to: &ids, arena) }
+        if pairs.count > 1 { ids.sort() }
         return ids
     }
 

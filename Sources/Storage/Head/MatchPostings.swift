@@ -1,38 +1,62 @@
 import Model
 
-extension LabelIndex {
-    /// Ids of the series that all matchers accept, ascending, dead ones included; `all` gives every id that lives.
-    func match(_ matchers: [Matcher], all: () -> [UInt32]) -> [UInt32] {
+extension Head {
+    /// Values that are tried between two calls of a request's check.
+    private static let valuesPerCheck = 256
+
+    /// Ids of the series that all matchers accept, ascending, dead ones included.
+    ///
+    /// The registry is locked for one list at a time and while no value is tried: thousands of regular expressions keep no
+    /// new series waiting. A series that is added meanwhile may be among the ids or not; one of which a label is refused
+    /// never is, because lists of refused series are made last.
+    func ids(matching matchers: [Matcher], check: (@Sendable () throws -> Void)? = nil) throws -> [UInt32] {
+        let index = registry.withLock { self.index }
+        func isEquality(_ matcher: Matcher) -> Bool { matcher.kind == .equal && !matcher.value.isEmpty }
+        let wanted = matchers.filter { !$0.matchesEmpty }
         var kept: [UInt32]?
-        var refused: [[UInt32]] = []
         // Equality first: its lists are short and cheap.
-        let ordered =
-            matchers.filter { $0.kind == .equal && !$0.value.isEmpty }
-            + matchers.filter { !($0.kind == .equal && !$0.value.isEmpty) }
-        for matcher in ordered {
-            if matcher.matchesEmpty {
-                // Series without the label are accepted too: take away those whose value is refused.
-                refused.append(postings(matcher.name) { !matcher.matches($0) })
-                continue
-            }
-            let list: [UInt32]
-            if matcher.kind == .equal {
-                list = postings(matcher.name, equals: matcher.value)
-            } else if matcher.kind == .regex, case .literals(let literals)? = matcher.pattern?.shape {
-                var joined: [UInt32] = []
-                for literal in literals { joined += postings(matcher.name, equals: literal.text) }
-                list = joined.sorted()
-            } else {
-                list = postings(matcher.name) { matcher.matches($0) }
-            }
-            kept = kept.map { Self.intersection($0, list) } ?? list
+        for matcher in wanted.filter(isEquality) + wanted.filter({ !isEquality($0) }) {
+            try check?()
+            let list = try ids(matcher, index, check) { matcher.matches($0) }
+            kept = kept.map { LabelIndex.intersection($0, list) } ?? list
             if kept?.isEmpty == true { return [] }
         }
-        var result = kept ?? all()
-        for list in refused where !list.isEmpty { result = Self.difference(result, list) }
+        var result = kept ?? registry.withLock { liveIds(below: idEnd) }
+        for matcher in matchers where matcher.matchesEmpty {
+            if result.isEmpty { break }
+            try check?()
+            // Series without the label are accepted, too: those whose value is refused are taken away.
+            let list = try ids(matcher, index, check) { !matcher.matches($0) }
+            if !list.isEmpty { result = LabelIndex.difference(result, list) }
+        }
         return result
     }
 
+    /// The series that have the matcher's label with a value that `accepts`.
+    private func ids(
+        _ matcher: Matcher, _ index: LabelIndex, _ check: (@Sendable () throws -> Void)?,
+        _ accepts: (UnsafeBufferPointer<UInt8>) -> Bool
+    ) throws -> [UInt32] {
+        if matcher.kind == .equal, !matcher.value.isEmpty {
+            return registry.withLock { index.postings(matcher.name, equals: matcher.value) }
+        }
+        if !matcher.matchesEmpty, matcher.kind == .regex, case .literals(let literals)? = matcher.pattern?.shape {
+            return registry.withLock {
+                literals.flatMap { index.postings(matcher.name, equals: $0.text) }
+            }.sorted()
+        }
+        let pairs = registry.withLock { index.pairsInUse(of: matcher.name) }
+        var accepted: [UInt32] = []
+        for (number, pair) in pairs.enumerated() {
+            if number % Self.valuesPerCheck == Self.valuesPerCheck - 1 { try check?() }
+            if accepts(index.value(of: pair)) { accepted.append(pair) }
+        }
+        return registry.withLock { index.ids(of: accepted) }
+    }
+}
+
+/// Sets of ids as ascending lists.
+extension LabelIndex {
     static func intersection(_ a: [UInt32], _ b: [UInt32]) -> [UInt32] {
         if a.count > b.count { return intersection(b, a) }
         var result: [UInt32] = []

@@ -28,9 +28,7 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         if !hidden.isEmpty { request.newestOnly = false }
         self.request = request
         let head = store.head
-        let ids = head.registry.withLock {
-            head.index.match(request.matchers) { head.liveIds(below: head.idEnd) }
-        }
+        let ids = try head.ids(matching: request.matchers, check: request.check)
         // The head before the list of blocks: what moves from one to the other meanwhile is then seen twice, not lost.
         snapshot = try HeadSnapshot(head, ids, request)
         let readers = store.blockSet.readers.filter {

@@ -290,7 +290,7 @@ final class Daemon: Sendable {
         context.deleteSeries = { [store] in try store.deleteSeries($0, minTime: $1, maxTime: $2) }
         context.cleanTombstones = { [store] in try store.cleanTombstones() }
         context.metadata = { [store] in store.metadata(metric: $0) }
-        context.exemplars = { [store] in store.exemplars($0, minTime: $1, maxTime: $2) }
+        context.exemplars = { [store] in try store.exemplars($0) }
         return context
     }
 

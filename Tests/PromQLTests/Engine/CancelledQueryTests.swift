@@ -29,4 +29,16 @@ struct CancelledQueryTests {
         default: Issue.record("\(error)")
         }
     }
+
+    @Test("the labels of absent() are made in one pass over fifty thousand matchers")
+    func manyMatchers() throws {
+        let matchers = (0..<50_000).map { "l\($0)=\"x\"" }.joined(separator: ",")
+        let result = try QueryEngine(options: EngineOptions()).instant(
+            "absent({\(matchers)})", source: ArraySource([]), at: 0, limits: QueryLimits())
+        guard case .vector(let columns) = result.value else {
+            Issue.record("no vector")
+            return
+        }
+        #expect(columns.first?.labels.pairs.count == 50_000)
+    }
 }

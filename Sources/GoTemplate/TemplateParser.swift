@@ -285,12 +285,14 @@ struct TemplateParser {
         case .declare, .assign:
             result.isAssignment = next().kind == .assign
             result.variables = [first]
-        case .comma where context == "range":
+        case .comma:
+            guard context == "range" else { throw failure("too many declarations in \(context)") }
             at += 1
             skipSpace()
             let second = next()
             guard second.kind == .variable else { throw failure("range can only initialize variables") }
             skipSpace()
+            if token.kind == .comma { throw failure("too many declarations in \(context)") }
             guard token.kind == .declare || token.kind == .assign else {
                 throw unexpected(token, context)
             }
@@ -359,7 +361,11 @@ struct TemplateParser {
             case .integer(let value): base = TemplateOperand(kind: .integer(value, token.text), position: position)
             case .largeInteger: base = TemplateOperand(kind: .largeInteger(token.text), position: position)
             case .float(let value): base = TemplateOperand(kind: .float(value, token.text), position: position)
-            case nil: throw failure("illegal number syntax: \(GoQuote.quote(token.text))")
+            case nil:
+                let digits = token.text.drop { $0 == "-" || $0 == "+" }
+                let isOverflow = !digits.isEmpty && digits.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+                throw failure(
+                    "\(isOverflow ? "integer overflow" : "illegal number syntax"): \(GoQuote.quote(token.text))")
             }
         default: throw unexpected(token, "operand")
         }

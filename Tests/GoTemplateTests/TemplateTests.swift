@@ -52,6 +52,9 @@ struct TemplateTests {
                 "template: t:2:8: executing \"t\" at <.Count>: wrong type for value; expected string; got int"
             ),
             ("{{thrice 1}}", "template: t:1: function \"thrice\" not defined"),
+            ("{{99999999999999999999}}", "template: t:1: integer overflow: \"99999999999999999999\""),
+            ("{{range $a, $b, $c := .}}{{end}}", "template: t:1: too many declarations in range"),
+            ("{{$a, $b := 1}}", "template: t:1: too many declarations in command"),
             ("{{if}}", "template: t:1: missing value for if"), ("{{", "template: t:1: unclosed action"),
         ])
     func fails(text: String, reason: String) {

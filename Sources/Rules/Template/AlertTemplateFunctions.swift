@@ -127,18 +127,11 @@ enum NumberConversion {
         case .integer(let value), .named(let value, .int64): return .success(Double(value))
         case .duration(let nanoseconds): return .success(Double(nanoseconds) / 1e9)
         case .string(let text):
-            if let value = parse(text) { return .success(value) }
-            return .failure(
-                TemplateFunctionError(description: "strconv.ParseFloat: parsing \(GoQuote.quote(text)): invalid syntax")
-            )
+            do throws(GoFloat.Problem) { return .success(try GoFloat.read(text)) } catch {
+                return .failure(TemplateFunctionError(description: error.text(of: text)))
+            }
         default:
             return .failure(TemplateFunctionError(description: "can't convert \(value.typeName) to float"))
         }
-    }
-
-    /// Go's `strconv.ParseFloat`, which knows `Inf` and `infinity` in any case, but no white space.
-    static func parse(_ text: String) -> Double? {
-        guard let value = Double(text), !text.lowercased().contains("nan(") else { return nil }
-        return value
     }
 }

@@ -1,4 +1,6 @@
 import GoTemplate
+import Model
+import TestSupport
 import Testing
 
 /// `printf`, `print` and `println`, as Go's `fmt` has them.
@@ -102,5 +104,34 @@ struct PrintfTests {
         #expect(GoFormat.printf("%%", [pointer]) == "%%!(EXTRA *main.P=&{1})")
         #expect(GoFormat.print([.list([pointer], type: "[]*main.P")]) == "[{1}]")
         #expect(GoFormat.print([.null, .integer(1), .string("a"), .integer(2)]) == "<nil> 1a2")
+    }
+
+    @Test("any format ends, within its bounds", arguments: 0..<20)
+    func anyFormat(_ seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let parts = [
+            "%", "%", "#", "+", "-", " ", "0", ".", "*", "[1]", "[2]", "[", "]", "[x]", "9", "37", "1000000", "9999999",
+            "v", "d", "s", "q", "x", "X", "e", "g", "G", "f", "b", "o", "O", "U", "c", "t", "T", "p", "w", "%%",
+            "\u{E9}",
+        ]
+        let values: [TemplateValue] = [
+            .null, .bool(true), .integer(.min), .integer(.max), .integer(0x110000), .float(-0.0), .float(.nan),
+            .float(-.infinity), .float(.leastNonzeroMagnitude), .float(1e308), .string("\u{E9}`\n"),
+            .list([.integer(1), .null], type: "[]x"),
+            .labels(["a": "b"]), .map(["a": .null]), .time(.min), .time(.max, isPointer: true), .duration(.min),
+            .named(13, .month), .named(-1, .weekday), .named(.min, .int64),
+        ]
+        for _ in 0..<300 {
+            let format = (0..<Int.random(in: 0...9, using: &random)).map { _ in
+                parts.randomElement(using: &random) ?? ""
+            }.joined()
+            let arguments = (0..<Int.random(in: 0...3, using: &random)).map { _ in
+                values.randomElement(using: &random) ?? .null
+            }
+            if let text = GoFormat.printf(format, arguments) {
+                // The arguments that are left over come behind what was bounded.
+                #expect(text.utf8.count <= GoFormat.maximumOutput + 4096, "\(format)")
+            }
+        }
     }
 }

@@ -179,6 +179,8 @@ package final class AlertmanagerClient: AlertSink {
         var builder = LabelsBuilder(alert.labels)
         for label in external.pairs where builder.get(label.name).isEmpty { builder.set(label.name, label.value) }
         guard Relabel.apply(rules, to: &builder) else { return nil }
+        // What `labelmap` may make; an Alertmanager would refuse every alert of the request for it.
+        builder.remove("")
         var alert = alert
         alert.labels = builder.labels()
         return alert.labels.isEmpty ? nil : alert
@@ -250,8 +252,10 @@ package final class AlertmanagerClient: AlertSink {
                 json.object { json in
                     json.key("labels")
                     WebhookPayload.encode(alert.labels, into: &json)
-                    json.key("annotations")
-                    WebhookPayload.encode(alert.annotations, into: &json)
+                    if !alert.annotations.isEmpty {
+                        json.key("annotations")
+                        WebhookPayload.encode(alert.annotations, into: &json)
+                    }
                     json.key("startsAt")
                     json.string(RFC3339.text(alert.startsAt, fraction: .milliseconds))
                     json.key("endsAt")

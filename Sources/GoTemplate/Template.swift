@@ -13,7 +13,8 @@ public struct Template: Sendable {
     public init(_ text: String, name: String, functions: Set<String>) throws(TemplateError) {
         self.name = name
         source = Array(text.utf8)
-        definitions = try TemplateParser.parse(text, name: name, functions: functions.union(TemplateBuiltins.names))
+        definitions = try TemplateParser.parse(
+            text, name: name, functions: functions.union(TemplateBuiltins.signatures.keys))
     }
 
     /// The text that the template makes of `data`, its dot.

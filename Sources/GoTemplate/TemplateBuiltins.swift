@@ -3,19 +3,25 @@ import Model
 
 /// The functions that Go's `text/template` brings itself.
 enum TemplateBuiltins {
-    static let names: Set<String> = [
-        "and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne", "not", "or", "print", "printf",
-        "println", "slice", "urlquery",
-    ]
+    static let signatures: [String: TemplateSignature] = {
+        let one = TemplateSignature([.any])
+        let two = TemplateSignature([.any, .any])
+        let some = TemplateSignature([.any], variadic: .any)
+        let texts = TemplateSignature([], variadic: .any)
+        return [
+            "and": some, "call": some, "eq": some, "ge": two, "gt": two, "html": texts, "index": some, "js": texts,
+            "le": two, "len": one, "lt": two, "ne": two, "not": one, "or": some, "print": texts,
+            "printf": TemplateSignature([.string], variadic: .any), "println": texts, "slice": some,
+            "urlquery": texts,
+        ]
+    }()
 
-    /// The outcome, or nil if `name` is none of them.
+    /// The outcome, or nil if `name` is none of them; the arguments fit the ``signatures``.
     static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome? {
+        let first = arguments.first ?? .null
         switch name {
-        case "not":
-            guard arguments.count == 1 else { return .wrongCount("1") }
-            return .value(.bool(!arguments[0].isTrue))
+        case "not": return .value(.bool(!first.isTrue))
         case "eq":
-            guard let first = arguments.first else { return .wrongCount("at least 1") }
             guard arguments.count > 1 else { return .failed("missing argument for comparison") }
             var isEqual = false
             for other in arguments.dropFirst() {
@@ -27,26 +33,23 @@ enum TemplateBuiltins {
             }
             return .value(.bool(isEqual))
         case "ne", "lt", "le", "gt", "ge":
-            guard arguments.count == 2 else { return .wrongCount("2") }
-            return compare(name, arguments[0], arguments[1])
+            guard arguments.count == 2 else { return nil }
+            return compare(name, first, arguments[1])
         case "len":
-            guard arguments.count == 1 else { return .wrongCount("1") }
-            switch arguments[0] {
+            switch first {
             case .string(let text): return .value(.integer(Int64(text.utf8.count)))
             case .list(let values, _): return .value(.integer(Int64(values.count)))
             case .labels(let labels): return .value(.integer(Int64(labels.count)))
             case .map(let entries): return .value(.integer(Int64(entries.count)))
             case .null: return .failed("len of nil pointer")
-            default: return .failed("len of type \(arguments[0].typeName)")
+            default: return .failed("len of type \(first.typeName)")
             }
         case "index": return index(arguments)
         case "slice": return slice(arguments)
         case "print": return .value(.string(GoFormat.print(arguments)))
-        case "println":
-            return .value(.string(arguments.map(GoFormat.plain).joined(separator: " ") + "\n"))
+        case "println": return .value(.string(GoFormat.printLine(arguments)))
         case "printf":
-            guard let first = arguments.first else { return .wrongCount("at least 1") }
-            guard case .string(let format) = first else { return .wrongType(0, "string") }
+            guard case .string(let format) = first else { return nil }
             guard let text = GoFormat.printf(format, Array(arguments.dropFirst())) else {
                 return .failed("output exceeds \(GoFormat.maximumOutput) bytes")
             }
@@ -54,16 +57,23 @@ enum TemplateBuiltins {
         case "html": return .value(.string(TextEscape.html(joined(arguments))))
         case "js": return .value(.string(TextEscape.script(joined(arguments))))
         case "urlquery": return .value(.string(GoURL.queryEscape(joined(arguments))))
-        case "call":
-            guard let first = arguments.first else { return .wrongCount("at least 1") }
-            return .failed("non-function of type \(first.typeName)")
+        case "call": return .failed("non-function of type \(first.typeName)")
         default: return nil
         }
     }
 
     private static func joined(_ arguments: [TemplateValue]) -> String {
         if arguments.count == 1, case .string(let text) = arguments[0] { return text }
-        return GoFormat.print(arguments)
+        // As an action prints them: without the mark of a pointer.
+        return GoFormat.print(
+            arguments.map { argument in
+                guard case .object(var object) = argument else {
+                    if case .null = argument { return .string(argument.printed) }
+                    return argument
+                }
+                object.isPointer = false
+                return .object(object)
+            })
     }
 
     // MARK: Comparison
@@ -72,12 +82,10 @@ enum TemplateBuiltins {
     private static let invalid = TemplateFunctionError(description: "invalid type for comparison")
 
     private static func equal(_ a: TemplateValue, _ b: TemplateValue) -> Result<Bool, TemplateFunctionError> {
-        switch (a, b) {
+        if let x = a.wholeNumber, let y = b.wholeNumber { return .success(x == y) }
+        return switch (a, b) {
         case (.bool(let x), .bool(let y)): .success(x == y)
-        case (.integer(let x), .integer(let y)), (.duration(let x), .duration(let y)),
-            (.integer(let x), .duration(let y)),
-            (.duration(let x), .integer(let y)), (.time(let x), .time(let y)):
-            .success(x == y)
+        case (.time(let x, _), .time(let y, _)): .success(x == y)
         case (.float(let x), .float(let y)): .success(x == y)
         case (.string(let x), .string(let y)): .success(Array(x.utf8) == Array(y.utf8))
         case (.null, .null): .success(true)
@@ -92,11 +100,8 @@ enum TemplateBuiltins {
     }
 
     private static func less(_ a: TemplateValue, _ b: TemplateValue) -> Result<Bool, TemplateFunctionError> {
-        switch (a, b) {
-        case (.integer(let x), .integer(let y)), (.duration(let x), .duration(let y)),
-            (.integer(let x), .duration(let y)),
-            (.duration(let x), .integer(let y)):
-            .success(x < y)
+        if let x = a.wholeNumber, let y = b.wholeNumber { return .success(x < y) }
+        return switch (a, b) {
         case (.float(let x), .float(let y)): .success(x < y)
         case (.string(let x), .string(let y)): .success(x.utf8.lexicographicallyPrecedes(y.utf8))
         case (.bool, .bool): .failure(invalid)
@@ -107,7 +112,7 @@ enum TemplateBuiltins {
     /// Whether the value is of a type with an order or a truth.
     private static func isBasic(_ value: TemplateValue) -> Bool {
         switch value {
-        case .bool, .integer, .float, .string, .duration: true
+        case .bool, .integer, .float, .string, .duration, .named: true
         default: false
         }
     }
@@ -130,9 +135,9 @@ enum TemplateBuiltins {
     // MARK: Parts
 
     private static func index(_ arguments: [TemplateValue]) -> TemplateOutcome {
-        guard var value = arguments.first else { return .wrongCount("at least 1") }
+        var value = arguments.first ?? .null
         for key in arguments.dropFirst() {
-            switch (value, key) {
+            switch (value, key.wholeNumber.map { .integer($0) } ?? key) {
             case (.labels(let labels), .string(let name)): value = .string(labels[ExactText(name)] ?? "")
             case (.map(let entries), .string(let name)): value = entries[ExactText(name)] ?? .null
             case (.list(let values, _), .integer(let at)):
@@ -154,7 +159,7 @@ enum TemplateBuiltins {
     }
 
     private static func slice(_ arguments: [TemplateValue]) -> TemplateOutcome {
-        guard let value = arguments.first else { return .wrongCount("at least 1") }
+        let value = arguments.first ?? .null
         guard arguments.count <= 4 else { return .failed("too many slice indexes: \(arguments.count - 1)") }
         let count: Int
         switch value {
@@ -166,7 +171,7 @@ enum TemplateBuiltins {
         }
         var bounds = [0, count]
         for (position, argument) in arguments.dropFirst().enumerated() {
-            guard case .integer(let at) = argument else {
+            guard let at = argument.wholeNumber else {
                 return .failed("cannot index slice/array with type \(argument.typeName)")
             }
             guard at >= 0, at <= count else { return .failed("index out of range: \(at)") }

@@ -11,7 +11,7 @@ struct TemplateEvaluator {
     private let definitions: [String: [TemplateNode]]
     private let name: String
     private let source: [UInt8]
-    private let functions: any TemplateFunctionSet
+    let functions: any TemplateFunctionSet
     private let limits: TemplateLimits
     private var out = ""
     private var outputBytes = 0
@@ -45,7 +45,7 @@ struct TemplateEvaluator {
     }
 
     /// `template: NAME:LINE:COLUMN: executing "NAME" at <NODE>: MESSAGE`.
-    private func failure(_ message: String, at position: Int, _ node: String) -> TemplateError {
+    func failure(_ message: String, at position: Int, _ node: String) -> TemplateError {
         let before = source.prefix(position)
         let line = before.count { $0 == 0x0A } + 1
         let column = before.lastIndex(of: 0x0A).map { position - $0 - 1 } ?? position
@@ -53,7 +53,7 @@ struct TemplateEvaluator {
             "template: \(name):\(line):\(column): executing \(GoQuote.quote(current)) at <\(node)>: \(message)")
     }
 
-    private mutating func step(_ position: Int) throws(TemplateError) {
+    mutating func step(_ position: Int) throws(TemplateError) {
         steps &+= 1
         if steps > limits.steps { throw failure("exceeded \(limits.steps) steps", at: position, "") }
     }
@@ -107,7 +107,7 @@ struct TemplateEvaluator {
     ) throws(TemplateError) -> Flow {
         let mark = variables.count
         defer { variables.removeLast(variables.count - mark) }
-        let value = try evaluate(pipeline, dot, isRange: true)
+        let value = try evaluate(pipeline, dot)
         let inner = variables.count
         var isEmpty = true
         func entries() throws(TemplateError) -> [(TemplateValue, TemplateValue)] {
@@ -129,10 +129,10 @@ struct TemplateEvaluator {
             isEmpty = false
             try step(pipeline.position)
             switch pipeline.variables.count {
-            case 1: bind(pipeline.variables[0], element, pipeline.isAssignment)
+            case 1: try bindLoop(pipeline, 0, element, below: inner)
             case 2:
-                bind(pipeline.variables[0], key, pipeline.isAssignment)
-                bind(pipeline.variables[1], element, pipeline.isAssignment)
+                try bindLoop(pipeline, 0, key, below: inner)
+                try bindLoop(pipeline, 1, element, below: inner)
             default: break
             }
             let flow = try walk(body, element)
@@ -142,12 +142,21 @@ struct TemplateEvaluator {
         return isEmpty ? try walk(otherwise, dot) : .next
     }
 
-    private mutating func bind(_ name: String, _ value: TemplateValue, _ isAssignment: Bool) {
-        if isAssignment, let index = variables.lastIndex(where: { $0.name == name }) {
-            variables[index].value = value
-        } else {
-            variables.append((name, value))
+    /// Sets a variable of a loop, which was declared or assigned with the whole pipeline already.
+    private mutating func bindLoop(
+        _ pipeline: TemplatePipeline, _ index: Int, _ value: TemplateValue, below inner: Int
+    ) throws(TemplateError) {
+        if pipeline.isAssignment { return try assign(pipeline.variables[index], value, pipeline) }
+        variables[inner - pipeline.variables.count + index].value = value
+    }
+
+    private mutating func assign(
+        _ name: String, _ value: TemplateValue, _ pipeline: TemplatePipeline
+    ) throws(TemplateError) {
+        guard let index = variables.lastIndex(where: { $0.name == name }) else {
+            throw failure("undefined variable: \(name)", at: pipeline.position, pipeline.description)
         }
+        variables[index].value = value
     }
 
     private mutating func call(
@@ -176,12 +185,18 @@ struct TemplateEvaluator {
     // MARK: Pipelines
 
     private mutating func evaluate(
-        _ pipeline: TemplatePipeline, _ dot: TemplateValue, isRange: Bool = false
+        _ pipeline: TemplatePipeline, _ dot: TemplateValue
     ) throws(TemplateError) -> TemplateValue {
         var value: TemplateValue?
         for command in pipeline.commands { value = try evaluate(command, dot, piped: value) }
         let result = value ?? .null
-        if !isRange { for name in pipeline.variables { bind(name, result, pipeline.isAssignment) } }
+        for name in pipeline.variables {
+            if pipeline.isAssignment {
+                try assign(name, result, pipeline)
+            } else {
+                variables.append((name, result))
+            }
+        }
         return result
     }
 
@@ -192,17 +207,20 @@ struct TemplateEvaluator {
         try step(command.position)
         let hasArguments = command.operands.count > 1 || piped != nil
         switch first.kind {
-        case .function(let function): return try call(function, first, command, dot, piped)
-        case .field(let fields): return try chain(dot, fields, first, command, dot, piped)
+        case .function(let function):
+            return try call(function, TemplateCall(node: first, command: command, dot: dot, piped: piped))
+        case .field(let fields):
+            return try chain(dot, fields, TemplateCall(node: first, command: command, dot: dot, piped: piped))
         case .variable(let name, let fields):
             let value = variables.last { $0.name == name }?.value ?? .null
             if fields.isEmpty {
                 if hasArguments { throw notAFunction(first) }
                 return value
             }
-            return try chain(value, fields, first, command, dot, piped)
+            return try chain(value, fields, TemplateCall(node: first, command: command, dot: dot, piped: piped))
         case .chain(let base, let fields):
-            return try chain(try operand(base, dot), fields, first, command, dot, piped)
+            let call = TemplateCall(node: first, command: command, dot: dot, piped: piped)
+            return try chain(try operand(base, dot), fields, call)
         case .null: throw failure("nil is not a command", at: first.position, first.description)
         default:
             if hasArguments { throw notAFunction(first) }
@@ -216,7 +234,7 @@ struct TemplateEvaluator {
     }
 
     /// The value of an operand that stands as an argument.
-    private mutating func operand(_ operand: TemplateOperand, _ dot: TemplateValue) throws(TemplateError)
+    mutating func operand(_ operand: TemplateOperand, _ dot: TemplateValue) throws(TemplateError)
         -> TemplateValue
     {
         try step(operand.position)
@@ -232,112 +250,6 @@ struct TemplateEvaluator {
         case .string(let value, _): return .string(value)
         case .pipeline(let pipeline): return try evaluate(pipeline, dot)
         case .field, .variable, .function, .chain: return try evaluate(alone, dot, piped: nil)
-        }
-    }
-
-    private mutating func arguments(
-        _ command: TemplateCommand, _ dot: TemplateValue, _ piped: TemplateValue?
-    ) throws(TemplateError) -> [TemplateValue] {
-        var values: [TemplateValue] = []
-        for argument in command.operands.dropFirst() { values.append(try operand(argument, dot)) }
-        if let piped { values.append(piped) }
-        return values
-    }
-
-    // MARK: Fields
-
-    /// Follows `.a.b`; the last field may be a method that takes the command's arguments.
-    private mutating func chain(
-        _ base: TemplateValue, _ fields: [String], _ node: TemplateOperand, _ command: TemplateCommand,
-        _ dot: TemplateValue, _ piped: TemplateValue?
-    ) throws(TemplateError) -> TemplateValue {
-        let arguments = try arguments(command, dot, piped)
-        var value = base
-        for (index, field) in fields.enumerated() {
-            let isLast = index == fields.count - 1
-            value = try self.field(field, of: value, isLast ? arguments : [], node)
-        }
-        return value
-    }
-
-    private func field(
-        _ field: String, of value: TemplateValue, _ arguments: [TemplateValue], _ node: TemplateOperand
-    ) throws(TemplateError) -> TemplateValue {
-        var found: TemplateValue?
-        switch value {
-        case .null:
-            throw failure("nil data; no entry for key \(GoQuote.quote(field))", at: node.position, node.description)
-        case .labels(let labels): found = .string(labels[ExactText(field)] ?? "")
-        case .map(let entries): found = entries[ExactText(field)] ?? .null
-        case .object(let object): found = object[field]
-        case .time(let nanoseconds):
-            if let result = TimeMethods.call(field, of: GoTime(nanoseconds: nanoseconds), arguments) { return result }
-        case .duration(let nanoseconds):
-            if let result = TimeMethods.callDuration(field, nanoseconds) { return result }
-        default: break
-        }
-        guard let found else {
-            throw failure(
-                "can't evaluate field \(field) in type \(value.typeName)", at: node.position, node.description)
-        }
-        if !arguments.isEmpty {
-            throw failure("\(field) is not a method but has arguments", at: node.position, node.description)
-        }
-        return found
-    }
-
-    // MARK: Functions
-
-    private mutating func call(
-        _ function: String, _ node: TemplateOperand, _ command: TemplateCommand, _ dot: TemplateValue,
-        _ piped: TemplateValue?
-    ) throws(TemplateError) -> TemplateValue {
-        if function == "and" || function == "or" {
-            // Short circuit: what follows the deciding argument is not evaluated.
-            let count = command.operands.count - 1 + (piped == nil ? 0 : 1)
-            if count == 0 {
-                throw failure(
-                    "wrong number of args for \(function): want at least 1 got 0", at: node.position,
-                    node.description)
-            }
-            var value = TemplateValue.null
-            for argument in command.operands.dropFirst() {
-                value = try operand(argument, dot)
-                if value.isTrue == (function == "or") { return value }
-            }
-            return piped ?? value
-        }
-        let values = try arguments(command, dot, piped)
-        switch TemplateBuiltins.call(function, values) ?? functions.call(function, values) {
-        case .value(let value): return value
-        case .wrongCount(let wanted):
-            throw failure(
-                "wrong number of args for \(function): want \(wanted) got \(values.count)", at: node.position,
-                node.description)
-        case .wrongType(let index, let expected):
-            guard index < values.count else { return .null }
-            let value = values[index]
-            let operands = command.operands.dropFirst()
-            if index < operands.count {
-                let operand = operands[operands.startIndex + index]
-                switch operand.kind {
-                case .bool, .integer, .float, .string, .null:
-                    let message =
-                        expected == "string"
-                        ? "expected string; found \(operand.description)"
-                        : "can't handle \(operand.description) for arg of type \(expected)"
-                    throw failure(message, at: operand.position, operand.description)
-                default:
-                    throw failure(
-                        "wrong type for value; expected \(expected); got \(value.typeName)", at: operand.position,
-                        operand.description)
-                }
-            }
-            throw failure(
-                "wrong type for value; expected \(expected); got \(value.typeName)", at: node.position,
-                node.description)
-        case .failed(let message):
-            throw failure("error calling \(function): \(message)", at: command.position, command.description)
         }
     }
 }

@@ -1,19 +1,15 @@
 /// The functions that templates may call besides Go's own.
 public protocol TemplateFunctionSet: Sendable {
-    /// All names: a template that names another function is not parsed.
-    static var names: Set<String> { get }
+    /// The parameters of all functions by name: a template that names another function is not parsed.
+    static var signatures: [String: TemplateSignature] { get }
 
-    /// Calls one of ``names``.
+    /// Calls one of ``signatures`` with arguments that fit its parameters.
     func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome
 }
 
 /// What a call of a function of a template gave.
 public enum TemplateOutcome: Sendable {
     case value(TemplateValue)
-    /// The number of arguments that is wanted.
-    case wrongCount(String)
-    /// Which argument, and the Go type that is wanted.
-    case wrongType(Int, String)
     case failed(String)
 }
 
@@ -22,4 +18,74 @@ public struct TemplateFunctionError: Error, CustomStringConvertible {
     public var description: String
 
     public init(description: String) { self.description = description }
+}
+
+/// The parameters of a function or a method.
+///
+/// Go checks the number of arguments before it evaluates them, and the type of each before it evaluates the next.
+public struct TemplateSignature: Sendable {
+    /// The Go type of a parameter.
+    public enum Parameter: Sendable {
+        /// An interface, or a value of `reflect`: takes everything, nil too.
+        case any
+        case string
+        case integer
+        case duration
+        case time
+        /// A slice type; nil is an empty slice.
+        case slice(String)
+        /// A pointer type, which nil belongs to.
+        case pointer(String)
+
+        /// The type's name in errors.
+        var typeName: String {
+            switch self {
+            case .any: "interface {}"
+            case .string: "string"
+            case .integer: "int"
+            case .duration: "time.Duration"
+            case .time: "time.Time"
+            case .slice(let name), .pointer(let name): name
+            }
+        }
+
+        /// What nil is as a value of this type; nil if the type has no nil.
+        var zero: TemplateValue? {
+            switch self {
+            case .any, .pointer: .null
+            case .slice(let name): .list([], type: name)
+            case .string, .integer, .duration, .time: nil
+            }
+        }
+
+        func accepts(_ value: TemplateValue) -> Bool {
+            switch (self, value) {
+            case (.any, _), (.string, .string), (.integer, .integer), (.duration, .duration), (.time, .time): true
+            case (.slice(let name), .list(_, let type)): name == type
+            case (.pointer(let name), .object(let object)): name == object.typeName
+            default: false
+            }
+        }
+    }
+
+    var parameters: [Parameter]
+    /// The parameter that any number of further arguments have.
+    var variadic: Parameter?
+
+    public init(_ parameters: [Parameter], variadic: Parameter? = nil) {
+        self.parameters = parameters
+        self.variadic = variadic
+    }
+
+    /// The parameter of an argument; nil if there is none.
+    func parameter(_ index: Int) -> Parameter? { index < parameters.count ? parameters[index] : variadic }
+
+    /// How many arguments must be there at least.
+    public var count: Int { parameters.count }
+
+    /// What is wanted, if `count` arguments are too few or too many.
+    func wanted(insteadOf count: Int) -> String? {
+        if variadic != nil { return count < parameters.count ? "at least \(parameters.count)" : nil }
+        return count == parameters.count ? nil : String(parameters.count)
+    }
 }

@@ -26,7 +26,7 @@ struct TemplateParser {
         var parser = TemplateParser(tokens: tokens, source: source, name: name, functions: functions)
         let (nodes, stop) = try parser.block(isTop: true)
         if let stop { throw parser.failure("unexpected {{\(stop)}}") }
-        parser.definitions[name] = nodes
+        try parser.add(nodes, as: name)
         return parser.definitions
     }
 
@@ -193,7 +193,17 @@ struct TemplateParser {
         guard depth == 1 else { throw failure("unexpected {{define}}") }
         let name = try quotedName("define clause")
         try closeAction("define clause")
-        definitions[name] = try definitionBody("define clause")
+        try add(try definitionBody("define clause"), as: name)
+    }
+
+    /// Defines a template; an empty one replaces none, and may be replaced.
+    private mutating func add(_ nodes: [TemplateNode], as name: String) throws(TemplateError) {
+        func isEmpty(_ nodes: [TemplateNode]) -> Bool { nodes.allSatisfy(\.isBlank) }
+        if let known = definitions[name], !isEmpty(known) {
+            if isEmpty(nodes) { return }
+            throw failure("template: multiple definition of template \(GoQuote.quote(name))")
+        }
+        definitions[name] = nodes
     }
 
     private mutating func blockAction() throws(TemplateError) -> TemplateNode {
@@ -202,7 +212,7 @@ struct TemplateParser {
         skipSpace()
         let argument = try pipeline("block clause", end: .rightDelimiter, position: position)
         let body = try definitionBody("block clause")
-        if definitions[name] == nil { definitions[name] = body }
+        try add(body, as: name)
         return .template(name: name, argument: argument, position: position)
     }
 
@@ -258,8 +268,9 @@ struct TemplateParser {
             default: break
             }
         }
-        // A declared variable is visible only behind its pipeline.
-        if !result.isAssignment { variables += result.variables }
+        // A declared variable is visible only behind its pipeline. An assignment declares too, as in Go: that there is
+        // nothing to assign to is found when it is executed.
+        variables += result.variables
         return result
     }
 
@@ -274,12 +285,14 @@ struct TemplateParser {
         case .declare, .assign:
             result.isAssignment = next().kind == .assign
             result.variables = [first]
-        case .comma where context == "range":
+        case .comma:
+            guard context == "range" else { throw failure("too many declarations in \(context)") }
             at += 1
             skipSpace()
             let second = next()
             guard second.kind == .variable else { throw failure("range can only initialize variables") }
             skipSpace()
+            if token.kind == .comma { throw failure("too many declarations in \(context)") }
             guard token.kind == .declare || token.kind == .assign else {
                 throw unexpected(token, context)
             }
@@ -288,11 +301,6 @@ struct TemplateParser {
         default:
             at = start
             return
-        }
-        if result.isAssignment {
-            for name in result.variables where !variables.contains(name) {
-                throw failure("undefined variable \(GoQuote.quote(name))")
-            }
         }
     }
 
@@ -353,7 +361,11 @@ struct TemplateParser {
             case .integer(let value): base = TemplateOperand(kind: .integer(value, token.text), position: position)
             case .largeInteger: base = TemplateOperand(kind: .largeInteger(token.text), position: position)
             case .float(let value): base = TemplateOperand(kind: .float(value, token.text), position: position)
-            case nil: throw failure("illegal number syntax: \(GoQuote.quote(token.text))")
+            case nil:
+                let digits = token.text.drop { $0 == "-" || $0 == "+" }
+                let isOverflow = !digits.isEmpty && digits.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+                throw failure(
+                    "\(isOverflow ? "integer overflow" : "illegal number syntax"): \(GoQuote.quote(token.text))")
             }
         default: throw unexpected(token, "operand")
         }

@@ -10,6 +10,12 @@ enum TemplateNode: Sendable {
     case template(name: String, argument: TemplatePipeline?, position: Int)
     case leaveLoop
     case nextIteration
+
+    /// Whether it is text of nothing but white space.
+    var isBlank: Bool {
+        guard case .text(let text) = self else { return false }
+        return text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
+    }
 }
 
 /// `$x := a | f y`.

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// A value in a template.
@@ -14,11 +15,37 @@ public indirect enum TemplateValue: Sendable {
     case labels([ExactText: String])
     /// Go's `map[string]any`: a missing key is nil.
     case map([ExactText: TemplateValue])
-    /// Nanoseconds since the epoch.
-    case time(Int64)
+    /// Nanoseconds since the epoch; a pointer differs in the name of its type only.
+    case time(Int64, isPointer: Bool = false)
     /// Nanoseconds.
     case duration(Int64)
+    /// An integer of another type than `int`.
+    case named(Int64, NamedInteger)
     case object(TemplateObject)
+}
+
+/// The Go integer types besides `int` and `time.Duration` that methods of times return.
+public enum NamedInteger: Sendable {
+    case int64
+    case month
+    case weekday
+
+    var typeName: String {
+        switch self {
+        case .int64: "int64"
+        case .month: "time.Month"
+        case .weekday: "time.Weekday"
+        }
+    }
+
+    /// What the type's `String` method returns; nil for a type without one.
+    func text(_ value: Int64) -> String? {
+        switch self {
+        case .int64: nil
+        case .month: GoTime.monthName(Int(value))
+        case .weekday: GoTime.weekdayName(Int(value))
+        }
+    }
 }
 
 /// A Go struct that a template sees: its fields by name, in their order.
@@ -50,13 +77,21 @@ extension TemplateValue {
         switch self {
         case .null: false
         case .bool(let value): value
-        case .integer(let value), .duration(let value): value != 0
+        case .integer(let value), .duration(let value), .named(let value, _): value != 0
         case .float(let value): value != 0
         case .string(let value): !value.isEmpty
         case .list(let values, _): !values.isEmpty
         case .labels(let labels): !labels.isEmpty
         case .map(let entries): !entries.isEmpty
         case .object, .time: true
+        }
+    }
+
+    /// The number of an integer of any type.
+    var wholeNumber: Int64? {
+        switch self {
+        case .integer(let value), .duration(let value), .named(let value, _): value
+        default: nil
         }
     }
 
@@ -71,8 +106,9 @@ extension TemplateValue {
         case .list(_, let type): type
         case .labels: "map[string]string"
         case .map: "map[string]interface {}"
-        case .time: "time.Time"
+        case .time(_, let isPointer): isPointer ? "*time.Time" : "time.Time"
         case .duration: "time.Duration"
+        case .named(_, let type): type.typeName
         case .object(let object): object.typeName
         }
     }

@@ -168,6 +168,9 @@ struct APITests {
             path: "/api/v1/query_range", query: [("query", "m"), ("start", "0"), ("end", "1"), ("step", "0")],
             status: 400, type: "bad_data", text: "zero or negative query resolution"),
         Mistake(
+            path: "/api/v1/query_range", query: [("query", "m"), ("start", "0"), ("end", "1"), ("step", "1e-9")],
+            status: 400, type: "bad_data", text: "resolution step widths below 1 ms are not supported"),
+        Mistake(
             path: "/api/v1/query_range", query: [("query", "m"), ("start", "0"), ("end", "99999"), ("step", "1")],
             status: 400, type: "bad_data", text: "exceeded maximum resolution"),
         Mistake(

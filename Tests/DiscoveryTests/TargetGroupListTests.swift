@@ -49,6 +49,9 @@ struct TargetGroupListTests {
         let groups = try parse(
             "- targets: [a:1, 'b']\n  labels: {n: 1, f: 1.50, b: true, z: null, e: , q: \"x\"}\n", isJSON: false)
         #expect(labels(groups.first) == ["n": "1", "f": "1.50", "b": "true", "z": "", "e": "", "q": "x"])
+        // A null is an empty target, which the building of targets skips.
+        let targets = try parse("- targets: [a:1, null, ~, b:2]", isJSON: false).first?.targets ?? []
+        #expect(targets.map { $0.map(\.value) } == [["a:1"], [""], [""], ["b:2"]])
         #expect(try parse("", isJSON: false).isEmpty)
         #expect(try parse("# nothing\n", isJSON: false).isEmpty)
         for bad in ["- null", "- {targets: [a], foo: 1}", "- {labels: {a: [1]}}", "a: 1", "- {labels: {a: 1, a: 2}}"] {

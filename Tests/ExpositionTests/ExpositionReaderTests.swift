@@ -103,6 +103,7 @@ struct ExpositionReaderTests {
             ("{x=\"1\"} 2\n", "metric name not set", 1, 0), ("{\"a\",\"b\"} 2\n", "metric name already set", 1, 0),
             ("# TYPE a foo\n", "invalid metric type \"foo\"", 1, 10), ("a{\"x\"=\"1\n", "expected label value", 1, 0),
             ("a 1 2 3\n", "expected next entry after timestamp", 1, 7),
+            ("a -1e400\n", "strconv.ParseFloat: parsing \"-1e400\": value out of range", 1, 3),
             ("a 0x1\n", "strconv.ParseFloat: parsing \"0x1\": invalid syntax", 1, 3),
         ] as [(String, String, Int, Int)])
     func mistakes(_ page: String, _ message: String, _ line: Int, _ column: Int) {

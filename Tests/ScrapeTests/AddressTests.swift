@@ -69,6 +69,18 @@ struct AddressTests {
         #expect(found == expected)
     }
 
+    @Test("relabelling that makes the empty name refuses the target", arguments: ["$1", "${x}", "$1$2"])
+    func emptyName(_ replacement: String) throws {
+        guard
+            case .failed(let reason) = try Self.outcome(
+                "[{action: labelmap, regex: 'x|job', replacement: '\(replacement)'}]")
+        else {
+            Issue.record("\(replacement) made a target")
+            return
+        }
+        #expect(reason == "invalid label name: \"\"")
+    }
+
     @Test(
         "a target with another scheme is there, and fails", arguments: ["javascript", "file", "ftp", "htps", "HTTPX"])
     func schemes(_ scheme: String) throws {

@@ -71,6 +71,19 @@ struct BrokenPageTests {
     }
 
     @Test(
+        "a label with the empty name fails the scrape",
+        arguments: [
+            ("{action: labelmap, regex: 'x|a'}", false), ("{action: labelmap, regex: '(x)|a'}", false),
+            ("{action: labelmap, regex: '(x)|b'}", true), ("{action: labelmap, regex: 'a', replacement: '$$'}", true),
+        ])
+    func emptyName(_ rule: String, _ isUp: Bool) throws {
+        let rig = try Self.rig("g{a=\"b\"} 1\n", "    metric_relabel_configs: [\(rule)]")
+        #expect(Self.report(rig, "up") == (isUp ? 1 : 0), "\(rule)")
+        let error = rig.manager.targets().first?.lastError ?? ""
+        #expect(error.hasPrefix("invalid metric name or label names: ") != isUp, "\(error)")
+    }
+
+    @Test(
         "odd lines of metadata are read as Prometheus reads them",
         arguments: [
             ("# HELP jvm.memory.used Used", "jvm", "memory.used Used"), ("# HELP a-b foo", "a", "b foo"),

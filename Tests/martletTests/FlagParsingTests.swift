@@ -92,12 +92,28 @@ struct FlagParsingTests {
     }
 
     @Test(
+        "a flag without its value is an error, and takes no flag for it",
+        arguments: [
+            (["--web.cors.origin", "--query.timeout=1s"], "expected argument for flag '--web.cors.origin'"),
+            (["--enable-feature", "-h"], "expected argument for flag '--enable-feature'"),
+            (["--web.external-url"], "expected argument for flag '--web.external-url'"),
+            (["--query.max-samples", "-5"], "expected argument for flag '--query.max-samples'"),
+            (["--web.external-url", "--"], "expected argument for flag '--web.external-url'"),
+        ])
+    func missingValues(words: [String], reason: String) {
+        let error = #expect(throws: CommandLineError.self) { try ServerFlags.set.parse(words) }
+        #expect(error?.description == reason)
+    }
+
+    @Test(
         "external URLs are checked as Go does",
         arguments: [
             ("http://x y/", "invalid character \" \" in host name"), ("\"http://x/\"", "quotes"), ("'x'", "quotes"),
             ("::bad::", "missing protocol scheme"), ("http://x:y/", "invalid port \":y\" after host"),
             ("http://[::1/", "missing ']' in host"), ("http://x/%zz", "invalid URL escape \"%zz\""),
             ("http://x/\u{7F}", "invalid control character in URL"), ("http://a<b/", "invalid character"),
+            ("127.0.0.1:9090/x", "first path segment in URL cannot contain colon"),
+            ("[::1", "first path segment in URL cannot contain colon"),
             ("http://u:p/w@h", "parse \"http://u:xxxxx@h\": invalid port after host"),
         ])
     func badURLs(url: String, reason: String) {

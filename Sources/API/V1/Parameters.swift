@@ -70,6 +70,9 @@ enum Parameters {
         throw DurationFailure(text: failure)
     }
 
+    /// Whether the float seconds of a duration are above zero, be they less than a millisecond.
+    static func isPositive(_ duration: String) -> Bool { (GoFloat.parse(duration) ?? 0) > 0 }
+
     /// An integer as Go reads it; the error is that of `strconv.Atoi`.
     static func integer(_ text: String) -> Result<Int, APIError> {
         if let number = Int(text) { return .success(number) }

@@ -90,6 +90,9 @@ struct QueryHandlers: Sendable {
             throw APIError.parameter("step", "cannot parse \"\" to a valid duration")
         }
         guard step > 0 else {
+            if Parameters.isPositive(request.parameter("step") ?? "") {
+                throw APIError.parameter("step", "resolution step widths below 1 ms are not supported")
+            }
             throw APIError.parameter(
                 "step", "zero or negative query resolution step widths are not accepted. Try a positive integer")
         }

@@ -159,9 +159,6 @@ extension TargetGroupConfig {
 
     private init(_ reader: MappingReader) throws(ConfigError) {
         targets = try reader.strings("targets") ?? []
-        for element in reader.node("targets")?.elements ?? [] where element.isNull {
-            throw element.place.error("empty or null target")
-        }
         labels = []
         for (name, value) in try reader.stringMap("labels") ?? [] {
             if name.isEmpty { throw reader.place(of: "labels").error("\"\" is not a valid label name") }

@@ -184,9 +184,11 @@ public struct ExpositionReader {
             if at == from {
                 throw failure("expected value after metric", start: start, token: at >= count ? "EOF" : "INVALID")
             }
+            var problem = GoFloat.Problem.syntax
+            do throws(GoFloat.Problem) { _ = try GoFloat.read(text) } catch { problem = error }
             throw ExpositionError.at(
                 from, in: base,
-                "strconv.ParseFloat: parsing \(GoQuote.quote(text)): invalid syntax while parsing: "
+                "\(problem.text(of: text)) while parsing: "
                     + GoQuote.quote(String(decoding: bytes(start..<min(at &+ 1, count)), as: UTF8.self)))
         }
         return number

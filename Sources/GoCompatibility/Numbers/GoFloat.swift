@@ -2,15 +2,30 @@ import Glibc
 
 /// Reads floats as Go's `strconv.ParseFloat` does.
 public enum GoFloat {
+    /// Why a text is no float.
+    public enum Problem: String, Error {
+        case syntax = "invalid syntax"
+        case range = "value out of range"
+
+        /// The error of `strconv.ParseFloat`.
+        public func text(of number: String) -> String {
+            "strconv.ParseFloat: parsing \(GoQuote.quote(number)): \(rawValue)"
+        }
+    }
+
     /// The number; nil if the text is none or its value is out of range.
+    public static func parse(_ text: String) -> Double? { try? read(text) }
+
+    /// Reads a number.
     ///
     /// Hexadecimal numbers need an exponent, `0x1p4`; underscores may stand between digits.
-    public static func parse(_ text: String) -> Double? {
+    public static func read(_ text: String) throws(Problem) -> Double {
         let bytes = Array(text.utf8)
         if let special = special(bytes) { return special }
-        guard let plain = grammar(bytes) else { return nil }
+        guard let plain = grammar(bytes) else { throw .syntax }
         let value = strtod(plain, nil)
-        return value.isFinite ? value : nil
+        guard value.isFinite else { throw .range }
+        return value
     }
 
     private static func special(_ bytes: [UInt8]) -> Double? {

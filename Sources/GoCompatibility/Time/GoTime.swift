@@ -20,18 +20,22 @@ public struct GoTime: CustomStringConvertible, Sendable {
     ]
     private static let days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
 
-    /// `January`.
-    public var monthName: String { Self.months[Int(CivilTime(secondsSinceEpoch: seconds).month - 1) % 12] }
+    /// The name of month 1 to 12: `January`.
+    public static func monthName(_ month: Int) -> String {
+        months.indices.contains(month - 1) ? months[month - 1] : "%!Month(\(month))"
+    }
 
-    /// `Sunday`.
-    public var weekdayName: String { Self.days[CivilTime(secondsSinceEpoch: seconds).weekday % 7] }
+    /// The name of day 0 to 6 of the week: `Sunday`.
+    public static func weekdayName(_ day: Int) -> String {
+        days.indices.contains(day) ? days[day] : "%!Weekday(\(day))"
+    }
 
     /// Go's `Time.Format` with a layout made of parts of `Mon Jan 2 15:04:05.000 MST 2006`.
     public func format(_ layout: String) -> String {
         let time = CivilTime(secondsSinceEpoch: seconds)
         let hour12 = time.hour % 12 == 0 ? 12 : time.hour % 12
-        let month = monthName
-        let day = weekdayName
+        let month = Self.monthName(Int(time.month))
+        let day = Self.weekdayName(Int(time.weekday))
         let fractionDigits = fraction.zeroPadded(9)
         // Longest first where one is the beginning of another.
         let elements: [(String, () -> String)] = [
@@ -41,9 +45,11 @@ public struct GoTime: CustomStringConvertible, Sendable {
             ("02", { time.day.zeroPadded(2) }), ("03", { hour12.zeroPadded(2) }), ("04", { time.minute.zeroPadded(2) }),
             ("05", { time.second.zeroPadded(2) }), ("06", { (time.year % 100).zeroPadded(2) }),
             ("15", { time.hour.zeroPadded(2) }), ("PM", { time.hour >= 12 ? "PM" : "AM" }),
-            ("pm", { time.hour >= 12 ? "pm" : "am" }), ("-07:00", { "+00:00" }), ("-0700", { "+0000" }),
-            ("-07", { "+00" }), ("Z07:00", { "Z" }), ("Z0700", { "Z" }),
-            ("_2", { time.day < 10 ? " \(time.day)" : "\(time.day)" }), ("1", { String(time.month) }),
+            ("pm", { time.hour >= 12 ? "pm" : "am" }), ("-070000", { "+000000" }), ("-07:00:00", { "+00:00:00" }),
+            ("-0700", { "+0000" }), ("-07:00", { "+00:00" }), ("-07", { "+00" }), ("Z070000", { "Z" }),
+            ("Z07:00:00", { "Z" }), ("Z0700", { "Z" }), ("Z07:00", { "Z" }), ("Z07", { "Z" }),
+            ("_2006", { "_" + time.year.zeroPadded(4) }), ("__2", { Self.blankPadded(time.dayOfYear, 3) }),
+            ("_2", { Self.blankPadded(time.day, 2) }), ("1", { String(time.month) }),
             ("2", { String(time.day) }), ("3", { String(hour12) }), ("4", { String(time.minute) }),
             ("5", { String(time.second) }),
         ]
@@ -62,6 +68,12 @@ public struct GoTime: CustomStringConvertible, Sendable {
                 }
             }
             for (element, text) in elements where rest.hasPrefix(element) {
+                // The abbreviations are no beginnings of words: `Month` and `Janet` stay.
+                if element == "Jan" || element == "Mon", let next = rest.dropFirst(3).utf8.first,
+                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(next)
+                {
+                    continue
+                }
                 out += text()
                 rest = rest.dropFirst(element.count)
                 continue scan
@@ -70,5 +82,10 @@ public struct GoTime: CustomStringConvertible, Sendable {
             rest = rest.dropFirst()
         }
         return out
+    }
+
+    private static func blankPadded(_ number: Int64, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: " ", count: max(0, width - digits.utf8.count)) + digits
     }
 }

@@ -34,6 +34,8 @@ package final class AlertFanOut: AlertSink {
         var builder = LabelsBuilder(alert.labels)
         for label in external.pairs where builder.get(label.name).isEmpty { builder.set(label.name, label.value) }
         guard Relabel.apply(rules, to: &builder) else { return nil }
+        // What `labelmap` may make; an Alertmanager would refuse every alert of the request for it.
+        builder.remove("")
         var alert = alert
         alert.labels = builder.labels()
         return alert.labels.isEmpty ? nil : alert

@@ -232,8 +232,10 @@ package final class AlertmanagerClient: AlertSink {
                 json.object { json in
                     json.key("labels")
                     WebhookPayload.encode(alert.labels, into: &json)
-                    json.key("annotations")
-                    WebhookPayload.encode(alert.annotations, into: &json)
+                    if !alert.annotations.isEmpty {
+                        json.key("annotations")
+                        WebhookPayload.encode(alert.annotations, into: &json)
+                    }
                     json.key("startsAt")
                     json.string(RFC3339.text(alert.startsAt, fraction: .milliseconds))
                     json.key("endsAt")

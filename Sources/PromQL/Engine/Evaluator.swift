@@ -219,7 +219,9 @@ final class Evaluator {
         let bytesPerResultSample = bytesPerResultSample
         self.bytesPerResultSample = 0
         switch expression {
-        case .aggregation(let e): return try aggregate(e, grid)
+        case .aggregation(let e):
+            let columns = try aggregate(e, grid)
+            return dropsName(expression) ? try mergeEqualLabels(columns) : columns
         case .binary(let e) where e.left.type == .vector && e.right.type == .vector: return try join(e, grid)
         case .call(let e):
             if case .whole(let kernel) = e.function.kernel { return try kernel(self, e, grid) }
@@ -272,16 +274,16 @@ final class Evaluator {
 
     /// Gives each series to `sink`, in order; the values are only there during the call.
     func stream(_ expression: Expression, _ grid: StepGrid, _ sink: Sink) throws {
-        guard let trace else { return try untracedStream(expression, grid, sink) }
+        guard let trace else { return try streamChecked(expression, grid, sink) }
         let frame = trace.enter(expression.range)
         defer { trace.leave(frame) }
-        try untracedStream(expression, grid) { metric, values, histograms in
+        try streamChecked(expression, grid) { metric, values, histograms in
             trace.made(frame, points: grid.count)
             try trace.outside(frame) { try sink(metric, values, histograms) }
         }
     }
 
-    private func untracedStream(_ expression: Expression, _ grid: StepGrid, _ sink: Sink) throws {
+    func untracedStream(_ expression: Expression, _ grid: StepGrid, _ sink: Sink) throws {
         switch expression {
         case .parentheses(let e): try stream(e.expression, grid, sink)
         case .selector(let e): try select(e, grid, sink)
@@ -322,17 +324,6 @@ final class Evaluator {
     func outside(_ frame: TraceCursor.Frame?, _ body: () throws -> Void) rethrows {
         guard let frame, let trace else { return try body() }
         try trace.outside(frame, body)
-    }
-
-    /// Whether an expression's series lose their names, so that equal label sets can come about.
-    private func dropsName(_ expression: Expression) -> Bool {
-        switch expression {
-        case .parentheses(let e): dropsName(e.expression)
-        case .unary(let e): e.isNegative || dropsName(e.operand)
-        case .binary(let e): !e.op.isComparison || e.returnsBool
-        case .call: true
-        default: false
-        }
     }
 
     /// Applies `change` to each float of each series, and drops the names.

@@ -6,9 +6,6 @@ extension Evaluator {
     /// Whether a call is a function of range vectors that works series by series.
     static func isRangeFunction(_ call: Call) -> Bool { if case .range = call.function.kernel { true } else { false } }
 
-    /// What a label set takes in a set of them besides its bytes.
-    private static var bytesPerSeenSeries: Int { 64 }
-
     /// The range argument and the scalar ones of a range function.
     private func split(_ call: Call) -> (range: Expression, scalars: [Expression])? {
         guard let range = call.arguments.first(where: { $0.type == .matrix }) else { return nil }
@@ -94,7 +91,7 @@ extension Evaluator {
     }
 
     /// The matrix selector that a range expression is, unless its windows are extended.
-    private static func plainMatrix(_ range: Expression) -> MatrixSelector? {
+    static func plainMatrix(_ range: Expression) -> MatrixSelector? {
         switch range {
         case .parentheses(let e): plainMatrix(e.expression)
         case .matrix(let e) where e.selector.rangeExtension == nil: e

@@ -101,4 +101,6 @@ struct FunctionTraits: OptionSet, Sendable {
     static let variesWithTime = FunctionTraits(rawValue: 1 << 10)
     /// Has a result where nothing was selected, and so holds no series.
     static let holdsNoSeries = FunctionTraits(rawValue: 1 << 11)
+    /// The order of an instant query's result is that of the function.
+    static let ordersResult = FunctionTraits(rawValue: 1 << 12)
 }

@@ -176,16 +176,20 @@ package enum FunctionRegistry {
     private static let vectorFunctions: [Function] = [
         Function(
             "absent", [.vector], .whole { try $0.absent($1, $2) }, traits: .holdsNoSeries, "1 where there is no series"),
-        Function("sort", [.vector], .whole { try $0.sort($1, $2, descends: false) }, "series by ascending values"),
-        Function("sort_desc", [.vector], .whole { try $0.sort($1, $2, descends: true) }, "series by descending values"),
+        Function(
+            "sort", [.vector], .whole { try $0.sort($1, $2, descends: false) }, traits: .ordersResult,
+            "series by ascending values"),
+        Function(
+            "sort_desc", [.vector], .whole { try $0.sort($1, $2, descends: true) }, traits: .ordersResult,
+            "series by descending values"),
         Function(
             "sort_by_label", [.vector, .string], variadic: -1,
-            .whole { try $0.sortByLabel($1, $2, descends: false) }, traits: .passesEmptyBuckets,
+            .whole { try $0.sortByLabel($1, $2, descends: false) }, traits: [.passesEmptyBuckets, .ordersResult],
             "series by ascending values of labels"
         ).experimental,
         Function(
             "sort_by_label_desc", [.vector, .string], variadic: -1,
-            .whole { try $0.sortByLabel($1, $2, descends: true) }, traits: .passesEmptyBuckets,
+            .whole { try $0.sortByLabel($1, $2, descends: true) }, traits: [.passesEmptyBuckets, .ordersResult],
             "series by descending values of labels"
         ).experimental,
         Function(

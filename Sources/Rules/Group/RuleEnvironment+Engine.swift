@@ -28,9 +28,12 @@ extension RuleEnvironment {
                     ).value)
             },
             queryText: { text, time in
-                try RuleQueryResult(
-                    try engine.instant(text, source: source, at: time, limits: QueryLimits(isRule: true)).value
-                ).samples()
+                let expression = try engine.parse(text)
+                return try RuleQueryResult(
+                    try engine.instant(
+                        expression, text: text, source: source, at: time, limits: QueryLimits(isRule: true)
+                    ).value
+                ).samples(forTemplate: expression)
             }, histogramText: { "\($0)" }, store: store, source: source, alerts: alerts, clock: clock,
             externalLabels: externalLabels, externalURL: externalURL)
     }

@@ -44,6 +44,12 @@ package enum RuleQueryResult: Sendable {
         }
     }
 
+    /// What a template gets: in order of labels, as Prometheus's storage has it, unless the query orders its result.
+    package func samples(forTemplate expression: Expression) throws(RuleError) -> [RuleSample] {
+        let samples = try samples()
+        return expression.choosesOrder ? samples : samples.sorted { $0.labels < $1.labels }
+    }
+
     package func samples() throws(RuleError) -> [RuleSample] {
         switch self {
         case .vector(let samples): return samples

@@ -18,63 +18,74 @@ package struct AlertTemplateFunctions: TemplateFunctionSet {
         self.query = query
     }
 
-    package static let names: Set<String> = [
-        "args", "externalURL", "first", "graphLink", "humanize", "humanize1024", "humanizeDuration",
-        "humanizePercentage", "humanizeTimestamp", "label", "match", "now", "parseDuration", "pathPrefix", "query",
-        "reReplaceAll", "safeHtml", "sortByLabel", "stripDomain", "stripPort", "strvalue", "tableLink", "title",
-        "toDuration", "toLower", "toTime", "toUpper", "urlQueryEscape", "value",
-    ]
+    package static let signatures: [String: TemplateSignature] = {
+        let number = TemplateSignature([.any])
+        var signatures = TextFunctions.signatures
+        signatures["query"] = TemplateSignature([.string])
+        signatures["first"] = TemplateSignature([vector])
+        signatures["sortByLabel"] = TemplateSignature([.string, vector])
+        signatures["label"] = TemplateSignature([.string, sample])
+        signatures["value"] = TemplateSignature([sample])
+        signatures["strvalue"] = TemplateSignature([sample])
+        signatures["args"] = TemplateSignature([], variadic: .any)
+        for name in ["now", "externalURL", "pathPrefix"] { signatures[name] = TemplateSignature([]) }
+        for name in [
+            "humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "humanizeTimestamp", "toDuration",
+            "toTime",
+        ] {
+            signatures[name] = number
+        }
+        return signatures
+    }()
+
+    package static let names = Set(signatures.keys)
+
+    private static let vectorType = "template.queryResult"
+    private static let vector = TemplateSignature.Parameter.slice(vectorType)
+    private static let sample = TemplateSignature.Parameter.pointer(TemplateSample.typeName)
+    private static let nilSample = TemplateOutcome.failed(
+        "runtime error: invalid memory address or nil pointer dereference")
 
     package func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome {
-        switch name {
-        case "query":
-            return TextFunctions.strings(arguments, 1) { strings in
-                do { return .value(.list(try query(strings[0]).map(\.object), type: "template.queryResult")) } catch {
-                    return .failed("\(error)")
-                }
+        switch (name, arguments.first, arguments.last) {
+        case ("query", .string(let expression)?, _):
+            do { return .value(.list(try query(expression).map(\.object), type: Self.vectorType)) } catch {
+                return .failed("\(error)")
             }
-        case "first":
-            return vector(arguments, 0, of: 1) { samples in
-                samples.first.map { .value($0) } ?? .failed("first() called on vector with no elements")
+        case ("first", .list(let samples, _)?, _):
+            return samples.first.map { .value($0) } ?? .failed("first() called on vector with no elements")
+        case ("sortByLabel", .string(let label)?, .list(let samples, _)?):
+            let keys = samples.map { Array(Self.labels(of: $0)[ExactText(label), default: ""].utf8) }
+            // The position makes the sort stable.
+            let order = samples.indices.sorted { a, b in
+                keys[a] == keys[b] ? a < b : keys[a].lexicographicallyPrecedes(keys[b])
             }
-        case "sortByLabel":
-            guard arguments.count == 2 else { return .wrongCount("2") }
-            guard case .string(let label) = arguments[0] else { return .wrongType(0, "string") }
-            return vector(arguments, 1, of: 2) { samples in
-                let keys = samples.map { Array(Self.labels(of: $0)[ExactText(label), default: ""].utf8) }
-                // The position makes the sort stable.
-                let order = samples.indices.sorted { a, b in
-                    keys[a] == keys[b] ? a < b : keys[a].lexicographicallyPrecedes(keys[b])
-                }
-                return .value(.list(order.map { samples[$0] }, type: "template.queryResult"))
-            }
-        case "label":
-            guard arguments.count == 2 else { return .wrongCount("2") }
-            guard case .string(let label) = arguments[0] else { return .wrongType(0, "string") }
-            guard let sample = TemplateSample(arguments[1]) else { return .wrongType(1, "*template.sample") }
+            return .value(.list(order.map { samples[$0] }, type: Self.vectorType))
+        case ("label", .string(let label)?, let last?):
+            guard let sample = TemplateSample(last) else { return Self.nilSample }
             return .value(.string(sample.labels[ExactText(label)] ?? ""))
-        case "value", "strvalue":
-            guard arguments.count == 1 else { return .wrongCount("1") }
-            guard let sample = TemplateSample(arguments[0]) else { return .wrongType(0, "*template.sample") }
-            return .value(name == "value" ? .float(sample.value) : .string(sample.labels["__value__"] ?? ""))
-        case "args":
+        case ("value", let first?, _):
+            guard let sample = TemplateSample(first) else { return Self.nilSample }
+            return .value(.float(sample.value))
+        case ("strvalue", let first?, _):
+            guard let sample = TemplateSample(first) else { return Self.nilSample }
+            return .value(.string(sample.labels["__value__"] ?? ""))
+        case ("args", _, _):
             return .value(
                 .map(
                     [ExactText: TemplateValue](
                         arguments.enumerated().map { (ExactText("arg\($0.offset)"), $0.element) },
                         uniquingKeysWith: { $1 })))
-        case "now": return arguments.isEmpty ? .value(.float(Double(now) / 1000)) : .wrongCount("0")
-        case "externalURL": return arguments.isEmpty ? .value(.string(externalURL)) : .wrongCount("0")
-        case "pathPrefix":
-            return arguments.isEmpty ? .value(.string(GoURL.path(of: externalURL))) : .wrongCount("0")
-        default: return TextFunctions.call(name, arguments) ?? numeric(name, arguments)
+        case ("now", _, _): return .value(.float(Double(now) / 1000))
+        case ("externalURL", _, _): return .value(.string(externalURL))
+        case ("pathPrefix", _, _): return .value(.string(GoURL.path(of: externalURL)))
+        default: return TextFunctions.call(name, arguments) ?? numeric(name, arguments.first ?? .null)
         }
     }
 
-    private func numeric(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome {
-        guard arguments.count == 1 else { return .wrongCount("1") }
+    private func numeric(_ name: String, _ argument: TemplateValue) -> TemplateOutcome {
         let number: Double
-        switch NumberConversion.double(arguments[0]) {
+        switch NumberConversion.double(argument) {
         case .success(let value): number = value
         case .failure(let reason): return .failed(reason.description)
         }
@@ -90,7 +101,7 @@ package struct AlertTemplateFunctions: TemplateFunctionSet {
             }
         case "toTime":
             switch Humanize.nanoseconds(number) {
-            case .success(let value): return .value(.time(value))
+            case .success(let value): return .value(.time(value, isPointer: true))
             case .failure(let reason): return .failed(reason.description)
             }
         case "toDuration":
@@ -103,16 +114,6 @@ package struct AlertTemplateFunctions: TemplateFunctionSet {
         }
     }
 
-    // MARK: Arguments
-
-    private func vector(
-        _ arguments: [TemplateValue], _ index: Int, of count: Int, _ body: ([TemplateValue]) -> TemplateOutcome
-    ) -> TemplateOutcome {
-        guard arguments.count == count else { return .wrongCount(String(count)) }
-        guard case .list(let samples, _) = arguments[index] else { return .wrongType(index, "template.queryResult") }
-        return body(samples)
-    }
-
     private static func labels(of value: TemplateValue) -> [ExactText: String] {
         TemplateSample(value)?.labels ?? [:]
     }
@@ -123,21 +124,14 @@ enum NumberConversion {
     static func double(_ value: TemplateValue) -> Result<Double, TemplateFunctionError> {
         switch value {
         case .float(let value): return .success(value)
-        case .integer(let value): return .success(Double(value))
+        case .integer(let value), .named(let value, .int64): return .success(Double(value))
         case .duration(let nanoseconds): return .success(Double(nanoseconds) / 1e9)
         case .string(let text):
-            if let value = parse(text) { return .success(value) }
-            return .failure(
-                TemplateFunctionError(description: "strconv.ParseFloat: parsing \(GoQuote.quote(text)): invalid syntax")
-            )
+            do throws(GoFloat.Problem) { return .success(try GoFloat.read(text)) } catch {
+                return .failure(TemplateFunctionError(description: error.text(of: text)))
+            }
         default:
             return .failure(TemplateFunctionError(description: "can't convert \(value.typeName) to float"))
         }
-    }
-
-    /// Go's `strconv.ParseFloat`, which knows `Inf` and `infinity` in any case, but no white space.
-    static func parse(_ text: String) -> Double? {
-        guard let value = Double(text), !text.lowercased().contains("nan(") else { return nil }
-        return value
     }
 }

@@ -4,54 +4,50 @@ import Model
 
 /// Prometheus's template functions on strings.
 enum TextFunctions {
-    /// Calls `body` if the arguments are exactly `count` strings.
-    static func strings(
-        _ arguments: [TemplateValue], _ count: Int, _ body: ([String]) -> TemplateOutcome
-    ) -> TemplateOutcome {
-        guard arguments.count == count else { return .wrongCount(String(count)) }
-        var strings: [String] = []
-        for (index, argument) in arguments.enumerated() {
-            guard case .string(let text) = argument else { return .wrongType(index, "string") }
-            strings.append(text)
+    static let signatures: [String: TemplateSignature] = {
+        var signatures: [String: TemplateSignature] = [
+            "match": TemplateSignature([.string, .string]),
+            "reReplaceAll": TemplateSignature([.string, .string, .string]),
+        ]
+        for name in [
+            "graphLink", "parseDuration", "safeHtml", "stripDomain", "stripPort", "tableLink", "title", "toLower",
+            "toUpper", "urlQueryEscape",
+        ] {
+            signatures[name] = TemplateSignature([.string])
         }
-        return body(strings)
-    }
+        return signatures
+    }()
 
-    /// The outcome, or nil if `name` is none of them.
+    /// The outcome, or nil if `name` is none of them; the arguments fit the ``signatures``.
     static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome? {
-        func one(_ body: @escaping (String) -> String) -> TemplateOutcome {
-            strings(arguments, 1) { .value(.string(body($0[0]))) }
+        let strings = arguments.compactMap { argument -> String? in
+            if case .string(let text) = argument { text } else { nil }
         }
+        guard strings.count == signatures[name]?.count, let first = strings.first else { return nil }
         switch name {
-        case "title": return one(title)
-        case "toUpper": return one { $0.uppercased() }
-        case "toLower": return one { $0.lowercased() }
-        case "safeHtml": return one { $0 }
-        case "urlQueryEscape": return one(GoURL.queryEscape)
-        case "graphLink": return one { "/graph?g0.expr=\(GoURL.queryEscape($0))&g0.tab=0" }
-        case "tableLink": return one { "/graph?g0.expr=\(GoURL.queryEscape($0))&g0.tab=1" }
-        case "stripPort": return one { GoURL.splitHostPort($0)?.host ?? $0 }
-        case "stripDomain": return one(stripDomain)
+        case "title": return .value(.string(title(first)))
+        case "toUpper": return .value(.string(first.uppercased()))
+        case "toLower": return .value(.string(first.lowercased()))
+        case "safeHtml": return .value(.string(first))
+        case "urlQueryEscape": return .value(.string(GoURL.queryEscape(first)))
+        case "graphLink": return .value(.string("/graph?g0.expr=\(GoURL.queryEscape(first))&g0.tab=0"))
+        case "tableLink": return .value(.string("/graph?g0.expr=\(GoURL.queryEscape(first))&g0.tab=1"))
+        case "stripPort": return .value(.string(GoURL.splitHostPort(first)?.host ?? first))
+        case "stripDomain": return .value(.string(stripDomain(first)))
         case "match":
-            return strings(arguments, 2) { strings in
-                do throws(AnchoredRegex.SyntaxError) {
-                    return .value(.bool(try SearchRegex(strings[0]).matches(strings[1])))
-                } catch { return .failed(error.description) }
-            }
+            do throws(AnchoredRegex.SyntaxError) {
+                return .value(.bool(try SearchRegex(first).matches(strings[1])))
+            } catch { return .failed(error.description) }
         case "reReplaceAll":
-            return strings(arguments, 3) { strings in
-                do throws(AnchoredRegex.SyntaxError) {
-                    return .value(.string(try SearchRegex(strings[0]).replaceAll(in: strings[2], with: strings[1])))
-                } catch { return .failed(error.description) }
-            }
+            do throws(AnchoredRegex.SyntaxError) {
+                return .value(.string(try SearchRegex(first).replaceAll(in: strings[2], with: strings[1])))
+            } catch { return .failed(error.description) }
         case "parseDuration":
-            return strings(arguments, 1) { strings in
-                let isNegative = strings[0].hasPrefix("-")
-                do throws(DurationText.ParseError) {
-                    let size = try DurationText.parse(isNegative ? String(strings[0].dropFirst()) : strings[0])
-                    return .value(.float(Double(isNegative ? -size : size) / 1000))
-                } catch { return .failed(error.description) }
-            }
+            let isNegative = first.hasPrefix("-")
+            do throws(DurationText.ParseError) {
+                let size = try DurationText.parse(isNegative ? String(first.dropFirst()) : first)
+                return .value(.float(Double(isNegative ? -size : size) / 1000))
+            } catch { return .failed(error.description) }
         default: return nil
         }
     }

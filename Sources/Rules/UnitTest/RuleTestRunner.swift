@@ -110,7 +110,8 @@ package struct RuleTestRunner: Sendable {
         let environment = RuleEnvironment(
             query: { expression, time, _ in try tools.query(store, expression, time, interval) },
             queryText: { text, time in
-                try tools.query(store, try tools.parseExpression(text), time, interval).samples()
+                let expression = try tools.parseExpression(text)
+                return try tools.query(store, expression, time, interval).samples(forTemplate: expression.syntax)
             }, histogramText: tools.histogramText, store: store, clock: SystemClock(),
             externalLabels: Labels(test.externalLabels.map { ($0.name, $0.value) }), externalURL: test.externalURL)
         var groups: [RuleGroup] = []

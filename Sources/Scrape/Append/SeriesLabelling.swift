@@ -144,11 +144,13 @@ struct SeriesLabelling: Sendable {
     private func check(_ labels: Labels) throws(ScrapeFailure) {
         let metric = labels.metricName
         if metric.isEmpty { throw ScrapeFailure(.labels, "missing metric name (__name__ label)") }
-        if validation == .legacy {
-            let isValid = MetricName.isLegacy(metric) && labels.pairs.allSatisfy { LabelName.isLegacy($0.name) }
-            if !isValid {
-                throw ScrapeFailure(.labels, "invalid metric name or label names: \(labels.metricDescription)")
-            }
+        // Relabelling can make the empty name, which no scheme allows.
+        let isValid =
+            validation == .legacy
+            ? MetricName.isLegacy(metric) && labels.pairs.allSatisfy { LabelName.isLegacy($0.name) }
+            : labels.pairs.allSatisfy { !$0.name.isEmpty }
+        if !isValid {
+            throw ScrapeFailure(.labels, "invalid metric name or label names: \(labels.metricDescription)")
         }
         let shown = String(metric.prefix(50))
         if limits.labels > 0 {

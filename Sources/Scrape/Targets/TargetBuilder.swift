@@ -111,6 +111,8 @@ struct TargetBuilder {
         else { return .failed(Self.notBoolean("__always_scrape_classic_histograms__", builder)) }
         guard let convert = setting("__convert_classic_histograms_to_nhcb__", config.convertClassicHistogramsToNHCB)
         else { return .failed(Self.notBoolean("__convert_classic_histograms_to_nhcb__", builder)) }
+        // What `labelmap` makes of a group that is not in its expression; series with it could not be stored.
+        guard builder.get("").isEmpty else { return .failed("invalid label name: \"\"") }
         if builder.get("instance").isEmpty { builder.set("instance", address) }
         for label in builder.current where label.name.hasPrefix("__meta_") { builder.remove(label.name) }
         let all = builder.labels()

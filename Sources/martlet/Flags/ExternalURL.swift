@@ -37,6 +37,9 @@ struct ExternalURL: Sendable, Equatable {
         }
         // Query and fragment of the outside URL lead nowhere.
         path = path.prefix { $0 != "?" && $0 != "#" }
+        if scheme == nil, host == nil, path.prefix(while: { $0 != "/" }).contains(":") {
+            throw parseFailure("first path segment in URL cannot contain colon")
+        }
         while path.hasSuffix("/") { path.removeLast() }
         var escaped = try Self.escape(path, parseFailure)
         if !escaped.isEmpty, !escaped.hasPrefix("/") { escaped = "/" + escaped }

@@ -70,10 +70,8 @@ struct FlagSet {
                 try result.set(flag, String(parts[1]))
             } else if let implied = flag.implied {
                 try result.set(flag, implied)
-            } else if let value = rest.popFirst() {
-                try result.set(flag, value)
             } else {
-                throw CommandLineError(description: "expected argument for flag '--\(name)'")
+                try result.set(flag, try value(of: "--\(name)", &rest))
             }
             return
         }
@@ -99,11 +97,20 @@ struct FlagSet {
             if !tail.isEmpty { try readShort("-" + tail, rest: &rest, into: &result) }
         } else if !tail.isEmpty {
             try result.set(flag, String(tail))
-        } else if let value = rest.popFirst() {
-            try result.set(flag, value)
         } else {
-            throw CommandLineError(description: "expected argument for flag '-\(letter)'")
+            try result.set(flag, try value(of: "-\(letter)", &rest))
         }
+    }
+
+    /// The word behind a flag.
+    ///
+    /// It may not be a flag itself, which would be lost. A value may begin with a dash behind `=`.
+    private func value(of flag: String, _ rest: inout ArraySlice<String>) throws(CommandLineError) -> String {
+        guard let word = rest.first, !word.hasPrefix("-") || word == "-" else {
+            throw CommandLineError(description: "expected argument for flag '\(flag)'")
+        }
+        rest.removeFirst()
+        return word
     }
 
     /// `, did you mean '--x'?` for the flag that differs least, if it differs little.

@@ -32,10 +32,27 @@ struct AlertmanagerClientTests {
         #expect(sizes == [256, 44])
         #expect(
             transport.calls[0].body.hasPrefix(
-                #"[{"labels":{"cluster":"c","n":"0"},"annotations":{},"startsAt":"2023-11-14T22:13:20.000Z","#
+                #"[{"labels":{"cluster":"c","n":"0"},"startsAt":"2023-11-14T22:13:20.000Z","#
                     + #""endsAt":"2023-11-14T22:13:20.500Z","generatorURL":""},"#))
         let sent = registry.families().first { $0.name == "prometheus_notifications_sent_total" }
         #expect(sent?.samples.map(\.value) == [300])
+    }
+
+    @Test("a label whose name relabelling makes empty is left out, so that the Alertmanager takes the rest")
+    func emptyName() async throws {
+        let text = "alerting: {alert_relabel_configs: [{action: labelmap, regex: 'x|n'}]}"
+        let config = try ConfigurationLoader.parse(text: Array(text.utf8), path: "p.yml")
+        let clock = ManualClock()
+        let transport = RecordingTransport(clock)
+        let client = AlertmanagerClient(clock: clock, userAgent: "martlet")
+        client.apply([AlertmanagerEndpoint(url: "http://am", transport: transport)])
+        let sink = AlertFanOut([client])
+        sink.apply(relabelRules: config.alerting.relabelRules, externalLabels: .empty)
+        var alert = Alert(labels: Labels([("n", "1")]), startsAt: Timeline.start)
+        alert.annotations = Labels([("a", "b")])
+        sink.send([alert])
+        await client.stop()
+        #expect(transport.calls.first?.body.hasPrefix(#"[{"labels":{"n":"1"},"annotations":{"a":"b"},"#) == true)
     }
 
     @Test("a full queue drops the oldest and a failing Alertmanager its batch, and both are counted")

@@ -162,6 +162,47 @@ struct AlertTemplateTests {
         #expect(Self.expand(template) == expected)
     }
 
+    @Test(
+        "values of Prometheus's types, and nil in their places",
+        arguments: [
+            (#"{{ println (query "m" | first) }}"#, "&{map[__name__:m a:1] 1.23456789e+08}\n"),
+            (
+                #"{{ printf "%%" (query "m" | first) }}"#,
+                "%%!(EXTRA *template.sample=&{map[__name__:m a:1] 1.23456789e+08})"
+            ),
+            (#"{{ html (query "m" | first) }}"#, "{map[__name__:m a:1] 1.23456789e+08}"),
+            (#"{{ sortByLabel "i" nil }} {{ printf "%T" (sortByLabel "i" nil) }}"#, "[] template.queryResult"),
+            (#"{{ printf "%T %T %T" (toTime 1) (toTime 1).UTC (toTime 1).UnixNano }}"#, "*time.Time time.Time int64"),
+            ("{{ (toTime 5).Unix | humanize }} {{ (toTime 5).Sub (toTime 3) }}", "5 2s"),
+            ("{{ if lt (toTime 1e9).Weekday 1 }}Sunday{{ end }} {{ (toTime 1e9).Month }}", "Sunday September"),
+        ])
+    func types(_ template: String, _ expected: String) {
+        #expect(Self.expand(template) == expected)
+    }
+
+    @Test(
+        "arguments are counted before any is evaluated, and each is checked before the next is",
+        arguments: [
+            (#"{{ pathPrefix (query "bad") }}"#, "<pathPrefix>: wrong number of args for pathPrefix: want 0 got 1"),
+            (#"{{ lt 1 2 (query "bad") }}"#, "<lt>: wrong number of args for lt: want 2 got 3"),
+            (#"{{ match 1 (query "bad") }}"#, "<1>: expected string; found 1"),
+            (#"{{ sortByLabel 1 (query "bad") }}"#, "<1>: expected string; found 1"),
+            ("{{ first nil }}", "error calling first: first() called on vector with no elements"),
+            ("{{ value nil }}", "error calling value: runtime error: invalid memory address"),
+            (#"{{ label "a" nil }}"#, "error calling label: runtime error: invalid memory address"),
+            ("{{ query nil }}", "<nil>: cannot assign nil to string"),
+            ("{{ first $value }}", "wrong type for value; expected template.queryResult; got float64"),
+            (#"{{ humanize "1e400" }}"#, #"strconv.ParseFloat: parsing "1e400": value out of range"#),
+            (#"{{ humanize " 1" }}"#, #"strconv.ParseFloat: parsing " 1": invalid syntax"#),
+            (#"{{ humanize "nan(1)" }}"#, #"strconv.ParseFloat: parsing "nan(1)": invalid syntax"#),
+            ("{{ (args 1).arg1.x }}", "nil pointer evaluating interface {}.x"),
+            ("{{ (toTime 1).Nope }}", "can't evaluate field Nope in type *time.Time"),
+            ("{{ humanize (toTime 1).Weekday }}", "can't convert time.Weekday to float"),
+        ])
+    func checkedArguments(_ template: String, _ expected: String) {
+        #expect(Self.expand(template).contains(expected), "\(Self.expand(template))")
+    }
+
     static let failing: [(String, String)] = [
         (
             #"{{ first (query "nope") }}"#,

@@ -37,7 +37,9 @@ struct RuleTestRunnerTests {
         })
 
     /// Runs a rule file and a test file; gives what is printed.
-    static func run(_ rules: String, _ tests: String) throws -> (succeeded: Bool, text: [String]) {
+    static func run(
+        _ rules: String, _ tests: String, tools: RuleTestTools = tools
+    ) throws -> (succeeded: Bool, text: [String]) {
         var template = Array("/tmp/martlet-rules-XXXXXX\0".utf8CString)
         guard mkdtemp(&template) != nil else { throw RuleError("no folder") }
         let folder = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -50,6 +52,40 @@ struct RuleTestRunnerTests {
         let succeeded = RuleTestRunner(tools).run(
             files: [folder + "/t.yml"], output: { lines.append($0) }, failure: { lines.append($0) })
         return (succeeded, lines.map { $0.replacing(folder + "/", with: "") })
+    }
+
+    @Test(
+        "a query of a template has its series in order of labels, unless it orders them itself",
+        arguments: [
+            ("m", "a b c10 c9 "), ("m * 2", "a b c10 c9 "), ("sort_desc(m)", "c9 c10 a b "), ("topk(2, m)", "c9 c10 "),
+            ("sort_by_label_desc(m, 'i')", "c10 c9 b a "),
+        ])
+    func order(query: String, expected: String) throws {
+        let rules = """
+            groups:
+              - name: g
+                rules:
+                  - alert: A
+                    expr: vector(1)
+                    annotations:
+                      text: '{{ range query "\(query.replacing("'", with: "\\\""))" }}{{ .Labels.i }} {{ end }}'
+            """
+        let tests = """
+            rule_files: [r.yml]
+            tests:
+              - interval: 1m
+                input_series:
+                  - {series: 'm{i="b"}', values: 1}
+                  - {series: 'm{i="a"}', values: 2}
+                  - {series: 'm{i="c10"}', values: 3}
+                  - {series: 'm{i="c9"}', values: 4}
+                alert_rule_test:
+                  - {eval_time: 0, alertname: A, exp_alerts: [{exp_annotations: {text: '\(expected)'}}]}
+            """
+        var options = EngineOptions()
+        options.parser = .all
+        let (succeeded, text) = try Self.run(rules, tests, tools: .standard(options: options))
+        #expect(succeeded, "\(text)")
     }
 
     static let rules = """

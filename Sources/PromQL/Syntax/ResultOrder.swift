@@ -1,0 +1,19 @@
+extension Expression {
+    /// Whether the order of an instant query's result may come from the query: from `sort` or `topk`, for instance.
+    package var choosesOrder: Bool {
+        var waiting = [self]
+        while let expression = waiting.popLast() {
+            switch expression {
+            case .call(let call) where call.function.traits.contains(.ordersResult): return true
+            case .aggregation(let aggregation):
+                switch aggregation.op {
+                case .topk, .bottomk, .limitk, .limitRatio: return true
+                default: break
+                }
+            default: break
+            }
+            waiting += expression.children
+        }
+        return false
+    }
+}

@@ -130,7 +130,7 @@ let package = Package(
                 "Platform", "Telemetry", "Model", "JSON", "Config", "Storage", "PromQL", "HTTP", "Discovery", "Scrape",
                 "Rules", "Notify", "Remote",
             ]),
-        tests("Web", ["Model", "HTTP"]),
+        tests("Web", ["Platform", "Model", "HTTP"]),
         tests(
             "martlet",
             ["Platform", "Telemetry", "Model", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape", "Web"]),

@@ -73,7 +73,7 @@ export function chart(holder, result, { start, end, step, stacked, fromZero, onZ
         [...legend.children].forEach((row, j) => row.classList?.toggle("off", visible[j] === false));
       },
     }, el("i", { style: `background:${colour(i)}` }), el("span", {}, names[i]),
-    el("span", { class: "soft", style: "margin-left:auto" }, last == null ? "" : short(Number(last))));
+    el("span", { class: "soft whole", style: "margin-left:auto" }, last == null ? "" : short(Number(last))));
   }));
   if (result.length > shown.length) {
     legend.append(el("p", { class: "soft" }, `${result.length - shown.length} more series are not drawn: aggregate or select fewer.`));

@@ -38,10 +38,13 @@ export async function api(path, parameters = {}, signal) {
 
 export const notice = (kind, text) => el("div", { class: `notice ${kind}`, role: "alert" }, text);
 
-/// Labels as chips; the name of a metric, if any, in front.
+/// The class of a text of few letters, which fits into any column and is not to break inside.
+export const whole = (text) => (text.length <= 40 ? "whole" : "");
+
+/// Labels as chips.
 export function labelChips(labels, skip = []) {
-  return Object.entries(labels).filter(([name]) => !skip.includes(name))
-    .map(([name, value]) => el("span", { class: "label mono" }, `${name}="${value}"`));
+  return Object.entries(labels).filter(([name]) => !skip.includes(name)).map(([name, value]) => `${name}="${value}"`)
+    .map((text) => el("span", { class: `label mono ${whole(text)}` }, text));
 }
 
 /// `name{a="b"}`, as Prometheus prints a series.
@@ -97,13 +100,19 @@ export function ago(text) {
   return seconds < 1 ? "just now" : `${formatDuration(Math.max(0, seconds))} ago`;
 }
 
-/// A table with a head and rows of cells; a cell is a node, a text or [attributes, child].
+/// A table with a head (texts; none if empty) and rows of cells; a cell is a node, a text or [attributes, child].
+/// The head of numbers is aligned as they are. On narrow screens cells are below each other, each but the first behind its head.
 export function table(head, rows) {
-  const cell = (content) => Array.isArray(content) && content[0]?.constructor === Object
-    ? el("td", content[0], content[1]) : el("td", {}, content);
-  return el("table", {}, el("thead", {}, el("tr", {}, head.map((text) => el("th", {}, text)))),
+  const attributes = (content) => (Array.isArray(content) && content[0]?.constructor === Object ? content[0] : null);
+  const cell = (content, column) => el("td", { "data-head": head[column], ...attributes(content) },
+    attributes(content) ? content[1] : content);
+  const title = (text, column) => el("th", { class: /\bnumber\b/.test(attributes(rows[0]?.[column])?.class) && "number" }, text);
+  return el("table", {}, head.length > 0 && el("thead", {}, el("tr", {}, head.map(title))),
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map(cell)))));
 }
+
+/// Facts about one thing in a line; what is missing is left out.
+export const facts = (...texts) => texts.filter(Boolean).join(" · ");
 
 /// Calls `action` at once and every `seconds` while `node` is on the page.
 export function refresh(node, seconds, action) {

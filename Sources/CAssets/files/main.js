@@ -1,4 +1,4 @@
-// Routing between the pages, the navigation, the theme.
+// Routing between the pages, the navigation, the banner, the theme.
 import { el, notice } from "./dom.js";
 import { queryPage } from "./query.js";
 import { alertsPage, rulesPage } from "./alerts.js";
@@ -19,6 +19,9 @@ const pages = [
 
 const base = new URL(document.baseURI).pathname;
 const main = document.getElementById("page");
+const banner = document.getElementById("banner");
+/// Whether the API has answered since the document was loaded; before that, pages would show errors only.
+let answers = false;
 
 function show() {
   const path = location.pathname.slice(base.length).replace(/\/$/, "") || "query";
@@ -27,16 +30,35 @@ function show() {
   document.getElementById("nav").replaceChildren(
     ...pages.map(([key, label]) => el("a", { href: key, class: key === name ? "here" : "" }, label)));
   main.replaceChildren();
-  page(main);
+  if (answers) page(main);
 }
 
-async function whenReady() {
-  const response = await fetch("-/ready").catch(() => null);
-  if (response?.ok) return show();
-  const text = response?.headers.get("X-Prometheus-Stopping") === "true" ? "martlet is shutting down…"
-    : response ? `martlet is not ready: ${(await response.text()).trim()}` : "martlet does not answer.";
-  main.replaceChildren(notice("warn", text));
-  setTimeout(whenReady, 1000);
+/// Sentences about a state that somebody should know: what `-/ready` says and the notifications, or why nothing answers.
+function news(ready, readyText, notes, body) {
+  if (ready?.headers.get("X-Prometheus-Stopping") === "true") return ["martlet is shutting down."];
+  const reason = ready?.status === 503 ? readyText.replace("Service Unavailable: ", "").trim() : "";
+  if (notes?.status === 503 && !ready?.ok) return [`martlet is not ready yet: ${reason || "starting up"}.`];
+  if (!notes?.ok) return [`martlet does not answer${notes ? `: HTTP ${notes.status}` : ""}.`];
+  const texts = (body?.data ?? []).map((note) => note.text);
+  // A notification may have the same reason in a sentence.
+  const warnings = [reason, ...[...readyText.matchAll(/^Warning: (.*)$/gm)].map((match) => match[1].replace(/\.$/, ""))];
+  return [...warnings.filter((text) => text && !texts.some((other) => other.includes(text))), ...texts];
+}
+
+/// Shows the page as soon as the API answers, and in the banner what is wrong: again every few seconds.
+async function watch() {
+  if (!answers || !document.hidden) {
+    const [ready, notes] = await Promise.all(["-/ready", "api/v1/notifications"]
+      .map((path) => fetch(path, { signal: AbortSignal.timeout(10000) }).catch(() => null)));
+    const [readyText, body] = await Promise.all([ready?.text().catch(() => "") ?? "", notes?.json().catch(() => null)]);
+    const text = news(ready, readyText, notes, body).join("\n");
+    if (banner.textContent !== text) banner.replaceChildren(...(text ? [notice("warn", text)] : []));
+    if (!answers && (ready?.ok || notes && ![502, 503, 504].includes(notes.status))) {
+      answers = true;
+      show();
+    }
+  }
+  setTimeout(watch, answers ? 5000 : 1000);
 }
 
 document.addEventListener("click", (event) => {
@@ -58,4 +80,5 @@ document.getElementById("theme").addEventListener("click", () => {
   theme(next);
 });
 
-whenReady();
+show();
+watch();

@@ -223,7 +223,7 @@ function resultTable(data) {
 }
 
 const table_ = (rows) => el("table", {}, el("tbody", {}, rows.map(([name, value]) =>
-  el("tr", {}, el("td", { class: "mono" }, name), el("td", { class: "number mono", style: "white-space:pre" }, value)))));
+  el("tr", {}, el("td", { class: "mono" }, name), el("td", { class: "number mono lines" }, value)))));
 
 const histogramText = (h) => `count ${h.count}, sum ${h.sum}\n` + (h.buckets ?? []).map(([kind, low, high, count]) =>
   `${kind === 1 || kind === 3 ? "[" : "("}${low}, ${high}${kind === 0 || kind === 3 ? "]" : ")"}: ${count}`).join("\n");

@@ -1,5 +1,5 @@
 // The health of scrape targets, and what discovery found.
-import { el, api, notice, labelChips, ago, formatDuration, refresh, table } from "./dom.js";
+import { el, api, notice, whole, labelChips, ago, formatDuration, refresh, table } from "./dom.js";
 
 const healthClass = { up: "good", down: "bad", unknown: "plain" };
 
@@ -12,7 +12,7 @@ function byPool(targets) {
 // A scheme comes from relabelling: only what a browser opens as a page becomes a link.
 function endpoint(t) {
   const url = t.globalUrl ?? t.scrapeUrl;
-  return /^https?:\/\//i.test(url) ? el("a", { href: url, target: "_blank", rel: "noreferrer" }, t.scrapeUrl) : t.scrapeUrl;
+  return /^https?:\/\//i.test(url) ? el("a", { href: url, class: whole(t.scrapeUrl), target: "_blank", rel: "noreferrer" }, t.scrapeUrl) : t.scrapeUrl;
 }
 
 // Clients know the words of Prometheus; people want to know what took too long.
@@ -37,7 +37,7 @@ export function targetsPage(main) {
           el("div", {}, endpoint(t), t.lastError && notice("bad", failure(t))),
           el("details", {}, el("summary", {}, labelChips(t.labels)), el("div", { class: "soft" }, "before relabelling"), labelChips(t.discoveredLabels)),
           el("span", { class: `badge ${healthClass[t.health]}` }, t.health),
-          [{ title: `every ${t.scrapeInterval}, timeout ${t.scrapeTimeout}` }, ago(t.lastScrape)],
+          [{ class: "whole", title: `every ${t.scrapeInterval}, timeout ${t.scrapeTimeout}` }, ago(t.lastScrape)],
           [{ class: "number" }, formatDuration(t.lastScrapeDuration)]])));
     });
     list.replaceChildren(...(cards.length ? cards : [el("p", { class: "soft" }, targets.length ? "No target matches." : "No targets are configured.")]));

@@ -3,6 +3,9 @@ import Model
 
 /// The functions that Go's `text/template` brings itself.
 enum TemplateBuiltins {
+    /// Functions that make a text of values of any size.
+    static let printing: Set<String> = ["html", "js", "print", "printf", "println", "urlquery"]
+
     static let signatures: [String: TemplateSignature] = {
         let one = TemplateSignature([.any])
         let two = TemplateSignature([.any, .any])

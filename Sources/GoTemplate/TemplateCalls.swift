@@ -90,8 +90,14 @@ extension TemplateEvaluator {
             return call.piped ?? value
         }
         let values = try arguments(function, signature, call)
+        if TemplateBuiltins.printing.contains(function) {
+            for value in values { try checkSize(value, call.command.position) }
+        }
         switch TemplateBuiltins.call(function, values) ?? functions.call(function, values) {
-        case .value(let value): return value
+        case .value(let value):
+            // Text that grows from call to call.
+            if case .string = value { try checkSize(value, call.command.position) }
+            return value
         case .failed(let message):
             throw failure(
                 "error calling \(function): \(message)", at: call.command.position, call.command.description)

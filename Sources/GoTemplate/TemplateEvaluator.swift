@@ -58,6 +58,13 @@ struct TemplateEvaluator {
         if steps > limits.steps { throw failure("exceeded \(limits.steps) steps", at: position, "") }
     }
 
+    /// Refuses a value whose text is longer than what a template may put out, before the text is made.
+    func checkSize(_ value: TemplateValue, _ position: Int) throws(TemplateError) {
+        if value.textSize(atMost: limits.output) > limits.output {
+            throw failure("output exceeds \(limits.output) bytes", at: position, "")
+        }
+    }
+
     private mutating func write(_ text: String, at position: Int) throws(TemplateError) {
         outputBytes += text.utf8.count
         if outputBytes > limits.output { throw failure("output exceeds \(limits.output) bytes", at: position, "") }
@@ -81,7 +88,10 @@ struct TemplateEvaluator {
             return .next
         case .action(let pipeline):
             let value = try evaluate(pipeline, dot)
-            if pipeline.variables.isEmpty { try write(value.printed, at: pipeline.position) }
+            if pipeline.variables.isEmpty {
+                try checkSize(value, pipeline.position)
+                try write(value.printed, at: pipeline.position)
+            }
             return .next
         case .condition(let pipeline, let then, let otherwise):
             let mark = variables.count
@@ -122,6 +132,7 @@ struct TemplateEvaluator {
                 }
                 return (0..<max(0, count)).map { (.integer($0), .integer($0)) }
             default:
+                try checkSize(value, pipeline.position)
                 throw failure("range can't iterate over \(value.printed)", at: pipeline.position, pipeline.description)
             }
         }

@@ -118,4 +118,27 @@ extension TemplateValue {
         if case .null = self { return "<no value>" }
         return GoFormat.plain(self)
     }
+
+    /// About the bytes of its text, or more than `most` as soon as there are more: a value that holds the same part many
+    /// times, level by level, is small in memory and has a text without end.
+    func textSize(atMost most: Int) -> Int {
+        var size = 1
+        func add(_ value: TemplateValue) { if size <= most { size += value.textSize(atMost: most - size) } }
+        switch self {
+        case .null, .bool, .integer, .float, .time, .duration: size = 24
+        case .string(let text): size += text.utf8.count
+        case .list(let values, _): for value in values where size <= most { add(value) }
+        case .labels(let labels):
+            for (name, value) in labels where size <= most { size += name.text.utf8.count + value.utf8.count + 2 }
+        case .map(let entries):
+            for (name, value) in entries where size <= most {
+                size += name.text.utf8.count + 2
+                add(value)
+            }
+        case .object(let object):
+            for field in object.fields where size <= most { add(field.value) }
+        case .named: size = 24
+        }
+        return size
+    }
 }

@@ -44,7 +44,9 @@ public final class SearchRegex: Sendable {
 
     /// Replaces every match, left to right and without overlap, by `template` (`$1`, `${name}`, `$$`), as Go's
     /// `ReplaceAllString` does; an empty match right behind a match is none.
-    public func replaceAll(in text: String, with template: String) -> String {
+    ///
+    /// - Parameter most: Bytes of the result; nil if there would be more.
+    public func replaceAll(in text: String, with template: String, atMost most: Int) -> String? {
         let text = Array(text.utf8)
         let template = Array(template.utf8)
         var out: [UInt8] = []
@@ -54,7 +56,7 @@ public final class SearchRegex: Sendable {
             guard start >= copied, end >= start, end <= text.count else { break }
             if !(start == end && start == lastEnd) {
                 out.append(contentsOf: text[copied..<start])
-                expand(template, spans, text, into: &out)
+                guard expand(template, spans, text, into: &out, atMost: most) else { return nil }
                 copied = end
                 lastEnd = end
             }
@@ -67,14 +69,20 @@ public final class SearchRegex: Sendable {
             }
         }
         out.append(contentsOf: text[copied...])
+        guard out.count <= most else { return nil }
         return String(decoding: out, as: UTF8.self)
     }
 
     /// Go's `Regexp.Expand`; see ``AnchoredRegex/expand(_:matching:)``.
-    private func expand(_ template: [UInt8], _ spans: [Int64], _ text: [UInt8], into out: inout [UInt8]) {
+    ///
+    /// - Returns: False once there are more than `most` bytes.
+    private func expand(
+        _ template: [UInt8], _ spans: [Int64], _ text: [UInt8], into out: inout [UInt8], atMost most: Int
+    ) -> Bool {
         let dollar = UInt8(ascii: "$")
         var at = 0
         while at < template.count {
+            guard out.count <= most else { return false }
             let c = template[at]
             guard c == dollar, at + 1 < template.count else {
                 out.append(c)
@@ -108,6 +116,7 @@ public final class SearchRegex: Sendable {
             }
             at = end + (isBraced ? 1 : 0)
         }
+        return out.count <= most
     }
 
     private static func isWord(_ c: UInt8) -> Bool {

@@ -40,7 +40,9 @@ enum TextFunctions {
             } catch { return .failed(error.description) }
         case "reReplaceAll":
             do throws(AnchoredRegex.SyntaxError) {
-                return .value(.string(try SearchRegex(first).replaceAll(in: strings[2], with: strings[1])))
+                let most = TemplateLimits().output
+                let text = try SearchRegex(first).replaceAll(in: strings[2], with: strings[1], atMost: most)
+                return text.map { .value(.string($0)) } ?? .failed("output exceeds \(most) bytes")
             } catch { return .failed(error.description) }
         case "parseDuration":
             let isNegative = first.hasPrefix("-")

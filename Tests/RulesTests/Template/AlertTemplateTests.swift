@@ -339,4 +339,24 @@ struct AlertTemplateTests {
             _ = Self.expand(text)
         }
     }
+
+    @Test(
+        "a text that grows from call to call ends at the bound, before it is made",
+        arguments: [
+            #"{{ $x := "0123456789" }}{{ range 40 }}{{ $x = reReplaceAll "(.*)" "$1$1$1$1" $x }}{{ end }}{{ len $x }}"#,
+            #"{{ $x := "a" }}{{ range 40 }}{{ $x = reReplaceAll "." "\#(String(repeating: "0", count: 50))" $x }}{{ end }}"#,
+            #"{{ $x := "a" }}{{ range 40 }}{{ $x = print $x $x }}{{ end }}"#,
+            #"{{ $x := "a" }}{{ range 60 }}{{ $x = args $x $x }}{{ end }}{{ $x }}"#,
+            #"{{ $x := "" }}{{ range 60 }}{{ $x = args $x $x }}{{ end }}{{ print $x }}"#,
+            #"{{ $x := "a" }}{{ range 60 }}{{ $x = args $x $x }}{{ end }}{{ printf "%v" $x }}"#,
+            #"{{ $x := "a" }}{{ range 60 }}{{ $x = args $x $x }}{{ end }}{{ range 1.5 }}{{ end }}{{ html $x }}"#,
+            #"{{ $x := "<" }}{{ range 40 }}{{ $x = html $x $x }}{{ end }}"#,
+            #"{{ $x := "%" }}{{ range 40 }}{{ $x = urlquery $x $x }}{{ end }}"#,
+            #"{{ $x := "\\" }}{{ range 40 }}{{ $x = js $x $x }}{{ end }}"#,
+            #"{{ $x := "a" }}{{ range 40 }}{{ $x = printf "%s%s%s" $x $x $x }}{{ end }}"#,
+            #"{{ $x := "a" }}{{ range 60 }}{{ $x = args $x $x }}{{ end }}{{ range $x.arg0.arg1.arg0 }}{{ . }}{{ end }}"#,
+        ])
+    func growth(text: String) {
+        #expect(Self.expand(text).count < 10_000, "\(text)")
+    }
 }

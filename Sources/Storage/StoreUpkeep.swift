@@ -13,7 +13,10 @@ extension TimeSeriesStore {
         do {
             tendReserve()
             observeClocks()
-            if lastLook.withLock({ $0.isDue(clock.monotonic()) }) { blockSet.look() }
+            if lastLook.withLock({ $0.isDue(clock.monotonic()) }) {
+                blockSet.look()
+                lookAtDamage()
+            }
             look()
             try keepWithinSize()
             try shrinkLog()

@@ -72,7 +72,11 @@ extension TimeSeriesStore {
             do { return try writeCheckpoint() } catch {
                 guard quota != nil, (error as? FileError)?.isFull == true else { throw error }
                 if try dropOldest() { continue }
-                guard !isSwept else { throw error }
+                guard !isSwept else {
+                    // The log fills the directory, and only a checkpoint frees it: the next upkeep writes it all the same.
+                    if quota?.room == 0 { isOversized.store(true, ordering: .relaxed) }
+                    throw error
+                }
                 isSwept = true
                 try forgetSilent(for: 60_000)
             }

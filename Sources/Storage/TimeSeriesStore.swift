@@ -113,8 +113,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 "Blocks are to span another time; what the head holds is made blocks",
                 ["before_ms": "\(duration)", "now_ms": "\(options.blockDuration)"])
             store.tendReserve()
-            try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
-            try store.close()
+            try store.upkeep.withLock {
+                try store.keepWithinSize()
+                for end in store.head.windows() { try store.cutWithinSize([end]) }
+            }
+            // Where the directory holds more than it may, the checkpoint is what lets the log go.
+            if let quota = store.quota { try quota.withoutLimit { try store.close() } } else { try store.close() }
             return true
         } catch {
             store.abandon()
@@ -237,7 +241,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     ) throws(FileError) -> BoundedFileSystem {
         // Removing blocks begins with writing down that they are gone.
         return try BoundedFileSystem(
-            fileSystem, root: directory, limit: Int(clamping: size), slack: 16 * BoundedFileSystem.page
+            fileSystem, root: directory, limit: Int(clamping: size), slack: 16 * BoundedFileSystem.page,
+            uncounted: snapshots
         ) { $0.hasSuffix(Manifest.fileName) || $0.hasSuffix(Manifest.fileName + ".tmp") }
     }
 

@@ -48,11 +48,7 @@ extension TimeSeriesStore {
         let before = quota.used
         try blockSet.replace([oldest], with: nil)
         counters.sizeRetentions.wrappingAdd(1, ordering: .relaxed)
-        if quota.used < before { return true }
-        logger.error(
-            "Dropping a block has freed nothing, for a snapshot holds its files; remove snapshots that are not needed",
-            ["block": oldest.meta.id, "snapshots": options.directory + "/snapshots"])
-        return false
+        return quota.used < before
     }
 
     /// Bytes of the sealed chunks of a window.

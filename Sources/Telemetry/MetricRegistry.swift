@@ -125,6 +125,16 @@ public final class MetricRegistry: Sendable {
         var kind: MetricFamily.Kind
         /// By rendered labels, which also orders them.
         var metrics: [String: (labels: [(name: String, value: String)], metric: Metric)] = [:]
+
+        /// The metric with a key, made if it is missing.
+        mutating func metric(
+            _ key: String, _ labels: [(name: String, value: String)], _ make: () -> Metric
+        ) -> Metric {
+            if let known = metrics[key] { return known.metric }
+            let metric = make()
+            metrics[key] = (labels, metric)
+            return metric
+        }
     }
     private struct State {
         var families: [String: Family] = [:]
@@ -142,16 +152,12 @@ public final class MetricRegistry: Sendable {
         let sorted = labels.map { (name: $0.key, value: $0.value) }
         let key = sorted.map { "\($0.name)\u{1}\($0.value)" }.joined(separator: "\u{2}")
         return state.withLock { state in
-            var family = state.families[name] ?? Family(help: help, kind: kind)
-            guard family.kind == kind else {
+            guard state.families[name, default: Family(help: help, kind: kind)].kind == kind else {
                 state.conflicts.append(name)
                 return make()
             }
-            if let known = family.metrics[key] { return known.metric }
-            let metric = make()
-            family.metrics[key] = (sorted, metric)
-            state.families[name] = family
-            return metric
+            // Changed in place: a copy of the family would copy all of its metrics for each new one.
+            return state.families[name, default: Family(help: help, kind: kind)].metric(key, sorted, make)
         }
     }
 

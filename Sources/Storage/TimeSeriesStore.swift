@@ -172,6 +172,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         trusted.observe(wall: clock.now(), monotonic: clock.monotonic() / 1_000_000)
         trustedTime = Mutex(trusted)
         damage.checkpoint(restored.damage)
+        damage.missingBlocks(restored.blocks, blockSet)
         head.finishRestoring()
         head.restoreRewinds()
         head.forgetCutFiles(fileSystem, blocks: blockSet.readers.map { $0.minTime...$0.maxTime })

@@ -82,6 +82,30 @@ import Testing
         for (name, content) in before { #expect(after[name + SetAside.suffix] == content, "\(name)") }
     }
 
+    @Test func `blocks that are gone with their list are reported`() throws {
+        let files = try Self.specimen()
+        let store = try Self.open(files)
+        #expect(store.blocks.count > 0 && store.leftOut.isEmpty)
+        try store.close()
+        try files.removeAll("data/blocks")
+        for round in 0..<3 {
+            let store = try Self.open(files)
+            #expect(store.leftOut.map(\.name) == ["blocks"] && store.leftOut.map(\.kind) == [.missing], "\(round)")
+            #expect(try !Self.warnings(store, at: Self.start).isEmpty)
+            if round == 0 { store.abandon() } else { try store.close() }
+        }
+        try files.remove("data/" + DamageNotes.fileName)
+        #expect(try Self.open(files).leftOut.isEmpty)
+        // A store that has none misses none.
+        let other = FaultyFileSystem()
+        for _ in 0..<3 {
+            let store = try Self.open(other)
+            #expect(store.leftOut.isEmpty)
+            try store.close()
+            try other.removeAll("data/blocks")
+        }
+    }
+
     @Test func `a kill before the first checkpoint is no damage`() throws {
         let files = FaultyFileSystem()
         let store = try Self.open(files)

@@ -58,6 +58,16 @@ struct StartDamage {
             "The checkpoint is missing; what only it held is lost", ["file": directory + "/checkpoint"])
     }
 
+    /// Reports that there are no blocks, and no list of them, if the checkpoint says that there were some.
+    mutating func missingBlocks(_ number: UInt64, _ blocks: BlockSet) {
+        guard number > 0, blocks.wasEmpty else { return }
+        parts.append(Part(file: Self.blocks, kind: .missing))
+        logger.error(
+            "All blocks are missing, with the list of them", ["file": blocks.directory, "blocks": "\(number)"])
+    }
+
+    static let blocks = "blocks"
+
     /// Takes what the reading of the log found, and reports segments that are not there.
     ///
     /// - Parameters:
@@ -125,7 +135,11 @@ extension TimeSeriesStore {
         let earlier = notes.entries.map(\.file)
         let times = times(of: damage)
         let now = clock.now()
-        for part in damage.parts { notes.add(.init(file: part.file, kind: part.kind, found: now, times: times)) }
+        for part in damage.parts {
+            // Blocks hold what is older.
+            let first = part.file == StartDamage.blocks ? .min : times.lowerBound
+            notes.add(.init(file: part.file, kind: part.kind, found: now, times: first...times.upperBound))
+        }
         let known = Set(notes.entries.map(\.file))
         for name in DamageNotes.setAside(options.directory, fileSystem) where !known.contains(name) {
             notes.add(.init(file: name, kind: .damaged, found: 0))

@@ -46,6 +46,22 @@ package enum BlockImport {
             .filter { (try? files.exists($0 + "/meta.json")) ?? false && (try? files.exists($0 + "/index")) ?? false }
     }
 
+    /// Directories with the name of a block that lack a file without which there is none, with what they lack.
+    static func incomplete(_ files: any FileSystem, _ directory: String) throws -> [(directory: String, reason: String)]
+    {
+        if try files.exists(directory + "/meta.json") { return [] }
+        var result: [(directory: String, reason: String)] = []
+        for name in try files.list(directory) where BlockMeta.isID(name) {
+            let path = directory + "/" + name
+            guard (try? files.status(path).isDirectory) == true else { continue }
+            let missing = ["meta.json", "index"].filter { (try? files.exists(path + "/" + $0)) != true }
+            if !missing.isEmpty {
+                result.append((path, missing.map { "\(path)/\($0)" }.joined(separator: " and ") + ": missing"))
+            }
+        }
+        return result
+    }
+
     /// Which samples are taken.
     package struct Selection: Sendable {
         package var times: ClosedRange<Int64>
@@ -66,6 +82,7 @@ package enum BlockImport {
     ) throws -> Report {
         var report = Report()
         let found = try blocks(files, directory)
+        report.failures += try incomplete(files, directory)
         var headStart = Int64.min
         for (at, path) in found.enumerated() {
             progress(at, found.count + 1, 0)

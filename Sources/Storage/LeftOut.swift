@@ -19,14 +19,18 @@ public struct LeftOutPart: Sendable, Hashable {
     public var kind: Kind
     /// What was found, with the path.
     public var reason: String
-    /// The times of what is missing, ms.
-    public var times: ClosedRange<Int64>
+    /// The times of what is missing, ms; nil if they are not known.
+    public var times: ClosedRange<Int64>?
 
     /// A sentence for people who ask queries.
     public var description: String {
-        let what = isBlock ? "block \(name)" : "a part of \(name)"
-        return "\(what) is left out, or parts of it: \(kind.rawValue)"
+        isBlock
+            ? "block \(name) is left out, or parts of it: \(kind.rawValue)"
+            : "samples of \(name) are missing: it is \(kind.rawValue)"
     }
+
+    /// What tells parts apart: a checkpoint may be missing where an earlier one was damaged.
+    fileprivate var key: String { isBlock ? name : "\(name) \(kind.rawValue)" }
 }
 
 /// The parts of a store that cannot be read.
@@ -36,19 +40,23 @@ final class LeftOut: Sendable {
     /// All parts, by name.
     var all: [LeftOutPart] { parts.withLock { $0.values.sorted { $0.name < $1.name } } }
 
+    /// What is known of a block.
     subscript(name: String) -> LeftOutPart? { parts.withLock { $0[name] } }
 
     /// Notes a part; returns whether this is news.
     @discardableResult
     func note(_ part: LeftOutPart) -> Bool {
         parts.withLock { parts in
-            let isNew = parts[part.name]?.kind != part.kind
-            if isNew { parts[part.name] = part }
+            let isNew = parts[part.key]?.kind != part.kind
+            if isNew { parts[part.key] = part }
             return isNew
         }
     }
 
+    /// Forgets what is known of a block.
     func clear(_ name: String) { parts.withLock { $0[name] = nil } }
+
+    func clear(_ part: LeftOutPart) { parts.withLock { $0[part.key] = nil } }
 
     /// What an error says of a file; nil if it is about something else.
     static func kind(_ error: any Error) -> LeftOutPart.Kind? {
@@ -63,7 +71,8 @@ final class LeftOut: Sendable {
     func touching(_ minTime: Int64, _ maxTime: Int64) -> [LeftOutPart] {
         let known = parts.withLock { $0 }
         guard !known.isEmpty else { return [] }
-        return known.values.filter { $0.times.lowerBound <= maxTime && $0.times.upperBound >= minTime }
+        return known.values
+            .filter { $0.times.map { $0.lowerBound <= maxTime && $0.upperBound >= minTime } == true }
             .sorted { $0.name < $1.name }
     }
 }
@@ -78,20 +87,6 @@ extension TimeSeriesStore {
     func warn(_ request: SelectRequest) {
         guard let warn = request.warn else { return }
         for part in blockSet.leftOut.touching(request.minTime, request.maxTime) { warn(part.description) }
-    }
-
-    /// Notes files of the log, or the checkpoint, that were damaged at the start: what they held is as young as the head.
-    func noteDamage(_ names: [String]) {
-        let segments = damagedSegments.withLock { $0 }.map { "wal/" + FilePath.name(WriteAheadLog.path("", $0)) }
-        let newest = head.newest.load(ordering: .relaxed)
-        let oldest = head.windows().first.map { $0.subtractingReportingOverflow(options.blockDuration).partialValue }
-        let times = newest == .min ? Int64.min...Int64.max : min(oldest ?? newest, newest)...newest
-        for name in names + segments {
-            blockSet.leftOut.note(
-                LeftOutPart(
-                    name: name, isBlock: false, kind: .damaged,
-                    reason: "\(options.directory)/\(name) was damaged at the start", times: times))
-        }
     }
 }
 

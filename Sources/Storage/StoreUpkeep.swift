@@ -14,7 +14,10 @@ extension TimeSeriesStore {
             diskSpace.look()
             tendReserve()
             observeClocks()
-            if lastLook.withLock({ $0.isDue(clock.monotonic()) }) { blockSet.look() }
+            if lastLook.withLock({ $0.isDue(clock.monotonic()) }) {
+                blockSet.look()
+                lookAtDamage()
+            }
             look()
             try keepWithinSize()
             try shrinkLog()
@@ -227,6 +230,12 @@ extension TimeSeriesStore {
         }
     }
 
+    /// The directory of the snapshots; a limit of the size does not count what is in it.
+    ///
+    /// Their blocks are the store's until those are dropped. Counted, they would make the store drop its blocks one after
+    /// the other without freeing anything.
+    static let snapshots = "snapshots"
+
     /// Makes everything blocks, unless the head is to be left out, and links the blocks into `snapshots/NAME`; returns the
     /// name.
     public func snapshot(skipsHead: Bool = false) throws -> String {
@@ -245,7 +254,7 @@ extension TimeSeriesStore {
         try checkOpen()
         let name = Self.snapshotName(clock.now())
         // A snapshot is a store of its own: a daemon or a tool may open it.
-        let target = options.directory + "/snapshots/" + name + "/blocks"
+        let target = options.directory + "/" + Self.snapshots + "/" + name + "/blocks"
         try fileSystem.createDirectory(target)
         for reader in blockSet.readers {
             let directory = target + "/" + reader.meta.id

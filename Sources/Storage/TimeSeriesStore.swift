@@ -55,6 +55,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let deletions = Mutex<[Deletion]>([])
     /// Segments of the log that were damaged at the start.
     let damagedSegments = Mutex<Set<UInt64>>([])
+    /// What this start and earlier ones found damaged or missing.
+    let damageNotes = Mutex(DamageNotes())
     private let writers = Mutex<[PooledWriter]>([])
     private let isClosed = Atomic(false)
     private let lockFile: (any DirectoryLock)?
@@ -113,8 +115,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 "Blocks are to span another time; what the head holds is made blocks",
                 ["before_ms": "\(duration)", "now_ms": "\(options.blockDuration)"])
             store.tendReserve()
-            try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
-            try store.close()
+            try store.upkeep.withLock {
+                try store.keepWithinSize()
+                for end in store.head.windows() { try store.cutWithinSize([end]) }
+            }
+            // Where the directory holds more than it may, the checkpoint is what lets the log go.
+            if let quota = store.quota { try quota.withoutLimit { try store.close() } } else { try store.close() }
             return true
         } catch {
             store.abandon()
@@ -153,46 +159,41 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         try fileSystem.syncDirectory(FilePath.parent(directory))
         var metadata = MetadataTable()
         var deletions: [Deletion] = []
-        var damaged = 0
+        var damage = StartDamage(directory, fileSystem, logger)
         var replay = try LogReplay(head)
         replay.onMetadata = { _ = metadata.set($0, $1) }
         replay.onExemplar = { ring.add($0, $1, isReplayed: true) }
         replay.onDeletion = { deletions.join($0, $1, $2) }
         let started = clock.monotonic()
         let checkpoint = directory + "/checkpoint"
-        var from: UInt64 = 0
         let restored = try head.restore(checkpoint, fileSystem) { reader in
             if try replay.apply(&reader) != nil { throw DecodeError(expected: "no samples", offset: reader.offset) }
         }
-        from = restored.segment
+        let from = restored.segment
         let wait = options.retentionWait
         var trusted = TrustedTime(limit: restored.trusted, longestWait: wait)
         trusted.observe(wall: clock.now(), monotonic: clock.monotonic() / 1_000_000)
         trustedTime = Mutex(trusted)
-        damaged += restored.damage.count
-        if !restored.damage.isEmpty {
-            // The next checkpoint takes its name; who wants to look at the damage finds it under another.
-            do { try SetAside.link(checkpoint, fileSystem) } catch {
-                logger.error("The damaged checkpoint cannot be set aside", ["file": checkpoint, "err": "\(error)"])
-            }
-        }
-        for what in restored.damage {
-            logger.error(
-                "The checkpoint is damaged; what only the damaged part held is lost", ["file": checkpoint, "err": what])
-        }
+        damage.checkpoint(restored.damage)
+        damage.missingBlocks(restored.blocks, blockSet)
         head.finishRestoring()
         head.restoreRewinds()
         head.forgetCutFiles(fileSystem, blocks: blockSet.readers.map { $0.minTime...$0.maxTime })
         let all = try WriteAheadLog.segments(wal, fileSystem)
+        let strangers = spill.strangers()
+        if !restored.isThere { damage.missingCheckpoint(segments: all, strangers: strangers) }
         let segments = all.filter { $0 >= from }
         for number in segments {
             try replay.read(
                 number, WriteAheadLog.path(wal, number), isLast: number == segments.last, fileSystem)
         }
         head.doubtful = [:]
-        spill.removeStrangers()
-        damagedRecords = replay.damaged + damaged
-        damagedSegments.withLock { $0 = replay.damagedSegments }
+        replay.cutTornEnd(fileSystem)
+        damage.log(replay, from: from > 0 ? from : nil, all: all)
+        damage.spillFiles(strangers, spill)
+        damagedRecords = damage.count
+        // Nothing says of the others that they are segments: they are not ours to rename.
+        damagedSegments.withLock { $0 = replay.damagedSegments.subtracting(replay.foreign) }
         counters.startedClean.store(
             damagedRecords == 0
                 && segments.allSatisfy { segment in
@@ -208,7 +209,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         checkpointSize.store((try? fileSystem.status(checkpoint))?.size ?? 0, ordering: .relaxed)
         metadataTable.withLock { $0 = metadata }
         self.deletions.withLock { $0 = deletions }
-        noteDamage(restored.damage.isEmpty ? [] : ["checkpoint"])
+        noteDamage(damage)
         counters.seriesCreated.store(head.liveSeries, ordering: .relaxed)
         let begun = head.groups.reduce(0) { $0 + $1.chunksBegun }
         counters.chunksAtOpen.store(headFigures().chunks - begun, ordering: .relaxed)
@@ -244,7 +245,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     ) throws(FileError) -> BoundedFileSystem {
         // Removing blocks begins with writing down that they are gone.
         return try BoundedFileSystem(
-            fileSystem, root: directory, limit: Int(clamping: size), slack: 16 * BoundedFileSystem.page
+            fileSystem, root: directory, limit: Int(clamping: size), slack: 16 * BoundedFileSystem.page,
+            uncounted: snapshots
         ) { $0.hasSuffix(Manifest.fileName) || $0.hasSuffix(Manifest.fileName + ".tmp") }
     }
 

@@ -125,6 +125,16 @@ public final class MetricRegistry: Sendable {
         var kind: MetricFamily.Kind
         /// By rendered labels, which also orders them.
         var metrics: [String: (labels: [(name: String, value: String)], metric: Metric)] = [:]
+
+        /// The metric with a key, made if it is missing.
+        mutating func metric(
+            _ key: String, _ labels: [(name: String, value: String)], _ make: () -> Metric
+        ) -> Metric {
+            if let known = metrics[key] { return known.metric }
+            let metric = make()
+            metrics[key] = (labels, metric)
+            return metric
+        }
     }
     private struct State {
         var families: [String: Family] = [:]
@@ -142,17 +152,12 @@ public final class MetricRegistry: Sendable {
         let sorted = labels.map { (name: $0.key, value: $0.value) }
         let key = sorted.map { "\($0.name)\u{1}\($0.value)" }.joined(separator: "\u{2}")
         return state.withLock { state in
-            if let family = state.families[name] {
-                guard family.kind == kind else {
-                    state.conflicts.append(name)
-                    return make()
-                }
-                if let known = family.metrics[key] { return known.metric }
+            guard state.families[name, default: Family(help: help, kind: kind)].kind == kind else {
+                state.conflicts.append(name)
+                return make()
             }
-            let metric = make()
-            // In place: a copy of the family would copy all of its metrics for each that is added.
-            state.families[name, default: Family(help: help, kind: kind)].metrics[key] = (sorted, metric)
-            return metric
+            // Changed in place: a copy of the family would copy all of its metrics for each new one.
+            return state.families[name, default: Family(help: help, kind: kind)].metric(key, sorted, make)
         }
     }
 

@@ -45,6 +45,22 @@ struct SecretMessageTests {
         }
     }
 
+    @Test(
+        "a target that is written as a URL is refused, and its password is not shown",
+        arguments: ["http://u:SECRET@h:9/x", "u:SECRET@h/x", "https://:SECRET@h/"])
+    func target(_ url: String) throws {
+        for text in [
+            "scrape_configs: [{job_name: a, static_configs: [{targets: ['\(url)']}]}]",
+            "alerting: {alertmanagers: [{static_configs: [{targets: ['\(url)']}]}]}",
+        ] {
+            // Relabelling may make an address of it: what checks that comes later, and has a test of its own.
+            if let message = Self.refusal(text) {
+                #expect(message.contains("is not a valid hostname") && !message.contains("SECRET"), "\(message)")
+            }
+        }
+        #expect(!ConfigURL.shown(url).contains("SECRET"))
+    }
+
     @Test("a secret in the wrong place is refused with its place and not shown", arguments: jobs)
     func misplaced(_ keys: String) throws {
         let keys = keys.hasPrefix("{") ? String(keys.dropFirst().dropLast()) : keys

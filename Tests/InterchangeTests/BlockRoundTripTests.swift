@@ -101,6 +101,26 @@ import Testing
         }
     }
 
+    @Test(arguments: ["index", "meta.json"])
+    func `a block that lacks a file is named, the others are taken`(file: String) throws {
+        let files = FaultyFileSystem()
+        let source = try store(files, "source")
+        let group = source.openGroup("g")
+        for step in 0..<600 {
+            var batch = SampleBatch(timestamp: 1_700_000_000_000 + Int64(step) * 600_000)
+            batch.append(try source.resolve(labels(["__name__": "m"]), in: group), Double(step))
+            _ = try source.commit(batch, in: group, durability: .written)
+        }
+        try files.createDirectory("out")
+        let blocks = try BlockExport.run(source, times: try #require(source.timeRange), to: "out", files: files)
+        try files.remove("out/\(blocks[0].name)/\(file)")
+        // What does not have the name of a block is none.
+        try files.createDirectory("out/notes")
+        let report = try BlockImport.run("out", into: try store(files, "target"), files: files)
+        #expect(report.blocks == blocks.count - 1)
+        #expect(report.failures.map(\.reason) == ["out/\(blocks[0].name)/\(file): missing"])
+    }
+
     @Test func `blocks that overlap are taken once`() throws {
         let files = FaultyFileSystem()
         try files.createDirectory("out")

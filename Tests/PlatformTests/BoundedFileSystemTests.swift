@@ -72,4 +72,29 @@ import Testing
         #expect(size > 0 && size < 20_000)
         #expect(files.used == 4096 + (size + 4095) / 4096 * 4096)
     }
+
+    @Test func `a directory that is left out of the count may hold anything`() throws {
+        let base = FaultyFileSystem()
+        for round in 0..<2 {
+            let files = try BoundedFileSystem(
+                base, root: "data", limit: 6 * BoundedFileSystem.page, uncounted: "kept")
+            let before = files.used
+            #expect(before == (round + 1) * 4096)
+            try files.createDirectory("data/kept/a")
+            let file = try files.open("data/kept/a/large", .replace)
+            try file.write([UInt8](repeating: 1, count: 100_000))
+            #expect(files.used == before)
+            // What has a name inside and one outside counts until the one outside goes.
+            let own = try files.open("data/own", .replace)
+            try own.write([UInt8](repeating: 1, count: 5000))
+            try files.link("data/own", to: "data/kept/a/own\(round)")
+            #expect(files.used == before + 8192)
+            try files.remove("data/own")
+            #expect(files.used == before)
+            // Only this one, whole names only.
+            let other = try files.open("data/kept2", .replace)
+            try other.write([1])
+            #expect(files.used == 8192)
+        }
+    }
 }

@@ -61,6 +61,12 @@ struct FormatExample {
                 maxTime: Self.middle + 60_000))
         try files.createDirectory("other")
         try pending.write(files, "other")
+        var notes = DamageNotes()
+        notes.add(
+            .init(
+                file: "wal/00000001", kind: .damaged, found: Self.middle, times: (Self.middle - 60_000)...Self.middle))
+        try notes.write("other", files)
+        result[DamageNotes.fileName] = try files.read("other/" + DamageNotes.fileName)
         result["blocks/pending-deletions"] = try files.read("other/pending-deletions")
         return result
     }

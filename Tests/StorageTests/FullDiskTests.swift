@@ -250,4 +250,39 @@ import Testing
             syncs.tend(small), "\(small.upkeepFailure.withLock { $0 }) \(small.unhealthyReason) \(files.pages("data"))")
         #expect(files.pages("data") <= 65_536 * 3)
     }
+
+    @Test func `a snapshot costs no block of a store that has a size`() throws {
+        let files = FaultyFileSystem()
+        var store = try Self.store(files, size: 1 << 20, blockDuration: 300_000)
+        var feed = Feed(store)
+        func fill(_ steps: Range<Int>) throws {
+            for i in steps {
+                try feed.scrape(Int64(i) * 15_000, series: 0..<50)
+                if i % 20 == 19 { store.runMaintenance() }
+            }
+        }
+        try fill(0..<400)
+        _ = try store.snapshot()
+        // More snapshots than the store could hold if they counted: each has directories and a manifest.
+        for _ in 0..<80 { _ = try store.snapshot(skipsHead: true) }
+        try fill(400..<420)
+        #expect(files.pages("data/snapshots") > 1 << 20)
+        #expect(store.isHealthy && store.blocks.map(\.meta.minTime).min() == 0)
+        try store.close()
+        store = try Self.store(files, size: 1 << 20, blockDuration: 300_000)
+        store.runMaintenance()
+        #expect(store.isHealthy && store.blocks.map(\.meta.minTime).min() == 0)
+    }
+
+    @Test func `a store of more than its size opens with another duration of blocks`() throws {
+        let files = FaultyFileSystem()
+        let large = try Self.store(files, blockDuration: 7_200_000)
+        var feed = Feed(large)
+        for i in 0..<400 { try feed.scrape(Int64(i) * 15_000, series: 0..<50) }
+        large.abandon()
+        #expect(files.pages("data") > 65_536 * 3)
+        let small = try Self.store(files, size: 65_536 * 3, blockDuration: 60_000)
+        small.runMaintenance()
+        #expect(small.isHealthy && files.pages("data") <= 65_536 * 3)
+    }
 }

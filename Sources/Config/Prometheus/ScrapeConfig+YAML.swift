@@ -143,7 +143,7 @@ extension TargetGroupConfig {
     static func checkHostnames(_ groups: [TargetGroupConfig], _ places: [[ConfigPlace]]) throws(ConfigError) {
         for (group, places) in zip(groups, places) {
             for (target, place) in zip(group.targets, places) where target.contains("/") {
-                throw place.error("\(GoQuote.quote(target)) is not a valid hostname")
+                throw place.error("\(GoQuote.quote(ConfigURL.shown(target))) is not a valid hostname")
             }
         }
     }

@@ -54,7 +54,7 @@ package struct AlertmanagerEndpoint: Sendable {
                 for (target, place) in zip(group.targets, places) {
                     let (_, address, isDropped) = url(of: target, group.labels, entry)
                     if !isDropped, address.contains("/") {
-                        return place.error("\(GoQuote.quote(address)) is not a valid hostname")
+                        return place.error("\(GoQuote.quote(ConfigURL.shown(address))) is not a valid hostname")
                     }
                 }
             }

@@ -13,14 +13,15 @@ package struct LedgerError: Error, CustomStringConvertible, Sendable {
 ///
 ///     │ "MTLEDGER" │ version u32 │ 0 u32 │ size u32 │ crc32c u32 │ record … │ size │ crc32c │ record │ …
 ///
-/// Numbers are little-endian; the CRC is that of the record. A torn tail, as a power cut leaves it, is cut off; other
-/// damage ends the reading there and is reported. Every append is on the disk when it returns. A file that has grown to
+/// Numbers are little-endian; the CRC is that of the record. A torn tail, as a power cut leaves it, is cut off; with other
+/// damage the file is set aside, and one is written of the records that are whole. Every append is on the disk when it returns. A file that has grown to
 /// several times its contents is written anew beside itself and renamed.
 package final class Ledger: Sendable {
     private static let magic = Array("MTLEDGER".utf8) + [1, 0, 0, 0, 0, 0, 0, 0]
     /// Below this size nothing is written anew, bytes.
     private static let smallestCompaction = 1 << 20
     private static let longestRecord = 1 << 24
+    private static let headerSize = 16
     private static let log = Log("notify")
 
     private struct Content {
@@ -49,6 +50,7 @@ package final class Ledger: Sendable {
     /// Opens or makes the ledger in `folder`.
     ///
     /// - Returns: The ledger, and what its records add up to.
+    /// - Throws: If the file cannot be read or written, or is of a later version; damage does not stop the start.
     package static func open(folder: String, _ fileSystem: any FileSystem) throws -> (Ledger, LedgerState) {
         try fileSystem.createDirectory(folder)
         let path = folder + "/ledger"
@@ -56,14 +58,29 @@ package final class Ledger: Sendable {
         var size = 0
         if try fileSystem.exists(path) {
             let bytes = try fileSystem.read(path)
-            guard bytes.starts(with: magic) || magic.starts(with: bytes) else {
-                throw LedgerError(description: "\(path): is no ledger of a version that is known here")
+            if isLater(bytes) {
+                throw LedgerError(description: "\(path): was written by a later version of martlet")
             }
-            if bytes.count >= magic.count { size = replay(bytes, path, into: &state) }
+            let (end, damage) = replay(bytes, into: &state)
+            if let damage {
+                // What is left of it is written to a file of its own.
+                try SetAside.rename(path, fileSystem)
+                log.error(
+                    "The ledger is damaged and set aside; what can be read of it is kept",
+                    ["path": path, "offset": "\(damage)"])
+            } else {
+                size = end
+                if end < bytes.count {
+                    log.warn(
+                        "The ledger's tail is damaged and is cut off",
+                        ["path": path, "offset": "\(end)", "bytes": "\(bytes.count - end)"])
+                }
+            }
         }
         if size == 0 {
-            try fileSystem.replace(path, with: magic)
-            size = magic.count
+            let content = magic + frame(state.records)
+            try fileSystem.replace(path, with: content)
+            size = content.count
         }
         let file = try fileSystem.open(path, .append)
         if try file.size() > size { try file.truncate(to: size) }
@@ -74,38 +91,73 @@ package final class Ledger: Sendable {
         return (ledger, state)
     }
 
-    /// Reads all records that are whole; returns the size up to the last of them.
-    private static func replay(_ bytes: [UInt8], _ path: String, into state: inout LedgerState) -> Int {
-        func word(_ at: Int) -> UInt32 {
-            (0..<4).reduce(0) { $0 | UInt32(bytes[at + $1]) << (8 * UInt32($1)) }
-        }
-        var at = magic.count
-        while at < bytes.count {
-            guard bytes.count - at >= 8 else { break }
-            let (size, crc) = (Int(word(at)), word(at + 4))
-            guard size <= longestRecord, bytes.count - at - 8 >= size else { break }
-            let payload = Array(bytes[(at + 8)..<(at + 8 + size)])
-            guard checksum(payload) == crc else { break }
-            if let record = LedgerRecord(payload) { state.apply(record) }
-            at += 8 + size
-        }
-        if at < bytes.count {
-            log.warn(
-                "The ledger's tail is damaged and is cut off",
-                ["path": path, "offset": "\(at)", "bytes": "\(bytes.count - at)"])
-        }
-        return at
+    /// Whether the header is of a later version, which is written twice: one damaged byte does not look like it.
+    private static func isLater(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count >= headerSize, bytes.starts(with: magic.prefix(8)) else { return false }
+        let version = word(bytes, 8)
+        return version > word(magic, 8) && version == word(bytes, 12)
     }
 
-    private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    private static func word(_ bytes: [UInt8], _ at: Int) -> UInt32 {
+        (0..<4).reduce(0) { $0 | UInt32(bytes[at + $1]) << (8 * UInt32($1)) }
+    }
+
+    /// Reads all records that are whole.
+    ///
+    /// - Returns: The size up to the last of them, and where the first damage is that has whole records behind it, or
+    ///   that is the header's: the file gets its name with a whole one.
+    private static func replay(_ bytes: [UInt8], into state: inout LedgerState) -> (end: Int, damage: Int?) {
+        var damage = bytes.starts(with: magic) ? nil : 0
+        var at = headerSize
+        var end = at
+        while at < bytes.count {
+            if let payload = record(bytes, at) {
+                if let record = LedgerRecord(Array(bytes[payload])) { state.apply(record) }
+                at = payload.upperBound
+                end = at
+                continue
+            }
+            guard let next = resume(bytes, at + 1) else { break }
+            damage = damage ?? at
+            at = next
+        }
+        return (end, damage)
+    }
+
+    /// Where the payload of the whole record at `at` lies, or nil.
+    private static func record(_ bytes: [UInt8], _ at: Int) -> Range<Int>? {
+        guard bytes.count - at >= 8 else { return nil }
+        let size = Int(word(bytes, at))
+        guard size <= longestRecord, bytes.count - at - 8 >= size else { return nil }
+        let payload = (at + 8)..<(at + 8 + size)
+        return checksum(bytes[payload]) == word(bytes, at + 4) ? payload : nil
+    }
+
+    /// The next place where a whole record begins, if it is found with reasonable effort.
+    private static func resume(_ bytes: [UInt8], _ start: Int) -> Int? {
+        var at = start
+        var budget = 1 << 28
+        while at + 8 < bytes.count, budget > 0 {
+            let size = Int(word(bytes, at))
+            if size > 0, size <= longestRecord {
+                budget -= min(size, bytes.count - at)
+                // Zeros and chance are no facts.
+                if let payload = record(bytes, at), LedgerRecord(Array(bytes[payload])) != nil { return at }
+            }
+            at += 1
+        }
+        return nil
+    }
+
+    private static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
         bytes.withUnsafeBytes { cplatform_crc32c(0, $0.baseAddress, $0.count) }
     }
 
-    private static func frame(_ records: [LedgerRecord]) -> [UInt8] {
+    static func frame(_ records: [LedgerRecord]) -> [UInt8] {
         var out: [UInt8] = []
         for record in records {
             let payload = record.encode()
-            for value in [UInt32(truncatingIfNeeded: payload.count), checksum(payload)] {
+            for value in [UInt32(truncatingIfNeeded: payload.count), checksum(payload[...])] {
                 withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) }
             }
             out += payload

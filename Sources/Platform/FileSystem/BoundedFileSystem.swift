@@ -6,6 +6,7 @@ import Synchronization
 /// Each file counts with its size rounded up to whole pages of 4 KiB, once however many names it has; each directory
 /// counts one page. A write that would go over the limit writes nothing and fails with `EDQUOT`, as a full quota does,
 /// so whoever can live with a full disk can live with the limit. What other processes do to the directory is not seen.
+/// One directory in it may be left out of the count, for what other people keep and remove there.
 public final class BoundedFileSystem: FileSystem {
     /// What a file takes is rounded up to whole pages of this many bytes.
     public static let page = 4096
@@ -57,6 +58,7 @@ public final class BoundedFileSystem: FileSystem {
     private let base: any FileSystem
     public var disk: any FileSystem { base.disk }
     private let isEssential: @Sendable (String) -> Bool
+    private let uncounted: String?
     private let slack: Int
     private let state: Mutex<State>
 
@@ -66,26 +68,30 @@ public final class BoundedFileSystem: FileSystem {
     ///   - limit: Bytes that `root` may hold; 0 for any number.
     ///   - slack: Bytes below the limit that only essential files may use, for instance those that record what was
     ///     removed.
+    ///   - uncounted: The name of a directory in `root` that may hold any number of bytes.
     ///   - isEssential: Whether a file at this path may use the slack.
     public init(
-        _ base: any FileSystem, root: String, limit: Int, slack: Int = 0,
+        _ base: any FileSystem, root: String, limit: Int, slack: Int = 0, uncounted: String? = nil,
         isEssential: @escaping @Sendable (String) -> Bool = { _ in false }
     ) throws(FileError) {
         self.base = base
         self.root = Self.normal(root)
         self.isEssential = isEssential
+        self.uncounted = uncounted.map { Self.normal(root + "/" + $0) }
         self.slack = slack
         try base.createDirectory(root)
         var known = State(limit: limit <= 0 ? .max : limit)
         var byIdentity: [UInt64: Int] = [:]
-        try Self.scan(base, self.root, &known, &byIdentity)
+        try Self.scan(base, self.root, except: self.uncounted, &known, &byIdentity)
         known.essentialLimit = known.limit == .max ? .max : max(known.limit, known.used &+ slack)
         state = Mutex(known)
     }
 
     private static func scan(
-        _ base: any FileSystem, _ path: String, _ state: inout State, _ byIdentity: inout [UInt64: Int]
+        _ base: any FileSystem, _ path: String, except uncounted: String?, _ state: inout State,
+        _ byIdentity: inout [UInt64: Int]
     ) throws(FileError) {
+        if path == uncounted { return }
         let status: FileStatus
         do throws(FileError) { status = try base.status(path) } catch {
             // Gone meanwhile, or a link to nothing.
@@ -102,7 +108,7 @@ public final class BoundedFileSystem: FileSystem {
             byIdentity[status.identity] = id
             return
         }
-        for name in try base.list(path) { try scan(base, path + "/" + name, &state, &byIdentity) }
+        for name in try base.list(path) { try scan(base, path + "/" + name, except: uncounted, &state, &byIdentity) }
     }
 
     /// Bytes that the directory holds.
@@ -138,13 +144,17 @@ public final class BoundedFileSystem: FileSystem {
         return path.utf8.first == UInt8(ascii: "/") ? "/" + joined : joined
     }
 
-    /// The path as it is known here, or nil if it lies outside of the root.
+    /// The path as it is known here, or nil if it lies outside of what is counted.
     private func own(_ path: String) -> String? {
         let path = Self.normal(path)
-        if path == root || root.isEmpty { return path }
-        return path.utf8.count > root.utf8.count && path.hasPrefix(root)
-            && path.utf8[path.utf8.index(path.utf8.startIndex, offsetBy: root.utf8.count)] == UInt8(ascii: "/")
-            ? path : nil
+        if let uncounted, Self.isWithin(path, uncounted) { return nil }
+        return root.isEmpty || Self.isWithin(path, root) ? path : nil
+    }
+
+    /// Whether a path is a directory, or lies below it.
+    private static func isWithin(_ path: String, _ directory: String) -> Bool {
+        guard path.hasPrefix(directory) else { return false }
+        return path.utf8.dropFirst(directory.utf8.count).first.map { $0 == UInt8(ascii: "/") } ?? true
     }
 
     /// Changes what is charged for an entry; throws and changes nothing if that is over the limit.

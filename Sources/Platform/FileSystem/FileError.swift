@@ -30,6 +30,8 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
     public var leadsNowhere: Bool { code == ENOENT || code == ENOTDIR || code == ELOOP }
     /// The disk or the quota is full.
     public var isFull: Bool { code == ENOSPC || code == EDQUOT }
+    /// The process or the system has no room for another open file: that says nothing about this one.
+    public var isShortage: Bool { code == EMFILE || code == ENFILE || code == ENOMEM }
     /// The file system may not be written.
     public var isReadOnly: Bool { code == EROFS }
 

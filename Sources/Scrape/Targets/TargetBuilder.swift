@@ -78,7 +78,7 @@ struct TargetBuilder {
             address = "localhost"
         }
         if address.utf8.contains(0x2F) {
-            return .failed("\(GoQuote.quote(address)) is not a valid hostname")
+            return .failed("\(GoQuote.quote(ConfigURL.shown(address))) is not a valid hostname")
         }
         let interval: Int64
         let timeout: Int64

@@ -62,6 +62,7 @@ package final class BlockReader: Sendable {
             throw BlockError(
                 file: directory + "/data", section: "data", offset: size, reason: "it had \(wanted) bytes at least")
         } catch {
+            if let error = error as? FileError, error.isShortage { return nil }
             return LeftOutPart(
                 name: meta.id, isBlock: true, kind: LeftOut.kind(error) ?? .unreadable, reason: "\(error)",
                 times: minTime...max(minTime, maxTime))

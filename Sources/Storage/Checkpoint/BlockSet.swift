@@ -172,7 +172,11 @@ final class BlockSet: @unchecked Sendable {
             checkedFiles[name] = nil
             return fresh
         } catch {
-            leftOut.note(closed(name, error))
+            if let error = error as? FileError, error.isShortage {
+                checkedFiles[name] = nil
+            } else {
+                leftOut.note(closed(name, error))
+            }
             return nil
         }
     }
@@ -184,6 +188,12 @@ final class BlockSet: @unchecked Sendable {
         open.withLock { $0 = sorted }
         reloads.succeed()
     }
+
+    /// Blocks that belong to the store, whether they can be read or not.
+    var count: Int { manifest.blocks.count }
+
+    /// Whether the directory had neither a list of blocks nor blocks when it was opened.
+    var wasEmpty: Bool { manifest.isNew && manifest.blocks.isEmpty }
 
     /// All open blocks in order of time.
     var readers: [BlockReader] { open.withLock { $0 } }

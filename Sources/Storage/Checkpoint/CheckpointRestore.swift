@@ -10,17 +10,18 @@ extension Head {
 
     /// Reads the checkpoint.
     ///
-    /// - Returns: The segment of the log to go on with, 0 if there is no checkpoint, or not its beginning; and what is
-    ///   damaged in it, each part with its offset.
+    /// - Returns: Whether there is one; the segment of the log to go on with, 0 if there is no checkpoint, or not its
+    ///   beginning; how many blocks the store had; and what is damaged in it, each part with its offset.
     func restore(
         _ path: String, _ fileSystem: any FileSystem, records: (inout ByteReader) throws -> Void
-    ) throws -> (segment: UInt64, trusted: Int64?, damage: [String]) {
-        guard try fileSystem.exists(path) else { return (0, nil, []) }
+    ) throws -> (isThere: Bool, segment: UInt64, trusted: Int64?, blocks: UInt64, damage: [String]) {
+        guard try fileSystem.exists(path) else { return (false, 0, nil, 0, []) }
         let checkpoint = try CheckpointReader(path, fileSystem)
         let decompressor = try ZstdDecompressor()
         if !checkpoint.damage.isEmpty { restored = [] }
         var segment: UInt64 = 0
         var trusted: Int64?
+        var blocks: UInt64 = 0
         var hasEnd = false
         var failures: Failures = []
         func forEach(_ kind: UInt32, _ body: (inout ByteReader) throws -> Void) {
@@ -41,6 +42,8 @@ extension Head {
             _ = try reader.zigzag()
             raiseNewest(try reader.zigzag())
             if !reader.isAtEnd { trusted = try reader.zigzag() }
+            if trusted == .max { trusted = nil }
+            if !reader.isAtEnd { blocks = try reader.varint() }
         }
         failures += try restoreSeriesAndStates(checkpoint)
         forEach(CheckpointFrame.records, records)
@@ -57,7 +60,7 @@ extension Head {
         if !hasEnd { spill.restoreAll() }
         let missing = checkpoint.damage.map { "offset \($0): expected a whole frame" }
         failures.sort { $0.offset < $1.offset }
-        return (segment, trusted, missing + failures.map { "offset \($0.offset): \($0.error)" })
+        return (true, segment, trusted, blocks, missing + failures.map { "offset \($0.offset): \($0.error)" })
     }
 
     /// The span of blocks, ms, for which a checkpoint was written; nil if that cannot be read.

@@ -56,7 +56,9 @@ extension TimeSeriesStore {
         frame.appendVarint(UInt64(idEnd))
         frame.appendZigzag(options.blockDuration)
         frame.appendZigzag(head.newest.load(ordering: .relaxed))
-        if let trusted = trustedTime.withLock({ $0.limit }) { frame.appendZigzag(trusted) }
+        // No clock is believed as far as the last time that there is.
+        frame.appendZigzag(trustedTime.withLock { $0.limit } ?? .max)
+        frame.appendVarint(UInt64(blockSet.count))
         try writer.write(CheckpointFrame.header, frame)
         // Deletions stand at both ends: no damage at one place brings back what is deleted.
         for frame in deletionFrames() { try writer.write(CheckpointFrame.records, frame) }

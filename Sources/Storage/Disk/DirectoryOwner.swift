@@ -32,6 +32,8 @@ enum DirectoryOwner: Equatable {
             case ours
             /// Prometheus's.
             case prometheus
+            /// A file of a log that is too short to say whose it is; without a store beside it, Prometheus's.
+            case short
             /// Of either program, or of the system; holds nothing that is lost when a store is made beside it.
             case neutral
             case unknown
@@ -47,7 +49,7 @@ enum DirectoryOwner: Equatable {
         for case .newer(let version) in entries.map(\.kind) { return .newer(version: version) }
         let isMarked = !names(.marker).isEmpty
         if isMarked || !names(.ours).isEmpty { return .store(isMarked: isMarked, foreign: names(.prometheus)) }
-        if let name = names(.prometheus).first { return .prometheus(name: name) }
+        if let name = (names(.prometheus) + names(.short)).first { return .prometheus(name: name) }
         if let name = names(.unknown).first { return .stranger(name: name) }
         return .nobody
     }
@@ -79,7 +81,8 @@ enum DirectoryOwner: Equatable {
         switch (name, isDirectory) {
         case (markerName, false): return one(kindOfMarker(try FileStart.read(path, marker.count, fileSystem)))
         case (markerName + ".tmp", false), ("lock", false), ("queries.active", false), ("lost+found", true),
-            (DiskReserve.name, false), ("probe", false), ("probe.tmp", false), ("checkpoint.tmp", false):
+            (DiskReserve.name, false), ("probe", false), ("probe.tmp", false), ("checkpoint.tmp", false),
+            (DamageNotes.fileName, false), (DamageNotes.fileName + ".tmp", false):
             return one(.neutral)
         case ("checkpoint", false):
             return one(try begins(path, CheckpointWriter.magic.prefix(6), fileSystem) ? .ours : .unknown)
@@ -90,8 +93,11 @@ enum DirectoryOwner: Equatable {
             }
         case ("wal", true):
             return try inside(path, name, fileSystem) { entry throws(FileError) in
-                try begins(path + "/" + entry, WriteAheadLog.magic.prefix(6), fileSystem)
-                    ? .ours : isPrometheusLog(entry) ? .prometheus : .unknown
+                let file = path + "/" + entry
+                if try begins(file, WriteAheadLog.magic.prefix(6), fileSystem) { return .ours }
+                guard isPrometheusLog(entry) else { return .unknown }
+                guard let status = try? fileSystem.status(file) else { return .prometheus }
+                return !status.isDirectory && status.size < WriteAheadLog.headerSize ? .short : .prometheus
             }
         case ("ledger", true):
             return try inside(path, name, fileSystem) { entry throws(FileError) in
@@ -184,34 +190,5 @@ enum FileStart {
         if let failure { throw failure }
         bytes.removeLast(count - got)
         return bytes
-    }
-}
-
-/// Setting damaged files aside: they get another name and are never removed.
-enum SetAside {
-    static let suffix = ".damaged"
-
-    /// Renames a file to `NAME.damaged`, or `NAME.2.damaged` and so on where that is taken.
-    static func rename(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
-        if let free = try freeName(path, nil, fileSystem) { try fileSystem.rename(path, to: free) }
-    }
-
-    /// Gives a file that will be replaced a second name, unless it has one already.
-    static func link(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
-        let identity = try fileSystem.status(path).identity
-        if let free = try freeName(path, identity, fileSystem) { try fileSystem.link(path, to: free) }
-    }
-
-    /// A name that is free; nil if one of the names belongs to the file `identity`.
-    private static func freeName(
-        _ path: String, _ identity: UInt64?, _ fileSystem: any FileSystem
-    ) throws(FileError) -> String? {
-        var number = 1
-        while true {
-            let name = path + (number > 1 ? ".\(number)" : "") + suffix
-            guard try fileSystem.exists(name) else { return name }
-            if let identity, identity != 0, (try? fileSystem.status(name).identity) == identity { return nil }
-            number += 1
-        }
     }
 }

@@ -10,6 +10,7 @@ import Model
 ///     4 metadata  size · metric · size · type · size · unit · size · help
 ///     5 exemplar  id · time (zigzag) · value (8) · size · packed labels
 ///     6 deletion  from (zigzag) · to (zigzag) · ids
+///     7 skipped   a segment: from it to the one that holds the record, numbers that are not there were not used
 ///
 /// A record of samples is the last one of its frame. `sequence` counts the sample records of a group in a segment, so that a reader notices one that is missing and
 /// trusts no difference behind it.
@@ -20,6 +21,7 @@ enum LogRecord {
     static let metadata: UInt8 = 4
     static let exemplar: UInt8 = 5
     static let deletion: UInt8 = 6
+    static let skipped: UInt8 = 7
 
     /// Samples have times of their own.
     static let ownTimes: UInt8 = 1
@@ -42,6 +44,12 @@ enum LogRecord {
         record.appendVarint(UInt64(group))
         record.appendVarint(UInt64(id))
         record.appendSized(labels.bytes)
+        return record
+    }
+
+    static func skipped(from segment: UInt64) -> [UInt8] {
+        var record = [skipped]
+        record.appendVarint(segment)
         return record
     }
 

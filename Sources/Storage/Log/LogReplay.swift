@@ -17,6 +17,12 @@ struct LogReplay {
     private(set) var damaged = 0
     /// The segments that are damaged.
     private(set) var damagedSegments: Set<UInt64> = []
+    /// Files with the name of a segment in which nothing says that they are one.
+    private(set) var foreign: Set<UInt64> = []
+    /// Numbers below segments that were read of which the log says that they may be unused.
+    private(set) var unused: [Range<UInt64>] = []
+    /// The last segment, and its bytes up to the end of its last whole frame, if its end is torn.
+    private(set) var torn: (path: String, size: Int)?
     private var segment: UInt64 = 0
     private(set) var samples = 0
     /// Records of samples that wait for the others of their stretch.
@@ -39,10 +45,8 @@ struct LogReplay {
         let mapping = try fileSystem.map(path)
         let bytes = mapping.bytes
         let header = WriteAheadLog.header(number)
-        guard bytes.count >= header.count else {
-            if !isLast { report(path, 0, "the log's header") }
-            return
-        }
+        // A segment gets its name when its header is on the disk.
+        guard bytes.count >= header.count else { return report(path, 0, "the log's header") }
         // The frames behind it are checked by themselves, and may hold what is nowhere else.
         let isOwn = header.elementsEqual(bytes[0..<header.count])
         if !isOwn { report(path, 0, "the log's header") }
@@ -54,7 +58,7 @@ struct LogReplay {
             guard let frame = frame(bytes, at) else {
                 // A torn tail has nothing behind it. Elsewhere, go on with the next frame that is whole.
                 guard let next = resume(bytes, at &+ 1) else {
-                    if !isLast { report(path, at, "a whole frame") }
+                    if isLast { torn = (path, at) } else { report(path, at, "a whole frame") }
                     break
                 }
                 report(path, at, "a whole frame")
@@ -82,8 +86,21 @@ struct LogReplay {
             }
         }
         replaySamples(records.bytes, number, path)
-        // Nothing says that it is a segment: it is not ours to rename.
-        if !isOwn, frames == 0 { damagedSegments.remove(number) }
+        if !isOwn, frames == 0 { foreign.insert(number) }
+    }
+
+    /// Cuts the torn end of the last segment off, durably: behind it another segment will stand, and a torn end that is
+    /// not the log's would be damage at the next start.
+    func cutTornEnd(_ fileSystem: any FileSystem) {
+        guard let torn else { return }
+        do throws(FileError) {
+            let file = try fileSystem.open(torn.path, .append)
+            defer { file.close() }
+            try file.truncate(to: torn.size)
+            try file.syncData()
+        } catch {
+            log.warn("The torn end of the log cannot be cut off", ["file": torn.path, "err": "\(error)"])
+        }
     }
 
     /// Appends the records of a frame.
@@ -186,6 +203,9 @@ struct LogReplay {
                     ids.append(UInt32(try reader.count(Int(UInt32.max))))
                 }
                 onDeletion(ids, from, to)
+            case LogRecord.skipped:
+                let first = try reader.varint()
+                if first < segment { unused.append(first..<segment) }
             default: throw DecodeError(expected: "a record", offset: reader.offset)
             }
         }

@@ -46,8 +46,14 @@ final class WriteAheadLog: Sendable {
         var lost: (number: UInt64, error: FileError)?
         /// Why the store's directory is not the one that was opened; nothing is written while it is not.
         var gone: FileError?
-        /// Segments below this one are not needed any more.
+        /// Segments below this one are not needed any more; a checkpoint names it.
         var durableBelow: UInt64 = 0
+        /// The segment that the newest checkpoint names, or will name: its file stays, with or without a frame.
+        var named: UInt64 = 0
+        /// A segment that was named and left without a frame.
+        var emptyNamed: UInt64?
+        /// The first number that has no file, until the log says so.
+        var unusedFrom: UInt64?
         var isDirty = false
         var frames: UInt64 = 0
     }
@@ -108,14 +114,15 @@ final class WriteAheadLog: Sendable {
         // What is there under that name is not written over.
         while try fileSystem.exists(Self.path(directory, next)) { next &+= 1 }
         let path = Self.path(directory, next)
-        let file = try fileSystem.open(path, .create)
         let header = Self.header(next)
+        let file: any File
         do throws(FileError) {
-            try file.write(header)
+            try make(path + ".tmp", header)
+            try fileSystem.rename(path + ".tmp", to: path)
+            file = try fileSystem.open(path, .append)
             try fileSystem.syncDirectory(directory)
         } catch {
-            file.close()
-            try? fileSystem.remove(path)
+            for name in [path + ".tmp", path] { try? fileSystem.remove(name) }
             throw error
         }
         if let old = state.file, state.isDirty { state.unsynced.append((number.load(ordering: .relaxed), old)) }
@@ -125,6 +132,31 @@ final class WriteAheadLog: Sendable {
         state.identity = (try? fileSystem.status(path).identity) ?? 0
         state.size = header.count
         number.store(next, ordering: .releasing)
+    }
+
+    /// Makes a file that holds a header, on the disk.
+    ///
+    /// A segment that has its name has its header, so that one without is damage, also at the end of the log.
+    private func make(_ path: String, _ header: [UInt8]) throws(FileError) {
+        var attempts = 0
+        while true {
+            attempts += 1
+            let file = try fileSystem.open(path, .replace)
+            defer { file.close() }
+            try file.write(header)
+            do throws(FileError) { return try file.syncData() } catch {
+                // Another sync of the same file proves nothing.
+                guard attempts < 4 else { throw error }
+                try fileSystem.remove(path)
+            }
+        }
+    }
+
+    /// Notes that a number has no file; the next frame says so.
+    private func noteUnused(_ number: UInt64, _ state: inout State) {
+        guard state.unusedFrom == nil else { return }
+        state.unusedFrom = number
+        state.pending += LogRecord.skipped(from: number)
     }
 
     /// Begins a new segment, with which everything later can be read without the ones before; returns its number.
@@ -137,11 +169,19 @@ final class WriteAheadLog: Sendable {
             let isEmpty = state.file != nil && state.size == Self.headerSize && state.failure == nil
             if isEmpty, state.lost?.number != current {
                 state.written = 0
+                state.named = current
                 return current
             }
             do throws(FileError) {
                 try begin(&state)
                 state.written = 0
+                if let empty = state.emptyNamed, empty != state.durableBelow {
+                    // Its checkpoint was never finished.
+                    try? fileSystem.remove(Self.path(directory, empty))
+                    noteUnused(empty, &state)
+                }
+                state.emptyNamed = nil
+                state.named = number.load(ordering: .relaxed)
             } catch { failure = error }
             return number.load(ordering: .relaxed)
         }
@@ -222,24 +262,33 @@ final class WriteAheadLog: Sendable {
             } catch {
                 state.failure = error.description
                 failures.wrappingAdd(1, ordering: .relaxed)
-                if state.size > Self.headerSize {
-                    try? file.truncate(to: state.size)
-                } else {
-                    // A segment without a frame: each attempt would else leave another.
-                    file.close()
-                    try? fileSystem.remove(file.path)
-                    state.file = nil
-                }
+                leave(file, &state)
                 return .failed(error.description)
             }
             state.pending.removeAll(keepingCapacity: state.pending.count < 1 << 20)
             state.pendingEnds.removeAll()
+            state.unusedFrom = nil
             state.size &+= state.frame.count
             state.written &+= state.frame.count
             state.isDirty = true
             state.frames &+= 1
             return .done(state.frames)
         }
+    }
+
+    /// Ends a segment to which a frame could not be written.
+    private func leave(_ file: any File, _ state: inout State) {
+        let current = number.load(ordering: .relaxed)
+        if state.size > Self.headerSize || current == state.named {
+            try? file.truncate(to: state.size)
+            if state.size == Self.headerSize { state.emptyNamed = current }
+            return
+        }
+        // A segment without a frame: each attempt would else leave another.
+        file.close()
+        try? fileSystem.remove(file.path)
+        state.file = nil
+        noteUnused(current, &state)
     }
 
     private static func append(
@@ -355,7 +404,8 @@ final class WriteAheadLog: Sendable {
         }.sorted()
     }
 
-    /// Removes segments below `first`; one that is damaged is set aside, and a file with another header stays.
+    /// Removes segments below `first`; one that is damaged is set aside, and a file with another header stays, as do
+    /// those that are no segments.
     func remove(below first: UInt64, damaged: Set<UInt64>) throws(FileError) {
         for number in try Self.segments(directory, fileSystem) where number < first {
             let path = Self.path(directory, number)

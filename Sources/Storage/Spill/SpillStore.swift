@@ -7,6 +7,8 @@ final class SpillStore: Sendable {
         var byWindow: [Int64: SpillFile] = [:]
         var byNumber: [UInt16: SpillFile] = [:]
         var next: UInt16 = 1
+        /// Numbers of files of earlier runs that are not to be written over.
+        var taken: Set<UInt16> = []
     }
 
     let directory: String
@@ -25,7 +27,10 @@ final class SpillStore: Sendable {
     func file(windowEnd: Int64) -> SpillFile {
         state.withLock { state in
             if let file = state.byWindow[windowEnd] { return file }
-            while state.byNumber[state.next] != nil || state.next == 0 { state.next &+= 1 }
+            let avoids = state.byNumber.count &+ state.taken.count < Int(UInt16.max)
+            while state.byNumber[state.next] != nil || state.next == 0 || avoids && state.taken.contains(state.next) {
+                state.next &+= 1
+            }
             let file = SpillFile(
                 path(windowEnd, state.next), windowEnd: windowEnd, number: state.next, size: 0, fileSystem: fileSystem)
             state.byWindow[windowEnd] = file
@@ -92,14 +97,35 @@ final class SpillStore: Sendable {
     /// All files.
     var files: [SpillFile] { state.withLock { $0.byNumber.values.sorted { $0.number < $1.number } } }
 
-    /// Removes files of earlier runs that nobody took back.
-    func removeStrangers() {
+    /// Names of files of earlier runs that nobody has taken back, with what they hold; their numbers are not used until
+    /// ``dropStrangers(_:isDisowned:)``.
+    func strangers() -> [String] {
+        let known = Set(files.map { FilePath.name($0.path) })
+        let names = ((try? fileSystem.list(directory)) ?? []).filter {
+            !known.contains($0) && Self.windowAndNumber($0) != nil
+                && ((try? fileSystem.status(directory + "/" + $0).size) ?? 0) > 0
+        }
+        state.withLock { $0.taken = Set(names.compactMap { Self.windowAndNumber($0)?.number }) }
+        return names
+    }
+
+    /// Lets go of files of earlier runs; unfinished copies and empty files are removed in any case.
+    ///
+    /// - Parameter isDisowned: Whether the log holds all that they hold, so that they are removed; else they are set
+    ///   aside.
+    func dropStrangers(_ strangers: [String], isDisowned: Bool) {
         let known = Set(files.map { FilePath.name($0.path) })
         for name in (try? fileSystem.list(directory)) ?? []
         where !known.contains(name)
             && Self.windowAndNumber(name.hasSuffix(".tmp") ? String(name.dropLast(4)) : name) != nil
         {
-            try? fileSystem.remove(directory + "/" + name)
+            let path = directory + "/" + name
+            if isDisowned || !strangers.contains(name) {
+                try? fileSystem.remove(path)
+            } else {
+                try? SetAside.rename(path, fileSystem)
+            }
         }
+        state.withLock { $0.taken = [] }
     }
 }

@@ -156,7 +156,12 @@ enum CheckCommand {
                 verdict.hasErrors = true
             }
             print("")
-            for file in ruleFiles { checkRules(file, lint, features, parsed, &verdict) }
+            for file in ruleFiles {
+                checkRules(file, lint, features, parsed, &verdict) { () throws(ConfigError) in
+                    // As the daemon does: it reads none that is no regular file, or does not answer.
+                    try ConfigFile.read(file)
+                }
+            }
         }
         return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
     }
@@ -181,14 +186,18 @@ enum CheckCommand {
         let lint = lint(parsed, ofRules: true)
         let features = features(parsed)
         var verdict = Verdict()
-        for path in parsed.positional { checkRules(path, lint, features, parsed, &verdict) }
-        if parsed.positional.isEmpty { checkRules(nil, lint, features, parsed, &verdict) }
+        for path in parsed.positional.isEmpty ? [nil] : parsed.positional.map(Optional.some) {
+            checkRules(path, lint, features, parsed, &verdict) { () throws(ConfigError) in
+                try ConfigFile.readOnce(path ?? "/dev/stdin")
+            }
+        }
         return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
     }
 
     /// Checks a file of rules, or standard input, and prints how many rules it has.
     private static func checkRules(
-        _ path: String?, _ lint: LintOptions, _ features: Features, _ parsed: ParsedFlags, _ verdict: inout Verdict
+        _ path: String?, _ lint: LintOptions, _ features: Features, _ parsed: ParsedFlags, _ verdict: inout Verdict,
+        _ read: () throws(ConfigError) -> [UInt8]
     ) {
         let name = path ?? "standard input"
         print("Checking \(name)")
@@ -201,8 +210,7 @@ enum CheckCommand {
         var duplicates: [RuleSet.Duplicate] = []
         var count = 0
         do throws(ConfigError) {
-            let file = try RuleFileLoader.parse(
-                text: try ConfigFile.readOnce(path ?? "/dev/stdin"), path: name, problems)
+            let file = try RuleFileLoader.parse(text: try read(), path: name, problems)
             let (groups, errors) = RuleSet.definitions([file], evaluationInterval: 60_000) {
                 try RuleExpression($0, engine: engine)
             }

@@ -60,6 +60,9 @@ final class Daemon: Sendable {
         self.options = options
         let flags = options.flags
         startTime = clock.now()
+        if let reason = OpenFiles.shortage {
+            throw StartError(what: "The limit of open files is too low", reason: reason)
+        }
         if let reason = AddressSpace.shortage {
             throw StartError(what: "The address space is too small", reason: reason)
         }

@@ -18,9 +18,10 @@ enum StorageHealthMetrics {
                     }),
                 MetricFamily(
                     name: "martlet_storage_log_files_damaged",
-                    help: "Files of the write-ahead log, and checkpoints, that were damaged at the start.",
+                    help:
+                        "Files of the write-ahead log, checkpoints and chunks of the head that were damaged or missing.",
                     kind: .gauge,
-                    samples: [.init(value: count(isBlock: false, .damaged))]),
+                    samples: [.init(value: Double(parts.count { !$0.isBlock }))]),
             ]
         }
     }

@@ -1,0 +1,284 @@
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// Files of the log, the checkpoint and the spill that are gone, emptied or replaced: it is said wherever people look,
+/// for as long as it is so, and nothing that may be the last copy is removed.
+@Suite struct LostFileTests {
+    private static let start: Int64 = 1_700_000_400_000
+
+    private static func open(_ files: FaultyFileSystem, now: Int64 = start + 6_000_000) throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(
+            options: StoreOptions(
+                directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 4096,
+                runsInBackground: false),
+            fileSystem: files, clock: ManualClock(now: now))
+    }
+
+    /// A store as a kill leaves it: blocks, a checkpoint, spill files of two windows, several segments of the log.
+    private static func specimen() throws -> FaultyFileSystem {
+        let files = FaultyFileSystem()
+        let store = try open(files)
+        for step in 0..<280 {
+            var batch = SampleBatch(timestamp: start + Int64(step) * 15_000)
+            let group = store.openGroup("g")
+            for s in 0..<20 {
+                let labels = TimeSeriesStoreTests.labels(["__name__": "m", "s": "\(s)"])
+                batch.append(try store.resolve(labels, in: group), Double(step * s) / 7)
+            }
+            _ = try store.commit(batch, in: group, durability: .synced)
+            if step == 150 { store.runMaintenance() }
+            if step == 200 { try store.upkeep.withLock { try store.writeCheckpoint() } }
+        }
+        _ = store.head.close(windowEnd: start + 600_000 * 7)
+        for file in store.head.spill.files { _ = try file.sync() }
+        store.abandon()
+        return files
+    }
+
+    private static func warnings(_ store: TimeSeriesStore, at time: Int64) throws -> [String] {
+        let warnings = SourceWarnings()
+        var request = SelectRequest(matchers: [], minTime: time, maxTime: time)
+        request.warn = { warnings.add($0) }
+        _ = try store.select(request)
+        return warnings.texts
+    }
+
+    /// Opens the store three times, the second time after a kill, and expects the same report each time.
+    private static func expectReport(
+        _ files: FaultyFileSystem, _ name: String, _ kind: LeftOutPart.Kind, _ comment: Comment
+    ) throws {
+        for round in 0..<3 {
+            // Later starts are so late that the lost times are not those of the head any more.
+            let store = try open(files, now: start + 6_000_000 + Int64(round) * 90_000_000)
+            let isTold = store.leftOut.contains { $0.name == name && $0.kind == kind && !$0.isBlock }
+            #expect(isTold, "\(comment), \(round)")
+            #expect((store.damagedRecords > 0) == (round == 0), "\(comment), \(round)")
+            #expect(try !warnings(store, at: start + 280 * 15_000 - 1).isEmpty, "\(comment), \(round)")
+            #expect(try warnings(store, at: start - 1).isEmpty, "\(comment), \(round)")
+            #expect(try warnings(store, at: start + 6_000_001).isEmpty, "\(comment), \(round)")
+            if round == 0 { store.abandon() } else { try store.close() }
+        }
+    }
+
+    private static func spills(_ files: FaultyFileSystem) throws -> [String: [UInt8]] {
+        var result: [String: [UInt8]] = [:]
+        for name in try files.list("data/spill") { result[name] = try files.read("data/spill/" + name) }
+        return result
+    }
+
+    @Test(arguments: [false, true])
+    func `a missing checkpoint is reported, and its spill files are kept`(withLog: Bool) throws {
+        let files = try Self.specimen()
+        try files.remove("data/checkpoint")
+        if !withLog { for name in try files.list("data/wal") { try files.remove("data/wal/" + name) } }
+        let before = try Self.spills(files)
+        #expect(before.count > 1)
+        try Self.expectReport(files, "checkpoint", .missing, "log \(withLog)")
+        let after = try Self.spills(files)
+        for (name, content) in before { #expect(after[name + SetAside.suffix] == content, "\(name)") }
+    }
+
+    @Test func `blocks that are gone with their list are reported`() throws {
+        let files = try Self.specimen()
+        let store = try Self.open(files)
+        #expect(store.blocks.count > 0 && store.leftOut.isEmpty)
+        try store.close()
+        try files.removeAll("data/blocks")
+        for round in 0..<3 {
+            let store = try Self.open(files)
+            #expect(store.leftOut.map(\.name) == ["blocks"] && store.leftOut.map(\.kind) == [.missing], "\(round)")
+            #expect(try !Self.warnings(store, at: Self.start).isEmpty)
+            if round == 0 { store.abandon() } else { try store.close() }
+        }
+        try files.remove("data/" + DamageNotes.fileName)
+        #expect(try Self.open(files).leftOut.isEmpty)
+        // A store that has none misses none.
+        let other = FaultyFileSystem()
+        for _ in 0..<3 {
+            let store = try Self.open(other)
+            #expect(store.leftOut.isEmpty)
+            try store.close()
+            try other.removeAll("data/blocks")
+        }
+    }
+
+    @Test func `a kill before the first checkpoint is no damage`() throws {
+        let files = FaultyFileSystem()
+        let store = try Self.open(files)
+        let group = store.openGroup("g")
+        for step in 0..<100 {
+            var batch = SampleBatch(timestamp: Self.start + Int64(step) * 15_000)
+            batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m"]), in: group), Double(step) / 7)
+            _ = try store.commit(batch, in: group, durability: .synced)
+        }
+        for file in store.head.spill.files { _ = try file.sync() }
+        store.abandon()
+        #expect(try !files.list("data/spill").isEmpty && !files.exists("data/checkpoint"))
+        let again = try Self.open(files)
+        #expect(again.damagedRecords == 0 && again.leftOut.isEmpty)
+        #expect(try !files.list("data/spill").contains { $0.hasSuffix(SetAside.suffix) })
+    }
+
+    @Test(arguments: ["removed", "emptied", "cut", "foreign"])
+    func `each lost segment of the log is reported`(what: String) throws {
+        let whole = try Self.specimen()
+        let segments = try whole.list("data/wal")
+        #expect(segments.count > 2)
+        for segment in segments {
+            let files = whole.afterPowerCut(.kept)
+            let path = "data/wal/" + segment
+            switch what {
+            case "removed": try files.remove(path)
+            case "emptied": files.damage(path) { $0 = [] }
+            case "cut": files.damage(path) { $0.removeLast($0.count - 7) }
+            default: files.damage(path) { $0 = Array(repeating: UInt8(ascii: "x"), count: 100) }
+            }
+            // Behind the last one there is nothing that tells of it, unless the checkpoint does.
+            if what == "removed", segment == segments.last {
+                #expect(try Self.open(files).damagedRecords == 0)
+                continue
+            }
+            let kind: LeftOutPart.Kind = what == "removed" ? .missing : .damaged
+            try Self.expectReport(files, "wal/" + segment, kind, "\(segment) \(what)")
+            switch what {
+            case "removed": #expect(try !files.exists(path))
+            case "foreign": #expect(try files.exists(path))
+            default: #expect(try files.exists(path + SetAside.suffix))
+            }
+        }
+    }
+
+    @Test func `the only segment is named by the checkpoint, and missed if it is gone`() throws {
+        let files = try Self.specimen()
+        for name in try files.list("data/wal") { try files.remove("data/wal/" + name) }
+        let first = try #require(try Self.open(files.afterPowerCut(.kept)).leftOut.first)
+        #expect(first.name.hasPrefix("wal/") && first.kind == .missing)
+        try Self.expectReport(files, first.name, .missing, "all segments")
+    }
+
+    @Test(arguments: ["data/checkpoint", "data/wal/"])
+    func `damage is reported until somebody removes the file that is set aside`(place: String) throws {
+        let files = try Self.specimen()
+        let path = place.hasSuffix("/") ? place + (try #require(try files.list("data/wal").first)) : place
+        files.damage(path) { $0[$0.count / 2] ^= 1 }
+        let name = String(path.dropFirst("data/".count))
+        try Self.expectReport(files, name, .damaged, "\(path)")
+        // A second time, beside the first.
+        if place == "data/checkpoint" {
+            files.damage(path) { $0[$0.count / 2] ^= 1 }
+            let store = try Self.open(files)
+            #expect(store.leftOut.map(\.name) == ["checkpoint", "checkpoint.2"])
+            store.abandon()
+            try files.remove("data/checkpoint.2.damaged")
+        }
+        let clock = ManualClock(now: Self.start + 6_000_000)
+        let store = try TimeSeriesStore.open(
+            options: StoreOptions(directory: "data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false),
+            fileSystem: files, clock: clock)
+        #expect(store.leftOut.map(\.name) == [name])
+        store.runMaintenance()
+        #expect(!store.leftOut.isEmpty)
+        try files.remove(path + SetAside.suffix)
+        clock.advance(to: clock.now() + 11_000)
+        store.runMaintenance()
+        #expect(store.leftOut.isEmpty)
+        try store.close()
+        #expect(try Self.open(files).leftOut.isEmpty)
+        #expect(try !files.exists("data/" + DamageNotes.fileName))
+    }
+
+    @Test func `without its notes, or with damaged ones, a file that is set aside is still reported`() throws {
+        let files = try Self.specimen()
+        files.damage("data/checkpoint") { $0[$0.count / 2] ^= 1 }
+        try Self.open(files).close()
+        let content = try files.read("data/damage.json")
+        for at in -1..<content.count {
+            let copy = files.afterPowerCut(.kept)
+            if at < 0 { try copy.remove("data/damage.json") } else { copy.damage("data/damage.json") { $0[at] ^= 1 } }
+            let store = try Self.open(copy)
+            #expect(store.leftOut.contains { $0.name == "checkpoint" }, "byte \(at)")
+            store.abandon()
+        }
+        files.damage("data/damage.json") { $0 = Array(repeating: UInt8(ascii: "["), count: 3 << 20) }
+        #expect(try Self.open(files).leftOut.map(\.name) == ["checkpoint"])
+    }
+
+    @Test func `the numbers that a full disk leaves out are not missed`() throws {
+        let files = FaultyFileSystem()
+        let store = try Self.open(files)
+        func push(_ step: Int) throws {
+            let group = store.openGroup("g")
+            var batch = SampleBatch(timestamp: Self.start + Int64(step) * 1000)
+            batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m"]), in: group), Double(step))
+            _ = try store.commit(batch, in: group, durability: .whenPossible)
+        }
+        for round in 0..<6 {
+            for step in 0..<3 { try push(round * 100 + step) }
+            if round % 2 == 1 { try store.upkeep.withLock { _ = try store.log.rotate() } }
+            // There is room for a header, but not for a frame.
+            files.setCapacity(4096 * files.pages("data") / 4096)
+            for step in 3..<20 { try push(round * 100 + step) }
+            files.setCapacity(1 << 30)
+            try push(round * 100 + 20)
+            let after = try Self.open(files.afterPowerCut(.kept))
+            #expect(after.damagedRecords == 0 && after.leftOut.isEmpty, "round \(round): \(after.leftOut)")
+        }
+    }
+
+    @Test(arguments: [1, 7, 300])
+    func `a torn end of the log is no damage, however often the store is killed after it`(cut: Int) throws {
+        let files = FaultyFileSystem()
+        for round in 0..<4 {
+            let store = try Self.open(files)
+            #expect(store.damagedRecords == 0 && store.leftOut.isEmpty, "\(round): \(store.leftOut)")
+            let group = store.openGroup("g")
+            for step in 0..<30 {
+                var batch = SampleBatch(timestamp: Self.start + Int64(round * 100 + step) * 1000)
+                for s in 0..<10 {
+                    let labels = TimeSeriesStoreTests.labels(["__name__": "m\(s)"])
+                    batch.append(try store.resolve(labels, in: group), Double(step * s) / 7)
+                }
+                _ = try store.commit(batch, in: group, durability: .synced)
+            }
+            store.abandon()
+            let segment = try #require(try files.list("data/wal").last)
+            files.damage("data/wal/" + segment) { $0.removeLast(min($0.count - WriteAheadLog.headerSize, cut)) }
+        }
+    }
+
+    @Test func `gaps are the numbers without a file that no segment explains`() {
+        typealias Gaps = [ClosedRange<UInt64>]
+        func gaps(_ all: [UInt64], _ first: UInt64?, _ last: UInt64?, _ unused: [Range<UInt64>] = []) -> Gaps {
+            StartDamage.gaps(all, from: first, to: last, unused: unused)
+        }
+        #expect(gaps([], nil, nil).isEmpty && gaps([3, 4, 5], 3, 5).isEmpty && gaps([1, 2, 7], 7, 7).isEmpty)
+        #expect(gaps([], 4, nil) == [4...4] && gaps([2, 3], 4, nil) == [4...4])
+        #expect(gaps([3, 5, 9], 3, 9) == [4...4, 6...8])
+        #expect(gaps([3, 5, 9], 3, 9, [4..<5, 7..<9]) == [6...6])
+        #expect(gaps([3, 5, 9], 3, 9, [2..<5, 6..<9]).isEmpty)
+        // Behind the last own segment, a file of somebody else proves nothing.
+        #expect(gaps([3, 1 << 60], 3, 3).isEmpty)
+        #expect(gaps([1 << 62], 1 << 62, 1 << 62).isEmpty && gaps([], 1 << 62, nil) == [1 << 62...1 << 62])
+    }
+
+    @Test func `an emptied segment is not said to be Prometheus's`() throws {
+        let files = try Self.specimen()
+        let segment = try #require(try files.list("data/wal").last)
+        files.damage("data/wal/" + segment) { $0 = [] }
+        guard case .store(_, let foreign) = try DirectoryOwner.of("data", files) else {
+            Issue.record("no store")
+            return
+        }
+        #expect(foreign.isEmpty)
+        // Beside nothing else, it may be one of Prometheus.
+        let other = FaultyFileSystem()
+        try other.createDirectory("p")
+        try other.createDirectory("p/wal")
+        _ = try other.open("p/wal/00000000", .create)
+        #expect(try DirectoryOwner.of("p", other) == .prometheus(name: "wal/00000000"))
+    }
+}

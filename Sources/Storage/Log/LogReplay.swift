@@ -58,7 +58,9 @@ struct LogReplay {
             guard let frame = frame(bytes, at) else {
                 // A torn tail has nothing behind it. Elsewhere, go on with the next frame that is whole.
                 guard let next = resume(bytes, at &+ 1) else {
-                    if isLast { torn = (path, at) } else { report(path, at, "a whole frame") }
+                    if !isLast { report(path, at, "a whole frame") }
+                    // Neither somebody else's file nor one that will be set aside is cut.
+                    if !damagedSegments.contains(number) { torn = (path, at) }
                     break
                 }
                 report(path, at, "a whole frame")

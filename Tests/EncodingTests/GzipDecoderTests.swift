@@ -42,6 +42,34 @@ struct GzipDecoderTests {
         #expect(throws: GzipFailure.invalidHeader) { try Self.decode(Array("not gzip at all".utf8)) }
     }
 
+    @Test("whoever unpacks many empty parts is asked whether to go on", arguments: [false, true])
+    func silence(_ isOneMember: Bool) throws {
+        let nothing = try Gzip.compress([])
+        // Empty stored blocks in one member, or empty members.
+        let bytes =
+            isOneMember
+            ? nothing.prefix(10) + Array(repeatElement([0, 0, 0, 0xFF, 0xFF], count: 100_000).joined())
+                + nothing.dropFirst(10)
+            : Array(repeatElement(nothing, count: 25_000).joined())
+        func asked(goesOn: Bool) -> (count: Int, failure: GzipFailure?) {
+            var (out, count, failure) = ([UInt8](), 0, GzipFailure?.none)
+            Array(bytes).withUnsafeBytes { bytes in
+                do throws(GzipFailure) {
+                    try GzipDecoder().decode(bytes, into: &out) { size in
+                        count += 1
+                        return goesOn && size == 0
+                    }
+                } catch {
+                    failure = error
+                }
+            }
+            return (count, failure)
+        }
+        let (count, failure) = asked(goesOn: true)
+        #expect(failure == nil && count >= bytes.count >> 18, "\(count) times")
+        #expect(asked(goesOn: false) == (1, .stopped))
+    }
+
     @Test("optional fields of the header are skipped, and its checksum verified")
     func header() throws {
         let plain = try Gzip.compress(Array("a 1\n".utf8))

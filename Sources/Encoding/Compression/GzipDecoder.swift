@@ -30,9 +30,13 @@ public enum GzipFailure: Error, Equatable, CustomStringConvertible {
 /// Keeps zlib's state for the next stream. Used by one thread.
 public final class GzipDecoder {
     private static let step = 1 << 16
+    /// Bytes of input without output after which the caller is asked whether to go on.
+    private static let mostSilent = 1 << 16
     private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     private let buffer = UnsafeMutablePointer<UInt8>.allocate(capacity: step)
     private var isReady = false
+    /// Bytes of input since the last output.
+    private var silent = 0
 
     public init() { stream.initialize(to: z_stream()) }
 
@@ -44,14 +48,18 @@ public final class GzipDecoder {
 
     /// Appends the decompressed bytes to `out`.
     ///
-    /// - Parameter mayGrow: Called before each piece with the size that `out` would have; false stops.
+    /// - Parameter mayGrow: Called before each piece with the size that `out` would have, and with its present size
+    ///   now and then while input brings nothing; false stops. A stream can have any number of empty parts.
     public func decode(
         _ bytes: UnsafeRawBufferPointer, into out: inout [UInt8], mayGrow: (_ size: Int) -> Bool
     ) throws(GzipFailure) {
         guard !bytes.isEmpty else { throw .empty }
         var position = 0
+        silent = 0
         while position < bytes.count {
+            let start = position
             position = try Self.skipHeader(bytes, from: position)
+            silent += position - start
             position = try inflateMember(bytes, from: position, into: &out, mayGrow)
         }
     }
@@ -103,20 +111,26 @@ public final class GzipDecoder {
         var sum: UInt = 0
         var length: UInt32 = 0
         while true {
-            // zlib counts in 32 bits.
-            let offered = min(bytes.count - position, 1 << 30)
+            let offered = min(bytes.count - position, Self.step)
             stream.pointee.next_in = source?.advanced(by: position)
             stream.pointee.avail_in = UInt32(offered)
             stream.pointee.next_out = buffer
             stream.pointee.avail_out = UInt32(Self.step)
             let status = inflate(stream, Z_NO_FLUSH)
-            position += offered - Int(stream.pointee.avail_in)
+            let used = offered - Int(stream.pointee.avail_in)
+            position += used
+            silent += used
             let produced = Self.step - Int(stream.pointee.avail_out)
             if produced > 0 {
+                silent = 0
                 guard mayGrow(out.count + produced) else { throw .stopped }
                 sum = crc32_z(sum, buffer, produced)
                 length &+= UInt32(produced)
                 out.append(contentsOf: UnsafeBufferPointer(start: buffer, count: produced))
+            }
+            if silent > Self.mostSilent {
+                silent = 0
+                guard mayGrow(out.count) else { throw .stopped }
             }
             switch status {
             case Z_STREAM_END:

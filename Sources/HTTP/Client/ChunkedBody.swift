@@ -1,15 +1,30 @@
 /// Takes the chunked transfer coding off a body, as strictly as Go's reader does (RFC 9112, section 7.1).
 struct ChunkedBody {
     private enum Step {
-        case size, data, dataEnd, done
+        case size, data, dataEnd, trailer, done
     }
     private var step = Step.size
     private var line: [UInt8] = []
     private var left: UInt64 = 0
+    /// Bytes of sizes and extensions beyond what the chunks so far may have.
+    private var excess: UInt64 = 0
+    /// Bytes behind the last chunk.
+    private var trailing = 0
+    private var isLineEmpty = true
+    /// Chunks so far: each costs time, however small it is.
+    private(set) var count = 0
+
     private static let maxLine = 4096
+    /// Bytes that a chunk may have beside its data, and what all of them may have beyond that, as in Go.
+    private static let chunkOverhead: UInt64 = 16
+    private static let maxExcess: UInt64 = 16 << 10
+    /// Most bytes of trailers; nobody needs them.
+    static let maxTrailer = 16 << 10
+    /// Most bytes behind the end, which come together with it when they come at all.
+    private static let maxBehind = 256 << 10
 
     /// Whether the last chunk has come.
-    var isComplete: Bool { step == .done }
+    var isComplete: Bool { step == .trailer || step == .done }
 
     init() {}
 
@@ -35,8 +50,28 @@ struct ChunkedBody {
                 position += count
                 left -= UInt64(count)
                 if left == 0 { step = .dataEnd }
-            case .done: return nil
+            case .trailer:
+                if let problem = readTrailer(bytes[position]) { return problem }
+                position += 1
+            case .done:
+                trailing += bytes.count - position
+                return trailing > Self.maxBehind ? Self.longTrailer : nil
             }
+        }
+        return nil
+    }
+
+    private static let longTrailer = "http: suspiciously long trailer after chunked body"
+
+    /// Passes over a byte of the trailers, which end with an empty line.
+    private mutating func readTrailer(_ byte: UInt8) -> String? {
+        trailing += 1
+        if trailing > Self.maxTrailer { return Self.longTrailer }
+        if byte == 0x0A {
+            if isLineEmpty { step = .done }
+            isLineEmpty = true
+        } else if byte != 0x0D {
+            isLineEmpty = false
         }
         return nil
     }
@@ -44,16 +79,18 @@ struct ChunkedBody {
     private mutating func endLine() -> String? {
         defer { line.removeAll(keepingCapacity: true) }
         if step == .dataEnd {
-            guard line == [0x0D, 0x0A] else { return "malformed chunked encoding" }
+            guard line.count == 2, line[0] == 0x0D else { return "malformed chunked encoding" }
             step = .size
             return nil
         }
         guard line.count >= 2, line[line.count - 2] == 0x0D else { return "chunked line ends with bare LF" }
-        let digits = line.prefix { $0 != 0x3B }.reversed().drop { $0 <= 0x20 }.reversed()
-        if digits.isEmpty { return "empty hex number for chunk length" }
-        if digits.count > 16 { return "http chunk length too large" }
+        var end = 0
+        while end < line.count, line[end] != 0x3B { end += 1 }
+        while end > 0, line[end - 1] <= 0x20 { end -= 1 }
+        if end == 0 { return "empty hex number for chunk length" }
+        if end > 16 { return "http chunk length too large" }
         var size: UInt64 = 0
-        for digit in digits {
+        for digit in line[..<end] {
             switch digit {
             case 0x30...0x39: size = size << 4 | UInt64(digit - 0x30)
             case 0x41...0x46: size = size << 4 | UInt64(digit - 0x37)
@@ -61,8 +98,14 @@ struct ChunkedBody {
             default: return "invalid byte in chunk length"
             }
         }
+        count &+= 1
+        // The line end behind the data belongs to the chunk, too.
+        excess += UInt64(line.count) + 2
+        let allowed = Self.chunkOverhead + 2 * min(size, 1 << 32)
+        excess -= min(excess, allowed)
+        if excess > Self.maxExcess { return "chunked encoding contains too much non-data" }
         left = size
-        step = size == 0 ? .done : .data
+        step = size == 0 ? .trailer : .data
         return nil
     }
 }

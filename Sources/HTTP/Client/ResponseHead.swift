@@ -78,3 +78,28 @@ package struct ResponseHead: Sendable {
         }
     }
 }
+
+/// How much of heads an answer may have: interim answers and their headers could go on for ever.
+struct HeadBounds {
+    /// Most interim answers, as in Go.
+    private static let maxInterim = 5
+    /// Most bytes of all heads together.
+    static let maxBytes = 300 << 10
+
+    private var begun = 0
+    private var bytes = 0
+    /// Why the heads are too much; nil if they are not.
+    private(set) var problem: String?
+
+    /// Counts a line; false if that was one too many.
+    mutating func take(_ count: Int, begins: Bool) -> Bool {
+        bytes += count
+        if begins { begun += 1 }
+        if begun > Self.maxInterim + 1 {
+            problem = "too many 1xx informational responses"
+        } else if bytes > Self.maxBytes {
+            problem = "net/http: server response headers exceeded \(Self.maxBytes) bytes; aborted"
+        }
+        return problem == nil
+    }
+}

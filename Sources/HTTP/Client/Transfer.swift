@@ -57,6 +57,11 @@ package final class Transfer: @unchecked Sendable {
     private var isCutOff = false
     private var chunks = ChunkedBody()
     private var chunkProblem: String?
+    private var bounds = HeadBounds()
+    /// What it costs its loop.
+    var load = TransferLoad()
+    /// Where that is counted.
+    var round: LoopRound?
     /// Set by whoever wants the transfer to end early; the loop looks at it.
     let isCancelled = Atomic(false)
     /// Called once, when the transfer is over.
@@ -182,6 +187,7 @@ package final class Transfer: @unchecked Sendable {
         skipped = 0
         isCutOff = false
         chunkProblem = nil
+        bounds = HeadBounds()
         isCancelled.store(false, ordering: .relaxed)
         share.release()
         if body.capacity > limit { body = [] } else { body.removeAll(keepingCapacity: true) }
@@ -192,6 +198,8 @@ package final class Transfer: @unchecked Sendable {
     /// Called by curl with a piece of the body; false stops the transfer.
     fileprivate func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let request else { return false }
+        let before = chunks.count
+        defer { round?.add(bytes.count &+ (chunks.count &- before) &* LoopRound.chunkCost, of: self) }
         // Of a redirect only the head counts.
         let isRedirect = options.config.followRedirects && head.isRedirect
         if !request.wantsBody || isRedirect || request.wantedStatus.map({ $0 != head.status }) == true {
@@ -240,7 +248,10 @@ package final class Transfer: @unchecked Sendable {
 
     /// Called by curl with a line of the head; false stops the transfer.
     fileprivate func receiveHeader(_ line: UnsafeRawBufferPointer) -> Bool {
-        if head.receive(line) {
+        round?.add(line.count &+ LoopRound.chunkCost, of: self)
+        let begins = head.receive(line)
+        guard bounds.take(line.count, begins: begins) else { return false }
+        if begins {
             body.removeAll(keepingCapacity: true)
             skipped = 0
             chunks = ChunkedBody()
@@ -253,10 +264,10 @@ package final class Transfer: @unchecked Sendable {
         return head.problem == nil
     }
 
-    /// Takes the result of a run of the handle.
+    /// Takes the result of a run of the handle that ended now.
     ///
     /// - Returns: Whether the handle is to be run again, for a redirect.
-    func finish(_ code: CURLcode) -> Bool {
+    func finish(_ code: CURLcode, now: Int64) -> Bool {
         guard let current = request else { return false }
         if isCancelled.load(ordering: .acquiring) {
             failure = TransferFailure(.cancelled, "context canceled")
@@ -265,8 +276,11 @@ package final class Transfer: @unchecked Sendable {
         } else if let shortage = shortage ?? revocation {
             failure = TransferFailure(.memory, shortage)
             body = []
-        } else if let problem = head.problem {
+        } else if let problem = bounds.problem ?? head.problem {
             failure = TransferFailure(.network, "net/http: HTTP/1.x transport connection broken: \(problem)")
+        } else if now >= current.deadline {
+            // The loop may see late what came in time, but the answer is no younger for that.
+            failure = TransferFailure(.timeout, "context deadline exceeded")
         } else if let chunkProblem {
             failure = TransferFailure(.network, chunkProblem)
         } else if !isCutOff, code == CURLE_OK, head.isChunked, head.status >= 200, head.status != 204,
@@ -284,6 +298,7 @@ package final class Transfer: @unchecked Sendable {
         } else if let next = redirected(current) {
             request = next
             head = ResponseHead()
+            bounds = HeadBounds()
             isCutOff = false
             body.removeAll(keepingCapacity: true)
             set(next)
@@ -394,16 +409,23 @@ package final class Transfer: @unchecked Sendable {
 
     /// The body without its content coding, which servers may use unasked.
     ///
-    /// - Parameter limit: A body of more bytes is an error.
-    func decodedBody(limit: Int) throws(TransferFailure) -> [UInt8] {
+    /// - Parameters:
+    ///   - limit: A body of more bytes is an error.
+    ///   - clock: That of the deadline: a small body can cost much time.
+    func decodedBody(
+        limit: Int, clock: () -> Int64 = { SystemClock().monotonic() }
+    ) throws(TransferFailure) -> [UInt8] {
         guard BodyCoding(head.contentEncoding) == .gzip else { return body }
         var out: [UInt8] = []
-        var isShort = false
+        var (isShort, isLate) = (false, false)
         let sent = body.count
+        let deadline = request?.deadline ?? .max
         let failure = body.withUnsafeBytes { bytes -> GzipFailure? in
             do throws(GzipFailure) {
                 try GzipDecoder().decode(bytes, into: &out) { size in
                     if size > limit { return false }
+                    isLate = clock() > deadline
+                    if isLate { return false }
                     isShort = !share.grow(to: sent &+ size) || !AddressSpace.hasRoom(size)
                     return !isShort
                 }
@@ -413,6 +435,7 @@ package final class Transfer: @unchecked Sendable {
             }
         }
         guard let failure else { return out }
+        if isLate { throw TransferFailure(.timeout, "context deadline exceeded") }
         if isShort { throw TransferFailure(.memory, Self.noMemory) }
         if failure == .stopped { throw TransferFailure(.bodySize, "body size limit exceeded") }
         throw TransferFailure(.network, "\(failure)")

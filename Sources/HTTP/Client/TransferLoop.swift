@@ -35,6 +35,7 @@ package final class TransferLoop: Sendable {
         fileprivate var running: [UnsafeMutableRawPointer: Transfer] = [:]
         fileprivate var waiting: [Transfer] = []
         fileprivate var firstWaiting = 0
+        let round = LoopRound()
 
         /// Starts a prepared transfer, now or when a place is free.
         package mutating func start(_ transfer: Transfer) {
@@ -49,11 +50,21 @@ package final class TransferLoop: Sendable {
                 return transfer.end()
             }
             running[transfer.handle] = transfer
+            transfer.load = TransferLoad(isRunning: true)
+            transfer.round = round
+        }
+
+        /// Takes a transfer out of those that run; false if it is none of them.
+        private mutating func remove(_ transfer: Transfer) -> Bool {
+            guard running.removeValue(forKey: transfer.handle) != nil else { return false }
+            curl_multi_remove_handle(multi, transfer.handle)
+            transfer.load.isRunning = false
+            return true
         }
 
         fileprivate mutating func cancel(_ transfer: Transfer) {
-            if running.removeValue(forKey: transfer.handle) != nil {
-                curl_multi_remove_handle(multi, transfer.handle)
+            if remove(transfer) {
+                // It runs no more.
             } else if let index = waiting[firstWaiting...].firstIndex(where: { $0 === transfer }) {
                 waiting.remove(at: index)
             } else {
@@ -66,8 +77,7 @@ package final class TransferLoop: Sendable {
 
         /// Ends a transfer whose memory others need; one that is over has been told otherwise.
         fileprivate mutating func takeMemory(of transfer: Transfer) {
-            guard transfer.revocation != nil, running.removeValue(forKey: transfer.handle) != nil else { return }
-            curl_multi_remove_handle(multi, transfer.handle)
+            guard transfer.revocation != nil, remove(transfer) else { return }
             transfer.giveMemoryUp()
             transfer.end()
         }
@@ -78,9 +88,8 @@ package final class TransferLoop: Sendable {
             while let message = ccurl_info_read(multi, &left) {
                 guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle else { continue }
                 let code = ccurl_msg_result(message)
-                curl_multi_remove_handle(multi, handle)
-                guard let transfer = running.removeValue(forKey: handle) else { continue }
-                if transfer.finish(code) { run(transfer) } else { transfer.end() }
+                guard let transfer = running[handle], remove(transfer) else { continue }
+                if transfer.finish(code, now: clock.monotonic()) { run(transfer) } else { transfer.end() }
             }
             while running.count < maxRunning, firstWaiting < waiting.count {
                 let transfer = waiting[firstWaiting]
@@ -186,10 +195,14 @@ package final class TransferLoop: Sendable {
         while handleCommands(&active) {
             let wait = turn(&active)
             var running: Int32 = 0
+            active.round.begin(running: active.running.count)
             curl_multi_perform(multi, &running)
             active.collect()
+            active.round.end(running: active.running.count)
             var ready: Int32 = 0
-            if wait > 0 { curl_multi_poll(multi, nil, 0, Int32(truncatingIfNeeded: min(wait, 60_000)), &ready) }
+            if wait > 0, !active.round.hasStopped {
+                curl_multi_poll(multi, nil, 0, Int32(truncatingIfNeeded: min(wait, 60_000)), &ready)
+            }
         }
         active.giveUpAll()
         // What was submitted while the loop ended must end, too.

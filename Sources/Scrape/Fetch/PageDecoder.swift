@@ -32,6 +32,8 @@ struct PageDecoder {
 
     /// Memory that is kept for the next page.
     private static let keptBytes = 4 << 20
+    /// Pieces of a page that are unpacked whatever the time: 1 MiB of text.
+    private static let freePieces = 16
 
     /// Reads the body of a fetch, and calls `body` with the page if there is one.
     mutating func decode(_ fetch: PageFetch) -> Outcome {
@@ -48,14 +50,16 @@ struct PageDecoder {
         share.release()
         var stop: Outcome?
         var failure: GzipFailure?
+        var pieces = 0
         let mayGrow = { (size: Int) -> Bool in
+            pieces += 1
             if size >= limit {
                 stop = .failed(ScrapeFailure(.bodySizeLimit, "body size limit exceeded"))
             } else if size > largest {
                 stop = .tooLarge
             } else if !share.grow(to: size) {
                 stop = .failed(ScrapeFailure(.network, share.shortage))
-            } else if size > 1 << 20, clock.monotonic() > deadline {
+            } else if pieces > Self.freePieces, clock.monotonic() > deadline {
                 stop = .failed(ScrapeFailure(.network, "context deadline exceeded"))
             }
             return stop == nil

@@ -1,0 +1,103 @@
+import CCurl
+
+/// What the transfers of a loop have cost in the round at work, and which of the costly ones wait for a turn.
+///
+/// curl gives each connection that has bytes one read per round. While that is little work, all transfers run. When a
+/// round was long, those that have had much already are stopped, and a few of them go on in each further round. So an
+/// answer that costs much time, or many of them, holds up no small one by more than a short round.
+///
+/// Belongs to the loop's thread.
+final class LoopRound {
+    /// Costs are counted in bytes that are only copied; a chunk of a body costs as much as this many.
+    static let chunkCost = 128
+    /// The cost up to which a transfer is never stopped.
+    static let freeCost = 1 << 20
+    /// The cost of a round in which nobody is stopped, and what each transfer that runs adds to it.
+    static let least = 1 << 20
+    static let perTransfer = 1 << 10
+
+    private var number = 0
+    /// The cost of the round so far.
+    private(set) var cost = 0
+    /// The transfers of this round that are above ``freeCost``.
+    private var costly: [Transfer] = []
+    /// The transfers that are stopped, in order of their turns.
+    private var stopped: [Transfer] = []
+
+    /// Whether some transfers wait for their turn.
+    var hasStopped: Bool { !stopped.isEmpty }
+
+    /// Counts what a transfer has received.
+    func add(_ cost: Int, of transfer: Transfer) {
+        self.cost += cost
+        if transfer.load.round != number {
+            transfer.load.round = number
+            transfer.load.roundCost = 0
+        }
+        transfer.load.roundCost += cost
+        transfer.load.cost += cost
+        if transfer.load.cost > Self.freeCost, !transfer.load.isListed {
+            transfer.load.isListed = true
+            costly.append(transfer)
+        }
+    }
+
+    /// Lets those go on whose turn it is.
+    func begin(running: Int) {
+        number &+= 1
+        cost = 0
+        var (planned, count) = (0, 0)
+        let most = bound(running) / 2
+        for transfer in stopped {
+            if planned >= most { break }
+            count += 1
+            if transfer.goOn() { planned += max(transfer.load.roundCost, 1 << 10) }
+        }
+        stopped.removeFirst(count)
+    }
+
+    /// Stops the costly ones of a round that was long.
+    func end(running: Int) {
+        let isLong = cost > bound(running)
+        for transfer in costly {
+            transfer.load.isListed = false
+            if isLong, transfer.stop() { stopped.append(transfer) }
+        }
+        costly.removeAll(keepingCapacity: true)
+    }
+
+    private func bound(_ running: Int) -> Int { Self.least + running * Self.perTransfer }
+}
+
+/// What a run of a transfer has cost its loop; see ``LoopRound``.
+struct TransferLoad {
+    /// Whether the loop has it.
+    var isRunning = false
+    var isStopped = false
+    /// Whether the round knows it as a costly one.
+    var isListed = false
+    /// The round in which it last received something.
+    var round = -1
+    var cost = 0
+    /// The part of that round.
+    var roundCost = 0
+}
+
+extension Transfer {
+    /// Receives nothing until ``goOn()``; false if it is over or cannot be stopped.
+    func stop() -> Bool {
+        // The frames of a connection with HTTP/2 are read whether or not their stream is stopped.
+        guard load.isRunning, !load.isStopped, head.isVersion1 else { return false }
+        // Both directions: with one of them curl reads once more.
+        load.isStopped = curl_easy_pause(handle, CURLPAUSE_RECV | CURLPAUSE_SEND) == CURLE_OK
+        return load.isStopped
+    }
+
+    /// Goes on receiving; false if it was not stopped.
+    func goOn() -> Bool {
+        guard load.isRunning, load.isStopped else { return false }
+        load.isStopped = false
+        curl_easy_pause(handle, CURLPAUSE_CONT)
+        return true
+    }
+}

@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 import Platform
 
@@ -30,6 +31,8 @@ final class Exchange: @unchecked Sendable {
 
     private enum Phase {
         case begin(Task)
+        /// The request's password has to be checked.
+        case password(RequestHead, WebAccess.Verdict)
         case body
         /// `hasPlace` tells whether a place of handlers that take long is held.
         case handler(hasPlace: Bool)
@@ -107,6 +110,7 @@ final class Exchange: @unchecked Sendable {
     private func step() -> Step {
         switch phase {
         case .begin(let task): return begin(task)
+        case .password(let head, let verdict): return check(head, verdict)
         case .body: return readBody()
         case .handler(let hasPlace): return handle(hasPlace: hasPlace)
         case .drain(let response): return drain(response)
@@ -121,7 +125,7 @@ final class Exchange: @unchecked Sendable {
         return .goOn
     }
 
-    // MARK: Head and body
+    // MARK: Head
 
     private func begin(_ task: Task) -> Step {
         switch task {
@@ -131,7 +135,10 @@ final class Exchange: @unchecked Sendable {
                     try RequestHeadParser.parse(UnsafeBufferPointer(rebasing: bytes[..<length]))
                 }
                 connection.consume(length)
-                return judge(head)
+                guard let access = server.options.access else { return judge(head, nil) }
+                let verdict = access.judge(authorization: head.header("Authorization"))
+                if verdict.question == nil { return judge(head, verdict) }
+                return waitForTurn(head, verdict, access.passwords.turns)
             } catch {
                 return refuse(error)
             }
@@ -144,8 +151,48 @@ final class Exchange: @unchecked Sendable {
         }
     }
 
-    private func judge(_ head: RequestHead) -> Step {
-        var judged = JudgedRequest(head, connection: connection, server: server)
+    // MARK: Password
+
+    private func waitForTurn(_ head: RequestHead, _ verdict: WebAccess.Verdict, _ turns: PasswordTurns) -> Step {
+        phase = .password(head, verdict)
+        let (isFree, refused) = turns.take(for: connection.peer) { [self] outcome in
+            if case .refused = outcome {
+                var verdict = verdict
+                verdict.refuse()
+                _ = judge(head, verdict)
+            } else if server.isStopping || cplatform_is_peer_gone(connection.socket) != 0 {
+                // Nobody waits for the answer any more.
+                leaveTurn(turns)
+                connection.close()
+                return loop.closed(connection.id)
+            }
+            run()
+        }
+        if let refused { _ = server.threads.run { refused(.refused) } }
+        return isFree ? .goOn : .leave
+    }
+
+    /// Computes the hash; the turn for that is this request's.
+    private func check(_ head: RequestHead, _ verdict: WebAccess.Verdict) -> Step {
+        guard let passwords = server.options.access?.passwords, let question = verdict.question else { return .ended }
+        var verdict = verdict
+        let isRight = passwords.answer(question)
+        verdict.take(isRight)
+        // Further passwords of this client have to queue up again.
+        verdict.closes = !isRight && passwords.turns.isWaitedFor
+        leaveTurn(passwords.turns)
+        return judge(head, verdict)
+    }
+
+    private func leaveTurn(_ turns: PasswordTurns) {
+        // There is a thread: the one that runs this.
+        if let next = turns.leave() { _ = server.threads.run { next(.turn) } }
+    }
+
+    // MARK: Body
+
+    private func judge(_ head: RequestHead, _ access: WebAccess.Verdict?) -> Step {
+        var judged = JudgedRequest(head, access, connection: connection, server: server)
         var reader = BodyReader(server: server, connection: connection, head: head) { [weak loop, id = connection.id] in
             loop?.wake(id)
         }
@@ -201,14 +248,15 @@ final class Exchange: @unchecked Sendable {
 
     private func answer(_ response: HTTPResponse, isDrained: Bool) -> Step {
         guard let judged else { return .ended }
-        let keepsAlive = judged.head.keepsAlive && isDrained && !server.isStopping
+        let closes = judged.closes
+        let keepsAlive = judged.head.keepsAlive && isDrained && !server.isStopping && !closes
         let outgoing = Outgoing(
             response, to: judged.request, isVersion10: judged.head.isVersion10, closes: !keepsAlive,
             now: server.clock.now())
         // The body's memory is free while its answer is on the way.
         self.judged = nil
         reader = nil
-        return answer(outgoing, then: !isDrained ? .farewell : keepsAlive ? .next : nil)
+        return answer(outgoing, then: !isDrained || closes ? .farewell : keepsAlive ? .next : nil)
     }
 
     /// Sends an answer; `following` comes when it is sent, or the end if that is nil.

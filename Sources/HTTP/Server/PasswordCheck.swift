@@ -5,34 +5,85 @@ import Synchronization
 
 /// Checks passwords against bcrypt hashes, and remembers the outcomes of some.
 ///
-/// An unknown user costs as much time as a wrong password. One hash is computed at a time, as it takes a whole core.
+/// An unknown user costs as much time as a wrong password. One hash is computed at a time, as it takes a whole core; see
+/// ``PasswordTurns``.
 final class PasswordCheck: Sendable {
+    /// A password whose hash has to be computed.
+    struct Question: Sendable {
+        fileprivate let password: [UInt8]
+        fileprivate let hash: String
+        fileprivate let isKnown: Bool
+        fileprivate let key: [UInt8]
+    }
+
+    enum Look: Sendable {
+        case known(Bool)
+        case unknown(Question)
+    }
+
+    /// Outcomes by the digest of the question.
+    ///
+    /// Wrong passwords, of which anybody can send any number, take no place of right ones.
+    private struct Outcomes {
+        var right: Set<[UInt8]> = []
+        var wrong: Set<[UInt8]> = []
+    }
+
     /// A hash that belongs to no password anybody knows.
     private static let standIn = "$2b$10$7EqJtq98hPqEX7fNZaFWoO.hW6y7uTQ2PZ2p2l1xQ9pZ3rXcJ9n8e"
     private static let maxRemembered = 100
 
-    private let remembered = Mutex<[[UInt8]: Bool]>([:])
-    private let oneAtATime = Mutex(())
+    let turns = PasswordTurns()
+    private let outcomes = Mutex(Outcomes())
+    private let matches: @Sendable (_ password: [UInt8], _ hash: String) -> Bool
 
-    /// Whether a value of `Authorization` is that of one of the users.
-    func accepts(_ authorization: String?, users: [ExactText: String]) -> Bool {
-        guard let (user, password) = Self.credentials(authorization) else { return false }
+    /// - Parameter matches: Whether a password, which has no zero byte, is that of a hash.
+    init(matches: @escaping @Sendable (_ password: [UInt8], _ hash: String) -> Bool = PasswordCheck.bcrypt) {
+        self.matches = matches
+    }
+
+    private static func bcrypt(_ password: [UInt8], _ hash: String) -> Bool {
+        (password + [0]).withUnsafeBufferPointer { text in
+            text.withMemoryRebound(to: CChar.self) { ctls_password_matches($0.baseAddress, hash) == 1 }
+        }
+    }
+
+    /// Looks at a value of `Authorization`: whether it is that of one of the users, if that is known at once.
+    func look(_ authorization: String?, users: [ExactText: String]) -> Look {
+        guard let (user, password) = Self.credentials(authorization), !password.contains(0) else {
+            return .known(false)
+        }
         let known = users[ExactText(user)]
         let hash = known ?? Self.standIn
-        let key = Self.digest(user, hash, password)
-        if let outcome = remembered.withLock({ $0[key] }) { return outcome && known != nil }
-        let matches = oneAtATime.withLock { _ in
-            guard !password.contains(0) else { return false }
-            return (password + [0]).withUnsafeBufferPointer { text in
-                text.withMemoryRebound(to: CChar.self) { ctls_password_matches($0.baseAddress, hash) == 1 }
+        let question = Question(
+            password: password, hash: hash, isKnown: known != nil, key: Self.digest(user, hash, password))
+        return remembered(question).map { .known($0) } ?? .unknown(question)
+    }
+
+    private func remembered(_ question: Question) -> Bool? {
+        outcomes.withLock { outcomes in
+            if outcomes.right.contains(question.key) { return question.isKnown }
+            return outcomes.wrong.contains(question.key) ? false : nil
+        }
+    }
+
+    /// Computes the hash, if nobody has done so meanwhile; whether the password is right.
+    func answer(_ question: Question) -> Bool {
+        if let outcome = remembered(question) { return outcome }
+        let outcome = matches(question.password, question.hash) && question.isKnown
+        outcomes.withLock { outcomes in
+            if outcome {
+                Self.insert(question.key, &outcomes.right)
+            } else {
+                Self.insert(question.key, &outcomes.wrong)
             }
         }
-        let outcome = matches && known != nil
-        remembered.withLock { table in
-            if table.count >= Self.maxRemembered, let any = table.keys.randomElement() { table[any] = nil }
-            table[key] = outcome
-        }
         return outcome
+    }
+
+    private static func insert(_ key: [UInt8], _ table: inout Set<[UInt8]>) {
+        if table.count >= maxRemembered, let any = table.randomElement() { table.remove(any) }
+        table.insert(key)
     }
 
     /// A digest of lengths and texts, so that no password stays in memory.

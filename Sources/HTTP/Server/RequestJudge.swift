@@ -16,7 +16,11 @@ struct JudgedRequest {
     private let options: HTTPServer.Options
     private let router: Router
 
-    init(_ head: RequestHead, connection: Connection, server: HTTPServer) {
+    /// Whether the connection ends with the answer.
+    private(set) var closes = false
+
+    /// - Parameter access: What the web configuration says; nil without one.
+    init(_ head: RequestHead, _ access: WebAccess.Verdict?, connection: Connection, server: HTTPServer) {
         self.head = head
         options = server.options
         router = server.router
@@ -28,10 +32,10 @@ struct JudgedRequest {
         request.socket = connection.socket
         request.cancellation = server.cancellation
         verdict = .answer(HTTPResponse())
-        if let access = options.access {
-            let judged = access.judge(authorization: head.header("Authorization"))
-            added = judged.headers
-            if let refusal = judged.refusal {
+        if let access {
+            added = access.headers
+            closes = access.closes
+            if let refusal = access.refusal {
                 verdict = .answer(refusal)
                 return
             }

@@ -36,13 +36,18 @@ package final class WebAccess: Sendable {
     private let isLooking = Atomic(false)
     /// Whether the last look found a file system that does not answer.
     private let hangs = Atomic(false)
-    private let passwords = PasswordCheck()
+    let passwords: PasswordCheck
     private let clock: any Clock
     private let log = Log("web")
 
     /// Reads the file and all that it names.
-    package init(path: String, clock: any Clock) throws(ConfigError) {
+    package convenience init(path: String, clock: any Clock) throws(ConfigError) {
+        try self.init(path: path, clock: clock, passwords: PasswordCheck())
+    }
+
+    init(path: String, clock: any Clock, passwords: PasswordCheck) throws(ConfigError) {
         self.path = path
+        self.passwords = passwords
         self.clock = clock
         let stamp = try ConfigFile.versionNow(of: path)
         let config = try WebConfig.load(path: path)
@@ -151,6 +156,28 @@ package final class WebAccess: Sendable {
         var headers: [(name: String, value: String)] = []
         /// The answer of a request that may not pass.
         var refusal: HTTPResponse?
+        /// What has to be computed before the request may pass.
+        var question: PasswordCheck.Question?
+        /// Whether the connection ends with the answer.
+        var closes = false
+
+        /// Takes the outcome of the question.
+        mutating func take(_ isRight: Bool) {
+            question = nil
+            if isRight { return }
+            var refusal = HTTPResponse.text("Unauthorized\n", status: 401)
+            refusal.headers.append(("WWW-Authenticate", "Basic"))
+            self.refusal = refusal
+        }
+
+        /// Answers that too many passwords are being checked.
+        mutating func refuse() {
+            question = nil
+            closes = true
+            var refusal = HTTPResponse.text("Too Many Requests\n", status: 429)
+            refusal.headers.append(("Retry-After", "1"))
+            self.refusal = refusal
+        }
     }
 
     /// Judges a request by its `Authorization`.
@@ -161,10 +188,10 @@ package final class WebAccess: Sendable {
         guard let config else { return Verdict(refusal: .text("Internal Server Error\n", status: 500)) }
         if isOver { return Verdict(refusal: .text("Too Many Requests\n", status: 429)) }
         var verdict = Verdict(headers: config.headers)
-        if !config.users.isEmpty, !passwords.accepts(authorization, users: config.users) {
-            var refusal = HTTPResponse.text("Unauthorized\n", status: 401)
-            refusal.headers.append(("WWW-Authenticate", "Basic"))
-            verdict.refusal = refusal
+        guard !config.users.isEmpty else { return verdict }
+        switch passwords.look(authorization, users: config.users) {
+        case .known(let isRight): verdict.take(isRight)
+        case .unknown(let question): verdict.question = question
         }
         return verdict
     }

@@ -120,6 +120,7 @@ struct CostlyAnswerTests {
         let piece = (64 << 10) * (1 + LoopRound.chunkCost / 6)
         let (_, most, stopped) = seen.withLock { $0 }
         #expect(stopped)
+        // A turn is what is read at once, and some may run beside the one whose turn it is.
         #expect(most <= 3 * piece, "\(most) of \(transfers.count * piece)")
         #expect(transfers.allSatisfy { $0.failure?.kind == .cancelled })
     }

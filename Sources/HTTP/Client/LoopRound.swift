@@ -2,9 +2,10 @@ import CCurl
 
 /// What the transfers of a loop have cost in the round at work, and which of the costly ones wait for a turn.
 ///
-/// curl gives each connection that has bytes one read per round. While that is little work, all transfers run. When a
-/// round was long, those that have had much already are stopped, and a few of them go on in each further round. So an
-/// answer that costs much time, or many of them, holds up no small one by more than a short round.
+/// curl reads up to a hundred times from a connection that always has bytes before it looks at the next one. A transfer
+/// that has had its share of a round is stopped, and so are those that have had much already when a round was long. A few
+/// of them go on in each further round. So an answer that costs much time, or many of them, holds up no small one by more
+/// than a short round.
 ///
 /// Belongs to the loop's thread.
 final class LoopRound {
@@ -12,6 +13,8 @@ final class LoopRound {
     static let chunkCost = 128
     /// The cost up to which a transfer is never stopped.
     static let freeCost = 1 << 20
+    /// The cost of one transfer in one round after which it is stopped.
+    static let share = 512 << 10
     /// The cost of a round in which nobody is stopped, and what each transfer that runs adds to it.
     static let least = 1 << 20
     static let perTransfer = 1 << 10
@@ -40,6 +43,12 @@ final class LoopRound {
             transfer.load.isListed = true
             costly.append(transfer)
         }
+    }
+
+    /// Stops a transfer that has had its share of the round.
+    func stopIfLong(_ transfer: Transfer) {
+        guard transfer.load.roundCost >= Self.share, transfer.stop() else { return }
+        stopped.append(transfer)
     }
 
     /// Lets those go on whose turn it is.

@@ -197,9 +197,15 @@ package final class Transfer: @unchecked Sendable {
 
     /// Called by curl with a piece of the body; false stops the transfer.
     fileprivate func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard let request else { return false }
         let before = chunks.count
-        defer { round?.add(bytes.count &+ (chunks.count &- before) &* LoopRound.chunkCost, of: self) }
+        let goesOn = take(bytes)
+        round?.add(bytes.count &+ (chunks.count &- before) &* LoopRound.chunkCost, of: self)
+        if goesOn { round?.stopIfLong(self) }
+        return goesOn
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let request else { return false }
         // Of a redirect only the head counts.
         let isRedirect = options.config.followRedirects && head.isRedirect
         if !request.wantsBody || isRedirect || request.wantedStatus.map({ $0 != head.status }) == true {

@@ -127,4 +127,21 @@ struct TextTests {
     func quoting() {
         #expect(GoQuote.quote("a\"\\\n\u{1}é\u{200B}\u{E000}\u{7F}") == #""a\"\\\n\x01é\u200b\ue000\x7f""#)
     }
+
+    @Test("texts are exactly the same if their bytes are, whatever their length and storage")
+    func exactTexts() {
+        let texts = ["", "a", "é", "e\u{301}", "K", "\u{212A}", "fifteen bytes..", "sixteen bytes ..", "\0", "\0\0"]
+            .flatMap { [$0, $0 + "x", String(repeating: "long ", count: 20) + $0] }
+        for a in texts {
+            for b in texts {
+                let isSame = Array(a.utf8) == Array(b.utf8)
+                // Not the same storage.
+                let copy = String(decoding: Array(b.utf8), as: UTF8.self)
+                #expect(a.isExactly(b) == isSame && a.isExactly(copy) == isSame)
+                #expect((ExactText(a) == ExactText(b)) == isSame)
+                // A part of a text shares its storage.
+                #expect(a.isExactly(String(("x" + b).utf8.dropFirst()) ?? "") == isSame)
+            }
+        }
+    }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A text that equals only texts of the same bytes, in their order.
 ///
 /// Swift's own `String` equals and sorts by canonical equivalence: `é` in one code point is `e` with an accent, which
@@ -27,7 +29,17 @@ public struct ExactText: Hashable, Comparable, Sendable, CustomStringConvertible
 
 extension String {
     /// Whether both have the same bytes; `==` compares by canonical equivalence.
-    public func isExactly(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+    public func isExactly(_ other: String) -> Bool {
+        let isSame = utf8.withContiguousStorageIfAvailable { a in
+            other.utf8.withContiguousStorageIfAvailable { b in
+                guard a.count == b.count else { return false }
+                guard let x = a.baseAddress, let y = b.baseAddress, x != y else { return true }
+                return memcmp(x, y, a.count) == 0
+            }
+        }
+        // A text without storage of its own.
+        return (isSame ?? nil) ?? utf8.elementsEqual(other.utf8)
+    }
 
     /// Whether the bytes stand before those of the other.
     public func isExactlyBefore(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }

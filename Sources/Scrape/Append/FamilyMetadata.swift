@@ -12,9 +12,22 @@ final class FamilyMetadata: Sendable {
         self.metadata = metadata
     }
 
+    /// Knows its hash, for texts may be long, and the table is used by all targets.
     private struct Key: Hashable {
-        var name: ExactText
-        var metadata: MetricMetadata
+        let name: ExactText
+        let metadata: MetricMetadata
+        private let hash: Int
+
+        init(_ name: String, _ metadata: MetricMetadata) {
+            self.name = ExactText(name)
+            self.metadata = metadata
+            var hasher = Hasher()
+            hasher.combine(self.name)
+            hasher.combine(metadata)
+            hash = hasher.finalize()
+        }
+
+        func hash(into hasher: inout Hasher) { hasher.combine(hash) }
     }
     private struct Shared {
         var known: [Key: FamilyMetadata] = [:]
@@ -24,7 +37,7 @@ final class FamilyMetadata: Sendable {
 
     /// The one object for this name and metadata.
     static func shared(name: String, metadata: MetricMetadata) -> FamilyMetadata {
-        let key = Key(name: ExactText(name), metadata: metadata)
+        let key = Key(name, metadata)
         return shared.withLock { shared in
             if let known = shared.known[key] { return known }
             if shared.known.count >= shared.sweepAt {

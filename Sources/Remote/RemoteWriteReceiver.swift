@@ -77,7 +77,9 @@ package final class RemoteWriteReceiver: Sendable {
         }
         slots.wait()
         defer { slots.signal() }
-        let response = answer(request.body, message)
+        var response = answer(request.body, message)
+        // The storage closes while the last pushes come: the sender is to try again, and nothing is wrong.
+        if response.status == 500, request.cancellation?.isOn == true { response = Self.later("the server ends\n") }
         return message == .v2 ? Self.withCounts(response) : response
     }
 

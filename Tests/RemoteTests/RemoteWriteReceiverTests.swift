@@ -17,7 +17,9 @@ final class RecordingStore: SampleStore {
         var metadata: [String: MetricMetadata] = [:]
         var resolved = 0
         var rejectsNext: SampleRejection?
+        var isClosed = false
     }
+    struct Closed: Error {}
     let state = Mutex(State())
 
     func openGroup(_ name: String) -> SeriesGroup { SeriesGroup(raw: 1) }
@@ -33,7 +35,8 @@ final class RecordingStore: SampleStore {
 
     func commit(_ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability) throws -> CommitOutcome {
         let batch = copy batch
-        return state.withLock { state in
+        return try state.withLock { state in
+            if state.isClosed { throw Closed() }
             var outcome = CommitOutcome()
             if let reason = state.rejectsNext {
                 state.rejectsNext = nil
@@ -156,6 +159,20 @@ struct RemoteWriteReceiverTests {
         let answer = push(WireWriter.series([("__name__", "a")], [(1, 1000)]))
         #expect(answer.status == 400)
         #expect(String(decoding: answer.body, as: UTF8.self) == "out of order sample\n")
+    }
+
+    @Test("a store that fails is a 500, and one that is closed while the server ends a 503")
+    func closed() {
+        store.state.withLock { $0.isClosed = true }
+        var request = HTTPRequest(
+            method: "POST", path: "/api/v1/write",
+            body: WireWriter.snappy(WireWriter.series([("__name__", "a")], [(1, 1000)])))
+        let cancellation = Cancellation()
+        request.cancellation = cancellation
+        #expect(receiver.handle(request).status == 500)
+        cancellation.cancel()
+        let answer = receiver.handle(request)
+        #expect(answer.status == 503 && answer.headers.contains { $0.name == "Retry-After" })
     }
 
     @Test("series without a name or with a label twice are skipped, the others stored")

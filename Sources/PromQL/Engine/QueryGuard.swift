@@ -27,6 +27,8 @@ final class QueryGuard: Sendable {
 
     /// Bytes of a column besides its values: the column itself, the header of its array, its labels.
     static let columnOverhead = 192
+    /// Bytes of labels that count as a part of that; functions can make labels of any length.
+    private static let usualLabels = 1024
     /// How often the client's connection is looked at, ns.
     private static let lookInterval: Int64 = 50_000_000
 
@@ -50,6 +52,13 @@ final class QueryGuard: Sendable {
     func check() throws(QueryError) {
         let (tick, _) = ticks.wrappingAdd(1, ordering: .relaxed)
         if tick & 31 == 0 { try checkNow() }
+    }
+
+    /// Called before something that takes time in proportion to `bytes`.
+    func check(bytes: Int) throws(QueryError) {
+        let count = 1 &+ bytes >> 12
+        let (before, now) = ticks.wrappingAdd(count, ordering: .relaxed)
+        if before >> 5 != now >> 5 { try checkNow() }
     }
 
     /// Looks at the clock and, now and then, at the client.
@@ -151,7 +160,10 @@ final class QueryGuard: Sendable {
 
     private static func bytes(of columns: [Column], steps: Int) -> Int {
         var bytes = columns.count &* (steps &* 8 &+ columnOverhead)
-        for column in columns where !column.histograms.isEmpty { bytes &+= Self.bytes(of: column.histograms) }
+        for column in columns {
+            if !column.histograms.isEmpty { bytes &+= Self.bytes(of: column.histograms) }
+            bytes &+= max(0, column.labels.bytes.count &- Self.usualLabels)
+        }
         return bytes
     }
 

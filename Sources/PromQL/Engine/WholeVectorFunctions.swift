@@ -71,7 +71,8 @@ extension Evaluator {
         guard sorts(call, grid) else { return columns }
         var names: [String] = []
         for argument in call.arguments.dropFirst() { names.append(try string(argument)) }
-        return columns.sorted { a, b in
+        return try columns.sorted { a, b in
+            try guardian.check()
             for name in names {
                 let order = NaturalOrder.compare(a.labels[name] ?? "", b.labels[name] ?? "")
                 if order != 0 { return descends ? order > 0 : order < 0 }
@@ -85,14 +86,23 @@ extension Evaluator {
     {
         var result = columns
         for i in result.indices {
-            // Labels may become long, so that each of them takes a while.
-            try guardian.checkNow()
+            try guardian.check()
             try guardian.hold(0, bytes: QueryGuard.columnOverhead)
             guard let labels = try change(result[i].labels) else { continue }
             if setsName { result[i].dropsName = false }
             result[i].labels = labels
         }
         return try mergeEqualLabels(result)
+    }
+
+    /// Most bytes of a value that these functions make: nested, they can make it grow without bound, and a regular
+    /// expression on a long text cannot be stopped.
+    private static let longestValue = 16 << 20
+
+    private static func checkLength(_ length: Int, _ call: Call) throws {
+        guard length > longestValue else { return }
+        throw QueryError.execution(
+            "label value of \(length) bytes is too long in \(call.function.name)(): at most \(longestValue)")
     }
 
     func labelReplace(_ call: Call, _ grid: StepGrid) throws -> [Column] {
@@ -112,9 +122,11 @@ extension Evaluator {
             labels in
             let source = labels[sourceLabel] ?? ""
             // Each group is at most the whole source.
-            try guardian.hold(
-                0, bytes: labels.bytes.count + replacement.utf8.count + references * source.utf8.count)
+            let most = replacement.utf8.count + references * source.utf8.count
+            try guardian.check(bytes: labels.bytes.count + most)
+            try guardian.hold(0, bytes: labels.bytes.count + most)
             guard let value = regex.expand(replacement, matching: source) else { return nil }
+            try Self.checkLength(value.utf8.count, call)
             var builder = LabelsBuilder(labels)
             builder.set(destination, value)
             return builder.labels()
@@ -133,8 +145,10 @@ extension Evaluator {
         return try relabelled(try vector(call.arguments[0], grid), setsName: destination == Labels.nameLabel) {
             labels in
             let texts = sources.map { labels[$0] ?? "" }
-            try guardian.hold(
-                0, bytes: texts.reduce(labels.bytes.count) { $0 + $1.utf8.count + separator.utf8.count })
+            let length = texts.reduce(0) { $0 + $1.utf8.count } + separator.utf8.count * max(0, texts.count - 1)
+            try Self.checkLength(length, call)
+            try guardian.check(bytes: labels.bytes.count + length)
+            try guardian.hold(0, bytes: labels.bytes.count + length)
             var builder = LabelsBuilder(labels)
             builder.set(destination, texts.joined(separator: separator))
             return builder.labels()

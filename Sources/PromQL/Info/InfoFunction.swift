@@ -168,6 +168,7 @@ extension Evaluator {
         let set = try source.select(
             SelectRequest(
                 matchers: matchers, minTime: oldest, maxTime: newest,
+                check: { [guardian] in try guardian.checkNow() },
                 warn: { [warnings = guardian.sourceWarnings] in warnings.add($0) }))
         var result: [Labels: [[InfoSeries]]] = [:]
         var samples = SampleColumns()

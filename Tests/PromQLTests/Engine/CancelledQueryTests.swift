@@ -30,15 +30,72 @@ struct CancelledQueryTests {
         }
     }
 
-    @Test("the labels of absent() are made in one pass over fifty thousand matchers")
-    func manyMatchers() throws {
-        let matchers = (0..<50_000).map { "l\($0)=\"x\"" }.joined(separator: ",")
-        let result = try QueryEngine(options: EngineOptions()).instant(
-            "absent({\(matchers)})", source: ArraySource([]), at: 0, limits: QueryLimits())
-        guard case .vector(let columns) = result.value else {
+    /// A few series whose labels can grow.
+    private static let labels = ArraySource(
+        (0..<40).map {
+            .init(
+                labels: Labels([("__name__", "m"), ("i", "0\($0)"), ("x", "abcd")]), samples: [(time: 1000, value: 1)])
+        })
+
+    /// Doubles the label `x` so many times.
+    private static func growing(_ times: Int, from query: String = "m") -> String {
+        String(repeating: "label_join(", count: times) + query
+            + String(repeating: #", "x", "", "x", "x")"#, count: times)
+    }
+
+    @Test(
+        "functions that make labels grow end in the middle of a few series",
+        arguments: [growing(21), #"label_replace(\#(growing(18)), "x", "$1$1$1$1$1$1$1$1", "x", "(.*)")"#])
+    func longLabels(_ query: String) {
+        let error = #expect(throws: QueryError.self) {
+            try QueryEngine(options: EngineOptions()).instant(
+                query, source: Self.labels, at: 1000, limits: QueryLimits(isCancelled: { true }))
+        }
+        if case .canceled = error { return }
+        Issue.record("\(String(describing: error))")
+    }
+
+    @Test("a value that functions make has a bound", arguments: ["label_join", "label_replace"])
+    func longestValue(_ function: String) {
+        let query =
+            function == "label_join"
+            ? Self.growing(25, from: #"m{i="01"}"#)
+            : #"label_replace(\#(Self.growing(20, from: #"m{i="01"}"#)), "x", "$1$1$1$1$1$1$1$1", "x", "(.*)")"#
+        let error = #expect(throws: QueryError.self) {
+            try QueryEngine(options: EngineOptions()).instant(query, source: Self.labels, at: 1000)
+        }
+        #expect("\(String(describing: error))".contains("too long in \(function)()"))
+    }
+
+    @Test("work in proportion to bytes is looked at by bytes, and long labels stay charged with their columns")
+    func bytes() throws {
+        func guardian(_ deadline: Int64) -> QueryGuard {
+            QueryGuard(
+                deadline: deadline, maxSamples: .max, isCancelled: nil, memory: MemoryAccount(limit: .max, budget: nil))
+        }
+        #expect(throws: QueryError.self) {
+            let late = guardian(0)
+            for _ in 0..<2 { try late.check(bytes: 1 << 17) }
+        }
+        let late = guardian(0)
+        for _ in 0..<30 { try late.check(bytes: 100) }
+        let open = guardian(.max)
+        let column = Column(labels: Labels([("x", String(repeating: "x", count: 1 << 20))]), values: [1])
+        open.settle(open.mark(), result: [column], steps: 1)
+        #expect(open.memory.used > 1_000_000)
+        open.drop([column], steps: 1)
+        #expect(open.memory.used == 0)
+    }
+
+    @Test("absent() takes the labels of matchers that are alone with their name, however many there are")
+    func absentLabels() throws {
+        let many = (0..<50_000).map { "l\($0)=\"v\"" }.joined(separator: ",")
+        let columns = try QueryEngine(options: EngineOptions()).instant(
+            "absent(none{\(many),twice=\"a\",twice!=\"b\",empty=\"\"})", source: Self.labels, at: 1000)
+        guard case .vector(let vector) = columns.value else {
             Issue.record("no vector")
             return
         }
-        #expect(columns.first?.labels.pairs.count == 50_000)
+        #expect(vector.count == 1 && vector.first?.labels.count == 50_000)
     }
 }

@@ -11,12 +11,17 @@ package final class ByteBudget: Sendable {
 
     package let limit: Int
     private let takesFromLargest: Bool
+    /// Bytes of the limit that only shares of at most ``small`` bytes may use.
+    private let forSmall: Int
+    private static let small = 64 << 10
     private let account = Mutex(Account())
 
     /// - Parameter takesFromLargest: Whether the share that holds most is revoked if there is not enough left for a smaller
     ///   one. Otherwise whoever asks gets nothing, however little that is.
-    package init(limit: Int, takesFromLargest: Bool = false) {
+    ///   - reservesForSmall: Whether an eighth is kept for small shares.
+    package init(limit: Int, takesFromLargest: Bool = false, reservesForSmall: Bool = false) {
         self.limit = max(0, limit)
+        forSmall = reservesForSmall ? max(0, limit) / 8 : 0
         self.takesFromLargest = takesFromLargest
     }
 
@@ -40,17 +45,19 @@ package final class ByteBudget: Sendable {
     var isShort: Bool { inUse > limit / 2 }
 
     /// Gives a share `more` bytes; false if they are not left, or if it was revoked.
-    fileprivate func reserve(_ more: Int, for share: BudgetShare) -> Bool {
+    ///
+    /// - Parameter now: Shares that are protected until later are not revoked.
+    fileprivate func reserve(_ more: Int, for share: BudgetShare, now: Int64) -> Bool {
         var revoked: [BudgetShare] = []
         let isReserved = account.withLock { account in
             if share.isRevoked { return false }
             let (held, overflow) = share.held.addingReportingOverflow(more)
-            if overflow || held > limit { return false }
-            while more > limit - account.used {
-                // Who would hold the most is the one that fails.
-                guard let largest = account.holders.values.filter({ $0 !== share }).max(by: { $0.held < $1.held }),
-                    largest.held >= held
-                else { return false }
+            let available = held <= Self.small ? limit : limit - forSmall
+            if overflow || held > available { return false }
+            while more > available - account.used {
+                // Who would hold the most is the one that fails; of two that hold the same, the one that asks for more.
+                let others = account.holders.values.filter { $0 !== share && $0.protectedUntil <= now }
+                guard let largest = others.max(by: { $0.held < $1.held }), largest.held > held else { return false }
                 account.used -= largest.held
                 account.holders[ObjectIdentifier(largest)] = nil
                 largest.revoke()
@@ -95,6 +102,7 @@ package final class BudgetShare: Sendable {
     fileprivate let onRevocation: (@Sendable () -> Void)?
     private let bytes = Atomic(0)
     private let revoked = Atomic(false)
+    private let protected = Atomic<Int64>(.min)
 
     package init(_ budget: ByteBudget?, onRevocation: (@Sendable () -> Void)? = nil) {
         self.budget = budget
@@ -110,6 +118,12 @@ package final class BudgetShare: Sendable {
         set { bytes.store(newValue, ordering: .relaxed) }
     }
 
+    /// Until when the share is not revoked, of the clock of those that ask for more.
+    package var protectedUntil: Int64 {
+        get { protected.load(ordering: .relaxed) }
+        set { protected.store(newValue, ordering: .relaxed) }
+    }
+
     /// Whether others needed what it held.
     package var isRevoked: Bool { revoked.load(ordering: .acquiring) }
 
@@ -121,12 +135,14 @@ package final class BudgetShare: Sendable {
     }
 
     /// Makes the share at least `size` bytes; false if the budget has not enough left.
-    package func grow(to size: Int) -> Bool {
+    ///
+    /// - Parameter now: Shares that are protected until later stay as they are.
+    package func grow(to size: Int, now: Int64 = .max) -> Bool {
         guard let budget else { return true }
         if isRevoked { return false }
         guard size > held else { return true }
         let step = Self.steps.first { size < $0.below }?.step ?? Self.largeStep
-        return budget.reserve(max(size - held, step), for: self)
+        return budget.reserve(max(size - held, step), for: self, now: now)
     }
 
     /// Keeps what the share holds from being revoked, because its memory cannot be given up any more; false if that has

@@ -70,4 +70,26 @@ struct ByteBudgetTests {
     func sizes(memory: Int, limit: Int) {
         #expect(ByteBudget.forBodies(memory: memory).limit == limit)
     }
+
+    @Test(
+        "a share that is protected stays, one that asks for as much as others hold gets nothing, and small ones have an eighth"
+    )
+    func protection() {
+        let budget = ByteBudget(limit: 8 << 20, takesFromLargest: true, reservesForSmall: true)
+        let (first, second, third, small) = (
+            BudgetShare(budget), BudgetShare(budget), BudgetShare(budget), BudgetShare(budget)
+        )
+        (first.protectedUntil, second.protectedUntil) = (100, 100)
+        #expect(first.grow(to: 5 << 20, now: 0))
+        #expect(second.grow(to: 2 << 20, now: 0))
+        // Seven of eight MiB are held: the last one is for small shares.
+        #expect(!third.grow(to: 1 << 20, now: 0) && !first.isRevoked && !second.isRevoked)
+        #expect(small.grow(to: 60 << 10, now: 0))
+        // When it is protected no longer, the largest gives way to a smaller one, but not to one that would be as large.
+        third.release()
+        #expect(!second.grow(to: 5 << 20, now: 200) && !first.isRevoked)
+        #expect(third.grow(to: 1 << 20, now: 200) && first.isRevoked)
+        for share in [first, second, third, small] { share.release() }
+        #expect(budget.inUse == 0)
+    }
 }

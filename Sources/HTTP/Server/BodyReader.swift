@@ -41,6 +41,12 @@ struct BodyReader {
     /// What a client must send to count as one that does not keep others waiting.
     private static let progress = 16 << 10
     private var mark = 0
+    /// Bytes per second from which on a body keeps its memory.
+    private static let steadyRate: Int64 = 128 << 10
+    /// How long it keeps its memory without more bytes, ns: at the start, and at most.
+    private static let (startTime, mostTime): (Int64, Int64) = (1_000_000_000, 5_000_000_000)
+    private var credited = 0
+    private var now: Int64 = 0
 
     /// - Parameter wake: Called by another thread when the memory of this body went to smaller ones.
     init(server: HTTPServer, connection: Connection, head: RequestHead, wake: @escaping @Sendable () -> Void) {
@@ -71,6 +77,7 @@ struct BodyReader {
     mutating func advance(now: Int64) -> Progress {
         guard !hasFailed, var part else { return .gone }
         self.part = nil
+        self.now = now
         do throws(Failure) {
             if memory.share.isRevoked { throw .noMemory }
             let isWhole: Bool
@@ -89,6 +96,11 @@ struct BodyReader {
                 mark = part.filled
                 connection.since = now
             }
+            // A client that sends steadily may finish: what has come is useless without the rest.
+            let earned = Int64(part.filled - credited) &* (1_000_000_000 / Self.steadyRate)
+            let start = credited == 0 ? now &+ Self.startTime : max(memory.share.protectedUntil, now)
+            memory.share.protectedUntil = min(start &+ earned, now &+ Self.mostTime)
+            credited = part.filled
             self.part = part
             return .wait(writes: writes)
         } catch {
@@ -154,7 +166,7 @@ struct BodyReader {
     private func grow(_ body: inout [UInt8], atLeast wanted: Int, most: Int) throws(Failure) {
         let room = min(most, max(Self.firstRoom, wanted, body.count * (body.count < 1 << 20 ? 4 : 2)))
         guard room > body.count else { throw .tooLarge }
-        guard memory.share.grow(to: room), AddressSpace.hasRoom(room) else { throw .noMemory }
+        guard memory.share.grow(to: room, now: now), AddressSpace.hasRoom(room) else { throw .noMemory }
         body.reserveCapacity(room)
         body.append(contentsOf: repeatElement(0, count: room - body.count))
     }

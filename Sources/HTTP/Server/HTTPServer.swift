@@ -27,7 +27,8 @@ package final class HTTPServer: Sendable {
         package var access: WebAccess?
         package var origins = CrossOrigin()
         /// What bodies may hold: the largest that is still on its way gives way to smaller ones.
-        package var bodies = ByteBudget(limit: min(48 << 20, AddressSpace.room(1.0 / 8)), takesFromLargest: true)
+        package var bodies = ByteBudget(
+            limit: min(48 << 20, AddressSpace.room(1.0 / 8)), takesFromLargest: true, reservesForSmall: true)
         /// What large heads may hold.
         package var heads = BytePool(limit: min(32 << 20, AddressSpace.room(1.0 / 16)))
         /// Whether answers that nobody reads take memory that others need.

@@ -71,7 +71,7 @@ package enum AddressSpace {
 
     static func shortage(budget: Int?, reason: String) -> String? {
         guard let budget, budget < leastBudget else { return nil }
-        return "\(reason); a daemon needs at least 256 MiB"
+        return "\(reason); a daemon needs 256 MiB beside what is in use"
     }
 
     /// Four stacks of handlers, with as much again for the stacks of all others.

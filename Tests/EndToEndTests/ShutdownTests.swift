@@ -5,7 +5,9 @@ import Testing
 /// SIGTERM of the real binary while partners in the network do not answer.
 @Suite("Shutdown", .serialized)
 struct ShutdownTests {
-    private static func start(_ folder: Folder, alertmanagers: [UInt16], grace: String) throws -> Daemon {
+    private static func start(
+        _ folder: Folder, alertmanagers: [UInt16], grace: String, more: [String] = []
+    ) throws -> Daemon {
         let port = LoopbackSocket.freePort()
         _ = try folder.write(
             "rules.yml",
@@ -24,7 +26,7 @@ struct ShutdownTests {
                 "--config.file=\(config)", "--storage.tsdb.path=\(folder.url.path)/data",
                 "--web.listen-address=127.0.0.1:\(port)", "--shutdown.grace-period=\(grace)",
                 "--rules.alert.resend-delay=100ms",
-            ], port: port, folder: folder.url)
+            ] + more, port: port, folder: folder.url)
         #expect(daemon.waitReady(), "not ready: \(daemon.logText)")
         return daemon
     }
@@ -50,6 +52,22 @@ struct ShutdownTests {
         #expect(again.probe.get("/metrics")?.text.contains("prometheus_tsdb_clean_start 1\n") == true)
         #expect(again.probe.get("/api/v1/query?query=last_over_time(r[10m])")?.text.contains("\"2\"") == true)
         #expect(again.terminate() == 0)
+    }
+
+    @Test("with a web configuration, SIGTERM and SIGINT end the daemon as without, and SIGHUP reloads")
+    func webConfiguration() throws {
+        for signal in [SIGTERM, SIGINT] {
+            let folder = try Folder()
+            let web = try folder.write("web.yml", "http_server_config: {headers: {X-Frame-Options: deny}}\n")
+            let daemon = try Self.start(folder, alertmanagers: [], grace: "20s", more: ["--web.config.file=\(web)"])
+            kill(daemon.process.processIdentifier, SIGHUP)
+            #expect(Daemon.wait { daemon.logText.contains("Completed loading of configuration file") })
+            #expect(daemon.probe.get("/-/healthy")?.status == 200)
+            kill(daemon.process.processIdentifier, signal)
+            daemon.process.waitUntilExit()
+            #expect(daemon.process.terminationReason == .exit && daemon.process.terminationStatus == 0)
+            #expect(daemon.logText.contains("See you next time!"), "\(daemon.logText)")
+        }
     }
 
     @Test("a second signal ends what waits for partners; signals that Go ignores end nothing")

@@ -42,7 +42,7 @@ struct BodyReader {
     private static let progress = 16 << 10
     private var mark = 0
     /// Bytes per second from which on a body keeps its memory.
-    private static let steadyRate: Int64 = 128 << 10
+    private static let steadyRate: Int64 = 512 << 10
     /// How long it keeps its memory without more bytes, ns: at the start, and at most.
     private static let (startTime, mostTime): (Int64, Int64) = (1_000_000_000, 5_000_000_000)
     private var credited = 0

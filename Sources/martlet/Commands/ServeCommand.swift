@@ -15,12 +15,13 @@ enum ServeCommand {
             print(ProductVersion.text)
             return 0
         }
+        // Before anything else: a thread that is started earlier would take signals, and end the process by them.
+        Signals.block()
         let options = try DaemonOptions(flags)
         Log.configure(level: options.logLevel, format: options.logFormat)
         let log = Log("main")
         Daemon.reportStart(options)
         Heaps.bound()
-        Signals.block()
         let daemon: Daemon
         do {
             daemon = try Daemon(options)

@@ -3,8 +3,10 @@ import Model
 
 /// The functions that Go's `text/template` brings itself.
 enum TemplateBuiltins {
-    /// Functions that make a text of values of any size.
-    static let printing: Set<String> = ["html", "js", "print", "printf", "println", "urlquery"]
+    /// Functions that make a text of values of any size, if only for an error.
+    static let printing: Set<String> = [
+        "eq", "ge", "gt", "html", "js", "le", "lt", "ne", "print", "printf", "println", "urlquery",
+    ]
 
     static let signatures: [String: TemplateSignature] = {
         let one = TemplateSignature([.any])

@@ -141,4 +141,27 @@ extension TemplateValue {
         }
         return size
     }
+
+    /// Whether lists and maps in it are nested more than `levels` deep, or hold so many values that it takes long to know.
+    ///
+    /// What is nested without bound overflows the stack of whatever walks it, its end included.
+    public func isNested(deeperThan levels: Int) -> Bool {
+        var visits = 10_000
+        func visit(_ value: TemplateValue, _ levels: Int) -> Bool {
+            switch value {
+            case .list, .map: visits -= 1
+            default: return false
+            }
+            if visits < 0 { return true }
+            switch value {
+            case .list(let values, _):
+                // The results of a query: samples, which hold no further lists.
+                if case .object? = values.first { return false }
+                return levels == 0 || values.contains { visit($0, levels - 1) }
+            case .map(let entries): return levels == 0 || entries.values.contains { visit($0, levels - 1) }
+            default: return false
+            }
+        }
+        return visit(self, levels)
+    }
 }

@@ -71,6 +71,9 @@ package struct AlertTemplateFunctions: TemplateFunctionSet {
             guard let sample = TemplateSample(first) else { return Self.nilSample }
             return .value(.string(sample.labels["__value__"] ?? ""))
         case ("args", _, _):
+            if arguments.contains(where: { $0.isNested(deeperThan: 16) }) {
+                return .failed("args are nested too deeply")
+            }
             return .value(
                 .map(
                     [ExactText: TemplateValue](

@@ -340,6 +340,13 @@ struct AlertTemplateTests {
         }
     }
 
+    @Test("args of a large result of a query, and of some levels of args, work")
+    func nestedArguments() {
+        let samples = (0..<20_000).map { TemplateSample(labels: Labels([("i", "\($0)")]), value: 1) }
+        let text = #"{{ $x := args (query "q") "b" }}{{ $y := args $x $x }}{{ len (args $y 1).arg0.arg1.arg0 }}"#
+        #expect(Self.expand(text, query: samples) == "20000")
+    }
+
     @Test(
         "a text that grows from call to call ends at the bound, before it is made",
         arguments: [
@@ -350,6 +357,8 @@ struct AlertTemplateTests {
             #"{{ $x := "" }}{{ range 60 }}{{ $x = args $x $x }}{{ end }}{{ print $x }}"#,
             #"{{ $x := "a" }}{{ range 60 }}{{ $x = args $x $x }}{{ end }}{{ printf "%v" $x }}"#,
             #"{{ $x := "a" }}{{ range 60 }}{{ $x = args $x $x }}{{ end }}{{ range 1.5 }}{{ end }}{{ html $x }}"#,
+            #"{{ $x := "a" }}{{ range 200000 }}{{ $x = args $x }}{{ end }}{{ len $x }}"#,
+            #"{{ $x := "a" }}{{ range 15 }}{{ $x = args $x $x $x $x }}{{ end }}{{ eq $x $x }}"#,
             #"{{ $x := "<" }}{{ range 40 }}{{ $x = html $x $x }}{{ end }}"#,
             #"{{ $x := "%" }}{{ range 40 }}{{ $x = urlquery $x $x }}{{ end }}"#,
             #"{{ $x := "\\" }}{{ range 40 }}{{ $x = js $x $x }}{{ end }}"#,

@@ -16,8 +16,9 @@ package final class ByteBudget: Sendable {
     private static let small = 64 << 10
     private let account = Mutex(Account())
 
-    /// - Parameter takesFromLargest: Whether the share that holds most is revoked if there is not enough left for a smaller
-    ///   one. Otherwise whoever asks gets nothing, however little that is.
+    /// - Parameters:
+    ///   - takesFromLargest: Whether the share that holds most is revoked if there is not enough left for a smaller one.
+    ///     Otherwise whoever asks gets nothing, however little that is.
     ///   - reservesForSmall: Whether an eighth is kept for small shares.
     package init(limit: Int, takesFromLargest: Bool = false, reservesForSmall: Bool = false) {
         self.limit = max(0, limit)

@@ -189,23 +189,19 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         }
         head.doubtful = [:]
         replay.cutTornEnd(fileSystem)
+        replay.reportShortSegments(wal)
         damage.log(replay, from: from > 0 ? from : nil, all: all)
         damage.spillFiles(strangers, spill)
         damagedRecords = damage.count
         // Nothing says of the others that they are segments: they are not ours to rename.
         damagedSegments.withLock { $0 = replay.damagedSegments.subtracting(replay.foreign) }
-        counters.startedClean.store(
-            damagedRecords == 0
-                && segments.allSatisfy { segment in
-                    let status = try? fileSystem.status(WriteAheadLog.path(wal, segment))
-                    return (status?.size ?? 0) <= WriteAheadLog.headerSize
-                }, ordering: .relaxed)
+        counters.startedClean.store(damagedRecords == 0 && !replay.hasContent, ordering: .relaxed)
         counters.replaySeconds.store(
             (Double(clock.monotonic() - started) / 1e9).bitPattern, ordering: .relaxed)
         log = try WriteAheadLog(
             wal, first: max(all.last ?? 0, from) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem,
             reserve: reserve,
-            written: segments.reduce(0) { $0 + ((try? fileSystem.status(WriteAheadLog.path(wal, $1)))?.size ?? 0) })
+            written: replay.sizes.values.reduce(0, +), left: replay.whole)
         checkpointSize.store((try? fileSystem.status(checkpoint))?.size ?? 0, ordering: .relaxed)
         metadataTable.withLock { $0 = metadata }
         self.deletions.withLock { $0 = deletions }

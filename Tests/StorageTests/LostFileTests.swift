@@ -152,6 +152,68 @@ import Testing
         }
     }
 
+    /// Where frames end, from the end of the header on.
+    private static func borders(_ segment: [UInt8]) -> [Int] {
+        var result: [Int] = []
+        var at = WriteAheadLog.headerSize
+        while at < segment.count {
+            result.append(at)
+            let length = segment[at..<(at + 4)].reversed().reduce(0) { $0 << 8 | Int($1) }
+            at += 8 + length & Int(~WriteAheadLog.packedFlag)
+        }
+        return result
+    }
+
+    @Test func `a segment that ends too early is reported, also if it ends with a whole frame`() throws {
+        let whole = try Self.specimen()
+        let segments = try whole.list("data/wal")
+        #expect(segments.count > 3)
+        for segment in segments.dropLast() {
+            let borders = Self.borders(try whole.read("data/wal/" + segment))
+            for border in Set([borders.first, borders.last, borders.randomElement()].compactMap { $0 }) {
+                let files = whole.afterPowerCut(.kept)
+                files.damage("data/wal/" + segment) { $0.removeLast($0.count - border) }
+                try Self.expectReport(files, "wal/" + segment, .damaged, "\(segment) until \(border)")
+                #expect(try files.exists("data/wal/" + segment + SetAside.suffix))
+            }
+        }
+        // None hides another.
+        let files = whole.afterPowerCut(.kept)
+        for segment in segments.dropLast() {
+            files.damage("data/wal/" + segment) { $0.removeLast($0.count - WriteAheadLog.headerSize) }
+        }
+        let found = Set(try Self.open(files).leftOut.map(\.name))
+        #expect(found.isSuperset(of: segments.dropLast().map { "wal/" + $0 }))
+    }
+
+    @Test(arguments: [true, false])
+    func `a process that was killed leaves segments whose size the next one says`(isSynced: Bool) throws {
+        let files = FaultyFileSystem()
+        for round in 0..<3 {
+            let store = try Self.open(files)
+            #expect(store.damagedRecords == 0 && store.leftOut.isEmpty)
+            let group = store.openGroup("g")
+            for step in 0..<4 {
+                var batch = SampleBatch(timestamp: Self.start + Int64(round * 100 + step) * 1000)
+                let labels = TimeSeriesStoreTests.labels(["__name__": "m\(round)"])
+                batch.append(try store.resolve(labels, in: group), Double(step))
+                // The last commit syncs all that is there, and the sync is followed by one more frame.
+                let durability: Durability = isSynced || step == 2 ? .synced : .written
+                _ = try store.commit(batch, in: group, durability: durability)
+            }
+            store.abandon()
+        }
+        let segments = try files.list("data/wal")
+        #expect(segments.count == 3)
+        for segment in segments.dropLast() {
+            let copy = files.afterPowerCut(.kept)
+            copy.damage("data/wal/" + segment) { $0.removeLast($0.count - Self.borders($0)[1]) }
+            let names = try Self.open(copy).leftOut.map(\.name)
+            #expect(names == ["wal/" + segment])
+        }
+        #expect(try Self.open(files.afterPowerCut(.dropped)).damagedRecords == 0)
+    }
+
     @Test func `the only segment is named by the checkpoint, and missed if it is gone`() throws {
         let files = try Self.specimen()
         for name in try files.list("data/wal") { try files.remove("data/wal/" + name) }

@@ -11,9 +11,10 @@ import Model
 ///     5 exemplar  id · time (zigzag) · value (8) · size · packed labels
 ///     6 deletion  from (zigzag) · to (zigzag) · ids
 ///     7 skipped   a segment: from it to the one that holds the record, numbers that are not there were not used
+///     8 size      a segment · its bytes: all of them were on the disk when this was written
 ///
-/// A record of samples is the last one of its frame. `sequence` counts the sample records of a group in a segment, so that a reader notices one that is missing and
-/// trusts no difference behind it.
+/// A record of samples is the last one of its frame. `sequence` counts the sample records of a group in a segment, so
+/// that a reader notices one that is missing and trusts no difference behind it.
 enum LogRecord {
     static let group: UInt8 = 1
     static let series: UInt8 = 2
@@ -22,6 +23,7 @@ enum LogRecord {
     static let exemplar: UInt8 = 5
     static let deletion: UInt8 = 6
     static let skipped: UInt8 = 7
+    static let size: UInt8 = 8
 
     /// Samples have times of their own.
     static let ownTimes: UInt8 = 1
@@ -50,6 +52,13 @@ enum LogRecord {
     static func skipped(from segment: UInt64) -> [UInt8] {
         var record = [skipped]
         record.appendVarint(segment)
+        return record
+    }
+
+    static func size(of segment: UInt64, _ bytes: Int) -> [UInt8] {
+        var record = [size]
+        record.appendVarint(segment)
+        record.appendVarint(bytes)
         return record
     }
 

@@ -23,6 +23,12 @@ struct LogReplay {
     private(set) var unused: [Range<UInt64>] = []
     /// The last segment, and its bytes up to the end of its last whole frame, if its end is torn.
     private(set) var torn: (path: String, size: Int)?
+    /// The segments that were read, with their bytes up to the end of the last whole frame.
+    private(set) var sizes: [UInt64: Int] = [:]
+    /// What the log says of the sizes of its segments.
+    private var saidSizes: [UInt64: Int] = [:]
+    /// Whether a segment has a record that is not about the log itself.
+    private(set) var hasContent = false
     private var segment: UInt64 = 0
     private(set) var samples = 0
     /// Records of samples that wait for the others of their stretch.
@@ -88,7 +94,24 @@ struct LogReplay {
             }
         }
         replaySamples(records.bytes, number, path)
+        sizes[number] = at
         if !isOwn, frames == 0 { foreign.insert(number) }
+    }
+
+    /// Segments to which nothing will be written any more, and of which nothing is known to be missing.
+    var whole: [WriteAheadLog.Segment] {
+        sizes.filter { !damagedSegments.contains($0.key) && !foreign.contains($0.key) }
+            .map { WriteAheadLog.Segment(number: $0.key, size: $0.value, file: nil) }
+            .sorted { $0.number < $1.number }
+    }
+
+    /// Reports the segments of which frames at the end are missing: a later one says that they were longer.
+    mutating func reportShortSegments(_ directory: String) {
+        for (number, size) in saidSizes.sorted(by: { $0.key < $1.key }) {
+            guard let found = sizes[number], found < size, !damagedSegments.contains(number) else { continue }
+            segment = number
+            report(WriteAheadLog.path(directory, number), found, "\(size) bytes")
+        }
     }
 
     /// Cuts the torn end of the last segment off, durably: behind it another segment will stand, and a torn end that is
@@ -175,7 +198,9 @@ struct LogReplay {
     /// - Returns: The group of the samples.
     mutating func apply(_ reader: inout ByteReader) throws -> UInt32? {
         while !reader.isAtEnd {
-            switch try reader.byte() {
+            let kind = try reader.byte()
+            if segment > 0, kind != LogRecord.size, kind != LogRecord.skipped { hasContent = true }
+            switch kind {
             case LogRecord.group:
                 let id = try reader.count(Head.maxGroups - 1)
                 let name = String(decoding: try reader.sizedRun(), as: UTF8.self)
@@ -208,6 +233,10 @@ struct LogReplay {
             case LogRecord.skipped:
                 let first = try reader.varint()
                 if first < segment { unused.append(first..<segment) }
+            case LogRecord.size:
+                let number = try reader.varint()
+                let size = try reader.count(Int.max)
+                if number < segment { saidSizes[number] = max(size, saidSizes[number] ?? 0) }
             default: throw DecodeError(expected: "a record", offset: reader.offset)
             }
         }

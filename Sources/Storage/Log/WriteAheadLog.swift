@@ -37,8 +37,14 @@ final class WriteAheadLog: Sendable {
         /// Bytes written in all segments since the last checkpoint.
         var written = 0
         var failure: String?
-        /// Files that were left before they were synced, with their numbers.
-        var unsynced: [(number: UInt64, file: any File)] = []
+        /// Segments that were left, of which it is not known that they are on the disk.
+        var unsynced: [Segment] = []
+        /// How much of the current segment is on the disk.
+        var synced = 0
+        /// Sizes of segments that were left and are on the disk, by their numbers.
+        var sizes: [UInt64: Int] = [:]
+        /// Segments whose size this one does not say yet; the next frame that has something else to say says it.
+        var unsaid: [UInt64] = []
         /// The newest segment of which the disk may lack a part though it was written: a sync of it failed, and another
         /// one proves nothing.
         ///
@@ -58,6 +64,15 @@ final class WriteAheadLog: Sendable {
         var frames: UInt64 = 0
     }
 
+    /// A segment to which nothing is written any more.
+    struct Segment {
+        var number: UInt64
+        /// Bytes up to the end of the last whole frame.
+        var size: Int
+        /// nil: it is opened when it is synced.
+        var file: (any File)?
+    }
+
     let directory: String
     /// The identity of the store's directory; 0 if it is not known.
     private let home: UInt64
@@ -71,12 +86,14 @@ final class WriteAheadLog: Sendable {
     private let durations = Mutex(QuantileWindow())
     private let failures = Atomic<Int>(0)
 
-    /// A log whose next segment is `first`, behind segments of `written` bytes that no checkpoint holds.
+    /// A log whose next segment is `first`, behind segments that no checkpoint holds: `written` bytes in all.
     ///
-    /// `reserve` is given up when the disk is full.
+    /// - Parameters:
+    ///   - left: Those of them that are whole. A process that was killed has written them, perhaps without a sync.
+    ///   - reserve: Given up when the disk is full.
     init(
         _ directory: String, first: UInt64, segmentSize: Int, fileSystem: any FileSystem, reserve: DiskReserve? = nil,
-        written: Int = 0, clock: any Clock = SystemClock()
+        written: Int = 0, left: [Segment] = [], clock: any Clock = SystemClock()
     ) throws(FileError) {
         self.clock = clock
         self.directory = directory
@@ -85,7 +102,7 @@ final class WriteAheadLog: Sendable {
         self.fileSystem = fileSystem
         number = Atomic(first &- 1)
         home = try fileSystem.status(FilePath.parent(directory)).identity
-        state = Mutex(State(written: written))
+        state = Mutex(State(written: written, unsynced: left))
         try fileSystem.createDirectory(directory)
     }
 
@@ -125,9 +142,16 @@ final class WriteAheadLog: Sendable {
             for name in [path + ".tmp", path] { try? fileSystem.remove(name) }
             throw error
         }
-        if let old = state.file, state.isDirty { state.unsynced.append((number.load(ordering: .relaxed), old)) }
+        state.unsaid = []
+        if let old = state.file {
+            let left = Segment(number: number.load(ordering: .relaxed), size: state.size, file: old)
+            if state.synced == left.size { noteSize(left, &state) } else { state.unsynced.append(left) }
+        }
+        // Each segment says the sizes of all others, so that no two damaged ones hide each other.
+        state.unsaid = state.sizes.keys.sorted().suffix(Self.mostSizes)
         // The header counts: without it, a segment that stays empty is damage once another stands behind it.
         state.isDirty = true
+        state.synced = 0
         state.file = file
         state.identity = (try? fileSystem.status(path).identity) ?? 0
         state.size = header.count
@@ -150,6 +174,18 @@ final class WriteAheadLog: Sendable {
                 try fileSystem.remove(path)
             }
         }
+    }
+
+    /// The most segments of which a new one says the size.
+    private static let mostSizes = 64
+
+    /// Notes that all of a segment is on the disk; the next frame says so.
+    ///
+    /// A reader that finds less then knows that frames are missing. Before the sync, a power cut may cut it rightly.
+    private func noteSize(_ segment: Segment, _ state: inout State) {
+        guard segment.number >= state.durableBelow else { return }
+        state.sizes[segment.number] = segment.size
+        state.unsaid.append(segment.number)
     }
 
     /// Notes that a number has no file; the next frame says so.
@@ -178,6 +214,7 @@ final class WriteAheadLog: Sendable {
                 if let empty = state.emptyNamed, empty != state.durableBelow {
                     // Its checkpoint was never finished.
                     try? fileSystem.remove(Self.path(directory, empty))
+                    state.sizes[empty] = nil
                     noteUnused(empty, &state)
                 }
                 state.emptyNamed = nil
@@ -240,6 +277,10 @@ final class WriteAheadLog: Sendable {
             let length = state.pending.count &+ records.count
             guard length > 0 else { return .done(state.frames) }
             state.frame.removeAll(keepingCapacity: true)
+            let sizes = state.unsaid.flatMap { number in
+                state.sizes[number].map { LogRecord.size(of: number, $0) } ?? []
+            }
+            if !sizes.isEmpty { Self.append(sizes[...], nil, 0, to: &state.frame) }
             // Records that wait may be more than a reader takes for one frame.
             var start = 0
             for end in state.pendingEnds where end > start {
@@ -267,6 +308,7 @@ final class WriteAheadLog: Sendable {
             }
             state.pending.removeAll(keepingCapacity: state.pending.count < 1 << 20)
             state.pendingEnds.removeAll()
+            state.unsaid = []
             state.unusedFrom = nil
             state.size &+= state.frame.count
             state.written &+= state.frame.count
@@ -318,21 +360,33 @@ final class WriteAheadLog: Sendable {
     func sync() throws(FileError) {
         var failure: FileError?
         syncing.withLock { done in
-            let (files, reached, lost) = state.withLock { state in
-                var files = state.unsynced
-                if state.isDirty, let file = state.file { files.append((number.load(ordering: .relaxed), file)) }
+            let (segments, reached, lost) = state.withLock { state in
+                var segments = state.unsynced
+                if state.isDirty, let file = state.file {
+                    segments.append(Segment(number: number.load(ordering: .relaxed), size: state.size, file: file))
+                }
                 state.unsynced = []
                 state.isDirty = false
-                return (files, state.frames, state.lost)
+                return (segments, state.frames, state.lost)
             }
             failure = lost?.error
-            for (number, file) in files {
+            for segment in segments {
+                let number = segment.number
                 let started = clock.monotonic()
                 defer {
                     let seconds = Double(clock.monotonic() - started) / 1e9
                     durations.withLock { $0.add(seconds) }
                 }
-                do throws(FileError) { try file.syncData() } catch {
+                do throws(FileError) {
+                    try bringToDisk(segment)
+                    state.withLock { state in
+                        if number == self.number.load(ordering: .relaxed) {
+                            state.synced = segment.size
+                        } else {
+                            noteSize(segment, &state)
+                        }
+                    }
+                } catch {
                     let isNeeded = state.withLock { state in
                         guard number >= state.durableBelow else { return false }
                         if number >= state.lost?.number ?? 0 { state.lost = (number, error) }
@@ -344,6 +398,13 @@ final class WriteAheadLog: Sendable {
             if failure == nil { done = reached }
         }
         if let failure { throw failure }
+    }
+
+    private func bringToDisk(_ segment: Segment) throws(FileError) {
+        if let file = segment.file { return try file.syncData() }
+        let file = try fileSystem.open(Self.path(directory, segment.number), .append)
+        defer { file.close() }
+        try file.syncData()
     }
 
     /// Looks whether the segment is still what its name stands for: writes to a file that was removed do not fail.
@@ -381,6 +442,7 @@ final class WriteAheadLog: Sendable {
         state.withLock { state in
             state.durableBelow = max(state.durableBelow, first)
             state.unsynced.removeAll { $0.number < first }
+            state.sizes = state.sizes.filter { $0.key >= first }
             if let lost = state.lost, lost.number < first { state.lost = nil }
         }
     }

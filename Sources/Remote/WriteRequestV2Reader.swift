@@ -173,7 +173,7 @@ struct WriteRequestV2Reader {
         }
         if let twice {
             // The text shows what was sent, the label twice.
-            pairs.sort { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+            pairs.sort { $0.name.isExactlyBefore($1.name) }
             throw BadSeries(
                 reason: "invalid labels for series, labels \(LabelText.list(pairs)), duplicated label \(twice)")
         }

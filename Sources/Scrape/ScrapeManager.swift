@@ -184,14 +184,14 @@ package final class ScrapeManager: Sendable {
     package func targets() -> [TargetStatus] {
         allTargets().map(\.status).sorted {
             $0.pool == $1.pool
-                ? ($0.labels, $0.url) < ($1.labels, $1.url) : $0.pool.utf8.lexicographicallyPrecedes($1.pool.utf8)
+                ? ($0.labels, $0.url) < ($1.labels, $1.url) : $0.pool.isExactlyBefore($1.pool)
         }
     }
 
     /// The dropped targets that are remembered, and how many there are by pool.
     package func droppedTargets() -> (targets: [DroppedTarget], counts: [String: Int]) {
         state.withLock { state in
-            let pools = state.pools.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+            let pools = state.pools.sorted { $0.key.isExactlyBefore($1.key) }
             return (pools.flatMap(\.value.dropped), state.pools.mapValues(\.droppedCount))
         }
     }

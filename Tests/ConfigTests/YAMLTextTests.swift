@@ -54,6 +54,23 @@ struct YAMLTextTests {
         }
     }
 
+    @Test("numbers to the base 60 are the texts of YAML 1.1's expression")
+    func base60() {
+        let pattern = /[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?/
+        let pieces = ["-", "+", "0", "5", "6", "9", "12", "59", "60", "_", ":", ":", ":1", ":59", ".", "a", "é"]
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        var found = 0
+        for _ in 0..<20_000 {
+            let text = (0..<Int.random(in: 0..<7, using: &random)).map { _ in
+                pieces[Int.random(in: 0..<pieces.count, using: &random)]
+            }.joined()
+            let expected = text.wholeMatch(of: pattern) != nil
+            if expected { found += 1 }
+            #expect(YAMLText.isBase60(text) == expected, "\(text), seed \(SeededRandom.runSeed)")
+        }
+        #expect(found > 100)
+    }
+
     @Test("documents that say the same are equal, and others are not")
     func fingerprint() throws {
         func text(_ yaml: String) throws -> String { YAMLText(try Self.node(yaml)).document }

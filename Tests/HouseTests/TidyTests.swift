@@ -10,6 +10,9 @@ struct TidyTests {
         ("fatal" + "Error(", "throw for the world's mistakes, precondition for ours"),
         ("FIX" + "ME", "fix it or open an issue"),
         ("TO" + "DO", "do it or open an issue"),
+        ("whole" + "Match(of:", "a regular expression in Swift is compiled in each call: scan the bytes"),
+        ("first" + "Match(of:", "a regular expression in Swift is compiled in each call: scan the bytes"),
+        ("prefix" + "Match(of:", "a regular expression in Swift is compiled in each call: scan the bytes"),
     ]
 
     @Test("no banned construct in Sources")

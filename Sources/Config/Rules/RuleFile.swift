@@ -138,7 +138,7 @@ extension RuleConfig {
         for label in groupLabels { builder.set(label.name, label.value) }
         // An empty value of a rule's label removes the label from the result, so it is kept here.
         labels = builder.current.filter { base in !own.contains { $0.name.isExactly(base.name) } } + own
-        labels.sort { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        labels.sort { $0.name.isExactlyBefore($1.name) }
         reader.finish()
         func note(_ key: String, _ message: String) {
             problems.add(reader.place(of: key).error("\(context): \(message)"))
@@ -164,6 +164,6 @@ extension RuleConfig {
             problems.add(place.error("\(context): invalid \(what) name: \(name)"))
         }
         return (map ?? []).map { Label(name: $0.key, value: $0.value) }
-            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+            .sorted { $0.name.isExactlyBefore($1.name) }
     }
 }

@@ -111,8 +111,24 @@ enum YAMLQuoting {
     }
 
     /// Numbers like `190:20:30`, which older readers take for times.
-    private static func isBase60(_ text: String) -> Bool {
-        text.wholeMatch(of: /[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?/) != nil
+    ///
+    /// Those are `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`.
+    static func isBase60(_ text: String) -> Bool {
+        func isDigit(_ c: UInt8) -> Bool { c >= 0x30 && c <= 0x39 }
+        func isTail(_ c: UInt8) -> Bool { isDigit(c) || c == UInt8(ascii: "_") }
+        var rest = text.utf8[...]
+        if let sign = rest.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") { rest = rest.dropFirst() }
+        guard let first = rest.first, isDigit(first) else { return false }
+        rest = rest.drop(while: isTail)
+        guard rest.first == UInt8(ascii: ":") else { return false }
+        while rest.first == UInt8(ascii: ":") {
+            rest = rest.dropFirst()
+            let digits = rest.prefix(2).prefix(while: isDigit)
+            guard let tens = digits.first, digits.count == 1 || tens < UInt8(ascii: "6") else { return false }
+            rest = rest.dropFirst(digits.count)
+        }
+        guard let point = rest.first else { return true }
+        return point == UInt8(ascii: ".") && rest.dropFirst().allSatisfy(isTail)
     }
 
     private static func isPrintable(_ c: Unicode.Scalar) -> Bool {

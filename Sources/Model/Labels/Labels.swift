@@ -76,6 +76,18 @@ public struct Labels: Hashable, Sendable {
         }
     }
 
+    /// Whether `predicate` is true of all names, as UTF-8.
+    @inlinable
+    public func allNames(_ predicate: (UnsafeBufferPointer<UInt8>) -> Bool) -> Bool {
+        bytes.withUnsafeBufferPointer { buffer in
+            var cursor = Cursor(buffer)
+            while let (name, _) = cursor.next() {
+                if !predicate(name) { return false }
+            }
+            return true
+        }
+    }
+
     /// All labels as strings, in order of names.
     public var pairs: [Label] {
         var result: [Label] = []

@@ -17,7 +17,7 @@ public struct LabelsBuilder: Sendable {
     }
 
     /// Bytewise order of strings; Swift's own `<` on `String` compares canonical equivalents.
-    static func isBefore(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
+    static func isBefore(_ a: String, _ b: String) -> Bool { a.isExactlyBefore(b) }
 
     /// The value of `name`, or an empty string.
     public func get(_ name: String) -> String {

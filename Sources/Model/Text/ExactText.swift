@@ -13,7 +13,7 @@ public struct ExactText: Hashable, Comparable, Sendable, CustomStringConvertible
 
     public static func == (a: ExactText, b: ExactText) -> Bool { a.text.isExactly(b.text) }
 
-    public static func < (a: ExactText, b: ExactText) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
+    public static func < (a: ExactText, b: ExactText) -> Bool { a.text.isExactlyBefore(b.text) }
 
     public func hash(into hasher: inout Hasher) {
         let isDone: Void? = text.utf8.withContiguousStorageIfAvailable {
@@ -42,5 +42,15 @@ extension String {
     }
 
     /// Whether the bytes stand before those of the other.
-    public func isExactlyBefore(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
+    public func isExactlyBefore(_ other: String) -> Bool {
+        let isBefore = utf8.withContiguousStorageIfAvailable { a in
+            other.utf8.withContiguousStorageIfAvailable { b in
+                guard let x = a.baseAddress, let y = b.baseAddress else { return a.count < b.count }
+                let order = memcmp(x, y, min(a.count, b.count))
+                return order == 0 ? a.count < b.count : order < 0
+            }
+        }
+        // A text without storage of its own.
+        return (isBefore ?? nil) ?? utf8.lexicographicallyPrecedes(other.utf8)
+    }
 }

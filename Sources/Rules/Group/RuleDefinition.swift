@@ -39,8 +39,8 @@ package struct RuleDefinition: Sendable {
         self.kind = kind
         self.name = name
         self.expression = expression
-        self.labels = labels.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-        self.annotations = annotations.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        self.labels = labels.sorted { $0.name.isExactlyBefore($1.name) }
+        self.annotations = annotations.sorted { $0.name.isExactlyBefore($1.name) }
         self.holdDuration = holdDuration
         self.keepFiringFor = keepFiringFor
     }

@@ -122,8 +122,8 @@ package final class RuleManager: Sendable {
     package func status() -> [RuleGroupStatus] {
         state.withLock { $0.runners }.map { $0.current.status }.sorted { a, b in
             a.file.isExactly(b.file)
-                ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
-                : a.file.utf8.lexicographicallyPrecedes(b.file.utf8)
+                ? a.name.isExactlyBefore(b.name)
+                : a.file.isExactlyBefore(b.file)
         }
     }
 

@@ -136,12 +136,12 @@ package final class ArrayStore: SampleStore, SeriesSource {
     package func labelNames(_ request: SelectRequest) -> [String] {
         let series = select(request)
         let names = (0..<series.count).flatMap { series.labels($0).pairs.map(\.name) }
-        return Set(names).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return Set(names).sorted { $0.isExactlyBefore($1) }
     }
 
     package func labelValues(_ name: String, _ request: SelectRequest) -> [String] {
         let series = select(request)
         let values = (0..<series.count).compactMap { series.labels($0)[name] }
-        return Set(values).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return Set(values).sorted { $0.isExactlyBefore($1) }
     }
 }

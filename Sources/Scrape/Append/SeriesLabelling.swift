@@ -148,20 +148,21 @@ struct SeriesLabelling: Sendable {
         let isValid =
             validation == .legacy
             ? MetricName.isLegacy(metric) && labels.pairs.allSatisfy { LabelName.isLegacy($0.name) }
-            : labels.pairs.allSatisfy { !$0.name.isEmpty }
+            : labels.allNames { !$0.isEmpty }
         if !isValid {
             throw ScrapeFailure(.labels, "invalid metric name or label names: \(labels.metricDescription)")
         }
-        let shown = String(metric.prefix(50))
         if limits.labels > 0 {
             let count = labels.count
             if count > limits.labels {
                 throw ScrapeFailure(
                     .labelLimit,
-                    "label_limit exceeded (metric: \(shown), number of labels: \(count), limit: \(limits.labels))")
+                    "label_limit exceeded (metric: \(metric.prefix(50)), number of labels: \(count), "
+                        + "limit: \(limits.labels))")
             }
         }
         guard limits.labelNameLength > 0 || limits.labelValueLength > 0 else { return }
+        let shown = metric.prefix(50)
         for label in labels.pairs {
             let (name, value) = (label.name.utf8.count, label.value.utf8.count)
             if limits.labelNameLength > 0, name > limits.labelNameLength {

@@ -161,7 +161,7 @@ struct TargetBuilder {
             }
         }
         var query = ""
-        for (key, values) in params.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+        for (key, values) in params.sorted(by: { $0.key.isExactlyBefore($1.key) }) {
             for value in values {
                 query += "\(query.isEmpty ? "?" : "&")\(URLText.queryEscape(key))=\(URLText.queryEscape(value))"
             }

@@ -3,7 +3,7 @@ import CPlatform
 /// The version of this build, and of the Prometheus whose surface it equals.
 package enum ProductVersion {
     /// Martlet's own version.
-    package static let own = "0.1.0"
+    package static let own = "0.2.0"
     /// The Prometheus whose flags, configuration, API and language this build has.
     package static let prometheus = "3.14.0"
     /// The version that `/api/v1/status/buildinfo` shows: clients read Prometheus's from its beginning.

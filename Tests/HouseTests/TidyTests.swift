@@ -79,7 +79,10 @@ struct TidyTests {
 
     @Test("committed text names no path of a build machine")
     func paths() throws {
-        let folders = ["Sources", "Tests", "deploy", "docs", "scripts", "rules", "dashboards", "examples", "README.md"]
+        let folders = [
+            "Sources", "Tests", "deploy", "docs", "scripts", "rules", "dashboards", "examples", "README.md",
+            "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+        ]
         for folder in folders {
             let base = House.root + "/" + folder
             let files = FileManager.default.enumerator(atPath: base)?.compactMap { $0 as? String } ?? [""]
@@ -94,7 +97,8 @@ struct TidyTests {
     @Test("every relative link in the documents leads somewhere")
     func links() throws {
         let pages = FileManager.default.enumerator(atPath: House.root + "/docs")?.compactMap { $0 as? String } ?? []
-        let documents = pages.map { "docs/" + $0 } + ["README.md", "CONTRIBUTING.md"]
+        let own = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+        let documents = pages.map { "docs/" + $0 } + own
         for document in documents where document.hasSuffix(".md") {
             let text = try House.text(document)
             let folder = document.split(separator: "/").dropLast().map { $0 + "/" }.joined()

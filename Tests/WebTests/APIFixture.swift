@@ -68,7 +68,7 @@ enum APIFixture {
         "corruptionCount":0,"goroutineCount":0,"GOMAXPROCS":2,"GOMEMLIMIT":0,"GOGC":"","GODEBUG":"","storageRetention":"15d"}
         """#,
         "status/buildinfo": #"""
-        {"version":"3.14.0+martlet.0.1.0","revision":"0123456789abcdef0123456789abcdef01234567","branch":"main",
+        {"version":"3.14.0+martlet.0.2.0","revision":"0123456789abcdef0123456789abcdef01234567","branch":"main",
         "buildUser":"somebody","buildDate":"20260131-12:00:00","goVersion":"swift6.3"}
         """#,
         "status/flags":

@@ -104,7 +104,10 @@ struct CompatibilityPageTests {
     @Test("every flag that the README or a page names is one")
     func flags() throws {
         let known = Set(Subcommand.all.flatMap(\.flags.flags).map(\.name) + ["data-urlencode"])
-        for file in ["README.md", "docs/compatibility.md", "docs/migrating-from-prometheus.md", "docs/queries.md"] {
+        let pages = [
+            "commands", "compatibility", "getting-started", "migrating-from-prometheus", "promql", "queries",
+        ]
+        for file in ["README.md"] + pages.map({ "docs/\($0).md" }) {
             for line in try SourceText.file(file).split(separator: "\n") {
                 // What is said to be missing is no flag.
                 let text = line[..<(line.firstRange(of: "not there yet: ")?.lowerBound ?? line.endIndex)]

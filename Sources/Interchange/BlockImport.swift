@@ -83,13 +83,12 @@ package enum BlockImport {
         var report = Report()
         let found = try blocks(files, directory)
         report.failures += try incomplete(files, directory)
-        var headStart = Int64.min
+        var headStart = HeadStart()
         for (at, path) in found.enumerated() {
             progress(at, found.count + 1, 0)
             do {
                 let block = try PrometheusBlock(files, path)
-                // What Prometheus, too, takes of its log: samples behind the blocks, but for those that came late.
-                if !block.isFromOutOfOrder { headStart = max(headStart, block.maxTime) }
+                headStart.see(block, path)
                 let last = block.maxTime.subtractingReportingOverflow(1).partialValue
                 guard block.minTime <= last else { throw PrometheusBlockError(block, "it ends before it begins") }
                 guard selection.times.overlaps(block.minTime...last) else {
@@ -125,10 +124,10 @@ package enum BlockImport {
     }
 
     private static func takeHead(
-        _ directory: String, _ selection: Selection, from minTime: Int64, into store: TimeSeriesStore,
+        _ directory: String, _ selection: Selection, from start: HeadStart, into store: TimeSeriesStore,
         _ files: any FileSystem, _ report: inout Report, progress: (Double) -> Void
     ) throws {
-        guard let head = try PrometheusHead(files, directory, minTime: minTime) else { return }
+        guard let head = try PrometheusHead(files, directory, start: start) else { return }
         report.hasHead = true
         try take(.min ... .max, selection, into: store, &report, metadata: head.metadata) { take in
             var done = 0

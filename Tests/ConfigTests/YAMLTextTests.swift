@@ -66,7 +66,7 @@ struct YAMLTextTests {
             }.joined()
             let expected = text.wholeMatch(of: pattern) != nil
             if expected { found += 1 }
-            #expect(YAMLText.isBase60(text) == expected, "\(text), seed \(SeededRandom.runSeed)")
+            #expect(YAMLQuoting.isBase60(text) == expected, "\(text), seed \(SeededRandom.runSeed)")
         }
         #expect(found > 100)
     }

@@ -112,6 +112,55 @@ import Testing
         #expect(try content(target) == found)
     }
 
+    /// A merged block that ends at minute 480 says nothing of how far the head was compacted, since a part of it may
+    /// have come out of order.
+    @Test(arguments: [0, 1, 2, 3], [true, false])
+    func `the head is taken from where it was compacted, also behind a merged block`(
+        windows: Int64, isDeleted: Bool
+    ) throws {
+        let files = FaultyFileSystem()
+        let compacted = 480 - windows * 120
+        let labels = { (s: Int) in Labels([("__name__", "m"), ("s", "\(s)")]) }
+        try files.createDirectory("p")
+        let id = "01HF7GZ8M00000000000000000"
+        let writer = try PrometheusBlockWriter(
+            files, parent: "p", id: id, symbols: ["__name__", "m", "s", "1", "2"])
+        for s in [1, 2] {
+            var columns = SampleColumns()
+            for minute in 0..<Int64(480) {
+                // What was deleted in the block is still in the log.
+                let isThere = minute < compacted && !(isDeleted && (100..<110).contains(minute))
+                if isThere { columns.append(start + minute * 60_000, Double(minute)) }
+                if minute % 120 == 119, s == 1 { columns.append(start + minute * 60_000 + 20_000, -1) }
+            }
+            try writer.add(labels(s), columns)
+        }
+        _ = try writer.finish()
+        try files.replace(
+            "p/\(id)/meta.json",
+            with: Array(
+                #"{"ulid":"\#(id)","minTime":\#(start),"maxTime":\#(start + 480 * 60_000),"compaction":{"level":3}}"#
+                    .utf8))
+        var list: [(reference: UInt64, step: Int64, value: Double)] = []
+        for minute in 0..<Int64(500) { for s: UInt64 in [1, 2] { list.append((s, minute * 60, Double(minute))) } }
+        // The log has samples out of order, too.
+        list.append((1, 119 * 60 + 20, -1))
+        try put(files, "p/wal/00000000", try segment([series(1...2), samples(list)]))
+        let target = try store(files)
+        _ = try BlockImport.run("p", into: target, files: files)
+        var expected: [String] = []
+        for s in [1, 2] {
+            for minute in 0..<500 {
+                if !(isDeleted && (100..<110).contains(minute)) {
+                    expected.append("\(s) \(minute * 60) \(Double(minute))")
+                }
+                if minute % 120 == 119, minute < 480, s == 1 { expected.append("1 \(minute * 60 + 20) -1.0") }
+            }
+        }
+        #expect(try content(target) == expected)
+        #expect(try BlockImport.run("p", into: target, files: files).added == 0)
+    }
+
     @Test func `records with start timestamps are taken with them`() throws {
         let files = FaultyFileSystem()
         var record = PrometheusBytes([11])

@@ -34,6 +34,8 @@ package final class PrometheusBlock {
     static let lateHint = "from-out-of-order"
     /// Made of samples that came out of order: later ones may lie in the head.
     package let isFromOutOfOrder: Bool
+    /// Made of other blocks, perhaps also of those of samples that came out of order.
+    package let isMerged: Bool
     private let indexPath: String
     private let index: FileMapping
     private let version: UInt8
@@ -65,6 +67,7 @@ package final class PrometheusBlock {
         samples = meta["stats"]?["numSamples"]?.number.flatMap { Int(exactly: $0) } ?? 0
         isFromOutOfOrder =
             meta["compaction"]?["hints"]?.array?.contains { $0.string == Self.lateHint } ?? false
+        isMerged = (meta["compaction"]?["level"]?.number ?? 1) > 1
         indexPath = directory + "/index"
         index = try files.map(indexPath)
         let bytes = index.bytes

@@ -20,7 +20,7 @@ package final class PrometheusHead {
     private let files: any FileSystem
     private let directory: String
     /// Samples in order that are older are in blocks.
-    private let minTime: Int64
+    private var minTime: Int64
     private let logs: [String]
     private let outOfOrderLogs: [String]
     private let headChunks: [String]
@@ -38,6 +38,16 @@ package final class PrometheusHead {
     package private(set) var unreadableChunks = 0
     package private(set) var firstUnreadableChunk: String?
     package var seriesCount: Int { index.labels.count }
+
+    /// Reads the series, and asks the blocks from where on the head is taken if that is open.
+    convenience init?(_ files: any FileSystem, _ directory: String, start: HeadStart) throws {
+        try self.init(files, directory, minTime: start.possible)
+        guard start.isOpen else { return }
+        let probes = HeadProbes(index, start.certain..<start.possible)
+        try scan(probes)
+        let times = probes.found.map { (index.labels[$0.key], $0.value) }
+        minTime = try start.settle(Dictionary(times) { $0 + $1 }, files)
+    }
 
     /// Reads the series; nil if `directory` has no write-ahead log.
     package init?(_ files: any FileSystem, _ directory: String, minTime: Int64) throws {

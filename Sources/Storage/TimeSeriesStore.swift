@@ -142,7 +142,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock
-        lockFile = try DirectoryCheck.take(directory, fileSystem, usesLockFile: options.usesLockFile)
+        let irregular: [IrregularFiles.Found]
+        (lockFile, irregular) = try DirectoryCheck.take(directory, fileSystem, usesLockFile: options.usesLockFile)
         reserve = DiskReserve(directory, fileSystem: fileSystem)
         diskSpace = DiskSpaceWatch(directory, fileSystem)
         let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
@@ -179,10 +180,13 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         head.finishRestoring()
         head.restoreRewinds()
         head.forgetCutFiles(fileSystem, blocks: blockSet.readers.map { $0.minTime...$0.maxTime })
-        let all = try WriteAheadLog.segments(wal, fileSystem)
+        let present = try WriteAheadLog.segments(wal, fileSystem)
+        // Their numbers are not used again.
+        let all = (present + irregular.compactMap(\.segment)).sorted()
         let strangers = spill.strangers()
+        damage.irregular(irregular, from: from, spill)
         if !restored.isThere { damage.missingCheckpoint(segments: all, strangers: strangers) }
-        let segments = all.filter { $0 >= from }
+        let segments = present.filter { $0 >= from }
         for number in segments {
             try replay.read(
                 number, WriteAheadLog.path(wal, number), isLast: number == segments.last, fileSystem)

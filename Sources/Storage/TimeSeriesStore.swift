@@ -348,6 +348,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         var outcome = CommitOutcome()
         guard !isClosed.load(ordering: .acquiring) else { throw StorageError.closed }
         guard let own = head.group(group.raw) else { throw StorageError.invalidLabels("unknown series group") }
+        try refuseIfFull(durability)
         var histogramAt: [Int: Int] = [:]
         for (k, entry) in batch.histograms.enumerated() { histogramAt[entry.index] = k }
         let groups = owners(batch, own)
@@ -414,6 +415,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             let written = packer.withContent(writer.sink.bytes) { log.write($0, isPacked: $1, segment: segment) }
             switch written {
             case .done(let frame):
+                hurryIfFull()
                 try head.apply(batch, group, writer, isLogged: true, histogramAt)
                 return frame
             case .otherSegment: continue
@@ -422,7 +424,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 let unwritten = head.spill.files.reduce(log.pendingBytes) { $0 + $1.unwritten }
                 guard durability == .whenPossible, unwritten < Self.maxUnwritten else {
                     unlogged.refuse(writer.count, at: time)
-                    throw StorageError.notWritable(why)
+                    throw refusal(why, bytes: writer.sink.count &+ log.pendingBytes)
                 }
                 // The next frame begins a segment, in which no difference leads back to what the log has not.
                 try head.apply(batch, group, writer, isLogged: false, histogramAt)

@@ -273,7 +273,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             try log.flush()
             try log.sync()
         } catch { failure = error }
-        do { try writeCheckpoint() } catch { throw failure ?? error }
+        do { try writeCheckpointWithinSize() } catch {
+            // Where a size limit leaves no room for it, the next start reads the log, which is on the disk.
+            let isLogged = failure == nil && unlogged.current.samples == 0
+            guard isLogged, quota != nil, (error as? FileError)?.isFull == true else { throw failure ?? error }
+            logger.info("There is no room for a checkpoint; the next start reads the log", ["err": "\(error)"])
+        }
     }
 
     /// Lets others use the directory; the end of the process does so too.

@@ -262,11 +262,12 @@ import Testing
         let refs = try (0..<1000).map {
             try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "\($0)"]), in: group)
         }
-        func push(_ step: Int) throws {
+        func batch(_ step: Int) -> SampleBatch {
             var batch = SampleBatch(timestamp: Int64(step) * 15_000)
             for ref in refs { batch.append(ref, Double.random(in: 0..<1, using: &random)) }
-            _ = try store.commit(batch, in: group, durability: .written)
+            return batch
         }
+        func push(_ step: Int) throws { _ = try store.commit(batch(step), in: group, durability: .written) }
         var refusals = 0
         for step in 0..<300 {
             do { try push(step) } catch {
@@ -280,10 +281,19 @@ import Testing
         }
         #expect(refusals > 1)
         #expect(store.isHealthy)
+        // Nor is it an error to end without room for a checkpoint.
+        var step = 300
+        while (try? push(step)) != nil { step += 1 }
+        let copy = files.afterPowerCut(.kept)
+        let again = try Self.store(copy, size: Int64(limit), blockDuration: 300_000)
+        for more in 0..<3 { _ = try? again.commit(batch(step + more), in: again.openGroup("g"), durability: .written) }
+        try again.close()
+        #expect(copy.pages("data") <= limit)
+        #expect(try Self.store(copy, size: Int64(limit), blockDuration: 300_000).damagedRecords == 0)
         // A full disk is another matter.
         files.setCapacity(0)
         store.change(StoreSettings(StoreOptions(directory: "data", retentionTime: 0)))
-        #expect(throws: StorageError.self) { try push(301) }
+        #expect(throws: StorageError.self) { try push(step + 1) }
     }
 
     @Test(.timeLimit(.minutes(1))) func `a hurry does the jobs long before they are due`() {

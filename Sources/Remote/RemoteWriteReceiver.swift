@@ -101,12 +101,14 @@ package final class RemoteWriteReceiver: Sendable {
             return error == .noMemory ? Self.later("\(error)\n") : .text("\(error)\n", status: 400)
         } catch let error as PushBudget.Excess {
             return error.isTemporary ? Self.later("\(error)\n") : .text("\(error)\n", status: 400)
+        } catch let error as StoreBusy {
+            return Self.later("\(error)\n")
         } catch {
             return .text("\(error)\n", status: 500)
         }
     }
 
-    /// An answer to a push that can be taken when there is memory again.
+    /// An answer to a push that can be taken later, for instance when there is memory again.
     private static func later(_ text: String) -> HTTPResponse {
         var response = HTTPResponse.text(text, status: 503)
         response.headers.append(("Retry-After", "5"))

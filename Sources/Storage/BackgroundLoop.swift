@@ -10,7 +10,11 @@ final class BackgroundLoop: Sendable {
         var body: @Sendable () -> Void
     }
 
+    /// The shortest pause before jobs that are done early, ns.
+    private static let shortest: Int64 = 50_000_000
+
     private let isStopping = Atomic(false)
+    private let isHurried = Atomic(false)
     private let thread = Mutex<Platform.Thread?>(nil)
     private let lock = Lock()
     private let wake = Condition()
@@ -23,11 +27,18 @@ final class BackgroundLoop: Sendable {
             own.store(UInt(pthread_self()), ordering: .releasing)
             var due = jobs.map { Condition.now() &+ $0.interval &* 1_000_000 }
             while let next = due.min() {
+                let earliest = Condition.now() &+ Self.shortest
                 lock.withLock {
-                    while !isStoppingNow, Condition.now() < next { wake.wait(lock, until: next) }
+                    while !isStoppingNow {
+                        let end = isHurried.load(ordering: .acquiring) ? min(next, earliest) : next
+                        guard Condition.now() < end else { break }
+                        wake.wait(lock, until: end)
+                    }
                 }
                 if isStoppingNow { return }
-                for (index, job) in jobs.enumerated() where due[index] <= Condition.now() && !isStoppingNow {
+                let isEarly = isHurried.exchange(false, ordering: .acquiringAndReleasing)
+                for (index, job) in jobs.enumerated()
+                where (isEarly || due[index] <= Condition.now()) && !isStoppingNow {
                     job.body()
                     // From the end, so that work that takes long leaves time for others.
                     due[index] = Condition.now() &+ job.interval &* 1_000_000
@@ -35,6 +46,12 @@ final class BackgroundLoop: Sendable {
             }
         }
         thread.withLock { $0 = started }
+    }
+
+    /// Lets all jobs be done soon.
+    func hurry() {
+        guard !isHurried.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        lock.withLock { wake.signal() }
     }
 
     /// Whether long work should end soon.

@@ -67,12 +67,12 @@ final class LeftOut: Sendable {
         }
     }
 
-    /// The parts that hold samples between two times.
+    /// The parts that hold samples between two times, or may do so because their times are not known.
     func touching(_ minTime: Int64, _ maxTime: Int64) -> [LeftOutPart] {
         let known = parts.withLock { $0 }
         guard !known.isEmpty else { return [] }
         return known.values
-            .filter { $0.times.map { $0.lowerBound <= maxTime && $0.upperBound >= minTime } == true }
+            .filter { $0.times.map { $0.lowerBound <= maxTime && $0.upperBound >= minTime } ?? true }
             .sorted { $0.name < $1.name }
     }
 }

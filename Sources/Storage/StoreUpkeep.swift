@@ -46,7 +46,7 @@ extension TimeSeriesStore {
                     log: log.writtenBytes, checkpoint: checkpointSize.load(ordering: .relaxed),
                     short: options.walSegmentSize, largest: largestPart)
             }
-            if cut > 0 || isDue { try writeCheckpointWithinSize() }
+            if cut > 0 || isDue || needsCheckpointForRoom { try writeCheckpointWithinSize() }
             try tendBlocks()
             if cut > 0 {
                 // What is sealed and cut has left much memory free, and making blocks takes some on several threads, whose

@@ -142,7 +142,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock
-        lockFile = try DirectoryCheck.take(directory, fileSystem, usesLockFile: options.usesLockFile)
+        let irregular: [IrregularFiles.Found]
+        (lockFile, irregular) = try DirectoryCheck.take(directory, fileSystem, usesLockFile: options.usesLockFile)
         reserve = DiskReserve(directory, fileSystem: fileSystem)
         diskSpace = DiskSpaceWatch(directory, fileSystem)
         let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
@@ -179,10 +180,13 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         head.finishRestoring()
         head.restoreRewinds()
         head.forgetCutFiles(fileSystem, blocks: blockSet.readers.map { $0.minTime...$0.maxTime })
-        let all = try WriteAheadLog.segments(wal, fileSystem)
+        let present = try WriteAheadLog.segments(wal, fileSystem)
+        // Their numbers are not used again.
+        let all = (present + irregular.compactMap(\.segment)).sorted()
         let strangers = spill.strangers()
+        damage.irregular(irregular, from: from, spill)
         if !restored.isThere { damage.missingCheckpoint(segments: all, strangers: strangers) }
-        let segments = all.filter { $0 >= from }
+        let segments = present.filter { $0 >= from }
         for number in segments {
             try replay.read(
                 number, WriteAheadLog.path(wal, number), isLast: number == segments.last, fileSystem)
@@ -265,7 +269,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             try log.flush()
             try log.sync()
         } catch { failure = error }
-        do { try writeCheckpoint() } catch { throw failure ?? error }
+        do { try writeCheckpointWithinSize() } catch {
+            // Where a size limit leaves no room for it, the next start reads the log, which is on the disk.
+            let isLogged = failure == nil && unlogged.current.samples == 0
+            guard isLogged, quota != nil, (error as? FileError)?.isFull == true else { throw failure ?? error }
+            logger.info("There is no room for a checkpoint; the next start reads the log", ["err": "\(error)"])
+        }
     }
 
     /// Lets others use the directory; the end of the process does so too.
@@ -340,6 +349,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         var outcome = CommitOutcome()
         guard !isClosed.load(ordering: .acquiring) else { throw StorageError.closed }
         guard let own = head.group(group.raw) else { throw StorageError.invalidLabels("unknown series group") }
+        try refuseIfFull(durability)
         var histogramAt: [Int: Int] = [:]
         for (k, entry) in batch.histograms.enumerated() { histogramAt[entry.index] = k }
         let groups = owners(batch, own)
@@ -406,6 +416,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             let written = packer.withContent(writer.sink.bytes) { log.write($0, isPacked: $1, segment: segment) }
             switch written {
             case .done(let frame):
+                hurryIfFull()
                 try head.apply(batch, group, writer, isLogged: true, histogramAt)
                 return frame
             case .otherSegment: continue
@@ -414,7 +425,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 let unwritten = head.spill.files.reduce(log.pendingBytes) { $0 + $1.unwritten }
                 guard durability == .whenPossible, unwritten < Self.maxUnwritten else {
                     unlogged.refuse(writer.count, at: time)
-                    throw StorageError.notWritable(why)
+                    throw refusal(why, bytes: writer.sink.count &+ log.pendingBytes)
                 }
                 // The next frame begins a segment, in which no difference leads back to what the log has not.
                 try head.apply(batch, group, writer, isLogged: false, histogramAt)

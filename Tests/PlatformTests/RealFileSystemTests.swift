@@ -1,5 +1,6 @@
 import Glibc
 import Platform
+import TestSupport
 import Testing
 
 @Suite struct RealFileSystemTests {
@@ -58,14 +59,96 @@ import Testing
         try files.removeAll(directory)
     }
 
-    @Test func `a lock is taken once`() throws {
+    @Test func `a lock is taken once, also without its file`() throws {
         defer { cleanUp() }
-        let lock = try files.lock(directory + "/lock")
-        #expect(throws: FileError("lock", directory + "/lock", code: EWOULDBLOCK)) {
-            try files.lock(directory + "/lock")
-        }
+        let path = directory + "/lock"
+        let lock = try files.lock(path)
+        #expect(throws: FileError("lock", path, code: EWOULDBLOCK)) { try files.lock(path) }
+        try files.remove(path)
+        #expect(throws: FileError("lock", directory, code: EWOULDBLOCK)) { try files.lock(path) }
+        #expect(files.lockHolder(directory).map { $0.process == Int(getpid()) } ?? true)
         lock.release()
-        try files.lock(directory + "/lock").release()
+        try files.lock(path).release()
         #expect(try files.freeSpace(directory) > 0)
+    }
+
+    @Test func `a name stands for what lies there, not for what a link leads to`() throws {
+        defer { cleanUp() }
+        let path = directory + "/x"
+        #expect(try files.kind(path) == nil && !files.exists(path))
+        for (make, kind) in [
+            ({ mkfifo(path, 0o600) }, .other), ({ symlink("/dev/zero", path) }, .link),
+            ({ symlink(path + "none", path) }, .link), ({ symlink(path, path) }, .link),
+            ({ symlink(directory + "/a", path) }, .link), ({ mkdir(path, 0o700) }, .directory),
+            ({ open(path, O_CREAT, 0o600) }, .file),
+        ] as [(() -> Int32, FileKind)] {
+            let result = make()
+            try #require(result >= 0)
+            if kind == .file { close(result) }
+            #expect(try files.kind(path) == kind && files.exists(path))
+            try files.removeAll(path)
+            #expect(try !files.exists(path))
+        }
+        #expect(try files.kind(directory + "/a/b") == .directory)
+    }
+
+    @Test func `a file longer than the limit is not read`() throws {
+        defer { cleanUp() }
+        let path = directory + "/f"
+        try files.replace(path, with: [1, 2, 3])
+        #expect(try files.read(path, limit: 3) == [1, 2, 3])
+        #expect(throws: FileError("read", path, code: EFBIG)) { try files.read(path, limit: 2) }
+    }
+
+    @Test func `holes are known, skipped, and not mapped at the end`() throws {
+        defer { cleanUp() }
+        let path = directory + "/f"
+        let mebibyte = 1 << 20
+        let file = try files.open(path, .create)
+        try file.write([1])
+        try file.truncate(to: 4 * mebibyte)
+        try file.write([2])
+        try file.truncate(to: 1 << 40)
+        try file.syncData()
+        let whole = try files.map(path)
+        #expect(whole.bytes.count == 1 << 40 && !whole.isPartial)
+        var budget = 1 << 20
+        #expect(whole.skipZeros(from: 0, budget: &budget) == 0)
+        #expect(whole.skipZeros(from: 1, budget: &budget) == 4 * mebibyte)
+        // Without knowledge of holes the budget ends it.
+        #expect(whole.holes.isEmpty || whole.skipZeros(from: 4 * mebibyte + 1, budget: &budget) == 1 << 40)
+        #expect(budget > 0 || whole.holes.isEmpty)
+        let part = try files.map(path, limit: 8 * mebibyte)
+        #expect(part.isPartial && part.bytes.count <= 8 * mebibyte && part.bytes[4 * mebibyte] == 2)
+        #expect(whole.holes.isEmpty || part.bytes.count < 5 * mebibyte)
+        #expect(try files.map(path, limit: 1).withBytes { Array($0) } == [1])
+        try file.truncate(to: 0)
+        try file.truncate(to: mebibyte)
+        #expect(try files.map(path, limit: 2 * mebibyte).withBytes { $0.allSatisfy { $0 == 0 } })
+    }
+
+    @Test func `zeros are skipped to the first other byte, whatever the place`() {
+        for count in [0, 1, 7, 8, 9, 63, 64, 65, 200] {
+            for value in 0..<count {
+                let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 8)
+                bytes.initializeMemory(as: UInt8.self, repeating: 0)
+                bytes[value] = 1
+                let mapping = FileMapping(UnsafeRawBufferPointer(bytes)) { $0.deallocate() }
+                for start in 0...count {
+                    var budget = 100
+                    #expect(mapping.skipZeros(from: start, budget: &budget) == (start <= value ? value : count))
+                }
+            }
+        }
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 10, alignment: 8)
+        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        let mapping = FileMapping(UnsafeRawBufferPointer(bytes), holes: [0..<256]) { $0.deallocate() }
+        var budget = 6
+        #expect(mapping.skipZeros(from: 0, budget: &budget) == 640 && budget == 0)
+        bytes[600] = 1
+        budget = 3
+        #expect(mapping.skipZeros(from: 0, budget: &budget) == 640 && budget == 0)
+        budget = 7
+        #expect(mapping.skipZeros(from: 0, budget: &budget) == 600)
     }
 }

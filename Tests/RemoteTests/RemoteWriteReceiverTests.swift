@@ -18,6 +18,7 @@ final class RecordingStore: SampleStore {
         var resolved = 0
         var rejectsNext: SampleRejection?
         var isClosed = false
+        var isBusy = false
     }
     struct Closed: Error {}
     let state = Mutex(State())
@@ -37,6 +38,7 @@ final class RecordingStore: SampleStore {
         let batch = copy batch
         return try state.withLock { state in
             if state.isClosed { throw Closed() }
+            if state.isBusy { throw StoreBusy(description: "later") }
             var outcome = CommitOutcome()
             if let reason = state.rejectsNext {
                 state.rejectsNext = nil
@@ -173,6 +175,17 @@ struct RemoteWriteReceiverTests {
         cancellation.cancel()
         let answer = receiver.handle(request)
         #expect(answer.status == 503 && answer.headers.contains { $0.name == "Retry-After" })
+    }
+
+    @Test("a store that is busy is a 503 that says when to come again")
+    func busy() {
+        store.state.withLock { $0.isBusy = true }
+        let answer = receiver.handle(
+            HTTPRequest(
+                method: "POST", path: "/api/v1/write",
+                body: WireWriter.snappy(WireWriter.series([("__name__", "a")], [(1, 1000)]))))
+        #expect(answer.status == 503 && answer.headers.contains { $0.name == "Retry-After" && $0.value == "5" })
+        #expect(String(decoding: answer.body, as: UTF8.self) == "later\n")
     }
 
     @Test("series without a name or with a label twice are skipped, the others stored")

@@ -217,6 +217,16 @@ import Testing
             if known { #expect(why.contains("process \(getpid())"), "\(why)") }
         }
         #expect(try files.list(folder) == before)
+        // Neither without the lock file nor with another one.
+        for content in [nil, [], [1]] as [[UInt8]?] {
+            try files.remove(folder + "/lock")
+            if let content { try files.replace(folder + "/lock", with: content) }
+            let error = #expect(throws: StorageError.self) {
+                _ = try TimeSeriesStore.open(options: options(folder), fileSystem: files)
+            }
+            #expect("\(try #require(error))".contains("in use by"))
+        }
         try store.close()
+        try TimeSeriesStore.open(options: options(folder), fileSystem: files).close()
     }
 }

@@ -251,6 +251,63 @@ import Testing
         #expect(files.pages("data") <= 65_536 * 3)
     }
 
+    @Test func `a push that finds no room below the size limit is to come again, and is taken after the next upkeep`()
+        throws
+    {
+        let files = FaultyFileSystem()
+        let limit = 2 << 20
+        let store = try Self.store(files, size: Int64(limit), blockDuration: 300_000)
+        let group = store.openGroup("g")
+        var random = SeededRandom(seed: 13)
+        let refs = try (0..<1000).map {
+            try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "\($0)"]), in: group)
+        }
+        func batch(_ step: Int) -> SampleBatch {
+            var batch = SampleBatch(timestamp: Int64(step) * 15_000)
+            for ref in refs { batch.append(ref, Double.random(in: 0..<1, using: &random)) }
+            return batch
+        }
+        func push(_ step: Int) throws { _ = try store.commit(batch(step), in: group, durability: .written) }
+        var refusals = 0
+        for step in 0..<300 {
+            do { try push(step) } catch {
+                #expect(error is StoreBusy, "\(error)")
+                refusals += 1
+                store.runMaintenance()
+                let state = "step \(step), room \(store.quota?.room ?? 0), \(store.upkeepFailure.withLock { $0 } ?? "")"
+                #expect(throws: Never.self, "\(state)") { try push(step) }
+            }
+            #expect(files.pages("data") <= limit)
+        }
+        #expect(refusals > 1)
+        #expect(store.isHealthy)
+        // Nor is it an error to end without room for a checkpoint.
+        var step = 300
+        while (try? push(step)) != nil { step += 1 }
+        let copy = files.afterPowerCut(.kept)
+        let again = try Self.store(copy, size: Int64(limit), blockDuration: 300_000)
+        for more in 0..<3 { _ = try? again.commit(batch(step + more), in: again.openGroup("g"), durability: .written) }
+        try again.close()
+        #expect(copy.pages("data") <= limit)
+        #expect(try Self.store(copy, size: Int64(limit), blockDuration: 300_000).damagedRecords == 0)
+        // A full disk is another matter.
+        files.setCapacity(0)
+        store.change(StoreSettings(StoreOptions(directory: "data", retentionTime: 0)))
+        #expect(throws: StorageError.self) { try push(step + 1) }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a hurry does the jobs long before they are due`() {
+        let loop = BackgroundLoop()
+        let done = TimedSemaphore(value: 0)
+        loop.start([.init(interval: 1 << 40) { done.signal() }])
+        for _ in 0..<3 {
+            loop.hurry()
+            loop.hurry()
+            #expect(done.wait(milliseconds: 50_000))
+        }
+        loop.stop()
+    }
+
     @Test func `a snapshot costs no block of a store that has a size`() throws {
         let files = FaultyFileSystem()
         var store = try Self.store(files, size: 1 << 20, blockDuration: 300_000)

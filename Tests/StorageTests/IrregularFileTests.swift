@@ -22,24 +22,38 @@ struct IrregularFileTests {
     private func open() throws -> TimeSeriesStore {
         try TimeSeriesStore.open(
             options: StoreOptions(
-                directory: directory + "/data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false),
+                directory: directory + "/data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 256,
+                runsInBackground: false),
             fileSystem: files, clock: clock)
     }
 
-    /// A store with blocks and a log; the name of its first block.
-    private func fill() throws -> String {
-        let store = try open()
+    private func commit(_ store: TimeSeriesStore, _ step: Int) throws {
         let group = store.openGroup("g")
+        var batch = SampleBatch(timestamp: start + Int64(step) * 10_000)
+        for series in 0..<5 {
+            let labels = TimeSeriesStoreTests.labels(["__name__": "m", "s": "\(series)"])
+            batch.append(try store.resolve(labels, in: group), Double(step * series) / 7)
+        }
+        _ = try store.commit(batch, in: group, durability: .written)
+    }
+
+    /// A store with blocks, a log and spill files; the name of its first block.
+    private func fill(isKilled: Bool = false) throws -> String {
+        let store = try open()
         for step in 0..<400 {
-            var batch = SampleBatch(timestamp: start + Int64(step) * 10_000)
-            var builder = LabelsBuilder()
-            builder.set("__name__", "m")
-            batch.append(try store.resolve(builder.labels(), in: group), Double(step))
-            _ = try store.commit(batch, in: group, durability: .written)
-            if step % 100 == 99 { store.runMaintenance() }
+            try commit(store, step)
+            if step % 100 == 99, step < 300 { store.runMaintenance() }
+            if step == 360 { try store.upkeep.withLock { try store.writeCheckpoint() } }
         }
         let name = try #require(store.blocks.first).meta.id
-        try store.close()
+        guard isKilled else {
+            try store.close()
+            return name
+        }
+        try store.deleteSeries([Matcher(name: "s", equals: "1")], minTime: start, maxTime: start + 20_000)
+        store.abandon()
+        #expect(try files.list(directory + "/data/wal").count > 2)
+        #expect(try !files.list(directory + "/data/spill").isEmpty)
         return name
     }
 
@@ -59,28 +73,145 @@ struct IrregularFileTests {
         try store.close()
     }
 
-    @Test("a store whose own files are pipes does not open, and says why")
-    func own() throws {
-        defer { try? files.removeAll(directory) }
-        _ = try fill()
-        let data = directory + "/data"
-        let log = try files.list(data + "/wal").map { "wal/" + $0 }
-        let names = try (files.list(data) + log).filter { try !files.status(data + "/" + $0).isDirectory }
-        for name in ["store.martlet"] + names where name != DiskReserve.name {
-            let (path, kept) = (data + "/" + name, directory + "/kept")
-            guard try files.exists(path) else { continue }
-            try files.rename(path, to: kept)
-            try #require(mkfifo(path, 0o600) == 0)
-            // A file that may be made anew need not stop the start; none may block it.
-            do {
-                try open().close()
-            } catch {
-                #expect("\(error)".contains("not a regular file"), "\(name): \(error)")
+    /// Something that is no regular file.
+    enum Thing: String, CaseIterable {
+        case pipe, socket, device, directory, deadLink, loop, foreignLink
+        /// A link to the file that was there.
+        case movedLink
+
+        /// Puts it in the place of a file; `away` and `foreign` are paths outside of the data directory.
+        func put(_ path: String, away: String, foreign: String) throws {
+            var address = sockaddr_un()
+            switch self {
+            case .pipe: try #require(mkfifo(path, 0o600) == 0)
+            case .device: try #require(symlink("/dev/zero", path) == 0)
+            case .directory:
+                try RealFileSystem().createDirectory(path)
+                try RealFileSystem().replace(path + "/inside", with: [1])
+            case .deadLink: try #require(symlink(path + ".nothing", path) == 0)
+            case .loop: try #require(symlink(path, path) == 0)
+            case .foreignLink: try #require(symlink(foreign, path) == 0)
+            case .movedLink: try #require(symlink(away, path) == 0)
+            case .socket:
+                // A path may be too long for its address: it is bound by a short name first.
+                let short = "/tmp/martlet-socket-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+                address.sun_family = sa_family_t(AF_UNIX)
+                withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: short.utf8) }
+                let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+                defer { close(descriptor) }
+                let result = withUnsafePointer(to: &address) { pointer in
+                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                    }
+                }
+                try #require(result == 0)
+                try RealFileSystem().rename(short, to: path)
             }
-            try files.remove(path)
-            try files.rename(kept, to: path)
         }
-        try open().close()
+    }
+
+    /// Names of the files of a store that was killed, as patterns: the first that matches is taken.
+    static let names = [
+        "store.martlet", "store.martlet.tmp", "lock", "reserve", "probe", "probe.tmp", "checkpoint", "checkpoint.tmp",
+        "damage.json", "damage.json.tmp", "damage.copy.json", "wal/first", "wal/last", "wal/next.tmp", "spill/first",
+        "spill/first.tmp", "blocks/manifest.log", "blocks/manifest.log.tmp", "blocks/pending-deletions",
+        "blocks/pending-deletions.tmp", "blocks/ID/data", "blocks/ID/index", "blocks/ID/meta.json", "blocks/ID/deleted",
+        "blocks/ID/deleted.tmp", "blocks/01HF7GZ8M00000000000000000", "blocks/01HF7GZ8M00000000000000000.tmp",
+    ]
+
+    /// The name that a pattern stands for, and what is reported if its file is lost.
+    private func resolve(_ name: String, _ block: String) throws -> (name: String, reported: String?) {
+        let data = directory + "/data/"
+        let log = try #require(try files.list(data + "wal").compactMap(WriteAheadLog.number).sorted().last)
+        let spill = try #require(try files.list(data + "spill").first)
+        let from = try #require(try files.list(data + "wal").first)
+        switch name {
+        case "checkpoint": return (name, name)
+        case "wal/first": return ("wal/" + from, "wal/" + from)
+        case "wal/last":
+            let last = FilePath.name(WriteAheadLog.path("", log))
+            return ("wal/" + last, "wal/" + last)
+        case "wal/next.tmp": return ("wal/" + FilePath.name(WriteAheadLog.path("", log + 1)) + ".tmp", nil)
+        case "spill/first": return ("spill/" + spill, "spill/" + spill)
+        case "spill/first.tmp": return ("spill/" + spill + ".tmp", nil)
+        default:
+            let isLost = name.hasPrefix("blocks/ID/") && !name.hasSuffix(".tmp")
+            return (name.replacing("/ID/", with: "/\(block)/"), isLost ? block : nil)
+        }
+    }
+
+    @Test("no start is refused and nothing is lost beside the file, whatever is in its place", arguments: names)
+    func own(_ pattern: String) throws {
+        defer { try? files.removeAll(directory) }
+        let block = try fill(isKilled: true)
+        let whole = directory + "/whole"
+        try copy(directory + "/data", to: whole)
+        let foreign = directory + "/foreign"
+        for thing in Thing.allCases {
+            try files.removeAll(directory + "/data")
+            try copy(whole, to: directory + "/data")
+            let (name, usual) = try resolve(pattern, block)
+            // It may be a block whose files have gone.
+            let lost = thing == .directory && pattern.hasSuffix("0000") ? FilePath.name(name) : usual
+            let (path, away) = (directory + "/data/" + name, directory + "/away")
+            if try files.exists(path) { try files.rename(path, to: away) } else if thing == .movedLink { continue }
+            try files.replace(foreign, with: Array("foreign".utf8))
+            try thing.put(path, away: away, foreign: foreign)
+            let kind = try files.kind(path)
+            let isReadable = thing == .movedLink && !pattern.hasPrefix("spill")
+            for round in 0..<3 {
+                let store = try open()
+                let parts = store.leftOut.map(\.name)
+                #expect(parts.contains { lost == $0 } == (lost != nil && !isReadable), "\(thing) \(round): \(parts)")
+                #expect(parts.isEmpty || lost != nil, "\(thing) \(round): \(parts)")
+                try commit(store, 400 + round)
+                store.runMaintenance()
+                if round == 1 { store.abandon() } else { try store.close() }
+            }
+            #expect(try files.read(foreign) == Array("foreign".utf8), "\(thing)")
+            // It is still there, under its name or another one; a link to a file may have been read.
+            let isGone = try !files.exists(FilePath.parent(path))
+            let kept = isGone ? [] : try files.list(FilePath.parent(path)).filter { $0.hasPrefix(FilePath.name(path)) }
+            let kinds = try kept.map { try files.kind(FilePath.parent(path) + "/" + $0) }
+            #expect(isGone || kinds.contains(kind) || isReadable || thing == .foreignLink, "\(thing): \(kept)")
+            try? files.remove(away)
+        }
+    }
+
+    private func copy(_ from: String, to: String) throws {
+        guard try files.status(from).isDirectory else { return try files.replace(to, with: try files.read(from)) }
+        try files.createDirectory(to)
+        for name in try files.list(from) { try copy(from + "/" + name, to: to + "/" + name) }
+    }
+
+    @Test(
+        "a file of much size and little content costs neither time nor memory", .timeLimit(.minutes(3)),
+        arguments: [false, true])
+    func sparse(isBehind: Bool) throws {
+        defer { try? files.removeAll(directory) }
+        let block = try fill(isKilled: true)
+        let whole = directory + "/whole"
+        try copy(directory + "/data", to: whole)
+        for pattern in Self.names where !pattern.hasSuffix("0.tmp") && !pattern.hasSuffix("0") {
+            try files.removeAll(directory + "/data")
+            try copy(whole, to: directory + "/data")
+            let (name, _) = try resolve(pattern, block)
+            let path = directory + "/data/" + name
+            let isThere = try files.exists(path)
+            // Content, a hole of 64 GiB, and content again; or a hole only.
+            let content = isThere && isBehind ? try files.read(path) : []
+            try files.replace(path, with: content)
+            let file = try files.open(path, .append)
+            try file.truncate(to: content.count + 1 << 36)
+            try file.write(content)
+            file.close()
+            for round in 0..<2 {
+                let store = try open()
+                try commit(store, 400 + round)
+                store.runMaintenance()
+                try store.close()
+            }
+        }
     }
 
     @Test(

@@ -253,20 +253,64 @@ import Testing
         #expect(try !files.exists("data/" + DamageNotes.fileName))
     }
 
-    @Test func `without its notes, or with damaged ones, a file that is set aside is still reported`() throws {
+    @Test func `no single damage of the notes loses what they say`() throws {
+        let files = try Self.specimen()
+        files.damage("data/checkpoint") { $0[$0.count / 2] ^= 1 }
+        try files.remove("data/wal/" + (try #require(try files.list("data/wal").last { $0 != "x" })))
+        try Self.open(files).close()
+        try files.removeAll("data/blocks")
+        try Self.open(files).close()
+        let before = try Self.open(files)
+        before.abandon()
+        #expect(Set(before.leftOut.map(\.kind)) == [.damaged, .missing])
+        for name in DamageNotes.fileNames {
+            let content = try files.read("data/" + name)
+            for at in content.indices {
+                let copy = files.afterPowerCut(.kept)
+                copy.damage("data/" + name) { $0[at] ^= 1 }
+                for _ in 0..<2 {
+                    let store = try Self.open(copy)
+                    #expect(store.leftOut == before.leftOut, "\(name), byte \(at)")
+                    store.abandon()
+                }
+                // The next damage finds two copies again.
+                for other in DamageNotes.fileNames where other != name { copy.damage("data/" + other) { $0 = [] } }
+                let store = try Self.open(copy)
+                #expect(store.leftOut == before.leftOut, "\(name), byte \(at), and the other")
+                store.abandon()
+            }
+            for content in [[], Array(repeating: UInt8(ascii: "["), count: 3 << 20)] {
+                let copy = files.afterPowerCut(.kept)
+                copy.damage("data/" + name) { $0 = content }
+                #expect(try Self.open(copy).leftOut == before.leftOut, "\(name), \(content.count)")
+            }
+            let copy = files.afterPowerCut(.kept)
+            try copy.remove("data/" + name)
+            try copy.createDirectory("data/" + name)
+            #expect(try Self.open(copy).leftOut == before.leftOut, "\(name)")
+        }
+    }
+
+    @Test func `who removes the notes has taken notice of what is missing, not of what is set aside`() throws {
         let files = try Self.specimen()
         files.damage("data/checkpoint") { $0[$0.count / 2] ^= 1 }
         try Self.open(files).close()
-        let content = try files.read("data/damage.json")
-        for at in -1..<content.count {
+        try files.removeAll("data/blocks")
+        try Self.open(files).close()
+        let before = try Self.open(files)
+        before.abandon()
+        let kept = before.leftOut.filter { $0.kind == .damaged }
+        #expect(kept.map(\.name) == ["checkpoint"] && before.leftOut.count == 2)
+        for names in [["damage.json"], DamageNotes.fileNames] {
             let copy = files.afterPowerCut(.kept)
-            if at < 0 { try copy.remove("data/damage.json") } else { copy.damage("data/damage.json") { $0[at] ^= 1 } }
+            for name in names { try copy.remove("data/" + name) }
             let store = try Self.open(copy)
-            #expect(store.leftOut.contains { $0.name == "checkpoint" }, "byte \(at)")
-            store.abandon()
+            #expect(store.leftOut.map(\.name) == ["checkpoint"])
+            // Without a copy its times are not known: then each answer warns.
+            #expect((store.leftOut == kept) == (names.count == 1))
+            #expect(try Self.warnings(store, at: Self.start - 1).isEmpty == (names.count == 1))
+            #expect(try !Self.warnings(store, at: Self.start + 280 * 15_000 - 1).isEmpty)
         }
-        files.damage("data/damage.json") { $0 = Array(repeating: UInt8(ascii: "["), count: 3 << 20) }
-        #expect(try Self.open(files).leftOut.map(\.name) == ["checkpoint"])
     }
 
     @Test func `the numbers that a full disk leaves out are not missed`() throws {
@@ -331,11 +375,13 @@ import Testing
         let files = try Self.specimen()
         let segment = try #require(try files.list("data/wal").last)
         files.damage("data/wal/" + segment) { $0 = [] }
-        guard case .store(_, let foreign) = try DirectoryOwner.of("data", files) else {
-            Issue.record("no store")
-            return
-        }
-        #expect(foreign.isEmpty)
+        #expect(try DirectoryOwner.of("data", files) == .store(isMarked: true, foreign: [], strays: []))
+        // Nor is one with other content: it is said to have the name of a segment.
+        files.damage("data/wal/" + segment) { $0 = Array(repeating: 1, count: 100) }
+        try files.createDirectory("data/wal/checkpoint.00000001")
+        #expect(
+            try DirectoryOwner.of("data", files)
+                == .store(isMarked: true, foreign: ["wal/checkpoint.00000001"], strays: ["wal/" + segment]))
         // Beside nothing else, it may be one of Prometheus.
         let other = FaultyFileSystem()
         try other.createDirectory("p")

@@ -274,13 +274,14 @@ public final class FaultyFileSystem: FileSystem {
         return FaultyFile(self, id, path)
     }
 
-    public func map(_ path: String) throws(FileError) -> FileMapping {
-        let content = try look("mmap", path) { state throws(FileError) in
+    public func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping {
+        let whole = try look("mmap", path) { state throws(FileError) in
             state.nodes[try Self.find(state, path, "open")]?.content ?? []
         }
+        let content = limit.map { Array(whole.prefix($0)) } ?? whole
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 8)
         copy.copyBytes(from: content)
-        return FileMapping(UnsafeRawBufferPointer(copy)) { $0.deallocate() }
+        return FileMapping(UnsafeRawBufferPointer(copy), isPartial: content.count < whole.count) { $0.deallocate() }
     }
 
     public func createDirectory(_ path: String) throws(FileError) {
@@ -490,4 +491,9 @@ private final class FaultyFile: File {
     }
 
     func close() { isClosed.store(true, ordering: .relaxed) }
+}
+
+extension FileSystem {
+    /// The content of a file of any size.
+    public func read(_ path: String) throws(FileError) -> [UInt8] { try read(path, limit: .max) }
 }

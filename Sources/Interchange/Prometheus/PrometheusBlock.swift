@@ -57,7 +57,9 @@ package final class PrometheusBlock {
         self.directory = directory
         let metaPath = directory + "/meta.json"
         let meta: JSONValue
-        do { meta = try JSONValue.parse(try files.read(metaPath)) } catch let error as FileError { throw error } catch {
+        do { meta = try JSONValue.parse(try files.read(metaPath, limit: 1 << 26)) } catch let error as FileError {
+            throw error
+        } catch {
             throw PrometheusBlockError(file: metaPath, offset: 0, reason: "\(error)")
         }
         guard let id = meta["ulid"]?.string, let from = meta["minTime"]?.number, let to = meta["maxTime"]?.number,
@@ -165,7 +167,7 @@ package final class PrometheusBlock {
     private func readTombstones(_ files: any FileSystem) throws {
         let path = directory + "/tombstones"
         guard try files.exists(path) else { return }
-        let content = try files.read(path)
+        let content = try files.read(path, limit: 1 << 30)
         try content.withUnsafeBytes { bytes in
             guard bytes.count >= 9, Self.big32(bytes, 0) == 0x0130_BA30, bytes[4] == 1 else {
                 throw PrometheusBlockError(

@@ -169,6 +169,13 @@ public struct UnusableLabels: Error, Sendable, CustomStringConvertible {
     public init(description: String) { self.description = description }
 }
 
+/// Samples that a store cannot take now and can soon: whoever sends them is to try again.
+public struct StoreBusy: Error, Sendable, CustomStringConvertible {
+    public var description: String
+
+    public init(description: String) { self.description = description }
+}
+
 /// Takes samples.
 ///
 /// Implemented by `Storage`, and by arrays in tests; safe to call from many threads.

@@ -17,10 +17,13 @@ package struct LedgerError: Error, CustomStringConvertible, Sendable {
 /// damage the file is set aside, and one is written of the records that are whole. Every append is on the disk when it returns. A file that has grown to
 /// several times its contents is written anew beside itself and renamed.
 package final class Ledger: Sendable {
-    private static let magic = Array("MTLEDGER".utf8) + [1, 0, 0, 0, 0, 0, 0, 0]
+    private static let version: UInt32 = 1
+    private static let magic = Array("MTLEDGER".utf8) + [UInt8(version), 0, 0, 0, 0, 0, 0, 0]
     /// Below this size nothing is written anew, bytes.
     private static let smallestCompaction = 1 << 20
     private static let longestRecord = 1 << 24
+    /// Bytes of the file that are looked at.
+    private static let longest = 1 << 32
     private static let headerSize = 16
     private static let log = Log("notify")
 
@@ -50,32 +53,25 @@ package final class Ledger: Sendable {
     /// Opens or makes the ledger in `folder`.
     ///
     /// - Returns: The ledger, and what its records add up to.
-    /// - Throws: If the file cannot be read or written, or is of a later version; damage does not stop the start.
+    /// - Throws: If the file cannot be read or written, or is of a later version. Damage does not stop the start, nor does
+    ///   something else in the place of the file.
     package static func open(folder: String, _ fileSystem: any FileSystem) throws -> (Ledger, LedgerState) {
         try fileSystem.createDirectory(folder)
         let path = folder + "/ledger"
         var state = LedgerState()
+        try setAsideIrregular(path + ".tmp", fileSystem)
         var size = 0
-        if try fileSystem.exists(path) {
-            let bytes = try fileSystem.read(path)
-            if isLater(bytes) {
-                throw LedgerError(description: "\(path): was written by a later version of martlet")
+        switch try fileSystem.kind(path) {
+        case nil: break
+        case .file: size = try read(path, into: &state, fileSystem)
+        case .link:
+            // What it leads to is read, but is not ours to write.
+            if let mapping = try? fileSystem.map(path, limit: longest) {
+                try refuseLater(mapping.bytes, path)
+                _ = replay(mapping, into: &state)
             }
-            let (end, damage) = replay(bytes, into: &state)
-            if let damage {
-                // What is left of it is written to a file of its own.
-                try SetAside.rename(path, fileSystem)
-                log.error(
-                    "The ledger is damaged and set aside; what can be read of it is kept",
-                    ["path": path, "offset": "\(damage)"])
-            } else {
-                size = end
-                if end < bytes.count {
-                    log.warn(
-                        "The ledger's tail is damaged and is cut off",
-                        ["path": path, "offset": "\(end)", "bytes": "\(bytes.count - end)"])
-                }
-            }
+            try setAsideIrregular(path, fileSystem)
+        case .directory, .other: try setAsideIrregular(path, fileSystem)
         }
         if size == 0 {
             let content = magic + frame(state.records)
@@ -91,22 +87,58 @@ package final class Ledger: Sendable {
         return (ledger, state)
     }
 
-    /// Whether the header is of a later version, which is written twice: one damaged byte does not look like it.
-    private static func isLater(_ bytes: [UInt8]) -> Bool {
-        guard bytes.count >= headerSize, bytes.starts(with: magic.prefix(8)) else { return false }
-        let version = word(bytes, 8)
-        return version > word(magic, 8) && version == word(bytes, 12)
+    /// Sets aside what is no regular file and has the name of one of ours: nothing of ours is in it, and nothing is written
+    /// through a link.
+    private static func setAsideIrregular(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
+        guard let kind = try fileSystem.kind(path), kind != .file else { return }
+        let kept = try SetAside.rename(path, fileSystem)
+        log.error(
+            "What is no regular file has the name of the ledger; it is set aside", ["file": path, "now": kept])
     }
 
-    private static func word(_ bytes: [UInt8], _ at: Int) -> UInt32 {
-        (0..<4).reduce(0) { $0 | UInt32(bytes[at + $1]) << (8 * UInt32($1)) }
+    /// Reads the file, and sets it aside if it is damaged elsewhere than at its end; returns the size up to its end, 0 if
+    /// it is to be written anew.
+    private static func read(
+        _ path: String, into state: inout LedgerState, _ fileSystem: any FileSystem
+    ) throws -> Int {
+        let mapping = try fileSystem.map(path, limit: longest)
+        try refuseLater(mapping.bytes, path)
+        let (end, damage) = replay(mapping, into: &state)
+        if let damage {
+            // What is left of it is written to a file of its own.
+            try SetAside.rename(path, fileSystem)
+            log.error(
+                "The ledger is damaged and set aside; what can be read of it is kept",
+                ["path": path, "offset": "\(damage)"])
+            return 0
+        }
+        let size = try fileSystem.status(path).size
+        if end < size {
+            log.warn(
+                "The ledger's tail is damaged and is cut off",
+                ["path": path, "offset": "\(end)", "bytes": "\(size - end)"])
+        }
+        return end
+    }
+
+    /// Throws if the header is of a later version, which is written twice: one damaged byte does not look like it.
+    private static func refuseLater(_ bytes: UnsafeRawBufferPointer, _ path: String) throws(LedgerError) {
+        guard bytes.count >= headerSize, bytes.starts(with: magic.prefix(8)) else { return }
+        let version = word(bytes, 8)
+        guard version > Self.version, version == word(bytes, 12) else { return }
+        throw LedgerError(description: "\(path): was written by a later version of martlet")
+    }
+
+    private static func word(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> UInt32 {
+        UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self))
     }
 
     /// Reads all records that are whole.
     ///
     /// - Returns: The size up to the last of them, and where the first damage is that has whole records behind it, or
     ///   that is the header's: the file gets its name with a whole one.
-    private static func replay(_ bytes: [UInt8], into state: inout LedgerState) -> (end: Int, damage: Int?) {
+    private static func replay(_ mapping: FileMapping, into state: inout LedgerState) -> (end: Int, damage: Int?) {
+        let bytes = mapping.bytes
         var damage = bytes.starts(with: magic) ? nil : 0
         var at = headerSize
         var end = at
@@ -117,7 +149,7 @@ package final class Ledger: Sendable {
                 end = at
                 continue
             }
-            guard let next = resume(bytes, at + 1) else { break }
+            guard let next = resume(mapping, at + 1) else { break }
             damage = damage ?? at
             at = next
         }
@@ -125,19 +157,23 @@ package final class Ledger: Sendable {
     }
 
     /// Where the payload of the whole record at `at` lies, or nil.
-    private static func record(_ bytes: [UInt8], _ at: Int) -> Range<Int>? {
+    private static func record(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> Range<Int>? {
         guard bytes.count - at >= 8 else { return nil }
         let size = Int(word(bytes, at))
-        guard size <= longestRecord, bytes.count - at - 8 >= size else { return nil }
+        guard size > 0, size <= longestRecord, bytes.count - at - 8 >= size else { return nil }
         let payload = (at + 8)..<(at + 8 + size)
-        return checksum(bytes[payload]) == word(bytes, at + 4) ? payload : nil
+        return checksum(UnsafeRawBufferPointer(rebasing: bytes[payload])) == word(bytes, at + 4) ? payload : nil
     }
 
     /// The next place where a whole record begins, if it is found with reasonable effort.
-    private static func resume(_ bytes: [UInt8], _ start: Int) -> Int? {
+    private static func resume(_ mapping: FileMapping, _ start: Int) -> Int? {
+        let bytes = mapping.bytes
         var at = start
         var budget = 1 << 28
         while at + 8 < bytes.count, budget > 0 {
+            // Of a size, at most three bytes in front are zero.
+            if bytes[at] == 0 { at = max(at, mapping.skipZeros(from: at, budget: &budget) - 3) }
+            guard at + 8 < bytes.count else { break }
             let size = Int(word(bytes, at))
             if size > 0, size <= longestRecord {
                 budget -= min(size, bytes.count - at)
@@ -149,15 +185,15 @@ package final class Ledger: Sendable {
         return nil
     }
 
-    private static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-        bytes.withUnsafeBytes { cplatform_crc32c(0, $0.baseAddress, $0.count) }
+    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        cplatform_crc32c(0, bytes.baseAddress, bytes.count)
     }
 
     static func frame(_ records: [LedgerRecord]) -> [UInt8] {
         var out: [UInt8] = []
         for record in records {
             let payload = record.encode()
-            for value in [UInt32(truncatingIfNeeded: payload.count), checksum(payload[...])] {
+            for value in [UInt32(truncatingIfNeeded: payload.count), payload.withUnsafeBytes(checksum)] {
                 withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) }
             }
             out += payload

@@ -103,7 +103,10 @@ public final class BoundedFileSystem: FileSystem {
             state.paths[path] = known
             return
         }
-        let id = state.add(path, size: status.size, isDirectory: status.isDirectory)
+        // A large file of little but holes, such as a damaged one, costs what it takes: else data would go for its size.
+        let isSparse = status.size / 4 > max(status.allocated, 16 << 20)
+        let id = state.add(
+            path, size: isSparse ? status.allocated : status.size, isDirectory: status.isDirectory)
         guard status.isDirectory else {
             byIdentity[status.identity] = id
             return
@@ -194,7 +197,7 @@ public final class BoundedFileSystem: FileSystem {
         return BoundedFile(self, key, file)
     }
 
-    public func map(_ path: String) throws(FileError) -> FileMapping { try base.map(path) }
+    public func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping { try base.map(path, limit: limit) }
 
     public func createDirectory(_ path: String) throws(FileError) {
         guard var key = own(path) else { return try base.createDirectory(path) }
@@ -215,6 +218,8 @@ public final class BoundedFileSystem: FileSystem {
     public func list(_ path: String) throws(FileError) -> [String] { try base.list(path) }
 
     public func status(_ path: String) throws(FileError) -> FileStatus { try base.status(path) }
+
+    public func kind(_ path: String) throws(FileError) -> FileKind? { try base.kind(path) }
 
     public func rename(_ from: String, to: String) throws(FileError) {
         try base.rename(from, to: to)

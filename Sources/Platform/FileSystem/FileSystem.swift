@@ -45,6 +45,15 @@ public struct FileStatus: Sendable, Hashable {
     }
 }
 
+/// What a name in a directory stands for; links are not followed.
+public enum FileKind: Sendable, Hashable {
+    case file
+    case directory
+    case link
+    /// A pipe, a socket or a device.
+    case other
+}
+
 /// A directory that only this process may use, until the lock is released or the process ends.
 public protocol DirectoryLock: AnyObject, Sendable {
     func release()
@@ -83,10 +92,19 @@ public final class FileMapping: Sendable {
     // SAFETY: never written after initialisation; the memory is read-only and lives as long as the object.
     /// Valid only while the object is referenced; prefer ``withBytes(_:)``.
     nonisolated(unsafe) public let bytes: UnsafeRawBufferPointer
+    /// Places of ``bytes`` that take no room on the disk and read as zeros, ascending; not all need be known.
+    public let holes: [Range<Int>]
+    /// Whether the file goes on behind ``bytes``.
+    public let isPartial: Bool
     private let free: @Sendable (UnsafeRawBufferPointer) -> Void
 
-    public init(_ bytes: UnsafeRawBufferPointer, free: @escaping @Sendable (UnsafeRawBufferPointer) -> Void) {
+    public init(
+        _ bytes: UnsafeRawBufferPointer, holes: [Range<Int>] = [], isPartial: Bool = false,
+        free: @escaping @Sendable (UnsafeRawBufferPointer) -> Void
+    ) {
         self.bytes = bytes
+        self.holes = holes
+        self.isPartial = isPartial
         self.free = free
     }
 
@@ -96,6 +114,31 @@ public final class FileMapping: Sendable {
     public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
         try withExtendedLifetime(self) { try body(bytes) }
     }
+
+    /// The place of the first byte from `offset` on that is not zero, or the end; holes are not read.
+    ///
+    /// - Parameter budget: What may be spent: one for each started 64 bytes of zeros that are read. Without any left, the
+    ///   answer is the end.
+    public func skipZeros(from offset: Int, budget: inout Int) -> Int {
+        var at = offset
+        var hole = 0
+        while at < bytes.count {
+            while hole < holes.count, holes[hole].upperBound <= at { hole &+= 1 }
+            if hole < holes.count, holes[hole].contains(at) {
+                at = holes[hole].upperBound
+                continue
+            }
+            let end = min(bytes.count, hole < holes.count ? holes[hole].lowerBound : bytes.count, at &+ 64)
+            while end &- at >= 8, bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self) == 0 { at &+= 8 }
+            while at < end {
+                if bytes[at] != 0 { return at }
+                at &+= 1
+            }
+            budget &-= 1
+            if budget <= 0 { return bytes.count }
+        }
+        return bytes.count
+    }
 }
 
 /// The one way to the disk, so that tests can fail, tear and stop each operation.
@@ -104,8 +147,11 @@ public final class FileMapping: Sendable {
 public protocol FileSystem: AnyObject, Sendable {
     func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File
 
-    /// Maps a whole file for reading; an empty file gives an empty buffer.
-    func map(_ path: String) throws(FileError) -> FileMapping
+    /// Maps a file for reading; an empty file gives an empty buffer.
+    ///
+    /// - Parameter limit: Bytes from the beginning that are mapped at most, without a hole at the end; nil maps the whole
+    ///   file.
+    func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping
 
     /// Makes a directory and those above it that are missing; one that exists is fine.
     func createDirectory(_ path: String) throws(FileError)
@@ -114,6 +160,9 @@ public protocol FileSystem: AnyObject, Sendable {
     func list(_ path: String) throws(FileError) -> [String]
 
     func status(_ path: String) throws(FileError) -> FileStatus
+
+    /// What a name stands for; nil if there is no such name.
+    func kind(_ path: String) throws(FileError) -> FileKind?
 
     /// Moves a file or directory, replacing a file that is there.
     func rename(_ from: String, to: String) throws(FileError)
@@ -136,7 +185,8 @@ public protocol FileSystem: AnyObject, Sendable {
     /// Bytes that may still be written to the file system that holds `path`.
     func freeSpace(_ path: String) throws(FileError) -> Int
 
-    /// Takes the lock file at `path`; throws `EWOULDBLOCK` when another process holds it.
+    /// Takes the lock file at `path`, and its directory where directories can be locked; throws `EWOULDBLOCK` when another
+    /// process holds one of them.
     func lock(_ path: String) throws(FileError) -> any DirectoryLock
 
     /// The process that holds the lock file at `path`, and its name; nil if that is not known.
@@ -146,22 +196,28 @@ public protocol FileSystem: AnyObject, Sendable {
 extension FileSystem {
     public func lockHolder(_ path: String) -> (process: Int, name: String)? { nil }
 
-    /// Whether a file or directory exists.
-    public func exists(_ path: String) throws(FileError) -> Bool {
-        do throws(FileError) {
-            _ = try status(path)
-            return true
-        } catch {
-            if error.isNotFound { return false }
+    /// What a name stands for, in a file system without links.
+    public func kind(_ path: String) throws(FileError) -> FileKind? {
+        do throws(FileError) { return try status(path).isDirectory ? .directory : .file } catch {
+            if error.isNotFound { return nil }
             throw error
         }
     }
 
+    /// Whether something has this name, also a link that leads nowhere.
+    public func exists(_ path: String) throws(FileError) -> Bool { try kind(path) != nil }
+
+    /// Maps a whole file for reading.
+    public func map(_ path: String) throws(FileError) -> FileMapping { try map(path, limit: nil) }
+
     /// The content of a file.
-    public func read(_ path: String) throws(FileError) -> [UInt8] {
+    ///
+    /// - Parameter limit: A file of more bytes is an error, `EFBIG`, and is not read.
+    public func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
         let file = try open(path, .read)
         defer { file.close() }
         let size = try file.size()
+        guard size <= limit else { throw FileError("read", path, code: EFBIG) }
         // A file with holes may claim any size.
         guard size <= MachineMemory.limit / 4, AddressSpace.hasRoom(size) else {
             throw FileError("read", path, code: ENOMEM)
@@ -190,10 +246,10 @@ extension FileSystem {
         try syncDirectory(FilePath.parent(path))
     }
 
-    /// Removes a file or a directory with all that is in it; what is not there is fine.
+    /// Removes a file or a directory with all that is in it; what is not there is fine, and links are not followed.
     public func removeAll(_ path: String) throws(FileError) {
         do throws(FileError) {
-            guard try status(path).isDirectory else { return try remove(path) }
+            guard try kind(path) == .directory else { return try remove(path) }
             for name in try list(path) { try removeAll(path + "/" + name) }
             try removeDirectory(path)
         } catch {

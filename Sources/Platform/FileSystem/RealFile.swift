@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// A file of the machine's file system, or a lock on one.
-final class RealFile: File, DirectoryLock {
+/// A file of the machine's file system.
+final class RealFile: File {
     let path: String
     /// −1 once closed.
     private let handle: Atomic<Int32>
@@ -75,6 +75,20 @@ final class RealFile: File, DirectoryLock {
         // Not repeated after EINTR: Linux has released the descriptor already.
         if descriptor >= 0 { _ = Glibc.close(descriptor) }
     }
+}
 
-    func release() { close() }
+/// The lock of a directory: a file in it and the directory itself, open and locked.
+final class HeldLock: DirectoryLock {
+    private let file: RealFile
+    private let directory: RealFile
+
+    init(_ file: RealFile, _ directory: RealFile) {
+        self.file = file
+        self.directory = directory
+    }
+
+    func release() {
+        file.close()
+        directory.close()
+    }
 }

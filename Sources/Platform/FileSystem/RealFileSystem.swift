@@ -56,18 +56,47 @@ public final class RealFileSystem: FileSystem {
         }
     }
 
-    public func map(_ path: String) throws(FileError) -> FileMapping {
-        let file = try open(path, .read)
-        defer { file.close() }
-        let size = try file.size()
-        guard size > 0, let real = file as? RealFile else {
-            return FileMapping(UnsafeRawBufferPointer(start: nil, count: 0)) { _ in }
+    public func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping {
+        let descriptor = try RegularFile.open(path, O_RDONLY)
+        defer { _ = Glibc.close(descriptor) }
+        var info = stat()
+        _ = try Self.retry("stat", path) { fstat(descriptor, &info) }
+        let size = Int(info.st_size)
+        let holes = Int(info.st_blocks) < size / 512 ? Self.holes(descriptor, size) : []
+        var mapped = size
+        if let limit {
+            if let last = holes.last, last.upperBound == size { mapped = last.lowerBound }
+            mapped = min(mapped, limit)
         }
-        let address = mmap(nil, size, PROT_READ, MAP_SHARED, try real.descriptor("mmap"), 0)
+        guard mapped > 0 else {
+            return FileMapping(UnsafeRawBufferPointer(start: nil, count: 0), isPartial: size > 0) { _ in }
+        }
+        let address = mmap(nil, mapped, PROT_READ, MAP_SHARED, descriptor, 0)
         guard let address, address != MAP_FAILED else { throw FileError("mmap", path, code: errno) }
-        return FileMapping(UnsafeRawBufferPointer(start: address, count: size)) { bytes in
+        return FileMapping(
+            UnsafeRawBufferPointer(start: address, count: mapped),
+            holes: holes.map { $0.clamped(to: 0..<mapped) }.filter { !$0.isEmpty }, isPartial: mapped < size
+        ) { bytes in
             munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
         }
+    }
+
+    /// The holes of a file, ascending: the first thousand, and the last one if it ends the file.
+    private static func holes(_ descriptor: Int32, _ size: Int) -> [Range<Int>] {
+        // Of Linux; where a file system does not know holes, it says that there are none.
+        let (seekData, seekHole): (Int32, Int32) = (3, 4)
+        var result: [Range<Int>] = []
+        var at = 0
+        while at < size, result.count < 1000 {
+            let start = Int(lseek(descriptor, off_t(at), seekHole))
+            guard start >= at, start < size else { break }
+            let end = Int(lseek(descriptor, off_t(start), seekData))
+            // Without data behind it there is an error.
+            at = end < 0 ? size : min(end, size)
+            guard at > start else { break }
+            result.append(start..<at)
+        }
+        return result
     }
 
     public func createDirectory(_ path: String) throws(FileError) {
@@ -113,6 +142,22 @@ public final class RealFileSystem: FileSystem {
             names: Int(info.st_nlink))
     }
 
+    public func kind(_ path: String) throws(FileError) -> FileKind? {
+        var info = stat()
+        do throws(FileError) {
+            _ = try Self.retry("stat", path) { lstat(path, &info) }
+        } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+        return switch info.st_mode & S_IFMT {
+        case S_IFREG: .file
+        case S_IFDIR: .directory
+        case S_IFLNK: .link
+        default: .other
+        }
+    }
+
     public func rename(_ from: String, to: String) throws(FileError) {
         _ = try Self.retry("rename", "\(from) \(to)") { Glibc.rename(from, to) }
     }
@@ -143,13 +188,19 @@ public final class RealFileSystem: FileSystem {
     }
 
     public func lock(_ path: String) throws(FileError) -> any DirectoryLock {
-        let descriptor = try RegularFile.open(path, O_RDWR | O_CREAT, followsLinks: false)
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let code = errno
-            _ = Glibc.close(descriptor)
-            throw FileError("lock", path, code: code)
+        let file = RealFile(path, try RegularFile.open(path, O_RDWR | O_CREAT, followsLinks: false))
+        guard flock(try file.descriptor("lock"), LOCK_EX | LOCK_NB) == 0 else {
+            throw FileError("lock", path, code: errno)
         }
-        return RealFile(path, descriptor)
+        // The file may lose its name, and another be made; the directory is the same for everybody.
+        let parent = FilePath.parent(path)
+        let directory = RealFile(
+            parent, try Self.retry("open", parent) { cplatform_open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) })
+        // Not all file systems lock directories; NFS does not.
+        if flock(try directory.descriptor("lock"), LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+            throw FileError("lock", parent, code: EWOULDBLOCK)
+        }
+        return HeldLock(file, directory)
     }
 
     public func lockHolder(_ path: String) -> (process: Int, name: String)? {

@@ -2,9 +2,13 @@
 package enum SetAside {
     package static let suffix = ".damaged"
 
-    /// Renames a file to `NAME.damaged`, or `NAME.2.damaged` and so on where that is taken.
-    package static func rename(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
-        if let free = try name(path, nil, fileSystem).free { try fileSystem.rename(path, to: free) }
+    /// Renames a file, or whatever has its name, to `NAME.damaged`, or `NAME.2.damaged` and so on where that is taken;
+    /// returns the new name.
+    @discardableResult
+    package static func rename(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> String {
+        let (name, free) = try name(path, nil, fileSystem)
+        if let free { try fileSystem.rename(path, to: free) }
+        return name
     }
 
     /// Gives a file that will be replaced a second name, unless it has one already; returns that name.

@@ -4,9 +4,14 @@ import Platform
 package enum BlockFiles {
     package static let names = ["data", "index", "meta.json", "deleted"]
 
-    /// Removes a block's files and its directory; a directory that holds anything else stays as it is.
+    /// Removes a block's files and its directory; a directory that holds anything else stays as it is, and of a link only
+    /// the name goes.
     package static func remove(_ directory: String, _ files: any FileSystem) throws(FileError) {
-        guard try files.exists(directory) else { return }
+        switch try files.kind(directory) {
+        case .link: return try files.remove(directory)
+        case .directory: break
+        case nil, .file, .other: return
+        }
         let present = try files.list(directory)
         let known = Set(names + names.map { $0 + ".tmp" })
         guard present.allSatisfy(known.contains) else { return }

@@ -22,11 +22,19 @@ struct BlockIndex: Sendable {
     /// Bytes of the names and values that are kept in memory.
     var symbolBytes: Int { names.reduce(0) { $0 + $1.count } + symbolPages.reduce(0) { $0 + $1.value.count + 16 } }
 
+    /// Bytes that an index has at most.
+    private static let longest = 1 << 31
+
     init(_ files: any FileSystem, _ path: String) throws {
-        let content = try files.read(path)
         func bad(_ section: String, _ offset: Int, _ reason: String) -> BlockError {
             BlockError(file: path, section: section, offset: offset, reason: reason)
         }
+        // A file of much size and little content is known by its end, before it is read.
+        let size = try files.status(path).size
+        guard try FileEnd.read(path, BlockFormat.indexEnd.count, files) == BlockFormat.indexEnd else {
+            throw bad("footer", size, "the file ends early")
+        }
+        let content = try files.content(path, section: "index", limit: Self.longest)
         guard content.starts(with: BlockFormat.fileHeader(BlockFormat.indexMagic)) else {
             throw bad("header", 0, "expected a martlet index file of version \(BlockFormat.version)")
         }

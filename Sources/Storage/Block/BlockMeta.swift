@@ -82,7 +82,7 @@ package struct BlockMeta: Sendable, Hashable {
     /// Reads `meta.json` of the block in `directory`.
     package static func read(_ files: any FileSystem, _ directory: String) throws -> BlockMeta {
         let path = directory + "/meta.json"
-        let content = try files.read(path)
+        let content = try files.content(path, section: "metadata", limit: 1 << 24)
         func bad(_ reason: String) -> BlockError {
             BlockError(file: path, section: "metadata", offset: 0, reason: reason)
         }

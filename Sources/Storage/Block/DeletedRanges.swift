@@ -14,6 +14,8 @@ struct DeletedRanges: Sendable {
 
     private(set) var entries: [Entry] = []
     private static let magic = Array("MARTLETX".utf8)
+    /// Bytes that the file has at most.
+    private static let longest = 1 << 28
 
     var isEmpty: Bool { entries.isEmpty }
 
@@ -29,7 +31,7 @@ struct DeletedRanges: Sendable {
     static func read(_ files: any FileSystem, _ directory: String, limit: UInt32) throws -> DeletedRanges {
         let path = directory + "/deleted"
         guard try files.exists(path) else { return DeletedRanges() }
-        let content = try files.read(path)
+        let content = try files.content(path, section: "deletions", limit: longest)
         func bad(_ reason: String, _ offset: Int = 0) -> BlockError {
             BlockError(file: path, section: "deletions", offset: offset, reason: reason)
         }
@@ -64,6 +66,9 @@ struct DeletedRanges: Sendable {
         var bytes = Self.magic
         bytes.appendLittle(BlockFormat.version)
         bytes.appendLittle(CRC32C.hash(rest))
+        guard bytes.count + rest.count <= Self.longest else {
+            throw StorageError.limit("\(Self.longest) bytes of deletions in a block; clean_tombstones removes them")
+        }
         try files.replace(directory + "/deleted", with: bytes + rest)
     }
 }

@@ -73,7 +73,9 @@ final class BlockSet: @unchecked Sendable {
     /// Names of the complete blocks in a directory, without those that another was made of.
     private static func whole(in directory: String, _ fileSystem: any FileSystem) -> [String] {
         let names = ((try? fileSystem.list(directory)) ?? []).filter {
-            BlockMeta.isID($0) && !BlockFiles.isPrometheus(directory + "/" + $0, fileSystem)
+            let path = directory + "/" + $0
+            return BlockMeta.isID($0) && (try? fileSystem.status(path).isDirectory) ?? false
+                && !BlockFiles.isPrometheus(path, fileSystem)
         }
         let metas = names.compactMap { try? BlockMeta.read(fileSystem, directory + "/" + $0) }
         let gone = metas.filter { meta in

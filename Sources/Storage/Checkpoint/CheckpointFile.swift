@@ -12,6 +12,8 @@ struct CheckpointWriter {
     static let frameSize = 1 << 20
     /// Bytes of a frame of records, unless one alone is longer.
     static let recordsSize = 1 << 16
+    /// Bytes that a reader looks at: more than any checkpoint has.
+    static let longest = 1 << 36
 
     private let file: any File
     private let compressor: ZstdCompressor
@@ -74,7 +76,7 @@ struct CheckpointReader: @unchecked Sendable {
 
     /// Checks the whole file.
     init(_ path: String, _ fileSystem: any FileSystem) throws {
-        mapping = try fileSystem.map(path)
+        mapping = try fileSystem.map(path, limit: CheckpointWriter.longest)
         let bytes = mapping.bytes
         var frames: [CheckpointFrame] = []
         var at = CheckpointWriter.magic.count
@@ -86,11 +88,11 @@ struct CheckpointReader: @unchecked Sendable {
                 continue
             }
             damage.append(at)
-            guard let next = Self.resume(bytes, at &+ 1) else { break }
+            guard let next = Self.resume(mapping, at &+ 1) else { break }
             at = next
         }
         self.frames = frames
-        if frames.last?.kind != CheckpointFrame.end { damage.append(bytes.count) }
+        if frames.last?.kind != CheckpointFrame.end || mapping.isPartial { damage.append(bytes.count) }
     }
 
     private static func word(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> UInt32 {
@@ -111,10 +113,14 @@ struct CheckpointReader: @unchecked Sendable {
     }
 
     /// The next place where a whole frame begins, if it is found with reasonable effort.
-    private static func resume(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
+    private static func resume(_ mapping: FileMapping, _ start: Int) -> Int? {
+        let bytes = mapping.bytes
         var at = start
         var budget = 1 << 28
         while at &+ CheckpointFrame.headerSize < bytes.count, budget > 0 {
+            // The first byte of a frame is its kind.
+            if bytes[at] == 0 { at = mapping.skipZeros(from: at, budget: &budget) }
+            guard at &+ CheckpointFrame.headerSize < bytes.count else { break }
             let stored = Int(word(bytes, at &+ 12))
             if word(bytes, at) <= CheckpointFrame.end, stored > 0, stored <= 4 * CheckpointWriter.frameSize {
                 budget &-= stored

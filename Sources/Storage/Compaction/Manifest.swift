@@ -27,6 +27,10 @@ package final class Manifest {
     }
 
     package static let fileName = "manifest.log"
+    /// Bytes that a manifest has at most.
+    private static let longest = 1 << 24
+    /// Bytes with which it is written anew.
+    private static let long = 1 << 22
     static let magic = Array("MARTLETM".utf8)
     private let files: any FileSystem
     private let path: String
@@ -57,7 +61,7 @@ package final class Manifest {
         isNew = try !files.exists(path)
         var removed: Set<String> = []
         if !isNew {
-            let content = try files.read(path)
+            let content = try files.content(path, section: "manifest", limit: Self.longest)
             valid = try Self.replay(content, path) { edit in
                 names.subtract(edit.removed)
                 names.formUnion(edit.added)
@@ -142,12 +146,15 @@ package final class Manifest {
     /// Whether no whole record begins behind `offset`, so that what is there is the rest of a torn write.
     private static func isTail(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Bool {
         var at = offset + 1
+        var budget = 1 << 28
         while at + 8 < bytes.count {
             var reader = ByteReader(bytes, at: at)
             if let size = try? reader.u32(), let checksum = try? reader.u32(), size > 0,
-                let payload = try? reader.run(Int(size)), CRC32C.hash(payload) == checksum
+                let payload = try? reader.run(Int(size))
             {
-                return false
+                budget -= payload.count
+                // So much of it is no torn write.
+                if budget < 0 || CRC32C.hash(payload) == checksum { return false }
             }
             at += 1
         }
@@ -168,7 +175,7 @@ package final class Manifest {
     ///
     /// Call it when all files of the added blocks are on the disk, and remove those of the others afterwards.
     package func commit(_ edit: Edit) throws {
-        if isDoubtful { try rewrite() }
+        if isDoubtful { try rewrite() } else if size > Self.long { try? rewrite() }
         let bytes = Self.record(edit)
         do {
             try file.write(bytes)
@@ -191,7 +198,9 @@ package final class Manifest {
 
     /// Writes the file anew, with the blocks that there are and those that were removed.
     private func rewrite() throws(FileError) {
-        let gone = removed.filter { !blocks.contains($0) }
+        let known = Set(blocks)
+        let folder = FilePath.parent(path)
+        let gone = removed.filter { !known.contains($0) && (try? files.exists(folder + "/" + $0)) ?? true }
         let fresh = Self.header + Self.record(Edit(added: blocks, removed: gone.sorted(), mark: mark))
         try files.replace(path, with: fresh)
         file = try files.open(path, .append)
@@ -204,8 +213,11 @@ package final class Manifest {
         let known = Set(blocks)
         for name in try files.list(directory) {
             let stem = name.utf8.count == 30 && name.hasSuffix(".tmp") ? String(name.dropLast(4)) : name
-            guard BlockMeta.isID(stem), stem != name || !known.contains(name) else { continue }
-            try BlockFiles.remove(directory + "/" + name, files)
+            guard BlockMeta.isID(stem), stem != name || !known.contains(name),
+                (try? files.kind(directory + "/" + name)) == .directory
+            else { continue }
+            // What cannot be removed takes room, and nothing else.
+            try? BlockFiles.remove(directory + "/" + name, files)
         }
     }
 }

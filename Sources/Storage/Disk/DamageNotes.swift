@@ -1,9 +1,12 @@
+import Encoding
+import GoCompatibility
 import JSON
 import Platform
 
-/// What the log and the checkpoint have lost at this start and at earlier ones: the file `damage.json`.
+/// What the log and the checkpoint have lost at this start and at earlier ones: the file `damage.json`, and its copy.
 ///
-/// A restart repairs nothing: what was lost is reported as long as the file that is set aside lies there.
+/// A restart repairs nothing: what was lost is reported as long as the file that is set aside lies there. So it is
+/// written twice: one damage does not lose it.
 struct DamageNotes: Equatable, Sendable {
     /// A file that was damaged or missing when the store was opened.
     struct Entry: Hashable, Sendable {
@@ -17,6 +20,8 @@ struct DamageNotes: Equatable, Sendable {
     }
 
     static let fileName = "damage.json"
+    static let copyName = "damage.copy.json"
+    static let fileNames = [fileName, copyName]
     /// More entries are left out, oldest first.
     static let most = 1000
     /// A longer file is not one of a store.
@@ -26,6 +31,8 @@ struct DamageNotes: Equatable, Sendable {
 
     /// Adds an entry; one for the same file then speaks of both.
     mutating func add(_ entry: Entry) {
+        var entry = entry
+        entry.times = entry.times.map { Self.exact($0.lowerBound)...Self.exact($0.upperBound) }
         if let known = entries.firstIndex(where: { $0.file == entry.file && $0.kind == entry.kind }) {
             entries[known].found = entry.found
             if let times = entry.times {
@@ -38,6 +45,9 @@ struct DamageNotes: Equatable, Sendable {
         entries.append(entry)
         if entries.count > Self.most { entries.removeFirst(entries.count - Self.most) }
     }
+
+    /// A time as it is read back: a number of JSON is a float.
+    private static func exact(_ time: Int64) -> Int64 { Int64(exactly: Double(time)) ?? .max - 1023 }
 
     mutating func removeAll(where condition: (Entry) -> Bool) { entries.removeAll(where: condition) }
 
@@ -57,23 +67,53 @@ struct DamageNotes: Equatable, Sendable {
             for name in names.lazy.compactMap(SetAside.original) {
                 // Others report the other files of the directory.
                 if folder.isEmpty, !name.hasPrefix("checkpoint") { continue }
+                // An unfinished file has nothing that is not elsewhere.
+                if name.contains(".tmp") { continue }
                 result.append(folder + name)
             }
         }
         return Array(result.prefix(most))
     }
 
-    // MARK: The file
+    // MARK: The files
 
-    /// Reads the file of a directory; none is as good as an empty one.
-    static func read(_ directory: String, _ files: any FileSystem) throws -> DamageNotes {
-        let path = directory + "/" + fileName
-        guard try files.exists(path) else { return DamageNotes() }
-        func bad() -> BlockError { BlockError(file: path, section: "notes", offset: 0, reason: "no list of damage") }
-        guard try files.status(path).size <= longest else { throw bad() }
-        guard let value = try? JSONValue.parse(try files.read(path)), let list = value["damage"]?.array else {
-            throw bad()
+    /// What the two files of a directory say.
+    struct Reading {
+        var notes = DamageNotes()
+        /// Whether both files are there with the same content, or none is.
+        var isWhole = true
+        /// Paths of files that are there and cannot be read, and why.
+        var unreadable: [(path: String, error: any Error)] = []
+    }
+
+    /// Reads the notes of a directory.
+    ///
+    /// Of the copy alone only what is set aside counts: who has removed the first file has taken notice of what is missing.
+    /// If the first file cannot be read, all of the copy counts.
+    static func read(_ directory: String, _ files: any FileSystem) -> Reading {
+        var result = Reading()
+        var found: [DamageNotes?] = []
+        for name in fileNames {
+            let path = directory + "/" + name
+            do { found.append(try readFile(path, files)) } catch {
+                found.append(nil)
+                result.unreadable.append((path, error))
+            }
         }
+        result.isWhole = found.first == found.last && result.unreadable.isEmpty
+        if let first = found.compactMap({ $0 }).first { result.notes = first }
+        if found.first == .some(nil), !result.unreadable.contains(where: { $0.path.hasSuffix("/" + fileName) }) {
+            result.notes.removeAll { $0.kind == .missing }
+        }
+        return result
+    }
+
+    /// Reads one file; nil if there is none.
+    private static func readFile(_ path: String, _ files: any FileSystem) throws -> DamageNotes? {
+        guard try files.exists(path) else { return nil }
+        func bad() -> BlockError { BlockError(file: path, section: "notes", offset: 0, reason: "no list of damage") }
+        let content = try files.content(path, section: "notes", limit: longest)
+        guard let value = try? JSONValue.parse(content), let list = value["damage"]?.array else { throw bad() }
         var result = DamageNotes()
         for item in list.prefix(most) {
             guard let file = item["file"]?.string, let kind = item["kind"]?.string.flatMap(LeftOutPart.Kind.init) else {
@@ -84,41 +124,56 @@ struct DamageNotes: Equatable, Sendable {
             if let first = time("minTime"), let last = time("maxTime"), first <= last { times = first...last }
             result.add(Entry(file: file, kind: kind, found: time("found") ?? 0, times: times))
         }
+        // One that was written by hand has none.
+        if let checksum = value["crc32c"]?.string, checksum != result.checksum { throw bad() }
         return result
     }
 
-    /// Writes the file durably; without entries it goes.
+    /// Writes both files durably; without entries they go.
     func write(_ directory: String, _ files: any FileSystem) throws(FileError) {
-        let path = directory + "/" + Self.fileName
-        if entries.isEmpty {
-            if try files.exists(path) { try files.remove(path) }
-            return
+        for name in Self.fileNames {
+            let path = directory + "/" + name
+            if !entries.isEmpty {
+                try files.replace(path, with: json())
+            } else if try files.exists(path) {
+                try files.remove(path)
+            }
         }
-        try files.replace(path, with: json())
     }
+
+    /// The checksum of the list as it is written.
+    private var checksum: String { CRC32C.hash(list()).zeroPadded(8, radix: 16) }
 
     func json() -> [UInt8] {
         var writer = JSONWriter()
         writer.object {
             $0.key("damage")
-            $0.array { list in
-                for entry in entries {
-                    list.object {
-                        $0.key("file")
-                        $0.string(entry.file)
-                        $0.key("kind")
-                        $0.string(entry.kind.rawValue)
-                        $0.key("found")
-                        $0.integer(entry.found)
-                        guard let times = entry.times else { return }
-                        $0.key("minTime")
-                        $0.integer(times.lowerBound)
-                        $0.key("maxTime")
-                        $0.integer(times.upperBound)
-                    }
+            $0.raw(list())
+            $0.key("crc32c")
+            $0.string(checksum)
+        }
+        return writer.bytes + [0x0A]
+    }
+
+    private func list() -> [UInt8] {
+        var writer = JSONWriter()
+        writer.array { list in
+            for entry in entries {
+                list.object {
+                    $0.key("file")
+                    $0.string(entry.file)
+                    $0.key("kind")
+                    $0.string(entry.kind.rawValue)
+                    $0.key("found")
+                    $0.integer(entry.found)
+                    guard let times = entry.times else { return }
+                    $0.key("minTime")
+                    $0.integer(times.lowerBound)
+                    $0.key("maxTime")
+                    $0.integer(times.upperBound)
                 }
             }
         }
-        return writer.bytes + [0x0A]
+        return writer.bytes
     }
 }

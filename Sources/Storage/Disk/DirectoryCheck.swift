@@ -7,21 +7,26 @@ enum DirectoryCheck {
     /// Takes a directory for this process: makes it if it is missing, locks and marks it, and tries what the store
     /// relies on.
     ///
-    /// A directory that belongs to another program is not touched.
+    /// A directory that belongs to another program is not touched. What is no regular file and has the name of one of the
+    /// store is set aside.
     ///
     /// - Throws: ``StorageError/unusable(_:)`` with one sentence that says what to do. A full disk is only logged: it may
     ///   be freed.
-    static func take(_ path: String, _ fileSystem: any FileSystem, usesLockFile: Bool) throws -> (any DirectoryLock)? {
+    static func take(
+        _ path: String, _ fileSystem: any FileSystem, usesLockFile: Bool
+    ) throws -> (lock: (any DirectoryLock)?, irregular: [IrregularFiles.Found]) {
         try refuseForeign(path, fileSystem)
         var lock: (any DirectoryLock)?
+        var irregular: [IrregularFiles.Found] = []
         do {
             try fileSystem.createDirectory(path)
             _ = try fileSystem.list(path)
-            if usesLockFile { lock = try fileSystem.lock(path + "/lock") }
+            if usesLockFile { lock = try takeLock(path + "/lock", fileSystem) }
         } catch {
             throw StorageError.unusable(advice(path, error, fileSystem))
         }
         do {
+            irregular = try IrregularFiles.setAside(path, fileSystem)
             try DirectoryOwner.mark(path, fileSystem)
             try probe(path, fileSystem)
         } catch let error as FileError {
@@ -34,7 +39,16 @@ enum DirectoryCheck {
             lock?.release()
             throw error
         }
-        return lock
+        return (lock, irregular)
+    }
+
+    /// Takes the lock file; what is no file in its place is set aside, for nobody can have locked it.
+    private static func takeLock(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> any DirectoryLock {
+        do throws(FileError) { return try fileSystem.lock(path) } catch {
+            guard IrregularFiles.says(error) else { throw error }
+        }
+        try IrregularFiles.rename(path, fileSystem)
+        return try fileSystem.lock(path)
     }
 
     /// Throws if the directory belongs to another program.
@@ -45,11 +59,16 @@ enum DirectoryCheck {
         }
         switch owner {
         case .nobody: return
-        case .store(_, let foreign):
-            guard let name = foreign.first else { return }
+        case .store(_, let foreign, let strays):
+            if let name = foreign.first {
+                Log("storage").warn(
+                    "The data directory holds files of Prometheus, too; they are neither read nor changed",
+                    ["path": path, "entry": name])
+            }
+            guard !strays.isEmpty else { return }
             Log("storage").warn(
-                "The data directory holds files of Prometheus, too; they are neither read nor changed",
-                ["path": path, "entry": name])
+                "The log's directory holds what has the name of a segment and is none",
+                ["path": path, "entries": strays.prefix(10).joined(separator: " ")])
         case .prometheus(let name):
             throw StorageError.unusable(
                 "\(path) is the data directory of a Prometheus (it holds \(name)); nothing in it was changed: stop that "
@@ -79,7 +98,7 @@ enum DirectoryCheck {
             try file.syncData()
             try fileSystem.rename(new, to: old)
             try fileSystem.syncDirectory(path)
-            guard try fileSystem.read(old) == content else {
+            guard try FileStart.read(old, content.count + 1, fileSystem) == content else {
                 throw StorageError.unusable(
                     "\(path): a file that replaced another has not its content: this file system cannot hold a store, "
                         + "give a directory on a local disk with --storage.tsdb.path")

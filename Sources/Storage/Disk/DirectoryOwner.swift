@@ -6,8 +6,9 @@ import Telemetry
 enum DirectoryOwner: Equatable {
     /// Nothing is there that could be lost.
     case nobody
-    /// A store of this program; `foreign` are names beside it that look like Prometheus's.
-    case store(isMarked: Bool, foreign: [String])
+    /// A store of this program; `foreign` are names beside it that look like Prometheus's, and `strays` those of segments
+    /// of the log that are none.
+    case store(isMarked: Bool, foreign: [String], strays: [String])
     /// Prometheus's; `name` is the entry that tells.
     case prometheus(name: String)
     /// Something else.
@@ -34,6 +35,8 @@ enum DirectoryOwner: Equatable {
             case prometheus
             /// A file of a log that is too short to say whose it is; without a store beside it, Prometheus's.
             case short
+            /// Something with the name of a segment that is none; without a store beside it, Prometheus's.
+            case stray
             /// Of either program, or of the system; holds nothing that is lost when a store is made beside it.
             case neutral
             case unknown
@@ -48,8 +51,10 @@ enum DirectoryOwner: Equatable {
         func names(_ kind: Entry.Kind) -> [String] { entries.filter { $0.kind == kind }.map(\.name) }
         for case .newer(let version) in entries.map(\.kind) { return .newer(version: version) }
         let isMarked = !names(.marker).isEmpty
-        if isMarked || !names(.ours).isEmpty { return .store(isMarked: isMarked, foreign: names(.prometheus)) }
-        if let name = (names(.prometheus) + names(.short)).first { return .prometheus(name: name) }
+        if isMarked || !names(.ours).isEmpty {
+            return .store(isMarked: isMarked, foreign: names(.prometheus), strays: names(.stray))
+        }
+        if let name = (names(.prometheus) + names(.stray) + names(.short)).first { return .prometheus(name: name) }
         if let name = names(.unknown).first { return .stranger(name: name) }
         return .nobody
     }
@@ -67,8 +72,7 @@ enum DirectoryOwner: Equatable {
     /// Writes the marker, durably.
     static func mark(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
         let marker = path + "/" + markerName
-        if try !fileSystem.exists(marker) { return try fileSystem.replace(marker, with: Self.marker) }
-        if try fileSystem.status(marker).isDirectory { throw FileError("open", marker, code: EISDIR) }
+        if try !fileSystem.exists(marker) { try fileSystem.replace(marker, with: Self.marker) }
     }
 
     // MARK: Looking
@@ -79,10 +83,13 @@ enum DirectoryOwner: Equatable {
         func one(_ kind: Entry.Kind) -> [Entry] { [Entry(name: name, kind: kind)] }
         let isDirectory = (try? fileSystem.status(path).isDirectory) ?? false
         switch (name, isDirectory) {
-        case (markerName, false): return one(kindOfMarker(try FileStart.read(path, marker.count, fileSystem)))
+        case (markerName, false):
+            if IrregularFiles.isOne(path, fileSystem) { return one(.unknown) }
+            return one(kindOfMarker(try FileStart.read(path, marker.count, fileSystem)))
         case (markerName + ".tmp", false), ("lock", false), ("queries.active", false), ("lost+found", true),
             (DiskReserve.name, false), ("probe", false), ("probe.tmp", false), ("checkpoint.tmp", false),
-            (DamageNotes.fileName, false), (DamageNotes.fileName + ".tmp", false):
+            (DamageNotes.fileName, false), (DamageNotes.fileName + ".tmp", false), (DamageNotes.copyName, false),
+            (DamageNotes.copyName + ".tmp", false):
             return one(.neutral)
         case ("checkpoint", false):
             return one(try begins(path, CheckpointWriter.magic.prefix(6), fileSystem) ? .ours : .unknown)
@@ -96,8 +103,9 @@ enum DirectoryOwner: Equatable {
                 let file = path + "/" + entry
                 if try begins(file, WriteAheadLog.magic.prefix(6), fileSystem) { return .ours }
                 guard isPrometheusLog(entry) else { return .unknown }
-                guard let status = try? fileSystem.status(file) else { return .prometheus }
-                return !status.isDirectory && status.size < WriteAheadLog.headerSize ? .short : .prometheus
+                guard WriteAheadLog.number(of: entry) != nil else { return .prometheus }
+                let status = try? fileSystem.status(file)
+                return status.map { !$0.isDirectory && $0.size < WriteAheadLog.headerSize } == true ? .short : .stray
             }
         case ("ledger", true):
             return try inside(path, name, fileSystem) { entry throws(FileError) in
@@ -175,17 +183,32 @@ extension TimeSeriesStore {
     }
 }
 
+/// The last bytes of files.
+enum FileEnd {
+    /// At most `count` bytes up to the end of a file.
+    static func read(_ path: String, _ count: Int, _ fileSystem: any FileSystem) throws(FileError) -> [UInt8] {
+        let file = try fileSystem.open(path, .read)
+        defer { file.close() }
+        return try FileStart.read(file, at: max(0, try file.size() - count), count)
+    }
+}
+
 /// The first bytes of files.
 enum FileStart {
     /// At most `count` bytes from the beginning of a file.
     static func read(_ path: String, _ count: Int, _ fileSystem: any FileSystem) throws(FileError) -> [UInt8] {
         let file = try fileSystem.open(path, .read)
         defer { file.close() }
+        return try read(file, at: 0, count)
+    }
+
+    /// At most `count` bytes of an open file.
+    static func read(_ file: any File, at offset: Int, _ count: Int) throws(FileError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         var failure: FileError?
         var got = 0
         bytes.withUnsafeMutableBytes { buffer in
-            do throws(FileError) { got = try file.read(at: 0, into: buffer) } catch { failure = error }
+            do throws(FileError) { got = try file.read(at: offset, into: buffer) } catch { failure = error }
         }
         if let failure { throw failure }
         bytes.removeLast(count - got)

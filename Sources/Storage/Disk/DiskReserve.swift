@@ -28,15 +28,17 @@ final class DiskReserve: Sendable {
             guard !isThere, let free = try? fileSystem.freeSpace(FilePath.parent(path)), free / 17 >= Self.size else {
                 return
             }
+            var isOurs = false
             do throws(FileError) {
                 let file = try fileSystem.open(path, .replace)
                 defer { file.close() }
+                isOurs = true
                 // Not a hole: only written blocks are really there.
                 try file.write([UInt8](repeating: 0x5A, count: Self.size))
                 try file.syncData()
                 isThere = true
             } catch {
-                try? fileSystem.remove(path)
+                if isOurs { try? fileSystem.remove(path) }
                 if error.isFull || isTold.exchange(true, ordering: .relaxed) { return }
                 Log("storage").warn("There is no reserve for a full disk", ["err": "\(error)"])
             }

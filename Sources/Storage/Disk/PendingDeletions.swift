@@ -19,6 +19,8 @@ struct PendingDeletions: Sendable {
     static let fileName = "pending-deletions"
     /// More entries are refused.
     static let most = 100_000
+    /// Bytes that the file has at most.
+    private static let longest = 1 << 26
     private static let magic = Array("MARTLETP".utf8)
 
     private(set) var entries: [Entry] = []
@@ -36,7 +38,7 @@ struct PendingDeletions: Sendable {
     static func read(_ files: any FileSystem, _ directory: String) throws -> PendingDeletions {
         let path = directory + "/" + fileName
         guard try files.exists(path) else { return PendingDeletions() }
-        let content = try files.read(path)
+        let content = try files.content(path, section: "pending deletions", limit: longest)
         return try content.withUnsafeBytes { bytes in
             do throws(DecodeError) {
                 guard content.starts(with: magic), bytes.count >= 16 else {
@@ -96,6 +98,9 @@ struct PendingDeletions: Sendable {
                 add(matcher.kind.rawValue)
                 add(matcher.value)
             }
+        }
+        guard rest.count <= Self.longest - 16 else {
+            throw StorageError.limit("\(Self.longest) bytes of deletions that wait for blocks which cannot be opened")
         }
         try files.replace(path, with: Self.sealed(rest))
     }

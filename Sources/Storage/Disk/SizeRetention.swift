@@ -17,6 +17,43 @@ extension TimeSeriesStore {
         if largestPart / 8 >= DiskReserve.size { reserve.take() } else { _ = reserve.giveUp() }
     }
 
+    /// The room that a checkpoint needs, without which nothing frees the log of a store without blocks.
+    private func checkpointRoom(_ quota: BoundedFileSystem) -> Int {
+        let checkpoint = checkpointSize.load(ordering: .relaxed) / 4 * 5
+        return min(quota.limit / 4, max(checkpoint, quota.limit / 32) + 16 * BoundedFileSystem.page)
+    }
+
+    /// Whether only a checkpoint makes room, and would make some.
+    var needsCheckpointForRoom: Bool {
+        guard let quota, quota.room < checkpointRoom(quota) else { return false }
+        return log.writtenBytes > quota.limit / 16
+    }
+
+    /// Refuses a push that would take the room of the checkpoint that makes room for it.
+    func refuseIfFull(_ durability: Durability) throws(StoreBusy) {
+        guard durability != .whenPossible, needsCheckpointForRoom else { return }
+        background.hurry()
+        throw Self.busy
+    }
+
+    private static let busy = StoreBusy(
+        description: "samples come faster than the size retention makes room for them; send them again later")
+
+    /// Lets the upkeep make room soon if little is left: a fast writer fills the directory between two looks.
+    func hurryIfFull() {
+        if let quota, quota.room < checkpointRoom(quota) + quota.limit / 32 { background.hurry() }
+    }
+
+    /// The error for samples that the log has not taken.
+    ///
+    /// - Parameter bytes: What was to be written.
+    func refusal(_ why: String, bytes: Int) -> any Error {
+        // A new segment and the frame, each to the end of a page.
+        guard let quota, quota.room < bytes &+ 4 * BoundedFileSystem.page else { return StorageError.notWritable(why) }
+        background.hurry()
+        return Self.busy
+    }
+
     /// Drops the oldest blocks until what is written before the next look fits: the log, and a checkpoint.
     func keepWithinSize() throws {
         guard let quota else { return }
@@ -69,9 +106,9 @@ extension TimeSeriesStore {
                 guard quota != nil, (error as? FileError)?.isFull == true else { throw error }
                 if try dropOldest() { continue }
                 guard !isSwept else {
-                    // The log fills the directory, and only a checkpoint frees it: the next upkeep writes it all the same.
-                    if quota?.room == 0 { isOversized.store(true, ordering: .relaxed) }
-                    throw error
+                    guard let quota, quota.room == 0 || needsCheckpointForRoom else { throw error }
+                    // The log fills the directory, and only a checkpoint frees it: it is written all the same.
+                    return try quota.withoutLimit { try writeCheckpoint() }
                 }
                 isSwept = true
                 try forgetSilent(for: 60_000)

@@ -20,11 +20,38 @@ struct StartDamage {
     private(set) var touchesCheckpoint = false
     /// Names of the spill files that were set aside: perhaps the last copies of what another file has lost.
     private(set) var spills: [String] = []
+    /// Segments in whose place lay what is no file.
+    private var irregularSegments: Set<UInt64> = []
 
     init(_ directory: String, _ fileSystem: any FileSystem, _ logger: Log) {
         self.directory = directory
         self.fileSystem = fileSystem
         self.logger = logger
+    }
+
+    /// Reports what is missing because something else lay in the place of a file; that is set aside already.
+    ///
+    /// - Parameters:
+    ///   - from: The segment that the checkpoint names, 0 if there is none.
+    ///   - spill: The spill files that the checkpoint names.
+    mutating func irregular(_ found: [IrregularFiles.Found], from: UInt64, _ spill: SpillStore) {
+        if found.contains(where: { $0.place == .checkpoint }) { touchesCheckpoint = true }
+        let named = Set(spill.files.map { FilePath.name($0.path) })
+        for one in found {
+            switch one.place {
+            case .checkpoint: break
+            case .segment(let number):
+                guard number >= from else { continue }
+                irregularSegments.insert(number)
+            case .spill:
+                let name = FilePath.name(one.name)
+                guard touchesCheckpoint || named.contains(name) else { continue }
+                spills.append(name)
+            case .other: continue
+            }
+            count += 1
+            parts.append(Part(file: one.kept, kind: .damaged))
+        }
     }
 
     /// Reports the damaged places of the checkpoint, and gives the file a name that the next one does not take.
@@ -50,7 +77,7 @@ struct StartDamage {
     /// Reports that there is no checkpoint if there was one: the log does not begin with its first segment, or there are
     /// spill files without any log.
     mutating func missingCheckpoint(segments: [UInt64], strangers: [String]) {
-        guard segments.first.map({ $0 > 1 }) ?? !strangers.isEmpty else { return }
+        guard !touchesCheckpoint, segments.first.map({ $0 > 1 }) ?? !strangers.isEmpty else { return }
         touchesCheckpoint = true
         count += 1
         parts.append(Part(file: "checkpoint", kind: .missing))
@@ -72,14 +99,16 @@ struct StartDamage {
     ///
     /// - Parameters:
     ///   - from: The segment that the checkpoint names; nil if that is not known.
-    ///   - all: Numbers of the files in the log.
+    ///   - all: Numbers of the files in the log, those that were set aside included.
     mutating func log(_ replay: LogReplay, from: UInt64?, all: [UInt64]) {
         count += replay.damaged
         for number in replay.damagedSegments.sorted() {
             parts.append(Part(file: "wal/" + FilePath.name(WriteAheadLog.path("", number)), kind: .damaged))
         }
         let first = from ?? all.first
-        let own = all.last { $0 >= first ?? 0 && !replay.foreign.contains($0) }
+        let own = all.last {
+            $0 >= first ?? 0 && !replay.foreign.contains($0) && !irregularSegments.contains($0)
+        }
         for gap in Self.gaps(all, from: first, to: own, unused: replay.unused) {
             count += 1
             var name = "wal/" + FilePath.name(WriteAheadLog.path("", gap.lowerBound))
@@ -93,7 +122,7 @@ struct StartDamage {
     mutating func spillFiles(_ strangers: [String], _ spill: SpillStore) {
         spill.dropStrangers(strangers, isDisowned: count == 0)
         guard count > 0, !strangers.isEmpty else { return }
-        spills = strangers
+        spills += strangers
         logger.error(
             "Spill files that no checkpoint names are set aside", ["files": strangers.joined(separator: " ")])
     }
@@ -125,13 +154,14 @@ struct StartDamage {
 extension TimeSeriesStore {
     /// Notes what was found, durably, beside what earlier starts have found; answers for these times warn from now on.
     func noteDamage(_ damage: StartDamage) {
-        var notes = DamageNotes()
-        do { notes = try DamageNotes.read(options.directory, fileSystem) } catch {
+        let read = DamageNotes.read(options.directory, fileSystem)
+        for (path, error) in read.unreadable {
             logger.error("The notes of damage cannot be read", ["err": "\(error)"])
-            if error is BlockError { try? SetAside.rename(options.directory + "/" + DamageNotes.fileName, fileSystem) }
+            if error is BlockError || IrregularFiles.isOne(path, fileSystem) {
+                _ = try? SetAside.rename(path, fileSystem)
+            }
         }
-        let before = notes
-        notes = current(notes)
+        var notes = current(read.notes)
         let earlier = notes.entries.map(\.file)
         let times = times(of: damage)
         let now = clock.now()
@@ -151,7 +181,7 @@ extension TimeSeriesStore {
                 "What was damaged or missing at an earlier start is still missing",
                 ["files": earlier.joined(separator: " ")])
         }
-        if notes != before { write(notes) }
+        if notes != read.notes || !read.isWhole { write(notes) }
     }
 
     /// Forgets damage whose files are not there any more, as somebody has taken notice of it.

@@ -48,7 +48,7 @@ struct LogReplay {
     /// Reads one segment; `isLast` says that its end may be torn.
     mutating func read(_ number: UInt64, _ path: String, isLast: Bool, _ fileSystem: any FileSystem) throws(FileError) {
         segment = number
-        let mapping = try fileSystem.map(path)
+        let mapping = try fileSystem.map(path, limit: WriteAheadLog.longestSegment)
         let bytes = mapping.bytes
         let header = WriteAheadLog.header(number)
         // A segment gets its name when its header is on the disk.
@@ -63,7 +63,7 @@ struct LogReplay {
         while at < bytes.count {
             guard let frame = frame(bytes, at) else {
                 // A torn tail has nothing behind it. Elsewhere, go on with the next frame that is whole.
-                guard let next = resume(bytes, at &+ 1) else {
+                guard let next = resume(mapping, at &+ 1) else {
                     if !isLast { report(path, at, "a whole frame") }
                     // Neither somebody else's file nor one that will be set aside is cut.
                     if !damagedSegments.contains(number) { torn = (path, at) }
@@ -95,6 +95,11 @@ struct LogReplay {
         }
         replaySamples(records.bytes, number, path)
         sizes[number] = at
+        // A hole behind the last frame is no frame either.
+        if mapping.isPartial, at == bytes.count {
+            if !isLast { report(path, at, "a whole frame") }
+            if !damagedSegments.contains(number) { torn = (path, at) }
+        }
         if !isOwn, frames == 0 { foreign.insert(number) }
     }
 
@@ -180,10 +185,14 @@ struct LogReplay {
     }
 
     /// The next place where a whole frame begins, if it is found with reasonable effort.
-    private func resume(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
+    private func resume(_ mapping: FileMapping, _ start: Int) -> Int? {
+        let bytes = mapping.bytes
         var at = start
         var budget = 1 << 26
         while at &+ 8 < bytes.count, budget > 0 {
+            // Of a length, at most three bytes in front are zero.
+            if bytes[at] == 0 { at = max(at, mapping.skipZeros(from: at, budget: &budget) &- 3) }
+            guard at &+ 8 < bytes.count else { break }
             if let (length, _) = length(bytes, at), length < 1 << 22 {
                 budget &-= length
                 if frame(bytes, at) != nil { return at }

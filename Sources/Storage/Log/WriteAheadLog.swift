@@ -19,6 +19,8 @@ final class WriteAheadLog: Sendable {
     static let headerSize = 16
     /// The longest frame that a reader believes.
     static let maxFrame = 1 << 28
+    /// Bytes of a segment that a reader looks at: more than any has.
+    static let longestSegment = 1 << 31
     /// No segment has a higher number: a higher one is damage, or the name of somebody else's file.
     static let lastSegment: UInt64 = 1 << 62
     /// Set in the length of a frame whose content is compressed.
@@ -461,9 +463,12 @@ final class WriteAheadLog: Sendable {
 
     /// Numbers of the segments in a directory, ascending.
     static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {
-        try fileSystem.list(directory).compactMap { name in
-            UInt64(name).flatMap { $0 <= lastSegment && FilePath.name(path(directory, $0)) == name ? $0 : nil }
-        }.sorted()
+        try fileSystem.list(directory).compactMap(number).sorted()
+    }
+
+    /// The number of the segment with this name; nil for any other name.
+    static func number(of name: String) -> UInt64? {
+        UInt64(name).flatMap { $0 <= lastSegment && FilePath.name(path("", $0)) == name ? $0 : nil }
     }
 
     /// Removes segments below `first`; one that is damaged is set aside, and a file with another header stays, as do

@@ -123,7 +123,7 @@ final class SpillStore: Sendable {
             if isDisowned || !strangers.contains(name) {
                 try? fileSystem.remove(path)
             } else {
-                try? SetAside.rename(path, fileSystem)
+                _ = try? SetAside.rename(path, fileSystem)
             }
         }
         state.withLock { $0.taken = [] }

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import Platform
 import TestSupport
@@ -93,6 +94,66 @@ struct LedgerTests {
         try Ledger.open(folder: folder, files).0.append([.silenceRemoved("u")])
         #expect(try files.read(other) == before)
         #expect(try files.read(path).count > before.count)
+    }
+
+    @Test("what is no regular file is set aside, and the ledger opens", arguments: ["ledger", "ledger.tmp"])
+    func irregular(_ name: String) throws {
+        let files = RealFileSystem()
+        let makers: [(String) throws -> Void] = [
+            { #expect(mkfifo($0, 0o600) == 0) }, { try files.createDirectory($0 + "/inside") },
+            { #expect(symlink("/dev/zero", $0) == 0) }, { #expect(symlink($0 + ".none", $0) == 0) },
+            { #expect(symlink($0, $0) == 0) },
+        ]
+        for make in makers {
+            let folder = try temporaryFolder()
+            let path = folder + "/" + name
+            try make(path)
+            let kind = try files.kind(path)
+            try Ledger.open(folder: folder, files).0.append(Self.records)
+            #expect(try files.kind(path + ".damaged") == kind)
+            let (again, state) = try Ledger.open(folder: folder, files)
+            #expect(state.deliveries.count == 1)
+            try again.compact(state)
+            try files.removeAll(folder)
+        }
+    }
+
+    @Test("a link to a ledger is read, and nothing is written through it")
+    func link() throws {
+        let folder = try temporaryFolder()
+        let files = RealFileSystem()
+        try Ledger.open(folder: folder + "/other", files).0.append(Self.records)
+        let before = try files.read(folder + "/other/ledger")
+        try #require(symlink(folder + "/other/ledger", folder + "/ledger") == 0)
+        let (ledger, state) = try Ledger.open(folder: folder, files)
+        #expect(state.deliveries.count == 1)
+        try ledger.append([.silenceRemoved("u")])
+        #expect(try files.read(folder + "/other/ledger") == before)
+        #expect(try files.kind(folder + "/ledger") == .file)
+        #expect(try Ledger.open(folder: folder, files).1.deliveries.count == 1)
+        try files.removeAll(folder)
+    }
+
+    @Test("holes cost neither time nor memory, wherever they are", .timeLimit(.minutes(2)))
+    func sparse() throws {
+        let files = RealFileSystem()
+        for (front, back) in [(false, false), (true, false), (true, true), (false, true)] {
+            let folder = try temporaryFolder()
+            let path = folder + "/ledger"
+            let ledger = try Ledger.open(folder: folder, files).0
+            try ledger.append(Self.records)
+            let whole = try files.read(path)
+            try files.replace(path, with: front ? whole : [])
+            let file = try files.open(path, .append)
+            try file.truncate(to: 3 << 30)
+            if back { try file.write(whole[16...].map { $0 }) }
+            file.close()
+            let (again, state) = try Ledger.open(folder: folder, files)
+            #expect(state.deliveries.count == (front ? 1 : 0) + (back ? 1 : 0))
+            #expect(again.size < 10_000)
+            try again.append(Self.records)
+            try files.removeAll(folder)
+        }
     }
 
     @Test("what is appended is there after opening again, and a torn tail is cut off")

@@ -39,7 +39,7 @@ import Testing
         }
         #expect(store.head.liveSeries == 10)
         // What was given back reads as zero, what shares a page with the living does not.
-        let times = (0..<610).map { store.head.states[$0].lastTime }
+        let times = (0..<610).map { store.head.states[UInt32($0)].lastTime }
         let (given, kept) = (times.count { $0 == 0 }, times.count { $0 == .min })
         #expect(given >= 384 && kept > 0 && given + kept == 600)
         let late = try commit(gone, 121, left)
@@ -124,9 +124,9 @@ import Testing
         let all = try pods()
         #expect(all.count == 40)
         let (before, generation) = (store.head.index.usedBytes, store.head.index.generation)
-        try store.head.compactLabels()
+        try store.compactLabels()
         #expect(store.head.index.usedBytes == before, "few dead series are not worth it")
-        try store.head.compactLabels(evenFew: true)
+        try store.compactLabels(evenFew: true)
         #expect(store.head.index.usedBytes < before / 10 && store.head.deadLabels == 0)
         #expect(store.head.index.generation > generation)
         #expect(held.labels(0)["pod"] == "p4321")
@@ -141,7 +141,7 @@ import Testing
         #expect(Set(new.map(\.raw)).isDisjoint(with: (living + more).map(\.raw)))
         try commit(living + new, 1, 120)
         #expect(try pods([Matcher(name: "pod", equals: "p55")]) == ["p55"])
-        try store.writeCheckpoint()
+        try store.checkpoint()
         store.abandon()
         let again = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
         #expect(try again.select(recent).count == 50)
@@ -167,7 +167,7 @@ import Testing
                     for round in 0..<300 {
                         // As if series had died, so that each round exchanges the index.
                         store.head.registry.withLock { store.head.deadLabels += 1 }
-                        try store.head.compactLabels(evenFew: true)
+                        try store.compactLabels(evenFew: true)
                         let other = store.openGroup("other \(round % 7)")
                         _ = try store.resolve(
                             TimeSeriesStoreTests.labels(["__name__": "other", "s": "\(round)"]), in: other)

@@ -19,6 +19,16 @@ final class StoreDirectory {
     deinit { try? RealFileSystem().removeAll(path) }
 }
 
+extension TimeSeriesStore {
+    /// Writes a checkpoint as the upkeep does.
+    func checkpoint() throws { try upkeep.withLock { try writeCheckpoint() } }
+
+    /// Exchanges the index of labels as the upkeep does.
+    func compactLabels(evenFew: Bool = false) throws {
+        try upkeep.withLock { try head.compactLabels(evenFew: evenFew) }
+    }
+}
+
 /// What a store should hold: bits by time by series.
 struct StoreModel {
     var series: [Labels: [Int64: UInt64]] = [:]

@@ -149,9 +149,15 @@ extension Head {
         // An id that has a state must not be given to another series, though its labels are damaged.
         idEnd = max(idEnd, all.last?.upperBound ?? 0)
         var owner: HeadGroup?
+        func leave() {
+            guard let left = owner else { return }
+            registry.unlock()
+            left.lock.unlock()
+        }
+        defer { leave() }
         for id in all.joined() {
-            let entry = series.found.base[Int(id)]
-            let state = states + Int(id)
+            let entry = series.found[Int(id)]
+            let state = states.at(id)
             let hasState = state.pointee.labels == Self.awaitsLabels
             state.pointee.labels = UInt32(truncatingIfNeeded: entry)
             guard entry != 0 else { continue }
@@ -159,7 +165,13 @@ extension Head {
                 state.pointee.lastTime = .min
                 state.pointee.group = UInt32(truncatingIfNeeded: entry >> 32)
             }
-            if owner?.id != state.pointee.group { owner = restoreGroup(state.pointee.group, nil) }
+            if owner?.id != state.pointee.group {
+                leave()
+                let next = restoreGroup(state.pointee.group, nil)
+                next.lock.lock()
+                registry.lock()
+                owner = next
+            }
             owner?.add(id)
             live.add(id)
         }

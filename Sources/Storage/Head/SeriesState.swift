@@ -1,3 +1,27 @@
+/// The state of one series, for several accesses.
+typealias StateReference = ElementReference<SeriesState>
+
+/// The states of all series by id.
+///
+/// The state of a series is used under the lock of the group that it names; its labels are written under the registry's
+/// lock as well.
+struct SeriesTable {
+    private let elements: FixedBuffer<SeriesState>
+
+    init(_ column: Column<SeriesState>) { elements = column.elements }
+
+    /// The state of an id.
+    @inline(__always)
+    subscript(id: UInt32) -> SeriesState {
+        get { elements[Int(id)] }
+        nonmutating _modify { yield &elements[Int(id)] }
+    }
+
+    /// The state of an id, for several accesses.
+    @inline(__always)
+    func at(_ id: UInt32) -> StateReference { elements.element(Int(id)) }
+}
+
 /// What the head keeps of a series: one cache line.
 ///
 /// A zeroed state is an id that is not in use.

@@ -120,6 +120,8 @@ extension Head {
         let group = restoreGroup(id, name)
         group.lock.lock()
         defer { group.lock.unlock() }
+        // The first of two copies counts, as with states.
+        guard !group.isRestored else { throw DecodeError(expected: "each group once", offset: reader.offset) }
         group.isRestored = true
         group.segment = try reader.varint()
         group.sequence = try reader.varint()
@@ -162,6 +164,9 @@ extension Head {
             let id = try self.id(&reader)
             let state = states.at(id)
             let raw = try reader.run(MemoryLayout<SeriesState>.size)
+            guard state.pointee.labels != Self.awaitsLabels else {
+                throw DecodeError(expected: "each series once", offset: reader.offset)
+            }
             ids.add(id)
             state.pointee = raw.loadUnaligned(as: SeriesState.self)
             state.pointee.labels = Self.awaitsLabels
@@ -173,7 +178,10 @@ extension Head {
                 }
             }
             let words = try reader.run(try reader.count(HeadChunk.maxWords) * 4)
-            let hasTimes = state.pointee.run == 0 || group.runs.retain(state.pointee.run)
+            let end = Int(state.pointee.first) + Int(state.pointee.count)
+            let hasTimes =
+                state.pointee.isSound
+                && (state.pointee.run == 0 || group.runs.retain(state.pointee.run, upTo: end))
             if hasTimes {
                 guard HeadChunk.restore(state, arena, &stretch, words) else {
                     throw StorageError.outOfMemory("open chunks")
@@ -217,7 +225,7 @@ extension Head {
                 if kind == 0 || histogram != nil { addLate(id, time, value, histogram, group) }
             }
         }
-        if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing") }
+        if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing, or do not fit") }
     }
 
     /// The newest histogram of an open chunk.

@@ -60,6 +60,7 @@ extension TimeSeriesStore {
         // No clock is believed as far as the last time that there is.
         frame.appendZigzag(trustedTime.withLock { $0.limit } ?? .max)
         frame.appendVarint(UInt64(blockSet.count))
+        frame.appendLittle(SeriesState.layout)
         try writer.write(CheckpointFrame.header, frame)
         // Deletions stand at both ends: no damage at one place brings back what is deleted.
         for frame in deletionFrames() { try writer.write(CheckpointFrame.records, frame) }

@@ -83,6 +83,32 @@ struct SeriesState: BitwiseCopyable {
     /// The series had no sample yet when series were swept last.
     static let unusedFlag: UInt8 = 32
 
+    /// The checksum of the names, types and offsets of the variables, and of ``revision``; a checkpoint says it, because it
+    /// holds states as they lie in memory.
+    ///
+    /// A test computes it, and says what to write here when the structure changes.
+    static let layout: UInt32 = 0xACB8_450C
+    /// To be raised when a variable means something else than before.
+    static let revision = 1
+    /// The layout of checkpoints that do not say it.
+    static let firstLayout: UInt32 = 0xACB8_450C
+
+    /// Whether the open chunk may be gone on with: no count leads outside of it.
+    ///
+    /// What a file holds may be otherwise.
+    var isSound: Bool {
+        guard run != 0 || count == 0, count <= HeadChunk.capacity, Int(xorLead) + Int(xorWidth) <= 64 else {
+            return false
+        }
+        switch codec {
+        case Self.integer:
+            return scale >= 0 && scale <= Decimal.maxScale
+                && abs(lastValue * Decimal.power(scale)) < 2 * Double(Decimal.limit)
+        case Self.xor: return true
+        default: return bits == 0
+        }
+    }
+
     /// An id that is not in use.
     static let none = SeriesState(
         lastValue: 0, lastTime: .min, run: 0, firstBlock: 0, lastBlock: 0, tail: 0, lastDelta: 0, labels: 0, group: 0,

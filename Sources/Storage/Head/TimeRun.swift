@@ -74,9 +74,9 @@ struct TimeRunTable: ~Copyable {
     private var runs: FixedBuffer<TimeRun>
     /// Number of the highest run + 1; run 0 is none.
     private(set) var end = 1
-    private var free: [UInt32] = []
+    private(set) var free: [UInt32] = []
     /// Runs by their first time.
-    private var starts: [Int64: UInt32] = [:]
+    private(set) var starts: [Int64: UInt32] = [:]
     /// Where a copy went: series that leave a run at the same place for the same time share it again.
     private var branches: [Branch: (run: UInt32, serial: UInt64)] = [:]
     /// The run that was used last.
@@ -170,8 +170,8 @@ struct TimeRunTable: ~Copyable {
     }
 
     /// Holds a run for a chunk; false if there is no such run.
-    mutating func retain(_ run: UInt32) -> Bool {
-        guard run > 0, Int(run) < end, runs[Int(run)].isInUse else { return false }
+    mutating func retain(_ run: UInt32, upTo count: Int) -> Bool {
+        guard run > 0, Int(run) < end, runs[Int(run)].isInUse, runs[Int(run)].count >= count else { return false }
         runs[Int(run)].references &+= 1
         return true
     }

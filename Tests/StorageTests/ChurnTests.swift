@@ -33,9 +33,11 @@ import Testing
             #expect(try commit(gone, step, left).appended == 600)
             #expect(try commit(lives, step, right).appended == 10)
         }
+        var blocks: Set<String> = []
         for step in 3..<120 {
             #expect(try commit(lives, step, right).appended == 10)
             store.runMaintenance()
+            #expect(store.brokenInvariant(except: &blocks) == nil, "step \(step)")
         }
         #expect(store.head.liveSeries == 10)
         // What was given back reads as zero, what shares a page with the living does not.
@@ -57,6 +59,7 @@ import Testing
                 let name = set.labels(i)["__name__"]
                 #expect(columns.count == (name == "lives" ? 120 : name == "gone" ? 4 : 3), "life \(life)")
             }
+            #expect(store.brokenInvariant == nil, "life \(life)")
             if life == 0 { store.abandon() }
             if life == 0 {
                 store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
@@ -129,6 +132,7 @@ import Testing
         try store.compactLabels(evenFew: true)
         #expect(store.head.index.usedBytes < before / 10 && store.head.deadLabels == 0)
         #expect(store.head.index.generation > generation)
+        #expect(store.brokenInvariant == nil)
         #expect(held.labels(0)["pod"] == "p4321")
         #expect(try pods() == all)
         let three = try Matcher("pod", .regex, "p(19|22|23)")
@@ -145,6 +149,7 @@ import Testing
         store.abandon()
         let again = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
         #expect(try again.select(recent).count == 50)
+        #expect(again.brokenInvariant == nil)
         again.abandon()
     }
 
@@ -184,6 +189,7 @@ import Testing
             } catch { failures.withLock { $0.append("\(error)") } }
         }
         #expect(failures.withLock { $0 } == [])
+        #expect(store.brokenInvariant == nil)
         store.abandon()
     }
 }

@@ -222,6 +222,7 @@ import Testing
                 #expect("\(error)".contains(FilePath.name(path)), "\(place): \(error)")
                 continue
             }
+            #expect(store.brokenHead == nil, "\(place)")
             // A deletion may be gone with a whole file, or with both of its places; nothing else may come back.
             let mayHoldDeleted =
                 what == "removed" && path.hasSuffix("/deleted")
@@ -260,6 +261,7 @@ import Testing
             }
             #expect(appended == 1 || !isFirst && appended == 0, "\(place)")
             if seed % 16 == 0 { store.runMaintenance() }
+            #expect(store.brokenHead == nil, "\(place): after it went on")
             store.abandon()
         }
     }

@@ -27,6 +27,27 @@ extension TimeSeriesStore {
     func compactLabels(evenFew: Bool = false) throws {
         try upkeep.withLock { try head.compactLabels(evenFew: evenFew) }
     }
+
+    /// What is broken in memory or in a file that no damage explains, or nil.
+    func brokenInvariant(except blocks: inout Set<String>) -> String? {
+        do { try checkInvariants(except: &blocks) } catch { return "\(error)" }
+        return nil
+    }
+
+    /// What is broken in the head, whatever files are damaged, or nil.
+    var brokenHead: String? {
+        do {
+            try head.checkInvariants()
+            try head.checkLabels()
+        } catch { return "\(error)" }
+        return nil
+    }
+
+    /// What is broken, in all blocks, too.
+    var brokenInvariant: String? {
+        var blocks: Set<String> = []
+        return brokenInvariant(except: &blocks)
+    }
 }
 
 /// What a store should hold: bits by time by series.

@@ -36,7 +36,7 @@ final class Head: @unchecked Sendable {
     let live: LiveIds
     var liveSeries: Int { live.count }
     var groups: [HeadGroup] = []
-    private var groupByName: [String: Int] = [:]
+    private(set) var groupByName: [String: Int] = [:]
 
     /// Series that are gone and whose labels still take room in the index.
     var deadLabels = 0

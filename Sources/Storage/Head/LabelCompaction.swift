@@ -48,7 +48,7 @@ extension Head {
     }
 
     /// Takes the locks of all groups, which it returns, and of the registry.
-    private func lockAll() -> [HeadGroup] {
+    func lockAll() -> [HeadGroup] {
         while true {
             let groups = registry.withLock { self.groups }
             for group in groups { group.lock.lock() }

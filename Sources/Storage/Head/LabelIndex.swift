@@ -287,6 +287,13 @@ final class LabelIndex {
     /// Series in the table.
     var seriesInTable: Int { (0..<seriesSlots).count { UInt32(truncatingIfNeeded: series[$0]) > 1 } }
 
+    /// Blocks in posting lists, and blocks that are taken.
+    var blocks: (held: Int, used: Int) {
+        let size = BlockArena.words &* 4
+        let held = (1..<max(1, pairCount &+ 1)).reduce(0) { $0 &+ (Int(lists[$1].bytes) &+ size &- 1) / size }
+        return (held, arena.usedBlocks)
+    }
+
     /// Makes room in the table of series: takes out what was removed, and doubles it if that is not enough.
     private func growSeries() {
         let (old, oldCount) = (series, seriesSlots)

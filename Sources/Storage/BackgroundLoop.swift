@@ -101,9 +101,7 @@ final class Condition: Sendable {
 
     func signal() { pthread_cond_broadcast(condition) }
 
-    /// Waits for a signal or until `deadline` (ns of the monotonic clock); may return early.
-    ///
-    /// The lock is held.
+    /// Waits for a signal or until `deadline` (ns of the monotonic clock); may return early; needs the lock.
     func wait(_ lock: borrowing Lock, until deadline: Int64) {
         var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
         lock.withMutex { _ = pthread_cond_timedwait(condition, $0, &time) }

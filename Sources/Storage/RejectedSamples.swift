@@ -16,7 +16,7 @@ final class RejectedSamples: Sendable {
 
     private let state = Mutex(State())
 
-    /// Notes what a commit refused; the locks of its groups are held.
+    /// Notes what a commit refused, while it holds the locks of its groups.
     func note(_ batch: borrowing SampleBatch, _ outcome: CommitOutcome, _ head: Head, group: String) {
         var samples: [RejectedSample] = []
         var counts: [SampleRejection: Int] = [:]
@@ -25,7 +25,7 @@ final class RejectedSamples: Sendable {
             if batch.values[index].bitPattern == Staleness.bits { continue }
             counts[reason, default: 0] += 1
             guard samples.count < Self.detailed else { continue }
-            let state = head.states[Int(truncatingIfNeeded: batch.refs[index].raw &- 1)]
+            let state = head.states[UInt32(truncatingIfNeeded: batch.refs[index].raw &- 1)]
             let labels = head.index.labels(record: state.labels)
             samples.append(
                 RejectedSample(

@@ -9,7 +9,7 @@ extension TimeSeriesStore {
     @discardableResult
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
         let matching = try head.ids(matching: matchers)
-        let ids = head.registry.withLock { matching.filter { head.states[Int($0)].labels != 0 } }
+        let ids = head.registry.withLock { matching.filter { head.states[$0].labels != 0 } }
         upkeep.lock()
         defer { upkeep.unlock() }
         var touched = 0
@@ -59,13 +59,13 @@ extension TimeSeriesStore {
         labels: Labels, exemplars: [Exemplar]
     )] {
         let matching = try head.ids(matching: request.matchers, check: request.check)
-        let ids = Set(head.registry.withLock { matching.filter { head.states[Int($0)].labels != 0 } })
+        let ids = Set(head.registry.withLock { matching.filter { head.states[$0].labels != 0 } })
         var byId: [UInt32: [Exemplar]] = [:]
         for entry in exemplarRing.exemplars(from: request.minTime, to: request.maxTime, { ids.contains($0) }) {
             byId[entry.id, default: []].append(entry.exemplar)
         }
         return head.registry.withLock {
-            byId.map { (head.index.labels(record: head.states[Int($0.key)].labels), $0.value) }
+            byId.map { (head.index.labels(record: head.states[$0.key].labels), $0.value) }
         }
         .map { series in
             // One out of order was stored behind those that are newer.

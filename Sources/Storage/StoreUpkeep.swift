@@ -115,8 +115,9 @@ extension TimeSeriesStore {
         return groups(over) + large.map { [$0] }
     }
 
-    /// Forgets series of which the head holds no sample and that were silent for `age` ms.
+    /// Forgets series of which the head holds no sample and that were silent for `age` ms; needs the upkeep's lock.
     func forgetSilent(for age: Int64) throws {
+        upkeep.assertHeld()
         let started = clock.monotonic()
         let swept = head.sweep(olderThan: newestUntilNow &- age)
         counters.observeForget(Double(clock.monotonic() - started) / 1e9)
@@ -148,8 +149,9 @@ extension TimeSeriesStore {
         return result
     }
 
-    /// Makes the samples of neighbouring windows one block.
+    /// Makes the samples of neighbouring windows one block; needs the upkeep's lock.
     func cutWindows(_ ends: [Int64]) throws {
+        upkeep.assertHeld()
         guard let first = ends.first, let last = ends.last else { return }
         let window = (first &- options.blockDuration)..<last
         let files = ends.flatMap { head.close(windowEnd: $0) }

@@ -64,7 +64,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let logger = Log("storage")
     let background = BackgroundLoop()
     /// Held by whoever changes which files there are.
-    let upkeep = Lock()
+    var upkeep: Lock { head.upkeep }
 
     /// Opens the store in a directory, making it if it is missing, and reads what was not in blocks yet.
     ///
@@ -79,11 +79,11 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         store.tendReserve()
         if store.damagedRecords > 0 || isEmptied {
             // What could be read is written down whole, so that nothing is built on the damage.
-            do { try store.writeCheckpoint() } catch {
+            do { try store.upkeep.withLock { try store.writeCheckpoint() } } catch {
                 store.logger.error("The checkpoint cannot be written", ["err": "\(error)"])
             }
         }
-        try store.keepWithinSize()
+        try store.upkeep.withLock { try store.keepWithinSize() }
         if options.runsInBackground { store.startUpkeep() }
         return store
     }
@@ -402,13 +402,14 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     /// Bytes that may wait in memory for a disk that takes nothing.
     static let maxUnwritten = 64 << 20
 
-    /// Logs and applies what the group's writer holds; the group's lock is held.
+    /// Logs and applies what the group's writer holds; needs the group's lock.
     ///
     /// - Returns: The number of the frame; 0 if the samples are in memory only.
     private func write(
         _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ packer: LogPacker,
         _ durability: Durability, _ histogramAt: (Int) -> Int?
     ) throws -> UInt64 {
+        group.lock.assertHeld()
         while true {
             let segment = log.segment
             writer.sink.removeAll()
@@ -441,7 +442,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         let end = UInt64(head.idEnd)
         batch.refs.withUnsafeBufferPointer { refs in
             for ref in refs where ref.raw &- 1 < end {
-                let group = head.states[Int(truncatingIfNeeded: ref.raw &- 1)].group
+                let group = head.states[UInt32(truncatingIfNeeded: ref.raw &- 1)].group
                 if group != own.id { others.insert(group) }
             }
         }

@@ -17,9 +17,16 @@ enum StoreTargets {
             let store = try? TimeSeriesStore.open(
                 options: options("data"), fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
         else { return }
+        check(store)
         read(store)
         store.runMaintenance()
+        check(store)
         store.abandon()
+    }
+
+    /// Ends the process if memory is not as the code keeps it, whatever the files held.
+    private static func check(_ store: TimeSeriesStore) {
+        do { try store.head.checkInvariants(withTimes: false) } catch { fatalError("\(error)") }
     }
 
     private static func read(_ source: any SeriesSource) {

@@ -59,6 +59,35 @@ struct TidyTests {
         }
     }
 
+    @Test("each unchecked claim about threads has its reason, and nothing is unowned")
+    func threads() throws {
+        for file in try House.swiftFiles("Sources") {
+            let lines = try House.text(file).split(separator: "\n", omittingEmptySubsequences: false)
+            for (at, line) in lines.enumerated() {
+                #expect(!line.contains("unowned"), "\(file):\(at + 1): a thread may outlive what it does not own")
+                guard line.contains("@unchecked " + "Sendable") || line.contains("nonisolated" + "(unsafe)") else {
+                    continue
+                }
+                let near = lines[max(0, at - 4)..<min(lines.count, at + 4)]
+                #expect(
+                    near.contains { $0.contains("// SAFETY: ") }, "\(file):\(at + 1) needs a comment with SAFETY:")
+            }
+        }
+    }
+
+    /// Files of the head that may have an address: each asserts the bounds of what it does with it.
+    private static let addresses: Set = ["ChunkView", "Decimal", "FixedBuffer", "Lock", "TimeRun"]
+
+    @Test("memory of the head is reached through accessors that assert their bounds")
+    func addresses() throws {
+        for file in try House.swiftFiles("Sources/Storage/Head") {
+            let name = file.split(separator: "/").last?.dropLast(".swift".count)
+            if let name, Self.addresses.contains(String(name)) { continue }
+            let hasAddress = try House.text(file).contains(/Unsafe(Mutable)?Pointer</)
+            #expect(!hasAddress, "\(file) has an address: use FixedBuffer, Column or ElementReference")
+        }
+    }
+
     @Test("no file is longer than two subjects")
     func length() throws {
         for file in try House.swiftFiles("Sources") {

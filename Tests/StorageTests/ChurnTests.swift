@@ -33,13 +33,15 @@ import Testing
             #expect(try commit(gone, step, left).appended == 600)
             #expect(try commit(lives, step, right).appended == 10)
         }
+        var blocks: Set<String> = []
         for step in 3..<120 {
             #expect(try commit(lives, step, right).appended == 10)
             store.runMaintenance()
+            #expect(store.brokenInvariant(except: &blocks) == nil, "step \(step)")
         }
         #expect(store.head.liveSeries == 10)
         // What was given back reads as zero, what shares a page with the living does not.
-        let times = (0..<610).map { store.head.states[$0].lastTime }
+        let times = (0..<610).map { store.head.states[UInt32($0)].lastTime }
         let (given, kept) = (times.count { $0 == 0 }, times.count { $0 == .min })
         #expect(given >= 384 && kept > 0 && given + kept == 600)
         let late = try commit(gone, 121, left)
@@ -57,6 +59,7 @@ import Testing
                 let name = set.labels(i)["__name__"]
                 #expect(columns.count == (name == "lives" ? 120 : name == "gone" ? 4 : 3), "life \(life)")
             }
+            #expect(store.brokenInvariant == nil, "life \(life)")
             if life == 0 { store.abandon() }
             if life == 0 {
                 store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
@@ -124,11 +127,12 @@ import Testing
         let all = try pods()
         #expect(all.count == 40)
         let (before, generation) = (store.head.index.usedBytes, store.head.index.generation)
-        try store.head.compactLabels()
+        try store.compactLabels()
         #expect(store.head.index.usedBytes == before, "few dead series are not worth it")
-        try store.head.compactLabels(evenFew: true)
+        try store.compactLabels(evenFew: true)
         #expect(store.head.index.usedBytes < before / 10 && store.head.deadLabels == 0)
         #expect(store.head.index.generation > generation)
+        #expect(store.brokenInvariant == nil)
         #expect(held.labels(0)["pod"] == "p4321")
         #expect(try pods() == all)
         let three = try Matcher("pod", .regex, "p(19|22|23)")
@@ -141,10 +145,11 @@ import Testing
         #expect(Set(new.map(\.raw)).isDisjoint(with: (living + more).map(\.raw)))
         try commit(living + new, 1, 120)
         #expect(try pods([Matcher(name: "pod", equals: "p55")]) == ["p55"])
-        try store.writeCheckpoint()
+        try store.checkpoint()
         store.abandon()
         let again = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 100_000_000_000))
         #expect(try again.select(recent).count == 50)
+        #expect(again.brokenInvariant == nil)
         again.abandon()
     }
 
@@ -167,7 +172,7 @@ import Testing
                     for round in 0..<300 {
                         // As if series had died, so that each round exchanges the index.
                         store.head.registry.withLock { store.head.deadLabels += 1 }
-                        try store.head.compactLabels(evenFew: true)
+                        try store.compactLabels(evenFew: true)
                         let other = store.openGroup("other \(round % 7)")
                         _ = try store.resolve(
                             TimeSeriesStoreTests.labels(["__name__": "other", "s": "\(round)"]), in: other)
@@ -184,6 +189,7 @@ import Testing
             } catch { failures.withLock { $0.append("\(error)") } }
         }
         #expect(failures.withLock { $0 } == [])
+        #expect(store.brokenInvariant == nil)
         store.abandon()
     }
 }

@@ -35,7 +35,7 @@ struct FormatExample {
         }
         // The last sample is of another window: the chunk before it is sealed.
         for (time, value) in [(-30_000, 1.0), (-15_000, 2.5), (0, 3)] { try commit(Self.middle + Int64(time), value) }
-        try store.writeCheckpoint()
+        try store.checkpoint()
         try commit(Self.middle + 15_000, 4)
         let other = store.openGroup("other")
         var batch = SampleBatch(timestamp: Self.middle + 15_000)

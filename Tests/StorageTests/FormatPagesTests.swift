@@ -170,7 +170,7 @@ struct FormatPagesTests {
 
 extension FaultyFileSystem {
     /// Makes a directory and those above it.
-    fileprivate func createDirectories(_ path: String) throws {
+    func createDirectories(_ path: String) throws {
         var made = ""
         for part in path.split(separator: "/") {
             made += (made.isEmpty ? "" : "/") + part

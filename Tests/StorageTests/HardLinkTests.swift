@@ -79,7 +79,7 @@ struct HardLinkTests {
         #expect(try count(second) == 450 * 200)
         try push(second, 450..<700)
         _ = try second.deleteSeries([], minTime: start, maxTime: start + 5000)
-        try second.upkeep.withLock { try second.writeCheckpoint() }
+        try second.checkpoint()
         try second.close()
         for (other, content) in kept { #expect(try files.read(other) == content, "\(other)") }
         let third = try open()

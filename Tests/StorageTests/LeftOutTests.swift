@@ -64,7 +64,7 @@ import Testing
             }
             _ = try store.commit(batch, in: group, durability: .written)
         }
-        try store.writeCheckpoint()
+        try store.checkpoint()
         let before = files.afterPowerCut(.kept)
         try #require(before.list("data/spill").count > 1)
         store.runMaintenance()

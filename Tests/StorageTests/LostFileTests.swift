@@ -31,7 +31,7 @@ import Testing
             }
             _ = try store.commit(batch, in: group, durability: .synced)
             if step == 150 { store.runMaintenance() }
-            if step == 200 { try store.upkeep.withLock { try store.writeCheckpoint() } }
+            if step == 200 { try store.checkpoint() }
         }
         _ = store.head.close(windowEnd: start + 600_000 * 7)
         for file in store.head.spill.files { _ = try file.sync() }

@@ -49,7 +49,7 @@ import Testing
         let files = FaultyFileSystem()
         let store = try Self.open(files)
         for step in 0..<5 { try Self.push(store, step) }
-        if hasCheckpoint { try store.upkeep.withLock { try store.writeCheckpoint() } }
+        if hasCheckpoint { try store.checkpoint() }
         for step in 5..<10 { try Self.push(store, step) }
         switch what {
         case "segment": for name in try files.list("data/wal") { try files.remove("data/wal/" + name) }

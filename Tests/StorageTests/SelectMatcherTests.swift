@@ -51,7 +51,7 @@ import Testing
             }
             #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
             switch Int.random(in: 0..<6, using: &random) {
-            case 0: try store.writeCheckpoint()
+            case 0: try store.checkpoint()
             case 1:
                 try store.close()
                 store = try TimeSeriesStoreTests.open(directory.path)

@@ -9,11 +9,14 @@ import Testing
 @Suite struct SlotPoolTests {
     /// Slots and what was written to them.
     private static func write(_ pool: SlotPool, _ size: Int, _ slot: UInt32, _ value: UInt64) {
-        (pool.base + Int(slot) * size + 4).copyMemory(from: withUnsafeBytes(of: value) { Array($0) }, byteCount: 8)
+        let at = Int(slot) * size / 4 + 1
+        pool.words[at] = UInt32(truncatingIfNeeded: value)
+        pool.words[at + 1] = UInt32(truncatingIfNeeded: value >> 32)
     }
 
     private static func read(_ pool: SlotPool, _ size: Int, _ slot: UInt32) -> UInt64 {
-        (pool.base + Int(slot) * size + 4).loadUnaligned(as: UInt64.self)
+        let at = Int(slot) * size / 4 + 1
+        return UInt64(pool.words[at]) | UInt64(pool.words[at + 1]) << 32
     }
 
     @Test(arguments: [24, 32]) func `Slots are never given twice, and trimming leaves what is in use`(_ size: Int)
@@ -50,7 +53,7 @@ import Testing
         for slot in slots { Self.write(pool, 32, slot, 1) }
         func resident() -> Int {
             var pages = [UInt8](repeating: 0, count: (1 << 25) / 4096)
-            mincore(pool.base, 1 << 25, &pages)
+            mincore(pool.words.address, 1 << 25, &pages)
             return pages.count { $0 & 1 != 0 }
         }
         #expect(resident() >= 3125)

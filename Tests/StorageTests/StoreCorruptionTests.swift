@@ -37,7 +37,7 @@ import Testing
             syncs.begin(files)
             func insist(_ body: () throws -> Void) throws {
                 // All of the upkeep would take the deletions out of the blocks.
-                try syncs.insist(body) { try? store.writeCheckpoint() }
+                try syncs.insist(body) { try? store.checkpoint() }
             }
             var random = SeededRandom(seed: 5)
             let start: Int64 = 1_700_000_400_000
@@ -82,7 +82,7 @@ import Testing
                         samples[labels] = known.filter { !range.contains($0.key) }
                     }
                 }
-                if step == 420 { try insist { try store.writeCheckpoint() } }
+                if step == 420 { try insist { try store.checkpoint() } }
             }
             for reader in store.blockSet.readers { blocks[reader.meta.id] = reader.minTime...reader.maxTime }
             store.abandon()
@@ -222,6 +222,7 @@ import Testing
                 #expect("\(error)".contains(FilePath.name(path)), "\(place): \(error)")
                 continue
             }
+            #expect(store.brokenHead == nil, "\(place)")
             // A deletion may be gone with a whole file, or with both of its places; nothing else may come back.
             let mayHoldDeleted =
                 what == "removed" && path.hasSuffix("/deleted")
@@ -260,6 +261,7 @@ import Testing
             }
             #expect(appended == 1 || !isFirst && appended == 0, "\(place)")
             if seed % 16 == 0 { store.runMaintenance() }
+            #expect(store.brokenHead == nil, "\(place): after it went on")
             store.abandon()
         }
     }

@@ -105,6 +105,7 @@ import Testing
             let reopened = try Self.open(after)
             let operation = at <= files.operations.count ? "\(files.operations[at - 1])" : ""
             #expect(try difference(reopened, promise) == nil, "killed at \(at) \(operation), \(aftermath)")
+            #expect(reopened.brokenInvariant == nil, "killed at \(at) \(operation), \(aftermath)")
             // It goes on, and the next life is whole too; to look at each of them would double the time.
             guard at % 5 == 0 else { continue }
             try Self.settle(reopened, &promise)
@@ -112,6 +113,7 @@ import Testing
             try reopened.close()
             let last = try Self.open(after)
             #expect(try difference(last, promise) == nil, "the life after \(at) \(operation), \(aftermath)")
+            #expect(last.brokenInvariant == nil, "the life after \(at) \(operation), \(aftermath)")
         }
     }
 
@@ -151,6 +153,7 @@ import Testing
         files.setCapacity(1 << 30)
         try commit(61_000)
         #expect(store.isHealthy)
+        #expect(store.brokenInvariant == nil)
         #expect(try promise.model.difference(store) == nil)
         store.abandon()
         #expect(try promise.model.difference(try Self.open(files)) == nil)

@@ -56,7 +56,7 @@ import Testing
             #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
             let open = store.head.groups.flatMap(\.histograms.values).reduce(0) { $0 + $1.bytes.count }
             #expect(open < 20 * 2400)
-            if step == 90 { try store.writeCheckpoint() }
+            if step == 90 { try store.checkpoint() }
             if step == 130 {
                 store.abandon()
                 store = try TimeSeriesStoreTests.open(directory.path)

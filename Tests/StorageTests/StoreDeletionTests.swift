@@ -48,10 +48,10 @@ import Testing
         let store = try open(files)
         try commit(store, 0..<5)
         // So that the samples do not go with the file that says that they are gone.
-        try store.writeCheckpoint()
+        try store.checkpoint()
         try commit(store, 5..<6)
         try store.deleteSeries([Matcher(name: "s", equals: "1")], minTime: .min, maxTime: .max)
-        if withCheckpoint { try store.writeCheckpoint() }
+        if withCheckpoint { try store.checkpoint() }
         try commit(store, 11..<13)
         store.abandon()
         return files
@@ -95,7 +95,7 @@ import Testing
         try store.deleteSeries([Matcher(name: "__name__", equals: "m")], minTime: .min, maxTime: .max)
         let made = store.deletions.withLock { $0 }
         for life in 0..<3 {
-            if life == 1 { try store.writeCheckpoint() }
+            if life == 1 { try store.checkpoint() }
             store.abandon()
             store = try Self.open(files.afterPowerCut(.kept))
             #expect(store.deletions.withLock { $0 } == made && made.count == 1, "start \(life)")
@@ -114,7 +114,7 @@ import Testing
         }
         store.setMetadata(all, in: store.openGroup("g"))
         try Self.commit(store, 0..<3)
-        try store.writeCheckpoint()
+        try store.checkpoint()
         store.abandon()
         let frames = try CheckpointReader("data/checkpoint", files).frames.filter {
             $0.kind == CheckpointFrame.records

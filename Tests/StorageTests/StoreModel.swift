@@ -19,6 +19,37 @@ final class StoreDirectory {
     deinit { try? RealFileSystem().removeAll(path) }
 }
 
+extension TimeSeriesStore {
+    /// Writes a checkpoint as the upkeep does.
+    func checkpoint() throws { try upkeep.withLock { try writeCheckpoint() } }
+
+    /// Exchanges the index of labels as the upkeep does.
+    func compactLabels(evenFew: Bool = false) throws {
+        try upkeep.withLock { try head.compactLabels(evenFew: evenFew) }
+    }
+
+    /// What is broken in memory or in a file that no damage explains, or nil.
+    func brokenInvariant(except blocks: inout Set<String>) -> String? {
+        do { try checkInvariants(except: &blocks) } catch { return "\(error)" }
+        return nil
+    }
+
+    /// What is broken in the head, whatever files are damaged, or nil.
+    var brokenHead: String? {
+        do {
+            try head.checkInvariants()
+            try head.checkLabels()
+        } catch { return "\(error)" }
+        return nil
+    }
+
+    /// What is broken, in all blocks, too.
+    var brokenInvariant: String? {
+        var blocks: Set<String> = []
+        return brokenInvariant(except: &blocks)
+    }
+}
+
 /// What a store should hold: bits by time by series.
 struct StoreModel {
     var series: [Labels: [Int64: UInt64]] = [:]

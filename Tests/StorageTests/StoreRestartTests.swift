@@ -61,7 +61,7 @@ import Testing
         store.abandon()
         store = try Self.open(directory.path)
         #expect(try Self.difference(store, groups: groups, series: series, steps: 60) == nil, "from the log")
-        try store.writeCheckpoint()
+        try store.checkpoint()
         #expect(store.checkpointSize.load(ordering: .relaxed) > Head.worthThread, "too short for several threads")
         try Self.commit(store, groups: groups, series: series, steps: 60..<90)
         store.abandon()

@@ -1,4 +1,5 @@
 import Encoding
+import GoCompatibility
 import Model
 import Platform
 import Synchronization
@@ -22,6 +23,7 @@ extension Head {
         var segment: UInt64 = 0
         var trusted: Int64?
         var blocks: UInt64 = 0
+        var layout = SeriesState.firstLayout
         var hasEnd = false
         var failures: Failures = []
         func forEach(_ kind: UInt32, _ body: (inout ByteReader) throws -> Void) {
@@ -44,8 +46,15 @@ extension Head {
             if !reader.isAtEnd { trusted = try reader.zigzag() }
             if trusted == .max { trusted = nil }
             if !reader.isAtEnd { blocks = try reader.varint() }
+            if !reader.isAtEnd { layout = try reader.u32() }
         }
-        failures += try restoreSeriesAndStates(checkpoint)
+        let hasOwnLayout = layout == SeriesState.layout
+        if !hasOwnLayout {
+            // As if all frames of states were damaged.
+            restored = []
+            failures.append((0, Self.otherLayout(layout)))
+        }
+        failures += try restoreSeriesAndStates(checkpoint, withStates: hasOwnLayout)
         forEach(CheckpointFrame.records, records)
         forEach(CheckpointFrame.end) { reader in
             hasEnd = true
@@ -61,6 +70,12 @@ extension Head {
         let missing = checkpoint.damage.map { "offset \($0): expected a whole frame" }
         failures.sort { $0.offset < $1.offset }
         return (true, segment, trusted, blocks, missing + failures.map { "offset \($0.offset): \($0.error)" })
+    }
+
+    private static func otherLayout(_ layout: UInt32) -> String {
+        func text(_ layout: UInt32) -> String { "0x" + UInt64(layout).zeroPadded(8, radix: 16) }
+        return "expected series states of layout \(text(SeriesState.layout)), which this program has in memory; "
+            + "those of layout \(text(layout)) cannot be read"
     }
 
     /// The span of blocks, ms, for which a checkpoint was written; nil if that cannot be read.
@@ -99,12 +114,13 @@ extension Head {
         return result
     }
 
-    private func restoreSeriesAndStates(_ checkpoint: CheckpointReader) throws -> Failures {
+    private func restoreSeriesAndStates(_ checkpoint: CheckpointReader, withStates: Bool) throws -> Failures {
         let labels = checkpoint.frames.filter { $0.kind == CheckpointFrame.series }
         // A damaged file may hold a group's frames apart.
         let states = checkpoint.frames
             .filter {
-                ($0.kind == CheckpointFrame.group || $0.kind == CheckpointFrame.states) && $0.group < Self.maxGroups
+                ($0.kind == CheckpointFrame.group || withStates && $0.kind == CheckpointFrame.states)
+                    && $0.group < Self.maxGroups
             }
             .sorted { ($0.group, $0.offset) < ($1.group, $1.offset) }
         let portions = Self.portions(states)
@@ -149,9 +165,15 @@ extension Head {
         // An id that has a state must not be given to another series, though its labels are damaged.
         idEnd = max(idEnd, all.last?.upperBound ?? 0)
         var owner: HeadGroup?
+        func leave() {
+            guard let left = owner else { return }
+            registry.unlock()
+            left.lock.unlock()
+        }
+        defer { leave() }
         for id in all.joined() {
-            let entry = series.found.base[Int(id)]
-            let state = states + Int(id)
+            let entry = series.found[Int(id)]
+            let state = states.at(id)
             let hasState = state.pointee.labels == Self.awaitsLabels
             state.pointee.labels = UInt32(truncatingIfNeeded: entry)
             guard entry != 0 else { continue }
@@ -159,7 +181,13 @@ extension Head {
                 state.pointee.lastTime = .min
                 state.pointee.group = UInt32(truncatingIfNeeded: entry >> 32)
             }
-            if owner?.id != state.pointee.group { owner = restoreGroup(state.pointee.group, nil) }
+            if owner?.id != state.pointee.group {
+                leave()
+                let next = restoreGroup(state.pointee.group, nil)
+                next.lock.lock()
+                registry.lock()
+                owner = next
+            }
             owner?.add(id)
             live.add(id)
         }

@@ -15,10 +15,10 @@ extension Head {
         frame.appendVarint(group.segment)
         frame.appendVarint(group.sequence)
         frame.appendZigzag(group.logTime)
-        for number in 1..<max(1, group.runs.end) {
-            let run = group.runs.runs[number]
-            guard let times = run.times else { continue }
-            frame.appendVarint(number)
+        for number in group.runs.numbers {
+            let run = group.runs[number]
+            guard run.isInUse else { continue }
+            frame.appendVarint(UInt64(number))
             frame.appendZigzag(run.base)
             frame.appendZigzag(run.windowEnd)
             frame.appendVarint(UInt64(run.next))
@@ -31,8 +31,8 @@ extension Head {
             frame.appendVarint(Int(run.count))
             var last: UInt32 = 0
             for i in 0..<Int(run.count) {
-                frame.appendVarint(UInt64(times[i] &- last))
-                last = times[i]
+                frame.appendVarint(UInt64(run.offset(i) &- last))
+                last = run.offset(i)
             }
         }
         frame.appendVarint(0)
@@ -40,7 +40,7 @@ extension Head {
         frame = []
         var words = [UInt32](repeating: 0, count: HeadChunk.maxWords + 4)
         for extent in group.extents {
-            for id in extent where states[Int(id)].labels != 0 {
+            for id in extent where states[id].labels != 0 {
                 dump(id, group, &words, to: &frame)
                 if frame.count >= CheckpointWriter.frameSize {
                     frames.append(frame)
@@ -53,7 +53,7 @@ extension Head {
     }
 
     private func dump(_ id: UInt32, _ group: HeadGroup, _ words: inout [UInt32], to frame: inout [UInt8]) {
-        let state = states[Int(id)]
+        let state = states[id]
         frame.appendVarint(UInt64(id) + 1)
         // Without what is made anew when it is read, which would not compress.
         var lasting = state
@@ -61,15 +61,15 @@ extension Head {
         (lasting.labels, lasting.group) = (0, 0)
         withUnsafeBytes(of: lasting) { frame.append(contentsOf: $0) }
         let size = words.withUnsafeMutableBufferPointer { buffer in
-            buffer.baseAddress.map { HeadChunk.copyWords(state, arena, to: $0) } ?? 0
+            HeadChunk.copyWords(state, arena, to: buffer)
         }
         frame.appendVarint(size)
         words.withUnsafeBytes { frame.append(contentsOf: $0[0..<(size * 4)]) }
         var chunks: [SealedChunk] = []
         var next = state.sealed
         while next != 0 {
-            chunks.append(sealed[next].pointee)
-            next = sealed[next].pointee.next
+            chunks.append(sealed[next])
+            next = sealed[next].next
         }
         frame.appendVarint(chunks.count)
         // Each is behind the one before in its file.
@@ -118,6 +118,10 @@ extension Head {
     func restoreGroup(_ id: UInt32, _ reader: inout ByteReader) throws {
         let name = String(decoding: try reader.sizedRun(), as: UTF8.self)
         let group = restoreGroup(id, name)
+        group.lock.lock()
+        defer { group.lock.unlock() }
+        // The first of two copies counts, as with states.
+        guard !group.isRestored else { throw DecodeError(expected: "each group once", offset: reader.offset) }
         group.isRestored = true
         group.segment = try reader.varint()
         group.sequence = try reader.varint()
@@ -152,12 +156,17 @@ extension Head {
     /// Takes back the states of series of a group; `ids` gets their ids.
     func restoreStates(_ id: UInt32, _ reader: inout ByteReader, ids: inout IdRuns) throws {
         let group = restoreGroup(id, nil)
+        group.lock.lock()
+        defer { group.lock.unlock() }
         var stretch = BlockStretch(arena)
         var missing = 0
         while !reader.isAtEnd {
             let id = try self.id(&reader)
-            let state = states + Int(id)
+            let state = states.at(id)
             let raw = try reader.run(MemoryLayout<SeriesState>.size)
+            guard state.pointee.labels != Self.awaitsLabels else {
+                throw DecodeError(expected: "each series once", offset: reader.offset)
+            }
             ids.add(id)
             state.pointee = raw.loadUnaligned(as: SeriesState.self)
             state.pointee.labels = Self.awaitsLabels
@@ -169,7 +178,10 @@ extension Head {
                 }
             }
             let words = try reader.run(try reader.count(HeadChunk.maxWords) * 4)
-            let hasTimes = state.pointee.run == 0 || group.runs.retain(state.pointee.run)
+            let end = Int(state.pointee.first) + Int(state.pointee.count)
+            let hasTimes =
+                state.pointee.isSound
+                && (state.pointee.run == 0 || group.runs.retain(state.pointee.run, upTo: end))
             if hasTimes {
                 guard HeadChunk.restore(state, arena, &stretch, words) else {
                     throw StorageError.outOfMemory("open chunks")
@@ -193,7 +205,7 @@ extension Head {
                     first: try reader.byte(), count: try reader.byte())
                 let entry = sealed.allocate()
                 guard entry != 0 else { throw StorageError.outOfMemory("lists of sealed chunks") }
-                sealed[entry].pointee = chunk
+                sealed[entry] = chunk
                 state.pointee.sealed = entry
             }
             let histograms = Array(try reader.sizedRun())
@@ -213,7 +225,7 @@ extension Head {
                 if kind == 0 || histogram != nil { addLate(id, time, value, histogram, group) }
             }
         }
-        if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing") }
+        if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing, or do not fit") }
     }
 
     /// The newest histogram of an open chunk.

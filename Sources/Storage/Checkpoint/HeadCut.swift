@@ -10,8 +10,8 @@ extension Head {
         var ends = Set(spill.files.map(\.windowEnd))
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
-                for run in 1..<max(1, group.runs.end) where group.runs.runs[run].times != nil {
-                    ends.insert(group.runs.runs[run].windowEnd)
+                for run in group.runs.numbers where group.runs[run].isInUse {
+                    ends.insert(group.runs[run].windowEnd)
                 }
                 for samples in group.late.values {
                     for sample in samples { ends.insert(windowEnd(sample.time)) }
@@ -26,10 +26,10 @@ extension Head {
         var (own, all) = (0, 0)
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
-                for run in 1..<max(1, group.runs.end) where group.runs.runs[run].times != nil {
-                    let references = Int(group.runs.runs[run].references)
+                for run in group.runs.numbers where group.runs[run].isInUse {
+                    let references = Int(group.runs[run].references)
                     all &+= references
-                    if group.runs.runs[run].windowEnd == windowEnd { own &+= references }
+                    if group.runs[run].windowEnd == windowEnd { own &+= references }
                 }
             }
         }
@@ -44,8 +44,9 @@ extension Head {
         return request.maxTime >= first.subtractingReportingOverflow(blockDuration).partialValue
     }
 
-    /// Ends the taking back of a checkpoint.
+    /// Ends the taking back of a checkpoint, after which other threads may use the index.
     func finishRestoring() {
+        index.share(under: registry)
         for group in registry.withLock({ groups }) { group.lock.withLock { group.runs.finishRestoring() } }
     }
 
@@ -58,9 +59,9 @@ extension Head {
             guard group.runs.holds(windowEnd: end) else { continue }
             for extent in group.extents {
                 for id in extent {
-                    let run = Int(states[Int(id)].run)
-                    guard run != 0, group.runs.runs[run].windowEnd == end else { continue }
-                    group.runs.close(UInt32(run))
+                    let run = states[id].run
+                    guard run != 0, group.runs[run].windowEnd == end else { continue }
+                    group.runs.close(run)
                     seal(id, group)
                 }
             }
@@ -84,35 +85,35 @@ extension Head {
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
                 for extent in group.extents {
-                    for id in extent where states[Int(id)].labels != 0 {
-                        var next = states[Int(id)].sealed
+                    for id in extent where states[id].labels != 0 {
+                        var next = states[id].sealed
                         var found = !group.late.isEmpty && group.late[id] != nil
                         while next != 0, !found {
-                            found = numbers.contains(sealed[next].pointee.file)
-                            next = sealed[next].pointee.next
+                            found = numbers.contains(sealed[next].file)
+                            next = sealed[next].next
                         }
                         if found { ids.append(id) }
                     }
                 }
             }
         }
-        ids.sort { index.isBefore(states[Int($0)].labels, states[Int($1)].labels) }
+        ids.sort { index.isBefore(states[$0].labels, states[$1].labels) }
         var columns = SampleColumns(capacity: 1024)
         var piece = SampleColumns()
         var spare = SampleColumns()
         var cache: (key: UInt64, times: [Int64]) = (0, [])
         for id in ids {
             columns.removeAll()
-            guard let group = group(states[Int(id)].group) else { continue }
+            guard let group = group(states[id].group) else { continue }
             var chunks: [SealedChunk] = []
             var late: [LateSample] = []
             var starts = StartTimes()
             var isRewound = false
             group.lock.withLock {
-                isRewound = states[Int(id)].isRewound
-                var next = states[Int(id)].sealed
+                isRewound = states[id].isRewound
+                var next = states[id].sealed
                 while next != 0 {
-                    let chunk = sealed[next].pointee
+                    let chunk = sealed[next]
                     if numbers.contains(chunk.file) { chunks.append(chunk) }
                     next = chunk.next
                 }
@@ -145,7 +146,7 @@ extension Head {
             columns.starts = starts
             let ranges = deletions.filter { $0.ids.contains(id) }.map { (minTime: $0.from, maxTime: $0.to) }
             if !ranges.isEmpty { _ = columns.remove(ranges, from: 0) }
-            try writer.add(index.labels(record: states[Int(id)].labels), columns)
+            try writer.add(index.labels(record: states[id].labels), columns)
         }
     }
 
@@ -157,17 +158,18 @@ extension Head {
             group.lock.withLock {
                 for extent in group.extents {
                     for id in extent {
-                        var link: UnsafeMutablePointer<UInt32>?
-                        var next = states[Int(id)].sealed
+                        // The newest entry that stays in the list; 0 as long as there is none.
+                        var kept: UInt32 = 0
+                        var next = states[id].sealed
                         while next != 0 {
                             let entry = sealed[next]
-                            let following = entry.pointee.next
-                            if numbers.contains(entry.pointee.file) {
-                                if let link { link.pointee = following } else { states[Int(id)].sealed = following }
+                            let following = entry.next
+                            if numbers.contains(entry.file) {
+                                if kept != 0 { sealed[kept].next = following } else { states[id].sealed = following }
                                 sealed.release(next)
                                 removed += 1
                             } else {
-                                link = UnsafeMutableRawPointer(entry).assumingMemoryBound(to: UInt32.self)
+                                kept = next
                             }
                             next = following
                         }
@@ -205,8 +207,11 @@ extension Head {
         }
     }
 
-    /// Forgets series that had no sample for longer than `age` ms and have none in the head; returns how many.
+    /// Forgets series that had no sample since `time` and have none in the head; returns how many.
+    ///
+    /// Needs the upkeep's lock.
     func sweep(olderThan time: Int64) -> Int {
+        upkeep.assertHeld()
         var dead: [UInt32] = []
         for group in registry.withLock({ groups }) {
             group.lock.lock()
@@ -214,7 +219,7 @@ extension Head {
             let before = dead.count
             for extent in group.extents {
                 for id in extent {
-                    let state = states + Int(id)
+                    let state = states.at(id)
                     guard state.pointee.labels != 0, state.pointee.run == 0, state.pointee.sealed == 0,
                         state.pointee.lastTime < time, group.late[id] == nil
                     else { continue }
@@ -242,8 +247,9 @@ extension Head {
         return dead.count
     }
 
-    /// Gives back the memory of states among which no series lives any more; the registry's lock is held.
+    /// Gives back the memory of states among which no series lives any more; needs the registry's lock.
     private func discardStates(of dead: [UInt32]) {
+        registry.assertHeld()
         let size = LiveIds.row
         var (start, end) = (0, 0)
         for id in dead.sorted() where Int(id) >= end {

@@ -132,11 +132,11 @@ final class SeriesRestore: @unchecked Sendable {
             }
             let hash = UInt32(
                 littleEndian: reader.bytes.loadUnaligned(fromByteOffset: hashes &+ i &* 4, as: UInt32.self))
-            guard UInt32(truncatingIfNeeded: found.base[Int(id)]) == 0 else { continue }
+            guard UInt32(truncatingIfNeeded: found[Int(id)]) == 0 else { continue }
             let record = try own.withUnsafeBufferPointer { own throws(StorageError) in
                 try index.insert(UInt32(id), pairs: own, hash: UInt64(hash) << 32)
             }
-            found.base[Int(id)] = UInt64(group) << 32 | UInt64(record)
+            found[Int(id)] = UInt64(group) << 32 | UInt64(record)
             ids.add(UInt32(id))
         }
     }

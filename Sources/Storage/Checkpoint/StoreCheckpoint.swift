@@ -10,8 +10,9 @@ extension TimeSeriesStore {
     /// Writes a checkpoint while samples go on being stored, and removes the log before it.
     ///
     /// Fuzzy: each group is copied at another moment and notes its own place in the log; a reader skips what a group
-    /// has already. The upkeep lock is held.
+    /// has already. Needs the upkeep's lock.
     func writeCheckpoint() throws {
+        upkeep.assertHeld()
         let path = options.directory + "/checkpoint"
         unlogged.beginCheckpoint()
         let started = clock.monotonic()
@@ -59,6 +60,7 @@ extension TimeSeriesStore {
         // No clock is believed as far as the last time that there is.
         frame.appendZigzag(trustedTime.withLock { $0.limit } ?? .max)
         frame.appendVarint(UInt64(blockSet.count))
+        frame.appendLittle(SeriesState.layout)
         try writer.write(CheckpointFrame.header, frame)
         // Deletions stand at both ends: no damage at one place brings back what is deleted.
         for frame in deletionFrames() { try writer.write(CheckpointFrame.records, frame) }
@@ -107,7 +109,7 @@ extension TimeSeriesStore {
             ids.removeAll(keepingCapacity: true)
             head.registry.withLock {
                 next = head.addLiveIds(next..<idEnd, atMost: Self.idsAtOnce, to: &ids)
-                for id in ids { live.append((id, head.states[Int(id)].group, head.states[Int(id)].labels)) }
+                for id in ids { live.append((id, head.states[id].group, head.states[id].labels)) }
             }
             for series in live { dump.add(series.id, group: series.group, record: series.record) }
             if dump.size >= CheckpointWriter.frameSize { try writer.write(CheckpointFrame.series, dump.finish()) }

@@ -10,10 +10,10 @@ import Synchronization
 /// Kept in a pool of the store, not by group: a few that stay in the cache serve all.
 struct BatchWriter: ~Copyable {
     /// Accepted samples: position in the batch, series, time, whether it is out of order.
-    private(set) var positions: UnsafeMutablePointer<Int32>
-    private(set) var ids: UnsafeMutablePointer<UInt32>
-    private(set) var times: UnsafeMutablePointer<Int64>
-    private(set) var lateness: UnsafeMutablePointer<Bool>
+    private(set) var positions: FixedBuffer<Int32>
+    private(set) var ids: FixedBuffer<UInt32>
+    private(set) var times: FixedBuffer<Int64>
+    private(set) var lateness: FixedBuffer<Bool>
     private(set) var count = 0
     private var capacity = 64
     /// Samples whose start timestamp is another than their series' before: number among the accepted, and it.
@@ -24,10 +24,10 @@ struct BatchWriter: ~Copyable {
     var sink = ByteSink()
 
     init() {
-        positions = .allocate(capacity: 64)
-        ids = .allocate(capacity: 64)
-        times = .allocate(capacity: 64)
-        lateness = .allocate(capacity: 64)
+        positions = FixedBuffer(allocating: 64)
+        ids = FixedBuffer(allocating: 64)
+        times = FixedBuffer(allocating: 64)
+        lateness = FixedBuffer(allocating: 64)
     }
 
     deinit { free() }
@@ -65,10 +65,10 @@ struct BatchWriter: ~Copyable {
         guard room > capacity else { return }
         free()
         capacity = max(room, capacity &* 2)
-        positions = .allocate(capacity: capacity)
-        ids = .allocate(capacity: capacity)
-        times = .allocate(capacity: capacity)
-        lateness = .allocate(capacity: capacity)
+        positions = FixedBuffer(allocating: capacity)
+        ids = FixedBuffer(allocating: capacity)
+        times = FixedBuffer(allocating: capacity)
+        lateness = FixedBuffer(allocating: capacity)
     }
 
     /// Takes a sample; there must be room.
@@ -94,6 +94,8 @@ final class PooledWriter: @unchecked Sendable {
 extension Head {
     /// Decides about samples from `start` on that belong to `group`; returns where it had to stop.
     ///
+    /// Needs the group's lock.
+    ///
     /// It stops before a sample of a series that the batch held already at another place, for its predecessor must be
     /// appended first. Unknown series are told by the first of the groups that a batch touches.
     func validate(
@@ -101,6 +103,7 @@ extension Head {
         _ writer: inout BatchWriter, _ outcome: inout CommitOutcome, isFirst: Bool,
         _ histogramAt: (Int) -> Int?
     ) -> Int {
+        group.lock.assertHeld()
         group.mark &+= 1
         let mark = group.mark
         let hasTimes = batch.timestamps.count == batch.refs.count
@@ -114,7 +117,7 @@ extension Head {
                 continue
             }
             let id = UInt32(truncatingIfNeeded: raw &- 1)
-            let state = states + Int(id)
+            let state = states.at(id)
             guard state.pointee.group == group.id else { continue }
             guard state.pointee.labels != 0 else {
                 outcome.rejected.append((i, .unknownSeries))
@@ -211,7 +214,7 @@ extension Head {
 
     /// Whether the newest sample of a series equals this one.
     private func isNewest(_ id: UInt32, _ value: Double, _ histogram: FloatHistogram?, _ group: HeadGroup) -> Bool {
-        let state = states[Int(id)]
+        let state = states[id]
         if let histogram {
             guard state.isHistogram, let last = group.histograms[id]?.last else { return false }
             return HistogramBytes.equal(last, histogram)
@@ -221,11 +224,12 @@ extension Head {
         return value.bitPattern == state.lastValue.bitPattern
     }
 
-    /// Appends the log's record of the accepted samples.
+    /// Appends the log's record of the accepted samples; needs the group's lock.
     func encode(
         _ batch: borrowing SampleBatch, _ group: HeadGroup, segment: UInt64, _ writer: inout BatchWriter,
         _ histogramAt: (Int) -> Int?
     ) {
+        group.lock.assertHeld()
         let count = writer.count
         let hasTimes = batch.timestamps.count == batch.refs.count
         findStarts(batch, group, &writer, histogramAt)
@@ -242,10 +246,9 @@ extension Head {
             (hasTimes ? LogRecord.ownTimes : 0) | (writer.starts.isEmpty ? 0 : LogRecord.starts)
                 | (writer.hasRewinds ? LogRecord.rewinds : 0))
         writer.sink.putVarint(UInt64(count))
-        LogRecord.putIds(UnsafeBufferPointer(start: writer.ids, count: count), to: &writer.sink)
+        LogRecord.putIds(writer.ids.elements(0..<count), to: &writer.sink)
         if hasTimes {
-            LogRecord.putTimes(
-                UnsafeBufferPointer(start: writer.times, count: count), base: group.logTime, to: &writer.sink)
+            LogRecord.putTimes(writer.times.elements(0..<count), base: group.logTime, to: &writer.sink)
         } else {
             writer.sink.reserve(16)
             writer.sink.putZigzag(batch.timestamp &- group.logTime)
@@ -260,7 +263,7 @@ extension Head {
         var (lastId, base, isFresh): (UInt32, Double, Bool) = (.max, 0, false)
         for k in 0..<count {
             let (i, id) = (Int(writer.positions[k]), writer.ids[k])
-            let state = states + Int(id)
+            let state = states.at(id)
             if id != lastId {
                 isFresh = state.pointee.logSegment != low
                 base = isFresh ? 0 : state.pointee.lastValue
@@ -268,7 +271,7 @@ extension Head {
             }
             let value = batch.values[i]
             if hasHistograms, let at = histogramAt(i) {
-                writer.sink.base[bits &+ k >> 3] |= 1 << UInt8(k & 7)
+                writer.sink.setBit(k, from: bits)
                 var bytes = [writer.lateness[k] ? ValueCode.lateHistogram : ValueCode.histogram]
                 HistogramBytes.append(batch.histograms[at].histogram, to: &bytes)
                 writer.sink.append(bytes)
@@ -276,13 +279,13 @@ extension Head {
                 continue
             }
             if writer.hasLate, writer.lateness[k] {
-                writer.sink.base[bits &+ k >> 3] |= 1 << UInt8(k & 7)
+                writer.sink.setBit(k, from: bits)
                 writer.sink.put(ValueCode.late)
                 writer.sink.putLittle(value.bitPattern, 8)
                 continue
             }
             if value.bitPattern == Staleness.bits {
-                writer.sink.base[bits &+ k >> 3] |= 1 << UInt8(k & 7)
+                writer.sink.setBit(k, from: bits)
                 writer.sink.put(ValueCode.stale)
                 continue
             }
@@ -292,7 +295,7 @@ extension Head {
                 isFresh = false
             }
             if value.bitPattern == base.bitPattern { continue }
-            writer.sink.base[bits &+ k >> 3] |= 1 << UInt8(k & 7)
+            writer.sink.setBit(k, from: bits)
             ValueCode.put(
                 value, after: base, scale: &state.pointee.logScale, mantissa: hasDecimals ? batch.mantissas[i] : 0,
                 mantissaScale: hasDecimals ? batch.scales[i] : -1, to: &writer.sink)
@@ -342,11 +345,12 @@ extension Head {
         }
     }
 
-    /// Appends the accepted samples, after the log has them, or although it has not.
+    /// Appends the accepted samples, after the log has them, or although it has not; needs the group's lock.
     func apply(
         _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: borrowing BatchWriter, isLogged: Bool,
         _ histogramAt: (Int) -> Int?
     ) throws(StorageError) {
+        group.lock.assertHeld()
         if isLogged { group.sequence &+= 1 }
         let hasHistograms = !batch.histograms.isEmpty
         let hasDecimals = batch.mantissas.count == batch.refs.count && batch.scales.count == batch.refs.count
@@ -389,7 +393,10 @@ extension Head {
     }
 
     /// Puts a sample out of order beside the chunks; of two at the same time the first stays.
+    ///
+    /// Needs the group's lock.
     func addLate(_ id: UInt32, _ time: Int64, _ value: Double, _ histogram: FloatHistogram?, _ group: HeadGroup) {
+        group.lock.assertHeld()
         var samples = group.late.removeValue(forKey: id) ?? []
         let at = samples.firstIndex { $0.time >= time } ?? samples.count
         if at == samples.count || samples[at].time != time {

@@ -8,15 +8,60 @@ final class BlockArena: Sendable {
     private static let blockSize = 32
 
     private let pool: SlotPool
+    // SAFETY: the memory of the pool, which lives as long; a block is used by whoever took it.
+    private nonisolated(unsafe) let memory: FixedBuffer<UInt32>
+    private nonisolated(unsafe) let bytes: FixedBuffer<UInt8>
 
     init(blocks: Int, share: Double? = nil) throws(StorageError) {
         pool = try SlotPool(capacity: blocks, slotSize: Self.blockSize, share: share)
+        memory = pool.words
+        bytes = pool.words.rebound(to: UInt8.self)
     }
 
-    /// The link of a block, followed by its words.
+    /// The link of a block.
     @inline(__always)
-    func block(_ handle: UInt32) -> UnsafeMutablePointer<UInt32> {
-        (pool.base + Int(handle) &* Self.blockSize).assumingMemoryBound(to: UInt32.self)
+    func link(of block: UInt32) -> UInt32 {
+        assert(block > 0, "block 0 is none")
+        return memory[Int(block) &* (1 &+ Self.words)]
+    }
+
+    @inline(__always)
+    func setLink(of block: UInt32, to next: UInt32) {
+        assert(block > 0, "block 0 is none")
+        memory[Int(block) &* (1 &+ Self.words)] = next
+    }
+
+    /// A word of a block.
+    @inline(__always)
+    subscript(block: UInt32, word: Int) -> UInt32 {
+        get { memory[place(block, word)] }
+        set { memory[place(block, word)] = newValue }
+    }
+
+    @inline(__always)
+    private func place(_ block: UInt32, _ word: Int) -> Int {
+        assert(block > 0 && word >= 0 && word < Self.words, "word \(word) of block \(block)")
+        return Int(block) &* (1 &+ Self.words) &+ 1 &+ word
+    }
+
+    /// The first `count` words of a block.
+    @inline(__always)
+    func firstWords(of block: UInt32, _ count: Int) -> UnsafeBufferPointer<UInt32> {
+        assert(count <= Self.words, "\(count) words of a block")
+        return memory.elements(place(block, 0)..<(place(block, 0) &+ count))
+    }
+
+    /// A byte of the words of a block.
+    @inline(__always)
+    subscript(block: UInt32, byte at: Int) -> UInt8 {
+        get { bytes[bytePlace(block, at)] }
+        set { bytes[bytePlace(block, at)] = newValue }
+    }
+
+    @inline(__always)
+    private func bytePlace(_ block: UInt32, _ at: Int) -> Int {
+        assert(block > 0 && at >= 0 && at < 4 &* Self.words, "byte \(at) of block \(block)")
+        return Int(block) &* Self.blockSize &+ 4 &+ at
     }
 
     /// A chain of one block with an empty link; 0 if memory is at its end.
@@ -31,8 +76,10 @@ final class BlockArena: Sendable {
     /// Gives memory that is free back to the system, if it is much.
     func trim() { pool.trim() }
 
+    var usedBlocks: Int { pool.used }
+
     /// Bytes in use.
-    var usedBytes: Int { pool.used &* Self.blockSize }
+    var usedBytes: Int { usedBlocks &* Self.blockSize }
 }
 
 /// Blocks of an arena for one thread, so that many can be taken without its lock.
@@ -62,7 +109,7 @@ struct BlockStretch: ~Copyable {
     deinit {
         guard left > 0 else { return }
         let end = next &+ UInt32(left)
-        for block in next..<end { arena.block(block)[0] = block &+ 1 < end ? block &+ 1 : 0 }
+        for block in next..<end { arena.setLink(of: block, to: block &+ 1 < end ? block &+ 1 : 0) }
         arena.release(first: next, last: end &- 1, count: left)
     }
 }

@@ -10,9 +10,9 @@ struct ChunkView {
     /// The value of a constant chunk.
     var constant: Double
     /// The bits, with two words behind their end that may be read.
-    var words: UnsafePointer<UInt32>
+    var words: UnsafeBufferPointer<UInt32>
 
-    init(codec: UInt8, scale: Int8, count: Int, bits: Int, constant: Double, words: UnsafePointer<UInt32>) {
+    init(codec: UInt8, scale: Int8, count: Int, bits: Int, constant: Double, words: UnsafeBufferPointer<UInt32>) {
         self.codec = codec
         self.scale = scale
         self.count = count
@@ -21,7 +21,7 @@ struct ChunkView {
         self.words = words
     }
 
-    init(_ state: SeriesState, words: UnsafePointer<UInt32>) {
+    init(_ state: SeriesState, words: UnsafeBufferPointer<UInt32>) {
         self.init(
             codec: state.codec, scale: state.scale, count: Int(state.count), bits: Int(state.bits),
             constant: state.lastValue, words: words)
@@ -29,13 +29,23 @@ struct ChunkView {
 
     /// Reads up to 32 bits at a time; reading behind the end gives zeros and is noticed by `isBeyondEnd`.
     private struct Reader {
-        let words: UnsafePointer<UInt32>
-        let end: Int
+        private let words: UnsafePointer<UInt32>
+        private let end: Int
         var at = 0
+
+        /// A reader of the first `bits` bits of `words`; nil if the words behind them are missing.
+        init?(_ words: UnsafeBufferPointer<UInt32>, _ bits: Int) {
+            guard let base = words.baseAddress else { return nil }
+            // `peek` reads two words from the one on that holds the bit at `at`, which is at most `bits`.
+            assert(bits >= 0 && bits >> 5 &+ 2 <= words.count, "\(bits) bits in \(words.count) words")
+            self.words = base
+            end = bits
+        }
 
         @inline(__always)
         mutating func peek() -> UInt64 {
             guard at <= end else { return 0 }
+            assert(at >= 0)
             let word = at >> 5
             let pair = UInt64(words[word]) | UInt64(words[word &+ 1]) << 32
             return pair >> UInt64(at & 31)
@@ -58,36 +68,45 @@ struct ChunkView {
 
     /// Writes `count` values, staleness markers as values; false if the bits end early or make no sense.
     @discardableResult
-    func decode(into values: UnsafeMutablePointer<Double>) -> Bool {
+    func decode(into values: UnsafeMutableBufferPointer<Double>) -> Bool {
+        guard count > 0 else { return true }
+        guard let base = values.baseAddress else { return false }
+        assert(count <= values.count, "\(count) values, and room for \(values.count)")
+        return decode(to: base)
+    }
+
+    /// Writes `count` values; there must be room.
+    private func decode(to values: UnsafeMutablePointer<Double>) -> Bool {
         switch codec {
         case SeriesState.constant:
             for i in 0..<count { values[i] = constant }
             return true
-        case SeriesState.integer: return decodeInteger(into: values)
-        case SeriesState.xor: return decodeXOR(into: values)
-        case SealedRecord.packed: return decodePacked(into: values)
+        case SeriesState.integer: return decodeInteger(to: values)
+        case SeriesState.xor: return decodeXOR(to: values)
+        case SealedRecord.packed: return decodePacked(to: values)
         default: return false
         }
     }
 
-    private func decodePacked(into values: UnsafeMutablePointer<Double>) -> Bool {
+    private func decodePacked(to values: UnsafeMutablePointer<Double>) -> Bool {
         guard scale >= 0, scale <= Decimal.maxScale else { return false }
         // Integers are decoded in place: both are 8 bytes wide.
         let raw = UnsafeMutableRawPointer(values)
         let integers = raw.bindMemory(to: Int64.self, capacity: count)
         defer { _ = raw.bindMemory(to: Double.self, capacity: count) }
         do throws(DecodeError) {
+            let bytes = (bits &+ 7) >> 3
+            assert(bytes <= words.count &* 4, "\(bytes) bytes in \(words.count) words")
             try FrameOfReference.read(
-                UnsafeRawBufferPointer(start: words, count: (bits &+ 7) >> 3), count: count, into: integers)
+                UnsafeRawBufferPointer(start: words.baseAddress, count: bytes), count: count, into: integers)
         } catch { return false }
         let power = Decimal.power(scale)
         for i in 0..<count { raw.storeBytes(of: Double(integers[i]) / power, toByteOffset: i &* 8, as: Double.self) }
         return true
     }
 
-    private func decodeInteger(into values: UnsafeMutablePointer<Double>) -> Bool {
-        guard scale >= 0, scale <= Decimal.maxScale else { return false }
-        var reader = Reader(words: words, end: bits)
+    private func decodeInteger(to values: UnsafeMutablePointer<Double>) -> Bool {
+        guard scale >= 0, scale <= Decimal.maxScale, var reader = Reader(words, bits) else { return false }
         let power = Decimal.power(scale)
         var mantissa = Int64(bitPattern: reader.takeLong(64))
         var value = Double(mantissa) / power
@@ -139,8 +158,8 @@ struct ChunkView {
         return reader.at <= bits
     }
 
-    private func decodeXOR(into values: UnsafeMutablePointer<Double>) -> Bool {
-        var reader = Reader(words: words, end: bits)
+    private func decodeXOR(to values: UnsafeMutablePointer<Double>) -> Bool {
+        guard var reader = Reader(words, bits) else { return false }
         var pattern = reader.takeLong(64)
         var (lead, width) = (0, 0)
         for i in 0..<count {

@@ -3,12 +3,14 @@ import Platform
 
 /// An array of trivial values that grows in place: address space is reserved once, memory comes as it is touched.
 ///
-/// Elements that were never written read as zero bytes. Pointers stay valid while the column lives.
+/// Elements that were never written read as zero bytes. References stay valid while the column lives.
 final class Column<Element: BitwiseCopyable> {
-    let base: UnsafeMutablePointer<Element>
-    /// Elements that fit.
-    let capacity: Int
+    /// The elements, for whoever keeps the column and reads without a reference to it.
+    let elements: FixedBuffer<Element>
     private let bytes: Int
+
+    /// Elements that fit.
+    var capacity: Int { elements.capacity }
 
     /// Reserves address space for `capacity` elements, or for as many as the system grants.
     ///
@@ -21,8 +23,7 @@ final class Column<Element: BitwiseCopyable> {
             let address = mmap(
                 nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
             if let address, address != MAP_FAILED {
-                base = address.assumingMemoryBound(to: Element.self)
-                capacity = count
+                elements = FixedBuffer(address.assumingMemoryBound(to: Element.self), capacity: count)
                 self.bytes = bytes
                 return
             }
@@ -33,14 +34,21 @@ final class Column<Element: BitwiseCopyable> {
         }
     }
 
-    /// Gives the memory of whole pages within `elements` back; they read as zero bytes then.
-    func discard(_ elements: Range<Int>) {
-        let page = Int(getpagesize())
-        let stride = MemoryLayout<Element>.stride
-        let from = (elements.lowerBound &* stride &+ page &- 1) / page &* page
-        let to = elements.upperBound &* stride / page &* page
-        if from < to { madvise(UnsafeMutableRawPointer(base) + from, to &- from, MADV_DONTNEED) }
+    @inline(__always)
+    subscript(at: Int) -> Element {
+        get { elements[at] }
+        _modify { yield &elements[at] }
     }
 
-    deinit { munmap(base, bytes) }
+    /// Gives the memory of whole pages within `range` back; they read as zero bytes then.
+    func discard(_ range: Range<Int>) {
+        assert(range.lowerBound >= 0 && range.upperBound <= capacity, "positions \(range) of \(capacity)")
+        let page = Int(getpagesize())
+        let stride = MemoryLayout<Element>.stride
+        let from = (range.lowerBound &* stride &+ page &- 1) / page &* page
+        let to = range.upperBound &* stride / page &* page
+        if from < to { madvise(elements.address + from, to &- from, MADV_DONTNEED) }
+    }
+
+    deinit { munmap(elements.address, bytes) }
 }

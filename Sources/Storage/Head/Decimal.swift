@@ -24,9 +24,6 @@ enum Decimal {
     @inline(__always)
     static func power(_ scale: Int8) -> Double { table[Int(scale) & 31] }
 
-    /// The powers, to be fetched once before a loop.
-    static var powers: UnsafePointer<Double> { UnsafePointer(table) }
-
     /// The whole number nearest to `value`, which is below 2^51.
     ///
     /// Adding and taking away 1.5 · 2^52 rounds as the processor does; a call of `round` would cost ten times as much.

@@ -8,7 +8,7 @@ import Telemetry
 ///
 /// Flat arrays of trivial structures indexed by series id; no object and no allocation per series. Ids are given in
 /// the order in which series are resolved, so a target's lie next to each other, and are not used again while the
-/// process runs. Locks are taken in this order: groups by ascending id, then the registry.
+/// process runs. Locks are taken in this order: `upkeep`, groups by ascending id, the registry.
 final class Head: @unchecked Sendable {
     // SAFETY: states belong to the lock of the group they name; index, groups and ids to `registry`.
     /// Ids that can be given in the life of a data directory; memory is taken for those that live.
@@ -20,8 +20,10 @@ final class Head: @unchecked Sendable {
     let sealed: SealedChunks
     let spill: SpillStore
     private let column: Column<SeriesState>
-    var states: UnsafeMutablePointer<SeriesState> { column.base }
+    let states: SeriesTable
 
+    /// Held by whoever changes which files there are, or takes series away.
+    let upkeep = Lock()
     let registry = Lock()
     /// Exchanged for a smaller one now and then, under the registry's lock and those of all groups.
     var index: LabelIndex
@@ -34,7 +36,7 @@ final class Head: @unchecked Sendable {
     let live: LiveIds
     var liveSeries: Int { live.count }
     var groups: [HeadGroup] = []
-    private var groupByName: [String: Int] = [:]
+    private(set) var groupByName: [String: Int] = [:]
 
     /// Series that are gone and whose labels still take room in the index.
     var deadLabels = 0
@@ -60,6 +62,7 @@ final class Head: @unchecked Sendable {
         arena = try BlockArena(blocks: 1 << 30, share: 0.38)
         sealed = try SealedChunks()
         column = try Column(capacity: Self.maxSeries, share: 0.1)
+        states = SeriesTable(column)
         live = try LiveIds(capacity: column.capacity)
         index = try LabelIndex()
     }
@@ -67,20 +70,22 @@ final class Head: @unchecked Sendable {
     /// Series that fit, dead ones included.
     var capacity: Int { column.capacity }
 
-    /// The series that are alive below an id, ascending; the registry's lock is held.
+    /// The series that are alive below an id, ascending; needs the registry's lock.
     func liveIds(below end: UInt32) -> [UInt32] {
+        registry.assertHeld()
         var ids: [UInt32] = []
         ids.reserveCapacity(liveSeries)
         _ = addLiveIds(0..<end, atMost: .max, to: &ids)
         return ids
     }
 
-    /// Appends the series that are alive among `range`, ascending, about `most` of them; the registry's lock is held.
+    /// Appends the series that are alive among `range`, ascending, about `most` of them; needs the registry's lock.
     ///
     /// - Returns: Where it ended.
     func addLiveIds(_ range: Range<UInt32>, atMost most: Int, to ids: inout [UInt32]) -> UInt32 {
-        live.forEachRow(range) { row in
-            for id in row where states[Int(id)].labels != 0 { ids.append(id) }
+        registry.assertHeld()
+        return live.forEachRow(range) { row in
+            for id in row where states[id].labels != 0 { ids.append(id) }
             return ids.count < most
         }
     }
@@ -110,24 +115,26 @@ final class Head: @unchecked Sendable {
     /// The series with these labels, if there is one.
     func find(_ labels: Labels, hash: UInt64) -> UInt32? {
         labels.bytes.withUnsafeBufferPointer { packed in
-            registry.withLock { index.find(packed, hash: hash) { states[Int($0)].labels } }
+            registry.withLock { index.find(packed, hash: hash) { states[$0].labels } }
         }
     }
 
-    /// ``find(_:hash:)`` for a caller who holds the registry.
+    /// ``find(_:hash:)`` for a caller who holds the registry's lock.
     func findLocked(_ labels: Labels, hash: UInt64) -> UInt32? {
-        labels.bytes.withUnsafeBufferPointer { packed in
-            index.find(packed, hash: hash) { states[Int($0)].labels }
+        registry.assertHeld()
+        return labels.bytes.withUnsafeBufferPointer { packed in
+            index.find(packed, hash: hash) { states[$0].labels }
         }
     }
 
-    /// Makes a series with the next id; the caller holds the registry and has seen that it is new.
+    /// Makes a series with the next id, which the caller has seen to be new; needs the registry's lock.
     func insert(_ labels: Labels, hash: UInt64, group: UInt32) throws(StorageError) -> UInt32 {
         try insert(labels, hash: hash, group: group, as: idEnd)
     }
 
-    /// Makes a series with the id that it had before a restart.
+    /// Makes a series with the id that it had before a restart; needs the registry's lock.
     func insert(_ labels: Labels, hash: UInt64, group: UInt32, as id: UInt32) throws(StorageError) -> UInt32 {
+        registry.assertHeld()
         guard Int(id) &+ 1 < capacity else { throw .limit("\(capacity) series\(AddressSpace.note)") }
         var failure: StorageError?
         var record: UInt32 = 0
@@ -137,9 +144,9 @@ final class Head: @unchecked Sendable {
         if let failure { throw failure }
         idEnd = max(idEnd, id &+ 1)
         live.add(id)
-        states[Int(id)].lastTime = .min
-        states[Int(id)].group = group
-        states[Int(id)].labels = record
+        states[id].lastTime = .min
+        states[id].group = group
+        states[id].labels = record
         return id
     }
 
@@ -163,18 +170,18 @@ final class Head: @unchecked Sendable {
         guard Int(id) &+ 1 < capacity else { throw .limit("\(capacity) series\(AddressSpace.note)") }
         let owner = restoreGroup(group, nil)
         // A checkpoint may know the samples of a series whose labels only the log has.
-        let before = states[Int(id)]
+        let before = states[id]
         let hash = labels.stableHash
-        guard states[Int(id)].labels == 0, find(labels, hash: hash) == nil else { return }
+        guard states[id].labels == 0, find(labels, hash: hash) == nil else { return }
         _ = try registry.withLock { () throws(StorageError) in
             try insert(labels, hash: hash, group: group, as: id)
         }
         if before.run != 0 || before.sealed != 0 || before.lastTime > .min && before.lastTime != 0 {
-            let record = states[Int(id)].labels
-            states[Int(id)] = before
-            states[Int(id)].labels = record
+            let record = states[id].labels
+            states[id] = before
+            states[id].labels = record
         }
-        owner.add(id)
+        owner.lock.withLock { owner.add(id) }
     }
 
     // MARK: Times
@@ -187,13 +194,15 @@ final class Head: @unchecked Sendable {
         return start.addingReportingOverflow(blockDuration).overflow ? .max : start &+ blockDuration
     }
 
-    /// Moves a series to `time`, which is later than its newest: extends its run, or seals its chunk and takes another.
+    /// Moves a series to `time`, which is later than its newest: extends its run, or seals its chunk and takes another;
+    /// needs the group's lock.
     @inline(__always)
     func step(_ id: UInt32, to time: Int64, _ group: HeadGroup) {
-        let state = states + Int(id)
+        group.lock.assertHeld()
+        let state = states.at(id)
         let run = state.pointee.run
         guard run != 0 else { return attach(id, to: time, hint: 0, group) }
-        let entry = group.runs.runs + Int(run)
+        let entry = group.runs.element(run)
         let at = Int(state.pointee.first) &+ Int(state.pointee.count)
         if at < Int(entry.pointee.count) {
             if entry.pointee.time(at) == time { return }
@@ -207,25 +216,25 @@ final class Head: @unchecked Sendable {
 
     /// `step` where the run does not go on as the series does.
     private func leave(_ id: UInt32, to time: Int64, _ group: HeadGroup) {
-        let state = states + Int(id)
+        let state = states.at(id)
         let run = state.pointee.run
-        let entry = group.runs.runs[Int(run)]
+        let entry = group.runs[run]
         let at = Int(state.pointee.first) &+ Int(state.pointee.count)
         let isAtEnd = at >= Int(entry.count)
         if time >= entry.windowEnd || isAtEnd || Int(state.pointee.count) >= HeadChunk.capacity {
-            group.runs.runs[Int(run)].isClosed = true
+            group.runs[run].isClosed = true
             let next = entry.next
             // Held over the seal, so that the number is not given to another run.
-            group.runs.runs[Int(run)].references &+= 1
+            group.runs[run].references &+= 1
             seal(id, group)
             attach(id, to: time, hint: next, group)
-            if group.runs.runs[Int(run)].next == 0 { group.runs.runs[Int(run)].next = state.pointee.run }
+            if group.runs[run].next == 0 { group.runs[run].next = state.pointee.run }
             group.runs.release(run)
             return
         }
         let branch = group.runs.branch(
             from: run, first: state.pointee.first, count: state.pointee.count, time: time, serial: nextSerial())
-        group.runs.runs[Int(branch)].references &+= 1
+        group.runs[branch].references &+= 1
         group.runs.release(run)
         state.pointee.run = branch
         state.pointee.first = 0
@@ -233,10 +242,10 @@ final class Head: @unchecked Sendable {
 
     /// Begins a chunk at `time`.
     private func attach(_ id: UInt32, to time: Int64, hint: UInt32, _ group: HeadGroup) {
-        let state = states + Int(id)
+        let state = states.at(id)
         group.chunksBegun &+= 1
         if let (run, at) = group.runs.find(time, hint: hint) {
-            group.runs.runs[Int(run)].references &+= 1
+            group.runs[run].references &+= 1
             group.runs.latest = run
             state.pointee.run = run
             state.pointee.first = UInt8(truncatingIfNeeded: at)
@@ -247,7 +256,7 @@ final class Head: @unchecked Sendable {
             group.runs.end == 1
             ? HeadChunk.capacity / 2 &+ Int(group.id &* 37 % UInt32(HeadChunk.capacity / 2)) : HeadChunk.capacity
         let run = group.runs.make(time, windowEnd: windowEnd(time), limit: limit, serial: nextSerial())
-        group.runs.runs[Int(run)].references = 1
+        group.runs[run].references = 1
         group.runs.latest = run
         state.pointee.run = run
         state.pointee.first = 0
@@ -262,7 +271,7 @@ final class Head: @unchecked Sendable {
     func append(
         _ id: UInt32, _ time: Int64, _ value: Double, _ mantissa: Int64, _ scale: Int8, _ group: HeadGroup
     ) -> Bool {
-        let state = states + Int(id)
+        let state = states.at(id)
         step(id, to: time, group)
         state.pointee.lastTime = time
         if state.pointee.codec == SeriesState.histogram {
@@ -273,7 +282,7 @@ final class Head: @unchecked Sendable {
     }
 
     private func appendBesideHistograms(_ id: UInt32, _ time: Int64, _ value: Double, _ group: HeadGroup) -> Bool {
-        let state = states + Int(id)
+        let state = states.at(id)
         if value.bitPattern == Staleness.bits, state.pointee.count > 0 {
             group.histograms[id, default: OpenHistograms()].bytes.append(0)
             state.pointee.count &+= 1
@@ -288,13 +297,13 @@ final class Head: @unchecked Sendable {
 
     /// Seals the open chunk, if it holds anything, and stays in its run.
     private func changeForm(_ id: UInt32, _ time: Int64, _ group: HeadGroup) {
-        let state = states + Int(id)
+        let state = states.at(id)
         let run = state.pointee.run
         guard state.pointee.count > 0 else {
             state.pointee.codec = SeriesState.constant
             return
         }
-        group.runs.runs[Int(run)].references &+= 1
+        group.runs[run].references &+= 1
         seal(id, group)
         attach(id, to: time, hint: run, group)
         group.runs.release(run)
@@ -306,7 +315,7 @@ final class Head: @unchecked Sendable {
 
     /// Appends a native histogram that is later than the newest sample.
     func append(_ id: UInt32, _ time: Int64, _ histogram: FloatHistogram, _ group: HeadGroup) -> Bool {
-        let state = states + Int(id)
+        let state = states.at(id)
         step(id, to: time, group)
         state.pointee.lastTime = time
         let isLong = (group.histograms[id]?.bytes.count ?? 0) >= Self.longHistograms
@@ -331,9 +340,10 @@ final class Head: @unchecked Sendable {
     /// Bytes in front of the values in a sealed record: codec, scale, bits of the values (2), first, count, 2 unused.
     static let recordHeader = 8
 
-    /// Moves the open chunk of a series to the spill file of its window.
+    /// Moves the open chunk of a series to the spill file of its window; needs the group's lock.
     func seal(_ id: UInt32, _ group: HeadGroup) {
-        let state = states + Int(id)
+        group.lock.assertHeld()
+        let state = states.at(id)
         let run = state.pointee.run
         guard run != 0 else { return }
         defer {
@@ -345,7 +355,7 @@ final class Head: @unchecked Sendable {
             chunksRemoved.wrappingAdd(1, ordering: .relaxed)
             return
         }
-        let entry = group.runs.runs[Int(run)]
+        let entry = group.runs[run]
         if group.spill?.windowEnd != entry.windowEnd || group.spill?.isDetached == true {
             group.spill = spill.file(windowEnd: entry.windowEnd)
         }
@@ -381,11 +391,12 @@ final class Head: @unchecked Sendable {
                 length = record.count
                 at = record.withUnsafeBytes { file.append($0) }
             default:
-                HeadChunk.copyWords(state.pointee, arena, to: base + 2)
+                let content = UnsafeMutableBufferPointer(rebasing: words[2...])
+                HeadChunk.copyWords(state.pointee, arena, to: content)
                 let bytes = (Int(state.pointee.bits) &+ 7) >> 3
                 length = Self.recordHeader &+ bytes
                 if let shorter = SealedRecord.pack(
-                    ChunkView(state.pointee, words: base + 2),
+                    ChunkView(state.pointee, words: UnsafeBufferPointer(content)),
                     to: UnsafeMutableRawBufferPointer(start: header + Self.recordHeader, count: bytes &- 1))
                 {
                     header.storeBytes(of: SealedRecord.packed, as: UInt8.self)
@@ -396,12 +407,13 @@ final class Head: @unchecked Sendable {
             }
             let chunk = sealed.allocate()
             guard let at, timesAt != .max, chunk != 0 else {
+                if chunk != 0 { sealed.release(chunk) }
                 lost.add(Int(state.pointee.count), ordering: .relaxed)
                 chunksRemoved.wrappingAdd(1, ordering: .relaxed)
                 return
             }
             let start = entry.time(Int(state.pointee.first)) &- (entry.windowEnd &- blockDuration)
-            sealed[chunk].pointee = SealedChunk(
+            sealed[chunk] = SealedChunk(
                 next: state.pointee.sealed, offset: at, timesOffset: timesAt,
                 start: UInt32(truncatingIfNeeded: start), length: UInt32(truncatingIfNeeded: length),
                 file: file.number, first: state.pointee.first, count: state.pointee.count)
@@ -415,17 +427,17 @@ final class Head: @unchecked Sendable {
 
     /// Writes the times of a run: count (2), first (8), then 4 bytes each.
     private func spillTimes(_ run: UInt32, _ file: SpillFile, _ group: HeadGroup) -> UInt32? {
-        let entry = group.runs.runs[Int(run)]
+        let entry = group.runs[run]
         var record: [UInt8] = []
         record.reserveCapacity(10 &+ Int(entry.count) &* 4)
         record.appendLittle(entry.count)
         record.appendLittle(UInt64(bitPattern: entry.base))
-        for at in 0..<Int(entry.count) { record.appendLittle(entry.times?[at] ?? 0) }
+        for at in 0..<Int(entry.count) { record.appendLittle(entry.offset(at)) }
         let at = record.withUnsafeBytes { file.append($0) }
         if let at {
-            group.runs.runs[Int(run)].spilledAt = at
-            group.runs.runs[Int(run)].spilledFile = file.number
-            group.runs.runs[Int(run)].spilledCount = entry.count
+            group.runs[run].spilledAt = at
+            group.runs[run].spilledFile = file.number
+            group.runs[run].spilledCount = entry.count
         }
         return at
     }

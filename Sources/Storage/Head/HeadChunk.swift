@@ -19,7 +19,7 @@ enum HeadChunk {
     /// Appends `count` ≤ 32 bits.
     @inline(__always)
     private static func put(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: UInt64, _ count: Int
+        _ state: StateReference, _ arena: BlockArena, _ value: UInt64, _ count: Int
     ) -> Bool {
         let used = Int(state.pointee.bits & 31)
         let joined = UInt64(state.pointee.tail) | value << UInt64(used)
@@ -36,18 +36,18 @@ enum HeadChunk {
             if state.pointee.firstBlock == 0 {
                 state.pointee.firstBlock = block
             } else {
-                arena.block(state.pointee.lastBlock)[0] = block
+                arena.setLink(of: state.pointee.lastBlock, to: block)
             }
             state.pointee.lastBlock = block
         }
-        arena.block(state.pointee.lastBlock)[1 &+ slot] = UInt32(truncatingIfNeeded: joined)
+        arena[state.pointee.lastBlock, slot] = UInt32(truncatingIfNeeded: joined)
         state.pointee.tail = UInt32(truncatingIfNeeded: joined >> 32)
         return true
     }
 
     @inline(__always)
     private static func putLong(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: UInt64, _ count: Int
+        _ state: StateReference, _ arena: BlockArena, _ value: UInt64, _ count: Int
     ) -> Bool {
         if count <= 32 { return put(state, arena, value, count) }
         return put(state, arena, value & 0xFFFF_FFFF, 32) && put(state, arena, value >> 32, count &- 32)
@@ -61,7 +61,7 @@ enum HeadChunk {
     ///   - scale: Decimal places, or negative if unknown.
     @inline(__always)
     static func append(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: Double, _ mantissa: Int64,
+        _ state: StateReference, _ arena: BlockArena, _ value: Double, _ mantissa: Int64,
         _ scale: Int8
     ) -> Bool {
         if state.pointee.count == 0 {
@@ -83,7 +83,7 @@ enum HeadChunk {
     }
 
     /// Appends a staleness marker; false if no memory was left.
-    static func appendStale(_ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena) -> Bool {
+    static func appendStale(_ state: StateReference, _ arena: BlockArena) -> Bool {
         if state.pointee.count == 0 {
             state.pointee.codec = SeriesState.constant
             state.pointee.bits = 0
@@ -95,7 +95,7 @@ enum HeadChunk {
         return putStale(state, arena)
     }
 
-    private static func putStale(_ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena) -> Bool {
+    private static func putStale(_ state: StateReference, _ arena: BlockArena) -> Bool {
         let done =
             state.pointee.codec == SeriesState.integer
             ? put(state, arena, 0b111111, 6) : put(state, arena, 0b111, 3)
@@ -106,7 +106,7 @@ enum HeadChunk {
     }
 
     private static func appendCoded(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: Double, _ mantissa: Int64,
+        _ state: StateReference, _ arena: BlockArena, _ value: Double, _ mantissa: Int64,
         _ scale: Int8
     ) -> Bool {
         if state.pointee.codec == SeriesState.integer {
@@ -128,7 +128,7 @@ enum HeadChunk {
 
     @inline(__always)
     private static func putInteger(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ delta: Int64
+        _ state: StateReference, _ arena: BlockArena, _ delta: Int64
     ) -> Bool {
         let second = delta &- Int64(state.pointee.lastDelta)
         let small = Int32(truncatingIfNeeded: delta)
@@ -144,7 +144,7 @@ enum HeadChunk {
     }
 
     private static func putXOR(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: Double
+        _ state: StateReference, _ arena: BlockArena, _ value: Double
     ) -> Bool {
         let difference = value.bitPattern ^ state.pointee.lastValue.bitPattern
         if difference == 0 { return put(state, arena, 0, 1) }
@@ -165,7 +165,7 @@ enum HeadChunk {
 
     /// Writes out the constants that were only counted, in the form that suits `next` too.
     private static func leaveConstant(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ next: Double, _ hint: Int8
+        _ state: StateReference, _ arena: BlockArena, _ next: Double, _ hint: Int8
     ) -> Bool {
         let held = state.pointee.lastValue
         let hint = hint >= 0 && hint <= Int8(Decimal.maxScale) ? hint : max(0, state.pointee.scale)
@@ -179,7 +179,7 @@ enum HeadChunk {
 
     /// Writes the base and a "no change" for each sample that the chunk holds already.
     private static func begin(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ codec: UInt8, _ base: UInt64, _ scale: Int8
+        _ state: StateReference, _ arena: BlockArena, _ codec: UInt8, _ base: UInt64, _ scale: Int8
     ) -> Bool {
         state.pointee.codec = codec
         state.pointee.scale = scale
@@ -199,27 +199,25 @@ enum HeadChunk {
 
     /// Writes the chunk anew so that `value`, which does not fit its scale, can follow.
     private static func recode(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ value: Double, _ hint: Int8
+        _ state: StateReference, _ arena: BlockArena, _ value: Double, _ hint: Int8
     ) -> Bool {
         let count = Int(state.pointee.count)
         var done = true
         withUnsafeTemporaryAllocation(of: Double.self, capacity: capacity) { values in
-            guard let held = values.baseAddress else { return }
             withUnsafeTemporaryAllocation(of: UInt32.self, capacity: maxWords) { words in
-                guard let base = words.baseAddress else { return }
-                copyWords(state.pointee, arena, to: base)
-                ChunkView(state.pointee, words: base).decode(into: held)
+                copyWords(state.pointee, arena, to: words)
+                ChunkView(state.pointee, words: UnsafeBufferPointer(words)).decode(into: values)
             }
             release(state, arena)
             let wanted = Decimal.scale(value, hint: hint >= 0 ? min(hint, Int8(Decimal.maxScale)) : 0)
             var scale = wanted
             var start = state.pointee.lastValue
-            for i in 0..<count where !Staleness.isMarker(held[i]) {
-                start = held[i]
+            for i in 0..<count where !Staleness.isMarker(values[i]) {
+                start = values[i]
                 break
             }
             if let wanted {
-                for i in 0..<count where !Staleness.isMarker(held[i]) && Decimal.mantissa(held[i], wanted) == nil {
+                for i in 0..<count where !Staleness.isMarker(values[i]) && Decimal.mantissa(values[i], wanted) == nil {
                     scale = nil
                     break
                 }
@@ -232,11 +230,11 @@ enum HeadChunk {
                 done = begin(state, arena, SeriesState.xor, start.bitPattern, 0)
             }
             for i in 0..<count where done {
-                if Staleness.isMarker(held[i]) {
+                if Staleness.isMarker(values[i]) {
                     done = putStale(state, arena)
                 } else {
-                    done = appendCoded(state, arena, held[i], 0, -1)
-                    state.pointee.lastValue = held[i]
+                    done = appendCoded(state, arena, values[i], 0, -1)
+                    state.pointee.lastValue = values[i]
                     state.pointee.count &+= 1
                 }
             }
@@ -246,7 +244,7 @@ enum HeadChunk {
     }
 
     /// Gives the memory of the chunk back and leaves an empty one.
-    static func release(_ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena) {
+    static func release(_ state: StateReference, _ arena: BlockArena) {
         if state.pointee.firstBlock != 0 {
             let words = Int(state.pointee.bits) >> 5
             arena.release(
@@ -257,13 +255,13 @@ enum HeadChunk {
     }
 
     /// Forgets an open chunk whose memory is not its own, and its run.
-    static func forget(_ state: UnsafeMutablePointer<SeriesState>) {
+    static func forget(_ state: StateReference) {
         clear(state)
         state.pointee.run = 0
         state.pointee.first = 0
     }
 
-    private static func clear(_ state: UnsafeMutablePointer<SeriesState>) {
+    private static func clear(_ state: StateReference) {
         state.pointee.firstBlock = 0
         state.pointee.lastBlock = 0
         state.pointee.bits = 0
@@ -274,7 +272,7 @@ enum HeadChunk {
 
     /// Takes back the words that ``copyWords(_:_:to:)`` gave; false if no memory was left.
     static func restore(
-        _ state: UnsafeMutablePointer<SeriesState>, _ arena: BlockArena, _ stretch: inout BlockStretch,
+        _ state: StateReference, _ arena: BlockArena, _ stretch: inout BlockStretch,
         _ words: UnsafeRawBufferPointer
     ) -> Bool {
         let full = Int(state.pointee.bits) >> 5
@@ -294,13 +292,12 @@ enum HeadChunk {
             if at == 0 {
                 state.pointee.firstBlock = block
             } else {
-                arena.block(state.pointee.lastBlock)[0] = block
+                arena.setLink(of: state.pointee.lastBlock, to: block)
             }
             state.pointee.lastBlock = block
-            let target = arena.block(block)
-            target[0] = 0
+            arena.setLink(of: block, to: 0)
             for i in 0..<min(BlockArena.words, full &- at) {
-                target[1 &+ i] = words.loadUnaligned(fromByteOffset: (at &+ i) &* 4, as: UInt32.self)
+                arena[block, i] = words.loadUnaligned(fromByteOffset: (at &+ i) &* 4, as: UInt32.self)
             }
             at &+= BlockArena.words
         }
@@ -310,18 +307,20 @@ enum HeadChunk {
     /// Copies the words of the chunk, and two more of zeros, to `target`; returns how many words hold bits.
     @discardableResult
     static func copyWords(
-        _ state: SeriesState, _ arena: BlockArena, to target: UnsafeMutablePointer<UInt32>
+        _ state: SeriesState, _ arena: BlockArena, to target: UnsafeMutableBufferPointer<UInt32>
     ) -> Int {
-        guard state.codec == SeriesState.integer || state.codec == SeriesState.xor else { return 0 }
+        guard state.codec == SeriesState.integer || state.codec == SeriesState.xor, let base = target.baseAddress else {
+            return 0
+        }
         let full = Int(state.bits) >> 5
+        assert(full &+ 3 <= target.count, "\(full) words, and room for \(target.count)")
         var block = state.firstBlock
         var at = 0
         while at < full, block != 0 {
-            let words = arena.block(block)
-            let count = min(BlockArena.words, full &- at)
-            (target + at).update(from: words + 1, count: count)
-            at &+= count
-            block = words[0]
+            let words = arena.firstWords(of: block, min(BlockArena.words, full &- at))
+            if let start = words.baseAddress { (base + at).update(from: start, count: words.count) }
+            at &+= words.count
+            block = arena.link(of: block)
         }
         target[full] = state.tail
         target[full &+ 1] = 0

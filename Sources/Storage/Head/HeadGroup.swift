@@ -1,6 +1,6 @@
 import Model
 
-/// Series that arrive together, and what is needed to append to them; all but the constants under `lock`.
+/// Series that arrive together, and what is needed to append to them; all but the constants needs `lock`.
 final class HeadGroup: @unchecked Sendable {
     // SAFETY: every variable is used under `lock` only.
     let id: UInt32
@@ -64,23 +64,26 @@ final class HeadGroup: @unchecked Sendable {
         self.name = name
     }
 
-    /// Adds a series to the extents.
+    /// Adds a series to the extents; needs the lock.
     func add(_ id: UInt32) {
+        lock.assertHeld()
         count += 1
         ids.add(id)
     }
 
-    /// Notes a sample's start timestamp, ms, where it is another than before.
+    /// Notes a sample's start timestamp, ms, where it is another than before; needs the lock.
     ///
     /// - Parameter isNewest: Whether it holds for the samples that follow as well.
     func setStart(_ id: UInt32, _ time: Int64, _ start: Int64, isNewest: Bool) {
+        lock.assertHeld()
         var known = starts.removeValue(forKey: id) ?? StartTimes()
         if isNewest { known.append(start, from: time) } else { known.set(start, at: time) }
         if !known.isEmpty { starts[id] = known }
     }
 
-    /// Forgets start timestamps that only samples before `time` need.
+    /// Forgets start timestamps that only samples before `time` need; needs the lock.
     func forgetStarts(before time: Int64) {
+        lock.assertHeld()
         for (id, known) in starts where (known.steps.first?.time ?? .max) < time {
             var rest = known
             rest.forget(before: time)
@@ -91,8 +94,9 @@ final class HeadGroup: @unchecked Sendable {
     /// Forgets the start timestamps of a series that is gone.
     func forgetStarts(of id: UInt32) { if !starts.isEmpty { starts[id] = nil } }
 
-    /// Takes other extents, which hold all that live.
+    /// Takes other extents, which hold all that live; needs the lock.
     func replaceExtents(_ compacted: IdRuns) {
+        lock.assertHeld()
         ids = compacted
         count = extents.reduce(0) { $0 + $1.count }
     }

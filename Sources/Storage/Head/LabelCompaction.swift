@@ -8,21 +8,22 @@ extension Head {
     /// Dead series that are not worth it.
     private static let fewDead = 10_000
 
-    /// Exchanges the index for one of the living, if many are dead; the upkeep's lock is held.
+    /// Exchanges the index for one of the living, if many are dead; needs the upkeep's lock.
     ///
     /// Ids stay what they are. All groups wait while the numbers of the records are written, which takes about 50 ns
     /// per series; the index itself is built before.
     func compactLabels(evenFew: Bool = false) throws(StorageError) {
+        upkeep.assertHeld()
         let (dead, live, old) = registry.withLock { (deadLabels, liveSeries, index) }
         guard dead > 0, evenFew || dead > Self.fewDead && dead > live / 4 else { return }
         let fresh = try LabelIndex()
         let records = try Column<UInt32>(capacity: capacity, share: 0.02)
         func add(_ id: UInt32) throws(StorageError) {
-            let labels = old.labels(record: states[Int(id)].labels)
+            let labels = old.labels(record: states[id].labels)
             var failure: StorageError?
             labels.bytes.withUnsafeBufferPointer { packed in
                 do throws(StorageError) {
-                    records.base[Int(id)] = try fresh.insert(id, packed, hash: labels.stableHash)
+                    records[Int(id)] = try fresh.insert(id, packed, hash: labels.stableHash)
                 } catch { failure = error }
             }
             if let failure { throw failure }
@@ -38,15 +39,16 @@ extension Head {
         var added: [UInt32] = []
         _ = addLiveIds(end..<idEnd, atMost: .max, to: &added)
         for id in added { try add(id) }
-        for id in known { states[Int(id)].labels = records.base[Int(id)] }
-        for id in added { states[Int(id)].labels = records.base[Int(id)] }
+        for id in known { states[id].labels = records[Int(id)] }
+        for id in added { states[id].labels = records[Int(id)] }
         fresh.replaces(old)
+        fresh.share(under: registry)
         index = fresh
         deadLabels = 0
     }
 
     /// Takes the locks of all groups, which it returns, and of the registry.
-    private func lockAll() -> [HeadGroup] {
+    func lockAll() -> [HeadGroup] {
         while true {
             let groups = registry.withLock { self.groups }
             for group in groups { group.lock.lock() }

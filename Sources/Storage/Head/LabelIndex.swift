@@ -10,15 +10,16 @@ struct LabelPair: BitwiseCopyable {
 /// label set to its series.
 ///
 /// A record is the number of its labels, one byte below 255, else 0xFF and four bytes little-endian, and, as varints,
-/// the pairs in order of names. Everything but
-/// ``labels(record:)`` needs the lock of the head's registry.
+/// the pairs in order of names. What needs no lock says so; all else needs the one of ``share(under:)``.
 final class LabelIndex {
+    /// What others use the index under; nil while one thread alone knows it.
+    private var guardian: Lock?
     private let symbols: SymbolTable
     /// Name and value of each pair, which never change.
     private let pairs: Column<LabelPair>
     private let lists: Column<PostingList>
     private(set) var pairCount = 0
-    private var pairSlots: UnsafeMutablePointer<UInt32>
+    private var pairSlots: FixedBuffer<UInt32>
     private var pairMask: Int
     private let records: Column<UInt8>
     private var recordEnd = 1
@@ -26,7 +27,7 @@ final class LabelIndex {
     /// Hash and series of each slot.
     ///
     /// Upper half: 32 bits of the hash, which also choose the slot. Lower half: id + 2, or 1 where one was removed.
-    private var series: UnsafeMutablePointer<UInt64>
+    private var series: FixedBuffer<UInt64>
     private var seriesMask: Int
     private var seriesUsed = 0
     /// Grows each time that a pair comes into use or out of it.
@@ -39,13 +40,11 @@ final class LabelIndex {
         pairs = try Column(capacity: 1 << 28, share: 0.02)
         lists = try Column(capacity: 1 << 28, share: 0.03)
         pairMask = 1023
-        pairSlots = .allocate(capacity: 1024)
-        pairSlots.initialize(repeating: 0, count: 1024)
+        pairSlots = FixedBuffer(repeating: 0, count: 1024)
         records = try Column(capacity: Int(UInt32.max), share: 0.04)
         arena = try BlockArena(blocks: 1 << 28, share: 0.04)
         seriesMask = 1023
-        series = .allocate(capacity: 1024)
-        series.initialize(repeating: 0, count: 1024)
+        series = FixedBuffer(repeating: 0, count: 1024)
     }
 
     deinit {
@@ -53,12 +52,18 @@ final class LabelIndex {
         series.deallocate()
     }
 
+    /// Lets threads use the index that hold `lock`, which is asserted from now on.
+    func share(under lock: Lock) { guardian = lock }
+
+    @inline(__always)
+    private func assertHeld() { guardian?.assertHeld() }
+
     // MARK: Records
 
     /// Calls `body` with each name and value of a record.
     @inline(__always)
     private func forEachPair(_ record: UInt32, _ body: (UInt32) -> Bool) {
-        var reader = PairReader(records.base + Int(record))
+        var reader = PairReader(records.elements, Int(record))
         while let pair = reader.next() {
             guard body(pair) else { return }
         }
@@ -75,11 +80,11 @@ final class LabelIndex {
         return Labels(
             packed: [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
                 count = size
-                guard var at = buffer.baseAddress else { return }
+                var offset = 0
                 forEachPair(record) { pair in
                     let (name, value) = texts(pair)
-                    Self.write(name, to: &at)
-                    Self.write(value, to: &at)
+                    Self.write(name, to: buffer, &offset)
+                    Self.write(value, to: buffer, &offset)
                     return true
                 }
             })
@@ -87,20 +92,23 @@ final class LabelIndex {
 
     @inline(__always)
     private func texts(_ pair: UInt32) -> (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>) {
-        let pair = pairs.base + Int(pair)
+        let pair = pairs.elements.element(Int(pair))
         return (symbols.text(pair.pointee.name), symbols.text(pair.pointee.value))
     }
 
-    /// Writes a run of the packed form, as ``Labels/appendRun(_:to:)`` does.
+    /// Writes a run of the packed form at `offset`, as ``Labels/appendRun(_:to:)`` does.
     @inline(__always)
     private static func write(
-        _ run: UnsafeBufferPointer<UInt8>, to at: inout UnsafeMutablePointer<UInt8>
+        _ run: UnsafeBufferPointer<UInt8>, to target: UnsafeMutableBufferPointer<UInt8>, _ offset: inout Int
     ) {
-        Labels.writeSize(run.count, to: at)
-        at += Labels.sizeWidth(run.count)
-        guard let base = run.baseAddress else { return }
-        at.update(from: base, count: run.count)
-        at += run.count
+        let width = Labels.sizeWidth(run.count)
+        assert(offset &+ width &+ run.count <= target.count, "\(run.count) bytes at \(offset) of \(target.count)")
+        guard let base = target.baseAddress else { return }
+        Labels.writeSize(run.count, to: base + offset)
+        offset &+= width
+        guard let start = run.baseAddress else { return }
+        (base + offset).update(from: start, count: run.count)
+        offset &+= run.count
     }
 
     private func equals(_ record: UInt32, _ packed: UnsafeBufferPointer<UInt8>) -> Bool {
@@ -108,8 +116,8 @@ final class LabelIndex {
         var equal = true
         forEachPair(record) { pair in
             guard let (name, value) = cursor.next(),
-                Labels.equal(symbols.text(pairs.base[Int(pair)].name), name),
-                Labels.equal(symbols.text(pairs.base[Int(pair)].value), value)
+                Labels.equal(symbols.text(pairs[Int(pair)].name), name),
+                Labels.equal(symbols.text(pairs[Int(pair)].value), value)
             else {
                 equal = false
                 return false
@@ -121,7 +129,7 @@ final class LabelIndex {
 
     /// Orders records as their label sets are ordered; needs no lock and makes no label set.
     func isBefore(_ a: UInt32, _ b: UInt32) -> Bool {
-        var (x, y) = (PairReader(records.base + Int(a)), PairReader(records.base + Int(b)))
+        var (x, y) = (PairReader(records.elements, Int(a)), PairReader(records.elements, Int(b)))
         while true {
             guard let l = x.next() else { return y.next() != nil }
             guard let r = y.next() else { return false }
@@ -135,20 +143,23 @@ final class LabelIndex {
 
     /// Walks the pairs of a record.
     struct PairReader {
-        private var at: UnsafeMutablePointer<UInt8>
+        private let records: FixedBuffer<UInt8>
+        private var at: Int
         private var left: Int
 
         /// Pairs that are still to come.
         var count: Int { left }
 
         @inline(__always)
-        init(_ record: UnsafeMutablePointer<UInt8>) {
-            left = Int(record.pointee)
-            at = record + 1
+        init(_ records: FixedBuffer<UInt8>, _ record: Int) {
+            assert(record > 0, "record 0 is none")
+            self.records = records
+            left = Int(records[record])
+            at = record &+ 1
             guard left == 255 else { return }
             left = 0
-            for i in 0..<4 { left |= Int(at[i]) << (8 &* i) }
-            at += 4
+            for i in 0..<4 { left |= Int(records[at &+ i]) << (8 &* i) }
+            at &+= 4
         }
 
         @inline(__always)
@@ -157,8 +168,8 @@ final class LabelIndex {
             left &-= 1
             var (value, shift): (UInt32, UInt32) = (0, 0)
             while true {
-                let byte = at.pointee
-                at += 1
+                let byte = records[at]
+                at &+= 1
                 value |= UInt32(byte & 0x7F) << shift
                 shift &+= 7
                 if byte & 0x80 == 0 { return value }
@@ -167,23 +178,27 @@ final class LabelIndex {
     }
 
     /// The pairs of a record; needs no lock.
-    func pairs(of record: UInt32) -> PairReader { PairReader(records.base + Int(record)) }
+    func pairs(of record: UInt32) -> PairReader { PairReader(records.elements, Int(record)) }
 
     /// The symbols of name and value of a pair; needs no lock.
     func symbols(ofPair pair: UInt32) -> (name: UInt32, value: UInt32) {
-        (pairs.base[Int(pair)].name, pairs.base[Int(pair)].value)
+        (pairs[Int(pair)].name, pairs[Int(pair)].value)
     }
 
     /// The text of a symbol; needs no lock.
     func text(ofSymbol symbol: UInt32) -> UnsafeBufferPointer<UInt8> { symbols.text(symbol) }
 
     /// The symbol of a text, made if it is new.
-    func symbol(_ text: UnsafeBufferPointer<UInt8>) throws(StorageError) -> UInt32 { try symbols.intern(text) }
+    func symbol(_ text: UnsafeBufferPointer<UInt8>) throws(StorageError) -> UInt32 {
+        assertHeld()
+        return try symbols.intern(text)
+    }
 
     // MARK: Series
 
     /// The series with these labels, or nil; `record` tells the record of an id.
     func find(_ packed: UnsafeBufferPointer<UInt8>, hash: UInt64, record: (UInt32) -> UInt32) -> UInt32? {
+        assertHeld()
         var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
         while series[at] != 0 {
             let (tag, entry) = (series[at] >> 32, UInt32(truncatingIfNeeded: series[at]))
@@ -213,27 +228,28 @@ final class LabelIndex {
 
     /// The same for a series whose pairs are known, in order of their names; of `hash`, the upper half counts.
     func insert(_ id: UInt32, pairs own: UnsafeBufferPointer<UInt32>, hash: UInt64) throws(StorageError) -> UInt32 {
+        assertHeld()
         guard own.count < 1 << 28, recordEnd &+ own.count &* 5 &+ 5 < records.capacity else {
             throw .limit("4 GiB of label records")
         }
         let record = recordEnd
-        records.base[recordEnd] = UInt8(min(own.count, 255))
+        records[recordEnd] = UInt8(min(own.count, 255))
         recordEnd &+= 1
         if own.count >= 255 {
-            for i in 0..<4 { records.base[recordEnd &+ i] = UInt8(truncatingIfNeeded: own.count >> (8 &* i)) }
+            for i in 0..<4 { records[recordEnd &+ i] = UInt8(truncatingIfNeeded: own.count >> (8 &* i)) }
             recordEnd &+= 4
         }
         for pair in own {
             var left = pair
             while left >= 0x80 {
-                records.base[recordEnd] = UInt8(truncatingIfNeeded: left) | 0x80
+                records[recordEnd] = UInt8(truncatingIfNeeded: left) | 0x80
                 recordEnd &+= 1
                 left >>= 7
             }
-            records.base[recordEnd] = UInt8(left)
+            records[recordEnd] = UInt8(left)
             recordEnd &+= 1
-            if lists.base[Int(pair)].count == 0 { generation &+= 1 }
-            guard PostingList.add(id, to: lists.base + Int(pair), arena) else {
+            if lists[Int(pair)].count == 0 { generation &+= 1 }
+            guard lists[Int(pair)].add(id, arena) else {
                 throw .outOfMemory("posting lists")
             }
         }
@@ -248,6 +264,7 @@ final class LabelIndex {
     /// Takes a series out of the table and its posting lists' counts; its record, its pairs and its place in the lists
     /// stay until the index is exchanged.
     func remove(_ id: UInt32, record: UInt32) {
+        assertHeld()
         let hash = labels(record: record).stableHash
         var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
         while series[at] != 0 {
@@ -258,8 +275,8 @@ final class LabelIndex {
             at = (at &+ 1) & seriesMask
         }
         forEachPair(record) { pair in
-            if lists.base[Int(pair)].count > 0 { lists.base[Int(pair)].count &-= 1 }
-            if lists.base[Int(pair)].count == 0 { generation &+= 1 }
+            if lists[Int(pair)].count > 0 { lists[Int(pair)].count &-= 1 }
+            if lists[Int(pair)].count == 0 { generation &+= 1 }
             return true
         }
     }
@@ -267,13 +284,22 @@ final class LabelIndex {
     /// Slots of the table of series.
     var seriesSlots: Int { seriesMask &+ 1 }
 
+    /// Series in the table.
+    var seriesInTable: Int { (0..<seriesSlots).count { UInt32(truncatingIfNeeded: series[$0]) > 1 } }
+
+    /// Blocks in posting lists, and blocks that are taken.
+    var blocks: (held: Int, used: Int) {
+        let size = BlockArena.words &* 4
+        let held = (1..<max(1, pairCount &+ 1)).reduce(0) { $0 &+ (Int(lists[$1].bytes) &+ size &- 1) / size }
+        return (held, arena.usedBlocks)
+    }
+
     /// Makes room in the table of series: takes out what was removed, and doubles it if that is not enough.
     private func growSeries() {
         let (old, oldCount) = (series, seriesSlots)
-        let live = (0..<oldCount).count { UInt32(truncatingIfNeeded: old[$0]) > 1 }
+        let live = seriesInTable
         let size = live &* 2 > oldCount ? oldCount &* 2 : oldCount
-        series = .allocate(capacity: size)
-        series.initialize(repeating: 0, count: size)
+        series = FixedBuffer(repeating: 0, count: size)
         seriesMask = size &- 1
         seriesUsed = 0
         for i in 0..<oldCount where UInt32(truncatingIfNeeded: old[i]) > 1 {
@@ -299,7 +325,7 @@ final class LabelIndex {
     private func pairSlot(_ name: UInt32, _ value: UInt32) -> Int {
         var at = Self.mix(name, value) & pairMask
         while pairSlots[at] != 0 {
-            let pair = pairs.base + Int(pairSlots[at])
+            let pair = pairs.elements.element(Int(pairSlots[at]))
             if pair.pointee.value == value, pair.pointee.name == name { break }
             at = (at &+ 1) & pairMask
         }
@@ -308,22 +334,22 @@ final class LabelIndex {
 
     /// The pair of two symbols, made if it is new.
     func pair(_ name: UInt32, _ value: UInt32) throws(StorageError) -> UInt32 {
+        assertHeld()
         let at = pairSlot(name, value)
         if pairSlots[at] != 0 { return pairSlots[at] }
         guard pairCount &+ 2 < pairs.capacity else { throw .limit("label pairs") }
         pairCount &+= 1
         let pair = UInt32(truncatingIfNeeded: pairCount)
-        pairs.base[pairCount] = LabelPair(name: name, value: value)
+        pairs[pairCount] = LabelPair(name: name, value: value)
         pairSlots[at] = pair
         pairsOfName[name, default: []].append(pair)
         if pairCount &* 4 > pairMask &* 3 {
             let size = (pairMask &+ 1) &* 2
             pairSlots.deallocate()
-            pairSlots = .allocate(capacity: size)
-            pairSlots.initialize(repeating: 0, count: size)
+            pairSlots = FixedBuffer(repeating: 0, count: size)
             pairMask = size &- 1
             for i in 1...pairCount {
-                pairSlots[pairSlot(pairs.base[i].name, pairs.base[i].value)] = UInt32(truncatingIfNeeded: i)
+                pairSlots[pairSlot(pairs[i].name, pairs[i].value)] = UInt32(truncatingIfNeeded: i)
             }
         }
         return pair
@@ -333,40 +359,45 @@ final class LabelIndex {
 
     /// The pairs of a label that a series has.
     func pairsInUse(of name: String) -> [UInt32] {
-        (pairsOfName[symbols.find(name)] ?? []).filter { lists.base[Int($0)].count > 0 }
+        assertHeld()
+        return (pairsOfName[symbols.find(name)] ?? []).filter { lists[Int($0)].count > 0 }
     }
 
     /// The value of a pair, which may be read without the registry's lock.
-    func value(of pair: UInt32) -> UnsafeBufferPointer<UInt8> { symbols.text(pairs.base[Int(pair)].value) }
+    func value(of pair: UInt32) -> UnsafeBufferPointer<UInt8> { symbols.text(pairs[Int(pair)].value) }
 
     /// Ids of the series that have one of several pairs of one label, ascending, dead ones included.
     func ids(of pairs: [UInt32]) -> [UInt32] {
+        assertHeld()
         var ids: [UInt32] = []
-        for pair in pairs { lists.base[Int(pair)].append(to: &ids, arena) }
+        for pair in pairs { lists[Int(pair)].append(to: &ids, arena) }
         if pairs.count > 1 { ids.sort() }
         return ids
     }
 
     /// Ids of the series with `name="value"`, ascending, dead ones included.
     func postings(_ name: String, equals value: String) -> [UInt32] {
+        assertHeld()
         var ids: [UInt32] = []
         let (name, value) = (symbols.find(name), symbols.find(value))
         guard name != 0, value != 0 else { return ids }
         let pair = pairSlots[pairSlot(name, value)]
-        if pair != 0 { lists.base[Int(pair)].append(to: &ids, arena) }
+        if pair != 0 { lists[Int(pair)].append(to: &ids, arena) }
         return ids
     }
 
     /// Names of labels that a series has.
     func names() -> [String] {
-        pairsOfName.filter { $0.value.contains { lists.base[Int($0)].count > 0 } }
+        assertHeld()
+        return pairsOfName.filter { $0.value.contains { lists[Int($0)].count > 0 } }
             .map { String(decoding: symbols.text($0.key), as: UTF8.self) }
     }
 
     /// Values of a label that a series has.
     func values(_ name: String) -> [String] {
-        (pairsOfName[symbols.find(name)] ?? []).filter { lists.base[Int($0)].count > 0 }
-            .map { String(decoding: symbols.text(pairs.base[Int($0)].value), as: UTF8.self) }
+        assertHeld()
+        return (pairsOfName[symbols.find(name)] ?? []).filter { lists[Int($0)].count > 0 }
+            .map { String(decoding: symbols.text(pairs[Int($0)].value), as: UTF8.self) }
     }
 
     /// A pair of a name and a value that series have; its texts belong to the index.
@@ -382,13 +413,14 @@ final class LabelIndex {
     ///
     /// - Returns: Whether pairs follow.
     func forEachPairInUse(_ range: Range<Int>, _ body: (PairInUse) -> Void) -> Bool {
+        assertHeld()
         let end = pairCount &+ 1
         for i in max(1, range.lowerBound)..<max(1, range.lowerBound, min(range.upperBound, end))
-        where lists.base[i].count > 0 {
+        where lists[i].count > 0 {
             body(
                 PairInUse(
-                    number: i, name: pairs.base[i].name, nameText: symbols.text(pairs.base[i].name),
-                    valueText: symbols.text(pairs.base[i].value), series: Int(lists.base[i].count)))
+                    number: i, name: pairs[i].name, nameText: symbols.text(pairs[i].name),
+                    valueText: symbols.text(pairs[i].value), series: Int(lists[i].count)))
         }
         return range.upperBound < end
     }

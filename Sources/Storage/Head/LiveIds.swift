@@ -23,27 +23,27 @@ final class LiveIds {
 
     func add(_ id: UInt32) {
         count &+= 1
-        let own = counts.base + Int(id) / Self.row
+        let own = counts.elements.element(Int(id) / Self.row)
         if own.pointee == 0 {
             usedRows &+= 1
-            rowCounts.base[Int(id) / Self.rows] &+= 1
+            rowCounts[Int(id) / Self.rows] &+= 1
         }
         own.pointee &+= 1
     }
 
     func remove(_ id: UInt32) {
-        let own = counts.base + Int(id) / Self.row
+        let own = counts.elements.element(Int(id) / Self.row)
         guard own.pointee > 0 else { return }
         count &-= 1
         own.pointee &-= 1
         if own.pointee == 0 {
             usedRows &-= 1
-            rowCounts.base[Int(id) / Self.rows] &-= 1
+            rowCounts[Int(id) / Self.rows] &-= 1
         }
     }
 
     /// Whether no id of the row of this one is alive.
-    func isRowEmpty(_ id: UInt32) -> Bool { counts.base[Int(id) / Self.row] == 0 }
+    func isRowEmpty(_ id: UInt32) -> Bool { counts[Int(id) / Self.row] == 0 }
 
     /// The part of each row that lies in `ids` and may hold living ones, ascending, until `body` says that it is enough.
     ///
@@ -52,7 +52,7 @@ final class LiveIds {
     func forEachRow(_ ids: Range<UInt32>, _ body: (Range<UInt32>) -> Bool) -> UInt32 {
         var at = ids.lowerBound
         while at < ids.upperBound {
-            if rowCounts.base[Int(at) / Self.rows] == 0 {
+            if rowCounts[Int(at) / Self.rows] == 0 {
                 at = min(ids.upperBound, (at / UInt32(Self.rows) &+ 1) &* UInt32(Self.rows))
                 continue
             }

@@ -1,11 +1,17 @@
 import Glibc
+import Synchronization
 
 /// A mutual exclusion that several of can be held at once, taken and released in any order.
 ///
-/// `Mutex` ties the lock to a closure; a commit that touches series of several groups holds their locks together.
+/// `Mutex` ties the lock to a closure; a commit that touches series of several groups holds their locks together. A debug
+/// build knows which thread holds the lock, and stops where one is missing: see ``assertHeld()``.
 final class Lock: Sendable {
     // SAFETY: the pointer never changes, and the system's mutex is made for use from many threads.
     private nonisolated(unsafe) let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    #if DEBUG
+        /// The thread that holds the lock, as the system names it; 0 is nobody.
+        private let owner = Atomic<UInt>(0)
+    #endif
 
     init() {
         mutex = .allocate(capacity: 1)
@@ -18,16 +24,57 @@ final class Lock: Sendable {
         mutex.deallocate()
     }
 
-    func lock() { pthread_mutex_lock(mutex) }
+    func lock() {
+        #if DEBUG
+            assert(owner.load(ordering: .relaxed) != UInt(pthread_self()), "the thread holds the lock already")
+        #endif
+        pthread_mutex_lock(mutex)
+        noteTaken()
+    }
 
-    func unlock() { pthread_mutex_unlock(mutex) }
+    func unlock() {
+        noteReleased()
+        pthread_mutex_unlock(mutex)
+    }
 
-    /// Hands the system's mutex to a condition that waits with it.
-    func withMutex(_ body: (UnsafeMutablePointer<pthread_mutex_t>) -> Void) { body(mutex) }
+    /// Hands the system's mutex to a condition that waits with it; the calling thread holds the lock before and after.
+    func withMutex(_ body: (UnsafeMutablePointer<pthread_mutex_t>) -> Void) {
+        noteReleased()
+        body(mutex)
+        noteTaken()
+    }
 
     func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
         lock()
         defer { unlock() }
         return try body()
+    }
+
+    /// Stops a debug build if the calling thread does not hold the lock; a release build does nothing.
+    @inline(__always)
+    func assertHeld(_ file: StaticString = #file, _ line: UInt = #line) {
+        #if DEBUG
+            assert(isHeld, "the calling thread does not hold the lock", file: file, line: line)
+        #endif
+    }
+
+    #if DEBUG
+        /// Whether the calling thread holds the lock.
+        var isHeld: Bool { owner.load(ordering: .relaxed) == UInt(pthread_self()) }
+    #endif
+
+    @inline(__always)
+    private func noteTaken() {
+        #if DEBUG
+            owner.store(UInt(pthread_self()), ordering: .relaxed)
+        #endif
+    }
+
+    @inline(__always)
+    private func noteReleased() {
+        #if DEBUG
+            assert(isHeld, "the calling thread does not hold the lock")
+            owner.store(0, ordering: .relaxed)
+        #endif
     }
 }

@@ -16,52 +16,51 @@ struct PostingList: BitwiseCopyable {
     var count: UInt32
 
     /// Adds a series; false if no memory was left.
-    static func add(_ id: UInt32, to list: UnsafeMutablePointer<PostingList>, _ arena: BlockArena) -> Bool {
-        list.pointee.count &+= 1
-        if list.pointee.runLength > 0, list.pointee.runStart &+ list.pointee.runLength == id {
-            list.pointee.runLength &+= 1
+    mutating func add(_ id: UInt32, _ arena: BlockArena) -> Bool {
+        count &+= 1
+        if runLength > 0, runStart &+ runLength == id {
+            runLength &+= 1
             return true
         }
-        if list.pointee.runLength > 0, !flush(list, arena) { return false }
-        list.pointee.runStart = id
-        list.pointee.runLength = 1
+        if runLength > 0, !flush(arena) { return false }
+        runStart = id
+        runLength = 1
         return true
     }
 
-    private static func flush(_ list: UnsafeMutablePointer<PostingList>, _ arena: BlockArena) -> Bool {
+    private mutating func flush(_ arena: BlockArena) -> Bool {
         // Ids that are read back may lie before the last run: the gap has a sign.
-        let gap = Int64(list.pointee.runStart) &- Int64(list.pointee.flushedEnd)
+        let gap = Int64(runStart) &- Int64(flushedEnd)
         var zigzag = UInt64(bitPattern: gap << 1 ^ gap >> 63)
         for last in [false, true] {
-            if last { zigzag = UInt64(list.pointee.runLength) }
+            if last { zigzag = UInt64(runLength) }
             repeat {
                 let more = zigzag >= 0x80
                 let byte = UInt8(truncatingIfNeeded: zigzag & 0x7F) | (more ? 0x80 : 0)
-                guard put(byte, list, arena) else { return false }
+                guard put(byte, arena) else { return false }
                 zigzag >>= 7
                 if !more { break }
             } while true
         }
-        list.pointee.flushedEnd = list.pointee.runStart &+ list.pointee.runLength
+        flushedEnd = runStart &+ runLength
         return true
     }
 
-    private static func put(_ byte: UInt8, _ list: UnsafeMutablePointer<PostingList>, _ arena: BlockArena) -> Bool {
+    private mutating func put(_ byte: UInt8, _ arena: BlockArena) -> Bool {
         let size = BlockArena.words * 4
-        let slot = Int(list.pointee.bytes) % size
+        let slot = Int(bytes) % size
         if slot == 0 {
             let block = arena.allocate()
             guard block != 0 else { return false }
-            if list.pointee.firstBlock == 0 {
-                list.pointee.firstBlock = block
+            if firstBlock == 0 {
+                firstBlock = block
             } else {
-                arena.block(list.pointee.lastBlock)[0] = block
+                arena.setLink(of: lastBlock, to: block)
             }
-            list.pointee.lastBlock = block
+            lastBlock = block
         }
-        UnsafeMutableRawPointer(arena.block(list.pointee.lastBlock) + 1).storeBytes(
-            of: byte, toByteOffset: slot, as: UInt8.self)
-        list.pointee.bytes &+= 1
+        arena[lastBlock, byte: slot] = byte
+        bytes &+= 1
         return true
     }
 
@@ -74,10 +73,10 @@ struct PostingList: BitwiseCopyable {
             var (value, shift): (UInt64, UInt64) = (0, 0)
             while left > 0 {
                 if slot == BlockArena.words * 4 {
-                    block = arena.block(block)[0]
+                    block = arena.link(of: block)
                     slot = 0
                 }
-                let byte = UnsafeRawPointer(arena.block(block) + 1).load(fromByteOffset: slot, as: UInt8.self)
+                let byte = arena[block, byte: slot]
                 slot &+= 1
                 left &-= 1
                 value |= UInt64(byte & 0x7F) << shift

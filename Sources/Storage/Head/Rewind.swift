@@ -5,9 +5,10 @@ import Synchronization
 ///
 /// Their samples are then not in order of time in the head: readers and blocks sort them.
 extension Head {
-    /// Begins a series anew at `time` if its newest sample is later; the group's lock is held.
+    /// Begins a series anew at `time` if its newest sample is later; needs the group's lock.
     func rewindIfLater(_ id: UInt32, than time: Int64, _ group: HeadGroup) {
-        let state = states + Int(id)
+        group.lock.assertHeld()
+        let state = states.at(id)
         let newest = state.pointee.lastTime
         guard newest > time else { return }
         seal(id, group)
@@ -16,11 +17,12 @@ extension Head {
         state.pointee.lastTime = .min
     }
 
-    /// Ends the care for series whose samples in the head are all behind `time` again; the group's lock is held.
+    /// Ends the care for series whose samples in the head are all behind `time` again; needs the group's lock.
     func endRewinds(_ group: HeadGroup, from time: Int64) {
+        group.lock.assertHeld()
         guard group.rewoundUntil != .min, group.rewoundUntil < time else { return }
         group.rewoundUntil = .min
-        for id in group.extents.joined() { states[Int(id)].isRewound = false }
+        for id in group.extents.joined() { states[id].isRewound = false }
     }
 
     /// Notes what a checkpoint says of rewound series; while the store is opened.
@@ -28,7 +30,7 @@ extension Head {
         let newest = newest.load(ordering: .relaxed)
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
-                if group.extents.joined().contains(where: { states[Int($0)].isRewound }) { group.rewoundUntil = newest }
+                if group.extents.joined().contains(where: { states[$0].isRewound }) { group.rewoundUntil = newest }
             }
         }
     }

@@ -1,3 +1,27 @@
+/// The state of one series, for several accesses.
+typealias StateReference = ElementReference<SeriesState>
+
+/// The states of all series by id.
+///
+/// The state of a series is used under the lock of the group that it names; its labels are written under the registry's
+/// lock as well.
+struct SeriesTable {
+    private let elements: FixedBuffer<SeriesState>
+
+    init(_ column: Column<SeriesState>) { elements = column.elements }
+
+    /// The state of an id.
+    @inline(__always)
+    subscript(id: UInt32) -> SeriesState {
+        get { elements[Int(id)] }
+        nonmutating _modify { yield &elements[Int(id)] }
+    }
+
+    /// The state of an id, for several accesses.
+    @inline(__always)
+    func at(_ id: UInt32) -> StateReference { elements.element(Int(id)) }
+}
+
 /// What the head keeps of a series: one cache line.
 ///
 /// A zeroed state is an id that is not in use.
@@ -58,6 +82,32 @@ struct SeriesState: BitwiseCopyable {
     static let rewoundFlag: UInt8 = 16
     /// The series had no sample yet when series were swept last.
     static let unusedFlag: UInt8 = 32
+
+    /// The checksum of the names, types and offsets of the variables, and of ``revision``; a checkpoint says it, because it
+    /// holds states as they lie in memory.
+    ///
+    /// A test computes it, and says what to write here when the structure changes.
+    static let layout: UInt32 = 0xACB8_450C
+    /// To be raised when a variable means something else than before.
+    static let revision = 1
+    /// The layout of checkpoints that do not say it.
+    static let firstLayout: UInt32 = 0xACB8_450C
+
+    /// Whether the open chunk may be gone on with: no count leads outside of it.
+    ///
+    /// What a file holds may be otherwise.
+    var isSound: Bool {
+        guard run != 0 || count == 0, count <= HeadChunk.capacity, Int(xorLead) + Int(xorWidth) <= 64 else {
+            return false
+        }
+        switch codec {
+        case Self.integer:
+            return scale >= 0 && scale <= Decimal.maxScale
+                && abs(lastValue * Decimal.power(scale)) < 2 * Double(Decimal.limit)
+        case Self.xor: return true
+        default: return bits == 0
+        }
+    }
 
     /// An id that is not in use.
     static let none = SeriesState(

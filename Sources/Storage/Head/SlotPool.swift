@@ -4,11 +4,12 @@
 /// never used, or whose row was given back, reads as zero bytes.
 final class SlotPool: @unchecked Sendable {
     // SAFETY: the variables are guarded by `lock`; a slot belongs to whoever took it.
-    let base: UnsafeMutableRawPointer
+    private let memory: Column<UInt32>
+    /// All slots, one after the other, from slot 0 on.
+    let words: FixedBuffer<UInt32>
     /// Slots that fit.
     let capacity: Int
-    private let memory: Column<UInt8>
-    private let slotSize: Int
+    private let wordsPerSlot: Int
     /// Slots in a row, which is a whole number of pages.
     private let row: Int
     private let lock = Lock()
@@ -21,20 +22,22 @@ final class SlotPool: @unchecked Sendable {
     /// Free slots that are not worth giving back.
     private static let fewFree = 1 << 15
 
-    /// Room for `capacity` slots of `slotSize` bytes; a row is of as many slots as fill pages and words of a bitmap.
+    /// Room for `capacity` slots of `slotSize` bytes, whole words; a row is of as many slots as fill pages and words of a
+    /// bitmap.
     init(capacity wanted: Int, slotSize: Int, share: Double? = nil) throws(StorageError) {
-        memory = try Column(capacity: wanted &* slotSize, share: share)
-        self.slotSize = slotSize
-        capacity = memory.capacity / slotSize
+        wordsPerSlot = slotSize / MemoryLayout<UInt32>.stride
+        memory = try Column(capacity: wanted &* wordsPerSlot, share: share)
+        words = memory.elements
+        capacity = memory.capacity / wordsPerSlot
         var row = 64
         while row &* slotSize % 4096 != 0 { row &+= 64 }
         self.row = row
-        base = UnsafeMutableRawPointer(memory.base)
     }
 
     @inline(__always)
-    private func link(_ slot: UInt32) -> UnsafeMutablePointer<UInt32> {
-        (base + Int(slot) &* slotSize).assumingMemoryBound(to: UInt32.self)
+    private func link(_ slot: UInt32) -> ElementReference<UInt32> {
+        assert(slot > 0, "slot 0 is none")
+        return words.element(Int(slot) &* wordsPerSlot)
     }
 
     /// A slot with a link of 0; 0 if memory is at its end.
@@ -108,7 +111,7 @@ final class SlotPool: @unchecked Sendable {
         for number in stride(from: (Int(bound) &- 1) / row, through: 0, by: -1) {
             let own = number &* words..<(number &+ 1) &* words
             if own.allSatisfy({ bits[$0] == .max }) {
-                memory.discard(number &* row &* slotSize..<(number &+ 1) &* row &* slotSize)
+                memory.discard(number &* row &* wordsPerSlot..<(number &+ 1) &* row &* wordsPerSlot)
                 emptied.append(UInt32(truncatingIfNeeded: number))
                 continue
             }

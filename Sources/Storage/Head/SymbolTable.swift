@@ -8,7 +8,7 @@ final class SymbolTable {
     private let bytes: Column<UInt8>
     /// Where symbol i begins; i + 1 begins where it ends.
     private let starts: Column<UInt32>
-    private var slots: UnsafeMutablePointer<UInt32>
+    private var slots: FixedBuffer<UInt32>
     private var slotMask: Int
     private(set) var count = 0
 
@@ -16,9 +16,8 @@ final class SymbolTable {
         bytes = try Column(capacity: Int(UInt32.max), share: 0.05)
         starts = try Column(capacity: 1 << 28, share: 0.01)
         slotMask = 1023
-        slots = .allocate(capacity: 1024)
-        slots.initialize(repeating: 0, count: 1024)
-        starts.base[1] = 0
+        slots = FixedBuffer(repeating: 0, count: 1024)
+        starts[1] = 0
     }
 
     deinit { slots.deallocate() }
@@ -26,8 +25,8 @@ final class SymbolTable {
     /// The text of a symbol.
     @inline(__always)
     func text(_ symbol: UInt32) -> UnsafeBufferPointer<UInt8> {
-        let start = Int(starts.base[Int(symbol)])
-        return UnsafeBufferPointer(start: bytes.base + start, count: Int(starts.base[Int(symbol) &+ 1]) &- start)
+        assert(symbol > 0, "symbol 0 is none")
+        return bytes.elements.elements(Int(starts[Int(symbol)])..<Int(starts[Int(symbol) &+ 1]))
     }
 
     private func slot(_ text: UnsafeBufferPointer<UInt8>) -> Int {
@@ -48,13 +47,13 @@ final class SymbolTable {
     func intern(_ text: UnsafeBufferPointer<UInt8>) throws(StorageError) -> UInt32 {
         let at = slot(text)
         if slots[at] != 0 { return slots[at] }
-        let start = Int(starts.base[count &+ 1])
+        let start = Int(starts[count &+ 1])
         guard start &+ text.count < bytes.capacity, count &+ 3 < starts.capacity else {
             throw .limit("4 GiB of label text")
         }
-        if let source = text.baseAddress { (bytes.base + start).update(from: source, count: text.count) }
+        bytes.elements.update(at: start, from: text)
         count &+= 1
-        starts.base[count &+ 1] = UInt32(truncatingIfNeeded: start &+ text.count)
+        starts[count &+ 1] = UInt32(truncatingIfNeeded: start &+ text.count)
         slots[at] = UInt32(truncatingIfNeeded: count)
         if count &* 4 > slotMask &* 3 { grow() }
         return UInt32(truncatingIfNeeded: count)
@@ -63,8 +62,7 @@ final class SymbolTable {
     private func grow() {
         let size = (slotMask &+ 1) &* 2
         slots.deallocate()
-        slots = .allocate(capacity: size)
-        slots.initialize(repeating: 0, count: size)
+        slots = FixedBuffer(repeating: 0, count: size)
         slotMask = size &- 1
         for symbol in 1...max(count, 1) {
             slots[slot(text(UInt32(truncatingIfNeeded: symbol)))] = UInt32(truncatingIfNeeded: symbol)
@@ -72,5 +70,5 @@ final class SymbolTable {
     }
 
     /// Bytes in use.
-    var usedBytes: Int { Int(starts.base[count &+ 1]) &+ count &* 4 &+ (slotMask &+ 1) &* 4 }
+    var usedBytes: Int { Int(starts[count &+ 1]) &+ count &* 4 &+ (slotMask &+ 1) &* 4 }
 }

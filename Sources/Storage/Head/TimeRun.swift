@@ -1,5 +1,3 @@
-import Glibc
-
 /// Consecutive times that series of a group share; open chunks point into one instead of holding times.
 ///
 /// The first series of a scrape appends the time, the others find it there. A run ends after 240 times or at the
@@ -7,8 +5,8 @@ import Glibc
 struct TimeRun: BitwiseCopyable {
     /// The first time in ms.
     var base: Int64
-    /// Times as ms behind `base`.
-    var times: UnsafeMutablePointer<UInt32>?
+    /// Times as ms behind `base`: `count` of them, with room for `room`; nil if the number of the run is free.
+    fileprivate(set) var times: Times?
     /// No time at or behind this one belongs to the run.
     var windowEnd: Int64
     /// Unique in the store; what readers know the run by.
@@ -30,13 +28,36 @@ struct TimeRun: BitwiseCopyable {
     /// No more times will be added.
     var isClosed: Bool
 
+    /// A number that no run has.
+    static var none: TimeRun {
+        TimeRun(
+            base: 0, times: nil, windowEnd: 0, serial: 0, references: 0, next: 0, spilledAt: 0, spilledFile: 0,
+            spilledCount: 0, count: 0, room: 0, limit: 0, isClosed: false)
+    }
+
+    /// Memory of the times, which the table of runs allocates and frees.
+    struct Times: BitwiseCopyable {
+        fileprivate let base: UnsafeMutablePointer<UInt32>
+    }
+
+    /// Whether the run holds times, so that its number is in use.
+    var isInUse: Bool { times != nil }
+
+    /// The time at a position, ms behind `base`.
+    @inline(__always)
+    func offset(_ at: Int) -> UInt32 {
+        assert(at >= 0 && at < count, "time \(at) of \(count)")
+        return times.map { $0.base[at] } ?? 0
+    }
+
     /// The time at a position.
     @inline(__always)
-    func time(_ at: Int) -> Int64 { times.map { base &+ Int64($0[at]) } ?? base }
+    func time(_ at: Int) -> Int64 { base &+ Int64(offset(at)) }
 
     /// The position of a time, or nil.
     func position(of time: Int64) -> Int? {
-        guard let times, count > 0, time >= base, time &- base <= Int64(UInt32.max) else { return nil }
+        guard let times = times?.base, count > 0, time >= base, time &- base <= Int64(UInt32.max) else { return nil }
+        assert(count <= room, "\(count) times, and room for \(room)")
         let wanted = UInt32(truncatingIfNeeded: time &- base)
         var (low, high) = (0, Int(count) &- 1)
         if times[high] == wanted { return high }
@@ -50,13 +71,12 @@ struct TimeRun: BitwiseCopyable {
 
 /// The runs of one group; used under the group's lock.
 struct TimeRunTable: ~Copyable {
-    private(set) var runs: UnsafeMutablePointer<TimeRun>
-    private var capacity: Int
+    private var runs: FixedBuffer<TimeRun>
     /// Number of the highest run + 1; run 0 is none.
     private(set) var end = 1
-    private var free: [UInt32] = []
+    private(set) var free: [UInt32] = []
     /// Runs by their first time.
-    private var starts: [Int64: UInt32] = [:]
+    private(set) var starts: [Int64: UInt32] = [:]
     /// Where a copy went: series that leave a run at the same place for the same time share it again.
     private var branches: [Branch: (run: UInt32, serial: UInt64)] = [:]
     /// The run that was used last.
@@ -80,16 +100,29 @@ struct TimeRunTable: ~Copyable {
         }
     }
 
-    init() {
-        capacity = 4
-        runs = .allocate(capacity: 4)
-        memset(runs, 0, 4 * MemoryLayout<TimeRun>.stride)
-    }
+    init() { runs = FixedBuffer(repeating: .none, count: 4) }
 
     deinit {
-        for i in 1..<max(1, end) { runs[i].times?.deallocate() }
+        for i in 1..<max(1, end) { runs[i].times?.base.deallocate() }
         runs.deallocate()
     }
+
+    /// A run by its number.
+    @inline(__always)
+    subscript(run: UInt32) -> TimeRun {
+        get { element(run).pointee }
+        nonmutating _modify { yield &element(run).pointee }
+    }
+
+    /// A run by its number, for several accesses; valid until another run is made.
+    @inline(__always)
+    func element(_ run: UInt32) -> ElementReference<TimeRun> {
+        assert(run > 0 && Int(run) < end, "run \(run) of \(end)")
+        return runs.element(Int(run))
+    }
+
+    /// The numbers that runs may have.
+    var numbers: Range<UInt32> { 1..<UInt32(max(1, end)) }
 
     /// A new run that begins with `time`.
     mutating func make(_ time: Int64, windowEnd: Int64, limit: Int, serial: UInt64) -> UInt32 {
@@ -103,7 +136,8 @@ struct TimeRunTable: ~Copyable {
         let times = UnsafeMutablePointer<UInt32>.allocate(capacity: 8)
         times[0] = 0
         runs[Int(run)] = TimeRun(
-            base: time, times: times, windowEnd: windowEnd, serial: serial, references: 0, next: 0, spilledAt: .max,
+            base: time, times: .init(base: times), windowEnd: windowEnd, serial: serial, references: 0, next: 0,
+            spilledAt: .max,
             spilledFile: 0, spilledCount: 0, count: 1, room: 8, limit: UInt8(truncatingIfNeeded: limit), isClosed: false
         )
         starts[time] = run
@@ -117,8 +151,9 @@ struct TimeRunTable: ~Copyable {
         let room = max(8, times.count)
         let copy = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
         for (i, time) in times.enumerated() { copy[i] = time }
+        runs[number].times?.base.deallocate()
         runs[number] = run
-        runs[number].times = copy
+        runs[number].times = .init(base: copy)
         runs[number].count = UInt16(times.count)
         runs[number].room = UInt16(room)
         starts[run.base] = UInt32(number)
@@ -127,28 +162,26 @@ struct TimeRunTable: ~Copyable {
 
     /// Ends the taking back: numbers that no run has are free, runs that no series holds go.
     mutating func finishRestoring() {
-        free = (1..<max(1, end)).filter { runs[$0].times == nil }.map { UInt32($0) }
-        for number in 1..<max(1, end) where runs[number].times != nil && runs[number].references == 0 {
+        free = (1..<max(1, end)).filter { !runs[$0].isInUse }.map { UInt32($0) }
+        for number in 1..<max(1, end) where runs[number].isInUse && runs[number].references == 0 {
             runs[number].references = 1
             release(UInt32(number))
         }
     }
 
     /// Holds a run for a chunk; false if there is no such run.
-    mutating func retain(_ run: UInt32) -> Bool {
-        guard Int(run) < end, runs[Int(run)].times != nil else { return false }
+    mutating func retain(_ run: UInt32, upTo count: Int) -> Bool {
+        guard run > 0, Int(run) < end, runs[Int(run)].isInUse, runs[Int(run)].count >= count else { return false }
         runs[Int(run)].references &+= 1
         return true
     }
 
     private mutating func addNumber() {
-        if end == capacity {
-            let larger = UnsafeMutablePointer<TimeRun>.allocate(capacity: capacity &* 2)
-            larger.update(from: runs, count: capacity)
-            memset(larger + capacity, 0, capacity &* MemoryLayout<TimeRun>.stride)
+        if end == runs.capacity {
+            let larger = FixedBuffer(repeating: TimeRun.none, count: runs.capacity &* 2)
+            larger.update(at: 0, from: runs.elements(0..<end))
             runs.deallocate()
             runs = larger
-            capacity &*= 2
         }
         end &+= 1
     }
@@ -156,39 +189,41 @@ struct TimeRunTable: ~Copyable {
     /// Appends a time that is later than the others.
     @inline(__always)
     mutating func append(_ time: Int64, to run: UInt32) {
-        let entry = runs + Int(run)
+        let entry = element(run)
         if entry.pointee.count == entry.pointee.room { grow(run) }
-        entry.pointee.times?[Int(entry.pointee.count)] = UInt32(truncatingIfNeeded: time &- entry.pointee.base)
+        assert(entry.pointee.isInUse && entry.pointee.count < entry.pointee.room, "run \(run) has no room")
+        entry.pointee.times?.base[Int(entry.pointee.count)] = UInt32(truncatingIfNeeded: time &- entry.pointee.base)
         entry.pointee.count &+= 1
     }
 
     private func grow(_ run: UInt32) {
-        let entry = runs + Int(run)
+        let entry = element(run)
         let room = min(256, Int(entry.pointee.room) &* 2)
+        assert(room > entry.pointee.count, "a run of more than \(room) times")
         let larger = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
-        if let old = entry.pointee.times {
+        if let old = entry.pointee.times?.base {
             larger.update(from: old, count: Int(entry.pointee.count))
             old.deallocate()
         }
-        entry.pointee.times = larger
+        entry.pointee.times = .init(base: larger)
         entry.pointee.room = UInt16(room)
     }
 
     /// Ends a run: no more times are added.
-    mutating func close(_ run: UInt32) { runs[Int(run)].isClosed = true }
+    mutating func close(_ run: UInt32) { self[run].isClosed = true }
 
     /// Whether a run lies in the window.
     func holds(windowEnd: Int64) -> Bool {
-        (1..<max(1, end)).contains { runs[$0].times != nil && runs[$0].windowEnd == windowEnd }
+        (1..<max(1, end)).contains { runs[$0].isInUse && runs[$0].windowEnd == windowEnd }
     }
 
     /// Drops the hold of one chunk; the last one frees the run.
     mutating func release(_ run: UInt32) {
-        let entry = runs + Int(run)
+        let entry = element(run)
         if entry.pointee.references > 0 { entry.pointee.references &-= 1 }
         guard entry.pointee.references == 0 else { return }
         if starts[entry.pointee.base] == run { starts[entry.pointee.base] = nil }
-        entry.pointee.times?.deallocate()
+        entry.pointee.times?.base.deallocate()
         entry.pointee.times = nil
         entry.pointee.count = 0
         if latest == run { latest = 0 }
@@ -206,9 +241,9 @@ struct TimeRunTable: ~Copyable {
 
     /// The run that continues the samples [first, first + count) of `run` with `time`, made if there is none yet.
     mutating func branch(from run: UInt32, first: UInt8, count: UInt8, time: Int64, serial: UInt64) -> UInt32 {
-        let old = runs[Int(run)]
+        let old = self[run]
         let key = Branch(serial: old.serial, first: first, count: count, time: time)
-        if let known = branches[key], runs[Int(known.run)].times != nil, runs[Int(known.run)].serial == known.serial {
+        if let known = branches[key], self[known.run].isInUse, self[known.run].serial == known.serial {
             return known.run
         }
         let known = starts[old.time(Int(first))]
@@ -222,8 +257,8 @@ struct TimeRunTable: ~Copyable {
 
     /// Bytes in use.
     var usedBytes: Int {
-        var sum = capacity &* MemoryLayout<TimeRun>.stride &+ (starts.capacity &+ branches.capacity) &* 24
-        for i in 1..<max(1, end) where runs[i].times != nil { sum &+= Int(runs[i].room) &* 4 }
+        var sum = runs.capacity &* MemoryLayout<TimeRun>.stride &+ (starts.capacity &+ branches.capacity) &* 24
+        for i in 1..<max(1, end) where runs[i].isInUse { sum &+= Int(runs[i].room) &* 4 }
         return sum
     }
 }

@@ -30,6 +30,7 @@ struct ByteSink: ~Copyable {
     /// Appends a byte; there must be room.
     @inline(__always)
     mutating func put(_ byte: UInt8) {
+        assert(count < capacity, "no room is reserved")
         base[count] = byte
         count &+= 1
     }
@@ -82,6 +83,14 @@ struct ByteSink: ~Copyable {
         (base + count).update(repeating: 0, count: size)
         count &+= size
         return count &- size
+    }
+
+    /// Sets bit `number` of the bytes that begin at `start`.
+    @inline(__always)
+    mutating func setBit(_ number: Int, from start: Int) {
+        let at = start &+ number >> 3
+        assert(number >= 0 && start >= 0 && at < count, "bit \(number) from \(start) of \(count) bytes")
+        base[at] |= 1 << UInt8(number & 7)
     }
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }

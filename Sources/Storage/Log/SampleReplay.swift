@@ -56,7 +56,10 @@ struct SampleReplay {
         let total = Mutex(Result())
         Workers.run(pieces: pieces.count, threads: min(Workers.count, 1 + size / worthThread)) { piece in
             var replay = SampleReplay(head, segment)
-            for record in source.records[source.pieces[piece]] { replay.apply(record, source.bytes) }
+            let records = source.records[source.pieces[piece]]
+            if let first = records.first, let group = head.group(first.group) {
+                group.lock.withLock { for record in records { replay.apply(record, group, source.bytes) } }
+            }
             total.withLock { total in
                 total.samples += replay.result.samples
                 total.failures += replay.result.failures
@@ -72,8 +75,7 @@ struct SampleReplay {
         self.segment = segment
     }
 
-    private mutating func apply(_ record: Record, _ bytes: UnsafeRawBufferPointer) {
-        guard let group = head.group(record.group) else { return }
+    private mutating func apply(_ record: Record, _ group: HeadGroup, _ bytes: UnsafeRawBufferPointer) {
         var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[0..<record.end]), at: record.start)
         do {
             try apply(&reader, group, record.frame)
@@ -149,7 +151,7 @@ struct SampleReplay {
         var nextStart = 0
         for k in 0..<count {
             let (id, time) = (ids[k], times[k])
-            let state = head.states + Int(min(id, UInt32(head.capacity - 1)))
+            let state = head.states.at(min(id, UInt32(head.capacity - 1)))
             let isStored =
                 id < idEnd && state.pointee.labels != 0 && state.pointee.group == group.id
                 && !(hasDoubts && head.doubtful[id] == low)

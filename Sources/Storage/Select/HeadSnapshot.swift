@@ -116,8 +116,8 @@ final class HeadSnapshot: @unchecked Sendable {
                 }
             } else {
                 try content.words.withUnsafeBufferPointer { buffer in
-                    guard let base = buffer.baseAddress ?? Self.noWords.baseAddress else { return }
-                    let view = ChunkView(entry.state, words: base + min(entry.words, buffer.count))
+                    let view = ChunkView(
+                        entry.state, words: UnsafeBufferPointer(rebasing: buffer[min(entry.words, buffer.count)...]))
                     try append(view, run.times, first, &columns)
                 }
             }
@@ -153,10 +153,6 @@ final class HeadSnapshot: @unchecked Sendable {
         join(&columns)
         columns.timestampKey = 0
         mergeLate(entry, &columns)
-    }
-
-    private static var noWords: UnsafeBufferPointer<UInt32> {
-        UnsafeBufferPointer(start: UnsafePointer(bitPattern: 8), count: 0)
     }
 
     private static func mix(_ key: inout UInt64, _ serial: UInt64, _ first: Int, _ count: Int) {
@@ -225,7 +221,9 @@ final class HeadSnapshot: @unchecked Sendable {
         while to > from, times[to &- 1] > maxTime { to &-= 1 }
         guard from < to else { return }
         let target = columns.values + columns.count
-        guard view.decode(into: target) else { throw StorageError.damaged("a chunk in the spill file") }
+        guard view.decode(into: UnsafeMutableBufferPointer(start: target, count: count)) else {
+            throw StorageError.damaged("a chunk in the spill file")
+        }
         if from > first { target.update(from: target + (from &- first), count: to &- from) }
         for i in from..<to { columns.timestamps[columns.count &+ i &- from] = times[i] }
         columns.count &+= to &- from
@@ -312,9 +310,9 @@ extension HeadSnapshot {
             var at = 0
             var files: [UInt16: SpillFile] = [:]
             while at < ids.count {
-                let groupId = head.states[Int(ids[at])].group
+                let groupId = head.states[ids[at]].group
                 var end = at &+ 1
-                while end < ids.count, head.states[Int(ids[end])].group == groupId { end &+= 1 }
+                while end < ids.count, head.states[ids[end]].group == groupId { end &+= 1 }
                 if let group = head.group(groupId) {
                     group.lock.lock()
                     defer { group.lock.unlock() }
@@ -330,7 +328,7 @@ extension HeadSnapshot {
             _ runAt: inout [UInt32: Int],
             _ files: inout [UInt16: SpillFile]
         ) throws {
-            let state = head.states[Int(id)]
+            let state = head.states[id]
             guard state.labels != 0 else { return }
             let (minTime, maxTime) = (request.minTime, request.maxTime)
             let lateSamples = group.late.isEmpty ? nil : group.late[id]
@@ -362,7 +360,7 @@ extension HeadSnapshot {
             var has = entry.late >= 0
             var newer = Int64.max
             if state.run != 0, state.count > 0 {
-                let run = group.runs.runs[Int(state.run)]
+                let run = group.runs[state.run]
                 newer = run.time(Int(state.first))
                 if newer <= maxTime, state.lastTime >= minTime {
                     has = true
@@ -372,7 +370,7 @@ extension HeadSnapshot {
             let start = chunks.count
             var next = state.sealed
             while next != 0 {
-                let chunk = head.sealed[next].pointee
+                let chunk = head.sealed[next]
                 next = chunk.next
                 if files[chunk.file] == nil { files[chunk.file] = head.spill[chunk.file] }
                 guard let file = files[chunk.file] else { continue }
@@ -416,9 +414,8 @@ extension HeadSnapshot {
                 try Self.grow(&words, by: size, request)
                 words.append(contentsOf: repeatElement(0, count: size))
                 words.withUnsafeMutableBufferPointer { buffer in
-                    if let base = buffer.baseAddress {
-                        HeadChunk.copyWords(state, head.arena, to: base + start)
-                    }
+                    _ = HeadChunk.copyWords(
+                        state, head.arena, to: UnsafeMutableBufferPointer(rebasing: buffer[start...]))
                 }
             }
         }

@@ -22,13 +22,23 @@ struct SealedChunk: BitwiseCopyable {
 /// An entry belongs to the series that names it, under its group's lock.
 final class SealedChunks: Sendable {
     private let pool: SlotPool
+    // SAFETY: the memory of the pool, which lives as long; an entry belongs to its series.
+    private nonisolated(unsafe) let entries: FixedBuffer<SealedChunk>
 
     init() throws(StorageError) {
         pool = try SlotPool(capacity: 1 << 28, slotSize: MemoryLayout<SealedChunk>.stride, share: 0.12)
+        entries = pool.words.rebound(to: SealedChunk.self)
     }
 
-    subscript(entry: UInt32) -> UnsafeMutablePointer<SealedChunk> {
-        (pool.base + Int(entry) &* MemoryLayout<SealedChunk>.stride).assumingMemoryBound(to: SealedChunk.self)
+    subscript(entry: UInt32) -> SealedChunk {
+        get {
+            assert(entry > 0, "entry 0 is none")
+            return entries[Int(entry)]
+        }
+        set {
+            assert(entry > 0, "entry 0 is none")
+            entries[Int(entry)] = newValue
+        }
     }
 
     /// A new entry; 0 if there is no room.

@@ -22,12 +22,12 @@ struct SealedRecord {
         guard view.codec == SeriesState.integer, view.scale >= 0, view.scale <= Decimal.maxScale else { return nil }
         return withUnsafeTemporaryAllocation(of: Double.self, capacity: HeadChunk.capacity) { values in
             withUnsafeTemporaryAllocation(of: Int64.self, capacity: HeadChunk.capacity) { mantissas in
-                guard let held = values.baseAddress, view.count <= HeadChunk.capacity, view.decode(into: held) else {
+                guard view.count <= HeadChunk.capacity, view.decode(into: values) else {
                     return nil
                 }
                 for i in 0..<view.count {
                     // Staleness markers are no decimals.
-                    guard let mantissa = Decimal.mantissa(held[i], view.scale) else { return nil }
+                    guard let mantissa = Decimal.mantissa(values[i], view.scale) else { return nil }
                     mantissas[i] = mantissa
                 }
                 return FrameOfReference.write(
@@ -59,7 +59,11 @@ struct SealedRecord {
             }
             let view = ChunkView(
                 codec: codec, scale: content.load(fromByteOffset: 1, as: Int8.self), count: Int(chunk.count),
-                bits: bits, constant: constant, words: UnsafePointer(payload.assumingMemoryBound(to: UInt32.self)))
+                bits: bits, constant: constant,
+                // With the room behind.
+                words: UnsafeBufferPointer(
+                    start: UnsafePointer(payload.assumingMemoryBound(to: UInt32.self)),
+                    count: (length &- Head.recordHeader &+ 16) / 4))
             return try body(
                 SealedRecord(
                     codec: codec, view: view,
@@ -88,7 +92,8 @@ struct SealedRecord {
                 return
             }
             columns.reserve(count)
-            guard record.view.decode(into: columns.values + columns.count) else {
+            let room = UnsafeMutableBufferPointer(start: columns.values + columns.count, count: count)
+            guard record.view.decode(into: room) else {
                 throw StorageError.damaged("\(file.path): record at \(chunk.offset)")
             }
             for i in 0..<count { columns.timestamps[columns.count &+ i] = times[first &+ i] }

@@ -79,8 +79,9 @@ extension TimeSeriesStore {
     }
 
     /// Makes blocks of what the head holds of the future, so that what is deleted there is gone, and may come anew when
-    /// that time comes; the upkeep lock is held.
+    /// that time comes; needs the upkeep's lock.
     func cutFuture() throws {
+        upkeep.assertHeld()
         let newest = newestUntilNow
         let windows = head.windows().filter { $0 &- options.blockDuration > newest }
         for end in windows { try cutWithinSize([end]) }

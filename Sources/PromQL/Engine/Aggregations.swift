@@ -22,8 +22,8 @@ extension Evaluator {
         try stream(e.expression, grid) { metric, values, histograms in
             let group = grouping.index(of: metric)
             if group == folds.count {
-                try guardian.hold(
-                    grid.count, bytes: grid.count &* GroupFold.bytesPerStep(e.op) &+ QueryGuard.columnOverhead)
+                try budget.reserve(
+                    grid.count, bytes: grid.count &* GroupFold.bytesPerStep(e.op) &+ QueryBudget.columnOverhead)
                 drops.append(false)
                 folds.append(GroupFold(e.op, steps: grid.count))
             }
@@ -69,8 +69,8 @@ extension Evaluator {
         var result: [Column] = []
         var scratch: [Double] = []
         for (labels, indices) in zip(grouping.groups, members) {
-            try guardian.check()
-            try guardian.hold(grid.count)
+            try budget.check()
+            try budget.reserve(grid.count)
             var out = [Double](repeating: Column.absent, count: grid.count)
             for i in 0..<grid.count {
                 scratch.removeAll(keepingCapacity: true)
@@ -102,14 +102,14 @@ extension Evaluator {
             }
         }
         var out = try input.map {
-            try guardian.hold(grid.count)
+            try budget.reserve(grid.count)
             return Column(
                 labels: $0.labels, values: [Double](repeating: Column.absent, count: grid.count),
                 histograms: $0.histograms, dropsName: $0.dropsName)
         }
         var order: [Int] = []
         for indices in members {
-            try guardian.checkNow()
+            try budget.checkNow()
             for i in 0..<grid.count {
                 let chosen = Self.chosen(e.op, k[i], indices, input, i)
                 for index in chosen { out[index].values[i] = input[index].values[i] }
@@ -210,8 +210,8 @@ extension Evaluator {
                     last = (values[i].bitPattern, group)
                 }
                 if group == counts.count {
-                    try guardian.hold(grid.count)
-                    try guardian.hold(0, bytes: grouping.groups[group].bytes.count)
+                    try budget.reserve(grid.count)
+                    try budget.reserve(0, bytes: grouping.groups[group].bytes.count)
                     counts.append([Double](repeating: Column.absent, count: grid.count))
                     drops.append(false)
                 }

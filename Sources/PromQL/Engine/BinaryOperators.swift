@@ -32,7 +32,7 @@ extension Evaluator {
                 out[i] = isFilter ? (result != 0 ? value : Column.absent) : result
                 if e.op == .trimUpper || e.op == .trimLower {
                     out[i] = Column.absent
-                    histogramOperator.remarkFloats()
+                    histogramOperator.annotateFloats()
                 }
             }
             try out.withUnsafeBufferPointer { try sink(keepsName ? metric : nameless(metric), $0, results) }
@@ -48,7 +48,7 @@ extension Evaluator {
         let right = try vector(e.right, grid)
         if e.op.isSetOperator { return try combine(e.op, left, right, signature, grid) }
         let join = VectorJoin(
-            e: e, matching: matching, signature: signature, grid: grid, annotations: annotations, guardian: guardian,
+            e: e, matching: matching, signature: signature, grid: grid, annotations: annotations, budget: budget,
             delaysNameRemoval: options.delayedNameRemoval)
         return try mergeEqualLabels(try join.run(left, right))
     }
@@ -76,11 +76,11 @@ extension Evaluator {
         var columns: [Column] = []
         var there: [Labels: [Bool]] = [:]
         for (at, operand) in operands.enumerated() {
-            let mark = guardian.mark()
+            let mark = budget.mark()
             var next = try vector(operand, grid)
             if at > 0 {
                 next = try kept(next, there, whenThere: false, signature, grid)
-                guardian.settle(mark, result: next, steps: grid.count)
+                budget.settle(mark, result: next, steps: grid.count)
             }
             if at + 1 < operands.count { try addPresence(next, to: &there, signature, grid) }
             columns += next
@@ -102,9 +102,9 @@ extension Evaluator {
         _ columns: [Column], to result: inout [Labels: [Bool]], _ signature: Signature, _ grid: StepGrid
     ) throws {
         for column in columns {
-            try guardian.check()
+            try budget.check()
             let key = signature.of(column.labels)
-            if result[key] == nil { try guardian.hold(0, bytes: grid.count &+ QueryGuard.columnOverhead) }
+            if result[key] == nil { try budget.reserve(0, bytes: grid.count &+ QueryBudget.columnOverhead) }
             var there = result[key] ?? [Bool](repeating: false, count: grid.count)
             for i in 0..<grid.count where Column.isPresent(column.values[i]) { there[i] = true }
             result[key] = there
@@ -116,8 +116,8 @@ extension Evaluator {
         _ columns: [Column], _ other: [Labels: [Bool]], whenThere: Bool, _ signature: Signature, _ grid: StepGrid
     ) throws -> [Column] {
         try columns.compactMap { column in
-            try guardian.check()
-            try guardian.hold(grid.count)
+            try budget.check()
+            try budget.reserve(grid.count)
             let there = other[signature.of(column.labels)]
             var result = column
             for i in 0..<grid.count where (there?[i] ?? false) != whenThere { result.values[i] = Column.absent }
@@ -153,7 +153,7 @@ private struct VectorJoin {
     let signature: Signature
     let grid: StepGrid
     let annotations: Annotations
-    let guardian: QueryGuard
+    let budget: QueryBudget
     let delaysNameRemoval: Bool
 
     /// Pairs the sides and computes.
@@ -177,8 +177,8 @@ private struct VectorJoin {
             if partners.isEmpty, fillOne == nil { continue }
             // A signature may be served by different series at different steps.
             for partner in partners {
-                try guardian.check()
-                try guardian.hold(grid.count)
+                try budget.check()
+                try budget.reserve(grid.count)
                 let other = one[partner]
                 let labels = resultLabels(column.labels, other.labels)
                 var out = [Double](repeating: Column.absent, count: grid.count)
@@ -197,7 +197,7 @@ private struct VectorJoin {
                     labels, out, &result, histograms: histograms, dropsName: column.dropsName)
             }
             if let fillOne {
-                try guardian.hold(grid.count)
+                try budget.reserve(grid.count)
                 let labels = resultLabels(column.labels, key)
                 let filler = Column(labels: key, values: [Double](repeating: fillOne, count: grid.count))
                 var out = [Double](repeating: Column.absent, count: grid.count)
@@ -223,7 +223,7 @@ private struct VectorJoin {
     ) throws {
         let filler = Column(labels: .empty, values: [Double](repeating: value, count: grid.count))
         for column in one {
-            try guardian.hold(grid.count)
+            try budget.reserve(grid.count)
             let key = signature.of(column.labels)
             let labels = resultLabels(key, column.labels)
             var out = [Double](repeating: Column.absent, count: grid.count)
@@ -287,7 +287,7 @@ private struct VectorJoin {
             return computeHistogram(l, r, i, &histograms)
         }
         if e.op == .trimUpper || e.op == .trimLower {
-            histogramOperator.remarkFloats()
+            histogramOperator.annotateFloats()
             return Column.absent
         }
         let value = Arithmetic.apply(e.op, left, right)

@@ -9,7 +9,7 @@ struct ClassicBuckets {
         var count: Double
     }
 
-    /// What had to be mended so that counts ascend.
+    /// What had to be repaired so that counts ascend.
     struct Fix: Hashable {
         var lowest = Double.infinity
         var highest = -Double.infinity
@@ -30,7 +30,7 @@ struct ClassicBuckets {
 
     var buckets: [Bucket] = []
 
-    /// The quantile, and what was mended on the way (`histogram_quantile` of classic series).
+    /// The quantile, and what was repaired on the way (`histogram_quantile` of classic series).
     mutating func quantile(_ q: Double) -> (Double, Fix) {
         var fix = Fix()
         if q.isNaN { return (.nan, fix) }
@@ -116,11 +116,11 @@ struct ClassicBuckets {
 }
 
 extension Evaluator {
-    /// The number of samples that 3.12 names where buckets had to be mended.
+    /// The number of samples that 3.12 names where buckets had to be repaired.
     ///
-    /// Its remark lives through all steps of a query and is merged, at the end of each, with what the steps before it
+    /// Its annotation lives through all steps of a query and is merged, at the end of each, with what the steps before it
     /// left: with itself. So the number doubles with each step and wraps around, as a 64-bit integer does.
-    static func mendedSamples(byStep counts: [Int]) -> Int {
+    static func repairedSamples(byStep counts: [Int]) -> Int {
         var merges: Int?
         for count in counts {
             let isKnown = merges != nil
@@ -130,8 +130,8 @@ extension Evaluator {
         return merges.map { $0 &+ 1 } ?? 0
     }
 
-    /// Remarks that buckets had to be mended, with how many histograms at each step.
-    func remark(
+    /// Adds the annotation that buckets had to be repaired, with how many histograms at each step.
+    func annotate(
         _ fix: ClassicBuckets.Fix, _ byStep: [Int], _ grid: StepGrid, name: String, at range: TextRange
     ) {
         guard let first = byStep.firstIndex(where: { $0 > 0 }), let last = byStep.lastIndex(where: { $0 > 0 }) else {
@@ -139,8 +139,8 @@ extension Evaluator {
         }
         annotations.info(
             "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)",
-            mending: BucketMending(
-                fix: fix, samples: Self.mendedSamples(byStep: byStep), first: grid.time(first), last: grid.time(last),
+            repair: BucketRepair(
+                fix: fix, samples: Self.repairedSamples(byStep: byStep), first: grid.time(first), last: grid.time(last),
                 metric: name),
             at: range)
     }
@@ -157,8 +157,8 @@ extension Evaluator {
     }
 }
 
-/// What is said of buckets that were mended, besides that they were.
-struct BucketMending: Hashable {
+/// What is said of buckets that were repaired, besides that they were.
+struct BucketRepair: Hashable {
     private var fix: ClassicBuckets.Fix
     private var samples: Int
     /// Times of the first and the last step where it was done, ms.
@@ -175,16 +175,16 @@ struct BucketMending: Hashable {
         self.metric = metric
     }
 
-    /// Takes in what was mended at another place of the query.
-    mutating func add(_ other: BucketMending) {
+    /// Takes in what was repaired at another place of the query.
+    mutating func add(_ other: BucketRepair) {
         fix.widen(by: other.fix)
         samples &+= other.samples
         first = min(first, other.first)
         last = max(last, other.last)
     }
 
-    /// The remark, which begins with `start`.
-    func text(behind start: String) -> String {
+    /// The annotation, which begins with `start`.
+    func text(after start: String) -> String {
         func time(_ milliseconds: Int64) -> String {
             RFC3339.text(milliseconds - (milliseconds % 1000 + 1000) % 1000)
         }

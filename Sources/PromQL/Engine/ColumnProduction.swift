@@ -20,29 +20,29 @@ final class ColumnScratch {
     var resets: [Int32] = []
     /// The series whose samples are in `samples`; −1 for none.
     var index = -1
-    private var room: MemoryRoom
+    private var reservation: MemoryReservation
 
-    init(_ guardian: QueryGuard) { room = MemoryRoom(guardian) }
+    init(_ budget: QueryBudget) { reservation = MemoryReservation(budget) }
 
     /// Charges what the memory has grown by.
-    func charge() throws(BudgetExcess) {
-        try room.charge(samples.heldBytes &+ (tables?.heldBytes ?? 0) &+ resets.capacity &* 4)
+    func charge() throws(MemoryLimitExceeded) {
+        try reservation.charge(samples.heldBytes &+ (tables?.heldBytes ?? 0) &+ resets.capacity &* 4)
     }
 
-    func release() { room.release() }
+    func release() { reservation.release() }
 }
 
-/// How many made columns wait at most: so many morsels of so many series.
+/// How many made columns wait at most: so many partitions of so many series.
 private struct ColumnRing {
-    let morsel: Int
+    let partition: Int
     let count: Int
     /// Bytes of their memory.
     let bytes: Int
 
-    init(steps: Int, helpers: Int) {
-        morsel = helpers > 0 ? max(1, min(128, 8192 / max(1, steps))) : 1
-        count = helpers > 0 ? helpers * 3 + 3 : 1
-        bytes = count * morsel * (steps * 8 + MemoryLayout<MadeColumn>.stride)
+    init(steps: Int, maxWorkers: Int) {
+        partition = maxWorkers > 0 ? max(1, min(128, 8192 / max(1, steps))) : 1
+        count = maxWorkers > 0 ? maxWorkers * 3 + 3 : 1
+        bytes = count * partition * (steps * 8 + MemoryLayout<MadeColumn>.stride)
     }
 }
 
@@ -53,17 +53,17 @@ protocol ColumnMaker: Sendable {
 
 /// Makes the columns of a set's series, on several threads where there is much to do, and hands them on in order.
 ///
-/// Threads take morsels of neighbouring series. What is done with the columns is done on the query's own thread in the
+/// Threads take partitions of neighbouring series. What is done with the columns is done on the query's own thread in the
 /// order of the series, so that no result depends on the number of threads. Made columns wait in a ring of slots, so
-/// that there are never more of them than a few morsels.
+/// that there are never more of them than a few partitions.
 final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
-    // SAFETY: a slot belongs to the thread that took its morsel until it is marked as filled, then to the consumer
-    // until the morsel is released; both change hands under the lock of `state`.
+    // SAFETY: a slot belongs to the thread that took its partition until it is marked as filled, then to the consumer
+    // until the partition is released; both change hands under the lock of `state`.
     private struct State {
-        /// The next morsel to make, and the next to hand on.
+        /// The next partition to make, and the next to hand on.
         var next = 0
         var consumed = 0
-        var helpers = 0
+        var workers = 0
         var isStopped = false
         var isFilled: [Bool]
     }
@@ -71,44 +71,44 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     private let maker: Maker
     private let count: Int
     private let steps: Int
-    private let morsel: Int
+    private let partition: Int
     private let ring: Int
     private let values: UnsafeMutablePointer<Double>
     private let made: UnsafeMutablePointer<MadeColumn>
     private let state: Mutex<State>
     private let failures = Mutex<[Int: any Error]>([:])
     private let ready = DispatchSemaphore(value: 0)
-    private let helpers: Int
-    private let crew: WorkerCrew
-    private let guardian: QueryGuard
+    private let maxWorkers: Int
+    private let pool: WorkerPool
+    private let budget: QueryBudget
     private let bytes: Int
     private let cost = Mutex(ReadCost())
-    private let helpTime = Atomic<Int64>(0)
+    private let workedTime = Atomic<Int64>(0)
 
     /// What all threads have read from, when ``run(_:)`` has returned.
     var readCost: ReadCost { cost.withLock { $0 } }
 
-    /// What helpers have worked, ns, when ``run(_:)`` has returned.
-    var helpedTime: Int64 { helpTime.load(ordering: .relaxed) }
+    /// The time of the workers, ns, when ``run(_:)`` has returned.
+    var workerTime: Int64 { workedTime.load(ordering: .relaxed) }
 
-    /// Charges and makes the ring; `helpers` is how many threads may work besides the caller's.
+    /// Charges and makes the ring; `maxWorkers` is how many threads may work besides the caller's.
     init(
-        _ maker: Maker, count: Int, steps: Int, helpers: Int, crew: WorkerCrew, _ guardian: QueryGuard
-    ) throws(BudgetExcess) {
-        let shape = ColumnRing(steps: steps, helpers: helpers)
-        try guardian.memory.charge(shape.bytes)
+        _ maker: Maker, count: Int, steps: Int, maxWorkers: Int, pool: WorkerPool, _ budget: QueryBudget
+    ) throws(MemoryLimitExceeded) {
+        let shape = ColumnRing(steps: steps, maxWorkers: maxWorkers)
+        try budget.memory.charge(shape.bytes)
         self.maker = maker
         self.count = count
         self.steps = steps
-        self.helpers = helpers
-        self.crew = crew
-        self.guardian = guardian
+        self.maxWorkers = maxWorkers
+        self.pool = pool
+        self.budget = budget
         bytes = shape.bytes
-        morsel = shape.morsel
+        partition = shape.partition
         ring = shape.count
-        values = .allocate(capacity: max(1, ring * morsel * steps))
-        made = .allocate(capacity: ring * morsel)
-        made.initialize(repeating: .failed, count: ring * morsel)
+        values = .allocate(capacity: max(1, ring * partition * steps))
+        made = .allocate(capacity: ring * partition)
+        made.initialize(repeating: .failed, count: ring * partition)
         state = Mutex(State(isFilled: [Bool](repeating: false, count: ring)))
     }
 
@@ -117,23 +117,23 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
         made.deallocate()
     }
 
-    private var morsels: Int { (count + morsel - 1) / morsel }
+    private var partitions: Int { (count + partition - 1) / partition }
 
     /// Calls `consume` with each series that was made, in order, on the caller's thread; once.
     func run(_ consume: (Int, MadeColumn, UnsafeBufferPointer<Double>, ColumnScratch) throws -> Void) throws {
-        let scratch = ColumnScratch(guardian)
+        let scratch = ColumnScratch(budget)
         defer {
             stop()
             finish(scratch)
-            guardian.memory.release(bytes)
+            budget.memory.release(bytes)
         }
-        for number in 0..<morsels {
-            callHelpers()
+        for number in 0..<partitions {
+            startWorkers()
             while !state.withLock({ $0.isFilled[number % ring] }) {
                 if let own = take() { fill(own, scratch) } else { ready.wait() }
             }
             for index in series(number) {
-                let slot = number % ring * morsel + index - number * morsel
+                let slot = number % ring * partition + index - number * partition
                 if case .failed = made[slot] { throw failure(index) }
                 try consume(
                     index, made[slot], UnsafeBufferPointer(start: values + slot * steps, count: steps), scratch)
@@ -145,16 +145,16 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
         }
     }
 
-    private func series(_ number: Int) -> Range<Int> { number * morsel..<min(count, (number + 1) * morsel) }
+    private func series(_ number: Int) -> Range<Int> { number * partition..<min(count, (number + 1) * partition) }
 
     private func failure(_ index: Int) -> any Error {
         failures.withLock { $0[index] } ?? QueryError.execution("series \(index) was not read")
     }
 
-    /// The next morsel, if there is one and a slot for it.
+    /// The next partition, if there is one and a slot for it.
     private func take() -> Int? {
         state.withLock { state in
-            guard !state.isStopped, state.next < morsels, state.next - state.consumed < ring else { return nil }
+            guard !state.isStopped, state.next < partitions, state.next - state.consumed < ring else { return nil }
             defer { state.next += 1 }
             return state.next
         }
@@ -162,7 +162,7 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
 
     private func fill(_ number: Int, _ scratch: ColumnScratch) {
         for index in series(number) {
-            let slot = number % ring * morsel + index - number * morsel
+            let slot = number % ring * partition + index - number * partition
             do {
                 made[slot] = try maker.make(index, scratch, values + slot * steps)
                 try scratch.charge()
@@ -174,33 +174,33 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
         state.withLock { $0.isFilled[number % ring] = true }
     }
 
-    // MARK: Helpers
+    // MARK: Workers
 
-    /// Lets helpers begin where there is room for what they would make.
-    private func callHelpers() {
-        guard helpers > 0 else { return }
+    /// Starts workers where there is space for what they would make.
+    private func startWorkers() {
+        guard maxWorkers > 0 else { return }
         let wanted = state.withLock { state in
-            let room = (ring - (state.next - state.consumed)) / 2
-            let new = max(0, min(helpers - state.helpers, room, morsels - state.next - 1))
-            state.helpers += new
+            let space = (ring - (state.next - state.consumed)) / 2
+            let new = max(0, min(maxWorkers - state.workers, space, partitions - state.next - 1))
+            state.workers += new
             return new
         }
         for _ in 0..<wanted {
-            if !crew.help({ self.help() }) { state.withLock { $0.helpers -= 1 } }
+            if !pool.start({ self.work() }) { state.withLock { $0.workers -= 1 } }
         }
     }
 
-    /// What a helper does: morsels until there are none, or no room.
-    private func help() {
+    /// Makes partitions until there are none, or no space for them.
+    private func work() {
         let began = QueryEngine.nanoseconds()
-        let scratch = ColumnScratch(guardian)
+        let scratch = ColumnScratch(budget)
         while let number = take() {
             fill(number, scratch)
             ready.signal()
         }
         finish(scratch)
-        helpTime.wrappingAdd(QueryEngine.nanoseconds() &- began, ordering: .relaxed)
-        state.withLock { $0.helpers -= 1 }
+        workedTime.wrappingAdd(QueryEngine.nanoseconds() &- began, ordering: .relaxed)
+        state.withLock { $0.workers -= 1 }
         ready.signal()
     }
 
@@ -209,10 +209,10 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
         scratch.release()
     }
 
-    /// Waits for the helpers that are under way.
+    /// Waits for the workers that run.
     private func stop() {
         state.withLock { $0.isStopped = true }
-        while state.withLock({ $0.helpers > 0 }) { ready.wait() }
+        while state.withLock({ $0.workers > 0 }) { ready.wait() }
     }
 }
 
@@ -230,12 +230,13 @@ extension Evaluator {
         // A sample in 15 s and 4 ns for each, 3 ns for a step, and half a microsecond for the series itself.
         let cost = Double(count) * (Double(span) / 15_000 * 4 + Double(steps) * 3 + 500)
         let production = try ColumnProduction(
-            maker, count: count, steps: steps, helpers: cost > Self.worthHelp ? crew.mostHelpers : 0, crew: crew,
-            guardian)
+            maker, count: count, steps: steps, maxWorkers: cost > Self.worthWorkers ? workers.maxPerQuery : 0,
+            pool: workers,
+            budget)
         try production.run(consume)
-        trace?.read(range, cost: production.readCost, helpers: production.helpedTime)
+        trace?.read(range, cost: production.readCost, workerTime: production.workerTime)
     }
 
-    /// Nanoseconds of work from which on waking another thread pays.
-    private static var worthHelp: Double { 400_000 }
+    /// Nanoseconds of work from which on it pays to wake another thread.
+    private static var worthWorkers: Double { 400_000 }
 }

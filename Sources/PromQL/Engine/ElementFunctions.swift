@@ -69,7 +69,7 @@ extension Evaluator {
         var samples = SampleColumns()
         var out = [Double](repeating: 0, count: grid.count)
         for index in 0..<series.count {
-            try guardian.check()
+            try budget.check()
             try series.read(index, into: &samples)
             let stale = Set(samples.histograms.filter { Staleness.isMarker($0.histogram.sum) }.map(\.index))
             var position = -1

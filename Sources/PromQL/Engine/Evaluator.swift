@@ -20,12 +20,12 @@ final class Evaluator {
     let options: EngineOptions
     let queryGrid: StepGrid
     let isInstant: Bool
-    let guardian: QueryGuard
+    let budget: QueryBudget
     let annotations = Annotations()
     let text: String
     /// This thread's place in the trace of an `explain=analyze`; nil for all other queries.
     let trace: TraceCursor?
-    let crew: WorkerCrew
+    let workers: WorkerPool
     let plan: QueryPlan
     private let sharedParts: SharedParts?
     /// What was selected, if the query asks for the same again.
@@ -36,17 +36,17 @@ final class Evaluator {
     private var bytesPerResultSample = 0
 
     init(
-        source: any SeriesSource, options: EngineOptions, queryGrid: StepGrid, isInstant: Bool, guardian: QueryGuard,
-        text: String, plan: QueryPlan, trace: TraceCursor?, crew: WorkerCrew
+        source: any SeriesSource, options: EngineOptions, queryGrid: StepGrid, isInstant: Bool, budget: QueryBudget,
+        text: String, plan: QueryPlan, trace: TraceCursor?, workers: WorkerPool
     ) {
         self.source = source
         self.options = options
         self.queryGrid = queryGrid
         self.isInstant = isInstant
-        self.guardian = guardian
+        self.budget = budget
         self.text = text
         self.trace = trace
-        self.crew = crew
+        self.workers = workers
         self.plan = plan
         sharedParts = plan.shared.isEmpty ? nil : SharedParts(plan)
     }
@@ -171,7 +171,7 @@ final class Evaluator {
     /// All series with their values over the grid; they are charged, and nothing else that was needed for them is any
     /// more.
     func vector(_ expression: Expression, _ grid: StepGrid) throws -> [Column] {
-        let mark = guardian.mark()
+        let mark = budget.mark()
         let frame = trace?.enter(expression.range)
         do {
             let columns = try sharedVector(expression, grid)
@@ -179,10 +179,10 @@ final class Evaluator {
                 trace.made(frame, series: columns.count, points: columns.count * grid.count)
                 trace.leave(frame)
             }
-            guardian.settle(mark, result: columns, steps: grid.count)
+            budget.settle(mark, result: columns, steps: grid.count)
             return columns
-        } catch let excess as BudgetExcess {
-            throw QueryError.execution(BudgetText.message(excess, at: expression.range, in: text))
+        } catch let excess as MemoryLimitExceeded {
+            throw QueryError.execution(MemoryLimitText.message(excess, at: expression.range, in: text))
         }
     }
 
@@ -191,7 +191,7 @@ final class Evaluator {
         guard let sharedParts, let number = plan.sharedAt[expression.range] else {
             return try evaluatedVector(expression, grid)
         }
-        return try sharedParts.columns(number, at: expression.range, steps: grid.count, guardian, annotations) {
+        return try sharedParts.columns(number, at: expression.range, steps: grid.count, budget, annotations) {
             try evaluatedVector(expression, grid)
         }
     }
@@ -201,14 +201,14 @@ final class Evaluator {
         let key = plan.repeatsSelectors ? SelectRequestKey(request) : nil
         if let key, let known = selected[key] { return known }
         var request = request
-        let room = SetRoom(guardian.memory)
-        request.charge = { try room.charge($0) }
-        request.check = { [guardian] in try guardian.checkNow() }
-        request.warn = { [warnings = guardian.sourceWarnings] in warnings.add($0) }
+        let reservation = SeriesSetReservation(budget.memory)
+        request.charge = { try reservation.charge($0) }
+        request.check = { [budget] in try budget.checkNow() }
+        request.warn = { [warnings = budget.sourceWarnings] in warnings.add($0) }
         let series = try source.select(request)
-        try room.settle(series.heldBytes)
+        try reservation.settle(series.heldBytes)
         if let key {
-            guardian.keep(charged: series.heldBytes)
+            budget.retain(charged: series.heldBytes)
             selected[key] = series
         }
         return series
@@ -231,13 +231,13 @@ final class Evaluator {
         defer { bytesPerSeries = outer }
         bytesPerSeries =
             keepsEverySeries(expression)
-            ? grid.count &* (8 &+ bytesPerResultSample) &+ QueryGuard.columnOverhead : 0
+            ? grid.count &* (8 &+ bytesPerResultSample) &+ QueryBudget.columnOverhead : 0
         var columns: [Column] = []
         try untracedStream(expression, grid) { metric, values, histograms in
             guard values.contains(where: Column.isPresent) else { return }
-            try guardian.hold(
-                grid.count &+ QueryGuard.extraSamples(of: histograms),
-                bytes: grid.count &* 8 &+ QueryGuard.columnOverhead)
+            try budget.reserve(
+                grid.count &+ QueryBudget.extraSamples(of: histograms),
+                bytes: grid.count &* 8 &+ QueryBudget.columnOverhead)
             columns.append(
                 Column(
                     labels: metric.labels, values: Array(values), histograms: histograms, dropsName: metric.dropsName))
@@ -266,7 +266,7 @@ final class Evaluator {
     /// A quarter more is let pass: some series may turn out to have nothing to show.
     func expect(_ series: any SeriesSet) throws {
         let (bytes, overflow) = series.count.multipliedReportingOverflow(by: bytesPerSeries)
-        try guardian.memory.probe(overflow ? .max : bytes &- bytes / 5)
+        try budget.memory.probe(overflow ? .max : bytes &- bytes / 5)
     }
 
     /// What receives a series: labels, a value per step, histograms (empty or one entry per step).
@@ -308,10 +308,10 @@ final class Evaluator {
 
     /// Gives away the series of an expression that makes them all before.
     private func made(_ expression: Expression, _ grid: StepGrid, _ sink: Sink) throws {
-        let mark = guardian.mark()
+        let mark = budget.mark()
         let columns = try sharedVector(expression, grid)
-        guardian.settle(mark, result: columns, steps: grid.count)
-        defer { guardian.drop(columns, steps: grid.count) }
+        budget.settle(mark, result: columns, steps: grid.count)
+        defer { budget.release(columns, steps: grid.count) }
         for column in columns {
             try column.values.withUnsafeBufferPointer {
                 try sink(Metric(column.labels, dropsName: column.dropsName), $0, column.histograms)
@@ -364,7 +364,7 @@ final class Evaluator {
         index.reserveCapacity(columns.count)
         var merged: [Column] = []
         for column in columns {
-            try guardian.check()
+            try budget.check()
             guard let at = index[column.labels] else {
                 index[column.labels] = merged.count
                 merged.append(column)

@@ -31,7 +31,7 @@ enum FloatWindows {
             unchecked &+= window.count
             if unchecked > samplesPerCheck {
                 unchecked = 0
-                try plan.guardian?.checkNow()
+                try plan.budget?.checkNow()
             }
             if window.count == 0 {
                 out[i] = Column.absent

@@ -28,7 +28,7 @@ extension Evaluator {
         }
         var seen = SeenLabels(steps: grid.count)
         try untracedStream(expression, grid) { metric, values, histograms in
-            try seen.add(metric.labels, values, guardian)
+            try seen.add(metric.labels, values, budget)
             try sink(metric, values, histograms)
         }
     }
@@ -105,12 +105,12 @@ private struct SeenLabels {
 
     /// Notes a series; an error if one of equal labels has a sample at one of its steps.
     mutating func add(
-        _ labels: Labels, _ values: UnsafeBufferPointer<Double>, _ guardian: QueryGuard
+        _ labels: Labels, _ values: UnsafeBufferPointer<Double>, _ budget: QueryBudget
     ) throws {
         let known = positions[labels]
         let position = known ?? present.count
         if known == nil {
-            try guardian.memory.charge(labels.bytes.count &+ Evaluator.bytesPerSeenSeries &+ words &* 8)
+            try budget.memory.charge(labels.bytes.count &+ Evaluator.bytesPerSeenSeries &+ words &* 8)
             positions[labels] = position
             present.append(contentsOf: repeatElement(0, count: words))
         }

@@ -52,7 +52,7 @@ struct QueryPlan {
     /// What makes two parts the same: the tree's text, where its nodes stand in it, how its selectors read, and the
     /// grid.
     ///
-    /// With equal places inside, a remark about one is a remark about the other, moved.
+    /// With equal places inside, an annotation about one is an annotation about the other, moved.
     private struct PartKey: Hashable {
         var text: ExactText
         var places: [Int]
@@ -194,8 +194,8 @@ extension AggregationOperator {
 final class SharedParts {
     private struct Part {
         var columns: [Column] = []
-        var remarks = Annotations.Excerpt()
-        var kept = QueryGuard.Kept()
+        var annotations = Annotations.Excerpt()
+        var retained = QueryBudget.Retained()
         /// Where it was evaluated; nil before that.
         var place: TextRange?
         var left: Int
@@ -209,17 +209,17 @@ final class SharedParts {
 
     /// The part's value: that of the same part in another place, or else what `make` makes.
     func columns(
-        _ number: Int, at place: TextRange, steps: Int, _ guardian: QueryGuard, _ annotations: Annotations,
+        _ number: Int, at place: TextRange, steps: Int, _ budget: QueryBudget, _ annotations: Annotations,
         _ make: () throws -> [Column]
     ) throws -> [Column] {
         parts[number].left -= 1
         if let first = parts[number].place {
-            annotations.repeat(parts[number].remarks, from: first, at: place)
+            annotations.repeat(parts[number].annotations, from: first, at: place)
             let columns = parts[number].columns
             // The values are there once, but what is done with them in this place may copy them.
-            try guardian.holdAgain(columns, steps: steps)
+            try budget.reserve(columns, steps: steps)
             if parts[number].left == 0 {
-                guardian.giveUp(parts[number].kept)
+                budget.release(parts[number].retained)
                 parts[number].columns = []
             }
             return columns
@@ -227,8 +227,8 @@ final class SharedParts {
         let before = annotations.count
         let columns = try make()
         guard parts[number].left > 0 else { return columns }
-        parts[number].remarks = annotations.excerpt(since: before)
-        parts[number].kept = try guardian.keep(columns, steps: steps)
+        parts[number].annotations = annotations.excerpt(since: before)
+        parts[number].retained = try budget.retain(columns, steps: steps)
         parts[number].columns = columns
         parts[number].place = place
         return columns

@@ -5,18 +5,18 @@ import Synchronization
 /// Evaluates PromQL over any source of series.
 ///
 /// Safe to call from many threads; a query runs on its caller's thread, which needs ``PromQLParser/stackSize`` bytes of
-/// stack, and on helpers where there is much to read.
+/// stack, and on query workers where there is much to read.
 package final class QueryEngine: Sendable {
     private let settings: Mutex<EngineOptions>
     private let observer: (any QueryObserver)?
 
-    /// The threads of all queries.
-    package let crew: WorkerCrew
+    /// The threads that work for all queries.
+    package let workers: WorkerPool
 
-    /// - Parameter observer: Is told about every query.
+    /// - Parameter observer: Is notified of every query.
     package init(options: EngineOptions, observer: (any QueryObserver)? = nil) {
         settings = Mutex(options)
-        crew = WorkerCrew(limit: options.workers)
+        workers = WorkerPool(limit: options.workers)
         self.observer = observer
     }
 
@@ -91,16 +91,16 @@ package final class QueryEngine: Sendable {
     /// range, also within thousands of nested subqueries of 292 years each.
     static let times: ClosedRange<Int64> = (-.max + 1 << 56)...(.max - 1 << 56)
 
-    /// Runs a query and tells the observer.
+    /// Runs a query and notifies the observer.
     private func run(
         _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, end: Int64,
         isInstant: Bool, _ limits: QueryLimits
     ) throws(QueryError) -> QueryResult {
         guard let observer else {
-            return try evaluateWithRoom(expression, text, source, grid, end: end, isInstant: isInstant, limits)
+            return try evaluateWithStack(expression, text, source, grid, end: end, isInstant: isInstant, limits)
         }
         let token = observer.began(text)
-        func tell(_ statistics: QueryStatistics, _ error: QueryError?) {
+        func notify(_ statistics: QueryStatistics, _ error: QueryError?) {
             observer.ended(token) {
                 QueryRecord(
                     query: text, start: grid.start, end: end, step: isInstant ? 0 : grid.step,
@@ -108,18 +108,18 @@ package final class QueryEngine: Sendable {
             }
         }
         do throws(QueryError) {
-            let result = try evaluateWithRoom(
+            let result = try evaluateWithStack(
                 expression, text, source, grid, end: end, isInstant: isInstant, limits)
-            tell(result.statistics, nil)
+            notify(result.statistics, nil)
             return result
         } catch {
-            tell(QueryStatistics(), error)
+            notify(QueryStatistics(), error)
             throw error
         }
     }
 
     /// Evaluates where the stack is large enough for what is nested in the text.
-    private func evaluateWithRoom(
+    private func evaluateWithStack(
         _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, end: Int64,
         isInstant: Bool, _ limits: QueryLimits
     ) throws(QueryError) -> QueryResult {
@@ -148,7 +148,7 @@ package final class QueryEngine: Sendable {
         let began = Self.nanoseconds()
         let memory = MemoryAccount(
             limit: options.maxMemoryPerQuery, budget: options.memoryBudget, isRule: limits.isRule)
-        let guardian = QueryGuard(
+        let budget = QueryBudget(
             deadline: Self.deadline(began, options.timeout), maxSamples: options.maxSamples,
             isCancelled: limits.isCancelled, memory: memory,
             perStep: limits.countsPerStep && options.perStepStatistics ? SamplesPerStep(grid) : nil)
@@ -166,11 +166,11 @@ package final class QueryEngine: Sendable {
             }
             let cursor = trace.map { TraceCursor($0, memory: memory) }
             let evaluator = Evaluator(
-                source: source, options: options, queryGrid: grid, isInstant: isInstant, guardian: guardian, text: text,
-                plan: plan, trace: cursor, crew: crew)
+                source: source, options: options, queryGrid: grid, isInstant: isInstant, budget: budget, text: text,
+                plan: plan, trace: cursor, workers: workers)
             let ready = Self.nanoseconds()
-            crew.enter()
-            defer { crew.leave() }
+            workers.enter()
+            defer { workers.leave() }
             var result = QueryResult(
                 value: try evaluator.result(of: plan.expression, bytesPerSample: limits.bytesPerSample),
                 start: grid.start, step: grid.step, steps: grid.count)
@@ -179,21 +179,21 @@ package final class QueryEngine: Sendable {
             result.statistics.queueTime = limits.queueTime
             result.statistics.preparationTime = Double(ready - began) / 1e9
             result.statistics.evaluationTime = Double(Self.nanoseconds() - ready) / 1e9
-            result.statistics.totalSamples = guardian.totalSamples
-            result.statistics.peakSamples = guardian.peakSamples
-            result.statistics.samplesRead = guardian.samplesRead
-            if let perStep = guardian.perStep?.values {
+            result.statistics.totalSamples = budget.totalSamples
+            result.statistics.peakSamples = budget.peakSamples
+            result.statistics.samplesRead = budget.samplesRead
+            if let perStep = budget.perStep?.values {
                 result.statistics.samplesPerStep = perStep.looked
                 result.statistics.samplesReadPerStep = perStep.new
             }
             (result.warnings, result.infos) = evaluator.annotations.texts(query: text)
-            result.warnings = guardian.sourceWarnings.texts + result.warnings
+            result.warnings = budget.sourceWarnings.texts + result.warnings
             if trace != nil { result.explanation = explainer.explain(isInstant: isInstant) }
             return result
         } catch let error as QueryError {
             throw error
-        } catch let excess as BudgetExcess {
-            throw .execution(BudgetText.message(excess, at: expression.range, in: text))
+        } catch let excess as MemoryLimitExceeded {
+            throw .execution(MemoryLimitText.message(excess, at: expression.range, in: text))
         } catch {
             throw .storage("\(error)")
         }

@@ -20,8 +20,8 @@ package struct QueryExplanation: Sendable {
         package var ownTime = 0.0
         /// Seconds with all that is below.
         package var totalTime = 0.0
-        /// Seconds of helpers that read and computed for it, while the query's own thread did too.
-        package var helperTime = 0.0
+        /// Seconds of query workers that read and computed for it, while the query's own thread did too.
+        package var workerTime = 0.0
     }
 
     package struct Node: Sendable {
@@ -95,7 +95,7 @@ struct Explainer {
         figures.read.cacheMisses = node.cacheMisses.load(ordering: .relaxed)
         figures.peakMemory = node.peakMemory.load(ordering: .relaxed)
         figures.ownTime = Double(node.ownTime.load(ordering: .relaxed)) / 1e9
-        figures.helperTime = Double(node.helperTime.load(ordering: .relaxed)) / 1e9
+        figures.workerTime = Double(node.workerTime.load(ordering: .relaxed)) / 1e9
         figures.totalTime = children.reduce(figures.ownTime) { $0 + ($1.figures?.totalTime ?? 0) }
         return figures
     }

@@ -59,25 +59,25 @@ package final class MemoryAccount: Sendable {
 
     /// Charges `bytes`.
     ///
-    /// - Throws: ``BudgetExcess``; nothing is charged then.
-    package func charge(_ bytes: Int) throws(BudgetExcess) {
+    /// - Throws: ``MemoryLimitExceeded``; nothing is charged then.
+    package func charge(_ bytes: Int) throws(MemoryLimitExceeded) {
         let (_, now) = held.wrappingAdd(bytes, ordering: .relaxed)
         guard now <= limit else {
             held.wrappingSubtract(bytes, ordering: .relaxed)
-            throw BudgetExcess(needed: now, limit: limit, isShared: false)
+            throw MemoryLimitExceeded(needed: now, limit: limit, isShared: false)
         }
         if let budget, !budget.take(bytes, isRule: isRule) {
             held.wrappingSubtract(bytes, ordering: .relaxed)
-            throw BudgetExcess(needed: bytes, limit: budget.limit, isShared: true)
+            throw MemoryLimitExceeded(needed: bytes, limit: budget.limit, isShared: true)
         }
         if now > highest.load(ordering: .relaxed) { highest.max(now, ordering: .relaxed) }
     }
 
     /// Asks whether `bytes` more would fit into the query's own budget, without charging them.
-    func probe(_ bytes: Int) throws(BudgetExcess) {
+    func probe(_ bytes: Int) throws(MemoryLimitExceeded) {
         let (needed, overflow) = used.addingReportingOverflow(bytes)
         if overflow || needed > limit {
-            throw BudgetExcess(needed: overflow ? .max : needed, limit: limit, isShared: false)
+            throw MemoryLimitExceeded(needed: overflow ? .max : needed, limit: limit, isShared: false)
         }
     }
 
@@ -95,7 +95,7 @@ package final class MemoryAccount: Sendable {
 }
 
 /// A charge that would exceed a budget of memory.
-package struct BudgetExcess: Error {
+package struct MemoryLimitExceeded: Error {
     /// Bytes of the query with what it asked for; of the shared budget, only what it asked for.
     package var needed: Int
     package var limit: Int
@@ -104,22 +104,24 @@ package struct BudgetExcess: Error {
 
     /// The error of an answer of `bytes` that cannot be written.
     package func message(answer bytes: Int) -> String {
-        BudgetText.message(self, place: "to write its answer of \(BudgetText.size(bytes))")
+        MemoryLimitText.message(self, place: "to write its answer of \(MemoryLimitText.size(bytes))")
     }
 
     /// The error of something else than a query that lists series.
-    package func message(series count: Int) -> String { BudgetText.message(self, place: "to list \(count) series") }
+    package func message(series count: Int) -> String {
+        MemoryLimitText.message(self, place: "to list \(count) series")
+    }
 
     /// The error of a list of series or labels that is not known to its end.
-    package var listMessage: String { BudgetText.message(self, place: "to list what matches") }
+    package var listMessage: String { MemoryLimitText.message(self, place: "to list what matches") }
 }
 
 /// What an error says of a budget that would be exceeded.
-enum BudgetText {
+enum MemoryLimitText {
     /// - Parameters:
     ///   - range: The part of the query that asked.
     ///   - query: The query's text.
-    static func message(_ excess: BudgetExcess, at range: TextRange, in query: String) -> String {
+    static func message(_ excess: MemoryLimitExceeded, at range: TextRange, in query: String) -> String {
         let bytes = Array(query.utf8)
         let place = TextRange.position(of: range.start, in: bytes)
         let part = bytes[min(range.start, bytes.count)..<min(max(range.start, range.end), bytes.count)]
@@ -128,7 +130,7 @@ enum BudgetText {
         return message(excess, place: "at \(place.line):\(place.column) in \(GoQuote.quote(String(shown)))")
     }
 
-    static func message(_ excess: BudgetExcess, place: String) -> String {
+    static func message(_ excess: MemoryLimitExceeded, place: String) -> String {
         let limit = size(excess.limit)
         let what =
             excess.isShared

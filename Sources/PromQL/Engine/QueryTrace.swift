@@ -21,8 +21,8 @@ final class QueryTrace: Sendable {
         let peakMemory = Atomic<Int>(0)
         /// Time of the query's own thread in the node itself, without those below it, ns.
         let ownTime = Atomic<Int64>(0)
-        /// Time of helpers in the node beside that, ns.
-        let helperTime = Atomic<Int64>(0)
+        /// Time of query workers for the node in addition, ns.
+        let workerTime = Atomic<Int64>(0)
 
         init(_ range: TextRange) { self.range = range }
     }
@@ -116,10 +116,10 @@ final class TraceCursor {
 
     /// Counts what a selector's samples were read from.
     ///
-    /// - Parameter helpers: What helpers have worked, ns.
-    func read(_ range: TextRange, cost: ReadCost, helpers: Int64 = 0) {
+    /// - Parameter workerTime: The time of query workers, ns.
+    func read(_ range: TextRange, cost: ReadCost, workerTime: Int64 = 0) {
         let node = trace.nodes[trace.index(of: range)]
-        node.helperTime.wrappingAdd(helpers, ordering: .relaxed)
+        node.workerTime.wrappingAdd(workerTime, ordering: .relaxed)
         node.chunks.wrappingAdd(cost.chunks, ordering: .relaxed)
         node.bytes.wrappingAdd(cost.bytes, ordering: .relaxed)
         node.cacheHits.wrappingAdd(cost.cacheHits, ordering: .relaxed)

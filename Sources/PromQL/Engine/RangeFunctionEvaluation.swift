@@ -32,14 +32,14 @@ extension Evaluator {
             let result = traits.contains(.keepsName) ? series : nameless(series)
             // Series of one metric differ in other labels than the name, but perhaps only in type and unit.
             if !traits.contains(.keepsName), name.isEmpty || options.typeAndUnitLabels {
-                try guardian.memory.charge(result.labels.bytes.count &+ Self.bytesPerSeenSeries)
+                try budget.memory.charge(result.labels.bytes.count &+ Self.bytesPerSeenSeries)
                 guard seen.insert(result.labels).inserted else {
                     throw QueryError.execution("vector cannot contain metrics with the same labelset")
                 }
             }
-            if function == .quantile { remarkQuantile(values, parameters[0], call.arguments[0].range) }
+            if function == .quantile { annotateQuantile(values, parameters[0], call.arguments[0].range) }
             if traits.contains(.expectsCounter), values.contains(where: Column.isFloat) {
-                remarkCounter(series, name.isEmpty ? series.labels.metricName : name, remarkPlace(call, range))
+                annotateCounter(series, name.isEmpty ? series.labels.metricName : name, annotationPlace(call, range))
             }
             try sink(result, values, histograms)
         }
@@ -49,10 +49,10 @@ extension Evaluator {
             var out = [Double](repeating: Column.absent, count: grid.count)
             var histograms: [HistogramBox?] = []
             if samples.histograms.isEmpty {
-                rangeWithStarts(remarkPlace(call, range), metric: series.labels.metricName, samples, plan, &out)
+                rangeWithStarts(annotationPlace(call, range), metric: series.labels.metricName, samples, plan, &out)
             } else {
                 histograms = try rangeWithHistograms(
-                    call, remarkPlace(call, range), metric: series.labels.metricName, samples, plan, extended, &out,
+                    call, annotationPlace(call, range), metric: series.labels.metricName, samples, plan, extended, &out,
                     parameters)
             }
             guard out.contains(where: Column.isPresent) else { return }
@@ -75,8 +75,8 @@ extension Evaluator {
                 try out.withUnsafeMutableBufferPointer {
                     try FloatWindows.evaluate(samples, plan, table, parameters, &resets, $0)
                 }
-                self.guardian.count(table.counted)
-                self.guardian.perStep?.add(samples, plan)
+                self.budget.count(table.counted)
+                self.budget.perStep?.add(samples, plan)
             }
             guard out.contains(where: Column.isPresent) else { return }
             try out.withUnsafeBufferPointer { try finish(series, $0, []) }
@@ -86,8 +86,8 @@ extension Evaluator {
     /// Counts the samples in windows that reach beyond their edges by the lookback.
     private func countExtended(_ samples: borrowing SampleColumns, _ plan: WindowPlan, _ kind: RangeExtension) {
         let wide = plan.extended(by: options.lookbackDelta, kind)
-        guardian.count(WindowTable(samples, wide).counted)
-        guardian.perStep?.add(samples, wide)
+        budget.count(WindowTable(samples, wide).counted)
+        budget.perStep?.add(samples, wide)
     }
 
     /// The matrix selector that a range expression is, unless its windows are extended.
@@ -116,20 +116,20 @@ extension Evaluator {
         let layouts = selector.showsEmptyBuckets ? ChunkLayouts(self, request) : nil
         let maker = RangeColumns(
             set: series, plan: plan, parameters: parameters,
-            seesStarts: seesStarts, perStep: guardian.perStep)
+            seesStarts: seesStarts, perStep: budget.perStep)
         let span = last &- first &+ matrix.window
         try produce(maker, matrix.range, count: series.count, steps: plan.grid.count, span: span) {
             index, made, values, scratch in
-            try guardian.check()
+            try budget.check()
             switch made {
             case .nothing(let read, let counted):
-                try guardian.probe(read)
-                guardian.count(counted)
+                try budget.probe(read)
+                budget.count(counted)
                 if read > 0 { trace?.read(matrix.range, samples: read) }
             case .values(let read, let counted):
-                try guardian.probe(read)
+                try budget.probe(read)
                 trace?.read(matrix.range, samples: read)
-                guardian.count(counted)
+                budget.count(counted)
                 try outside(frame) { try finish(Metric(series, index), values, []) }
             case .apart, .failed:
                 if scratch.index != index { try maker.read(index, scratch) }
@@ -139,7 +139,7 @@ extension Evaluator {
                 } else {
                     try layouts?.widen(&scratch.samples, of: series.labels(index))
                 }
-                try guardian.probe(QueryGuard.samples(of: scratch.samples))
+                try budget.probe(QueryBudget.samples(of: scratch.samples))
                 trace?.read(matrix.range, samples: scratch.samples.count)
                 try outside(frame) { try finishApart(Metric(series, index), scratch.samples, nil) }
             }
@@ -154,24 +154,24 @@ extension Evaluator {
         var windows = StartTimeWindows()
         let table = WindowTable(samples, plan)
         windows.evaluate(samples, plan, table, &out)
-        guardian.count(table.counted)
-        guardian.perStep?.add(samples, plan)
+        budget.count(table.counted)
+        budget.perStep?.add(samples, plan)
         if windows.hasOverlap {
-            annotations.warn(StartTimeWindows.overlapRemark(metric), at: argument)
+            annotations.warn(StartTimeWindows.overlapWarning(metric), at: argument)
         }
     }
 
-    private func remarkQuantile(_ values: UnsafeBufferPointer<Double>, _ q: [Double], _ range: TextRange) {
+    private func annotateQuantile(_ values: UnsafeBufferPointer<Double>, _ q: [Double], _ range: TextRange) {
         for i in values.indices where Column.isFloat(values[i]) && !(q[i] >= 0 && q[i] <= 1) {
             annotations.warn(
                 "quantile value should be between 0 and 1, got \(FloatText.general(q[i]))", at: range)
         }
     }
 
-    /// Where remarks about a function's samples point to: its first argument, or the range.
+    /// Where annotations about a function's samples point to: its first argument, or the range.
     ///
     /// A subquery's samples have no place in the text.
-    private func remarkPlace(_ call: Call, _ range: Expression) -> TextRange {
+    private func annotationPlace(_ call: Call, _ range: Expression) -> TextRange {
         if call.arguments.first?.type == .scalar { return call.arguments[0].range }
         return Self.isSubquery(range) ? .nowhere : range.range
     }
@@ -215,7 +215,7 @@ extension Evaluator {
         }
     }
 
-    private func remarkCounter(_ series: Metric, _ name: String, _ range: TextRange) {
+    private func annotateCounter(_ series: Metric, _ name: String, _ range: TextRange) {
         guard !name.isEmpty else { return }
         if options.typeAndUnitLabels {
             let type = series.labels[Labels.typeLabel] ?? ""
@@ -238,8 +238,8 @@ extension Evaluator {
         let plan = WindowPlan(evaluator: self, function: .present, range: range, grid: grid, length: length)
         try rangeInput(range, grid) { _, samples, _ in
             let table = WindowTable(samples, plan)
-            self.guardian.count(table.counted)
-            self.guardian.perStep?.add(samples, plan)
+            self.budget.count(table.counted)
+            self.budget.perStep?.add(samples, plan)
             for i in 0..<grid.count where table.bounds[i].high > table.bounds[i].low { isThere[i] = true }
         }
         return [Column(labels: Self.absentLabels(range), values: isThere.map { $0 ? Column.absent : 1 })]
@@ -272,7 +272,7 @@ struct WindowPlan {
     private let at: Int64?
     private let offset: Int64
     /// Asked in the middle of a series, too: many long windows take much longer than a series.
-    private(set) var guardian: QueryGuard?
+    private(set) var budget: QueryBudget?
 
     init(
         evaluator: Evaluator, function: RangeFunction, range: Expression, grid: StepGrid, length: Int64
@@ -284,7 +284,7 @@ struct WindowPlan {
         let isFixed = grid.count > 1 && evaluator.windowEnd(range, grid, 1) == first
         at = isFixed ? first : nil
         offset = grid.start &- first
-        guardian = evaluator.guardian
+        budget = evaluator.budget
     }
 
     private init(function: RangeFunction, grid: StepGrid, length: Int64, at: Int64?, offset: Int64) {

@@ -48,7 +48,7 @@ enum WindowKernel {
 
     /// `irate` and `idelta`.
     ///
-    /// - Parameter isReset: Whether the counter is known to have begun anew between the last two samples.
+    /// - Parameter isReset: Whether the counter is known to have begun again between the last two samples.
     static func instant(_ w: Window, isRate: Bool, isReset: Bool = false) -> Double {
         guard w.count >= 2 else { return Column.absent }
         let (before, last) = (w.values[w.count - 2], w.values[w.count - 1])

@@ -26,13 +26,13 @@ extension Evaluator {
         let span = isSingle ? 0 : last &- first &+ lookback
         try produce(maker, selector.range, count: series.count, steps: grid.count, span: span) {
             index, made, values, scratch in
-            try guardian.check()
+            try budget.check()
             switch made {
             case .nothing(let read, _): if read > 0 { trace?.read(selector.range, samples: read) }
             case .values(let read, let counted):
                 trace?.read(selector.range, samples: read)
-                guardian.count(counted)
-                guardian.perStep?.add(values, [], grid, isFixed: fixed != nil)
+                budget.count(counted)
+                budget.perStep?.add(values, [], grid, isFixed: fixed != nil)
                 try sink(Metric(series, index), values, [])
             case .apart, .failed:
                 if scratch.index != index { try series.read(index, into: &scratch.samples) }
@@ -51,9 +51,9 @@ extension Evaluator {
                 let histograms = pick(scratch.samples, into: &out, selector.at, selector.offset, grid, lookback)
                 let costs = histograms.map { $0.map { $0.histogram.sampleCost - 1 } ?? 0 }
                 let looked = found + costs.reduce(0, +)
-                guardian.count(
+                budget.count(
                     SampleCount(looked: looked, new: fixed == nil ? looked : 1 + (costs.first ?? 0)))
-                out.withUnsafeBufferPointer { guardian.perStep?.add($0, histograms, grid, isFixed: fixed != nil) }
+                out.withUnsafeBufferPointer { budget.perStep?.add($0, histograms, grid, isFixed: fixed != nil) }
                 try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, histograms) }
             }
         }
@@ -99,13 +99,13 @@ extension Evaluator {
                 isSorted: false))
         try expect(series)
         var samples = SampleColumns()
-        var room = MemoryRoom(guardian)
-        defer { room.release() }
+        var reservation = MemoryReservation(budget)
+        defer { reservation.release() }
         var out = [Double](repeating: Column.absent, count: grid.count)
         for index in 0..<series.count {
-            try guardian.check()
+            try budget.check()
             try series.read(index, into: &samples)
-            try room.charge(samples.heldBytes)
+            try reservation.charge(samples.heldBytes)
             guard samples.count > 0 else { continue }
             RangeWindows.removeStale(&samples)
             if !samples.histograms.isEmpty {
@@ -173,11 +173,11 @@ extension Evaluator {
             }
             guard wanted > 0 else { return }
             let cost = samples.histograms.reduce(wanted) { $0 + $1.histogram.sampleCost - 1 }
-            try self.guardian.hold(
-                cost, bytes: wanted * 16 + samples.histograms.capacity * 512 + QueryGuard.columnOverhead)
+            try self.budget.reserve(
+                cost, bytes: wanted * 16 + samples.histograms.capacity * 512 + QueryBudget.columnOverhead)
             if !isSubquery {
-                self.guardian.count(SampleCount(looked: cost, new: cost))
-                self.guardian.perStep?.add(SampleCount(looked: cost, new: cost), at: 0, of: self.queryGrid)
+                self.budget.count(SampleCount(looked: cost, new: cost))
+                self.budget.perStep?.add(SampleCount(looked: cost, new: cost), at: 0, of: self.queryGrid)
             }
             var series = RangeSeries(labels: labels, timestamps: [], values: [], histograms: [])
             series.timestamps.reserveCapacity(wanted)
@@ -242,12 +242,12 @@ extension Evaluator {
             try expect(series)
             let layouts = selector.showsEmptyBuckets ? ChunkLayouts(self, request) : nil
             var samples = SampleColumns()
-            var room = MemoryRoom(guardian)
-            defer { room.release() }
+            var reservation = MemoryReservation(budget)
+            defer { reservation.release() }
             for index in 0..<series.count {
-                try guardian.check()
+                try budget.check()
                 try series.read(index, into: &samples)
-                try room.charge(samples.heldBytes)
+                try reservation.charge(samples.heldBytes)
                 RangeWindows.removeStale(&samples)
                 guard samples.count > 0 else { continue }
                 if selector.detectsResets {
@@ -255,7 +255,7 @@ extension Evaluator {
                 } else {
                     try layouts?.widen(&samples, of: series.labels(index))
                 }
-                try guardian.probe(QueryGuard.samples(of: samples))
+                try budget.probe(QueryBudget.samples(of: samples))
                 trace?.read(e.range, samples: samples.count)
                 try outside(frame) { try body(Metric(series, index), &samples, selector.rangeExtension) }
             }
@@ -273,18 +273,18 @@ extension Evaluator {
         guard let inner = try e.grid(first: first, last: last, defaultStep: options.defaultSubqueryStep) else { return }
         // A row of values per node that streams, and the samples below.
         let rows = inner.count &* (8 &* e.expression.nodeCount &+ 16)
-        try guardian.memory.charge(rows)
+        try budget.memory.charge(rows)
         // What is looked at inside counts as read only; the points of the windows count.
-        let looked = guardian.totalSamples
+        let looked = budget.totalSamples
         let columns = try vector(e.expression, inner)
-        if !countsInside { guardian.setTotalSamples(looked) }
+        if !countsInside { budget.setTotalSamples(looked) }
         defer {
-            guardian.drop(columns, steps: inner.count)
-            guardian.memory.release(rows)
+            budget.release(columns, steps: inner.count)
+            budget.memory.release(rows)
         }
         var samples = SampleColumns(capacity: inner.count)
         for column in columns.sorted(by: { $0.labels < $1.labels }) {
-            try guardian.check()
+            try budget.check()
             samples.removeAll()
             for i in 0..<inner.count {
                 let value = column.values[i]

@@ -3,13 +3,13 @@ import Model
 /// The range functions that see start timestamps, on the windows of the floats of a series that has some
 /// (`--enable-feature=use-start-timestamps`).
 ///
-/// A counter that began anew between two samples is known to have, even if its value did not fall; and one that began
+/// A counter that began again between two samples is known to have, even if its value did not fall; and one that began
 /// within the window was 0 then, which no extrapolation has to guess.
 struct StartTimeWindows {
     /// Two samples of which the later one says that it began before the earlier one, and not when that one did.
     private(set) var hasOverlap = false
 
-    static func overlapRemark(_ metric: String) -> String {
+    static func overlapWarning(_ metric: String) -> String {
         "sample has start time that overlaps with previous sample timestamp for metric \(Quoted.text(metric))"
     }
 
@@ -56,7 +56,7 @@ struct StartTimeWindows {
         return RateWindow(w.times, w.count, w.start, w.end, isRate: isRate, from: start).extrapolated(increase)
     }
 
-    /// Whether a counter began anew between two samples, by what they say of when they began.
+    /// Whether a counter began again between two samples, by what they say of when they began.
     ///
     /// - Parameters:
     ///   - before: The earlier sample's start timestamp, ms; 0 if it says none.
@@ -92,8 +92,8 @@ extension StartTimes {
         isEmpty ? nil : StartTimeWindows.begin(start(at: time), of: time, after: edge)
     }
 
-    /// Whether the counter began anew between two neighbours, by what the samples at these times say.
-    func tellReset(between before: Int64, and now: Int64) -> Bool {
+    /// Whether the counter began again between two neighbours, by what the samples at these times say.
+    func hasReset(between before: Int64, and now: Int64) -> Bool {
         !isEmpty && StartTimeWindows.isReset(start(at: before), before, start(at: now), now)
     }
 

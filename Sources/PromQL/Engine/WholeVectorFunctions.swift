@@ -33,7 +33,7 @@ extension Evaluator {
         return columns
     }
 
-    /// Whether an order of series means anything: not over several steps, for which a remark is made.
+    /// Whether an order of series means anything: not over several steps, for which an annotation is made.
     private func sorts(_ call: Call, _ grid: StepGrid) -> Bool {
         if isInstant { return grid.count == 1 }
         if grid.count > 1, !Self.isConstantInTime(call.arguments[0]) {
@@ -72,7 +72,7 @@ extension Evaluator {
         var names: [String] = []
         for argument in call.arguments.dropFirst() { names.append(try string(argument)) }
         return try columns.sorted { a, b in
-            try guardian.check()
+            try budget.check()
             for name in names {
                 let order = NaturalOrder.compare(a.labels[name] ?? "", b.labels[name] ?? "")
                 if order != 0 { return descends ? order > 0 : order < 0 }
@@ -86,8 +86,8 @@ extension Evaluator {
     {
         var result = columns
         for i in result.indices {
-            try guardian.check()
-            try guardian.hold(0, bytes: QueryGuard.columnOverhead)
+            try budget.check()
+            try budget.reserve(0, bytes: QueryBudget.columnOverhead)
             guard let labels = try change(result[i].labels) else { continue }
             if setsName { result[i].dropsName = false }
             result[i].labels = labels
@@ -123,8 +123,8 @@ extension Evaluator {
             let source = labels[sourceLabel] ?? ""
             // Each group is at most the whole source.
             let most = replacement.utf8.count + references * source.utf8.count
-            try guardian.check(bytes: labels.bytes.count + most)
-            try guardian.hold(0, bytes: labels.bytes.count + most)
+            try budget.check(bytes: labels.bytes.count + most)
+            try budget.reserve(0, bytes: labels.bytes.count + most)
             guard let value = regex.expand(replacement, matching: source) else { return nil }
             try Self.checkLength(value.utf8.count, call)
             var builder = LabelsBuilder(labels)
@@ -147,8 +147,8 @@ extension Evaluator {
             let texts = sources.map { labels[$0] ?? "" }
             let length = texts.reduce(0) { $0 + $1.utf8.count } + separator.utf8.count * max(0, texts.count - 1)
             try Self.checkLength(length, call)
-            try guardian.check(bytes: labels.bytes.count + length)
-            try guardian.hold(0, bytes: labels.bytes.count + length)
+            try budget.check(bytes: labels.bytes.count + length)
+            try budget.reserve(0, bytes: labels.bytes.count + length)
             var builder = LabelsBuilder(labels)
             builder.set(destination, texts.joined(separator: separator))
             return builder.labels()

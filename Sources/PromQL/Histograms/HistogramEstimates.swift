@@ -65,8 +65,8 @@ extension Evaluator {
         }
     }
 
-    /// The name in remarks about a histogram: known as long as it is not removed before the query's end.
-    private func remarkName(_ labels: Labels) -> String { options.delayedNameRemoval ? labels.metricName : "" }
+    /// The name in annotations about a histogram: known as long as it is not removed before the query's end.
+    private func annotationName(_ labels: Labels) -> String { options.delayedNameRemoval ? labels.metricName : "" }
 
     private func checkQuantiles(_ phi: [Double], at range: TextRange) {
         var last: Double?
@@ -84,7 +84,7 @@ extension Evaluator {
             guard column.values.contains(where: Column.isFloat) else { continue }
             let text = column.labels["le"] ?? ""
             guard let bound = Self.bound(text) else {
-                let name = remarkName(column.labels)
+                let name = annotationName(column.labels)
                 annotations.warn(
                     "bucket label \"le\" is missing or has a malformed value of \(Quoted.text(text))"
                         + (name.isEmpty ? "" : " for metric name \(Quoted.text(name))"), at: argument.range)
@@ -108,7 +108,7 @@ extension Evaluator {
     ///
     /// - Parameters:
     ///   - outputs: One per result of a histogram: the labels of that result.
-    ///   - classic: The result of given number at a step from classic buckets, and what was mended in them.
+    ///   - classic: The result of given number at a step from classic buckets, and what was repaired in them.
     ///   - native: The same from a native histogram.
     private func estimate(
         _ argument: Expression, _ grid: StepGrid, outputs: [(Labels) -> Labels],
@@ -127,39 +127,39 @@ extension Evaluator {
             }
             if clash.contains(true) {
                 annotations.warn(
-                    HistogramRemark.mixedClassicAndNative(remarkName(group.labels)), at: argument.range)
+                    HistogramAnnotation.mixedClassicAndNative(annotationName(group.labels)), at: argument.range)
             }
             clashes[at] = clash
         }
         for at in input.natives {
-            try guardian.check()
+            try budget.check()
             let column = input.columns[at]
-            let metric = remarkName(column.labels)
+            let metric = annotationName(column.labels)
             let named = nameless(Metric(column.labels))
             for output in outputs.indices {
-                try guardian.hold(grid.count)
+                try budget.reserve(grid.count)
                 var out = empty
                 for i in 0..<grid.count where !(clashes[at]?[i] ?? false) {
                     guard case .histogram(let histogram) = column.sample(i) else { continue }
                     let (value, note) = native(histogram, output, i)
                     out[i] = value
                     if let note {
-                        annotations.info(HistogramRemark.estimate(note, metric), at: argument.range)
+                        annotations.info(HistogramAnnotation.estimate(note, metric), at: argument.range)
                     }
                 }
                 result.append(Column(labels: outputs[output](named.labels), values: out, dropsName: named.dropsName))
             }
         }
         var buckets = ClassicBuckets()
-        // One remark for all histograms of a name, as its text says how many there were.
+        // One annotation for all histograms of a name, as its text says how many there were.
         var fixes: [ExactText: (fix: ClassicBuckets.Fix, byStep: [Int])] = [:]
         for group in input.classic {
-            try guardian.check()
-            let name = ExactText(remarkName(group.labels))
+            try budget.check()
+            let name = ExactText(annotationName(group.labels))
             let named = nameless(Metric(group.labels))
             let clash = group.native.flatMap { clashes[$0] }
             for output in outputs.indices {
-                try guardian.hold(grid.count)
+                try budget.reserve(grid.count)
                 var out = empty
                 for i in 0..<grid.count where !(clash?[i] ?? false) {
                     buckets.buckets.removeAll(keepingCapacity: true)
@@ -168,11 +168,11 @@ extension Evaluator {
                             .init(bound: member.bound, count: input.columns[member.column].values[i]))
                     }
                     guard !buckets.buckets.isEmpty else { continue }
-                    let (value, mended) = classic(&buckets, output, i)
+                    let (value, fix) = classic(&buckets, output, i)
                     out[i] = value
-                    guard mended.isSet else { continue }
+                    guard fix.isSet else { continue }
                     var known = fixes[name] ?? (ClassicBuckets.Fix(), [Int](repeating: 0, count: grid.count))
-                    known.fix.widen(by: mended)
+                    known.fix.widen(by: fix)
                     known.byStep[i] += 1
                     fixes[name] = known
                 }
@@ -180,7 +180,7 @@ extension Evaluator {
             }
         }
         for (name, known) in fixes.sorted(by: { $0.key < $1.key }) {
-            remark(known.fix, known.byStep, grid, name: name.text, at: argument.range)
+            annotate(known.fix, known.byStep, grid, name: name.text, at: argument.range)
         }
         return try mergeEqualLabels(result.filter { !$0.isEmpty })
     }

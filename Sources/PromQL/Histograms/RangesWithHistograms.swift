@@ -29,7 +29,7 @@ extension Evaluator {
             count(window, after: &seen, at: i, of: plan.grid)
             guard !window.histograms.isEmpty else { continue }
             guard takesHistograms else {
-                if window.isMixed { annotations.info(HistogramRemark.ignoredInMixedRange(metric), at: argument) }
+                if window.isMixed { annotations.info(HistogramAnnotation.ignoredInMixedRange(metric), at: argument) }
                 continue
             }
             switch mixed.apply(window) {
@@ -47,8 +47,8 @@ extension Evaluator {
     /// Counts the samples of a window, and those behind `seen`, the end of the window before, as new.
     private func count(_ window: MixedWindow, after seen: inout Int64, at step: Int, of grid: StepGrid) {
         let counted = SampleCount(looked: window.cost, new: window.cost(after: seen))
-        guardian.count(counted)
-        guardian.perStep?.add(counted, at: step, of: grid)
+        budget.count(counted)
+        budget.perStep?.add(counted, at: step, of: grid)
         seen = max(seen, window.end)
     }
 
@@ -74,7 +74,7 @@ extension Evaluator {
                 return series.window(end &- plan.length, end, &cursor).histograms.isEmpty
             }
             if windows.hasOverlap {
-                annotations.warn(StartTimeWindows.overlapRemark(function.metric), at: function.range)
+                annotations.warn(StartTimeWindows.overlapWarning(function.metric), at: function.range)
             }
         } else {
             var resets: [Int32] = []

@@ -77,7 +77,7 @@ extension Evaluator {
         var result: [Column] = []
         var index: [Labels: Int] = [:]
         for column in base {
-            try guardian.check()
+            try budget.check()
             if request.isInfo(column.labels) {
                 index[column.labels] = result.count
                 result.append(column)
@@ -99,7 +99,7 @@ extension Evaluator {
                 }
                 let at = index[labels] ?? result.count
                 if at == result.count {
-                    try guardian.hold(grid.count)
+                    try budget.reserve(grid.count)
                     index[labels] = at
                     var new = Column(labels: labels, values: [Double](repeating: Column.absent, count: grid.count))
                     if !column.histograms.isEmpty {
@@ -168,12 +168,12 @@ extension Evaluator {
         let set = try source.select(
             SelectRequest(
                 matchers: matchers, minTime: oldest, maxTime: newest,
-                check: { [guardian] in try guardian.checkNow() },
-                warn: { [warnings = guardian.sourceWarnings] in warnings.add($0) }))
+                check: { [budget] in try budget.checkNow() },
+                warn: { [warnings = budget.sourceWarnings] in warnings.add($0) }))
         var result: [Labels: [[InfoSeries]]] = [:]
         var samples = SampleColumns()
         for index in 0..<set.count {
-            try guardian.check()
+            try budget.check()
             let labels = set.labels(index)
             try set.read(index, into: &samples)
             let histograms = Set(samples.histograms.map(\.index))
@@ -194,8 +194,8 @@ extension Evaluator {
                 }
                 seen[i] = samples.timestamps[position]
                 let one = SampleCount(looked: 1, new: 1)
-                guardian.count(one)
-                guardian.perStep?.add(one, at: i, of: grid)
+                budget.count(one)
+                budget.perStep?.add(one, at: i, of: grid)
             }
             let series = InfoSeries(labels: labels, times: seen)
             let identity = InfoRequest.identity(labels)

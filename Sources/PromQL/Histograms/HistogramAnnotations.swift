@@ -1,7 +1,7 @@
 import Model
 
-/// The texts of remarks about histograms, as Prometheus words them.
-enum HistogramRemark {
+/// The texts of annotations about histograms, as Prometheus words them.
+enum HistogramAnnotation {
     static func mixedFloats(_ metric: String) -> String {
         "encountered a mix of histograms and floats for metric name \(Quoted.text(metric))"
     }

@@ -4,7 +4,7 @@ import Testing
 @testable import PromQL
 
 @Suite("Texts that count and order series")
-struct RemarkTests {
+struct AnnotationTests {
     @Test(
         "the number of mended samples doubles with each step, as in 3.12",
         arguments: [
@@ -13,15 +13,15 @@ struct RemarkTests {
             ([Int](repeating: 1, count: 60), 1_729_382_256_910_270_462),
             ([Int](repeating: 1, count: 100), -2),
         ])
-    func mendedSamples(byStep: [Int], expected: Int) {
-        #expect(Evaluator.mendedSamples(byStep: byStep) == expected)
+    func repairedSamples(byStep: [Int], expected: Int) {
+        #expect(Evaluator.repairedSamples(byStep: byStep) == expected)
     }
 
     private static func series(_ name: String, _ labels: [(String, String)], _ value: Double) -> ArraySource.Series {
         .init(labels: Labels([("__name__", name)] + labels), samples: [(time: Int64(0), value: value)])
     }
 
-    @Test("the same remark about two places is made about the last of them, another one about its own")
+    @Test("the same annotation about two places is made about the last of them, another one about its own")
     func places() throws {
         let source = ArraySource([
             .init(labels: Labels([("__name__", "a")]), samples: [(0, 1), (15_000, 2)]),
@@ -33,7 +33,7 @@ struct RemarkTests {
         #expect(result.infos == [text + "\"b\" (1:20)", text + "\"a\" (1:34)"])
     }
 
-    @Test("a remark about the samples of a subquery is made at the beginning of the query, wherever that stands")
+    @Test("an annotation about the samples of a subquery is made at the beginning of the query, wherever that stands")
     func subqueries() throws {
         let source = ArraySource([.init(labels: Labels([("__name__", "a")]), samples: [(0, 1), (15_000, 2)])])
         for query in ["sum(rate(a[1m:15s]))", "0 + (rate((a[1m:15s])) + rate((a[1m:15s])))"] {
@@ -42,7 +42,7 @@ struct RemarkTests {
         }
     }
 
-    @Test("buckets that were mended at several places of a query are one remark")
+    @Test("buckets that were repaired at several places of a query are one annotation")
     func mendedTwice() throws {
         func buckets(_ name: String, _ counts: [Double]) -> [ArraySource.Series] {
             zip(["1", "2", "+Inf"], counts).map { Self.series(name, [("le", $0)], $1) }

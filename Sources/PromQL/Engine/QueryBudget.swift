@@ -1,10 +1,10 @@
 import Model
 import Synchronization
 
-/// Watches the limits of one query: time, samples, memory, and whether anybody still waits.
+/// The limits of one query and what it has used of them: time, samples, memory, and whether the client still waits.
 ///
-/// Workers of one query share it.
-final class QueryGuard: Sendable {
+/// All threads of a query share it.
+final class QueryBudget: Sendable {
     private let deadline: Int64
     private let maxSamples: Int
     private let isCancelled: (@Sendable () -> Bool)?
@@ -14,9 +14,9 @@ final class QueryGuard: Sendable {
     /// What sources say that the answer lacks.
     let sourceWarnings = SourceWarnings()
     private let held = Atomic<Int>(0)
-    /// Samples and bytes that are held outside of all nodes.
-    private let keptSamples = Atomic<Int>(0)
-    private let keptBytes = Atomic<Int>(0)
+    /// Samples and bytes that are retained outside of all nodes.
+    private let retainedSamples = Atomic<Int>(0)
+    private let retainedBytes = Atomic<Int>(0)
     private let ticks = Atomic<Int>(0)
     /// How often ``check()`` was called: a measure of the work that does not depend on the machine.
     var checks: Int { ticks.load(ordering: .relaxed) }
@@ -80,10 +80,10 @@ final class QueryGuard: Sendable {
     func setTotalSamples(_ samples: Int) { total.store(samples, ordering: .relaxed) }
 
     /// Counts samples that are held from now on, in one column, and charges its memory; before it is made.
-    func hold(_ samples: Int) throws { try hold(samples, bytes: samples &* 8 &+ Self.columnOverhead) }
+    func reserve(_ samples: Int) throws { try reserve(samples, bytes: samples &* 8 &+ Self.columnOverhead) }
 
     /// Counts samples that are held from now on, and charges `bytes` for them; before they are made.
-    func hold(_ samples: Int, bytes: Int) throws {
+    func reserve(_ samples: Int, bytes: Int) throws {
         let (_, now) = held.wrappingAdd(samples, ordering: .relaxed)
         raisePeak(now)
         if now > maxSamples { throw QueryError.execution(Evaluator.tooManySamples) }
@@ -111,51 +111,54 @@ final class QueryGuard: Sendable {
 
     func mark() -> Mark {
         Mark(
-            samples: held.load(ordering: .relaxed) &- keptSamples.load(ordering: .relaxed),
-            bytes: memory.used &- keptBytes.load(ordering: .relaxed))
+            samples: held.load(ordering: .relaxed) &- retainedSamples.load(ordering: .relaxed),
+            bytes: memory.used &- retainedBytes.load(ordering: .relaxed))
     }
 
     /// Called when a node is done: of all that it held, only its result is left.
     func settle(_ mark: Mark, result columns: [Column], steps: Int) {
-        let kept = (samples: keptSamples.load(ordering: .relaxed), bytes: keptBytes.load(ordering: .relaxed))
-        held.store(mark.samples &+ Self.samples(of: columns, steps: steps) &+ kept.samples, ordering: .relaxed)
-        memory.settle(mark.bytes &+ Self.bytes(of: columns, steps: steps) &+ kept.bytes)
+        let retained = (
+            samples: retainedSamples.load(ordering: .relaxed), bytes: retainedBytes.load(ordering: .relaxed)
+        )
+        held.store(mark.samples &+ Self.samples(of: columns, steps: steps) &+ retained.samples, ordering: .relaxed)
+        memory.settle(mark.bytes &+ Self.bytes(of: columns, steps: steps) &+ retained.bytes)
     }
 
-    /// Called when the result of a node goes.
-    func drop(_ columns: [Column], steps: Int) {
+    /// Releases the result of a node.
+    func release(_ columns: [Column], steps: Int) {
         held.wrappingSubtract(Self.samples(of: columns, steps: steps), ordering: .relaxed)
         memory.release(Self.bytes(of: columns, steps: steps))
     }
 
-    /// Holds a result beyond the node that made it, until ``giveUp(_:)``.
-    func keep(_ columns: [Column], steps: Int) throws -> Kept {
-        let kept = Kept(samples: Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
-        try hold(kept.samples, bytes: kept.bytes)
-        keptSamples.wrappingAdd(kept.samples, ordering: .relaxed)
-        keptBytes.wrappingAdd(kept.bytes, ordering: .relaxed)
-        return kept
+    /// Retains a result beyond the node that made it, until it is released.
+    func retain(_ columns: [Column], steps: Int) throws -> Retained {
+        let retained = Retained(
+            samples: Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
+        try reserve(retained.samples, bytes: retained.bytes)
+        retainedSamples.wrappingAdd(retained.samples, ordering: .relaxed)
+        retainedBytes.wrappingAdd(retained.bytes, ordering: .relaxed)
+        return retained
     }
 
-    /// Keeps `bytes` that are charged already beyond the node that made them.
-    func keep(charged bytes: Int) { keptBytes.wrappingAdd(bytes, ordering: .relaxed) }
+    /// Retains `bytes` that are charged already beyond the node that made them.
+    func retain(charged bytes: Int) { retainedBytes.wrappingAdd(bytes, ordering: .relaxed) }
 
-    func giveUp(_ kept: Kept) {
-        held.wrappingSubtract(kept.samples, ordering: .relaxed)
-        keptSamples.wrappingSubtract(kept.samples, ordering: .relaxed)
-        keptBytes.wrappingSubtract(kept.bytes, ordering: .relaxed)
-        memory.release(kept.bytes)
+    func release(_ retained: Retained) {
+        held.wrappingSubtract(retained.samples, ordering: .relaxed)
+        retainedSamples.wrappingSubtract(retained.samples, ordering: .relaxed)
+        retainedBytes.wrappingSubtract(retained.bytes, ordering: .relaxed)
+        memory.release(retained.bytes)
     }
 
-    /// What is held of a result beyond its node.
-    struct Kept {
+    /// What is retained of a result beyond its node.
+    struct Retained {
         var samples = 0
         var bytes = 0
     }
 
-    /// Holds a result for one more node.
-    func holdAgain(_ columns: [Column], steps: Int) throws {
-        try hold(Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
+    /// Reserves a result for one more node.
+    func reserve(_ columns: [Column], steps: Int) throws {
+        try reserve(Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
     }
 
     private static func bytes(of columns: [Column], steps: Int) -> Int {
@@ -193,36 +196,36 @@ final class QueryGuard: Sendable {
 }
 
 /// The charge for memory that a reader keeps from series to series.
-struct MemoryRoom {
-    private let guardian: QueryGuard
+struct MemoryReservation {
+    private let budget: QueryBudget
     private var charged = 0
 
-    init(_ guardian: QueryGuard) { self.guardian = guardian }
+    init(_ budget: QueryBudget) { self.budget = budget }
 
     /// Charges what the reader's memory has grown by since the last call.
-    mutating func charge(_ bytes: Int) throws(BudgetExcess) {
+    mutating func charge(_ bytes: Int) throws(MemoryLimitExceeded) {
         guard bytes > charged else { return }
-        try guardian.memory.charge(bytes &- charged)
+        try budget.memory.charge(bytes &- charged)
         charged = bytes
     }
 
-    func release() { guardian.memory.release(charged) }
+    func release() { budget.memory.release(charged) }
 }
 
 /// The charge for a set of series, which charges while it is made and knows its size at the end.
-final class SetRoom: Sendable {
+final class SeriesSetReservation: Sendable {
     private let memory: MemoryAccount
     private let charged = Atomic<Int>(0)
 
     init(_ memory: MemoryAccount) { self.memory = memory }
 
-    func charge(_ bytes: Int) throws(BudgetExcess) {
+    func charge(_ bytes: Int) throws(MemoryLimitExceeded) {
         try memory.charge(bytes)
         charged.wrappingAdd(bytes, ordering: .relaxed)
     }
 
     /// Corrects what was charged to what the set holds.
-    func settle(_ bytes: Int) throws(BudgetExcess) {
+    func settle(_ bytes: Int) throws(MemoryLimitExceeded) {
         let more = bytes &- charged.exchange(bytes, ordering: .relaxed)
         if more > 0 { try memory.charge(more) } else { memory.release(0 &- more) }
     }

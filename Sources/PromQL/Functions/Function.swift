@@ -51,9 +51,9 @@ package struct Function: Sendable {
 
 /// How a function is computed; which case it is decides whether its series can be streamed.
 enum FunctionKernel: Sendable {
-    typealias Scalar = @Sendable (Evaluator, Call, StepGrid) throws -> [Double]
-    typealias Stream = @Sendable (Evaluator, Call, StepGrid, Evaluator.Sink) throws -> Void
-    typealias Whole = @Sendable (Evaluator, Call, StepGrid) throws -> [Column]
+    typealias Scalar = @Sendable (Call, EvaluationContext) throws -> [Double]
+    typealias Stream = @Sendable (Call, EvaluationContext, SeriesSink) throws -> Void
+    typealias Whole = @Sendable (Call, EvaluationContext) throws -> [Column]
 
     /// A number that is known before anything is evaluated.
     case parameter(@Sendable (Preparation) -> Double)

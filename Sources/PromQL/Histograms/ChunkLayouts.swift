@@ -7,17 +7,17 @@ import Model
 /// one layout, so that buckets that come later are there, empty, in earlier ones. To find the chunks, all samples of
 /// the two-hour ranges that the wanted ones are in are cut again, see `HistogramChunker`.
 final class ChunkLayouts {
-    private let evaluator: Evaluator
+    private let query: QueryExecution
     private let request: SelectRequest
     private var whole: (series: any SeriesSet, index: [Labels: Int])?
     private var samples = SampleColumns()
     private var reservation: MemoryReservation
 
     /// - Parameter request: What was selected.
-    init(_ evaluator: Evaluator, _ request: SelectRequest) {
-        self.evaluator = evaluator
+    init(_ query: QueryExecution, _ request: SelectRequest) {
+        self.query = query
         self.request = request
-        reservation = MemoryReservation(evaluator.budget)
+        reservation = MemoryReservation(query.budget)
     }
 
     deinit { reservation.release() }
@@ -43,7 +43,7 @@ final class ChunkLayouts {
 
     private func wholeRanges() throws -> (series: any SeriesSet, index: [Labels: Int]) {
         if let whole { return whole }
-        let series = try evaluator.select(
+        let series = try query.select(
             SelectRequest(
                 matchers: request.matchers, minTime: HistogramChunker.rangeStart(request.minTime),
                 maxTime: HistogramChunker.rangeEnd(request.maxTime), isSorted: false))

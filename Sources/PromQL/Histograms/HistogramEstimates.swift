@@ -16,12 +16,25 @@ private struct HistogramInput {
     var natives: [Int] = []
 }
 
-extension Evaluator {
+/// `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`.
+struct HistogramEstimates {
+    private let call: Call
+    private let context: EvaluationContext
+
+    init(_ call: Call, _ context: EvaluationContext) {
+        self.call = call
+        self.context = context
+    }
+
+    private var grid: StepGrid { context.grid }
+    private var budget: QueryBudget { context.budget }
+    private var annotations: Annotations { context.annotations }
+
     /// `histogram_quantile`.
-    func histogramQuantile(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let phi = try scalar(call.arguments[0], grid)
+    func quantile() throws -> [Column] {
+        let phi = try Evaluator.scalar(call.arguments[0], context)
         checkQuantiles(phi, at: call.arguments[0].range)
-        return try estimate(call.arguments[1], grid, outputs: [{ $0 }]) { buckets, _, step in
+        return try estimate(call.arguments[1], outputs: [{ $0 }]) { buckets, _, step in
             buckets.quantile(phi[step])
         } native: { histogram, _, step in
             histogram.quantile(phi[step])
@@ -29,12 +42,12 @@ extension Evaluator {
     }
 
     /// `histogram_quantiles`: several at once, told apart by a label.
-    func histogramQuantiles(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let label = try string(call.arguments[1])
+    func quantiles() throws -> [Column] {
+        let label = try Evaluator.string(call.arguments[1])
         guard !label.isEmpty else { throw QueryError.execution("invalid label name \(Quoted.text(label))") }
         var phis: [[Double]] = []
         for argument in call.arguments.dropFirst(2) {
-            let phi = try scalar(argument, grid)
+            let phi = try Evaluator.scalar(argument, context)
             checkQuantiles(phi, at: argument.range)
             phis.append(phi)
         }
@@ -46,7 +59,7 @@ extension Evaluator {
                 return builder.labels()
             }
         }
-        return try estimate(call.arguments[0], grid, outputs: outputs) {
+        return try estimate(call.arguments[0], outputs: outputs) {
             buckets, output, step in
             buckets.quantile(phis[output][step])
         } native: { histogram, output, step in
@@ -55,10 +68,10 @@ extension Evaluator {
     }
 
     /// `histogram_fraction`.
-    func histogramFraction(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let lower = try scalar(call.arguments[0], grid)
-        let upper = try scalar(call.arguments[1], grid)
-        return try estimate(call.arguments[2], grid, outputs: [{ $0 }]) { buckets, _, step in
+    func fraction() throws -> [Column] {
+        let lower = try Evaluator.scalar(call.arguments[0], context)
+        let upper = try Evaluator.scalar(call.arguments[1], context)
+        return try estimate(call.arguments[2], outputs: [{ $0 }]) { buckets, _, step in
             (buckets.fraction(lower[step], upper[step]), ClassicBuckets.Fix())
         } native: { histogram, _, step in
             histogram.fraction(lower[step], upper[step])
@@ -66,7 +79,9 @@ extension Evaluator {
     }
 
     /// The name in annotations about a histogram: known as long as it is not removed before the query's end.
-    private func annotationName(_ labels: Labels) -> String { options.delayedNameRemoval ? labels.metricName : "" }
+    private func annotationName(_ labels: Labels) -> String {
+        context.options.delayedNameRemoval ? labels.metricName : ""
+    }
 
     private func checkQuantiles(_ phi: [Double], at range: TextRange) {
         var last: Double?
@@ -76,14 +91,14 @@ extension Evaluator {
         }
     }
 
-    private func histogramInput(_ argument: Expression, _ grid: StepGrid) throws -> HistogramInput {
-        var input = HistogramInput(columns: try vector(argument, grid))
+    private func histogramInput(_ argument: Expression) throws -> HistogramInput {
+        var input = HistogramInput(columns: try Evaluator.columns(argument, context))
         var index: [Labels: Int] = [:]
         for (at, column) in input.columns.enumerated() {
             if column.values.contains(where: Column.isHistogram) { input.natives.append(at) }
             guard column.values.contains(where: Column.isFloat) else { continue }
             let text = column.labels["le"] ?? ""
-            guard let bound = Self.bound(text) else {
+            guard let bound = ClassicBuckets.bound(text) else {
                 let name = annotationName(column.labels)
                 annotations.warn(
                     "bucket label \"le\" is missing or has a malformed value of \(Quoted.text(text))"
@@ -104,20 +119,8 @@ extension Evaluator {
         return input
     }
 
-    /// Estimates from each histogram of a vector, over all steps.
-    ///
-    /// - Parameters:
-    ///   - outputs: One per result of a histogram: the labels of that result.
-    ///   - classic: The result of given number at a step from classic buckets, and what was repaired in them.
-    ///   - native: The same from a native histogram.
-    private func estimate(
-        _ argument: Expression, _ grid: StepGrid, outputs: [(Labels) -> Labels],
-        classic: (inout ClassicBuckets, Int, Int) -> (Double, ClassicBuckets.Fix),
-        native: (FloatHistogram, Int, Int) -> (value: Double, note: FloatHistogram.EstimateNote?)
-    ) throws -> [Column] {
-        let input = try histogramInput(argument, grid)
-        let empty = [Double](repeating: Column.absent, count: grid.count)
-        var result: [Column] = []
+    /// By native column: the steps at which there is a classic histogram of the same labels, too.
+    private func clashes(in input: HistogramInput, at range: TextRange) -> [Int: [Bool]] {
         var clashes: [Int: [Bool]] = [:]
         for group in input.classic {
             guard let at = group.native else { continue }
@@ -127,15 +130,33 @@ extension Evaluator {
             }
             if clash.contains(true) {
                 annotations.warn(
-                    HistogramAnnotation.mixedClassicAndNative(annotationName(group.labels)), at: argument.range)
+                    HistogramAnnotation.mixedClassicAndNative(annotationName(group.labels)), at: range)
             }
             clashes[at] = clash
         }
+        return clashes
+    }
+
+    /// Estimates from each histogram of a vector, over all steps.
+    ///
+    /// - Parameters:
+    ///   - outputs: One per result of a histogram: the labels of that result.
+    ///   - classic: The result of given number at a step from classic buckets, and what was repaired in them.
+    ///   - native: The same from a native histogram.
+    private func estimate(
+        _ argument: Expression, outputs: [(Labels) -> Labels],
+        classic: (inout ClassicBuckets, Int, Int) -> (Double, ClassicBuckets.Fix),
+        native: (FloatHistogram, Int, Int) -> (value: Double, note: FloatHistogram.EstimateNote?)
+    ) throws -> [Column] {
+        let input = try histogramInput(argument)
+        let empty = [Double](repeating: Column.absent, count: grid.count)
+        var result: [Column] = []
+        let clashes = clashes(in: input, at: argument.range)
         for at in input.natives {
             try budget.check()
             let column = input.columns[at]
             let metric = annotationName(column.labels)
-            let named = nameless(Metric(column.labels))
+            let named = context.nameless(Metric(column.labels))
             for output in outputs.indices {
                 try budget.reserve(grid.count)
                 var out = empty
@@ -156,7 +177,7 @@ extension Evaluator {
         for group in input.classic {
             try budget.check()
             let name = ExactText(annotationName(group.labels))
-            let named = nameless(Metric(group.labels))
+            let named = context.nameless(Metric(group.labels))
             let clash = group.native.flatMap { clashes[$0] }
             for output in outputs.indices {
                 try budget.reserve(grid.count)
@@ -180,9 +201,9 @@ extension Evaluator {
             }
         }
         for (name, known) in fixes.sorted(by: { $0.key < $1.key }) {
-            annotate(known.fix, known.byStep, grid, name: name.text, at: argument.range)
+            annotations.infoOfRepair(known.fix, known.byStep, grid, name: name.text, at: argument.range)
         }
-        return try mergeEqualLabels(result.filter { !$0.isEmpty })
+        return try Column.merged(result.filter { !$0.isEmpty }, budget)
     }
 }
 

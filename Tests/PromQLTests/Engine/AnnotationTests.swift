@@ -14,7 +14,7 @@ struct AnnotationTests {
             ([Int](repeating: 1, count: 100), -2),
         ])
     func repairedSamples(byStep: [Int], expected: Int) {
-        #expect(Evaluator.repairedSamples(byStep: byStep) == expected)
+        #expect(BucketRepair.samples(byStep: byStep) == expected)
     }
 
     private static func series(_ name: String, _ labels: [(String, String)], _ value: Double) -> ArraySource.Series {

@@ -109,10 +109,10 @@ struct Explainer {
         case .subquery: "subquery"
         case .unary: "sign"
         case .binary(let e):
-            e.left.type == .vector && e.right.type == .vector
+            e.joinsVectors
                 ? (e.op.isSetOperator ? "set operation" : "join") : "arithmetic"
         case .aggregation: "aggregation"
-        case .call(let e): Evaluator.isRangeFunction(e) ? "range function" : "function"
+        case .call(let e): e.isRangeFunction ? "range function" : "function"
         case .parentheses: "parentheses"
         }
     }
@@ -134,10 +134,10 @@ struct Explainer {
                     ? "holds all series"
                     : "folds each series as it comes: holds groups × \(Self.counted(grid.count, "step"))"
             ]
-        case .binary(let e) where e.left.type == .vector && e.right.type == .vector:
+        case .binary(let e) where e.joinsVectors:
             ["holds both sides", matching(e)]
         case .call where QueryPlan.makesVector(expression): ["holds all series"]
-        case .call(let e) where Evaluator.isRangeFunction(e):
+        case .call(let e) where e.isRangeFunction:
             [grid.count == 1 ? "series by series" : "series by series, all \(grid.count) windows at once"]
         default: []
         }
@@ -153,11 +153,7 @@ struct Explainer {
     }
 
     private func selectorNotes(_ e: VectorSelector, _ grid: StepGrid, back: Int64, isRange: Bool) -> [String] {
-        func time(_ index: Int) -> Int64 {
-            if case .time(let fixed)? = e.at { return fixed &- e.offset }
-            return grid.time(index) &- e.offset
-        }
-        let (first, last) = (time(0), time(max(0, grid.count - 1)))
+        let (first, last) = e.timeShift.bounds(grid)
         var notes = [
             "samples after \(RFC3339.text(first &- back)) up to \(RFC3339.text(last))"
         ]
@@ -183,12 +179,8 @@ struct Explainer {
     }
 
     private func subqueryGrid(_ e: Subquery, _ grid: StepGrid) -> StepGrid {
-        func time(_ index: Int) -> Int64 {
-            if case .time(let fixed)? = e.at { return fixed &- e.offset }
-            return grid.time(index) &- e.offset
-        }
-        let found = try? e.grid(
-            first: time(0), last: time(max(0, grid.count - 1)), defaultStep: options.defaultSubqueryStep)
+        let (first, last) = e.timeShift.bounds(grid)
+        let found = try? e.grid(first: first, last: last, defaultStep: options.defaultSubqueryStep)
         return found ?? StepGrid(start: grid.start, step: max(1, e.step), count: 0)
     }
 }

@@ -1,54 +1,56 @@
 import Model
 import Synchronization
 
-/// What each node of one query did; asked for with `explain=analyze`.
-///
-/// Nodes are known by their place in the query's text. A query without a trace has none of this: the evaluator then
-/// holds no ``TraceCursor``.
-final class QueryTrace: Sendable {
-    /// The figures of one node; workers add to them at once.
-    final class Node: Sendable {
-        let range: TextRange
-        let evaluations = Atomic<Int>(0)
-        let series = Atomic<Int>(0)
-        let points = Atomic<Int>(0)
-        let samples = Atomic<Int>(0)
-        let chunks = Atomic<Int>(0)
-        let bytes = Atomic<Int>(0)
-        let cacheHits = Atomic<Int>(0)
-        let cacheMisses = Atomic<Int>(0)
-        /// Most memory that the node and those below it held at once, bytes.
-        let peakMemory = Atomic<Int>(0)
-        /// Time of the query's own thread in the node itself, without those below it, ns.
-        let ownTime = Atomic<Int64>(0)
-        /// Time of query workers for the node in addition, ns.
-        let workerTime = Atomic<Int64>(0)
+/// The place of a node in the trace of its query while it is evaluated; it records nothing if there is no trace.
+struct NodeTrace {
+    private let cursor: TraceCursor?
+    /// nil outside of all nodes.
+    private let frame: TraceCursor.Frame?
 
-        init(_ range: TextRange) { self.range = range }
+    /// The place outside of all nodes.
+    init(_ cursor: TraceCursor?) { self.init(cursor, nil) }
+
+    private init(_ cursor: TraceCursor?, _ frame: TraceCursor.Frame?) {
+        self.cursor = cursor
+        self.frame = frame
     }
 
-    let nodes: [Node]
-    private let byRange: [TextRange: Int]
+    /// Whether the query has a trace.
+    var isRecording: Bool { cursor != nil }
 
-    init(_ expression: Expression) {
-        var nodes: [Node] = []
-        var byRange: [TextRange: Int] = [:]
-        func visit(_ expression: Expression) {
-            if byRange[expression.range] == nil {
-                byRange[expression.range] = nodes.count
-                nodes.append(Node(expression.range))
-            }
-            for child in expression.children { visit(child) }
-        }
-        visit(expression)
-        self.nodes = nodes
-        self.byRange = byRange
+    /// Goes into the node at `range`, until ``leave()``.
+    func enter(_ range: TextRange) -> NodeTrace { NodeTrace(cursor, cursor?.enter(range)) }
+
+    /// Goes back to the node that was current before.
+    func leave() {
+        if let cursor, let frame { cursor.leave(frame) }
     }
 
-    /// The number of the node at a place; that of the whole query for a place that is no node.
-    func index(of range: TextRange) -> Int { byRange[range] ?? 0 }
+    /// Runs what the node around this one does with a series that this one has made.
+    @inline(__always)
+    func outside(_ body: () throws -> Void) rethrows {
+        guard let cursor, let frame else { return try body() }
+        try cursor.outside(frame, body)
+    }
 
-    func node(at range: TextRange) -> Node? { byRange[range].map { nodes[$0] } }
+    /// Counts series that the node has made.
+    @inline(__always)
+    func made(series: Int = 1, points: Int) {
+        if let cursor, let frame { cursor.made(frame, series: series, points: points) }
+    }
+
+    /// Counts the samples that the node has read of one series.
+    @inline(__always)
+    func read(samples: Int) {
+        if let cursor, let frame { cursor.read(frame, samples: samples) }
+    }
+
+    /// Counts what the node's samples were read from.
+    ///
+    /// - Parameter workerTime: The time of query workers, ns.
+    func read(cost: ReadCost, workerTime: Int64 = 0) {
+        if let cursor, let frame { cursor.read(frame, cost: cost, workerTime: workerTime) }
+    }
 }
 
 /// One thread's place in a trace: the time that passes is the current node's.
@@ -103,22 +105,22 @@ final class TraceCursor {
         return try body()
     }
 
-    /// Counts a series that the node of `frame` has made.
-    func made(_ frame: Frame, series: Int = 1, points: Int) {
+    /// Counts series that the node of `frame` has made.
+    func made(_ frame: Frame, series: Int, points: Int) {
         trace.nodes[frame.node].series.wrappingAdd(series, ordering: .relaxed)
         trace.nodes[frame.node].points.wrappingAdd(points, ordering: .relaxed)
     }
 
-    /// Counts the samples that a selector has read of one series.
-    func read(_ range: TextRange, samples: Int) {
-        trace.nodes[trace.index(of: range)].samples.wrappingAdd(samples, ordering: .relaxed)
+    /// Counts the samples that the node of `frame` has read of one series.
+    func read(_ frame: Frame, samples: Int) {
+        trace.nodes[frame.node].samples.wrappingAdd(samples, ordering: .relaxed)
     }
 
-    /// Counts what a selector's samples were read from.
+    /// Counts what the samples of the node of `frame` were read from.
     ///
     /// - Parameter workerTime: The time of query workers, ns.
-    func read(_ range: TextRange, cost: ReadCost, workerTime: Int64 = 0) {
-        let node = trace.nodes[trace.index(of: range)]
+    func read(_ frame: Frame, cost: ReadCost, workerTime: Int64) {
+        let node = trace.nodes[frame.node]
         node.workerTime.wrappingAdd(workerTime, ordering: .relaxed)
         node.chunks.wrappingAdd(cost.chunks, ordering: .relaxed)
         node.bytes.wrappingAdd(cost.bytes, ordering: .relaxed)

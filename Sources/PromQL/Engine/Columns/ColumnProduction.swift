@@ -216,25 +216,24 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     }
 }
 
-extension Evaluator {
+extension EvaluationContext {
     /// Makes the columns of `count` series and calls `consume` with each, in order.
     ///
     /// - Parameters:
-    ///   - range: The selector, for the trace.
     ///   - span: The time that is read of each series, ms.
     ///   - consume: The series' number, what became of it, its values, and memory to work in.
     func produce(
-        _ maker: some ColumnMaker, _ range: TextRange, count: Int, steps: Int, span: Int64,
+        _ maker: some ColumnMaker, count: Int, span: Int64,
         _ consume: (Int, MadeColumn, UnsafeBufferPointer<Double>, ColumnScratch) throws -> Void
     ) throws {
         // A sample in 15 s and 4 ns for each, 3 ns for a step, and half a microsecond for the series itself.
-        let cost = Double(count) * (Double(span) / 15_000 * 4 + Double(steps) * 3 + 500)
+        let cost = Double(count) * (Double(span) / 15_000 * 4 + Double(grid.count) * 3 + 500)
         let production = try ColumnProduction(
-            maker, count: count, steps: steps, maxWorkers: cost > Self.worthWorkers ? workers.maxPerQuery : 0,
-            pool: workers,
-            budget)
+            maker, count: count, steps: grid.count,
+            maxWorkers: cost > Self.worthWorkers ? query.workers.maxPerQuery : 0,
+            pool: query.workers, budget)
         try production.run(consume)
-        trace?.read(range, cost: production.readCost, workerTime: production.workerTime)
+        trace.read(cost: production.readCost, workerTime: production.workerTime)
     }
 
     /// Nanoseconds of work from which on it pays to wake another thread.

@@ -22,7 +22,7 @@ struct Grouping {
     }
 
     /// The number of a series' group, from 0 in order of first sight.
-    mutating func index(of metric: Evaluator.Metric) -> Int {
+    mutating func index(of metric: Metric) -> Int {
         if !isWithout, names.isEmpty { return find(hash: 0) }
         if isWithout, metric.lacksTypeAndUnit { return index(of: metric.labelsWithMetadata, namesWithoutMetadata) }
         return index(of: usesMetadata ? metric.labels : metric.labelsWithMetadata)

@@ -4,10 +4,9 @@ import Model
 struct InstantColumns: ColumnMaker {
     let set: any SeriesSet
     let grid: StepGrid
-    /// The time that an `@` names, without the offset.
-    let at: Int64?
+    /// The time that the selector looks at.
+    let shift: TimeShift
     /// ms.
-    let offset: Int64
     let lookback: Int64
 
     func make(_ index: Int, _ scratch: ColumnScratch, _ out: UnsafeMutablePointer<Double>) throws -> MadeColumn {
@@ -19,7 +18,7 @@ struct InstantColumns: ColumnMaker {
         return found > 0
             ? .values(
                 read: scratch.samples.count,
-                counted: SampleCount(looked: found, new: at == nil ? found : min(1, found)))
+                counted: SampleCount(looked: found, new: shift.isFixed ? min(1, found) : found))
             : .nothing(read: scratch.samples.count)
     }
 
@@ -28,7 +27,7 @@ struct InstantColumns: ColumnMaker {
         let (times, values, count) = (samples.timestamps, samples.values, samples.count)
         var (next, found) = (0, 0)
         for i in 0..<grid.count {
-            let time = (at ?? grid.time(i)) &- offset
+            let time = shift.time(i, of: grid)
             while next < count, times[next] <= time { next &+= 1 }
             if next > 0, times[next &- 1] > time &- lookback, !Staleness.isMarker(values[next &- 1]) {
                 out[i] = values[next &- 1]
@@ -38,6 +37,28 @@ struct InstantColumns: ColumnMaker {
             }
         }
         return found
+    }
+
+    /// The histograms by step of a series that has some; floats stay in `out`.
+    func pickHistograms(_ samples: borrowing SampleColumns, into out: inout [Double]) -> [HistogramBox?] {
+        var boxes: [Int: HistogramBox] = [:]
+        for entry in samples.histograms { boxes[entry.index] = HistogramBox(entry.histogram) }
+        var result = [HistogramBox?](repeating: nil, count: grid.count)
+        var position = -1
+        for i in 0..<grid.count {
+            let time = shift.time(i, of: grid)
+            while position + 1 < samples.count, samples.timestamps[position + 1] <= time { position += 1 }
+            guard position >= 0, samples.timestamps[position] > time &- lookback, let box = boxes[position] else {
+                continue
+            }
+            if Staleness.isMarker(box.histogram.sum) {
+                out[i] = Column.absent
+            } else {
+                out[i] = Column.histogramMark
+                result[i] = box
+            }
+        }
+        return result
     }
 }
 

@@ -1,160 +1,35 @@
-import Glibc
 import Model
 
-extension Evaluator {
-    /// A vector and a scalar.
-    func scale(_ e: Binary, _ grid: StepGrid, _ sink: Sink) throws {
-        let vectorIsLeft = e.left.type == .vector
-        let scalars = try scalar(vectorIsLeft ? e.right : e.left, grid)
-        let isFilter = e.op.isComparison && !e.returnsBool
-        let keepsName = isFilter || e.op == .trimUpper || e.op == .trimLower
-        var out = [Double](repeating: 0, count: grid.count)
-        let histogramOperator = HistogramOperator(op: e.op, range: e.range, annotations: annotations)
-        try stream(vectorIsLeft ? e.left : e.right, grid) { metric, values, histograms in
-            var results: [HistogramBox?] = []
-            for i in 0..<grid.count {
-                let value = values[i]
-                guard Column.isFloat(value) else {
-                    out[i] = Column.absent
-                    guard Column.isHistogram(value), !histograms.isEmpty, let box = histograms[i] else { continue }
-                    let (vector, scalar) = (SampleValue.histogram(box.histogram), SampleValue.float(scalars[i]))
-                    let outcome = histogramOperator.apply(
-                        vectorIsLeft ? vector : scalar, vectorIsLeft ? scalar : vector)
-                    if case .histogram(let result) = outcome {
-                        if results.isEmpty { results = [HistogramBox?](repeating: nil, count: grid.count) }
-                        out[i] = Column.histogramMark
-                        results[i] = HistogramBox(result)
-                    }
-                    continue
-                }
-                let result =
-                    vectorIsLeft ? Arithmetic.apply(e.op, value, scalars[i]) : Arithmetic.apply(e.op, scalars[i], value)
-                out[i] = isFilter ? (result != 0 ? value : Column.absent) : result
-                if e.op == .trimUpper || e.op == .trimLower {
-                    out[i] = Column.absent
-                    histogramOperator.annotateFloats()
-                }
-            }
-            try out.withUnsafeBufferPointer { try sink(keepsName ? metric : nameless(metric), $0, results) }
-        }
-    }
+/// An operator on two vectors: the sides are joined once by the labels that must match, then computed as columns.
+struct JoinNode {
+    let binary: Binary
 
-    /// Two vectors: sides are joined once by the labels that must match, then computed as columns.
-    func join(_ e: Binary, _ grid: StepGrid) throws -> [Column] {
-        let matching = e.matching ?? VectorMatching()
-        let signature = Signature(matching)
-        if e.op == .or { return try union(operands(e), signature, grid) }
-        let left = try vector(e.left, grid)
-        let right = try vector(e.right, grid)
-        if e.op.isSetOperator { return try combine(e.op, left, right, signature, grid) }
-        let join = VectorJoin(
-            e: e, matching: matching, signature: signature, grid: grid, annotations: annotations, budget: budget,
-            delaysNameRemoval: options.delayedNameRemoval)
-        return try mergeEqualLabels(try join.run(left, right))
-    }
-
-    /// The operands of a chain of `or` that match alike, from left to right.
-    ///
-    /// Taken one by one, each `or` would look at all that those before it have found: a chain of thousands, as generated
-    /// rules have it, would take the square of its length.
-    private func operands(_ e: Binary) -> [Expression] {
-        var operands = [e.right]
-        var left = e.left
-        // A trace tells of each node, and what stands in several places is evaluated by itself.
-        while trace == nil, plan.sharedAt[left.range] == nil, case .binary(let inner) = left, inner.op == .or,
-            inner.matching?.isOn == e.matching?.isOn, inner.matching?.labels == e.matching?.labels
-        {
-            operands.append(inner.right)
-            left = inner.left
-        }
-        operands.append(left)
-        return operands.reversed()
-    }
-
-    /// `or`: of each operand what no operand before it has, per step and signature.
-    private func union(_ operands: [Expression], _ signature: Signature, _ grid: StepGrid) throws -> [Column] {
-        var columns: [Column] = []
-        var there: [Labels: [Bool]] = [:]
-        for (at, operand) in operands.enumerated() {
-            let mark = budget.mark()
-            var next = try vector(operand, grid)
-            if at > 0 {
-                next = try kept(next, there, whenThere: false, signature, grid)
-                budget.settle(mark, result: next, steps: grid.count)
-            }
-            if at + 1 < operands.count { try addPresence(next, to: &there, signature, grid) }
-            columns += next
-        }
-        return joinEqual(columns)
-    }
-
-    /// `and`, `unless`: presence per step of a signature on the other side.
-    private func combine(
-        _ op: BinaryOperator, _ left: [Column], _ right: [Column], _ signature: Signature, _ grid: StepGrid
-    ) throws -> [Column] {
-        var there: [Labels: [Bool]] = [:]
-        try addPresence(right, to: &there, signature, grid)
-        return try kept(left, there, whenThere: op == .and, signature, grid)
-    }
-
-    /// Notes at which steps there are elements of each signature.
-    private func addPresence(
-        _ columns: [Column], to result: inout [Labels: [Bool]], _ signature: Signature, _ grid: StepGrid
-    ) throws {
-        for column in columns {
-            try budget.check()
-            let key = signature.of(column.labels)
-            if result[key] == nil { try budget.reserve(0, bytes: grid.count &+ QueryBudget.columnOverhead) }
-            var there = result[key] ?? [Bool](repeating: false, count: grid.count)
-            for i in 0..<grid.count where Column.isPresent(column.values[i]) { there[i] = true }
-            result[key] = there
-        }
-    }
-
-    /// The columns at the steps at which their signature is there, or is not.
-    private func kept(
-        _ columns: [Column], _ other: [Labels: [Bool]], whenThere: Bool, _ signature: Signature, _ grid: StepGrid
-    ) throws -> [Column] {
-        try columns.compactMap { column in
-            try budget.check()
-            try budget.reserve(grid.count)
-            let there = other[signature.of(column.labels)]
-            var result = column
-            for i in 0..<grid.count where (there?[i] ?? false) != whenThere { result.values[i] = Column.absent }
-            return result.isEmpty ? nil : result
-        }
-    }
-
-    /// Joins columns of equal labels; where both have a sample the first wins, which `or` has made sure cannot be.
-    private func joinEqual(_ columns: [Column]) -> [Column] {
-        (try? mergeEqualLabels(columns)) ?? columns
-    }
-}
-
-/// The labels by which elements find each other.
-struct Signature {
-    private let names: [[UInt8]]
-    private let isOn: Bool
-
-    init(_ matching: VectorMatching) {
-        isOn = matching.isOn
-        names = (matching.isOn ? matching.labels : matching.labels + [Labels.nameLabel]).map { Array($0.utf8) }
-    }
-
-    func of(_ labels: Labels) -> Labels {
-        labels.filter { name in names.contains { $0.withUnsafeBufferPointer { Labels.equal($0, name) } } == isOn }
+    func columns(_ context: EvaluationContext) throws -> [Column] {
+        let left = try Evaluator.columns(binary.left, context)
+        let right = try Evaluator.columns(binary.right, context)
+        return try Column.merged(try VectorJoin(binary, context).run(left, right), context.budget)
     }
 }
 
 /// One join of two vectors.
 private struct VectorJoin {
-    let e: Binary
-    let matching: VectorMatching
-    let signature: Signature
-    let grid: StepGrid
-    let annotations: Annotations
-    let budget: QueryBudget
-    let delaysNameRemoval: Bool
+    private let binary: Binary
+    private let matching: VectorMatching
+    private let signature: Signature
+    private let grid: StepGrid
+    private let budget: QueryBudget
+    private let delaysNameRemoval: Bool
+    private let histogramOperator: HistogramOperator
+
+    init(_ binary: Binary, _ context: EvaluationContext) {
+        self.binary = binary
+        matching = binary.matching ?? VectorMatching()
+        signature = Signature(matching)
+        grid = context.grid
+        budget = context.budget
+        delaysNameRemoval = context.options.delayedNameRemoval
+        histogramOperator = HistogramOperator(op: binary.op, range: binary.range, annotations: context.annotations)
+    }
 
     /// Pairs the sides and computes.
     ///
@@ -241,7 +116,7 @@ private struct VectorJoin {
     ) {
         let column = Column(
             labels: labels, values: values, histograms: histograms,
-            dropsName: keepsName ? dropsName : delaysNameRemoval && e.returnsBool)
+            dropsName: keepsName ? dropsName : delaysNameRemoval && binary.returnsBool)
         if !column.isEmpty { result.append(column) }
     }
 
@@ -286,17 +161,13 @@ private struct VectorJoin {
             let (l, r) = isSwapped ? (one, many) : (many, one)
             return computeHistogram(l, r, i, &histograms)
         }
-        if e.op == .trimUpper || e.op == .trimLower {
+        if binary.op.isTrim {
             histogramOperator.annotateFloats()
             return Column.absent
         }
-        let value = Arithmetic.apply(e.op, left, right)
-        if e.op.isComparison, !e.returnsBool { return value != 0 ? left : Column.absent }
+        let value = Arithmetic.apply(binary.op, left, right)
+        if binary.op.isComparison, !binary.returnsBool { return value != 0 ? left : Column.absent }
         return value
-    }
-
-    private var histogramOperator: HistogramOperator {
-        HistogramOperator(op: e.op, range: e.range, annotations: annotations)
     }
 
     private func computeHistogram(
@@ -311,20 +182,20 @@ private struct VectorJoin {
         case .none: return Column.absent
         case .histogram(let result): return keep(HistogramBox(result))
         case .comparison(let isTrue):
-            if e.returnsBool { return isTrue ? 1 : 0 }
+            if binary.returnsBool { return isTrue ? 1 : 0 }
             guard isTrue, !left.histograms.isEmpty, let box = left.histograms[i] else { return Column.absent }
             return keep(box)
         }
     }
 
     private var keepsName: Bool {
-        (e.op.isComparison && !e.returnsBool) || e.op == .trimUpper || e.op == .trimLower
+        (binary.op.isComparison && !binary.returnsBool) || binary.op.isTrim
     }
 
     private func resultLabels(_ many: Labels, _ one: Labels) -> Labels {
         var labels = many
         // Arithmetic never delays the removal; what it makes is of no metric.
-        if !keepsName, !delaysNameRemoval || !e.returnsBool { labels = labels.withoutMetadata }
+        if !keepsName, !delaysNameRemoval || !binary.returnsBool { labels = labels.withoutMetadata }
         if matching.cardinality == .oneToOne {
             labels = matching.isOn ? labels.keeping(matching.labels) : labels.removing(matching.labels)
         }

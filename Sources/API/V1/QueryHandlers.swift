@@ -19,8 +19,9 @@ struct QueryHandlers: Sendable {
         }
         var limits = QueryLimits(
             lookbackDelta: lookback, timeout: timeout, isCancelled: { request.isCancelled() },
-            bytesPerSample: ResultWriter.bytesPerPoint, countsPerStep: request.parameter("stats") == "all",
             origin: .http(client: request.peer, method: request.method, path: request.path))
+        limits.bytesPerSample = ResultWriter.bytesPerPoint
+        limits.countsPerStep = request.parameter("stats") == "all"
         if let text = request.parameter("explain"), !text.isEmpty {
             guard let mode = ExplainMode(rawValue: text), mode != .none else {
                 throw .parameter("explain", "expected plan or analyze, not \(GoQuote.quote(text))")

@@ -2,7 +2,7 @@ import Glibc
 import GoCompatibility
 import Model
 
-/// What is said of buckets that were repaired, besides that they were.
+/// The details of the annotation that buckets had to be made monotonic.
 struct BucketRepair: Hashable {
     private var fix: ClassicBuckets.Fix
     private var samples: Int
@@ -20,7 +20,7 @@ struct BucketRepair: Hashable {
         self.metric = metric
     }
 
-    /// Takes in what was repaired at another place of the query.
+    /// Adds what was repaired at another place of the query.
     mutating func add(_ other: BucketRepair) {
         fix.widen(by: other.fix)
         samples &+= other.samples
@@ -43,8 +43,8 @@ struct BucketRepair: Hashable {
 
     /// The number of samples that 3.12 names where buckets had to be repaired.
     ///
-    /// Its annotation lives through all steps of a query and is merged, at the end of each, with what the steps before it
-    /// left: with itself. So the number doubles with each step and wraps around, as a 64-bit integer does.
+    /// Its annotation is kept through all steps of a query and is merged, at the end of each, with what the steps
+    /// before it left: with itself. So the number doubles with each step and wraps around, as a 64-bit integer does.
     static func samples(byStep counts: [Int]) -> Int {
         var merges: Int?
         for count in counts {

@@ -30,7 +30,7 @@ struct ClassicBuckets {
 
     var buckets: [Bucket] = []
 
-    /// The quantile, and what was repaired on the way (`histogram_quantile` of classic series).
+    /// The quantile, and what had to be repaired for it (`histogram_quantile` of classic series).
     mutating func quantile(_ q: Double) -> (Double, Fix) {
         var fix = Fix()
         if q.isNaN { return (.nan, fix) }

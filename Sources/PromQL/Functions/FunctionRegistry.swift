@@ -165,10 +165,10 @@ package enum FunctionRegistry {
             "histogram_quantile", [.scalar, .vector], .whole { try HistogramEstimates($0, $1).quantile() },
             traits: .needsBuckets, "estimated quantile of classic and native histograms"),
         Function(
-            "histogram_quantiles", [.vector, .string, .scalar], variadic: 10, most: 12,
+            "histogram_quantiles", [.vector, .string, .scalar], variadic: 10,
             .whole { try HistogramEstimates($0, $1).quantiles() }, traits: .needsBuckets,
             "several estimated quantiles, each with a label"
-        ).experimental,
+        ).limited(toArguments: 12).experimental,
         Function(
             "histogram_fraction", [.scalar, .scalar, .vector], .whole { try HistogramEstimates($0, $1).fraction() },
             traits: .needsBuckets, "estimated share of the observations between two values"),
@@ -220,29 +220,28 @@ package enum FunctionRegistry {
 
     private static let scalarFunctions: [Function] = [
         Function(
-            "pi", [], result: .scalar, .scalar { _, context in [Double](repeating: .pi, count: context.grid.count) },
-            "π"),
+            "pi", [], .scalar { _, context in [Double](repeating: .pi, count: context.grid.count) }, "π"
+        ).scalar,
         Function(
-            "time", [], result: .scalar,
-            .scalar { ScalarFunctions($0, $1).times() }, traits: .variesWithTime,
-            "time of the step, in Unix seconds"),
+            "time", [], .scalar { ScalarFunctions($0, $1).times() }, traits: .variesWithTime,
+            "time of the step, in Unix seconds"
+        ).scalar,
         Function(
-            "scalar", [.vector], result: .scalar, .scalar { try ScalarFunctions($0, $1).onlyValue() },
-            "value of the only series; NaN if there is not exactly one"),
+            "scalar", [.vector], .scalar { try ScalarFunctions($0, $1).onlyValue() },
+            "value of the only series; NaN if there is not exactly one"
+        ).scalar,
         Function(
-            "min_of", [.scalar, .scalar], result: .scalar, .scalar { try ScalarFunctions($0, $1).chosen(by: min) },
-            "lesser number"
-        ).experimental,
+            "min_of", [.scalar, .scalar], .scalar { try ScalarFunctions($0, $1).chosen(by: min) }, "lesser number"
+        ).scalar.experimental,
         Function(
-            "max_of", [.scalar, .scalar], result: .scalar, .scalar { try ScalarFunctions($0, $1).chosen(by: max) },
-            "greater number"
-        ).experimental,
-        Function("start", [], result: .scalar, .parameter { $0.startSeconds }, "start of the query, in Unix seconds")
+            "max_of", [.scalar, .scalar], .scalar { try ScalarFunctions($0, $1).chosen(by: max) }, "greater number"
+        ).scalar.experimental,
+        Function("start", [], .parameter { $0.startSeconds }, "start of the query, in Unix seconds").scalar
             .experimental,
-        Function("end", [], result: .scalar, .parameter { $0.endSeconds }, "end of the query, in Unix seconds")
+        Function("end", [], .parameter { $0.endSeconds }, "end of the query, in Unix seconds").scalar
             .experimental,
-        Function("range", [], result: .scalar, .parameter { $0.rangeSeconds }, "seconds between them").experimental,
-        Function("step", [], result: .scalar, .parameter { $0.stepParameter }, "seconds between the steps of the query")
+        Function("range", [], .parameter { $0.rangeSeconds }, "seconds between them").scalar.experimental,
+        Function("step", [], .parameter { $0.stepParameter }, "seconds between the steps of the query").scalar
             .experimental,
     ]
 }

@@ -6,7 +6,7 @@ import Testing
 @Suite("Texts that count and order series")
 struct AnnotationTests {
     @Test(
-        "the number of mended samples doubles with each step, as in 3.12",
+        "the number of repaired samples doubles with each step, as in 3.12",
         arguments: [
             ([1], 1), ([2], 2), ([1, 1], 4), ([1, 0], 2), ([0, 1, 1, 1], 10), ([2, 2], 8), ([], 0), ([0, 0], 0),
             ([Int](repeating: 1, count: 41), 3_298_534_883_326),

@@ -177,8 +177,10 @@ struct PlannerTests {
         let engine = QueryEngine(options: options)
         let source = ArraySource(Self.series("m", 2))
         func counts(_ query: String, asks: Bool = true) throws -> (Int, [Int]?) {
+            var limits = QueryLimits()
+            limits.countsPerStep = asks
             let result = try engine.range(
-                query, source: source, start: 0, end: 45_000, step: 15_000, limits: QueryLimits(countsPerStep: asks))
+                query, source: source, start: 0, end: 45_000, step: 15_000, limits: limits)
             return (result.statistics.totalSamples, result.statistics.samplesPerStep)
         }
         #expect(try counts("m") == (8, [2, 2, 2, 2]))

@@ -53,9 +53,9 @@ protocol ColumnMaker: Sendable {
 
 /// Makes the columns of a set's series, on several threads where there is much to do, and hands them on in order.
 ///
-/// Threads take partitions of neighbouring series. What is done with the columns is done on the query's own thread in the
-/// order of the series, so that no result depends on the number of threads. Made columns wait in a ring of slots, so
-/// that there are never more of them than a few partitions.
+/// Threads take partitions of neighbouring series. What is done with the columns is done on the query's own thread in
+/// the order of the series, so that no result depends on the number of threads. Made columns wait in a ring of slots,
+/// so that there are never more of them than a few partitions.
 final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     // SAFETY: a slot belongs to the thread that took its partition until it is marked as filled, then to the consumer
     // until the partition is released; both change hands under the lock of `state`.

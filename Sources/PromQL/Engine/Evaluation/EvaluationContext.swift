@@ -51,7 +51,9 @@ struct EvaluationContext {
 
     // MARK: Tracing
 
-    /// Evaluates a node at its place in the trace: the one place where the trace is told of nodes.
+    /// Evaluates a node within its place in the trace; without a trace it only evaluates.
+    ///
+    /// No other code enters nodes.
     ///
     /// - Parameter range: The node's place in the query.
     func traced<R>(_ range: TextRange, _ evaluate: (EvaluationContext) throws -> R) rethrows -> R {

@@ -20,7 +20,7 @@ package final class MemoryBudget: Sendable {
     /// Bytes that are held now.
     package var used: Int { held.load(ordering: .relaxed) }
 
-    /// Takes `bytes`; false, and nothing taken, if there is no room for them.
+    /// Takes `bytes`; false, and nothing taken, if there is no space for them.
     func take(_ bytes: Int, isRule: Bool) -> Bool {
         let (_, now) = held.wrappingAdd(bytes, ordering: .relaxed)
         if now <= (isRule ? limit : limit - keptForRules) { return true }

@@ -64,14 +64,14 @@ final class SamplesPerStep: Sendable {
         }
     }
 
-    /// A subquery's own steps are none of the query's; what they read is counted at the first step behind them.
+    /// A subquery's own steps are none of the query's; what they read is counted at the first step after them.
     private func add(_ count: SampleCount, at step: Int, of other: StepGrid, _ counts: inout [SampleCount]) {
         if other.start == grid.start, other.step == grid.step, other.count == grid.count {
             counts[step] += count
             return
         }
-        let (behind, overflow) = other.time(step).subtractingReportingOverflow(grid.start)
-        let index = overflow || behind <= 0 ? 0 : (behind - 1) / grid.step + 1
+        let (distance, overflow) = other.time(step).subtractingReportingOverflow(grid.start)
+        let index = overflow || distance <= 0 ? 0 : (distance - 1) / grid.step + 1
         counts[Int(min(index, Int64(grid.count - 1)))].new &+= count.new
     }
 }

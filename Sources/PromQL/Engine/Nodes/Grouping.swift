@@ -6,7 +6,7 @@ struct Grouping {
     /// What is removed of a series that has lost type and unit; only for `without`.
     private let namesWithoutMetadata: [[UInt8]]
     private let isWithout: Bool
-    /// Whether the metric's name, type or unit tells groups apart.
+    /// Whether the metric's name, type or unit distinguishes groups.
     private let usesMetadata: Bool
     private(set) var groups: [Labels] = []
     private var hashes: [UInt64] = []

@@ -69,12 +69,13 @@ struct SelectionAggregationNode {
         if op == .limitk {
             return Array(indices.lazy.filter { Column.isPresent(input[$0].values[step]) }.prefix(count))
         }
-        return best(count, indices) { input[$0].values[step] }
+        return best(count, indices, input, step)
     }
 
     /// The columns with the best values, in order.
-    private func best(_ count: Int, _ indices: [Int], _ value: (Int) -> Double) -> [Int] {
+    private func best(_ count: Int, _ indices: [Int], _ input: [Column], _ step: Int) -> [Int] {
         let isTop = op == .topk
+        func value(_ index: Int) -> Double { input[index].values[step] }
         /// NaN is worse than any number; of equals the earlier wins.
         func isBetter(_ x: Double, _ y: Double) -> Bool {
             if x.isNaN || y.isNaN { return !x.isNaN }

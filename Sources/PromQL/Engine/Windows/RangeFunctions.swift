@@ -257,7 +257,7 @@ enum LinearQuantile {
                 if high < nans {
                     upper = .nan
                 } else {
-                    // All behind the selected place are at least as large.
+                    // All after the selected place are at least as large.
                     for i in high..<buffer.count where base[i] < upper { upper = base[i] }
                 }
             }
@@ -273,7 +273,7 @@ enum LinearQuantile {
         return hasPositive && hasNegative
     }
 
-    /// The value that would stand at `rank` if the values were sorted; puts no smaller one behind it (Hoare, 1961).
+    /// The value that would stand at `rank` if the values were sorted; puts no smaller one after it (Hoare, 1961).
     ///
     /// The first `nans` are NaN and stay where they are.
     private static func select(_ rank: Int, _ values: UnsafeMutablePointer<Double>, _ nans: Int, _ count: Int)

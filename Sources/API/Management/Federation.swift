@@ -45,7 +45,7 @@ struct Federation: Sendable {
             for matchers in selectors {
                 guard try find(matchers, request, memory, &count, &newest) else { return Self.leave(context) }
             }
-        } catch let excess as BudgetExcess {
+        } catch let excess as MemoryLimitExceeded {
             errors.increment()
             return .text(excess.message(series: count) + "\n", status: 503)
         } catch QueryError.canceled {

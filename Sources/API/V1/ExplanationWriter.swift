@@ -27,7 +27,7 @@ enum ExplanationWriter {
     private static func write(_ figures: QueryExplanation.Figures, to writer: inout JSONWriter) {
         writer.object { writer in
             for (name, seconds) in [
-                ("ownTime", figures.ownTime), ("totalTime", figures.totalTime), ("helperTime", figures.helperTime),
+                ("ownTime", figures.ownTime), ("totalTime", figures.totalTime), ("helperTime", figures.workerTime),
             ] {
                 writer.key(name)
                 writer.number(seconds)

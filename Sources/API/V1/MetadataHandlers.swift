@@ -52,7 +52,7 @@ struct MetadataHandlers: Sendable {
             memory.settle(response.body.count + response.body.count / 8)
             response.keeps = memory
             return response
-        } catch let excess as BudgetExcess {
+        } catch let excess as MemoryLimitExceeded {
             throw APIError.execution(excess.listMessage)
         }
     }

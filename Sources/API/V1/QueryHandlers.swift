@@ -19,8 +19,9 @@ struct QueryHandlers: Sendable {
         }
         var limits = QueryLimits(
             lookbackDelta: lookback, timeout: timeout, isCancelled: { request.isCancelled() },
-            bytesPerSample: ResultWriter.bytesPerPoint, countsPerStep: request.parameter("stats") == "all",
             origin: .http(client: request.peer, method: request.method, path: request.path))
+        limits.bytesPerSample = ResultWriter.bytesPerPoint
+        limits.countsPerStep = request.parameter("stats") == "all"
         if let text = request.parameter("explain"), !text.isEmpty {
             guard let mode = ExplainMode(rawValue: text), mode != .none else {
                 throw .parameter("explain", "expected plan or analyze, not \(GoQuote.quote(text))")
@@ -51,7 +52,7 @@ struct QueryHandlers: Sendable {
             warnings.insert("results truncated due to limit", at: 0)
         }
         let size = ResultWriter.size(result.value, limit: limit)
-        do throws(BudgetExcess) {
+        do throws(MemoryLimitExceeded) {
             // A matrix is written in parts, which are then joined.
             if case .matrix = result.value { try result.memory?.charge(size) }
             try result.memory?.charge(size)
@@ -61,7 +62,7 @@ struct QueryHandlers: Sendable {
         var response = Envelope.success(warnings: warnings, infos: result.infos, capacity: size) { writer in
             ResultWriter.write(
                 result, limit: limit, showsStatistics: request.parameter("stats")?.isEmpty == false,
-                crew: context.engine.crew,
+                workers: context.engine.workers,
                 to: &writer)
         }
         // The result goes now; the body stays until it is sent, and is compressed before.

@@ -7,7 +7,7 @@ import Synchronization
 enum ResultWriter {
     /// Writes `resultType`, `result` and, if asked for, `stats` and `explain`.
     static func write(
-        _ result: QueryResult, limit: Int, showsStatistics: Bool, crew: WorkerCrew, to writer: inout JSONWriter
+        _ result: QueryResult, limit: Int, showsStatistics: Bool, workers: WorkerPool, to writer: inout JSONWriter
     ) {
         writer.object { writer in
             writer.key("resultType")
@@ -37,7 +37,7 @@ enum ResultWriter {
             case .matrix(let columns):
                 writer.string("matrix")
                 writer.key("result")
-                writer.array { writer in matrix(bounded(columns, limit), result, crew, &writer) }
+                writer.array { writer in matrix(bounded(columns, limit), result, workers, &writer) }
             case .ranges(let series):
                 writer.string("matrix")
                 writer.key("result")
@@ -157,7 +157,7 @@ enum ResultWriter {
 
     /// Writes the series of a matrix, on several threads if there are many points.
     private static func matrix(
-        _ columns: ArraySlice<Column>, _ result: QueryResult, _ crew: WorkerCrew, _ writer: inout JSONWriter
+        _ columns: ArraySlice<Column>, _ result: QueryResult, _ workers: WorkerPool, _ writer: inout JSONWriter
     ) {
         let texts = StepTexts(start: result.start, step: result.step, count: result.steps)
         let size = max(1, 8192 / max(1, result.steps))
@@ -167,7 +167,7 @@ enum ResultWriter {
             return
         }
         let made = Mutex([[UInt8]](repeating: [], count: parts))
-        crew.run(parts) { part in
+        workers.run(parts) { part in
             let own = columns.dropFirst(part * size).prefix(size)
             var writer = JSONWriter(capacity: own.count * (result.steps * 30 + 256))
             writer.array { writer in

@@ -24,7 +24,7 @@ package struct EngineOptions: Sendable {
     package var usesStartTimes = false
     /// `promql-delayed-name-removal`.
     package var delayedNameRemoval = false
-    /// `type-and-unit-labels`: whether a metric is a counter is told by its label `__type__`, not by its name.
+    /// `type-and-unit-labels`: the label `__type__`, not the name, says whether a metric is a counter.
     ///
     /// Without it, too, `__type__` and `__unit__` go wherever the name goes.
     package var typeAndUnitLabels = false
@@ -38,7 +38,7 @@ package struct QueryLimits: Sendable {
     package var lookbackDelta: Int64?
     /// ms; only shortens the engine's.
     package var timeout: Int64?
-    /// Asked now and then: true ends the query.
+    /// Called now and then: true ends the query.
     package var isCancelled: (@Sendable () -> Bool)?
     /// A rule's query, which may use the memory that is kept for rules.
     package var isRule = false
@@ -48,23 +48,20 @@ package struct QueryLimits: Sendable {
     package var explain = ExplainMode.none
     /// Counts samples by step, if the engine may.
     package var countsPerStep = false
-    /// Who asks.
+    /// Who sent the query.
     package var origin = QueryOrigin.other
     /// Seconds that the query has waited in line; they count as part of its time.
     package var queueTime = 0.0
 
     package init(
         lookbackDelta: Int64? = nil, timeout: Int64? = nil, isCancelled: (@Sendable () -> Bool)? = nil,
-        isRule: Bool = false, bytesPerSample: Int = 0, explain: ExplainMode = .none, countsPerStep: Bool = false,
-        origin: QueryOrigin = .other
+        isRule: Bool = false, explain: ExplainMode = .none, origin: QueryOrigin = .other
     ) {
         self.lookbackDelta = lookbackDelta
         self.timeout = timeout
         self.isCancelled = isCancelled
         self.isRule = isRule
-        self.bytesPerSample = bytesPerSample
         self.explain = explain
-        self.countsPerStep = countsPerStep
         self.origin = origin
     }
 }

@@ -5,18 +5,18 @@ import Synchronization
 /// Evaluates PromQL over any source of series.
 ///
 /// Safe to call from many threads; a query runs on its caller's thread, which needs ``PromQLParser/stackSize`` bytes of
-/// stack, and on helpers where there is much to read.
+/// stack, and on query workers where there is much to read.
 package final class QueryEngine: Sendable {
     private let settings: Mutex<EngineOptions>
     private let observer: (any QueryObserver)?
 
-    /// The threads of all queries.
-    package let crew: WorkerCrew
+    /// The threads that work for all queries.
+    package let workers: WorkerPool
 
-    /// - Parameter observer: Is told about every query.
+    /// - Parameter observer: Is notified of every query.
     package init(options: EngineOptions, observer: (any QueryObserver)? = nil) {
         settings = Mutex(options)
-        crew = WorkerCrew(limit: options.workers)
+        workers = WorkerPool(limit: options.workers)
         self.observer = observer
     }
 
@@ -58,8 +58,9 @@ package final class QueryEngine: Sendable {
         limits: QueryLimits = QueryLimits()
     ) throws(QueryError) -> QueryResult {
         guard Self.times.contains(time) else { throw .execution("the time of the query is out of bounds") }
-        let grid = StepGrid(start: time, step: 1, count: 1)
-        return try run(expression, text, source, grid, end: time, isInstant: true, limits)
+        return try run(
+            QueryRequest(
+                expression: expression, text: text, source: source, times: QueryTimes(at: time), limits: limits))
     }
 
     /// Evaluates at `start`, `start + step`, … up to `end`.
@@ -80,53 +81,48 @@ package final class QueryEngine: Sendable {
             throw .execution("the times of the query are out of bounds")
         }
         let (span, overflow) = end.subtractingReportingOverflow(start)
-        guard !overflow, span / step < 100_000_000 else { throw .execution(Evaluator.tooManySamples) }
+        guard !overflow, span / step < 100_000_000 else { throw .tooManySamples }
+        let grid = StepGrid(start: start, step: step, count: Int(span / step) + 1)
         return try run(
-            expression, query, source, StepGrid(start: start, step: step, count: Int(span / step) + 1),
-            end: end,
-            isInstant: false, limits)
+            QueryRequest(
+                expression: expression, text: query, source: source,
+                times: QueryTimes(grid: grid, end: end, isInstant: false), limits: limits))
     }
 
     /// Times that a query may look at, ms: so far from the ends of `Int64` that no window, offset or lookback leaves its
     /// range, also within thousands of nested subqueries of 292 years each.
     static let times: ClosedRange<Int64> = (-.max + 1 << 56)...(.max - 1 << 56)
 
-    /// Runs a query and tells the observer.
-    private func run(
-        _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, end: Int64,
-        isInstant: Bool, _ limits: QueryLimits
-    ) throws(QueryError) -> QueryResult {
-        guard let observer else {
-            return try evaluateWithRoom(expression, text, source, grid, end: end, isInstant: isInstant, limits)
-        }
-        let token = observer.began(text)
-        func tell(_ statistics: QueryStatistics, _ error: QueryError?) {
+    // MARK: Evaluation
+
+    /// Runs a query and notifies the observer.
+    private func run(_ request: QueryRequest) throws(QueryError) -> QueryResult {
+        guard let observer else { return try evaluateWithStack(request) }
+        let token = observer.began(request.text)
+        func notify(_ statistics: QueryStatistics, _ error: QueryError?) {
             observer.ended(token) {
-                QueryRecord(
-                    query: text, start: grid.start, end: end, step: isInstant ? 0 : grid.step,
-                    error: error?.description, statistics: statistics, origin: limits.origin)
+                let times = request.times
+                return QueryRecord(
+                    query: request.text, start: times.grid.start, end: times.end,
+                    step: times.isInstant ? 0 : times.grid.step, error: error?.description, statistics: statistics,
+                    origin: request.limits.origin)
             }
         }
         do throws(QueryError) {
-            let result = try evaluateWithRoom(
-                expression, text, source, grid, end: end, isInstant: isInstant, limits)
-            tell(result.statistics, nil)
+            let result = try evaluateWithStack(request)
+            notify(result.statistics, nil)
             return result
         } catch {
-            tell(QueryStatistics(), error)
+            notify(QueryStatistics(), error)
             throw error
         }
     }
 
     /// Evaluates where the stack is large enough for what is nested in the text.
-    private func evaluateWithRoom(
-        _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, end: Int64,
-        isInstant: Bool, _ limits: QueryLimits
-    ) throws(QueryError) -> QueryResult {
-        let result = DeepStack.run(for: text) { () -> Result<QueryResult, QueryError> in
+    private func evaluateWithStack(_ request: QueryRequest) throws(QueryError) -> QueryResult {
+        let result = DeepStack.run(for: request.text) { () -> Result<QueryResult, QueryError> in
             do throws(QueryError) {
-                return .success(
-                    try evaluate(expression, text, source, grid, end: end, isInstant: isInstant, limits))
+                return .success(try evaluate(request))
             } catch {
                 return .failure(error)
             }
@@ -135,68 +131,84 @@ package final class QueryEngine: Sendable {
         return try result.get()
     }
 
-    private func evaluate(
-        _ expression: Expression, _ text: String, _ source: any SeriesSource, _ grid: StepGrid, end: Int64,
-        isInstant: Bool,
-        _ limits: QueryLimits
-    ) throws(QueryError) -> QueryResult {
+    private func evaluate(_ request: QueryRequest) throws(QueryError) -> QueryResult {
+        let options = options(for: request.limits)
+        let began = Self.nanoseconds()
+        do {
+            let (text, times) = (Array(request.text.utf8), request.times)
+            let prepared = try Preparation(
+                grid: times.grid, end: times.end, isInstant: times.isInstant, text: text
+            ).prepare(request.expression)
+            let plan = QueryPlan(prepared)
+            let trace = request.limits.explain == .analyze ? QueryTrace(plan.expression) : nil
+            let explainer = Explainer(query: text, plan: plan, grid: times.grid, options: options, trace: trace)
+            if request.limits.explain == .plan {
+                var result = QueryResult(
+                    value: times.isInstant ? .vector([]) : .matrix([]), start: times.grid.start,
+                    step: times.grid.step, steps: times.grid.count)
+                result.explanation = explainer.explain(isInstant: times.isInstant)
+                return result
+            }
+            let budget = budget(for: request, options, began: began)
+            let execution = QueryExecution(
+                request, plan, options: options, budget: budget, workers: workers,
+                trace: trace.map { TraceCursor($0, memory: budget.memory) })
+            var result = try execute(execution, began: began)
+            result.statistics.queueTime = request.limits.queueTime
+            if trace != nil { result.explanation = explainer.explain(isInstant: times.isInstant) }
+            return result
+        } catch let error as QueryError {
+            throw error
+        } catch let excess as MemoryLimitExceeded {
+            throw .execution(MemoryLimitText.message(excess, at: request.expression.range, in: request.text))
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
+    /// The engine's options with what the limits of a query change in them.
+    private func options(for limits: QueryLimits) -> EngineOptions {
         var options = self.options
         if let lookback = limits.lookbackDelta, lookback > 0 { options.lookbackDelta = lookback }
         // 292 years, the longest duration.
         options.lookbackDelta = min(options.lookbackDelta, .max / 1_000_000)
         if let timeout = limits.timeout { options.timeout = min(timeout, options.timeout) }
-        let began = Self.nanoseconds()
+        return options
+    }
+
+    /// - Parameter began: When the query began, ns.
+    private func budget(for request: QueryRequest, _ options: EngineOptions, began: Int64) -> QueryBudget {
+        let limits = request.limits
         let memory = MemoryAccount(
             limit: options.maxMemoryPerQuery, budget: options.memoryBudget, isRule: limits.isRule)
-        let guardian = QueryGuard(
+        return QueryBudget(
             deadline: Self.deadline(began, options.timeout), maxSamples: options.maxSamples,
             isCancelled: limits.isCancelled, memory: memory,
-            perStep: limits.countsPerStep && options.perStepStatistics ? SamplesPerStep(grid) : nil)
-        do {
-            let prepared = try Preparation(grid: grid, end: end, isInstant: isInstant, text: Array(text.utf8)).prepare(
-                expression)
-            let plan = QueryPlan(prepared)
-            let trace = limits.explain == .analyze ? QueryTrace(plan.expression) : nil
-            let explainer = Explainer(query: Array(text.utf8), plan: plan, grid: grid, options: options, trace: trace)
-            if limits.explain == .plan {
-                var result = QueryResult(
-                    value: isInstant ? .vector([]) : .matrix([]), start: grid.start, step: grid.step, steps: grid.count)
-                result.explanation = explainer.explain(isInstant: isInstant)
-                return result
-            }
-            let cursor = trace.map { TraceCursor($0, memory: memory) }
-            let evaluator = Evaluator(
-                source: source, options: options, queryGrid: grid, isInstant: isInstant, guardian: guardian, text: text,
-                plan: plan, trace: cursor, crew: crew)
-            let ready = Self.nanoseconds()
-            crew.enter()
-            defer { crew.leave() }
-            var result = QueryResult(
-                value: try evaluator.result(of: plan.expression, bytesPerSample: limits.bytesPerSample),
-                start: grid.start, step: grid.step, steps: grid.count)
-            cursor?.finish()
-            result.memory = memory
-            result.statistics.queueTime = limits.queueTime
-            result.statistics.preparationTime = Double(ready - began) / 1e9
-            result.statistics.evaluationTime = Double(Self.nanoseconds() - ready) / 1e9
-            result.statistics.totalSamples = guardian.totalSamples
-            result.statistics.peakSamples = guardian.peakSamples
-            result.statistics.samplesRead = guardian.samplesRead
-            if let perStep = guardian.perStep?.values {
-                result.statistics.samplesPerStep = perStep.looked
-                result.statistics.samplesReadPerStep = perStep.new
-            }
-            (result.warnings, result.infos) = evaluator.annotations.texts(query: text)
-            result.warnings = guardian.sourceWarnings.texts + result.warnings
-            if trace != nil { result.explanation = explainer.explain(isInstant: isInstant) }
-            return result
-        } catch let error as QueryError {
-            throw error
-        } catch let excess as BudgetExcess {
-            throw .execution(BudgetText.message(excess, at: expression.range, in: text))
-        } catch {
-            throw .storage("\(error)")
+            perStep: limits.countsPerStep && options.perStepStatistics ? SamplesPerStep(request.times.grid) : nil)
+    }
+
+    /// - Parameter began: When the query began, ns.
+    private func execute(_ execution: QueryExecution, began: Int64) throws -> QueryResult {
+        let (budget, grid) = (execution.budget, execution.times.grid)
+        let ready = Self.nanoseconds()
+        workers.enter()
+        defer { workers.leave() }
+        var result = QueryResult(
+            value: try execution.value(), start: grid.start, step: grid.step, steps: grid.count)
+        execution.trace?.finish()
+        result.memory = budget.memory
+        result.statistics.preparationTime = Double(ready - began) / 1e9
+        result.statistics.evaluationTime = Double(Self.nanoseconds() - ready) / 1e9
+        result.statistics.totalSamples = budget.totalSamples
+        result.statistics.peakSamples = budget.peakSamples
+        result.statistics.samplesRead = budget.samplesRead
+        if let perStep = budget.perStep?.values {
+            result.statistics.samplesPerStep = perStep.looked
+            result.statistics.samplesReadPerStep = perStep.new
         }
+        (result.warnings, result.infos) = execution.annotations.texts(query: execution.text)
+        result.warnings = budget.sourceWarnings.texts + result.warnings
+        return result
     }
 
     /// `timeout` ms after `began`, ns.
@@ -211,16 +223,4 @@ package final class QueryEngine: Sendable {
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
-}
-
-/// The times at which something is evaluated.
-struct StepGrid: Sendable {
-    /// ms.
-    var start: Int64
-    /// ms, positive.
-    var step: Int64
-    var count: Int
-
-    func time(_ index: Int) -> Int64 { start &+ Int64(index) &* step }
-    var end: Int64 { time(max(0, count - 1)) }
 }

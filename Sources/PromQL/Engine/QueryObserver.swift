@@ -1,4 +1,4 @@
-/// Is told about every query that begins and ends.
+/// Is notified of the begin and the end of every query.
 package protocol QueryObserver: AnyObject, Sendable {
     /// A query begins.
     ///

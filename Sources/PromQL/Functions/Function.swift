@@ -8,34 +8,46 @@ package struct Function: Sendable {
     package let arguments: [ValueType]
     /// 0: exactly ``arguments``; n > 0: up to n of the last may be missing; negative: the last may be repeated.
     package let variadic: Int
-    package let result: ValueType
+    package private(set) var result = ValueType.vector
     /// Needs `--enable-feature=promql-experimental-functions`.
     package private(set) var isExperimental = false
     let kernel: FunctionKernel
     let traits: FunctionTraits
     /// Most arguments, where ``variadic`` does not say it; Prometheus checks `histogram_quantiles` apart.
-    private let most: Int?
+    private var most: Int?
     /// What it returns, in one phrase, for the documentation.
     package let summary: String
 
     init(
-        _ name: String, _ arguments: [ValueType], variadic: Int = 0, most: Int? = nil, result: ValueType = .vector,
-        _ kernel: FunctionKernel, traits: FunctionTraits = [], _ summary: String
+        _ name: String, _ arguments: [ValueType], variadic: Int = 0, _ kernel: FunctionKernel,
+        traits: FunctionTraits = [], _ summary: String
     ) {
         self.name = name
         self.arguments = arguments
         self.variadic = variadic
-        self.most = most
-        self.result = result
         self.kernel = kernel
         self.traits = traits
         self.summary = summary
     }
 
-    /// The same function, behind the feature of experimental functions.
+    /// The same function, which needs the feature of experimental functions.
     var experimental: Function {
         var function = self
         function.isExperimental = true
+        return function
+    }
+
+    /// The same function, which returns a scalar.
+    var scalar: Function {
+        var function = self
+        function.result = .scalar
+        return function
+    }
+
+    /// The same function with at most `count` arguments.
+    func limited(toArguments count: Int) -> Function {
+        var function = self
+        function.most = count
         return function
     }
 
@@ -51,9 +63,9 @@ package struct Function: Sendable {
 
 /// How a function is computed; which case it is decides whether its series can be streamed.
 enum FunctionKernel: Sendable {
-    typealias Scalar = @Sendable (Evaluator, Call, StepGrid) throws -> [Double]
-    typealias Stream = @Sendable (Evaluator, Call, StepGrid, Evaluator.Sink) throws -> Void
-    typealias Whole = @Sendable (Evaluator, Call, StepGrid) throws -> [Column]
+    typealias Scalar = @Sendable (Call, EvaluationContext) throws -> [Double]
+    typealias Stream = @Sendable (Call, EvaluationContext, SeriesSink) throws -> Void
+    typealias Whole = @Sendable (Call, EvaluationContext) throws -> [Column]
 
     /// A number that is known before anything is evaluated.
     case parameter(@Sendable (Preparation) -> Double)

@@ -75,7 +75,8 @@ package enum FunctionRegistry {
         Function("ts_of_last_over_time", [.matrix], .range(.tsOfLast), traits: .histograms, "time of the newest sample")
             .experimental,
         Function(
-            "absent_over_time", [.matrix], .whole { try $0.absentOverTime($1, $2) },
+            "absent_over_time", [.matrix],
+            .whole { try AbsentFunctions(argument: $0.arguments[0], context: $1).ofRange() },
             traits: [.histograms, .holdsNoSeries], "1 where no series has a sample in the window"),
     ]
 
@@ -106,24 +107,26 @@ package enum FunctionRegistry {
         Function("acosh", [.vector], .number { acosh($0) }, "inverse hyperbolic cosine"),
         Function("atanh", [.vector], .number { atanh($0) }, "inverse hyperbolic tangent"),
         Function(
-            "round", [.vector, .scalar], variadic: 1, .stream { try $0.round($1, $2, $3) },
+            "round", [.vector, .scalar], variadic: 1, .stream { try ElementFunctions($0, $1).round($2) },
             "nearest multiple of the second argument, 1 by default"),
         Function(
-            "clamp", [.vector, .scalar, .scalar], .stream { try $0.clamp($1, $2, low: 1, high: 2, $3) },
+            "clamp", [.vector, .scalar, .scalar], .stream { try ElementFunctions($0, $1).clamp(low: 1, high: 2, $2) },
             "value, limited at both ends"),
         Function(
-            "clamp_min", [.vector, .scalar], .stream { try $0.clamp($1, $2, low: 1, high: nil, $3) },
+            "clamp_min", [.vector, .scalar], .stream { try ElementFunctions($0, $1).clamp(low: 1, high: nil, $2) },
             "value, limited from below"),
         Function(
-            "clamp_max", [.vector, .scalar], .stream { try $0.clamp($1, $2, low: nil, high: 1, $3) },
+            "clamp_max", [.vector, .scalar], .stream { try ElementFunctions($0, $1).clamp(low: nil, high: 1, $2) },
             "value, limited from above"),
         Function(
-            "timestamp", [.vector], .stream { try $0.timestamp($1.arguments[0], $2, isStart: false, $3) },
+            "timestamp", [.vector],
+            .stream { try TimestampFunctions(argument: $0.arguments[0], context: $1, isStart: false).stream($2) },
             traits: .variesWithTime, "time of the sample, in Unix seconds"),
         Function(
             "start_timestamp", [.vector],
             .stream {
-                if $0.options.usesStartTimes { try $0.timestamp($1.arguments[0], $2, isStart: true, $3) }
+                guard $1.options.usesStartTimes else { return }
+                try TimestampFunctions(argument: $0.arguments[0], context: $1, isStart: true).stream($2)
             }, "start timestamp of the sample, in Unix seconds"
         ).experimental,
     ]
@@ -159,15 +162,15 @@ package enum FunctionRegistry {
         Function(
             "histogram_stdvar", [.vector], .histogram { $0.variance }, "estimated variance of a native histogram"),
         Function(
-            "histogram_quantile", [.scalar, .vector], .whole { try $0.histogramQuantile($1, $2) },
+            "histogram_quantile", [.scalar, .vector], .whole { try HistogramEstimates($0, $1).quantile() },
             traits: .needsBuckets, "estimated quantile of classic and native histograms"),
         Function(
-            "histogram_quantiles", [.vector, .string, .scalar], variadic: 10, most: 12,
-            .whole { try $0.histogramQuantiles($1, $2) }, traits: .needsBuckets,
+            "histogram_quantiles", [.vector, .string, .scalar], variadic: 10,
+            .whole { try HistogramEstimates($0, $1).quantiles() }, traits: .needsBuckets,
             "several estimated quantiles, each with a label"
-        ).experimental,
+        ).limited(toArguments: 12).experimental,
         Function(
-            "histogram_fraction", [.scalar, .scalar, .vector], .whole { try $0.histogramFraction($1, $2) },
+            "histogram_fraction", [.scalar, .scalar, .vector], .whole { try HistogramEstimates($0, $1).fraction() },
             traits: .needsBuckets, "estimated share of the observations between two values"),
     ]
 
@@ -175,60 +178,70 @@ package enum FunctionRegistry {
 
     private static let vectorFunctions: [Function] = [
         Function(
-            "absent", [.vector], .whole { try $0.absent($1, $2) }, traits: .holdsNoSeries, "1 where there is no series"),
+            "absent", [.vector], .whole { try AbsentFunctions(argument: $0.arguments[0], context: $1).ofVector() },
+            traits: .holdsNoSeries, "1 where there is no series"),
         Function(
-            "sort", [.vector], .whole { try $0.sort($1, $2, descends: false) }, traits: .ordersResult,
+            "sort", [.vector], .whole { try SortFunctions($0, $1, descends: false).byValue() }, traits: .ordersResult,
             "series by ascending values"),
         Function(
-            "sort_desc", [.vector], .whole { try $0.sort($1, $2, descends: true) }, traits: .ordersResult,
+            "sort_desc", [.vector], .whole { try SortFunctions($0, $1, descends: true).byValue() },
+            traits: .ordersResult,
             "series by descending values"),
         Function(
             "sort_by_label", [.vector, .string], variadic: -1,
-            .whole { try $0.sortByLabel($1, $2, descends: false) }, traits: [.passesEmptyBuckets, .ordersResult],
+            .whole { try SortFunctions($0, $1, descends: false).byLabel() },
+            traits: [.passesEmptyBuckets, .ordersResult],
             "series by ascending values of labels"
         ).experimental,
         Function(
             "sort_by_label_desc", [.vector, .string], variadic: -1,
-            .whole { try $0.sortByLabel($1, $2, descends: true) }, traits: [.passesEmptyBuckets, .ordersResult],
+            .whole { try SortFunctions($0, $1, descends: true).byLabel() },
+            traits: [.passesEmptyBuckets, .ordersResult],
             "series by descending values of labels"
         ).experimental,
         Function(
-            "label_replace", [.vector, .string, .string, .string, .string], .whole { try $0.labelReplace($1, $2) },
+            "label_replace", [.vector, .string, .string, .string, .string],
+            .whole { try LabelFunctions($0, $1).replace() },
             traits: .passesEmptyBuckets, "series with a label made by a regular expression"),
         Function(
-            "label_join", [.vector, .string, .string, .string], variadic: -1, .whole { try $0.labelJoin($1, $2) },
+            "label_join", [.vector, .string, .string, .string], variadic: -1,
+            .whole { try LabelFunctions($0, $1).join() },
             traits: .passesEmptyBuckets, "series with a label made of others"),
         Function(
-            "info", [.vector, .vector], variadic: 1, .whole { try $0.info($1, $2) }, traits: .passesEmptyBuckets,
+            "info", [.vector, .vector], variadic: 1, .whole { try InfoFunction($0, $1).columns() },
+            traits: .passesEmptyBuckets,
             "series with the labels of their info metrics"
         ).experimental,
         Function(
-            "vector", [.scalar], .stream { try $0.vector(of: $1, $2, $3) }, "one series without labels"),
+            "vector", [.scalar], .stream { try ElementFunctions($0, $1).vector($2) }, "one series without labels"),
     ]
 
     // MARK: Functions that return scalars
 
     private static let scalarFunctions: [Function] = [
-        Function("pi", [], result: .scalar, .scalar { [Double](repeating: .pi, count: $2.count) }, "π"),
         Function(
-            "time", [], result: .scalar,
-            .scalar { _, _, grid in (0..<grid.count).map { Double(grid.time($0)) / 1000 } }, traits: .variesWithTime,
-            "time of the step, in Unix seconds"),
+            "pi", [], .scalar { _, context in [Double](repeating: .pi, count: context.grid.count) }, "π"
+        ).scalar,
         Function(
-            "scalar", [.vector], result: .scalar, .scalar { try $0.onlyValue($1, $2) },
-            "value of the only series; NaN if there is not exactly one"),
+            "time", [], .scalar { ScalarFunctions($0, $1).times() }, traits: .variesWithTime,
+            "time of the step, in Unix seconds"
+        ).scalar,
         Function(
-            "min_of", [.scalar, .scalar], result: .scalar, .scalar { try $0.lesser($1, $2, by: min) }, "lesser number"
-        ).experimental,
+            "scalar", [.vector], .scalar { try ScalarFunctions($0, $1).onlyValue() },
+            "value of the only series; NaN if there is not exactly one"
+        ).scalar,
         Function(
-            "max_of", [.scalar, .scalar], result: .scalar, .scalar { try $0.lesser($1, $2, by: max) }, "greater number"
-        ).experimental,
-        Function("start", [], result: .scalar, .parameter { $0.startSeconds }, "start of the query, in Unix seconds")
+            "min_of", [.scalar, .scalar], .scalar { try ScalarFunctions($0, $1).chosen(by: min) }, "lesser number"
+        ).scalar.experimental,
+        Function(
+            "max_of", [.scalar, .scalar], .scalar { try ScalarFunctions($0, $1).chosen(by: max) }, "greater number"
+        ).scalar.experimental,
+        Function("start", [], .parameter { $0.startSeconds }, "start of the query, in Unix seconds").scalar
             .experimental,
-        Function("end", [], result: .scalar, .parameter { $0.endSeconds }, "end of the query, in Unix seconds")
+        Function("end", [], .parameter { $0.endSeconds }, "end of the query, in Unix seconds").scalar
             .experimental,
-        Function("range", [], result: .scalar, .parameter { $0.rangeSeconds }, "seconds between them").experimental,
-        Function("step", [], result: .scalar, .parameter { $0.stepParameter }, "seconds between the steps of the query")
+        Function("range", [], .parameter { $0.rangeSeconds }, "seconds between them").scalar.experimental,
+        Function("step", [], .parameter { $0.stepParameter }, "seconds between the steps of the query").scalar
             .experimental,
     ]
 }

@@ -5,22 +5,22 @@ import Model
 ///
 /// martlet's store keeps each histogram with the buckets that it came with. In Prometheus all histograms of a chunk have
 /// one layout, so that buckets that come later are there, empty, in earlier ones. To find the chunks, all samples of
-/// the two-hour ranges that the wanted ones are in are cut anew, see `HistogramChunker`.
+/// the two-hour ranges that the wanted ones are in are cut again, see `HistogramChunker`.
 final class ChunkLayouts {
-    private let evaluator: Evaluator
+    private let query: QueryExecution
     private let request: SelectRequest
     private var whole: (series: any SeriesSet, index: [Labels: Int])?
     private var samples = SampleColumns()
-    private var room: MemoryRoom
+    private var reservation: MemoryReservation
 
     /// - Parameter request: What was selected.
-    init(_ evaluator: Evaluator, _ request: SelectRequest) {
-        self.evaluator = evaluator
+    init(_ query: QueryExecution, _ request: SelectRequest) {
+        self.query = query
         self.request = request
-        room = MemoryRoom(evaluator.guardian)
+        reservation = MemoryReservation(query.budget)
     }
 
-    deinit { room.release() }
+    deinit { reservation.release() }
 
     /// Widens the histograms among the samples of a series, if there are any.
     func widen(_ wanted: inout SampleColumns, of labels: Labels) throws {
@@ -28,7 +28,7 @@ final class ChunkLayouts {
         let (series, index) = try wholeRanges()
         guard let number = index[labels] else { return }
         try series.read(number, into: &samples)
-        try room.charge(samples.heldBytes)
+        try reservation.charge(samples.heldBytes)
         let layouts = cut()
         var at = 0
         for i in wanted.histograms.indices {
@@ -43,7 +43,7 @@ final class ChunkLayouts {
 
     private func wholeRanges() throws -> (series: any SeriesSet, index: [Labels: Int]) {
         if let whole { return whole }
-        let series = try evaluator.select(
+        let series = try query.select(
             SelectRequest(
                 matchers: request.matchers, minTime: HistogramChunker.rangeStart(request.minTime),
                 maxTime: HistogramChunker.rangeEnd(request.maxTime), isSorted: false))

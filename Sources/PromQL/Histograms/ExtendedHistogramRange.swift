@@ -45,7 +45,7 @@ struct ExtendedHistogramRange {
             return events(window, start, end).map { .float($0) }
         }
         if window.isMixed {
-            function.annotations.warn(HistogramRemark.mixedFloats(function.metric), at: function.range)
+            function.annotations.warn(HistogramAnnotation.mixedFloats(function.metric), at: function.range)
             return nil
         }
         return rate(Array(window.histogramTimes), window.histograms.map(\.histogram), start, end)
@@ -80,7 +80,7 @@ struct ExtendedHistogramRange {
                 ? interpolated(times, points, before: last - 1, at: end, isCounter: isCounter) : points[last]
         else { return nil }
         if !isCounter, left.resetHint != .gauge || right.resetHint != .gauge {
-            function.annotations.warn(HistogramRemark.notGauge(function.metric), at: function.range)
+            function.annotations.warn(HistogramAnnotation.notGauge(function.metric), at: function.range)
         }
         guard var result = function.subtract(left, from: right) else { return nil }
         if isCounter {
@@ -98,15 +98,15 @@ struct ExtendedHistogramRange {
         return result.compacted()
     }
 
-    /// Whether all histograms have the same kind of buckets; gauges under a counter's function are remarked.
+    /// Whether all histograms have the same kind of buckets; gauges under a counter's function are annotated.
     private func fit(_ points: ArraySlice<FloatHistogram>) -> Bool {
         for point in points {
             if point.usesCustomBuckets != points.first?.usesCustomBuckets {
-                function.annotations.warn(HistogramRemark.mixedLayouts(function.metric), at: function.range)
+                function.annotations.warn(HistogramAnnotation.mixedLayouts(function.metric), at: function.range)
                 return false
             }
             if isCounter, point.resetHint == .gauge {
-                function.annotations.warn(HistogramRemark.notCounter(function.metric), at: function.range)
+                function.annotations.warn(HistogramAnnotation.notCounter(function.metric), at: function.range)
             }
         }
         return true

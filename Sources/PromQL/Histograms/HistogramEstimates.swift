@@ -16,12 +16,25 @@ private struct HistogramInput {
     var natives: [Int] = []
 }
 
-extension Evaluator {
+/// `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`.
+struct HistogramEstimates {
+    private let call: Call
+    private let context: EvaluationContext
+
+    init(_ call: Call, _ context: EvaluationContext) {
+        self.call = call
+        self.context = context
+    }
+
+    private var grid: StepGrid { context.grid }
+    private var budget: QueryBudget { context.budget }
+    private var annotations: Annotations { context.annotations }
+
     /// `histogram_quantile`.
-    func histogramQuantile(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let phi = try scalar(call.arguments[0], grid)
+    func quantile() throws -> [Column] {
+        let phi = try Evaluator.scalar(call.arguments[0], context)
         checkQuantiles(phi, at: call.arguments[0].range)
-        return try estimate(call.arguments[1], grid, outputs: [{ $0 }]) { buckets, _, step in
+        return try estimate(call.arguments[1], outputs: [{ $0 }]) { buckets, _, step in
             buckets.quantile(phi[step])
         } native: { histogram, _, step in
             histogram.quantile(phi[step])
@@ -29,12 +42,12 @@ extension Evaluator {
     }
 
     /// `histogram_quantiles`: several at once, told apart by a label.
-    func histogramQuantiles(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let label = try string(call.arguments[1])
+    func quantiles() throws -> [Column] {
+        let label = try Evaluator.string(call.arguments[1])
         guard !label.isEmpty else { throw QueryError.execution("invalid label name \(Quoted.text(label))") }
         var phis: [[Double]] = []
         for argument in call.arguments.dropFirst(2) {
-            let phi = try scalar(argument, grid)
+            let phi = try Evaluator.scalar(argument, context)
             checkQuantiles(phi, at: argument.range)
             phis.append(phi)
         }
@@ -46,7 +59,7 @@ extension Evaluator {
                 return builder.labels()
             }
         }
-        return try estimate(call.arguments[0], grid, outputs: outputs) {
+        return try estimate(call.arguments[0], outputs: outputs) {
             buckets, output, step in
             buckets.quantile(phis[output][step])
         } native: { histogram, output, step in
@@ -55,18 +68,20 @@ extension Evaluator {
     }
 
     /// `histogram_fraction`.
-    func histogramFraction(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let lower = try scalar(call.arguments[0], grid)
-        let upper = try scalar(call.arguments[1], grid)
-        return try estimate(call.arguments[2], grid, outputs: [{ $0 }]) { buckets, _, step in
+    func fraction() throws -> [Column] {
+        let lower = try Evaluator.scalar(call.arguments[0], context)
+        let upper = try Evaluator.scalar(call.arguments[1], context)
+        return try estimate(call.arguments[2], outputs: [{ $0 }]) { buckets, _, step in
             (buckets.fraction(lower[step], upper[step]), ClassicBuckets.Fix())
         } native: { histogram, _, step in
             histogram.fraction(lower[step], upper[step])
         }
     }
 
-    /// The name in remarks about a histogram: known as long as it is not removed before the query's end.
-    private func remarkName(_ labels: Labels) -> String { options.delayedNameRemoval ? labels.metricName : "" }
+    /// The name in annotations about a histogram: known as long as it is not removed before the query's end.
+    private func annotationName(_ labels: Labels) -> String {
+        context.options.delayedNameRemoval ? labels.metricName : ""
+    }
 
     private func checkQuantiles(_ phi: [Double], at range: TextRange) {
         var last: Double?
@@ -76,15 +91,15 @@ extension Evaluator {
         }
     }
 
-    private func histogramInput(_ argument: Expression, _ grid: StepGrid) throws -> HistogramInput {
-        var input = HistogramInput(columns: try vector(argument, grid))
+    private func histogramInput(_ argument: Expression) throws -> HistogramInput {
+        var input = HistogramInput(columns: try Evaluator.columns(argument, context))
         var index: [Labels: Int] = [:]
         for (at, column) in input.columns.enumerated() {
             if column.values.contains(where: Column.isHistogram) { input.natives.append(at) }
             guard column.values.contains(where: Column.isFloat) else { continue }
             let text = column.labels["le"] ?? ""
-            guard let bound = Self.bound(text) else {
-                let name = remarkName(column.labels)
+            guard let bound = ClassicBuckets.bound(text) else {
+                let name = annotationName(column.labels)
                 annotations.warn(
                     "bucket label \"le\" is missing or has a malformed value of \(Quoted.text(text))"
                         + (name.isEmpty ? "" : " for metric name \(Quoted.text(name))"), at: argument.range)
@@ -104,20 +119,8 @@ extension Evaluator {
         return input
     }
 
-    /// Estimates from each histogram of a vector, over all steps.
-    ///
-    /// - Parameters:
-    ///   - outputs: One per result of a histogram: the labels of that result.
-    ///   - classic: The result of given number at a step from classic buckets, and what was mended in them.
-    ///   - native: The same from a native histogram.
-    private func estimate(
-        _ argument: Expression, _ grid: StepGrid, outputs: [(Labels) -> Labels],
-        classic: (inout ClassicBuckets, Int, Int) -> (Double, ClassicBuckets.Fix),
-        native: (FloatHistogram, Int, Int) -> (value: Double, note: FloatHistogram.EstimateNote?)
-    ) throws -> [Column] {
-        let input = try histogramInput(argument, grid)
-        let empty = [Double](repeating: Column.absent, count: grid.count)
-        var result: [Column] = []
+    /// By native column: the steps at which there is a classic histogram of the same labels, too.
+    private func clashes(in input: HistogramInput, at range: TextRange) -> [Int: [Bool]] {
         var clashes: [Int: [Bool]] = [:]
         for group in input.classic {
             guard let at = group.native else { continue }
@@ -127,39 +130,57 @@ extension Evaluator {
             }
             if clash.contains(true) {
                 annotations.warn(
-                    HistogramRemark.mixedClassicAndNative(remarkName(group.labels)), at: argument.range)
+                    HistogramAnnotation.mixedClassicAndNative(annotationName(group.labels)), at: range)
             }
             clashes[at] = clash
         }
+        return clashes
+    }
+
+    /// Estimates from each histogram of a vector, over all steps.
+    ///
+    /// - Parameters:
+    ///   - outputs: One per result of a histogram: the labels of that result.
+    ///   - classic: The result of given number at a step from classic buckets, and what was repaired in them.
+    ///   - native: The same from a native histogram.
+    private func estimate(
+        _ argument: Expression, outputs: [(Labels) -> Labels],
+        classic: (inout ClassicBuckets, Int, Int) -> (Double, ClassicBuckets.Fix),
+        native: (FloatHistogram, Int, Int) -> (value: Double, note: FloatHistogram.EstimateNote?)
+    ) throws -> [Column] {
+        let input = try histogramInput(argument)
+        let empty = [Double](repeating: Column.absent, count: grid.count)
+        var result: [Column] = []
+        let clashes = clashes(in: input, at: argument.range)
         for at in input.natives {
-            try guardian.check()
+            try budget.check()
             let column = input.columns[at]
-            let metric = remarkName(column.labels)
-            let named = nameless(Metric(column.labels))
+            let metric = annotationName(column.labels)
+            let named = context.nameless(Metric(column.labels))
             for output in outputs.indices {
-                try guardian.hold(grid.count)
+                try budget.reserve(grid.count)
                 var out = empty
                 for i in 0..<grid.count where !(clashes[at]?[i] ?? false) {
                     guard case .histogram(let histogram) = column.sample(i) else { continue }
                     let (value, note) = native(histogram, output, i)
                     out[i] = value
                     if let note {
-                        annotations.info(HistogramRemark.estimate(note, metric), at: argument.range)
+                        annotations.info(HistogramAnnotation.estimate(note, metric), at: argument.range)
                     }
                 }
                 result.append(Column(labels: outputs[output](named.labels), values: out, dropsName: named.dropsName))
             }
         }
         var buckets = ClassicBuckets()
-        // One remark for all histograms of a name, as its text says how many there were.
+        // One annotation for all histograms of a name, as its text says how many there were.
         var fixes: [ExactText: (fix: ClassicBuckets.Fix, byStep: [Int])] = [:]
         for group in input.classic {
-            try guardian.check()
-            let name = ExactText(remarkName(group.labels))
-            let named = nameless(Metric(group.labels))
+            try budget.check()
+            let name = ExactText(annotationName(group.labels))
+            let named = context.nameless(Metric(group.labels))
             let clash = group.native.flatMap { clashes[$0] }
             for output in outputs.indices {
-                try guardian.hold(grid.count)
+                try budget.reserve(grid.count)
                 var out = empty
                 for i in 0..<grid.count where !(clash?[i] ?? false) {
                     buckets.buckets.removeAll(keepingCapacity: true)
@@ -168,11 +189,11 @@ extension Evaluator {
                             .init(bound: member.bound, count: input.columns[member.column].values[i]))
                     }
                     guard !buckets.buckets.isEmpty else { continue }
-                    let (value, mended) = classic(&buckets, output, i)
+                    let (value, fix) = classic(&buckets, output, i)
                     out[i] = value
-                    guard mended.isSet else { continue }
+                    guard fix.isSet else { continue }
                     var known = fixes[name] ?? (ClassicBuckets.Fix(), [Int](repeating: 0, count: grid.count))
-                    known.fix.widen(by: mended)
+                    known.fix.widen(by: fix)
                     known.byStep[i] += 1
                     fixes[name] = known
                 }
@@ -180,9 +201,9 @@ extension Evaluator {
             }
         }
         for (name, known) in fixes.sorted(by: { $0.key < $1.key }) {
-            remark(known.fix, known.byStep, grid, name: name.text, at: argument.range)
+            annotations.infoOfRepair(known.fix, known.byStep, grid, name: name.text, at: argument.range)
         }
-        return try mergeEqualLabels(result.filter { !$0.isEmpty })
+        return try Column.merged(result.filter { !$0.isEmpty }, budget)
     }
 }
 

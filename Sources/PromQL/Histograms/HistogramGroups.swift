@@ -3,7 +3,7 @@ import Model
 /// The histograms of an aggregation's groups, for `sum` and `avg`.
 struct HistogramGroups {
     let isAverage: Bool
-    /// Place of the aggregated expression, for remarks.
+    /// Place of the aggregated expression, for annotations.
     let range: TextRange
     let annotations: Annotations
     /// By group and step; groups without histograms have none.
@@ -27,10 +27,10 @@ struct HistogramGroups {
             steps[i] = nil
             do throws(HistogramSum.IncompatibleLayouts) {
                 if try accumulator.add(box.histogram).contains(.boundsReconciled) {
-                    annotations.info(HistogramRemark.boundsReconciled(.aggregation), at: range)
+                    annotations.info(HistogramAnnotation.boundsReconciled(.aggregation), at: range)
                 }
             } catch {
-                annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
+                annotations.warn(HistogramAnnotation.mixedLayouts(metric), at: range)
             }
             steps[i] = accumulator
         }
@@ -44,10 +44,10 @@ struct HistogramGroups {
         for i in steps.indices {
             guard let accumulator = steps[i] else { continue }
             if accumulator.hasResetCollision {
-                annotations.warn(HistogramRemark.resetCollision(.aggregation), at: range)
+                annotations.warn(HistogramAnnotation.resetCollision(.aggregation), at: range)
             }
             if Column.isFloat(column.values[i]) {
-                annotations.warn(HistogramRemark.mixedFloatsInAggregation, at: range)
+                annotations.warn(HistogramAnnotation.mixedFloatsInAggregation, at: range)
                 column.values[i] = Column.absent
             } else if let result = accumulator.result {
                 column.values[i] = Column.histogramMark

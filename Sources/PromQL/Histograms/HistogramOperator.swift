@@ -3,7 +3,7 @@ import Model
 /// Binary operators where at least one operand is a histogram.
 struct HistogramOperator {
     let op: BinaryOperator
-    /// Place of the operation, for remarks.
+    /// Place of the operation, for annotations.
     let range: TextRange
     let annotations: Annotations
 
@@ -58,7 +58,7 @@ struct HistogramOperator {
     }
 
     /// A trim of two floats gives nothing.
-    func remarkFloats() { _ = incompatible(false, false) }
+    func annotateFloats() { _ = incompatible(false, false) }
 
     private func scaled(_ histogram: FloatHistogram, _ change: (inout FloatHistogram) -> Void) -> Outcome {
         var result = histogram
@@ -68,27 +68,27 @@ struct HistogramOperator {
     }
 
     private func combine(
-        _ operation: HistogramRemark.Operation,
+        _ operation: HistogramAnnotation.Operation,
         _ body: () throws(HistogramSum.IncompatibleLayouts) -> (FloatHistogram, HistogramSum.Notes)
     ) -> Outcome {
         do throws(HistogramSum.IncompatibleLayouts) {
             let (result, notes) = try body()
             if notes.contains(.counterResetCollision) {
-                annotations.warn(HistogramRemark.resetCollision(operation), at: range)
+                annotations.warn(HistogramAnnotation.resetCollision(operation), at: range)
             }
             if notes.contains(.boundsReconciled) {
-                annotations.info(HistogramRemark.boundsReconciled(operation), at: range)
+                annotations.info(HistogramAnnotation.boundsReconciled(operation), at: range)
             }
             return .histogram(result.compacted())
         } catch {
-            annotations.warn(HistogramRemark.incompatibleLayouts(op), at: range)
+            annotations.warn(HistogramAnnotation.incompatibleLayouts(op), at: range)
             return .none
         }
     }
 
     private func incompatible(_ left: Bool, _ right: Bool) -> Outcome {
         annotations.info(
-            HistogramRemark.incompatibleTypes(op, leftIsHistogram: left, rightIsHistogram: right), at: range)
+            HistogramAnnotation.incompatibleTypes(op, leftIsHistogram: left, rightIsHistogram: right), at: range)
         return .none
     }
 }

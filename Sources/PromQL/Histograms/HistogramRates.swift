@@ -41,7 +41,7 @@ extension MixedRangeFunction {
         var previous = first
         if isCounter {
             if first.resetHint == .gauge || last.resetHint == .gauge {
-                annotations.warn(HistogramRemark.notCounter(metric), at: range)
+                annotations.warn(HistogramAnnotation.notCounter(metric), at: range)
             }
             // What was before a reset right after the first sample does not matter, not even its layout.
             if points.count >= 2, isReset(points, 1, after: previous, window) {
@@ -49,16 +49,16 @@ extension MixedRangeFunction {
             }
         }
         guard last.usesCustomBuckets == previous.usesCustomBuckets else {
-            annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
+            annotations.warn(HistogramAnnotation.mixedLayouts(metric), at: range)
             return nil
         }
         var schema = min(previous.schema, last.schema)
         if isCounter {
             for point in points.dropFirst().dropLast() {
-                if point.resetHint == .gauge { annotations.warn(HistogramRemark.notCounter(metric), at: range) }
+                if point.resetHint == .gauge { annotations.warn(HistogramAnnotation.notCounter(metric), at: range) }
                 schema = min(schema, point.schema)
                 if point.usesCustomBuckets != last.usesCustomBuckets {
-                    annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
+                    annotations.warn(HistogramAnnotation.mixedLayouts(metric), at: range)
                     return nil
                 }
             }
@@ -72,7 +72,7 @@ extension MixedRangeFunction {
                 result = sum
             }
         } else if first.resetHint != .gauge || last.resetHint != .gauge {
-            annotations.warn(HistogramRemark.notGauge(metric), at: range)
+            annotations.warn(HistogramAnnotation.notGauge(metric), at: range)
         }
         result.resetHint = .gauge
         result.compact()
@@ -95,16 +95,16 @@ extension MixedRangeFunction {
             }
             previous = points[i]
         }
-        if hasOverlap { annotations.warn(StartTimeWindows.overlapRemark(metric), at: range) }
+        if hasOverlap { annotations.warn(StartTimeWindows.overlapWarning(metric), at: range) }
         return result
     }
 
-    /// Whether the counter began anew before sample `i`, by its buckets, its hint or its start timestamp.
+    /// Whether the counter began again before sample `i`, by its buckets, its hint or its start timestamp.
     private func isReset(
         _ points: [FloatHistogram], _ i: Int, after previous: FloatHistogram, _ window: MixedWindow
     ) -> Bool {
         let (before, now) = times(window, i)
-        return window.starts.tellReset(between: before, and: now) || points[i].isReset(after: previous)
+        return window.starts.hasReset(between: before, and: now) || points[i].isReset(after: previous)
     }
 
     /// The times of the samples `i` − 1 and `i`.

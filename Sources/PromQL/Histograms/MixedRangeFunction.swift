@@ -3,9 +3,9 @@ import Model
 /// Range functions that take histograms, on the windows of a series that has some.
 struct MixedRangeFunction {
     let function: RangeFunction
-    /// The series' metric name, for remarks.
+    /// The series' metric name, for annotations.
     let metric: String
-    /// Place of the range argument, for remarks.
+    /// Place of the range argument, for annotations.
     let range: TextRange
     let annotations: Annotations
 
@@ -30,7 +30,7 @@ struct MixedRangeFunction {
         default: break
         }
         if window.isMixed {
-            annotations.warn(HistogramRemark.mixedFloats(metric), at: range)
+            annotations.warn(HistogramAnnotation.mixedFloats(metric), at: range)
             return nil
         }
         switch function {
@@ -60,13 +60,13 @@ struct MixedRangeFunction {
         return .histogram(box.histogram)
     }
 
-    /// How often a sample begins anew, a change of kind included.
+    /// How often a sample begins again, a change of kind included.
     func resets(_ samples: [MixedWindow.Sample], _ starts: StartTimes) -> Double {
         count(samples) { previous, current in
             switch (previous.value, current.value) {
-            case (.float(let a), .float(let b)): b < a || starts.tellReset(between: previous.time, and: current.time)
+            case (.float(let a), .float(let b)): b < a || starts.hasReset(between: previous.time, and: current.time)
             case (.histogram(let a), .histogram(let b)):
-                b.isReset(after: a) || starts.tellReset(between: previous.time, and: current.time)
+                b.isReset(after: a) || starts.hasReset(between: previous.time, and: current.time)
             default: true
             }
         }
@@ -98,15 +98,15 @@ struct MixedRangeFunction {
         for box in window.histograms {
             do throws(HistogramSum.IncompatibleLayouts) {
                 if try accumulator.add(box.histogram).contains(.boundsReconciled) {
-                    annotations.info(HistogramRemark.boundsReconciled(.aggregation), at: range)
+                    annotations.info(HistogramAnnotation.boundsReconciled(.aggregation), at: range)
                 }
             } catch {
-                annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
+                annotations.warn(HistogramAnnotation.mixedLayouts(metric), at: range)
                 return nil
             }
         }
         if accumulator.hasResetCollision {
-            annotations.warn(HistogramRemark.resetCollision(.aggregation), at: range)
+            annotations.warn(HistogramAnnotation.resetCollision(.aggregation), at: range)
         }
         return accumulator.result.map { .histogram($0) }
     }
@@ -119,20 +119,20 @@ struct MixedRangeFunction {
         let seconds = Double(last.time - before.time) / 1000
         guard seconds != 0 else { return nil }
         let isRate = function == .irate
-        let isToldReset = isRate && window.starts.tellReset(between: before.time, and: last.time)
+        let isKnownReset = isRate && window.starts.hasReset(between: before.time, and: last.time)
         switch (before.value, last.value) {
         case (.float(let a), .float(let b)):
-            let difference = isRate && (isToldReset || b < a) ? b : b - a
+            let difference = isRate && (isKnownReset || b < a) ? b : b - a
             return .float(isRate ? difference / seconds : difference)
         case (.histogram(let a), .histogram(let b)):
             if isRate, a.resetHint == .gauge || b.resetHint == .gauge {
-                annotations.warn(HistogramRemark.notCounter(metric), at: range)
+                annotations.warn(HistogramAnnotation.notCounter(metric), at: range)
             }
             if !isRate, a.resetHint != .gauge || b.resetHint != .gauge {
-                annotations.warn(HistogramRemark.notGauge(metric), at: range)
+                annotations.warn(HistogramAnnotation.notGauge(metric), at: range)
             }
             var result = b
-            if !isRate || !(isToldReset || b.isReset(after: a)) {
+            if !isRate || !(isKnownReset || b.isReset(after: a)) {
                 guard let difference = subtract(a, from: b) else { return nil }
                 result = difference
             }
@@ -141,35 +141,35 @@ struct MixedRangeFunction {
             if isRate { result.divide(by: seconds) }
             return .histogram(result)
         default:
-            annotations.warn(HistogramRemark.mixedFloats(metric), at: range)
+            annotations.warn(HistogramAnnotation.mixedFloats(metric), at: range)
             return nil
         }
     }
 
-    /// `b` minus `a`; nil, with a remark, if their buckets do not fit.
+    /// `b` minus `a`; nil, with an annotation, if their buckets do not fit.
     func subtract(_ a: FloatHistogram, from b: FloatHistogram) -> FloatHistogram? {
         do throws(HistogramSum.IncompatibleLayouts) {
             let (result, notes) = try b.subtracting(a)
             if notes.contains(.boundsReconciled) {
-                annotations.info(HistogramRemark.boundsReconciled(.subtraction), at: range)
+                annotations.info(HistogramAnnotation.boundsReconciled(.subtraction), at: range)
             }
             return result
         } catch {
-            annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
+            annotations.warn(HistogramAnnotation.mixedLayouts(metric), at: range)
             return nil
         }
     }
 
-    /// The sum of `b` and `a`; nil, with a remark, if their buckets do not fit.
+    /// The sum of `b` and `a`; nil, with an annotation, if their buckets do not fit.
     func add(_ a: FloatHistogram, to b: FloatHistogram) -> FloatHistogram? {
         do throws(HistogramSum.IncompatibleLayouts) {
             let (result, notes) = try b.adding(a)
             if notes.contains(.boundsReconciled) {
-                annotations.info(HistogramRemark.boundsReconciled(.addition), at: range)
+                annotations.info(HistogramAnnotation.boundsReconciled(.addition), at: range)
             }
             return result
         } catch {
-            annotations.warn(HistogramRemark.mixedLayouts(metric), at: range)
+            annotations.warn(HistogramAnnotation.mixedLayouts(metric), at: range)
             return nil
         }
     }

@@ -1,24 +1,24 @@
 import Model
 
-extension Evaluator {
+extension RangeFunctionRun {
     /// A range function over all steps for a series that has native histograms.
     ///
     /// - Parameter out: Receives a value per step.
     /// - Returns: The histograms among the results; empty if there are none.
-    func rangeWithHistograms(
-        _ call: Call, _ argument: TextRange, metric: String, _ samples: borrowing SampleColumns, _ plan: WindowPlan,
-        _ extended: RangeExtension?, _ out: inout [Double], _ parameters: [[Double]]
+    func evaluateHistograms(
+        _ samples: borrowing SampleColumns, metric: String, _ extended: RangeExtension?, _ out: inout [Double]
     ) throws -> [HistogramBox?] {
+        let options = context.query.options
         let mixed = MixedRangeFunction(
-            function: plan.function, metric: metric, range: argument, annotations: annotations)
+            function: plan.function, metric: metric, range: place, annotations: context.annotations)
         let takesHistograms = extended == nil && call.function.traits.contains(.histograms)
         let seesStarts = extended == nil && options.usesStartTimes && call.function.traits.contains(.startTimes)
         let series = MixedSeries(samples, seesStarts: seesStarts)
-        try floatWindows(mixed, series, plan, extended, &out, parameters)
+        try floatWindows(mixed, series, extended, &out)
         if let extended {
             let range = ExtendedHistogramRange(function: mixed, kind: extended, lookback: options.lookbackDelta)
             var seen = Int64.min
-            return range.evaluate(series, plan, &out) { count($0, after: &seen, at: $1, of: plan.grid) }
+            return range.evaluate(series, plan, &out) { count($0, after: &seen, at: $1) }
         }
         var result: [HistogramBox?] = []
         var cursor = MixedSeries.Cursor()
@@ -26,10 +26,12 @@ extension Evaluator {
         for i in 0..<plan.grid.count {
             let end = plan.end(i)
             let window = series.window(end &- plan.length, end, &cursor)
-            count(window, after: &seen, at: i, of: plan.grid)
+            count(window, after: &seen, at: i)
             guard !window.histograms.isEmpty else { continue }
             guard takesHistograms else {
-                if window.isMixed { annotations.info(HistogramRemark.ignoredInMixedRange(metric), at: argument) }
+                if window.isMixed {
+                    context.annotations.info(HistogramAnnotation.ignoredInMixedRange(metric), at: place)
+                }
                 continue
             }
             switch mixed.apply(window) {
@@ -45,17 +47,14 @@ extension Evaluator {
     }
 
     /// Counts the samples of a window, and those behind `seen`, the end of the window before, as new.
-    private func count(_ window: MixedWindow, after seen: inout Int64, at step: Int, of grid: StepGrid) {
-        let counted = SampleCount(looked: window.cost, new: window.cost(after: seen))
-        guardian.count(counted)
-        guardian.perStep?.add(counted, at: step, of: grid)
+    private func count(_ window: MixedWindow, after seen: inout Int64, at step: Int) {
+        context.count(SampleCount(looked: window.cost, new: window.cost(after: seen)), at: step)
         seen = max(seen, window.end)
     }
 
     /// The function on the floats alone.
     private func floatWindows(
-        _ function: MixedRangeFunction, _ series: MixedSeries, _ plan: WindowPlan, _ extended: RangeExtension?,
-        _ out: inout [Double], _ parameters: [[Double]]
+        _ function: MixedRangeFunction, _ series: MixedSeries, _ extended: RangeExtension?, _ out: inout [Double]
     ) throws {
         guard !series.floats.isEmpty else {
             for i in out.indices { out[i] = Column.absent }
@@ -64,7 +63,8 @@ extension Evaluator {
         var floats = SampleColumns(capacity: series.floats.count)
         for i in series.floats.indices { floats.append(series.floatTimes[i], series.floats[i]) }
         if let extended {
-            ExtendedRange.evaluate(plan.function, extended, floats, plan, lookback: options.lookbackDelta, into: &out)
+            let lookback = context.query.options.lookbackDelta
+            ExtendedRange(plan, extended, lookback: lookback).evaluate(floats, into: &out)
         } else if !series.starts.isEmpty {
             floats.starts = series.starts
             var windows = StartTimeWindows()
@@ -74,7 +74,7 @@ extension Evaluator {
                 return series.window(end &- plan.length, end, &cursor).histograms.isEmpty
             }
             if windows.hasOverlap {
-                annotations.warn(StartTimeWindows.overlapRemark(function.metric), at: function.range)
+                context.annotations.warn(StartTimeWindows.overlapWarning(function.metric), at: function.range)
             }
         } else {
             var resets: [Int32] = []

@@ -3,7 +3,7 @@ import Model
 /// The histograms of a selector below `histogram_count`, `histogram_sum` or `histogram_avg`: counts and sums only, and
 /// the counter resets that the buckets told of.
 enum ResetHints {
-    /// Takes the buckets away, and notes whether the counter began anew since the histogram before.
+    /// Takes the buckets away, and notes whether the counter began again since the histogram before.
     ///
     /// A histogram of unknown history stays one where Prometheus skips samples before it: between windows that do not
     /// touch.

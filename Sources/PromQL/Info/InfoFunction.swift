@@ -64,20 +64,32 @@ private struct InfoRequest {
     }
 }
 
-extension Evaluator {
-    /// `info`: adds the labels of info metrics that share `instance` and `job`.
-    func info(_ call: Call, _ grid: StepGrid) throws -> [Column] {
-        let base = try vector(call.arguments[0], grid)
+/// `info`.
+struct InfoFunction {
+    private let call: Call
+    private let context: EvaluationContext
+
+    init(_ call: Call, _ context: EvaluationContext) {
+        self.call = call
+        self.context = context
+    }
+
+    private var grid: StepGrid { context.grid }
+    private var budget: QueryBudget { context.budget }
+
+    /// Adds the labels of info metrics that share `instance` and `job`.
+    func columns() throws -> [Column] {
+        let base = try Evaluator.columns(call.arguments[0], context)
         let request = InfoRequest(call.arguments.count > 1 ? call.arguments[1] : nil)
         let enriched = base.map(\.labels).filter { !request.isInfo($0) }
         var infos: [Labels: [[InfoSeries]]] = [:]
         if let matchers = try request.matchers(for: enriched) {
-            infos = try infoSeries(matchers, call, grid)
+            infos = try infoSeries(matchers)
         }
         var result: [Column] = []
         var index: [Labels: Int] = [:]
         for column in base {
-            try guardian.check()
+            try budget.check()
             if request.isInfo(column.labels) {
                 index[column.labels] = result.count
                 result.append(column)
@@ -99,7 +111,7 @@ extension Evaluator {
                 }
                 let at = index[labels] ?? result.count
                 if at == result.count {
-                    try guardian.hold(grid.count)
+                    try budget.reserve(grid.count)
                     index[labels] = at
                     var new = Column(labels: labels, values: [Double](repeating: Column.absent, count: grid.count))
                     if !column.histograms.isEmpty {
@@ -109,7 +121,7 @@ extension Evaluator {
                     result.append(new)
                 }
                 guard !Column.isPresent(result[at].values[i]) else {
-                    throw QueryError.execution("vector cannot contain metrics with the same labelset")
+                    throw QueryError.repeatedLabels
                 }
                 result[at].values[i] = column.values[i]
                 if !column.histograms.isEmpty, let box = column.histograms[i] {
@@ -159,21 +171,16 @@ extension Evaluator {
     }
 
     /// The info series by identity, then by metric name.
-    private func infoSeries(
-        _ matchers: [Matcher], _ call: Call, _ grid: StepGrid
-    ) throws -> [Labels: [[InfoSeries]]] {
+    private func infoSeries(_ matchers: [Matcher]) throws -> [Labels: [[InfoSeries]]] {
         let times = InfoTimes(call, grid)
-        let lookback = options.lookbackDelta
+        let lookback = context.options.lookbackDelta
         let (oldest, newest) = (times.read.lowerBound &- lookback &+ 1, times.read.upperBound)
-        let set = try source.select(
-            SelectRequest(
-                matchers: matchers, minTime: oldest, maxTime: newest,
-                check: { [guardian] in try guardian.checkNow() },
-                warn: { [warnings = guardian.sourceWarnings] in warnings.add($0) }))
+        let set = try context.query.source.select(
+            context.query.limited(SelectRequest(matchers: matchers, minTime: oldest, maxTime: newest)))
         var result: [Labels: [[InfoSeries]]] = [:]
         var samples = SampleColumns()
         for index in 0..<set.count {
-            try guardian.check()
+            try budget.check()
             let labels = set.labels(index)
             try set.read(index, into: &samples)
             let histograms = Set(samples.histograms.map(\.index))
@@ -193,9 +200,7 @@ extension Evaluator {
                         "this should be an info metric, with float samples: \(labels.metricDescription)")
                 }
                 seen[i] = samples.timestamps[position]
-                let one = SampleCount(looked: 1, new: 1)
-                guardian.count(one)
-                guardian.perStep?.add(one, at: i, of: grid)
+                context.count(SampleCount(looked: 1, new: 1), at: i)
             }
             let series = InfoSeries(labels: labels, times: seen)
             let identity = InfoRequest.identity(labels)

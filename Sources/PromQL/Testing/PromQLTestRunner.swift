@@ -67,7 +67,7 @@ package struct PromQLTestRunner {
             guard let suffix = ["_bucket", "_count", "_sum"].first(where: name.hasSuffix) else { continue }
             var bound = 0.0
             if suffix == "_bucket" {
-                guard let text = labels["le"], let parsed = Evaluator.bound(text), !parsed.isNaN else { continue }
+                guard let text = labels["le"], let parsed = ClassicBuckets.bound(text), !parsed.isNaN else { continue }
                 bound = parsed
             }
             var builder = LabelsBuilder(labels.removing(["le"]))

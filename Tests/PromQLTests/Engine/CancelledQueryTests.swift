@@ -69,21 +69,21 @@ struct CancelledQueryTests {
 
     @Test("work in proportion to bytes is looked at by bytes, and long labels stay charged with their columns")
     func bytes() throws {
-        func guardian(_ deadline: Int64) -> QueryGuard {
-            QueryGuard(
+        func budget(_ deadline: Int64) -> QueryBudget {
+            QueryBudget(
                 deadline: deadline, maxSamples: .max, isCancelled: nil, memory: MemoryAccount(limit: .max, budget: nil))
         }
         #expect(throws: QueryError.self) {
-            let late = guardian(0)
+            let late = budget(0)
             for _ in 0..<2 { try late.check(bytes: 1 << 17) }
         }
-        let late = guardian(0)
+        let late = budget(0)
         for _ in 0..<30 { try late.check(bytes: 100) }
-        let open = guardian(.max)
+        let open = budget(.max)
         let column = Column(labels: Labels([("x", String(repeating: "x", count: 1 << 20))]), values: [1])
         open.settle(open.mark(), result: [column], steps: 1)
         #expect(open.memory.used > 1_000_000)
-        open.drop([column], steps: 1)
+        open.release([column], steps: 1)
         #expect(open.memory.used == 0)
     }
 

@@ -71,7 +71,7 @@ struct PlannerTests {
             ("sum(m{i=\"a\u{301}\u{327}\"}) / sum(m{i=\"a\u{327}\u{301}\"}) + n - n", ["n"]),
             // Another grid, another value.
             ("sum(m) + max_over_time(sum(m)[1m:15s])", []),
-            // Written otherwise: remarks about it stand elsewhere.
+            // Written otherwise: annotations about it stand elsewhere.
             ("sum(m) / sum( m )", []),
             // Buckets are read otherwise below histogram_count.
             ("histogram_count(m unless histogram_quantile(0.5, m) < 3)", []),
@@ -113,7 +113,7 @@ struct PlannerTests {
         }
     }
 
-    @Test("A remark about a part is about the last of its places")
+    @Test("An annotation about a part is about the last of its places")
     func remarks() throws {
         let source = ArraySource(Self.series("m"))
         let result = try QueryEngine(options: EngineOptions()).range(
@@ -177,8 +177,10 @@ struct PlannerTests {
         let engine = QueryEngine(options: options)
         let source = ArraySource(Self.series("m", 2))
         func counts(_ query: String, asks: Bool = true) throws -> (Int, [Int]?) {
+            var limits = QueryLimits()
+            limits.countsPerStep = asks
             let result = try engine.range(
-                query, source: source, start: 0, end: 45_000, step: 15_000, limits: QueryLimits(countsPerStep: asks))
+                query, source: source, start: 0, end: 45_000, step: 15_000, limits: limits)
             return (result.statistics.totalSamples, result.statistics.samplesPerStep)
         }
         #expect(try counts("m") == (8, [2, 2, 2, 2]))

@@ -33,7 +33,7 @@ struct QueryMemoryTests {
     }
 
     /// Bytes of a column of the 100 steps.
-    private static let column = 100 * 8 + QueryGuard.columnOverhead
+    private static let column = 100 * 8 + QueryBudget.columnOverhead
 
     @Test("A result stays charged until it goes, and nothing else does")
     func settled() throws {

@@ -13,7 +13,7 @@ struct StartTimeTests {
         return report.failures.map { "\($0.line): \($0.message)" }
     }
 
-    @Test("A counter that began anew between two samples was reset, though it did not fall")
+    @Test("A counter that began again between two samples was reset, though it did not fall")
     func resets() {
         let script = """
             load 10s
@@ -78,7 +78,7 @@ struct StartTimeTests {
             ) == [])
     }
 
-    @Test("A delta is the sum of its samples, and a start among earlier samples is remarked")
+    @Test("A delta is the sum of its samples, and a start among earlier samples is annotated")
     func deltas() {
         #expect(
             Self.failures(

@@ -139,7 +139,7 @@ struct TypeAndUnitTests {
     }
 
     @Test(
-        "whether a metric is a counter is told by its type",
+        "the type says whether a metric is a counter",
         arguments: [
             ("rate(m_total[1m])", nil), ("increase(h[2m])", nil), ("irate(g[1m])", nil),
             ("rate(g[1m])", #"got "gauge": "g" (1:6)"#), ("increase(plain[1m])", #"got "": "plain" (1:10)"#),

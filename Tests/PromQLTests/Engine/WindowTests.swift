@@ -108,7 +108,7 @@ struct WindowTests {
         for round in 0..<2 {
             for pod in 0..<500 {
                 let labels = Labels([("__name__", "m\(round)"), ("pod", "p\(pod)"), ("zone", "\(pod % 3)")])
-                #expect(grouping.index(of: Evaluator.Metric(labels)) == pod)
+                #expect(grouping.index(of: Metric(labels)) == pod)
             }
         }
         #expect(grouping.groups.count == 500)

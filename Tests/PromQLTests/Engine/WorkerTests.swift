@@ -90,11 +90,11 @@ struct WorkerTests {
         "the first failure in order of the series ends the query, and all before it has been handed on",
         arguments: [0, 1, 6])
     func failure(_ helpers: Int) throws {
-        let guardian = QueryGuard(
+        let budget = QueryBudget(
             deadline: .max, maxSamples: .max, isCancelled: nil, memory: MemoryAccount(limit: .max, budget: nil))
         let production = try ColumnProduction(
-            Echo(set: Damaged()), count: 5000, steps: 64, helpers: helpers, crew: WorkerCrew(limit: helpers + 1),
-            guardian)
+            Echo(set: Damaged()), count: 5000, steps: 64, maxWorkers: helpers, pool: WorkerPool(limit: helpers + 1),
+            budget)
         var seen: [Int] = []
         #expect(throws: Damaged.Damage(index: 700)) {
             try production.run { index, _, values, _ in
@@ -105,14 +105,14 @@ struct WorkerTests {
         #expect(seen == Array(0..<700))
     }
 
-    @Test("no more threads work than the crew has")
-    func crewLimit() {
-        let crew = WorkerCrew(limit: 3)
-        crew.enter()
-        #expect(crew.join())
-        #expect(crew.join())
-        #expect(!crew.join())
-        crew.leave()
-        #expect(crew.join())
+    @Test("no more threads work than the pool has")
+    func poolLimit() {
+        let workers = WorkerPool(limit: 3)
+        workers.enter()
+        #expect(workers.tryEnter())
+        #expect(workers.tryEnter())
+        #expect(!workers.tryEnter())
+        workers.leave()
+        #expect(workers.tryEnter())
     }
 }

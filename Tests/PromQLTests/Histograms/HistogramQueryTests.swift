@@ -63,7 +63,7 @@ struct HistogramQueryTests {
             #expect(found.positiveBuckets.count == 3, "\(query): \(found)")
         }
         #expect(try Self.only(try Self.run("h * 2", [series], at: 20_000).columns).positiveBuckets == [4])
-        // The counter began anew, with a chunk that has one bucket.
+        // The counter began again, with a chunk that has one bucket.
         series = Self.series("h", [[2], [2, 0, 3], [2]].map(histogram))
         #expect(try Self.run("h == h offset 30s", [series], at: 31_500).columns.isEmpty)
     }

@@ -13,7 +13,7 @@ struct HistogramStartTimeTests {
         return report.failures.map { "\($0.line): \($0.message)" }
     }
 
-    @Test("A histogram that began anew was reset, though no bucket fell and its hint says that there was no reset")
+    @Test("A histogram that began again was reset, though no bucket fell and its hint says that there was no reset")
     func resets() {
         // The third sample began 4 s before its time: 14 − 4 + 4 observations in 20 s, and 16 in 30 s.
         let script = """
@@ -95,7 +95,7 @@ struct HistogramStartTimeTests {
         #expect(Self.failures(script, usesStartTimes: false).count == 5)
     }
 
-    @Test("Deltas add up, gauges with a remark, and a start among earlier samples is remarked")
+    @Test("Deltas add up, gauges with an annotation, and a start among earlier samples is annotated")
     func deltas() {
         #expect(
             Self.failures(

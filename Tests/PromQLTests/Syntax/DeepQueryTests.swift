@@ -35,16 +35,21 @@ struct DeepQueryTests {
         }
         let source = ArraySource(series)
         let options = EngineOptions()
-        let guardian = QueryGuard(
+        let budget = QueryBudget(
             deadline: .max, maxSamples: .max, isCancelled: nil, memory: MemoryAccount(limit: 1 << 30, budget: nil),
             perStep: nil)
         let grid = StepGrid(start: 0, step: 1000, count: 4)
         var limited = options
         limited.lookbackDelta = 1
-        let evaluator = Evaluator(
-            source: source, options: limited, queryGrid: grid, isInstant: false, guardian: guardian, text: query,
-            plan: QueryPlan(try PromQLParser.parse(query)), trace: nil, crew: WorkerCrew(limit: 1))
-        return (try evaluator.vector(evaluator.plan.expression, grid), guardian.checks)
+        let expression = try PromQLParser.parse(query)
+        let request = QueryRequest(
+            expression: expression, text: query, source: source,
+            times: QueryTimes(grid: grid, end: grid.end, isInstant: false), limits: QueryLimits())
+        let execution = QueryExecution(
+            request, QueryPlan(expression), options: limited, budget: budget, workers: WorkerPool(limit: 1),
+            trace: nil)
+        let columns = try Evaluator.columns(execution.plan.expression, EvaluationContext(execution))
+        return (columns, budget.checks)
     }
 
     @Test("a chain of `or` looks at each series a few times, however long it is", arguments: ["", "on(a) ", "on() "])

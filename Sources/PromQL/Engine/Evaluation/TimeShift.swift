@@ -1,0 +1,32 @@
+/// The `@` and `offset` of a selector or subquery: the time that it looks at, at each step.
+struct TimeShift {
+    /// The time that `@` names, without the offset, ms.
+    private let fixed: Int64?
+    /// ms.
+    private let offset: Int64
+
+    init(_ at: AtModifier?, _ offset: Int64) {
+        if case .time(let time)? = at { fixed = time } else { fixed = nil }
+        self.offset = offset
+    }
+
+    /// Whether `@` makes all steps look at one time.
+    var isFixed: Bool { fixed != nil }
+
+    /// The time for step `index` of `grid`, ms.
+    @inline(__always)
+    func time(_ index: Int, of grid: StepGrid) -> Int64 { (fixed ?? grid.time(index)) &- offset }
+
+    /// The times for the first and the last step of `grid`.
+    func bounds(_ grid: StepGrid) -> (first: Int64, last: Int64) {
+        (time(0, of: grid), time(max(0, grid.count - 1), of: grid))
+    }
+}
+
+extension VectorSelector {
+    var timeShift: TimeShift { TimeShift(at, offset) }
+}
+
+extension Subquery {
+    var timeShift: TimeShift { TimeShift(at, offset) }
+}

@@ -1,0 +1,38 @@
+import Model
+import Synchronization
+
+/// The charge for memory that a reader keeps from series to series.
+struct MemoryReservation {
+    private let budget: QueryBudget
+    private var charged = 0
+
+    init(_ budget: QueryBudget) { self.budget = budget }
+
+    /// Charges what the reader's memory has grown by since the last call.
+    mutating func charge(_ bytes: Int) throws(MemoryLimitExceeded) {
+        guard bytes > charged else { return }
+        try budget.memory.charge(bytes &- charged)
+        charged = bytes
+    }
+
+    func release() { budget.memory.release(charged) }
+}
+
+/// The charge for a set of series, which charges while it is made and knows its size at the end.
+final class SeriesSetReservation: Sendable {
+    private let memory: MemoryAccount
+    private let charged = Atomic<Int>(0)
+
+    init(_ memory: MemoryAccount) { self.memory = memory }
+
+    func charge(_ bytes: Int) throws(MemoryLimitExceeded) {
+        try memory.charge(bytes)
+        charged.wrappingAdd(bytes, ordering: .relaxed)
+    }
+
+    /// Corrects what was charged to what the set holds.
+    func settle(_ bytes: Int) throws(MemoryLimitExceeded) {
+        let more = bytes &- charged.exchange(bytes, ordering: .relaxed)
+        if more > 0 { try memory.charge(more) } else { memory.release(0 &- more) }
+    }
+}

@@ -1,0 +1,202 @@
+import Model
+import Synchronization
+
+/// The limits of one query and what it has used of them: time, samples, memory, and whether the client still waits.
+///
+/// All threads of a query share it.
+final class QueryBudget: Sendable {
+    private let deadline: Int64
+    private let maxSamples: Int
+    private let isCancelled: (@Sendable () -> Bool)?
+    let memory: MemoryAccount
+    /// Samples that were looked at by step; nil if nobody asked.
+    let perStep: SamplesPerStep?
+    /// What sources say that the answer lacks.
+    let sourceWarnings = SourceWarnings()
+    private let held = Atomic<Int>(0)
+    /// Samples and bytes that are retained outside of all nodes.
+    private let retainedSamples = Atomic<Int>(0)
+    private let retainedBytes = Atomic<Int>(0)
+    private let ticks = Atomic<Int>(0)
+    /// How often ``check()`` was called: a measure of the work that does not depend on the machine.
+    var checks: Int { ticks.load(ordering: .relaxed) }
+    private let nextLook: Atomic<Int64>
+    private let total = Atomic<Int>(0)
+    private let new = Atomic<Int>(0)
+    private let peak = Atomic<Int>(0)
+
+    /// Bytes of a column besides its values: the column itself, the header of its array, its labels.
+    static let columnOverhead = 192
+    /// Bytes of labels that count as a part of that; functions can make labels of any length.
+    private static let usualLabels = 1024
+    /// How often the client's connection is looked at, ns.
+    private static let lookInterval: Int64 = 50_000_000
+
+    init(
+        deadline: Int64, maxSamples: Int, isCancelled: (@Sendable () -> Bool)?, memory: MemoryAccount,
+        perStep: SamplesPerStep? = nil
+    ) {
+        self.deadline = deadline
+        self.maxSamples = maxSamples
+        self.isCancelled = isCancelled
+        self.memory = memory
+        self.perStep = perStep
+        nextLook = Atomic(QueryEngine.nanoseconds() &+ Self.lookInterval)
+    }
+
+    var totalSamples: Int { total.load(ordering: .relaxed) }
+    var samplesRead: Int { new.load(ordering: .relaxed) }
+    var peakSamples: Int { peak.load(ordering: .relaxed) }
+
+    /// Called once per series: ends the query when its time is over or nobody waits for it.
+    func check() throws(QueryError) {
+        let (tick, _) = ticks.wrappingAdd(1, ordering: .relaxed)
+        if tick & 31 == 0 { try checkNow() }
+    }
+
+    /// Called before something that takes time in proportion to `bytes`.
+    func check(bytes: Int) throws(QueryError) {
+        let count = 1 &+ bytes >> 12
+        let (before, now) = ticks.wrappingAdd(count, ordering: .relaxed)
+        if before >> 5 != now >> 5 { try checkNow() }
+    }
+
+    /// Looks at the clock and, now and then, at the client.
+    func checkNow() throws(QueryError) {
+        let now = QueryEngine.nanoseconds()
+        if now > deadline { throw .timeout("query timed out in expression evaluation") }
+        guard let isCancelled, now > nextLook.load(ordering: .relaxed) else { return }
+        nextLook.store(now &+ Self.lookInterval, ordering: .relaxed)
+        if isCancelled() { throw .canceled("query was canceled in expression evaluation") }
+    }
+
+    /// Counts samples that were looked at.
+    func count(_ samples: SampleCount) {
+        total.wrappingAdd(samples.looked, ordering: .relaxed)
+        new.wrappingAdd(samples.new, ordering: .relaxed)
+    }
+
+    /// Sets the count of samples that were looked at back to what it was.
+    func setTotalSamples(_ samples: Int) { total.store(samples, ordering: .relaxed) }
+
+    /// Counts samples that are held from now on, in one column, and charges its memory; before it is made.
+    func reserve(_ samples: Int) throws { try reserve(samples, bytes: samples &* 8 &+ Self.columnOverhead) }
+
+    /// Counts samples that are held from now on, and charges `bytes` for them; before they are made.
+    func reserve(_ samples: Int, bytes: Int) throws {
+        let (_, now) = held.wrappingAdd(samples, ordering: .relaxed)
+        raisePeak(now)
+        if now > maxSamples { throw QueryError.tooManySamples }
+        try memory.charge(bytes)
+    }
+
+    /// Checks that `samples` more would fit, without holding them.
+    func probe(_ samples: Int) throws(QueryError) {
+        let now = held.load(ordering: .relaxed) &+ samples
+        raisePeak(now)
+        if now > maxSamples { throw .tooManySamples }
+    }
+
+    private func raisePeak(_ samples: Int) {
+        if samples > peak.load(ordering: .relaxed) { peak.max(samples, ordering: .relaxed) }
+    }
+
+    // MARK: Nodes
+
+    /// What was held when a node began.
+    struct Mark {
+        fileprivate var samples: Int
+        fileprivate var bytes: Int
+    }
+
+    func mark() -> Mark {
+        Mark(
+            samples: held.load(ordering: .relaxed) &- retainedSamples.load(ordering: .relaxed),
+            bytes: memory.used &- retainedBytes.load(ordering: .relaxed))
+    }
+
+    /// Called when a node is done: of all that it held, only its result is left.
+    func settle(_ mark: Mark, result columns: [Column], steps: Int) {
+        let retained = (
+            samples: retainedSamples.load(ordering: .relaxed), bytes: retainedBytes.load(ordering: .relaxed)
+        )
+        held.store(mark.samples &+ Self.samples(of: columns, steps: steps) &+ retained.samples, ordering: .relaxed)
+        memory.settle(mark.bytes &+ Self.bytes(of: columns, steps: steps) &+ retained.bytes)
+    }
+
+    /// Releases the result of a node.
+    func release(_ columns: [Column], steps: Int) {
+        held.wrappingSubtract(Self.samples(of: columns, steps: steps), ordering: .relaxed)
+        memory.release(Self.bytes(of: columns, steps: steps))
+    }
+
+    /// Retains a result beyond the node that made it, until it is released.
+    func retain(_ columns: [Column], steps: Int) throws -> Retained {
+        let retained = Retained(
+            samples: Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
+        try reserve(retained.samples, bytes: retained.bytes)
+        retainedSamples.wrappingAdd(retained.samples, ordering: .relaxed)
+        retainedBytes.wrappingAdd(retained.bytes, ordering: .relaxed)
+        return retained
+    }
+
+    /// Retains `bytes` that are charged already beyond the node that made them.
+    func retain(charged bytes: Int) { retainedBytes.wrappingAdd(bytes, ordering: .relaxed) }
+
+    func release(_ retained: Retained) {
+        held.wrappingSubtract(retained.samples, ordering: .relaxed)
+        retainedSamples.wrappingSubtract(retained.samples, ordering: .relaxed)
+        retainedBytes.wrappingSubtract(retained.bytes, ordering: .relaxed)
+        memory.release(retained.bytes)
+    }
+
+    /// What is retained of a result beyond its node.
+    struct Retained {
+        var samples = 0
+        var bytes = 0
+    }
+
+    /// Reserves a result for one more node.
+    func reserve(_ columns: [Column], steps: Int) throws {
+        try reserve(Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
+    }
+
+    private static func bytes(of columns: [Column], steps: Int) -> Int {
+        var bytes = columns.count &* (steps &* 8 &+ columnOverhead)
+        for column in columns {
+            if !column.histograms.isEmpty { bytes &+= Self.bytes(of: column.histograms) }
+            bytes &+= max(0, column.labels.bytes.count &- Self.usualLabels)
+        }
+        return bytes
+    }
+
+    /// Samples that columns hold: one per step, and of a histogram as many as its size stands for.
+    private static func samples(of columns: [Column], steps: Int) -> Int {
+        columns.reduce(columns.count &* steps) { $0 &+ extraSamples(of: $1.histograms) }
+    }
+
+    /// What histograms count as beyond one sample each.
+    static func extraSamples(of histograms: [HistogramBox?]) -> Int {
+        histograms.reduce(0) { sum, box in sum &+ (box.map { $0.histogram.sampleCost &- 1 } ?? 0) }
+    }
+
+    /// What the samples of a series count as.
+    static func samples(of columns: borrowing SampleColumns) -> Int {
+        columns.histograms.reduce(columns.count) { $0 &+ $1.histogram.sampleCost &- 1 }
+    }
+
+    /// Bytes of a column's histograms.
+    static func bytes(of histograms: [HistogramBox?]) -> Int {
+        histograms.reduce(histograms.count &* 8) { sum, box in
+            guard let histogram = box?.histogram else { return sum }
+            return sum &+ 256 &+ 8
+                &* (histogram.positiveBuckets.count &+ histogram.negativeBuckets.count &+ histogram.customBounds.count)
+        }
+    }
+}
+
+extension QueryError {
+    static var tooManySamples: QueryError {
+        .execution("query processing would load too many samples into memory in query execution")
+    }
+}

@@ -1,0 +1,150 @@
+import GoCompatibility
+import Model
+import Synchronization
+
+/// What all queries together may hold in memory.
+///
+/// A part of it is kept for rules, so that no number of other queries can take a rule's memory away.
+package final class MemoryBudget: Sendable {
+    /// Bytes.
+    package let limit: Int
+    /// Bytes that only rules may use.
+    package let keptForRules: Int
+    private let held = Atomic<Int>(0)
+
+    package init(limit: Int) {
+        self.limit = max(0, limit)
+        keptForRules = self.limit / 8
+    }
+
+    /// Bytes that are held now.
+    package var used: Int { held.load(ordering: .relaxed) }
+
+    /// Takes `bytes`; false, and nothing taken, if there is no space for them.
+    func take(_ bytes: Int, isRule: Bool) -> Bool {
+        let (_, now) = held.wrappingAdd(bytes, ordering: .relaxed)
+        if now <= (isRule ? limit : limit - keptForRules) { return true }
+        held.wrappingSubtract(bytes, ordering: .relaxed)
+        return false
+    }
+
+    func give(_ bytes: Int) { held.wrappingSubtract(bytes, ordering: .relaxed) }
+}
+
+/// The memory of one query: charged before something that grows with the data is made, released when it goes.
+///
+/// Workers of one query may charge it at once. What is still charged when the account goes is given back.
+package final class MemoryAccount: Sendable {
+    private let limit: Int
+    private let budget: MemoryBudget?
+    private let isRule: Bool
+    private let held = Atomic<Int>(0)
+    private let highest = Atomic<Int>(0)
+
+    /// - Parameters:
+    ///   - limit: Bytes of this query.
+    ///   - budget: What all queries share; nil for none.
+    init(limit: Int, budget: MemoryBudget?, isRule: Bool = false) {
+        self.limit = limit
+        self.budget = budget
+        self.isRule = isRule
+    }
+
+    deinit { budget?.give(held.load(ordering: .relaxed)) }
+
+    /// Bytes that are charged now.
+    package var used: Int { held.load(ordering: .relaxed) }
+    /// Most bytes that were charged at once.
+    package var peak: Int { highest.load(ordering: .relaxed) }
+
+    /// Charges `bytes`.
+    ///
+    /// - Throws: ``MemoryLimitExceeded``; nothing is charged then.
+    package func charge(_ bytes: Int) throws(MemoryLimitExceeded) {
+        let (_, now) = held.wrappingAdd(bytes, ordering: .relaxed)
+        guard now <= limit else {
+            held.wrappingSubtract(bytes, ordering: .relaxed)
+            throw MemoryLimitExceeded(needed: now, limit: limit, isShared: false)
+        }
+        if let budget, !budget.take(bytes, isRule: isRule) {
+            held.wrappingSubtract(bytes, ordering: .relaxed)
+            throw MemoryLimitExceeded(needed: bytes, limit: budget.limit, isShared: true)
+        }
+        if now > highest.load(ordering: .relaxed) { highest.max(now, ordering: .relaxed) }
+    }
+
+    /// Asks whether `bytes` more would fit into the query's own budget, without charging them.
+    func probe(_ bytes: Int) throws(MemoryLimitExceeded) {
+        let (needed, overflow) = used.addingReportingOverflow(bytes)
+        if overflow || needed > limit {
+            throw MemoryLimitExceeded(needed: overflow ? .max : needed, limit: limit, isShared: false)
+        }
+    }
+
+    package func release(_ bytes: Int) {
+        held.wrappingSubtract(bytes, ordering: .relaxed)
+        budget?.give(bytes)
+    }
+
+    /// Sets what is charged to a known amount that is there already.
+    package func settle(_ bytes: Int) {
+        let before = held.exchange(bytes, ordering: .relaxed)
+        budget?.give(before &- bytes)
+        if bytes > before { highest.max(bytes, ordering: .relaxed) }
+    }
+}
+
+/// A charge that would exceed a budget of memory.
+package struct MemoryLimitExceeded: Error {
+    /// Bytes of the query with what it asked for; of the shared budget, only what it asked for.
+    package var needed: Int
+    package var limit: Int
+    /// The budget of all queries, not that of the one.
+    package var isShared: Bool
+
+    /// The error of an answer of `bytes` that cannot be written.
+    package func message(answer bytes: Int) -> String {
+        MemoryLimitText.message(self, place: "to write its answer of \(MemoryLimitText.size(bytes))")
+    }
+
+    /// The error of something else than a query that lists series.
+    package func message(series count: Int) -> String {
+        MemoryLimitText.message(self, place: "to list \(count) series")
+    }
+
+    /// The error of a list of series or labels that is not known to its end.
+    package var listMessage: String { MemoryLimitText.message(self, place: "to list what matches") }
+}
+
+/// What an error says of a budget that would be exceeded.
+enum MemoryLimitText {
+    /// - Parameters:
+    ///   - range: The part of the query that asked.
+    ///   - query: The query's text.
+    static func message(_ excess: MemoryLimitExceeded, at range: TextRange, in query: String) -> String {
+        let bytes = Array(query.utf8)
+        let place = TextRange.position(of: range.start, in: bytes)
+        let part = bytes[min(range.start, bytes.count)..<min(max(range.start, range.end), bytes.count)]
+        let text = String(decoding: part, as: UTF8.self)
+        let shown = text.count > 120 ? text.prefix(117) + "..." : text[...]
+        return message(excess, place: "at \(place.line):\(place.column) in \(GoQuote.quote(String(shown)))")
+    }
+
+    static func message(_ excess: MemoryLimitExceeded, place: String) -> String {
+        let limit = size(excess.limit)
+        let what =
+            excess.isShared
+            ? "there is no memory left for it: all queries together may hold \(limit) (--query.max-memory)"
+            : "it needs at least \(size(excess.needed)), and a query may hold \(limit) (--query.max-memory-per-query)"
+        let help =
+            excess.isShared
+            ? "ask again when fewer queries run, or narrow it"
+            : "narrow the selector, take a larger step or a shorter range, or aggregate"
+        return "query uses too much memory \(place): \(what); \(help)"
+    }
+
+    /// Rounded up, in the units of the flags.
+    fileprivate static func size(_ bytes: Int) -> String {
+        bytes < 10 << 20 ? "\((bytes &+ 1023) >> 10)KB" : "\((bytes &+ (1 << 20 - 1)) >> 20)MB"
+    }
+}

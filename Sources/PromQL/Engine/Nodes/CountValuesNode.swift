@@ -1,0 +1,54 @@
+import GoCompatibility
+import Model
+
+/// `count_values`: the number of series that have each value, by a label with the value.
+struct CountValuesNode {
+    let aggregation: Aggregation
+
+    func columns(_ context: EvaluationContext) throws -> [Column] {
+        guard let parameter = aggregation.parameter else { return [] }
+        let label = try labelName(parameter)
+        let (budget, steps) = (context.budget, context.grid.count)
+        // The new label always counts for `by`.
+        var grouping = Grouping(
+            aggregation.isWithout ? aggregation.grouping : aggregation.grouping + [label],
+            isWithout: aggregation.isWithout)
+        var counts: [[Double]] = []
+        var drops: [Bool] = []
+        try Evaluator.stream(aggregation.expression, context) { metric, values, histograms in
+            var last: (value: UInt64, group: Int)?
+            for i in 0..<steps where Column.isPresent(values[i]) {
+                let histogram = Column.isHistogram(values[i]) && !histograms.isEmpty ? histograms[i]?.histogram : nil
+                var group = 0
+                if let known = last, known.value == values[i].bitPattern, histogram == nil {
+                    group = known.group
+                } else {
+                    var builder = LabelsBuilder(metric.labels)
+                    builder.set(label, histogram?.description ?? FloatText.fixed(values[i]))
+                    group = grouping.index(of: builder.labels())
+                    last = (values[i].bitPattern, group)
+                }
+                if group == counts.count {
+                    try budget.reserve(steps)
+                    try budget.reserve(0, bytes: grouping.groups[group].bytes.count)
+                    counts.append([Double](repeating: Column.absent, count: steps))
+                    drops.append(false)
+                }
+                if metric.dropsName { drops[group] = true }
+                counts[group][i] = Column.isPresent(counts[group][i]) ? counts[group][i] + 1 : 1
+            }
+        }
+        return grouping.groups.indices.map {
+            Column(labels: grouping.groups[$0], values: counts[$0], dropsName: drops[$0])
+        }
+    }
+
+    private func labelName(_ parameter: Expression) throws -> String {
+        if let bytes = Evaluator.invalidBytes(parameter) {
+            throw QueryError.execution("invalid label name \(GoQuote.quote(bytes: bytes))")
+        }
+        let label = try Evaluator.string(parameter)
+        guard !label.isEmpty else { throw QueryError.execution("invalid label name \(GoQuote.quote(label))") }
+        return label
+    }
+}

@@ -1,0 +1,141 @@
+import GoCompatibility
+import Model
+
+/// One evaluation of a range function: its windows and parameters, and what is done with the result of each series.
+final class RangeFunctionRun {
+    let call: Call
+    let plan: WindowPlan
+    /// The values of the scalar arguments by step.
+    let parameters: [[Double]]
+    let context: EvaluationContext
+    /// Where annotations about samples point to: the first argument, or the range.
+    let place: TextRange
+    /// The metric name that the range selects; empty if it names none.
+    private let name: String
+    /// The results' labels, if they may be equal.
+    private var seen: Set<Labels> = []
+    /// Memory that is used again for each series of floats.
+    private var floats: [Double]
+    private var resets: [Int32] = []
+
+    init(
+        _ call: Call, _ range: RangeVectorNode, _ plan: WindowPlan, _ parameters: [[Double]],
+        _ context: EvaluationContext
+    ) {
+        self.call = call
+        self.plan = plan
+        self.parameters = parameters
+        self.context = context
+        name = range.metricName
+        floats = [Double](repeating: Column.absent, count: plan.grid.count)
+        if let first = call.arguments.first, first.type == .scalar {
+            place = first.range
+        } else {
+            // A subquery's samples have no place in the text.
+            place = range.isSubquery ? .nowhere : range.expression.range
+        }
+    }
+
+    private var traits: FunctionTraits { call.function.traits }
+
+    /// Whether the function sees the start timestamps of samples.
+    var seesStarts: Bool { context.query.options.usesStartTimes && traits.contains(.startTimes) }
+
+    // MARK: Series
+
+    /// The function of a series of floats.
+    func evaluateFloats(
+        _ series: Metric, _ samples: borrowing SampleColumns, _ extended: RangeExtension?, _ sink: SeriesSink
+    ) throws {
+        if let extended {
+            let lookback = context.query.options.lookbackDelta
+            ExtendedRange(plan, extended, lookback: lookback).evaluate(samples, into: &floats)
+            // The samples count that windows see beyond their edges, too.
+            let wide = plan.extended(by: lookback, extended)
+            context.count(samples, in: WindowTable(samples, wide), wide)
+        } else {
+            let table = WindowTable(samples, plan)
+            try floats.withUnsafeMutableBufferPointer {
+                try FloatWindows.evaluate(samples, plan, table, parameters, &resets, $0)
+            }
+            context.count(samples, in: table, plan)
+        }
+        try finish(series, floats, [], sink)
+    }
+
+    /// The function of a series that has histograms, or start timestamps that the function sees.
+    func evaluateMixed(
+        _ series: Metric, _ samples: borrowing SampleColumns, _ extended: RangeExtension?, _ sink: SeriesSink
+    ) throws {
+        var out = [Double](repeating: Column.absent, count: plan.grid.count)
+        var histograms: [HistogramBox?] = []
+        let metric = series.labels.metricName
+        if samples.histograms.isEmpty {
+            evaluateStarts(samples, metric: metric, &out)
+        } else {
+            histograms = try evaluateHistograms(samples, metric: metric, extended, &out)
+        }
+        try finish(series, out, histograms, sink)
+    }
+
+    /// The function of a series of floats whose start timestamps it sees.
+    private func evaluateStarts(_ samples: borrowing SampleColumns, metric: String, _ out: inout [Double]) {
+        var windows = StartTimeWindows()
+        let table = WindowTable(samples, plan)
+        windows.evaluate(samples, plan, table, &out)
+        context.count(samples, in: table, plan)
+        if windows.hasOverlap {
+            context.annotations.warn(StartTimeWindows.overlapWarning(metric), at: place)
+        }
+    }
+
+    // MARK: Results
+
+    private func finish(
+        _ series: Metric, _ out: [Double], _ histograms: [HistogramBox?], _ sink: SeriesSink
+    ) throws {
+        guard out.contains(where: Column.isPresent) else { return }
+        try out.withUnsafeBufferPointer { try finish(series, $0, histograms, sink) }
+    }
+
+    /// Gives the result of a series to `sink`, after the checks of its labels and its samples.
+    func finish(
+        _ series: Metric, _ values: UnsafeBufferPointer<Double>, _ histograms: [HistogramBox?], _ sink: SeriesSink
+    ) throws {
+        let result = traits.contains(.keepsName) ? series : context.nameless(series)
+        // Series of one metric differ in other labels than the name, but perhaps only in type and unit.
+        if !traits.contains(.keepsName), name.isEmpty || context.query.options.typeAndUnitLabels {
+            try context.budget.memory.charge(result.labels.bytes.count &+ SeenLabels.bytesPerSeries)
+            guard seen.insert(result.labels).inserted else { throw QueryError.repeatedLabels }
+        }
+        if plan.function == .quantile { annotateQuantile(values) }
+        if traits.contains(.expectsCounter), values.contains(where: Column.isFloat) {
+            annotateCounter(series, name.isEmpty ? series.labels.metricName : name)
+        }
+        try sink(result, values, histograms)
+    }
+
+    private func annotateQuantile(_ values: UnsafeBufferPointer<Double>) {
+        let q = parameters[0]
+        for i in values.indices where Column.isFloat(values[i]) && !(q[i] >= 0 && q[i] <= 1) {
+            context.annotations.warn(
+                "quantile value should be between 0 and 1, got \(FloatText.general(q[i]))",
+                at: call.arguments[0].range)
+        }
+    }
+
+    private func annotateCounter(_ series: Metric, _ name: String) {
+        guard !name.isEmpty else { return }
+        if context.query.options.typeAndUnitLabels {
+            let type = series.labels[Labels.typeLabel] ?? ""
+            guard type != MetricType.counter.rawValue, type != MetricType.histogram.rawValue else { return }
+            return context.annotations.info(
+                "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got "
+                    + "\(GoQuote.quote(type)): \(GoQuote.quote(name))", at: place)
+        }
+        guard !["_total", "_sum", "_count", "_bucket"].contains(where: name.hasSuffix) else { return }
+        context.annotations.info(
+            "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \(GoQuote.quote(name))",
+            at: place)
+    }
+}

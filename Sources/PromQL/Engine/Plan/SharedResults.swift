@@ -1,0 +1,46 @@
+import Model
+
+/// The results of parts that stand in several places, from the first until the last of them has been evaluated.
+final class SharedResults {
+    private struct Part {
+        var columns: [Column] = []
+        var annotations = Annotations.Excerpt()
+        var retained = QueryBudget.Retained()
+        /// Where it was evaluated; nil before that.
+        var place: TextRange?
+        var left: Int
+    }
+
+    private var parts: [Part]
+
+    init(_ plan: QueryPlan) {
+        parts = plan.shared.map { Part(left: $0.count) }
+    }
+
+    /// The part's value: that of the same part in another place, or else what `make` makes.
+    func columns(
+        _ number: Int, at place: TextRange, _ context: EvaluationContext, _ make: () throws -> [Column]
+    ) throws -> [Column] {
+        let (budget, steps) = (context.budget, context.grid.count)
+        parts[number].left -= 1
+        if let first = parts[number].place {
+            context.annotations.repeat(parts[number].annotations, from: first, at: place)
+            let columns = parts[number].columns
+            // The values are there once, but what is done with them in this place may copy them.
+            try budget.reserve(columns, steps: steps)
+            if parts[number].left == 0 {
+                budget.release(parts[number].retained)
+                parts[number].columns = []
+            }
+            return columns
+        }
+        let before = context.annotations.count
+        let columns = try make()
+        guard parts[number].left > 0 else { return columns }
+        parts[number].annotations = context.annotations.excerpt(since: before)
+        parts[number].retained = try budget.retain(columns, steps: steps)
+        parts[number].columns = columns
+        parts[number].place = place
+        return columns
+    }
+}

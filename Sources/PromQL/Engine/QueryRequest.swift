@@ -1,0 +1,40 @@
+import Model
+
+/// A query as it is asked.
+struct QueryRequest {
+    let expression: Expression
+    /// The query's text, for places in annotations and errors.
+    let text: String
+    let source: any SeriesSource
+    let times: QueryTimes
+    let limits: QueryLimits
+}
+
+/// The times of a query.
+struct QueryTimes: Sendable {
+    let grid: StepGrid
+    /// The end that the query was asked for, which need not be a step; ms.
+    let end: Int64
+    let isInstant: Bool
+
+    init(grid: StepGrid, end: Int64, isInstant: Bool) {
+        self.grid = grid
+        self.end = end
+        self.isInstant = isInstant
+    }
+
+    /// One time, ms.
+    init(at time: Int64) { self.init(grid: StepGrid(start: time, step: 1, count: 1), end: time, isInstant: true) }
+}
+
+/// The times at which something is evaluated.
+struct StepGrid: Sendable {
+    /// ms.
+    var start: Int64
+    /// ms, positive.
+    var step: Int64
+    var count: Int
+
+    func time(_ index: Int) -> Int64 { start &+ Int64(index) &* step }
+    var end: Int64 { time(max(0, count - 1)) }
+}

@@ -1,0 +1,50 @@
+import Glibc
+import GoCompatibility
+import Model
+
+/// The functions of each sample of a vector by itself that take parameters.
+struct ElementFunctions {
+    let call: Call
+    let context: EvaluationContext
+
+    init(_ call: Call, _ context: EvaluationContext) {
+        self.call = call
+        self.context = context
+    }
+
+    private var operand: ElementwiseNode { ElementwiseNode(operand: call.arguments[0]) }
+
+    /// `vector`.
+    func vector(_ sink: SeriesSink) throws {
+        let values = try Evaluator.scalar(call.arguments[0], context)
+        try values.withUnsafeBufferPointer { try sink(Metric(.empty), $0, []) }
+    }
+
+    /// `round`.
+    func round(_ sink: SeriesSink) throws {
+        let nearest = call.arguments.count > 1 ? try Evaluator.scalar(call.arguments[1], context) : nil
+        try operand.stream(context, sink) { value, step in
+            let inverse = 1 / (nearest?[step] ?? 1)
+            return floor(value * inverse + 0.5) / inverse
+        }
+    }
+
+    /// `clamp`, `clamp_min` and `clamp_max`.
+    ///
+    /// - Parameters:
+    ///   - low: Which argument is the lower limit, if any is.
+    ///   - high: Which argument is the upper limit, if any is.
+    func clamp(low: Int?, high: Int?, _ sink: SeriesSink) throws {
+        let lows = try limit(low, or: -.infinity)
+        let highs = try limit(high, or: .infinity)
+        try operand.stream(context, sink) { value, step in
+            highs[step] < lows[step]
+                ? Column.absent : GoMath.greater(lows[step], GoMath.lesser(highs[step], value))
+        }
+    }
+
+    private func limit(_ argument: Int?, or none: Double) throws -> [Double] {
+        guard let argument else { return [Double](repeating: none, count: context.grid.count) }
+        return try Evaluator.scalar(call.arguments[argument], context)
+    }
+}

@@ -84,9 +84,8 @@ let package = Package(
         room(
             "API",
             [
-                "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config",
-                "Storage", "PromQL",
-                "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote",
+                "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Exposition", "PromQL", "HTTP", "Scrape",
+                "Rules",
             ]),
         room("Web", ["CAssets", "Platform", "Model", "HTTP", "JSON"]),
         .executableTarget(
@@ -133,7 +132,10 @@ let package = Package(
         tests("Web", ["Platform", "Model", "HTTP"]),
         tests(
             "martlet",
-            ["Platform", "Telemetry", "Model", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape", "Web"]),
+            [
+                "Platform", "Telemetry", "Model", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape", "Rules",
+                "Notify", "API", "Web",
+            ]),
         .testTarget(name: "HouseTests", swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "JSON", "Model"], swiftSettings: settings),
     ],

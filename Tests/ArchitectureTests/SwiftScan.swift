@@ -1,13 +1,13 @@
 /// Finds the functions of a Swift source by counting parentheses and braces; knows strings, comments and nothing else.
 struct SwiftScan {
     /// A function or an initializer.
-    struct Function {
+    struct Function: Sendable {
         var name: String
         var parameters: Int
         /// From the declaration to the closing brace; 0 for a requirement without a body.
         var lines: Int
         /// Whether a comment above or beside the declaration says `// Long: …`.
-        var isMarkedLong: Bool
+        var isMarkedLong = false
         /// An initializer that does nothing but assign its parameters to the properties of their names.
         var isMemberwise: Bool
     }
@@ -27,6 +27,11 @@ struct SwiftScan {
     private mutating func blank() {
         var at = 0
         while at < source.count {
+            let byte = source[at]
+            guard byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "#") else {
+                at += 1
+                continue
+            }
             if starts("//", at) {
                 while at < source.count, source[at] != UInt8(ascii: "\n") { hide(&at) }
             } else if let start = stringStart(at) {
@@ -100,41 +105,42 @@ struct SwiftScan {
 
     /// All functions and initializers, those inside of functions too.
     func functions() -> [Function] {
-        let text = String(decoding: code, as: UTF8.self)
+        let lines = Self.lines(code)
+        let given = Self.lines(source)
         var found: [Function] = []
-        var line = 0
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         var offset = 0
-        for content in lines {
-            if let name = Self.declared(content), let open = firstParenthesis(from: offset + Self.nameEnd(content)) {
-                found.append(function(name, open, start: offset, line: line))
+        for (number, line) in lines.enumerated() {
+            if let (name, end) = Self.declared(line), let open = firstParenthesis(from: offset + end) {
+                var function = function(name, open, start: offset)
+                function.isMarkedLong = Self.isMarkedLong(given, number)
+                found.append(function)
             }
-            offset += content.utf8.count + 1
-            line += 1
+            offset += line.utf8.count + 1
         }
         return found
     }
 
-    private static let declaration =
-        /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:package|public|private|fileprivate|internal|static|final|override|mutating|nonmutating|convenience|required|nonisolated|class)\s+)*(?:func\s+([^\s(<]+|[^\s(]+(?=\s*\())|(init)(?=[?!]?[(<])|(subscript)(?=[(<]))/
-
-    /// The name of the function that a line declares.
-    private static func declared(_ line: Substring) -> String? {
-        guard line.contains("func ") || line.contains("init") || line.contains("subscript"),
-            let match = line.firstMatch(of: declaration)
-        else { return nil }
-        return String(match.1 ?? match.2 ?? match.3 ?? "")
+    private static func lines(_ bytes: [UInt8]) -> [Substring] {
+        String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
     }
 
-    private static func nameEnd(_ line: Substring) -> Int {
-        line.firstMatch(of: declaration).map { line[..<$0.range.upperBound].utf8.count } ?? 0
+    /// The name of the function that a line declares, and how many bytes of the line are before its parameters.
+    private static func declared(_ line: Substring) -> (name: String, end: Int)? {
+        guard line.contains("func ") || line.contains("init") || line.contains("subscript") else { return nil }
+        let modifiers =
+            /\s*(?:(?:@\w+|package|public|private|fileprivate|internal|static|final|override|mutating|nonmutating|convenience|required|nonisolated|class)\s+)*/
+        guard let start = line.prefixMatch(of: modifiers)?.range.upperBound,
+            let match = line[start...].prefixMatch(of: /func\s+([^\s(<]+|<=?|<<)|init(?=[?!]?[(<])|subscript(?=[(<])/)
+        else { return nil }
+        let name = match.1 ?? match.0.prefix { $0.isLetter }
+        return (String(name), line[..<match.range.upperBound].utf8.count)
     }
 
     private func firstParenthesis(from start: Int) -> Int? {
         code[start...].firstIndex(of: UInt8(ascii: "("))
     }
 
-    private func function(_ name: String, _ open: Int, start: Int, line: Int) -> Function {
+    private func function(_ name: String, _ open: Int, start: Int) -> Function {
         let (count, close) = parameters(open)
         var lines = 0
         var isMemberwise = false
@@ -143,7 +149,7 @@ struct SwiftScan {
             isMemberwise = name == "init" && Self.onlyAssigns(code[(body + 1)..<end])
         }
         return Function(
-            name: name, parameters: count, lines: lines, isMarkedLong: isMarkedLong(start), isMemberwise: isMemberwise)
+            name: name, parameters: count, lines: lines, isMemberwise: isMemberwise)
     }
 
     /// How many parameters a list has, and where it ends.
@@ -197,12 +203,12 @@ struct SwiftScan {
     }
 
     /// Whether the line of the declaration, or a comment right above it, says why the function is long.
-    private func isMarkedLong(_ start: Int) -> Bool {
-        let before = String(decoding: source[..<start], as: UTF8.self).split(
-            separator: "\n", omittingEmptySubsequences: false
-        ).dropLast().reversed().prefix { $0.drop { $0 == " " }.hasPrefix("//") || $0.drop { $0 == " " }.hasPrefix("@") }
-        let own = String(decoding: source[start...].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        return own.contains("// Long: ") || before.contains { $0.contains("// Long: ") }
+    private static func isMarkedLong(_ lines: [Substring], _ number: Int) -> Bool {
+        let above = lines[..<number].reversed().prefix { line in
+            let text = line.drop { $0 == " " }
+            return text.hasPrefix("//") || text.hasPrefix("@")
+        }
+        return lines[number].contains("// Long: ") || above.contains { $0.contains("// Long: ") }
     }
 
     private static func onlyAssigns(_ body: ArraySlice<UInt8>) -> Bool {

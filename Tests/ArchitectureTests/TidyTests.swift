@@ -6,7 +6,7 @@ import Testing
 struct TidyTests {
     static let banned: [(text: String, instead: String)] = [
         ("try" + "!", "throw, or handle the error"),
-        ("import " + "Foundation", "use Glibc and the rooms: Foundation brings ICU into the binary"),
+        ("import " + "Foundation", "use Glibc and the modules: Foundation brings ICU into the binary"),
         ("fatal" + "Error(", "throw for the world's mistakes, precondition for ours"),
         ("FIX" + "ME", "fix it or open an issue"),
         ("TO" + "DO", "do it or open an issue"),
@@ -14,15 +14,15 @@ struct TidyTests {
 
     @Test("no banned construct in Sources")
     func bannedConstructs() throws {
-        for file in try House.swiftFiles("Sources") {
-            let text = try House.text(file)
+        for file in try ProjectFiles.swiftFiles("Sources") {
+            let text = try ProjectFiles.text(file)
             for (construct, instead) in Self.banned where text.contains(construct) {
                 Issue.record("\(file) has \(construct): \(instead)")
             }
         }
     }
 
-    /// Where files may be opened: the one mechanism, what only opens files of the system, and a room below it.
+    /// Where files may be opened: the one mechanism, what only opens files of the system, and a module below it.
     private static let opening = [
         "Sources/Platform/FileSystem/", "Sources/martlet/Daemon/Metrics/ProcessMetrics.swift",
         "Sources/martlet/Daemon/Metrics/NetworkCounts.swift", "Sources/martlet/Commands/ProcessArguments.swift",
@@ -31,8 +31,8 @@ struct TidyTests {
 
     @Test("files are opened by RegularFile, which no pipe can block")
     func opening() throws {
-        for file in try House.swiftFiles("Sources") where !Self.opening.contains(where: file.hasPrefix) {
-            let text = try House.text(file)
+        for file in try ProjectFiles.swiftFiles("Sources") where !Self.opening.contains(where: file.hasPrefix) {
+            let text = try ProjectFiles.text(file)
             for call in ["fopen(", "cplatform_open(", ", O_RDONLY |", ", O_WRONLY", ", O_RDWR"] {
                 #expect(!text.contains(call), "\(file) has \(call): use RegularFile, or ConfigFile above it")
             }
@@ -47,8 +47,8 @@ struct TidyTests {
 
     @Test("other people's files are asked about through FileReads, so that one that hangs stops nobody")
     func asking() throws {
-        for file in try House.swiftFiles("Sources") where !Self.asking.contains(where: file.hasPrefix) {
-            let text = try House.text(file)
+        for file in try ProjectFiles.swiftFiles("Sources") where !Self.asking.contains(where: file.hasPrefix) {
+            let text = try ProjectFiles.text(file)
             for call in ["RegularFile.content(", "FileStamp(", "glob(", "realpath(", "access(", "stat(", "opendir("]
             where !(call == "opendir(" && file.hasSuffix("ProcessMetrics.swift")) {
                 #expect(!text.contains(call), "\(file) has \(call): use FileReads, or ConfigFile above it")
@@ -58,7 +58,7 @@ struct TidyTests {
 
     @Test("no drawer for everything")
     func names() throws {
-        for file in try House.swiftFiles("Sources") {
+        for file in try ProjectFiles.swiftFiles("Sources") {
             let name = file.split(separator: "/").last.map(String.init) ?? ""
             for drawer in ["Util", "Helper", "Misc", "Common"] {
                 #expect(!name.contains(drawer), "\(file): name it after its subject")
@@ -70,7 +70,7 @@ struct TidyTests {
     func paths() throws {
         let folders = ["Sources", "Tests", "deploy", "docs", "scripts", "rules", "dashboards", "examples", "README.md"]
         for folder in folders {
-            let base = House.root + "/" + folder
+            let base = ProjectFiles.root + "/" + folder
             let files = FileManager.default.enumerator(atPath: base)?.compactMap { $0 as? String } ?? [""]
             for file in files.isEmpty ? [""] : files {
                 let path = file.isEmpty ? base : base + "/" + file
@@ -82,13 +82,14 @@ struct TidyTests {
 
     @Test("every relative link in the documents leads somewhere")
     func links() throws {
-        let pages = FileManager.default.enumerator(atPath: House.root + "/docs")?.compactMap { $0 as? String } ?? []
+        let pages =
+            FileManager.default.enumerator(atPath: ProjectFiles.root + "/docs")?.compactMap { $0 as? String } ?? []
         let documents = pages.map { "docs/" + $0 } + ["README.md", "CONTRIBUTING.md"]
         for document in documents where document.hasSuffix(".md") {
-            let text = try House.text(document)
+            let text = try ProjectFiles.text(document)
             let folder = document.split(separator: "/").dropLast().map { $0 + "/" }.joined()
             for match in text.matches(of: /\]\(([^)#:]+)(#[^)]*)?\)/) {
-                let target = House.root + "/" + folder + match.1
+                let target = ProjectFiles.root + "/" + folder + match.1
                 #expect(FileManager.default.fileExists(atPath: target), "\(document) links to \(match.1)")
             }
         }

@@ -9,12 +9,12 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// One room: a target in `Sources/NAME` that may import only what is listed.
-func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// One module: a target in `Sources/NAME` that may import only what is listed.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-/// The tests of one room, in `Tests/NAMETests`.
+/// The tests of one module, in `Tests/NAMETests`.
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .testTarget(
         name: name + "Tests", dependencies: [.init(stringLiteral: name), "TestSupport"] + dependencies,
@@ -33,7 +33,7 @@ func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
-// Lowest room first: a room may know only rooms above it. `docs/architecture.md` holds the same table.
+// Lowest module first: a module may know only modules above it. `docs/architecture.md` holds the same table.
 let package = Package(
     name: "martlet",
     products: [.executable(name: "martlet", targets: ["martlet"])],
@@ -48,47 +48,47 @@ let package = Package(
         .target(name: "CPlatform", cSettings: buildStamp),
         .target(name: "CAssets", exclude: ["files"], cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
 
-        room("Platform", ["CPlatform"]),
-        room("GoCompatibility", []),
-        room("Telemetry", ["GoCompatibility", "Platform"]),
-        room("Model", ["CRE2", "GoCompatibility"]),
-        room("GoTemplate", ["GoCompatibility", "Model"]),
-        room("JSON", ["Model"]),
-        room("Encoding", ["CPlatform", "CZstd", "CZlib", "CSnappy", "Model"]),
-        room("Exposition", ["GoCompatibility", "Model", "Encoding"]),
-        room("Config", ["CYAML", "GoCompatibility", "Model", "JSON", "Platform"]),
-        room("Storage", ["CPlatform", "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
-        room("Interchange", ["GoCompatibility", "Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
-        room("PromQL", ["GoCompatibility", "Model", "Encoding"]),
-        room(
+        module("Platform", ["CPlatform"]),
+        module("GoCompatibility", []),
+        module("Telemetry", ["GoCompatibility", "Platform"]),
+        module("Model", ["CRE2", "GoCompatibility"]),
+        module("GoTemplate", ["GoCompatibility", "Model"]),
+        module("JSON", ["Model"]),
+        module("Encoding", ["CPlatform", "CZstd", "CZlib", "CSnappy", "Model"]),
+        module("Exposition", ["GoCompatibility", "Model", "Encoding"]),
+        module("Config", ["CYAML", "GoCompatibility", "Model", "JSON", "Platform"]),
+        module("Storage", ["CPlatform", "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
+        module("Interchange", ["GoCompatibility", "Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
+        module("PromQL", ["GoCompatibility", "Model", "Encoding"]),
+        module(
             "HTTP",
             [
                 "CTLS", "CCurl", "CZlib", "CPlatform", "GoCompatibility", "Platform", "Telemetry", "Model", "JSON",
                 "Encoding", "Config",
             ]),
-        room("Discovery", ["GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
-        room(
+        module("Discovery", ["GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
+        module(
             "Scrape",
             [
                 "GoCompatibility", "Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP",
                 "Discovery",
             ]),
-        room("Rules", ["GoCompatibility", "GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
-        room(
+        module(
+            "Rules", ["GoCompatibility", "GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
+        module(
             "Notify",
             [
                 "CPlatform", "CCurl", "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config",
                 "HTTP",
             ]),
-        room("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "HTTP"]),
-        room(
+        module("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "HTTP"]),
+        module(
             "API",
             [
-                "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config",
-                "Storage", "PromQL",
-                "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote",
+                "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Exposition", "PromQL", "HTTP", "Scrape",
+                "Rules",
             ]),
-        room("Web", ["CAssets", "Platform", "Model", "HTTP", "JSON"]),
+        module("Web", ["CAssets", "Platform", "Model", "HTTP", "JSON"]),
         .executableTarget(
             name: "martlet",
             dependencies: [
@@ -133,8 +133,11 @@ let package = Package(
         tests("Web", ["Platform", "Model", "HTTP"]),
         tests(
             "martlet",
-            ["Platform", "Telemetry", "Model", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape", "Web"]),
-        .testTarget(name: "HouseTests", swiftSettings: settings),
+            [
+                "Platform", "Telemetry", "Model", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape", "Rules",
+                "Notify", "API", "Web",
+            ]),
+        .testTarget(name: "ArchitectureTests", swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "JSON", "Model"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17

@@ -3,6 +3,25 @@ import PromQL
 
 /// All routes of the API and of management.
 package enum APIRoutes {
+    /// A handler in the API's envelope that answers 503 while the daemon is not ready.
+    private static func guarded(
+        _ path: String, _ context: APIContext, _ handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
+    ) -> Router.Handler {
+        Envelope.handler { request in
+            guard context.control.unreadyReason == nil || path.hasPrefix("/status/walreplay") else {
+                var response = HTTPResponse.text("Service Unavailable", status: 503)
+                response.headers.append(("X-Prometheus-Stopping", context.control.isStopping ? "true" : "false"))
+                return response
+            }
+            do {
+                return try handler(request)
+            } catch QueryError.canceled(let text) where context.control.isStopping {
+                // The client has not gone, and may ask again elsewhere.
+                throw APIError(status: 503, type: "canceled", message: text)
+            }
+        }
+    }
+
     /// Adds the routes to a router under construction.
     package static func add(to routes: inout Router.Builder, _ context: APIContext) {
         let queries = QueryHandlers(context: context)
@@ -17,19 +36,7 @@ package enum APIRoutes {
             _ methods: [String], _ path: String, body: BodyPolicy? = nil, takesLong: Bool = false,
             _ handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
         ) {
-            let wrapped = Envelope.handler { request in
-                guard context.unready() == nil || path.hasPrefix("/status/walreplay") else {
-                    var response = HTTPResponse.text("Service Unavailable", status: 503)
-                    response.headers.append(("X-Prometheus-Stopping", context.isStopping() ? "true" : "false"))
-                    return response
-                }
-                do {
-                    return try handler(request)
-                } catch QueryError.canceled(let text) where context.isStopping() {
-                    // The client has not gone, and may ask again elsewhere.
-                    throw APIError(status: 503, type: "canceled", message: text)
-                }
-            }
+            let wrapped = guarded(path, context, handler)
             routes.add(methods, "/api/v1" + path, body: body, takesLong: takesLong, wrapped)
             routes.add(["OPTIONS"], "/api/v1" + path) { _ in HTTPResponse(status: 204) }
         }

@@ -3,6 +3,17 @@ import Platform
 import Synchronization
 import Telemetry
 
+/// Where a notifier keeps its ledger.
+package struct LedgerFolder: Sendable {
+    package var path: String
+    package var fileSystem: any FileSystem
+
+    package init(path: String, fileSystem: any FileSystem) {
+        self.path = path
+        self.fileSystem = fileSystem
+    }
+}
+
 /// Groups, mutes and delivers alerts as Alertmanager does, in this process.
 ///
 /// The decisions are those of ``Dispatcher``, ``NotificationPipeline`` and ``NotificationLog``; this moves them by the
@@ -44,12 +55,12 @@ package final class Notifier: AlertSink {
     /// Makes a notifier and reads what it knew before.
     ///
     /// - Parameters:
-    ///   - folder: Where the ledger lies; nil keeps everything in memory.
+    ///   - place: Where the ledger is; nil keeps everything in memory.
     ///   - externalURL: Where receivers find this daemon.
     ///   - random: 0 ..< 1, for the jitter of retries.
     package init(
-        settings: NotifierSettings, folder: String?, fileSystem: any FileSystem, clock: any Clock,
-        externalURL: String, metrics registry: MetricRegistry = MetricRegistry(),
+        settings: NotifierSettings, ledger place: LedgerFolder?, clock: any Clock, externalURL: String,
+        metrics registry: MetricRegistry = MetricRegistry(),
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
     ) throws {
         self.clock = clock
@@ -57,8 +68,8 @@ package final class Notifier: AlertSink {
         self.random = random
         let now = clock.now()
         var memory = LedgerState()
-        if let folder {
-            let (ledger, stored) = try Ledger.open(folder: folder, fileSystem)
+        if let place {
+            let (ledger, stored) = try Ledger.open(folder: place.path, place.fileSystem)
             self.ledger = ledger
             memory = stored.resumed(at: now)
         } else {

@@ -22,16 +22,10 @@ struct APITests {
             for step in 0..<10 { batch.append(ref, Double(series * 100 + step), at: Int64(step) * 15_000) }
             _ = try store.commit(batch, in: group, durability: .written)
         }
-        var context = APIContext(
-            engine: QueryEngine(options: EngineOptions()), source: store, store: store, metrics: MetricRegistry(),
-            clock: SystemClock(), build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2)
-        context.flags = [("a.flag", "x")]
-        context.metadata = { metric in
-            (metric ?? "gone") == "gone" ? ["gone": MetricMetadata(type: .gauge, help: "Was here.")] : [:]
-        }
-        var routes = Router.Builder()
-        APIRoutes.add(to: &routes, context)
-        router = Router(routes)
+        var context = APIContext.test(
+            store, store: StoreStub(known: ["gone": MetricMetadata(type: .gauge, help: "Was here.")]))
+        context.settings.flags = [("a.flag", "x")]
+        router = context.router
     }
 
     private func get(
@@ -46,13 +40,7 @@ struct APITests {
     func listsOverBudget() throws {
         var options = EngineOptions()
         options.maxMemoryPerQuery = 16
-        var routes = Router.Builder()
-        APIRoutes.add(
-            to: &routes,
-            APIContext(
-                engine: QueryEngine(options: options), source: store, store: store, metrics: MetricRegistry(),
-                clock: SystemClock(), build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2))
-        let small = Router(routes)
+        let small = APIContext.test(store, engine: options).router
         for path in ["series", "labels", "label/i/values"] {
             let response = small.handle(
                 HTTPRequest(method: "GET", path: "/api/v1/" + path, query: [(name: "match[]", value: "m")]))

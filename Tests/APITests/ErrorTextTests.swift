@@ -123,16 +123,10 @@ struct ErrorTextTests {
         var batch = SampleBatch()
         batch.append(ref, 1, at: 1000)
         _ = try store.commit(batch, in: group, durability: .written)
-        var context = APIContext(
-            engine: QueryEngine(options: EngineOptions()), source: store, store: store, metrics: MetricRegistry(),
-            clock: SystemClock(), build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2)
-        context.enablesAdmin = true
-        context.exemplars = { _ in
-            [(Labels([("__name__", "m")]), [Exemplar(labels: .empty, value: 1, timestamp: 1)])]
-        }
-        var routes = Router.Builder()
-        APIRoutes.add(to: &routes, context)
-        router = Router(routes)
+        let exemplar = Exemplar(labels: .empty, value: 1, timestamp: 1)
+        var context = APIContext.test(store, store: StoreStub(found: [(Labels([("__name__", "m")]), [exemplar])]))
+        context.settings.enablesAdmin = true
+        router = context.router
     }
 
     private func ask(_ path: String, _ query: [(String, String)]) -> (status: Int, text: String) {

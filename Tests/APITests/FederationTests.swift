@@ -43,13 +43,10 @@ struct FederationTests {
         let metrics = MetricRegistry()
         metrics.histogram("sizes_bytes", "Sizes.", bounds: [1, 1e6], ["handler": "/"]).observe(5)
         metrics.summary("times_seconds", "Times.").observe(2)
-        var context = APIContext(
-            engine: QueryEngine(options: EngineOptions()), source: store, store: store, metrics: metrics,
-            clock: clock, build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2)
-        context.externalLabels = { Labels([("replica", "x")]) }
-        var routes = Router.Builder()
-        APIRoutes.add(to: &routes, context)
-        router = Router(routes)
+        router =
+            APIContext.test(
+                store, control: DaemonStub(externalLabels: Labels([("replica", "x")])), metrics: metrics, clock: clock
+            ).router
     }
 
     private func ask(_ path: String, _ accept: String = "", _ selector: String? = nil) -> HTTPResponse {

@@ -206,7 +206,7 @@ struct HistogramPushTests {
 
     // MARK: The test
 
-    private struct House {
+    private struct PushedDaemon {
         let store: TimeSeriesStore
         let receiver: RemoteWriteReceiver
         let engine: QueryEngine
@@ -246,13 +246,13 @@ struct HistogramPushTests {
     @Test("answers to random, mixed and broken histograms are those of the slow evaluator")
     func compare() throws {
         var random = SeededRandom(seed: SeededRandom.runSeed)
-        var (house, pushed, taken, compared) = (try House(), 0, 0, 0)
+        var (daemon, pushed, taken, compared) = (try PushedDaemon(), 0, 0, 0)
         var round = 0
         while pushed < Self.total {
             // A new store now and then: the test is about histograms, and not about many series.
             if round % 500 == 499 {
-                house.store.abandon()
-                house = try House()
+                daemon.store.abandon()
+                daemon = try PushedDaemon()
             }
             round += 1
             var samples: [[SlowHistogram.Sample]] = [[], []]
@@ -264,34 +264,34 @@ struct HistogramPushTests {
                     if Int.random(in: 0..<8, using: &random) == 0 { Self.mutate(&histogram, &random) }
                     let time = Self.now - Int64(5 - step) * Self.spacing
                     pushed += 1
-                    guard house.push("\(round)-\(which)", histogram, at: time) else { continue }
+                    guard daemon.push("\(round)-\(which)", histogram, at: time) else { continue }
                     taken += 1
                     // Extremes are for the fuzz targets: here every number is to be compared.
                     samples[which].append((time, SlowHistogram(try histogram.accepted())))
                 }
             }
-            compared += try check(house, round, samples)
+            compared += try check(daemon, round, samples)
         }
-        house.store.abandon()
+        daemon.store.abandon()
         print("pushed \(pushed), taken \(taken), answers compared \(compared)")
         #expect(taken > pushed / 2 && taken < pushed && compared > taken)
     }
 
     /// Compares all answers about two series; the number of them.
-    private func check(_ house: House, _ round: Int, _ samples: [[SlowHistogram.Sample]]) throws -> Int {
+    private func check(_ daemon: PushedDaemon, _ round: Int, _ samples: [[SlowHistogram.Sample]]) throws -> Int {
         var compared = 0
         func fail(_ query: String, _ what: String) {
             Issue.record("seed \(SeededRandom.runSeed), round \(round): \(query): \(what)\n\(samples)")
         }
         func expect(_ query: String, _ wanted: Double) throws {
-            guard let found = try house.ask(query, at: Self.now) else { return fail(query, "no answer") }
+            guard let found = try daemon.ask(query, at: Self.now) else { return fail(query, "no answer") }
             compared += 1
             if found.histogram != nil || !SlowHistogram.isClose(found.float, wanted, 1e-9) {
                 fail(query, "\(found.float), wanted \(wanted)")
             }
         }
         func expect(_ query: String, _ wanted: SlowHistogram?) throws {
-            let found = try house.ask(query, at: Self.now)?.histogram
+            let found = try daemon.ask(query, at: Self.now)?.histogram
             compared += 1
             switch (found, wanted) {
             case (nil, nil): break
@@ -308,7 +308,7 @@ struct HistogramPushTests {
                 for query in [
                     "rate(\(series)[5m])", "sum_over_time(\(series)[5m])", "resets(\(series)[5m])",
                     "histogram_quantile(0.5, \(series))", "histogram_fraction(0, 1, \(series))", "\(series) >/ 1",
-                ] { _ = try house.ask(query, at: Self.now) }
+                ] { _ = try daemon.ask(query, at: Self.now) }
                 continue
             }
             try expect("histogram_count(\(series))", last.count)

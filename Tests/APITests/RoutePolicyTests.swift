@@ -37,14 +37,8 @@ struct RoutePolicyTests {
     @Test("every route has a policy that is written down here, and no other")
     func all() {
         let store = ArrayStore()
-        var routes = Router.Builder()
-        APIRoutes.add(
-            to: &routes,
-            APIContext(
-                engine: QueryEngine(options: EngineOptions()), source: store, store: store, metrics: MetricRegistry(),
-                clock: SystemClock(), build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2))
         var seen: [String: String] = [:]
-        for route in Router(routes).routes {
+        for route in APIContext.test(store).router.routes {
             seen[route.pattern] = route.actions.sorted { $0.key < $1.key }.map { method, action in
                 "\(method) \(action.body)\(action.changesState ? " changes" : "")"
             }.joined(separator: ", ")

@@ -26,13 +26,9 @@ struct SearchTests {
             batch.append(ref, 1, at: 60_000)
             _ = try store.commit(batch, in: group, durability: .written)
         }
-        var context = APIContext(
-            engine: QueryEngine(options: EngineOptions()), source: store, store: store, metrics: MetricRegistry(),
-            clock: SystemClock(), build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 2)
-        context.maxSearchLimit = maxLimit
-        var routes = Router.Builder()
-        APIRoutes.add(to: &routes, context)
-        return Router(routes)
+        var context = APIContext.test(store)
+        context.settings.maxSearchLimit = maxLimit
+        return context.router
     }
 
     private static func ask(

@@ -34,12 +34,9 @@ enum PushTargets {
             options.maxMemoryPerQuery = 64 << 20
             options.parser = .all
             var context = APIContext(
-                engine: QueryEngine(options: options), source: store, store: store, metrics: metrics, clock: clock,
-                build: BuildInformation(version: "1", revision: "r"), maxConcurrentQueries: 1)
-            context.enablesAdmin = true
-            context.metadata = { store.metadata(metric: $0) }
-            context.exemplars = { try store.exemplars($0) }
-            context.deleteSeries = { _ = try store.deleteSeries($0, minTime: $1, maxTime: $2) }
+                engine: QueryEngine(options: options), source: store, store: FuzzedStore(store: store),
+                control: FuzzedDaemon(), metrics: metrics, clock: clock)
+            context.settings.enablesAdmin = true
             var routes = Router.Builder()
             APIRoutes.add(to: &routes, context)
             router = Router(routes)

@@ -44,7 +44,7 @@ struct PasswordTests {
         let passwords = hashes.check
         var options = HTTPServer.Options()
         options.maxThreads = 2
-        options.access = try WebAccess(path: path, clock: SystemClock(), passwords: passwords)
+        options.access = try WebAccess(WebConfigFile(path: path), clock: SystemClock(), passwords: passwords)
         try WaitingClientsTests.live(options) { try body($0, passwords.turns, $1) }
     }
 

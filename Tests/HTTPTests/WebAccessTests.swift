@@ -74,7 +74,7 @@ struct WebAccessTests {
         routes.add(["GET"], "/-/healthy") { _ in .text("healthy") }
         let clock = SystemClock()
         var options = options
-        options.access = try WebAccess(path: folder.path + "/web.yml", clock: clock)
+        options.access = try WebAccess(WebConfigFile(path: folder.path + "/web.yml"), clock: clock)
         let server = HTTPServer(router: Router(routes), options: options, clock: clock)
         try server.start([try #require(ListenAddress("127.0.0.1:0"))])
         defer { server.stop() }

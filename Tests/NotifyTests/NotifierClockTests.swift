@@ -69,8 +69,8 @@ struct NotifierClockTests {
         let clock = ManualClock(now: Timeline.start)
         let transport = HoldingTransport()
         let notifier = try Notifier(
-            settings: Timeline.settings(NotifierTests.configuration, transport), folder: nil,
-            fileSystem: RealFileSystem(), clock: clock, externalURL: "http://here")
+            settings: Timeline.settings(NotifierTests.configuration, transport), ledger: nil, clock: clock,
+            externalURL: "http://here")
         notifier.followClock()
         func push() {
             notifier.send([

@@ -71,7 +71,8 @@ final class Timeline {
         _ configuration: String, _ folder: String?, _ clock: ManualClock, _ transport: RecordingTransport
     ) throws -> Notifier {
         try Notifier(
-            settings: settings(configuration, transport), folder: folder, fileSystem: RealFileSystem(), clock: clock,
+            settings: settings(configuration, transport),
+            ledger: folder.map { LedgerFolder(path: $0, fileSystem: RealFileSystem()) }, clock: clock,
             externalURL: "http://here", random: { 0.5 })
     }
 

@@ -66,7 +66,7 @@ struct CompatibilityPageTests {
         for match in try SourceText.file("Sources/API/APIRoutes.swift").matches(
             of: /(routes\.)?add\((?:\["GET"\]|both|change), "(\/[^"]+)"/)
         { served.insert((match.1 == nil ? "/api/v1" : "") + match.2) }
-        for match in try SourceText.swift("Sources/martlet/Wiring").matches(of: /routes\.add\(\["[A-Z]+"\], "([^"]+)"/)
+        for match in try SourceText.swift("Sources/martlet/Daemon").matches(of: /routes\.add\(\["[A-Z]+"\], "([^"]+)"/)
         {
             served.insert(String(match.1))
         }

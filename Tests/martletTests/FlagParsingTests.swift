@@ -50,20 +50,20 @@ struct FlagParsingTests {
     @Test("flags that are ignored are listed with reasons when they are given")
     func ignored() throws {
         let given = try options("--auto-gomemlimit.ratio=0.5", "--storage.remote.read-sample-limit=5e7")
-        #expect(given.flags.ignored.map(\.name) == ["storage.remote.read-sample-limit", "auto-gomemlimit.ratio"])
-        #expect(try options().flags.ignored.isEmpty)
+        #expect(given.ignoredFlags.map(\.name) == ["storage.remote.read-sample-limit", "auto-gomemlimit.ratio"])
+        #expect(try options().ignoredFlags.isEmpty)
     }
 
     @Test("integers may be written as floats, booleans take no value")
     func values() throws {
-        #expect(try options("--query.max-samples=5e7").flags.integer("query.max-samples") == 50_000_000)
-        #expect(try options("--query.max-samples", "1.9").flags.integer("query.max-samples") == 1)
+        #expect(try options("--query.max-samples=5e7").queries.maxSamples == 50_000_000)
+        #expect(try options("--query.max-samples", "1.9").queries.maxSamples == 1)
         for bad in ["x", "1e30", "nan", "inf", ""] {
             #expect(failure("--query.max-samples=\(bad)").contains("--query.max-samples"), "\(bad)")
         }
         #expect(failure("--web.enable-lifecycle=true").hasPrefix("unexpected true"))
         #expect(failure("--web.enable-lifecycle=false").contains("--no-web.enable-lifecycle"))
-        #expect(try options("--no-web.enable-lifecycle").flags.boolean("web.enable-lifecycle") == false)
+        #expect(try !options("--no-web.enable-lifecycle").web.enablesLifecycle)
         #expect(failure("--config.fil=x").contains("did you mean '--config.file'"))
     }
 
@@ -133,8 +133,8 @@ struct FlagParsingTests {
         ])
     func prefixes(words: [String], url: String, prefix: String) throws {
         let options = try DaemonOptions(try ServerFlags.set.parse(words))
-        #expect(options.externalURL == url)
-        #expect(options.routePrefix == prefix)
+        #expect(options.web.externalURL == url)
+        #expect(options.web.routePrefix == prefix)
     }
 
     @Test("flags are shown as Prometheus prints them")

@@ -56,7 +56,7 @@ struct HTTPPageTests {
     func routes() throws {
         var routes = try Self.apiRoutes().mapValues(\.methods)
         #expect(routes.count > 30, "\(routes.keys.sorted())")
-        for match in try SourceText.swift("Sources/martlet/Wiring").matches(
+        for match in try SourceText.swift("Sources/martlet/Daemon").matches(
             of: /routes\.add\(\["([A-Z]+)"\], "([^"]+)"/)
         {
             routes[String(match.2), default: []].insert(String(match.1))

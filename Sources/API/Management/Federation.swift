@@ -66,7 +66,7 @@ struct Federation: Sendable {
 
     /// The answer when nobody waits for one any more.
     private static func leave(_ context: APIContext) -> HTTPResponse {
-        context.isStopping() ? .text("the server ends\n", status: 503) : .text("client is gone\n", status: 499)
+        context.control.isStopping ? .text("the server ends\n", status: 503) : .text("client is gone\n", status: 499)
     }
 
     /// Adds the newest samples of the series that match; false if the client went away or the server ends.
@@ -115,7 +115,7 @@ struct Federation: Sendable {
 
     /// The external labels, by name; an empty instance tells a scraper that honours labels not to put its own there.
     private var external: [(name: String, value: String)] {
-        var labels = context.externalLabels().pairs.map { (name: $0.name, value: $0.value) }
+        var labels = context.control.externalLabels.pairs.map { (name: $0.name, value: $0.value) }
         if !labels.contains(where: { $0.name == "instance" }) { labels.append((name: "instance", value: "")) }
         return labels.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }

@@ -30,7 +30,7 @@ struct SearchHandlers: Sendable {
     }
 
     private func parameters(_ request: HTTPRequest, _ kind: String) throws(APIError) -> SearchRequest {
-        guard let most = context.maxSearchLimit else { throw .unavailable("search API disabled") }
+        guard let most = context.settings.maxSearchLimit else { throw .unavailable("search API disabled") }
         return try SearchRequest(request, kind: kind, now: context.clock.now(), maxLimit: most)
     }
 
@@ -119,7 +119,7 @@ struct SearchMetadata {
     }
 
     init(_ context: APIContext) {
-        self.init((context.scrape?.metadata() ?? []).map { ($0.metric, $0.metadata) })
+        self.init((context.scrape?.metadata(metric: nil) ?? []).map { ($0.metric, $0.metadata) })
     }
 
     /// The suffixes of a family's series, by its type.

@@ -174,7 +174,7 @@ struct MetadataHandlers: Sendable {
                 byMetric[ExactText(entry.metric), default: []].append(entry.metadata)
             }
         }
-        for (name, known) in context.metadata(wanted.map { ExactText($0) }) where byMetric[name] == nil {
+        for (name, known) in context.store.metadata(metric: wanted.map { ExactText($0) }) where byMetric[name] == nil {
             byMetric[name] = [known]
         }
         let names = byMetric.keys.sorted()

@@ -3,7 +3,7 @@ import PromQL
 import Telemetry
 
 /// Lets only so many queries run at once; the others wait in line, on the threads of their connections.
-package final class QueryAdmission: Sendable {
+final class QueryAdmission: Sendable {
     private let slots: TimedSemaphore
     private let running: Gauge
 

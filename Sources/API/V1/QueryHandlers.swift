@@ -8,6 +8,12 @@ import PromQL
 /// `query`, `query_range` and what else concerns expressions.
 struct QueryHandlers: Sendable {
     let context: APIContext
+    private let admission: QueryAdmission
+
+    init(context: APIContext) {
+        self.context = context
+        admission = QueryAdmission(context.settings.maxConcurrentQueries, context.metrics)
+    }
 
     private func limits(_ request: HTTPRequest) throws(APIError) -> QueryLimits {
         let timeout = try Parameters.duration(request, "timeout")
@@ -36,7 +42,7 @@ struct QueryHandlers: Sendable {
         let patience = min(limits.timeout ?? .max, context.engine.options.timeout)
         if patience <= 0 { throw QueryError.timeout("query timed out in query execution") }
         let began = context.clock.monotonic()
-        return try context.admission.run(waiting: patience, isCancelled: limits.isCancelled ?? { false }) {
+        return try admission.run(waiting: patience, isCancelled: limits.isCancelled ?? { false }) {
             var limits = limits
             let waited = context.clock.monotonic() - began
             limits.queueTime = Double(waited) / 1e9
@@ -138,7 +144,7 @@ struct QueryHandlers: Sendable {
         for matchers in selectors {
             let asked = SelectRequest(
                 matchers: matchers, minTime: start, maxTime: end, labelsOnly: true, check: { try patience.check() })
-            groups += try context.exemplars(asked).filter { known.insert($0.labels).inserted }
+            groups += try context.store.exemplars(asked).filter { known.insert($0.labels).inserted }
         }
         return Envelope.success { writer in
             writer.array { writer in

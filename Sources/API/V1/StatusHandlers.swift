@@ -13,19 +13,24 @@ struct StatusHandlers: Sendable {
         Envelope.success { $0.value(.object(members.map { (key: $0.0, value: $0.1) })) }
     }
 
-    func configuration(_ request: HTTPRequest) -> HTTPResponse { object([("yaml", .string(context.configuration()))]) }
+    func configuration(_ request: HTTPRequest) -> HTTPResponse {
+        object([("yaml", .string(context.control.configurationText))])
+    }
 
-    func flags(_ request: HTTPRequest) -> HTTPResponse { object(context.flags.map { ($0.name, .string($0.value)) }) }
+    func flags(_ request: HTTPRequest) -> HTTPResponse {
+        object(context.settings.flags.map { ($0.name, .string($0.value)) })
+    }
 
     func build(_ request: HTTPRequest) -> HTTPResponse {
         Envelope.success { $0.value(buildFacts) }
     }
 
     var buildFacts: JSONValue {
-        .object([
-            ("version", .string(context.build.version)), ("revision", .string(context.build.revision)),
-            ("branch", .string(context.build.branch)), ("buildUser", .string(context.build.buildUser)),
-            ("buildDate", .string(context.build.buildDate)), ("goVersion", .string("swift" + ProductVersion.swift)),
+        let build = context.settings.build
+        return .object([
+            ("version", .string(build.version)), ("revision", .string(build.revision)),
+            ("branch", .string(build.branch)), ("buildUser", .string(build.buildUser)),
+            ("buildDate", .string(build.buildDate)), ("goVersion", .string("swift" + ProductVersion.swift)),
         ])
     }
 
@@ -33,7 +38,7 @@ struct StatusHandlers: Sendable {
     func rejectedSamples(_ request: HTTPRequest) -> HTTPResponse {
         Envelope.success { writer in
             writer.array { writer in
-                for sample in context.rejectedSamples() {
+                for sample in context.store.lastRejected {
                     writer.object { writer in
                         writer.key("labels")
                         writer.object { writer in
@@ -60,10 +65,10 @@ struct StatusHandlers: Sendable {
     /// What somebody should look at, as Prometheus's pages show it.
     func notifications(_ request: HTTPRequest) -> HTTPResponse {
         var active: [String] = []
-        if !context.lastReload().succeeded { active.append("Configuration reload has failed.") }
-        if let reason = context.unhealthy() { active.append("The storage takes no samples: \(reason)") }
-        active += context.leftOut().map { "Answers are incomplete: \($0)." }
-        if context.isStopping() {
+        if !context.control.lastReload.succeeded { active.append("Configuration reload has failed.") }
+        if let reason = context.store.unhealthyReason { active.append("The storage takes no samples: \(reason)") }
+        active += context.store.missingParts.map { "Answers are incomplete: \($0)." }
+        if context.control.isStopping {
             active.append("Prometheus is shutting down and gracefully stopping all operations.")
         }
         let now = JSONValue.string(RFC3339.text(context.clock.now()))
@@ -83,15 +88,16 @@ struct StatusHandlers: Sendable {
             defer { free(pointer) }
             return String(cString: pointer)
         }
-        let reload = context.lastReload()
+        let reload = context.control.lastReload
         return object([
-            ("startTime", .string(RFC3339.text(context.startTime))), ("CWD", .string(folder ?? "")),
+            ("startTime", .string(RFC3339.text(context.settings.startTime))), ("CWD", .string(folder ?? "")),
             ("hostname", .string(host)), ("serverTime", .string(RFC3339.text(context.clock.now()))),
             ("reloadConfigSuccess", .bool(reload.succeeded)),
             ("lastConfigTime", .string(RFC3339.text(reload.time))),
-            ("corruptionCount", .number(Double(context.figures(0).damagedRecords))), ("goroutineCount", .number(0)),
+            ("corruptionCount", .number(Double(context.store.figures(limit: 0).damagedRecords))),
+            ("goroutineCount", .number(0)),
             ("GOMAXPROCS", .number(Double(sysconf(Int32(_SC_NPROCESSORS_ONLN))))), ("GOMEMLIMIT", .number(0)),
-            ("GOGC", .string("")), ("GODEBUG", .string("")), ("storageRetention", .string(context.retention())),
+            ("GOGC", .string("")), ("GODEBUG", .string("")), ("storageRetention", .string(context.store.retentionText)),
         ])
     }
 
@@ -104,7 +110,7 @@ struct StatusHandlers: Sendable {
             if number > 10_000 { throw APIError.badData("limit must not exceed 10000") }
             limit = number
         }
-        let figures = context.figures(limit)
+        let figures = context.store.figures(limit: limit)
         func list(_ entries: StoreFigures.List) -> JSONValue {
             .array(entries.map { .object([("name", .string($0.name)), ("value", .number(Double($0.value)))]) })
         }
@@ -142,14 +148,14 @@ struct StatusHandlers: Sendable {
     // MARK: Admin
 
     private func requireAdmin() throws(APIError) {
-        guard context.enablesAdmin else { throw .unavailable("admin APIs disabled") }
+        guard context.settings.enablesAdmin else { throw .unavailable("admin APIs disabled") }
     }
 
     func snapshot(_ request: HTTPRequest) throws -> HTTPResponse {
         try requireAdmin()
         let skipsHead = try Parameters.boolean(
             request, "skip_head", "unable to parse boolean 'skip_head' argument")
-        return object([("name", .string(try context.snapshot(skipsHead ?? false)))])
+        return object([("name", .string(try context.store.snapshot(skipsHead: skipsHead ?? false)))])
     }
 
     func deleteSeries(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -157,13 +163,13 @@ struct StatusHandlers: Sendable {
         if request.parameters("match[]").isEmpty { throw APIError.badData("no match[] parameter provided") }
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, .named)
-        for matchers in selectors { try context.deleteSeries(matchers, start, end) }
+        for matchers in selectors { _ = try context.store.deleteSeries(matchers, minTime: start, maxTime: end) }
         return HTTPResponse(status: 204)
     }
 
     func cleanTombstones(_ request: HTTPRequest) throws -> HTTPResponse {
         try requireAdmin()
-        try context.cleanTombstones()
+        try context.store.cleanTombstones()
         return HTTPResponse(status: 204)
     }
 }

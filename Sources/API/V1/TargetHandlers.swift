@@ -2,7 +2,6 @@ import GoCompatibility
 import HTTP
 import JSON
 import Model
-import Notify
 import Scrape
 
 /// `targets`, `scrape_pools`, `alertmanagers`.
@@ -54,7 +53,7 @@ struct TargetHandlers: Sendable {
             ResultWriter.labels(target.labels, &writer)
             let texts = [
                 ("scrapePool", target.pool), ("scrapeUrl", target.url),
-                ("globalUrl", context.publicAddress.globalURL(target.url)),
+                ("globalUrl", context.settings.publicAddress.globalURL(target.url)),
                 ("lastError", target.lastError),
                 ("lastScrape", target.lastScrape == 0 ? "0001-01-01T00:00:00Z" : RFC3339.text(target.lastScrape)),
             ]

@@ -55,7 +55,7 @@ package enum RuleFileLoader {
         return file
     }
 
-    /// Reads the groups and checks all but the expressions and templates, which this room cannot read.
+    /// Reads the groups and checks all but the expressions and templates, which this module cannot read.
     package static func parse(text: [UInt8], path: String) throws(ConfigError) -> RuleFile {
         let problems = ConfigProblems()
         let file = try parse(text: text, path: path, problems)

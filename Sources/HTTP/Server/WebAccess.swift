@@ -40,17 +40,17 @@ package final class WebAccess: Sendable {
     private let clock: any Clock
     private let log = Log("web")
 
-    /// Reads the file and all that it names.
-    package convenience init(path: String, clock: any Clock) throws(ConfigError) {
-        try self.init(path: path, clock: clock, passwords: PasswordCheck())
+    /// Uses a file that has been read, and reads all that it names.
+    package convenience init(_ file: WebConfigFile, clock: any Clock) throws(ConfigError) {
+        try self.init(file, clock: clock, passwords: PasswordCheck())
     }
 
-    init(path: String, clock: any Clock, passwords: PasswordCheck) throws(ConfigError) {
-        self.path = path
+    init(_ file: WebConfigFile, clock: any Clock, passwords: PasswordCheck) throws(ConfigError) {
+        path = file.path
         self.passwords = passwords
         self.clock = clock
-        let stamp = try ConfigFile.versionNow(of: path)
-        let config = try WebConfig.load(path: path)
+        let stamp = try file.stamp.get()
+        let config = try file.config.get()
         var loaded = Loaded(stamp: stamp, config: .success(config))
         usesTLS = config.tls != nil
         if let tls = config.tls {

@@ -14,16 +14,15 @@ struct AlertingRule: Sendable {
     private let annotationTemplates: [(name: String, template: AlertTemplate)]
     private(set) var active: [Labels: ActiveAlert] = [:]
     /// Whether the state before the start has been looked up; until then no `ALERTS` are written.
-    var isRestored: Bool
+    var isRestored = true
     /// Whether there was an evaluation, with success or without.
     var hasBeenEvaluated = false
 
     /// Parses the templates.
     ///
     /// - Throws: `label "x": …` or `annotation "x": …`.
-    init(_ definition: RuleDefinition, isRestored: Bool) throws(RuleError) {
+    init(_ definition: RuleDefinition) throws(RuleError) {
         self.definition = definition
-        self.isRestored = isRestored
         labelTemplates = try Self.parse(definition.labels, "label", definition.name)
         annotationTemplates = try Self.parse(definition.annotations, "annotation", definition.name)
     }

@@ -17,7 +17,7 @@ extension RuleEnvironment {
     /// The restoring of `for` states reads `source` too.
     package init(
         engine: QueryEngine, source: any SeriesSource, store: any SampleStore, alerts: (any AlertSink)?,
-        clock: any Clock, externalLabels: Labels = .empty, externalURL: String = ""
+        clock: any Clock, externalLabels: Labels = .empty
     ) {
         self.init(
             query: { expression, time, group in
@@ -35,6 +35,6 @@ extension RuleEnvironment {
                     ).value
                 ).samples(forTemplate: expression)
             }, histogramText: { "\($0)" }, store: store, source: source, alerts: alerts, clock: clock,
-            externalLabels: externalLabels, externalURL: externalURL)
+            externalLabels: externalLabels)
     }
 }

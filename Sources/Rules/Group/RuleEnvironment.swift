@@ -72,7 +72,7 @@ package struct RuleGroupPlace: Sendable, Hashable {
     package var name: String
 }
 
-/// What the evaluation of rules needs of the rest of the house.
+/// What the evaluation of rules needs of the other parts.
 package struct RuleEnvironment: Sendable {
     /// Evaluates an expression of a group's rule at a time in ms.
     package var query:

@@ -60,19 +60,30 @@ struct RuleGroup: Sendable {
     private(set) var needsRestore: Bool
     private let batches: [Range<Int>]
 
-    /// Makes a group; `needsRestore` if the state before a restart is to be looked up.
-    init(_ definition: RuleGroupDefinition, needsRestore: Bool, store: any SampleStore) throws(RuleError) {
-        self.definition = definition
-        self.needsRestore = needsRestore
-        batches = RuleBatches.split(definition.rules)
-        rules = []
-        for rule in definition.rules {
-            rules.append(
-                Rule(
-                    definition: rule,
-                    alerting: rule.kind == .alerting ? try AlertingRule(rule, isRestored: !needsRestore) : nil))
+    /// A group whose templates have been parsed, and that has no series yet.
+    struct Compiled: Sendable {
+        let definition: RuleGroupDefinition
+        fileprivate let rules: [Rule]
+
+        init(_ definition: RuleGroupDefinition) throws(RuleError) {
+            self.definition = definition
+            var rules: [Rule] = []
+            for rule in definition.rules {
+                rules.append(
+                    Rule(definition: rule, alerting: rule.kind == .alerting ? try AlertingRule(rule) : nil))
+            }
+            self.rules = rules
         }
-        series = store.openGroup("rules:" + definition.key)
+    }
+
+    /// Makes a group; `needsRestore` if the state before a restart is to be looked up.
+    init(_ compiled: Compiled, needsRestore: Bool, store: any SampleStore) {
+        definition = compiled.definition
+        self.needsRestore = needsRestore
+        batches = RuleBatches.split(compiled.definition.rules)
+        rules = compiled.rules
+        for index in rules.indices { rules[index].alerting?.isRestored = !needsRestore }
+        series = store.openGroup("rules:" + compiled.definition.key)
     }
 
     /// Goes on where a group of the same key stopped.

@@ -5,7 +5,7 @@ import Telemetry
 
 /// Runs the rule groups of the configuration, each in a task of its own.
 ///
-/// ``apply(_:environment:)`` may be called any number of times, before and after ``start()``; groups that stay keep
+/// ``commit(_:change:)`` may be called any number of times, before and after ``start()``; groups that stay keep
 /// their state.
 package final class RuleManager: Sendable {
     /// A group and the task that evaluates it.
@@ -46,54 +46,60 @@ package final class RuleManager: Sendable {
         }
     }
 
+    /// Groups that are ready to be used; making them has changed nothing.
+    package struct Prepared: Sendable {
+        fileprivate let groups: [RuleGroup.Compiled]
+    }
+
+    /// Parses the templates of all groups of all files; of groups of the same key the first stays.
+    package static func prepare(_ definitions: [RuleGroupDefinition]) throws(RuleError) -> Prepared {
+        var groups: [RuleGroup.Compiled] = []
+        var keys = Set<String>()
+        for definition in definitions where keys.insert(definition.key).inserted {
+            groups.append(try RuleGroup.Compiled(definition))
+        }
+        return Prepared(groups: groups)
+    }
+
     /// Replaces the groups.
     ///
     /// A group that has not changed goes on undisturbed; of one that has, rules of the same name and labels keep their
-    /// alerts and series. Nothing changes if a group cannot be made.
+    /// alerts and series.
     ///
-    /// - Parameters:
-    ///   - definitions: All groups of all files.
-    ///   - change: Adapts what rules see of the world, external labels for instance.
-    package func apply(
-        _ definitions: [RuleGroupDefinition], change: (inout RuleEnvironment) -> Void = { _ in }
-    ) throws(RuleError) {
+    /// - Parameter change: Adapts the environment of the rules, external labels for instance.
+    package func commit(_ prepared: Prepared, change: (inout RuleEnvironment) -> Void = { _ in }) {
         let old = state.withLock { $0 }
         var environment = old.environment
         change(&environment)
         var runners: [Runner] = []
-        var keys = Set<String>()
-        var stopped: [Runner] = []
-        for definition in definitions where keys.insert(definition.key).inserted {
-            let known = old.runners.first { $0.key == definition.key }
-            if let known, known.current.definition.isSame(as: definition) {
+        var fresh: [(runner: Runner, predecessor: Runner?)] = []
+        for group in prepared.groups {
+            let known = old.runners.first { $0.key == group.definition.key }
+            if let known, known.current.definition.isSame(as: group.definition) {
                 runners.append(known)
                 continue
             }
-            let group: RuleGroup
-            do throws(RuleError) {
-                group = try RuleGroup(
-                    definition, needsRestore: old.isFirst && environment.source != nil, store: environment.store)
-            } catch {
-                for runner in runners where !old.runners.contains(where: { $0.key == runner.key }) {
-                    environment.store.closeGroup(runner.current.series)
-                }
-                throw error
-            }
-            runners.append(Runner(group))
-            if let known { stopped.append(known) }
+            let runner = Runner(
+                RuleGroup(
+                    group, needsRestore: old.isFirst && environment.source != nil, store: environment.store))
+            runners.append(runner)
+            fresh.append((runner, known))
         }
-        let vanished = old.runners.filter { !keys.contains($0.key) }
-        let fresh = runners.filter { runner in !old.runners.contains { $0 === runner } }
+        let vanished = old.runners.filter { old in !runners.contains { $0.key == old.key } }
         state.withLock {
             $0.environment = environment
             $0.runners = runners
             $0.isFirst = false
         }
-        for runner in fresh {
-            let predecessor = stopped.first { $0.key == runner.key }
-            launch(runner, after: predecessor, isStarted: old.isStarted)
-        }
+        for (runner, predecessor) in fresh { launch(runner, after: predecessor, isStarted: old.isStarted) }
         for runner in vanished { dismiss(runner, isStarted: old.isStarted) }
+    }
+
+    /// Prepares and commits groups; nothing changes if one cannot be made.
+    package func apply(
+        _ definitions: [RuleGroupDefinition], change: (inout RuleEnvironment) -> Void = { _ in }
+    ) throws(RuleError) {
+        commit(try Self.prepare(definitions), change: change)
     }
 
     /// Begins to evaluate.

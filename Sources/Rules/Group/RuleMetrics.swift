@@ -36,13 +36,6 @@ final class RuleMetrics: Sendable {
     func families(
         _ groups: [RuleGroupStatus], templates: (expansions: Int, failures: Int) = (0, 0)
     ) -> [MetricFamily] {
-        func perGroup(
-            _ name: String, _ help: String, _ kind: MetricFamily.Kind, _ value: (RuleGroupStatus) -> Double
-        ) -> MetricFamily {
-            MetricFamily(
-                name: name, help: help, kind: kind,
-                samples: groups.map { .init(labels: [("rule_group", $0.key)], value: value($0)) })
-        }
         let sums = sums.withLock { $0 }
         func summary(
             _ name: String, _ help: String, _ window: QuantileWindow, _ quantiles: [Double]
@@ -51,6 +44,30 @@ final class RuleMetrics: Sendable {
         }
         func counter(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
             MetricFamily(name: name, help: help, kind: .counter, samples: [.init(value: Double(value))])
+        }
+        return Self.families(ofGroups: groups) + [
+            summary(
+                "prometheus_rule_evaluation_duration_seconds", "The duration for a rule to execute.", sums.rules,
+                QuantileWindow.three),
+            summary(
+                "prometheus_rule_group_duration_seconds", "The duration of rule group evaluations.", sums.groups,
+                QuantileWindow.five),
+            counter(
+                "prometheus_template_text_expansions_total", "The total number of template text expansions.",
+                templates.expansions),
+            counter(
+                "prometheus_template_text_expansion_failures_total",
+                "The total number of template text expansion failures.", templates.failures),
+        ]
+    }
+
+    private static func families(ofGroups groups: [RuleGroupStatus]) -> [MetricFamily] {
+        func perGroup(
+            _ name: String, _ help: String, _ kind: MetricFamily.Kind, _ value: (RuleGroupStatus) -> Double
+        ) -> MetricFamily {
+            MetricFamily(
+                name: name, help: help, kind: kind,
+                samples: groups.map { .init(labels: [("rule_group", $0.key)], value: value($0)) })
         }
         return [
             perGroup("prometheus_rule_evaluations_total", "The total number of rule evaluations.", .counter) {
@@ -91,18 +108,6 @@ final class RuleMetrics: Sendable {
                 "prometheus_rule_group_last_restore_duration_seconds",
                 "The duration of the last alert rules alerts restoration using the ALERTS_FOR_STATE series.", .gauge
             ) { Double($0.counts.restoreDuration) / 1e9 },
-            summary(
-                "prometheus_rule_evaluation_duration_seconds", "The duration for a rule to execute.", sums.rules,
-                QuantileWindow.three),
-            summary(
-                "prometheus_rule_group_duration_seconds", "The duration of rule group evaluations.", sums.groups,
-                QuantileWindow.five),
-            counter(
-                "prometheus_template_text_expansions_total", "The total number of template text expansions.",
-                templates.expansions),
-            counter(
-                "prometheus_template_text_expansion_failures_total",
-                "The total number of template text expansion failures.", templates.failures),
         ]
     }
 }

@@ -119,7 +119,7 @@ package struct RuleTestRunner: Sendable {
         var places: [SeriesRef: Int] = [:]
         do {
             for definition in definitions {
-                groups.append(try RuleGroup(definition, needsRestore: false, store: store))
+                groups.append(RuleGroup(try RuleGroup.Compiled(definition), needsRestore: false, store: store))
             }
             for (index, input) in test.inputSeries.enumerated() {
                 do {

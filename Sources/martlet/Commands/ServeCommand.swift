@@ -17,15 +17,16 @@ enum ServeCommand {
         }
         // Before anything else: a thread that is started earlier would take signals, and end the process by them.
         Signals.block()
-        let options = try DaemonOptions(flags)
+        let options = try DaemonOptions(flags, hostName: hostName, webFile: WebOptions.readFile(flags))
         Log.configure(level: options.logLevel, format: options.logFormat)
         let log = Log("main")
-        Daemon.reportStart(options)
+        StartReport.start(options)
         Heaps.bound()
         let daemon: Daemon
         do {
             daemon = try Daemon(options)
-        } catch let error as ConfigError {
+        } catch let error as PreparationError {
+            guard error.reason is ConfigError else { throw error.reason }
             log.error("Error loading config", ["err": "\(error)"])
             return 2
         } catch let error as StartError {
@@ -33,6 +34,12 @@ enum ServeCommand {
             return error.status
         }
         return daemon.run()
+    }
+
+    private static var hostName: String {
+        var name = [CChar](repeating: 0, count: 256)
+        gethostname(&name, name.count - 1)
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
 

@@ -1,102 +1,128 @@
 import Config
-import Glibc
 import HTTP
-import Model
-import Notify
-import PromQL
-import Remote
-import Scrape
-import Storage
 import Telemetry
 
-/// The daemon's settings, read from its flags before anything is opened.
+/// The daemon's settings: a value that is made of the flags before anything is opened.
+///
+/// Nothing else reads the flags of the daemon.
 struct DaemonOptions: Sendable {
-    let flags: ParsedFlags
+    /// Which files have the configuration, and how often they are looked at.
+    struct Files: Sendable {
+        let configuration: String
+        /// Whether the command line names the configuration file.
+        let isConfigurationGiven: Bool
+        /// The configuration of the built-in notifier; empty for none.
+        let alerting: String
+        /// How often the files are looked at, ms; nil if they are not.
+        let autoReloadInterval: Int64?
+    }
+
+    /// The flags of the store. The configuration may overrule those of retention.
+    struct Storage: Sendable {
+        let directory: String
+        let retentionTime: Int64
+        let isRetentionTimeGiven: Bool
+        let retentionSize: Int64
+        let syncInterval: Int64
+        let blockDuration: Int64
+        let usesXOROnly: Bool
+        let usesLockFile: Bool
+    }
+
+    /// The limits of queries; 0 bytes for the standard amount of memory.
+    struct Queries: Sendable {
+        let maxConcurrency: Int
+        let maxSamples: Int
+        let lookbackDelta: Int64
+        let timeout: Int64
+        let maxMemory: Int64
+        let maxMemoryPerQuery: Int64
+    }
+
+    struct Rules: Sendable {
+        let resendDelay: Int64
+        let outageTolerance: Int64
+        let forGracePeriod: Int64
+        /// Rules that may be evaluated at once besides each group's own; 0 for none.
+        let concurrent: Int
+    }
+
+    struct Alertmanagers: Sendable {
+        let capacity: Int
+        let batchSize: Int
+        let drainsOnStop: Bool
+    }
+
     let features: Features
     let logLevel: LogLevel
     let logFormat: LogFormat
-    let listenAddresses: [ListenAddress]
-    /// Without a slash at its end.
-    let externalURL: String
-    /// Empty, or beginning with a slash and not ending with one.
-    let routePrefix: String
-    let acceptedMessages: Set<RemoteWriteMessage>
+    let files: Files
+    let web: WebOptions
+    let storage: Storage
+    let queries: Queries
+    let rules: Rules
+    let alertmanagers: Alertmanagers
+    /// By how much the time of a scrape is moved at most, ms; -1 if it is not moved.
+    let timestampTolerance: Int64
+    /// ms.
+    let shutdownGrace: Int64
+    /// All flags as `/api/v1/status/flags` shows them, with what is derived from others filled in.
+    let shownFlags: [(name: String, value: String)]
+    /// The flags on the command line that change nothing, with the reasons.
+    let ignoredFlags: [(name: String, reason: String)]
 
     /// Reads and checks all flags.
     ///
+    /// - Parameters:
+    ///   - hostName: The name of this machine, for the standard value of the external URL.
+    ///   - webFile: The file of `--web.config.file`; nil without the flag.
     /// - Throws: ``CommandLineError`` that names the flag.
-    init(_ flags: ParsedFlags) throws(CommandLineError) {
-        self.flags = flags
+    init(
+        _ flags: ParsedFlags, hostName: String = "localhost", webFile: WebConfigFile? = nil
+    ) throws(CommandLineError) {
         features = try Features(flags.all("enable-feature"))
-        let levelName = flags.text("log.level")
-        guard let level = LogLevel(levelName.lowercased()) else {
-            throw CommandLineError(
-                description: "unrecognized log level \(levelName): --log.level takes debug, info, warn or error")
-        }
-        logLevel = level
-        guard let format = LogFormat(rawValue: flags.text("log.format")) else {
-            throw CommandLineError(
-                description:
-                    "unrecognized log format \(flags.text("log.format")): --log.format takes logfmt or json")
-        }
-        logFormat = format
+        logLevel = try Self.logLevel(flags)
+        logFormat = try Self.logFormat(flags)
         for name in ["query.max-concurrency", "web.max-connections"] where flags.integer(name) < 1 {
             throw CommandLineError(description: "--\(name)=\(flags.text(name)): expected a number of 1 or more")
         }
-        var addresses: [ListenAddress] = []
-        for text in flags.all("web.listen-address") {
-            guard let address = ListenAddress(text) else {
-                throw CommandLineError(
-                    description: "--web.listen-address=\(text): expected HOST:PORT with a port of 0 to 65535, "
-                        + "for instance 127.0.0.1:9090 or :9090")
-            }
-            addresses.append(address)
-        }
-        listenAddresses = addresses
-        let isOutside = !flags.text("web.external-url").isEmpty
-        let external = try ExternalURL(
-            isOutside
-                ? flags.text("web.external-url")
-                : Self.ownURL(port: addresses.first?.port ?? 9090, isTLS: Self.servesTLS(flags)))
-        externalURL = external.text
-        let prefix = flags.text("web.route-prefix")
-        routePrefix = Self.trimmed(prefix.isEmpty ? external.path : prefix)
-        acceptedMessages = try RemoteWriteMessage.set(
-            flags.all("web.remote-write-receiver.accepted-protobuf-messages"))
-        try Self.checkRanges(flags)
-    }
-
-    private static func checkRanges(_ flags: ParsedFlags) throws(CommandLineError) {
+        web = try WebOptions(flags, features, hostName: hostName, file: webFile)
         let ratio = flags.number("auto-gomemlimit.ratio")
         guard ratio > 0, ratio <= 1 else {
             throw CommandLineError(
                 description: "--auto-gomemlimit.ratio must be greater than 0 and less than or equal to 1")
         }
+        files = Files(flags, features)
+        storage = Storage(flags)
+        queries = Queries(flags)
+        rules = Rules(flags, features)
+        alertmanagers = Alertmanagers(flags)
+        timestampTolerance =
+            flags.boolean("scrape.adjust-timestamps") ? flags.duration("scrape.timestamp-tolerance") : -1
+        shutdownGrace = flags.duration("shutdown.grace-period")
+        shownFlags = Self.shown(flags, routePrefix: web.routePrefix)
+        ignoredFlags = flags.ignored
     }
 
-    /// Whether the web configuration has a TLS section; the server reports what is wrong with the file.
-    private static func servesTLS(_ flags: ParsedFlags) -> Bool {
-        let file = flags.text("web.config.file")
-        return !file.isEmpty && (try? WebConfig.load(path: file))?.tls != nil
+    private static func logLevel(_ flags: ParsedFlags) throws(CommandLineError) -> LogLevel {
+        let name = flags.text("log.level")
+        guard let level = LogLevel(name.lowercased()) else {
+            throw CommandLineError(
+                description: "unrecognized log level \(name): --log.level takes debug, info, warn or error")
+        }
+        return level
     }
 
-    private static func ownURL(port: UInt16, isTLS: Bool) -> String {
-        var name = [CChar](repeating: 0, count: 256)
-        gethostname(&name, name.count - 1)
-        let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return "\(isTLS ? "https" : "http")://\(host):\(port)"
+    private static func logFormat(_ flags: ParsedFlags) throws(CommandLineError) -> LogFormat {
+        let name = flags.text("log.format")
+        guard let format = LogFormat(rawValue: name) else {
+            throw CommandLineError(
+                description: "unrecognized log format \(name): --log.format takes logfmt or json")
+        }
+        return format
     }
 
-    /// A prefix with one slash before it and none behind; empty for the root.
-    private static func trimmed(_ prefix: String) -> String {
-        var rest = prefix[...]
-        while rest.hasSuffix("/") { rest.removeLast() }
-        rest = rest.drop { $0 == "/" }
-        return rest.isEmpty ? "" : "/" + rest
-    }
-
-    /// All flags as `/api/v1/status/flags` shows them, with what is derived from others filled in.
-    var shownFlags: [(name: String, value: String)] {
+    private static func shown(_ flags: ParsedFlags, routePrefix: String) -> [(name: String, value: String)] {
         flags.values.map { flag in
             switch flag.name {
             case "web.route-prefix": (flag.name, routePrefix.isEmpty ? "/" : routePrefix)
@@ -106,106 +132,56 @@ struct DaemonOptions: Sendable {
             }
         }
     }
+}
 
-    // MARK: Options of the parts
-
-    /// How long samples are kept, ms, and how large the store may grow, bytes; 0 for no limit.
-    ///
-    /// The configuration's section wins over the flags; a size that is given alone leaves the time without limit.
-    func retention(_ configuration: StorageConfig) -> (time: Int64, size: Int64) {
-        if configuration.retentionTime != nil || configuration.retentionSize != nil {
-            return (configuration.retentionTime ?? 0, configuration.retentionSize ?? 0)
-        }
-        let size = flags.size("storage.tsdb.retention.size")
-        if size > 0, !flags.isGiven("storage.tsdb.retention.time") { return (0, size) }
-        return (flags.duration("storage.tsdb.retention.time"), size)
-    }
-
-    func store(_ configuration: Configuration) -> StoreOptions {
-        let retention = retention(configuration.storage)
-        return StoreOptions(
-            directory: flags.text("storage.tsdb.path"), retentionTime: retention.time,
-            retentionSize: retention.size, walSyncInterval: flags.duration("storage.wal-sync-interval"),
-            blockDuration: flags.duration("storage.tsdb.min-block-duration"), cutDelay: 30_000,
-            outOfOrderWindow: configuration.storage.outOfOrderTimeWindow,
-            maxExemplars: configuration.storage.maxExemplars,
-            usesXOROnly: flags.text("storage.block-codec") == "xor",
-            usesLockFile: !flags.boolean("storage.tsdb.no-lockfile"))
-    }
-
-    static func parser(_ features: Features) -> ParserOptions {
-        var options = ParserOptions()
-        options.experimentalFunctions = features.contains(.experimentalFunctions)
-        options.extendedRangeSelectors = features.contains(.extendedRangeSelectors)
-        options.fillModifiers = features.contains(.binaryOperatorFillModifiers)
-        return options
-    }
-
-    /// - Parameter memory: Bytes of all queries together unless the flags say otherwise.
-    func engine(_ configuration: Configuration, processors: Int, memory: Int) -> EngineOptions {
-        var options = EngineOptions()
-        options.lookbackDelta = flags.duration("query.lookback-delta")
-        options.maxSamples = flags.integer("query.max-samples")
-        options.workers = max(1, processors)
-        options.timeout = flags.duration("query.timeout")
-        let given = Int(flags.size("query.max-memory"))
-        let budget = MemoryBudget(limit: given > 0 ? given : memory)
-        options.memoryBudget = budget
-        let perQuery = Int(flags.size("query.max-memory-per-query"))
-        options.maxMemoryPerQuery = perQuery > 0 ? min(perQuery, budget.limit) : budget.limit / 2
-        options.defaultSubqueryStep = configuration.global.evaluationInterval
-        options.parser = Self.parser(features)
-        options.perStepStatistics = features.contains(.perStepStatistics)
-        options.delayedNameRemoval = features.contains(.delayedNameRemoval)
-        options.typeAndUnitLabels = features.contains(.typeAndUnitLabels)
-        options.usesStartTimes = features.contains(.useStartTimestamps)
-        return options
-    }
-
-    func scrape(_ configuration: Configuration) -> ScrapeOptions {
-        var options = ScrapeOptions()
-        options.offsetSeed = configuration.global.externalLabels.stableHash
-        options.timestampTolerance =
-            flags.boolean("scrape.adjust-timestamps") ? flags.duration("scrape.timestamp-tolerance") : -1
-        options.features.typeAndUnitLabels = features.contains(.typeAndUnitLabels)
-        options.features.startTimes = features.contains(.startTimestampStorage)
-        options.features.zerosAtStart = features.contains(.createdTimestampZeroIngestion)
-        return options
-    }
-
-    var remoteWrite: RemoteFeatures {
-        var options = RemoteFeatures()
-        options.typeAndUnitLabels = features.contains(.typeAndUnitLabels)
-        options.startTimes = features.contains(.startTimestampStorage)
-        options.messages = acceptedMessages
-        return options
-    }
-
-    /// How often the configuration's files are looked at, ms; nil if they are not.
-    var autoReloadInterval: Int64? {
-        guard flags.boolean("config.auto-reload") || features.contains(.autoReloadConfig) else { return nil }
-        return max(1000, flags.duration("config.auto-reload-interval"))
-    }
-
-    /// Rules that may be evaluated at once besides each group's own; 0 for none.
-    var concurrentRules: Int {
-        features.contains(.concurrentRuleEvaluation) ? max(0, flags.integer("rules.max-concurrent-evals")) : 0
+extension DaemonOptions.Files {
+    init(_ flags: ParsedFlags, _ features: Features) {
+        configuration = flags.text("config.file")
+        isConfigurationGiven = flags.isGiven("config.file")
+        alerting = flags.text("alerting.config.file")
+        let isWatched = flags.boolean("config.auto-reload") || features.contains(.autoReloadConfig)
+        autoReloadInterval = isWatched ? max(1000, flags.duration("config.auto-reload-interval")) : nil
     }
 }
 
-extension RemoteWriteMessage {
-    /// The messages that the values of the flag name, each a name or a list with commas.
-    static func set(_ values: [String]) throws(CommandLineError) -> Set<RemoteWriteMessage> {
-        var messages: Set<RemoteWriteMessage> = []
-        for name in values.flatMap({ $0.split(separator: ",") }) {
-            guard let message = RemoteWriteMessage(rawValue: String(name)) else {
-                throw CommandLineError(
-                    description: "unknown remote write protobuf message \(name), supported: "
-                        + allCases.map(\.rawValue).joined(separator: ", ")
-                        + " (--web.remote-write-receiver.accepted-protobuf-messages)")
-            }
-            messages.insert(message)
-        }
-        return messages
+extension DaemonOptions.Storage {
+    init(_ flags: ParsedFlags) {
+        directory = flags.text("storage.tsdb.path")
+        retentionTime = flags.duration("storage.tsdb.retention.time")
+        isRetentionTimeGiven = flags.isGiven("storage.tsdb.retention.time")
+        retentionSize = flags.size("storage.tsdb.retention.size")
+        syncInterval = flags.duration("storage.wal-sync-interval")
+        blockDuration = flags.duration("storage.tsdb.min-block-duration")
+        usesXOROnly = flags.text("storage.block-codec") == "xor"
+        usesLockFile = !flags.boolean("storage.tsdb.no-lockfile")
+    }
+}
+
+extension DaemonOptions.Queries {
+    init(_ flags: ParsedFlags) {
+        maxConcurrency = flags.integer("query.max-concurrency")
+        maxSamples = flags.integer("query.max-samples")
+        lookbackDelta = flags.duration("query.lookback-delta")
+        timeout = flags.duration("query.timeout")
+        maxMemory = flags.size("query.max-memory")
+        maxMemoryPerQuery = flags.size("query.max-memory-per-query")
+    }
+}
+
+extension DaemonOptions.Rules {
+    init(_ flags: ParsedFlags, _ features: Features) {
+        resendDelay = flags.duration("rules.alert.resend-delay")
+        outageTolerance = flags.duration("rules.alert.for-outage-tolerance")
+        forGracePeriod = flags.duration("rules.alert.for-grace-period")
+        concurrent =
+            features.contains(.concurrentRuleEvaluation) ? max(0, flags.integer("rules.max-concurrent-evals")) : 0
+    }
+}
+
+extension DaemonOptions.Alertmanagers {
+    init(_ flags: ParsedFlags) {
+        capacity = flags.integer("alertmanager.notification-queue-capacity")
+        batchSize = flags.integer("alertmanager.notification-batch-size")
+        drainsOnStop = flags.boolean("alertmanager.drain-notification-queue-on-shutdown")
     }
 }

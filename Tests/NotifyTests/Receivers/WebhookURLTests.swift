@@ -48,8 +48,8 @@ struct WebhookURLTests {
         let config = try AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: "am.yml")
         let clock = ManualClock(now: Timeline.start, jumps: true)
         let notifier = try Notifier(
-            settings: try NotifierSettings(config) { try HTTPTransport($0) }, folder: nil,
-            fileSystem: RealFileSystem(), clock: clock, externalURL: "http://here", random: { 0.5 })
+            settings: try NotifierSettings(config) { try HTTPTransport($0) }, ledger: nil, clock: clock,
+            externalURL: "http://here", random: { 0.5 })
         notifier.send([Alert(labels: Labels([("a", "1")]), startsAt: Timeline.start)])
         for _ in 0..<5 {
             let next = notifier.step(at: clock.now())

@@ -5,7 +5,9 @@ import Testing
 @Suite("Rules for tests")
 struct TestRuleTests {
     static func tests() throws -> [(file: String, text: String)] {
-        try House.swiftFiles("Tests").filter { !$0.hasPrefix("Tests/HouseTests/") }.map { ($0, try House.text($0)) }
+        try ProjectFiles.swiftFiles("Tests").filter { !$0.hasPrefix("Tests/ArchitectureTests/") }.map {
+            ($0, try ProjectFiles.text($0))
+        }
     }
 
     /// The arguments of each call of `name`, whatever parentheses are in them, and the line in which it begins.

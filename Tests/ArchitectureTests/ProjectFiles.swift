@@ -1,7 +1,7 @@
 import Foundation
 
-/// The files of the project, as the house tests read them.
-enum House {
+/// The files of the project, as the architecture tests read them.
+enum ProjectFiles {
     static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(
         separator: "/")
 

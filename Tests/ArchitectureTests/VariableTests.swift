@@ -12,14 +12,16 @@ struct VariableTests {
     func table() throws {
         var read: Set<String> = []
         for folder in ["Tests", "Sources", "scripts"] {
-            let files = FileManager.default.enumerator(atPath: House.root + "/" + folder)?.compactMap { $0 as? String }
+            let files = FileManager.default.enumerator(atPath: ProjectFiles.root + "/" + folder)?.compactMap {
+                $0 as? String
+            }
             for file in files ?? [] where file.hasSuffix(".swift") || file.hasSuffix(".sh") {
-                read.formUnion(Self.names(try House.text(folder + "/" + file)))
+                read.formUnion(Self.names(try ProjectFiles.text(folder + "/" + file)))
             }
         }
-        for file in ["Package.swift", "Makefile"] { read.formUnion(Self.names(try House.text(file))) }
+        for file in ["Package.swift", "Makefile"] { read.formUnion(Self.names(try ProjectFiles.text(file))) }
         #expect(read.count > 10, "\(read.sorted())")
-        let listed = Self.names(try House.text("CONTRIBUTING.md"))
+        let listed = Self.names(try ProjectFiles.text("CONTRIBUTING.md"))
         #expect(read.subtracting(listed).isEmpty, "CONTRIBUTING.md lacks some")
         #expect(listed.subtracting(read).isEmpty, "CONTRIBUTING.md lists some that nothing reads")
     }

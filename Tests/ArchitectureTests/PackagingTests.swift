@@ -17,7 +17,7 @@ struct PackagingTests {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = words
-        process.currentDirectoryURL = URL(fileURLWithPath: House.root)
+        process.currentDirectoryURL = URL(fileURLWithPath: ProjectFiles.root)
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let pipe = Pipe()
         process.standardOutput = pipe

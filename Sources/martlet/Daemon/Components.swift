@@ -1,0 +1,91 @@
+import API
+import Config
+import Glibc
+import HTTP
+import Model
+import Notify
+import Platform
+import PromQL
+import Rules
+import Scrape
+import Storage
+import Telemetry
+
+/// The parts of the daemon, built in order: each one gets parts that are above it, and none that are below it.
+///
+/// Nothing is started here, and no configuration is in force yet.
+struct Components: Sendable {
+    let clock: any Clock
+    let metrics: MetricRegistry
+    let store: TimeSeriesStore
+    /// Observes the engine: the active queries and the query log.
+    let journal: QueryJournal
+    let engine: QueryEngine
+    let scrape: ScrapeManager
+    let alertmanagers: AlertmanagerClient
+    /// The built-in notifier; nil without its configuration.
+    let notifier: Notifier?
+    /// All that take alerts.
+    let alertSinks: AlertFanOut
+    let rules: RuleManager
+
+    /// Opens the store and builds all parts around it.
+    ///
+    /// - Throws: ``StartError``.
+    init(_ options: DaemonOptions, _ sources: ConfigurationSources, clock: any Clock) throws {
+        let configuration = sources.configuration
+        let storeOptions = options.store(configuration)
+        let metrics = MetricRegistry()
+        self.clock = clock
+        self.metrics = metrics
+        let fileSystem: any FileSystem
+        (fileSystem, store) = try Self.openStore(storeOptions, clock)
+        journal = QueryJournal(
+            folder: storeOptions.directory, slots: options.queries.maxConcurrency, clock: clock, metrics: metrics)
+        engine = QueryEngine(
+            options: options.engine(
+                configuration, processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)), memory: MachineMemory.limit / 4),
+            observer: journal)
+        scrape = ScrapeManager(store: store, clock: clock, metrics: metrics, options: options.scrape(configuration))
+        alertmanagers = AlertmanagerClient(
+            clock: clock, userAgent: ProductVersion.userAgent, capacity: options.alertmanagers.capacity,
+            batchSize: options.alertmanagers.batchSize, drainsOnStop: options.alertmanagers.drainsOnStop,
+            metrics: metrics)
+        do {
+            notifier = try sources.notifier.map { settings in
+                try Notifier(
+                    settings: settings,
+                    ledger: LedgerFolder(path: storeOptions.directory + "/ledger", fileSystem: fileSystem),
+                    clock: clock, externalURL: options.web.externalURL, metrics: metrics)
+            }
+        } catch {
+            try? store.close()
+            throw StartError(what: "The notification ledger cannot be opened", reason: "\(error)")
+        }
+        alertSinks = AlertFanOut([alertmanagers] + (notifier.map { [$0] } ?? []))
+        var environment = RuleEnvironment(
+            engine: engine, source: store, store: store, alerts: alertSinks, clock: clock,
+            externalLabels: configuration.global.externalLabels)
+        environment.externalURL = options.web.externalURL
+        environment.resendDelay = options.rules.resendDelay
+        environment.outageTolerance = options.rules.outageTolerance
+        environment.forGracePeriod = options.rules.forGracePeriod
+        environment.concurrent =
+            options.rules.concurrent > 0 ? ConcurrentQueries(limit: options.rules.concurrent) : nil
+        rules = RuleManager(environment: environment, metrics: metrics)
+    }
+
+    /// Opens the store, with a file system that the size retention bounds.
+    private static func openStore(
+        _ options: StoreOptions, _ clock: any Clock
+    ) throws -> (any FileSystem, TimeSeriesStore) {
+        do {
+            // The ledger is in the same directory and counts, too.
+            let fileSystem = try TimeSeriesStore.bound(
+                RealFileSystem(), directory: options.directory, size: options.retentionSize)
+            return (fileSystem, try TimeSeriesStore.open(options: options, fileSystem: fileSystem, clock: clock))
+        } catch {
+            throw StartError(what: "The store cannot be opened", reason: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import Config
+import HTTP
+import Notify
+
+/// The main files of a configuration, as they were read: nothing that they name has been read yet.
+struct ConfigurationSources: Sendable {
+    var configuration: Configuration
+    /// nil without a built-in notifier.
+    var notifier: NotifierSettings?
+    /// The files as they were before they were read; nil if nobody looks at them.
+    var sum: ConfigurationSum?
+
+    /// Reads the files of the first configuration, which may come from a pipe.
+    static func readFirst(_ options: DaemonOptions) throws(PreparationError) -> ConfigurationSources {
+        let path = options.files.configuration
+        let text = try PreparationStep.configuration.run {
+            ConfigFile.isReadOnce(path) ? try ConfigFile.readOnce(path) : nil
+        }
+        return try read(options, text: text)
+    }
+
+    /// Reads the main files.
+    ///
+    /// - Parameter text: The content of the configuration file, if it has been read already.
+    static func read(_ options: DaemonOptions, text: [UInt8]? = nil) throws(PreparationError) -> ConfigurationSources {
+        var sum: ConfigurationSum?
+        let configuration = try PreparationStep.configuration.run {
+            let first = try Self.configuration(options, text: text)
+            guard options.files.autoReloadInterval != nil, text == nil else { return first }
+            // The sum is older than what is used, so that a change between the two is seen at the next look.
+            sum = ConfigurationSum(first, options.files)
+            return try Self.configuration(options)
+        }
+        let notifier = try PreparationStep.notifier.run { try Self.notifier(options) }
+        return ConfigurationSources(configuration: configuration, notifier: notifier, sum: sum)
+    }
+
+    /// Reads the configuration file and refuses what is not supported yet.
+    ///
+    /// - Parameter text: The file's content, if it has been read already.
+    private static func configuration(
+        _ options: DaemonOptions, text: [UInt8]? = nil
+    ) throws(ConfigError) -> Configuration {
+        let path = options.files.configuration
+        let configuration: Configuration
+        do throws(ConfigError) {
+            configuration = try ConfigurationLoader.load(
+                path: path, text: text, extraScrapeMetrics: options.features.contains(.extraScrapeMetrics))
+        } catch {
+            guard error.file == path, error.line == 0, !options.files.isConfigurationGiven else { throw error }
+            var error = error
+            error.message +=
+                " (give another file with --config.file; a first one may be: "
+                + "scrape_configs: [{job_name: martlet, static_configs: [{targets: [\"localhost:9090\"]}]}])"
+            throw error
+        }
+        if let missing = configuration.unsupported.first { throw missing }
+        return configuration
+    }
+
+    /// Reads the file of `--alerting.config.file`; nil without the flag.
+    private static func notifier(_ options: DaemonOptions) throws -> NotifierSettings? {
+        let path = options.files.alerting
+        if path.isEmpty { return nil }
+        return try NotifierSettings(try AlertmanagerConfigLoader.load(path: path)) { try HTTPTransport($0) }
+    }
+}

@@ -1,0 +1,80 @@
+import API
+import Config
+import GoCompatibility
+import HTTP
+import Notify
+import PromQL
+import Rules
+import Telemetry
+
+/// A configuration whose files have been read and checked, and that has changed nothing yet.
+struct PreparedConfiguration: Sendable {
+    let sources: ConfigurationSources
+    let rules: RuleManager.Prepared
+    let endpoints: [AlertmanagerEndpoint]
+    /// Open, but not in use.
+    let queryLog: QueryJournal.PreparedLog
+
+    /// Reads and checks everything that the main files name; changes nothing.
+    init(_ sources: ConfigurationSources, engine: QueryEngine) throws(PreparationError) {
+        let configuration = sources.configuration
+        let files = try PreparationStep.ruleFiles.run { try Self.ruleFiles(configuration) }
+        self.sources = sources
+        rules = try PreparationStep.rules.run {
+            let (groups, errors) = RuleSet.definitions(
+                files, evaluationInterval: configuration.global.evaluationInterval,
+                queryOffset: configuration.global.ruleQueryOffset
+            ) { try RuleExpression($0, engine: engine) }
+            if let first = errors.first { throw first }
+            return try RuleManager.prepare(groups)
+        }
+        endpoints = try PreparationStep.alertmanagers.run {
+            try AlertmanagerEndpoint.all(configuration.alerting) { try HTTPTransport($0) }
+        }
+        queryLog = try PreparationStep.queryLog.run {
+            try QueryJournal.prepareLog(configuration.global.queryLogFile)
+        }
+    }
+
+    private static func ruleFiles(_ configuration: Configuration) throws(ConfigError) -> [RuleFile] {
+        var files: [RuleFile] = []
+        for pattern in configuration.ruleFiles {
+            let paths = try FileGlob.expand(pattern)
+            if paths.isEmpty, !GoGlob.hasWildcard(pattern) {
+                Log("main").warn("A rule file does not exist; its rules are not evaluated", ["file": pattern])
+            }
+            for path in paths where !files.contains(where: { $0.path == path }) {
+                files.append(try RuleFileLoader.load(path: path))
+            }
+        }
+        return files
+    }
+}
+
+/// The steps of preparing a configuration, in order.
+enum PreparationStep: CaseIterable, Sendable {
+    /// Reads the configuration file and those of `scrape_config_files`.
+    case configuration
+    /// Reads the configuration of the built-in notifier, and the certificates that it names.
+    case notifier
+    case ruleFiles
+    /// Parses expressions and templates.
+    case rules
+    /// Reads the certificates of Alertmanagers.
+    case alertmanagers
+    /// Opens the query log.
+    case queryLog
+
+    /// Runs the step; its error says which step failed.
+    func run<Result>(_ body: () throws -> Result) throws(PreparationError) -> Result {
+        do { return try body() } catch { throw PreparationError(step: self, reason: error) }
+    }
+}
+
+/// Why a configuration cannot be used.
+struct PreparationError: Error, CustomStringConvertible {
+    var step: PreparationStep
+    var reason: any Error
+
+    var description: String { "\(reason)" }
+}

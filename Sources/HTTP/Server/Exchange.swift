@@ -137,8 +137,8 @@ final class Exchange: @unchecked Sendable {
                 connection.consume(length)
                 guard let access = server.options.access else { return judge(head, nil) }
                 let verdict = access.judge(authorization: head.header("Authorization"))
-                if verdict.question == nil { return judge(head, verdict) }
-                return waitForTurn(head, verdict, access.passwords.turns)
+                guard let question = verdict.question else { return judge(head, verdict) }
+                return waitForTurn(head, verdict, question.key, access.passwords.turns)
             } catch {
                 return refuse(error)
             }
@@ -153,9 +153,11 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Password
 
-    private func waitForTurn(_ head: RequestHead, _ verdict: WebAccess.Verdict, _ turns: PasswordTurns) -> Step {
+    private func waitForTurn(
+        _ head: RequestHead, _ verdict: WebAccess.Verdict, _ question: [UInt8], _ turns: PasswordTurns
+    ) -> Step {
         phase = .password(head, verdict)
-        let (isFree, refused) = turns.take(for: connection.peer) { [self] outcome in
+        let (isFree, refused) = turns.take(for: connection.peer, question: question) { [self] outcome in
             if case .refused = outcome {
                 var verdict = verdict
                 verdict.refuse()

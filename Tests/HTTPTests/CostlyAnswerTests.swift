@@ -81,7 +81,7 @@ struct CostlyAnswerTests {
             RawServer { $0.startLine.contains("/small") ? HTTPClientTests.ok("fine") : .send(costly) })
         defer { server.stop() }
         let clock = SystemClock()
-        let loop = try #require(TransferLoop("test", clock: clock))
+        let loop = try #require(TransferLoop("test", clock: clock, maxRunning: 64))
         let transfers = try (0..<12).map { _ in
             let transfer = try #require(Transfer(RequestOptions(.init())))
             let url = try #require(URLParts(server.url + "/costly"))

@@ -10,7 +10,7 @@ import Synchronization
 package final class TransferLoop: Sendable {
     /// The loop of all requests but scrapes.
     package static let shared: TransferLoop? = {
-        let loop = TransferLoop("http-client")
+        let loop = TransferLoop("http-client", maxRunning: OpenFiles.parts.requests)
         loop?.start()
         return loop
     }()
@@ -115,25 +115,19 @@ package final class TransferLoop: Sendable {
     private let maxRunning: Int
     private let thread = Mutex<Thread?>(nil)
 
-    /// - Parameter maxRunning: Requests that run at once; 0 for as many as the file descriptors allow.
-    package init?(_ name: String, clock: any Clock = SystemClock(), maxRunning: Int = 0) {
+    /// - Parameter maxRunning: Requests that run at once, and connections with those that are kept for later ones.
+    package init?(_ name: String, clock: any Clock = SystemClock(), maxRunning: Int) {
         guard Self.isLibraryReady, let multi = curl_multi_init() else { return nil }
         self.multi = multi
         self.name = name
         self.clock = clock
-        self.maxRunning = maxRunning > 0 ? maxRunning : Self.runningMax
+        self.maxRunning = max(1, maxRunning)
+        _ = ccurl_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, self.maxRunning)
         // One request per connection: an answer can disturb no other request, whatever version it claims.
         _ = ccurl_multi_set_long(multi, CURLMOPT_PIPELINING, 0)
     }
 
     deinit { curl_multi_cleanup(multi) }
-
-    /// Half of the file descriptors that the process may have.
-    private static var runningMax: Int {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        return Int(min(max(limit.rlim_cur / 2, 64), 32_768))
-    }
 
     /// Starts the thread.
     ///

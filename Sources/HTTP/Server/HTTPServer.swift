@@ -9,7 +9,7 @@ import Telemetry
 /// that neither a slow query nor a slow client stops anybody else.
 package final class HTTPServer: Sendable {
     package struct Options: Sendable {
-        /// Most connections; further ones wait in the system's queue.
+        /// Most connections, fewer if the process may not open so many files; further ones wait in the system's queue.
         package var maxConnections = 512
         /// Most threads of handlers; fewer where the address space is limited.
         package var maxThreads = Int.max
@@ -62,6 +62,7 @@ package final class HTTPServer: Sendable {
         self.router = router
         var options = options
         options.boundTimes()
+        options.maxConnections = min(options.maxConnections, OpenFiles.parts.clients)
         self.options = options
         self.clock = clock
         threads = HandlerThreads(

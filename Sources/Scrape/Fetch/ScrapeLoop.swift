@@ -51,7 +51,8 @@ final class ScrapeLoop: Sendable {
     ///   - budget: What the pages of all targets may take together.
     ///   - deliver: Takes what has to be read and stored.
     init?(clock: any Clock, seed: UInt64, budget: ByteBudget, deliver: @escaping @Sendable (Work) -> Void) {
-        guard let transfers = TransferLoop("scrape-loop", clock: clock) else { return nil }
+        guard let transfers = TransferLoop("scrape-loop", clock: clock, maxRunning: OpenFiles.parts.scrapes)
+        else { return nil }
         self.transfers = transfers
         self.clock = clock
         self.seed = seed

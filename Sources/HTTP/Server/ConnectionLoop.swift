@@ -44,7 +44,7 @@ final class ConnectionLoop: Sendable {
         var returned: [Connection] = []
         var parked: [(exchange: Exchange, wait: Exchange.Wait, writes: Bool)] = []
         var closed: [UInt64] = []
-        /// Connections whose bodies have lost their memory.
+        /// Connections whose heads or bodies have lost their memory.
         var woken: [UInt64] = []
         var stops = false
     }
@@ -85,7 +85,7 @@ final class ConnectionLoop: Sendable {
     /// Says that a handler's thread has closed a connection.
     func closed(_ id: UInt64) { post { $0.closed.append(id) } }
 
-    /// Lets a request that waits for its client go on at once.
+    /// Lets a request go on at once whose memory has gone while its client is waited for.
     func wake(_ id: UInt64) { post { $0.woken.append(id) } }
 
     /// Begins to end the loop.
@@ -175,13 +175,22 @@ final class ConnectionLoop: Sendable {
             schedule(&table, connection, .request(exchange, wait))
             watch(connection, writes: writes, &table)
         }
-        for id in mail.woken {
-            if case .request(let exchange, _) = table.connections[id]?.stage {
-                resume(exchange, isLate: false, &table)
-            }
-        }
+        for id in mail.woken { wake(id, &table) }
         return mail.stops
     }
+
+    /// Lets a connection whose memory has gone end its request.
+    private func wake(_ id: UInt64, _ table: inout Table) {
+        guard let (connection, stage) = table.connections[id] else { return }
+        switch stage {
+        case .request(let exchange, _): resume(exchange, isLate: false, &table)
+        case .head where connection.hasLostMemory: hand(connection, .refused(Self.tooLarge), &table)
+        default: break
+        }
+    }
+
+    /// The refusal of a head that is too large, or that there is no memory for.
+    static let tooLarge = RequestRefusal(431, "Request Header Fields Too Large")
 
     /// How long clients may still take their answers when the server ends, ns.
     private static let endTime: Int64 = 1_000_000_000
@@ -235,7 +244,8 @@ final class ConnectionLoop: Sendable {
         let id = table.nextId
         table.nextId += 1
         let connection = Connection(
-            id: id, socket: socket, pool: server.options.heads, now: server.clock.monotonic())
+            id: id, socket: socket, heads: server.options.heads, now: server.clock.monotonic()
+        ) { [weak self] in self?.wake(id) }
         let stage = server.options.access?.usesTLS == true ? Stage.handshake : .head
         table.connections[id] = (connection, stage)
         schedule(&table, connection, stage)
@@ -295,7 +305,7 @@ final class ConnectionLoop: Sendable {
                 drop(id, &table)
                 return
             case .full:
-                hand(connection, .refused(RequestRefusal(431, "Request Header Fields Too Large")), &table)
+                hand(connection, .refused(Self.tooLarge), &table)
                 return
             }
         }
@@ -372,7 +382,9 @@ final class ConnectionLoop: Sendable {
         switch stage {
         case .handshake, .head, .idle: break
         case .request(_, .body):
-            if options.bodies.isShort { milliseconds = min(milliseconds, Int64(options.shortTimeoutSeconds) * 1000) }
+            if options.bodies.isShort(now: server.clock.monotonic()) {
+                milliseconds = min(milliseconds, Int64(options.shortTimeoutSeconds) * 1000)
+            }
         case .request(_, .send):
             if options.isMemoryShort() { milliseconds = min(milliseconds, Int64(options.sendTimeoutSeconds) * 1000) }
         case .request(_, .drain): milliseconds = 1000

@@ -336,7 +336,7 @@ final class Exchange: @unchecked Sendable {
             switch connection.receive() {
             case .bytes: continue
             case .ended: return .ended
-            case .full: return go(to: .begin(.refused(RequestRefusal(431, "Request Header Fields Too Large"))))
+            case .full: return go(to: .begin(.refused(ConnectionLoop.tooLarge)))
             case .wait(let writes):
                 // With a part of a head the loop keeps the time.
                 if connection.pending > 0 || server.isFull || server.threads.isTight { return .rests }

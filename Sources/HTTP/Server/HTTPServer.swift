@@ -29,8 +29,9 @@ package final class HTTPServer: Sendable {
         /// What bodies may hold: the largest that is still on its way gives way to smaller ones.
         package var bodies = ByteBudget(
             limit: min(48 << 20, AddressSpace.room(1.0 / 8)), takesFromLargest: true, reservesForSmall: true)
-        /// What large heads may hold.
-        package var heads = BytePool(limit: min(32 << 20, AddressSpace.room(1.0 / 16)))
+        /// What large heads may hold: the largest that is still on its way gives way to smaller ones.
+        package var heads = ByteBudget(
+            limit: min(32 << 20, AddressSpace.room(1.0 / 16)), takesFromLargest: true)
         /// Whether answers that nobody reads take memory that others need.
         package var isMemoryShort: @Sendable () -> Bool = { false }
 

@@ -192,6 +192,26 @@ final class QueryGuard: Sendable {
     }
 }
 
+/// Looks at the limits of a query now and then while something goes through many samples of one series.
+struct SampleChecks {
+    /// How many samples are looked at between two looks at the limits.
+    private static let interval = 1 << 18
+    private let guardian: QueryGuard?
+    private var unchecked = 0
+
+    init(_ guardian: QueryGuard?) { self.guardian = guardian }
+
+    /// Counts samples that are looked at.
+    @inline(__always)
+    mutating func add(_ samples: Int) throws(QueryError) {
+        unchecked &+= samples
+        if unchecked > Self.interval {
+            unchecked = 0
+            try guardian?.checkNow()
+        }
+    }
+}
+
 /// The charge for memory that a reader keeps from series to series.
 struct MemoryRoom {
     private let guardian: QueryGuard

@@ -49,7 +49,7 @@ extension Evaluator {
             var out = [Double](repeating: Column.absent, count: grid.count)
             var histograms: [HistogramBox?] = []
             if samples.histograms.isEmpty {
-                rangeWithStarts(remarkPlace(call, range), metric: series.labels.metricName, samples, plan, &out)
+                try rangeWithStarts(remarkPlace(call, range), metric: series.labels.metricName, samples, plan, &out)
             } else {
                 histograms = try rangeWithHistograms(
                     call, remarkPlace(call, range), metric: series.labels.metricName, samples, plan, extended, &out,
@@ -67,7 +67,7 @@ extension Evaluator {
         try rangeInput(range, grid) { series, samples, extended in
             if !samples.histograms.isEmpty { return try finishApart(series, samples, extended) }
             if let extended {
-                ExtendedRange.evaluate(
+                try ExtendedRange.evaluate(
                     function, extended, samples, plan, lookback: self.options.lookbackDelta, into: &out)
                 self.countExtended(samples, plan, extended)
             } else {
@@ -150,10 +150,10 @@ extension Evaluator {
     private func rangeWithStarts(
         _ argument: TextRange, metric: String, _ samples: borrowing SampleColumns, _ plan: WindowPlan,
         _ out: inout [Double]
-    ) {
+    ) throws {
         var windows = StartTimeWindows()
         let table = WindowTable(samples, plan)
-        windows.evaluate(samples, plan, table, &out)
+        try windows.evaluate(samples, plan, table, &out)
         guardian.count(table.counted)
         guardian.perStep?.add(samples, plan)
         if windows.hasOverlap {
@@ -321,8 +321,9 @@ enum ExtendedRange {
     static func evaluate(
         _ function: RangeFunction, _ kind: RangeExtension, _ samples: borrowing SampleColumns, _ plan: WindowPlan,
         lookback: Int64, into out: inout [Double]
-    ) {
+    ) throws(QueryError) {
         let (times, values, count) = (samples.timestamps, samples.values, samples.count)
+        var checks = SampleChecks(plan.guardian)
         var inside: [Double] = []
         // Edges only move forward.
         var (low, high, firstInside, endInside) = (0, 0, 0, 0)
@@ -336,6 +337,7 @@ enum ExtendedRange {
             high = max(high, low)
             while high < count, times[high] <= upTo { high += 1 }
             guard high > low else { continue }
+            try checks.add(high &- low)
             firstInside = max(firstInside, low)
             while firstInside < high, times[firstInside] <= start { firstInside += 1 }
             endInside = max(endInside, firstInside)

@@ -109,7 +109,7 @@ extension Evaluator {
             guard samples.count > 0 else { continue }
             RangeWindows.removeStale(&samples)
             if !samples.histograms.isEmpty {
-                let histograms = smoothedHistograms(selector, series.labels(index).metricName, grid, samples, &out)
+                let histograms = try smoothedHistograms(selector, series.labels(index).metricName, grid, samples, &out)
                 try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, histograms) }
                 continue
             }
@@ -135,7 +135,8 @@ extension Evaluator {
     private func smoothedHistograms(
         _ selector: VectorSelector, _ metric: String, _ grid: StepGrid, _ samples: borrowing SampleColumns,
         _ out: inout [Double]
-    ) -> [HistogramBox?] {
+    ) throws(QueryError) -> [HistogramBox?] {
+        var checks = SampleChecks(guardian)
         let lookback = options.lookbackDelta
         let range = ExtendedHistogramRange(
             function: MixedRangeFunction(
@@ -147,6 +148,7 @@ extension Evaluator {
         for i in 0..<grid.count {
             let time = reference(selector.at, selector.offset, grid, i)
             let near = series.window(time &- lookback, time &+ lookback, &cursor).merged
+            try checks.add(near.count)
             out[i] = Column.absent
             guard let sample = range.sample(near, at: time) else { continue }
             switch sample {

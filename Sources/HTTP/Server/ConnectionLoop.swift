@@ -370,8 +370,9 @@ final class ConnectionLoop: Sendable {
 
     // MARK: Time
 
-    /// How long a client may keep a connection that others wait for, ns.
-    private static let leastTime: Int64 = 400_000_000
+    /// How long a client may keep a connection that others wait for, ns: less where there are few connections, so that
+    /// as many clients as there may be elsewhere do not keep others waiting for much longer.
+    private var leastTime: Int64 { min(400, max(100, Int64(server.options.maxConnections) * 3)) * 1_000_000 }
     /// How often clients are looked at that may keep memory or places from others, ns.
     private static let lookInterval: Int64 = 100_000_000
 
@@ -469,7 +470,8 @@ final class ConnectionLoop: Sendable {
         }
         resting.sort { $0.isLocal == $1.isLocal ? $0.since > $1.since : $0.isLocal }
         others += resting.dropFirst(server.options.maxConnections / 4).map { (0, $0) }
-        return others.filter { now &- $0.connection.since >= Self.leastTime }
+        let leastTime = leastTime
+        return others.filter { now &- $0.connection.since >= leastTime }
             .sorted { $0.rank == $1.rank ? $0.connection.since > $1.connection.since : $0.rank > $1.rank }
             .map { ($0.connection.id, $0.connection.since) }
     }

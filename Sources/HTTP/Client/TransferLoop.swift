@@ -35,7 +35,14 @@ package final class TransferLoop: Sendable {
         fileprivate var running: [UnsafeMutableRawPointer: Transfer] = [:]
         fileprivate var waiting: [Transfer] = []
         fileprivate var firstWaiting = 0
-        let round = LoopRound()
+        let round: LoopRound
+
+        fileprivate init(multi: UnsafeMutableRawPointer, clock: any Clock, maxRunning: Int) {
+            self.multi = multi
+            self.clock = clock
+            self.maxRunning = maxRunning
+            round = LoopRound(clock: clock)
+        }
 
         /// Starts a prepared transfer, now or when a place is free.
         package mutating func start(_ transfer: Transfer) {
@@ -55,8 +62,11 @@ package final class TransferLoop: Sendable {
         }
 
         /// Takes a transfer out of those that run; false if it is none of them.
-        private mutating func remove(_ transfer: Transfer) -> Bool {
+        ///
+        /// - Parameter code: The result, if it has ended by itself.
+        private mutating func remove(_ transfer: Transfer, _ code: CURLcode? = nil) -> Bool {
             guard running.removeValue(forKey: transfer.handle) != nil else { return false }
+            if code != CURLE_OK { transfer.closeConnection(hasEnded: code != nil) }
             curl_multi_remove_handle(multi, transfer.handle)
             transfer.load.isRunning = false
             return true
@@ -88,7 +98,7 @@ package final class TransferLoop: Sendable {
             while let message = ccurl_info_read(multi, &left) {
                 guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle else { continue }
                 let code = ccurl_msg_result(message)
-                guard let transfer = running[handle], remove(transfer) else { continue }
+                guard let transfer = running[handle], remove(transfer, code) else { continue }
                 if transfer.finish(code, now: clock.monotonic()) { run(transfer) } else { transfer.end() }
             }
             while running.count < maxRunning, firstWaiting < waiting.count {

@@ -194,7 +194,7 @@ final class Exchange: @unchecked Sendable {
     // MARK: Body
 
     private func judge(_ head: RequestHead, _ access: WebAccess.Verdict?) -> Step {
-        var judged = JudgedRequest(head, access, connection: connection, server: server)
+        let judged = JudgedRequest(head, access, connection: connection, server: server)
         var reader = BodyReader(server: server, connection: connection, head: head) { [weak loop, id = connection.id] in
             loop?.wake(id)
         }
@@ -235,7 +235,7 @@ final class Exchange: @unchecked Sendable {
         }
         let response = judged.perform(clock: server.clock.monotonic)
         if judged.takesLong { server.threads.leaveLongPlace() }
-        self.judged?.request.body = []
+        judged.request.body = []
         startClock()
         return go(to: .drain(response))
     }

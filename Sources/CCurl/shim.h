@@ -13,6 +13,7 @@ typedef int (*ccurl_timer_fn)(CURLM *, long, void *);
 static inline CURLMcode ccurl_multi_set_long(CURLM *h, CURLMoption o, long v) { return curl_multi_setopt(h, o, v); }
 static inline CURLMcode ccurl_multi_set_socket(CURLM *h, ccurl_socket_fn f, void *p) { curl_multi_setopt(h, CURLMOPT_SOCKETDATA, p); return curl_multi_setopt(h, CURLMOPT_SOCKETFUNCTION, f); }
 static inline CURLMcode ccurl_multi_set_timer(CURLM *h, ccurl_timer_fn f, void *p) { curl_multi_setopt(h, CURLMOPT_TIMERDATA, p); return curl_multi_setopt(h, CURLMOPT_TIMERFUNCTION, f); }
+static inline CURLcode ccurl_get_socket(CURL *h, curl_socket_t *v) { return curl_easy_getinfo(h, CURLINFO_ACTIVESOCKET, v); }
 static inline CURLcode ccurl_get_long(CURL *h, CURLINFO i, long *v) { return curl_easy_getinfo(h, i, v); }
 static inline CURLcode ccurl_get_double(CURL *h, CURLINFO i, double *v) { return curl_easy_getinfo(h, i, v); }
 static inline CURLcode ccurl_get_string(CURL *h, CURLINFO i, char **v) { return curl_easy_getinfo(h, i, v); }

@@ -7,6 +7,8 @@ package final class ByteBudget: Sendable {
         var used = 0
         /// The shares that hold something, of a budget that takes from the largest.
         var holders: [ObjectIdentifier: BudgetShare] = [:]
+        /// When somebody last got nothing because of what others hold; nil if that was never.
+        var refused: Int64?
     }
 
     package let limit: Int
@@ -42,8 +44,19 @@ package final class ByteBudget: Sendable {
     /// Bytes that are reserved.
     package var inUse: Int { account.withLock { $0.used } }
 
-    /// Whether more than half is reserved, so that nobody may hold on to it for long.
-    var isShort: Bool { inUse > limit / 2 }
+    /// How long a refusal makes the budget count as short, ns.
+    ///
+    /// Longer than whoever was refused is asked to wait, so that the next attempt finds what others have given up.
+    private static let refusalTime: Int64 = 60_000_000_000
+
+    /// Whether more than half is reserved, or somebody was refused lately, so that nobody may hold on to it for long.
+    ///
+    /// - Parameter now: Of the clock of those that ask for more.
+    func isShort(now: Int64) -> Bool {
+        account.withLock { account in
+            account.used > limit / 2 || account.refused.map { now &- $0 < Self.refusalTime } == true
+        }
+    }
 
     /// Gives a share `more` bytes; false if they are not left, or if it was revoked.
     ///
@@ -58,7 +71,10 @@ package final class ByteBudget: Sendable {
             while more > available - account.used {
                 // Who would hold the most is the one that fails; of two that hold the same, the one that asks for more.
                 let others = account.holders.values.filter { $0 !== share && $0.protectedUntil <= now }
-                guard let largest = others.max(by: { $0.held < $1.held }), largest.held > held else { return false }
+                guard let largest = others.max(by: { $0.held < $1.held }), largest.held > held else {
+                    if now < .max { account.refused = now }
+                    return false
+                }
                 account.used -= largest.held
                 account.holders[ObjectIdentifier(largest)] = nil
                 largest.revoke()

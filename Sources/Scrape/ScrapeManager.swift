@@ -62,6 +62,8 @@ package final class ScrapeManager: Sendable {
     private let options: ScrapeOptions
     private let state = Mutex(State())
     private let loop: ScrapeLoop?
+    /// Tells the workers that scraping ends.
+    private let cancellation = Cancellation()
     private let work: WorkQueue<ScrapeLoop.Work>
     private let largeWork: WorkQueue<ScrapeLoop.Work>
     private let discovery: Mutex<DiscoveryManager?> = Mutex(nil)
@@ -88,9 +90,10 @@ package final class ScrapeManager: Sendable {
             (work, "scrape-worker", max(1, options.workers), Self.ordinaryPage, largeWork),
             (largeWork, "scrape-large", 1, Int.max, largeWork),
         ] {
-            queue.start(name, count: count) {
+            queue.start(name, count: count) { [cancellation] in
                 let worker = ScrapeWorker(
-                    store: store, clock: clock, metrics: metrics, budget: budget, largest: largest)
+                    store: store, clock: clock, metrics: metrics, budget: budget, largest: largest,
+                    cancellation: cancellation)
                 return { work in
                     switch work {
                     case .page(let fetch):
@@ -223,7 +226,7 @@ package final class ScrapeManager: Sendable {
     /// How long the last scrapes may take together, ms: a target that hangs must not hold the end up.
     private static let lastScrapeTime: Int64 = 1000
 
-    /// Stops scraping and waits for what is being stored.
+    /// Stops scraping; a page that is being read, and those that wait for that, are left out.
     ///
     /// No markers are written: the series may go on after a start.
     ///
@@ -238,6 +241,7 @@ package final class ScrapeManager: Sendable {
             }
         }
         state.withLock { $0.isShutDown = true }
+        cancellation.cancel()
         loop?.stop()
         work.close()
         largeWork.close()

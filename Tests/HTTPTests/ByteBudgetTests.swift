@@ -1,7 +1,8 @@
-import HTTP
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import HTTP
 
 @Suite("Budgets of bytes")
 struct ByteBudgetTests {
@@ -91,5 +92,20 @@ struct ByteBudgetTests {
         #expect(third.grow(to: 1 << 20, now: 200) && first.isRevoked)
         for share in [first, second, third, small] { share.release() }
         #expect(budget.inUse == 0)
+    }
+
+    @Test("a refusal makes a budget short for a while, unless what was refused would not fit anyway")
+    func shortage() {
+        let second: Int64 = 1_000_000_000
+        let budget = ByteBudget(limit: 8 << 20, takesFromLargest: true, reservesForSmall: true)
+        let (small, large) = (BudgetShare(budget), BudgetShare(budget))
+        #expect(small.grow(to: 2 << 20, now: 0))
+        #expect(!budget.isShort(now: 0))
+        #expect(!large.grow(to: 9 << 20, now: 0) && !budget.isShort(now: 0))
+        #expect(!large.grow(to: 6 << 20, now: 5 * second))
+        #expect(budget.isShort(now: 5 * second) && budget.isShort(now: 20 * second))
+        #expect(!budget.isShort(now: 100 * second))
+        #expect(large.grow(to: 4 << 20, now: 100 * second) && budget.isShort(now: 100 * second))
+        for share in [small, large] { share.release() }
     }
 }

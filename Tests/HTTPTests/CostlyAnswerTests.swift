@@ -81,7 +81,7 @@ struct CostlyAnswerTests {
             RawServer { $0.startLine.contains("/small") ? HTTPClientTests.ok("fine") : .send(costly) })
         defer { server.stop() }
         let clock = SystemClock()
-        let loop = try #require(TransferLoop("test", clock: clock))
+        let loop = try #require(TransferLoop("test", clock: clock, maxRunning: 64))
         let transfers = try (0..<12).map { _ in
             let transfer = try #require(Transfer(RequestOptions(.init())))
             let url = try #require(URLParts(server.url + "/costly"))
@@ -123,6 +123,50 @@ struct CostlyAnswerTests {
         // A turn is what is read at once, and some may run beside the one whose turn it is.
         #expect(most <= 3 * piece, "\(most) of \(transfers.count * piece)")
         #expect(transfers.allSatisfy { $0.failure?.kind == .cancelled })
+    }
+
+    /// A frame of HTTP/2.
+    private static func frame(_ type: UInt8, _ flags: UInt8, stream: UInt8, _ bytes: [UInt8] = []) -> [UInt8] {
+        let count = bytes.count
+        return [UInt8(count >> 16 & 0xFF), UInt8(count >> 8 & 0xFF), UInt8(count & 0xFF), type, flags, 0, 0, 0, stream]
+            + bytes
+    }
+
+    @Test("answers over HTTP/2 have their turns, too, and come whole")
+    func secondVersion() throws {
+        let piece = Self.frame(0, 0, stream: 1, [UInt8](repeating: 0x23, count: 16 << 10))
+        // Settings, their receipt, a head with status 200, the body, its end.
+        let answer =
+            Self.frame(4, 0, stream: 0) + Self.frame(4, 1, stream: 0) + Self.frame(1, 4, stream: 1, [0x88])
+            + Array(repeatElement(piece, count: 400).joined()) + Self.frame(0, 1, stream: 1)
+        let server = try #require(
+            try TLSServer(names: "IP:127.0.0.1", arguments: ["-alpn", "h2"], answer: answer), "needs openssl")
+        let clock = SystemClock()
+        let loop = try #require(TransferLoop("test", clock: clock, maxRunning: 4))
+        let isStopped = Mutex(false)
+        loop.start { active in
+            if active.round.hasStopped { isStopped.withLock { $0 = true } }
+            return 60_000
+        }
+        defer { loop.stop() }
+        let options = RequestOptions(try HTTPClientTests.config("tls_config: {insecure_skip_verify: true}"))
+        let credentials = try #require(options.readyCredentials)
+        let transfer = try #require(Transfer(options))
+        let end = TimedSemaphore(value: 0)
+        repeat {
+            // Until the server listens.
+            var request = TransferRequest(
+                url: try #require(URLParts("https://127.0.0.1:\(server.port)/")),
+                deadline: clock.monotonic() + 600_000_000_000)
+            request.credentials = credentials
+            transfer.prepare(request)
+            transfer.onEnd = { _ in end.signal() }
+            loop.submit(transfer)
+            #expect(end.wait(milliseconds: 120_000))
+        } while transfer.failure?.description.contains("connection refused") == true
+        #expect(transfer.failure == nil && !transfer.head.isVersion1)
+        #expect(transfer.body.count == 400 * 16 << 10)
+        #expect(isStopped.withLock { $0 })
     }
 
     @Test("an answer that is stopped ends at its deadline")

@@ -136,36 +136,75 @@ struct PasswordTests {
             #expect(try Self.ask(port, "secret").hasPrefix("HTTP/1.1 200 "))
             #expect(hashes.count == 301)
             hashes.open(false)
-            let clients = try (0...PasswordTurns.most).map { index in
+            // One has the turn, most wait, and some one is refused.
+            let clients = try (0..<(PasswordTurns.most + 2)).map { index in
+                if index == PasswordTurns.most + 1 { while turns.waiting < PasswordTurns.most { usleep(1000) } }
                 let client = try #require(LoopbackSocket.connect(port: port))
                 client.send(Self.request("wait \(index)"))
                 return client
             }
-            while turns.waiting < PasswordTurns.most { usleep(1000) }
-            let answer = try Self.ask(port, "other")
+            var entries = clients.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+            #expect(poll(&entries, nfds_t(entries.count), 30_000) == 1)
+            let refused = try #require(entries.firstIndex { $0.revents != 0 })
+            let answer = String(decoding: clients[refused].receive(), as: UTF8.self)
             #expect(answer.hasPrefix("HTTP/1.1 429 ") && answer.contains("Connection: close"))
             hashes.open(true)
             for client in clients { client.close() }
         }
     }
 
-    @Test("turns go round among addresses, and the one with most waiters gives its places to others")
-    func turns() {
-        let turns = PasswordTurns()
-        let seen = Mutex<[String]>([])
-        func take(_ address: String, _ name: String) -> Bool {
-            let (isFree, refused) = turns.take(for: address) { outcome in
-                seen.withLock { $0.append(outcome == .refused ? "no " + name : name) }
+    /// Somebody's requests, and what came of them.
+    private final class Asker: Sendable {
+        private let state = Mutex<(turns: [String], refusals: [String])>(([], []))
+        let queue = PasswordTurns()
+
+        var turns: [String] { state.withLock { $0.turns } }
+        var refusals: [String] { state.withLock { $0.refusals } }
+
+        /// Asks for a turn; true if it is free.
+        func take(_ address: String, _ name: String, _ question: [UInt8] = []) -> Bool {
+            let (isFree, refused) = queue.take(for: address, question: question) { [self] outcome in
+                state.withLock { outcome == .refused ? $0.refusals.append(name) : $0.turns.append(name) }
             }
             refused?(.refused)
             return isFree
         }
-        #expect(take("a", "a0"))
-        for index in 1..<PasswordTurns.most { #expect(!take("a", "a\(index)")) }
-        for name in ["b1", "b2", "c1"] { #expect(!take(String(name.prefix(1)), name)) }
-        #expect(seen.withLock { $0 } == ["no a63", "no a62"])
-        for _ in 0..<6 { turns.leave()?(.turn) }
-        #expect(seen.withLock { $0.dropFirst(2) } == ["b1", "c1", "a1", "b2", "a2", "a3"])
-        #expect(turns.waiting == PasswordTurns.most - 6)
+
+        func leave() { queue.leave()?(.turn) }
+    }
+
+    @Test("turns go round among addresses, and the one with most waiters gives its places to others")
+    func turns() {
+        let asker = Asker()
+        #expect(asker.take("a", "a0"))
+        for index in 1..<PasswordTurns.most { #expect(!asker.take("a", "a\(index)")) }
+        for name in ["b1", "b2", "c1"] { #expect(!asker.take(String(name.prefix(1)), name)) }
+        #expect(asker.refusals.map { $0.prefix(1) } == ["a", "a"])
+        for _ in 0..<6 { asker.leave() }
+        #expect(asker.turns.map { $0.hasPrefix("a") ? "a" : $0 } == ["b1", "c1", "a", "b2", "a", "a"])
+        #expect(asker.queue.waiting == PasswordTurns.most - 6)
+    }
+
+    @Test("who asks the same again gets a turn soon, whatever else the same address asks", arguments: [1, 60, 600])
+    func flood(perTurn: Int) {
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        let asker = Asker()
+        func guess() -> Bool { asker.take("a", "guess", (0..<32).map { _ in .random(in: 0...255, using: &random) }) }
+        #expect(guess())
+        for _ in 0..<600 { #expect(!guess()) }
+        let question = (0..<32).map { _ in UInt8.random(in: 0...255, using: &random) }
+        #expect(!asker.take("a", "user", question))
+        for _ in 0..<(PasswordTurns.most + 2) where !asker.turns.contains("user") {
+            let refusals = asker.refusals.filter { $0 == "user" }.count
+            for _ in 0..<perTurn { #expect(!guess()) }
+            if asker.refusals.filter({ $0 == "user" }).count > refusals { #expect(!asker.take("a", "user", question)) }
+            asker.leave()
+        }
+        #expect(asker.turns.contains("user"))
+        #expect(asker.refusals.filter { $0 == "user" }.count <= 3)
+        // With nobody waiting everything is forgotten.
+        while asker.queue.isWaitedFor { asker.leave() }
+        asker.leave()
+        #expect(asker.take("a", "next"))
     }
 }

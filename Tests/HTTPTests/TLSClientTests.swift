@@ -1,5 +1,5 @@
 import Config
-import Glibc
+import Foundation
 import HTTP
 import Platform
 import TestSupport
@@ -14,7 +14,8 @@ final class TLSServer {
     /// - Parameters:
     ///   - names: Subject alternative names, as openssl writes them.
     ///   - arguments: Further arguments of `openssl s_server`.
-    init?(names: String, arguments: [String] = []) throws {
+    ///   - answer: What its first client is sent, whatever it says; nil for a page for each request.
+    init?(names: String, arguments: [String] = [], answer: [UInt8]? = nil) throws {
         guard access("/usr/bin/openssl", X_OK) == 0 else { return nil }
         guard let folder = Self.temporaryFolder() else { return nil }
         self.folder = folder
@@ -28,11 +29,16 @@ final class TLSServer {
         else { return nil }
         var status: Int32 = 0
         waitpid(made, &status, 0)
+        let input = folder + "/answer"
+        if let answer { try Data(answer).write(to: URL(fileURLWithPath: input)) }
         guard status == 0,
             let server = Self.spawn(
-                ["s_server", "-accept", "127.0.0.1:\(port)", "-key", key, "-cert", cert, "-www", "-quiet"] + arguments)
+                ["s_server", "-accept", "127.0.0.1:\(port)", "-key", key, "-cert", cert, "-quiet"]
+                    + (answer == nil ? ["-www"] : []) + arguments, input: answer == nil ? "/dev/null" : input)
         else { return nil }
         process = server
+        // A look whether it listens would be its first client.
+        if answer != nil { return }
         for _ in 0..<500 {
             if let socket = LoopbackSocket.connect(port: port) {
                 socket.close()
@@ -46,7 +52,7 @@ final class TLSServer {
         kill(process, SIGKILL)
         var status: Int32 = 0
         waitpid(process, &status, 0)
-        for name in ["/key.pem", "/cert.pem", ""] { remove(folder + name) }
+        for name in ["/key.pem", "/cert.pem", "/answer", ""] { remove(folder + name) }
     }
 
     private static func temporaryFolder() -> String? {
@@ -55,11 +61,12 @@ final class TLSServer {
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    private static func spawn(_ arguments: [String]) -> pid_t? {
+    private static func spawn(_ arguments: [String], input: String = "/dev/null") -> pid_t? {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        for descriptor in Int32(0)...2 {
+        posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
+        for descriptor in Int32(1)...2 {
             posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
         }
         var words = (["openssl"] + arguments).map { strdup($0) } + [nil]

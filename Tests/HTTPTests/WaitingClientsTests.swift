@@ -45,9 +45,10 @@ struct WaitingClientsTests {
     }
 
     static func live(
-        _ options: HTTPServer.Options, _ router: Router = router(), _ body: (HTTPServer, UInt16) throws -> Void
+        _ options: HTTPServer.Options, _ router: Router = router(), clock: any Clock = SystemClock(),
+        _ body: (HTTPServer, UInt16) throws -> Void
     ) throws {
-        let server = HTTPServer(router: router, options: options, clock: SystemClock())
+        let server = HTTPServer(router: router, options: options, clock: clock)
         try server.start([try #require(ListenAddress("127.0.0.1:0"))])
         defer { server.stop() }
         try body(server, try #require(server.ports.first))
@@ -183,6 +184,34 @@ struct WaitingClientsTests {
                 #expect(answer.contains("Connection: close"))
                 client.close()
             }
+        }
+    }
+
+    @Test("bodies that stand still give their memory up when a body was refused because of them")
+    func silentBodies() throws {
+        let clock = ManualClock()
+        var routes = Router.Builder()
+        routes.add(["POST"], "/push", body: .bytes(limit: 8 << 20)) { .text("\($0.body.count)") }
+        var options = HTTPServer.Options()
+        options.bodies = ByteBudget(limit: 8 << 20, takesFromLargest: true, reservesForSmall: true)
+        try Self.live(options, Router(routes), clock: clock) { _, port in
+            let head = Array("POST /push HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n".utf8)
+            let silent = try (0..<3).map { _ in
+                let client = try #require(LoopbackSocket.connect(port: port))
+                client.send(head + [UInt8](repeating: 65, count: 260 << 10))
+                return client
+            }
+            while options.bodies.inUse < 3 * 976 << 10 { usleep(1000) }
+            // They hold less than half, and are smaller than this one.
+            #expect(!options.bodies.isShort(now: clock.monotonic()))
+            let push = [UInt8](repeating: 65, count: 6 << 20)
+            #expect(HTTPProbe(port: port).request("POST", "/push", body: push)?.status != 200)
+            clock.advance(to: 11_000)
+            for client in silent {
+                #expect(String(decoding: client.receive(), as: UTF8.self).hasPrefix("HTTP/1.1 408 "))
+                client.close()
+            }
+            #expect(HTTPProbe(port: port).request("POST", "/push", body: push)?.text == "\(6 << 20)")
         }
     }
 

@@ -1,7 +1,9 @@
 import Config
+import Discovery
 import Encoding
 import Glibc
 import HTTP
+import Model
 import Platform
 @testable import Scrape
 import Synchronization
@@ -177,6 +179,92 @@ struct PageFetchTests {
         rig.manager.shutdown(finalScrapeOfLoopback: true)
         scraping?.join()
         while rig.server.openConnections > 0 { usleep(1000) }
+    }
+
+    @Test("a page that came in its time is not late because it waits for a worker")
+    func waitingPage() throws {
+        let page = [UInt8](repeating: UInt8(ascii: "#"), count: 4 << 20) + Array("\na 1\n".utf8)
+        let packed = try Gzip.compress(page)
+        let server = try #require(RawServer { _ in Self.answer(packed, encoding: "gzip") })
+        defer { server.stop() }
+        let text = "scrape_configs: [{job_name: test, scrape_interval: 1m, scrape_timeout: 10s}]"
+        let config = try #require(
+            try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml").scrapeConfigs.first)
+        var pool = ScrapePool(
+            ScrapeSettings(config, ScrapeOptions()), store: ArrayStore(), metrics: ScrapeMetrics(MetricRegistry()))
+        let address = Label(name: "__address__", value: "127.0.0.1:\(server.port)")
+        _ = pool.sync([TargetGroup(source: "test", targets: [[address]])], now: 0)
+        let target = try #require(pool.targets.values.first)
+        let clock = StandingClock(1_000_000)
+        let budget = ByteBudget(limit: 64 << 20)
+        let arrived = TimedSemaphore(value: 0)
+        let fetch = Mutex<PageFetch?>(nil)
+        let loop = try #require(
+            ScrapeLoop(clock: clock, seed: 0, budget: budget) { work in
+                if case .page(let found) = work { fetch.withLock { $0 = found } }
+                arrived.signal()
+            })
+        loop.start()
+        defer { loop.stop() }
+        loop.send([.scrapeNow(target, {})])
+        arrived.wait()
+        let found = try #require(fetch.withLock { $0 })
+        clock.advance(60_000)
+        var decoder = PageDecoder(clock: clock, budget: budget, largest: .max)
+        guard case .page = decoder.decode(found) else {
+            Issue.record("not read")
+            return
+        }
+        #expect(decoder.size(found) == page.count)
+        decoder.finish()
+        // What took all of its time to come has none left for that.
+        found.arrive(.max)
+        var late = PageDecoder(clock: SystemClock(), budget: budget, largest: .max)
+        guard case .failed(let reason) = late.decode(found) else {
+            Issue.record("read")
+            return
+        }
+        #expect(reason.description == "context deadline exceeded")
+    }
+
+    /// A store to which every new series costs time.
+    private final class SlowStore: SampleStore {
+        let stored = ArrayStore()
+        let resolved = Atomic(0)
+
+        func openGroup(_ name: String) -> SeriesGroup { stored.openGroup(name) }
+        func closeGroup(_ group: SeriesGroup) { stored.closeGroup(group) }
+        func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
+            resolved.wrappingAdd(1, ordering: .relaxed)
+            usleep(1000)
+            return try stored.resolve(labels, in: group)
+        }
+        func commit(
+            _ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability
+        ) throws -> CommitOutcome { try stored.commit(batch, in: group, durability: durability) }
+        func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {}
+    }
+
+    @Test("the end cuts off pages that are being read and those that wait, and stores nothing of them")
+    func pagesAtTheEnd() throws {
+        // Minutes of work for each page.
+        let page = (0..<200_000).map { "a{i=\"\($0)\"} 1\n" }.joined()
+        let server = try #require(RawServer { _ in Self.answer(Array(page.utf8)) })
+        defer { server.stop() }
+        let store = SlowStore()
+        let manager = ScrapeManager(store: store, clock: SystemClock(), metrics: MetricRegistry())
+        let targets = (0..<6).map { "{targets: ['127.0.0.1:\(server.port)'], labels: {i: '\($0)'}}" }
+        let text = """
+            scrape_configs:
+              - {job_name: test, scrape_interval: 1d, static_configs: [\(targets.joined(separator: ", "))]}
+            """
+        manager.apply(try ConfigurationLoader.parse(text: Array(text.utf8), path: "test.yml"))
+        let scraping = Thread.start("scrape") { manager.scrapeNow() }
+        while store.resolved.load(ordering: .relaxed) < 1000 { usleep(1000) }
+        manager.shutdown()
+        scraping?.join()
+        #expect(store.resolved.load(ordering: .relaxed) < 200_000)
+        #expect(store.stored.state.withLock { $0.commits } == [])
     }
 
     @Test("a gzip page that is cut anywhere is never stored")

@@ -34,18 +34,6 @@ struct MetricRegistryTests {
         #expect(samples[2].labels.last?.value == "+Inf")
     }
 
-    @Test("many labelled metrics of one family take time in proportion to their number", .timeLimit(.minutes(5)))
-    func many() {
-        let registry = MetricRegistry()
-        // With a copy of the family for each, this takes many minutes.
-        let count = 60_000
-        for job in 0..<count {
-            registry.gauge("a", "A.", ["job": "\(job)"]).set(1)
-            registry.counter("b_total", "B.", ["job": "\(job)"]).increment()
-        }
-        #expect(registry.families().map(\.samples.count) == [count, count])
-    }
-
     @Test("a name of two kinds is reported and harms nothing")
     func conflict() {
         let registry = MetricRegistry()

@@ -1,4 +1,6 @@
 import CCurl
+import Glibc
+import Platform
 
 /// What the transfers of a loop have cost in the round at work, and which of the costly ones wait for a turn.
 ///
@@ -10,6 +12,8 @@ import CCurl
 /// Belongs to the loop's thread.
 final class LoopRound {
     /// Costs are counted in bytes that are only copied; a chunk of a body costs as much as this many.
+    ///
+    /// Frames of HTTP/2 are not seen, but the time that they take: a nanosecond costs as much as a byte.
     static let chunkCost = 128
     /// The cost up to which a transfer is never stopped.
     static let freeCost = 1 << 20
@@ -26,12 +30,20 @@ final class LoopRound {
     private var costly: [Transfer] = []
     /// The transfers that are stopped, in order of their turns.
     private var stopped: [Transfer] = []
+    private let clock: any Clock
+    /// When something was last received, or the round began, ns.
+    private var time: Int64 = 0
+
+    init(clock: any Clock) { self.clock = clock }
 
     /// Whether some transfers wait for their turn.
     var hasStopped: Bool { !stopped.isEmpty }
 
     /// Counts what a transfer has received.
-    func add(_ cost: Int, of transfer: Transfer) {
+    func add(_ received: Int, of transfer: Transfer) {
+        let now = clock.monotonic()
+        let cost = transfer.head.isVersion1 ? received : max(received, Int(clamping: now &- time))
+        time = now
         self.cost += cost
         if transfer.load.round != number {
             transfer.load.round = number
@@ -55,6 +67,7 @@ final class LoopRound {
     func begin(running: Int) {
         number &+= 1
         cost = 0
+        time = clock.monotonic()
         var (planned, count) = (0, 0)
         let most = bound(running) / 2
         for transfer in stopped {
@@ -95,11 +108,24 @@ struct TransferLoad {
 extension Transfer {
     /// Receives nothing until ``goOn()``; false if it is over or cannot be stopped.
     func stop() -> Bool {
-        // The frames of a connection with HTTP/2 are read whether or not their stream is stopped.
-        guard load.isRunning, !load.isStopped, head.isVersion1 else { return false }
+        guard load.isRunning, !load.isStopped else { return false }
         // Both directions: with one of them curl reads once more.
         load.isStopped = curl_easy_pause(handle, CURLPAUSE_RECV | CURLPAUSE_SEND) == CURLE_OK
         return load.isStopped
+    }
+
+    /// Sees that no further request uses the connection of one that did not end well.
+    ///
+    /// curl keeps one with HTTP/2. What its server still sends for the old request would be read at once, without end and
+    /// without a turn, when the next one waits for its answer.
+    func closeConnection(hasEnded: Bool) {
+        guard hasEnded else {
+            _ = ccurl_set_long(handle, CURLOPT_FORBID_REUSE, 1)
+            return
+        }
+        var connection = CURL_SOCKET_BAD
+        guard ccurl_get_socket(handle, &connection) == CURLE_OK, connection != CURL_SOCKET_BAD else { return }
+        shutdown(connection, Int32(SHUT_RDWR))
     }
 
     /// Goes on receiving; false if it was not stopped.

@@ -10,7 +10,7 @@ import Synchronization
 package final class TransferLoop: Sendable {
     /// The loop of all requests but scrapes.
     package static let shared: TransferLoop? = {
-        let loop = TransferLoop("http-client")
+        let loop = TransferLoop("http-client", maxRunning: OpenFiles.parts.requests)
         loop?.start()
         return loop
     }()
@@ -35,7 +35,14 @@ package final class TransferLoop: Sendable {
         fileprivate var running: [UnsafeMutableRawPointer: Transfer] = [:]
         fileprivate var waiting: [Transfer] = []
         fileprivate var firstWaiting = 0
-        let round = LoopRound()
+        let round: LoopRound
+
+        fileprivate init(multi: UnsafeMutableRawPointer, clock: any Clock, maxRunning: Int) {
+            self.multi = multi
+            self.clock = clock
+            self.maxRunning = maxRunning
+            round = LoopRound(clock: clock)
+        }
 
         /// Starts a prepared transfer, now or when a place is free.
         package mutating func start(_ transfer: Transfer) {
@@ -55,8 +62,11 @@ package final class TransferLoop: Sendable {
         }
 
         /// Takes a transfer out of those that run; false if it is none of them.
-        private mutating func remove(_ transfer: Transfer) -> Bool {
+        ///
+        /// - Parameter code: The result, if it has ended by itself.
+        private mutating func remove(_ transfer: Transfer, _ code: CURLcode? = nil) -> Bool {
             guard running.removeValue(forKey: transfer.handle) != nil else { return false }
+            if code != CURLE_OK { transfer.closeConnection(hasEnded: code != nil) }
             curl_multi_remove_handle(multi, transfer.handle)
             transfer.load.isRunning = false
             return true
@@ -88,7 +98,7 @@ package final class TransferLoop: Sendable {
             while let message = ccurl_info_read(multi, &left) {
                 guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle else { continue }
                 let code = ccurl_msg_result(message)
-                guard let transfer = running[handle], remove(transfer) else { continue }
+                guard let transfer = running[handle], remove(transfer, code) else { continue }
                 if transfer.finish(code, now: clock.monotonic()) { run(transfer) } else { transfer.end() }
             }
             while running.count < maxRunning, firstWaiting < waiting.count {
@@ -115,25 +125,19 @@ package final class TransferLoop: Sendable {
     private let maxRunning: Int
     private let thread = Mutex<Thread?>(nil)
 
-    /// - Parameter maxRunning: Requests that run at once; 0 for as many as the file descriptors allow.
-    package init?(_ name: String, clock: any Clock = SystemClock(), maxRunning: Int = 0) {
+    /// - Parameter maxRunning: Requests that run at once, and connections with those that are kept for later ones.
+    package init?(_ name: String, clock: any Clock = SystemClock(), maxRunning: Int) {
         guard Self.isLibraryReady, let multi = curl_multi_init() else { return nil }
         self.multi = multi
         self.name = name
         self.clock = clock
-        self.maxRunning = maxRunning > 0 ? maxRunning : Self.runningMax
+        self.maxRunning = max(1, maxRunning)
+        _ = ccurl_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, self.maxRunning)
         // One request per connection: an answer can disturb no other request, whatever version it claims.
         _ = ccurl_multi_set_long(multi, CURLMOPT_PIPELINING, 0)
     }
 
     deinit { curl_multi_cleanup(multi) }
-
-    /// Half of the file descriptors that the process may have.
-    private static var runningMax: Int {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        return Int(min(max(limit.rlim_cur / 2, 64), 32_768))
-    }
 
     /// Starts the thread.
     ///

@@ -19,7 +19,7 @@ final class Connection: @unchecked Sendable {
 
     /// Largest head, as of Go's server.
     static let maxHead = (1 << 20) + 4096
-    /// Bytes of a head that do not come out of the shared pool.
+    /// Bytes of a head that do not count in the shared budget.
     static let freeHead = 64 << 10
     private static let firstRoom = 4 << 10
 
@@ -36,15 +36,18 @@ final class Connection: @unchecked Sendable {
     var scanner = HeadScanner()
     /// Whether any byte has ever come.
     private(set) var hasSpoken = false
-    private let share: PoolShare
+    private let share: BudgetShare
     private var buffer: [UInt8] = []
     private var filled = 0
     private var isOpen = true
 
-    init(id: UInt64, socket: Int32, pool: BytePool, now: Int64) {
+    /// - Parameters:
+    ///   - heads: What large heads may hold together.
+    ///   - wake: Called by another thread when the memory of this head went to smaller ones.
+    init(id: UInt64, socket: Int32, heads: ByteBudget, now: Int64, wake: @escaping @Sendable () -> Void) {
         self.id = id
         self.socket = socket
-        share = PoolShare(pool)
+        share = BudgetShare(heads, onRevocation: wake)
         since = now
         var text = [CChar](repeating: 0, count: 64)
         cplatform_peer(socket, &text, text.count)
@@ -54,7 +57,15 @@ final class Connection: @unchecked Sendable {
     /// Whether the client is on this machine.
     var isLocal: Bool { peer.hasPrefix("127.") || peer == "::1" }
 
-    deinit { close() }
+    deinit {
+        close()
+        releaseShare()
+    }
+
+    private func releaseShare() { if share.held > 0 || share.isRevoked { share.release() } }
+
+    /// Whether the memory of the head went to smaller ones.
+    var hasLostMemory: Bool { share.isRevoked }
 
     /// Ends the connection; the socket's number may be another's afterwards.
     func close() {
@@ -105,7 +116,7 @@ final class Connection: @unchecked Sendable {
         scanner = HeadScanner()
         if buffer.count > Self.freeHead, rest <= Self.freeHead {
             buffer = Array(buffer[..<rest])
-            _ = share.resize(to: 0)
+            releaseShare()
         }
     }
 
@@ -126,7 +137,7 @@ final class Connection: @unchecked Sendable {
     private func grow() -> Bool {
         let wanted = min(Self.maxHead, max(Self.firstRoom, buffer.count * 2))
         guard wanted > buffer.count else { return false }
-        guard wanted <= Self.freeHead || share.resize(to: wanted) else { return false }
+        guard wanted <= Self.freeHead || share.grow(to: wanted) else { return false }
         buffer += repeatElement(0, count: wanted - buffer.count)
         return true
     }

@@ -44,7 +44,7 @@ final class ConnectionLoop: Sendable {
         var returned: [Connection] = []
         var parked: [(exchange: Exchange, wait: Exchange.Wait, writes: Bool)] = []
         var closed: [UInt64] = []
-        /// Connections whose bodies have lost their memory.
+        /// Connections whose heads or bodies have lost their memory.
         var woken: [UInt64] = []
         var stops = false
     }
@@ -85,7 +85,7 @@ final class ConnectionLoop: Sendable {
     /// Says that a handler's thread has closed a connection.
     func closed(_ id: UInt64) { post { $0.closed.append(id) } }
 
-    /// Lets a request that waits for its client go on at once.
+    /// Lets a request go on at once whose memory has gone while its client is waited for.
     func wake(_ id: UInt64) { post { $0.woken.append(id) } }
 
     /// Begins to end the loop.
@@ -175,13 +175,22 @@ final class ConnectionLoop: Sendable {
             schedule(&table, connection, .request(exchange, wait))
             watch(connection, writes: writes, &table)
         }
-        for id in mail.woken {
-            if case .request(let exchange, _) = table.connections[id]?.stage {
-                resume(exchange, isLate: false, &table)
-            }
-        }
+        for id in mail.woken { wake(id, &table) }
         return mail.stops
     }
+
+    /// Lets a connection whose memory has gone end its request.
+    private func wake(_ id: UInt64, _ table: inout Table) {
+        guard let (connection, stage) = table.connections[id] else { return }
+        switch stage {
+        case .request(let exchange, _): resume(exchange, isLate: false, &table)
+        case .head where connection.hasLostMemory: hand(connection, .refused(Self.tooLarge), &table)
+        default: break
+        }
+    }
+
+    /// The refusal of a head that is too large, or that there is no memory for.
+    static let tooLarge = RequestRefusal(431, "Request Header Fields Too Large")
 
     /// How long clients may still take their answers when the server ends, ns.
     private static let endTime: Int64 = 1_000_000_000
@@ -235,7 +244,8 @@ final class ConnectionLoop: Sendable {
         let id = table.nextId
         table.nextId += 1
         let connection = Connection(
-            id: id, socket: socket, pool: server.options.heads, now: server.clock.monotonic())
+            id: id, socket: socket, heads: server.options.heads, now: server.clock.monotonic()
+        ) { [weak self] in self?.wake(id) }
         let stage = server.options.access?.usesTLS == true ? Stage.handshake : .head
         table.connections[id] = (connection, stage)
         schedule(&table, connection, stage)
@@ -295,7 +305,7 @@ final class ConnectionLoop: Sendable {
                 drop(id, &table)
                 return
             case .full:
-                hand(connection, .refused(RequestRefusal(431, "Request Header Fields Too Large")), &table)
+                hand(connection, .refused(Self.tooLarge), &table)
                 return
             }
         }
@@ -360,8 +370,9 @@ final class ConnectionLoop: Sendable {
 
     // MARK: Time
 
-    /// How long a client may keep a connection that others wait for, ns.
-    private static let leastTime: Int64 = 400_000_000
+    /// How long a client may keep a connection that others wait for, ns: less where there are few connections, so that
+    /// as many clients as there may be elsewhere do not keep others waiting for much longer.
+    private var leastTime: Int64 { min(400, max(100, Int64(server.options.maxConnections) * 3)) * 1_000_000 }
     /// How often clients are looked at that may keep memory or places from others, ns.
     private static let lookInterval: Int64 = 100_000_000
 
@@ -372,7 +383,9 @@ final class ConnectionLoop: Sendable {
         switch stage {
         case .handshake, .head, .idle: break
         case .request(_, .body):
-            if options.bodies.isShort { milliseconds = min(milliseconds, Int64(options.shortTimeoutSeconds) * 1000) }
+            if options.bodies.isShort(now: server.clock.monotonic()) {
+                milliseconds = min(milliseconds, Int64(options.shortTimeoutSeconds) * 1000)
+            }
         case .request(_, .send):
             if options.isMemoryShort() { milliseconds = min(milliseconds, Int64(options.sendTimeoutSeconds) * 1000) }
         case .request(_, .drain): milliseconds = 1000
@@ -457,7 +470,8 @@ final class ConnectionLoop: Sendable {
         }
         resting.sort { $0.isLocal == $1.isLocal ? $0.since > $1.since : $0.isLocal }
         others += resting.dropFirst(server.options.maxConnections / 4).map { (0, $0) }
-        return others.filter { now &- $0.connection.since >= Self.leastTime }
+        let leastTime = leastTime
+        return others.filter { now &- $0.connection.since >= leastTime }
             .sorted { $0.rank == $1.rank ? $0.connection.since > $1.connection.since : $0.rank > $1.rank }
             .map { ($0.connection.id, $0.connection.since) }
     }

@@ -16,8 +16,10 @@ package enum ContentCoding: String, Sendable, CaseIterable {
         var any: Int?
         var named: Set<ContentCoding> = []
         var identity: Int?
-        for part in accepted.split(separator: ",").prefix(32) {
-            let words = part.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
+        for part in accepted.utf8.split(separator: UInt8(ascii: ","), maxSplits: 32).prefix(32) {
+            let words = part.split(separator: UInt8(ascii: ";")).map { word in
+                String(decoding: word.filter { $0 != 0x20 && $0 != 0x09 }, as: UTF8.self).lowercased()
+            }
             guard let name = words.first else { continue }
             let weight = words.dropFirst().first { $0.hasPrefix("q=") }.map { Self.weight($0.dropFirst(2)) } ?? 1000
             if name == "*" { any = weight }

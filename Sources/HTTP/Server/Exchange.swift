@@ -137,8 +137,8 @@ final class Exchange: @unchecked Sendable {
                 connection.consume(length)
                 guard let access = server.options.access else { return judge(head, nil) }
                 let verdict = access.judge(authorization: head.header("Authorization"))
-                if verdict.question == nil { return judge(head, verdict) }
-                return waitForTurn(head, verdict, access.passwords.turns)
+                guard let question = verdict.question else { return judge(head, verdict) }
+                return waitForTurn(head, verdict, question.key, access.passwords.turns)
             } catch {
                 return refuse(error)
             }
@@ -153,9 +153,11 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Password
 
-    private func waitForTurn(_ head: RequestHead, _ verdict: WebAccess.Verdict, _ turns: PasswordTurns) -> Step {
+    private func waitForTurn(
+        _ head: RequestHead, _ verdict: WebAccess.Verdict, _ question: [UInt8], _ turns: PasswordTurns
+    ) -> Step {
         phase = .password(head, verdict)
-        let (isFree, refused) = turns.take(for: connection.peer) { [self] outcome in
+        let (isFree, refused) = turns.take(for: connection.peer, question: question) { [self] outcome in
             if case .refused = outcome {
                 var verdict = verdict
                 verdict.refuse()
@@ -192,7 +194,7 @@ final class Exchange: @unchecked Sendable {
     // MARK: Body
 
     private func judge(_ head: RequestHead, _ access: WebAccess.Verdict?) -> Step {
-        var judged = JudgedRequest(head, access, connection: connection, server: server)
+        let judged = JudgedRequest(head, access, connection: connection, server: server)
         var reader = BodyReader(server: server, connection: connection, head: head) { [weak loop, id = connection.id] in
             loop?.wake(id)
         }
@@ -233,7 +235,7 @@ final class Exchange: @unchecked Sendable {
         }
         let response = judged.perform(clock: server.clock.monotonic)
         if judged.takesLong { server.threads.leaveLongPlace() }
-        self.judged?.request.body = []
+        judged.request.body = []
         startClock()
         return go(to: .drain(response))
     }
@@ -334,7 +336,7 @@ final class Exchange: @unchecked Sendable {
             switch connection.receive() {
             case .bytes: continue
             case .ended: return .ended
-            case .full: return go(to: .begin(.refused(RequestRefusal(431, "Request Header Fields Too Large"))))
+            case .full: return go(to: .begin(.refused(ConnectionLoop.tooLarge)))
             case .wait(let writes):
                 // With a part of a head the loop keeps the time.
                 if connection.pending > 0 || server.isFull || server.threads.isTight { return .rests }

@@ -9,7 +9,7 @@ import Telemetry
 /// that neither a slow query nor a slow client stops anybody else.
 package final class HTTPServer: Sendable {
     package struct Options: Sendable {
-        /// Most connections; further ones wait in the system's queue.
+        /// Most connections, fewer if the process may not open so many files; further ones wait in the system's queue.
         package var maxConnections = 512
         /// Most threads of handlers; fewer where the address space is limited.
         package var maxThreads = Int.max
@@ -29,8 +29,9 @@ package final class HTTPServer: Sendable {
         /// What bodies may hold: the largest that is still on its way gives way to smaller ones.
         package var bodies = ByteBudget(
             limit: min(48 << 20, AddressSpace.room(1.0 / 8)), takesFromLargest: true, reservesForSmall: true)
-        /// What large heads may hold.
-        package var heads = BytePool(limit: min(32 << 20, AddressSpace.room(1.0 / 16)))
+        /// What large heads may hold: the largest that is still on its way gives way to smaller ones.
+        package var heads = ByteBudget(
+            limit: min(32 << 20, AddressSpace.room(1.0 / 16)), takesFromLargest: true)
         /// Whether answers that nobody reads take memory that others need.
         package var isMemoryShort: @Sendable () -> Bool = { false }
 
@@ -62,6 +63,7 @@ package final class HTTPServer: Sendable {
         self.router = router
         var options = options
         options.boundTimes()
+        options.maxConnections = min(options.maxConnections, OpenFiles.parts.clients)
         self.options = options
         self.clock = clock
         threads = HandlerThreads(

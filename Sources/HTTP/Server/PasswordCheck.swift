@@ -13,7 +13,8 @@ final class PasswordCheck: Sendable {
         fileprivate let password: [UInt8]
         fileprivate let hash: String
         fileprivate let isKnown: Bool
-        fileprivate let key: [UInt8]
+        /// A digest of user, hash and password.
+        let key: [UInt8]
     }
 
     enum Look: Sendable {
@@ -31,7 +32,7 @@ final class PasswordCheck: Sendable {
 
     /// A hash that belongs to no password anybody knows.
     private static let standIn = "$2b$10$7EqJtq98hPqEX7fNZaFWoO.hW6y7uTQ2PZ2p2l1xQ9pZ3rXcJ9n8e"
-    private static let maxRemembered = 100
+    private static let maxRemembered = 1000
 
     let turns = PasswordTurns()
     private let outcomes = Mutex(Outcomes())

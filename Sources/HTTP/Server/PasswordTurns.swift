@@ -3,7 +3,8 @@ import Synchronization
 /// Lets one request at a time compute the hash of its password; the others wait without a thread.
 ///
 /// The next turn is that of the address that has had the fewest since somebody last had to wait, so that one that sends
-/// many wrong passwords does not keep others out.
+/// many wrong passwords does not keep others out. Of one address, the question that was refused most often comes first:
+/// who knows the password asks the same question again, and who guesses asks others.
 final class PasswordTurns: Sendable {
     enum Outcome: Sendable {
         case turn
@@ -14,6 +15,7 @@ final class PasswordTurns: Sendable {
 
     private struct Waiter {
         var address: String
+        var question: [UInt8]
         var job: Job
     }
 
@@ -23,6 +25,8 @@ final class PasswordTurns: Sendable {
         var waiting: [Waiter] = []
         /// Turns by address since the last time that nobody waited.
         var turns: [String: Int] = [:]
+        /// Refusals since then.
+        var refusals = RefusalCounts()
     }
 
     /// Most requests that wait.
@@ -32,27 +36,36 @@ final class PasswordTurns: Sendable {
 
     /// Takes the turn.
     ///
-    /// - Parameter job: Called with the turn later, or with a refusal, if it is not free.
+    /// - Parameters:
+    ///   - question: A digest of user and password.
+    ///   - job: Called with the turn later, or with a refusal, if it is not free.
     /// - Returns: Whether it is free; else a job that has to be called, too, because its place is another's now.
-    func take(for address: String, orLater job: @escaping Job) -> (isFree: Bool, refused: Job?) {
+    func take(
+        for address: String, question: [UInt8], orLater job: @escaping Job
+    ) -> (isFree: Bool, refused: Job?) {
         state.withLock { state in
             if !state.isTaken {
                 state.isTaken = true
                 state.turns[address, default: 0] += 1
                 return (true, nil)
             }
-            state.waiting.append(Waiter(address: address, job: job))
+            state.waiting.append(Waiter(address: address, question: question, job: job))
             guard state.waiting.count > Self.most else { return (false, nil) }
-            return (false, Self.removeOfLargest(&state).job)
+            let waiter = Self.removeOfLargest(&state)
+            state.refusals.add(waiter.question)
+            return (false, waiter.job)
         }
     }
 
-    /// Takes the last waiter of the address with the most of them away; of several such addresses, the last one.
+    /// Takes a waiter of the address with the most of them away: any one of those that were refused least.
     private static func removeOfLargest(_ state: inout State) -> Waiter {
         var counts: [String: Int] = [:]
         for waiter in state.waiting { counts[waiter.address, default: 0] += 1 }
         let largest = counts.values.max() ?? 0
-        let index = state.waiting.lastIndex { counts[$0.address] == largest }
+        let candidates = state.waiting.indices.filter { counts[state.waiting[$0].address] == largest }
+        let refusals = candidates.map { state.refusals.count(state.waiting[$0].question) }
+        let least = refusals.min() ?? 0
+        let index = zip(candidates, refusals).filter { $0.1 == least }.randomElement()?.0
         return state.waiting.remove(at: index ?? state.waiting.count - 1)
     }
 
@@ -62,19 +75,23 @@ final class PasswordTurns: Sendable {
             guard let next = Self.next(state) else {
                 state.isTaken = false
                 state.turns = [:]
+                state.refusals = RefusalCounts()
                 return nil
             }
             let waiter = state.waiting.remove(at: next)
             state.turns[waiter.address, default: 0] += 1
+            // Its answer is remembered. If that is forgotten, it has no precedence for the next time.
+            state.refusals.forget(waiter.question)
             return waiter.job
         }
     }
 
     private static func next(_ state: State) -> Int? {
-        state.waiting.indices.min {
-            // Of equal ones the first in order.
-            (state.turns[state.waiting[$0].address] ?? 0, $0) < (state.turns[state.waiting[$1].address] ?? 0, $1)
-        }
+        // Of equal ones the first in order.
+        state.waiting.indices.map { index in
+            let waiter = state.waiting[index]
+            return (state.turns[waiter.address] ?? 0, -state.refusals.count(waiter.question), index)
+        }.min(by: <)?.2
     }
 
     /// Whether somebody waits.
@@ -82,4 +99,45 @@ final class PasswordTurns: Sendable {
 
     /// Requests that wait.
     var waiting: Int { state.withLock { $0.waiting.count } }
+}
+
+/// Counts by digest in a fixed amount of memory, however many digests there are.
+///
+/// A count can be too high, if other digests share both of its cells, but not too low.
+private struct RefusalCounts {
+    private static let cellCount = 1 << 16
+    /// Empty while nothing is counted.
+    private var cells: [UInt8] = []
+    private var total = 0
+
+    private static func cells(of digest: [UInt8]) -> (Int, Int) {
+        guard digest.count >= 4 else { return (0, 0) }
+        return (Int(digest[0]) << 8 | Int(digest[1]), Int(digest[2]) << 8 | Int(digest[3]))
+    }
+
+    func count(_ digest: [UInt8]) -> Int {
+        if cells.isEmpty { return 0 }
+        let (first, second) = Self.cells(of: digest)
+        return Int(min(cells[first], cells[second]))
+    }
+
+    mutating func add(_ digest: [UInt8]) {
+        // Where every cell has something, the counts say nothing any more.
+        if cells.isEmpty || total >= Self.cellCount {
+            cells = [UInt8](repeating: 0, count: Self.cellCount)
+            total = 0
+        }
+        total += 1
+        let (first, second) = Self.cells(of: digest)
+        if cells[first] < .max { cells[first] += 1 }
+        if second != first, cells[second] < .max { cells[second] += 1 }
+    }
+
+    mutating func forget(_ digest: [UInt8]) {
+        let count = UInt8(self.count(digest))
+        guard count > 0 else { return }
+        let (first, second) = Self.cells(of: digest)
+        cells[first] -= count
+        if second != first { cells[second] -= count }
+    }
 }

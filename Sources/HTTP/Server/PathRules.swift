@@ -8,9 +8,21 @@ enum PathRules {
         case refused
     }
 
+    /// Whether a path has nothing that could be a part that is empty, `.` or `..`, or an escape.
+    private static func isPlain(_ rawPath: String) -> Bool {
+        var before: UInt8 = 0
+        for byte in rawPath.utf8 {
+            if byte == UInt8(ascii: "%") { return false }
+            if before == UInt8(ascii: "/"), byte == before || byte == UInt8(ascii: ".") { return false }
+            before = byte
+        }
+        return true
+    }
+
     /// Judges a path as it was sent.
     static func judge(_ rawPath: String) -> Verdict {
-        guard rawPath.hasPrefix("/") else { return .refused }
+        guard rawPath.utf8.first == UInt8(ascii: "/") else { return .refused }
+        if isPlain(rawPath) { return .plain }
         if rawPath.utf8.contains(UInt8(ascii: "%")) {
             let decoded = Array(rawPath.utf8)
             for at in decoded.indices where decoded[at] == UInt8(ascii: "%") && at + 2 < decoded.count {

@@ -1,5 +1,7 @@
 /// A request whose head has come, and what was decided about it before its body is read.
-struct JudgedRequest {
+///
+/// Belongs to the exchange of its connection.
+final class JudgedRequest {
     enum Verdict {
         /// Nothing has to be read or run.
         case answer(HTTPResponse)
@@ -13,8 +15,7 @@ struct JudgedRequest {
     /// The operator's headers.
     private var added: [(name: String, value: String)] = []
     private var isAPI = false
-    private let options: HTTPServer.Options
-    private let router: Router
+    private let server: HTTPServer
 
     /// Whether the connection ends with the answer.
     private(set) var closes = false
@@ -22,8 +23,7 @@ struct JudgedRequest {
     /// - Parameter access: What the web configuration says; nil without one.
     init(_ head: RequestHead, _ access: WebAccess.Verdict?, connection: Connection, server: HTTPServer) {
         self.head = head
-        options = server.options
-        router = server.router
+        self.server = server
         request = HTTPRequest(
             method: head.method, path: URLEncoding.decode(head.rawPath.utf8, plusIsBlank: false), query: head.query,
             headers: head.headers, peer: connection.peer)
@@ -45,8 +45,8 @@ struct JudgedRequest {
 
     // MARK: Before the body
 
-    private mutating func route() -> Verdict {
-        let prefix = options.routePrefix
+    private func route() -> Verdict {
+        let prefix = server.options.routePrefix
         switch PathRules.judge(head.rawPath) {
         case .plain: break
         case .redirect(let path): return .answer(.redirect(location(path), status: 307))
@@ -67,10 +67,10 @@ struct JudgedRequest {
     /// Follows the route; refuses before the body is read what can be refused then.
     private func resolve(_ path: String) -> Verdict {
         if path == "/api/v1" {
-            return .answer(.redirect(location(options.routePrefix + "/api/v1/"), status: 307))
+            return .answer(.redirect(location(server.options.routePrefix + "/api/v1/"), status: 307))
         }
         if head.method == "OPTIONS", path.hasPrefix("/api/v1/") { return .answer(HTTPResponse(status: 204)) }
-        let resolution = router.resolve(method: head.method, path: path, isEncoded: true)
+        let resolution = server.router.resolve(method: head.method, path: path, isEncoded: true)
         guard case .run(let action, let pattern, _) = resolution else { return .run(resolution, bodyLimit: nil) }
         let isForeign = CrossOrigin.isForeign(
             fetchSite: head.header("Sec-Fetch-Site"), origin: head.header("Origin"),
@@ -99,7 +99,7 @@ struct JudgedRequest {
     }
 
     /// Takes the body that was read.
-    mutating func take(_ body: [UInt8]) {
+    func take(_ body: [UInt8]) {
         request.body = body
         guard case .run(.run(let action, _, _), _) = verdict, action.body == .form,
             let form = FormType(head.header("Content-Type"))
@@ -108,7 +108,7 @@ struct JudgedRequest {
     }
 
     /// Answers in the place of the handler.
-    mutating func refuse(_ response: HTTPResponse) {
+    func refuse(_ response: HTTPResponse) {
         guard case .run(.run(_, let pattern, _), _) = verdict else { return verdict = .answer(response) }
         verdict = .run(.answer(response, pattern: pattern), bodyLimit: nil)
     }
@@ -119,13 +119,13 @@ struct JudgedRequest {
         switch verdict {
         case .answer(let ready): response = ready
         case .run(let resolution, _):
-            response = router.perform(resolution, request, clock: clock)
+            response = server.router.perform(resolution, request, clock: clock)
             // The router knows nothing of the prefix and of the parameters.
             if case .answer = resolution, let at = response.headers.firstIndex(where: { $0.name == "Location" }) {
-                response.headers[at].value = location(options.routePrefix + response.headers[at].value)
+                response.headers[at].value = location(server.options.routePrefix + response.headers[at].value)
             }
         }
-        if isAPI { response.headers += options.origins.headers(origin: head.header("Origin")) }
+        if isAPI { response.headers += server.options.origins.headers(origin: head.header("Origin")) }
         // The operator's headers take the place of our own.
         for (name, value) in added {
             response.headers.removeAll { $0.name.isSame(as: name) }

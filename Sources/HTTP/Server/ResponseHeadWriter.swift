@@ -11,29 +11,57 @@ enum ResponseHeadWriter {
     ) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(512)
-        append("HTTP/1.1 \(status) \(reason(status))\r\n", to: &out)
-        append("Date: \(DateText.now(now))\r\n", to: &out)
+        append("HTTP/1.1 ", to: &out)
+        append(status, to: &out)
+        append(" ", to: &out)
+        append(reason(status), to: &out)
+        append("\r\nDate: ", to: &out)
+        append(DateText.now(now), to: &out)
+        append("\r\n", to: &out)
         for (name, value) in headers {
             field(name, to: &out)
-            out += [0x3A, 0x20]
+            append(": ", to: &out)
             field(value, to: &out)
-            out += [0x0D, 0x0A]
+            append("\r\n", to: &out)
         }
-        if let length { append("Content-Length: \(length)\r\n", to: &out) }
+        if let length {
+            append("Content-Length: ", to: &out)
+            append(length, to: &out)
+            append("\r\n", to: &out)
+        }
         if closes {
             append("Connection: close\r\n", to: &out)
         } else if isVersion10 {
             append("Connection: keep-alive\r\n", to: &out)
         }
-        out += [0x0D, 0x0A]
+        append("\r\n", to: &out)
         return out
     }
 
-    private static func append(_ text: String, to out: inout [UInt8]) { out.append(contentsOf: text.utf8) }
+    private static func append(_ text: String, to out: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { out.append(contentsOf: $0) }
+    }
+
+    /// Appends a number that is not negative.
+    private static func append(_ number: Int, to out: inout [UInt8]) {
+        let start = out.count
+        var rest = number
+        repeat {
+            out.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+            rest /= 10
+        } while rest > 0
+        out[start...].reverse()
+    }
 
     /// No value may begin a line of its own.
     private static func field(_ text: String, to out: inout [UInt8]) {
-        for byte in text.utf8 { out.append(byte < 0x20 || byte == 0x7F ? 0x20 : byte) }
+        var text = text
+        text.withUTF8 { bytes in
+            let start = out.count
+            out.append(contentsOf: bytes)
+            for at in start..<out.count where out[at] < 0x20 || out[at] == 0x7F { out[at] = 0x20 }
+        }
     }
 
     static func reason(_ status: Int) -> String {

@@ -18,7 +18,8 @@ struct ExtendedHistogramRange {
     /// - Returns: The histograms among the results; empty if there are none.
     func evaluate(
         _ series: MixedSeries, _ plan: WindowPlan, _ out: inout [Double], counted: (MixedWindow, Int) -> Void
-    ) -> [HistogramBox?] {
+    ) throws(QueryError) -> [HistogramBox?] {
+        var checks = SampleChecks(plan.budget)
         var cursor = MixedSeries.Cursor()
         var result: [HistogramBox?] = []
         for i in 0..<plan.grid.count {
@@ -26,9 +27,10 @@ struct ExtendedHistogramRange {
             let start = end &- plan.length
             let window = series.window(start &- lookback, isSmoothed ? end &+ lookback : end, &cursor)
             counted(window, i)
+            try checks.add(window.count)
             guard !window.histograms.isEmpty else { continue }
             out[i] = Column.absent
-            switch value(window, start, end) {
+            switch try value(window, start, end, &checks) {
             case nil: break
             case .float(let value): out[i] = value
             case .histogram(let histogram):
@@ -40,33 +42,40 @@ struct ExtendedHistogramRange {
         return result
     }
 
-    private func value(_ window: MixedWindow, _ start: Int64, _ end: Int64) -> SampleValue? {
+    private func value(
+        _ window: MixedWindow, _ start: Int64, _ end: Int64, _ checks: inout SampleChecks
+    ) throws(QueryError) -> SampleValue? {
         if function.function == .resets || function.function == .changes {
-            return events(window, start, end).map { .float($0) }
+            return try events(window, start, end, &checks).map { .float($0) }
         }
         if window.isMixed {
             function.annotations.warn(HistogramAnnotation.mixedFloats(function.metric), at: function.range)
             return nil
         }
-        return rate(Array(window.histogramTimes), window.histograms.map(\.histogram), start, end)
+        return try rate(Array(window.histogramTimes), window.histograms.map(\.histogram), start, end, &checks)
             .map { .histogram($0) }
     }
 
     /// What `resets` or `changes` finds between the sample before the window and its end.
-    private func events(_ window: MixedWindow, _ start: Int64, _ end: Int64) -> Double? {
+    private func events(
+        _ window: MixedWindow, _ start: Int64, _ end: Int64, _ checks: inout SampleChecks
+    ) throws(QueryError) -> Double? {
         let samples = window.merged
         let firstInside = samples.firstIndex { $0.time > start } ?? samples.count
         let endInside = samples.firstIndex { $0.time > end } ?? samples.count
         guard firstInside < endInside else { return nil }
         var points = Array(samples[max(0, firstInside - 1)..<endInside])
         if firstInside == 0 { points.insert(samples[0], at: 0) }
-        return function.function == .resets ? function.resets(points, window.starts) : function.changes(points)
+        return function.function == .resets
+            ? try function.resets(points, window.starts, &checks) : try function.changes(points, &checks)
     }
 
     // MARK: rate, increase, delta
 
     /// What lies between the window's edges; nil if there is nothing, or if buckets do not fit.
-    private func rate(_ times: [Int64], _ points: [FloatHistogram], _ start: Int64, _ end: Int64) -> FloatHistogram? {
+    private func rate(
+        _ times: [Int64], _ points: [FloatHistogram], _ start: Int64, _ end: Int64, _ checks: inout SampleChecks
+    ) throws(QueryError) -> FloatHistogram? {
         // The last sample at or before each edge, or what is nearest to it.
         let final = points.count - 1
         let first = max(0, (times[..<final].firstIndex { $0 > start } ?? final) - 1)
@@ -89,7 +98,8 @@ struct ExtendedHistogramRange {
             let inner = (first + (isAcross ? 2 : 1))..<max(last, first + (isAcross ? 2 : 1))
             if !isAcross || first + 2 <= last {
                 let before = isAcross ? points[first + 1] : left
-                guard let corrected = addLost(points[inner] + [right], after: before, to: result) else { return nil }
+                guard let corrected = try addLost(points[inner] + [right], after: before, to: result, &checks)
+                else { return nil }
                 result = corrected
             }
         }
@@ -114,11 +124,13 @@ struct ExtendedHistogramRange {
 
     /// `result` with what was counted before each reset added; nil if buckets do not fit.
     private func addLost(
-        _ points: ArraySlice<FloatHistogram>, after first: FloatHistogram, to result: FloatHistogram
-    ) -> FloatHistogram? {
+        _ points: ArraySlice<FloatHistogram>, after first: FloatHistogram, to result: FloatHistogram,
+        _ checks: inout SampleChecks
+    ) throws(QueryError) -> FloatHistogram? {
         var lost: FloatHistogram?
         var previous = first
         for point in points {
+            try checks.add(point.sampleCost)
             if point.isReset(after: previous) {
                 if let before = lost {
                     guard let sum = function.add(previous, to: before) else { return nil }

@@ -12,12 +12,14 @@ struct MixedRangeFunction {
     /// The function's value of a window that is not empty; nil if there is none.
     ///
     /// Windows of floats alone give nil for the functions that compute: the caller has faster code for them.
-    func apply(_ window: MixedWindow) -> SampleValue? {
+    ///
+    /// - Parameter checks: Counts the samples of histograms that are computed with.
+    func apply(_ window: MixedWindow, _ checks: inout SampleChecks) throws(QueryError) -> SampleValue? {
         switch function {
         case .count: return .float(Double(window.count))
         case .present: return .float(1)
-        case .resets: return .float(resets(window.merged, window.starts))
-        case .changes: return .float(changes(window.merged))
+        case .resets: return .float(try resets(window.merged, window.starts, &checks))
+        case .changes: return .float(try changes(window.merged, &checks))
         case .first: return first(window)
         case .last: return last(window)
         case .tsOfFirst:
@@ -34,8 +36,8 @@ struct MixedRangeFunction {
             return nil
         }
         switch function {
-        case .rate, .increase, .delta: return extrapolatedRate(window)
-        case .sum, .avg: return combined(window)
+        case .rate, .increase, .delta: return try extrapolatedRate(window, &checks)
+        case .sum, .avg: return try combined(window, &checks)
         default: return nil
         }
     }
@@ -61,8 +63,10 @@ struct MixedRangeFunction {
     }
 
     /// How often a sample begins again, a change of kind included.
-    func resets(_ samples: [MixedWindow.Sample], _ starts: StartTimes) -> Double {
-        count(samples) { previous, current in
+    func resets(
+        _ samples: [MixedWindow.Sample], _ starts: StartTimes, _ checks: inout SampleChecks
+    ) throws(QueryError) -> Double {
+        try count(samples, &checks) { previous, current in
             switch (previous.value, current.value) {
             case (.float(let a), .float(let b)): b < a || starts.hasReset(between: previous.time, and: current.time)
             case (.histogram(let a), .histogram(let b)):
@@ -73,8 +77,8 @@ struct MixedRangeFunction {
     }
 
     /// How often a sample differs from the one before.
-    func changes(_ samples: [MixedWindow.Sample]) -> Double {
-        count(samples) { previous, current in
+    func changes(_ samples: [MixedWindow.Sample], _ checks: inout SampleChecks) throws(QueryError) -> Double {
+        try count(samples, &checks) { previous, current in
             switch (previous.value, current.value) {
             case (.float(let a), .float(let b)): a != b && !(a.isNaN && b.isNaN)
             case (.histogram(let a), .histogram(let b)): !(a == b)
@@ -84,18 +88,25 @@ struct MixedRangeFunction {
     }
 
     private func count(
-        _ samples: [MixedWindow.Sample], _ isEvent: (MixedWindow.Sample, MixedWindow.Sample) -> Bool
-    ) -> Double {
+        _ samples: [MixedWindow.Sample], _ checks: inout SampleChecks,
+        _ isEvent: (MixedWindow.Sample, MixedWindow.Sample) -> Bool
+    ) throws(QueryError) -> Double {
         var count = 0
-        for i in samples.indices.dropFirst() where isEvent(samples[i - 1], samples[i]) { count += 1 }
+        for i in samples.indices.dropFirst() {
+            if case .histogram(let histogram) = samples[i].value { try checks.add(histogram.sampleCost) }
+            if isEvent(samples[i - 1], samples[i]) { count += 1 }
+        }
         return Double(count)
     }
 
     /// `sum_over_time` and `avg_over_time` of histograms.
-    private func combined(_ window: MixedWindow) -> SampleValue? {
+    private func combined(
+        _ window: MixedWindow, _ checks: inout SampleChecks
+    ) throws(QueryError) -> SampleValue? {
         guard !window.histograms.isEmpty else { return nil }
         var accumulator = HistogramAccumulator(isAverage: function == .avg)
         for box in window.histograms {
+            try checks.add(box.histogram.sampleCost)
             do throws(HistogramSum.IncompatibleLayouts) {
                 if try accumulator.add(box.histogram).contains(.boundsReconciled) {
                     annotations.info(HistogramAnnotation.boundsReconciled(.aggregation), at: range)

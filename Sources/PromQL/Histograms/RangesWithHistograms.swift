@@ -18,15 +18,17 @@ extension RangeFunctionRun {
         if let extended {
             let range = ExtendedHistogramRange(function: mixed, kind: extended, lookback: options.lookbackDelta)
             var seen = Int64.min
-            return range.evaluate(series, plan, &out) { count($0, after: &seen, at: $1) }
+            return try range.evaluate(series, plan, &out) { count($0, after: &seen, at: $1) }
         }
         var result: [HistogramBox?] = []
         var cursor = MixedSeries.Cursor()
         var seen = Int64.min
+        var checks = SampleChecks(plan.budget)
         for i in 0..<plan.grid.count {
             let end = plan.end(i)
             let window = series.window(end &- plan.length, end, &cursor)
             count(window, after: &seen, at: i)
+            try checks.add(window.count)
             guard !window.histograms.isEmpty else { continue }
             guard takesHistograms else {
                 if window.isMixed {
@@ -34,7 +36,7 @@ extension RangeFunctionRun {
                 }
                 continue
             }
-            switch mixed.apply(window) {
+            switch try mixed.apply(window, &checks) {
             case nil: out[i] = Column.absent
             case .float(let value): out[i] = value
             case .histogram(let histogram):
@@ -64,12 +66,12 @@ extension RangeFunctionRun {
         for i in series.floats.indices { floats.append(series.floatTimes[i], series.floats[i]) }
         if let extended {
             let lookback = context.query.options.lookbackDelta
-            ExtendedRange(plan, extended, lookback: lookback).evaluate(floats, into: &out)
+            try ExtendedRange(plan, extended, lookback: lookback).evaluate(floats, into: &out)
         } else if !series.starts.isEmpty {
             floats.starts = series.starts
             var windows = StartTimeWindows()
             var cursor = MixedSeries.Cursor()
-            windows.evaluate(floats, plan, WindowTable(floats, plan), &out) { step in
+            try windows.evaluate(floats, plan, WindowTable(floats, plan), &out) { step in
                 let end = plan.end(step)
                 return series.window(end &- plan.length, end, &cursor).histograms.isEmpty
             }

@@ -44,6 +44,7 @@ extension ScrapeAppender {
         _ scratch: inout AppendScratch, _ counts: inout AppendCounts, isSecondLook: Bool
     ) throws(ScrapeFailure) {
         counts.scraped &+= 1
+        try scratch.checkEnd(counts)
         let length = sample.series.count
         let textHash = reader.text.withUnsafeBufferPointer { text -> UInt64 in
             guard let base = text.baseAddress else { return 1 }

@@ -1,6 +1,7 @@
 import Config
 import Glibc
 import Exposition
+import HTTP
 import Model
 import Telemetry
 
@@ -10,6 +11,19 @@ struct AppendScratch {
     var text = SeriesText()
     /// The template's slot of each sample of the batch; `UInt32.max` for samples that have none.
     var slotOfSample: [UInt32] = []
+    /// Tells that scraping ends.
+    let cancellation: Cancellation
+    /// Samples between two looks at that.
+    private static let portion = 512
+
+    init(cancellation: Cancellation = Cancellation()) { self.cancellation = cancellation }
+
+    /// Throws in the middle of a page when scraping ends.
+    @inline(__always)
+    func checkEnd(_ counts: AppendCounts) throws(ScrapeFailure) {
+        guard counts.scraped % Self.portion == 0, cancellation.isOn else { return }
+        throw ScrapeFailure(.cancelled, "context canceled")
+    }
 
     mutating func removeAll() {
         batch.removeAll()
@@ -127,6 +141,7 @@ struct ScrapeAppender {
             }
             if hasStarts, created.holds(reader.seriesHash) { continue }
             counts.scraped &+= 1
+            try scratch.checkEnd(counts)
             let slot: Int
             var isFresh = false
             let hash = reader.seriesHash ^ family.key

@@ -4,6 +4,8 @@ struct ScrapeFailure: Error, CustomStringConvertible {
     enum Kind {
         case network, status, contentType, syntax, bodySizeLimit, sampleLimit, labelLimit, targetLimit, labels
         case bucketLimit, store
+        /// Scraping ends: nothing of the page is stored, nor that it was not.
+        case cancelled
     }
     var kind: Kind
     var description: String

@@ -46,7 +46,8 @@ struct PageDecoder {
         }
         if buffer.capacity > Self.keptBytes { buffer = [] } else { buffer.removeAll(keepingCapacity: true) }
         isInBuffer = true
-        let (limit, deadline, largest, clock, share) = (fetch.bodyLimit, fetch.deadline, largest, clock, share)
+        let (limit, largest, clock, share) = (fetch.bodyLimit, largest, clock, share)
+        let deadline = clock.monotonic() &+ fetch.timeLeft
         share.release()
         var stop: Outcome?
         var failure: GzipFailure?

@@ -14,8 +14,10 @@ final class PageFetch: @unchecked Sendable {
     private(set) var scrapeTime: Int64 = 0
     /// When the request began, ns of the monotonic clock.
     private(set) var started: Int64 = 0
-    /// When the scrape must be over, ns of the monotonic clock.
+    /// When the request must be over, ns of the monotonic clock.
     private(set) var deadline: Int64 = 0
+    /// What was left of its time when it was over, ns; for taking the compression off, which Go's clients do on the way.
+    private(set) var timeLeft: Int64 = 0
     private var refusal: ScrapeFailure?
     /// Called when all is stored.
     var completion: (@Sendable () -> Void)?
@@ -52,7 +54,8 @@ final class PageFetch: @unchecked Sendable {
         self.target = target
         self.scrapeTime = scrapeTime
         self.started = started
-        deadline = started &+ min(timeout, 1 << 31) * 1_000_000
+        timeLeft = min(timeout, 1 << 31) * 1_000_000
+        deadline = started &+ timeLeft
         refusal = nil
     }
 
@@ -71,6 +74,11 @@ final class PageFetch: @unchecked Sendable {
         transfer.onEnd = { [self] _ in onEnd(self) }
         transfer.prepare(request, options: target.settings.requestOptions)
     }
+
+    /// Notes that the request is over; what comes now is not late because it has to wait for a worker.
+    ///
+    /// - Parameter now: The monotonic clock, ns.
+    func arrive(_ now: Int64) { timeLeft = max(0, deadline &- now) }
 
     /// Makes the scrape fail without a request.
     func refuse(_ failure: ScrapeFailure) {

@@ -51,7 +51,8 @@ final class ScrapeLoop: Sendable {
     ///   - budget: What the pages of all targets may take together.
     ///   - deliver: Takes what has to be read and stored.
     init?(clock: any Clock, seed: UInt64, budget: ByteBudget, deliver: @escaping @Sendable (Work) -> Void) {
-        guard let transfers = TransferLoop("scrape-loop", clock: clock) else { return nil }
+        guard let transfers = TransferLoop("scrape-loop", clock: clock, maxRunning: OpenFiles.parts.scrapes)
+        else { return nil }
         self.transfers = transfers
         self.clock = clock
         self.seed = seed
@@ -87,7 +88,10 @@ final class ScrapeLoop: Sendable {
         var turns = TurnQueue<Target>()
         var idle: [PageFetch] = []
         var targetCount = 0
+        /// Turns that were left out in this round.
         var missed = 0
+        /// How late the latest scrape of this round began, ms; nil if none began.
+        var lag: Int64?
     }
 
     /// One round: takes commands, starts what is due; returns ms until the next event.
@@ -96,6 +100,10 @@ final class ScrapeLoop: Sendable {
         followClock()
         takeDue()
         startTurns(&active)
+        if let lag = state.lag ?? (state.missed > 0 ? 0 : nil) {
+            self.lag.observe(lag: lag, missed: state.missed, now: clock.now())
+            (state.lag, state.missed) = (nil, 0)
+        }
         if state.turns.count > 0 { return 0 }
         return min(state.events.wait(at: clock.now()) ?? 1000, 1000)
     }
@@ -124,6 +132,7 @@ final class ScrapeLoop: Sendable {
             case .late(let target, let due):
                 if target.isRemoved.load(ordering: .relaxed) { continue }
                 begin(target, due: due, completion: nil, &active)
+                state.lag = max(state.lag ?? 0, clock.now() &- due)
             case .scrapeNow(let target, let completion):
                 begin(target, due: clock.now(), completion: completion, &active)
             }
@@ -168,7 +177,6 @@ final class ScrapeLoop: Sendable {
 
     private func startTurns(_ active: inout TransferLoop.Active) {
         guard state.turns.count > 0 else { return }
-        var lag: Int64 = 0
         for _ in 0..<Self.startsPerTurn {
             guard let (due, target) = state.turns.take() else { break }
             let now = clock.now()
@@ -176,11 +184,9 @@ final class ScrapeLoop: Sendable {
             let next = TargetTurns(interval: target.definition.interval).next(after: due, now: now)
             state.events.insert(.scrape(target), due: next.due)
             state.missed += Int(clamping: next.missed)
-            lag = max(lag, now &- due)
+            state.lag = max(state.lag ?? 0, now &- due)
             begin(target, due: due, completion: nil, &active)
         }
-        self.lag.observe(lag: lag, missed: state.missed, now: clock.now())
-        state.missed = 0
     }
 
     private func begin(
@@ -239,6 +245,7 @@ final class ScrapeLoop: Sendable {
             guard let self else { return }
             // At the end nothing is stored: the series may go on after a start.
             if fetch.transfer.failure?.kind == .cancelled { return abandoned.withLock { $0.append(fetch) } }
+            fetch.arrive(clock.monotonic())
             deliver(.page(fetch))
         }
     }

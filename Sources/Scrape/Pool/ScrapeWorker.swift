@@ -14,13 +14,17 @@ final class ScrapeWorker {
     private let clock: any Clock
     private let metrics: ScrapeMetrics
     private let log = Log("scrape manager")
-    private var scratch = AppendScratch()
+    private var scratch: AppendScratch
     private var pages: PageDecoder
 
-    /// - Parameter largest: Pages of more bytes are left to another worker.
+    /// - Parameters:
+    ///   - largest: Pages of more bytes are left to another worker.
+    ///   - cancellation: Tells that scraping ends: nothing more is stored.
     init(
-        store: any SampleStore, clock: any Clock, metrics: ScrapeMetrics, budget: ByteBudget, largest: Int = .max
+        store: any SampleStore, clock: any Clock, metrics: ScrapeMetrics, budget: ByteBudget, largest: Int = .max,
+        cancellation: Cancellation = Cancellation()
     ) {
+        scratch = AppendScratch(cancellation: cancellation)
         pages = PageDecoder(clock: clock, budget: budget, largest: largest)
         self.store = store
         self.clock = clock
@@ -32,7 +36,7 @@ final class ScrapeWorker {
     ///
     /// - Returns: false if the page is too large for this worker; then nothing was done.
     func scrape(_ fetch: PageFetch) -> Bool {
-        guard let target = fetch.target else { return true }
+        guard let target = fetch.target, !scratch.cancellation.isOn else { return true }
         var failure = fetch.failure
         if failure == nil {
             switch pages.decode(fetch) {
@@ -54,6 +58,7 @@ final class ScrapeWorker {
         var failure = failure
         var families: [FamilyMetadata]?
         var seconds = 0.0
+        var isCancelled = false
         let storeError = target.series.appender.withLock { appender -> String? in
             scratch.removeAll()
             scratch.batch.timestamp = time
@@ -70,6 +75,9 @@ final class ScrapeWorker {
                     appender.finish(&scratch)
                 } catch {
                     failure = error
+                    // The series may go on after a start.
+                    isCancelled = error.kind == .cancelled
+                    if isCancelled { return nil }
                 }
             }
             if let failure {
@@ -84,6 +92,7 @@ final class ScrapeWorker {
             report(target, transfer, failure, counts, seconds, &appender)
             return commit(transfer, target, format, hasPage: failure == nil, &appender)
         }
+        if isCancelled { return }
         let text = failure?.description ?? storeError ?? ""
         target.state.withLock { state in
             state.health = text.isEmpty ? .up : .down

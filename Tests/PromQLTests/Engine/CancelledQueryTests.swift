@@ -5,21 +5,61 @@ import Testing
 
 @Suite("Queries that nobody waits for any more")
 struct CancelledQueryTests {
-    /// One series, a sample per second for a day.
+    /// A series of floats with start timestamps, a sample per second for a day, and one of histograms.
     private static let source = ArraySource([
         .init(
             labels: Labels([("__name__", "m")]),
-            samples: (0..<86_400).map { (time: Int64($0) * 1000, value: Double($0 % 977)) })
+            samples: (0..<86_400).map { (time: Int64($0) * 1000, value: Double($0 % 977)) },
+            starts: {
+                var starts = StartTimes()
+                starts.append(1, from: 0)
+                return starts
+            }()),
+        .init(
+            labels: Labels([("__name__", "h")]), samples: [],
+            histograms: (0..<20_000).map { (time: 70_000_000 + Int64($0) * 1000, value: histogram($0 % 977)) }),
     ])
+
+    private static func histogram(_ count: Int, buckets: Int = 2) -> FloatHistogram {
+        FloatHistogram(
+            schema: 0, count: Double(count * buckets), sum: 1,
+            positiveSpans: [.init(offset: 0, length: UInt32(buckets))],
+            positiveBuckets: [Double](repeating: Double(count), count: buckets))
+    }
+
+    @Test(
+        "one window of many histograms ends in its middle",
+        arguments: [RangeFunction.sum, .avg, .rate, .resets, .changes])
+    func oneWindow(_ function: RangeFunction) {
+        let late = QueryGuard(
+            deadline: 0, maxSamples: .max, isCancelled: nil, memory: MemoryAccount(limit: .max, budget: nil))
+        var samples = SampleColumns()
+        for index in 0..<600 { samples.append(Int64(index), Self.histogram(index % 7, buckets: 1000)) }
+        let mixed = MixedRangeFunction(
+            function: function, metric: "h", range: TextRange(0, 1), annotations: Annotations())
+        let series = MixedSeries(samples)
+        var (whole, part) = (MixedSeries.Cursor(), MixedSeries.Cursor())
+        var checks = SampleChecks(late)
+        #expect(throws: QueryError.self) { try mixed.apply(series.window(-1, 600, &whole), &checks) }
+        checks = SampleChecks(late)
+        #expect(throws: Never.self) { try mixed.apply(series.window(-1, 10, &part), &checks) }
+    }
 
     @Test(
         "long windows of one series end when they are cancelled, and when their time is over",
-        arguments: ["quantile_over_time(0.5, m[1d])", "quantile_over_time(0.5, (m * 2)[1d:1s])"], [true, false])
+        arguments: [
+            "quantile_over_time(0.5, m[1d])", "quantile_over_time(0.5, (m * 2)[1d:1s])", "rate(m[1d])",
+            "rate(m[1d] smoothed)", "sum_over_time(h[1d])", "sum_over_time((h * 2)[1d:1s])", "resets(h[1d])",
+            "irate(h[1d])", "increase(h[1d] anchored)", "changes(h[1d] anchored)", "increase(h[1d] smoothed)",
+        ], [true, false])
     func oneSeries(_ query: String, isCancelled: Bool) {
-        // Minutes of work: a median of a day of seconds at each of 11,000 steps.
+        // Minutes of work: thousands of samples at each of 11,000 steps.
         let limits = QueryLimits(timeout: isCancelled ? nil : 500, isCancelled: { isCancelled })
+        var options = EngineOptions()
+        options.parser = .all
+        options.usesStartTimes = true
         let error = #expect(throws: QueryError.self) {
-            try QueryEngine(options: EngineOptions()).range(
+            try QueryEngine(options: options).range(
                 query, source: Self.source, start: 80_000_000, end: 91_000_000, step: 1000, limits: limits)
         }
         guard let error else { return }

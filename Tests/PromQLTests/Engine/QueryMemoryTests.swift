@@ -104,4 +104,16 @@ struct QueryMemoryTests {
         #expect(message.contains("--query.max-memory)"))
         _ = try Self.range("sum by (g) (m)", budget: budget, isRule: true)
     }
+
+    @Test("A refusal because of what others hold makes the budget short, one of what never fits does not")
+    func shortage() throws {
+        let budget = MemoryBudget(limit: 160 * Self.column)
+        let (small, large) = (MemoryAccount(limit: .max, budget: budget), MemoryAccount(limit: .max, budget: budget))
+        #expect(throws: BudgetExcess.self) { try large.charge(200 * Self.column) }
+        #expect(!budget.isShort)
+        try small.charge(60 * Self.column)
+        #expect(!budget.isShort)
+        #expect(throws: BudgetExcess.self) { try large.charge(120 * Self.column) }
+        #expect(budget.isShort)
+    }
 }

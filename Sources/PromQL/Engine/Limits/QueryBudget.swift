@@ -195,6 +195,26 @@ final class QueryBudget: Sendable {
     }
 }
 
+/// Looks at the limits of a query now and then while something goes through many samples of one series.
+struct SampleChecks {
+    /// How many samples are looked at between two looks at the limits.
+    private static let interval = 1 << 18
+    private let budget: QueryBudget?
+    private var unchecked = 0
+
+    init(_ budget: QueryBudget?) { self.budget = budget }
+
+    /// Counts samples that are looked at.
+    @inline(__always)
+    mutating func add(_ samples: Int) throws(QueryError) {
+        unchecked &+= samples
+        if unchecked > Self.interval {
+            unchecked = 0
+            try budget?.checkNow()
+        }
+    }
+}
+
 extension QueryError {
     static var tooManySamples: QueryError {
         .execution("query processing would load too many samples into memory in query execution")

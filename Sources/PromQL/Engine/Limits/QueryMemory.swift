@@ -11,6 +11,10 @@ package final class MemoryBudget: Sendable {
     /// Bytes that only rules may use.
     package let keptForRules: Int
     private let held = Atomic<Int>(0)
+    /// When somebody last got nothing because of what others hold, ns.
+    private let refused = Atomic<Int64>(-MemoryBudget.refusalTime)
+    /// How long a refusal makes the budget count as short, ns.
+    private static let refusalTime: Int64 = 60_000_000_000
 
     package init(limit: Int) {
         self.limit = max(0, limit)
@@ -25,7 +29,14 @@ package final class MemoryBudget: Sendable {
         let (_, now) = held.wrappingAdd(bytes, ordering: .relaxed)
         if now <= (isRule ? limit : limit - keptForRules) { return true }
         held.wrappingSubtract(bytes, ordering: .relaxed)
+        // What would not fit alone is nobody else's fault.
+        if bytes <= limit, now > bytes { refused.store(QueryEngine.nanoseconds(), ordering: .relaxed) }
         return false
+    }
+
+    /// Whether more than half is held, or somebody was refused lately, so that nobody may hold on to it for long.
+    package var isShort: Bool {
+        used > limit / 2 || QueryEngine.nanoseconds() &- refused.load(ordering: .relaxed) < Self.refusalTime
     }
 
     func give(_ bytes: Int) { held.wrappingSubtract(bytes, ordering: .relaxed) }

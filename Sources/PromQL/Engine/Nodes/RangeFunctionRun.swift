@@ -49,7 +49,7 @@ final class RangeFunctionRun {
     ) throws {
         if let extended {
             let lookback = context.query.options.lookbackDelta
-            ExtendedRange(plan, extended, lookback: lookback).evaluate(samples, into: &floats)
+            try ExtendedRange(plan, extended, lookback: lookback).evaluate(samples, into: &floats)
             // The samples count that windows see beyond their edges, too.
             let wide = plan.extended(by: lookback, extended)
             context.count(samples, in: WindowTable(samples, wide), wide)
@@ -71,7 +71,7 @@ final class RangeFunctionRun {
         var histograms: [HistogramBox?] = []
         let metric = series.labels.metricName
         if samples.histograms.isEmpty {
-            evaluateStarts(samples, metric: metric, &out)
+            try evaluateStarts(samples, metric: metric, &out)
         } else {
             histograms = try evaluateHistograms(samples, metric: metric, extended, &out)
         }
@@ -79,10 +79,12 @@ final class RangeFunctionRun {
     }
 
     /// The function of a series of floats whose start timestamps it sees.
-    private func evaluateStarts(_ samples: borrowing SampleColumns, metric: String, _ out: inout [Double]) {
+    private func evaluateStarts(
+        _ samples: borrowing SampleColumns, metric: String, _ out: inout [Double]
+    ) throws(QueryError) {
         var windows = StartTimeWindows()
         let table = WindowTable(samples, plan)
-        windows.evaluate(samples, plan, table, &out)
+        try windows.evaluate(samples, plan, table, &out)
         context.count(samples, in: table, plan)
         if windows.hasOverlap {
             context.annotations.warn(StartTimeWindows.overlapWarning(metric), at: place)

@@ -25,7 +25,7 @@ struct SmoothedSelectorNode {
             if samples.histograms.isEmpty {
                 floats(samples, context, &out)
             } else {
-                mixed = histograms(samples, metric: series.labels(index).metricName, context, &out)
+                mixed = try histograms(samples, metric: series.labels(index).metricName, context, &out)
             }
             try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, mixed) }
         }
@@ -52,7 +52,8 @@ struct SmoothedSelectorNode {
     /// The values of a series that has histograms.
     private func histograms(
         _ samples: borrowing SampleColumns, metric: String, _ context: EvaluationContext, _ out: inout [Double]
-    ) -> [HistogramBox?] {
+    ) throws(QueryError) -> [HistogramBox?] {
+        var checks = SampleChecks(context.budget)
         let (lookback, shift) = (context.options.lookbackDelta, selector.timeShift)
         let range = ExtendedHistogramRange(
             function: MixedRangeFunction(
@@ -64,6 +65,7 @@ struct SmoothedSelectorNode {
         for i in 0..<context.grid.count {
             let time = shift.time(i, of: context.grid)
             let near = series.window(time &- lookback, time &+ lookback, &cursor).merged
+            try checks.add(near.count)
             out[i] = Column.absent
             guard let sample = range.sample(near, at: time) else { continue }
             switch sample {

@@ -16,8 +16,9 @@ struct ExtendedRange {
     }
 
     /// Fills `out` with the function's value for each window.
-    func evaluate(_ samples: borrowing SampleColumns, into out: inout [Double]) {
+    func evaluate(_ samples: borrowing SampleColumns, into out: inout [Double]) throws(QueryError) {
         let (times, values, count) = (samples.timestamps, samples.values, samples.count)
+        var checks = SampleChecks(plan.budget)
         var inside: [Double] = []
         // Edges only move forward.
         var (low, high, firstInside, endInside) = (0, 0, 0, 0)
@@ -31,6 +32,7 @@ struct ExtendedRange {
             high = max(high, low)
             while high < count, times[high] <= upTo { high += 1 }
             guard high > low else { continue }
+            try checks.add(high &- low)
             firstInside = max(firstInside, low)
             while firstInside < high, times[firstInside] <= start { firstInside += 1 }
             endInside = max(endInside, firstInside)

@@ -17,22 +17,15 @@ enum FloatWindows {
         }
     }
 
-    /// How many samples are looked at between two looks at the query's limits.
-    private static let samplesPerCheck = 1 << 18
-
     private static func windows(
         _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ parameters: [[Double]],
         _ out: UnsafeMutableBufferPointer<Double>
     ) throws(QueryError) {
         var scratch: [Double] = []
-        var unchecked = 0
+        var checks = SampleChecks(plan.budget)
         for i in 0..<plan.grid.count {
             let window = Window(samples, plan, table, i)
-            unchecked &+= window.count
-            if unchecked > samplesPerCheck {
-                unchecked = 0
-                try plan.budget?.checkNow()
-            }
+            try checks.add(window.count)
             if window.count == 0 {
                 out[i] = Column.absent
                 continue

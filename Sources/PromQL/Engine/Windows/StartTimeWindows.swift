@@ -19,11 +19,13 @@ struct StartTimeWindows {
     mutating func evaluate(
         _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ out: inout [Double],
         where isWanted: (Int) -> Bool = { _ in true }
-    ) {
+    ) throws(QueryError) {
+        var checks = SampleChecks(plan.budget)
         let starts = (0..<samples.count).map { samples.starts.start(at: samples.timestamps[$0]) }
         for i in 0..<plan.grid.count {
             let low = Int(table.bounds[i].low)
             let window = Window(samples, plan, table, i)
+            try checks.add(window.count)
             out[i] =
                 !isWanted(i) || window.count == 0
                 ? Column.absent : value(window, starts[low..<(low &+ window.count)], plan.function)

@@ -33,7 +33,7 @@ enum WebSettings {
         }
         if let queryMemory {
             // Answers on their way out still hold what their queries were charged.
-            options.isMemoryShort = { queryMemory.used > queryMemory.limit / 2 }
+            options.isMemoryShort = { queryMemory.isShort }
         }
         return options
     }

@@ -134,7 +134,7 @@ enum HeadBenchmark {
                 try link(files, from + "/" + name, to + "/" + name)
             } else {
                 let copy = try files.open(to + "/" + name, .create)
-                try copy.write(try files.read(from + "/" + name))
+                try copy.write(try files.read(from + "/" + name, limit: .max))
                 copy.close()
             }
         }

@@ -15,7 +15,8 @@ extension TimeSeriesStore {
             try BrokenInvariant.require(
                 number <= log.segment, "segment \(number) of the log is there, and the newest is \(log.segment)")
             let next = try LogSegmentCheck.sequences(
-                of: number, try fileSystem.read(WriteAheadLog.path(log.directory, number)))
+                of: number,
+                try fileSystem.read(WriteAheadLog.path(log.directory, number), limit: WriteAheadLog.longestSegment))
             for (group, place) in places.enumerated() where place.0 == number {
                 let found = next[UInt32(group)] ?? 0
                 try BrokenInvariant.require(
@@ -78,6 +79,7 @@ enum LogSegmentCheck {
                 try skip(&reader, numbers: 2, texts: 0)
                 try skip(&reader, numbers: try reader.count(reader.remaining), texts: 0)
             case LogRecord.skipped: try skip(&reader, numbers: 1, texts: 0)
+            case LogRecord.size: try skip(&reader, numbers: 2, texts: 0)
             case LogRecord.samples:
                 let group = UInt32(try reader.count(Head.maxGroups - 1))
                 let sequence = try reader.varint()

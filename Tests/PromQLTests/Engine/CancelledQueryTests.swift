@@ -31,7 +31,7 @@ struct CancelledQueryTests {
         "one window of many histograms ends in its middle",
         arguments: [RangeFunction.sum, .avg, .rate, .resets, .changes])
     func oneWindow(_ function: RangeFunction) {
-        let late = QueryGuard(
+        let late = QueryBudget(
             deadline: 0, maxSamples: .max, isCancelled: nil, memory: MemoryAccount(limit: .max, budget: nil))
         var samples = SampleColumns()
         for index in 0..<600 { samples.append(Int64(index), Self.histogram(index % 7, buckets: 1000)) }

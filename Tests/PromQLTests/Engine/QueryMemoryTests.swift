@@ -109,11 +109,11 @@ struct QueryMemoryTests {
     func shortage() throws {
         let budget = MemoryBudget(limit: 160 * Self.column)
         let (small, large) = (MemoryAccount(limit: .max, budget: budget), MemoryAccount(limit: .max, budget: budget))
-        #expect(throws: BudgetExcess.self) { try large.charge(200 * Self.column) }
+        #expect(throws: MemoryLimitExceeded.self) { try large.charge(200 * Self.column) }
         #expect(!budget.isShort)
         try small.charge(60 * Self.column)
         #expect(!budget.isShort)
-        #expect(throws: BudgetExcess.self) { try large.charge(120 * Self.column) }
+        #expect(throws: MemoryLimitExceeded.self) { try large.charge(120 * Self.column) }
         #expect(budget.isShort)
     }
 }

@@ -167,8 +167,7 @@ struct BodyReader {
         let room = min(most, max(Self.firstRoom, wanted, body.count * (body.count < 1 << 20 ? 4 : 2)))
         guard room > body.count else { throw .tooLarge }
         guard memory.share.grow(to: room, now: now), AddressSpace.hasRoom(room) else { throw .noMemory }
-        body.reserveCapacity(room)
-        body.append(contentsOf: repeatElement(0, count: room - body.count))
+        body.grow(to: room)
     }
 
     private func takePending(into target: UnsafeMutableRawBufferPointer) -> Int {

@@ -138,7 +138,7 @@ final class Connection: @unchecked Sendable {
         let wanted = min(Self.maxHead, max(Self.firstRoom, buffer.count * 2))
         guard wanted > buffer.count else { return false }
         guard wanted <= Self.freeHead || share.grow(to: wanted) else { return false }
-        buffer += repeatElement(0, count: wanted - buffer.count)
+        buffer.grow(to: wanted)
         return true
     }
 

@@ -35,6 +35,12 @@ fi
 echo "installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -qq
-# A package's own service is not wanted: what runs is started by our scripts, on loopback.
+# A package's own service is not wanted: what runs is started by our scripts, on loopback. Debian asks this file.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap '$as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
+fi
 # shellcheck disable=SC2086
 $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null

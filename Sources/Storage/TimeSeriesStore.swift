@@ -221,12 +221,6 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         }
     }
 
-    /// The file system that keeps the directory within the size of the options, if they have one.
-    private static func watch(_ options: StoreOptions, _ fileSystem: any FileSystem) throws -> BoundedFileSystem {
-        if let bounded = fileSystem as? BoundedFileSystem { return bounded }
-        return try bound(fileSystem, directory: options.directory, size: options.retentionSize)
-    }
-
     /// Changes what may change while the store is open.
     public func change(_ settings: StoreSettings) {
         changeable.withLock { $0 = settings }
@@ -235,19 +229,6 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         watched.setLimit(Int(clamping: settings.retentionSize))
         if watched.room == 0 { isOversized.store(true, ordering: .relaxed) }
         if settings.retentionSize > 0 { log.limitSegments(to: max(1 << 14, watched.limit / 16)) }
-    }
-
-    /// A file system on which `directory` never holds more than `size` bytes; 0 for any number.
-    ///
-    /// To be given to ``open(options:fileSystem:clock:)`` by whoever keeps other files in the directory, too.
-    public static func bound(
-        _ fileSystem: any FileSystem, directory: String, size: Int64
-    ) throws(FileError) -> BoundedFileSystem {
-        // Removing blocks begins with writing down that they are gone.
-        return try BoundedFileSystem(
-            fileSystem, root: directory, limit: Int(clamping: size), slack: 16 * BoundedFileSystem.page,
-            uncounted: snapshots
-        ) { $0.hasSuffix(Manifest.fileName) || $0.hasSuffix(Manifest.fileName + ".tmp") }
     }
 
     /// Brings everything to the disk and ends; later calls throw ``StorageError/closed``.

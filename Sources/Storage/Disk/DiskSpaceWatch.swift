@@ -2,7 +2,7 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Says in the log when the disk of the data directory gets nearly full, is full, and has room again.
+/// Says in the log when the disk of the data directory gets nearly full, is full, and has space again.
 ///
 /// It looks at the disk itself: a limit of the size of the directory is no matter of the disk.
 final class DiskSpaceWatch: Sendable {
@@ -49,9 +49,9 @@ final class DiskSpaceWatch: Sendable {
         let log = Log("storage")
         let fields: KeyValuePairs = ["path": directory, "bytes": "\(free)"]
         switch now {
-        case .none: log.error("The disk of the data directory is full; free some room", fields)
-        case .little: log.warn("The disk of the data directory is nearly full; free some room", fields)
-        case .plenty: log.info("The disk of the data directory has room again", fields)
+        case .none: log.error("The disk of the data directory is full; free some space", fields)
+        case .little: log.warn("The disk of the data directory is nearly full; free some space", fields)
+        case .plenty: log.info("The disk of the data directory has space again", fields)
         }
     }
 }

@@ -135,7 +135,7 @@ extension TimeSeriesStore {
                 let bytes = files.reduce(0) { $0 &+ $1.size }
                 head.forget((end &- options.blockDuration)..<end, files)
                 logger.error(
-                    "The size retention has no room for the newest samples; the oldest of them are dropped",
+                    "The size retention has no space for the newest samples; the oldest of them are dropped",
                     ["window_end": RFC3339.text(end), "bytes": "\(bytes)", "limit": "\(settings.retentionSize)"])
                 return
             }

@@ -10,9 +10,15 @@ let settings: [SwiftSetting] = [
 ]
 
 /// One module: a target in `Sources/NAME` that may import only what is listed.
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func module(_ name: String, _ dependencies: [Target.Dependency], _ more: [SwiftSetting] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings + more)
 }
+
+/// Stops the optimiser from making a version of a function for each closure that it is given.
+///
+/// Nodes of a query give their series to each other through closures: without this, each node is made again for each
+/// chain of closures, and a release build of `PromQL` takes more than ten minutes.
+let withoutClosureVersions: [SwiftSetting] = [.unsafeFlags(["-Xllvm", "-sil-disable-pass=closure-specialize"])]
 
 /// The tests of one module, in `Tests/NAMETests`.
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -59,7 +65,7 @@ let package = Package(
         module("Config", ["CYAML", "GoCompatibility", "Model", "JSON", "Platform"]),
         module("Storage", ["CPlatform", "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         module("Interchange", ["GoCompatibility", "Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
-        module("PromQL", ["GoCompatibility", "Model", "Encoding"]),
+        module("PromQL", ["GoCompatibility", "Model", "Encoding"], withoutClosureVersions),
         module(
             "HTTP",
             [

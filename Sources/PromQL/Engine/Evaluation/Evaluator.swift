@@ -146,9 +146,6 @@ enum Evaluator {
     }
 
     /// Gives a node to its type.
-    ///
-    /// Not optimised, as the compiler would else make a version of each node for each chain of sinks, and not end.
-    @_optimize(none)
     private static func dispatch(
         _ expression: Expression, _ context: EvaluationContext, _ sink: SeriesSink
     ) throws {

@@ -183,8 +183,8 @@ package struct TLSClientConfig: Sendable, Hashable {
 
     package init() {}
 
-    init(_ parent: MappingReader, loading: LoadingContext) throws(ConfigError) {
-        guard let reader = try parent.mapping("tls_config", "config.TLSConfig") else { return }
+    init(_ parent: MappingReader, _ section: String = "tls_config", loading: LoadingContext) throws(ConfigError) {
+        guard let reader = try parent.mapping(section, "config.TLSConfig") else { return }
         ca = try reader.string("ca", "")
         caFile = loading.resolve(try reader.string("ca_file", ""))
         cert = try reader.string("cert", "")

@@ -92,11 +92,12 @@ package final class Notifier: AlertSink {
         var dispatcher = Dispatcher(root: settings.route)
         for alert in memory.alerts.sorted {
             let isResolved = alert.isResolved(at: now)
-            dispatcher.insert(alert, now: now) { groupID, route in
+            dispatcher.insert(alert, now: now) { groupID, groupKey, route in
                 guard isResolved else { return true }
                 let count = settings.pipeline.receivers[route.receiver]?.count ?? 0
                 return (0..<count).contains { index in
-                    memory.log.entry(groupID: groupID, receiver: "\(route.receiver)/webhook/\(index)")?
+                    let receiver = "\(route.receiver)/webhook/\(index)"
+                    return memory.log.entry(groupKey: groupKey, groupID: groupID, receiver: receiver)?
                         .firing.contains(alert.fingerprint) ?? false
                 }
             }
@@ -371,7 +372,8 @@ package final class Notifier: AlertSink {
         }
         let done = delivery
         let entry = state.withLock { state in
-            let entry = notification.entry.shifted(by: state.shift(since: shifted))
+            // The repeat interval counts from the success.
+            let entry = notification.entry.shifted(by: state.shift(since: shifted)).shifted(by: done?.duration ?? 0)
             if let done { state.memory.apply(.delivery(done)) }
             if succeeded { state.memory.log.record(entry) }
             return entry

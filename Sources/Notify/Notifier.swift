@@ -248,15 +248,21 @@ package final class Notifier: AlertSink {
 
     private static func take(_ alert: Alert, now: Int64, _ state: inout State) -> LedgerRecord? {
         let old = state.memory.alerts.byFingerprint[Fingerprint(alert.labels)]
-        // A resolution of something nobody knows tells nobody anything.
-        if old == nil, alert.isResolved(at: now) { return nil }
+        if old == nil, alert.isResolved(at: now) {
+            // Senders repeat resolutions for longer than the alerts are kept here.
+            var alert = alert
+            alert.updatedAt = now
+            if alert.startsAt == 0 { alert.startsAt = alert.endsAt }
+            state.dispatcher.repeatResolution(NotifiedAlert(alert))
+            return nil
+        }
         let new = state.memory.alerts.update(
             alert, now: now, resolveTimeout: state.settings.resolveTimeout)
-        if let old, old.isResolved(at: now), new.isResolved(at: now), !state.dispatcher.holds(new.fingerprint) {
-            // Resolutions are repeated for a while; once told, they are no news.
-            return .extended(new.fingerprint, endsAt: new.alert.endsAt, updatedAt: now)
+        if old?.isResolved(at: now) ?? false, new.isResolved(at: now) {
+            state.dispatcher.repeatResolution(new)
+        } else {
+            state.dispatcher.insert(new, now: now)
         }
-        state.dispatcher.insert(new, now: now)
         guard let old, old.alert.annotations == new.alert.annotations, old.alert.startsAt == new.alert.startsAt,
             old.alert.generatorURL == new.alert.generatorURL, old.endIsAssumed == new.endIsAssumed
         else { return .alert(new) }

@@ -75,6 +75,16 @@ package struct Dispatcher: Sendable {
         }
     }
 
+    /// Puts a repeated resolution into those groups of the alert that exist.
+    ///
+    /// It is no news for them, but the next notification lists it.
+    mutating func repeatResolution(_ alert: NotifiedAlert) {
+        for route in root.match(alert.alert.labels) {
+            let id = route.id + ":" + route.groupLabels(of: alert.alert.labels).description
+            groups[ExactText(id)]?.alerts[alert.fingerprint] = alert
+        }
+    }
+
     /// When ``takeDue(at:)`` has something to do; nil if there are no groups.
     package var nextDeadline: Int64? {
         groups.values.filter { !$0.isFlushing }.map(\.nextFlush).min()

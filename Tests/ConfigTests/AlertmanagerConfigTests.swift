@@ -37,6 +37,14 @@ struct AlertmanagerConfigTests {
             ("route: {receiver: x}", "undefined receiver \"x\" used in route"),
             ("route: {group_by: [a]}", "root route must specify a default receiver"),
             ("route: {receiver: a, matchers: [x=y]}\nreceivers: [{name: a}]", "root route must not have any matchers"),
+            (
+                "route: {receiver: a, group_by: [x, y, x]}\nreceivers: [{name: a}]",
+                "duplicated label \"x\" in group_by"
+            ),
+            (
+                "route: {receiver: a, group_by: [x, '...']}\nreceivers: [{name: a}]",
+                "cannot have wildcard group_by (`...`) and other labels at the same time"
+            ),
             ("route: {receiver: a, continue: true}\nreceivers: [{name: a}]", "cannot have continue in root route"),
             (
                 "route: {receiver: a}\nreceivers: [{name: a}]\ninhibit_rules: [{equal: [x, '']}]",
@@ -77,6 +85,14 @@ struct AlertmanagerConfigTests {
             ),
             ("smtp_require_tls: maybe", "cannot unmarshal !!str `maybe` into bool (smtp_require_tls)"),
             ("smtp_from: [a]", "cannot unmarshal !!seq into string (smtp_from)"),
+            (
+                "opsgenie_api_key: a, opsgenie_api_key_file: b",
+                "at most one of opsgenie_api_key & opsgenie_api_key_file must be configured"
+            ),
+            (
+                "slack_app_token_file: a, slack_api_url: 'http://h/'",
+                "at most one of slack_app_token/slack_app_token_file & slack_api_url/slack_api_url_file must be configured"
+            ),
             ("smtp_tls_config: {min_version: TLS9}", "unknown TLS version (min_version)"),
         ])
     func globals(_ setting: String, _ message: String) {
@@ -90,7 +106,10 @@ struct AlertmanagerConfigTests {
         arguments: [
             "smtp_smarthost: 'h:25'", "smtp_smarthost: ':25'", "smtp_smarthost: '[::1]:25'", "smtp_smarthost: ''",
             "slack_api_url: <secret>", "slack_api_url: 'HTTPS://h/x'", "smtp_tls_config: {server_name: x}",
-            "telegram_api_url: null", "smtp_require_tls: no",
+            "telegram_api_url: null", "smtp_require_tls: no", "smtp_auth_password: '', smtp_auth_password_file: b",
+            "opsgenie_api_key: null, opsgenie_api_key_file: b",
+            "slack_app_token: a, slack_api_url: 'https://slack.com/api/chat.postMessage'",
+            "slack_app_token: a, slack_api_url: 'http://h/', slack_app_url: 'http://h/'",
         ])
     func globalsThatAreValid(_ setting: String) throws {
         _ = try Self.parse("global: {\(setting)}\nroute: {receiver: a}\nreceivers: [{name: a}]")

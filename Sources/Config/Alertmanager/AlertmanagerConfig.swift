@@ -196,8 +196,9 @@ extension RouteConfig {
             groupBy = []
             return
         }
-        if Set(labels.map { ExactText($0) }).count != labels.count {
-            throw place.error("duplicated label in group_by")
+        var seen: Set<ExactText> = []
+        for label in labels where !seen.insert(ExactText(label)).inserted {
+            throw place.error("duplicated label \(GoQuote.quote(label)) in group_by")
         }
         if labels.contains("") { throw place.error("invalid label name \"\" in group_by list") }
         groupBy = labels

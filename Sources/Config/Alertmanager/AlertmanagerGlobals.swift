@@ -31,13 +31,31 @@ extension AlertmanagerConfig {
             if let url = try reader.string(key) { try reader.checkHTTPURL(url, key) }
         }
         if let address = try reader.string("smtp_smarthost") { try reader.checkHostAndPort(address, "smtp_smarthost") }
-        for key in Self.texts where key.hasSuffix("_file") {
-            let inline = String(key.dropLast(5))
-            if reader.has(key), reader.has(inline) {
-                throw reader.place(of: key).error("at most one of \(inline) & \(key) must be configured")
+        try Self.checkExclusive(reader)
+        reader.finish()
+    }
+
+    /// Refuses two ways of giving the same secret; what is empty is not given.
+    private static func checkExclusive(_ reader: MappingReader) throws(ConfigError) {
+        func isGiven(_ key: String) throws(ConfigError) -> Bool { try reader.string(key, "").isEmpty == false }
+        func refuse(_ key: String, _ names: String) -> ConfigError {
+            reader.place(of: key).error("at most one of \(names) must be configured")
+        }
+        for file in texts where file.hasSuffix("_file") {
+            let inline = String(file.dropLast(5))
+            if try isGiven(file), try isGiven(inline) { throw refuse(file, "\(inline) & \(file)") }
+        }
+        let tokens = ["slack_app_token", "slack_app_token_file"]
+        let urls = ["slack_api_url", "slack_api_url_file"]
+        // Before there were tokens, the address of the interface for them stood in the place of a webhook.
+        let appURL = try reader.string("slack_app_url", "https://slack.com/api/chat.postMessage")
+        if try reader.string("slack_api_url", "").isExactly(appURL) { return }
+        for token in tokens {
+            for url in urls {
+                guard try isGiven(token), try isGiven(url) else { continue }
+                throw refuse(token, "\(tokens.joined(separator: "/")) & \(urls.joined(separator: "/"))")
             }
         }
-        reader.finish()
     }
 }
 

@@ -24,7 +24,9 @@ extension AlertmanagerConfig {
             client = try HTTPClientConfig(http, loading: loading)
             http.finish()
         }
-        _ = try TLSClientConfig(reader, "smtp_tls_config", loading: loading)
+        if let tls = try reader.mapping("smtp_tls_config", "config.TLSConfig") {
+            _ = try TLSClientConfig(section: tls, loading: loading)
+        }
         for key in ["smtp_require_tls", "smtp_force_implicit_tls"] { _ = try reader.bool(key) }
         for key in Self.texts { _ = try reader.string(key) }
         for key in Self.urls {

@@ -92,11 +92,12 @@ package final class Notifier: AlertSink {
         var dispatcher = Dispatcher(root: settings.route)
         for alert in memory.alerts.sorted {
             let isResolved = alert.isResolved(at: now)
-            dispatcher.insert(alert, now: now) { groupID, route in
+            dispatcher.insert(alert, now: now) { groupID, groupKey, route in
                 guard isResolved else { return true }
                 let count = settings.pipeline.receivers[route.receiver]?.count ?? 0
                 return (0..<count).contains { index in
-                    memory.log.entry(groupID: groupID, receiver: "\(route.receiver)/webhook/\(index)")?
+                    let receiver = "\(route.receiver)/webhook/\(index)"
+                    return memory.log.entry(groupKey: groupKey, groupID: groupID, receiver: receiver)?
                         .firing.contains(alert.fingerprint) ?? false
                 }
             }
@@ -247,15 +248,21 @@ package final class Notifier: AlertSink {
 
     private static func take(_ alert: Alert, now: Int64, _ state: inout State) -> LedgerRecord? {
         let old = state.memory.alerts.byFingerprint[Fingerprint(alert.labels)]
-        // A resolution of something nobody knows tells nobody anything.
-        if old == nil, alert.isResolved(at: now) { return nil }
+        if old == nil, alert.isResolved(at: now) {
+            // Senders repeat resolutions for longer than the alerts are kept here.
+            var alert = alert
+            alert.updatedAt = now
+            if alert.startsAt == 0 { alert.startsAt = alert.endsAt }
+            state.dispatcher.repeatResolution(NotifiedAlert(alert))
+            return nil
+        }
         let new = state.memory.alerts.update(
             alert, now: now, resolveTimeout: state.settings.resolveTimeout)
-        if let old, old.isResolved(at: now), new.isResolved(at: now), !state.dispatcher.holds(new.fingerprint) {
-            // Resolutions are repeated for a while; once told, they are no news.
-            return .extended(new.fingerprint, endsAt: new.alert.endsAt, updatedAt: now)
+        if old?.isResolved(at: now) ?? false, new.isResolved(at: now) {
+            state.dispatcher.repeatResolution(new)
+        } else {
+            state.dispatcher.insert(new, now: now)
         }
-        state.dispatcher.insert(new, now: now)
         guard let old, old.alert.annotations == new.alert.annotations, old.alert.startsAt == new.alert.startsAt,
             old.alert.generatorURL == new.alert.generatorURL, old.endIsAssumed == new.endIsAssumed
         else { return .alert(new) }
@@ -371,7 +378,8 @@ package final class Notifier: AlertSink {
         }
         let done = delivery
         let entry = state.withLock { state in
-            let entry = notification.entry.shifted(by: state.shift(since: shifted))
+            // The repeat interval counts from the success.
+            let entry = notification.entry.shifted(by: state.shift(since: shifted)).shifted(by: done?.duration ?? 0)
             if let done { state.memory.apply(.delivery(done)) }
             if succeeded { state.memory.log.record(entry) }
             return entry

@@ -101,4 +101,17 @@ struct GoTimeTests {
     func durations(nanoseconds: Int64, text: String) {
         #expect(GoDuration.text(nanoseconds) == text)
     }
+
+    @Test(
+        "durations are read as Go reads them",
+        arguments: [
+            ("0", 0), ("-0", 0), ("1.5s", 1_500_000_000), ("1h2m3s4ms5us6ns", 3_723_004_005_006),
+            ("+5s", 5_000_000_000),
+            ("-2ms", -2_000_000), (".5s", 500_000_000), ("1.s", 1_000_000_000), ("1µs1μs", 2000), ("1.9ns", 1),
+            ("1m1m", 120_000_000_000), ("9223372036854775807ns", .max), ("-9223372036854775808ns", .min),
+            ("9223372036854775808ns", nil), ("9223372036s1s", nil), ("99999999999999999999s", nil), ("", nil),
+            ("-", nil),
+            ("s", nil), (".s", nil), ("1", nil), ("1d", nil), ("1.5.5s", nil), ("1s ", nil), ("--1s", nil), ("1x", nil),
+        ] as [(String, Int64?)])
+    func parse(_ text: String, _ nanoseconds: Int64?) { #expect(GoDuration.parse(text) == nanoseconds) }
 }

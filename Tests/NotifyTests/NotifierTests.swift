@@ -90,7 +90,7 @@ struct NotifierTests {
     @Test("failures are retried with growing pauses until the answer is good")
     func retries() async throws {
         let time = try Timeline(Self.configuration)
-        time.transport.answer([500, 429, 0, 503])
+        time.transport.answer([500, 502, 0, 503])
         await time.push(at: 0, [("a", "1")])
         #expect(
             await time.received(until: 60) == ["30: +1", "30.5: +1", "31.25: +1", "32.375: +1", "34.062: +1"])
@@ -121,16 +121,16 @@ struct NotifierTests {
             ])
     }
 
-    @Test("a refusal is final until the next flush")
-    func refusal() async throws {
+    @Test("a refusal is final until the next flush", arguments: [400, 404, 429, 302])
+    func refusal(status: Int) async throws {
         let time = try Timeline(Self.configuration)
-        time.transport.answer([400])
+        time.transport.answer([status])
         await time.push(at: 0, [("a", "1")])
         #expect(await time.received(until: 200) == ["30: +1"])
         await time.push(at: 201, [("a", "1")])
         #expect(await time.received(until: 400) == ["330: +1"])
         #expect(time.notifier.deliveries().map(\.outcome) == [.delivered, .failed])
-        #expect(time.notifier.deliveries().last?.error == "unexpected status code 400")
+        #expect(time.notifier.deliveries().last?.error == "unexpected status code \(status)")
     }
 
     @Test("retries end when the next flush takes over")

@@ -125,35 +125,6 @@ package enum AlertmanagerConfigLoader {
 }
 
 extension AlertmanagerConfig {
-    /// Global settings of receivers that are not there yet: known keys, used only with those receivers.
-    private static let receiverGlobals = [
-        "smtp_from", "smtp_hello", "smtp_smarthost", "smtp_auth_username", "smtp_auth_password",
-        "smtp_auth_password_file", "smtp_auth_secret", "smtp_auth_secret_file", "smtp_auth_identity",
-        "smtp_require_tls", "smtp_tls_config", "smtp_force_implicit_tls", "slack_api_url", "slack_api_url_file",
-        "slack_app_token", "slack_app_token_file", "slack_app_url", "pagerduty_url", "opsgenie_api_url",
-        "opsgenie_api_key", "opsgenie_api_key_file", "wechat_api_url", "wechat_api_secret", "wechat_api_secret_file",
-        "wechat_api_corp_id", "victorops_api_url", "victorops_api_key", "victorops_api_key_file", "telegram_api_url",
-        "telegram_bot_token", "telegram_bot_token_file", "webex_api_url", "rocketchat_api_url", "rocketchat_token",
-        "rocketchat_token_file", "rocketchat_token_id", "rocketchat_token_id_file", "mattermost_webhook_url",
-        "mattermost_webhook_url_file", "jira_api_url",
-    ]
-
-    fileprivate mutating func readGlobal(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
-        resolveTimeout = try reader.duration("resolve_timeout", 300_000)
-        if let http = try reader.mapping("http_config", "config.HTTPClientConfig") {
-            client = try HTTPClientConfig(http, loading: loading)
-            http.finish()
-        }
-        for key in Self.receiverGlobals { _ = reader.node(key) }
-        for key in Self.receiverGlobals where key.hasSuffix("_file") {
-            let inline = String(key.dropLast(5))
-            if reader.has(key), reader.has(inline) {
-                throw reader.place(of: key).error("at most one of \(inline) & \(key) must be configured")
-            }
-        }
-        reader.finish()
-    }
-
     /// Names that are used must exist, names that exist must be unique.
     fileprivate func check(_ place: ConfigPlace) throws(ConfigError) {
         var names: Set<String> = []
@@ -208,6 +179,7 @@ extension RouteConfig {
         for (isWrong, reason) in [
             (receiver == nil, "root route must specify a default receiver"),
             (!matchers.isEmpty, "root route must not have any matchers"),
+            (continues, "cannot have continue in root route"),
             (!muteTimeIntervals.isEmpty, "root route must not have any mute time intervals"),
             (!activeTimeIntervals.isEmpty, "root route must not have any active time intervals"),
         ] where isWrong { problems.add(node.place.error(reason)) }
@@ -217,15 +189,16 @@ extension RouteConfig {
         guard let labels = try reader.strings("group_by") else { return }
         let place = reader.place(of: "group_by")
         if labels.contains("...") {
-            if labels.count > 1 {
+            if labels.contains(where: { $0 != "..." }) {
                 throw place.error("cannot have wildcard group_by (`...`) and other labels at the same time")
             }
             groupByAll = true
             groupBy = []
             return
         }
-        if Set(labels.map { ExactText($0) }).count != labels.count {
-            throw place.error("duplicated label in group_by")
+        var seen: Set<ExactText> = []
+        for label in labels where !seen.insert(ExactText(label)).inserted {
+            throw place.error("duplicated label \(GoQuote.quote(label)) in group_by")
         }
         if labels.contains("") { throw place.error("invalid label name \"\" in group_by list") }
         groupBy = labels
@@ -238,6 +211,7 @@ extension InhibitRuleConfig {
         source = try AlertMatchers.read(reader, "source_matchers", "source_match", "source_match_re")
         target = try AlertMatchers.read(reader, "target_matchers", "target_match", "target_match_re")
         equal = try reader.strings("equal") ?? []
+        if equal.contains("") { throw reader.place(of: "equal").error("invalid label name \"\" in equal list") }
         if reader.node("sources") != nil {
             throw reader.place(of: "sources").error("not supported yet: sources in inhibit_rules")
         }
@@ -290,7 +264,7 @@ extension WebhookConfig {
         urlFile = try reader.string("url_file", "")
         sendResolved = try reader.bool("send_resolved", true)
         maxAlerts = try reader.count("max_alerts") ?? 0
-        timeout = try reader.duration("timeout", 0)
+        timeout = try reader.goDuration("timeout") ?? 0
         if reader.node("payload") != nil { loading.unsupported("webhook payload", at: reader.place(of: "payload")) }
         client = standard
         if let http = try reader.mapping("http_config", "config.HTTPClientConfig") {
@@ -303,12 +277,7 @@ extension WebhookConfig {
         if url.contains("{{") {
             loading.unsupported("templates in webhook url", at: reader.place(of: "url"))
         } else if !url.isEmpty {
-            // The URL of a webhook is often its only secret, so no part of it is shown.
-            let parts = try reader.urlParts(url, "url")
-            guard parts.scheme == "http" || parts.scheme == "https" else {
-                throw reader.place(of: "url").error("unsupported scheme for URL: expected http or https")
-            }
-            if parts.host.isEmpty { throw reader.place(of: "url").error("missing host for URL") }
+            try reader.checkHTTPURL(url, "url")
         }
     }
 }

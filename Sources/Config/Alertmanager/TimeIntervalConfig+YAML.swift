@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 extension TimeIntervalConfig {
@@ -25,63 +26,100 @@ extension TimeIntervalConfig.Interval {
         location = try reader.string("location", "")
         for node in try reader.list("times", empty: "empty or null time range") {
             let range = try reader.child(node, "timeinterval.TimeRange")
-            let start = try Self.minutes(try range.string("start_time", ""), range.place)
-            let end = try Self.minutes(try range.string("end_time", ""), range.place)
+            let (first, last) = (try range.string("start_time", ""), try range.string("end_time", ""))
+            if first.isEmpty || last.isEmpty {
+                throw range.place.error("both start and end times must be provided")
+            }
+            let (start, end) = (try Self.minutes(first, range.place), try Self.minutes(last, range.place))
             range.finish()
             guard start < end else { throw node.place.error("start time cannot be equal or greater than end time") }
             times.append(start..<end)
         }
-        weekdays = try Self.ranges(reader, "weekdays", 0...6) { text in
-            Self.weekdayNames.firstIndex(of: text.lowercased()) ?? Int(text)
+        for (range, place) in try Self.ranges(reader, "weekdays", Self.weekday) {
+            guard range.begin <= range.end else { throw place.error("start day cannot be before end day") }
+            weekdays.append(range.begin...range.end)
         }
-        months = try Self.ranges(reader, "months", 1...12) { text in
-            Self.monthNames.firstIndex(of: text.lowercased()).map { $0 + 1 } ?? Int(text)
+        for (range, place) in try Self.ranges(reader, "days_of_month", Self.number) {
+            daysOfMonth.append(try Self.checkedDays(range, place))
         }
-        years = try Self.ranges(reader, "years", 0...9999) { Int($0) }
-        for text in try reader.strings("days_of_month") ?? [] {
-            daysOfMonth.append(try Self.dayRange(text, reader.place(of: "days_of_month")))
+        for (range, place) in try Self.ranges(reader, "months", Self.month) {
+            guard range.begin <= range.end else {
+                let (end, begin) = (Self.monthName(range.end), Self.monthName(range.begin))
+                throw place.error("end month \(end) is before start month \(begin)")
+            }
+            months.append(range.begin...range.end)
+        }
+        for (range, place) in try Self.ranges(reader, "years", Self.number) {
+            guard range.begin <= range.end else {
+                throw place.error("end year \(range.end) is before start year \(range.begin)")
+            }
+            years.append(range.begin...range.end)
         }
         reader.finish()
     }
 
     private static func minutes(_ text: String, _ place: ConfigPlace) throws(ConfigError) -> Int {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 }), let hour = Int(parts[0]),
-            let minute = Int(parts[1]), hour >= 0, minute >= 0, minute < 60, hour < 24 || (hour == 24 && minute == 0)
+        let isDigits = parts.allSatisfy { part in
+            part.utf8.count == 2 && part.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+        }
+        guard parts.count == 2, isDigits, let hour = Int(parts[0]), let minute = Int(parts[1]), minute < 60,
+            hour < 24 || (hour == 24 && minute == 0)
         else { throw place.error("couldn't parse timestamp \(text), invalid format") }
         return hour * 60 + minute
     }
 
+    private static func weekday(_ text: String, _ place: ConfigPlace) throws(ConfigError) -> Int {
+        guard let day = weekdayNames.firstIndex(of: text) else { throw place.error("\(text) is not a valid weekday") }
+        return day
+    }
+
+    private static func month(_ text: String, _ place: ConfigPlace) throws(ConfigError) -> Int {
+        if let index = monthNames.firstIndex(of: text) { return index + 1 }
+        guard let month = Int(text) else { throw place.error("\(text) is not a valid month") }
+        return month
+    }
+
+    /// The name of a month; empty if there is no such month.
+    private static func monthName(_ month: Int) -> String {
+        (1...12).contains(month) ? monthNames[month - 1] : ""
+    }
+
+    private static func number(_ text: String, _ place: ConfigPlace) throws(ConfigError) -> Int {
+        guard let number = Int(text) else {
+            throw place.error("strconv.Atoi: parsing \(GoQuote.quote(text)): invalid syntax")
+        }
+        return number
+    }
+
+    private typealias Bounds = (begin: Int, end: Int)
+
+    /// Ranges such as `a:b` or single members, with the place of the key.
     private static func ranges(
-        _ reader: MappingReader, _ key: String, _ bounds: ClosedRange<Int>, _ read: (String) -> Int?
-    ) throws(ConfigError) -> [ClosedRange<Int>] {
-        var result: [ClosedRange<Int>] = []
+        _ reader: MappingReader, _ key: String, _ member: (String, ConfigPlace) throws(ConfigError) -> Int
+    ) throws(ConfigError) -> [(Bounds, ConfigPlace)] {
+        let place = reader.place(of: key)
+        var result: [(Bounds, ConfigPlace)] = []
         for text in try reader.strings(key) ?? [] {
-            let place = reader.place(of: key)
-            let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-            guard parts.count <= 2, let first = read(parts[0]), let last = read(parts.count == 2 ? parts[1] : parts[0])
-            else { throw place.error("\(text) is not a valid range in \(key)") }
-            guard bounds.contains(first), bounds.contains(last) else {
-                throw place.error("\(text) is out of range in \(key)")
+            let parts = text.lowercased().split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+            guard parts.count <= 2, let first = parts.first, let last = parts.last else {
+                throw place.error("couldn't parse range \(text.lowercased()), invalid format")
             }
-            guard first <= last else { throw place.error("start of \(key) cannot be after its end: \(text)") }
-            result.append(first...last)
+            result.append(((try member(first, place), try member(last, place)), place))
         }
         return result
     }
 
-    private static func dayRange(_ text: String, _ place: ConfigPlace) throws(ConfigError) -> (begin: Int, end: Int) {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let begin = Int(parts[0]), let end = Int(parts.count == 2 ? parts[1] : parts[0]) else {
-            throw place.error("\(text) is not a valid range of days of a month")
-        }
-        for day in [begin, end] where day == 0 || day < -31 || day > 31 {
+    private static func checkedDays(_ range: Bounds, _ place: ConfigPlace) throws(ConfigError) -> Bounds {
+        for day in [range.begin, range.end] where day == 0 || day < -31 || day > 31 {
             throw place.error("\(day) is not a valid day of the month: out of range")
         }
-        if begin < 0, end > 0 { throw place.error("end day must be negative if start day is negative") }
-        // Signs that differ can only be compared in a certain month: the shortest still has 28 days.
-        let lastPositive = end < 0 ? end + (begin > 0 ? 32 : 0) : end
-        if begin > lastPositive { throw place.error("end day \(end) is always before start day \(begin)") }
-        return (begin, end)
+        if range.begin < 0, range.end > 0 { throw place.error("end day must be negative if start day is negative") }
+        // Signs that differ are compared for the shortest month.
+        let (begin, end) = (
+            range.begin < 0 ? 28 + range.begin : range.begin, range.end < 0 ? 28 + range.end : range.end
+        )
+        if begin > end { throw place.error("end day \(range.end) is always before start day \(range.begin)") }
+        return range
     }
 }

@@ -184,7 +184,14 @@ package struct TLSClientConfig: Sendable, Hashable {
     package init() {}
 
     init(_ parent: MappingReader, loading: LoadingContext) throws(ConfigError) {
-        guard let reader = try parent.mapping("tls_config", "config.TLSConfig") else { return }
+        guard let section = try parent.mapping("tls_config", "config.TLSConfig") else {
+            self.init()
+            return
+        }
+        try self.init(section: section, loading: loading)
+    }
+
+    init(section reader: MappingReader, loading: LoadingContext) throws(ConfigError) {
         ca = try reader.string("ca", "")
         caFile = loading.resolve(try reader.string("ca_file", ""))
         cert = try reader.string("cert", "")

@@ -3,7 +3,7 @@ import GoCompatibility
 /// A condition on one label; an absent label has the empty value.
 public struct Matcher: Sendable, Hashable {
     /// How the value is compared.
-    public enum Kind: String, Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
         case equal = "="
         case notEqual = "!="
         case regex = "=~"
@@ -49,6 +49,14 @@ public struct Matcher: Sendable, Hashable {
     public func matches(_ text: String) -> Bool {
         var text = text
         return text.withUTF8 { matches($0) }
+    }
+
+    /// Orders matchers as Alertmanager does: by name, value and kind.
+    public func isBefore(_ other: Matcher) -> Bool {
+        if !name.isExactly(other.name) { return name.isExactlyBefore(other.name) }
+        if !value.isExactly(other.value) { return value.isExactlyBefore(other.value) }
+        let kinds = Kind.allCases
+        return kinds.firstIndex(of: kind) ?? 0 < kinds.firstIndex(of: other.kind) ?? 0
     }
 
     /// Whether the matcher accepts an absent label.

@@ -8,7 +8,7 @@ package struct GroupFlush: Sendable {
     package var groupKey: String
     package var groupLabels: Labels
     package var route: Route
-    /// As they were when the flush began, by start and labels; a firing one has no end.
+    /// As they were when the flush began, in the order of payloads; a firing one has no end.
     package var alerts: [NotifiedAlert]
     /// When the flush began, ms.
     package var time: Int64
@@ -54,15 +54,15 @@ package struct Dispatcher: Sendable {
 
     /// Puts an alert into one group per route that takes it.
     ///
-    /// - Parameter isWanted: Asked with the group's identity and its route; says no for a resolved alert that nobody
-    ///   there has heard of, after a restart.
+    /// - Parameter isWanted: Asked with the group's identity, its key and its route; says no for a resolved alert that
+    ///   nobody there has heard of, after a restart.
     package mutating func insert(
-        _ alert: NotifiedAlert, now: Int64, where isWanted: (String, Route) -> Bool = { _, _ in true }
+        _ alert: NotifiedAlert, now: Int64, where isWanted: (String, String, Route) -> Bool = { _, _, _ in true }
     ) {
         for route in root.match(alert.alert.labels) {
             let labels = route.groupLabels(of: alert.alert.labels)
             let id = route.id + ":" + labels.description
-            guard isWanted(id, route) else { continue }
+            guard isWanted(id, route.key + ":" + labels.description, route) else { continue }
             var group =
                 groups[ExactText(id)]
                 ?? Group(id: id, route: route, labels: labels, nextFlush: now &+ route.groupWait)
@@ -72,6 +72,16 @@ package struct Dispatcher: Sendable {
                 group.nextFlush = min(group.nextFlush, now)
             }
             groups[ExactText(id)] = group
+        }
+    }
+
+    /// Puts a repeated resolution into those groups of the alert that exist.
+    ///
+    /// It is no news for them, but the next notification lists it.
+    mutating func repeatResolution(_ alert: NotifiedAlert) {
+        for route in root.match(alert.alert.labels) {
+            let id = route.id + ":" + route.groupLabels(of: alert.alert.labels).description
+            groups[ExactText(id)]?.alerts[alert.fingerprint] = alert
         }
     }
 
@@ -91,9 +101,7 @@ package struct Dispatcher: Sendable {
             groups[ExactText(group.id)]?.nextFlush = now &+ group.route.groupInterval
             var alerts = Array(group.alerts.values)
             for index in alerts.indices where !alerts[index].isResolved(at: now) { alerts[index].alert.endsAt = 0 }
-            alerts.sort {
-                ($0.alert.startsAt, $0.alert.labels) < ($1.alert.startsAt, $1.alert.labels)
-            }
+            alerts.sort { PayloadOrder.isBefore($0.alert.labels, $1.alert.labels) }
             return GroupFlush(
                 groupID: group.id, groupKey: group.key, groupLabels: group.labels, route: group.route, alerts: alerts,
                 time: now, deadline: now &+ max(group.route.groupInterval, Self.shortestFlush))

@@ -82,7 +82,7 @@ package enum LedgerRecord: Sendable, Hashable {
             out.fingerprint(fingerprint)
         case .notified(let entry):
             out.byte(4)
-            out.string(entry.groupID)
+            out.string(entry.groupKey)
             out.string(entry.receiver)
             out.integer(entry.time)
             out.integer(entry.expiresAt)
@@ -153,7 +153,7 @@ package enum LedgerRecord: Sendable, Hashable {
             else { return nil }
             return .notified(
                 NotificationEntry(
-                    groupID: group, receiver: receiver, time: time, firing: Set(firing), resolved: Set(resolved),
+                    groupKey: group, receiver: receiver, time: time, firing: Set(firing), resolved: Set(resolved),
                     expiresAt: expiry))
         case 5: return decodeDelivery(&input)
         case 6: return decodeSilence(&input)

@@ -23,7 +23,7 @@ struct WebhookCall {
     static func verdict(_ status: Int) -> Verdict {
         switch status {
         case 200..<300: .accepted
-        case 429, 500..<600: .retry("unexpected status code \(status)")
+        case 500..<600: .retry("unexpected status code \(status)")
         default: .refused("unexpected status code \(status)")
         }
     }

@@ -13,7 +13,7 @@ package enum WebhookPayload {
         var json = JSONWriter(capacity: 1024)
         json.object { json in
             json.key("receiver")
-            json.string(notification.receiver)
+            json.string(quotingMeta(notification.receiver))
             json.key("status")
             json.string(isFiring ? "firing" : "resolved")
             json.key("alerts")
@@ -66,12 +66,24 @@ package enum WebhookPayload {
         }
     }
 
-    /// The labels that all sets have with the same value.
+    /// The labels of the first set that all others have with the same value; an absent one has the empty value.
     static func common(_ sets: [Labels]) -> Labels {
         guard let first = sets.first else { return .empty }
         return Labels(
-            first.pairs.filter { label in sets.allSatisfy { $0[label.name] == label.value } }
-                .map { ($0.name, $0.value) })
+            keepingEmpty: first.pairs.filter { label in
+                sets.allSatisfy { ($0[label.name] ?? "").isExactly(label.value) }
+            }.map { ($0.name, $0.value) })
+    }
+
+    /// A text with a backslash in front of each character that regular expressions know, as Go's `regexp.QuoteMeta` has
+    /// it: Alertmanager writes names of receivers so.
+    static func quotingMeta(_ text: String) -> String {
+        var out = ""
+        for scalar in text.unicodeScalars {
+            if "\\.+*?()|[]{}^$".unicodeScalars.contains(scalar) { out += "\\" }
+            out.unicodeScalars.append(scalar)
+        }
+        return out
     }
 
     /// Escapes `<`, `>` and `&` as Go's encoder does; in JSON these bytes stand only inside of strings.

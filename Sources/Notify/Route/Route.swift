@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// A node of the routing tree with everything inherited filled in.
@@ -19,6 +20,8 @@ package struct Route: Sendable {
     /// The matchers of all nodes from the root: `{}/{severity="page"}`; the beginning of the group keys.
     package internal(set) var key = "{}"
     /// Its place in the tree, which tells siblings of equal matchers apart: `{}/{severity="page"}/0`.
+    ///
+    /// Unlike ``key`` it shows regular expressions of `match_re` as they were written: ledgers hold this form.
     package internal(set) var id = "{}"
 
     package init(
@@ -43,11 +46,11 @@ package struct Route: Sendable {
 
     private func numbered(parentKey: String?, parentID: String?, index: Int) -> Route {
         var node = self
-        // Alertmanager sorts a node's matchers by name, kind and value.
-        node.matchers.sort { ($0.name, $0.value, $0.kind.rawValue) < ($1.name, $1.value, $1.kind.rawValue) }
-        let own = "{" + node.matchers.map(\.description).joined(separator: ",") + "}"
+        node.matchers.sort { $0.isBefore($1) }
+        let own = "{" + node.matchers.map(\.alertmanagerText).joined(separator: ",") + "}"
         node.key = parentKey.map { $0 + "/" + own } ?? own
-        node.id = parentID.map { "\($0)/\(own)/\(index)" } ?? own
+        let written = "{" + node.matchers.map(\.writtenText).joined(separator: ",") + "}"
+        node.id = parentID.map { "\($0)/\(written)/\(index)" } ?? written
         node.routes = routes.enumerated().map {
             $0.element.numbered(parentKey: node.key, parentID: node.id, index: $0.offset)
         }
@@ -74,4 +77,35 @@ package struct Route: Sendable {
 
     /// All nodes, the root first.
     package var all: [Route] { [self] + routes.flatMap(\.all) }
+}
+
+extension Matcher {
+    /// The matcher as Alertmanager writes it in group keys.
+    ///
+    /// Both sides have Go's quotes if the name has a character of the notation.
+    fileprivate var alertmanagerText: String {
+        let isReserved = name.unicodeScalars.contains {
+            $0.properties.isWhitespace || "{}!=~,\\\"'`".unicodeScalars.contains($0)
+        }
+        if isReserved { return "\(GoQuote.quote(name))\(kind.rawValue)\(GoQuote.quote(value))" }
+        var text = name + kind.rawValue + "\""
+        for scalar in value.unicodeScalars {
+            switch scalar {
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\"": text += "\\\""
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        return text + "\""
+    }
+
+    /// The matcher without the anchors of `match_re`.
+    fileprivate var writtenText: String {
+        let value = value
+        guard kind == .regex, value.hasPrefix("^(?:"), value.hasSuffix(")$"), value.utf8.count > 6,
+            let written = try? Matcher(name, .regex, String(value.dropFirst(4).dropLast(2)))
+        else { return description }
+        return written.description
+    }
 }

@@ -2,7 +2,8 @@ import Model
 
 /// What one receiver was last told of one group.
 package struct NotificationEntry: Sendable, Hashable {
-    package var groupID: String
+    /// What receivers see as `groupKey`; in entries of older ledgers, the group's identity.
+    package var groupKey: String
     /// Receiver, kind of integration and its place: `team/webhook/0`.
     package var receiver: String
     /// ms.
@@ -13,10 +14,10 @@ package struct NotificationEntry: Sendable, Hashable {
     package var expiresAt: Int64
 
     package init(
-        groupID: String, receiver: String, time: Int64, firing: Set<Fingerprint>, resolved: Set<Fingerprint>,
+        groupKey: String, receiver: String, time: Int64, firing: Set<Fingerprint>, resolved: Set<Fingerprint>,
         expiresAt: Int64
     ) {
-        self.groupID = groupID
+        self.groupKey = groupKey
         self.receiver = receiver
         self.time = time
         self.firing = firing
@@ -25,22 +26,22 @@ package struct NotificationEntry: Sendable, Hashable {
     }
 
     struct Key: Hashable, Sendable {
-        var groupID: ExactText
+        var groupKey: ExactText
         var receiver: ExactText
 
-        init(groupID: String, receiver: String) {
-            self.groupID = ExactText(groupID)
+        init(groupKey: String, receiver: String) {
+            self.groupKey = ExactText(groupKey)
             self.receiver = ExactText(receiver)
         }
     }
-    var key: Key { Key(groupID: groupID, receiver: receiver) }
+    var key: Key { Key(groupKey: groupKey, receiver: receiver) }
 }
 
 /// Why a group is notified.
 package enum NotificationReason: String, Sendable {
     case firstNotification = "first notification"
-    case newAlertsInGroup = "new alerts in group"
-    case newResolvedAlerts = "new resolved alerts"
+    case newAlertsInGroup = "new alerts added"
+    case newResolvedAlerts = "some alerts resolved"
     case allAlertsResolved = "all alerts resolved"
     case repeatIntervalElapsed = "repeat interval elapsed"
 }
@@ -51,8 +52,14 @@ package struct NotificationLog: Sendable {
 
     package init() {}
 
-    package func entry(groupID: String, receiver: String) -> NotificationEntry? {
-        entries[NotificationEntry.Key(groupID: groupID, receiver: receiver)]
+    /// The last notification of a group.
+    ///
+    /// - Parameters:
+    ///   - groupKey: What receivers see; routes of equal matchers share it, wherever they stand in the tree.
+    ///   - groupID: Under which ledgers of development builds have the entry.
+    package func entry(groupKey: String, groupID: String, receiver: String) -> NotificationEntry? {
+        entries[NotificationEntry.Key(groupKey: groupKey, receiver: receiver)]
+            ?? entries[NotificationEntry.Key(groupKey: groupID, receiver: receiver)]
     }
 
     package mutating func record(_ entry: NotificationEntry) { entries[entry.key] = entry }
@@ -67,7 +74,7 @@ package struct NotificationLog: Sendable {
         repeatInterval: Int64, now: Int64
     ) -> NotificationReason? {
         guard let last else { return firing.isEmpty ? nil : .firstNotification }
-        if !firing.isSubset(of: last.firing) { return .newAlertsInGroup }
+        if !firing.isSubset(of: last.firing) { return last.firing.isEmpty ? .firstNotification : .newAlertsInGroup }
         // Independent of `send_resolved`, so that the log forgets what was firing.
         if firing.isEmpty { return last.firing.isEmpty ? nil : .allAlertsResolved }
         if sendsResolved, !resolved.isSubset(of: last.resolved) { return .newResolvedAlerts }

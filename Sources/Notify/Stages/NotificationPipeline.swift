@@ -87,11 +87,12 @@ package struct NotificationPipeline: Sendable {
         return integrations.enumerated().compactMap { index, webhook in
             let name = "\(flush.route.receiver)/webhook/\(index)"
             let reason = NotificationLog.reason(
-                last: log.entry(groupID: flush.groupID, receiver: name), firing: firing, resolved: resolved,
+                last: log.entry(groupKey: flush.groupKey, groupID: flush.groupID, receiver: name), firing: firing,
+                resolved: resolved,
                 sendsResolved: webhook.sendsResolved, repeatInterval: flush.route.repeatInterval, now: now)
             guard let reason else { return nil }
             let entry = NotificationEntry(
-                groupID: flush.groupID, receiver: name, time: now, firing: firing, resolved: resolved,
+                groupKey: flush.groupKey, receiver: name, time: now, firing: firing, resolved: resolved,
                 expiresAt: now &+ 2 &* flush.route.repeatInterval)
             return Notification(
                 flush: flush, receiver: flush.route.receiver, integration: name, webhook: webhook,

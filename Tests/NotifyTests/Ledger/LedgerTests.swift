@@ -17,7 +17,8 @@ struct LedgerTests {
         .extended(Fingerprint(raw: .max), endsAt: 5, updatedAt: 6), .alertRemoved(Fingerprint(raw: 3)),
         .notified(
             NotificationEntry(
-                groupID: "{}:{}", receiver: "r/webhook/0", time: 9, firing: [Fingerprint(raw: 1), Fingerprint(raw: 2)],
+                groupKey: "{}:{}", receiver: "r/webhook/0", time: 9,
+                firing: [Fingerprint(raw: 1), Fingerprint(raw: 2)],
                 resolved: [], expiresAt: 99)),
         .delivery(
             Delivery(
@@ -240,7 +241,7 @@ struct LedgerTests {
         #expect(after.alerts.byFingerprint == before.alerts.byFingerprint)
         #expect(after.silences.byID == before.silences.byID)
         #expect(
-            after.log.entry(groupID: "{}:{}", receiver: "r/webhook/0")
-                == before.log.entry(groupID: "{}:{}", receiver: "r/webhook/0"))
+            after.log.entry(groupKey: "{}:{}", groupID: "", receiver: "r/webhook/0")
+                == before.log.entry(groupKey: "{}:{}", groupID: "", receiver: "r/webhook/0"))
     }
 }

@@ -1,6 +1,6 @@
 import JSON
 import Model
-import Notify
+@testable import Notify
 import TestSupport
 import Testing
 
@@ -26,7 +26,7 @@ struct WebhookPayloadTests {
             webhook: WebhookSettings(url: "http://hook", maxAlerts: maxAlerts, transport: transport), alerts: alerts,
             reason: .firstNotification,
             entry: NotificationEntry(
-                groupID: "", receiver: "", time: 0, firing: [], resolved: [], expiresAt: 0), isSent: true)
+                groupKey: "", receiver: "", time: 0, firing: [], resolved: [], expiresAt: 0), isSent: true)
     }
 
     @Test("is Alertmanager's version 4, byte for byte")
@@ -47,6 +47,22 @@ struct WebhookPayloadTests {
         let second = Fingerprint(Labels([("a", "2"), ("g", "x"), ("alertname", "Down")])).description
         let first = Fingerprint(Labels([("a", "1"), ("g", "x"), ("alertname", "Down")])).description
         #expect(text == expected.replacing("FINGERPRINT2", with: second).replacing("FINGERPRINT1", with: first))
+    }
+
+    @Test("annotations that are empty in all alerts are common, also where some lack them")
+    func emptyAnnotations() {
+        let (both, one) = (Labels(keepingEmpty: [("a", ""), ("b", "x")]), Labels([("b", "x")]))
+        #expect(WebhookPayload.common([both, both]) == both)
+        #expect(WebhookPayload.common([both, one]) == both)
+        #expect(WebhookPayload.common([one, both]) == one)
+    }
+
+    @Test("the receiver's name has backslashes as in Alertmanager")
+    func receiverName() throws {
+        var notification = Self.notification()
+        notification.receiver = #"a.b (c) [é]*+?|{}^$\"#
+        let json = try JSONValue.parse(WebhookPayload.encode(notification, externalURL: ""))
+        #expect(json["receiver"]?.string == #"a\.b \(c\) \[é\]\*\+\?\|\{\}\^\$\\"#)
     }
 
     @Test("max_alerts cuts the list and says by how much")

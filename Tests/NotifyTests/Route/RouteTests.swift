@@ -18,6 +18,26 @@ struct RouteTests {
         #expect(Set(tree.all.map(\.id)).count == 3)
     }
 
+    @Test("keys quote as Alertmanager does, and sort kinds as it does")
+    func texts() throws {
+        func key(_ matchers: [Matcher]) -> String {
+            Route(receiver: "r", routes: [Route(receiver: "a", matchers: matchers)]).numbered().routes[0].key
+        }
+        #expect(key([Matcher(name: "a.é", equals: "t\t\u{200B}\\\"\n")]) == "{}/{a.é=\"t\t\u{200B}\\\\\\\"\\n\"}")
+        #expect(key([Matcher(name: "a b", equals: "\t")]) == #"{}/{"a b"="\t"}"#)
+        let kinds: [Matcher.Kind] = [.notRegex, .regex, .notEqual, .equal]
+        #expect(key(try kinds.map { try Matcher("a", $0, "1") }) == #"{}/{a="1",a!="1",a=~"1",a!~"1"}"#)
+    }
+
+    @Test("the identity shows expressions of match_re without anchors")
+    func written() throws {
+        let tree = Route(
+            receiver: "r", routes: [Route(receiver: "a", matchers: [try Matcher("k", .regex, "^(?:m.*|n)$")])]
+        ).numbered()
+        #expect(tree.routes[0].key == #"{}/{k=~"^(?:m.*|n)$"}"#)
+        #expect(tree.routes[0].id == #"{}/{k=~"m.*|n"}/0"#)
+    }
+
     @Test("siblings of equal matchers have identities of their own")
     func identities() {
         let tree = Route(

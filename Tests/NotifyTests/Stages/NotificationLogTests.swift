@@ -13,7 +13,7 @@ struct NotificationLogTests {
         NotificationLog.reason(
             last: last.map {
                 NotificationEntry(
-                    groupID: "g", receiver: "r", time: 1000 - age, firing: set($0.firing), resolved: set($0.resolved),
+                    groupKey: "g", receiver: "r", time: 1000 - age, firing: set($0.firing), resolved: set($0.resolved),
                     expiresAt: 0)
             }, firing: set(firing), resolved: set(resolved), sendsResolved: sendsResolved, repeatInterval: 100,
             now: 1000)
@@ -31,6 +31,19 @@ struct NotificationLogTests {
         #expect(Self.reason(last: ([1], [2]), firing: [1], resolved: [2]) == nil)
         #expect(Self.reason(last: ([1], []), firing: [], resolved: [1]) == .allAlertsResolved)
         #expect(Self.reason(last: ([], [1]), firing: [], resolved: [1]) == nil)
+        #expect(Self.reason(last: ([], [1]), firing: [1]) == .firstNotification)
+    }
+
+    @Test("reasons have Alertmanager's texts")
+    func texts() {
+        let reasons: [NotificationReason] = [
+            .firstNotification, .newAlertsInGroup, .newResolvedAlerts, .allAlertsResolved, .repeatIntervalElapsed,
+        ]
+        #expect(
+            reasons.map(\.rawValue) == [
+                "first notification", "new alerts added", "some alerts resolved", "all alerts resolved",
+                "repeat interval elapsed",
+            ])
     }
 
     @Test("groups whose labels differ in their bytes are two, even if Unicode takes them for the same")
@@ -44,10 +57,10 @@ struct NotificationLogTests {
         #expect(due.map(\.alerts.count) == [1, 1])
         var log = NotificationLog()
         for flush in due {
-            #expect(log.entry(groupID: flush.groupID, receiver: "r") == nil)
+            #expect(log.entry(groupKey: flush.groupKey, groupID: flush.groupID, receiver: "r") == nil)
             log.record(
                 NotificationEntry(
-                    groupID: flush.groupID, receiver: "r", time: 10, firing: [], resolved: [], expiresAt: 100))
+                    groupKey: flush.groupKey, receiver: "r", time: 10, firing: [], resolved: [], expiresAt: 100))
         }
     }
 

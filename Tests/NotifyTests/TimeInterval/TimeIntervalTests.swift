@@ -19,6 +19,12 @@ struct TimeIntervalTests {
         #expect(!TimeInterval(months: [2...2], years: [2023...2023]).contains(Self.leapDay))
     }
 
+    @Test("months and years that there are not never match")
+    func noSuchMonth() {
+        for month in [13, 0, -1] { #expect(!TimeInterval(months: [month...month]).contains(Self.leapDay)) }
+        for year in [-1, 99999] { #expect(!TimeInterval(years: [year...year]).contains(Self.leapDay)) }
+    }
+
     @Test("a time zone that is not known is told where it stands")
     func unknownZone() throws {
         let text =

@@ -48,7 +48,9 @@ extension RemoteWriteReceiver {
         let about = try request.metadata(series)
         let labels = try request.labels(series, with: features.typeAndUnitLabels ? about : nil)
         guard !series.samples.isEmpty || !series.histograms.isEmpty else {
-            intake.problems.add("TimeSeries must contain at least one sample or histogram for series \(labels)")
+            intake.problems.add(
+                "TimeSeries must contain at least one sample or histogram for series \(LabelText.list(labels, limit: PushProblems.longest))"
+            )
             return
         }
         try intake.budget.charge(128 + labels.bytes.count)
@@ -56,7 +58,7 @@ extension RemoteWriteReceiver {
         if about != MetricMetadata() { intake.metadata[ExactText(labels.metricName)] = about }
         func accepts(_ time: Int64) -> Bool {
             if time <= intake.limit { return true }
-            intake.problems.add("\(Self.tooFarAhead) for series \(labels)")
+            intake.problems.add("\(Self.tooFarAhead) for series \(LabelText.list(labels, limit: PushProblems.longest))")
             return false
         }
         for (value, time, start) in series.samples where accepts(time) {
@@ -66,7 +68,7 @@ extension RemoteWriteReceiver {
         }
         for read in series.histograms where accepts(read.time) {
             if let problem = read.problem {
-                intake.problems.add("\(problem) for series \(labels)")
+                intake.problems.add("\(problem) for series \(LabelText.list(labels, limit: PushProblems.longest))")
                 continue
             }
             batch.append(ref, read.histogram, at: read.time)
@@ -80,7 +82,9 @@ extension RemoteWriteReceiver {
                 try intake.budget.charge(64 + found.labels.bytes.count)
                 batch.exemplars.append((ref, found))
             } catch let error as WriteRequestV2Reader.BadSeries {
-                intake.problems.add("parsing exemplar for series \(labels): \(error.reason)")
+                intake.problems.add(
+                    "parsing exemplar for series \(LabelText.list(labels, limit: PushProblems.longest)): \(error.reason)"
+                )
             }
         }
     }
@@ -95,7 +99,7 @@ extension RemoteWriteReceiver {
             do {
                 ref = try store.resolve(labels, in: group)
             } catch let error as UnusableLabels {
-                intake.problems.add("\(error) for series \(labels)")
+                intake.problems.add("\(error) for series \(LabelText.list(labels, limit: PushProblems.longest))")
                 return nil
             }
             intake.fresh[hash] = ref
@@ -133,7 +137,9 @@ extension RemoteWriteReceiver {
         if !refusals.isEmpty {
             let labels = Dictionary(intake.used.map { ($0.ref, $0.labels) }, uniquingKeysWith: { $1 })
             for (index, reason) in refusals {
-                problems.add("\(reason.rawValue) for series \(labels[batch.refs[index]] ?? .empty)")
+                problems.add(
+                    "\(reason.rawValue) for series \(LabelText.list(labels[batch.refs[index]] ?? .empty, limit: PushProblems.longest))"
+                )
             }
         }
         var response = problems.isEmpty ? HTTPResponse(status: 204) : .text(problems.text, status: 400)

@@ -167,16 +167,15 @@ struct WriteRequestV2Reader {
         var names: Set<ExactText> = []
         var twice: String?
         for (name, _) in pairs where !names.insert(ExactText(name)).inserted { twice = twice ?? name }
-        let labels = Labels(pairs.map { ($0.name, $0.value) })
-        if labels.metricName.isEmpty || names.contains(ExactText("")) {
-            throw BadSeries(reason: "invalid metric name or labels, got \(labels)")
-        }
-        if let twice {
-            // The text shows what was sent, the label twice.
-            pairs.sort { $0.name.isExactlyBefore($1.name) }
-            throw BadSeries(
-                reason: "invalid labels for series, labels \(LabelText.list(pairs)), duplicated label \(twice)")
-        }
-        return labels
+        let metric = pairs.last { $0.name.isExactly(Labels.nameLabel) }?.value ?? ""
+        let isNamed = !metric.isEmpty && !names.contains(ExactText(""))
+        if isNamed, twice == nil { return Labels(pairs.map { ($0.name, $0.value) }) }
+        // Nothing is made of the labels: a label that comes a thousand times names one symbol.
+        pairs.sort { $0.name.isExactlyBefore($1.name) }
+        let shown = LabelText.list(pairs, limit: PushProblems.longest)
+        guard isNamed, let twice else { throw BadSeries(reason: "invalid metric name or labels, got \(shown)") }
+        // The text shows what was sent, the label twice.
+        throw BadSeries(
+            reason: "invalid labels for series, labels \(shown), duplicated label \(LabelText.cut(twice, 256))")
     }
 }

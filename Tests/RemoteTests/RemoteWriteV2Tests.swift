@@ -196,4 +196,17 @@ struct RemoteWriteV2Tests {
             #expect([204, 400].contains(push(WireWriter.mutated(seed, &random), to: receiver).status))
         }
     }
+
+    @Test("the error of a series shows the first of its labels, and nothing is made of the rest")
+    func longLabels() {
+        let value = String(repeating: "x", count: 100_000)
+        let pairs = (0..<100_000).map { _ in (name: "label", value: value) }
+        // 10 GB, if all were quoted.
+        let text = LabelText.list(pairs, limit: 2048)
+        #expect(text.utf8.count < 8192 && text.hasPrefix("{label=\"xx"))
+        let labels = Labels((0..<50).map { ("l\($0)", value) })
+        #expect(LabelText.list(labels, limit: 2048).utf8.count < 8192)
+        #expect(LabelText.list(labels, limit: .max) == labels.description)
+        #expect(LabelText.cut("aéb", 2) == "a\u{FFFD}" || LabelText.cut("aéb", 2) == "a")
+    }
 }

@@ -48,6 +48,14 @@ public struct HistogramSum: Sendable {
         head.negativeSpans = []
     }
 
+    /// Bytes of the buckets of the running sum.
+    public var heldBytes: Int { (positive.count &+ negative.count &+ 1) &* MemoryLayout<ListPart>.stride }
+
+    /// Bytes of the buckets of a sum that begins with a histogram.
+    public static func bytes(of first: FloatHistogram) -> Int {
+        (first.positiveBuckets.count &+ first.negativeBuckets.count &+ 1) &* MemoryLayout<ListPart>.stride
+    }
+
     /// Adds a histogram.
     public mutating func add(_ other: FloatHistogram) throws(IncompatibleLayouts) -> Notes {
         try merge(other, sign: 1)

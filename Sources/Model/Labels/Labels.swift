@@ -301,12 +301,41 @@ public struct Label: Hashable, Sendable {
 /// Labels as Prometheus prints them, also those that are no set.
 public enum LabelText {
     /// `{__name__="up", job="a"}`, in the order given.
-    public static func list(_ pairs: [(name: String, value: String)]) -> String {
-        "{"
-            + pairs.map {
-                "\(LabelName.isLegacy($0.name) ? $0.name : GoQuote.quote($0.name))=\(GoQuote.quote($0.value))"
+    ///
+    /// - Parameter limit: About as many bytes are enough for the reader: names and values are cut to it, and labels behind
+    ///   it left out.
+    public static func list(_ pairs: [(name: String, value: String)], limit: Int = .max) -> String {
+        var text = "{"
+        for (at, pair) in pairs.enumerated() where text.utf8.count < limit {
+            if at > 0 { text += ", " }
+            let (name, value) = (cut(pair.name, limit), cut(pair.value, limit))
+            text += "\(LabelName.isLegacy(name) ? name : GoQuote.quote(name))=\(GoQuote.quote(value))"
+        }
+        return text + "}"
+    }
+
+    /// A set as ``list(_:limit:)`` shows it, of which nothing behind the limit is looked at.
+    public static func list(_ labels: Labels, limit: Int) -> String {
+        var pairs: [(name: String, value: String)] = []
+        labels.bytes.withUnsafeBufferPointer { buffer in
+            var cursor = Labels.Cursor(buffer)
+            var size = 0
+            while size < limit, let (name, value) = cursor.next() {
+                pairs.append(
+                    (
+                        String(decoding: name.prefix(limit), as: UTF8.self),
+                        String(decoding: value.prefix(limit), as: UTF8.self)
+                    ))
+                size += name.count + value.count
             }
-            .joined(separator: ", ") + "}"
+        }
+        return list(pairs, limit: limit)
+    }
+
+    /// The first bytes of a text, without a part of a character at the end.
+    public static func cut(_ text: String, _ limit: Int) -> String {
+        guard text.utf8.count > limit else { return text }
+        return String(text.utf8.prefix(limit)) ?? String(decoding: text.utf8.prefix(limit), as: UTF8.self)
     }
 }
 

@@ -15,6 +15,9 @@ struct HistogramAccumulator {
 
     init(isAverage: Bool) { self.isAverage = isAverage }
 
+    /// Bytes of the buckets that it holds.
+    var heldBytes: Int { sum?.heldBytes ?? 0 }
+
     /// Takes a histogram in.
     ///
     /// - Returns: What happened; throws if its buckets do not fit those before.

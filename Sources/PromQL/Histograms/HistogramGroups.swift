@@ -8,23 +8,31 @@ struct HistogramGroups {
     let annotations: Annotations
     /// By group and step; groups without histograms have none.
     private var groups: [Int: [HistogramAccumulator?]] = [:]
+    private var work: HistogramWork
 
-    init(isAverage: Bool, range: TextRange, annotations: Annotations) {
+    init(isAverage: Bool, range: TextRange, _ context: EvaluationContext) {
         self.isAverage = isAverage
         self.range = range
-        self.annotations = annotations
+        annotations = context.annotations
+        work = HistogramWork(context.budget)
     }
+
+    func release() { work.release() }
 
     /// Takes the histograms of one series into a group.
     mutating func add(
         _ histograms: [HistogramBox?], _ values: UnsafeBufferPointer<Double>, metric: String, to group: Int
-    ) {
+    ) throws {
         var steps = groups.removeValue(forKey: group) ?? [HistogramAccumulator?](repeating: nil, count: values.count)
         for i in 0..<values.count where Column.isHistogram(values[i]) {
             guard let box = histograms[i] else { continue }
             // Taken out while it changes, so that its buckets are not copied.
             var accumulator = steps[i] ?? HistogramAccumulator(isAverage: isAverage)
             steps[i] = nil
+            try work.look(at: box.histogram)
+            let before = accumulator.heldBytes
+            // What a sum holds of a histogram is at most what it is made of: charged before it is there.
+            if before == 0 { try work.hold(HistogramSum.bytes(of: box.histogram)) }
             do throws(HistogramSum.IncompatibleLayouts) {
                 if try accumulator.add(box.histogram).contains(.boundsReconciled) {
                     annotations.info(HistogramAnnotation.boundsReconciled(.aggregation), at: range)
@@ -32,13 +40,15 @@ struct HistogramGroups {
             } catch {
                 annotations.warn(HistogramAnnotation.mixedLayouts(metric), at: range)
             }
+            let grown = accumulator.heldBytes &- before
+            if before > 0, grown > 0 { try work.hold(grown) }
             steps[i] = accumulator
         }
         groups[group] = steps
     }
 
     /// Puts a group's histograms beside its floats; a step with both has neither.
-    func finish(_ group: Int, _ column: inout Column) {
+    mutating func finish(_ group: Int, _ column: inout Column) throws {
         guard let steps = groups[group] else { return }
         var histograms = [HistogramBox?](repeating: nil, count: steps.count)
         for i in steps.indices {
@@ -50,6 +60,7 @@ struct HistogramGroups {
                 annotations.warn(HistogramAnnotation.mixedFloatsInAggregation, at: range)
                 column.values[i] = Column.absent
             } else if let result = accumulator.result {
+                try work.make(from: result)
                 column.values[i] = Column.histogramMark
                 histograms[i] = HistogramBox(result)
             }

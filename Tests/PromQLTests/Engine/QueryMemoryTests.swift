@@ -105,6 +105,47 @@ struct QueryMemoryTests {
         _ = try Self.range("sum by (g) (m)", budget: budget, isRule: true)
     }
 
+    /// Two series of histograms with 50,000 buckets each, which the source holds once.
+    private static let wide: ArraySource = {
+        let histogram = FloatHistogram(
+            schema: 0, count: 50_000, sum: 1, positiveSpans: [.init(offset: 0, length: 50_000)],
+            positiveBuckets: [Double](repeating: 1, count: 50_000))
+        return ArraySource(
+            (0..<2).map {
+                .init(
+                    labels: Labels([("__name__", "w"), ("i", "\($0)")]), samples: [], histograms: [(time: Int64(0), value: histogram)])
+            })
+    }()
+
+    @Test(
+        "What nodes make of wide histograms is charged while it is made",
+        arguments: ["sum(w)", "avg(w)", "sum by (i) (w)", "w * 2", "2 * w", "-w"])
+    func wideHistograms(_ query: String) throws {
+        // 20 steps hold a histogram: each has 400 kB of buckets, and a sum of it 1.2 MB.
+        func run(_ limit: Int) throws -> QueryResult {
+            var options = EngineOptions()
+            options.maxMemoryPerQuery = limit
+            return try QueryEngine(options: options).range(
+                query, source: Self.wide, start: 0, end: 285_000, step: 15_000)
+        }
+        let message = try #require(Self.failure { try run(6 << 20) })
+        #expect(message.contains("memory"), "\(message)")
+        _ = try run(200 << 20)
+    }
+
+    @Test(
+        "Work on wide histograms looks at the query's limits",
+        arguments: ["sum(w)", "avg(w)", "w * 2", "-w", "histogram_stddev(w)"])
+    func lateHistograms(_ query: String) {
+        // The limits are looked at when the first series begins; what comes then takes longer than a millisecond.
+        let error = #expect(throws: QueryError.self) {
+            try QueryEngine(options: EngineOptions()).range(
+                query, source: Self.wide, start: 0, end: 285_000, step: 250, limits: QueryLimits(timeout: 1))
+        }
+        if case .timeout = error { return }
+        Issue.record("\(String(describing: error))")
+    }
+
     @Test("A refusal because of what others hold makes the budget short, one of what never fits does not")
     func shortage() throws {
         let budget = MemoryBudget(limit: 160 * Self.column)

@@ -107,7 +107,8 @@ enum Evaluator {
             metric, values, histograms in
             guard values.contains(where: Column.isPresent) else { return }
             try budget.reserve(
-                steps &+ QueryBudget.extraSamples(of: histograms), bytes: steps &* 8 &+ QueryBudget.columnOverhead)
+                steps &+ QueryBudget.extraSamples(of: histograms),
+                bytes: steps &* 8 &+ QueryBudget.columnOverhead &+ QueryBudget.bytes(of: histograms))
             columns.append(
                 Column(
                     labels: metric.labels, values: Array(values), histograms: histograms, dropsName: metric.dropsName))

@@ -24,7 +24,8 @@ struct AggregationNode {
         var grouping = Grouping(aggregation.grouping, isWithout: aggregation.isWithout)
         var folds: [GroupFold] = []
         var drops: [Bool] = []
-        var sums = HistogramGroups(isAverage: op == .avg, range: place, annotations: context.annotations)
+        var sums = HistogramGroups(isAverage: op == .avg, range: place, context)
+        defer { sums.release() }
         try Evaluator.stream(aggregation.expression, context) { metric, values, histograms in
             let group = grouping.index(of: metric)
             if group == folds.count {
@@ -37,7 +38,7 @@ struct AggregationNode {
             folds[group].add(values)
             if !histograms.isEmpty {
                 if op == .sum || op == .avg {
-                    sums.add(histograms, values, metric: metric.labels.metricName, to: group)
+                    try sums.add(histograms, values, metric: metric.labels.metricName, to: group)
                 } else if op == .count || op == .group {
                     folds[group].addHistograms(values)
                 } else if values.contains(where: Column.isHistogram) {
@@ -48,7 +49,7 @@ struct AggregationNode {
         var columns = zip(grouping.groups, folds).map { Column(labels: $0, values: $1.result()) }
         for group in columns.indices {
             columns[group].dropsName = drops[group]
-            sums.finish(group, &columns[group])
+            try sums.finish(group, &columns[group])
         }
         return columns.filter { !$0.isEmpty }
     }

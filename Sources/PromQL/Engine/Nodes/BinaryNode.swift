@@ -25,13 +25,17 @@ struct BinaryNode {
         let keepsName = isFilter || op.isTrim
         var out = [Double](repeating: 0, count: context.grid.count)
         let histogramOperator = HistogramOperator(op: op, range: binary.range, annotations: context.annotations)
+        var work = HistogramWork(context.budget)
+        defer { work.release() }
         try Evaluator.stream(vectorIsLeft ? binary.left : binary.right, context) { metric, values, histograms in
             var results: [HistogramBox?] = []
+            work.beginSeries()
             for i in 0..<out.count {
                 let value = values[i]
                 guard Column.isFloat(value) else {
                     out[i] = Column.absent
                     guard Column.isHistogram(value), !histograms.isEmpty, let box = histograms[i] else { continue }
+                    try work.make(from: box.histogram)
                     let (vector, scalar) = (SampleValue.histogram(box.histogram), SampleValue.float(scalars[i]))
                     let outcome = histogramOperator.apply(
                         vectorIsLeft ? vector : scalar, vectorIsLeft ? scalar : vector)

@@ -32,6 +32,7 @@ struct CallNode {
     ) throws {
         let delaysRemoval = context.options.delayedNameRemoval
         var out = [Double](repeating: 0, count: context.grid.count)
+        var work = HistogramWork(context.budget)
         try Evaluator.stream(call.arguments[0], context) { metric, values, histograms in
             for i in 0..<out.count {
                 guard Column.isHistogram(values[i]), !histograms.isEmpty, let histogram = histograms[i]?.histogram
@@ -39,6 +40,7 @@ struct CallNode {
                     out[i] = Column.absent
                     continue
                 }
+                try work.look(at: histogram)
                 out[i] = number(histogram)
             }
             // As in Prometheus, type and unit stay unless the removal is delayed.

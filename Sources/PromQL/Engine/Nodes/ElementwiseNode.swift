@@ -11,8 +11,10 @@ struct ElementwiseNode {
         _ context: EvaluationContext, _ sink: SeriesSink, _ change: (Double, Int) -> Double
     ) throws {
         var out = [Double](repeating: 0, count: context.grid.count)
+        var work = HistogramWork(context.budget)
+        defer { work.release() }
         try Evaluator.stream(operand, context) { metric, values, histograms in
-            let changed = changed(histograms)
+            let changed = try changed(histograms, &work)
             for i in 0..<out.count {
                 let value = values[i]
                 out[i] =
@@ -23,10 +25,12 @@ struct ElementwiseNode {
         }
     }
 
-    private func changed(_ histograms: [HistogramBox?]) -> [HistogramBox?] {
+    private func changed(_ histograms: [HistogramBox?], _ work: inout HistogramWork) throws -> [HistogramBox?] {
         guard !histograms.isEmpty, let histogram else { return [] }
-        return histograms.map {
-            $0.map { box in
+        work.beginSeries()
+        return try histograms.map {
+            try $0.map { box in
+                try work.make(from: box.histogram)
                 var result = box.histogram
                 histogram(&result)
                 return HistogramBox(result)

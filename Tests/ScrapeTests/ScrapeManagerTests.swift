@@ -136,6 +136,15 @@ struct ScrapeManagerTests {
         #expect(rig.values(#"scrape_series_added{instance="here", job="test"}"#) == [2, 0, 1, 0, 0, 0, 0, 3])
     }
 
+    @Test("a series that comes back after pages without a byte does not count as added")
+    func emptyPages() throws {
+        let rig = try Rig("a 1\nb 2\n")
+        rig.scrape()
+        for page in ["", "", "a 1\nb 2\n", "", "a 1\n", "", "a 1\nb 2\n"] { rig.scrape(page) }
+        #expect(rig.values(#"scrape_series_added{instance="here", job="test"}"#) == [2, 0, 0, 0, 0, 0, 0, 1])
+        #expect(rig.values(#"a{instance="here", job="test"}"#) == [1, nil, 1, nil, 1, nil, 1])
+    }
+
     @Test("series about the scrape have the target's labels, without those that Prometheus takes for clashes")
     func reportLabels() throws {
         let labels = [

@@ -103,8 +103,7 @@ struct ScrapeAppender {
         _ page: UnsafeBufferPointer<UInt8>, _ reader: inout ExpositionReader, now: Int64,
         _ scratch: inout AppendScratch, counts: inout AppendCounts, isSecondLook: Bool
     ) throws(ScrapeFailure) {
-        let seed = SeriesHash.processSeed
-        let isOpenMetrics = reader.isOpenMetrics
+        let (seed, isOpenMetrics) = (SeriesHash.processSeed, reader.isOpenMetrics)
         var type = MetricType.unknown
         var family = CurrentFamily()
         var createdFamily = CreatedFamily()

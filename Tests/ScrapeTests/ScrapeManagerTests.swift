@@ -145,6 +145,17 @@ struct ScrapeManagerTests {
         #expect(rig.values(#"a{instance="here", job="test"}"#) == [1, nil, 1, nil, 1, nil, 1])
     }
 
+    @Test("a line whose exemplar does not parse is no scraped sample")
+    func badExemplar() throws {
+        let page = "a_total 1\nb_total 1 # {1a=\"1\"} 1\n# EOF\n"
+        let rig = try Rig(page, contentType: "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        rig.scrape()
+        #expect(rig.values(#"up{instance="here", job="test"}"#) == [0])
+        for name in ["scrape_samples_scraped", "scrape_samples_post_metric_relabeling"] {
+            #expect(rig.values("\(name){instance=\"here\", job=\"test\"}") == [1])
+        }
+    }
+
     @Test("series about the scrape have the target's labels, without those that Prometheus takes for clashes")
     func reportLabels() throws {
         let labels = [

@@ -5,6 +5,36 @@ struct ProtobufError: Error, CustomStringConvertible {
     var description: String { "protobuf: \(reason) at byte \(offset)" }
 }
 
+/// The wire types that the known fields of a message must have; other fields may have any.
+struct ProtobufFields: Sendable {
+    enum Kind: UInt64 {
+        case varint = 1
+        case fixed64, bytes
+        /// Repeated, packed or not.
+        case varints, fixed64s
+    }
+
+    /// Three bits for each number.
+    private var kinds: UInt64 = 0
+
+    /// - Parameter fields: Their numbers are below 21.
+    init(_ fields: KeyValuePairs<Int, Kind>) {
+        for (number, kind) in fields { kinds |= kind.rawValue << UInt64(3 * number) }
+    }
+
+    func allow(_ number: Int, _ wireType: UInt64) -> Bool {
+        guard number < 21 else { return true }
+        return switch Kind(rawValue: kinds >> UInt64(3 * number) & 7) {
+        case nil: true
+        case .varint: wireType == 0
+        case .fixed64: wireType == 1
+        case .bytes: wireType == 2
+        case .varints: wireType == 0 || wireType == 2
+        case .fixed64s: wireType == 1 || wireType == 2
+        }
+    }
+}
+
 /// Walks the fields of a protobuf message in place (encoding specification at protobuf.dev).
 struct ProtobufCursor {
     /// A field's content; ranges are offsets in the buffer.
@@ -18,9 +48,11 @@ struct ProtobufCursor {
     private let buffer: UnsafeBufferPointer<UInt8>
     private(set) var offset: Int
     private let end: Int
+    private let fields: ProtobufFields
 
-    init(_ buffer: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) {
+    init(_ buffer: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ fields: ProtobufFields = ProtobufFields([:])) {
         self.buffer = buffer
+        self.fields = fields
         offset = range.lowerBound
         end = min(range.upperBound, buffer.count)
     }
@@ -46,6 +78,7 @@ struct ProtobufCursor {
         let key = try varint()
         guard key >> 3 > 0, key >> 3 < 1 << 29 else { throw failure("invalid field number") }
         let number = Int(key >> 3)
+        guard fields.allow(number, key & 7) else { throw failure("wrong wire type \(key & 7) of field \(number)") }
         switch key & 7 {
         case 0: return (number, .varint(try varint()))
         case 1:

@@ -66,7 +66,7 @@ struct RemoteHistogram {
     private mutating func readFields(
         _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ counts: inout Counts
     ) throws {
-        var cursor = ProtobufCursor(bytes, range)
+        var cursor = ProtobufCursor(bytes, range, .histogram)
         func doubles(_ content: ProtobufCursor.Content) throws -> [Double] {
             var values: [Double] = []
             try cursor.numbers(
@@ -125,7 +125,7 @@ struct RemoteHistogram {
         _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>
     ) throws -> FloatHistogram.Span {
         var span = FloatHistogram.Span(offset: 0, length: 0)
-        var cursor = ProtobufCursor(bytes, range)
+        var cursor = ProtobufCursor(bytes, range, .span)
         while let (number, content) = try cursor.next() {
             guard case .varint(let raw) = content else { continue }
             if number == 1 {

@@ -24,7 +24,7 @@ struct WriteRequestReader {
     }
 
     func read(into receiver: inout some Receiver) throws {
-        var cursor = ProtobufCursor(bytes, 0..<bytes.count)
+        var cursor = ProtobufCursor(bytes, 0..<bytes.count, .request)
         while let (number, content) = try cursor.next() {
             guard case .bytes(let range) = content else { continue }
             if number == 1 { try series(range, &receiver) }
@@ -37,7 +37,7 @@ struct WriteRequestReader {
         var first = range.lowerBound
         var last = range.lowerBound
         var isContiguous = true
-        var cursor = ProtobufCursor(bytes, range)
+        var cursor = ProtobufCursor(bytes, range, .series)
         var at = cursor.offset
         // Labels come first in what senders write; others are found all the same.
         while let (number, content) = try cursor.next() {
@@ -50,7 +50,7 @@ struct WriteRequestReader {
             at = cursor.offset
         }
         try receiver.series(labelBytes: first..<last, isContiguous: isContiguous, labels: labels)
-        cursor = ProtobufCursor(bytes, range)
+        cursor = ProtobufCursor(bytes, range, .series)
         while let (number, content) = try cursor.next() {
             guard case .bytes(let part) = content else { continue }
             switch number {
@@ -69,7 +69,7 @@ struct WriteRequestReader {
     /// Value and time of a sample, of either version, and when it began to count, ms; 0 if it does not say.
     func sample(_ range: Range<Int>) throws -> (value: Double, time: Int64, start: Int64) {
         var (value, time, start) = (0.0, Int64(0), Int64(0))
-        var cursor = ProtobufCursor(bytes, range)
+        var cursor = ProtobufCursor(bytes, range, .sample)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
             case (1, .fixed64(let bits)): value = Double(bitPattern: bits)
@@ -84,7 +84,7 @@ struct WriteRequestReader {
     /// Name and value of a label.
     func label(_ range: Range<Int>) throws -> (name: Range<Int>, value: Range<Int>) {
         var (name, value) = (range.lowerBound..<range.lowerBound, range.lowerBound..<range.lowerBound)
-        var cursor = ProtobufCursor(bytes, range)
+        var cursor = ProtobufCursor(bytes, range, .label)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
             case (1, .bytes(let found)): name = found
@@ -98,7 +98,7 @@ struct WriteRequestReader {
     private func exemplar(_ range: Range<Int>, _ receiver: inout some Receiver) throws {
         var labels: [(String, String)] = []
         var (value, time) = (0.0, Int64(0))
-        var cursor = ProtobufCursor(bytes, range)
+        var cursor = ProtobufCursor(bytes, range, .exemplar)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
             case (1, .bytes(let part)):
@@ -122,7 +122,7 @@ struct WriteRequestReader {
     private func metadata(_ range: Range<Int>, _ receiver: inout some Receiver) throws {
         var metric = ""
         var metadata = MetricMetadata()
-        var cursor = ProtobufCursor(bytes, range)
+        var cursor = ProtobufCursor(bytes, range, .metadata)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
             case (1, .varint(let type)): metadata.type = Self.metricType(type)

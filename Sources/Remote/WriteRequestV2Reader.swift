@@ -32,7 +32,7 @@ struct WriteRequestV2Reader {
     /// Looks for symbols and series, and charges `budget` for them.
     init(_ bytes: UnsafeBufferPointer<UInt8>, _ budget: inout PushBudget) throws {
         reader = WriteRequestReader(bytes: bytes)
-        var cursor = ProtobufCursor(bytes, 0..<bytes.count)
+        var cursor = ProtobufCursor(bytes, 0..<bytes.count, .requestV2)
         while let (number, content) = try cursor.next() {
             guard case .bytes(let range) = content else { continue }
             if number == 4 {
@@ -49,7 +49,7 @@ struct WriteRequestV2Reader {
     /// Reads one series, and charges `budget` for it.
     func read(_ range: Range<Int>, _ budget: inout PushBudget) throws -> Series {
         var result = Series()
-        var cursor = ProtobufCursor(reader.bytes, range)
+        var cursor = ProtobufCursor(reader.bytes, range, .seriesV2)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
             case (1, _):
@@ -88,7 +88,7 @@ struct WriteRequestV2Reader {
         labels: [UInt64], value: Double, time: Int64
     ) {
         var result = (labels: [UInt64](), value: 0.0, time: Int64(0))
-        var cursor = ProtobufCursor(reader.bytes, range)
+        var cursor = ProtobufCursor(reader.bytes, range, .exemplarV2)
         while let (number, content) = try cursor.next() {
             switch (number, content) {
             case (1, _):
@@ -103,7 +103,7 @@ struct WriteRequestV2Reader {
     }
 
     private func metadata(_ range: Range<Int>, _ series: inout Series) throws {
-        var cursor = ProtobufCursor(reader.bytes, range)
+        var cursor = ProtobufCursor(reader.bytes, range, .metadataV2)
         while let (number, content) = try cursor.next() {
             guard case .varint(let value) = content else { continue }
             switch number {

@@ -26,12 +26,14 @@ final class RejectedSamples: Sendable {
             counts[reason, default: 0] += 1
             guard samples.count < Self.detailed else { continue }
             let state = head.states[UInt32(truncatingIfNeeded: batch.refs[index].raw &- 1)]
+            let isEmpty = state.lastTime == .min
             let labels = head.index.labels(record: state.labels)
             samples.append(
                 RejectedSample(
                     labels: labels, job: labels["job"] ?? group, reason: reason,
                     time: batch.timestamps.count == batch.refs.count ? batch.timestamps[index] : batch.timestamp,
-                    value: batch.values[index], newestTime: state.lastTime, newestValue: state.lastValue))
+                    value: batch.values[index], newestTime: isEmpty ? nil : state.lastTime,
+                    newestValue: isEmpty ? nil : state.lastValue))
         }
         guard let first = samples.first else { return }
         state.withLock { state in

@@ -417,7 +417,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         }
     }
 
-    /// The groups that own series of a batch, the batch's own always among them, by ascending id.
+    /// The groups that own series of a batch and of its exemplars, the batch's own always among them, by ascending id.
     private func owners(_ batch: borrowing SampleBatch, _ own: HeadGroup) -> [HeadGroup] {
         var others: Set<UInt32> = []
         let end = UInt64(head.idEnd)
@@ -427,23 +427,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 if group != own.id { others.insert(group) }
             }
         }
+        for (ref, _) in batch.exemplars where ref.raw &- 1 < end {
+            let group = head.states[UInt32(truncatingIfNeeded: ref.raw &- 1)].group
+            if group != own.id { others.insert(group) }
+        }
         if others.isEmpty { return [own] }
         return ([own] + others.compactMap { head.group($0) }).sorted { $0.id < $1.id }
-    }
-
-    private func storeExemplars(_ batch: borrowing SampleBatch, _ outcome: inout CommitOutcome) {
-        var records: [UInt8] = []
-        for (index, (ref, exemplar)) in batch.exemplars.enumerated()
-        where ref.raw > 0 && ref.raw <= UInt64(head.idEnd) {
-            let id = UInt32(truncatingIfNeeded: ref.raw - 1)
-            switch exemplarRing.add(id, exemplar) {
-            case .stored: records += LogRecord.exemplar(id, exemplar)
-            case .refused(let reason): outcome.rejectedExemplars.append((index, reason))
-            case .known, .disabled: continue
-            }
-        }
-        // While the log fails, the checkpoint that follows will hold what the ring holds then.
-        if !records.isEmpty, log.failure == nil { log.enqueue(records) }
     }
 
     public func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {

@@ -1,5 +1,6 @@
 import API
 import HTTP
+import Model
 import Platform
 import Rules
 import Synchronization
@@ -37,6 +38,19 @@ struct ManagementTests {
             let replay = router.handle(HTTPRequest(method: "GET", path: "/api/v1/status/walreplay"))
             #expect(replay.status == 200)
         }
+    }
+
+    @Test("a refused sample of a series without samples has no newest one")
+    func rejectedSamples() {
+        func text(_ newest: (Int64, Double)?) -> String {
+            let sample = RejectedSample(
+                labels: Labels([("__name__", "a")]), job: "j", reason: .outOfBounds, time: 0, value: 1,
+                newestTime: newest?.0, newestValue: newest?.1)
+            let context = APIContext.test(ArrayStore(), store: StoreStub(lastRejected: [sample]))
+            return ask(context, "GET", "/api/v1/status/rejected_samples").text
+        }
+        #expect(text((1000, 2)).contains(#""newestTime":"1970-01-01T00:00:01Z","newestValue":"2""#))
+        #expect(text(nil).contains(#""value":"1""#) && !text(nil).contains("newest"))
     }
 
     @Test("reload and quit need the lifecycle flag, and reload says why it failed")

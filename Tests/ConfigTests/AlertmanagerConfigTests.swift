@@ -34,6 +34,7 @@ struct AlertmanagerConfigTests {
         "mistakes",
         arguments: [
             ("receivers: []", "no route provided in config"),
+            ("templates: ['[a']\nroute: {receiver: a}\nreceivers: [{name: a}]", "syntax error in pattern"),
             ("route: {receiver: x}", "undefined receiver \"x\" used in route"),
             ("route: {group_by: [a]}", "root route must specify a default receiver"),
             ("route: {receiver: a, matchers: [x=y]}\nreceivers: [{name: a}]", "root route must not have any matchers"),

@@ -34,6 +34,10 @@ struct ConfigurationTests {
                 "scrape timeout greater than scrape interval for scrape config with job name \"a\""
             ),
             ("rule_files: ['a/*/b.yml']", "invalid rule file path \"a/*/b.yml\""),
+            ("rule_files: ['a*b/*.yml']", "invalid rule file path \"a*b/*.yml\""),
+            ("scrape_config_files: ['a*/*.yml']", "invalid scrape config file path \"a*/*.yml\""),
+            ("rule_files: ['a[.yml']", "rule_files \"a[.yml\": syntax error in pattern"),
+            ("scrape_config_files: ['[].yml']", "scrape_config_files \"[].yml\": syntax error in pattern"),
         ])
     func mistakes(_ text: String, _ message: String) {
         let error = #expect(throws: ConfigError.self) { try Self.parse(text) }

@@ -69,6 +69,18 @@ struct FileDiscovererTests {
         #expect(discoverer.errors.keys.map(\.text.utf8.count) == [folder.path.utf8.count + 11])
     }
 
+    @Test("patterns may have several stars and classes; one that cannot be read is reported, and stops no other")
+    func patterns() async throws {
+        let folder = try Folder()
+        folder.write("x-t1.json", #"[{"targets": ["x:1"]}]"#)
+        folder.write("y.json", #"[{"targets": ["y:1"]}]"#)
+        let discoverer = try discoverer(folder, #"[.json", "\#(folder.path)/*-t*.json", "\#(folder.path)/[^x].json"#)
+        let groups = await discoverer.refresh()
+        #expect(groups.flatMap(\.targets).flatMap { $0 }.map(\.value) == ["x:1", "y:1"])
+        #expect(discoverer.errors.keys.map(\.text) == ["\(folder.path)/[.json"])
+        #expect(await !discoverer.hasChanged())
+    }
+
     @Test("a broken file keeps its last good groups and is reported")
     func broken() async throws {
         let folder = try Folder()

@@ -61,6 +61,19 @@ struct ExpositionReaderTests {
         try? readPage(Array(text.utf8), isOpenMetrics: openMetrics).get()
     }
 
+    @Test("quotes are escaped in the help texts of OpenMetrics only")
+    func helpText() throws {
+        let page = Array(#"# HELP a x\"y\\\n\z"#.utf8) + Array("\n# EOF\n".utf8)
+        for (isOpenMetrics, expected) in [(true, "x\"y\\\n\\z"), (false, "x\\\"y\\\n\\z")] {
+            let help = try page.withUnsafeBufferPointer { page throws in
+                var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics, seed: 1)
+                _ = try reader.next(expectedLength: 0, hash: 0)
+                return reader.metadataHelpText
+            }
+            #expect(help == expected)
+        }
+    }
+
     @Test(
         "a quoted text ends on its line in OpenMetrics, and where its quote is in the other format",
         arguments: [

@@ -13,6 +13,15 @@ struct MetricLintTests {
         arguments: [
             ("# HELP a_total x\n# TYPE a_total counter\na_total 1\n", []),
             ("a 1\n", ["a no help text"]),
+            ("# HELP a x\n# TYPE a COUNTER\na 1\n", ["a counter metrics should have \"_total\" suffix"]),
+            (
+                "# TYPE aMs_total gauge\naMs_total{le=\"1\"} 1\n",
+                [
+                    "aMs_total metric names should be written in 'snake_case' not 'camelCase'",
+                    "aMs_total no help text", "aMs_total non-counter metrics should not have \"_total\" suffix",
+                    "aMs_total non-histogram metrics should not have \"le\" label",
+                ]
+            ),
             (
                 "# HELP a x\n# TYPE a counter\na 1\n", ["a counter metrics should have \"_total\" suffix"]
             ),
@@ -29,8 +38,8 @@ struct MetricLintTests {
                 "# HELP a:b x\na:b 1\n# HELP aB x\naB{xY=\"1\"} 1\n",
                 [
                     "a:b metric names should not contain ':'",
-                    "aB metric names should be written in 'snake_case' not 'camelCase'",
                     "aB label names should be written in 'snake_case' not 'camelCase'",
+                    "aB metric names should be written in 'snake_case' not 'camelCase'",
                 ]
             ),
             ("# HELP a_ms x\na_ms 1\n", ["a_ms metric names should not contain abbreviated units"]),
@@ -44,8 +53,8 @@ struct MetricLintTests {
             (
                 "# HELP a_gauge x\n# TYPE a_gauge gauge\na_gauge{le=\"1\"} 1\n",
                 [
-                    "a_gauge non-histogram metrics should not have \"le\" label",
                     "a_gauge metric name should not include type 'gauge'",
+                    "a_gauge non-histogram metrics should not have \"le\" label",
                 ]
             ),
         ] as [(String, [String])])

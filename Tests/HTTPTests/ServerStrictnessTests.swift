@@ -386,7 +386,7 @@ struct ServerStrictnessTests {
             let other = probe.get("/api/v1/query", headers: ["Origin": "https://a.example.org"])
             #expect(other?.headers["access-control-allow-origin"] == nil)
             #expect(probe.request("OPTIONS", "/api/v1/nosuch")?.status == 204)
-            #expect(probe.request("OPTIONS", "/-/ready")?.headers["allow"] == "GET, OPTIONS")
+            #expect(probe.request("OPTIONS", "/-/ready")?.headers["allow"] == "GET, HEAD, OPTIONS")
             let wrong = probe.request("DELETE", "/-/quit")
             #expect(wrong?.status == 405)
             #expect(wrong?.headers["allow"] == "OPTIONS, POST, PUT")

@@ -27,13 +27,13 @@ struct FileReadsTests {
                 begun.add(1, ordering: .relaxed)
                 gate.wait()
             }
-            return .success(.matches(["\(count)"]))
+            return .success(.names(["\(count)"]))
         }
     }
 
     private let reader = Reader()
     private let clock = ManualClock(now: 1000)
-    private let question = FileQuestion.matches
+    private let question = FileQuestion.names
 
     private func reads(mostThreads: Int = 512) -> FileReads {
         FileReads(clock: clock, mostThreads: mostThreads) { [reader] in reader.ask($0, $1) }
@@ -42,7 +42,7 @@ struct FileReadsTests {
     /// The answer, or the code of the error.
     private func answer(_ reads: FileReads, _ path: String) async -> String {
         do throws(FileError) {
-            guard case .matches(let texts) = try await reads.answer(.matches, path) else { return "" }
+            guard case .names(let texts) = try await reads.answer(.names, path) else { return "" }
             return texts.joined()
         } catch {
             return "\(error.path): \(error.code)"

@@ -136,6 +136,26 @@ struct ScrapeManagerTests {
         #expect(rig.values(#"scrape_series_added{instance="here", job="test"}"#) == [2, 0, 1, 0, 0, 0, 0, 3])
     }
 
+    @Test("a series that comes back after pages without a byte does not count as added")
+    func emptyPages() throws {
+        let rig = try Rig("a 1\nb 2\n")
+        rig.scrape()
+        for page in ["", "", "a 1\nb 2\n", "", "a 1\n", "", "a 1\nb 2\n"] { rig.scrape(page) }
+        #expect(rig.values(#"scrape_series_added{instance="here", job="test"}"#) == [2, 0, 0, 0, 0, 0, 0, 1])
+        #expect(rig.values(#"a{instance="here", job="test"}"#) == [1, nil, 1, nil, 1, nil, 1])
+    }
+
+    @Test("a line whose exemplar does not parse is no scraped sample")
+    func badExemplar() throws {
+        let page = "a_total 1\nb_total 1 # {1a=\"1\"} 1\n# EOF\n"
+        let rig = try Rig(page, contentType: "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        rig.scrape()
+        #expect(rig.values(#"up{instance="here", job="test"}"#) == [0])
+        for name in ["scrape_samples_scraped", "scrape_samples_post_metric_relabeling"] {
+            #expect(rig.values("\(name){instance=\"here\", job=\"test\"}") == [1])
+        }
+    }
+
     @Test("series about the scrape have the target's labels, without those that Prometheus takes for clashes")
     func reportLabels() throws {
         let labels = [

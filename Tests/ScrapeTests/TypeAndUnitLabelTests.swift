@@ -77,6 +77,7 @@ struct TypeAndUnitLabelTests {
             # TYPE st stateset
             st{st="a"} 1
             # TYPE gh gaugehistogram
+            gh_bucket{le="1"} 1
             gh_gcount 1
             # TYPE in info
             in_info{v="1"} 1
@@ -90,7 +91,8 @@ struct TypeAndUnitLabelTests {
         #expect(
             Self.series(rig) == [
                 #"c_seconds_created{__type__="counter", __unit__="seconds"}"#,
-                #"c_seconds_total{__type__="counter", __unit__="seconds"}"#, #"gh_gcount{__type__="gaugehistogram"}"#,
+                #"c_seconds_total{__type__="counter", __unit__="seconds"}"#,
+                #"gh_bucket{__type__="gaugehistogram", le="1"}"#, #"gh_gcount{__type__="gaugehistogram"}"#,
                 #"in_info{__type__="info", v="1"}"#, #"size_bytes{__unit__="bytes"}"#,
                 #"st{__type__="stateset", st="a"}"#, #"{"a.b", __type__="gauge", x="1"}"#,
             ])

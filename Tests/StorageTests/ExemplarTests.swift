@@ -89,4 +89,31 @@ struct ExemplarTests {
         // A series whose exemplars are gone begins anew.
         #expect(Self.isStored(ring.add(1, Self.exemplar("x", 1, 1))))
     }
+
+    @Test("an exemplar of a series without samples is not stored; with a sample of the same push it is")
+    func seriesWithoutSamples() throws {
+        let directory = StoreDirectory()
+        let store = try TimeSeriesStoreTests.open(directory.path)
+        let own = store.openGroup("own")
+        let other = store.openGroup("other")
+        let ref = try store.resolve(Labels([("__name__", "a")]), in: own)
+        func push(_ sample: Int64?, in group: SeriesGroup) throws -> [ExemplarRejection] {
+            var batch = SampleBatch()
+            if let sample { batch.append(ref, 1, at: sample) }
+            batch.exemplars.append((ref, Self.exemplar("x", 1, 1_000_000)))
+            return try store.commit(batch, in: group, durability: .written).rejectedExemplars.map(\.reason)
+        }
+        func stored() throws -> Int {
+            let all = SelectRequest(
+                matchers: [Matcher(name: "__name__", equals: "a")], minTime: 0, maxTime: 2_000_000)
+            return try store.exemplars(all).flatMap(\.exemplars).count
+        }
+        #expect(try push(nil, in: own) == [.unknownSeries])
+        #expect(try push(nil, in: other) == [.unknownSeries])
+        #expect(try stored() == 0)
+        #expect(try push(1_000_000, in: own) == [])
+        #expect(try push(nil, in: other) == [])
+        #expect(try stored() == 1)
+        try store.close()
+    }
 }

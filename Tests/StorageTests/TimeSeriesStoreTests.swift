@@ -115,6 +115,11 @@ import Testing
         #expect(store.rejectedCounts.allSatisfy { $0.job == "g" && $0.count == 1 })
         #expect(store.lastRejected.map(\.time) == [1000, 999_000, 1_000_000])
         #expect(store.lastRejected.allSatisfy { $0.value == 2 && $0.newestValue == 1 && $0.newestTime == 1_000_000 })
+        var early = SampleBatch(timestamp: 0)
+        early.append(try store.resolve(Labels([("__name__", "new")]), in: group), 3)
+        #expect(try store.commit(early, in: group, durability: .written).rejected.first?.reason == .outOfBounds)
+        #expect(store.lastRejected.first?.value == 3)
+        #expect(store.lastRejected.first.map { $0.newestTime == nil && $0.newestValue == nil } == true)
         try store.close()
     }
 

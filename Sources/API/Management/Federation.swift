@@ -30,6 +30,9 @@ struct Federation: Sendable {
     }
 
     func handle(_ request: HTTPRequest) -> HTTPResponse {
+        if let problem = request.parameterProblem {
+            return .text("\(Parameters.unreadableForm): \(problem)\n", status: 400)
+        }
         var selectors: [[Matcher]] = []
         for text in request.parameters("match[]") {
             do throws(ParseError) {

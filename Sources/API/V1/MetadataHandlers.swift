@@ -10,6 +10,7 @@ struct MetadataHandlers: Sendable {
     let context: APIContext
 
     func series(_ request: HTTPRequest) throws -> HTTPResponse {
+        try Parameters.check(request)
         if request.parameters("match[]").isEmpty { throw APIError.badData("no match[] parameter provided") }
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)

@@ -9,6 +9,14 @@ enum Parameters {
     static let minTime: Int64 = -9_223_372_036_854_775
     static let maxTime: Int64 = 9_223_372_036_854_775
 
+    /// Checks that all parameters can be read; endpoints that do not ask for this pass over bad ones.
+    static func check(_ request: HTTPRequest) throws(APIError) {
+        if let problem = request.parameterProblem { throw .badData("\(unreadableForm): \(problem)") }
+    }
+
+    /// The beginning of an error about parameters that cannot be read.
+    static let unreadableForm = "error parsing form values"
+
     /// A time in ms that must be there.
     static func requiredTime(_ request: HTTPRequest, _ name: String) throws(APIError) -> Int64 {
         let text = request.parameter(name) ?? ""

@@ -9,6 +9,7 @@ struct RuleHandlers: Sendable {
     let context: APIContext
 
     func rules(_ request: HTTPRequest) throws -> HTTPResponse {
+        try Parameters.check(request)
         let type = (request.parameter("type") ?? "").lowercased()
         guard ["", "alert", "record"].contains(type) else {
             throw APIError.parameter("type", "not supported value \(GoQuote.quote(type))")

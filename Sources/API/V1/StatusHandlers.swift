@@ -50,9 +50,10 @@ struct StatusHandlers: Sendable {
                         for (name, text) in [
                             ("job", sample.job), ("reason", sample.reason.rawValue),
                             ("time", RFC3339.text(sample.time)), ("value", FloatText.api(sample.value)),
-                            ("newestTime", RFC3339.text(sample.newestTime)),
-                            ("newestValue", FloatText.api(sample.newestValue)),
+                            ("newestTime", sample.newestTime.map { RFC3339.text($0) }),
+                            ("newestValue", sample.newestValue.map { FloatText.api($0) }),
                         ] {
+                            guard let text else { continue }
                             writer.key(name)
                             writer.string(text)
                         }
@@ -160,6 +161,7 @@ struct StatusHandlers: Sendable {
 
     func deleteSeries(_ request: HTTPRequest) throws -> HTTPResponse {
         try requireAdmin()
+        try Parameters.check(request)
         if request.parameters("match[]").isEmpty { throw APIError.badData("no match[] parameter provided") }
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, .named)

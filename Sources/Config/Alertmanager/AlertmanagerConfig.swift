@@ -98,6 +98,10 @@ package enum AlertmanagerConfigLoader {
         }
         var config = AlertmanagerConfig(route: try RouteConfig(routeNode, isRoot: true, problems))
         if let global = try reader.mapping("global", "config.plain") { try config.readGlobal(global, loading) }
+        for pattern in try reader.strings("templates") ?? [] where !GoGlob.isWellFormed(pattern) {
+            throw reader.place(of: "templates").error(
+                "templates \(GoQuote.quote(pattern)): \(FileGlob.syntaxError)")
+        }
         config.templates = (try reader.strings("templates") ?? []).map(loading.resolve)
         for node in try reader.list("receivers", empty: "empty or null receiver") {
             let client = config.client

@@ -74,7 +74,10 @@ package enum ConfigurationLoader {
         _ reader: MappingReader, _ key: String, _ loading: LoadingContext
     ) throws(ConfigError) -> [String] {
         let patterns = try reader.strings(key) ?? []
-        for pattern in patterns where !GoGlob.isValid(pattern) {
+        for pattern in patterns where !GoGlob.isWellFormed(pattern) {
+            throw reader.place(of: key).error("\(key) \(GoQuote.quote(pattern)): \(FileGlob.syntaxError)")
+        }
+        for pattern in patterns where !GoGlob.hasStarsInLastPartOnly(pattern) {
             throw reader.place(of: key).error(
                 "invalid \(key == "rule_files" ? "rule" : "scrape config") file path \(GoQuote.quote(pattern))")
         }

@@ -181,7 +181,7 @@ extension FileDiscoveryConfig {
             }
             for file in files {
                 let hasType = [".json", ".yml", ".yaml", ".JSON", ".YML", ".YAML"].contains { file.hasSuffix($0) }
-                guard hasType, GoGlob.isValid(file) else {
+                guard hasType, GoGlob.hasStarsInLastPartOnly(file) else {
                     throw reader.place(of: "files").error(
                         "path name \(GoQuote.quote(file)) is not valid for file discovery")
                 }

@@ -1,5 +1,6 @@
 import Config
 import Glibc
+import GoCompatibility
 import Model
 import Platform
 import Synchronization
@@ -46,9 +47,9 @@ package final class FileDiscoverer: Sendable {
 
     private func paths() async throws(ConfigError) -> [String] {
         var paths: [String] = []
-        for pattern in patterns {
+        for pattern in patterns where GoGlob.isWellFormed(pattern) {
             // A plain name is kept even if nothing is there, so that its absence is noticed.
-            for path in pattern.contains("*") ? try await FileGlob.matches(of: pattern) : [pattern]
+            for path in GoGlob.hasWildcard(pattern) ? try await FileGlob.matches(of: pattern) : [pattern]
             where !paths.contains(where: path.isExactly) { paths.append(path) }
         }
         return paths
@@ -58,7 +59,7 @@ package final class FileDiscoverer: Sendable {
     private struct Found {
         /// In order of paths.
         var versions: [(path: ExactText, stamp: FileStamp)] = []
-        /// Files that do not answer.
+        /// Files that do not answer, and patterns that cannot be read.
         var unanswered: [ExactText: ConfigError] = [:]
     }
 
@@ -74,6 +75,9 @@ package final class FileDiscoverer: Sendable {
             } catch {
                 found.unanswered[path] = error
             }
+        }
+        for pattern in patterns where !GoGlob.isWellFormed(pattern) {
+            found.unanswered[ExactText(pattern)] = ConfigError(file: pattern, message: FileGlob.syntaxError)
         }
         return found
     }

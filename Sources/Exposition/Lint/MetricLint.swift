@@ -39,7 +39,7 @@ public struct MetricLint {
     public static func check(
         _ page: [UInt8]
     ) throws(ExpositionError) -> (problems: [Problem], cardinality: [Cardinality]) {
-        let result = page.withUnsafeBufferPointer { page -> Result<MetricLint, ExpositionError> in
+        let result = withSmallTypes(page).withUnsafeBufferPointer { page -> Result<MetricLint, ExpositionError> in
             do throws(ExpositionError) {
                 var lint = MetricLint()
                 try lint.read(page)
@@ -51,11 +51,26 @@ public struct MetricLint {
         let lint = try result.get()
         let names = lint.order.sorted()
         let problems = names.flatMap { name in
-            (lint.families[name].map { departures(name.text, $0) } ?? []).map { Problem(metric: name.text, text: $0) }
+            (lint.families[name].map { departures(name.text, $0) } ?? [])
+                .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+                .map { Problem(metric: name.text, text: $0) }
         }
         let sizes = names.map { Cardinality(metric: $0.text, series: lint.families[$0]?.lines ?? 0) }
             .sorted { $0.series > $1.series }
         return (problems, sizes)
+    }
+
+    /// The page with all types in small letters: promtool takes them in any.
+    private static func withSmallTypes(_ page: [UInt8]) -> [UInt8] {
+        var page = page
+        for line in page.split(separator: UInt8(ascii: "\n")) {
+            let words = line.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 })
+            guard words.count > 3, words[0].elementsEqual("#".utf8), words[1].elementsEqual("TYPE".utf8),
+                let type = words.last
+            else { continue }
+            for index in type.indices where page[index] >= 0x41 && page[index] <= 0x5A { page[index] |= 0x20 }
+        }
+        return page
     }
 
     private mutating func read(_ page: UnsafeBufferPointer<UInt8>) throws(ExpositionError) {

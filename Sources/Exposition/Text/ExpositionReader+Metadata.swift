@@ -10,8 +10,8 @@ extension ExpositionReader {
         return unescape(UnsafeBufferPointer(rebasing: name[1..<(name.count - 1)]), quotes: true)
     }
 
-    /// The help text with `\\` and `\n` resolved.
-    public var metadataHelpText: String { Self.unescape(bytes(metadataText), quotes: false) }
+    /// The help text with `\\` and `\n` resolved, in OpenMetrics `\"`, too.
+    public var metadataHelpText: String { Self.unescape(bytes(metadataText), quotes: isOpenMetrics) }
 
     /// The text as it stands.
     public var metadataRawText: String { String(decoding: bytes(metadataText), as: UTF8.self) }

@@ -34,7 +34,8 @@ public enum GoLiteral {
         }
         var c = lower.utf8.first ?? 0
         if radix == 16 { c = UInt8(ascii: "0") }
-        guard c == UInt8(ascii: ".") || (c >= UInt8(ascii: "0") && c <= UInt8(ascii: "9")), let value = Double(lower)
+        guard c == UInt8(ascii: ".") || (c >= UInt8(ascii: "0") && c <= UInt8(ascii: "9")), let value = Double(lower),
+            value.isFinite
         else { return nil }
         return .float(isNegative ? -value : value)
     }

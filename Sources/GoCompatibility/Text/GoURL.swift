@@ -1,3 +1,5 @@
+import Glibc
+
 /// Parts of URLs as text, as Go's `net/url` and `net` treat them.
 public enum GoURL {
     /// Go's `url.QueryEscape`: all but letters, digits and `-_.~` as `%XX`, a space as `+`.
@@ -31,25 +33,33 @@ public enum GoURL {
         return String(rest.prefix { $0 != "?" && $0 != "#" })
     }
 
-    /// Takes `host:port` and `[v6]:port` apart; nil if the text is not of that form.
+    /// Takes `host:port` and `[v6]:port` apart as Go's `net.SplitHostPort`; nil if the text is not of that form.
     public static func splitHostPort(_ text: String) -> (host: String, port: String)? {
-        if text.hasPrefix("[") {
-            guard let close = text.firstIndex(of: "]") else { return nil }
-            let rest = text[text.index(after: close)...]
-            guard rest.hasPrefix(":") else { return nil }
-            return (String(text[text.index(after: text.startIndex)..<close]), String(rest.dropFirst()))
+        guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return nil }
+        var host = text.utf8[..<colon]
+        let port = text.utf8[text.utf8.index(after: colon)...]
+        if host.first == UInt8(ascii: "[") {
+            guard host.last == UInt8(ascii: "]") else { return nil }
+            host = host.dropFirst().dropLast()
+        } else if host.contains(UInt8(ascii: ":")) {
+            return nil
         }
-        guard let colon = text.lastIndex(of: ":") else { return nil }
-        let host = text[..<colon]
-        guard !host.contains(":") else { return nil }
-        return (String(host), String(text[text.index(after: colon)...]))
+        for part in [host, port] where part.contains(where: { $0 == UInt8(ascii: "[") || $0 == UInt8(ascii: "]") }) {
+            return nil
+        }
+        return (String(Substring(host)), String(Substring(port)))
     }
 
-    /// Whether the text is an IPv4 or IPv6 address.
+    /// Puts a host and a port together as Go's `net.JoinHostPort`.
+    public static func joinHostPort(_ host: String, _ port: String) -> String {
+        host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
+    /// Whether the text is an IPv4 or IPv6 address without a zone.
     public static func isAddress(_ text: String) -> Bool {
-        if text.contains(":") { return text.allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." || $0 == "%" } }
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
+        if text.utf8.contains(0) { return false }
+        var bytes = in6_addr()
+        return inet_pton(AF_INET, text, &bytes) == 1 || inet_pton(AF_INET6, text, &bytes) == 1
     }
 }
 

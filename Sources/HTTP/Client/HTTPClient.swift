@@ -186,10 +186,8 @@ package enum BodyCoding: Sendable {
     case identity, gzip
 
     /// - Parameter header: `Content-Encoding`; one that was not asked for is read as it is, as Go's clients do.
-    package init(_ header: String?) {
-        switch header?.lowercased() {
-        case "gzip", "x-gzip": self = .gzip
-        default: self = .identity
-        }
-    }
+    package init(_ header: String?) { self = header?.lowercased() == "gzip" ? .gzip : .identity }
+
+    /// - Parameter header: `Content-Encoding` of a target, of which Prometheus knows only `gzip` in small letters.
+    package init(ofTarget header: String?) { self = header == "gzip" ? .gzip : .identity }
 }

@@ -1,4 +1,5 @@
 import CPlatform
+import GoCompatibility
 import Synchronization
 
 /// A request as a handler sees it.
@@ -50,6 +51,16 @@ package struct HTTPRequest: Sendable {
         (form + query).filter { $0.name == name }.map(\.value)
     }
 
+    /// What is wrong with the parameters of the form or the URL, which ``parameters(_:)`` leaves out, as Go words it.
+    package var parameterProblem: String? {
+        if !form.isEmpty || !body.isEmpty, FormType(header("Content-Type")) == .urlEncoded,
+            let problem = URLEncoding.problem(body)
+        {
+            return problem
+        }
+        return URLEncoding.problem(rawQuery.utf8)
+    }
+
     /// The value of a header; names do not differ by case.
     package func header(_ name: String) -> String? {
         headers.first { $0.name.isSame(as: name) }?.value
@@ -78,12 +89,43 @@ package enum URLEncoding {
     /// Most parameters that are read, as in Go: many short ones would take much more memory than their text.
     static let maxParameters = 10_000
 
-    /// Reads `a=b&c=d` with percent escapes and `+` for space; a broken escape stays as it is.
+    /// Reads `a=b&c=d` with percent escapes and `+` for space; pairs with a `;` or a bad escape are left out.
     package static func parse(_ text: some Collection<UInt8>) -> [(name: String, value: String)] {
-        text.split(separator: UInt8(ascii: "&"), maxSplits: maxParameters).prefix(maxParameters).map { pair in
+        var result: [(name: String, value: String)] = []
+        for pair in pairs(text) where problem(ofPair: pair) == nil {
             let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            return (decode(parts[0]), parts.count > 1 ? decode(parts[1]) : "")
+            result.append((decode(parts[0]), parts.count > 1 ? decode(parts[1]) : ""))
         }
+        return result
+    }
+
+    /// What is wrong with the pairs that ``parse(_:)`` leaves out, as Go words it; nil if there is none.
+    ///
+    /// A `;` is named before bad escapes, and of these the first.
+    static func problem(_ text: some Collection<UInt8>) -> String? {
+        let problems = pairs(text).compactMap { problem(ofPair: $0) }
+        return problems.contains(semicolon) ? semicolon : problems.first
+    }
+
+    private static let semicolon = "invalid semicolon separator in query"
+
+    private static func pairs<Text: Collection<UInt8>>(_ text: Text) -> ArraySlice<Text.SubSequence> {
+        text.split(separator: UInt8(ascii: "&"), maxSplits: maxParameters).prefix(maxParameters)
+    }
+
+    private static func problem(ofPair pair: some Collection<UInt8>) -> String? {
+        if pair.contains(UInt8(ascii: ";")) { return semicolon }
+        for part in pair.split(separator: UInt8(ascii: "="), maxSplits: 1) {
+            var rest = part[...]
+            while let percent = rest.firstIndex(of: UInt8(ascii: "%")) {
+                let escape = rest[percent...].prefix(3)
+                guard escape.count == 3, escape.dropFirst().allSatisfy({ hex($0) != nil }) else {
+                    return "invalid URL escape \(GoQuote.quote(bytes: Array(escape)))"
+                }
+                rest = rest[percent...].dropFirst(3)
+            }
+        }
+        return nil
     }
 
     static func hex(_ c: UInt8) -> UInt8? {

@@ -28,13 +28,17 @@ package final class Router: Sendable {
         var allowed: String {
             var methods = Set(actions.keys)
             methods.insert("OPTIONS")
+            if action("HEAD") != nil { methods.insert("HEAD") }
             return methods.sorted().joined(separator: ", ")
         }
 
-        /// The API answers HEAD as Prometheus does: not at all.
+        /// The API and what changes something answer HEAD as Prometheus does: not at all.
         func action(_ method: String) -> Action? {
             if let action = actions[method] { return action }
-            return method == "HEAD" && !pattern.hasPrefix("/api/") ? actions["GET"] : nil
+            guard method == "HEAD", !pattern.hasPrefix("/api/"), !actions.values.contains(where: \.changesState) else {
+                return nil
+            }
+            return actions["GET"]
         }
     }
 

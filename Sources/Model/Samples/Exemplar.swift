@@ -33,4 +33,6 @@ public enum ExemplarRejection: String, Sendable, Hashable {
     case outOfOrder = "out of order exemplar"
     /// More than 128 characters of labels.
     case labelsTooLong = "label length for exemplar exceeds maximum of 128 UTF-8 characters"
+    /// Of a series without samples.
+    case unknownSeries = "unknown series of an exemplar"
 }

@@ -7,13 +7,13 @@ public struct RejectedSample: Sendable {
     /// ms.
     public var time: Int64
     public var value: Double
-    /// The newest sample of the series, which is no staleness marker.
-    public var newestTime: Int64
-    public var newestValue: Double
+    /// The newest sample of the series, which is no staleness marker; nil if it has none.
+    public var newestTime: Int64?
+    public var newestValue: Double?
 
     public init(
-        labels: Labels, job: String, reason: SampleRejection, time: Int64, value: Double, newestTime: Int64,
-        newestValue: Double
+        labels: Labels, job: String, reason: SampleRejection, time: Int64, value: Double, newestTime: Int64?,
+        newestValue: Double?
     ) {
         self.labels = labels
         self.job = job

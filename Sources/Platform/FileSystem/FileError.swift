@@ -24,10 +24,15 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
     /// The ``code`` of a file that was not asked because very many do not answer; no number of the system.
     public static let crowded: Int32 = -4
 
+    /// The ``code`` of a directory with more names than are read; no number of the system.
+    public static let tooMany: Int32 = -5
+
     /// There is no such file or directory.
     public var isNotFound: Bool { code == ENOENT }
     /// The path leads nowhere: there is nothing, or a part of it is no directory.
     public var leadsNowhere: Bool { code == ENOENT || code == ENOTDIR || code == ELOOP }
+    /// The path is one that may not be read, or cannot be one.
+    public var isForbidden: Bool { code == EACCES || code == EPERM || code == ENAMETOOLONG }
     /// The disk or the quota is full.
     public var isFull: Bool { code == ENOSPC || code == EDQUOT }
     /// The process or the system has no room for another open file: that says nothing about this one.
@@ -44,6 +49,7 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
         case notRegular: return "not a regular file"
         case hasOtherNames: return "the file has other names (hard links)"
         case slow: return "takes too long: the file system does not answer"
+        case tooMany: return "too many files"
         case crowded: return "is not tried: too many other files do not answer"
         default: break
         }

@@ -8,8 +8,10 @@ package enum FileQuestion: Hashable, Sendable {
     case contentBelow(name: String, limit: Int)
     /// What tells that a file has changed; nil if there is none.
     case version
-    /// The files that a pattern matches.
-    case matches
+    /// The names in a directory, in order of their bytes.
+    case names
+    /// Whether there is something, a symbolic link that leads nowhere too.
+    case isThere
     /// Whether the file is neither a regular file nor a directory.
     case isSpecial
     /// Whether the file may be read; an error says why not.
@@ -20,11 +22,15 @@ package enum FileQuestion: Hashable, Sendable {
     package enum Answer: Sendable {
         case content([UInt8])
         case version(FileStamp?)
-        case matches([String])
+        case names([String])
+        case isThere(Bool)
         case isSpecial(Bool)
         case access
         case appended(AppendedFile)
     }
+
+    /// The most names of a directory that are read.
+    private static let mostNames = 1_000_000
 
     /// Asks the system; returns when it answers.
     func ask(_ path: String) throws(FileError) -> Answer {
@@ -33,7 +39,10 @@ package enum FileQuestion: Hashable, Sendable {
         case .contentBelow(let name, let limit):
             return .content(try RegularFile.content(name, below: path, limit: limit))
         case .version: return .version(FileStamp(path))
-        case .matches: return .matches(Self.expand(path))
+        case .names: return .names(try RealFileSystem.names(in: path, limit: Self.mostNames))
+        case .isThere:
+            var info = stat()
+            return .isThere(lstat(path, &info) == 0)
         case .isSpecial:
             var info = stat()
             return .isSpecial(stat(path, &info) == 0 && ![S_IFREG, S_IFDIR].contains(info.st_mode & S_IFMT))
@@ -42,12 +51,5 @@ package enum FileQuestion: Hashable, Sendable {
             return .access
         case .appended: return .appended(try AppendedFile(path: path))
         }
-    }
-
-    private static func expand(_ pattern: String) -> [String] {
-        var found = glob_t()
-        defer { globfree(&found) }
-        guard glob(pattern, GLOB_NOSORT, nil, &found) == 0 else { return [] }
-        return (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }.sorted()
     }
 }

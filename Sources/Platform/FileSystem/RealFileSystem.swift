@@ -113,7 +113,10 @@ public final class RealFileSystem: FileSystem {
         guard try status(path).isDirectory else { throw FileError("mkdir", path, code: ENOTDIR) }
     }
 
-    public func list(_ path: String) throws(FileError) -> [String] {
+    public func list(_ path: String) throws(FileError) -> [String] { try Self.names(in: path) }
+
+    /// The names in a directory, in order of their bytes; more than `limit` are an error.
+    static func names(in path: String, limit: Int = .max) throws(FileError) -> [String] {
         guard let directory = opendir(path) else { throw FileError("open", path, code: errno) }
         defer { closedir(directory) }
         var names: [String] = []
@@ -126,7 +129,9 @@ public final class RealFileSystem: FileSystem {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
                 field.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if name != ".", name != ".." { names.append(name) }
+            if name == "." || name == ".." { continue }
+            guard names.count < limit else { throw FileError("readdir", path, code: FileError.tooMany) }
+            names.append(name)
         }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }

@@ -53,9 +53,11 @@ struct NotationScanner {
         var sign = 1.0
         if take("-") { sign = -1 } else { _ = take("+") }
         if at < bytes.count, Self.isLetter(bytes[at]) {
-            let name = String(decoding: bytes[at...].prefix(3), as: UTF8.self).lowercased()
+            // Prometheus reads `Infx2` as a word of its own.
+            let word = bytes[at...].prefix { Self.isLetter($0) || Self.isDigit($0) || $0 == UInt8(ascii: "_") }
+            let name = String(decoding: word, as: UTF8.self).lowercased()
             guard name == "inf" || name == "nan" else { throw failure("expected a number") }
-            at += 3
+            at += word.count
             return name == "inf" ? sign * .infinity : .nan
         }
         var text = run { Self.isDigit($0) || $0 == UInt8(ascii: "_") }
@@ -73,7 +75,9 @@ struct NotationScanner {
             part.first?.isNumber != true || part.last?.isNumber != true
         }
         let digits = text.filter { $0 != "_" }
-        guard !hasLooseUnderscore, let value = Double(digits) else { throw failure("expected a number") }
+        guard !hasLooseUnderscore, let value = Double(digits), value.isFinite else {
+            throw failure("expected a number")
+        }
         // As in Go, a whole number that begins with 0 is octal where it can be.
         if digits.hasPrefix("0"), let octal = Int(digits, radix: 8) { return sign * Double(octal) }
         return sign * value

@@ -78,6 +78,6 @@ enum TextFunctions {
         if GoURL.isAddress(host) { return hostPort }
         let label = String(host.prefix { $0 != "." })
         guard let port = split?.port, !port.isEmpty else { return label }
-        return label + ":" + port
+        return GoURL.joinHostPort(label, port)
     }
 }

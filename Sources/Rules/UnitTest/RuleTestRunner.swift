@@ -1,5 +1,4 @@
 import Config
-import Glibc
 import GoCompatibility
 import Model
 import Platform
@@ -67,7 +66,7 @@ package struct RuleTestRunner: Sendable {
             let file = try RuleTestFileLoader.load(path: path, ignoresUnknownKeys: ignoresUnknownKeys)
             var ruleFiles: [RuleFile] = []
             for pattern in file.ruleFiles {
-                let paths = Self.expand(pattern)
+                let paths = try FileGlob.expand(pattern)
                 if paths.isEmpty { report.warnings.append("no file match pattern \(pattern)") }
                 for path in paths where !ruleFiles.contains(where: { $0.path == path }) {
                     ruleFiles.append(try RuleFileLoader.load(path: path, ignoresUnknownKeys: ignoresUnknownKeys))
@@ -81,13 +80,6 @@ package struct RuleTestRunner: Sendable {
             report.failures.append("\(error)")
         }
         return report
-    }
-
-    private static func expand(_ pattern: String) -> [String] {
-        var result = glob_t()
-        defer { globfree(&result) }
-        guard glob(pattern, 0, nil, &result) == 0 else { return [] }
-        return (0..<Int(result.gl_pathc)).compactMap { index in result.gl_pathv[index].map { String(cString: $0) } }
     }
 
     // MARK: One scenario

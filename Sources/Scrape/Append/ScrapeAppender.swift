@@ -103,8 +103,7 @@ struct ScrapeAppender {
         _ page: UnsafeBufferPointer<UInt8>, _ reader: inout ExpositionReader, now: Int64,
         _ scratch: inout AppendScratch, counts: inout AppendCounts, isSecondLook: Bool
     ) throws(ScrapeFailure) {
-        let seed = SeriesHash.processSeed
-        let isOpenMetrics = reader.isOpenMetrics
+        let (seed, isOpenMetrics) = (SeriesHash.processSeed, reader.isOpenMetrics)
         var type = MetricType.unknown
         var family = CurrentFamily()
         var createdFamily = CreatedFamily()
@@ -193,7 +192,7 @@ struct ScrapeAppender {
             }
             if features.startTimes { scratch.batch.setStart(start) }
             scratch.slotOfSample.append(UInt32(truncatingIfNeeded: slot))
-            if !reader.exemplar.isEmpty { try appendExemplar(reader, ref, now: now, &scratch) }
+            if !reader.exemplar.isEmpty { try appendExemplar(reader, ref, now: now, &scratch, &counts) }
         }
         try checkSampleLimit(counts)
     }
@@ -310,7 +309,8 @@ struct ScrapeAppender {
     }
 
     private func appendExemplar(
-        _ reader: ExpositionReader, _ ref: SeriesRef, now: Int64, _ scratch: inout AppendScratch
+        _ reader: ExpositionReader, _ ref: SeriesRef, now: Int64, _ scratch: inout AppendScratch,
+        _ counts: inout AppendCounts
     ) throws(ScrapeFailure) {
         do throws(ExpositionError) {
             guard let found = try reader.readExemplar(&scratch.text) else { return }
@@ -323,17 +323,22 @@ struct ScrapeAppender {
                         hasTimestamp: found.timestamp != nil)
                 ))
         } catch {
+            // A line that does not parse is no sample.
+            counts.scraped &-= 1
+            counts.kept &-= 1
             throw ScrapeFailure(.syntax, error.message)
         }
     }
 
     /// Ends a scrape that worked: markers for the series that are gone.
-    mutating func finish(_ scratch: inout AppendScratch) {
+    ///
+    /// - Parameter isEmpty: The page had no bytes.
+    mutating func finish(isEmpty: Bool, _ scratch: inout AppendScratch) {
         // A line behind other metadata is another line; its series may be the same.
         let mayComeBack = hasForgotten || features.typeAndUnitLabels
         hasForgotten = false
         var present: Set<SeriesRef>?
-        template.finish { slot in
+        template.finish(isEmpty: isEmpty) { slot in
             if mayComeBack {
                 let known = present ?? Set(scratch.batch.refs)
                 present = known

@@ -153,7 +153,7 @@ struct ScrapeTemplate {
     /// Notes that the current scrape has the line.
     ///
     /// - Parameter isTracked: Whether its absence from the next scrape would end the series.
-    /// - Returns: Whether neither the last scrape that worked had it, nor one since then.
+    /// - Returns: Whether neither the last scrape with a page that worked had it, nor one since then.
     @inline(__always)
     @discardableResult
     mutating func markSeen(_ position: Int, isTracked: Bool) -> Bool {
@@ -198,8 +198,10 @@ struct ScrapeTemplate {
     }
 
     /// Ends a scrape that worked: calls `ended` for each series that the page no longer has.
-    mutating func finish(_ ended: (Slot) -> Void) {
-        lastWorked = scrape
+    ///
+    /// - Parameter isEmpty: The page had no bytes: series that come back after it do not count as added.
+    mutating func finish(isEmpty: Bool, _ ended: (Slot) -> Void) {
+        if !isEmpty { lastWorked = scrape }
         if seenLive != liveCount || newlyLive > 0 {
             liveCount = 0
             for i in slots.indices {

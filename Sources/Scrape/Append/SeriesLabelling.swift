@@ -30,7 +30,7 @@ struct SeriesLabelling: Sendable {
         let added = typeAndUnit.labels
         let special: String? =
             switch type {
-            case .histogram, .gaugeHistogram: "le"
+            case .histogram: "le"
             case .summary: "quantile"
             default: nil
             }

@@ -45,7 +45,7 @@ final class PageFetch: @unchecked Sendable {
         return Int(limit > 0 ? min(limit, Self.bodySizeMax) : Self.bodySizeMax)
     }
 
-    var coding: BodyCoding { BodyCoding(transfer.head.contentEncoding) }
+    var coding: BodyCoding { BodyCoding(ofTarget: transfer.head.contentEncoding) }
 
     /// Takes the target and the times of a scrape.
     ///

@@ -72,7 +72,7 @@ final class ScrapeWorker {
                             fallback: target.settings.config.fallbackProtocol)
                     }
                     try append(transfer, target, format, &appender, &counts, isSecondLook: false)
-                    appender.finish(&scratch)
+                    appender.finish(isEmpty: pages.size(transfer) == 0, &scratch)
                 } catch {
                     failure = error
                     // The series may go on after a start.

@@ -38,7 +38,9 @@ struct SeriesNotationTests {
         "what is no value is refused",
         arguments: [
             "a", "1y", "1+2", "{{", "{{sum:}}", "{{x:1}}", "{{sum:1 sum:1}}", "1x", "1x-1", "1+x2", "_y",
-            "1x99999999999", "{{schema:a}}", "{{count:1}} a", "1 2 3 stalex2 7", "1 {{count:1 sum:1}} 3 stalex2 7",
+            "1x99999999999", "{{schema:a}}", "{{count:1}} a", "1 2 3 stalex2 7", "Infx2", "1+NaNx2", "-infx1", "1e400",
+            "1+1e400x2",
+            "nano", "1 {{count:1 sum:1}} 3 stalex2 7",
             "stale2", "1 1_", "1_ 2", "_1", "1__0", "1_.5", "1._5", "1_e2",
         ])
     func refused(text: String) {

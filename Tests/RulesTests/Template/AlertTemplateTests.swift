@@ -272,6 +272,10 @@ struct AlertTemplateTests {
             Self.expand(#"{{ (toTime 0).Format "2006-01-02T15:04:05Z07:00 Mon Jan" }}"#)
                 == "1970-01-01T00:00:00Z Thu Jan")
         #expect(Self.expand("{{ toDuration 90.5 }} {{ (toDuration 90).Minutes }}") == "1m30.5s 1.5")
+        for (text, stripped) in [
+            ("a.b:80:90", "a"), ("b.a:8:9", "b"), ("cafe.beef:1:2", "cafe"), ("a.b::", "a"), ("a.b]:1", "a"),
+            ("[fe80::1%eth0]:80", "[fe80::1%eth0]:80"), ("a.b:80", "a:80"), ("a.b:", "a"), ("[::1]:80", "[::1]:80"),
+        ] { #expect(Self.expand(#"{{ stripDomain "\#(text)" }}"#) == stripped) }
         #expect(Self.expand(#"{{ stripDomain "1.2.3.4:80" }} {{ stripPort "[::1]:80" }}"#) == "1.2.3.4:80 ::1")
     }
 

@@ -113,7 +113,8 @@ struct QueryMemoryTests {
         return ArraySource(
             (0..<2).map {
                 .init(
-                    labels: Labels([("__name__", "w"), ("i", "\($0)")]), samples: [], histograms: [(time: Int64(0), value: histogram)])
+                    labels: Labels([("__name__", "w"), ("i", "\($0)")]), samples: [],
+                    histograms: [(time: Int64(0), value: histogram)])
             })
     }()
 

@@ -3,7 +3,9 @@ import Testing
 /// Limits on the length of files and functions and on the number of parameters, with lists of exceptions that shrink.
 @Suite("Limits")
 struct LimitTests {
-    /// Lines of a file. TimeSeriesStore.swift is the only one above 500; the limit becomes 500 when it is shorter.
+    /// Lines of a file.
+    ///
+    /// TimeSeriesStore.swift is the only one above 500; the limit becomes 500 when it is shorter.
     private static let fileLines = 540
     private static let functionLines = 70
     private static let parameters = 6

@@ -17,7 +17,9 @@ struct DaemonOptions: Sendable {
         let autoReloadInterval: Int64?
     }
 
-    /// The flags of the store. The configuration may overrule those of retention.
+    /// The flags of the store.
+    ///
+    /// The configuration may overrule those of retention.
     struct Storage: Sendable {
         let directory: String
         let retentionTime: Int64

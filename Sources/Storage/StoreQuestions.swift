@@ -20,17 +20,17 @@ extension TimeSeriesStore {
             try block.delete(matchers, minTime: minTime, maxTime: maxTime)
         }
         guard !ids.isEmpty else { return touched }
-        // Samples that come later are not meant.
-        let last = min(maxTime, head.newest.load(ordering: .relaxed))
-        guard minTime <= last else { return touched }
-        let deletion = Deletion(ids: Set(ids), from: minTime, to: last)
+        let made = Deletion.of(head.newestTimes(of: ids), from: minTime, to: maxTime)
+        guard !made.isEmpty else { return touched }
         // In two frames: damage to one does not bring back what is deleted.
         for _ in 0..<2 {
-            for record in deletion.records { log.enqueue(record) }
+            for record in made.flatMap(\.records) { log.enqueue(record) }
             try log.flush()
         }
         try log.sync()
-        deletions.withLock { $0.append(deletion) }
+        deletions.withLock { deletions in
+            for deletion in made { deletions.join(Array(deletion.ids), deletion.from, deletion.to) }
+        }
         return max(ids.count, touched)
     }
 

@@ -162,10 +162,11 @@ extension TimeSeriesStore {
         counters.isCompacting.store(true, ordering: .relaxed)
         defer { counters.isCompacting.store(false, ordering: .relaxed) }
         do {
-            try head.write(window, files, hidden, to: writer)
+            let damaged = try head.write(window, files, hidden, to: writer)
             let meta = try writer.finish()
             try blockSet.replace([], with: meta)
             let written = clock.monotonic()
+            setAside(damaged, window)
             head.forget(window, files)
             counters.observeForget(Double(clock.monotonic() - written) / 1e9)
             counters.observeCompaction(Double(written - started) / 1e9)

@@ -215,6 +215,30 @@ import Testing
         #expect(try Self.open(files.afterPowerCut(.dropped)).damagedRecords == 0)
     }
 
+    @Test func `a damaged chunk of the spill is reported also when a block was written without it`() throws {
+        let files = try Self.specimen()
+        let name = try #require(try files.list("data/spill").first { $0.hasSuffix(".spill") })
+        files.damage("data/spill/" + name) { $0[$0.count / 2] ^= 1 }
+        let clock = ManualClock(now: Self.start + 6_000_000)
+        for life in 0..<4 {
+            let store = try TimeSeriesStore.open(
+                options: StoreOptions(
+                    directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 4096,
+                    runsInBackground: false), fileSystem: files, clock: clock)
+            if life == 0 {
+                let windows = store.head.windows()
+                try store.upkeep.withLock { for end in windows { try store.cutWindows([end]) } }
+                #expect(try !files.exists("data/spill/" + name))
+            }
+            let own = store.leftOut.filter { $0.name == "spill/" + name }
+            #expect(own.count == 1 && own.allSatisfy { $0.kind == .damaged }, "life \(life): \(store.leftOut)")
+            #expect(try files.exists("data/spill/" + name + SetAside.suffix), "life \(life)")
+            let time = try #require(own.first?.times?.lowerBound)
+            #expect(try !Self.warnings(store, at: time).isEmpty, "life \(life)")
+            if life % 2 == 0 { store.abandon() } else { try store.close() }
+        }
+    }
+
     @Test func `the only segment is named by the checkpoint, and missed if it is gone`() throws {
         let files = try Self.specimen()
         for name in try files.list("data/wal") { try files.remove("data/wal/" + name) }

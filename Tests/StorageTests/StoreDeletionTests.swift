@@ -82,6 +82,59 @@ import Testing
         }
     }
 
+    @Test(arguments: [Int64.max, start + 1000 * 15_000])
+    func `What comes after a deletion is there, also while another series is ahead`(maxTime: Int64) throws {
+        let files = FaultyFileSystem()
+        var store = try Self.open(files)
+        let group = store.openGroup("g")
+        func push(_ name: String, _ steps: Range<Int>) throws {
+            for step in steps {
+                var batch = SampleBatch(timestamp: Self.start + Int64(step) * 15_000)
+                batch.append(
+                    try store.resolve(TimeSeriesStoreTests.labels(["__name__": name, "s": "1"]), in: group), 1)
+                _ = try store.commit(batch, in: group, durability: .synced)
+            }
+        }
+        func count(_ name: String) throws -> Int {
+            let set = try store.select(
+                SelectRequest(matchers: [Matcher(name: "__name__", equals: name)], minTime: .min, maxTime: .max))
+            var columns = SampleColumns()
+            var count = 0
+            for i in 0..<set.count {
+                try set.read(i, into: &columns)
+                count += columns.count
+            }
+            return count
+        }
+        try push("m", 0..<20)
+        try push("ahead", 0..<80)
+        try push("n", 0..<40)
+        try store.deleteSeries([Matcher(name: "s", equals: "1")], minTime: .min, maxTime: maxTime)
+        #expect(try count("m") == 0 && count("n") == 0 && count("ahead") == 0)
+        try push("m", 20..<45)
+        try push("n", 40..<50)
+        for life in 0..<4 {
+            #expect(try count("m") == 25, "life \(life)")
+            #expect(try count("n") == 10, "life \(life)")
+            #expect(try count("ahead") == 0, "life \(life)")
+            if life == 1 { try store.checkpoint() }
+            if life == 2 { try store.close() } else { store.abandon() }
+            store = try Self.open(files.afterPowerCut(.kept))
+        }
+        store.abandon()
+    }
+
+    @Test func `too many different ends are joined, and no series is forgotten`() {
+        let newest = (0..<1000).map { (id: UInt32($0), time: Int64($0) * 10) }
+        let made = Deletion.of(newest, from: 95, to: 9000)
+        #expect(made.count <= 64 && made.allSatisfy { $0.from == 95 && $0.to <= 9000 })
+        for (id, time) in newest {
+            let own = made.filter { $0.ids.contains(id) }
+            #expect(own.count == (time >= 95 ? 1 : 0) && own.allSatisfy { $0.to >= min(time, 9000) })
+        }
+        #expect(Deletion.of([(1, 5)], from: .min, to: .max) == [Deletion(ids: [1], from: .min, to: 5)])
+    }
+
     @Test func `A deletion of many series is one deletion again after restarts`() throws {
         let files = FaultyFileSystem()
         var store = try Self.open(files)

@@ -7,6 +7,25 @@ struct Deletion: Sendable, Equatable {
     /// Ids of a record: what one damaged record of the two that are written takes along stays small.
     private static let idsPerRecord = 8192
 
+    /// Deletions that one call may make.
+    private static let most = 64
+
+    /// Hides what series have from `from` to `to`, but nothing behind their own newest samples: what comes later is not
+    /// meant.
+    ///
+    /// Series with the same newest time are one deletion. If there are too many of these times, neighbours are joined.
+    static func of(_ newest: [(id: UInt32, time: Int64)], from: Int64, to: Int64) -> [Deletion] {
+        var byEnd: [Int64: Set<UInt32>] = [:]
+        for (id, time) in newest where min(time, to) >= from { byEnd[min(time, to), default: []].insert(id) }
+        let ends = byEnd.keys.sorted()
+        let step = (ends.count + most - 1) / most
+        return stride(from: 0, to: ends.count, by: max(1, step)).map { start in
+            let part = ends[start..<min(start + step, ends.count)]
+            let ids = part.reduce(into: Set<UInt32>()) { $0.formUnion(byEnd[$1] ?? []) }
+            return Deletion(ids: ids, from: from, to: part.last ?? to)
+        }
+    }
+
     /// The deletion as records of the log.
     var records: [[UInt8]] {
         let sorted = ids.sorted()

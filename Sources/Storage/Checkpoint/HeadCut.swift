@@ -73,11 +73,12 @@ extension Head {
     }
 
     /// Writes the samples of windows as a block; a series' part is copied under its group's lock only.
+    ///
+    /// - Returns: The files of which a chunk was left out, as it is damaged.
     func write(
         _ window: Range<Int64>, _ files: [SpillFile], _ deletions: [Deletion], to writer: BlockWriter
-    )
-        throws
-    {
+    ) throws -> [SpillFile] {
+        var damaged: Set<UInt16> = []
         let numbers = Set(files.map(\.number))
         var byNumber: [UInt16: SpillFile] = [:]
         for file in files { byNumber[file.number] = file }
@@ -139,6 +140,7 @@ extension Head {
                 } catch let error as StorageError {
                     // One damaged record must not keep the rest of the window in the head for ever.
                     damagedRecords.add(1, ordering: .relaxed)
+                    damaged.insert(chunk.file)
                     logger.error("A sealed chunk is left out", ["err": "\(error)"])
                 }
             }
@@ -148,6 +150,7 @@ extension Head {
             if !ranges.isEmpty { _ = columns.remove(ranges, from: 0) }
             try writer.add(index.labels(record: states[id].labels), columns)
         }
+        return files.filter { damaged.contains($0.number) }
     }
 
     /// Forgets what a block holds now: chunks in `files`, and samples out of order of the windows.

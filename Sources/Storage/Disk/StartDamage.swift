@@ -211,16 +211,16 @@ extension TimeSeriesStore {
         return result
     }
 
-    private func write(_ notes: DamageNotes) {
+    func write(_ notes: DamageNotes) {
         do { try notes.write(options.directory, fileSystem) } catch {
             logger.error("The notes of damage cannot be written", ["err": "\(error)"])
         }
     }
 
-    private func part(_ entry: DamageNotes.Entry) -> LeftOutPart {
+    func part(_ entry: DamageNotes.Entry) -> LeftOutPart {
         LeftOutPart(
             name: entry.file, isBlock: false, kind: entry.kind,
-            reason: "\(options.directory)/\(entry.file) was \(entry.kind.rawValue) at a start", times: entry.times)
+            reason: "\(options.directory)/\(entry.file) was found \(entry.kind.rawValue)", times: entry.times)
     }
 
     /// The times of what is lost: as young as the head, and written before now.

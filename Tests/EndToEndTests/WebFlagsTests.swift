@@ -89,7 +89,7 @@ struct WebFlagsTests {
         #expect(page?.headers["x-frame-options"] == "deny")
         #expect(page?.headers["x-content-type-options"] == "nosniff")
         #expect(get("/rules/")?.headers["location"] == "/rules")
-        #expect(daemon.probe.request("POST", "/rules", headers: bob)?.headers["allow"] == "GET, OPTIONS")
+        #expect(daemon.probe.request("POST", "/rules", headers: bob)?.headers["allow"] == "GET, HEAD, OPTIONS")
         let origin = "access-control-allow-origin"
         let good = "https://good.example"
         #expect(get("/api/v1/query?query=1", ["Origin": good])?.headers[origin] == good)

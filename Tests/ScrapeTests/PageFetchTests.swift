@@ -151,7 +151,10 @@ struct PageFetchTests {
             #expect(status(path)?.health == .up, "\(status(path)?.lastError ?? "")")
         }
         let reason = "the bodies of all targets may take 20 MiB together, and this one takes the most"
-        for path in ["/bomb"] + ended() { #expect(status(path)?.lastError == reason) }
+        for path in ended() { #expect(status(path)?.lastError == reason, "\(path)") }
+        // It may be unpacked when one of the others has ended and given its memory back.
+        let packed = status("/bomb")
+        #expect(packed?.lastError == reason || packed?.health == .up, "\(packed?.lastError ?? "")")
         manager.shutdown()
         scraping?.join()
     }

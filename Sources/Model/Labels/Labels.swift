@@ -332,10 +332,10 @@ public enum LabelText {
         return list(pairs, limit: limit)
     }
 
-    /// The first bytes of a text, without a part of a character at the end.
+    /// The first bytes of a text; a part of a character at the end becomes U+FFFD.
     public static func cut(_ text: String, _ limit: Int) -> String {
         guard text.utf8.count > limit else { return text }
-        return String(text.utf8.prefix(limit)) ?? String(decoding: text.utf8.prefix(limit), as: UTF8.self)
+        return String(decoding: text.utf8.prefix(limit), as: UTF8.self)
     }
 }
 

@@ -144,7 +144,6 @@ final class WriteAheadLog: Sendable {
             for name in [path + ".tmp", path] { try? fileSystem.remove(name) }
             throw error
         }
-        state.unsaid = []
         if let old = state.file {
             let left = Segment(number: number.load(ordering: .relaxed), size: state.size, file: old)
             if state.synced == left.size { noteSize(left, &state) } else { state.unsynced.append(left) }
@@ -404,7 +403,8 @@ final class WriteAheadLog: Sendable {
 
     private func bringToDisk(_ segment: Segment) throws(FileError) {
         if let file = segment.file { return try file.syncData() }
-        let file = try fileSystem.open(Self.path(directory, segment.number), .append)
+        // Not to be made again if a checkpoint has just removed it.
+        let file = try fileSystem.open(Self.path(directory, segment.number), .read)
         defer { file.close() }
         try file.syncData()
     }

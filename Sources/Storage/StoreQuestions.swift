@@ -5,13 +5,17 @@ import Telemetry
 
 /// What people ask of the store beside samples.
 extension TimeSeriesStore {
-    /// Hides the samples of matching series between two times, inclusive; returns how many series it touched.
+    /// Deletes the samples of matching series between two times, inclusive; returns how many series it touched.
+    ///
+    /// Samples that are acknowledged after it returned are kept, whatever their time.
     @discardableResult
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
         let matching = try head.ids(matching: matchers)
         let ids = head.registry.withLock { matching.filter { head.states[$0].labels != 0 } }
         upkeep.lock()
         defer { upkeep.unlock() }
+        // An older checkpoint may hold what only blocks hold now, of series that the head does not know any more.
+        if isCheckpointBehindCut.load(ordering: .relaxed) { try writeCheckpointWithinSize() }
         var touched = 0
         try blockSet.deleteInClosed(matchers, minTime: minTime, maxTime: maxTime)
         for block in blockSet.readers where block.minTime <= maxTime && block.maxTime >= minTime {
@@ -19,18 +23,15 @@ extension TimeSeriesStore {
             touched = max(touched, try block.select(request).count)
             try block.delete(matchers, minTime: minTime, maxTime: maxTime)
         }
-        guard !ids.isEmpty else { return touched }
-        let made = Deletion.of(head.newestTimes(of: ids), from: minTime, to: maxTime)
-        guard !made.isEmpty else { return touched }
+        guard !ids.isEmpty, head.newest.load(ordering: .relaxed) >= minTime else { return touched }
         // In two frames: damage to one does not bring back what is deleted.
         for _ in 0..<2 {
-            for record in made.flatMap(\.records) { log.enqueue(record) }
+            for record in LogRecord.deletions(ids, minTime, maxTime) { log.enqueue(record) }
             try log.flush()
         }
         try log.sync()
-        deletions.withLock { deletions in
-            for deletion in made { deletions.join(Array(deletion.ids), deletion.from, deletion.to) }
-        }
+        let failed = head.delete(ids, from: minTime, to: maxTime)
+        guard failed == 0 else { throw StorageError.outOfMemory("\(failed) chunks without what is deleted") }
         return max(ids.count, touched)
     }
 

@@ -34,10 +34,6 @@ extension TimeSeriesStore {
                 if background.isStoppingNow { return }
             }
             if cut > 0 {
-                // What the head does not hold any more need not be hidden there.
-                let oldest = (head.windows().first ?? .max).subtractingReportingOverflow(options.blockDuration)
-                    .partialValue
-                deletions.withLock { $0.removeAll { $0.to < oldest } }
                 // Within a size, a checkpoint of those that are gone takes the room of samples.
                 try forgetSilent(for: quota == nil ? options.blockDuration / 2 : options.blockDuration / 24)
             }
@@ -158,18 +154,18 @@ extension TimeSeriesStore {
         let started = clock.monotonic()
         let writer = try blockSet.writer(now: clock.now(), baseTime: window.lowerBound)
         writer.metadata = metadataTable.withLock { $0.byName }
-        let hidden = deletions.withLock { $0 }
         counters.isCompacting.store(true, ordering: .relaxed)
         defer { counters.isCompacting.store(false, ordering: .relaxed) }
         do {
-            let damaged = try head.write(window, files, hidden, to: writer)
+            let written = try head.write(window, files, to: writer)
             let meta = try writer.finish()
             try blockSet.replace([], with: meta)
-            let written = clock.monotonic()
-            setAside(damaged, window)
-            head.forget(window, files)
-            counters.observeForget(Double(clock.monotonic() - written) / 1e9)
-            counters.observeCompaction(Double(written - started) / 1e9)
+            let finished = clock.monotonic()
+            isCheckpointBehindCut.store(true, ordering: .relaxed)
+            setAside(written.damaged, window)
+            head.forget(files, late: written.late)
+            counters.observeForget(Double(clock.monotonic() - finished) / 1e9)
+            counters.observeCompaction(Double(finished - started) / 1e9)
             counters.compactions.succeed()
             counters.cuts.succeed()
             cutTimes.withLock { times in for end in ends { times[end] = clock.monotonic() } }

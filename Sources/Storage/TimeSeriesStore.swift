@@ -52,7 +52,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let logFailure = Mutex<String?>(nil)
     /// What is not a directory where one must be, or the other way round.
     let misplaced = Mutex<String?>(nil)
-    let deletions = Mutex<[Deletion]>([])
+    /// A window was made a block after the last checkpoint was written.
+    let isCheckpointBehindCut = Atomic(false)
     /// Segments of the log that were damaged at the start.
     let damagedSegments = Mutex<Set<UInt64>>([])
     /// What this start and earlier ones found damaged or missing.
@@ -159,12 +160,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         try fileSystem.syncDirectory(directory)
         try fileSystem.syncDirectory(FilePath.parent(directory))
         var metadata = MetadataTable()
-        var deletions: [Deletion] = []
         var damage = StartDamage(directory, fileSystem, logger)
         var replay = try LogReplay(head)
         replay.onMetadata = { _ = metadata.set($0, $1) }
         replay.onExemplar = { ring.add($0, $1, isReplayed: true) }
-        replay.onDeletion = { deletions.join($0, $1, $2) }
         let started = clock.monotonic()
         let checkpoint = directory + "/checkpoint"
         let restored = try head.restore(checkpoint, fileSystem) { reader in
@@ -180,6 +179,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         head.finishRestoring()
         head.restoreRewinds()
         head.forgetCutFiles(fileSystem, blocks: blockSet.readers.map { $0.minTime...$0.maxTime })
+        replay.carryOutDeletions()
         let present = try WriteAheadLog.segments(wal, fileSystem)
         // Their numbers are not used again.
         let all = (present + irregular.compactMap(\.segment)).sorted()
@@ -208,7 +208,6 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             written: replay.sizes.values.reduce(0, +), left: replay.whole)
         checkpointSize.store((try? fileSystem.status(checkpoint))?.size ?? 0, ordering: .relaxed)
         metadataTable.withLock { $0 = metadata }
-        self.deletions.withLock { $0 = deletions }
         noteDamage(damage)
         counters.seriesCreated.store(head.liveSeries, ordering: .relaxed)
         let begun = head.groups.reduce(0) { $0 + $1.chunksBegun }

@@ -93,7 +93,59 @@ import Testing
         #expect(files.operations.count == operations)
     }
 
-    @Test(arguments: [[], ["lock"], ["queries.active", "lost+found/x"], [".snapshot/x"]])
+    /// The names that a store's small files have; a store's own are told by their content.
+    private static let smallNames = [
+        "lock", "queries.active", "reserve", "probe", "probe.tmp", "checkpoint.tmp", "store.martlet.tmp", "damage.json",
+        "damage.json.tmp", "damage.copy.json", "damage.copy.json.tmp",
+    ]
+
+    @Test(arguments: smallNames, ["x", "[{\"query\":\"up\"}", "on", "MARTLEX", "{\"damages\"", "ZZZZ"])
+    func `a directory with another program's file of a small name is refused, and not a byte of it is touched`(
+        name: String, content: String
+    ) throws {
+        let files = FaultyFileSystem()
+        try put(files, "data/" + name, content)
+        if name != "lock" { try put(files, "data/lock", "") }
+        let (before, operations) = (try tree(files, "data"), files.operations.count)
+        #expect(throws: StorageError.self) { _ = try open(files) }
+        #expect(try tree(files, "data") == before)
+        #expect(files.operations.count == operations)
+    }
+
+    @Test(arguments: smallNames) func `an empty file of a small name is no reason to refuse a directory`(name: String)
+        throws
+    {
+        let files = FaultyFileSystem()
+        try put(files, "data/" + name, "")
+        try write(try open(files), 0..<3)
+        #expect(try files.read("data/store.martlet") == DirectoryOwner.marker)
+    }
+
+    @Test func `the small files of a store that was killed at once do not keep it from starting`() throws {
+        let files = FaultyFileSystem()
+        var store = try open(files)
+        try write(store, 0..<3)
+        store.abandon()
+        let reserve = try files.read("data/reserve")
+        for (name, content) in [
+            ("reserve", reserve), ("probe.tmp", Array("two".utf8)), ("probe", Array("one".utf8)),
+            ("store.martlet.tmp", DirectoryOwner.marker), ("checkpoint.tmp", Array(CheckpointWriter.magic)),
+            ("queries.active", Array("{\"query\":\"up\",\"timestamp_sec\":1},\n\0".utf8)),
+            ("damage.json", Array("{\"damage\":[]}".utf8)),
+        ] {
+            let directory = "small-\(name)"
+            try files.createDirectory(directory)
+            let file = try files.open(directory + "/" + name, .replace)
+            try file.write(content)
+            file.close()
+            store = try TimeSeriesStore.open(
+                options: StoreOptions(directory: directory, runsInBackground: false), fileSystem: files,
+                clock: ManualClock(now: 1_800_000_000_000))
+            store.abandon()
+        }
+    }
+
+    @Test(arguments: [[], ["lost+found/x"], [".snapshot/x"]])
     func `a directory that holds nothing becomes a store, with a marker`(names: [String]) throws {
         let files = FaultyFileSystem()
         try files.createDirectory("data")

@@ -1,5 +1,7 @@
+import Dispatch
 import Model
 import Platform
+import Synchronization
 import TestSupport
 import Testing
 
@@ -84,5 +86,102 @@ import Testing
             _ = try store.snapshot()
         }
         store.abandon()
+    }
+
+    @Test func `out-of-order samples that come while their window becomes a block stay in the head`() throws {
+        let files = FaultyFileSystem()
+        let start: Int64 = 1_700_000_400_000
+        func open() throws -> TimeSeriesStore {
+            try TimeSeriesStore.open(
+                options: StoreOptions(
+                    directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
+                    runsInBackground: false), fileSystem: files, clock: ManualClock(now: start + 7_200_000))
+        }
+        var store = try open()
+        let group = store.openGroup("g")
+        let refs = try (0..<2).map {
+            try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "\($0)"]), in: group)
+        }
+        func push(_ times: [Int64], _ series: Int) throws {
+            var batch = SampleBatch()
+            for time in times { batch.append(refs[series], 1, at: time) }
+            #expect(try store.commit(batch, in: group, durability: .synced).appended == times.count)
+        }
+        var wanted: [Set<Int64>] = [[], []]
+        for s in 0..<2 {
+            wanted[s] = [start, start + 500_000, start + 5_000_000]
+            try push(wanted[s].sorted(), s)
+        }
+        // One of the series has such samples before, the other has none.
+        try push([start + 100], 0)
+        wanted[0].insert(start + 100)
+        try store.upkeep.withLock {
+            let head = store.head
+            let window = (head.windowEnd(start) - 600_000)..<head.windowEnd(start)
+            let spilled = head.close(windowEnd: window.upperBound)
+            let writer = try store.blockSet.writer(now: start, baseTime: window.lowerBound)
+            let written = try head.write(window, spilled, to: writer)
+            try push([start + 50, start + 150], 0)
+            try push([start + 60], 1)
+            try store.blockSet.replace([], with: try writer.finish())
+            head.forget(spilled, late: written.late)
+            try store.writeCheckpoint()
+        }
+        wanted[0].formUnion([start + 50, start + 150])
+        wanted[1].insert(start + 60)
+        for life in 0..<3 {
+            let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+            var columns = SampleColumns()
+            for i in 0..<set.count {
+                try set.read(i, into: &columns)
+                #expect(Set((0..<columns.count).map { columns.timestamps[$0] }) == wanted[i], "life \(life)")
+            }
+            if life == 1 { _ = try store.snapshot() }
+            store.abandon()
+            store = try open()
+        }
+        store.abandon()
+    }
+
+    @Test func `no out-of-order sample is lost while snapshots are taken all the time`() throws {
+        let directory = StoreDirectory()
+        let start: Int64 = 1_700_000_400_000
+        let options = StoreOptions(
+            directory: directory.path, retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
+            runsInBackground: false)
+        var store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start + 7_200_000))
+        let group = store.openGroup("g")
+        let refs = try (0..<20).map {
+            try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "\($0)"]), in: group)
+        }
+        var first = SampleBatch()
+        for ref in refs { first.append(ref, 0, at: start + 7_000_000) }
+        #expect(try store.commit(first, in: group, durability: .written).appended == 20)
+        let isDone = Atomic(false)
+        let rounds = 400
+        let pushed = store
+        DispatchQueue.concurrentPerform(iterations: 2) { part in
+            guard part == 1 else {
+                while !isDone.load(ordering: .acquiring) { _ = try? pushed.snapshot() }
+                return
+            }
+            for round in 0..<rounds {
+                var batch = SampleBatch()
+                for ref in refs { batch.append(ref, 1, at: start + Int64(round * 7919 % 6_000_000)) }
+                #expect((try? pushed.commit(batch, in: group, durability: .written).appended) == 20)
+            }
+            isDone.store(true, ordering: .releasing)
+        }
+        for life in 0..<2 {
+            let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+            #expect(set.count == 20)
+            var columns = SampleColumns()
+            for i in 0..<set.count {
+                try set.read(i, into: &columns)
+                #expect(columns.count == rounds + 1, "life \(life), series \(i)")
+            }
+            store.abandon()
+            if life == 0 { store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start)) }
+        }
     }
 }

@@ -124,18 +124,189 @@ import Testing
         store.abandon()
     }
 
-    @Test func `too many different ends are joined, and no series is forgotten`() {
-        let newest = (0..<1000).map { (id: UInt32($0), time: Int64($0) * 10) }
-        let made = Deletion.of(newest, from: 95, to: 9000)
-        #expect(made.count <= 64 && made.allSatisfy { $0.from == 95 && $0.to <= 9000 })
-        for (id, time) in newest {
-            let own = made.filter { $0.ids.contains(id) }
-            #expect(own.count == (time >= 95 ? 1 : 0) && own.allSatisfy { $0.to >= min(time, 9000) })
-        }
-        #expect(Deletion.of([(1, 5)], from: .min, to: .max) == [Deletion(ids: [1], from: .min, to: 5)])
+    /// Names of the ways in which a sample can come to a time that was deleted.
+    private enum Way: String, CaseIterable {
+        case outOfOrder, clockSetBack, atTheNewestTime
     }
 
-    @Test func `A deletion of many series is one deletion again after restarts`() throws {
+    @Test(arguments: Way.allCases, [false, true])
+    private func `A sample that is stored after a deletion is kept, whatever its time`(
+        _ way: Way, hasHistograms: Bool
+    ) throws {
+        let files = FaultyFileSystem()
+        let clock = ManualClock(now: Self.start + 60 * 15_000)
+        func open() throws -> TimeSeriesStore {
+            try TimeSeriesStore.open(
+                options: StoreOptions(
+                    directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
+                    runsInBackground: false),
+                fileSystem: files, clock: clock)
+        }
+        var store = try open()
+        /// Pushes one sample; `delay` says that it is one of the store's owner, as scrapes are.
+        func push(_ time: Int64, _ value: Double, delay: Int64? = nil) throws {
+            let group = store.openGroup("g")
+            var batch = SampleBatch(timestamp: time)
+            let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "1"]), in: group)
+            if hasHistograms {
+                batch.append(ref, FloatHistogram(schema: 0, count: value, sum: value), at: time)
+            } else {
+                batch.append(ref, value)
+            }
+            batch.delay = delay
+            let outcome = try store.commit(batch, in: group, durability: .synced)
+            #expect(outcome.rejected.isEmpty && outcome.appended == 1, "\(time)")
+        }
+        func times(_ request: SelectRequest) throws -> [Int64] {
+            let set = try store.select(request)
+            var columns = SampleColumns()
+            var times: [Int64] = []
+            for i in 0..<set.count {
+                try set.read(i, into: &columns)
+                times += (0..<columns.count).map { columns.timestamps[$0] }
+            }
+            return times
+        }
+        let all = SelectRequest(matchers: [Matcher(name: "s", equals: "1")], minTime: .min, maxTime: .max)
+        func at(_ step: Int) -> Int64 { Self.start + Int64(step) * 15_000 }
+        for step in 0..<60 { try push(at(step), Double(step)) }
+        // Steps 20 to 59 go.
+        try store.deleteSeries([Matcher(name: "s", equals: "1")], minTime: at(20), maxTime: at(1000))
+        var wanted = Set((0..<20).map { at($0) })
+        #expect(try Set(times(all)) == wanted)
+        var newest = all
+        newest.newestOnly = true
+        #expect(try times(newest).max() == at(19))
+        switch way {
+        case .outOfOrder: for step in [25, 45, 58] { try push(at(step) + 1, 7) }
+        case .clockSetBack:
+            clock.set(by: at(30) - clock.now())
+            for step in 30..<40 {
+                clock.set(by: at(step) - clock.now())
+                try push(at(step) + 2, 7, delay: 0)
+            }
+        case .atTheNewestTime: try push(at(59), 59)
+        }
+        switch way {
+        case .outOfOrder: wanted.formUnion([25, 45, 58].map { at($0) + 1 })
+        case .clockSetBack: wanted.formUnion((30..<40).map { at($0) + 2 })
+        case .atTheNewestTime: wanted.insert(at(59))
+        }
+        for life in 0..<6 {
+            #expect(try times(all).sorted() == wanted.sorted(), "life \(life)")
+            #expect(try times(newest).max() == wanted.max(), "life \(life)")
+            switch life {
+            case 1: try store.checkpoint()
+            case 3:
+                // A window that is over becomes a block.
+                clock.set(by: at(400) - clock.now())
+                try push(at(400), 1)
+                wanted.insert(at(400))
+                store.runMaintenance()
+                #expect(try times(all).sorted() == wanted.sorted())
+            default: break
+            }
+            if life == 2 { try store.close() } else { store.abandon() }
+            store = try open()
+        }
+        try store.head.checkInvariants()
+        store.abandon()
+    }
+
+    @Test func `Chunks at the borders of a deletion keep the rest, of all kinds of samples`() throws {
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        for round in 0..<200 {
+            let files = FaultyFileSystem()
+            var store = try Self.open(files)
+            let group = store.openGroup("g")
+            let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "1"]), in: group)
+            var wanted: [Int64: String] = [:]
+            var time = Self.start
+            let kinds = Int.random(in: 0..<4, using: &random)
+            for i in 0..<Int.random(in: 1...500, using: &random) {
+                time += Int64.random(in: 1...30_000, using: &random)
+                var batch = SampleBatch(timestamp: time)
+                let isMarker = Int.random(in: 0..<9, using: &random) == 0
+                let isHistogram = kinds == 1 || kinds == 2 && Int.random(in: 0..<30, using: &random) == 0
+                if isMarker {
+                    batch.append(ref, Staleness.marker)
+                    wanted[time] = "marker"
+                } else if isHistogram {
+                    batch.append(ref, FloatHistogram(schema: 0, count: Double(i), sum: Double(i)), at: time)
+                    wanted[time] = "histogram \(i)"
+                } else {
+                    let value = kinds == 3 ? Double.random(in: 0...1, using: &random) : Double(i / 20)
+                    batch.append(ref, value)
+                    wanted[time] = "\(value)"
+                }
+                _ = try store.commit(batch, in: group, durability: .written)
+            }
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                let from = Self.start + Int64.random(in: -10_000...(time - Self.start), using: &random)
+                let to = from + Int64.random(in: 0...2_000_000, using: &random)
+                try store.deleteSeries([Matcher(name: "s", equals: "1")], minTime: from, maxTime: to)
+                wanted = wanted.filter { $0.key < from || $0.key > to }
+            }
+            for life in 0..<3 {
+                let set = try store.select(
+                    SelectRequest(matchers: [Matcher(name: "s", equals: "1")], minTime: .min, maxTime: .max))
+                var columns = SampleColumns()
+                var found: [Int64: String] = [:]
+                for i in 0..<set.count {
+                    try set.read(i, into: &columns)
+                    var histograms = columns.histograms.makeIterator()
+                    var next = histograms.next()
+                    for k in 0..<columns.count {
+                        let at = columns.timestamps[k]
+                        if let one = next, one.index == k {
+                            found[at] = "histogram \(Int(one.histogram.count))"
+                            next = histograms.next()
+                        } else {
+                            found[at] = Staleness.isMarker(columns.values[k]) ? "marker" : "\(columns.values[k])"
+                        }
+                    }
+                }
+                #expect(found == wanted, "round \(round), life \(life)")
+                try store.head.checkInvariants()
+                if life == 1 { try store.checkpoint() }
+                store.abandon()
+                store = try Self.open(files.afterPowerCut(.kept))
+            }
+            store.abandon()
+        }
+    }
+
+    @Test func `a chunk that cannot be written anew stays as it is, and the deletion says so`() throws {
+        let files = FaultyFileSystem()
+        let store = try Self.open(files)
+        try Self.commit(store, 0..<10)
+        let head = store.head
+        try head.upkeep.withLock {
+            let id = try #require(try head.ids(matching: [Matcher(name: "s", equals: "1")]).first)
+            let group = try #require(head.group(head.states[id].group))
+            group.lock.withLock { head.seal(id, group) }
+            // The next file of the window takes no record.
+            let end = try #require(head.windows().first)
+            _ = head.spill.detach(windowEnd: end)
+            head.spill.restore(windowEnd: end, number: 99, size: Int(UInt32.max) - 8)
+            #expect(head.delete([id, .max], from: Self.start + 20, to: Self.start + 30_000) == 1)
+            #expect(head.lost.load(ordering: .relaxed) == 0)
+        }
+        #expect(try Self.visible(store) == 10)
+        try head.checkInvariants()
+        _ = try head.upkeep.withLock {
+            let id = try #require(try head.ids(matching: [Matcher(name: "s", equals: "1")]).first)
+            // What goes as a whole needs no place.
+            #expect(head.delete([id], from: .min, to: Self.start + 1_000_000) == 0)
+        }
+        #expect(try Self.visible(store) == 0)
+        try head.checkInvariants()
+        store.abandon()
+    }
+
+    @Test func `A deletion of many series is in records of a bounded size`() throws {
+        let records = LogRecord.deletions(Array(0..<20_000), 1, 2)
+        #expect(records.count == 3 && records.allSatisfy { $0.count < 1 << 15 })
         let files = FaultyFileSystem()
         var store = try Self.open(files)
         let group = store.openGroup("g")
@@ -146,13 +317,32 @@ import Testing
         }
         _ = try store.commit(batch, in: group, durability: .synced)
         try store.deleteSeries([Matcher(name: "__name__", equals: "m")], minTime: .min, maxTime: .max)
-        let made = store.deletions.withLock { $0 }
         for life in 0..<3 {
+            let request = SelectRequest(
+                matchers: [Matcher(name: "__name__", equals: "m")], minTime: .min, maxTime: .max)
+            #expect(try store.select(request).count == 0, "start \(life)")
             if life == 1 { try store.checkpoint() }
             store.abandon()
             store = try Self.open(files.afterPowerCut(.kept))
-            #expect(store.deletions.withLock { $0 } == made && made.count == 1, "start \(life)")
         }
+        store.abandon()
+    }
+
+    @Test func `A deletion in a block holds after a kill, though the checkpoint is older and the series are forgotten`()
+        throws
+    {
+        let files = FaultyFileSystem()
+        var store = try Self.open(files)
+        try Self.commit(store, 0..<5)
+        let end = try #require(store.head.windows().first)
+        try store.upkeep.withLock {
+            try store.cutWindows([end])
+            _ = store.head.sweep(olderThan: .max)
+        }
+        try store.deleteSeries([Matcher(name: "s", equals: "1")], minTime: .min, maxTime: .max)
+        store.abandon()
+        store = try Self.open(files.afterPowerCut(.kept))
+        #expect(try Self.visible(store) == 0)
         store.abandon()
     }
 

@@ -72,12 +72,19 @@ extension Head {
         return files
     }
 
+    /// What ``write(_:_:to:)`` wrote.
+    struct Written {
+        /// The files of which a chunk was left out, as it is damaged.
+        var damaged: [SpillFile] = []
+        /// The times of the out-of-order samples in the block, by series; others of the window may have come since.
+        var late: [UInt32: [Int64]] = [:]
+    }
+
     /// Writes the samples of windows as a block; a series' part is copied under its group's lock only.
-    ///
-    /// - Returns: The files of which a chunk was left out, as it is damaged.
     func write(
-        _ window: Range<Int64>, _ files: [SpillFile], _ deletions: [Deletion], to writer: BlockWriter
-    ) throws -> [SpillFile] {
+        _ window: Range<Int64>, _ files: [SpillFile], to writer: BlockWriter
+    ) throws -> Written {
+        var written = Written()
         var damaged: Set<UInt16> = []
         let numbers = Set(files.map(\.number))
         var byNumber: [UInt16: SpillFile] = [:]
@@ -144,17 +151,19 @@ extension Head {
                     logger.error("A sealed chunk is left out", ["err": "\(error)"])
                 }
             }
-            if !late.isEmpty { HeadSnapshot.merge(late, &columns) }
+            if !late.isEmpty {
+                written.late[id] = late.map(\.time)
+                HeadSnapshot.merge(late, &columns)
+            }
             columns.starts = starts
-            let ranges = deletions.filter { $0.ids.contains(id) }.map { (minTime: $0.from, maxTime: $0.to) }
-            if !ranges.isEmpty { _ = columns.remove(ranges, from: 0) }
             try writer.add(index.labels(record: states[id].labels), columns)
         }
-        return files.filter { damaged.contains($0.number) }
+        written.damaged = files.filter { damaged.contains($0.number) }
+        return written
     }
 
-    /// Forgets what a block holds now: chunks in `files`, and samples out of order of the windows.
-    func forget(_ window: Range<Int64>, _ files: [SpillFile]) {
+    /// Forgets what a block holds now, or what is dropped: chunks in `files`, and out-of-order samples by their times.
+    func forget(_ files: [SpillFile], late: [UInt32: [Int64]]) {
         let numbers = Set(files.map(\.number))
         var removed = 0
         for group in registry.withLock({ groups }) {
@@ -179,7 +188,9 @@ extension Head {
                     }
                 }
                 for (id, samples) in group.late {
-                    let kept = samples.filter { !window.contains($0.time) }
+                    guard let times = late[id] else { continue }
+                    let gone = Set(times)
+                    let kept = samples.filter { !gone.contains($0.time) }
                     group.late[id] = kept.isEmpty ? nil : kept
                 }
             }
@@ -195,6 +206,20 @@ extension Head {
         }
     }
 
+    /// The times of the out-of-order samples of a window, by series.
+    func lateTimes(_ window: Range<Int64>) -> [UInt32: [Int64]] {
+        var times: [UInt32: [Int64]] = [:]
+        for group in registry.withLock({ groups }) {
+            group.lock.withLock {
+                for (id, samples) in group.late {
+                    let own = samples.lazy.map(\.time).filter(window.contains)
+                    if !own.isEmpty { times[id] = Array(own) }
+                }
+            }
+        }
+        return times
+    }
+
     /// Forgets chunks of spill files that a cut has removed after the checkpoint that names them was written.
     ///
     /// A kill or a power cut between the cut's block and its checkpoint leaves such a checkpoint. A missing file of a
@@ -206,7 +231,7 @@ extension Head {
             guard (try? fileSystem.exists(file.path)) == false, blocks.contains(where: window.overlaps) else {
                 continue
             }
-            forget(window.lowerBound..<window.lowerBound, [file])
+            forget([file], late: [:])
         }
     }
 

@@ -20,6 +20,7 @@ extension TimeSeriesStore {
         do {
             try writeCheckpoint(path, segment)
             counters.checkpoints.succeed()
+            isCheckpointBehindCut.store(false, ordering: .relaxed)
         } catch {
             counters.checkpoints.fail()
             // What was written of it would take the room that others wait for.
@@ -62,15 +63,13 @@ extension TimeSeriesStore {
         frame.appendVarint(UInt64(blockSet.count))
         frame.appendLittle(SeriesState.layout)
         try writer.write(CheckpointFrame.header, frame)
-        // Deletions stand at both ends: no damage at one place brings back what is deleted.
-        for frame in deletionFrames() { try writer.write(CheckpointFrame.records, frame) }
         try writeSeries(idEnd, &writer)
         for group in groups where !group.isUnknown {
             for (i, frame) in head.dump(group).enumerated() {
                 try writer.write(i == 0 ? CheckpointFrame.group : CheckpointFrame.states, group: group.id, frame)
             }
         }
-        for frame in metadataFrames() + exemplarFrames() + deletionFrames() {
+        for frame in metadataFrames() + exemplarFrames() {
             try writer.write(CheckpointFrame.records, frame)
         }
         frame = []
@@ -128,10 +127,6 @@ extension TimeSeriesStore {
             }
         }
         return result
-    }
-
-    private func deletionFrames() -> [[UInt8]] {
-        Self.frames(deletions.withLock { $0 }.flatMap(\.records))
     }
 
     private func metadataFrames() -> [[UInt8]] {

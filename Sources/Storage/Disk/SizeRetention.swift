@@ -133,7 +133,7 @@ extension TimeSeriesStore {
                 else { throw error }
                 let files = head.close(windowEnd: end)
                 let bytes = files.reduce(0) { $0 &+ $1.size }
-                head.forget((end &- options.blockDuration)..<end, files)
+                head.forget(files, late: head.lateTimes((end &- options.blockDuration)..<end))
                 logger.error(
                     "The size retention has no space for the newest samples; the oldest of them are dropped",
                     ["window_end": RFC3339.text(end), "bytes": "\(bytes)", "limit": "\(settings.retentionSize)"])

@@ -163,7 +163,9 @@ extension Head {
                 }
                 if time > writer.storedTime(id, state.pointee) { outcome.overtaken.append(i) }
                 let kind = histogramAt(i)
-                if time == previous {
+                // At the time of a newest sample that is deleted there is none: it may come anew, out of order.
+                let isGone = time == previous && !isAdjacent && state.pointee.isNewestDeleted
+                if time == previous, !isGone {
                     let same: Bool
                     if isAdjacent {
                         same =
@@ -183,7 +185,8 @@ extension Head {
                     continue
                 }
                 guard let from = bounds.outOfOrderFrom, time >= from else {
-                    outcome.rejected.append((i, bounds.outOfOrderFrom == nil ? .outOfOrder : .tooOld))
+                    outcome.rejected.append(
+                        (i, isGone ? .duplicate : bounds.outOfOrderFrom == nil ? .outOfOrder : .tooOld))
                     continue
                 }
                 isLate = true

@@ -288,6 +288,7 @@ final class Head: @unchecked Sendable {
             state.pointee.count &+= 1
             state.pointee.isStale = true
             state.pointee.isHistogram = false
+            state.pointee.isNewestDeleted = false
             return true
         }
         changeForm(id, time, group)
@@ -332,6 +333,7 @@ final class Head: @unchecked Sendable {
         state.pointee.count &+= 1
         state.pointee.isStale = false
         state.pointee.isHistogram = true
+        state.pointee.isNewestDeleted = false
         return true
     }
 

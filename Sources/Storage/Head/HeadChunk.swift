@@ -77,7 +77,7 @@ enum HeadChunk {
             guard appendCoded(state, arena, value, mantissa, scale) else { return false }
         }
         state.pointee.lastValue = value
-        state.pointee.kind &= ~(SeriesState.staleFlag | SeriesState.histogramFlag)
+        state.pointee.kind &= ~(SeriesState.staleFlag | SeriesState.histogramFlag | SeriesState.newestDeletedFlag)
         state.pointee.count &+= 1
         return true
     }
@@ -101,6 +101,7 @@ enum HeadChunk {
             ? put(state, arena, 0b111111, 6) : put(state, arena, 0b111, 3)
         state.pointee.isStale = true
         state.pointee.isHistogram = false
+        state.pointee.isNewestDeleted = false
         state.pointee.count &+= 1
         return done
     }

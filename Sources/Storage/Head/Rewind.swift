@@ -17,22 +17,6 @@ extension Head {
         state.pointee.lastTime = .min
     }
 
-    /// The newest time of which each of some series may hold a sample.
-    func newestTimes(of ids: [UInt32]) -> [(id: UInt32, time: Int64)] {
-        let byGroup = registry.withLock { Dictionary(grouping: ids) { states[$0].group } }
-        let all = newest.load(ordering: .relaxed)
-        return byGroup.flatMap { number, ids -> [(id: UInt32, time: Int64)] in
-            guard let group = group(number) else { return ids.map { ($0, all) } }
-            return group.lock.withLock {
-                ids.map { id in
-                    let state = states[id]
-                    if state.lastTime == .min { return (id, all) }
-                    return (id, state.isRewound ? max(state.lastTime, group.rewoundUntil) : state.lastTime)
-                }
-            }
-        }
-    }
-
     /// Ends the care for series whose samples in the head are all behind `time` again; needs the group's lock.
     func endRewinds(_ group: HeadGroup, from time: Int64) {
         group.lock.assertHeld()

@@ -82,6 +82,8 @@ struct SeriesState: BitwiseCopyable {
     static let rewoundFlag: UInt8 = 16
     /// The series had no sample yet when series were swept last.
     static let unusedFlag: UInt8 = 32
+    /// The newest sample has been deleted: `lastTime` and `lastValue` are those of a sample that is not there.
+    static let newestDeletedFlag: UInt8 = 64
 
     /// The checksum of the names, types and offsets of the variables, and of ``revision``; a checkpoint says it, because it
     /// holds states as they lie in memory.
@@ -133,6 +135,11 @@ struct SeriesState: BitwiseCopyable {
     var isUnused: Bool {
         get { kind & Self.unusedFlag != 0 }
         set { if newValue { kind |= Self.unusedFlag } else { kind &= ~Self.unusedFlag } }
+    }
+
+    var isNewestDeleted: Bool {
+        get { kind & Self.newestDeletedFlag != 0 }
+        set { if newValue { kind |= Self.newestDeletedFlag } else { kind &= ~Self.newestDeletedFlag } }
     }
 
     var isHistogram: Bool {

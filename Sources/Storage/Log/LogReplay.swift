@@ -13,7 +13,6 @@ struct LogReplay {
     /// What the records that are not samples mean.
     var onMetadata: (String, MetricMetadata) -> Void = { _, _ in }
     var onExemplar: (UInt32, Exemplar) -> Void = { _, _ in }
-    var onDeletion: ([UInt32], Int64, Int64) -> Void = { _, _, _ in }
     private(set) var damaged = 0
     /// The segments that are damaged.
     private(set) var damagedSegments: Set<UInt64> = []
@@ -31,6 +30,8 @@ struct LogReplay {
     private(set) var hasContent = false
     private var segment: UInt64 = 0
     private(set) var samples = 0
+    /// Deletions that were read and not carried out yet.
+    private var deletions: [(ids: [UInt32], from: Int64, to: Int64)] = []
     /// Records of samples that wait for the others of their stretch.
     private var waiting: [SampleReplay.Record] = []
 
@@ -78,7 +79,13 @@ struct LogReplay {
             do {
                 try unpack(frame, bytes, to: &records)
                 var reader = ByteReader(records.bytes, at: start)
-                if let group = try apply(&reader) {
+                let group = try apply(&reader)
+                if !deletions.isEmpty {
+                    // What came before is deleted, what comes after is not.
+                    replaySamples(records.bytes, number, path)
+                    carryOutDeletions()
+                }
+                if let group {
                     waiting.append(.init(group: group, start: reader.offset, end: records.count, frame: at))
                 } else {
                     records.truncate(to: start)
@@ -151,6 +158,19 @@ struct LogReplay {
         waiting.removeAll(keepingCapacity: true)
         samples += result.samples
         for failure in result.failures { report(path, failure.offset, failure.expected) }
+    }
+
+    /// Deletes what the deletions name that were read until now.
+    mutating func carryOutDeletions() {
+        head.upkeep.withLock {
+            for deletion in deletions {
+                let failed = head.delete(deletion.ids, from: deletion.from, to: deletion.to)
+                if failed > 0 {
+                    log.error("Samples could not be deleted again: there was no memory", ["chunks": "\(failed)"])
+                }
+            }
+        }
+        deletions.removeAll()
     }
 
     private mutating func report(_ path: String, _ offset: Int, _ expected: String) {
@@ -238,7 +258,7 @@ struct LogReplay {
                 for _ in 0..<(try reader.count(reader.remaining)) {
                     ids.append(UInt32(try reader.count(Int(UInt32.max))))
                 }
-                onDeletion(ids, from, to)
+                deletions.append((ids, from, to))
             case LogRecord.skipped:
                 let first = try reader.varint()
                 if first < segment { unused.append(first..<segment) }

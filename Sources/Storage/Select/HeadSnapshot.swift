@@ -345,7 +345,7 @@ extension HeadSnapshot {
             }
             guard state.lastTime >= minTime || entry.late >= 0 || state.isRewound else { return }
             if request.newestOnly, state.lastTime <= maxTime, state.run != 0 || state.sealed != 0,
-                entry.late < 0, !state.isRewound
+                entry.late < 0, !state.isRewound, !state.isNewestDeleted
             {
                 entry.isNewest = true
                 if state.isHistogram, let last = group.histograms[id]?.last {

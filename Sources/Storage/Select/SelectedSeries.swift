@@ -16,16 +16,11 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
     /// Parts of all series; those of series i end at `ends[i]`.
     private let parts: [Part]
     private let ends: [Int]
-    private let hidden: [Deletion]
     private let request: SelectRequest
     private let leftOut: LeftOut
 
     init(_ store: TimeSeriesStore, _ request: SelectRequest) throws {
-        var request = request
         leftOut = store.blockSet.leftOut
-        hidden = store.deletions.withLock { $0 }.filter { $0.from <= request.maxTime && $0.to >= request.minTime }
-        // The newest sample may be hidden; then the one before it counts.
-        if !hidden.isEmpty { request.newestOnly = false }
         self.request = request
         let head = store.head
         let ids = try head.ids(matching: request.matchers, check: request.check)
@@ -144,9 +139,5 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
             if leftOut.note(part) { Log("storage").error("Chunks of the head cannot be read", ["err": what]) }
             request.warn?(part.description)
         }
-        guard !hidden.isEmpty else { return }
-        let id = snapshot.entries[Int(part.index)].id
-        let ranges = hidden.filter { $0.ids.contains(id) }.map { (minTime: $0.from, maxTime: $0.to) }
-        if !ranges.isEmpty, columns.remove(ranges, from: 0) { columns.timestampKey = 0 }
     }
 }

@@ -85,11 +85,6 @@ extension TimeSeriesStore {
         let newest = newestUntilNow
         let windows = head.windows().filter { $0 &- options.blockDuration > newest }
         for end in windows { try cutWithinSize([end]) }
-        let count = deletions.withLock { deletions in
-            let before = deletions.count
-            deletions.removeAll { $0.from > newest }
-            return before - deletions.count
-        }
-        if !windows.isEmpty || count > 0 { try writeCheckpointWithinSize() }
+        if !windows.isEmpty { try writeCheckpointWithinSize() }
     }
 }

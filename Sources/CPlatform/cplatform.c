@@ -12,6 +12,10 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 static uint32_t table[8][256];
 
@@ -55,12 +59,33 @@ __attribute__((target("sse4.2"))) static uint32_t crc_sse42(uint32_t c, const ui
 }
 #endif
 
+#if defined(__aarch64__)
+__attribute__((target("crc"))) static uint32_t crc_arm(uint32_t c, const uint8_t *p, size_t n) {
+    while (n >= 8) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        c = __builtin_arm_crc32cd(c, w);
+        p += 8;
+        n -= 8;
+    }
+    while (n--) c = __builtin_arm_crc32cb(c, *p++);
+    return c;
+}
+#endif
+
 uint32_t cplatform_crc32c(uint32_t crc, const void *bytes, size_t length) {
     crc = ~crc;
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("sse4.2")) return ~crc_sse42(crc, bytes, length);
 #endif
+#if defined(__aarch64__)
+    if (getauxval(AT_HWCAP) & HWCAP_CRC32) return ~crc_arm(crc, bytes, length);
+#endif
     return ~crc_portable(crc, bytes, length);
+}
+
+uint32_t cplatform_crc32c_portable(uint32_t crc, const void *bytes, size_t length) {
+    return ~crc_portable(~crc, bytes, length);
 }
 
 int cplatform_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }

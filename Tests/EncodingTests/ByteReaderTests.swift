@@ -1,3 +1,4 @@
+import CPlatform
 import Encoding
 import TestSupport
 import Testing
@@ -63,5 +64,18 @@ import Testing
         let first = CRC32C.hash(head)
         let whole = tail.withUnsafeBytes { CRC32C.hash($0, after: first) }
         #expect(whole == 0xE306_9283)
+    }
+
+    @Test func `checksums by instructions of the processor are those of the tables`() {
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        for length in 0..<2000 {
+            let bytes = (0..<length + 8).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let (start, before) = (Int.random(in: 0...8, using: &random), UInt32(truncatingIfNeeded: random.next()))
+            bytes.withUnsafeBytes { all in
+                let part = UnsafeRawBufferPointer(rebasing: all[start..<start + length])
+                let expected = cplatform_crc32c_portable(before, part.baseAddress, part.count)
+                #expect(CRC32C.hash(part, after: before) == expected, "\(length) bytes from \(start)")
+            }
+        }
     }
 }

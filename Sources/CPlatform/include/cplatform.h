@@ -4,7 +4,12 @@
 #include <stdint.h>
 
 /// CRC-32C (Castagnoli) of `length` bytes, continuing from `crc` (0 to begin).
+///
+/// It uses the instructions of x86-64 (SSE 4.2) or arm64 (CRC32) if the processor has them.
 uint32_t cplatform_crc32c(uint32_t crc, const void *bytes, size_t length);
+
+/// `cplatform_crc32c` without instructions of the processor, slicing by 8 (Kounavis and Berry, 2005).
+uint32_t cplatform_crc32c_portable(uint32_t crc, const void *bytes, size_t length);
 /// open(2) with a mode; Swift does not import the variadic form.
 int cplatform_open(const char *path, int flags, unsigned mode);
 /// Gives freed memory that the allocator keeps back to the system: malloc_trim(3).

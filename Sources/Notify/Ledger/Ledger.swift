@@ -1,4 +1,3 @@
-import CPlatform
 import Glibc
 import Platform
 import Synchronization
@@ -21,7 +20,7 @@ package final class Ledger: Sendable {
     private static let magic = Array("MTLEDGER".utf8) + [UInt8(version), 0, 0, 0, 0, 0, 0, 0]
     /// Below this size nothing is written anew, bytes.
     private static let smallestCompaction = 1 << 20
-    private static let longestRecord = 1 << 24
+    private static let framing = RecordFraming(longest: 1 << 24)
     /// Bytes of the file that are looked at.
     private static let longest = 1 << 32
     private static let headerSize = 16
@@ -143,61 +142,26 @@ package final class Ledger: Sendable {
         var at = headerSize
         var end = at
         while at < bytes.count {
-            if let payload = record(bytes, at) {
-                if let record = LedgerRecord(Array(bytes[payload])) { state.apply(record) }
-                at = payload.upperBound
+            if let frame = framing.frame(bytes, at: at) {
+                if let record = LedgerRecord(Array(bytes[frame.content])) { state.apply(record) }
+                at = frame.content.upperBound
                 end = at
                 continue
             }
-            guard let next = resume(mapping, at + 1) else { break }
+            // Zeros and chance are no facts.
+            let next = framing.next(mapping, from: at + 1, budget: 1 << 28) { _, frame in
+                frame.map { LedgerRecord(Array(bytes[$0.content])) != nil } ?? true
+            }
+            guard let next else { break }
             damage = damage ?? at
             at = next
         }
         return (end, damage)
     }
 
-    /// Where the payload of the whole record at `at` lies, or nil.
-    private static func record(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> Range<Int>? {
-        guard bytes.count - at >= 8 else { return nil }
-        let size = Int(word(bytes, at))
-        guard size > 0, size <= longestRecord, bytes.count - at - 8 >= size else { return nil }
-        let payload = (at + 8)..<(at + 8 + size)
-        return checksum(UnsafeRawBufferPointer(rebasing: bytes[payload])) == word(bytes, at + 4) ? payload : nil
-    }
-
-    /// The next place where a whole record begins, if it is found with reasonable effort.
-    private static func resume(_ mapping: FileMapping, _ start: Int) -> Int? {
-        let bytes = mapping.bytes
-        var at = start
-        var budget = 1 << 28
-        while at + 8 < bytes.count, budget > 0 {
-            // Of a size, at most three bytes in front are zero.
-            if bytes[at] == 0 { at = max(at, mapping.skipZeros(from: at, budget: &budget) - 3) }
-            guard at + 8 < bytes.count else { break }
-            let size = Int(word(bytes, at))
-            if size > 0, size <= longestRecord {
-                budget -= min(size, bytes.count - at)
-                // Zeros and chance are no facts.
-                if let payload = record(bytes, at), LedgerRecord(Array(bytes[payload])) != nil { return at }
-            }
-            at += 1
-        }
-        return nil
-    }
-
-    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        cplatform_crc32c(0, bytes.baseAddress, bytes.count)
-    }
-
     static func frame(_ records: [LedgerRecord]) -> [UInt8] {
         var out: [UInt8] = []
-        for record in records {
-            let payload = record.encode()
-            for value in [UInt32(truncatingIfNeeded: payload.count), payload.withUnsafeBytes(checksum)] {
-                withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) }
-            }
-            out += payload
-        }
+        for record in records { framing.append(record.encode(), to: &out) }
         return out
     }
 

@@ -31,13 +31,12 @@ struct CheckpointWriter {
         stored.removeAll(keepingCapacity: true)
         try frame.withUnsafeBytes { try compressor.compress($0, level: 1, to: &stored) }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(stored.count + CheckpointFrame.headerSize)
-        bytes.appendLittle(kind)
-        bytes.appendLittle(group)
-        bytes.appendLittle(UInt32(truncatingIfNeeded: frame.count))
-        bytes.appendLittle(UInt32(truncatingIfNeeded: stored.count))
-        let checksum = stored.withUnsafeBytes { CRC32C.hash($0, after: CRC32C.hash(bytes)) }
-        bytes.appendLittle(checksum)
+        bytes.reserveCapacity(stored.count + CheckpointFrame.framing.headerSize)
+        var before: [UInt8] = []
+        before.appendLittle(kind)
+        before.appendLittle(group)
+        before.appendLittle(UInt32(truncatingIfNeeded: frame.count))
+        stored.withUnsafeBytes { CheckpointFrame.framing.appendHeader(prefix: before, $0, to: &bytes) }
         bytes += stored
         try file.write(bytes)
         size += bytes.count
@@ -54,7 +53,9 @@ struct CheckpointFrame {
     static let records: UInt32 = 5
     static let end: UInt32 = 6
 
-    static let headerSize = 20
+    /// In front of the length: kind, group and raw size.
+    static let framing = RecordFraming(
+        prefix: 12, longest: Int(UInt32.max), longestSought: 4 * CheckpointWriter.frameSize, leadingZeros: 0)
 
     var kind: UInt32
     var group: UInt32
@@ -101,34 +102,20 @@ struct CheckpointReader: @unchecked Sendable {
 
     /// The whole frame at `at`, or nil.
     private static func frame(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> CheckpointFrame? {
-        let start = at &+ CheckpointFrame.headerSize
-        guard bytes.count > start else { return nil }
-        let (raw, stored) = (Int(word(bytes, at &+ 8)), Int(word(bytes, at &+ 12)))
-        guard raw <= 1 << 30, stored > 0, stored <= bytes.count &- start else { return nil }
-        let header = CRC32C.hash(UnsafeRawBufferPointer(rebasing: bytes[at..<(at &+ 16)]))
-        let content = UnsafeRawBufferPointer(rebasing: bytes[start..<(start &+ stored)])
-        guard CRC32C.hash(content, after: header) == word(bytes, at &+ 16) else { return nil }
+        guard let frame = CheckpointFrame.framing.frame(bytes, at: at) else { return nil }
+        let raw = Int(word(bytes, at &+ 8))
+        guard raw <= 1 << 30 else { return nil }
         return CheckpointFrame(
-            kind: word(bytes, at), group: word(bytes, at &+ 4), offset: start, stored: stored, raw: raw)
+            kind: word(bytes, at), group: word(bytes, at &+ 4), offset: frame.content.lowerBound,
+            stored: frame.content.count, raw: raw)
     }
 
     /// The next place where a whole frame begins, if it is found with reasonable effort.
     private static func resume(_ mapping: FileMapping, _ start: Int) -> Int? {
         let bytes = mapping.bytes
-        var at = start
-        var budget = 1 << 28
-        while at &+ CheckpointFrame.headerSize < bytes.count, budget > 0 {
-            // The first byte of a frame is its kind.
-            if bytes[at] == 0 { at = mapping.skipZeros(from: at, budget: &budget) }
-            guard at &+ CheckpointFrame.headerSize < bytes.count else { break }
-            let stored = Int(word(bytes, at &+ 12))
-            if word(bytes, at) <= CheckpointFrame.end, stored > 0, stored <= 4 * CheckpointWriter.frameSize {
-                budget &-= stored
-                if frame(bytes, at) != nil { return at }
-            }
-            at &+= 1
+        return CheckpointFrame.framing.next(mapping, from: start, budget: 1 << 28) { at, whole in
+            word(bytes, at) <= CheckpointFrame.end && (whole == nil || frame(bytes, at) != nil)
         }
-        return nil
     }
 
     /// Calls `body` with the content of a frame.

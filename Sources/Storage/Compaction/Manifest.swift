@@ -90,6 +90,8 @@ package final class Manifest {
         }
     }
 
+    private static let framing = RecordFraming(longest: longest)
+
     private static var header: [UInt8] {
         var bytes = magic
         bytes.appendLittle(BlockFormat.version)
@@ -106,9 +108,8 @@ package final class Manifest {
         payload.appendZigzag(edit.mark)
         payload.append(0)
         var bytes: [UInt8] = []
-        bytes.appendLittle(UInt32(truncatingIfNeeded: payload.count))
-        bytes.appendLittle(CRC32C.hash(payload))
-        return bytes + payload
+        framing.append(payload, to: &bytes)
+        return bytes
     }
 
     /// Reads all records that are whole; returns the size up to the last of them.
@@ -120,45 +121,28 @@ package final class Manifest {
             throw bad(0, "expected a martlet manifest of version \(BlockFormat.version)")
         }
         return try content.withUnsafeBytes { bytes in
-            var reader = ByteReader(bytes, at: header.count)
-            while !reader.isAtEnd {
-                let start = reader.offset
+            var at = header.count
+            while at < bytes.count {
                 do throws(DecodeError) {
-                    let (size, checksum) = (Int(try reader.u32()), try reader.u32())
-                    let payload = try reader.run(size)
-                    guard CRC32C.hash(payload) == checksum else {
-                        throw DecodeError(expected: "a matching checksum", offset: start)
+                    guard let frame = framing.frame(bytes, at: at) else {
+                        throw DecodeError(expected: "a whole record", offset: at)
                     }
-                    var fields = ByteReader(payload)
+                    var fields = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[frame.content]))
                     let added = try names(&fields)
                     let removed = try names(&fields)
                     body(Edit(added: added, removed: removed, mark: try fields.zigzag()))
+                    at = frame.content.upperBound
                 } catch {
-                    // Only the last record can be torn: whatever was written after it would have cut it off.
-                    guard isTail(bytes, start) else { throw bad(start, "expected \(error.expected)") }
-                    return start
+                    // Only the last record can be torn: whatever was written after it would have cut it off. So much of
+                    // it that a search takes too long is no torn write.
+                    guard framing.next(bytes, from: at + 1, budget: 1 << 28) == .nothing else {
+                        throw bad(at, "expected \(error.expected)")
+                    }
+                    return at
                 }
             }
             return bytes.count
         }
-    }
-
-    /// Whether no whole record begins behind `offset`, so that what is there is the rest of a torn write.
-    private static func isTail(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Bool {
-        var at = offset + 1
-        var budget = 1 << 28
-        while at + 8 < bytes.count {
-            var reader = ByteReader(bytes, at: at)
-            if let size = try? reader.u32(), let checksum = try? reader.u32(), size > 0,
-                let payload = try? reader.run(Int(size))
-            {
-                budget -= payload.count
-                // So much of it is no torn write.
-                if budget < 0 || CRC32C.hash(payload) == checksum { return false }
-            }
-            at += 1
-        }
-        return true
     }
 
     private static func names(_ reader: inout ByteReader) throws(DecodeError) -> [String] {

@@ -62,9 +62,9 @@ struct LogReplay {
         var records = ByteSink()
         var at = header.count
         while at < bytes.count {
-            guard let frame = frame(bytes, at) else {
+            guard let frame = WriteAheadLog.framing.frame(bytes, at: at) else {
                 // A torn tail has nothing behind it. Elsewhere, go on with the next frame that is whole.
-                guard let next = resume(mapping, at &+ 1) else {
+                guard let next = WriteAheadLog.framing.next(mapping, from: at &+ 1, budget: 1 << 26) else {
                     if !isLast { report(path, at, "a whole frame") }
                     // Neither somebody else's file nor one that will be set aside is cut.
                     if !damagedSegments.contains(number) { torn = (path, at) }
@@ -141,9 +141,11 @@ struct LogReplay {
     }
 
     /// Appends the records of a frame.
-    private func unpack(_ frame: Frame, _ bytes: UnsafeRawBufferPointer, to records: inout ByteSink) throws {
+    private func unpack(_ frame: RecordFraming.Frame, _ bytes: UnsafeRawBufferPointer, to records: inout ByteSink)
+        throws
+    {
         let content = UnsafeRawBufferPointer(rebasing: bytes[frame.content])
-        guard frame.isPacked else { return records.append(content) }
+        guard frame.flags & WriteAheadLog.packedFlag != 0 else { return records.append(content) }
         var reader = ByteReader(content)
         let size = try reader.count(LogPacker.longest)
         let packed = try reader.run(reader.remaining)
@@ -179,47 +181,6 @@ struct LogReplay {
         log.error(
             "The log is damaged; what it touches is left out",
             ["file": path, "offset": "\(offset)", "expected": expected])
-    }
-
-    private struct Frame {
-        var content: Range<Int>
-        var isPacked: Bool
-    }
-
-    /// The length of the content of the frame at `at`, if it is believed, and whether it is compressed.
-    private func length(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> (length: Int, isPacked: Bool)? {
-        guard bytes.count &- at >= 8 else { return nil }
-        let word = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self))
-        let length = Int(word & ~WriteAheadLog.packedFlag)
-        guard length > 0, length <= WriteAheadLog.maxFrame, length <= bytes.count &- at &- 8 else { return nil }
-        return (length, word & WriteAheadLog.packedFlag != 0)
-    }
-
-    /// The whole frame at `at`, or nil.
-    private func frame(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> Frame? {
-        guard let (length, isPacked) = length(bytes, at) else { return nil }
-        let content = (at &+ 8)..<(at &+ 8 &+ length)
-        let checksum = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at &+ 4, as: UInt32.self))
-        guard CRC32C.hash(UnsafeRawBufferPointer(rebasing: bytes[content])) == checksum else { return nil }
-        return Frame(content: content, isPacked: isPacked)
-    }
-
-    /// The next place where a whole frame begins, if it is found with reasonable effort.
-    private func resume(_ mapping: FileMapping, _ start: Int) -> Int? {
-        let bytes = mapping.bytes
-        var at = start
-        var budget = 1 << 26
-        while at &+ 8 < bytes.count, budget > 0 {
-            // Of a length, at most three bytes in front are zero.
-            if bytes[at] == 0 { at = max(at, mapping.skipZeros(from: at, budget: &budget) &- 3) }
-            guard at &+ 8 < bytes.count else { break }
-            if let (length, _) = length(bytes, at), length < 1 << 22 {
-                budget &-= length
-                if frame(bytes, at) != nil { return at }
-            }
-            at &+= 1
-        }
-        return nil
     }
 
     /// Applies records until the reader is at its end, or at samples: a record of them is the last of its frame.

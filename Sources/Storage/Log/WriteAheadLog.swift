@@ -25,6 +25,7 @@ final class WriteAheadLog: Sendable {
     static let lastSegment: UInt64 = 1 << 62
     /// Set in the length of a frame whose content is compressed.
     static let packedFlag: UInt32 = 1 << 31
+    static let framing = RecordFraming(flags: packedFlag, longest: maxFrame, longestSought: 1 << 22 - 1)
 
     private struct State {
         var file: (any File)?
@@ -337,11 +338,10 @@ final class WriteAheadLog: Sendable {
     private static func append(
         _ first: ArraySlice<UInt8>, _ second: UnsafeRawBufferPointer?, _ flag: UInt32, to frame: inout [UInt8]
     ) {
-        frame.appendLittle(UInt32(truncatingIfNeeded: first.count &+ (second?.count ?? 0)) | flag)
-        let checksum = first.withUnsafeBytes { CRC32C.hash($0) }
-        frame.appendLittle(second.map { CRC32C.hash($0, after: checksum) } ?? checksum)
+        let second = second ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        first.withUnsafeBytes { framing.appendHeader($0, second, flags: flag, to: &frame) }
         frame += first
-        if let second { frame.append(contentsOf: second) }
+        frame.append(contentsOf: second)
     }
 
     /// Writes what was put aside; for the end and for records without samples.

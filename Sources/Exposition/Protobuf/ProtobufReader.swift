@@ -176,31 +176,15 @@ public struct ProtobufReader {
         exemplars: [(labels: Labels, value: Double, timestamp: Int64?)] = []
     ) {
         let start = text.count
-        text.append(0x7B)
-        quote(name + suffix)
-        for (name, value) in labels {
-            text.append(0x2C)
-            quote(name)
-            text.append(0x3D)
-            quote(value)
-        }
-        text.append(0x7D)
+        // Only the label parser reads the text: quotes everywhere spare a look at every name.
+        var series = SeriesTextWriter(quotesAll: true)
+        series.metric(name + suffix, to: &text)
+        for (name, value) in labels { series.label(name, value, to: &text) }
+        series.end(to: &text)
         samples.append(
             Sample(
                 series: start..<text.count, number: Self.decimal(value), histogram: histogram, timestamp: timestamp,
                 start: began, exemplars: exemplars))
-    }
-
-    private mutating func quote(_ value: String) {
-        text.append(0x22)
-        for byte in value.utf8 {
-            switch byte {
-            case 0x22, 0x5C: text += [0x5C, byte]
-            case 0x0A: text += [0x5C, 0x6E]
-            default: text.append(byte)
-            }
-        }
-        text.append(0x22)
     }
 
     /// The value with its decimal, if that has at most six places.

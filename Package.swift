@@ -88,7 +88,7 @@ let package = Package(
                 "CPlatform", "CCurl", "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config",
                 "HTTP",
             ]),
-        module("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "HTTP"]),
+        module("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "Encoding", "HTTP"]),
         module(
             "API",
             [

@@ -77,14 +77,10 @@ package enum OpenMetricsImport {
             while true {
                 lines += 1
                 if lines % 8192 == 0 { progress(Double(reader.seriesEnd) / Double(bytes.count)) }
-                switch try reader.next() {
+                let entry = try reader.next()
+                switch entry {
                 case .end: return series
-                case .type:
-                    metadata[ExactText(reader.metadataNameText), default: .init()].type =
-                        reader.metadataType ?? .unknown
-                case .help:
-                    metadata[ExactText(reader.metadataNameText), default: .init()].help = reader.metadataHelpText
-                case .unit: metadata[ExactText(reader.metadataNameText), default: .init()].unit = reader.metadataRawText
+                case .type, .help, .unit: reader.addMetadata(of: entry, to: &metadata)
                 case .series:
                     try text.parse(base, reader.seriesStart, reader.seriesEnd, isOpenMetrics: true)
                     guard text.pairs.count <= mostLabels else {

@@ -1,3 +1,5 @@
+import Encoding
+
 /// The messages of remote write, as Prometheus's `prompb` and `io.prometheus.write.v2` define them.
 extension ProtobufFields {
     static let request = ProtobufFields([1: .bytes, 3: .bytes])

@@ -1,3 +1,4 @@
+import Encoding
 import Model
 
 /// A native histogram of remote write, integer or float, as it was read.
@@ -61,25 +62,10 @@ struct RemoteHistogram {
         }
     }
 
-    private static func zigzag(_ raw: UInt64) -> Int64 { Int64(bitPattern: raw >> 1) ^ -Int64(bitPattern: raw & 1) }
-
     private mutating func readFields(
         _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ counts: inout Counts
     ) throws {
         var cursor = ProtobufCursor(bytes, range, .histogram)
-        func doubles(_ content: ProtobufCursor.Content) throws -> [Double] {
-            var values: [Double] = []
-            try cursor.numbers(
-                content, { if case .fixed64(let bits) = $0 { values.append(Double(bitPattern: bits)) } }, packedWidth: 8
-            )
-            return values
-        }
-        func deltas(_ content: ProtobufCursor.Content) throws -> [Int64] {
-            var values: [Int64] = []
-            try cursor.numbers(
-                content, { if case .varint(let raw) = $0 { values.append(Self.zigzag(raw)) } }, packedWidth: 0)
-            return values
-        }
         while let (number, content) = try cursor.next() {
             switch (number, content) {
             case (1, .varint(let count)):
@@ -89,7 +75,7 @@ struct RemoteHistogram {
                 histogram.count = Double(bitPattern: bits)
                 histogram.hasFloatCounts = true
             case (3, .fixed64(let bits)): histogram.sum = Double(bitPattern: bits)
-            case (4, .varint(let raw)): histogram.schema = Int32(truncatingIfNeeded: Self.zigzag(raw))
+            case (4, .varint): histogram.schema = Int32(truncatingIfNeeded: content.zigzag)
             case (5, .fixed64(let bits)): histogram.zeroThreshold = Double(bitPattern: bits)
             case (6, .varint(let count)):
                 counts.zero = count
@@ -98,16 +84,16 @@ struct RemoteHistogram {
                 histogram.zeroCount = Double(bitPattern: bits)
                 counts.zeroIsFloat = true
             case (8, .bytes(let part)): histogram.negativeSpans.append(try Self.span(bytes, part))
-            case (9, _): counts.negativeDeltas += try deltas(content)
-            case (10, _): histogram.negativeBuckets += try doubles(content)
+            case (9, _): try cursor.varints(content) { counts.negativeDeltas.append(Zigzag.decode($0)) }
+            case (10, _): try cursor.doubles(content, to: &histogram.negativeBuckets)
             case (11, .bytes(let part)): histogram.positiveSpans.append(try Self.span(bytes, part))
-            case (12, _): counts.positiveDeltas += try deltas(content)
-            case (13, _): histogram.positiveBuckets += try doubles(content)
+            case (12, _): try cursor.varints(content) { counts.positiveDeltas.append(Zigzag.decode($0)) }
+            case (13, _): try cursor.doubles(content, to: &histogram.positiveBuckets)
             case (14, .varint(let hint)):
                 histogram.resetHint = .init(rawValue: UInt8(truncatingIfNeeded: hint & 3)) ?? .unknown
             case (15, .varint(let raw)): time = Int64(bitPattern: raw)
             case (17, .varint(let raw)): start = Int64(bitPattern: raw)
-            case (16, _): histogram.customBounds += try doubles(content)
+            case (16, _): try cursor.doubles(content, to: &histogram.customBounds)
             default: continue
             }
         }
@@ -129,7 +115,7 @@ struct RemoteHistogram {
         while let (number, content) = try cursor.next() {
             guard case .varint(let raw) = content else { continue }
             if number == 1 {
-                span.offset = Int32(truncatingIfNeeded: zigzag(raw))
+                span.offset = Int32(truncatingIfNeeded: content.zigzag)
             }
             if number == 2 { span.length = UInt32(truncatingIfNeeded: raw) }
         }

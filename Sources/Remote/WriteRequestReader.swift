@@ -1,3 +1,4 @@
+import Encoding
 import Model
 
 /// Reads `prometheus.WriteRequest` in place.

@@ -1,3 +1,4 @@
+import Encoding
 import Model
 
 /// Reads `io.prometheus.write.v2.Request`, whose texts stand in one table of symbols.
@@ -79,7 +80,7 @@ struct WriteRequestV2Reader {
     ) throws -> [UInt64] {
         if case .bytes(let range) = content { try budget.require(8 * range.count) }
         var result: [UInt64] = []
-        try cursor.numbers(content, { if case .varint(let number) = $0 { result.append(number) } }, packedWidth: 0)
+        try cursor.varints(content) { result.append($0) }
         try budget.charge(24 * result.count)
         return result
     }

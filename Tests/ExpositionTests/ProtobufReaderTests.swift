@@ -120,6 +120,56 @@ struct ProtobufReaderTests {
         }
     }
 
+    @Test("mistakes of the wire format have the words of Go's decoders")
+    func wireFormat() {
+        let long = [UInt8](repeating: 0x80, count: 11)
+        for (bytes, message) in [
+            ([0x80], "proto: unexpected EOF"),
+            (long, "proto: wrong varint"),
+            ([0x12, 0x05, 0x00], "proto: unexpected EOF"),
+            ([0x39, 0x00], "proto: unexpected EOF"),
+            ([0x3D, 0x00], "proto: unexpected EOF"),
+            ([0x3B], "proto: illegal wireType 3"),
+            ([0x3C], "proto: illegal wireType 4"),
+            ([0x00, 0x00], "proto: illegal tag 0"),
+        ] as [([UInt8], String)] {
+            let page = WireText.family("g", 1) { $0.message(4) { $0.message(2) { $0.bytes = bytes } } }
+            #expect(Self.samples(of: page) == ([], message), "\(bytes)")
+        }
+        for (page, message) in [
+            ([0x80], "proto: unexpected EOF"), (long, "proto: wrong varint"), ([5, 0], "proto: unexpected EOF"),
+        ] { #expect(Self.samples(of: page) == ([], message), "\(page)") }
+    }
+
+    @Test("packed numbers of a histogram that are cut make the page bad")
+    func packedNumbers() {
+        for (number, bytes) in [
+            (10, [0x80]), (13, [0x80]), (11, [0, 0, 0]), (14, [0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ] as [(UInt64, [UInt8])] {
+            let page = WireText.family("h", 4) {
+                $0.message(4) { $0.message(7) { $0.message(number) { $0.bytes = bytes } } }
+            }
+            #expect(Self.samples(of: page) == ([], "proto: unexpected EOF"), "\(number)")
+        }
+    }
+
+    @Test("a known field of another wire type counts as zero or empty")
+    func otherWireType() {
+        let page = WireText.family("g", 1) {
+            $0.message(4) {
+                $0.integer(1, 5)
+                $0.message(2) { $0.integer(1, 3) }
+            }
+            $0.message(4) { $0.double(2, 3) }
+        }
+        #expect(Self.samples(of: page).error == "invalid label name: ")
+        let gauge = WireText.family("g", 1) {
+            $0.message(4) { $0.message(2) { $0.integer(1, 3) } }
+            $0.message(4) { $0.double(2, 3) }
+        }
+        #expect(Self.samples(of: gauge) == (["{\"g\"} 0.0", "{\"g\"} 0.0"], ""))
+    }
+
     /// A family with both forms of a histogram.
     static let both = WireText.family("h", 4) { family in
         family.message(4) { metric in

@@ -51,6 +51,46 @@ struct WireTypeTests {
         Message(wrap: { nested(5, nested(5, $0)) }, fields: [1: [0], 3: [0], 4: [0]]),
     ]
 
+    private static func push(_ bytes: [UInt8], _ type: String, to receiver: RemoteWriteReceiver) -> HTTPResponse {
+        receiver.handle(
+            HTTPRequest(
+                method: "POST", path: "/api/v1/write",
+                headers: [
+                    ("Content-Type", "application/x-protobuf;proto=\(type)"), ("Content-Encoding", "snappy"),
+                ], body: WireWriter.snappy(bytes)))
+    }
+
+    @Test("a push that is no protobuf is refused with the mistake and its place, in both versions")
+    func mistakes() {
+        let receiver = RemoteWriteReceiver(store: RecordingStore(), clock: SystemClock(), metrics: MetricRegistry())
+        let long = [UInt8](repeating: 0x80, count: 11)
+        let histogram: @Sendable ([UInt8]) -> [UInt8] = { Self.nested(1, Self.nested(4, $0)) }
+        for (bytes, text) in [
+            ([0x80], "unfinished varint at byte 1"),
+            (long, "varint of more than 10 bytes at byte 10"),
+            ([0x32, 0x02, 0x00], "length beyond the message at byte 2"),
+            ([0x39, 0x00], "unfinished fixed64 at byte 1"),
+            ([0x3D, 0x00], "unfinished fixed32 at byte 1"),
+            ([0x3B], "unknown wire type 3 at byte 1"),
+            ([0x3C], "unknown wire type 4 at byte 1"),
+            ([0x00, 0x00], "invalid field number at byte 1"),
+        ] as [([UInt8], String)] {
+            for type in ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"] {
+                let answer = Self.push(bytes, type, to: receiver)
+                #expect(answer.status == 400)
+                #expect(String(decoding: answer.body, as: UTF8.self) == "protobuf: \(text)\n")
+            }
+        }
+        for (bytes, text) in [
+            (histogram(Self.nested(12, [0x80])), "unfinished varint at byte 7"),
+            (histogram(Self.nested(13, [0, 0, 0])), "unfinished packed numbers at byte 9"),
+        ] {
+            let answer = Self.push(bytes, "prometheus.WriteRequest", to: receiver)
+            #expect(answer.status == 400)
+            #expect(String(decoding: answer.body, as: UTF8.self) == "protobuf: \(text)\n")
+        }
+    }
+
     @Test("a known field of another wire type makes the whole push bad, in both versions; unknown ones may have any")
     func wireTypes() {
         let receiver = RemoteWriteReceiver(store: RecordingStore(), clock: SystemClock(), metrics: MetricRegistry())
@@ -61,13 +101,7 @@ struct WireTypeTests {
                 for (number, allowed) in message.fields {
                     for wireType in [0, 1, 2, 5] {
                         let bytes = message.wrap(Self.field(number, wireType: wireType))
-                        let answer = receiver.handle(
-                            HTTPRequest(
-                                method: "POST", path: "/api/v1/write",
-                                headers: [
-                                    ("Content-Type", "application/x-protobuf;proto=\(type)"),
-                                    ("Content-Encoding", "snappy"),
-                                ], body: WireWriter.snappy(bytes)))
+                        let answer = Self.push(bytes, type, to: receiver)
                         let text = String(decoding: answer.body, as: UTF8.self)
                         #expect(
                             text.contains("wrong wire type \(wireType) of field \(number)")

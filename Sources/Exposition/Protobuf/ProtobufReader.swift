@@ -1,3 +1,4 @@
+import Encoding
 import Glibc
 import GoCompatibility
 import Model
@@ -40,7 +41,7 @@ public struct ProtobufReader {
     }
 
     private let page: UnsafeBufferPointer<UInt8>
-    private var stream: WireReader
+    private var stream: ProtobufCursor
     private let choice: HistogramChoice
 
     /// The texts of all series of the current family.
@@ -59,11 +60,11 @@ public struct ProtobufReader {
     public init(_ page: UnsafeBufferPointer<UInt8>, choice: HistogramChoice) {
         self.page = page
         self.choice = choice
-        stream = WireReader(page, 0..<page.count)
+        stream = ProtobufCursor(page, 0..<page.count)
     }
 
     private func failure(_ message: String) -> ExpositionError {
-        ExpositionError(message, line: 0, column: stream.at)
+        ExpositionError(message, line: 0, column: stream.offset)
     }
 
     private func string(_ range: Range<Int>) throws(ExpositionError) -> String {
@@ -81,7 +82,7 @@ public struct ProtobufReader {
             text.removeAll(keepingCapacity: true)
             samples.removeAll(keepingCapacity: true)
             hasName = false
-            guard let range = try stream.delimited() else { return false }
+            guard let range = try stream.family() else { return false }
             if try family(range) { return true }
         }
     }
@@ -93,7 +94,7 @@ public struct ProtobufReader {
         var type: UInt64 = 0
         var hasMetrics = false
         var (nameRange, helpRange, unitRange) = (0..<0, 0..<0, 0..<0)
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             switch number {
             case 1: nameRange = value.range
@@ -115,7 +116,7 @@ public struct ProtobufReader {
         }
         metadata.type = types[Int(type)]
         hasName = true
-        fields = WireReader(page, range)
+        fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             if number == 4 { try metric(value.range) }
         }
@@ -125,7 +126,7 @@ public struct ProtobufReader {
     private mutating func metric(_ range: Range<Int>) throws(ExpositionError) {
         var labels: [(String, String)] = []
         var body: Range<Int>?
-        let valueField: UInt64 =
+        let valueField =
             switch metadata.type {
             case .gauge: 2
             case .counter: 3
@@ -135,7 +136,7 @@ public struct ProtobufReader {
             }
         timestamp = nil
         began = 0
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             switch number {
             case 1:
@@ -160,7 +161,7 @@ public struct ProtobufReader {
 
     private func pair(_ range: Range<Int>) throws(ExpositionError) -> (String, String) {
         var result = ("", "")
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             if number == 1 { result.0 = try string(value.range) }
             if number == 2 { result.1 = try string(value.range) }
@@ -175,31 +176,15 @@ public struct ProtobufReader {
         exemplars: [(labels: Labels, value: Double, timestamp: Int64?)] = []
     ) {
         let start = text.count
-        text.append(0x7B)
-        quote(name + suffix)
-        for (name, value) in labels {
-            text.append(0x2C)
-            quote(name)
-            text.append(0x3D)
-            quote(value)
-        }
-        text.append(0x7D)
+        // Only the label parser reads the text: quotes everywhere spare a look at every name.
+        var series = SeriesTextWriter(quotesAll: true)
+        series.metric(name + suffix, to: &text)
+        for (name, value) in labels { series.label(name, value, to: &text) }
+        series.end(to: &text)
         samples.append(
             Sample(
                 series: start..<text.count, number: Self.decimal(value), histogram: histogram, timestamp: timestamp,
                 start: began, exemplars: exemplars))
-    }
-
-    private mutating func quote(_ value: String) {
-        text.append(0x22)
-        for byte in value.utf8 {
-            switch byte {
-            case 0x22, 0x5C: text += [0x5C, byte]
-            case 0x0A: text += [0x5C, 0x6E]
-            default: text.append(byte)
-            }
-        }
-        text.append(0x22)
     }
 
     /// The value with its decimal, if that has at most six places.
@@ -221,7 +206,7 @@ public struct ProtobufReader {
     private mutating func single(_ range: Range<Int>, _ labels: [(String, String)]) throws(ExpositionError) {
         var result = 0.0
         var exemplars: [(labels: Labels, value: Double, timestamp: Int64?)] = []
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             if number == 1 { result = value.double }
             if number == 2, metadata.type == .counter { exemplars.append(try exemplar(value.range)) }
@@ -233,14 +218,14 @@ public struct ProtobufReader {
     private mutating func summary(_ range: Range<Int>, _ labels: [(String, String)]) throws(ExpositionError) {
         var (count, sum) = (0.0, 0.0)
         var quantiles: [(Double, Double)] = []
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             switch number {
             case 1: count = Double(value.integer)
             case 2: sum = value.double
             case 3:
                 var quantile = (0.0, 0.0)
-                var inner = WireReader(page, value.range)
+                var inner = ProtobufCursor(page, value.range)
                 while let (number, value) = try inner.field() {
                     if number == 1 { quantile.0 = value.double }
                     if number == 2 { quantile.1 = value.double }
@@ -263,7 +248,7 @@ public struct ProtobufReader {
         var labels: [(String, String)] = []
         var result = 0.0
         var time: Int64?
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             switch number {
             case 1: labels.append(try pair(value.range))
@@ -278,7 +263,7 @@ public struct ProtobufReader {
     /// A point in time, ms since the epoch.
     private func milliseconds(_ range: Range<Int>) throws(ExpositionError) -> Int64 {
         var (seconds, nanoseconds): (Int64, Int64) = (0, 0)
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             if number == 1 { seconds = Int64(bitPattern: value.integer) }
             if number == 2 { nanoseconds = Int64(bitPattern: value.integer) }
@@ -315,7 +300,7 @@ public struct ProtobufReader {
 
     private mutating func histogram(_ range: Range<Int>, _ labels: [(String, String)]) throws(ExpositionError) {
         var h = Histogram()
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             switch number {
             case 1: h.count = Double(value.integer)
@@ -327,11 +312,11 @@ public struct ProtobufReader {
             case 7: h.zeroCount = Double(value.integer)
             case 8: h.floatZeroCount = value.double
             case 9: h.negativeSpans.append(try span(value.range))
-            case 10: try integers(value, &h.negativeDeltas)
-            case 11: try doubles(value, &h.negativeCounts)
+            case 10: try fields.deltas(value, &h.negativeDeltas)
+            case 11: try fields.counts(value, &h.negativeCounts)
             case 12: h.positiveSpans.append(try span(value.range))
-            case 13: try integers(value, &h.positiveDeltas)
-            case 14: try doubles(value, &h.positiveCounts)
+            case 13: try fields.deltas(value, &h.positiveDeltas)
+            case 14: try fields.counts(value, &h.positiveCounts)
             case 15: began = try milliseconds(value.range)
             case 16: h.exemplars.append(try exemplar(value.range))
             default: break
@@ -367,7 +352,7 @@ public struct ProtobufReader {
     ) {
         var (bound, count, floatCount) = (0.0, 0.0, 0.0)
         var exemplars: [(labels: Labels, value: Double, timestamp: Int64?)] = []
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             switch number {
             case 1: count = Double(value.integer)
@@ -382,36 +367,12 @@ public struct ProtobufReader {
 
     private func span(_ range: Range<Int>) throws(ExpositionError) -> FloatHistogram.Span {
         var span = FloatHistogram.Span(offset: 0, length: 0)
-        var fields = WireReader(page, range)
+        var fields = ProtobufCursor(page, range)
         while let (number, value) = try fields.field() {
             if number == 1 { span.offset = Int32(truncatingIfNeeded: value.zigzag) }
             if number == 2 { span.length = UInt32(truncatingIfNeeded: value.integer) }
         }
         return span
-    }
-
-    /// Appends one number, or all of a packed field.
-    private func integers(_ value: WireReader.Value, _ out: inout [Int64]) throws(ExpositionError) {
-        guard case .bytes(let range) = value else {
-            out.append(value.zigzag)
-            return
-        }
-        var packed = WireReader(page, range)
-        while packed.at < range.upperBound { out.append(WireReader.Value.varint(try packed.varint()).zigzag) }
-    }
-
-    /// Appends one number, or all of a packed field.
-    private func doubles(_ value: WireReader.Value, _ out: inout [Double]) throws(ExpositionError) {
-        guard case .bytes(let range) = value else {
-            out.append(value.double)
-            return
-        }
-        guard range.count % 8 == 0 else { throw failure("proto: unexpected EOF") }
-        for start in stride(from: range.lowerBound, to: range.upperBound, by: 8) {
-            var bits: UInt64 = 0
-            for i in 0..<8 { bits |= UInt64(page[start &+ i]) << UInt64(8 &* i) }
-            out.append(Double(bitPattern: bits))
-        }
     }
 
     private func native(_ h: Histogram) throws(ExpositionError) -> FloatHistogram {

@@ -16,6 +16,16 @@ extension ExpositionReader {
     /// The text as it stands.
     public var metadataRawText: String { String(decoding: bytes(metadataText), as: UTF8.self) }
 
+    /// Adds what the current line says of its family, if it is a line of metadata.
+    public func addMetadata(of entry: ExpositionEntry, to families: inout [ExactText: MetricMetadata]) {
+        switch entry {
+        case .type: families[ExactText(metadataNameText), default: .init()].type = metadataType ?? .unknown
+        case .help: families[ExactText(metadataNameText), default: .init()].help = metadataHelpText
+        case .unit: families[ExactText(metadataNameText), default: .init()].unit = metadataRawText
+        case .series, .end: return
+        }
+    }
+
     private static func unescape(_ text: UnsafeBufferPointer<UInt8>, quotes: Bool) -> String {
         guard text.contains(0x5C) else { return String(decoding: text, as: UTF8.self) }
         var out: [UInt8] = []

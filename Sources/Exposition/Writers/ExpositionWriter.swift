@@ -25,14 +25,7 @@ public struct ExpositionWriter {
         if isOpenMetrics, type == .counter, name.hasSuffix("_total") { family = String(name.dropLast(6)) }
         if let help {
             metadata("HELP")
-            for byte in help.utf8 {
-                switch byte {
-                case 0x5C: append("\\\\")
-                case 0x0A: append("\\n")
-                case 0x22 where isOpenMetrics: append("\\\"")
-                default: bytes.append(byte)
-                }
-            }
+            LabelText.appendEscaped(help, escapesQuotes: isOpenMetrics, to: &bytes)
             bytes.append(0x0A)
         }
         metadata("TYPE")
@@ -57,7 +50,7 @@ public struct ExpositionWriter {
 
     private mutating func metadata(_ word: String) {
         append("# \(word) ")
-        name(family, isMetric: true)
+        SeriesTextWriter.appendMetric(escaping.escape(family), to: &bytes)
         bytes.append(0x20)
     }
 
@@ -71,23 +64,15 @@ public struct ExpositionWriter {
     ) {
         var name = escaping.escape(name)
         if isOpenMetrics, type == .counter, !name.hasSuffix("_total"), !name.hasSuffix("_created") { name += "_total" }
-        let isLegacy = MetricName.isLegacy(name)
-        if isLegacy { append(name) }
-        if !isLegacy || !labels.isEmpty {
-            bytes.append(0x7B)
-            if !isLegacy { quoted(name) }
-            var isFirst = isLegacy
-            for label in labels {
-                if !isFirst { bytes.append(0x2C) }
-                isFirst = false
-                self.name(label.name, isMetric: false)
-                bytes.append(0x3D)
-                quoted(
-                    isOpenMetrics && (label.name == "le" || label.name == "quantile")
-                        ? LabelFloat.normalised(label.value) : label.value)
-            }
-            bytes.append(0x7D)
+        var series = SeriesTextWriter()
+        series.metric(name, to: &bytes)
+        for label in labels {
+            let isBound = isOpenMetrics && (label.name == "le" || label.name == "quantile")
+            series.label(
+                escaping.escape(label.name, isMetric: false),
+                isBound ? LabelFloat.normalised(label.value) : label.value, to: &bytes)
         }
+        series.end(to: &bytes)
         bytes.append(0x20)
         if isOpenMetrics { append(LabelFloat.text(value)) } else { FloatText.appendGeneral(value, to: &bytes) }
         if let timestamp {
@@ -125,24 +110,5 @@ public struct ExpositionWriter {
         var places = rest.zeroPadded(3)
         while places.hasSuffix("0") { places.removeLast() }
         append("." + places)
-    }
-
-    private mutating func name(_ name: String, isMetric: Bool) {
-        let name = escaping.escape(name, isMetric: isMetric)
-        let isLegacy = isMetric ? MetricName.isLegacy(name) : LabelName.isLegacy(name)
-        if isLegacy { append(name) } else { quoted(name) }
-    }
-
-    private mutating func quoted(_ text: String) {
-        bytes.append(0x22)
-        for byte in text.utf8 {
-            switch byte {
-            case 0x22: append("\\\"")
-            case 0x5C: append("\\\\")
-            case 0x0A: append("\\n")
-            default: bytes.append(byte)
-            }
-        }
-        bytes.append(0x22)
     }
 }

@@ -25,8 +25,8 @@ public struct ProtobufWriter {
     /// Begins a family; its metrics follow.
     public mutating func family(_ name: String, _ type: MetricType, help: String? = nil) {
         ship()
-        Self.text(1, escaping.escape(name), &family)
-        if let help { Self.text(2, help, &family) }
+        family.appendField(1, bytes: escaping.escape(name).utf8)
+        if let help { family.appendField(2, bytes: help.utf8) }
         let number: UInt64 =
             switch type {
             case .counter: 0
@@ -36,7 +36,7 @@ public struct ProtobufWriter {
             case .histogram: 4
             case .gaugeHistogram: 5
             }
-        Self.integer(3, number, &family)
+        family.appendField(3, varint: number)
     }
 
     /// Writes one metric of the family.
@@ -46,40 +46,40 @@ public struct ProtobufWriter {
         var metric: [UInt8] = []
         for label in labels {
             var pair: [UInt8] = []
-            Self.text(1, escaping.escape(label.name, isMetric: false), &pair)
-            Self.text(2, label.value, &pair)
-            Self.message(1, pair, &metric)
+            pair.appendField(1, bytes: escaping.escape(label.name, isMetric: false).utf8)
+            pair.appendField(2, bytes: label.value.utf8)
+            metric.appendField(1, bytes: pair)
         }
         var content: [UInt8] = []
         switch value {
         case .gauge(let value):
-            Self.double(1, value, &content)
-            Self.message(2, content, &metric)
+            content.appendField(1, double: value)
+            metric.appendField(2, bytes: content)
         case .counter(let value):
-            Self.double(1, value, &content)
-            Self.message(3, content, &metric)
+            content.appendField(1, double: value)
+            metric.appendField(3, bytes: content)
         case .untyped(let value):
-            Self.double(1, value, &content)
-            Self.message(5, content, &metric)
+            content.appendField(1, double: value)
+            metric.appendField(5, bytes: content)
         case .summary(let count, let sum, let quantiles):
-            Self.integer(1, count, &content)
-            Self.double(2, sum, &content)
+            content.appendField(1, varint: count)
+            content.appendField(2, double: sum)
             for quantile in quantiles {
                 var part: [UInt8] = []
-                Self.double(1, quantile.quantile, &part)
-                Self.double(2, quantile.value, &part)
-                Self.message(3, part, &content)
+                part.appendField(1, double: quantile.quantile)
+                part.appendField(2, double: quantile.value)
+                content.appendField(3, bytes: part)
             }
-            Self.message(4, content, &metric)
+            metric.appendField(4, bytes: content)
         case .histogram(let count, let sum, let buckets):
             Self.classic(count, sum, buckets, &content)
-            Self.message(7, content, &metric)
+            metric.appendField(7, bytes: content)
         case .native(let histogram):
             Self.native(histogram, &content)
-            Self.message(7, content, &metric)
+            metric.appendField(7, bytes: content)
         }
-        if let timestamp { Self.integer(6, UInt64(bitPattern: timestamp), &metric) }
-        Self.message(4, metric, &family)
+        if let timestamp { metric.appendField(6, varint: UInt64(bitPattern: timestamp)) }
+        family.appendField(4, bytes: metric)
     }
 
     /// Ends the page.
@@ -100,68 +100,42 @@ public struct ProtobufWriter {
         // Counts that are no integers go into the fields for those.
         func whole(_ value: Double) -> UInt64? { UInt64(exactly: value) }
         let isWhole = whole(count) != nil && buckets.allSatisfy { whole($0.count) != nil }
-        if isWhole { integer(1, whole(count) ?? 0, &out) } else { double(4, count, &out) }
-        double(2, sum, &out)
+        if isWhole { out.appendField(1, varint: whole(count) ?? 0) } else { out.appendField(4, double: count) }
+        out.appendField(2, double: sum)
         for bucket in buckets {
             var part: [UInt8] = []
-            if isWhole { integer(1, whole(bucket.count) ?? 0, &part) } else { double(4, bucket.count, &part) }
-            double(2, bucket.bound, &part)
-            message(3, part, &out)
+            if isWhole {
+                part.appendField(1, varint: whole(bucket.count) ?? 0)
+            } else {
+                part.appendField(4, double: bucket.count)
+            }
+            part.appendField(2, double: bucket.bound)
+            out.appendField(3, bytes: part)
         }
     }
 
     private static func native(_ histogram: FloatHistogram, _ out: inout [UInt8]) {
-        double(4, histogram.count, &out)
-        double(2, histogram.sum, &out)
-        integer(5, Zigzag.encode(Int64(histogram.schema)), &out)
-        double(6, histogram.zeroThreshold, &out)
-        double(8, histogram.zeroCount, &out)
+        out.appendField(4, double: histogram.count)
+        out.appendField(2, double: histogram.sum)
+        out.appendField(5, zigzag: Int64(histogram.schema))
+        out.appendField(6, double: histogram.zeroThreshold)
+        out.appendField(8, double: histogram.zeroCount)
         spans(9, histogram.negativeSpans, &out)
-        counts(11, histogram.negativeBuckets, &out)
+        out.appendField(11, doubles: histogram.negativeBuckets)
         // A reader knows a native histogram by its spans or its zero bucket: one that has neither gets an empty span.
         let isBare =
             histogram.positiveSpans.isEmpty && histogram.negativeSpans.isEmpty && histogram.zeroThreshold == 0
             && histogram.zeroCount == 0
         spans(12, isBare ? [.init(offset: 0, length: 0)] : histogram.positiveSpans, &out)
-        counts(14, histogram.positiveBuckets, &out)
+        out.appendField(14, doubles: histogram.positiveBuckets)
     }
 
     private static func spans(_ field: Int, _ spans: [FloatHistogram.Span], _ out: inout [UInt8]) {
         for span in spans {
             var part: [UInt8] = []
-            integer(1, Zigzag.encode(Int64(span.offset)), &part)
-            integer(2, UInt64(span.length), &part)
-            message(field, part, &out)
+            part.appendField(1, zigzag: Int64(span.offset))
+            part.appendField(2, varint: UInt64(span.length))
+            out.appendField(field, bytes: part)
         }
-    }
-
-    private static func counts(_ field: Int, _ counts: [Double], _ out: inout [UInt8]) {
-        guard !counts.isEmpty else { return }
-        var packed: [UInt8] = []
-        for count in counts { packed.appendLittle(count.bitPattern) }
-        message(field, packed, &out)
-    }
-
-    // MARK: Wire format
-
-    private static func tag(_ field: Int, _ type: Int, _ out: inout [UInt8]) { out.appendVarint(field << 3 | type) }
-
-    private static func integer(_ field: Int, _ value: UInt64, _ out: inout [UInt8]) {
-        tag(field, 0, &out)
-        out.appendVarint(value)
-    }
-
-    private static func double(_ field: Int, _ value: Double, _ out: inout [UInt8]) {
-        tag(field, 1, &out)
-        out.appendLittle(value.bitPattern)
-    }
-
-    private static func message(_ field: Int, _ content: [UInt8], _ out: inout [UInt8]) {
-        tag(field, 2, &out)
-        out.appendSized(content)
-    }
-
-    private static func text(_ field: Int, _ text: String, _ out: inout [UInt8]) {
-        message(field, Array(text.utf8), &out)
     }
 }

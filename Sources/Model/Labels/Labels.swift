@@ -1,5 +1,4 @@
 import Glibc
-import GoCompatibility
 
 /// A set of labels, sorted by name, held as one run of bytes.
 ///
@@ -298,47 +297,6 @@ public struct Label: Hashable, Sendable {
     }
 }
 
-/// Labels as Prometheus prints them, also those that are no set.
-public enum LabelText {
-    /// `{__name__="up", job="a"}`, in the order given.
-    ///
-    /// - Parameter limit: About as many bytes are enough for the reader: names and values are cut to it, and labels behind
-    ///   it left out.
-    public static func list(_ pairs: [(name: String, value: String)], limit: Int = .max) -> String {
-        var text = "{"
-        for (at, pair) in pairs.enumerated() where text.utf8.count < limit {
-            if at > 0 { text += ", " }
-            let (name, value) = (cut(pair.name, limit), cut(pair.value, limit))
-            text += "\(LabelName.isLegacy(name) ? name : GoQuote.quote(name))=\(GoQuote.quote(value))"
-        }
-        return text + "}"
-    }
-
-    /// A set as ``list(_:limit:)`` shows it, of which nothing behind the limit is looked at.
-    public static func list(_ labels: Labels, limit: Int) -> String {
-        var pairs: [(name: String, value: String)] = []
-        labels.bytes.withUnsafeBufferPointer { buffer in
-            var cursor = Labels.Cursor(buffer)
-            var size = 0
-            while size < limit, let (name, value) = cursor.next() {
-                pairs.append(
-                    (
-                        String(decoding: name.prefix(limit), as: UTF8.self),
-                        String(decoding: value.prefix(limit), as: UTF8.self)
-                    ))
-                size += name.count + value.count
-            }
-        }
-        return list(pairs, limit: limit)
-    }
-
-    /// The first bytes of a text; a part of a character at the end becomes U+FFFD.
-    public static func cut(_ text: String, _ limit: Int) -> String {
-        guard text.utf8.count > limit else { return text }
-        return String(decoding: text.utf8.prefix(limit), as: UTF8.self)
-    }
-}
-
 extension Labels: Comparable {
     /// Orders sets as lists of (name, value), bytewise; a set that is the beginning of another comes first.
     public static func < (a: Labels, b: Labels) -> Bool { compare(a, b) < 0 }
@@ -395,14 +353,5 @@ extension Labels: CustomStringConvertible {
     }
 
     /// As Prometheus prints a metric: `up{job="a"}`, and `{…}` without a name.
-    public var metricDescription: String {
-        let name = metricName
-        let rest = withoutName
-        if name.isEmpty { return rest.description }
-        guard MetricName.isLegacy(name) else {
-            let inner = rest.description.dropFirst().dropLast()
-            return "{" + GoQuote.quote(name) + (inner.isEmpty ? "" : ", " + inner) + "}"
-        }
-        return rest.isEmpty ? name : name + rest.description
-    }
+    public var metricDescription: String { LabelText.series(self) }
 }

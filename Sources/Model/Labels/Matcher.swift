@@ -1,5 +1,3 @@
-import GoCompatibility
-
 /// A condition on one label; an absent label has the empty value.
 public struct Matcher: Sendable, Hashable {
     /// How the value is compared.
@@ -81,7 +79,5 @@ public struct Matcher: Sendable, Hashable {
 
 extension Matcher: CustomStringConvertible {
     /// `name="value"` with Go's quoting.
-    public var description: String {
-        "\(LabelName.isLegacy(name) ? name : GoQuote.quote(name))\(kind.rawValue)\(GoQuote.quote(value))"
-    }
+    public var description: String { LabelText.pair(name, kind.rawValue, value) }
 }

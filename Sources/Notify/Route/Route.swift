@@ -88,16 +88,7 @@ extension Matcher {
             $0.properties.isWhitespace || "{}!=~,\\\"'`".unicodeScalars.contains($0)
         }
         if isReserved { return "\(GoQuote.quote(name))\(kind.rawValue)\(GoQuote.quote(value))" }
-        var text = name + kind.rawValue + "\""
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\"": text += "\\\""
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        return text + "\""
+        return name + kind.rawValue + LabelText.quoted(value)
     }
 
     /// The matcher without the anchors of `match_re`.

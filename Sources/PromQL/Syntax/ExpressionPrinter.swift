@@ -250,6 +250,6 @@ struct ExpressionPrinter {
 
     /// Label names, quoted where they are no identifiers.
     private static func names(_ labels: [String]) -> String {
-        labels.map { LabelName.isLegacy($0) ? $0 : GoQuote.quote($0) }.joined(separator: ", ")
+        labels.map(LabelText.name).joined(separator: ", ")
     }
 }

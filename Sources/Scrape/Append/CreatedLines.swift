@@ -26,7 +26,7 @@ struct CreatedLines {
         starts.removeAll(keepingCapacity: true)
         lines.removeAll(keepingCapacity: true)
         var reader = ExpositionReader(page, isOpenMetrics: true, seed: seed)
-        var family = CreatedFamily()
+        var family = PageFamily(hasStarts: true)
         var samples = 0
         while true {
             let entry = try reader.next(expectedLength: 0, hash: 0)
@@ -34,11 +34,11 @@ struct CreatedLines {
             family.see(entry, reader)
             guard entry == .series else { continue }
             samples += 1
-            guard family.hasStarts, reader.bytes(reader.seriesStart..<reader.seriesEnd).mentionsCreated else {
+            guard family.isStarted, reader.bytes(reader.seriesStart..<reader.seriesEnd).mentionsCreated else {
                 continue
             }
             try reader.readLabels(&text)
-            guard let key = family.key(text, ofCreated: true) else { continue }
+            guard let key = family.startKey(text, ofCreated: true) else { continue }
             starts[reader.seriesHash] = Int64(exactly: (reader.number.value * 1000).rounded()) ?? 0
             lines[key] = reader.seriesHash
             sum &+= reader.seriesHash
@@ -52,44 +52,14 @@ struct CreatedLines {
 
     /// The start timestamp of the sample that the reader is at, ms; 0 if there is none.
     mutating func start(
-        _ reader: ExpositionReader, _ family: CreatedFamily, _ text: inout SeriesText
+        _ reader: ExpositionReader, _ family: PageFamily, _ text: inout SeriesText
     ) throws(ExpositionError) -> Int64 {
-        guard family.hasStarts, !starts.isEmpty else { return 0 }
+        guard family.isStarted, !starts.isEmpty else { return 0 }
         if let line = lineOf[reader.seriesHash] { return starts[line] ?? 0 }
         try reader.readLabels(&text)
-        let line = family.key(text, ofCreated: false).flatMap { lines[$0] } ?? 0
+        let line = family.startKey(text, ofCreated: false).flatMap { lines[$0] } ?? 0
         lineOf[reader.seriesHash] = line
         return starts[line] ?? 0
-    }
-}
-
-/// The family whose lines are being read.
-struct CreatedFamily {
-    private var name = ""
-    private var type = MetricType.unknown
-
-    mutating func see(_ entry: ExpositionEntry, _ reader: ExpositionReader) {
-        guard entry == .type else { return }
-        name = reader.metadataNameText
-        type = reader.metadataType ?? .unknown
-    }
-
-    /// Whether its samples have start timestamps.
-    var hasStarts: Bool { type == .counter || type == .summary || type == .histogram }
-
-    /// What tells the samples of the family apart that began together; nil for a sample of another one.
-    func key(_ text: SeriesText, ofCreated isCreated: Bool) -> ExactText? {
-        guard let metric = text.metricName.map(text.string), metric.hasPrefix(name) else { return nil }
-        let suffix = metric.dropFirst(name.count)
-        if isCreated {
-            guard suffix == "_created" else { return nil }
-        } else {
-            guard ["", "_total", "_sum", "_count", "_bucket"].contains(suffix) else { return nil }
-        }
-        let pairs = text.pairs.map { (name: text.string($0.name), value: text.string($0.value)) }
-            .filter { $0.name != (type == .histogram ? "le" : type == .summary ? "quantile" : "") }
-            .sorted { $0.name.isExactlyBefore($1.name) }
-        return ExactText(pairs.reduce(into: name) { $0 += "\u{0}\($1.name)\u{0}\($1.value)" })
     }
 }
 

@@ -120,14 +120,8 @@ struct PageMetadata {
         var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics)
         var entries: [ExactText: MetricMetadata] = [:]
         while let entry = try? reader.next() {
-            switch entry {
-            case .end: return replace(entries)
-            case .series: continue
-            case .type:
-                entries[ExactText(reader.metadataNameText), default: .init()].type = reader.metadataType ?? .unknown
-            case .help: entries[ExactText(reader.metadataNameText), default: .init()].help = reader.metadataHelpText
-            case .unit: entries[ExactText(reader.metadataNameText), default: .init()].unit = reader.metadataRawText
-            }
+            if entry == .end { break }
+            reader.addMetadata(of: entry, to: &entries)
         }
         return replace(entries)
     }

@@ -104,10 +104,8 @@ struct ScrapeAppender {
         _ scratch: inout AppendScratch, counts: inout AppendCounts, isSecondLook: Bool
     ) throws(ScrapeFailure) {
         let (seed, isOpenMetrics) = (SeriesHash.processSeed, reader.isOpenMetrics)
-        var type = MetricType.unknown
-        var family = CurrentFamily()
-        var createdFamily = CreatedFamily()
         let hasStarts = features.readsStarts && isOpenMetrics
+        var family = PageFamily(hasLabels: features.typeAndUnitLabels, hasStarts: hasStarts)
         let (limit, honorTimestamps) = (config.limits.samples, config.honorTimestamps)
         let trackAll = config.trackTimestampsStaleness
         if isSecondLook {
@@ -132,9 +130,7 @@ struct ScrapeAppender {
             }
             if entry != .series {
                 if entry == .end { break }
-                if entry == .type { type = reader.metadataType ?? .unknown }
-                if features.typeAndUnitLabels { family.see(entry, reader) }
-                if hasStarts { createdFamily.see(entry, reader) }
+                family.see(entry, reader)
                 if !isSecondLook { metadata.see(reader.bytes(reader.metadataLine), seed: seed) }
                 continue
             }
@@ -147,7 +143,7 @@ struct ScrapeAppender {
             if let found = template.find(hash) {
                 slot = found
                 if template.slots[slot].ref == .none, !template.slots[slot].has(ScrapeTemplate.Slot.dropped) {
-                    if let ref = try resolve(reader, type, family, &scratch.text, &counts) {
+                    if let ref = try resolve(reader, family, &scratch.text, &counts) {
                         template.setRef(slot, ref, isDropped: false)
                         isFresh = true
                     } else {
@@ -157,10 +153,10 @@ struct ScrapeAppender {
             } else {
                 // Over the limit nothing new is made, the lines are only counted.
                 if limit > 0, counts.kept >= limit {
-                    if try labels(reader, type, family, &scratch.text, &counts) != nil { counts.kept &+= 1 }
+                    if try labels(reader, family, &scratch.text, &counts) != nil { counts.kept &+= 1 }
                     continue
                 }
-                let ref = try resolve(reader, type, family, &scratch.text, &counts)
+                let ref = try resolve(reader, family, &scratch.text, &counts)
                 slot = template.add(
                     hash: hash, length: reader.seriesEnd &- reader.seriesStart, ref: ref ?? .none,
                     flags: ref == nil ? ScrapeTemplate.Slot.dropped : 0)
@@ -182,7 +178,7 @@ struct ScrapeAppender {
                 continue
             }
             if isAdded { counts.added &+= 1 }
-            let start = hasStarts ? try start(reader, createdFamily, &scratch) : 0
+            let start = hasStarts ? try start(reader, family, &scratch) : 0
             if start != 0 { appendZero(ref, start, before: hasTime ? reader.timestamp : now, nil, now: now, &scratch) }
             if hasTime {
                 scratch.batch.append(
@@ -206,7 +202,7 @@ struct ScrapeAppender {
 
     /// When the sample of the current line began to count, ms; 0 if no line says so.
     private mutating func start(
-        _ reader: ExpositionReader, _ family: CreatedFamily, _ scratch: inout AppendScratch
+        _ reader: ExpositionReader, _ family: PageFamily, _ scratch: inout AppendScratch
     ) throws(ScrapeFailure) -> Int64 {
         do throws(ExpositionError) {
             return try created.start(reader, family, &scratch.text)
@@ -244,7 +240,7 @@ struct ScrapeAppender {
     private static let oldestZero: Int64 = 3_600_000
 
     private func labels(
-        _ reader: ExpositionReader, _ type: MetricType, _ family: CurrentFamily, _ text: inout SeriesText,
+        _ reader: ExpositionReader, _ family: PageFamily, _ text: inout SeriesText,
         _ counts: inout AppendCounts
     ) throws(ScrapeFailure) -> Labels? {
         do throws(ExpositionError) {
@@ -255,15 +251,15 @@ struct ScrapeAppender {
             throw ScrapeFailure(.syntax, error.message)
         }
         let own = text.metricName.map { family.typeAndUnit(of: text.string($0)) }
-        return try labelling.labels(text, type: type, typeAndUnit: own ?? .none)
+        return try labelling.labels(text, type: family.type, typeAndUnit: own ?? .none)
     }
 
     /// The series of the current line, or nil if relabelling drops it.
     private func resolve(
-        _ reader: ExpositionReader, _ type: MetricType, _ family: CurrentFamily, _ text: inout SeriesText,
+        _ reader: ExpositionReader, _ family: PageFamily, _ text: inout SeriesText,
         _ counts: inout AppendCounts
     ) throws(ScrapeFailure) -> SeriesRef? {
-        guard let labels = try labels(reader, type, family, &text, &counts) else { return nil }
+        guard let labels = try labels(reader, family, &text, &counts) else { return nil }
         return try resolve(labels)
     }
 

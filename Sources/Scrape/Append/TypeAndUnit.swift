@@ -32,36 +32,3 @@ struct TypeAndUnit: Equatable {
         }
     }
 }
-
-/// The family whose lines are being read of a page of text.
-struct CurrentFamily {
-    private var name = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
-    private var type = MetricType.unknown
-    private var unit = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
-    /// ``TypeAndUnit/key(_:_:)`` of the family.
-    private(set) var key: UInt64 = 0
-
-    /// Takes a line of metadata; one that names another family begins that.
-    mutating func see(_ entry: ExpositionEntry, _ reader: ExpositionReader) {
-        let named = reader.bytes(reader.metadataName)
-        if !Labels.equal(named, name) {
-            self = CurrentFamily()
-            name = named
-        }
-        switch entry {
-        case .type: type = reader.metadataType ?? .unknown
-        case .unit: unit = reader.bytes(reader.metadataText)
-        default: return
-        }
-        key = TypeAndUnit.key(type, unit)
-    }
-
-    /// Type and unit of a metric: those of the family if it is one of its samples.
-    func typeAndUnit(of metric: String) -> TypeAndUnit {
-        guard key != 0 else { return .none }
-        let family = ExpositionReader.familyName(name)
-        let isMember =
-            metric == family || OpenMetricsValidator.suffixes(type).contains { metric == family + $0 }
-        return isMember ? TypeAndUnit(type: type, unit: String(decoding: unit, as: UTF8.self)) : .none
-    }
-}

@@ -162,7 +162,7 @@ enum QueryOutput {
         return "{count:\(last["count"]?.string ?? ""), sum:\(last["sum"]?.string ?? "")}"
     }
 
-    /// A series as a list of labels, the name among them.
+    /// A series as a list of labels, the name among them; as promtool prints it, which never quotes the names of labels.
     private static func series(_ value: JSONValue) -> String {
         let labels = Labels((value.object ?? []).map { ($0.key, $0.value.string ?? "") })
         return "{" + labels.pairs.map { "\($0.name)=\(GoQuote.quote($0.value))" }.joined(separator: ", ") + "}"

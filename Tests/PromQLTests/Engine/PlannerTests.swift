@@ -160,13 +160,15 @@ struct PlannerTests {
     func planOnly() throws {
         let source = ArraySource(Self.series("m"))
         let result = try QueryEngine(options: EngineOptions()).instant(
-            "m{i=~\"1|2\",j!~\"x.*\"} / m", source: source, at: 60_000, limits: QueryLimits(explain: .plan))
+            "m{i=~\"1|2\",j!~\"x.*\",\"k.l\"!~\"x.*\"} / m", source: source, at: 60_000,
+            limits: QueryLimits(explain: .plan))
         #expect(source.reads == 0)
         let root = try #require(result.explanation?.root)
         #expect(root.kind == "join")
         #expect(root.figures == nil)
         #expect(root.children[0].notes.contains("i=~\"1|2\": 2 values, each looked up"))
         #expect(root.children[0].notes.contains("j!~\"x.*\": values with this beginning"))
+        #expect(root.children[0].notes.contains("\"k.l\"!~\"x.*\": values with this beginning"))
         #expect(root.children[0].notes.contains("newest sample of each series only"))
     }
 

@@ -167,7 +167,7 @@ struct Explainer {
     /// How the index finds the series of a regular expression.
     private static func note(_ matcher: Matcher) -> String? {
         guard let shape = matcher.pattern?.shape else { return nil }
-        let text = "\(matcher.name)\(matcher.kind.rawValue)\(GoQuote.quote(matcher.value))"
+        let text = matcher.description
         switch shape {
         case .literals(let list): return "\(text): \(counted(list.count, "value")), each looked up"
         case .prefix: return "\(text): values with this beginning"

@@ -13,10 +13,13 @@ struct PushProblems {
 
     var isEmpty: Bool { count == 0 }
 
+    /// Whether the next error is named in the answer.
+    var namesNext: Bool { lines.count < Self.named }
+
     /// Notes an error; the text is only made if it is shown.
     mutating func add(_ text: @autoclosure () -> String) {
         count += 1
-        guard lines.count < Self.named else { return }
+        guard namesNext else { return }
         let line = text()
         lines.append(
             line.utf8.count <= Self.longest

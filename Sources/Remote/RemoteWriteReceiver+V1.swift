@@ -7,10 +7,14 @@ import Telemetry
 extension RemoteWriteReceiver {
     /// Takes a request of remote write 1.0: series with unusable labels are skipped and counted, as by Prometheus; of
     /// other errors the first is named, and the rest is stored.
-    func take(_ bytes: UnsafeBufferPointer<UInt8>, _ batch: inout SampleBatch) throws -> HTTPResponse {
+    ///
+    /// - Throws: ``PushEnded`` if nobody waits for the answer any more.
+    func take(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ batch: inout SampleBatch, _ request: HTTPRequest
+    ) throws -> HTTPResponse {
         let reader = WriteRequestReader(bytes: bytes)
         var sink = BatchSink(
-            receiver: self, reader: reader, limit: clock.now() + Self.aheadLimit, batch: batch,
+            receiver: self, request: request, reader: reader, limit: clock.now() + Self.aheadLimit, batch: batch,
             cache: known.withLock { $0 })
         batch = SampleBatch()
         try reader.read(into: &sink)
@@ -45,6 +49,7 @@ extension RemoteWriteReceiver {
     /// Puts what the reader finds into a batch.
     private struct BatchSink: WriteRequestReader.Receiver {
         let receiver: RemoteWriteReceiver
+        let request: HTTPRequest
         let reader: WriteRequestReader
         /// Later samples are refused, ms.
         let limit: Int64
@@ -52,6 +57,7 @@ extension RemoteWriteReceiver {
         let cache: [UInt64: SeriesRef]
         var fresh: [(UInt64, SeriesRef)] = []
         var used: [(hash: UInt64, ref: SeriesRef, labels: [Range<Int>])] = []
+        var seriesSeen = 0
         var current = SeriesRef.none
         /// Samples of the current series are counted only.
         var isSkipped = false
@@ -62,10 +68,11 @@ extension RemoteWriteReceiver {
         var budget = PushBudget()
 
         init(
-            receiver: RemoteWriteReceiver, reader: WriteRequestReader, limit: Int64, batch: SampleBatch,
-            cache: [UInt64: SeriesRef]
+            receiver: RemoteWriteReceiver, request: HTTPRequest, reader: WriteRequestReader, limit: Int64,
+            batch: SampleBatch, cache: [UInt64: SeriesRef]
         ) {
             self.receiver = receiver
+            self.request = request
             self.reader = reader
             self.limit = limit
             self.batch = batch
@@ -83,6 +90,8 @@ extension RemoteWriteReceiver {
         }
 
         mutating func series(labelBytes: Range<Int>, isContiguous: Bool, labels ranges: [Range<Int>]) throws {
+            seriesSeen &+= 1
+            try PushEnded.look(request, seriesSeen)
             try budget.charge(64)
             let hash =
                 isContiguous

@@ -20,13 +20,19 @@ extension RemoteWriteReceiver {
     }
 
     /// Takes a request of remote write 2.0: what is bad in it is named and refused, the rest is kept.
-    func takeV2(_ bytes: UnsafeBufferPointer<UInt8>, _ batch: inout SampleBatch) throws -> HTTPResponse {
+    ///
+    /// - Throws: ``PushEnded`` if nobody waits for the answer any more.
+    func takeV2(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ batch: inout SampleBatch, _ request: HTTPRequest
+    ) throws -> HTTPResponse {
         var intake = Intake(limit: clock.now() + Self.aheadLimit, cache: known.withLock { $0 })
-        let request = try WriteRequestV2Reader(bytes, &intake.budget)
-        for range in request.series {
-            let series = try request.read(range, &intake.budget)
+        var reader = try WriteRequestV2Reader(bytes, &intake.budget)
+        for (number, range) in reader.series.enumerated() {
+            try PushEnded.look(request, number)
+            let series = try reader.read(range, &intake.budget)
+            reader.describesErrors = intake.problems.namesNext
             do {
-                try take(series, of: request, &intake, &batch)
+                try take(series, of: reader, &intake, &batch)
             } catch let error as WriteRequestV2Reader.BadSeries {
                 intake.problems.add(error.reason)
                 intake.invalid += series.samples.count + series.histograms.count

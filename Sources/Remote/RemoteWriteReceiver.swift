@@ -1,4 +1,3 @@
-import Dispatch
 import Encoding
 import HTTP
 import Model
@@ -36,8 +35,8 @@ package final class RemoteWriteReceiver: Sendable {
     private let batches = Mutex<[SampleBatch]>([])
     /// Samples of a batch that is kept: the room of larger ones is given back.
     private static let keptSamples = 1 << 14
-    /// Pushes that are read at the same time; others wait, so that all together have bounded memory.
-    private let slots = DispatchSemaphore(value: 4)
+    /// Turns of pushes.
+    private let turns = PushTurns()
     private let samplesIn: Counter
     private let rejected: Counter
     let invalidLabels: Counter
@@ -76,15 +75,16 @@ package final class RemoteWriteReceiver: Sendable {
         guard request.body.count <= SnappyBody.maxSize else {
             return .text("request body exceeds the \(SnappyBody.maxSize) bytes limit\n", status: 413)
         }
-        slots.wait()
-        defer { slots.signal() }
-        var response = answer(request.body, message)
+        guard let turn = turns.take(request.body) else { return Self.later("too many pushes are being read\n") }
+        defer { turn.end() }
+        if turn.isLarge, request.isCancelled() { return Self.later("nobody waits for the answer\n") }
+        var response = answer(request, message)
         // The storage closes while the last pushes come: the sender is to try again, and nothing is wrong.
         if response.status == 500, request.cancellation?.isOn == true { response = Self.later("the server ends\n") }
         return message == .v2 ? Self.withCounts(response) : response
     }
 
-    private func answer(_ packed: [UInt8], _ message: RemoteWriteMessage) -> HTTPResponse {
+    private func answer(_ request: HTTPRequest, _ message: RemoteWriteMessage) -> HTTPResponse {
         var batch = batches.withLock { $0.popLast() } ?? SampleBatch()
         defer {
             if batch.refs.capacity <= Self.keptSamples, batch.histograms.isEmpty {
@@ -93,8 +93,8 @@ package final class RemoteWriteReceiver: Sendable {
             }
         }
         do {
-            return try SnappyBody.unpack(packed).withUnsafeBufferPointer {
-                message == .v2 ? try takeV2($0, &batch) : try take($0, &batch)
+            return try SnappyBody.unpack(request.body).withUnsafeBufferPointer {
+                message == .v2 ? try takeV2($0, &batch, request) : try take($0, &batch, request)
             }
         } catch let error as ProtobufError {
             return .text("\(error)\n", status: 400)
@@ -104,6 +104,8 @@ package final class RemoteWriteReceiver: Sendable {
             return error.isTemporary ? Self.later("\(error)\n") : .text("\(error)\n", status: 400)
         } catch let error as StoreBusy {
             return Self.later("\(error)\n")
+        } catch is PushEnded {
+            return Self.later("nobody waits for the answer\n")
         } catch {
             return .text("\(error)\n", status: 500)
         }

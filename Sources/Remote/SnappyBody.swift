@@ -25,6 +25,17 @@ enum SnappyBody {
         }
     }
 
+    /// Bytes that a body says it unpacks to; 0 if it says nothing.
+    static func size(of body: [UInt8]) -> Int {
+        body.withUnsafeBytes { input in
+            var size = 0
+            guard let base = input.baseAddress?.assumingMemoryBound(to: CChar.self),
+                snappy_uncompressed_length(base, input.count, &size) == SNAPPY_OK
+            else { return 0 }
+            return size
+        }
+    }
+
     /// The unpacked body.
     static func unpack(_ body: [UInt8]) throws(Failure) -> [UInt8] {
         var failure = Failure.corrupt

@@ -18,8 +18,13 @@ struct WriteRequestV2Reader {
 
     /// Why a series is refused while the rest of its request is taken.
     struct BadSeries: Error {
+        /// Empty if nobody reads it.
         var reason: String
     }
+
+    /// Whether errors get a text: of thousands in one request only the first are shown, and a text costs more than the
+    /// series.
+    var describesErrors = true
 
     /// References to symbols that an error names.
     private static let namedRefs = 100
@@ -120,9 +125,10 @@ struct WriteRequestV2Reader {
 
     /// Names and values in the order of the request.
     func pairs(_ refs: [UInt64]) throws(BadSeries) -> [(name: String, value: String)] {
-        func fail(_ what: String) -> BadSeries {
+        func fail(_ what: @autoclosure () -> String) -> BadSeries {
+            guard describesErrors else { return BadSeries(reason: "") }
             let named = refs.prefix(Self.namedRefs).map { "\($0)" }.joined(separator: " ")
-            return BadSeries(reason: "parsing labels for series [\(named)]: \(what)")
+            return BadSeries(reason: "parsing labels for series [\(named)]: \(what())")
         }
         guard refs.count.isMultiple(of: 2) else { throw fail("invalid labelRefs length \(refs.count)") }
         var result: [(name: String, value: String)] = []
@@ -145,6 +151,7 @@ struct WriteRequestV2Reader {
         func symbol(_ ref: UInt64) throws(BadSeries) -> String {
             if ref == 0 { return "" }
             guard ref < symbols.count, let text = symbols[Int(ref)] else {
+                guard describesErrors else { throw BadSeries(reason: "") }
                 let refs = series.labels.prefix(Self.namedRefs).map { "\($0)" }.joined(separator: " ")
                 throw BadSeries(
                     reason: "parsing metadata for series [\(refs)]: \(ref) outside of symbols table "
@@ -171,6 +178,7 @@ struct WriteRequestV2Reader {
         let metric = pairs.last { $0.name.isExactly(Labels.nameLabel) }?.value ?? ""
         let isNamed = !metric.isEmpty && !names.contains(ExactText(""))
         if isNamed, twice == nil { return Labels(pairs.map { ($0.name, $0.value) }) }
+        guard describesErrors else { throw BadSeries(reason: "") }
         // Nothing is made of the labels: a label that comes a thousand times names one symbol.
         pairs.sort { $0.name.isExactlyBefore($1.name) }
         let shown = LabelText.list(pairs, limit: PushProblems.longest)

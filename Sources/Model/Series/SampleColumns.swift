@@ -30,7 +30,11 @@ public struct SampleColumns: ~Copyable {
     }
 
     /// About the bytes of memory that it holds.
-    public var heldBytes: Int { capacity &* 16 &+ histograms.capacity &* 512 }
+    public var heldBytes: Int {
+        var bytes = capacity &* 16 &+ histograms.capacity &* 256
+        for (_, histogram) in histograms { bytes &+= histogram.sampleCost &* 16 }
+        return bytes
+    }
 
     /// Forgets the samples, keeps the memory.
     @inlinable

@@ -10,6 +10,8 @@ package struct EngineOptions: Sendable {
     package var maxMemoryPerQuery = Int.max
     /// What all queries share; nil for no bound.
     package var memoryBudget: MemoryBudget?
+    /// Whether the process can allocate so many bytes now; see ``MemoryAccount``.
+    package var hasSpace: @Sendable (Int) -> Bool = { _ in true }
     /// Threads that work for all queries at once; what a query answers does not depend on it.
     package var workers = 1
     /// Longest time of a query, ms.

@@ -30,7 +30,7 @@ package final class QueryEngine: Sendable {
     /// An account for what is made of series without the engine, as an answer that lists them.
     package func account() -> MemoryAccount {
         let options = options
-        return MemoryAccount(limit: options.maxMemoryPerQuery, budget: options.memoryBudget)
+        return MemoryAccount(limit: options.maxMemoryPerQuery, budget: options.memoryBudget, hasSpace: options.hasSpace)
     }
 
     /// Reads an expression as this engine's features allow.
@@ -180,7 +180,8 @@ package final class QueryEngine: Sendable {
     private func budget(for request: QueryRequest, _ options: EngineOptions, began: Int64) -> QueryBudget {
         let limits = request.limits
         let memory = MemoryAccount(
-            limit: options.maxMemoryPerQuery, budget: options.memoryBudget, isRule: limits.isRule)
+            limit: options.maxMemoryPerQuery, budget: options.memoryBudget, isRule: limits.isRule,
+            hasSpace: options.hasSpace)
         return QueryBudget(
             deadline: Self.deadline(began, options.timeout), maxSamples: options.maxSamples,
             isCancelled: limits.isCancelled, memory: memory,

@@ -17,9 +17,9 @@ struct ExtendedHistogramRange {
     ///   - counted: Receives what each window holds, in samples.
     /// - Returns: The histograms among the results; empty if there are none.
     func evaluate(
-        _ series: MixedSeries, _ plan: WindowPlan, _ out: inout [Double], counted: (MixedWindow, Int) -> Void
-    ) throws(QueryError) -> [HistogramBox?] {
-        var checks = SampleChecks(plan.budget)
+        _ series: MixedSeries, _ plan: WindowPlan, _ work: HistogramWork, _ out: inout [Double],
+        counted: (MixedWindow, Int) -> Void
+    ) throws -> [HistogramBox?] {
         var cursor = MixedSeries.Cursor()
         var result: [HistogramBox?] = []
         for i in 0..<plan.grid.count {
@@ -27,13 +27,14 @@ struct ExtendedHistogramRange {
             let start = end &- plan.length
             let window = series.window(start &- lookback, isSmoothed ? end &+ lookback : end, &cursor)
             counted(window, i)
-            try checks.add(window.count)
+            try work.look(at: window.count)
             guard !window.histograms.isEmpty else { continue }
             out[i] = Column.absent
-            switch try value(window, start, end, &checks) {
+            switch try value(window, start, end, work) {
             case nil: break
             case .float(let value): out[i] = value
             case .histogram(let histogram):
+                try work.make(from: histogram)
                 if result.isEmpty { result = [HistogramBox?](repeating: nil, count: plan.grid.count) }
                 out[i] = Column.histogramMark
                 result[i] = HistogramBox(histogram)
@@ -43,23 +44,23 @@ struct ExtendedHistogramRange {
     }
 
     private func value(
-        _ window: MixedWindow, _ start: Int64, _ end: Int64, _ checks: inout SampleChecks
-    ) throws(QueryError) -> SampleValue? {
+        _ window: MixedWindow, _ start: Int64, _ end: Int64, _ work: HistogramWork
+    ) throws -> SampleValue? {
         if function.function == .resets || function.function == .changes {
-            return try events(window, start, end, &checks).map { .float($0) }
+            return try events(window, start, end, work).map { .float($0) }
         }
         if window.isMixed {
             function.annotations.warn(HistogramAnnotation.mixedFloats(function.metric), at: function.range)
             return nil
         }
-        return try rate(Array(window.histogramTimes), window.histograms.map(\.histogram), start, end, &checks)
+        return try rate(Array(window.histogramTimes), window.histograms.map(\.histogram), start, end, work)
             .map { .histogram($0) }
     }
 
     /// What `resets` or `changes` finds between the sample before the window and its end.
     private func events(
-        _ window: MixedWindow, _ start: Int64, _ end: Int64, _ checks: inout SampleChecks
-    ) throws(QueryError) -> Double? {
+        _ window: MixedWindow, _ start: Int64, _ end: Int64, _ work: HistogramWork
+    ) throws -> Double? {
         let samples = window.merged
         let firstInside = samples.firstIndex { $0.time > start } ?? samples.count
         let endInside = samples.firstIndex { $0.time > end } ?? samples.count
@@ -67,21 +68,22 @@ struct ExtendedHistogramRange {
         var points = Array(samples[max(0, firstInside - 1)..<endInside])
         if firstInside == 0 { points.insert(samples[0], at: 0) }
         return function.function == .resets
-            ? try function.resets(points, window.starts, &checks) : try function.changes(points, &checks)
+            ? try function.resets(points, window.starts, work) : try function.changes(points, work)
     }
 
     // MARK: rate, increase, delta
 
     /// What lies between the window's edges; nil if there is nothing, or if buckets do not fit.
     private func rate(
-        _ times: [Int64], _ points: [FloatHistogram], _ start: Int64, _ end: Int64, _ checks: inout SampleChecks
-    ) throws(QueryError) -> FloatHistogram? {
+        _ times: [Int64], _ points: [FloatHistogram], _ start: Int64, _ end: Int64, _ work: HistogramWork
+    ) throws -> FloatHistogram? {
         // The last sample at or before each edge, or what is nearest to it.
         let final = points.count - 1
         let first = max(0, (times[..<final].firstIndex { $0 > start } ?? final) - 1)
         let last = isSmoothed ? times[..<final].firstIndex { $0 >= end } ?? final : final
         guard times[last] > start, !isSmoothed || times[first] <= end else { return nil }
         guard fit(points[first...last]) else { return nil }
+        for at in [first, last] { try work.look(at: points[at]) }
         guard
             let left = isSmoothed && times[first] < start
                 ? interpolated(times, points, before: first, at: start, isCounter: isCounter) : points[first],
@@ -98,7 +100,7 @@ struct ExtendedHistogramRange {
             let inner = (first + (isAcross ? 2 : 1))..<max(last, first + (isAcross ? 2 : 1))
             if !isAcross || first + 2 <= last {
                 let before = isAcross ? points[first + 1] : left
-                guard let corrected = try addLost(points[inner] + [right], after: before, to: result, &checks)
+                guard let corrected = try addLost(points[inner] + [right], after: before, to: result, work)
                 else { return nil }
                 result = corrected
             }
@@ -125,12 +127,12 @@ struct ExtendedHistogramRange {
     /// `result` with what was counted before each reset added; nil if buckets do not fit.
     private func addLost(
         _ points: ArraySlice<FloatHistogram>, after first: FloatHistogram, to result: FloatHistogram,
-        _ checks: inout SampleChecks
-    ) throws(QueryError) -> FloatHistogram? {
+        _ work: HistogramWork
+    ) throws -> FloatHistogram? {
         var lost: FloatHistogram?
         var previous = first
         for point in points {
-            try checks.add(point.sampleCost)
+            try work.look(at: point)
             if point.isReset(after: previous) {
                 if let before = lost {
                     guard let sum = function.add(previous, to: before) else { return nil }
@@ -169,7 +171,7 @@ struct ExtendedHistogramRange {
 
     /// The sample at `time` of a `smoothed` selector, interpolated between its neighbours; the earlier one where there
     /// is no later.
-    func sample(_ samples: [MixedWindow.Sample], at time: Int64) -> SampleValue? {
+    func sample(_ samples: [MixedWindow.Sample], at time: Int64, _ work: HistogramWork) throws -> SampleValue? {
         let after = samples.firstIndex { $0.time > time } ?? samples.count
         guard after > 0 else { return nil }
         let before = samples[after - 1]
@@ -180,6 +182,7 @@ struct ExtendedHistogramRange {
             return .float(low + (high - low) * (Double(time - before.time) / Double(later.time - before.time)))
         case (.histogram(let low), .histogram(let high)):
             guard fit([low, high]) else { return nil }
+            for histogram in [low, high] { try work.look(at: histogram) }
             // Only two gauges are known to be none of a counter.
             let isCounter = low.resetHint != .gauge || high.resetHint != .gauge
             return interpolated([before.time, later.time], [low, high], before: 0, at: time, isCounter: isCounter)

@@ -152,6 +152,8 @@ struct HistogramEstimates {
         let empty = [Double](repeating: Column.absent, count: grid.count)
         var result: [Column] = []
         let clashes = clashes(in: input, at: argument.range)
+        let work = HistogramWork(budget)
+        defer { work.release() }
         for at in input.natives {
             try budget.check()
             let column = input.columns[at]
@@ -162,6 +164,7 @@ struct HistogramEstimates {
                 var out = empty
                 for i in 0..<grid.count where !(clashes[at]?[i] ?? false) {
                     guard case .histogram(let histogram) = column.sample(i) else { continue }
+                    try work.look(at: histogram)
                     let (value, note) = native(histogram, output, i)
                     out[i] = value
                     if let note {
@@ -183,6 +186,7 @@ struct HistogramEstimates {
                 try budget.reserve(grid.count)
                 var out = empty
                 for i in 0..<grid.count where !(clash?[i] ?? false) {
+                    try work.look(at: group.members.count)
                     buckets.buckets.removeAll(keepingCapacity: true)
                     for member in group.members where Column.isFloat(input.columns[member.column].values[i]) {
                         buckets.buckets.append(

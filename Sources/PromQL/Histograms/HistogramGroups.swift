@@ -8,7 +8,7 @@ struct HistogramGroups {
     let annotations: Annotations
     /// By group and step; groups without histograms have none.
     private var groups: [Int: [HistogramAccumulator?]] = [:]
-    private var work: HistogramWork
+    private let work: HistogramWork
 
     init(isAverage: Bool, range: TextRange, _ context: EvaluationContext) {
         self.isAverage = isAverage

@@ -7,15 +7,15 @@ extension MixedRangeFunction {
     /// A counter that is known to have begun within the window was empty then: one sample is enough, and nothing is
     /// guessed before it.
     func extrapolatedRate(
-        _ window: MixedWindow, _ checks: inout SampleChecks
-    ) throws(QueryError) -> SampleValue? {
+        _ window: MixedWindow, _ work: HistogramWork
+    ) throws -> SampleValue? {
         guard let first = window.histograms.first, let firstTime = window.histogramTimes.first,
             let lastTime = window.histogramTimes.last
         else { return nil }
         let isCounter = function != .delta
         let begin = isCounter ? window.starts.begin(of: firstTime, after: window.start) : nil
         guard window.histograms.count >= 2 || begin != nil else { return nil }
-        guard var result = try difference(window, isCounter: isCounter, from: begin, &checks) else { return nil }
+        guard var result = try difference(window, isCounter: isCounter, from: begin, work) else { return nil }
         var toStart = begin == nil ? Double(firstTime - window.start) / 1000 : 0
         var toEnd = Double(window.end - lastTime) / 1000
         let sampled = Double(lastTime - (begin ?? firstTime)) / 1000
@@ -38,10 +38,11 @@ extension MixedRangeFunction {
     ///
     /// - Parameter begin: When the counter is known to have been empty before the first sample, ms, if it is.
     private func difference(
-        _ window: MixedWindow, isCounter: Bool, from begin: Int64?, _ checks: inout SampleChecks
-    ) throws(QueryError) -> FloatHistogram? {
+        _ window: MixedWindow, isCounter: Bool, from begin: Int64?, _ work: HistogramWork
+    ) throws -> FloatHistogram? {
         let points = window.histograms.map(\.histogram)
         guard let last = points.last, let first = points.first else { return nil }
+        for point in [first, last] { try work.look(at: point) }
         var previous = first
         if isCounter {
             if first.resetHint == .gauge || last.resetHint == .gauge {
@@ -69,7 +70,7 @@ extension MixedRangeFunction {
         }
         guard var result = subtract(previous, from: last.reduced(to: schema)) else { return nil }
         if isCounter {
-            guard let sum = try addLost(points, after: previous, to: result, window, &checks) else { return nil }
+            guard let sum = try addLost(points, after: previous, to: result, window, work) else { return nil }
             result = sum
             if begin != nil {
                 guard let sum = add(first, to: result) else { return nil }
@@ -88,11 +89,11 @@ extension MixedRangeFunction {
     /// - Parameter first: What stands for the first of `points`.
     private func addLost(
         _ points: [FloatHistogram], after first: FloatHistogram, to result: FloatHistogram, _ window: MixedWindow,
-        _ checks: inout SampleChecks
-    ) throws(QueryError) -> FloatHistogram? {
+        _ work: HistogramWork
+    ) throws -> FloatHistogram? {
         var (result, previous, hasOverlap) = (result, first, false)
         for i in points.indices.dropFirst() {
-            try checks.add(points[i].sampleCost)
+            try work.look(at: points[i])
             let (before, now) = times(window, i)
             hasOverlap = hasOverlap || window.starts.overlap(between: before, and: now)
             if isReset(points, i, after: previous, window) {

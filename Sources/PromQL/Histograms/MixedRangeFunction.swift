@@ -13,13 +13,13 @@ struct MixedRangeFunction {
     ///
     /// Windows of floats alone give nil for the functions that compute: the caller has faster code for them.
     ///
-    /// - Parameter checks: Counts the samples of histograms that are computed with.
-    func apply(_ window: MixedWindow, _ checks: inout SampleChecks) throws(QueryError) -> SampleValue? {
+    /// - Parameter work: Counts the histograms that are computed with.
+    func apply(_ window: MixedWindow, _ work: HistogramWork) throws -> SampleValue? {
         switch function {
         case .count: return .float(Double(window.count))
         case .present: return .float(1)
-        case .resets: return .float(try resets(window.merged, window.starts, &checks))
-        case .changes: return .float(try changes(window.merged, &checks))
+        case .resets: return .float(try resets(window.merged, window.starts, work))
+        case .changes: return .float(try changes(window.merged, work))
         case .first: return first(window)
         case .last: return last(window)
         case .tsOfFirst:
@@ -28,7 +28,7 @@ struct MixedRangeFunction {
         case .tsOfLast:
             let time = max(window.floatTimes.last ?? .min, window.histogramTimes.last ?? .min)
             return .float(Double(time) / 1000)
-        case .irate, .idelta: return instantRate(window)
+        case .irate, .idelta: return try instantRate(window, work)
         default: break
         }
         if window.isMixed {
@@ -36,8 +36,8 @@ struct MixedRangeFunction {
             return nil
         }
         switch function {
-        case .rate, .increase, .delta: return try extrapolatedRate(window, &checks)
-        case .sum, .avg: return try combined(window, &checks)
+        case .rate, .increase, .delta: return try extrapolatedRate(window, work)
+        case .sum, .avg: return try combined(window, work)
         default: return nil
         }
     }
@@ -64,9 +64,9 @@ struct MixedRangeFunction {
 
     /// How often a sample begins again, a change of kind included.
     func resets(
-        _ samples: [MixedWindow.Sample], _ starts: StartTimes, _ checks: inout SampleChecks
-    ) throws(QueryError) -> Double {
-        try count(samples, &checks) { previous, current in
+        _ samples: [MixedWindow.Sample], _ starts: StartTimes, _ work: HistogramWork
+    ) throws -> Double {
+        try count(samples, work) { previous, current in
             switch (previous.value, current.value) {
             case (.float(let a), .float(let b)): b < a || starts.hasReset(between: previous.time, and: current.time)
             case (.histogram(let a), .histogram(let b)):
@@ -77,8 +77,8 @@ struct MixedRangeFunction {
     }
 
     /// How often a sample differs from the one before.
-    func changes(_ samples: [MixedWindow.Sample], _ checks: inout SampleChecks) throws(QueryError) -> Double {
-        try count(samples, &checks) { previous, current in
+    func changes(_ samples: [MixedWindow.Sample], _ work: HistogramWork) throws -> Double {
+        try count(samples, work) { previous, current in
             switch (previous.value, current.value) {
             case (.float(let a), .float(let b)): a != b && !(a.isNaN && b.isNaN)
             case (.histogram(let a), .histogram(let b)): !(a == b)
@@ -88,12 +88,12 @@ struct MixedRangeFunction {
     }
 
     private func count(
-        _ samples: [MixedWindow.Sample], _ checks: inout SampleChecks,
+        _ samples: [MixedWindow.Sample], _ work: HistogramWork,
         _ isEvent: (MixedWindow.Sample, MixedWindow.Sample) -> Bool
-    ) throws(QueryError) -> Double {
+    ) throws -> Double {
         var count = 0
         for i in samples.indices.dropFirst() {
-            if case .histogram(let histogram) = samples[i].value { try checks.add(histogram.sampleCost) }
+            if case .histogram(let histogram) = samples[i].value { try work.look(at: histogram) }
             if isEvent(samples[i - 1], samples[i]) { count += 1 }
         }
         return Double(count)
@@ -101,12 +101,12 @@ struct MixedRangeFunction {
 
     /// `sum_over_time` and `avg_over_time` of histograms.
     private func combined(
-        _ window: MixedWindow, _ checks: inout SampleChecks
-    ) throws(QueryError) -> SampleValue? {
+        _ window: MixedWindow, _ work: HistogramWork
+    ) throws -> SampleValue? {
         guard !window.histograms.isEmpty else { return nil }
         var accumulator = HistogramAccumulator(isAverage: function == .avg)
         for box in window.histograms {
-            try checks.add(box.histogram.sampleCost)
+            try work.look(at: box.histogram)
             do throws(HistogramSum.IncompatibleLayouts) {
                 if try accumulator.add(box.histogram).contains(.boundsReconciled) {
                     annotations.info(HistogramAnnotation.boundsReconciled(.aggregation), at: range)
@@ -123,7 +123,7 @@ struct MixedRangeFunction {
     }
 
     /// `irate` and `idelta` of the last two samples, of either kind.
-    private func instantRate(_ window: MixedWindow) -> SampleValue? {
+    private func instantRate(_ window: MixedWindow, _ work: HistogramWork) throws -> SampleValue? {
         let samples = window.merged
         guard samples.count >= 2 else { return nil }
         let (before, last) = (samples[samples.count - 2], samples[samples.count - 1])
@@ -136,6 +136,7 @@ struct MixedRangeFunction {
             let difference = isRate && (isKnownReset || b < a) ? b : b - a
             return .float(isRate ? difference / seconds : difference)
         case (.histogram(let a), .histogram(let b)):
+            for histogram in [a, b] { try work.look(at: histogram) }
             if isRate, a.resetHint == .gauge || b.resetHint == .gauge {
                 annotations.warn(HistogramAnnotation.notCounter(metric), at: range)
             }

@@ -8,6 +8,7 @@ extension RangeFunctionRun {
     func evaluateHistograms(
         _ samples: borrowing SampleColumns, metric: String, _ extended: RangeExtension?, _ out: inout [Double]
     ) throws -> [HistogramBox?] {
+        work.beginSeries()
         let options = context.query.options
         let mixed = MixedRangeFunction(
             function: plan.function, metric: metric, range: place, annotations: context.annotations)
@@ -18,17 +19,16 @@ extension RangeFunctionRun {
         if let extended {
             let range = ExtendedHistogramRange(function: mixed, kind: extended, lookback: options.lookbackDelta)
             var seen = Int64.min
-            return try range.evaluate(series, plan, &out) { count($0, after: &seen, at: $1) }
+            return try range.evaluate(series, plan, work, &out) { count($0, after: &seen, at: $1) }
         }
         var result: [HistogramBox?] = []
         var cursor = MixedSeries.Cursor()
         var seen = Int64.min
-        var checks = SampleChecks(plan.budget)
         for i in 0..<plan.grid.count {
             let end = plan.end(i)
             let window = series.window(end &- plan.length, end, &cursor)
             count(window, after: &seen, at: i)
-            try checks.add(window.count)
+            try work.look(at: window.count)
             guard !window.histograms.isEmpty else { continue }
             guard takesHistograms else {
                 if window.isMixed {
@@ -36,10 +36,12 @@ extension RangeFunctionRun {
                 }
                 continue
             }
-            switch try mixed.apply(window, &checks) {
+            switch try mixed.apply(window, work) {
             case nil: out[i] = Column.absent
             case .float(let value): out[i] = value
             case .histogram(let histogram):
+                // The first and the last of a window are there already.
+                if plan.function != .first, plan.function != .last { try work.make(from: histogram) }
                 if result.isEmpty { result = [HistogramBox?](repeating: nil, count: plan.grid.count) }
                 out[i] = Column.histogramMark
                 result[i] = HistogramBox(histogram)

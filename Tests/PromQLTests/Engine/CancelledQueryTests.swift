@@ -39,10 +39,8 @@ struct CancelledQueryTests {
             function: function, metric: "h", range: TextRange(0, 1), annotations: Annotations())
         let series = MixedSeries(samples)
         var (whole, part) = (MixedSeries.Cursor(), MixedSeries.Cursor())
-        var checks = SampleChecks(late)
-        #expect(throws: QueryError.self) { try mixed.apply(series.window(-1, 600, &whole), &checks) }
-        checks = SampleChecks(late)
-        #expect(throws: Never.self) { try mixed.apply(series.window(-1, 10, &part), &checks) }
+        #expect(throws: QueryError.self) { try mixed.apply(series.window(-1, 600, &whole), HistogramWork(late)) }
+        #expect(throws: Never.self) { try mixed.apply(series.window(-1, 10, &part), HistogramWork(late)) }
     }
 
     @Test(

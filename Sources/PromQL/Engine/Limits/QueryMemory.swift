@@ -49,13 +49,19 @@ package final class MemoryAccount: Sendable {
     private let limit: Int
     private let budget: MemoryBudget?
     private let isRule: Bool
+    private let hasSpace: @Sendable (Int) -> Bool
     private let held = Atomic<Int>(0)
     private let highest = Atomic<Int>(0)
 
     /// - Parameters:
     ///   - limit: Bytes of this query.
     ///   - budget: What all queries share; nil for none.
-    init(limit: Int, budget: MemoryBudget?, isRule: Bool = false) {
+    ///   - hasSpace: Whether the process can allocate so many bytes now: an allocation that fails ends it.
+    init(
+        limit: Int, budget: MemoryBudget?, isRule: Bool = false,
+        hasSpace: @escaping @Sendable (Int) -> Bool = { _ in true }
+    ) {
+        self.hasSpace = hasSpace
         self.limit = limit
         self.budget = budget
         self.isRule = isRule
@@ -81,6 +87,11 @@ package final class MemoryAccount: Sendable {
             held.wrappingSubtract(bytes, ordering: .relaxed)
             throw MemoryLimitExceeded(needed: bytes, limit: budget.limit, isShared: true)
         }
+        // Much at once, or another part of what became much.
+        if (now &- bytes) >> 20 != now >> 20, !hasSpace(max(bytes, 1 << 20)) {
+            release(bytes)
+            throw MemoryLimitExceeded(needed: now, limit: limit, isShared: true, isOfProcess: true)
+        }
         if now > highest.load(ordering: .relaxed) { highest.max(now, ordering: .relaxed) }
     }
 
@@ -89,6 +100,13 @@ package final class MemoryAccount: Sendable {
         let (needed, overflow) = used.addingReportingOverflow(bytes)
         if overflow || needed > limit {
             throw MemoryLimitExceeded(needed: overflow ? .max : needed, limit: limit, isShared: false)
+        }
+    }
+
+    /// Asks whether the process can allocate `bytes` now, which are needed for a moment only.
+    func requireSpace(_ bytes: Int) throws(MemoryLimitExceeded) {
+        guard hasSpace(bytes) else {
+            throw MemoryLimitExceeded(needed: bytes, limit: limit, isShared: true, isOfProcess: true)
         }
     }
 
@@ -112,6 +130,8 @@ package struct MemoryLimitExceeded: Error {
     package var limit: Int
     /// The budget of all queries, not that of the one.
     package var isShared: Bool
+    /// The process has no more address space.
+    package var isOfProcess = false
 
     /// The error of an answer of `bytes` that cannot be written.
     package func message(answer bytes: Int) -> String {
@@ -144,9 +164,11 @@ enum MemoryLimitText {
     static func message(_ excess: MemoryLimitExceeded, place: String) -> String {
         let limit = size(excess.limit)
         let what =
-            excess.isShared
-            ? "there is no memory left for it: all queries together may hold \(limit) (--query.max-memory)"
-            : "it needs at least \(size(excess.needed)), and a query may hold \(limit) (--query.max-memory-per-query)"
+            excess.isOfProcess
+            ? "there is no memory left for it: the process may not have more address space (ulimit -v)"
+            : excess.isShared
+                ? "there is no memory left for it: all queries together may hold \(limit) (--query.max-memory)"
+                : "it needs at least \(size(excess.needed)), and a query may hold \(limit) (--query.max-memory-per-query)"
         let help =
             excess.isShared
             ? "ask again when fewer queries run, or narrow it"

@@ -25,7 +25,7 @@ struct BinaryNode {
         let keepsName = isFilter || op.isTrim
         var out = [Double](repeating: 0, count: context.grid.count)
         let histogramOperator = HistogramOperator(op: op, range: binary.range, annotations: context.annotations)
-        var work = HistogramWork(context.budget)
+        let work = HistogramWork(context.budget)
         defer { work.release() }
         try Evaluator.stream(vectorIsLeft ? binary.left : binary.right, context) { metric, values, histograms in
             var results: [HistogramBox?] = []

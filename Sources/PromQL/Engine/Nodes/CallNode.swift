@@ -32,7 +32,8 @@ struct CallNode {
     ) throws {
         let delaysRemoval = context.options.delayedNameRemoval
         var out = [Double](repeating: 0, count: context.grid.count)
-        var work = HistogramWork(context.budget)
+        let work = HistogramWork(context.budget)
+        defer { work.release() }
         try Evaluator.stream(call.arguments[0], context) { metric, values, histograms in
             for i in 0..<out.count {
                 guard Column.isHistogram(values[i]), !histograms.isEmpty, let histogram = histograms[i]?.histogram

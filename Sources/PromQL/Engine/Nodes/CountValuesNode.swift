@@ -13,20 +13,24 @@ struct CountValuesNode {
         var grouping = Grouping(
             aggregation.isWithout ? aggregation.grouping : aggregation.grouping + [label],
             isWithout: aggregation.isWithout)
+        let work = HistogramWork(budget)
+        defer { work.release() }
         var counts: [[Double]] = []
         var drops: [Bool] = []
         try Evaluator.stream(aggregation.expression, context) { metric, values, histograms in
-            var last: (value: UInt64, group: Int)?
+            var last: (value: UInt64, histogram: HistogramBox?, group: Int)?
             for i in 0..<steps where Column.isPresent(values[i]) {
-                let histogram = Column.isHistogram(values[i]) && !histograms.isEmpty ? histograms[i]?.histogram : nil
+                let box = Column.isHistogram(values[i]) && !histograms.isEmpty ? histograms[i] : nil
                 var group = 0
-                if let known = last, known.value == values[i].bitPattern, histogram == nil {
+                if let known = last, known.value == values[i].bitPattern, known.histogram === box {
                     group = known.group
                 } else {
+                    work.beginSeries()
+                    if let box { try work.describe(box.histogram) }
                     var builder = LabelsBuilder(metric.labels)
-                    builder.set(label, histogram?.description ?? FloatText.fixed(values[i]))
+                    builder.set(label, box?.histogram.description ?? FloatText.fixed(values[i]))
                     group = grouping.index(of: builder.labels())
-                    last = (values[i].bitPattern, group)
+                    last = (values[i].bitPattern, box, group)
                 }
                 if group == counts.count {
                     try budget.reserve(steps)

@@ -11,10 +11,10 @@ struct ElementwiseNode {
         _ context: EvaluationContext, _ sink: SeriesSink, _ change: (Double, Int) -> Double
     ) throws {
         var out = [Double](repeating: 0, count: context.grid.count)
-        var work = HistogramWork(context.budget)
+        let work = HistogramWork(context.budget)
         defer { work.release() }
         try Evaluator.stream(operand, context) { metric, values, histograms in
-            let changed = try changed(histograms, &work)
+            let changed = try changed(histograms, work)
             for i in 0..<out.count {
                 let value = values[i]
                 out[i] =
@@ -25,7 +25,7 @@ struct ElementwiseNode {
         }
     }
 
-    private func changed(_ histograms: [HistogramBox?], _ work: inout HistogramWork) throws -> [HistogramBox?] {
+    private func changed(_ histograms: [HistogramBox?], _ work: HistogramWork) throws -> [HistogramBox?] {
         guard !histograms.isEmpty, let histogram else { return [] }
         work.beginSeries()
         return try histograms.map {

@@ -20,6 +20,7 @@ private struct VectorJoin {
     private let budget: QueryBudget
     private let delaysNameRemoval: Bool
     private let histogramOperator: HistogramOperator
+    private let work: HistogramWork
 
     init(_ binary: Binary, _ context: EvaluationContext) {
         self.binary = binary
@@ -29,12 +30,14 @@ private struct VectorJoin {
         budget = context.budget
         delaysNameRemoval = context.options.delayedNameRemoval
         histogramOperator = HistogramOperator(op: binary.op, range: binary.range, annotations: context.annotations)
+        work = HistogramWork(context.budget)
     }
 
     /// Pairs the sides and computes.
     ///
     /// "Many" is the left side unless `group_right` says otherwise.
     func run(_ left: [Column], _ right: [Column]) throws -> [Column] {
+        defer { work.release() }
         let isSwapped = matching.cardinality == .oneToMany
         let (many, one) = isSwapped ? (right, left) : (left, right)
         // As Prometheus does: the sides are exchanged for `group_right`, what fills them is not.
@@ -64,7 +67,7 @@ private struct VectorJoin {
                     if seen[i] { throw duplicateMatch }
                     seen[i] = true
                     matched[i] = true
-                    out[i] = compute(column, other, i, isSwapped, &histograms)
+                    out[i] = try compute(column, other, i, isSwapped, &histograms)
                 }
                 used[usedKey(key, labels)] = seen
                 matchedOnes[key] = matched
@@ -82,7 +85,7 @@ private struct VectorJoin {
                     if partners.contains(where: { Column.isPresent(one[$0].values[i]) }) { continue }
                     if seen[i] { throw duplicateMatch }
                     seen[i] = true
-                    out[i] = compute(column, filler, i, isSwapped, &histograms)
+                    out[i] = try compute(column, filler, i, isSwapped, &histograms)
                 }
                 used[usedKey(key, labels)] = seen
                 append(labels, out, &result, histograms: histograms, dropsName: column.dropsName)
@@ -104,7 +107,7 @@ private struct VectorJoin {
             var out = [Double](repeating: Column.absent, count: grid.count)
             var histograms: [HistogramBox?] = []
             for i in 0..<grid.count where Column.isPresent(column.values[i]) && !(matched[key]?[i] ?? false) {
-                out[i] = compute(filler, column, i, isSwapped, &histograms)
+                out[i] = try compute(filler, column, i, isSwapped, &histograms)
             }
             append(labels, out, &result, histograms: histograms, dropsName: column.dropsName)
         }
@@ -155,11 +158,11 @@ private struct VectorJoin {
     /// One pair at step `i`, operands in the order they were written; a histogram goes to `histograms`.
     private func compute(
         _ many: Column, _ one: Column, _ i: Int, _ isSwapped: Bool, _ histograms: inout [HistogramBox?]
-    ) -> Double {
+    ) throws -> Double {
         let (left, right) = isSwapped ? (one.values[i], many.values[i]) : (many.values[i], one.values[i])
         if Column.isHistogram(left) || Column.isHistogram(right) {
             let (l, r) = isSwapped ? (one, many) : (many, one)
-            return computeHistogram(l, r, i, &histograms)
+            return try computeHistogram(l, r, i, &histograms)
         }
         if binary.op.isTrim {
             histogramOperator.annotateFloats()
@@ -172,13 +175,18 @@ private struct VectorJoin {
 
     private func computeHistogram(
         _ left: Column, _ right: Column, _ i: Int, _ histograms: inout [HistogramBox?]
-    ) -> Double {
+    ) throws -> Double {
         func keep(_ box: HistogramBox) -> Double {
             if histograms.isEmpty { histograms = [HistogramBox?](repeating: nil, count: grid.count) }
             histograms[i] = box
             return Column.histogramMark
         }
-        switch histogramOperator.apply(left.sample(i), right.sample(i)) {
+        let (first, second) = (left.sample(i), right.sample(i))
+        for case .histogram(let histogram) in [first, second] {
+            // What is compared is there already.
+            if binary.op.isComparison { try work.look(at: histogram) } else { try work.make(from: histogram) }
+        }
+        switch histogramOperator.apply(first, second) {
         case .none: return Column.absent
         case .histogram(let result): return keep(HistogramBox(result))
         case .comparison(let isTrue):

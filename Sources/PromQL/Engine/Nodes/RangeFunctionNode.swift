@@ -14,6 +14,7 @@ struct RangeFunctionNode {
         let parameters = try parameters(context)
         let run = RangeFunctionRun(
             call, range, WindowPlan(function: function, range: range, context), parameters, context)
+        defer { run.work.release() }
         if let matrix = range.plainMatrix { return try matrix.evaluate(run, sink) }
         try range.series(context) { series, samples, extended in
             if samples.histograms.isEmpty {

@@ -8,6 +8,8 @@ final class RangeFunctionRun {
     /// The values of the scalar arguments by step.
     let parameters: [[Double]]
     let context: EvaluationContext
+    /// What is done with histograms.
+    let work: HistogramWork
     /// Where annotations about samples point to: the first argument, or the range.
     let place: TextRange
     /// The metric name that the range selects; empty if it names none.
@@ -26,6 +28,7 @@ final class RangeFunctionRun {
         self.plan = plan
         self.parameters = parameters
         self.context = context
+        work = HistogramWork(context.budget)
         name = range.metricName
         floats = [Double](repeating: Column.absent, count: plan.grid.count)
         if let first = call.arguments.first, first.type == .scalar {

@@ -13,7 +13,11 @@ struct SmoothedSelectorNode {
                 isSorted: false))
         var samples = SampleColumns()
         var reservation = MemoryReservation(context.budget)
-        defer { reservation.release() }
+        let work = HistogramWork(context.budget)
+        defer {
+            work.release()
+            reservation.release()
+        }
         var out = [Double](repeating: Column.absent, count: context.grid.count)
         for index in 0..<series.count {
             try context.budget.check()
@@ -25,7 +29,7 @@ struct SmoothedSelectorNode {
             if samples.histograms.isEmpty {
                 floats(samples, context, &out)
             } else {
-                mixed = try histograms(samples, metric: series.labels(index).metricName, context, &out)
+                mixed = try histograms(samples, metric: series.labels(index).metricName, context, work, &out)
             }
             try out.withUnsafeBufferPointer { try sink(Metric(series, index), $0, mixed) }
         }
@@ -51,9 +55,10 @@ struct SmoothedSelectorNode {
 
     /// The values of a series that has histograms.
     private func histograms(
-        _ samples: borrowing SampleColumns, metric: String, _ context: EvaluationContext, _ out: inout [Double]
-    ) throws(QueryError) -> [HistogramBox?] {
-        var checks = SampleChecks(context.budget)
+        _ samples: borrowing SampleColumns, metric: String, _ context: EvaluationContext, _ work: HistogramWork,
+        _ out: inout [Double]
+    ) throws -> [HistogramBox?] {
+        work.beginSeries()
         let (lookback, shift) = (context.options.lookbackDelta, selector.timeShift)
         let range = ExtendedHistogramRange(
             function: MixedRangeFunction(
@@ -65,12 +70,13 @@ struct SmoothedSelectorNode {
         for i in 0..<context.grid.count {
             let time = shift.time(i, of: context.grid)
             let near = series.window(time &- lookback, time &+ lookback, &cursor).merged
-            try checks.add(near.count)
+            try work.look(at: near.count)
             out[i] = Column.absent
-            guard let sample = range.sample(near, at: time) else { continue }
+            guard let sample = try range.sample(near, at: time, work) else { continue }
             switch sample {
             case .float(let value): out[i] = value
             case .histogram(let histogram):
+                try work.make(from: histogram)
                 out[i] = Column.histogramMark
                 result[i] = HistogramBox(histogram)
             }

@@ -1,0 +1,55 @@
+import Dispatch
+import HTTP
+
+/// Which pushes are read at the same time; others wait, so that all together have bounded memory.
+///
+/// Small pushes have turns of their own: a large one can take seconds, and who sends large ones must not keep small ones
+/// waiting.
+final class PushTurns: Sendable {
+    /// Bytes of a small push when it is unpacked.
+    static let smallSize = 1 << 20
+
+    private let small: DispatchSemaphore
+    private let large: DispatchSemaphore
+    private let patience: DispatchTimeInterval
+
+    /// - Parameters:
+    ///   - count: How many small ones, and how many large ones.
+    ///   - patience: How long one waits.
+    init(count: Int = 4, patience: DispatchTimeInterval = .seconds(5)) {
+        small = DispatchSemaphore(value: count)
+        large = DispatchSemaphore(value: count)
+        self.patience = patience
+    }
+
+    /// The turn of one push.
+    struct Turn {
+        let isLarge: Bool
+        private let semaphore: DispatchSemaphore
+
+        fileprivate init(isLarge: Bool, _ semaphore: DispatchSemaphore) {
+            self.isLarge = isLarge
+            self.semaphore = semaphore
+        }
+
+        func end() { semaphore.signal() }
+    }
+
+    /// Waits for the turn of a push with this packed body; nil if none came for long.
+    func take(_ packed: [UInt8]) -> Turn? {
+        let isLarge = SnappyBody.size(of: packed) > Self.smallSize
+        let semaphore = isLarge ? large : small
+        return semaphore.wait(timeout: .now() + patience) == .success ? Turn(isLarge: isLarge, semaphore) : nil
+    }
+}
+
+/// A push for whose answer nobody waits any more: the client is gone, or the server ends.
+struct PushEnded: Error {
+    /// How many series are read between two looks at the client.
+    private static let interval = 8192
+
+    /// Throws if nobody waits, now and then.
+    static func look(_ request: HTTPRequest, _ series: Int) throws(PushEnded) {
+        if series % interval == interval - 1, request.isCancelled() { throw PushEnded() }
+    }
+}

@@ -39,7 +39,7 @@ package enum AddressSpace {
     ///
     /// For memory of a size that comes from outside: an allocation that fails ends the process. Costs nothing where
     /// reservations are free.
-    package static func hasRoom(_ bytes: Int) -> Bool {
+    package static func canAllocate(_ bytes: Int) -> Bool {
         guard let limited else { return true }
         return isFree(bytes, reserve: min(64 << 20, limited.budget / 4))
     }

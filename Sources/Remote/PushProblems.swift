@@ -54,7 +54,7 @@ struct PushBudget {
         let before = used
         used += bytes
         // An array that grows is there twice for a moment.
-        if before >> 20 != used >> 20, !AddressSpace.hasRoom(used) { throw Excess(isTemporary: true) }
+        if before >> 20 != used >> 20, !AddressSpace.canAllocate(used) { throw Excess(isTemporary: true) }
     }
 
     /// Throws if so many bytes more, which are needed for a moment only, would be too many.

@@ -38,7 +38,7 @@ enum SnappyBody {
             }
             // Three bytes of the format copy 64 at most: a length beyond that is no reason to reserve it.
             guard size / maxRatio <= input.count else { return nil }
-            guard AddressSpace.hasRoom(size * roomFactor) else {
+            guard AddressSpace.canAllocate(size * roomFactor) else {
                 failure = .noMemory
                 return nil
             }

@@ -234,7 +234,7 @@ package final class Transfer: @unchecked Sendable {
             return false
         }
         guard size > body.capacity else { return true }
-        guard AddressSpace.hasRoom(room) else {
+        guard AddressSpace.canAllocate(room) else {
             shortage = Self.noMemory
             return false
         }
@@ -432,7 +432,7 @@ package final class Transfer: @unchecked Sendable {
                     if size > limit { return false }
                     isLate = clock() > deadline
                     if isLate { return false }
-                    isShort = !share.grow(to: sent &+ size) || !AddressSpace.hasRoom(size)
+                    isShort = !share.grow(to: sent &+ size) || !AddressSpace.canAllocate(size)
                     return !isShort
                 }
                 return nil

@@ -166,7 +166,7 @@ struct BodyReader {
     private func grow(_ body: inout [UInt8], atLeast wanted: Int, most: Int) throws(Failure) {
         let room = min(most, max(Self.firstRoom, wanted, body.count * (body.count < 1 << 20 ? 4 : 2)))
         guard room > body.count else { throw .tooLarge }
-        guard memory.share.grow(to: room, now: now), AddressSpace.hasRoom(room) else { throw .noMemory }
+        guard memory.share.grow(to: room, now: now), AddressSpace.canAllocate(room) else { throw .noMemory }
         body.grow(to: room)
     }
 

@@ -219,7 +219,7 @@ extension FileSystem {
         let size = try file.size()
         guard size <= limit else { throw FileError("read", path, code: EFBIG) }
         // A file with holes may claim any size.
-        guard size <= MachineMemory.limit / 4, AddressSpace.hasRoom(size) else {
+        guard size <= MachineMemory.limit / 4, AddressSpace.canAllocate(size) else {
             throw FileError("read", path, code: ENOMEM)
         }
         var content = [UInt8](repeating: 0, count: size)

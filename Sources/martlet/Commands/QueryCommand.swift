@@ -4,7 +4,7 @@ import HTTP
 import JSON
 import Model
 
-/// `martlet query instant|range|series|labels SERVER …`: asks a server over its HTTP API.
+/// `martlet query instant|range|series|labels SERVER …`: queries a server with its HTTP API.
 enum QueryCommand {
     private static let start = Flag("start", .time, nil, "Start of the range, Unix seconds or RFC 3339.")
     private static let end = Flag("end", .time, nil, "End of the range, Unix seconds or RFC 3339.")
@@ -162,7 +162,7 @@ enum QueryOutput {
         return "{count:\(last["count"]?.string ?? ""), sum:\(last["sum"]?.string ?? "")}"
     }
 
-    /// A series as a list of labels, the name among them.
+    /// A series as a list of labels, with the name.
     private static func series(_ value: JSONValue) -> String {
         let labels = Labels((value.object ?? []).map { ($0.key, $0.value.string ?? "") })
         return "{" + labels.pairs.map { "\($0.name)=\(GoQuote.quote($0.value))" }.joined(separator: ", ") + "}"

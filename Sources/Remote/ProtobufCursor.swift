@@ -1,4 +1,4 @@
-/// Why bytes are no protobuf message.
+/// The reason why bytes are not a protobuf message.
 struct ProtobufError: Error, CustomStringConvertible {
     var offset: Int
     var reason: String
@@ -17,7 +17,7 @@ struct ProtobufFields: Sendable {
     /// Three bits for each number.
     private var kinds: UInt64 = 0
 
-    /// - Parameter fields: Their numbers are below 21.
+    /// - Parameter fields: The field numbers, below 21, with their types.
     init(_ fields: KeyValuePairs<Int, Kind>) {
         for (number, kind) in fields { kinds |= kind.rawValue << UInt64(3 * number) }
     }
@@ -35,7 +35,7 @@ struct ProtobufFields: Sendable {
     }
 }
 
-/// Walks the fields of a protobuf message in place (encoding specification at protobuf.dev).
+/// Iterates over the fields of a protobuf message in place (encoding specification at protobuf.dev).
 struct ProtobufCursor {
     /// A field's content; ranges are offsets in the buffer.
     enum Content {
@@ -101,7 +101,7 @@ struct ProtobufCursor {
         }
     }
 
-    /// Reads a repeated number, packed or not, that has begun with `content`.
+    /// Reads a repeated number, packed or not, whose first element is `content`.
     func numbers(_ content: Content, _ body: (Content) -> Void, packedWidth: Int) throws(ProtobufError) {
         guard case .bytes(let range) = content else { return body(content) }
         var inner = ProtobufCursor(buffer, range)

@@ -1,6 +1,6 @@
 /// Reads the fields of a protobuf message (developers.google.com/protocol-buffers/docs/encoding).
 ///
-/// Nothing in the message is trusted: every length is checked against what is there.
+/// The message is not trusted: every length is checked against the available bytes.
 struct WireReader {
     /// One field's value.
     enum Value {
@@ -18,7 +18,7 @@ struct WireReader {
             let value = integer
             return Int64(bitPattern: value >> 1) ^ (0 &- Int64(bitPattern: value & 1))
         }
-        /// Where a message or string stands; empty for other fields.
+        /// The range of a message or string; empty for other fields.
         var range: Range<Int> { if case .bytes(let range) = self { range } else { 0..<0 } }
     }
 
@@ -40,7 +40,7 @@ struct WireReader {
         while at < end {
             let byte = page[at]
             at &+= 1
-            // Bits beyond 64 are cut off, as protobuf does.
+            // Bits beyond 64 are dropped, as in protobuf.
             result |= UInt64(byte & 0x7F) << shift
             if byte < 0x80 { return result }
             shift &+= 7
@@ -49,7 +49,7 @@ struct WireReader {
         throw failure("unexpected EOF")
     }
 
-    /// The next length and what it spans, without a field number.
+    /// The next length and the range of its bytes, without a field number.
     mutating func delimited() throws(ExpositionError) -> Range<Int>? {
         if at >= end { return nil }
         return try span()
@@ -71,7 +71,7 @@ struct WireReader {
         return value
     }
 
-    /// The next field, or nil at the message's end.
+    /// The next field, or nil at the end of the message.
     mutating func field() throws(ExpositionError) -> (number: UInt64, value: Value)? {
         guard at < end else { return nil }
         let key = try varint()

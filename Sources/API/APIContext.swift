@@ -22,20 +22,20 @@ package struct BuildInformation: Sendable {
     }
 }
 
-/// What the API serves, and facts that do not change.
+/// The settings of the API, and facts that do not change.
 package struct APISettings: Sendable {
     package var build: BuildInformation
-    /// Queries at once; more wait.
+    /// The most queries that run at once; more wait.
     package var maxConcurrentQueries: Int
-    /// Flags and their values.
+    /// The flags with their values.
     package var flags: [(name: String, value: String)] = []
-    /// Where others reach the daemon.
+    /// The address under which others reach the daemon.
     package var publicAddress = PublicAddress(externalURL: "", ownPort: "")
-    /// The largest limit of a search, 0 for none; nil where the search API is off.
+    /// The largest limit of a search, 0 for none; nil if the search API is disabled.
     package var maxSearchLimit: Int?
     package var enablesLifecycle = false
     package var enablesAdmin = false
-    /// When the daemon started, ms.
+    /// The start time of the daemon, ms.
     package var startTime: Int64 = 0
 
     package init(build: BuildInformation, maxConcurrentQueries: Int) {
@@ -44,7 +44,7 @@ package struct APISettings: Sendable {
     }
 }
 
-/// What the API needs of the other parts.
+/// The parts of the daemon that the API uses.
 package struct APIContext: Sendable {
     package let engine: QueryEngine
     package let source: any SeriesSource

@@ -1,7 +1,7 @@
 import HTTP
 import PromQL
 
-/// All routes of the API and of management.
+/// All routes of the API and of the management endpoints.
 package enum APIRoutes {
     /// A handler in the API's envelope that answers 503 while the daemon is not ready.
     private static func guarded(
@@ -16,7 +16,7 @@ package enum APIRoutes {
             do {
                 return try handler(request)
             } catch QueryError.canceled(let text) where context.control.isStopping {
-                // The client has not gone, and may ask again elsewhere.
+                // The client is still connected, and may ask another server.
                 throw APIError(status: 503, type: "canceled", message: text)
             }
         }

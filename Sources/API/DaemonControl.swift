@@ -1,18 +1,18 @@
 import Model
 
-/// The daemon, as the API asks about it and controls it.
+/// The daemon's state and the ways to control it, for the API.
 package protocol DaemonControl: Sendable {
-    /// Why the daemon is not ready; nil if it is.
+    /// The reason why the daemon is not ready; nil if it is.
     var unreadyReason: String? { get }
     /// Whether the daemon is shutting down.
     var isStopping: Bool { get }
-    /// The configuration as it may be shown.
+    /// The configuration without its secrets.
     var configurationText: String { get }
     var externalLabels: Labels { get }
-    /// Whether the last reload worked, and when the configuration was last applied, ms.
+    /// Whether the last reload succeeded, and when the configuration was last applied, ms.
     var lastReload: (succeeded: Bool, time: Int64) { get }
 
-    /// Reads the configuration again; the reason if that failed.
+    /// Reads the configuration again. Returns the reason if that failed.
     func reload() -> String?
     /// Asks the daemon to end.
     func quit()

@@ -1,7 +1,7 @@
 import Rules
 import Scrape
 
-/// What is scraped.
+/// The scrape targets, as the API shows them.
 package protocol TargetOverview: Sendable {
     /// The names of the jobs, sorted.
     func pools() -> [String]
@@ -12,15 +12,15 @@ package protocol TargetOverview: Sendable {
     func metadata(metric: String?) -> [TargetMetadata]
 }
 
-/// Which rules are evaluated.
+/// The rules, as the API shows them.
 package protocol RuleOverview: Sendable {
-    /// All groups as they are after their last evaluations, in the order of their files and names.
+    /// All groups after their last evaluations, in the order of their files and names.
     func status() -> [RuleGroupStatus]
 }
 
-/// Which Alertmanagers get alerts.
+/// The Alertmanagers that receive alerts.
 package protocol AlertmanagerOverview: Sendable {
     func activeURLs() -> [String]
-    /// The URLs that relabelling dropped.
+    /// The URLs that relabelling has dropped.
     func droppedURLs() -> [String]
 }

@@ -1,27 +1,29 @@
 import Model
 
-/// The store, as the API asks about it and administers it; samples are read through `SeriesSource`.
+/// The storage as the API queries and administers it.
+///
+/// Samples are read through `SeriesSource`.
 package protocol StoreAdministration: Sendable {
-    /// Why samples cannot be stored at the moment, though queries are answered; nil if they can.
+    /// The reason why samples cannot be stored at the moment, while queries are answered; nil if they can.
     var unhealthyReason: String? { get }
-    /// Sentences about what answers lack, because it cannot be read.
+    /// Sentences about the data that answers lack because it cannot be read.
     var missingParts: [String] { get }
     /// The last samples that were not stored, newest first.
     var lastRejected: [RejectedSample] { get }
-    /// How long samples are kept, as shown; a reload may change it.
+    /// The retention as text; a reload may change it.
     var retentionText: String { get }
 
-    /// Numbers about the store, with lists of at most `limit` entries.
+    /// Numbers about the storage, with lists of at most `limit` entries.
     func figures(limit: Int) -> StoreFigures
-    /// What the store knows of a metric, or of all, also of those that no target shows any more.
+    /// The metadata of a metric, or of all metrics, including metrics that no target exposes any more.
     func metadata(metric: ExactText?) -> [ExactText: MetricMetadata]
     /// Exemplars of matching series within a time range.
     func exemplars(_ request: SelectRequest) throws -> [(labels: Labels, exemplars: [Exemplar])]
-    /// Makes a copy of all data; its name.
+    /// Makes a copy of all data, and returns its name.
     ///
-    /// - Parameter skipsHead: Whether what no block holds yet is left out.
+    /// - Parameter skipsHead: Whether samples that are in no block are left out.
     func snapshot(skipsHead: Bool) throws -> String
-    /// Deletes the samples of matching series within a time range; how many series match.
+    /// Deletes the samples of matching series within a time range. Returns the number of these series.
     func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int
     /// Removes deleted samples from the disk.
     func cleanTombstones() throws

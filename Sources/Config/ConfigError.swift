@@ -1,12 +1,12 @@
-/// A mistake in a configuration, with its place.
+/// An error in a configuration, with its place.
 package struct ConfigError: Error, CustomStringConvertible {
     package var file: String
-    /// From 1; 0 if the mistake has no line, a missing file for instance.
+    /// The line, from 1; 0 if the error has no line, for example for a missing file.
     package var line: Int
-    /// From 1.
+    /// The column, from 1.
     package var column: Int
     package var message: String
-    /// Whether a file system did not answer, so that nothing is known of the file.
+    /// Whether a file system did not answer, so that the state of the file is unknown.
     package var isUnanswered = false
 
     package init(file: String, line: Int = 0, column: Int = 0, message: String) {
@@ -21,7 +21,7 @@ package struct ConfigError: Error, CustomStringConvertible {
     }
 }
 
-/// Where something stands in a configuration file.
+/// A position in a configuration file.
 package struct ConfigPlace: Sendable, Hashable {
     package var file: String
     package var line: Int
@@ -33,7 +33,7 @@ package struct ConfigPlace: Sendable, Hashable {
         self.column = column
     }
 
-    /// A mistake at this place.
+    /// Makes an error at this place.
     package func error(_ message: String) -> ConfigError {
         ConfigError(file: file, line: line, column: column, message: message)
     }

@@ -1,16 +1,16 @@
 import Glibc
 import Platform
 
-/// Reads configuration files, and those with secrets, certificates and targets that a configuration names.
+/// Reads configuration files, and the files with secrets, certificates and targets that a configuration names.
 package enum ConfigFile {
-    /// The largest file that is read.
+    /// The size of the largest file that is read.
     static let maxSize = 64 << 20
-    /// How long ``readOnce(_:)`` waits in all, s.
-    private static let patience = 30
+    /// The time limit of ``readOnce(_:)``, s.
+    private static let readOnceTime = 30
 
     /// The bytes of the file at `path`, which must be a regular file: others could block the reader for ever.
     ///
-    /// A file that does not answer within ``FileReads/patience`` is an error.
+    /// A file that does not answer within ``FileReads/timeout`` is an error.
     package static func read(_ path: String) throws(ConfigError) -> [UInt8] {
         do throws(FileError) {
             return content(try FileReads.shared.waitForAnswer(question, path))
@@ -19,7 +19,7 @@ package enum ConfigFile {
         }
     }
 
-    /// The same for a task, which holds no thread meanwhile.
+    /// Reads a file from a task without blocking a thread.
     package static func content(of path: String) async throws(ConfigError) -> [UInt8] {
         do throws(FileError) {
             return content(try await FileReads.shared.answer(question, path))
@@ -34,7 +34,7 @@ package enum ConfigFile {
         if case .content(let bytes) = answer { bytes } else { [] }
     }
 
-    /// What tells that the file at `path` has changed; nil if there is none.
+    /// The version of the file at `path`, which changes with the file; nil if there is none.
     package static func version(of path: String) async throws(ConfigError) -> FileStamp? {
         do throws(FileError) {
             return if case .version(let stamp) = try await FileReads.shared.answer(.version, path) { stamp } else {
@@ -45,7 +45,7 @@ package enum ConfigFile {
         }
     }
 
-    /// The same for a thread, which waits.
+    /// The version of a file, for a thread that may block.
     package static func versionNow(of path: String) throws(ConfigError) -> FileStamp? {
         do throws(FileError) {
             return if case .version(let stamp) = try FileReads.shared.waitForAnswer(.version, path) { stamp } else {
@@ -61,16 +61,16 @@ package enum ConfigFile {
         _ = try FileReads.shared.waitForAnswer(.access, path)
     }
 
-    /// The bytes of a file that a command line names, which may be a pipe; waits half a minute at most for its end.
+    /// The bytes of a file on a command line, which may be a pipe; waits at most half a minute for its end.
     package static func readOnce(_ path: String) throws(ConfigError) -> [UInt8] {
         do throws(FileError) {
-            return try RegularFile.contentOfAnyKind(path, limit: maxSize, seconds: patience)
+            return try RegularFile.contentOfAnyKind(path, limit: maxSize, seconds: readOnceTime)
         } catch {
             throw mistake(error, path)
         }
     }
 
-    /// Whether there is something at `path` that is no file to be read again and again, a pipe for instance.
+    /// Whether the file at `path` exists and can only be read once, for example a pipe.
     package static func isReadOnce(_ path: String) -> Bool {
         guard case .isSpecial(true) = try? FileReads.shared.waitForAnswer(.isSpecial, path) else { return false }
         return true

@@ -1,12 +1,12 @@
 /// URLs of a configuration, checked by the rules of Go's `url.Parse`.
 ///
-/// Reasons never show any of the text: it may hold a password in any place, just because it is wrong.
+/// Errors never show the text: a wrong URL may contain a password in any place.
 package enum ConfigURL {
-    /// What the checks of a URL need to know of it.
+    /// The parts of a URL for its checks.
     struct Parts: Equatable {
-        /// In lower case; empty if there is none.
+        /// The scheme in lower case; empty if there is none.
         var scheme = ""
-        /// With the port, as written.
+        /// The host with the port, as written.
         var host = ""
     }
 
@@ -57,7 +57,7 @@ package enum ConfigURL {
         return []
     }
 
-    /// The host and port behind a user, all of it checked.
+    /// The host and port after a user, completely checked.
     private static func host(_ authority: ArraySlice<UInt8>) throws(Mistake) -> ArraySlice<UInt8> {
         guard let at = authority.lastIndex(of: UInt8(ascii: "@")) else { return try checkedHost(authority) }
         let user = authority[..<at]
@@ -81,14 +81,14 @@ package enum ConfigURL {
             throw Mistake("invalid port after host")
         }
         try checkEscapes(name)
-        // Blanks, and what would end a host elsewhere.
+        // Blanks, and characters that would end a host elsewhere.
         guard !name.contains(where: { " \\^`{|}/".utf8.contains($0) }) else {
             throw Mistake("invalid character in host name")
         }
         return host
     }
 
-    /// Refuses a `%` without two hexadecimal digits behind it.
+    /// Refuses a `%` without two hexadecimal digits after it.
     private static func checkEscapes(_ bytes: ArraySlice<UInt8>) throws(Mistake) {
         func isHex(_ byte: UInt8) -> Bool {
             isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
@@ -101,7 +101,7 @@ package enum ConfigURL {
 }
 
 extension MappingReader {
-    /// A URL as it is written, if Go would take it for one; nil if there is none.
+    /// A URL as it is written, if Go accepts it; nil if the key is absent.
     func url(_ key: String) throws(ConfigError) -> String? {
         guard let text = try string(key) else { return nil }
         _ = try urlParts(text, key)

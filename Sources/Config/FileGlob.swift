@@ -3,7 +3,7 @@ import Platform
 
 /// The files that a pattern matches, as Go's `filepath.Glob` finds them; ``GoGlob`` has the syntax of patterns.
 package enum FileGlob {
-    /// The files that match, in order of directories and names.
+    /// The files that match, in the order of directories and names.
     package static func expand(_ pattern: String) throws(ConfigError) -> [String] {
         var search = try FileSearch(pattern)
         while let (question, path) = search.question {
@@ -16,7 +16,7 @@ package enum FileGlob {
         return search.files
     }
 
-    /// The same for a task, which holds no thread meanwhile.
+    /// Finds the files from a task without blocking a thread.
     package static func matches(of pattern: String) async throws(ConfigError) -> [String] {
         var search = try FileSearch(pattern)
         while let (question, path) = search.question {
@@ -29,25 +29,25 @@ package enum FileGlob {
         return search.files
     }
 
-    /// The error of a pattern that cannot be read.
+    /// The error of an invalid pattern.
     package static let syntaxError = "syntax error in pattern"
 }
 
-/// One search for the files of a pattern: it asks about directories, a level at a time.
+/// A search for the files of a pattern: it queries directories, one level at a time.
 struct FileSearch {
-    /// The most paths that are held.
+    /// The most paths in memory.
     static let mostFiles = 100_000
 
     private let pattern: String
     private let names: [GoGlobPattern]
-    /// How many of ``names`` have been looked for.
+    /// The number of ``names`` that have been searched.
     private var level = 0
-    /// The directories of this level, and how many of them have been read.
+    /// The directories of this level, and the number of those that were read.
     private var directories: [String]
     private var read = 0
     private var found: [String] = []
 
-    /// - Throws: ``ConfigError`` if this is no pattern.
+    /// - Throws: ``ConfigError`` if the pattern is invalid.
     init(_ pattern: String) throws(ConfigError) {
         guard let path = GoGlobPath(pattern) else { throw ConfigError(file: pattern, message: FileGlob.syntaxError) }
         self.pattern = pattern
@@ -55,13 +55,13 @@ struct FileSearch {
         directories = [path.directory]
     }
 
-    /// What has to be asked next, about which path; nil at the end.
+    /// The next query and its path; nil at the end.
     var question: (FileQuestion, String)? {
         guard read < directories.count else { return nil }
         return (names.isEmpty ? .isThere : .names, directories[read])
     }
 
-    /// What was found at the end.
+    /// The result at the end.
     var files: [String] { directories }
 
     mutating func take(_ answer: FileQuestion.Answer) throws(FileError) {
@@ -80,9 +80,9 @@ struct FileSearch {
         goOn()
     }
 
-    /// Passes over what is not there or may not be read.
+    /// Skips a file that does not exist or may not be read.
     ///
-    /// - Throws: ``ConfigError`` for other errors, which say nothing about what is there.
+    /// - Throws: ``ConfigError`` for other errors, after which the existing files are unknown.
     mutating func fail(_ error: FileError) throws(ConfigError) {
         guard error.leadsNowhere || error.isForbidden else { throw ConfigFile.mistake(error, pattern) }
         goOn()

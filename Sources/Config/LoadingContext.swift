@@ -1,17 +1,17 @@
-/// What is shared while one configuration is read: the file's directory, and what is not supported yet.
+/// The shared state while one configuration is read: the file's directory, and the settings that are not supported yet.
 package final class LoadingContext {
-    /// The file as it was named.
+    /// The path of the file as it was given.
     let file: String
     /// The file's directory, ending with a slash; empty for the current one.
     let directory: String
-    /// Features of Prometheus that are not there yet, in the order met.
+    /// The features of Prometheus that are not supported yet, in the order of the file.
     private(set) var missing: [ConfigError] = []
-    /// What is wrong with the file.
+    /// The errors of the file.
     let problems = ConfigProblems()
     /// The environment, for `external_labels`.
     let environment: @Sendable (String) -> String?
 
-    /// Whether `extra_scrape_metrics` is on where the file does not say.
+    /// The default of `extra_scrape_metrics`.
     let extraScrapeMetrics: Bool
 
     package init(
@@ -28,7 +28,7 @@ package final class LoadingContext {
         path.isEmpty || path.hasPrefix("/") ? path : directory + path
     }
 
-    /// Notes that `key` asks for something that is not there yet.
+    /// Records that `key` needs a feature that is not supported yet.
     func unsupported(_ key: String, at place: ConfigPlace) {
         missing.append(place.error("not supported yet: \(key)"))
     }

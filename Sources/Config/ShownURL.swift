@@ -1,12 +1,12 @@
 extension ConfigURL {
-    /// The schemes before which no user can stand; `user:password@host` has the form of a URL, too.
+    /// The schemes after which there cannot be a user; `user:password@host` has the form of a URL, too.
     private static let schemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
 
-    /// A URL as pages, logs and errors may show it: its password is `xxxxx`, as Go's `URL.Redacted` has it.
+    /// A URL for pages, logs and errors: its password is `xxxxx`, as in Go's `URL.Redacted`.
     ///
-    /// A password need not be where the rules of URLs expect it: it may hold a `/`, `?` or `#` that should have been
-    /// escaped, or the scheme may be missing. So where no `@` ends a user, all between the first colon of what may be one
-    /// and the last `@` is hidden.
+    /// A password may be in a place where URLs do not allow it: it may contain a `/`, `?` or `#` that should have been
+    /// escaped, or the scheme may be missing. So if no `@` ends a user, the text from the first possible start of a
+    /// password to the last `@` is hidden.
     package static func shown(_ text: String) -> String {
         let bytes = Array(text.utf8)
         guard var at = bytes.lastIndex(of: UInt8(ascii: "@")) else { return text }
@@ -18,7 +18,7 @@ extension ConfigURL {
                 authority = authority[..<end]
             }
         }
-        // The colons of an address are none before a password.
+        // The colons of an IPv6 address do not precede a password.
         if authority.first == UInt8(ascii: "["), let end = authority.firstIndex(of: UInt8(ascii: "]")) {
             authority = authority[end...]
         }
@@ -26,7 +26,7 @@ extension ConfigURL {
         return String(decoding: bytes[...colon] + Array("xxxxx".utf8) + bytes[at...], as: UTF8.self)
     }
 
-    /// Where the authority begins; nil if the text has no scheme that is known, and does not begin with two slashes.
+    /// The start of the authority; nil if the text has no known scheme and does not begin with two slashes.
     private static func authorityStart(_ bytes: [UInt8]) -> Int? {
         if bytes.starts(with: "//".utf8) { return 2 }
         let scheme = bytes.prefix { $0 != UInt8(ascii: ":") }
@@ -36,9 +36,9 @@ extension ConfigURL {
         return scheme.endIndex + 3
     }
 
-    /// A text with the passwords of all URLs in it hidden.
+    /// A text with the passwords of all its URLs hidden.
     ///
-    /// - Parameter urls: URLs that may stand in it, whatever they look like; others end at a blank.
+    /// - Parameter urls: URLs of any form that may be in the text; others end at a blank.
     package static func shownInText(_ text: String, urls: [String] = []) -> String {
         guard text.utf8.contains(UInt8(ascii: "@")) else { return text }
         var text = text

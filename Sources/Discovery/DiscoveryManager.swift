@@ -4,11 +4,11 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Runs the discovery of many jobs and hands each job's groups on whenever they change.
+/// Runs the discovery of many jobs, and passes each job's groups on after every change.
 ///
-/// Static groups, and what the first looks at files find within 5 s, are handed over before ``apply(_:)`` returns.
-/// Afterwards one task looks for changes once a second, and refreshes when a discoverer's interval is over. A file that
-/// hangs, as on a network mount that does not answer, keeps its own groups as they are, and nothing else.
+/// Static groups, and the files that are read within 5 s, are passed on before ``apply(_:)`` returns. Afterwards one
+/// task checks for changes once a second, and refreshes after a discoverer's interval. A file that hangs, for example
+/// on a network mount that does not answer, keeps its own groups, and delays no others.
 package final class DiscoveryManager: Sendable {
     private struct RunningHTTP {
         let task: Task<Void, Never>
@@ -36,13 +36,13 @@ package final class DiscoveryManager: Sendable {
     private let name: String
     private let onUpdate: @Sendable (_ job: String, _ groups: [TargetGroup]) -> Void
     private let state = Mutex(State())
-    /// How long ``apply(_:)`` waits for the first looks at files, ms.
-    private static let patience: Int64 = 5000
-    /// Discoverers that are looked at at the same time.
+    /// The time that ``apply(_:)`` waits for the first check of files, ms.
+    private static let firstCheckTime: Int64 = 5000
+    /// The most discoverers that are checked at the same time.
     private static let mostLooks = 64
 
     /// - Parameters:
-    ///   - name: Who consumes: `scrape` or `notify`; a label of the own metrics.
+    ///   - name: The consumer, `scrape` or `notify`; a label of the own metrics.
     ///   - onUpdate: Called with all groups of a job, from any thread, one call at a time per manager.
     package init(
         name: String, clock: any Clock, metrics: MetricRegistry,
@@ -56,9 +56,9 @@ package final class DiscoveryManager: Sendable {
 
     deinit { shutdown() }
 
-    /// Discovers for exactly `jobs` from now on.
+    /// Sets the jobs of the discovery.
     ///
-    /// Discoverers whose configuration is unchanged go on.
+    /// Discoverers with an unchanged configuration continue.
     package func apply(_ jobs: [DiscoveryJob]) {
         let new = newSources(jobs)
         lookFirst(new.values.flatMap(\.values))
@@ -96,7 +96,7 @@ package final class DiscoveryManager: Sendable {
                     while !Task.isCancelled {
                         do { try await clock.sleep(until: clock.now() &+ 1000) } catch { return }
                         guard let self else { return }
-                        // Not waited for: while a file hangs, the next round looks at all others.
+                        // This is not awaited: while a file hangs, the next round checks all others.
                         BlockingCall.task { [weak self] in await self?.poll() }
                     }
                 }
@@ -107,7 +107,7 @@ package final class DiscoveryManager: Sendable {
         }
     }
 
-    /// Asks a web server again and again.
+    /// Requests the groups of a web server repeatedly.
     private func ask(_ config: HTTPDiscoveryConfig, for job: String) -> Task<Void, Never> {
         let discoverer = HTTPDiscoverer(config, job: job, metrics: metrics)
         return Task { [weak self, clock] in
@@ -144,7 +144,7 @@ package final class DiscoveryManager: Sendable {
         return sources
     }
 
-    /// Looks at files for the first time, for as long as that takes or ``patience`` lasts.
+    /// Checks files for the first time, within the time limit ``firstCheckTime``.
     private func lookFirst(_ sources: [FileSource]) {
         if sources.isEmpty { return }
         let isDone = TimedSemaphore(value: 0)
@@ -152,15 +152,15 @@ package final class DiscoveryManager: Sendable {
             await self?.look(at: sources)
             isDone.signal()
         }
-        _ = isDone.wait(milliseconds: Self.patience)
+        _ = isDone.wait(milliseconds: Self.firstCheckTime)
     }
 
-    /// Looks at every discoverer whose files have changed or whose time has come.
+    /// Checks every discoverer whose files have changed or that is due.
     package func poll() async {
         await look(at: state.withLock { $0.jobs.values.flatMap(\.running.values) })
     }
 
-    /// Looks at files, of several discoverers at the same time; those that somebody looks at already are left out.
+    /// Checks the files of several discoverers at the same time; those that are being checked already are skipped.
     private func look(at sources: [FileSource]) async {
         await withTaskGroup(of: Void.self) { group in
             for (number, source) in sources.enumerated() {
@@ -173,14 +173,14 @@ package final class DiscoveryManager: Sendable {
     private func look(at source: FileSource) async {
         guard let hasChanged = await source.look(clock) else { return }
         state.withLock { state in
-            // Gone meanwhile, or not there yet: then ``apply(_:)`` hands over what was found.
+            // The job was removed, or is not added yet: then ``apply(_:)`` passes the groups on.
             guard let job = state.jobs[source.job], job.running[source.config] === source else { return }
             received()
             if hasChanged { publish(job) }
         }
     }
 
-    /// Stops looking for changes.
+    /// Stops checking for changes.
     package func shutdown() {
         state.withLock { state in
             state.task?.cancel()

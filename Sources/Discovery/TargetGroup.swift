@@ -1,13 +1,13 @@
 import Config
 import Model
 
-/// Targets that were found together and share labels.
+/// Targets that were discovered together and share labels.
 package struct TargetGroup: Sendable, Hashable {
-    /// Where the group comes from, stable over refreshes: `static/0`, `/etc/targets.json:2`.
+    /// The origin of the group, stable over refreshes: `static/0`, `/etc/targets.json:2`.
     package var source: String
-    /// Each target's own labels; `__address__` is one of them.
+    /// The own labels of each target, with `__address__`.
     package var targets: [[Label]]
-    /// Labels of all targets, weaker than a target's own.
+    /// The labels of all targets; a target's own labels have precedence.
     package var labels: [Label]
 
     package init(source: String, targets: [[Label]], labels: [Label] = []) {
@@ -16,7 +16,7 @@ package struct TargetGroup: Sendable, Hashable {
         self.labels = labels
     }
 
-    /// The group that a configuration or a file spells out.
+    /// A group that is written in a configuration or a file.
     package init(_ config: TargetGroupConfig, source: String, more: [Label] = []) {
         self.source = source
         targets = config.targets.map { [Label(name: "__address__", value: $0)] }
@@ -24,7 +24,7 @@ package struct TargetGroup: Sendable, Hashable {
     }
 }
 
-/// What a consumer wants to be discovered: one scrape job, for instance.
+/// The discovery settings of a consumer, for example of a scrape job.
 package struct DiscoveryJob: Sendable {
     package var name: String
     package var staticConfigs: [TargetGroupConfig]

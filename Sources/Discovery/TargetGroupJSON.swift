@@ -3,8 +3,8 @@ import GoCompatibility
 import JSON
 import Model
 
-/// Reads target groups from JSON by the rules of Go's `encoding/json`: names of fields in any case, of equal ones the
-/// last counts, null is the zero value, an unknown field is an error.
+/// Reads target groups from JSON by the rules of Go's `encoding/json`: the case of field names is ignored, the last of
+/// equal fields is used, null is the zero value, and an unknown field is an error.
 enum TargetGroupJSON {
     static func parse(_ bytes: [UInt8], place: String) throws(ConfigError) -> [TargetGroupConfig] {
         func failure(_ message: String) -> ConfigError { ConfigError(file: place, message: message) }

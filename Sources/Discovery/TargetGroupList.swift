@@ -1,10 +1,10 @@
 import Config
 import Model
 
-/// Reads `[{"targets": […], "labels": {…}}, …]`, as files and web servers give it.
+/// Reads `[{"targets": […], "labels": {…}}, …]`, the format of files and web servers.
 enum TargetGroupList {
     /// - Parameters:
-    ///   - place: The file or URL: named in errors and sources.
+    ///   - place: The file or URL, for errors and sources.
     ///   - labels: Further labels of all groups.
     static func parse(
         _ bytes: [UInt8], isJSON: Bool, place: String, labels: [Label]

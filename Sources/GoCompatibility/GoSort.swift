@@ -1,7 +1,7 @@
-/// Pattern-defeating quicksort as Go's `sort.Sort` does it.
+/// Pattern-defeating quicksort as in Go's `sort.Sort`.
 ///
-/// The order of elements that compare equal is no contract, but it is always the same and can be seen in results.
-/// Short ranges are sorted by insertion; partitions that come out uneven too often make it fall back on a heap.
+/// The order of equal elements is not specified, but it is always the same and visible in results. Short ranges are
+/// sorted by insertion; after too many uneven partitions it uses a heap sort.
 public struct GoSort<Element> {
     @usableFromInline var items: [Element]
     @usableFromInline let less: (Element, Element) -> Bool
@@ -71,7 +71,7 @@ public struct GoSort<Element> {
 
     // MARK: Pivots
 
-    /// The place of a median, and how often elements were out of order on the way to it: at most 12 times.
+    /// The position of a median, and the number of swaps to find it: at most 12.
     @inlinable
     func choosePivot(_ start: Int, _ end: Int) -> (pivot: Int, swaps: Int) {
         let quarter = (end - start) / 4
@@ -97,7 +97,7 @@ public struct GoSort<Element> {
         swaps += 1
     }
 
-    /// Moves three elements at random, but always in the same way.
+    /// Moves three elements to random positions, but always to the same ones.
     @inlinable
     mutating func breakPatterns(_ start: Int, _ end: Int) {
         let length = end - start
@@ -116,7 +116,8 @@ public struct GoSort<Element> {
 
     // MARK: Partitions
 
-    /// Brings what is less than the pivot before it; the pivot's new place, and whether nothing else had to move.
+    /// Moves elements that are less than the pivot before it; returns the pivot's new position, and whether no other
+    /// element was moved.
     @inlinable
     mutating func partition(_ start: Int, _ end: Int, _ pivot: Int) -> (middle: Int, isPartitioned: Bool) {
         items.swapAt(start, pivot)
@@ -135,7 +136,7 @@ public struct GoSort<Element> {
         return (j, isPartitioned)
     }
 
-    /// Brings what equals the pivot, which nothing is less than, to the front; where the rest begins.
+    /// Moves elements that equal the pivot, which is the minimum, to the front; returns the start of the rest.
     @inlinable
     mutating func partitionEqual(_ start: Int, _ end: Int, _ pivot: Int) -> Int {
         items.swapAt(start, pivot)
@@ -150,7 +151,7 @@ public struct GoSort<Element> {
         }
     }
 
-    /// Mends up to five places of a range that seems sorted; whether it is sorted then.
+    /// Swaps up to five elements of a range that seems sorted; returns whether it is sorted then.
     @inlinable
     mutating func finishAlmostSorted(_ start: Int, _ end: Int) -> Bool {
         var i = start + 1

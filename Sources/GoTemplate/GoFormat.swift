@@ -3,7 +3,7 @@ import Model
 
 /// Go's `fmt` for the values of templates.
 public enum GoFormat {
-    /// Bytes that ``printf(_:_:)`` makes at most: what a template may put out.
+    /// The most bytes of ``printf(_:_:)``: the largest output of a template.
     public static let maximumOutput = 1 << 20
 
     /// Flags, width and precision of a verb.
@@ -13,9 +13,9 @@ public enum GoFormat {
         var sharp = false
         var space = false
         var zero = false
-        /// `%+v`: names of fields.
+        /// `%+v`: with names of fields.
         var plusV = false
-        /// `%#v`: as Go's source would have it.
+        /// `%#v`: in Go's source syntax.
         var sharpV = false
         var width: Int?
         var precision: Int?
@@ -45,7 +45,7 @@ public enum GoFormat {
         }
     }
 
-    /// Entries by key, bytewise.
+    /// The entries sorted by key, bytewise.
     public static func sorted<V>(_ entries: [ExactText: V]) -> [(key: String, value: V)] {
         entries.sorted { $0.key < $1.key }.map { ($0.key.text, $0.value) }
     }
@@ -94,14 +94,14 @@ public enum GoFormat {
         return out
     }
 
-    /// Whether the text can stand in back quotes on one line.
+    /// Whether the text can be written in back quotes on one line.
     private static func canBackquote(_ text: String) -> Bool {
         text.unicodeScalars.allSatisfy {
             $0 != "`" && $0 != "\u{7F}" && $0 != "\u{FEFF}" && ($0.value >= 0x20 || $0 == "\t")
         }
     }
 
-    /// One value under one verb; `%!verb(type=value)` if they do not go together.
+    /// One value with one verb; `%!verb(type=value)` if they do not match.
     public static func format(_ value: TemplateValue, _ verb: Character, _ options: Options) -> String {
         if verb == "T" {
             if case .null = value { return pad("<nil>", options) }
@@ -131,7 +131,7 @@ public enum GoFormat {
         return "%!\(verb)(\(value.typeName)=\(format(value, "v", options)))"
     }
 
-    /// A value inside of another.
+    /// A value within another.
     private static func element(_ value: TemplateValue, _ verb: Character, _ options: Options) -> String {
         guard case .object(let object) = value, object.text == nil else { return format(value, verb, options) }
         return structure(object.fields, verb, options)
@@ -156,7 +156,7 @@ public enum GoFormat {
             ? type + "{" + texts.joined(separator: ", ") + "}" : "map[" + texts.joined(separator: " ") + "]"
     }
 
-    /// Values of a list or map that are padded one by one, and 1 for others.
+    /// The number of values in a list or map that are padded separately, and 1 for others.
     static func parts(_ value: TemplateValue) -> Int {
         switch value {
         case .list(let values, _): values.reduce(1) { $0 + parts($1) }
@@ -165,7 +165,7 @@ public enum GoFormat {
         }
     }
 
-    /// `fmt.Sprint`: a space between operands of which neither is a string.
+    /// `fmt.Sprint`: a space between two operands that are not strings.
     public static func print(_ values: [TemplateValue]) -> String {
         var out = ""
         var lastWasString = true

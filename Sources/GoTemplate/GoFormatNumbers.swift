@@ -59,12 +59,12 @@ extension GoFormat {
         return sign(text, options)
     }
 
-    /// A number with a point, and with zeros behind it until it has `significant` digits: the flag `#`.
+    /// A number with a point, and with zeros after it until it has `significant` digits: the flag `#`.
     private static func keepingPoint(_ text: String, significant: Int, isHexadecimal: Bool) -> String {
         let end = text.firstIndex { $0 == "p" || (!isHexadecimal && $0 == "e") } ?? text.endIndex
         var mantissa = String(text[..<end])
         let digits = mantissa.filter { $0 != "." && $0 != "-" }
-        // Zeros in front do not count, but for the one of a plain 0.
+        // Leading zeros do not count, except that of a plain 0.
         var count = digits.drop { $0 == "0" }.count
         if !mantissa.contains(".") {
             if digits == "0" { count = 1 }
@@ -73,7 +73,7 @@ extension GoFormat {
         return mantissa + String(repeating: "0", count: max(0, significant - count)) + text[end...]
     }
 
-    /// `%x` of a finite float: `0x1.8p+01`, with as many digits as it needs or as `precision` says.
+    /// `%x` of a finite float: `0x1.8p+01`, with the necessary digits or with `precision` digits.
     private static func hexadecimal(_ value: Double, precision: Int?) -> String {
         var mantissa = value.significandBitPattern
         var exponent = Int(value.exponentBitPattern) - 1023
@@ -82,13 +82,13 @@ extension GoFormat {
         } else if mantissa == 0 {
             exponent = 0
         } else {
-            // Denormal: the first digit is to be 1 here too.
+            // A denormal number: its first digit must be 1, too.
             let shift = mantissa.leadingZeroBitCount - 11
             mantissa <<= UInt64(shift)
             exponent = -1022 - shift
         }
         if let precision, precision < 13 {
-            // The digits behind the precision are rounded, half to even.
+            // The digits after the precision are rounded, half to even.
             let dropped = UInt64(4 * (13 - precision))
             let (half, rest) = (UInt64(1) << (dropped - 1), mantissa & ((1 << dropped) - 1))
             mantissa >>= dropped
@@ -120,7 +120,7 @@ extension GoFormat {
 
     // MARK: Integers
 
-    /// An integer under a verb; nil if the verb is not for integers.
+    /// An integer with a verb; nil if the verb is not for integers.
     static func integer(_ value: Int64, _ verb: Character, _ options: Options) -> String? {
         var options = options
         let (radix, mark): (Int, String)
@@ -138,11 +138,11 @@ extension GoFormat {
             options.zero = false
             return pad("", options)
         }
-        // The flag 0 asks for as many digits as there is room for, whatever stands in front of them.
+        // The flag 0 fills the width with digits, without regard to a prefix.
         let hasSign = value < 0 || options.plus || options.space
-        let room = options.zero && !options.minus ? options.width.map { $0 - (hasSign ? 1 : 0) } : nil
+        let padded = options.zero && !options.minus ? options.width.map { $0 - (hasSign ? 1 : 0) } : nil
         var digits = value.magnitude.zeroPadded(
-            options.precision ?? room ?? 0, radix: radix, uppercase: verb == "X")
+            options.precision ?? padded ?? 0, radix: radix, uppercase: verb == "X")
         if options.sharp, radix == 8, !digits.hasPrefix("0") { digits = "0" + digits }
         options.zero = false
         return sign((value < 0 ? "-" : "") + mark + digits, options)
@@ -174,13 +174,13 @@ extension GoFormat {
 
     // MARK: Padding
 
-    /// Adds `+` or a space in front of a number that is not negative, and pads.
+    /// Adds `+` or a space before a number that is not negative, and pads it.
     private static func sign(_ text: String, _ options: Options) -> String {
         guard !text.hasPrefix("-") else { return pad(text, options, isNumber: true) }
         return pad((options.plus ? "+" : options.space ? " " : "") + text, options, isNumber: true)
     }
 
-    /// The text in the width of the options; zeros stand behind the sign of a number.
+    /// The text padded to the width of the options; zeros follow the sign of a number.
     static func pad(_ text: String, _ options: Options, isNumber: Bool = false) -> String {
         guard let width = options.width else { return text }
         let missing = width - text.unicodeScalars.count

@@ -4,22 +4,22 @@ extension GoFormat {
     /// A width or precision above this is an error, as in Go.
     private static let maximumWidth = 1_000_000
 
-    /// `fmt.Sprintf`, its complaints included; nil if the text would be longer than ``maximumOutput``.
+    /// `fmt.Sprintf` with its error marks; nil if the text would be longer than ``maximumOutput``.
     public static func printf(_ format: String, _ arguments: [TemplateValue]) -> String? {
         var writer = Printf(format, arguments)
         return writer.run()
     }
 
-    /// The run of `Sprintf` through its format.
+    /// The state of `Sprintf` while it processes its format.
     private struct Printf {
         private let scalars: [Unicode.Scalar]
         private let arguments: [TemplateValue]
         private var out = ""
         private var at = 0
-        /// The argument that comes next.
+        /// The index of the next argument.
         private var next = 0
         private var isReordered = false
-        /// Whether the indices of this verb are in order.
+        /// Whether the argument indices of this verb are valid.
         private var isGoodIndex = true
 
         init(_ format: String, _ arguments: [TemplateValue]) {
@@ -45,12 +45,12 @@ extension GoFormat {
                 at += 1
                 guard write(verb, options), out.utf8.count <= GoFormat.maximumOutput else { return nil }
             }
-            // After an index nobody can tell what was left out on purpose.
+            // After an index, unused arguments are not an error.
             if !isReordered, next < arguments.count { writeExtra() }
             return out
         }
 
-        /// Writes the next argument; false if that would be too long.
+        /// Writes the next argument; returns false if the text would be too long.
         private mutating func write(_ verb: Character, _ options: Options) -> Bool {
             if verb == "%" {
                 out += "%"
@@ -98,7 +98,7 @@ extension GoFormat {
                 isAfterIndex = false
             } else {
                 options.width = digits()
-                // The index belongs directly in front of the verb: not `%[3]2d`.
+                // The index must be directly before the verb: not `%[3]2d`.
                 if isAfterIndex, options.width != nil { isGoodIndex = false }
             }
             if at < scalars.count, scalars[at] == "." {
@@ -131,7 +131,7 @@ extension GoFormat {
             }
         }
 
-        /// A number that is too large takes the rest of the format along, as in Go.
+        /// A number that is too large consumes the rest of the format, as in Go.
         private mutating func digits() -> Int? {
             var number: Int?
             while at < scalars.count, let digit = Self.digit(scalars[at]) {
@@ -149,7 +149,7 @@ extension GoFormat {
             ("0"..."9").contains(scalar) ? Int(scalar.value) - 0x30 : nil
         }
 
-        /// `[n]` chooses the argument that comes next; whether one was there, be it without such an argument.
+        /// `[n]` selects the next argument; returns whether there was an index, even if its argument does not exist.
         private mutating func index() -> Bool {
             guard at < scalars.count, scalars[at] == "[" else { return false }
             isReordered = true
@@ -176,7 +176,7 @@ extension GoFormat {
             return !text.isEmpty
         }
 
-        /// `*` takes a number from the arguments; nil inside if that is none, or too large.
+        /// `*` reads a number from the arguments; the inner value is nil if it is not a number or too large.
         private mutating func star() -> Int?? {
             guard at < scalars.count, scalars[at] == "*" else { return nil }
             at += 1

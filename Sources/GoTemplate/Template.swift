@@ -1,4 +1,4 @@
-/// A template in the language of Go's `text/template`, parsed once and executed for any data.
+/// A template in the language of Go's `text/template`, parsed once and executed with any data.
 public struct Template: Sendable {
     private let name: String
     private let source: [UInt8]
@@ -7,8 +7,8 @@ public struct Template: Sendable {
     /// Parses a template.
     ///
     /// - Parameters:
-    ///   - name: Stands in errors.
-    ///   - functions: The names that it may call besides Go's own functions.
+    ///   - name: The name in errors.
+    ///   - functions: The functions that it may call beside Go's own.
     /// - Throws: Go's reason, without a prefix.
     public init(_ text: String, name: String, functions: Set<String>) throws(TemplateError) {
         self.name = name
@@ -17,9 +17,9 @@ public struct Template: Sendable {
             text, name: name, functions: functions.union(TemplateBuiltins.signatures.keys))
     }
 
-    /// The text that the template makes of `data`, its dot.
+    /// The output of the template for `data`, its dot.
     ///
-    /// An execution that takes more than ``TemplateLimits`` is an error.
+    /// An execution that exceeds ``TemplateLimits`` is an error.
     public func execute(
         _ data: TemplateValue, functions: some TemplateFunctionSet, limits: TemplateLimits = TemplateLimits()
     ) throws(TemplateError) -> String {
@@ -28,13 +28,13 @@ public struct Template: Sendable {
     }
 }
 
-/// Bounds on what one execution of a template may cost.
+/// Limits of the cost of one execution of a template.
 public struct TemplateLimits: Sendable {
-    /// Templates that call each other.
+    /// The depth of templates that call each other.
     public var depth = 100
-    /// Nodes and operands evaluated.
+    /// The number of evaluated nodes and operands.
     public var steps = 1_000_000
-    /// Bytes written.
+    /// The number of written bytes.
     public var output = 1 << 20
 
     public init() {}

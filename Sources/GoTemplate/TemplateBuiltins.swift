@@ -1,9 +1,9 @@
 import GoCompatibility
 import Model
 
-/// The functions that Go's `text/template` brings itself.
+/// The own functions of Go's `text/template`.
 enum TemplateBuiltins {
-    /// Functions that make a text of values of any size, if only for an error.
+    /// The functions that print values of any size, even if only in an error.
     static let printing: Set<String> = [
         "eq", "ge", "gt", "html", "js", "le", "lt", "ne", "print", "printf", "println", "urlquery",
     ]
@@ -21,7 +21,7 @@ enum TemplateBuiltins {
         ]
     }()
 
-    /// The outcome, or nil if `name` is none of them; the arguments fit the ``signatures``.
+    /// The result, or nil if `name` is not one of the functions; the arguments match the ``signatures``.
     static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome? {
         let first = arguments.first ?? .null
         switch name {
@@ -69,7 +69,7 @@ enum TemplateBuiltins {
 
     private static func joined(_ arguments: [TemplateValue]) -> String {
         if arguments.count == 1, case .string(let text) = arguments[0] { return text }
-        // As an action prints them: without the mark of a pointer.
+        // The values are printed as an action does: without the mark of a pointer.
         return GoFormat.print(
             arguments.map { argument in
                 guard case .object(var object) = argument else {
@@ -114,7 +114,7 @@ enum TemplateBuiltins {
         }
     }
 
-    /// Whether the value is of a type with an order or a truth.
+    /// Whether the type of the value can be compared.
     private static func isBasic(_ value: TemplateValue) -> Bool {
         switch value {
         case .bool, .integer, .float, .string, .duration, .named: true

@@ -1,12 +1,12 @@
 import GoCompatibility
 import Model
 
-/// A field, method or function that a command begins with, and what it gets.
+/// The field, method or function at the start of a command, and its arguments.
 struct TemplateCall {
     var node: TemplateOperand
     var command: TemplateCommand
     var dot: TemplateValue
-    /// The value of the command in front, which is the last argument.
+    /// The value of the preceding command, which is the last argument.
     var piped: TemplateValue?
 
     var operands: ArraySlice<TemplateOperand> { command.operands.dropFirst() }
@@ -16,7 +16,7 @@ struct TemplateCall {
 extension TemplateEvaluator {
     // MARK: Fields
 
-    /// Follows `.a.b`; the last field may be a method that takes the command's arguments.
+    /// Evaluates `.a.b`; the last field may be a method with the command's arguments.
     mutating func chain(
         _ base: TemplateValue, _ fields: [String], _ call: TemplateCall
     ) throws(TemplateError) -> TemplateValue {
@@ -29,7 +29,7 @@ extension TemplateEvaluator {
                 call.piped = nil
             }
             if isEntry, case .null = value {
-                // Without the pipeline around it, an entry that is not there is an interface that holds nothing.
+                // Outside of a pipeline, a missing entry is a nil interface.
                 throw failure(
                     "nil pointer evaluating interface {}.\(field)", at: call.node.position, call.node.description)
             }
@@ -53,7 +53,7 @@ extension TemplateEvaluator {
         }
         let found: TemplateValue?
         switch value {
-        // A field of nothing is nothing: Prometheus executes its templates with `missingkey=zero`.
+        // A field of nil is nil: Prometheus executes its templates with `missingkey=zero`.
         case .null: return .null
         case .labels(let labels): found = .string(labels[ExactText(field)] ?? "")
         case .map(let entries): found = entries[ExactText(field)] ?? .null
@@ -81,7 +81,7 @@ extension TemplateEvaluator {
         }
         if function == "and" || function == "or" {
             try checkCount(function, signature, call)
-            // Short circuit: what follows the deciding argument is not evaluated.
+            // Short-circuit evaluation: the arguments after the deciding one are not evaluated.
             var value = TemplateValue.null
             for argument in call.operands {
                 value = try operand(argument, call.dot)
@@ -95,7 +95,7 @@ extension TemplateEvaluator {
         }
         switch TemplateBuiltins.call(function, values) ?? functions.call(function, values) {
         case .value(let value):
-            // Text that grows from call to call.
+            // The text may grow from call to call.
             if case .string = value { try checkSize(value, call.command.position) }
             return value
         case .failed(let message):
@@ -156,7 +156,7 @@ extension TemplateEvaluator {
         }
     }
 
-    /// A value as an argument; `place` is where an error is.
+    /// A value as an argument; `place` is the position of an error.
     private func checked(
         _ value: TemplateValue, _ parameter: TemplateSignature.Parameter, _ place: TemplateOperand
     ) throws(TemplateError) -> TemplateValue {

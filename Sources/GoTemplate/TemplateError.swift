@@ -1,4 +1,4 @@
-/// Why a template cannot be parsed or executed; the texts are those of Go's `text/template`.
+/// The reason why a template cannot be parsed or executed, in the words of Go's `text/template`.
 public struct TemplateError: Error, CustomStringConvertible, Sendable {
     public var description: String
 

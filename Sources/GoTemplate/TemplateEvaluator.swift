@@ -1,9 +1,7 @@
 import GoCompatibility
 import Model
 
-/// Executes parsed templates.
-///
-/// After the executor of Go's `text/template`.
+/// Executes parsed templates, as the executor of Go's `text/template`.
 struct TemplateEvaluator {
     /// A control transfer out of a loop's body.
     private enum Flow { case next, leaveLoop, nextIteration }
@@ -58,7 +56,7 @@ struct TemplateEvaluator {
         if steps > limits.steps { throw failure("exceeded \(limits.steps) steps", at: position, "") }
     }
 
-    /// Refuses a value whose text is longer than what a template may put out, before the text is made.
+    /// Refuses a value whose text would exceed the largest output of a template, before the text is made.
     func checkSize(_ value: TemplateValue, _ position: Int) throws(TemplateError) {
         if value.textSize(atMost: limits.output) > limits.output {
             throw failure("output exceeds \(limits.output) bytes", at: position, "")
@@ -153,7 +151,7 @@ struct TemplateEvaluator {
         return isEmpty ? try walk(otherwise, dot) : .next
     }
 
-    /// Sets a variable of a loop, which was declared or assigned with the whole pipeline already.
+    /// Sets a variable of a loop, which the whole pipeline has already declared or assigned.
     private mutating func bindLoop(
         _ pipeline: TemplatePipeline, _ index: Int, _ value: TemplateValue, below inner: Int
     ) throws(TemplateError) {
@@ -244,7 +242,7 @@ struct TemplateEvaluator {
             "can't give argument to non-function \(operand.description)", at: operand.position, operand.description)
     }
 
-    /// The value of an operand that stands as an argument.
+    /// The value of an operand that is an argument.
     mutating func operand(_ operand: TemplateOperand, _ dot: TemplateValue) throws(TemplateError)
         -> TemplateValue
     {

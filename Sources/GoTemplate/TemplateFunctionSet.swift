@@ -1,19 +1,19 @@
 /// The functions that templates may call besides Go's own.
 public protocol TemplateFunctionSet: Sendable {
-    /// The parameters of all functions by name: a template that names another function is not parsed.
+    /// The parameters of all functions by name. A template with an unknown function is not parsed.
     static var signatures: [String: TemplateSignature] { get }
 
-    /// Calls one of ``signatures`` with arguments that fit its parameters.
+    /// Calls one of ``signatures`` with arguments that match its parameters.
     func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome
 }
 
-/// What a call of a function of a template gave.
+/// The result of a call of a template function.
 public enum TemplateOutcome: Sendable {
     case value(TemplateValue)
     case failed(String)
 }
 
-/// Why a function of a template refuses its argument.
+/// The reason why a template function refuses its argument.
 public struct TemplateFunctionError: Error, CustomStringConvertible {
     public var description: String
 
@@ -26,7 +26,7 @@ public struct TemplateFunctionError: Error, CustomStringConvertible {
 public struct TemplateSignature: Sendable {
     /// The Go type of a parameter.
     public enum Parameter: Sendable {
-        /// An interface, or a value of `reflect`: takes everything, nil too.
+        /// An interface, or a value of `reflect`: accepts all values, including nil.
         case any
         case string
         case integer
@@ -34,7 +34,7 @@ public struct TemplateSignature: Sendable {
         case time
         /// A slice type; nil is an empty slice.
         case slice(String)
-        /// A pointer type, which nil belongs to.
+        /// A pointer type, which accepts nil.
         case pointer(String)
 
         /// The type's name in errors.
@@ -49,7 +49,7 @@ public struct TemplateSignature: Sendable {
             }
         }
 
-        /// What nil is as a value of this type; nil if the type has no nil.
+        /// The value of nil in this type; nil if the type has no nil.
         var zero: TemplateValue? {
             switch self {
             case .any, .pointer: .null
@@ -69,7 +69,7 @@ public struct TemplateSignature: Sendable {
     }
 
     var parameters: [Parameter]
-    /// The parameter that any number of further arguments have.
+    /// The parameter of all further arguments, if there may be any number.
     var variadic: Parameter?
 
     public init(_ parameters: [Parameter], variadic: Parameter? = nil) {
@@ -80,10 +80,10 @@ public struct TemplateSignature: Sendable {
     /// The parameter of an argument; nil if there is none.
     func parameter(_ index: Int) -> Parameter? { index < parameters.count ? parameters[index] : variadic }
 
-    /// How many arguments must be there at least.
+    /// The least number of arguments.
     public var count: Int { parameters.count }
 
-    /// What is wanted, if `count` arguments are too few or too many.
+    /// The expected number of arguments, for an error, if `count` are too few or too many.
     func wanted(insteadOf count: Int) -> String? {
         if variadic != nil { return count < parameters.count ? "at least \(parameters.count)" : nil }
         return count == parameters.count ? nil : String(parameters.count)

@@ -1,9 +1,9 @@
 import GoCompatibility
 import Model
 
-/// Builds the syntax trees of a template and of those it defines.
+/// Builds the syntax trees of a template and of the templates that it defines.
 struct TemplateParser {
-    /// Blocks and parentheses may be this deep, which bounds the recursion of parser and evaluator.
+    /// The largest depth of blocks and parentheses, which limits the recursion of parser and evaluator.
     static let maximumDepth = 200
 
     private let tokens: [TemplateToken]
@@ -13,11 +13,11 @@ struct TemplateParser {
     private var at = 0
     private var depth = 0
     private var loopDepth = 0
-    /// Names in scope, with their dollar.
+    /// The names of variables in scope, with their dollar.
     private var variables = ["$"]
     private var definitions: [String: [TemplateNode]] = [:]
 
-    /// Parses `text`; the result holds the template `name` and all that it defines.
+    /// Parses `text`; the result contains the template `name` and all that it defines.
     static func parse(_ text: String, name: String, functions: Set<String>) throws(TemplateError)
         -> [String: [TemplateNode]]
     {
@@ -75,9 +75,9 @@ struct TemplateParser {
 
     // MARK: Blocks
 
-    /// Nodes up to `{{end}}` or `{{else …}}`, whose word is returned; nil at the end of the text.
+    /// The nodes up to `{{end}}` or `{{else …}}`, whose word is returned; nil at the end of the text.
     ///
-    /// After `else` the parser stands behind the word, after `end` behind the action.
+    /// The position afterwards is after the word `else`, or after the action of `end`.
     private mutating func block(isTop: Bool = false) throws(TemplateError) -> ([TemplateNode], String?) {
         depth += 1
         defer { depth -= 1 }
@@ -179,7 +179,7 @@ struct TemplateParser {
         return name
     }
 
-    /// Nodes of a template of its own, which sees no variables of its surroundings.
+    /// The nodes of a separate template, which does not see outer variables.
     private mutating func definitionBody(_ context: String) throws(TemplateError) -> [TemplateNode] {
         let outer = (variables, loopDepth)
         (variables, loopDepth) = (["$"], 0)
@@ -196,7 +196,9 @@ struct TemplateParser {
         try add(try definitionBody("define clause"), as: name)
     }
 
-    /// Defines a template; an empty one replaces none, and may be replaced.
+    /// Defines a template.
+    ///
+    /// An empty one does not replace another, and may be replaced.
     private mutating func add(_ nodes: [TemplateNode], as name: String) throws(TemplateError) {
         func isEmpty(_ nodes: [TemplateNode]) -> Bool { nodes.allSatisfy(\.isBlank) }
         if let known = definitions[name], !isEmpty(known) {
@@ -268,8 +270,8 @@ struct TemplateParser {
             default: break
             }
         }
-        // A declared variable is visible only behind its pipeline. An assignment declares too, as in Go: that there is
-        // nothing to assign to is found when it is executed.
+        // A declared variable is only visible after its pipeline. As in Go, an assignment declares, too: the error of a
+        // missing variable is found during the execution.
         variables += result.variables
         return result
     }
@@ -370,7 +372,7 @@ struct TemplateParser {
         default: throw unexpected(token, "operand")
         }
         var fields: [String] = []
-        // Where Go says that a chain stands: at its first further field.
+        // The position of a chain in Go's errors: its first further field.
         let chainPosition = self.token.position
         while self.token.kind == .field { fields.append(String(next().text.dropFirst())) }
         if fields.isEmpty { return base }

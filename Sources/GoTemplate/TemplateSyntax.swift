@@ -11,7 +11,7 @@ enum TemplateNode: Sendable {
     case leaveLoop
     case nextIteration
 
-    /// Whether it is text of nothing but white space.
+    /// Whether it is text of white space only.
     var isBlank: Bool {
         guard case .text(let text) = self else { return false }
         return text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
@@ -20,7 +20,7 @@ enum TemplateNode: Sendable {
 
 /// `$x := a | f y`.
 struct TemplatePipeline: Sendable {
-    /// Variables that are declared or assigned, with their dollar.
+    /// The variables that are declared or assigned, with their dollar.
     var variables: [String] = []
     var isAssignment = false
     var commands: [TemplateCommand] = []
@@ -40,7 +40,7 @@ struct TemplateOperand: Sendable {
         case null
         case bool(Bool)
         case integer(Int64, String)
-        /// A whole number up to 2^64 that no int holds, which only executing refuses.
+        /// An integer up to 2^64 that does not fit an int, which only the execution refuses.
         case largeInteger(String)
         case float(Double, String)
         case string(String, String)
@@ -56,7 +56,7 @@ struct TemplateOperand: Sendable {
 }
 
 extension TemplateOperand: CustomStringConvertible {
-    /// As Go prints a node in its errors.
+    /// The text of a node in Go's errors.
     var description: String {
         func path(_ fields: [String]) -> String { fields.map { "." + $0 }.joined() }
         return switch kind {

@@ -3,7 +3,7 @@ import GoCompatibility
 /// A lexical element of a template.
 struct TemplateToken {
     enum Kind: Equatable {
-        /// Text outside of delimiters, trim markers already applied.
+        /// Text outside of delimiters, after trimming by the markers.
         case text
         case leftDelimiter
         case rightDelimiter
@@ -34,9 +34,7 @@ struct TemplateToken {
     var position: Int
 }
 
-/// Cuts a template into tokens.
-///
-/// After the lexer of Go's `text/template`.
+/// Splits a template into tokens, as the lexer of Go's `text/template`.
 struct TemplateLexer {
     private let bytes: [UInt8]
     private let name: String
@@ -44,7 +42,7 @@ struct TemplateLexer {
     private var parentheses = 0
     private var tokens: [TemplateToken] = []
 
-    /// All tokens of `text`, an `end` token last.
+    /// All tokens of `text`; the last is an `end` token.
     static func tokens(of text: [UInt8], name: String) throws(TemplateError) -> [TemplateToken] {
         var lexer = TemplateLexer(bytes: text, name: name)
         try lexer.run()
@@ -112,7 +110,7 @@ struct TemplateLexer {
                 parentheses = 0
                 try lexAction(open)
             }
-            // The closing delimiter has been passed; a trim marker in front of it eats the space behind it.
+            // The position is after the closing delimiter; a trim marker before it removes the following space.
             textStart = at
             if closedWithTrim { while textStart < bytes.count, Self.isSpace(bytes[textStart]) { textStart += 1 } }
         }
@@ -210,7 +208,7 @@ struct TemplateLexer {
 
     private mutating func skipWord() { while at < bytes.count, Self.isWord(bytes[at]) { at += 1 } }
 
-    /// A word must be followed by something that ends words, so that `.x+1` is an error.
+    /// A word must be followed by a terminator, so that `.x+1` is an error.
     private func checkTerminator(_ start: Int) throws(TemplateError) {
         guard at < bytes.count else { return }
         let c = bytes[at]

@@ -3,7 +3,7 @@ import Model
 
 /// A value in a template.
 public indirect enum TemplateValue: Sendable {
-    /// Go's nil, and what a missing entry of an untyped map gives.
+    /// Go's nil, and the value of a missing entry in an untyped map.
     case null
     case bool(Bool)
     case integer(Int64)
@@ -15,7 +15,7 @@ public indirect enum TemplateValue: Sendable {
     case labels([ExactText: String])
     /// Go's `map[string]any`: a missing key is nil.
     case map([ExactText: TemplateValue])
-    /// Nanoseconds since the epoch; a pointer differs in the name of its type only.
+    /// Nanoseconds since the epoch; only the type's name shows that it is a pointer.
     case time(Int64, isPointer: Bool = false)
     /// Nanoseconds.
     case duration(Int64)
@@ -24,7 +24,7 @@ public indirect enum TemplateValue: Sendable {
     case object(TemplateObject)
 }
 
-/// The Go integer types besides `int` and `time.Duration` that methods of times return.
+/// The Go integer types beside `int` and `time.Duration` that methods of times return.
 public enum NamedInteger: Sendable {
     case int64
     case month
@@ -38,7 +38,7 @@ public enum NamedInteger: Sendable {
         }
     }
 
-    /// What the type's `String` method returns; nil for a type without one.
+    /// The result of the type's `String` method; nil for a type without one.
     func text(_ value: Int64) -> String? {
         switch self {
         case .int64: nil
@@ -48,14 +48,14 @@ public enum NamedInteger: Sendable {
     }
 }
 
-/// A Go struct that a template sees: its fields by name, in their order.
+/// A Go struct for templates: its fields by name, in their order.
 public struct TemplateObject: Sendable {
-    /// The Go type, as errors and `%T` name it.
+    /// The Go type in errors and in `%T`.
     public var typeName: String
     public var fields: [(name: String, value: TemplateValue)]
     /// Whether it is a pointer to the struct, which `%v` of `printf` shows with an ampersand.
     public var isPointer: Bool
-    /// What its `String` method returns; nil without one.
+    /// The result of its `String` method; nil without one.
     public var text: String?
 
     public init(
@@ -67,12 +67,12 @@ public struct TemplateObject: Sendable {
         self.text = text
     }
 
-    /// The value of a field; nil if there is none of this name.
+    /// The value of a field; nil if there is no such field.
     public subscript(_ name: String) -> TemplateValue? { fields.first { $0.name == name }?.value }
 }
 
 extension TemplateValue {
-    /// Go's idea of truth: not zero, not empty.
+    /// Go's truth value: not zero and not empty.
     public var isTrue: Bool {
         switch self {
         case .null: false
@@ -113,14 +113,16 @@ extension TemplateValue {
         }
     }
 
-    /// What an action prints: `fmt.Fprint`, with `<no value>` for nil.
+    /// The output of an action: `fmt.Fprint`, with `<no value>` for nil.
     public var printed: String {
         if case .null = self { return "<no value>" }
         return GoFormat.plain(self)
     }
 
-    /// About the bytes of its text, or more than `most` as soon as there are more: a value that holds the same part many
-    /// times, level by level, is small in memory and has a text without end.
+    /// The approximate bytes of its text, or more than `most` as soon as there are more.
+    ///
+    /// A value that contains the same part many times, on each level, is small in memory but has an extremely long
+    /// text.
     func textSize(atMost most: Int) -> Int {
         var size = 1
         func add(_ value: TemplateValue) { if size <= most { size += value.textSize(atMost: most - size) } }
@@ -142,9 +144,10 @@ extension TemplateValue {
         return size
     }
 
-    /// Whether lists and maps in it are nested more than `levels` deep, or hold so many values that it takes long to know.
+    /// Whether lists and maps in it are nested more than `levels` deep, or hold so many values that the check takes
+    /// long.
     ///
-    /// What is nested without bound overflows the stack of whatever walks it, its end included.
+    /// A recursive function, also the release of the value, would overflow the stack if the nesting were not limited.
     public func isNested(deeperThan levels: Int) -> Bool {
         var visits = 10_000
         func visit(_ value: TemplateValue, _ levels: Int) -> Bool {
@@ -155,7 +158,7 @@ extension TemplateValue {
             if visits < 0 { return true }
             switch value {
             case .list(let values, _):
-                // The results of a query: samples, which hold no further lists.
+                // The results of a query are samples, which contain no further lists.
                 if case .object? = values.first { return false }
                 return levels == 0 || values.contains { visit($0, levels - 1) }
             case .map(let entries): return levels == 0 || entries.values.contains { visit($0, levels - 1) }

@@ -1,6 +1,6 @@
 import GoCompatibility
 
-/// Texts inside of HTML and JavaScript.
+/// Escapes texts in HTML and JavaScript.
 enum TextEscape {
     /// Go's `template.HTMLEscapeString`.
     static func html(_ text: String) -> String {

@@ -2,7 +2,7 @@ import GoCompatibility
 
 /// The methods of Go's `time.Time`, `time.Duration`, `time.Month` and `time.Weekday` that templates may call.
 enum TimeMethods {
-    /// The parameters of a method of a value; nil if it has none of this name.
+    /// The parameters of a method of a value; nil if it has no such method.
     static func signature(_ method: String, of value: TemplateValue) -> TemplateSignature? {
         switch value {
         case .time: timeMethods[method]
@@ -31,7 +31,7 @@ enum TimeMethods {
         "String", "Nanoseconds", "Microseconds", "Milliseconds", "Seconds", "Minutes", "Hours", "Abs",
     ]
 
-    /// Calls a method with arguments that fit its ``signature(_:of:)``.
+    /// Calls a method with arguments that match its ``signature(_:of:)``.
     static func call(_ method: String, of value: TemplateValue, _ arguments: [TemplateValue]) -> TemplateOutcome {
         let result: TemplateValue?
         switch value {

@@ -1,64 +1,67 @@
 import Platform
 import Synchronization
 
-/// A number of bytes that many requests share.
+/// A limit on the bytes that many requests use together.
 package final class ByteBudget: Sendable {
     private struct Account {
         var used = 0
-        /// The shares that hold something, of a budget that takes from the largest.
+        /// The shares that hold bytes, if the budget revokes the largest share.
         var holders: [ObjectIdentifier: BudgetShare] = [:]
-        /// When somebody last got nothing because of what others hold; nil if that was never.
+        /// The time of the last refusal that was caused by other shares; nil if there was none.
         var refused: Int64?
     }
 
     package let limit: Int
     private let takesFromLargest: Bool
-    /// Bytes of the limit that only shares of at most ``small`` bytes may use.
+    /// The bytes of the limit that are reserved for shares of at most ``small`` bytes.
     private let forSmall: Int
     private static let small = 64 << 10
     private let account = Mutex(Account())
 
     /// - Parameters:
-    ///   - takesFromLargest: Whether the share that holds most is revoked if there is not enough left for a smaller one.
-    ///     Otherwise whoever asks gets nothing, however little that is.
-    ///   - reservesForSmall: Whether an eighth is kept for small shares.
+    ///   - takesFromLargest: Whether the largest share is revoked if the limit does not suffice for a smaller one.
+    ///     Otherwise the request for bytes fails, however small it is.
+    ///   - reservesForSmall: Whether an eighth of the limit is reserved for small shares.
     package init(limit: Int, takesFromLargest: Bool = false, reservesForSmall: Bool = false) {
         self.limit = max(0, limit)
         forSmall = reservesForSmall ? max(0, limit) / 8 : 0
         self.takesFromLargest = takesFromLargest
     }
 
-    /// A budget for what all targets of a kind may send at once: an eighth of the memory, and no more than 512 MiB.
+    /// A budget for the bodies that all targets of a kind send at once: an eighth of the memory, at most 512 MiB.
     package static func forBodies(memory: Int = MachineMemory.limit) -> ByteBudget {
         ByteBudget(limit: min(max(memory / 8, 32 << 20), 512 << 20), takesFromLargest: true)
     }
 
     fileprivate static let noneLeft = "no memory left for the bodies of answers"
 
-    /// Why a request got nothing.
+    /// The reason of a refusal.
     fileprivate var shortage: String {
         guard takesFromLargest else { return Self.noneLeft }
         return "the bodies of all targets may take \(limit >> 20) MiB together, and this one takes the most"
     }
 
-    /// Bytes that are reserved.
+    /// The bytes that are reserved.
     package var inUse: Int { account.withLock { $0.used } }
 
-    /// How long a refusal makes the budget count as short, ns.
+    /// The time for which the budget counts as short after a refusal, ns.
     ///
-    /// Longer than whoever was refused is asked to wait, so that the next attempt finds what others have given up.
+    /// It is longer than the retry delay of a refused request. So the next attempt finds the bytes that others have
+    /// released.
     private static let refusalTime: Int64 = 60_000_000_000
 
-    /// Whether more than half is reserved, or somebody was refused lately, so that nobody may hold on to it for long.
+    /// Whether more than half of the limit is reserved, or a request for bytes was refused recently.
     ///
-    /// - Parameter now: Of the clock of those that ask for more.
+    /// Then no share may be held for long.
+    ///
+    /// - Parameter now: The time of the clock that ``BudgetShare/protectedUntil`` uses.
     func isShort(now: Int64) -> Bool {
         account.withLock { account in
             account.used > limit / 2 || account.refused.map { now &- $0 < Self.refusalTime } == true
         }
     }
 
-    /// Gives a share `more` bytes; false if they are not left, or if it was revoked.
+    /// Adds `more` bytes to a share; returns false if the limit does not suffice, or if the share was revoked.
     ///
     /// - Parameter now: Shares that are protected until later are not revoked.
     fileprivate func reserve(_ more: Int, for share: BudgetShare, now: Int64) -> Bool {
@@ -69,7 +72,7 @@ package final class ByteBudget: Sendable {
             let available = held <= Self.small ? limit : limit - forSmall
             if overflow || held > available { return false }
             while more > available - account.used {
-                // Who would hold the most is the one that fails; of two that hold the same, the one that asks for more.
+                // The share that would be the largest fails. If two are equal, the one that asks for more fails.
                 let others = account.holders.values.filter { $0 !== share && $0.protectedUntil <= now }
                 guard let largest = others.max(by: { $0.held < $1.held }), largest.held > held else {
                     if now < .max { account.refused = now }
@@ -89,7 +92,7 @@ package final class ByteBudget: Sendable {
         return isReserved
     }
 
-    /// Lets a share keep what it holds, whoever asks for more; false if it was revoked before.
+    /// Protects a share from revocation; returns false if it was revoked before.
     fileprivate func settle(_ share: BudgetShare) -> Bool {
         account.withLock { account in
             account.holders[ObjectIdentifier(share)] = nil
@@ -97,7 +100,7 @@ package final class ByteBudget: Sendable {
         }
     }
 
-    /// Takes back all that a share holds.
+    /// Releases all bytes of a share.
     fileprivate func release(_ share: BudgetShare) {
         account.withLock { account in
             if !share.isRevoked { account.used -= share.held }
@@ -107,15 +110,17 @@ package final class ByteBudget: Sendable {
     }
 }
 
-/// The part of a budget that one request holds; grows in steps, so that requests seldom touch the budget.
+/// The part of a budget that one request holds.
 ///
-/// Used by one thread at a time, while others may revoke it. What a revoked share holds counts no more: whoever has it lets
-/// go of the memory as soon as it is noticed.
+/// It grows in steps, so that the budget's lock is seldom taken.
+///
+/// One thread uses it at a time; other threads may revoke it. The bytes of a revoked share do not count any more: its
+/// owner frees the memory as soon as it notices the revocation.
 package final class BudgetShare: Sendable {
     private static let steps = [(below: 64 << 10, step: 16 << 10), (below: 512 << 10, step: 64 << 10)]
     private static let largeStep = 1 << 20
     private let budget: ByteBudget?
-    /// Called by another thread when the share was revoked; for whoever waits and asks for no more.
+    /// Called by another thread after the share was revoked, for an owner that waits and does not ask for more bytes.
     fileprivate let onRevocation: (@Sendable () -> Void)?
     private let bytes = Atomic(0)
     private let revoked = Atomic(false)
@@ -126,22 +131,24 @@ package final class BudgetShare: Sendable {
         self.onRevocation = onRevocation
     }
 
-    /// Why there is nothing left, for messages.
+    /// The reason of a refusal, for messages.
     package var shortage: String { budget?.shortage ?? ByteBudget.noneLeft }
 
-    /// Bytes that the share holds, or held when it was revoked; changed under the lock of the budget only.
+    /// The bytes that the share holds, or held when it was revoked.
+    ///
+    /// They change under the budget's lock only.
     package fileprivate(set) var held: Int {
         get { bytes.load(ordering: .relaxed) }
         set { bytes.store(newValue, ordering: .relaxed) }
     }
 
-    /// Until when the share is not revoked, of the clock of those that ask for more.
+    /// The time until which the share is not revoked, of the clock of the callers that ask for more.
     package var protectedUntil: Int64 {
         get { protected.load(ordering: .relaxed) }
         set { protected.store(newValue, ordering: .relaxed) }
     }
 
-    /// Whether others needed what it held.
+    /// Whether the share was revoked for another request.
     package var isRevoked: Bool { revoked.load(ordering: .acquiring) }
 
     fileprivate func revoke() { revoked.store(true, ordering: .releasing) }
@@ -151,9 +158,9 @@ package final class BudgetShare: Sendable {
         revoked.store(false, ordering: .releasing)
     }
 
-    /// Makes the share at least `size` bytes; false if the budget has not enough left.
+    /// Grows the share to at least `size` bytes; returns false if the budget does not suffice.
     ///
-    /// - Parameter now: Shares that are protected until later stay as they are.
+    /// - Parameter now: Shares that are protected until later are not revoked.
     package func grow(to size: Int, now: Int64 = .max) -> Bool {
         guard let budget else { return true }
         if isRevoked { return false }
@@ -162,10 +169,12 @@ package final class BudgetShare: Sendable {
         return budget.reserve(max(size - held, step), for: self, now: now)
     }
 
-    /// Keeps what the share holds from being revoked, because its memory cannot be given up any more; false if that has
-    /// happened already.
+    /// Protects the share from revocation, because its memory cannot be freed any more; returns false if it was revoked
+    /// before.
     func settle() -> Bool { budget?.settle(self) ?? true }
 
-    /// Gives everything back, as must be done in the end; a revoked share may then be used again.
+    /// Releases all bytes.
+    ///
+    /// Every share must be released at its end; a revoked share can be used again after this.
     package func release() { budget?.release(self) }
 }

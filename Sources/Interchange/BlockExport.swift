@@ -2,20 +2,21 @@ import Model
 import Platform
 import Storage
 
-/// Writes what a store holds as Prometheus's blocks.
+/// Writes the samples of a storage as Prometheus's blocks.
 package enum BlockExport {
-    /// The longest span of a block, ms: what Prometheus takes without merging it under its usual settings.
+    /// The longest range of a block, ms: blocks of this size are not compacted by a Prometheus with its default
+    /// settings.
     private static let span: Int64 = 86_400_000
 
-    /// Writes blocks for the samples of `from` ≤ time ≤ `to` into `directory`; returns their names and sizes.
+    /// Writes blocks with the samples of `from` ≤ time ≤ `to` into `directory`, and returns their names and sizes.
     ///
-    /// - Parameter progress: Told the share that is done, 0…1.
+    /// - Parameter progress: Called with the finished share, 0…1.
     package static func run(
         _ source: any SeriesSource, times: ClosedRange<Int64>, matchers: [Matcher] = [], to directory: String,
         files: any FileSystem, progress: (Double) -> Void = { _ in }
     ) throws -> [(name: String, series: Int, samples: Int)] {
         var result: [(name: String, series: Int, samples: Int)] = []
-        // Without it, promtool does not take the directory for one of Prometheus's.
+        // Without it, promtool does not accept the directory as one of Prometheus's.
         try files.createDirectory(directory + "/wal")
         let times = times.clamped(to: ImportTimes.all)
         for start in try spans(source, times, matchers) {
@@ -55,8 +56,7 @@ package enum BlockExport {
         return result
     }
 
-    /// The starts of the blocks: of all that fit, or, if there would be more than some years of them, of those with
-    /// samples.
+    /// The starts of the blocks: of the whole range, or, if that is longer than some years, of the blocks with samples.
     private static func spans(
         _ source: any SeriesSource, _ times: ClosedRange<Int64>, _ matchers: [Matcher]
     ) throws -> [Int64] {

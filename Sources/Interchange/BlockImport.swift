@@ -2,51 +2,51 @@ import Model
 import Platform
 import Storage
 
-/// Takes the data of a Prometheus that does not run into a store: its blocks and its head.
+/// Imports the data of a stopped Prometheus into a storage: its blocks and its head.
 ///
-/// Samples that the store has are left out, so importing again, or importing blocks that overlap, adds nothing twice.
+/// Samples that the storage has are skipped, so that a second import, or overlapping blocks, add no duplicates.
 package enum BlockImport {
-    /// What was taken, or left.
+    /// The results of an import.
     package struct Report: Sendable {
         package var blocks = 0
-        /// Blocks that have nothing between the times that were asked for.
+        /// The number of blocks without data in the selected time range.
         package var blocksOutside = 0
         /// Whether there was a write-ahead log, which was read.
         package var hasHead = false
-        /// Series that differ.
+        /// The number of different series.
         package var series = 0
-        /// Samples that were found.
+        /// The number of samples that were found.
         package var samples = 0
-        /// Samples that the store did not have.
+        /// The number of samples that the storage did not have.
         package var added = 0
-        /// Native histograms that were left out, for their parts contradict each other.
+        /// The number of native histograms that were skipped because their parts are inconsistent.
         package var refused = 0
-        /// Where and why the first was left out.
+        /// The place and the reason of the first skipped histogram.
         package var firstRefusal: String?
-        /// Samples that were left out, for their times are before the year 0 or behind the year 9999.
+        /// The number of samples that were skipped because their times are before the year 0 or after the year 9999.
         package var impossibleTimes = 0
-        /// Directories that could not be read, and why; nothing of them was taken.
+        /// The directories that could not be read, with the reasons; none of their samples was imported.
         package var failures: [(directory: String, reason: String)] = []
-        /// Damaged parts of files of which the rest was taken.
+        /// The damaged parts of files whose other parts were imported.
         package var damage: [PrometheusHead.Damage] = []
-        /// Records of exemplars, and samples without a series: they are not taken.
+        /// The number of records of exemplars, and of samples without a series; they are not imported.
         package var exemplars = 0
         package var orphans = 0
-        /// Chunks of the head that cannot be read, and why the first cannot.
+        /// The number of chunks of the head that cannot be read, and the reason for the first.
         package var unreadableChunks = 0
         package var firstUnreadableChunk: String?
 
         fileprivate var distinct: Set<UInt64> = []
     }
 
-    /// The blocks in a directory, which may be one itself, in order of their names.
+    /// The blocks in a directory, which may be a block itself, in the order of their names.
     package static func blocks(_ files: any FileSystem, _ directory: String) throws -> [String] {
         if try files.exists(directory + "/meta.json") { return [directory] }
         return try files.list(directory).filter { !$0.contains(".tmp") }.map { directory + "/" + $0 }
             .filter { (try? files.exists($0 + "/meta.json")) ?? false && (try? files.exists($0 + "/index")) ?? false }
     }
 
-    /// Directories with the name of a block that lack a file without which there is none, with what they lack.
+    /// Directories with the name of a block that lack a required file, with its name.
     static func incomplete(_ files: any FileSystem, _ directory: String) throws -> [(directory: String, reason: String)]
     {
         if try files.exists(directory + "/meta.json") { return [] }
@@ -62,7 +62,7 @@ package enum BlockImport {
         return result
     }
 
-    /// Which samples are taken.
+    /// The selection of the samples to import.
     package struct Selection: Sendable {
         package var times: ClosedRange<Int64>
         package var matchers: [Matcher]
@@ -75,7 +75,8 @@ package enum BlockImport {
 
     /// Reads the selected samples of `directory` into `store`.
     ///
-    /// - Parameter progress: Told the parts done, the parts there are, and the share of the present one, 0…1.
+    /// - Parameter progress: Called with the finished parts, the number of parts, and the finished share of the current
+    ///   part, 0…1.
     package static func run(
         _ directory: String, into store: TimeSeriesStore, selection: Selection = Selection(), files: any FileSystem,
         progress: (Int, Int, Double) -> Void = { _, _, _ in }
@@ -146,7 +147,7 @@ package enum BlockImport {
         report.firstUnreadableChunk = head.firstUnreadableChunk
     }
 
-    /// Adds the selected samples of what `each` hands over as one block.
+    /// Adds the selected samples of all series that `each` passes as one block.
     private static func take(
         _ times: ClosedRange<Int64>, _ selection: Selection, into store: TimeSeriesStore, _ report: inout Report,
         metadata: [ExactText: MetricMetadata] = [:],

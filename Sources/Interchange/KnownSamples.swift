@@ -1,29 +1,29 @@
 import Model
 import Storage
 
-/// The times that samples may have to be taken, ms: from the year 0 to the year 9999.
+/// The valid times of imported samples, ms: from the year 0 to the year 9999.
 package enum ImportTimes {
     package static let all: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
 }
 
-/// Leaves out of what is imported the samples that a store has, so that importing again adds nothing.
+/// Removes the samples that a storage has from an import, so that a second import adds nothing.
 ///
-/// Series must come in order of labels.
+/// The series must be in the order of their labels.
 struct KnownSamples: ~Copyable {
     private let set: any SeriesSet
     private var at = 0
     private var known = SampleColumns()
-    /// Whether a sample with another value at the same time counts as new.
+    /// Whether a sample with the same time and another value counts as new.
     private let comparesValues: Bool
     private let wanted: ClosedRange<Int64>
-    /// Samples with wanted times.
+    /// The number of samples with selected times.
     private(set) var found = 0
-    /// Samples with times that are not taken.
+    /// The number of samples with invalid times.
     private(set) var impossibleTimes = 0
 
     /// - Parameters:
-    ///   - times: Where the samples that will come lie, at most.
-    ///   - wanted: Samples with other times are left out without a word.
+    ///   - times: The largest time range of the further samples.
+    ///   - wanted: The selected times; other samples are skipped without a report.
     init(
         _ store: any SeriesSource, _ times: ClosedRange<Int64>, wanted: ClosedRange<Int64> = .min ... .max,
         comparesValues: Bool = false

@@ -3,9 +3,10 @@ import Model
 import Platform
 import Storage
 
-/// Takes the samples of an OpenMetrics file, each with its time, into a store, as `promtool tsdb create-blocks-from`.
+/// Imports the samples of an OpenMetrics file with their times into a storage, as `promtool tsdb create-blocks-from`
+/// does.
 package enum OpenMetricsImport {
-    /// A file that cannot be taken; nothing of it was.
+    /// The error of a file that cannot be imported; none of its samples was imported.
     package struct Failure: Error, CustomStringConvertible {
         package var description: String
     }
@@ -15,11 +16,11 @@ package enum OpenMetricsImport {
         var values: [Double] = []
     }
 
-    /// Reads `path` and adds a block with its samples; memory holds all of them meanwhile.
+    /// Reads `path` and adds a block with its samples, all of which are in memory meanwhile.
     ///
-    /// Of several samples of a series at the same time the last one is taken.
+    /// The last of several samples of a series with the same time is used.
     ///
-    /// - Parameter progress: Told the share that is done, 0…1.
+    /// - Parameter progress: Called with the finished share, 0…1.
     package static func run(
         _ path: String, into store: TimeSeriesStore, files: any FileSystem,
         progress: (Double) -> Void = { _ in }
@@ -55,7 +56,7 @@ package enum OpenMetricsImport {
         return (sorted.count, samples)
     }
 
-    /// Labels that a series may have.
+    /// The most labels of a series.
     private static let mostLabels = 10_000
 
     /// The line of an offset, counted from 1.
@@ -100,7 +101,7 @@ package enum OpenMetricsImport {
                     guard ImportTimes.all.contains(reader.timestamp) else {
                         throw Failure(
                             description: "\(path): line \(line(page, reader.seriesStart)): \(labels): "
-                                + "the timestamp is before the year 0 or behind the year 9999")
+                                + "the timestamp is before the year 0 or after the year 9999")
                     }
                     series[labels, default: Series()].times.append(reader.timestamp)
                     series[labels]?.values.append(reader.number.value)

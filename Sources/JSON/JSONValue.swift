@@ -1,6 +1,6 @@
 import Model
 
-/// A JSON value as a tree; members keep the order they were written in.
+/// A JSON value as a tree; members keep the order of the text.
 public enum JSONValue: Sendable {
     case null
     case bool(Bool)
@@ -9,7 +9,7 @@ public enum JSONValue: Sendable {
     case array([JSONValue])
     case object([(key: String, value: JSONValue)])
 
-    /// The value of member `name`; the last one if it is there twice.
+    /// The value of member `name`; the last one if there are several.
     public subscript(_ name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.key.isExactly(name) }?.value
@@ -22,7 +22,7 @@ public enum JSONValue: Sendable {
     public var object: [(key: String, value: JSONValue)]? { if case .object(let value) = self { value } else { nil } }
     public var isNull: Bool { if case .null = self { true } else { false } }
 
-    /// What the value is, for messages.
+    /// The kind of the value, for messages.
     public var kind: String {
         switch self {
         case .null: "null"
@@ -36,7 +36,7 @@ public enum JSONValue: Sendable {
 
     /// Reads one JSON text (RFC 8259).
     ///
-    /// - Throws: ``JSONError`` with the place of the first byte that cannot be right.
+    /// - Throws: ``JSONError`` with the position of the first invalid byte.
     public static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
         var parser = JSONParser(bytes)
         return try parser.parse()
@@ -46,7 +46,7 @@ public enum JSONValue: Sendable {
     public static func parse(_ text: String) throws(JSONError) -> JSONValue { try parse(Array(text.utf8)) }
 }
 
-/// Why a text is no JSON, and where.
+/// The reason why a text is not JSON, with the position.
 public struct JSONError: Error, CustomStringConvertible {
     /// From 1.
     public var line: Int
@@ -56,7 +56,7 @@ public struct JSONError: Error, CustomStringConvertible {
     public var description: String { "\(line):\(column): \(reason)" }
 }
 
-/// A recursive-descent reader with a limit of depth.
+/// A recursive-descent parser with a depth limit.
 struct JSONParser {
     static let maxDepth = 200
     private let bytes: [UInt8]
@@ -234,7 +234,7 @@ struct JSONParser {
                     at = before
                 }
             }
-            // A half of a pair that stands alone means nothing: U+FFFD, as Go reads it.
+            // An unpaired surrogate becomes U+FFFD, as in Go.
             out.append(contentsOf: String(Unicode.Scalar(code) ?? "\u{FFFD}").utf8)
         default:
             at -= 1

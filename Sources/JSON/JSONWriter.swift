@@ -1,12 +1,12 @@
 import Model
 
-/// Writes JSON into bytes: the caller gives structure, this gives commas, quotes and escapes.
+/// Writes JSON into bytes: the caller defines the structure; this adds commas, quotes and escapes.
 ///
-/// Strings are escaped as Go does without HTML escaping: `<` stays, U+2028 and U+2029 and control characters do not,
-/// bytes that are no UTF-8 become U+FFFD.
+/// Strings are escaped as Go does without HTML escaping: `<` is not escaped; U+2028, U+2029 and control characters are;
+/// bytes that are not UTF-8 become U+FFFD.
 public struct JSONWriter {
     public var bytes: [UInt8]
-    /// Whether a comma is due before the next value of the open array or object.
+    /// Whether a comma must precede the next value of the open array or object.
     private var needsComma = false
 
     public init(capacity: Int = 256) {
@@ -78,7 +78,7 @@ public struct JSONWriter {
         }
     }
 
-    /// Writes a JSON number; NaN and infinities, which JSON has not, become null.
+    /// Writes a JSON number; NaN and infinities, which JSON does not have, become null.
     public mutating func number(_ value: Double) {
         guard value.isFinite else { return null() }
         separate()
@@ -91,7 +91,7 @@ public struct JSONWriter {
         bytes.append(contentsOf: json)
     }
 
-    /// Writes a member of which both name and value are text.
+    /// Writes a member with a text as its value.
     public mutating func member(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
         let size = name.count &+ value.count &+ 6
         guard size <= 512, Self.isPlain(name), Self.isPlain(value) else {
@@ -120,7 +120,7 @@ public struct JSONWriter {
         needsComma = true
     }
 
-    /// Whether a text is written as it is.
+    /// Whether a text needs no escapes.
     @inline(__always)
     private static func isPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         let raw = UnsafeRawBufferPointer(text)
@@ -129,7 +129,7 @@ public struct JSONWriter {
             guard isPlain(raw.loadUnaligned(fromByteOffset: at, as: UInt64.self)) else { return false }
             at &+= 8
         }
-        // The rest with spaces behind it.
+        // The remaining bytes, filled up with spaces.
         var last: UInt64 = 0x2020_2020_2020_2020
         while at < raw.count {
             last = last &<< 8 | UInt64(raw[at])
@@ -138,13 +138,13 @@ public struct JSONWriter {
         return isPlain(last)
     }
 
-    /// Writes a part of the open array or object that holds its own commas, but for one before it.
+    /// Writes a part of the open array or object that contains its own commas, except one before it.
     public mutating func part(_ json: UnsafeBufferPointer<UInt8>) {
         bytes.append(contentsOf: json)
         needsComma = needsComma || !json.isEmpty
     }
 
-    /// Writes a value of the tree form.
+    /// Writes a value in tree form.
     public mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
@@ -225,13 +225,13 @@ public struct JSONWriter {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// Whether eight bytes are all printable ASCII but quote and backslash, so that they are written as they are.
+    /// Whether eight bytes are all printable ASCII except quote and backslash, so that they need no escapes.
     @inline(__always)
     private static func isPlain(_ word: UInt64) -> Bool {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let highs = ones &<< 7
         let (quote, backslash) = (word ^ ones &* 0x22, word ^ ones &* 0x5C)
-        // A byte's high bit comes up where it is below 0x20, is 0x7F, or equals one of the two.
+        // A byte's high bit is set if it is below 0x20, is 0x7F, or equals one of the two.
         let odd = (word &- ones &* 0x20) | (word &+ ones) | (quote &- ones) | (backslash &- ones) | word
         return odd & highs == 0
     }

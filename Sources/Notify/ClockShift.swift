@@ -1,9 +1,9 @@
 import Model
 
-/// What happens to times when the wall clock is set: what waits for a length of time goes on waiting for the rest of it,
-/// and what was notified was notified as long ago as before. Silences and time intervals are wall time and stay.
+/// Adjusts times after the wall clock was set. Waits keep their remaining length, and notifications keep their age.
+/// Silences and time intervals are wall time and do not change.
 extension Notifier.State {
-    /// Follows a wall clock that was set by `step` ms.
+    /// Adjusts all times after the wall clock was set by `step` ms.
     mutating func shift(by step: Int64) {
         nextMaintenance = nextMaintenance.addingReportingOverflow(step).partialValue
         dispatcher.shift(by: step)
@@ -11,7 +11,7 @@ extension Notifier.State {
         shifted = shifted.addingReportingOverflow(step).partialValue
     }
 
-    /// By how many ms the wall clock was set since ``shifted`` was `before`.
+    /// The ms by which the wall clock was set since ``shifted`` was `before`.
     func shift(since before: Int64) -> Int64 { shifted.subtractingReportingOverflow(before).partialValue }
 }
 
@@ -26,7 +26,7 @@ extension Dispatcher {
 }
 
 extension NotifiedAlert {
-    /// The alert with its times moved by `step` ms; what is 0 is not known.
+    /// The alert with its times moved by `step` ms; 0 means unknown and stays.
     func shifted(by step: Int64) -> NotifiedAlert {
         var result = self
         func move(_ time: inout Int64) { if time != 0 { time = time.addingReportingOverflow(step).partialValue } }

@@ -3,7 +3,7 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Where a notifier keeps its ledger.
+/// The directory of a notifier's ledger.
 package struct LedgerFolder: Sendable {
     package var path: String
     package var fileSystem: any FileSystem
@@ -16,22 +16,22 @@ package struct LedgerFolder: Sendable {
 
 /// Groups, mutes and delivers alerts as Alertmanager does, in this process.
 ///
-/// The decisions are those of ``Dispatcher``, ``NotificationPipeline`` and ``NotificationLog``; this moves them by the
-/// clock, carries notifications out and keeps the ledger. A notification is recorded after its delivery, so that one may
-/// be repeated after a crash but none is lost.
+/// ``Dispatcher``, ``NotificationPipeline`` and ``NotificationLog`` make the decisions; this class runs them by the
+/// clock, delivers notifications and writes the ledger. A notification is recorded after its delivery, so that a crash
+/// may repeat one but loses none.
 package final class Notifier: AlertSink {
     static let log = Log("notify")
-    /// How long a resolved alert is kept once all have been told, ms.
+    /// The time for which a resolved alert is kept after all receivers were notified, ms.
     private static let resolvedRetention: Int64 = 300_000
     private static let maintenanceInterval: Int64 = 30_000
-    /// How soon a ledger that is behind is tried again, ms.
+    /// The time after which an incomplete ledger is written again, ms.
     private static let repairInterval: Int64 = 5_000
 
     struct State: Sendable {
         var settings: NotifierSettings
         var dispatcher: Dispatcher
         var memory: LedgerState
-        /// Not yet taken in.
+        /// The alerts that are not processed yet.
         var incoming: [Alert] = []
         var nextMaintenance: Int64 = 0
         var running: [Int: Task<Void, Never>] = [:]
@@ -39,7 +39,7 @@ package final class Notifier: AlertSink {
         var loop: Task<Void, Never>?
         var isStopping = false
         var steps = ClockSteps()
-        /// By how many ms the wall clock was set since the start, as far as it was followed.
+        /// The ms by which the wall clock was set since the start, as far as times are adjusted.
         var shifted: Int64 = 0
     }
 
@@ -52,11 +52,11 @@ package final class Notifier: AlertSink {
     private let wakes: AsyncStream<Void>
     let metrics: NotifierMetrics
 
-    /// Makes a notifier and reads what it knew before.
+    /// Makes a notifier, and reads its last state.
     ///
     /// - Parameters:
-    ///   - place: Where the ledger is; nil keeps everything in memory.
-    ///   - externalURL: Where receivers find this daemon.
+    ///   - place: The directory of the ledger; nil keeps everything in memory.
+    ///   - externalURL: The URL of this daemon for receivers.
     ///   - random: 0 ..< 1, for the jitter of retries.
     package init(
         settings: NotifierSettings, ledger place: LedgerFolder?, clock: any Clock, externalURL: String,
@@ -85,9 +85,9 @@ package final class Notifier: AlertSink {
         metrics.collect(registry) { [weak self] in self?.gauges() ?? .init() }
     }
 
-    /// A dispatcher that holds the alerts of `memory`.
+    /// A dispatcher with the alerts of `memory`.
     ///
-    /// A resolved one goes only where it has been told as firing.
+    /// A resolved alert is only added to groups in which it was notified as firing.
     private static func dispatcher(_ settings: NotifierSettings, _ memory: LedgerState, now: Int64) -> Dispatcher {
         var dispatcher = Dispatcher(root: settings.route)
         for alert in memory.alerts.sorted {
@@ -107,14 +107,14 @@ package final class Notifier: AlertSink {
 
     // MARK: Input
 
-    /// Takes alerts; they are sorted into groups by the loop.
+    /// Accepts alerts; the loop sorts them into groups.
     package func send(_ alerts: [Alert]) {
         if alerts.isEmpty { return }
         state.withLock { $0.incoming += alerts }
         wake.yield()
     }
 
-    /// Begins to deliver.
+    /// Starts the deliveries.
     package func start() {
         state.withLock { state in
             guard state.loop == nil else { return }
@@ -124,11 +124,11 @@ package final class Notifier: AlertSink {
         wake.yield()
     }
 
-    /// Ends all deliveries.
+    /// Stops all deliveries.
     ///
-    /// Those that have not succeeded are made after the next start.
+    /// Deliveries that have not succeeded are made after the next start.
     ///
-    /// - Parameter grace: How long to wait for receivers that are being talked to, ms.
+    /// - Parameter grace: The time to wait for running requests to receivers, ms.
     package func stop(grace: Int64 = 5000) async {
         let tasks = state.withLock { state in
             state.isStopping = true
@@ -138,7 +138,7 @@ package final class Notifier: AlertSink {
         }
         for task in tasks { task.cancel() }
         wake.yield()
-        // Calls that are under way may end for a while; a receiver that does not answer must not hold us up.
+        // Running requests may take a short time to end; a receiver that does not answer must not delay the stop.
         let (over, end) = AsyncStream<Void>.makeStream()
         Task {
             for task in tasks { await task.value }
@@ -151,11 +151,11 @@ package final class Notifier: AlertSink {
         }
         for await _ in over {}
         timer.cancel()
-        // What came last is taken in, so that it is in the ledger.
+        // The last alerts are processed, so that they are in the ledger.
         takeIn(at: clock.now())
     }
 
-    /// Changes routing, receivers and conditions; what is known of alerts and notifications stays.
+    /// Replaces routing, receivers and conditions; the state of alerts and notifications stays.
     package func reload(_ settings: NotifierSettings) {
         let now = clock.now()
         state.withLock { state in
@@ -169,7 +169,7 @@ package final class Notifier: AlertSink {
 
     // MARK: Silences
 
-    /// Adds or changes a silence; returns its id.
+    /// Adds or changes a silence, and returns its id.
     package func setSilence(_ silence: Silence) throws -> String {
         let now = clock.now()
         let id = Self.newID()
@@ -212,18 +212,18 @@ package final class Notifier: AlertSink {
         }
     }
 
-    /// Moves what waits when the wall clock was set; tests that move the time by hand call it themselves.
+    /// Adjusts times after the wall clock was set; tests with a manual clock call this themselves.
     package func followClock() {
         state.withLock { state in
             if let step = state.steps.observe(clock) { state.shift(by: step) }
         }
     }
 
-    /// Takes in what has come, begins what is due, cleans up.
+    /// Processes new alerts, begins flushes that are due, and removes old state.
     ///
-    /// Called by the loop of ``start()``; tests that move the time by hand call it themselves.
+    /// The loop of ``start()`` calls this; tests with a manual clock call it themselves.
     ///
-    /// - Returns: When to come back, ms.
+    /// - Returns: The time of the next call, ms.
     package func step(at now: Int64) -> Int64 {
         takeIn(at: now)
         maintain(at: now)
@@ -235,7 +235,7 @@ package final class Notifier: AlertSink {
         return next
     }
 
-    /// Updates alerts and groups with what has come, and the ledger with what is new of it.
+    /// Updates alerts and groups with the new alerts, and records changes in the ledger.
     private func takeIn(at now: Int64) {
         let records = state.withLock { state in
             let incoming = state.incoming
@@ -278,7 +278,8 @@ package final class Notifier: AlertSink {
             metrics.ledgerFailures.increment()
             if wasBehind { return }
             Self.log.error(
-                "The ledger cannot be written; what is missing in it will be added when it can", ["err": "\(error)"])
+                "The notification log cannot be written; missing records will be added as soon as possible",
+                ["err": "\(error)"])
             state.withLock { $0.nextMaintenance = min($0.nextMaintenance, clock.now() &+ Self.repairInterval) }
         }
     }
@@ -300,22 +301,22 @@ package final class Notifier: AlertSink {
         guard let ledger, ledger.wantsCompaction else { return }
         let wasBehind = ledger.isBehind
         do {
-            // Under the lock of the state, so that nothing is appended that the new file would not hold.
+            // The lock of the state prevents an append that the new file would not contain.
             try state.withLock { state in try ledger.compact(state.memory) }
-            if wasBehind { Self.log.info("The ledger is whole again") }
+            if wasBehind { Self.log.info("The notification log is complete again") }
         } catch {
             metrics.ledgerFailures.increment()
             if wasBehind {
                 state.withLock { $0.nextMaintenance = now &+ Self.repairInterval }
             } else {
-                Self.log.error("Compacting the ledger failed", ["err": "\(error)"])
+                Self.log.error("Compacting the notification log failed", ["err": "\(error)"])
             }
         }
     }
 
     // MARK: Delivery
 
-    /// Returns when all deliveries that have begun are over.
+    /// Returns when all running deliveries have ended.
     package func settle() async {
         while let task = state.withLock({ $0.running.first?.value }) { await task.value }
     }
@@ -344,7 +345,7 @@ package final class Notifier: AlertSink {
 
     /// Delivers to all integrations of the receiver at once.
     ///
-    /// - Parameter shifted: How far the wall clock was followed when the flush began.
+    /// - Parameter shifted: The value of ``shifted`` when the flush began.
     private func deliver(_ notifications: [Notification], _ flush: GroupFlush, _ shifted: Int64) async {
         let succeeded = await withTaskGroup(of: Bool.self) { group in
             for notification in notifications {
@@ -366,7 +367,7 @@ package final class Notifier: AlertSink {
         if notification.isSent {
             let call = WebhookCall(notification: notification, externalURL: externalURL, clock: clock, random: random)
             let result = await call.run(metrics: metrics)
-            // A cancelled call says nothing of the receiver.
+            // A cancelled call is not a failure of the receiver.
             if result.outcome == .failed, Task.isCancelled { return false }
             succeeded = result.outcome == .delivered
             delivery = result

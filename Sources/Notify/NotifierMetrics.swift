@@ -2,7 +2,7 @@ import Telemetry
 
 /// The metrics of the notifier, under Alertmanager's names where the meaning is the same.
 final class NotifierMetrics: Sendable {
-    /// What is counted when the metrics are read.
+    /// The values that are counted when the metrics are read.
     struct Gauges: Sendable {
         var firing = 0
         var resolved = 0

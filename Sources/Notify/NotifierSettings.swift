@@ -1,11 +1,11 @@
 import Config
 import Model
 
-/// What a notifier does: the routing tree, the receivers and their conditions.
+/// The settings of a notifier: the routing tree, the receivers and their conditions.
 package struct NotifierSettings: Sendable {
     package var route: Route
     package var pipeline: NotificationPipeline
-    /// How long an alert without an end lives after an update, ms.
+    /// The time after an update at which an alert without an end is resolved, ms.
     package var resolveTimeout: Int64
 
     package init(route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000) {
@@ -14,11 +14,11 @@ package struct NotifierSettings: Sendable {
         self.resolveTimeout = resolveTimeout
     }
 
-    /// What an Alertmanager configuration says.
+    /// Reads the settings of an Alertmanager configuration.
     ///
-    /// - Parameter transport: Makes the connection for a receiver's client settings.
-    /// - Throws: ``ConfigError`` for the first thing that is not supported yet and for a time zone that is not known, with
-    ///   its place; what `transport` throws.
+    /// - Parameter transport: Makes the transport for a receiver's client settings.
+    /// - Throws: ``ConfigError`` with its place for the first unsupported setting or unknown time zone; the errors of
+    ///   `transport`.
     package init(
         _ config: AlertmanagerConfig, transport: (HTTPClientConfig) throws -> any NotificationTransport
     ) throws {
@@ -59,7 +59,7 @@ package struct NotifierSettings: Sendable {
 }
 
 extension Route {
-    /// A node with what it inherits; time intervals and `continue` are its own.
+    /// A node with its inherited values; time intervals and `continue` are not inherited.
     fileprivate init(_ config: RouteConfig, parent: Route) {
         self.init(
             receiver: config.receiver ?? parent.receiver,

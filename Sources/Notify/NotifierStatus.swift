@@ -2,10 +2,10 @@ import Model
 import Platform
 import Synchronization
 
-/// An alert as Alertmanager's v2 API shows it.
+/// An alert in Alertmanager's v2 API.
 package struct AlertStatus: Sendable {
     package enum State: String, Sendable {
-        /// Not yet in a group.
+        /// The alert is not in a group yet.
         case unprocessed
         case active
         case suppressed
@@ -17,18 +17,18 @@ package struct AlertStatus: Sendable {
     package var muting: AlertMuting
 }
 
-/// A group as Alertmanager's v2 API shows it.
+/// A group in Alertmanager's v2 API.
 package struct AlertGroupStatus: Sendable {
     package var id: String
     package var labels: Labels
     package var receiver: String
     package var alerts: [AlertStatus]
-    /// When it is flushed next, ms.
+    /// The time of the next flush, ms.
     package var nextFlush: Int64
 }
 
 extension Notifier {
-    /// All alerts that fire, by labels; resolved ones are not shown.
+    /// All alerts that fire, by labels; resolved ones are omitted.
     package func alerts() -> [AlertStatus] {
         let now = clock.now()
         let state = state.withLock { $0 }
@@ -53,7 +53,7 @@ extension Notifier {
         }
     }
 
-    /// All silences, the ones that end last first.
+    /// All silences; those with the latest end are first.
     package func silences() -> [Silence] {
         state.withLock { Array($0.memory.silences.byID.values) }.sorted { ($0.endsAt, $0.id) > ($1.endsAt, $1.id) }
     }
@@ -66,7 +66,7 @@ extension Notifier {
     /// Deliveries, the newest first.
     ///
     /// - Parameters:
-    ///   - fingerprint: Only those that told of this alert.
+    ///   - fingerprint: Only those with this alert.
     ///   - receiver: Only those to this receiver.
     ///   - since: Only those that began at or after this time, ms.
     ///   - limit: At most so many.

@@ -1,13 +1,13 @@
 import Glibc
 
-/// How much address space the process may reserve.
+/// The address space that the process may reserve.
 ///
-/// Columns reserve room for more than a store will ever hold, and stacks for the deepest query, which costs nothing as
-/// long as the system takes reservations for free. Under a limit of the address space (`ulimit -v`, `LimitAS=`), or where
-/// the system counts what is reserved (`vm.overcommit_memory=2`), they share a part of what there is. Bodies and what is
-/// made of them get what is left at the moment.
+/// Columns reserve more space than a storage will ever need, and stacks reserve space for the deepest query. This costs
+/// nothing if the system does not limit reservations. With a limit of the address space (`ulimit -v`, `LimitAS=`), or
+/// if the system counts reservations (`vm.overcommit_memory=2`), they share a part of the limit. Bodies and their
+/// contents use the rest that is free at the moment.
 package enum AddressSpace {
-    /// Bytes for all columns together, and what limits them; nil if reservations are free.
+    /// The bytes for all columns together, and the limiting setting; nil if reservations are not limited.
     private static let limited: (budget: Int, reason: String)? = {
         var result: (budget: Int, reason: String)?
         var limit = rlimit()
@@ -25,26 +25,26 @@ package enum AddressSpace {
                 result = (free / 4, "vm.overcommit_memory is 2 and CommitLimit is \(limit) bytes")
             }
         }
-        // What is plenty is no limit.
+        // A very large limit counts as none.
         return result.flatMap { $0.budget < 1 << 40 ? $0 : nil }
     }()
 
-    /// Bytes that a column of `share` of all may reserve.
+    /// The bytes that a column with a share of `share` may reserve.
     package static func room(_ share: Double) -> Int {
         guard let limited else { return .max }
         return Int(Double(limited.budget) * share)
     }
 
-    /// Whether `bytes` can be allocated now, with a reserve for what others allocate at the same time.
+    /// Whether `bytes` can be allocated now, with a reserve for concurrent allocations.
     ///
-    /// For memory of a size that comes from outside: an allocation that fails ends the process. Costs nothing where
-    /// reservations are free.
-    package static func hasRoom(_ bytes: Int) -> Bool {
+    /// It is for memory whose size depends on input: a failed allocation ends the process. It costs nothing if
+    /// reservations are not limited.
+    package static func canAllocate(_ bytes: Int) -> Bool {
         guard let limited else { return true }
         return isFree(bytes, reserve: min(64 << 20, limited.budget / 4))
     }
 
-    /// Tries it out: what counts is what all parts of the process have reserved at this moment.
+    /// Makes a test allocation, because the reservations of all parts of the process count.
     static func isFree(_ bytes: Int, reserve: Int) -> Bool {
         let (length, isOver) = max(1, bytes).addingReportingOverflow(max(0, reserve))
         guard !isOver else { return false }
@@ -54,7 +54,8 @@ package enum AddressSpace {
         return true
     }
 
-    /// How many of at most `wanted` threads with stacks of `stackSize` bytes there may be; a few in any case.
+    /// The number of threads with stacks of `stackSize` bytes that may be made, at most `wanted`, and a few in any
+    /// case.
     package static func threads(_ wanted: Int, stackSize: Int) -> Int {
         threads(wanted, stackSize: stackSize, budget: limited?.budget)
     }
@@ -64,9 +65,9 @@ package enum AddressSpace {
         return min(wanted, max(4, budget / 2 / max(1, stackSize)))
     }
 
-    /// Why a daemon cannot run here; nil if there is room for its threads.
+    /// The reason why a daemon cannot run here; nil if there is enough address space for its threads.
     ///
-    /// Without it, it would start and serve, but fail at the first moment that needs one thread more.
+    /// Without this check it would start and serve, but fail as soon as it needs one more thread.
     package static var shortage: String? { shortage(budget: limited?.budget, reason: limited?.reason ?? "") }
 
     static func shortage(budget: Int?, reason: String) -> String? {
@@ -74,13 +75,13 @@ package enum AddressSpace {
         return "\(reason); a daemon needs 256 MiB beside what is in use"
     }
 
-    /// Four stacks of handlers, with as much again for the stacks of all others.
+    /// Four stacks of handlers, and as much for all other stacks.
     private static let leastBudget = 64 << 20
 
-    /// What limits the address space, for messages: a comma and a clause, or nothing.
+    /// The limiting setting of the address space, for messages: a comma and a clause, or nothing.
     package static var note: String { limited.map { ", because \($0.reason)" } ?? "" }
 
-    /// The number behind a word.
+    /// The number after a word.
     static func number(in text: [UInt8], behind word: String) -> Int? {
         let word = Array(word.utf8)
         var at = 0

@@ -1,27 +1,27 @@
 import Glibc
 import Synchronization
 
-/// Runs calls that block for a while, such as reloads, on threads apart from those that tasks share.
+/// Runs blocking calls, for example reloads, on threads outside of the task pool.
 ///
-/// A few threads serve in turn. While all of them are busy, each further call gets a thread of its own, up to a number: so
-/// one call that blocks does not stop those behind it. What may block for ever, such as a file of somebody else, is asked
-/// about through ``FileReads`` instead.
+/// A few permanent threads run them. While all of them are busy, each further call gets its own thread, up to a limit,
+/// so that one blocking call does not delay others. Calls that may block for ever, for example reads of external files,
+/// use ``FileReads`` instead.
 public enum BlockingCall {
     private static let pool = Pool(threads: 4, most: 64)
 
-    /// Runs `body` on a thread that may block; the calling task waits without holding a thread.
+    /// Runs `body` on a thread that may block; the calling task waits without blocking a thread.
     public static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
         await withCheckedContinuation { continuation in
             start { continuation.resume(returning: body()) }
         }
     }
 
-    /// Runs `body` on a thread that may block, and returns at once.
+    /// Runs `body` on a thread that may block, and returns immediately.
     public static func start(_ body: @escaping @Sendable () -> Void) { pool.add(body) }
 
-    /// Runs `body` on threads that may block, between its waits, too.
+    /// Runs `body` on threads that may block, also between its waits.
     ///
-    /// So it goes on even while all threads that tasks share compute, as for rules.
+    /// So it continues even while all threads of the task pool compute, for example rules.
     @discardableResult
     public static func task(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
         Task(executorPreference: Executor.shared) { await body() }
@@ -39,7 +39,7 @@ public enum BlockingCall {
     final class Pool: Sendable {
         private struct State {
             var waiting: [@Sendable () -> Void] = []
-            /// Threads that stay and wait for calls.
+            /// The number of permanent threads that wait for calls.
             var idle = 0
             var threads = 0
         }
@@ -50,8 +50,8 @@ public enum BlockingCall {
         nonisolated(unsafe) private let signal = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
         /// - Parameters:
-        ///   - threads: Those that stay.
-        ///   - most: Those that there are at the same time.
+        ///   - threads: The number of permanent threads.
+        ///   - most: The most threads at the same time.
         init(threads: Int, most: Int) {
             self.most = most
             sem_init(signal, 0, 0)
@@ -63,12 +63,14 @@ public enum BlockingCall {
             }
         }
 
-        /// Starts a thread; a call may parse expressions that are nested deeply.
+        /// Starts a thread.
+        ///
+        /// Its stack is large, because a call may parse deeply nested expressions.
         private func start(_ body: @escaping @Sendable () -> Void) -> Bool {
             Thread.start("blocking-call", stackSize: 8 << 20, body) != nil
         }
 
-        /// Threads that there are now.
+        /// The current number of threads.
         var threads: Int { state.withLock(\.threads) }
 
         func add(_ body: @escaping @Sendable () -> Void) {
@@ -81,7 +83,7 @@ public enum BlockingCall {
             sem_post(signal)
             guard needsThread, !start({ [self] in while let call = next(isLasting: false) { call() } }) else { return }
             state.withLock { $0.threads -= 1 }
-            // With no thread to be had, the caller does it.
+            // If there is no thread, the caller runs the call.
             if !isServed, let call = next(isLasting: false, endsThread: false) { call() }
         }
 
@@ -92,7 +94,9 @@ public enum BlockingCall {
             state.withLock { $0.idle += 1 }
         }
 
-        /// The call that waits longest; without one, a thread that does not last is counted off.
+        /// The call that has waited longest.
+        ///
+        /// If there is none, a thread that is not permanent is removed from the count.
         private func next(isLasting: Bool, endsThread: Bool = true) -> (@Sendable () -> Void)? {
             state.withLock { state in
                 if state.waiting.isEmpty {

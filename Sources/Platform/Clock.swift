@@ -1,16 +1,16 @@
 import Glibc
 
-/// The time, as a parameter: real in the daemon, moved by hand in tests.
+/// The time, as a parameter: the system's clock in the daemon, a manual clock in tests.
 public protocol Clock: AnyObject, Sendable {
     /// Milliseconds since 1970-01-01T00:00Z; may jump.
     func now() -> Int64
 
-    /// Nanoseconds since some moment; never goes back.
+    /// Nanoseconds since an arbitrary time; never decreases.
     func monotonic() -> Int64
 
-    /// Waits as long as it is from now to `deadline` (ms, as ``now()``); throws when the task is cancelled.
+    /// Waits for the time from now to `deadline` (ms, as ``now()``). Throws when the task is cancelled.
     ///
-    /// The wait is one of the monotonic clock: it neither ends early nor goes on when the wall clock is set meanwhile.
+    /// The wait uses the monotonic clock: its length does not change when the wall clock is set meanwhile.
     func sleep(until deadline: Int64) async throws
 }
 
@@ -31,7 +31,7 @@ public final class SystemClock: Clock {
     }
 
     public func sleep(until deadline: Int64) async throws {
-        // Waits that are longer than any clock can be trusted for would overflow.
+        // Extremely long waits would overflow.
         let left = min(deadline.subtractingReportingOverflow(now()).partialValue, 1 << 40)
         if left > 0 { try await Sleepers.shared.sleep(nanoseconds: left * 1_000_000) }
     }

@@ -1,23 +1,23 @@
-/// Finds steps of the wall clock: moments when it was set, against the monotonic clock.
+/// Finds steps of the wall clock: the times when it was set, compared with the monotonic clock.
 ///
-/// A value that is told both clocks now and then. Slow corrections, as NTP makes them, are no steps.
+/// It is a value to which both clocks are passed repeatedly. Slow corrections, as by NTP, do not count as steps.
 public struct ClockSteps: Sendable {
-    /// A smaller difference is no step, ms.
+    /// The smallest difference that counts as a step, ms.
     public static let threshold: Int64 = 500
 
-    /// The wall clock less the monotonic clock at the last look, ms; nil before the first.
+    /// The wall clock minus the monotonic clock at the last check, ms; nil before the first.
     private var offset: Int64?
-    /// Steps found.
+    /// The number of steps.
     public private(set) var count = 0
 
     public init() {}
 
-    /// Looks at both clocks.
+    /// Checks both clocks.
     ///
     /// - Parameters:
     ///   - wall: ms since the epoch.
     ///   - monotonic: ns.
-    /// - Returns: By how many ms the wall clock was set forward (positive) or back since the last look; nil if it was
+    /// - Returns: The ms by which the wall clock was set forward (positive) or back since the last check; nil if it was
     ///   not.
     public mutating func observe(wall: Int64, monotonic: Int64) -> Int64? {
         let next = wall.subtractingReportingOverflow(monotonic / 1_000_000).partialValue
@@ -29,9 +29,9 @@ public struct ClockSteps: Sendable {
         return step
     }
 
-    /// Looks at the clocks of `clock`.
+    /// Checks the clocks of `clock`.
     public mutating func observe(_ clock: any Clock) -> Int64? {
-        // A thread that is put aside between two reads would see a step that there was not.
+        // If the thread is interrupted between two reads, there would seem to be a step.
         for _ in 0..<8 {
             let before = clock.monotonic()
             let wall = clock.now()

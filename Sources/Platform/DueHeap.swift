@@ -1,16 +1,16 @@
-/// Events by the time they are due, the earliest first: a binary heap.
+/// Events by their due times, the earliest first: a binary heap.
 package struct DueHeap<Event> {
     @usableFromInline var entries: [(due: Int64, event: Event)] = []
 
     @inlinable package init() {}
 
-    /// When the earliest event is due; nil if there is none.
+    /// The time of the earliest event; nil if there is none.
     @inlinable package var earliest: Int64? { entries.first?.due }
     /// The earliest event.
     @inlinable package var first: Event? { entries.first?.event }
     @inlinable package var count: Int { entries.count }
 
-    /// Takes out the events that `condition` holds for.
+    /// Removes the events that match `condition`.
     package mutating func removeAll(where condition: (Event) -> Bool) {
         let old = entries
         entries.removeAll(keepingCapacity: true)
@@ -28,7 +28,7 @@ package struct DueHeap<Event> {
         }
     }
 
-    /// Takes the earliest event that is due at `now`.
+    /// Removes and returns the earliest event that is due at `now`.
     @inlinable package mutating func pop(at now: Int64) -> (due: Int64, event: Event)? {
         guard let first = entries.first, first.due <= now else { return nil }
         let last = entries.removeLast()

@@ -1,14 +1,14 @@
 import CPlatform
 
-/// How the C library keeps freed memory.
+/// The C library's handling of freed memory.
 package enum Heaps {
-    /// Bounds what stays with the process after a burst; called once, before threads are started.
+    /// Limits the freed memory that stays with the process after a burst; called once, before threads are started.
     ///
-    /// By default each thread that allocates much gets a heap of its own, and keeps there what its last query freed: with
-    /// twenty queries at once the process would be several times as large as what they may hold together. Only the
-    /// largest answers are mapped one by one: fresh pages are dear, so columns are made from memory that was used before.
+    /// By default each thread that allocates much gets its own heap, and keeps the freed memory of its last query
+    /// there: with twenty queries at once the process would be several times as large as their limit. Only the largest
+    /// answers are mapped separately: fresh pages are costly, so columns reuse memory.
     package static func bound() { cplatform_bound_heaps(1, 4 << 20, 8 << 20) }
 
-    /// Gives back to the system what was freed and the allocator keeps; after work that took much memory for a while.
+    /// Returns freed memory that the allocator keeps to the system; called after work that needed much memory.
     package static func giveBack() { cplatform_trim() }
 }

@@ -1,12 +1,12 @@
 import Glibc
 
-/// How much memory this process may use: that of the machine, or less if its control group says so.
+/// The memory that this process may use: that of the machine, or less with the limit of its control group.
 package enum MachineMemory {
     /// Bytes.
     package static var limit: Int {
         let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         var space = rlimit()
-        // Not all of the address space can be memory for data: stacks, code and reservations take some.
+        // Not all of the address space can be memory for data: stacks, code and reservations need some.
         let isLimited =
             getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &space) == 0 && space.rlim_cur < rlim_t(Int.max)
         return limit(
@@ -14,7 +14,7 @@ package enum MachineMemory {
             groups: text("/proc/self/cgroup") ?? "", read: text)
     }
 
-    /// The least of the machine's memory and the limits of the group and those above it.
+    /// The minimum of the machine's memory and the limits of the group and its parents.
     ///
     /// - Parameters:
     ///   - groups: The text of `/proc/self/cgroup`.
@@ -33,7 +33,7 @@ package enum MachineMemory {
             let (root, name) =
                 isUnified
                 ? ("/sys/fs/cgroup", "memory.max") : ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
-            // From the outermost group inwards; in a container the outer ones may not be there.
+            // From the outermost group inwards; in a container the outer ones may be missing.
             var folder = root
             consider("\(folder)/\(name)")
             for part in parts[2].split(separator: "/") where part != ".." {

@@ -1,9 +1,9 @@
 import Glibc
 
-/// How many files the process may have open, and who may have how many of them.
+/// The limit of open files of the process, and its distribution.
 ///
-/// Each kind of connection has its own part, so that no number of clients keeps a scrape from its target, nor the store
-/// from its files.
+/// Each kind of connection has its own part, so that clients in any number do not prevent scrapes, and do not use up
+/// the files of the storage.
 public enum OpenFiles {
     /// With fewer, threads and sockets of the runtime cannot be made, which ends the process without a message.
     static let least: UInt64 = 32
@@ -23,7 +23,7 @@ public enum OpenFiles {
         return UInt64(limit.rlim_cur)
     }
 
-    /// Why the limit is too low, or nil.
+    /// The reason why the limit is too low, or nil.
     public static var shortage: String? { limit.flatMap { shortage(limit: $0) } }
 
     static func shortage(limit: UInt64) -> String? {
@@ -31,7 +31,7 @@ public enum OpenFiles {
             ? nil : "it is \(limit), and \(least) is the least: raise `ulimit -n`, or LimitNOFILE= of the service"
     }
 
-    /// The parts that connections may have of the files; the rest is for the store and all else.
+    /// The numbers of files for connections; the rest is for the storage and everything else.
     public struct Parts: Sendable, Hashable {
         /// Connections of clients.
         public let clients: Int
@@ -44,12 +44,12 @@ public enum OpenFiles {
             let limit = Int(clamping: limit)
             let rest = limit - min(limit / 2, 64 + limit / 16)
             clients = max(2, rest / 2)
-            // Names are looked up through two sockets, and two addresses may be tried at once: a part has some room.
+            // A name look-up uses two sockets, and two addresses may be tried at once, so each part has a reserve.
             scrapes = min(max(4, rest / 4), 32_768)
             requests = min(max(4, rest / 8), 32_768)
         }
     }
 
-    /// The parts under the limit as it is now.
+    /// The parts with the current limit.
     public static var parts: Parts { Parts(limit: limit ?? 1024) }
 }

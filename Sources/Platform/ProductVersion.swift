@@ -1,23 +1,23 @@
 import CPlatform
 
-/// The version of this build, and of the Prometheus whose surface it equals.
+/// The version of this build, and of the Prometheus with which it is compatible.
 package enum ProductVersion {
     /// Martlet's own version.
     package static let own = "0.2.0"
-    /// The Prometheus whose flags, configuration, API and language this build has.
+    /// The Prometheus version whose flags, configuration, API and language this build has.
     package static let prometheus = "3.14.0"
-    /// The version that `/api/v1/status/buildinfo` shows: clients read Prometheus's from its beginning.
+    /// The version in `/api/v1/status/buildinfo`: clients read Prometheus's version from its start.
     package static let api = prometheus + "+martlet." + own
-    /// The `User-Agent` of scrapes and other requests that Prometheus would send.
+    /// The `User-Agent` of scrapes and of other requests that Prometheus makes, too.
     package static let userAgent = "Prometheus/" + prometheus + " (compatible; Martlet/" + own + ")"
 
-    /// The git revision; `unknown` unless the build was told, as `make build` does.
+    /// The git revision; `unknown` unless the build sets it, as `make build` does.
     package static var revision: String { String(cString: cplatform_build_revision()) }
     package static var branch: String { String(cString: cplatform_build_branch()) }
     package static var buildUser: String { String(cString: cplatform_build_user()) }
     package static var buildDate: String { String(cString: cplatform_build_date()) }
 
-    /// What `--version` prints, in the form of Prometheus.
+    /// The output of `--version`, in Prometheus's format.
     package static var text: String {
         """
         martlet, version \(own) (branch: \(branch), revision: \(revision))

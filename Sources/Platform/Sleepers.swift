@@ -2,19 +2,19 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// Tasks that sleep, and the one thread that wakes them.
+/// Sleeping tasks, and the single thread that wakes them.
 ///
-/// The thread hands each wait to `poll` as a length of time, so nothing that is done to the wall clock changes it. Timers
-/// of Dispatch, on which `Task.sleep` waits, are set to a moment instead.
+/// The thread passes each wait to `poll` as a length of time, so that changes of the wall clock do not affect it.
+/// Timers of Dispatch, which `Task.sleep` uses, are set to a point in time instead.
 final class Sleepers: Sendable {
-    /// The daemon's; its thread is started with the first sleeper.
+    /// The instance of the daemon; its thread is started with the first sleeper.
     static let shared = Sleepers()
 
     fileprivate struct State {
         var sleeping: [Int: CheckedContinuation<Void, any Error>] = [:]
-        /// The ids of sleepers by their deadlines; those of cancelled sleepers stay for a while.
+        /// The ids of sleepers by their deadlines; those of cancelled sleepers stay for some time.
         var alarms = DueHeap<Int>()
-        /// Cancelled before they slept.
+        /// The sleepers that were cancelled before they slept.
         var cancelled: Set<Int> = []
         var nextID = 0
         var isRunning = false
@@ -24,7 +24,7 @@ final class Sleepers: Sendable {
     /// Wakes the thread; -1 if the system has no descriptor for it.
     private let bell = cplatform_bell()
 
-    /// Sleepers now, and alarms kept for them.
+    /// The numbers of sleepers and of their alarms.
     var counts: (sleeping: Int, alarms: Int) { state.withLock { ($0.sleeping.count, $0.alarms.count) } }
 
     /// Returns after `nanoseconds`; throws when the task is cancelled.
@@ -34,7 +34,7 @@ final class Sleepers: Sendable {
         let (sum, overflow) = Self.now().addingReportingOverflow(nanoseconds)
         let deadline = overflow ? Int64.max : sum
         let id = newID()
-        // The id of a sleeper that is cancelled before it sleeps.
+        // The sleeper may be cancelled before it sleeps.
         defer { state.withLock { _ = $0.cancelled.remove(id) } }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
@@ -56,7 +56,7 @@ final class Sleepers: Sendable {
         }
     }
 
-    /// Starts the thread with the first sleeper; false if the system refuses one.
+    /// Starts the thread with the first sleeper; returns false if the system refuses one.
     private func isRunning() -> Bool {
         state.withLock { state in
             if !state.isRunning, bell >= 0 {
@@ -76,7 +76,7 @@ final class Sleepers: Sendable {
             let (due, next) = state.withLock { $0.takeDue(at: Self.now()) }
             for continuation in due { continuation.resume() }
             var descriptor = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
-            // Rounded up, because a wait that ends early is repeated.
+            // The wait is rounded up, because a wait that ends early is repeated.
             let wait = next.map { max(0, $0 &- Self.now()) / 1_000_000 + 1 }
             guard poll(&descriptor, 1, wait.map { Int32(clamping: $0) } ?? -1) > 0 else { continue }
             var count: UInt64 = 0
@@ -105,7 +105,7 @@ extension Sleepers.State {
         return isEarliest ? .earliest : .waits
     }
 
-    /// Takes a sleeper out; nil if it does not sleep yet or no longer.
+    /// Removes and returns a sleeper; nil if it does not sleep.
     fileprivate mutating func cancel(_ id: Int) -> CheckedContinuation<Void, any Error>? {
         guard let continuation = sleeping.removeValue(forKey: id) else {
             cancelled.insert(id)
@@ -115,11 +115,11 @@ extension Sleepers.State {
         return continuation
     }
 
-    /// Takes out those whose time has come; and the deadline of the next, if there is one.
+    /// Removes and returns the sleepers that are due, and the deadline of the next, if there is one.
     fileprivate mutating func takeDue(at now: Int64) -> (due: [CheckedContinuation<Void, any Error>], next: Int64?) {
         var due: [CheckedContinuation<Void, any Error>] = []
         while let id = alarms.first {
-            // Alarms of cancelled sleepers are not worth a wake-up.
+            // The alarms of cancelled sleepers need no wake-up.
             guard alarms.pop(at: sleeping[id] == nil ? .max : now) != nil else { break }
             if let continuation = sleeping.removeValue(forKey: id) { due.append(continuation) }
         }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// An operating-system thread for work that blocks.
 ///
-/// A thread that nobody joins is detached with its object, so its memory is returned when it ends.
+/// A thread that is not joined is detached with its object, so that its memory is freed when it ends.
 public final class Thread: Sendable {
     private let handle: pthread_t
     /// Whether the thread was joined.
@@ -26,8 +26,8 @@ public final class Thread: Sendable {
     /// Runs `body` on a new thread.
     ///
     /// - Parameters:
-    ///   - name: Shown by the system's tools; its first 15 bytes.
-    ///   - stackSize: Bytes of stack.
+    ///   - name: The name in the system's tools; its first 15 bytes.
+    ///   - stackSize: The bytes of the stack.
     /// - Returns: The thread, or nil if the system refuses one.
     public static func start(_ name: String, stackSize: Int = 1 << 20, _ body: @escaping @Sendable () -> Void)
         -> Thread?
@@ -53,7 +53,7 @@ public final class Thread: Sendable {
         start.body()
     }
 
-    /// Waits until the thread has ended; a second call returns at once.
+    /// Waits until the thread has ended; a second call returns immediately.
     public func join() {
         if isReleased.exchange(true, ordering: .acquiringAndReleasing) { return }
         pthread_join(handle, nil)

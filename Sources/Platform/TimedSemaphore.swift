@@ -1,9 +1,9 @@
 import Glibc
 
-/// A counting semaphore whose waits may end after a length of time.
+/// A counting semaphore with timeouts by the monotonic clock.
 ///
-/// The system's own, and with it that of Dispatch, waits until a moment of the wall clock: set back by an hour, a wait of
-/// a fifth of a second takes an hour.
+/// The system's semaphore, and also that of Dispatch, waits until a time of the wall clock: if it is set back by an
+/// hour, a wait of a fifth of a second takes an hour.
 package final class TimedSemaphore: Sendable {
     private struct Parts {
         var mutex = pthread_mutex_t()
@@ -48,11 +48,11 @@ package final class TimedSemaphore: Sendable {
         parts.pointee.count -= 1
     }
 
-    /// Waits for a signal for at most `milliseconds`; whether there was one.
+    /// Waits for a signal for at most `milliseconds`; returns whether there was one.
     package func wait(milliseconds: Int64) -> Bool {
         var deadline = timespec()
         clock_gettime(CLOCK_MONOTONIC, &deadline)
-        // Years beyond what a wait can be are enough, and do not overflow.
+        // The limit of some years suffices for every wait, and does not overflow.
         let length = Int(min(max(0, milliseconds), 1 << 40))
         deadline.tv_sec += length / 1000
         deadline.tv_nsec += length % 1000 * 1_000_000

@@ -1,14 +1,14 @@
 import Glibc
 import Synchronization
 
-/// Work in independent pieces, spread over the machine's cores.
+/// Runs independent parts of work on the machine's cores.
 public enum Workers {
-    /// Cores that may be used, at most 8.
+    /// The number of cores that may be used, at most 8.
     public static var count: Int { max(1, min(8, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))) }
 
-    /// Calls `body` once for each piece, on `threads` threads of which the caller's is one; returns when all are done.
+    /// Calls `body` once for each part, on `threads` threads including the caller's; returns when all are done.
     ///
-    /// Pieces are begun in ascending order, so the longest go first if they are put there.
+    /// Parts are begun in ascending order, so put the longest first.
     public static func run(pieces: Int, threads: Int = Workers.count, _ body: @escaping @Sendable (Int) -> Void) {
         let shared = Shared()
         let work: @Sendable () -> Void = {
@@ -18,7 +18,7 @@ public enum Workers {
                 body(piece)
             }
         }
-        // With no thread to be had, the caller does all of it.
+        // If there is no thread, the caller does all of it.
         let others = (1..<max(1, min(threads, pieces))).compactMap { Thread.start("worker \($0)", work) }
         work()
         for thread in others { thread.join() }

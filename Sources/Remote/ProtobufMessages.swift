@@ -5,11 +5,11 @@ extension ProtobufFields {
     static let request = ProtobufFields([1: .bytes, 3: .bytes])
     static let series = ProtobufFields([1: .bytes, 2: .bytes, 3: .bytes, 4: .bytes])
     static let label = ProtobufFields([1: .bytes, 2: .bytes])
-    /// Of both versions.
+    /// The sample message of both versions.
     static let sample = ProtobufFields([1: .fixed64, 2: .varint, 3: .varint])
     static let exemplar = ProtobufFields([1: .bytes, 2: .fixed64, 3: .varint])
     static let metadata = ProtobufFields([1: .varint, 2: .bytes, 4: .bytes, 5: .bytes])
-    /// Of both versions.
+    /// The histogram message of both versions.
     static let histogram = ProtobufFields([
         1: .varint, 2: .fixed64, 3: .fixed64, 4: .varint, 5: .fixed64, 6: .varint, 7: .fixed64, 8: .bytes,
         9: .varints, 10: .fixed64s, 11: .bytes, 12: .varints, 13: .fixed64s, 14: .varint, 15: .varint,

@@ -1,11 +1,11 @@
 import Model
 import Platform
 
-/// The errors of one push: how many there are, and the first of them for the answer.
+/// The errors of one push: their number, and the first of them for the answer.
 struct PushProblems {
-    /// Errors that an answer names.
+    /// The most errors in an answer.
     static let named = 50
-    /// Bytes of one error in an answer; labels may be longer than anybody reads.
+    /// The most bytes of one error in an answer; labels may be very long.
     static let longest = 2048
 
     private(set) var lines: [String] = []
@@ -26,21 +26,21 @@ struct PushProblems {
                 ? line : String(decoding: line.utf8.prefix(Self.longest), as: UTF8.self) + "…")
     }
 
-    /// All that are named, one on a line, and how many are not.
+    /// The errors, one per line, and the number of those that are left out.
     var text: String {
         let rest = count - lines.count
         return lines.joined(separator: "\n") + (rest > 0 ? "\n… and \(rest) more errors" : "") + "\n"
     }
 }
 
-/// What one push may take in memory, apart from its decoded body.
+/// The memory limit of one push, apart from its decoded body.
 struct PushBudget {
-    /// Bytes: eight times the largest body, which suffices for whatever a sender has a reason to send.
+    /// The limit in bytes: eight times the largest body, which suffices for every reasonable request.
     static let limit = 8 * SnappyBody.maxSize
 
-    /// A request that would take more.
+    /// The error of a request that exceeds the limit.
     struct Excess: Error, CustomStringConvertible {
-        /// Whether it would be taken while others need less.
+        /// Whether the request could be accepted later, when others need less memory.
         var isTemporary = false
 
         var description: String {
@@ -56,24 +56,24 @@ struct PushBudget {
         try require(bytes)
         let before = used
         used += bytes
-        // An array that grows is there twice for a moment.
-        if before >> 20 != used >> 20, !AddressSpace.hasRoom(used) { throw Excess(isTemporary: true) }
+        // While an array grows, both copies exist.
+        if before >> 20 != used >> 20, !AddressSpace.canAllocate(used) { throw Excess(isTemporary: true) }
     }
 
-    /// Throws if so many bytes more, which are needed for a moment only, would be too many.
+    /// Throws if so many more bytes, which are needed temporarily, would exceed the limit.
     func require(_ bytes: Int) throws(Excess) {
         guard bytes <= Self.limit - used else { throw Excess() }
     }
 
-    /// Throws if a histogram of so many bytes may unpack to more than there is room for: a byte of the message is at
-    /// most a difference, a count and their copies.
+    /// Throws if the unpacked histogram of so many bytes may exceed the limit: a byte of the message is at most a
+    /// difference, a count and their copies.
     func require(histogramOf range: Range<Int>) throws(Excess) {
         let (bytes, isTooLarge) = range.count.multipliedReportingOverflow(by: 32)
         guard !isTooLarge else { throw Excess() }
         try require(bytes)
     }
 
-    /// Charges a sample; a histogram with its parts.
+    /// Charges a sample, and the parts of a histogram.
     mutating func charge(_ histogram: FloatHistogram?) throws(Excess) {
         guard let histogram else { return try charge(40) }
         let buckets = histogram.positiveBuckets.count + histogram.negativeBuckets.count

@@ -3,16 +3,16 @@ import Model
 
 /// A native histogram of remote write, integer or float, as it was read.
 struct RemoteHistogram {
-    /// The histogram as it is stored; what was sent, if it is refused.
+    /// The histogram for the storage; if it is refused, the histogram that was sent.
     private(set) var histogram = FloatHistogram(hasFloatCounts: false)
     /// ms.
     private(set) var time: Int64 = 0
-    /// When it began to count, ms; 0 if it does not say.
+    /// The start timestamp, ms; 0 if there is none.
     private(set) var start: Int64 = 0
-    /// Why it cannot be stored.
+    /// The reason why it cannot be stored.
     private(set) var problem: FloatHistogram.ValidationError?
 
-    /// The fields that say the same in two ways; which counts is said by ``histogram``'s `hasFloatCounts`.
+    /// The fields that exist in two forms; `hasFloatCounts` of ``histogram`` selects the counts.
     private struct Counts {
         var count: UInt64 = 0
         var zero: UInt64 = 0
@@ -20,7 +20,7 @@ struct RemoteHistogram {
         var positiveDeltas: [Int64] = []
         var negativeDeltas: [Int64] = []
 
-        /// The observations in all buckets; the sum wraps as Prometheus's does.
+        /// The observations in all buckets; the sum wraps as in Prometheus.
         var found: UInt64 {
             var total = zero
             for deltas in [positiveDeltas, negativeDeltas] {
@@ -48,7 +48,7 @@ struct RemoteHistogram {
         do throws(FloatHistogram.ValidationError) {
             let stored = try histogram.accepted()
             if !histogram.hasFloatCounts {
-                // Exact, where the histogram's own counts need not be.
+                // These counts are exact; the histogram's own counts may be rounded.
                 if counts.zeroIsFloat { counts.zero = 0 }
                 let found = counts.found
                 if histogram.sum.isNaN ? found > counts.count : found != counts.count {

@@ -1,14 +1,14 @@
-/// A protobuf message that remote write sends.
+/// A protobuf message type of remote write.
 package enum RemoteWriteMessage: String, Sendable, CaseIterable {
     case v1 = "prometheus.WriteRequest"
     case v2 = "io.prometheus.write.v2.Request"
 
-    /// A name that is no message, or the wrong content type of a push.
+    /// An unknown message name, or a wrong content type of a push.
     package struct Refusal: Error, CustomStringConvertible {
         package var description: String
     }
 
-    /// The message of a push by its content type; nil if it is another.
+    /// The message type of a push by its content type; nil if it is another.
     ///
     /// - Throws: ``Refusal`` in Prometheus's words, for status 415.
     package static func of(

@@ -32,26 +32,27 @@ extension RemoteWriteReceiver {
         return HTTPResponse(status: 204)
     }
 
-    /// How far in the future a sample may be, ms.
+    /// The most ms by which a sample may be in the future.
     static let aheadLimit: Int64 = 600_000
 
-    /// What is out of bounds for being later.
+    /// The error of a sample too far in the future.
     static let tooFarAhead = "out of bounds: timestamp is too far in the future"
 
-    /// The samples that were refused for what was stored before; those that only follow another of the same request are
-    /// dropped without an error, as by Prometheus.
+    /// The samples that were refused because of stored samples.
+    ///
+    /// Samples that conflict only with other samples of the request are dropped without an error, as in Prometheus.
     func refusals(_ outcome: CommitOutcome) -> [(index: Int, reason: SampleRejection)] {
         if outcome.overtaken.isEmpty { return outcome.rejected }
         let overtaken = Set(outcome.overtaken)
         return outcome.rejected.filter { !overtaken.contains($0.index) }
     }
 
-    /// Puts what the reader finds into a batch.
+    /// Adds the reader's results to a batch.
     private struct BatchSink: WriteRequestReader.Receiver {
         let receiver: RemoteWriteReceiver
         let request: HTTPRequest
         let reader: WriteRequestReader
-        /// Later samples are refused, ms.
+        /// The latest accepted time, ms.
         let limit: Int64
         var batch: SampleBatch
         let cache: [UInt64: SeriesRef]
@@ -59,7 +60,7 @@ extension RemoteWriteReceiver {
         var used: [(hash: UInt64, ref: SeriesRef, labels: [Range<Int>])] = []
         var seriesSeen = 0
         var current = SeriesRef.none
-        /// Samples of the current series are counted only.
+        /// Whether samples of the current series are only counted.
         var isSkipped = false
         var invalid = 0
         /// The first error.

@@ -5,16 +5,16 @@ import Synchronization
 import Telemetry
 
 extension RemoteWriteReceiver {
-    /// What a request of 2.0 has brought so far.
+    /// The results of a request of 2.0 so far.
     private struct Intake {
         var problems = PushProblems()
         var used: [(hash: UInt64, ref: SeriesRef, labels: Labels)] = []
         var fresh: [UInt64: SeriesRef] = [:]
         var metadata: [ExactText: MetricMetadata] = [:]
-        /// Samples of series with unusable labels.
+        /// The number of samples in series with invalid labels.
         var invalid = 0
         var budget = PushBudget()
-        /// Later samples are refused, ms.
+        /// The latest accepted time, ms.
         let limit: Int64
         let cache: [UInt64: SeriesRef]
     }
@@ -95,7 +95,7 @@ extension RemoteWriteReceiver {
         }
     }
 
-    /// The series with these labels; nil, and the problem is noted, if no series can have them.
+    /// The series with these labels; nil, after the error was recorded, if the storage refuses them.
     private func resolve(_ labels: Labels, _ intake: inout Intake) throws -> SeriesRef? {
         let hash = labels.bytes.withUnsafeBytes { XXHash64.hash($0, seed: seed) }
         let ref: SeriesRef
@@ -114,7 +114,7 @@ extension RemoteWriteReceiver {
         return ref
     }
 
-    /// Tells the store what series have said about their metrics, if it is new.
+    /// Passes new metadata of series to the storage.
     private func remember(_ metadata: [ExactText: MetricMetadata]) {
         if metadata.isEmpty { return }
         let news = knownMetadata.withLock { known in
@@ -126,7 +126,7 @@ extension RemoteWriteReceiver {
         if !news.isEmpty { store.setMetadata(news.map { ($0.key.text, $0.value) }, in: group) }
     }
 
-    /// Metrics whose metadata is remembered to see what is new.
+    /// The most metrics whose metadata is kept to detect changes.
     private static let metadataLimit = 100_000
 
     private func answer(

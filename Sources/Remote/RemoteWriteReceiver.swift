@@ -5,35 +5,35 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// What is taken of remote write 2.0 only if it is asked for.
+/// The optional features of remote write 2.0.
 package struct RemoteFeatures: Sendable {
-    /// `type-and-unit-labels`: whether type and unit that a series comes with become labels.
+    /// `type-and-unit-labels`: whether the type and unit of a series become labels.
     package var typeAndUnitLabels = false
     /// `st-storage`: whether samples keep their start timestamps.
     package var startTimes = false
-    /// The messages that are taken.
+    /// The accepted message types.
     package var messages = Set(RemoteWriteMessage.allCases)
 
     package init() {}
 }
 
-/// `POST /api/v1/write`: takes remote write 1.0 and 2.0.
+/// `POST /api/v1/write`: receives remote write 1.0 and 2.0.
 ///
-/// Acknowledges once the samples survive a killed process.
+/// The request is acknowledged after its samples survive a killed process.
 package final class RemoteWriteReceiver: Sendable {
     let store: any SampleStore
     let clock: any Clock
     let group: SeriesGroup
     let features: RemoteFeatures
     let seed = UInt64.random(in: 0...UInt64.max)
-    /// Series by the hash of their labels as they were sent; emptied when it grows past ``cacheLimit``.
+    /// The series by the hash of their labels as they were sent; emptied when it exceeds ``cacheLimit``.
     let known = Mutex<[UInt64: SeriesRef]>([:])
-    /// What series of 2.0 have said about their metrics, by name.
+    /// The metadata from series of 2.0, by name.
     let knownMetadata = Mutex<[ExactText: MetricMetadata]>([:])
     private static let cacheLimit = 4_000_000
-    /// Batches to be used again.
+    /// Batches for reuse.
     private let batches = Mutex<[SampleBatch]>([])
-    /// Samples of a batch that is kept: the room of larger ones is given back.
+    /// The largest number of samples of a batch that is kept; the memory of larger ones is freed.
     private static let keptSamples = 1 << 14
     /// Turns of pushes.
     private let turns = PushTurns()
@@ -50,7 +50,7 @@ package final class RemoteWriteReceiver: Sendable {
         self.features = features
         group = store.openGroup("remote write")
         samplesIn = metrics.counter(
-            "prometheus_remote_write_receiver_samples_total", "Samples taken by the remote-write receiver.")
+            "prometheus_remote_write_receiver_samples_total", "Samples accepted by the remote-write receiver.")
         rejected = metrics.counter(
             "martlet_remote_write_rejected_samples_total", "Samples that the store refused, of remote write.")
         invalidLabels = metrics.counter(
@@ -111,14 +111,14 @@ package final class RemoteWriteReceiver: Sendable {
         }
     }
 
-    /// An answer to a push that can be taken later, for instance when there is memory again.
+    /// An answer to a push that can be accepted later, for example when there is enough memory again.
     private static func later(_ text: String) -> HTTPResponse {
         var response = HTTPResponse.text(text, status: 503)
         response.headers.append(("Retry-After", "5"))
         return response
     }
 
-    /// Adds the headers with which 2.0 answers, also where nothing was written.
+    /// Adds the headers of answers of 2.0, even if nothing was written.
     private static func withCounts(_ response: HTTPResponse) -> HTTPResponse {
         guard !response.headers.contains(where: { $0.name == writtenHeaders[0] }) else { return response }
         var response = response
@@ -126,10 +126,10 @@ package final class RemoteWriteReceiver: Sendable {
         return response
     }
 
-    /// The headers that count samples, histograms and exemplars that were written.
+    /// The headers with the numbers of written samples, histograms and exemplars.
     static let writtenHeaders = ["Samples", "Histograms", "Exemplars"].map { "X-Prometheus-Remote-Write-\($0)-Written" }
 
-    /// Remembers series by their hashes.
+    /// Caches series by their hashes.
     func remember(_ fresh: [UInt64: SeriesRef]) {
         if fresh.isEmpty { return }
         known.withLock { known in
@@ -138,11 +138,11 @@ package final class RemoteWriteReceiver: Sendable {
         }
     }
 
-    /// Stores a batch and counts what became of it.
+    /// Stores a batch and counts the results.
     ///
     /// - Parameters:
-    ///   - used: The series of the batch; asked only if the store has lost any.
-    ///   - labels: The labels of the series of this number in `used`.
+    ///   - used: The series of the batch; called only if the storage has removed any.
+    ///   - labels: The labels of the series with this number in `used`.
     func commit(
         _ batch: inout SampleBatch, used: () -> [(hash: UInt64, ref: SeriesRef)], labels: (Int) throws -> Labels
     ) throws -> CommitOutcome {
@@ -155,7 +155,7 @@ package final class RemoteWriteReceiver: Sendable {
         return outcome
     }
 
-    /// Resolves series that were swept since they were cached, and commits their samples once more.
+    /// Resolves series that were removed since they were cached, and commits their samples once more.
     private func again(
         _ batch: inout SampleBatch, _ outcome: CommitOutcome, _ used: [(hash: UInt64, ref: SeriesRef)],
         _ labels: (Int) throws -> Labels
@@ -188,7 +188,7 @@ package final class RemoteWriteReceiver: Sendable {
         }
         let second = try store.commit(retry, in: group, durability: .written)
         result.appended += second.appended
-        // Exemplars went with the first commit.
+        // The exemplars were stored by the first commit.
         result.rejectedExemplars = outcome.rejectedExemplars
         result.overtaken = outcome.overtaken + second.overtaken.map { retried[$0] }
         result.rejected += second.rejected.map { (retried[$0.index], $0.reason) }

@@ -3,14 +3,14 @@ import Platform
 
 /// Reads the snappy block format of remote write.
 enum SnappyBody {
-    /// Most bytes that a body may unpack to.
+    /// The most bytes of an unpacked body.
     static let maxSize = 32 << 20
-    /// More bytes than one packed byte can stand for.
+    /// An upper bound of the unpacked bytes per packed byte.
     private static let maxRatio = 22
-    /// Room for the body and for the samples that are read from it.
-    private static let roomFactor = 4
+    /// The factor for the memory of the body and of the samples that are read from it.
+    private static let memoryFactor = 4
 
-    /// Why a body cannot be read; the texts are Prometheus's.
+    /// The reason why a body cannot be read, in Prometheus's words.
     enum Failure: Error, CustomStringConvertible {
         case corrupt
         case tooLarge
@@ -47,9 +47,9 @@ enum SnappyBody {
                 failure = .tooLarge
                 return nil
             }
-            // Three bytes of the format copy 64 at most: a length beyond that is no reason to reserve it.
+            // Three bytes of the format copy at most 64. No memory is reserved for an impossible length.
             guard size / maxRatio <= input.count else { return nil }
-            guard AddressSpace.hasRoom(size * roomFactor) else {
+            guard AddressSpace.canAllocate(size * memoryFactor) else {
                 failure = .noMemory
                 return nil
             }

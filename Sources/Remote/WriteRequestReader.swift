@@ -3,14 +3,14 @@ import Model
 
 /// Reads `prometheus.WriteRequest` in place.
 ///
-/// The labels of a series are recognised by a hash of their bytes, so that a steady sender costs neither strings nor
-/// look-ups of label sets.
+/// The labels of a series are recognized by a hash of their bytes, so that an unchanged sender needs neither strings
+/// nor look-ups of label sets.
 struct WriteRequestReader {
     let bytes: UnsafeBufferPointer<UInt8>
 
-    /// What the reader meets, in order.
+    /// Receives the contents of the request, in order.
     protocol Receiver {
-        /// What the request may take.
+        /// The memory limit of the request.
         var budget: PushBudget { get set }
         /// A series begins.
         mutating func series(labelBytes: Range<Int>, isContiguous: Bool, labels: [Range<Int>]) throws
@@ -40,7 +40,7 @@ struct WriteRequestReader {
         var isContiguous = true
         var cursor = ProtobufCursor(bytes, range, .series)
         var at = cursor.offset
-        // Labels come first in what senders write; others are found all the same.
+        // Senders write labels first, but other orders are accepted, too.
         while let (number, content) = try cursor.next() {
             if number == 1, case .bytes(let label) = content {
                 if labels.isEmpty { first = at } else if last != at { isContiguous = false }
@@ -67,7 +67,7 @@ struct WriteRequestReader {
         }
     }
 
-    /// Value and time of a sample, of either version, and when it began to count, ms; 0 if it does not say.
+    /// The value, the time and the start timestamp of a sample of either version, ms; the latter is 0 if there is none.
     func sample(_ range: Range<Int>) throws -> (value: Double, time: Int64, start: Int64) {
         var (value, time, start) = (0.0, Int64(0), Int64(0))
         var cursor = ProtobufCursor(bytes, range, .sample)
@@ -82,7 +82,7 @@ struct WriteRequestReader {
         return (value, time, start)
     }
 
-    /// Name and value of a label.
+    /// The name and the value of a label.
     func label(_ range: Range<Int>) throws -> (name: Range<Int>, value: Range<Int>) {
         var (name, value) = (range.lowerBound..<range.lowerBound, range.lowerBound..<range.lowerBound)
         var cursor = ProtobufCursor(bytes, range, .label)

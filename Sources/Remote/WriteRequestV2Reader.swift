@@ -1,22 +1,22 @@
 import Encoding
 import Model
 
-/// Reads `io.prometheus.write.v2.Request`, whose texts stand in one table of symbols.
+/// Reads `io.prometheus.write.v2.Request`, whose texts are in one symbol table.
 struct WriteRequestV2Reader {
     /// One series of a request.
     struct Series {
-        /// Numbers of symbols: names and values in turn.
+        /// Symbol numbers: names and values alternately.
         var labels: [UInt64] = []
         var samples: [(value: Double, time: Int64, start: Int64)] = []
         var histograms: [RemoteHistogram] = []
         var exemplars: [(labels: [UInt64], value: Double, time: Int64)] = []
         var type = MetricType.unknown
-        /// Numbers of symbols; 0 is the empty text.
+        /// Symbol number; 0 is the empty text.
         var help: UInt64 = 0
         var unit: UInt64 = 0
     }
 
-    /// Why a series is refused while the rest of its request is taken.
+    /// The reason why a series is refused while the rest of its request is stored.
     struct BadSeries: Error {
         /// Empty if nobody reads it.
         var reason: String
@@ -30,12 +30,12 @@ struct WriteRequestV2Reader {
     private static let namedRefs = 100
 
     private let reader: WriteRequestReader
-    /// nil where the bytes are no UTF-8.
+    /// The symbols; nil for bytes that are not UTF-8.
     private var symbols: [String?] = []
-    /// The series, in order, for ``read(_:)``.
+    /// The series in order, for ``read(_:)``.
     private(set) var series: [Range<Int>] = []
 
-    /// Looks for symbols and series, and charges `budget` for them.
+    /// Finds symbols and series, and charges `budget` for them.
     init(_ bytes: UnsafeBufferPointer<UInt8>, _ budget: inout PushBudget) throws {
         reader = WriteRequestReader(bytes: bytes)
         var cursor = ProtobufCursor(bytes, 0..<bytes.count, .requestV2)
@@ -79,7 +79,7 @@ struct WriteRequestV2Reader {
         return result
     }
 
-    /// Numbers of symbols, for which `budget` is charged: they become pairs of texts.
+    /// Symbol numbers; `budget` is charged for the pairs of texts that are made from them.
     private func numbers(
         _ cursor: ProtobufCursor, _ content: ProtobufCursor.Content, _ budget: inout PushBudget
     ) throws -> [UInt64] {
@@ -146,7 +146,7 @@ struct WriteRequestV2Reader {
         return result
     }
 
-    /// What the request says about the metric of a series.
+    /// The metadata in the request for the metric of a series.
     func metadata(_ series: Series) throws(BadSeries) -> MetricMetadata {
         func symbol(_ ref: UInt64) throws(BadSeries) -> String {
             if ref == 0 { return "" }
@@ -164,7 +164,7 @@ struct WriteRequestV2Reader {
 
     /// The labels of a series.
     ///
-    /// - Parameter metadata: Its type and unit become labels, in the place of those that the series has; nil for none.
+    /// - Parameter metadata: Its type and unit become labels, in place of those of the series; nil for none.
     func labels(_ series: Series, with metadata: MetricMetadata?) throws(BadSeries) -> Labels {
         var pairs = try pairs(series.labels)
         if let metadata, metadata.type != .unknown || !metadata.unit.isEmpty {
@@ -183,7 +183,7 @@ struct WriteRequestV2Reader {
         pairs.sort { $0.name.isExactlyBefore($1.name) }
         let shown = LabelText.list(pairs, limit: PushProblems.longest)
         guard isNamed, let twice else { throw BadSeries(reason: "invalid metric name or labels, got \(shown)") }
-        // The text shows what was sent, the label twice.
+        // The error shows the labels as sent, with the label twice.
         throw BadSeries(
             reason: "invalid labels for series, labels \(shown), duplicated label \(LabelText.cut(twice, 256))")
     }

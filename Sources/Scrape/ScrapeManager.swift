@@ -6,54 +6,54 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// What the command line says about scraping.
+/// The options of the command line for scraping.
 package struct ScrapeOptions: Sendable {
     /// The `User-Agent` header.
     package var userAgent = ProductVersion.userAgent
-    /// How late a scrape may begin and still get the scheduled time as its timestamp, ms; at most a hundredth of the
-    /// interval counts.
+    /// The delay of a scrape with which it still gets the scheduled time as its timestamp, ms; at most a hundredth of
+    /// the interval.
     ///
-    /// Negative for the true time always.
+    /// A negative value means that the true time is always used.
     package var timestampTolerance: Int64 = 2
-    /// Threads that read pages.
+    /// The number of threads that read scrape bodies.
     package var workers = 2
-    /// Shifts the phases of all targets; replicas should differ in it.
+    /// Shifts the phases of all targets; replicas should have different values.
     package var offsetSeed: UInt64 = 0
     package var features = ScrapeFeatures()
-    /// What the bodies of all targets may take at once, as sent and unpacked.
+    /// The limit of the bodies of all targets together, as sent and decompressed.
     package var bodies = ByteBudget.forBodies()
 
     package init() {}
 }
 
-/// What scrapes do only if it is asked for.
+/// The optional features of scrapes.
 package struct ScrapeFeatures: Sendable {
     /// `type-and-unit-labels`: whether series get their family's type and unit as labels.
     package var typeAndUnitLabels = false
-    /// `st-storage`: whether samples get the start timestamps that a page has.
+    /// `st-storage`: whether samples get the start timestamps of the scrape body.
     package var startTimes = false
-    /// `created-timestamp-zero-ingestion`: whether a counter gets a sample of zero when it began.
+    /// `created-timestamp-zero-ingestion`: whether a counter gets a sample of zero at its start.
     package var zerosAtStart = false
 
-    /// Whether start timestamps are looked for.
+    /// Whether start timestamps are read.
     var readsStarts: Bool { startTimes || zerosAtStart }
 
     package init() {}
 }
 
-/// Scrapes what the configuration names, from discovery to storage.
+/// Scrapes the targets of the configuration, from discovery to storage.
 ///
-/// Discovery hands target groups to the pools; one event loop sends the requests of all targets on schedule; workers
-/// read the pages and commit one batch per scrape.
+/// Discovery passes target groups to the pools; one event loop sends the requests of all targets on schedule; workers
+/// read the scrape bodies and commit one batch per scrape.
 package final class ScrapeManager: Sendable {
     private struct State {
         var pools: [String: ScrapePool] = [:]
         var isShutDown = false
-        /// How long it took to make targets of groups, by job.
+        /// The durations of making targets from groups, by job.
         var syncLengths: [String: QuantileWindow] = [:]
     }
 
-    /// Bytes of the largest page that is read beside all others.
+    /// The size of the largest body that is read by the ordinary workers, bytes.
     private static let ordinaryPage = 8 << 20
 
     private let store: any SampleStore
@@ -62,7 +62,7 @@ package final class ScrapeManager: Sendable {
     private let options: ScrapeOptions
     private let state = Mutex(State())
     private let loop: ScrapeLoop?
-    /// Tells the workers that scraping ends.
+    /// Reports the end of scraping to the workers.
     private let cancellation = Cancellation()
     private let work: WorkQueue<ScrapeLoop.Work>
     private let largeWork: WorkQueue<ScrapeLoop.Work>
@@ -85,7 +85,7 @@ package final class ScrapeManager: Sendable {
         let budget = options.bodies
         let loop = ScrapeLoop(clock: clock, seed: options.offsetSeed, budget: budget) { work.add($0) }
         self.loop = loop
-        // Pages that take long have a worker of their own, so that nobody else waits for them.
+        // Large bodies have their own worker, so that they do not delay others.
         for (queue, name, count, largest, next) in [
             (work, "scrape-worker", max(1, options.workers), Self.ordinaryPage, largeWork),
             (largeWork, "scrape-large", 1, Int.max, largeWork),
@@ -117,9 +117,9 @@ package final class ScrapeManager: Sendable {
         registry.addCollector { [lag = loop?.lag] in lag?.families() ?? [] }
     }
 
-    /// Scrapes by `configuration` from now on.
+    /// Starts to scrape by `configuration`.
     ///
-    /// Jobs that have not changed go on without a gap.
+    /// Unchanged jobs continue without a gap.
     package func apply(_ configuration: Configuration) {
         let jobs = configuration.scrapeConfigs
         let now = clock.now()
@@ -191,7 +191,7 @@ package final class ScrapeManager: Sendable {
         }
     }
 
-    /// The dropped targets that are remembered, and how many there are by pool.
+    /// The recorded dropped targets, and their number by pool.
     package func droppedTargets() -> (targets: [DroppedTarget], counts: [String: Int]) {
         state.withLock { state in
             let pools = state.pools.sorted { $0.key.isExactlyBefore($1.key) }
@@ -199,7 +199,7 @@ package final class ScrapeManager: Sendable {
         }
     }
 
-    /// What the active targets say about their metric families.
+    /// The metadata of the active targets.
     ///
     /// - Parameter metric: Only this family; nil for all.
     package func metadata(metric: String? = nil) -> [TargetMetadata] {
@@ -210,10 +210,10 @@ package final class ScrapeManager: Sendable {
         }
     }
 
-    /// Scrapes all targets at once, out of schedule, and waits until all is stored.
+    /// Scrapes all targets immediately, outside of the schedule, and waits until all samples are stored.
     package func scrapeNow() { scrapeNow(within: .max) { _ in true } }
 
-    /// The same for the targets that `isIncluded` names, for `limit` ms at most.
+    /// Scrapes the targets for which `isIncluded` is true, for `limit` ms at most.
     private func scrapeNow(within limit: Int64, _ isIncluded: (TargetStatus) -> Bool) {
         guard let loop else { return }
         let targets = allTargets().filter { isIncluded($0.status) }
@@ -223,15 +223,17 @@ package final class ScrapeManager: Sendable {
         finished.wait(milliseconds: limit)
     }
 
-    /// How long the last scrapes may take together, ms: a target that hangs must not hold the end up.
+    /// The time limit of the last scrapes together, ms, so that a target that hangs does not delay the end.
     private static let lastScrapeTime: Int64 = 1000
 
-    /// Stops scraping; a page that is being read, and those that wait for that, are left out.
+    /// Stops scraping.
     ///
-    /// No markers are written: the series may go on after a start.
+    /// Bodies that are being read, or wait for that, are dropped.
     ///
-    /// - Parameter finalScrapeOfLoopback: Scrapes the targets on this machine's loopback once more before, but for those
-    ///   that did not answer the last time.
+    /// No stale markers are written: the series may continue after a restart.
+    ///
+    /// - Parameter finalScrapeOfLoopback: Whether the targets on this machine's loopback are scraped once more before,
+    ///   except those that did not answer the last time.
     package func shutdown(finalScrapeOfLoopback: Bool = false) {
         discovery.withLock { $0 }?.shutdown()
         if finalScrapeOfLoopback {

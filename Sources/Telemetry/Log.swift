@@ -3,7 +3,7 @@ import GoCompatibility
 import Platform
 import Synchronization
 
-/// How much a log line matters.
+/// The severity of a log message.
 public enum LogLevel: Int, Sendable, Comparable {
     case debug, info, warn, error
 
@@ -30,7 +30,7 @@ public enum LogLevel: Int, Sendable, Comparable {
     }
 }
 
-/// How log lines are written.
+/// The format of log messages.
 public enum LogFormat: String, Sendable {
     case logfmt
     case json
@@ -52,10 +52,10 @@ public struct Log: Sendable {
         }
     }
 
-    /// Gets the lines that the task and its children write, instead of standard error; for tests.
+    /// Receives the messages of the task and its children instead of standard error; for tests.
     @TaskLocal package static var listener: (@Sendable (String) -> Void)?
 
-    /// The part of the daemon that writes.
+    /// The part of the daemon that logs.
     public let component: String
 
     public init(_ component: String) { self.component = component }
@@ -86,7 +86,7 @@ public struct Log: Sendable {
         }
         if let listener = Self.listener { return listener(line) }
         line += "\n"
-        // One write per line, so that lines of several threads do not mix.
+        // One write per line, so that the lines of several threads do not mix.
         line.withUTF8 { _ = Glibc.write(2, $0.baseAddress, $0.count) }
     }
 

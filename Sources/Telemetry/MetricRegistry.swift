@@ -1,10 +1,10 @@
 import Synchronization
 
-/// A number that only grows.
+/// A number that only increases.
 public final class Counter: Sendable {
     private let bits = Atomic<UInt64>(0)
 
-    /// Whole units are counted without a loop; see ``add(_:)`` for fractions.
+    /// The integer part, which is added without a loop; see ``add(_:)`` for fractions.
     private let whole = Atomic<UInt64>(0)
 
     init() {}
@@ -13,7 +13,7 @@ public final class Counter: Sendable {
         if amount > 0 { whole.wrappingAdd(UInt64(amount), ordering: .relaxed) }
     }
 
-    /// Adds a fraction, seconds for instance; negative and NaN amounts are ignored.
+    /// Adds a fraction, for example of seconds; negative and NaN amounts are ignored.
     public func add(_ amount: Double) {
         guard amount > 0 else { return }
         var old = bits.load(ordering: .relaxed)
@@ -30,7 +30,7 @@ public final class Counter: Sendable {
     }
 }
 
-/// A number that goes up and down.
+/// A number that increases and decreases.
 public final class Gauge: Sendable {
     private let bits = Atomic<UInt64>(0)
 
@@ -76,14 +76,14 @@ public final class HistogramMetric: Sendable {
     }
 }
 
-/// One metric family as `/metrics` shows it.
+/// One metric family for `/metrics`.
 public struct MetricFamily: Sendable {
     /// The family's type, in the words of the exposition formats.
     public enum Kind: String, Sendable {
         case counter, gauge, histogram, summary
     }
 
-    /// One line: what follows the family's name (`_bucket`, `_sum`, …), labels in order, value.
+    /// One line: the suffix of the family's name (`_bucket`, `_sum`, …), labels in order, value.
     public struct Sample: Sendable {
         public var suffix: String
         public var labels: [(name: String, value: String)]
@@ -109,10 +109,11 @@ public struct MetricFamily: Sendable {
     }
 }
 
-/// The daemon's own metrics: asked for once at start by the parts that count, read by `/metrics`.
+/// The daemon's own metrics: the parts that count request them once at the start, and `/metrics` reads them.
 ///
-/// Asking again for the same name and labels gives the same metric. A name that is already of another kind gives a
-/// metric that is counted but not shown, and an entry in ``conflicts``: a mistake in telemetry must not stop the daemon.
+/// A second request with the same name and labels returns the same metric. A name that exists with another kind returns
+/// a metric that is counted but not shown, and adds an entry to ``conflicts``: an error in telemetry must not stop the
+/// daemon.
 public final class MetricRegistry: Sendable {
     private enum Metric {
         case counter(Counter)
@@ -123,10 +124,10 @@ public final class MetricRegistry: Sendable {
     private struct Family {
         var help: String
         var kind: MetricFamily.Kind
-        /// By rendered labels, which also orders them.
+        /// The metrics by rendered labels, which also define their order.
         var metrics: [String: (labels: [(name: String, value: String)], metric: Metric)] = [:]
 
-        /// The metric with a key, made if it is missing.
+        /// Returns the metric with a key, and makes it if it is missing.
         mutating func metric(
             _ key: String, _ labels: [(name: String, value: String)], _ make: () -> Metric
         ) -> Metric {
@@ -156,7 +157,7 @@ public final class MetricRegistry: Sendable {
                 state.conflicts.append(name)
                 return make()
             }
-            // Changed in place: a copy of the family would copy all of its metrics for each new one.
+            // The family is changed in place: a copy would copy all of its metrics for each new one.
             return state.families[name, default: Family(help: help, kind: kind)].metric(key, sorted, make)
         }
     }
@@ -175,7 +176,7 @@ public final class MetricRegistry: Sendable {
         return Gauge()
     }
 
-    /// The histogram `name` with `labels`; `bounds` ascend and leave out +Inf.
+    /// The histogram `name` with `labels`; `bounds` ascend, without +Inf.
     public func histogram(
         _ name: String, _ help: String, bounds: [Double], _ labels: KeyValuePairs<String, String> = [:]
     ) -> HistogramMetric {
@@ -184,7 +185,7 @@ public final class MetricRegistry: Sendable {
         return HistogramMetric(bounds: bounds)
     }
 
-    /// The summary `name` with `labels`; no quantiles show the sum and the count only.
+    /// The summary `name` with `labels`; without quantiles it shows the sum and the count only.
     public func summary(
         _ name: String, _ help: String, quantiles: [Double] = QuantileWindow.three,
         _ labels: KeyValuePairs<String, String> = [:]
@@ -194,18 +195,18 @@ public final class MetricRegistry: Sendable {
         return SummaryMetric(quantiles: quantiles)
     }
 
-    /// Forgets one labelled metric, of a removed target pool for instance.
+    /// Removes one metric with labels, for example of a removed target pool.
     public func remove(_ name: String, _ labels: KeyValuePairs<String, String>) {
         let key = labels.map { "\($0.key)\u{1}\($0.value)" }.joined(separator: "\u{2}")
         state.withLock { _ = $0.families[name]?.metrics.removeValue(forKey: key) }
     }
 
-    /// Adds a function that is asked for families each time the metrics are read; for numbers that are known anyway.
+    /// Adds a function that returns families each time the metrics are read; for numbers that exist anyway.
     public func addCollector(_ collector: @escaping @Sendable () -> [MetricFamily]) {
         state.withLock { $0.collectors.append(collector) }
     }
 
-    /// Names that were asked for as two kinds.
+    /// The names that were requested with two kinds.
     public var conflicts: [String] { state.withLock { $0.conflicts } }
 
     /// All families, sorted by name.

@@ -2,13 +2,13 @@ import Synchronization
 
 /// A summary of durations: quantiles of the last 512, sum and number of all.
 public struct QuantileWindow: Sendable {
-    /// Quantiles of the summaries that Prometheus gives five of.
+    /// The quantiles of summaries that have five in Prometheus.
     public static let five = [0.01, 0.05, 0.5, 0.9, 0.99]
-    /// Quantiles of the other summaries.
+    /// The quantiles of the other summaries.
     public static let three = [0.5, 0.9, 0.99]
     private static let size = 512
 
-    /// Seconds; a ring.
+    /// The last durations in seconds; a ring buffer.
     private var recent: [Double] = []
     private var next = 0
     public private(set) var sum = 0.0
@@ -27,7 +27,7 @@ public struct QuantileWindow: Sendable {
         count += 1
     }
 
-    /// The lines of the summary as `/metrics` shows it; no quantiles give the sum and the count only.
+    /// The lines of the summary for `/metrics`; without quantiles the sum and the count only.
     public func samples(
         _ labels: [(name: String, value: String)] = [], quantiles: [Double] = QuantileWindow.five
     ) -> [MetricFamily.Sample] {
@@ -44,7 +44,7 @@ public struct QuantileWindow: Sendable {
     }
 }
 
-/// Durations of which quantiles are shown.
+/// A summary metric of durations.
 public final class SummaryMetric: Sendable {
     let quantiles: [Double]
     private let window = Mutex(QuantileWindow())

@@ -1,15 +1,16 @@
 import CAssets
 import Model
 
-/// The pages: one HTML document for every page's path, and the files it loads; all embedded in the binary.
+/// The web pages: one HTML document for the path of every page, and the files that it loads, all embedded in the
+/// binary.
 package struct WebPages: Sendable {
-    /// One file as it goes over the wire.
+    /// A file in the form in which it is sent.
     package struct Asset: Sendable {
         package var bytes: [UInt8]
         package var contentType: String
     }
 
-    /// The paths that show a page, below the route prefix.
+    /// The paths of the web pages below the route prefix.
     package static let pagePaths = [
         "/query", "/alerts", "/rules", "/targets", "/service-discovery", "/tsdb-status", "/status", "/flags", "/config",
     ]
@@ -17,16 +18,16 @@ package struct WebPages: Sendable {
     private let assets: [String: Asset]
     private let document: Asset
 
-    /// Prepares the pages.
+    /// Prepares the web pages.
     ///
     /// - Parameters:
-    ///   - routePrefix: Path in front of all routes, without a slash at its end; empty for none.
-    ///   - title: Title of the pages.
+    ///   - routePrefix: The path before all routes, without a slash at its end; empty for none.
+    ///   - title: The title of the pages.
     package init(routePrefix: String, title: String) {
         var assets: [String: Asset] = [:]
         var count = 0
         let table = CAssets.cassets(&count)
-        // SAFETY: the table is constant, and its entries live as long as the program.
+        // SAFETY: the table is constant, and its entries exist as long as the program.
         for entry in UnsafeBufferPointer(start: table, count: count) {
             let path = String(cString: entry.path)
             let bytes = Array(UnsafeBufferPointer(start: entry.bytes, count: entry.length))
@@ -46,10 +47,10 @@ package struct WebPages: Sendable {
         return assets[path]
     }
 
-    /// All paths that ``asset(_:)`` knows.
+    /// All paths that ``asset(_:)`` accepts.
     package var paths: [String] { Self.pagePaths + assets.keys.sorted() }
 
-    /// Headers that keep a page from being framed, sniffed or made to load from elsewhere.
+    /// Headers that prevent framing, content sniffing, and loading from other origins.
     package static let protection: [(name: String, value: String)] = [
         (
             "Content-Security-Policy",

@@ -1,7 +1,7 @@
 import Glibc
 import Platform
 
-/// The binary: a daemon, and the commands around it.
+/// The binary: the daemon and the commands.
 @main
 struct Martlet {
     static func main() {

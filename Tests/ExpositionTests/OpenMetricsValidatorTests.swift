@@ -77,6 +77,6 @@ struct OpenMetricsValidatorTests {
     func placed() {
         #expect(
             Self.problem("# TYPE a gauge\na 1\n# HELP a x\n# EOF\n")
-                == "line 3, column 1: metadata of a comes after its samples")
+                == "line 3, column 1: metadata of a is after its samples")
     }
 }

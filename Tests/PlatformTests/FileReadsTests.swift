@@ -84,8 +84,8 @@ struct FileReadsTests {
             await waitForHung(round)
             async let second = answer(reads, "hung")
             await waitFor { reads.waiting == 2 }
-            await clock.waitForSleeper(until: began + FileReads.patience)
-            clock.advance(to: began + FileReads.patience)
+            await clock.waitForSleeper(until: began + FileReads.timeout)
+            clock.advance(to: began + FileReads.timeout)
             let outcomes = await [first, second]
             #expect(outcomes == [slow, slow])
             for _ in 0..<100 { #expect(await answer(reads, "hung") == slow) }
@@ -128,10 +128,10 @@ struct FileReadsTests {
         let began = clock.now()
         async let waits = answer(reads, "hung")
         await waitForHung(1)
-        await clock.waitForSleeper(until: began + FileReads.patience)
+        await clock.waitForSleeper(until: began + FileReads.timeout)
         reads.hurry()
-        await clock.waitForSleeper(until: began + FileReads.hurriedPatience)
-        clock.advance(to: began + FileReads.hurriedPatience)
+        await clock.waitForSleeper(until: began + FileReads.hurriedTimeout)
+        clock.advance(to: began + FileReads.hurriedTimeout)
         let outcome = await waits
         #expect(outcome == "hung: \(FileError.slow)")
         #expect(await answer(reads, "hung") == "hung: \(FileError.slow)")

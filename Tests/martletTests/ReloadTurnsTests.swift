@@ -25,10 +25,10 @@ struct ReloadTurnsTests {
         var threads = [Thread.start("first", ask)]
         begun.wait()
         for number in 0..<50 { threads.append(Thread.start("later \(number)", ask)) }
-        while turns.guests < 49 { sched_yield() }
+        while turns.waiters < 49 { sched_yield() }
         gate.signal()
         begun.wait()
-        #expect(turns.guests == 0)
+        #expect(turns.waiters == 0)
         // Who asks now needs another one.
         threads.append(Thread.start("last", ask))
         gate.signal()

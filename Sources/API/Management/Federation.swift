@@ -10,7 +10,7 @@ struct Federation: Sendable {
     let context: APIContext
     private let errors: Counter
     private let warnings: Counter
-    /// About what a series takes in the list of the newest samples, its order and the text.
+    /// The approximate memory of a series in the list of the newest samples, in its order and in the text.
     private static let bytesPerSeries = 768
 
     private enum Value {
@@ -67,23 +67,23 @@ struct Federation: Sendable {
         return response
     }
 
-    /// The answer when nobody waits for one any more.
+    /// The answer after the client has disconnected or the server ends.
     private static func leave(_ context: APIContext) -> HTTPResponse {
         context.control.isStopping ? .text("the server ends\n", status: 503) : .text("client is gone\n", status: 499)
     }
 
-    /// Adds the newest samples of the series that match; false if the client went away or the server ends.
+    /// Adds the newest samples of the matching series; returns false if the client has disconnected or the server ends.
     private func find(
         _ matchers: [Matcher], _ request: HTTPRequest, _ memory: MemoryAccount, _ count: inout Int,
         _ newest: inout Newest
     ) throws -> Bool {
         let now = context.clock.now()
-        let patience = RequestPatience(request, context.engine)
+        let deadline = RequestDeadline(request, context.engine)
         var samples = SampleColumns()
         let set = try context.source.select(
             SelectRequest(
                 matchers: matchers, minTime: now - context.engine.options.lookbackDelta + 1, maxTime: now,
-                newestOnly: true, check: { try patience.check() }))
+                newestOnly: true, check: { try deadline.check() }))
         count += set.count
         try memory.charge(set.heldBytes + set.count * Self.bytesPerSeries)
         for index in 0..<set.count {
@@ -108,7 +108,7 @@ struct Federation: Sendable {
         }
     }
 
-    /// The labels of a series, then the external ones that it has not.
+    /// The labels of a series, then the external labels that it does not have.
     private func shown(_ labels: Labels, _ external: [(name: String, value: String)]) -> [(name: String, value: String)]
     {
         var shown = labels.pairs.filter { $0.name != Labels.nameLabel }.map { (name: $0.name, value: $0.value) }
@@ -116,7 +116,9 @@ struct Federation: Sendable {
         return shown
     }
 
-    /// The external labels, by name; an empty instance tells a scraper that honours labels not to put its own there.
+    /// The external labels, by name.
+    ///
+    /// An empty instance makes a scraper with `honor_labels` not add its own.
     private var external: [(name: String, value: String)] {
         var labels = context.control.externalLabels.pairs.map { (name: $0.name, value: $0.value) }
         if !labels.contains(where: { $0.name == "instance" }) { labels.append((name: "instance", value: "")) }
@@ -140,7 +142,7 @@ struct Federation: Sendable {
                 begin(.unknown)
                 writer.sample(name, shown, value: value, timestamp: sample.time)
             case .histogram(let histogram):
-                // Exponential histograms have no place in the text format.
+                // The text format cannot express exponential histograms.
                 guard histogram.usesCustomBuckets else { continue }
                 begin(histogram.resetHint == .gauge ? .gaugeHistogram : .histogram)
                 for bucket in histogram.classicBuckets {
@@ -183,7 +185,7 @@ struct Federation: Sendable {
 }
 
 extension FloatHistogram {
-    /// The cumulative buckets of a histogram with custom bounds, +Inf included.
+    /// The cumulative buckets of a histogram with custom bounds, with +Inf.
     fileprivate var classicBuckets: [(bound: Double, count: Double)] {
         var counts = [Double](repeating: 0, count: customBounds.count + 1)
         var (index, position) = (0, 0)

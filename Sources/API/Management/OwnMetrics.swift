@@ -44,7 +44,7 @@ struct OwnMetrics: Sendable {
         return writer.finish()
     }
 
-    /// A label as the text format shows it: bounds as numbers without needless places.
+    /// A label in the text format: bounds are numbers without unnecessary digits.
     private static func label(_ label: (name: String, value: String)) -> (name: String, value: String) {
         guard label.name == "le" || label.name == "quantile", let number = Double(label.value) else { return label }
         return (label.name, FloatText.general(number))
@@ -84,15 +84,15 @@ struct OwnMetrics: Sendable {
     }
 }
 
-/// A histogram or summary put together from its lines.
+/// A histogram or summary, built from its lines.
 struct CompoundMetric {
     var labels: [(name: String, value: String)]
-    /// Buckets or quantiles.
+    /// The buckets or quantiles.
     var parts: [(bound: Double, value: Double)] = []
     var sum = 0.0
     var count = 0.0
 
-    /// The metrics of a family, whose lines stand together.
+    /// The metrics of a family, whose lines are consecutive.
     static func all(_ samples: [MetricFamily.Sample]) -> [CompoundMetric] {
         var result: [CompoundMetric] = []
         for sample in samples {

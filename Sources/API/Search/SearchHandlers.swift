@@ -5,7 +5,7 @@ import Platform
 import PromQL
 import Scrape
 
-/// `search/…`: names of metrics, names of labels and values of a label that match terms, as lines of JSON.
+/// `search/…`: the names of metrics, names of labels and values of a label that match terms, as lines of JSON.
 struct SearchHandlers: Sendable {
     let context: APIContext
     private var lists: MetadataHandlers { MetadataHandlers(context: context) }
@@ -39,14 +39,14 @@ struct SearchHandlers: Sendable {
         _ request: HTTPRequest, _ search: SearchRequest, _ metadata: SearchMetadata?,
         _ ask: (SelectRequest) throws -> [String]
     ) throws -> HTTPResponse {
-        let patience = RequestPatience(request, context.engine)
+        let deadline = RequestDeadline(request, context.engine)
         return try lists.charged { memory in
             let warnings = SourceWarnings()
             let values = try lists.merged(search.selectors) {
                 try ask(
                     SelectRequest(
                         matchers: $0, minTime: search.start, maxTime: search.end, labelsOnly: true,
-                        charge: { try memory.charge($0) }, check: { try patience.check() },
+                        charge: { try memory.charge($0) }, check: { try deadline.check() },
                         warn: { warnings.add($0) }))
             }
             try memory.charge(values.reduce(0) { $0 + 32 + $1.utf8.count })
@@ -108,7 +108,7 @@ struct SearchHandlers: Sendable {
     }
 }
 
-/// What active targets say about metrics, by the names of their series.
+/// The metadata that active targets report for metrics, by the names of their series.
 struct SearchMetadata {
     private var families: [ExactText: [MetricMetadata]] = [:]
 
@@ -135,7 +135,7 @@ struct SearchMetadata {
         }
     }
 
-    /// What is known of a series' name: of the family of that name, else of the one whose type has such series.
+    /// The metadata for a series name: of the family with that name, else of the family whose type has such series.
     func of(_ name: String) -> MetricMetadata? {
         if let exact = families[ExactText(name)]?.first { return exact }
         guard let end = name.lastIndex(of: "_") else { return nil }

@@ -2,7 +2,7 @@ import GoCompatibility
 import HTTP
 import Model
 
-/// The parameters that all searches share.
+/// The parameters of all searches.
 struct SearchRequest {
     enum Order {
         case ascending, descending, score
@@ -21,7 +21,7 @@ struct SearchRequest {
     /// ms.
     var end: Int64
     var limit: Int
-    /// Records of a line.
+    /// The number of records in a line.
     var batch: Int
 
     /// - Parameters:
@@ -65,7 +65,7 @@ struct SearchRequest {
         do throws(APIError) {
             return try Parameters.time(request, name)
         } catch {
-            // These endpoints say it without the parameter in front.
+            // The errors of these endpoints do not name the parameter.
             throw .badData(error.message.replacing("invalid parameter \(GoQuote.quote(name)): ", with: ""))
         }
     }
@@ -88,7 +88,7 @@ struct SearchRequest {
         }
     }
 
-    /// A limit that is not given is no larger than `most`; one that is given and larger is an error.
+    /// A missing limit becomes at most `most`; a given limit above that is an error.
     private static func limit(_ request: HTTPRequest, _ most: Int) throws(APIError) -> Int {
         let standard = most > 0 ? min(standardLimit, most) : standardLimit
         guard let wanted = try integer(request, "limit", 0...Int.max, "must be non-negative integer"), wanted > 0 else {
@@ -122,7 +122,7 @@ struct SearchRequest {
 
     /// The values that match one of the terms, in order, at most one more than the limit.
     ///
-    /// - Parameter values: Sorted.
+    /// - Parameter values: The sorted values.
     func found(in values: [String]) -> [(value: String, score: Double)] {
         var found: [(value: String, score: Double)] = []
         let most = limit < .max ? limit + 1 : limit
@@ -135,7 +135,7 @@ struct SearchRequest {
             if order != .score, found.count >= most { break }
         }
         if order == .score {
-            // The values come in order, and among equal scores that order stays.
+            // The values are in order, and values with equal scores stay in that order.
             let ranked = found.enumerated().sorted {
                 ($1.element.score, $0.offset) < ($0.element.score, $1.offset)
             }

@@ -1,8 +1,8 @@
-/// How a search tells what is near a term.
+/// The measure of similarity of a search.
 enum SearchAlgorithm: String, CaseIterable {
-    /// The term's characters occur in order; runs of them score high, gaps low.
+    /// The term's characters occur in order; consecutive ones score high, gaps score low.
     case subsequence
-    /// The term is part of the value, or near it by Jaro-Winkler.
+    /// The term is a part of the value, or similar to it by Jaro-Winkler.
     case jaroWinkler = "jarowinkler"
 }
 
@@ -10,7 +10,7 @@ enum SearchAlgorithm: String, CaseIterable {
 struct SearchTerm {
     private let text: [Unicode.Scalar]
     private let algorithm: SearchAlgorithm
-    /// The least score, 0 to 1.
+    /// The lowest score that matches, 0 to 1.
     private let threshold: Double
     private let isCaseSensitive: Bool
 
@@ -21,7 +21,7 @@ struct SearchTerm {
         self.isCaseSensitive = isCaseSensitive
     }
 
-    /// How well a value matches, up to 1; nil if it does not.
+    /// The score of a value, up to 1; nil if it does not match.
     func score(_ value: String) -> Double? {
         if text.isEmpty { return 1 }
         let value = Array((isCaseSensitive ? value : value.lowercased()).unicodeScalars)
@@ -38,10 +38,10 @@ struct SearchTerm {
         }
     }
 
-    /// Whether `text`, which is not empty, is a part of `value`; in time that is linear in both.
+    /// Whether `text`, which is not empty, is a part of `value`; the time is linear in both.
     static func contains(_ text: [Unicode.Scalar], in value: [Unicode.Scalar]) -> Bool {
         guard value.count >= text.count else { return false }
-        // The table of Knuth, Morris and Pratt: how much of the text still matches where its next character does not.
+        // The table of Knuth, Morris and Pratt: the length of the text that still matches after a mismatch.
         var fallback = [0]
         var matched = 0
         for scalar in text.dropFirst() {
@@ -61,25 +61,26 @@ struct SearchTerm {
 
 /// Scores values that have a pattern's characters in order.
 enum Subsequence {
-    /// 0 without a match, up to 1: the best over all places where the pattern may begin, matched greedily.
+    /// The score of a match, up to 1, 0 without a match: the best of all start positions, each matched greedily.
     ///
-    /// A run of n characters adds n²; what lies before and between runs costs its share of the value's length, what lies
-    /// behind the last half of it. Of a long value that repeats itself, only so many places are looked at as the steps allow.
+    /// A run of n characters adds n². The characters before and between runs subtract their share of the value's
+    /// length, those after the last run subtract half of it. In a long repetitive value, the number of start positions
+    /// is limited by the steps.
     static func score(_ pattern: [Unicode.Scalar], in value: [Unicode.Scalar]) -> Double {
         var steps = 0
         return score(pattern, in: value, steps: &steps)
     }
 
-    /// Steps that may be taken for each character of a value before the best score until then is taken.
+    /// The steps for each character of a value, after which the best score so far is used.
     static let stepsPerCharacter = 64
 
-    /// The same; adds the characters that were looked at to `steps`.
+    /// The score as in the function above; adds the characters that were compared to `steps`.
     static func score(_ pattern: [Unicode.Scalar], in value: [Unicode.Scalar], steps: inout Int) -> Double {
         guard !pattern.isEmpty, pattern.count <= value.count else { return 0 }
         var best = -1.0
         let limit = steps + value.count * stepsPerCharacter
         for start in 0...(value.count - pattern.count) where value[start] == pattern[0] {
-            // Where it cannot be completed from here, it cannot from further behind.
+            // If the match cannot be completed from here, it cannot be completed from a later position.
             guard let score = greedy(pattern, value, from: start, steps: &steps) else { break }
             best = max(best, score)
             if steps > limit { break }
@@ -112,10 +113,12 @@ enum Subsequence {
 
 /// The similarity of Jaro and Winkler.
 enum JaroWinkler {
-    /// Comparisons of two texts at most: their number grows with the product of the lengths.
+    /// The most comparisons of two texts: their number grows with the product of the lengths.
     private static let mostComparisons = 1 << 22
 
-    /// 0 for nothing in common, 1 for the same; 0 for texts of thousands of characters, too, which nobody searches for.
+    /// The similarity, 0 for nothing in common and 1 for the same text.
+    ///
+    /// It is also 0 for texts of thousands of characters, which are not used in searches.
     static func similarity(_ a: [Unicode.Scalar], _ b: [Unicode.Scalar]) -> Double {
         if a == b { return 1 }
         let (short, long) = a.count <= b.count ? (a, b) : (b, a)

@@ -2,7 +2,7 @@ import HTTP
 import JSON
 import PromQL
 
-/// An error as the API answers it.
+/// An error in an answer of the API.
 struct APIError: Error {
     var status: Int
     var type: String
@@ -17,7 +17,7 @@ struct APIError: Error {
         APIError(status: 500, type: "unavailable", message: message)
     }
 
-    /// A parameter that cannot be used.
+    /// An invalid parameter.
     static func parameter(_ name: String, _ cause: String) -> APIError {
         badData("invalid parameter \"\(name)\": \(cause)")
     }
@@ -81,7 +81,7 @@ enum Envelope {
         return .json(writer.bytes, status: error.status)
     }
 
-    /// Turns a handler that throws into one that answers.
+    /// Converts a handler that throws into one that returns an answer.
     static func handler(
         _ body: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
     ) -> Router.Handler {

@@ -2,7 +2,7 @@ import JSON
 import Model
 import PromQL
 
-/// Writes what a query does, node by node, as `explain` in an answer.
+/// Writes the explanation of a query, node by node, as `explain` in an answer.
 enum ExplanationWriter {
     static func write(_ node: QueryExplanation.Node, to writer: inout JSONWriter) {
         writer.object { writer in

@@ -1,7 +1,7 @@
 import JSON
 import Model
 
-/// Writes a native histogram as the API shows it.
+/// Writes a native histogram in the format of the API.
 enum HistogramWriter {
     static func write(_ histogram: FloatHistogram, _ writer: inout JSONWriter) {
         writer.object { writer in

@@ -18,15 +18,15 @@ struct MetadataHandlers: Sendable {
         return try charged { memory in
             var found: [Labels] = []
             let warnings = SourceWarnings()
-            let patience = RequestPatience(request, context.engine)
+            let deadline = RequestDeadline(request, context.engine)
             for matchers in start <= end ? selectors : [] {
                 let set = try context.source.select(
                     SelectRequest(
                         matchers: matchers, minTime: start, maxTime: end, labelsOnly: true,
                         limit: limit > 0 && limit < .max ? limit + 1 : 0, charge: { try memory.charge($0) },
-                        check: { try patience.check() }, warn: { warnings.add($0) }))
+                        check: { try deadline.check() }, warn: { warnings.add($0) }))
                 for index in 0..<set.count {
-                    if index & 1023 == 1023 { try patience.check() }
+                    if index & 1023 == 1023 { try deadline.check() }
                     let labels = set.labels(index)
                     try memory.charge(Self.bytesPerSeries + labels.bytes.count * 3)
                     found.append(labels)
@@ -42,10 +42,12 @@ struct MetadataHandlers: Sendable {
         }
     }
 
-    /// What a series takes in a list and in the answer besides its labels, which are there twice with their quotes.
+    /// The memory of a series in a list and in the answer without its labels, which are in both with their quotes.
     private static let bytesPerSeries = 64
 
-    /// Answers with what `body` makes on the account of a query; the answer stays charged until it is sent.
+    /// Answers with the result of `body`, which charges the memory account of a query.
+    ///
+    /// The answer stays charged until it is sent.
     func charged(_ body: (MemoryAccount) throws -> HTTPResponse) throws -> HTTPResponse {
         let memory = context.engine.account()
         do {
@@ -72,7 +74,9 @@ struct MetadataHandlers: Sendable {
         }
     }
 
-    /// Answers with a list of texts, which are charged when they are known: they are as many as the labels differ.
+    /// Answers with a list of texts.
+    ///
+    /// They are charged when they are known, because their number depends on the labels.
     private func texts(_ limit: Int, _ find: (MemoryAccount, SourceWarnings) throws -> [String])
         throws -> HTTPResponse
     {
@@ -84,7 +88,7 @@ struct MetadataHandlers: Sendable {
         }
     }
 
-    /// Names or values over several selectors, merged and sorted.
+    /// The names or values for several selectors, merged and sorted.
     func merged(_ selectors: [[Matcher]], _ ask: ([Matcher]) throws -> [String]) throws -> [String] {
         guard selectors.count > 1 else { return try ask(selectors.first ?? []) }
         var all: Set<ExactText> = []
@@ -96,14 +100,14 @@ struct MetadataHandlers: Sendable {
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, .plain)
-        let patience = RequestPatience(request, context.engine)
+        let deadline = RequestDeadline(request, context.engine)
         return try texts(start <= end ? limit : 0) { memory, warnings in
             guard start <= end else { return [] }
             return try merged(selectors) {
                 try context.source.labelNames(
                     SelectRequest(
                         matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) },
-                        check: { try patience.check() }, warn: { warnings.add($0) })
+                        check: { try deadline.check() }, warn: { warnings.add($0) })
                 )
             }
         }
@@ -112,14 +116,14 @@ struct MetadataHandlers: Sendable {
     func labelValues(_ request: HTTPRequest) throws -> HTTPResponse {
         var name = request.pathParameters["name"] ?? ""
         if name.hasPrefix("U__") { name = Self.unescape(name) }
-        // A path that is not UTF-8 has replacement characters in place of the bytes that are wrong.
+        // A path that is not UTF-8 has replacement characters in place of the invalid bytes.
         guard !name.isEmpty, !name.unicodeScalars.contains("\u{FFFD}") else {
             throw APIError.badData("invalid label name: \(GoQuote.quote(name))")
         }
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, .plain)
-        let patience = RequestPatience(request, context.engine)
+        let deadline = RequestDeadline(request, context.engine)
         return try texts(start <= end ? limit : 0) { memory, warnings in
             guard start <= end else { return [] }
             return try merged(selectors) {
@@ -127,7 +131,7 @@ struct MetadataHandlers: Sendable {
                     name,
                     SelectRequest(
                         matchers: $0, minTime: start, maxTime: end, labelsOnly: true, charge: { try memory.charge($0) },
-                        check: { try patience.check() }, warn: { warnings.add($0) })
+                        check: { try deadline.check() }, warn: { warnings.add($0) })
                 )
             }
         }
@@ -218,7 +222,7 @@ struct MetadataHandlers: Sendable {
         let metric = request.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
         var entries: [TargetMetadata] = []
         for entry in context.scrape?.metadata(metric: metric) ?? [] {
-            // A target is shown whole or not at all.
+            // The metadata of a target is written completely or not at all.
             if limit >= 0, entries.count >= limit, entries.last?.target != entry.target { break }
             if matchers.allSatisfy({ $0.matches(entry.target) }) { entries.append(entry) }
         }

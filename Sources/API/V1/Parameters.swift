@@ -3,13 +3,15 @@ import HTTP
 import Model
 import PromQL
 
-/// Reads the parameters that many endpoints share.
+/// Reads the parameters of several endpoints.
 enum Parameters {
     /// The earliest and latest times that mean "all", ms.
     static let minTime: Int64 = -9_223_372_036_854_775
     static let maxTime: Int64 = 9_223_372_036_854_775
 
-    /// Checks that all parameters can be read; endpoints that do not ask for this pass over bad ones.
+    /// Checks that all parameters can be read.
+    ///
+    /// Endpoints without this check ignore invalid ones.
     static func check(_ request: HTTPRequest) throws(APIError) {
         if let problem = request.parameterProblem { throw .badData("\(unreadableForm): \(problem)") }
     }
@@ -17,7 +19,7 @@ enum Parameters {
     /// The beginning of an error about parameters that cannot be read.
     static let unreadableForm = "error parsing form values"
 
-    /// A time in ms that must be there.
+    /// A required time in ms.
     static func requiredTime(_ request: HTTPRequest, _ name: String) throws(APIError) -> Int64 {
         let text = request.parameter(name) ?? ""
         guard let time = time(text) else { throw .parameter(name, Self.unreadable(text)) }
@@ -59,7 +61,7 @@ enum Parameters {
         do throws(DurationFailure) { return try duration(text) } catch { throw .parameter(name, error.text) }
     }
 
-    /// A text that is no duration, and why.
+    /// The reason why a text is not a duration.
     struct DurationFailure: Error {
         var text: String
     }
@@ -78,7 +80,7 @@ enum Parameters {
         throw DurationFailure(text: failure)
     }
 
-    /// Whether the float seconds of a duration are above zero, be they less than a millisecond.
+    /// Whether the float seconds of a duration are above zero, even if they are less than a millisecond.
     static func isPositive(_ duration: String) -> Bool { (GoFloat.parse(duration) ?? 0) > 0 }
 
     /// An integer as Go reads it; the error is that of `strconv.Atoi`.
@@ -90,7 +92,7 @@ enum Parameters {
         return .failure(.badData("strconv.Atoi: parsing \(GoQuote.quote(text)): \(cause)"))
     }
 
-    /// The most results wanted; 0 for all.
+    /// The most results; 0 for all.
     static func limit(_ request: HTTPRequest) throws(APIError) -> Int {
         guard let text = request.parameter("limit"), !text.isEmpty else { return 0 }
         switch integer(text) {
@@ -103,7 +105,7 @@ enum Parameters {
 
     /// A boolean as Go's `strconv.ParseBool` reads it; nil if the parameter is absent or empty.
     ///
-    /// - Parameter what: Stands before the cause of an error.
+    /// - Parameter what: The text before the cause of an error.
     static func boolean(_ request: HTTPRequest, _ name: String, _ what: String) throws(APIError) -> Bool? {
         guard let text = request.parameter(name), !text.isEmpty else { return nil }
         switch text {
@@ -114,11 +116,11 @@ enum Parameters {
         }
     }
 
-    /// How errors about selectors are worded; endpoints differ.
+    /// The wording of errors about selectors, which differs between endpoints.
     enum SelectorErrors {
-        /// Behind `invalid parameter "match[]": `.
+        /// After `invalid parameter "match[]": `.
         case named
-        /// By themselves.
+        /// Without an introduction.
         case plain
     }
 

@@ -2,11 +2,11 @@ import JSON
 import Model
 import PromQL
 
-/// The text of one point, `[time,"value"]`, written into memory that the caller has.
+/// The text of one point, `[time,"value"]`, written into memory of the caller.
 enum PointText {
-    /// Bytes that a point takes at most.
+    /// The most bytes of a point.
     static let maxLength = startLength + FloatText.maxAPILength + 2
-    /// Bytes that the time and what stands around it take at most.
+    /// The most bytes of the time and the characters around it.
     static let startLength = 32
 
     /// Writes a time in seconds, with milliseconds if there are any; returns the number of bytes.
@@ -24,7 +24,7 @@ enum PointText {
         return end &+ 4
     }
 
-    /// Writes what stands before the value.
+    /// Writes the text before the value.
     @inline(__always)
     static func writeStart(_ milliseconds: Int64, to target: UnsafeMutablePointer<UInt8>) -> Int {
         target[0] = UInt8(ascii: "[")
@@ -34,7 +34,7 @@ enum PointText {
         return end &+ 2
     }
 
-    /// Writes the value and what stands behind it.
+    /// Writes the value and the text after it.
     @inline(__always)
     static func writeValue(_ value: Double, to target: UnsafeMutablePointer<UInt8>) -> Int {
         let end = FloatText.writeAPI(value, to: target)
@@ -44,7 +44,9 @@ enum PointText {
     }
 }
 
-/// What stands before the value at each step of a range query: the same for all series, so it is made once.
+/// The text before the value at each step of a range query.
+///
+/// It is the same for all series, so it is made once.
 struct StepTexts {
     /// Slots of ``PointText/startLength`` bytes.
     private var bytes: [UInt8]
@@ -67,14 +69,14 @@ struct StepTexts {
     func write(_ values: [Double], _ writer: inout JSONWriter) {
         let steps = min(values.count, lengths.count)
         let capacity = 8192
-        // A full block goes to the writer at once; there is always room for one more point and its comma.
+        // A full block is passed to the writer immediately, so there is always space for one more point and its comma.
         let most = capacity - PointText.maxLength - 1
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { block in
             guard let base = block.baseAddress else { return }
             bytes.withUnsafeBufferPointer { bytes in
                 guard let starts = bytes.baseAddress else { return }
                 var end = 0
-                /// Where the text of `previous` lies in the block.
+                /// The position of the text of `previous` in the block.
                 var (previous, text, length) = (UInt64(0), 0, 0)
                 var isFirst = true
                 for i in 0..<steps where Column.isFloat(values[i]) {

@@ -2,7 +2,7 @@ import Platform
 import PromQL
 import Telemetry
 
-/// Lets only so many queries run at once; the others wait in line, on the threads of their connections.
+/// Limits the queries that run at once; the others wait in a queue, on the threads of their connections.
 final class QueryAdmission: Sendable {
     private let slots: TimedSemaphore
     private let running: Gauge
@@ -14,14 +14,14 @@ final class QueryAdmission: Sendable {
             .set(Double(max(1, count)))
     }
 
-    /// How often a query in line looks whether its client is still there, ms.
+    /// The interval at which a queued query checks whether its client is still connected, ms.
     private static let lookInterval: Int64 = 200
 
     /// Runs `body` when it is its turn.
     ///
     /// - Parameters:
-    ///   - milliseconds: The longest time in line.
-    ///   - isCancelled: Asked in line, now and then.
+    ///   - milliseconds: The longest time in the queue.
+    ///   - isCancelled: Called repeatedly in the queue.
     func run<R>(waiting milliseconds: Int64, isCancelled: () -> Bool, _ body: () throws -> R) throws -> R {
         running.add(1)
         defer { running.add(-1) }

@@ -1,7 +1,7 @@
 import PromQL
 import Telemetry
 
-/// The metrics of queries, those of rules included, under Prometheus's names.
+/// The metrics of queries and of rules, under Prometheus's names.
 final class QueryDurations: Sendable {
     /// One part of a query's time.
     private struct Slice {
@@ -32,7 +32,7 @@ final class QueryDurations: Sendable {
         queue = Slice("queue_time", metrics)
         prepare = Slice("prepare_time", metrics)
         inner = Slice("inner_eval", metrics)
-        // Results are made in their order, so nothing is ever observed of this one.
+        // Results are computed in their order, so nothing is ever observed for this one.
         _ = Slice("result_sort", metrics)
         samples = metrics.counter(
             "prometheus_engine_query_samples_total", "The total number of samples loaded by all queries.")
@@ -41,7 +41,7 @@ final class QueryDurations: Sendable {
     func observe(_ record: QueryRecord) {
         let statistics = record.statistics
         queue.observe(statistics.queueTime)
-        // One that was never evaluated has no other times.
+        // A query that was not evaluated has no other times.
         guard record.error == nil else { return }
         prepare.observe(statistics.preparationTime)
         inner.observe(statistics.evaluationTime)

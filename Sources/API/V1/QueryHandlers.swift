@@ -5,7 +5,7 @@ import Model
 import Platform
 import PromQL
 
-/// `query`, `query_range` and what else concerns expressions.
+/// `query`, `query_range` and the other endpoints with expressions.
 struct QueryHandlers: Sendable {
     let context: APIContext
     private let admission: QueryAdmission
@@ -37,16 +37,16 @@ struct QueryHandlers: Sendable {
         return limits
     }
 
-    /// Runs a query when it is its turn; the time in line is part of its time.
+    /// Runs a query when it is its turn; the time in the queue is part of its time.
     private func admitted(_ limits: QueryLimits, _ body: (QueryLimits) throws -> QueryResult) throws -> QueryResult {
-        let patience = min(limits.timeout ?? .max, context.engine.options.timeout)
-        if patience <= 0 { throw QueryError.timeout("query timed out in query execution") }
+        let timeout = min(limits.timeout ?? .max, context.engine.options.timeout)
+        if timeout <= 0 { throw QueryError.timeout("query timed out in query execution") }
         let began = context.clock.monotonic()
-        return try admission.run(waiting: patience, isCancelled: limits.isCancelled ?? { false }) {
+        return try admission.run(waiting: timeout, isCancelled: limits.isCancelled ?? { false }) {
             var limits = limits
             let waited = context.clock.monotonic() - began
             limits.queueTime = Double(waited) / 1e9
-            limits.timeout = max(0, patience - waited / 1_000_000)
+            limits.timeout = max(0, timeout - waited / 1_000_000)
             return try body(limits)
         }
     }
@@ -71,7 +71,7 @@ struct QueryHandlers: Sendable {
                 workers: context.engine.workers,
                 to: &writer)
         }
-        // The result goes now; the body stays until it is sent, and is compressed before.
+        // The result is freed now. The body stays until it is sent, and is compressed before.
         result.memory?.settle(response.body.count + response.body.count / 8)
         response.keeps = result.memory
         return response
@@ -137,13 +137,13 @@ struct QueryHandlers: Sendable {
             throw APIError.badData(error.description)
         }
         if selectors.isEmpty { return HTTPResponse(status: 204) }
-        let patience = RequestPatience(request, context.engine)
-        // A series that several selectors match is shown once.
+        let deadline = RequestDeadline(request, context.engine)
+        // A series that several selectors match is listed once.
         var known: Set<Labels> = []
         var groups: [(labels: Labels, exemplars: [Exemplar])] = []
         for matchers in selectors {
             let asked = SelectRequest(
-                matchers: matchers, minTime: start, maxTime: end, labelsOnly: true, check: { try patience.check() })
+                matchers: matchers, minTime: start, maxTime: end, labelsOnly: true, check: { try deadline.check() })
             groups += try context.store.exemplars(asked).filter { known.insert($0.labels).inserted }
         }
         return Envelope.success { writer in

@@ -6,7 +6,8 @@ import PromQL
 import Synchronization
 import Telemetry
 
-/// Writes down which queries run, for the case that the daemon dies of one, and which have run, if a log is asked for.
+/// Records the running queries, in case the daemon crashes in one of them, and the finished queries if a query log is
+/// configured.
 package final class QueryJournal: QueryObserver {
     private let active: ActiveQueries
     private let clock: any Clock
@@ -17,8 +18,8 @@ package final class QueryJournal: QueryObserver {
     private let durations: QueryDurations
 
     /// - Parameters:
-    ///   - folder: Where `queries.active` lies.
-    ///   - slots: The most queries of clients at once that are noted; rules have as many again.
+    ///   - folder: The directory of `queries.active`.
+    ///   - slots: The most queries of clients that are recorded at once; rules have as many again.
     package init(folder: String, slots: Int, clock: any Clock, metrics: MetricRegistry) {
         self.clock = clock
         active = ActiveQueries(path: folder + "/queries.active", slots: min(max(1, slots), ActiveQueries.mostSlots) * 2)
@@ -39,7 +40,7 @@ package final class QueryJournal: QueryObserver {
         fileprivate let file: AppendedFile?
     }
 
-    /// Opens a query log, also when its path has not changed; an empty path is for none.
+    /// Opens a query log, even if its path has not changed; an empty path means none.
     package static func prepareLog(_ path: String) throws -> PreparedLog {
         guard !path.isEmpty, case .appended(let file) = try FileReads.shared.waitForAnswer(.appended, path) else {
             return PreparedLog(file: nil)
@@ -47,14 +48,14 @@ package final class QueryJournal: QueryObserver {
         return PreparedLog(file: file)
     }
 
-    /// Uses a query log from now on; the one before is closed.
+    /// Starts to use a query log, and closes the previous one.
     package func setLog(_ prepared: PreparedLog) {
         log.withLock { $0 = prepared.file }
         isLogged.store(prepared.file != nil, ordering: .relaxed)
         enabled.set(prepared.file == nil ? 0 : 1)
     }
 
-    /// Opens a query log and uses it from now on.
+    /// Opens a query log, and starts to use it.
     package func setLog(_ path: String) throws { setLog(try Self.prepareLog(path)) }
 
     package func began(_ query: String) -> Int { active.insert(query, at: clock.now()) }
@@ -118,22 +119,24 @@ package final class QueryJournal: QueryObserver {
     }
 }
 
-/// The file of the queries that run: a slot each, written in place.
+/// The file of the running queries: each has a slot, which is written in place.
 ///
-/// A slot holds an object of JSON with a comma and a line's end, filled up with zeros; the first byte of a free slot is
-/// zero. So one small write marks a query's begin and one byte its end, and nothing is forced to the disk: the file is
-/// for a daemon that dies, not for a machine that does.
+/// A slot contains a JSON object with a comma and a line end, filled up with zeros; the first byte of a free slot is
+/// zero. So one small write records a query's begin, and one byte its end. Nothing is synced to disk: the file survives
+/// a crash of the daemon, not of the machine.
 final class ActiveQueries: Sendable {
-    /// Bytes of a slot.
+    /// The bytes of a slot.
     static let slotSize = 1024
-    /// As many as are read after the next start.
+    /// The most slots that are read after the next start.
     static let mostSlots = 1024
     private let file: PlacedFile?
     private let free: Mutex<[Int]>
-    /// What ran when the daemon before this one ended, as JSON.
+    /// The queries that ran when the previous daemon ended, as JSON.
     let unfinished: [String]
 
-    /// Reads what is left of the last run and begins anew; a file that cannot be used is gone without.
+    /// Reads the entries of the last run, and starts a new file.
+    ///
+    /// If the file cannot be used, queries are not recorded.
     init(path: String, slots: Int) {
         let bytes = PlacedFile.content(path, atMost: Self.mostSlots * Self.slotSize, isOwn: true)
         unfinished = stride(from: 0, to: bytes.count, by: Self.slotSize).compactMap { start in
@@ -150,7 +153,7 @@ final class ActiveQueries: Sendable {
         free = Mutex(Array((0..<min(max(0, slots), Self.mostSlots)).reversed()))
     }
 
-    /// Notes that a query runs; −1 if there is no slot for it.
+    /// Records a running query; returns −1 if there is no free slot.
     func insert(_ query: String, at now: Int64) -> Int {
         guard let file, let slot = free.withLock({ $0.popLast() }) else { return -1 }
         file.write(Self.entry(query, at: now), at: slot * Self.slotSize)
@@ -163,7 +166,7 @@ final class ActiveQueries: Sendable {
         free.withLock { $0.append(slot) }
     }
 
-    /// The content of a slot; a query that is too long is cut.
+    /// The content of a slot; the text of a long query is truncated.
     static func entry(_ query: String, at now: Int64) -> [UInt8] {
         var text = query
         while true {
@@ -176,7 +179,7 @@ final class ActiveQueries: Sendable {
             }
             let entry = writer.bytes + Array(",\n".utf8)
             if entry.count < slotSize { return entry + [0] }
-            // Escapes make a text longer, so how much must go is not known at once.
+            // Escapes make a text longer, so the length to remove is not known in advance.
             text = String(text.prefix(min(slotSize, text.count) * 3 / 4))
         }
     }

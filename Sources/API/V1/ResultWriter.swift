@@ -3,9 +3,9 @@ import Model
 import PromQL
 import Synchronization
 
-/// Writes query results as the API shows them.
+/// Writes query results in the format of the API.
 enum ResultWriter {
-    /// Writes `resultType`, `result` and, if asked for, `stats` and `explain`.
+    /// Writes `resultType`, `result` and, if requested, `stats` and `explain`.
     static func write(
         _ result: QueryResult, limit: Int, showsStatistics: Bool, workers: WorkerPool, to writer: inout JSONWriter
     ) {
@@ -16,7 +16,7 @@ enum ResultWriter {
                 writer.string("scalar")
                 writer.key("result")
                 writer.array { writer in
-                    // Here, and for strings, Prometheus writes as few places as the time needs.
+                    // Here, and for strings, Prometheus writes only the necessary digits of the time.
                     writer.number(Double(result.start) / 1000)
                     // Scalars have no exponents.
                     writer.string(FloatText.fixed(value))
@@ -48,7 +48,7 @@ enum ResultWriter {
             if showsStatistics {
                 writer.key("stats")
                 var statistics = result.statistics
-                // The result itself is held at the end.
+                // At the end the result itself is in memory.
                 statistics.peakSamples = max(statistics.peakSamples, samples(result.value))
                 StatisticsWriter.write(statistics, start: result.start, step: result.step, to: &writer)
             }
@@ -76,10 +76,10 @@ enum ResultWriter {
         }
     }
 
-    /// Bytes of a point, unless nearly all of its numbers are long.
+    /// The bytes of a point, unless nearly all of its numbers are long.
     static let bytesPerPoint = 32
 
-    /// About the bytes that a result will take, rather more than less.
+    /// The approximate bytes of a result, rather too many than too few.
     static func size(_ value: QueryValue, limit: Int) -> Int {
         func series(_ labels: Labels, _ points: Int, _ histograms: Int) -> Int {
             128 + labels.bytes.count * 2 + points * bytesPerPoint + histograms
@@ -175,7 +175,7 @@ enum ResultWriter {
             }
             made.withLock { $0[part] = writer.bytes }
         }
-        // Without their brackets the parts are one list.
+        // The parts without their brackets form one list.
         for bytes in made.withLock({ $0 }) { writer.raw(bytes[1..<(bytes.count - 1)]) }
     }
 

@@ -1,11 +1,11 @@
 import JSON
 import PromQL
 
-/// Writes what a query cost, as `stats` in an answer and in the query log.
+/// Writes the statistics of a query, as `stats` in an answer and in the query log.
 enum StatisticsWriter {
     /// - Parameters:
     ///   - start: The first step, ms.
-    ///   - step: Between steps, ms.
+    ///   - step: The interval of the steps, ms.
     static func write(_ s: QueryStatistics, start: Int64, step: Int64, to writer: inout JSONWriter) {
         writer.object { writer in
             writer.key("timings")
@@ -35,7 +35,7 @@ enum StatisticsWriter {
         }
     }
 
-    /// Counts by step, if there are any.
+    /// The counts by step, if there are any.
     private static func perStep(
         _ name: String, _ counts: [Int]?, _ start: Int64, _ step: Int64, _ writer: inout JSONWriter
     ) {

@@ -5,7 +5,7 @@ import JSON
 import Model
 import Platform
 
-/// `status/…` and the admin calls.
+/// `status/…` and the admin endpoints.
 struct StatusHandlers: Sendable {
     let context: APIContext
 
@@ -34,7 +34,7 @@ struct StatusHandlers: Sendable {
         ])
     }
 
-    /// The last samples that were not stored, each beside the newest one of its series.
+    /// The last samples that were not stored, each with the newest sample of its series.
     func rejectedSamples(_ request: HTTPRequest) -> HTTPResponse {
         Envelope.success { writer in
             writer.array { writer in
@@ -63,11 +63,11 @@ struct StatusHandlers: Sendable {
         }
     }
 
-    /// What somebody should look at, as Prometheus's pages show it.
+    /// Conditions that need attention, as the web pages of Prometheus show them.
     func notifications(_ request: HTTPRequest) -> HTTPResponse {
         var active: [String] = []
         if !context.control.lastReload.succeeded { active.append("Configuration reload has failed.") }
-        if let reason = context.store.unhealthyReason { active.append("The storage takes no samples: \(reason)") }
+        if let reason = context.store.unhealthyReason { active.append("The storage accepts no samples: \(reason)") }
         active += context.store.missingParts.map { "Answers are incomplete: \($0)." }
         if context.control.isStopping {
             active.append("Prometheus is shutting down and gracefully stopping all operations.")

@@ -20,7 +20,7 @@ package enum AlertMatchers {
             }
             do throws(AnchoredRegex.SyntaxError) {
                 _ = try AnchoredRegex(value)
-                // Group keys show the anchors.
+                // Group keys contain the anchors.
                 result.append(try Matcher(name, .regex, "^(?:\(value))$"))
             } catch {
                 throw place.error("\(error)")
@@ -33,15 +33,15 @@ package enum AlertMatchers {
         return result.sorted { $0.isBefore($1) }
     }
 
-    /// The old notations take only names of the old kind.
+    /// The old notations accept only legacy names.
     private static func checkName(_ name: String, _ place: ConfigPlace) throws(ConfigError) {
         guard LabelName.isLegacy(name) else { throw place.error("invalid label name \(GoQuote.quote(name))") }
     }
 
     /// Reads `name=value`, `name="value"`, several with commas, with or without braces around them.
     ///
-    /// The text is read by the classic grammar and by the one with UTF-8 names. Where they differ, the classic one
-    /// decides, as in Alertmanager.
+    /// The text is read by the classic grammar and by the one with UTF-8 names. If the results differ, the classic one
+    /// is used, as in Alertmanager.
     package static func parse(_ text: String, _ place: ConfigPlace) throws(ConfigError) -> [Matcher] {
         do throws(MatcherMistake) {
             return try ClassicMatchers.parse(text)

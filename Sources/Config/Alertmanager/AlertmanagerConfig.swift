@@ -3,7 +3,7 @@ import Model
 
 /// Alertmanager's configuration file.
 package struct AlertmanagerConfig: Sendable {
-    /// Milliseconds after which an alert without an end counts as resolved.
+    /// The milliseconds after which an alert without an end counts as resolved.
     package var resolveTimeout: Int64 = 300_000
     package var client = HTTPClientConfig()
     package var route: RouteConfig
@@ -11,15 +11,15 @@ package struct AlertmanagerConfig: Sendable {
     package var inhibitRules: [InhibitRuleConfig] = []
     package var timeIntervals: [TimeIntervalConfig] = []
     package var templates: [String] = []
-    /// What the file asks for and martlet has not yet, with places.
+    /// The settings of the file that martlet does not support yet, with places.
     package var unsupported: [ConfigError] = []
 }
 
-/// A node of the routing tree; what is nil is inherited.
+/// A node of the routing tree; nil values are inherited.
 package struct RouteConfig: Sendable {
     package var place: ConfigPlace
     package var receiver: String?
-    /// Labels to group by; nil inherits.
+    /// The labels to group by; nil inherits.
     package var groupBy: [String]?
     /// `group_by: ['...']`.
     package var groupByAll = false
@@ -34,7 +34,7 @@ package struct RouteConfig: Sendable {
     package var routes: [RouteConfig] = []
 }
 
-/// Somebody who is told.
+/// A receiver of notifications.
 package struct ReceiverConfig: Sendable {
     package var name: String
     package var place: ConfigPlace
@@ -47,13 +47,13 @@ package struct WebhookConfig: Sendable {
     package var urlFile = ""
     package var sendResolved = true
     package var client = HTTPClientConfig()
-    /// 0 for all.
+    /// The most alerts of a notification; 0 for all.
     package var maxAlerts = 0
-    /// Milliseconds; 0 for none of its own.
+    /// The timeout in milliseconds; 0 for none.
     package var timeout: Int64 = 0
 }
 
-/// Alerts that mute other alerts.
+/// A rule that mutes alerts while others fire.
 package struct InhibitRuleConfig: Sendable {
     package var source: [Matcher]
     package var target: [Matcher]
@@ -70,7 +70,7 @@ package struct TimeIntervalConfig: Sendable {
         package var times: [Range<Int>] = []
         /// 0 is Sunday.
         package var weekdays: [ClosedRange<Int>] = []
-        /// 1…31, or −1…−31 counted from the month's end.
+        /// 1…31, or −1…−31 counted from the end of the month.
         package var daysOfMonth: [(begin: Int, end: Int)] = []
         package var months: [ClosedRange<Int>] = []
         package var years: [ClosedRange<Int>] = []
@@ -129,7 +129,7 @@ package enum AlertmanagerConfigLoader {
 }
 
 extension AlertmanagerConfig {
-    /// Names that are used must exist, names that exist must be unique.
+    /// Checks that used names exist, and that names are unique.
     fileprivate func check(_ place: ConfigPlace) throws(ConfigError) {
         var names: Set<String> = []
         for receiver in receivers where !names.insert(receiver.name).inserted {
@@ -179,7 +179,7 @@ extension RouteConfig {
         }
         reader.finish()
         guard isRoot else { return }
-        // Noted and not thrown: a misspelt key may be the reason, and is named instead.
+        // The error is collected and not thrown: a misspelt key may be the reason, and is reported instead.
         for (isWrong, reason) in [
             (receiver == nil, "root route must specify a default receiver"),
             (!matchers.isEmpty, "root route must not have any matchers"),
@@ -264,7 +264,7 @@ extension WebhookConfig {
     init(_ node: YAMLNode, standard: HTTPClientConfig, _ loading: LoadingContext) throws(ConfigError) {
         let reader = try MappingReader(node, "config.WebhookConfig", loading.problems)
         url = try reader.string("url", "")
-        // As Alertmanager does, relative to the working directory and not to the configuration.
+        // As in Alertmanager, the path is relative to the working directory and not to the configuration.
         urlFile = try reader.string("url_file", "")
         sendResolved = try reader.bool("send_resolved", true)
         maxAlerts = try reader.count("max_alerts") ?? 0

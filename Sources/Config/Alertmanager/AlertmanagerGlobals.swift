@@ -1,9 +1,9 @@
 import GoCompatibility
 import Model
 
-/// Settings of `global`.
+/// The settings of `global`.
 ///
-/// Those of receivers that are not supported yet are checked and unused.
+/// Those of receivers that are not supported yet are checked and not used.
 extension AlertmanagerConfig {
     private static let texts = [
         "smtp_from", "smtp_hello", "smtp_auth_username", "smtp_auth_password", "smtp_auth_password_file",
@@ -37,7 +37,7 @@ extension AlertmanagerConfig {
         reader.finish()
     }
 
-    /// Refuses two ways of giving the same secret; what is empty is not given.
+    /// Refuses two ways to give the same secret; an empty value counts as not given.
     private static func checkExclusive(_ reader: MappingReader) throws(ConfigError) {
         func isGiven(_ key: String) throws(ConfigError) -> Bool { try reader.string(key, "").isEmpty == false }
         func refuse(_ key: String, _ names: String) -> ConfigError {
@@ -49,7 +49,7 @@ extension AlertmanagerConfig {
         }
         let tokens = ["slack_app_token", "slack_app_token_file"]
         let urls = ["slack_api_url", "slack_api_url_file"]
-        // Before there were tokens, the address of the interface for them stood in the place of a webhook.
+        // Before there were tokens, the URL of the API for them was given in the setting of the webhook.
         let appURL = try reader.string("slack_app_url", "https://slack.com/api/chat.postMessage")
         if try reader.string("slack_api_url", "").isExactly(appURL) { return }
         for token in tokens {
@@ -62,9 +62,9 @@ extension AlertmanagerConfig {
 }
 
 extension MappingReader {
-    /// Refuses what is no HTTP URL with a host.
+    /// Refuses a text that is not an HTTP URL with a host.
     ///
-    /// The placeholder of a shown configuration is taken for one. A URL may be a secret, so no part of it is shown.
+    /// The placeholder of a shown configuration counts as a URL. A URL may be a secret, so no part of it is shown.
     func checkHTTPURL(_ text: String, _ key: String) throws(ConfigError) {
         if text == "<secret>" { return }
         let parts = try urlParts(text, key)
@@ -74,7 +74,7 @@ extension MappingReader {
         if parts.host.isEmpty { throw place(of: key).error("missing host for URL (\(key))") }
     }
 
-    /// Refuses what Go's `net.SplitHostPort` does not take for a host and a port; empty is no address.
+    /// Refuses a text that Go's `net.SplitHostPort` cannot split into host and port; an empty text means no address.
     func checkHostAndPort(_ text: String, _ key: String) throws(ConfigError) {
         func wrong(_ reason: String) -> ConfigError { place(of: key).error("address \(text): \(reason)") }
         if text.isEmpty { return }
@@ -91,13 +91,13 @@ extension MappingReader {
         if port.isEmpty { throw place(of: key).error("address \(GoQuote.quote(text)): port cannot be empty") }
     }
 
-    /// A duration as Go writes it, in ms; a whole number is one of nanoseconds.
+    /// A duration in Go's format, in ms; an integer is a number of nanoseconds.
     func goDuration(_ key: String) throws(ConfigError) -> Int64? {
         guard let text = try string(key) else { return nil }
         guard let nanoseconds = Int64(text) ?? GoDuration.parse(text) else {
             throw place(of: key).error("time: invalid duration \(GoQuote.quote(text)) (\(key))")
         }
-        // What is less than a millisecond is not nothing, which would mean that there is no limit.
+        // A duration below a millisecond must not become 0, which means no limit.
         return nanoseconds > 0 ? max(1, nanoseconds / 1_000_000) : nanoseconds / 1_000_000
     }
 }

@@ -1,13 +1,13 @@
 import GoCompatibility
 import Model
 
-/// Why a text is no matcher.
+/// The reason why a text is not a matcher.
 struct MatcherMistake: Error {
     var reason: String
 
     init(_ reason: String) { self.reason = reason }
 
-    /// Makes a matcher; its regular expression may be wrong.
+    /// Makes a matcher; throws if its regular expression is invalid.
     static func matcher(_ name: String, _ kind: Matcher.Kind, _ value: String) throws(MatcherMistake) -> Matcher {
         do throws(AnchoredRegex.SyntaxError) {
             return try Matcher(name, kind, value)
@@ -19,7 +19,7 @@ struct MatcherMistake: Error {
 
 /// The grammar of matchers before UTF-8 names.
 ///
-/// A brace in front and one at the end are dropped, each without the other too.
+/// A brace at the start and one at the end are dropped, even if only one exists.
 enum ClassicMatchers {
     static func parse(_ text: String) throws(MatcherMistake) -> [Matcher] {
         var bytes = Array(text.utf8)[...]
@@ -30,7 +30,7 @@ enum ClassicMatchers {
         return result
     }
 
-    /// The parts between commas that are not inside of quotes; an empty last one is none.
+    /// The parts between commas outside of quotes, without an empty last one.
     private static func tokens(_ bytes: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
         var tokens: [ArraySlice<UInt8>] = []
         var (isQuoted, isEscaped) = (false, false)
@@ -52,7 +52,7 @@ enum ClassicMatchers {
         return tokens
     }
 
-    /// What `\s` of RE2 matches.
+    /// Whether `\s` of RE2 matches a byte.
     private static func isSpace(_ byte: UInt8) -> Bool { [0x09, 0x0A, 0x0C, 0x0D, 0x20].contains(byte) }
 
     private static func matcher(_ token: ArraySlice<UInt8>) throws(MatcherMistake) -> Matcher {
@@ -69,7 +69,7 @@ enum ClassicMatchers {
         return try MatcherMistake.matcher(name, kind, try value(rest))
     }
 
-    /// A value with or without quotes around it; a backslash in front of anything but `n`, `"` and `\` stays.
+    /// A value with or without quotes; a backslash before anything but `n`, `"` and `\` stays.
     private static func value(_ raw: ArraySlice<UInt8>) throws(MatcherMistake) -> String {
         let quote = UInt8(ascii: "\"")
         let backslash = UInt8(ascii: "\\")
@@ -106,7 +106,7 @@ enum ClassicMatchers {
 
 /// The grammar of matchers with UTF-8 names.
 ///
-/// Names and values may be quoted; braces stand around all or are absent.
+/// Names and values may be quoted; the braces enclose all matchers or are absent.
 struct UTF8Matchers {
     private enum Token: Equatable {
         case mark(Unicode.Scalar)
@@ -116,7 +116,7 @@ struct UTF8Matchers {
 
     private var rest: Substring.UnicodeScalarView
 
-    /// Nil if the text does not follow the grammar.
+    /// Parses the matchers; nil if the text does not follow the grammar.
     static func parse(_ text: String) -> [Matcher]? {
         var scanner = UTF8Matchers(rest: Substring(text).unicodeScalars)
         guard let tokens = scanner.tokens() else { return nil }
@@ -186,7 +186,7 @@ struct UTF8Matchers {
         return rest.popFirst() == "=" ? .notEqual : nil
     }
 
-    /// A literal as Go has it.
+    /// A string literal in Go's syntax.
     private mutating func quoted() -> String? {
         var isEscaped = false
         var end = rest.index(after: rest.startIndex)

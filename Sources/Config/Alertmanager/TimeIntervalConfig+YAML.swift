@@ -80,7 +80,7 @@ extension TimeIntervalConfig.Interval {
         return month
     }
 
-    /// The name of a month; empty if there is no such month.
+    /// The name of a month; empty if the month does not exist.
     private static func monthName(_ month: Int) -> String {
         (1...12).contains(month) ? monthNames[month - 1] : ""
     }
@@ -115,7 +115,7 @@ extension TimeIntervalConfig.Interval {
             throw place.error("\(day) is not a valid day of the month: out of range")
         }
         if range.begin < 0, range.end > 0 { throw place.error("end day must be negative if start day is negative") }
-        // Signs that differ are compared for the shortest month.
+        // Values with different signs are compared for the shortest month.
         let (begin, end) = (
             range.begin < 0 ? 28 + range.begin : range.begin, range.end < 0 ? 28 + range.end : range.end
         )

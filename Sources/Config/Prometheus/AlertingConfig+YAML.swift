@@ -77,7 +77,7 @@ extension StorageConfig {
     }
 }
 
-/// Sections about remote storage, OTLP and tracing: known, but not there yet.
+/// The sections about remote storage, OTLP and tracing: known, but not supported yet.
 enum RemoteConfig {
     static func check(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
         let sections = [

@@ -4,15 +4,16 @@ import Model
 package struct Configuration: Sendable {
     package var global = GlobalConfig()
     package var ruleFiles: [String] = []
-    /// Where each of ``ruleFiles`` stands.
+    /// The places of ``ruleFiles``.
     package var ruleFilePlaces: [ConfigPlace] = []
     package var scrapeConfigFiles: [String] = []
     package var scrapeConfigs: [ScrapeConfig] = []
     package var alerting = AlertingConfig()
     package var storage = StorageConfig()
-    /// What the file asks for and martlet has not yet, with places; serving refuses a configuration with any.
+    /// The settings of the file that martlet does not support yet, with places; the daemon refuses a configuration with
+    /// any.
     package var unsupported: [ConfigError] = []
-    /// How many of ``scrapeConfigs``, from the first on, are from the main file.
+    /// The number of ``scrapeConfigs``, from the first on, that are in the main file.
     package var ownJobs = 0
     /// `runtime.gogc`, which is only shown.
     package var goGC = 75
@@ -20,7 +21,7 @@ package struct Configuration: Sendable {
     package init() {}
 }
 
-/// Defaults of all jobs.
+/// The defaults of all jobs.
 package struct GlobalConfig: Sendable {
     /// All times in milliseconds.
     package var scrapeInterval: Int64 = 60_000
@@ -41,13 +42,13 @@ package struct GlobalConfig: Sendable {
     package init() {}
 }
 
-/// Which names are accepted.
+/// The names that are accepted.
 package enum NameValidation: String, Sendable {
     case utf8
     case legacy
 }
 
-/// Limits of a scrape; 0 is no limit.
+/// The limits of a scrape; 0 means no limit.
 package struct ScrapeLimits: Sendable, Hashable {
     /// Bytes of a body after decompression.
     package var bodySize: Int64 = 0
@@ -63,7 +64,7 @@ package struct ScrapeLimits: Sendable, Hashable {
     package init() {}
 }
 
-/// An exposition format, as it is negotiated.
+/// An exposition format in the negotiation.
 package enum ScrapeProtocol: String, Sendable, CaseIterable {
     case protobuf = "PrometheusProto"
     case openMetrics1 = "OpenMetricsText1.0.0"
@@ -71,7 +72,7 @@ package enum ScrapeProtocol: String, Sendable, CaseIterable {
     case text1 = "PrometheusText1.0.0"
     case text0 = "PrometheusText0.0.4"
 
-    /// What is offered unless something else is configured.
+    /// The default formats.
     package static let standard: [ScrapeProtocol] = [.openMetrics1, .openMetrics0, .text1, .text0]
 }
 
@@ -84,12 +85,12 @@ package struct ScrapeConfig: Sendable {
     /// Milliseconds.
     package var scrapeTimeout: Int64 = 10_000
     package var scrapeProtocols = ScrapeProtocol.standard
-    /// Whether they are configured, rather than the standard ones.
+    /// Whether the formats are configured and not the default ones.
     package var choosesProtocols = false
     package var fallbackProtocol: ScrapeProtocol?
     package var metricsPath = "/metrics"
     package var scheme = "http"
-    /// In order of the file.
+    /// The parameters in the order of the file.
     package var params: [(key: String, values: [String])] = []
     package var honorLabels = false
     package var honorTimestamps = true
@@ -105,22 +106,22 @@ package struct ScrapeConfig: Sendable {
     package var alwaysScrapeClassicHistograms = false
     package var extraScrapeMetrics = false
     package var staticConfigs: [TargetGroupConfig] = []
-    /// Where each target of each of ``staticConfigs`` stands.
+    /// The place of each target of ``staticConfigs``.
     package var targetPlaces: [[ConfigPlace]] = []
     package var fileDiscovery: [FileDiscoveryConfig] = []
     package var httpDiscovery: [HTTPDiscoveryConfig] = []
     package var relabelRules: [RelabelRule] = []
     package var metricRelabelRules: [RelabelRule] = []
     package var client = HTTPClientConfig()
-    /// The job's text in the file; two jobs with equal text and equal defaults are the same.
+    /// The job's text in the file; two jobs with equal texts and equal defaults are the same.
     package var fingerprint = ""
 
     package init(place: ConfigPlace) { self.place = place }
 }
 
-/// Targets that are written down, with labels that all of them get.
+/// Static targets, with their common labels.
 package struct TargetGroupConfig: Sendable, Hashable {
-    /// Values of `__address__`.
+    /// The values of `__address__`.
     package var targets: [String]
     package var labels: [Label]
 
@@ -130,9 +131,9 @@ package struct TargetGroupConfig: Sendable, Hashable {
     }
 }
 
-/// Targets in files that change.
+/// Targets in files, which may change.
 package struct FileDiscoveryConfig: Sendable, Hashable {
-    /// Patterns; `*` only in the last part.
+    /// The patterns; `*` is only allowed in the last part.
     package var files: [String]
     /// Milliseconds.
     package var refreshInterval: Int64 = 300_000
@@ -146,7 +147,7 @@ package struct HTTPDiscoveryConfig: Sendable, Hashable {
     package var client: HTTPClientConfig
 }
 
-/// Where alerts go besides the built-in notifier.
+/// The receivers of alerts beside the built-in notifier.
 package struct AlertingConfig: Sendable {
     package var relabelRules: [RelabelRule] = []
     package var alertmanagers: [AlertmanagerEndpointConfig] = []
@@ -160,7 +161,7 @@ package struct AlertmanagerEndpointConfig: Sendable {
     package var pathPrefix = ""
     package var scheme = "http"
     package var staticConfigs: [TargetGroupConfig] = []
-    /// Where each target of each of ``staticConfigs`` stands.
+    /// The place of each target of ``staticConfigs``.
     package var targetPlaces: [[ConfigPlace]] = []
     package var fileDiscovery: [FileDiscoveryConfig] = []
     package var relabelRules: [RelabelRule] = []
@@ -168,13 +169,13 @@ package struct AlertmanagerEndpointConfig: Sendable {
     package var client = HTTPClientConfig()
 }
 
-/// Settings of the store that a reload can change.
+/// The settings of the storage that a reload can change.
 package struct StorageConfig: Sendable {
     /// Milliseconds.
     package var outOfOrderTimeWindow: Int64 = 0
-    /// Milliseconds; nil if the file does not say.
+    /// Milliseconds; nil if the file does not set it.
     package var retentionTime: Int64?
-    /// Bytes; nil if the file does not say.
+    /// Bytes; nil if the file does not set it.
     package var retentionSize: Int64?
     package var maxExemplars = 100_000
 }

@@ -5,11 +5,11 @@ import Platform
 
 /// Reads Prometheus's configuration.
 package enum ConfigurationLoader {
-    /// Reads the file at `path`, and the files that `scrape_config_files` names.
+    /// Reads the file at `path`, and the files of `scrape_config_files`.
     ///
     /// - Parameters:
-    ///   - text: The file's content, if it has been read already.
-    ///   - extraScrapeMetrics: Whether `extra_scrape_metrics` is on where the file does not say.
+    ///   - text: The file's content if it was read before.
+    ///   - extraScrapeMetrics: The default of `extra_scrape_metrics`.
     package static func load(
         path: String, text: [UInt8]? = nil, extraScrapeMetrics: Bool = false
     ) throws(ConfigError) -> Configuration {
@@ -18,7 +18,9 @@ package enum ConfigurationLoader {
         return try parse(text: content, path: path, readsFurtherFiles: true, extraScrapeMetrics: extraScrapeMetrics)
     }
 
-    /// Reads a configuration from text; `path` names it in errors and is what relative paths are relative to.
+    /// Reads a configuration from text.
+    ///
+    /// `path` names it in errors and is the base of relative paths.
     ///
     /// - Parameter readsFurtherFiles: Whether `scrape_config_files` are read too.
     package static func parse(

@@ -1,9 +1,9 @@
 import Model
 
 extension Configuration {
-    /// The configuration in force as YAML: all defaults filled in, keys in Prometheus's order, secrets hidden.
+    /// The current configuration as YAML: with all defaults, keys in Prometheus's order, secrets hidden.
     ///
-    /// Jobs from `scrape_config_files` are not in it, as in Prometheus.
+    /// As in Prometheus, it does not contain jobs from `scrape_config_files`.
     ///
     /// - Parameters:
     ///   - retentionTime: ms, from the file or the command line; 0 for no limit.
@@ -21,7 +21,7 @@ extension Configuration {
     }
 }
 
-/// Collects the members of a map and leaves out what Prometheus leaves out.
+/// Collects the members of a map, and omits those that Prometheus omits.
 struct EffectiveMap {
     private(set) var members: [(key: String, value: YAMLText)] = []
 

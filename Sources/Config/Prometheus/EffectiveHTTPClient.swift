@@ -1,5 +1,5 @@
 extension HTTPClientConfig {
-    /// The keys that stand inline in a section that talks HTTP.
+    /// The inline keys of a section with an HTTP client.
     var effective: EffectiveMap {
         var out = EffectiveMap()
         if let basicAuth { out.add("basic_auth", basicAuth.effective) }
@@ -15,7 +15,7 @@ extension HTTPClientConfig {
 }
 
 extension ProxyConfig {
-    /// The keys that stand inline in the section of a client.
+    /// The inline keys of a client's section.
     var effective: EffectiveMap {
         var out = EffectiveMap()
         out.text("proxy_url", ConfigURL.shown(url))
@@ -63,7 +63,7 @@ extension HTTPClientConfig.Header {
 }
 
 extension TLSClientConfig {
-    /// Empty if all is as it would be without the section.
+    /// The section; empty if it has only default values.
     var effective: YAMLText {
         if self == TLSClientConfig() { return .map([]) }
         var out = EffectiveMap()

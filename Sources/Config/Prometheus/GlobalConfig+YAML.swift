@@ -52,7 +52,7 @@ extension GlobalConfig {
         return builder.labels()
     }
 
-    /// `$VAR` and `${VAR}` become the variable's value, `$$` a dollar, by the rules of Go's `os.Expand`.
+    /// Replaces `$VAR` and `${VAR}` with the variable's value and `$$` with a dollar, by the rules of Go's `os.Expand`.
     static func expand(_ text: String, _ environment: (String) -> String?) -> String {
         let bytes = Array(text.utf8)
         var out: [UInt8] = []
@@ -65,7 +65,7 @@ extension GlobalConfig {
             }
             let (name, length) = shellName(bytes[(at + 1)...])
             if name.isEmpty {
-                // Nothing that could be a name follows: the dollar stays. Else the syntax is bad and goes.
+                // If no name can follow, the dollar stays. Otherwise the syntax is wrong, and the text is removed.
                 if length == 0 { out.append(bytes[at]) }
             } else if name.elementsEqual("$".utf8) {
                 out.append(UInt8(ascii: "$"))
@@ -77,7 +77,7 @@ extension GlobalConfig {
         return String(decoding: out, as: UTF8.self)
     }
 
-    /// The name that `rest` begins with, and the bytes that it takes with its braces.
+    /// The name at the start of `rest`, and its length in bytes with its braces.
     private static func shellName(_ rest: ArraySlice<UInt8>) -> (ArraySlice<UInt8>, Int) {
         let isSpecial: (UInt8) -> Bool = { "*#$@!?-0123456789".utf8.contains($0) }
         let start = rest.startIndex
@@ -114,7 +114,7 @@ extension ScrapeProtocol {
 }
 
 extension ScrapeLimits {
-    /// Reads the limits; 0 and absent ones are those of `standard`.
+    /// Reads the limits; 0 and absent ones become those of `standard`.
     init(_ reader: MappingReader, standard: ScrapeLimits) throws(ConfigError) {
         func or(_ value: Int?, _ standard: Int) -> Int { value.map { $0 == 0 ? standard : $0 } ?? standard }
         let size = try reader.size("body_size_limit") ?? 0

@@ -1,7 +1,8 @@
 import GoCompatibility
 import Model
 
-/// How to talk HTTP to somebody: authentication, TLS, proxies (section `<http_config>` of Prometheus's documentation).
+/// The settings of an HTTP client: authentication, TLS, proxies (section `<http_config>` of Prometheus's
+/// documentation).
 package struct HTTPClientConfig: Sendable, Hashable {
     package struct BasicAuth: Sendable, Hashable {
         package var username = ""
@@ -42,7 +43,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
         "x-amz-date", "x-amz-security-token", "x-amz-content-sha256",
     ]
 
-    /// Reads a file that holds an `http_config` alone, as `promtool query --http.config.file` does.
+    /// Reads a file with an `http_config` only, as `promtool query --http.config.file` does.
     package static func load(path: String) throws(ConfigError) -> HTTPClientConfig {
         let loading = LoadingContext(file: path, environment: { _ in nil })
         guard let root = try YAMLParser.parse(try ConfigFile.read(path), file: path) else { return HTTPClientConfig() }
@@ -54,7 +55,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
         return config
     }
 
-    /// Reads the keys from the mapping they are inlined in.
+    /// Reads the keys from the mapping that contains them inline.
     init(_ reader: MappingReader, loading: LoadingContext) throws(ConfigError) {
         try Self.checkMethods(reader)
         basicAuth = try Self.basicAuth(reader, loading)
@@ -75,7 +76,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
         try readHeaders(reader, loading)
     }
 
-    /// Refuses more than one way of authentication.
+    /// Refuses more than one method of authentication.
     private static func checkMethods(_ reader: MappingReader) throws(ConfigError) {
         func second(_ keys: [String]) -> String? {
             let there = keys.filter { reader.node($0).map { !$0.isNull && $0.text != "" } ?? false }
@@ -166,9 +167,9 @@ package struct HTTPClientConfig: Sendable, Hashable {
     }
 }
 
-/// The client's side of TLS.
+/// The TLS settings of a client.
 package struct TLSClientConfig: Sendable, Hashable {
-    /// Certificates that are trusted, as PEM text or a file.
+    /// The trusted certificates, as PEM text or a file.
     package var ca = ""
     package var caFile = ""
     package var cert = ""
@@ -225,7 +226,7 @@ package struct TLSClientConfig: Sendable, Hashable {
 }
 
 extension String {
-    /// Without spaces at both ends.
+    /// The text without spaces at both ends.
     func trimmingSpace() -> String {
         let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\n" || $0 == "\r" }
         var rest = self[...]

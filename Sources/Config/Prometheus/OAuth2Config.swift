@@ -1,4 +1,4 @@
-/// How a client gets tokens with its own credentials (RFC 6749, section 4.4).
+/// The settings to get tokens with the client's own credentials (RFC 6749, section 4.4).
 package struct OAuth2Config: Sendable, Hashable {
     /// A parameter that is added to the request for a token.
     package struct Parameter: Sendable, Hashable {
@@ -22,7 +22,7 @@ package struct OAuth2Config: Sendable, Hashable {
 
     package init() {}
 
-    /// Keys of the grant that signs a claim with the client's key (RFC 7523).
+    /// The keys of the grant that signs a claim with the client's key (RFC 7523).
     private static let signingKeys = [
         "client_certificate_key_id", "client_certificate_key", "client_certificate_key_file", "signature_algorithm",
         "iss", "audience", "claims",
@@ -49,7 +49,7 @@ package struct OAuth2Config: Sendable, Hashable {
         }
     }
 
-    /// Notes what asks for another grant than that of the client's credentials.
+    /// Records settings of grants other than that of the client's credentials.
     private func noteUnsupported(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
         let grant = try reader.string("grant_type", "")
         if !grant.isEmpty, grant != "client_credentials" {
@@ -65,7 +65,7 @@ package struct OAuth2Config: Sendable, Hashable {
 extension OAuth2Config {
     var effective: YAMLText {
         var out = EffectiveMap()
-        // Prometheus shows the first keys even where they are empty.
+        // Prometheus shows the first keys even if they are empty.
         out.add("client_id", .string(clientID))
         out.add("client_secret", clientSecret.isEmpty ? .plain("null") : EffectiveMap.hidden)
         out.add("client_secret_file", .string(clientSecretFile))

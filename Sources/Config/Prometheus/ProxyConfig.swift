@@ -1,11 +1,11 @@
-/// Through which proxy requests go; the keys stand inline in the section of their client.
+/// The proxy of requests; the keys are inline in the section of their client.
 package struct ProxyConfig: Sendable, Hashable {
-    /// Empty for none.
+    /// The proxy's URL; empty for none.
     package var url = ""
-    /// Hosts that are asked directly, as `NO_PROXY` lists them.
+    /// The hosts that are connected to directly, in the format of `NO_PROXY`.
     package var exceptions = ""
     package var isFromEnvironment = false
-    /// Headers that only the proxy sees.
+    /// The headers that only the proxy receives.
     package var connectHeaders: [HTTPClientConfig.Header] = []
 
     package init() {}

@@ -134,7 +134,7 @@ extension TargetGroupConfig {
         return groups
     }
 
-    /// Where each target of each group stands.
+    /// The place of each target of each group.
     static func places(_ reader: MappingReader, _ key: String) -> [[ConfigPlace]] {
         (reader.node(key)?.elements ?? []).map { ($0["targets"]?.elements ?? []).map(\.place) }
     }
@@ -150,7 +150,7 @@ extension TargetGroupConfig {
 
     private static let type = "struct { Targets []string; Labels model.LabelSet }"
 
-    /// Reads a group of a file of targets.
+    /// Reads a group from a file of targets.
     package init(_ node: YAMLNode) throws(ConfigError) {
         let problems = ConfigProblems()
         self = try TargetGroupConfig(try MappingReader(node, Self.type, problems))
@@ -215,7 +215,7 @@ extension HTTPDiscoveryConfig {
     }
 }
 
-/// Discovery mechanisms of Prometheus that martlet has not yet.
+/// The discovery mechanisms of Prometheus that martlet does not support yet.
 enum OtherDiscovery {
     static let kinds = [
         "aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "elasticache", "ecs", "eureka",

@@ -4,7 +4,7 @@ import Model
 package enum Relabel {
     /// Changes `labels` by the rules in order.
     ///
-    /// - Returns: false if a rule drops the set; the rest of the rules is then not applied.
+    /// - Returns: False if a rule drops the set; the further rules are then not applied.
     package static func apply(_ rules: [RelabelRule], to labels: inout LabelsBuilder) -> Bool {
         for rule in rules where !apply(rule, to: &labels) { return false }
         return true
@@ -44,7 +44,7 @@ package enum Relabel {
 
     private static func replace(_ rule: RelabelRule, _ labels: inout LabelsBuilder) {
         let value = value(rule, labels)
-        // The common constant assignment needs no regular expression.
+        // The common assignment of a constant needs no regular expression.
         if value.isEmpty, rule.pattern.source == RelabelRule.standardPattern, !rule.replacement.contains("$"),
             !rule.targetLabel.contains("$")
         {

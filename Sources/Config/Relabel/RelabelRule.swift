@@ -14,7 +14,7 @@ package struct RelabelRule: Sendable {
     package var pattern: AnchoredRegex
     package var modulus: UInt64 = 0
     package var replacement = "$1"
-    /// Which names of labels it may set.
+    /// The label names that it may set.
     package var nameValidation = NameValidation.utf8
 
     package init(pattern: AnchoredRegex) { self.pattern = pattern }
@@ -24,7 +24,7 @@ package struct RelabelRule: Sendable {
     /// Reads a rule and checks it as Prometheus does.
     private init(_ reader: MappingReader, _ scheme: NameValidation) throws(ConfigError) {
         nameValidation = scheme
-        // A null is the empty text here, not the default.
+        // A null means the empty text here, not the default.
         func text(_ key: String, _ standard: String) throws(ConfigError) -> String {
             reader.has(key) ? try reader.string(key, "") : standard
         }
@@ -93,13 +93,13 @@ package struct RelabelRule: Sendable {
         }
     }
 
-    /// Whether a name is valid: under `utf8` any text but the empty one, which the parser has made sure is UTF-8.
+    /// Whether a name is valid: with `utf8` any text except the empty one; the parser has checked that it is UTF-8.
     func isLabelName(_ name: String) -> Bool {
         nameValidation == .utf8 ? !name.isEmpty : LabelName.isLegacy(name)
     }
 
-    /// Whether a text with references to groups may give a valid name:
-    /// under `legacy` `^(?:(?:[a-zA-Z_]|\\$(?:\\{\\w+\\}|\\w+))+\\w*)+$`.
+    /// Whether a text with references to groups may result in a valid name: with `legacy`
+    /// `^(?:(?:[a-zA-Z_]|\\$(?:\\{\\w+\\}|\\w+))+\\w*)+$`.
     private func isTemplateOfName(_ text: String) -> Bool {
         guard nameValidation == .legacy, text.contains("$") else { return isLabelName(text) }
         let bytes = Array(text.utf8)
@@ -109,7 +109,7 @@ package struct RelabelRule: Sendable {
         var at = 0
         while at < bytes.count {
             if bytes[at] != UInt8(ascii: "$") {
-                // A digit may not come first.
+                // The first character must not be a digit.
                 guard isWord(at), at > 0 || LabelName.isLegacy(String(UnicodeScalar(bytes[at]))) else { return false }
                 at += 1
                 continue

@@ -7,7 +7,7 @@ package struct RuleFile: Sendable {
     package var groups: [RuleGroupConfig] = []
 }
 
-/// Rules that are evaluated one after the other.
+/// A group of rules, which are evaluated one after the other.
 package struct RuleGroupConfig: Sendable {
     package var name: String
     package var place: ConfigPlace
@@ -15,7 +15,7 @@ package struct RuleGroupConfig: Sendable {
     package var interval: Int64?
     /// Milliseconds; nil for the global offset.
     package var queryOffset: Int64?
-    /// Most series or alerts of a rule; 0 for no limit.
+    /// The most series or alerts of a rule; 0 for no limit.
     package var limit: Int
     package var labels: [Label]
     package var rules: [RuleConfig]
@@ -32,16 +32,16 @@ package struct RuleConfig: Sendable {
     /// The name of the record or the alert.
     package var name: String
     package var expression: String
-    /// Of the rule in its group, from 1.
+    /// The number of the rule in its group, from 1.
     package var number: Int
     package var place: ConfigPlace
-    /// Where the expression's value begins.
+    /// The place where the expression's value begins.
     package var expressionPlace: ConfigPlace
     /// Milliseconds.
     package var holdDuration: Int64
     /// Milliseconds.
     package var keepFiringFor: Int64
-    /// With the group's labels beneath, in order of names.
+    /// The labels in order of names; the group's are overridden.
     package var labels: [Label]
     package var annotations: [Label]
 }
@@ -55,7 +55,7 @@ package enum RuleFileLoader {
         return file
     }
 
-    /// Reads the groups and checks all but the expressions and templates, which this module cannot read.
+    /// Reads the groups, and checks everything except expressions and templates, which this module cannot parse.
     package static func parse(text: [UInt8], path: String) throws(ConfigError) -> RuleFile {
         let problems = ConfigProblems()
         let file = try parse(text: text, path: path, problems)
@@ -63,9 +63,11 @@ package enum RuleFileLoader {
         return file
     }
 
-    /// Reads what can be read; rules and groups with mistakes, which `problems` takes, are left out.
+    /// Reads all valid parts.
     ///
-    /// - Throws: The mistake that leaves nothing to read.
+    /// Rules and groups with errors are left out, and the errors are added to `problems`.
+    ///
+    /// - Throws: The error after which nothing can be read.
     package static func parse(
         text: [UInt8], path: String, _ problems: ConfigProblems
     ) throws(ConfigError) -> RuleFile {
@@ -73,7 +75,7 @@ package enum RuleFileLoader {
         guard let root = try YAMLParser.parse(text, file: path) else { return file }
         let reader = try MappingReader(root, "rulefmt.RuleGroups", problems)
         var names: Set<String> = []
-        // Prometheus passes over null in lists of groups and rules.
+        // Prometheus skips null in lists of groups and rules.
         for node in try reader.list("groups") where !node.isNull {
             let group = problems.collect { () throws(ConfigError) in try RuleGroupConfig(node, problems) }
             guard let group else { continue }

@@ -2,10 +2,10 @@ import Glibc
 import GoCompatibility
 import Model
 
-/// A rule unit-test file, as `promtool test rules` reads it.
+/// A rule unit-test file in the format of `promtool test rules`.
 package struct RuleTestFile: Sendable {
     package var path: String
-    /// Patterns, already relative to the file's directory.
+    /// The patterns, relative to the file's directory.
     package var ruleFiles: [String] = []
     /// Milliseconds.
     package var evaluationInterval: Int64 = 60_000
@@ -14,11 +14,11 @@ package struct RuleTestFile: Sendable {
     package var tests: [RuleTestGroup] = []
 }
 
-/// One scenario: input series and what must come out.
+/// A test: input series and expected results.
 package struct RuleTestGroup: Sendable {
     package var name = ""
     package var place: ConfigPlace
-    /// Milliseconds between input samples.
+    /// The milliseconds between input samples.
     package var interval: Int64
     /// Milliseconds since the epoch.
     package var startTime: Int64 = 0

@@ -1,7 +1,7 @@
 import GoCompatibility
 import Model
 
-/// The file of `--web.config.file`: TLS, headers, users and a limit on the rate of requests.
+/// The file of `--web.config.file`: TLS, headers, users and a rate limit of requests.
 package struct WebConfig: Sendable {
     package struct TLS: Sendable {
         package enum ClientAuth: String, Sendable, CaseIterable {
@@ -12,7 +12,7 @@ package struct WebConfig: Sendable {
             case requireAndVerify = "RequireAndVerifyClientCert"
         }
 
-        /// PEM texts; empty where a file is named instead.
+        /// PEM texts; empty if a file is named instead.
         package var certificate = ""
         package var key = ""
         package var clientAuthorities = ""
@@ -20,21 +20,21 @@ package struct WebConfig: Sendable {
         package var keyFile = ""
         package var clientAuthoritiesFile = ""
         package var clientAuth = ClientAuth.none
-        /// Names of which a client's certificate must have one; nil for any.
+        /// The names, one of which a client's certificate must have; nil for any.
         package var allowedNames: [String]?
         package var minVersion = WebConfig.tlsVersions[2]
         package var maxVersion = WebConfig.tlsVersions[3]
-        /// Go's names.
+        /// The cipher suites by Go's names.
         package var ciphers: [String] = []
-        /// OpenSSL's names.
+        /// The curves by OpenSSL's names.
         package var curves: [String] = []
         package var prefersServerCiphers = true
 
-        /// Files that are read for a handshake.
+        /// The files that are read for a handshake.
         package var files: [String] { [certificateFile, keyFile, clientAuthoritiesFile].filter { !$0.isEmpty } }
     }
 
-    /// A version of TLS by Prometheus's name and its number on the wire.
+    /// A version of TLS by Prometheus's name and its number in the protocol.
     package struct TLSVersion: Sendable, Hashable {
         package var name: String
         package var number: Int32
@@ -45,27 +45,29 @@ package struct WebConfig: Sendable {
         TLSVersion(name: "TLS12", number: 0x0303), TLSVersion(name: "TLS13", number: 0x0304),
     ]
 
-    /// Nil if the file has no `tls_server_config` that sets something.
+    /// The TLS settings; nil if the file has no `tls_server_config` that sets something.
     package var tls: TLS?
-    /// Where the settings of TLS stand.
+    /// The place of the TLS settings.
     package var tlsPlace: ConfigPlace?
     package var usesHTTP2 = true
-    /// Headers of every answer.
+    /// The headers of every answer.
     package var headers: [(name: String, value: String)] = []
-    /// Bcrypt hashes by user.
+    /// The bcrypt hashes by user.
     package var users: [ExactText: String] = [:]
-    /// Nanoseconds between two requests; 0 for no limit.
+    /// The nanoseconds between two requests; 0 for no limit.
     package var rateInterval: Int64 = 0
     package var rateBurst = 0
 
     package init() {}
 
-    /// Reads and checks the file at `path`, but none of the files that it names.
+    /// Reads and checks the file at `path`, but not the files that it names.
     package static func load(path: String) throws(ConfigError) -> WebConfig {
         try parse(text: try ConfigFile.read(path), path: path)
     }
 
-    /// Reads a configuration from text; `path` names it in errors and is what relative paths are relative to.
+    /// Reads a configuration from text.
+    ///
+    /// `path` names it in errors and is the base of relative paths.
     package static func parse(text: [UInt8], path: String) throws(ConfigError) -> WebConfig {
         var config = WebConfig()
         guard let root = try YAMLParser.parse(text, file: path) else { return config }
@@ -100,7 +102,7 @@ package struct WebConfig: Sendable {
         return config
     }
 
-    /// The headers that may be set, with the values that are allowed where only some are.
+    /// The headers that may be set, with their allowed values if these are restricted.
     private static let allowedHeaders: [String: [String]] = [
         "Strict-Transport-Security": [], "X-Content-Type-Options": ["nosniff"],
         "X-Frame-Options": ["deny", "sameorigin"], "X-XSS-Protection": [], "Content-Security-Policy": [],
@@ -129,7 +131,7 @@ package struct WebConfig: Sendable {
 }
 
 extension WebConfig.TLS {
-    /// The secure cipher suites of Go, by its names.
+    /// The secure cipher suites of Go, by Go's names.
     private static let knownCiphers: Set<String> = [
         "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256",
         "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
@@ -143,7 +145,7 @@ extension WebConfig.TLS {
         "CurveP256": "P-256", "CurveP384": "P-384", "CurveP521": "P-521", "X25519": "X25519",
     ]
 
-    /// Nil if the mapping sets nothing that turns TLS on.
+    /// Reads the TLS settings; nil if nothing enables TLS.
     fileprivate init?(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
         self.init()
         certificate = try reader.string("cert", "")
@@ -191,7 +193,7 @@ extension WebConfig.TLS {
             throw reader.place.error("missing one of cert or cert_file")
         }
         guard !key.isEmpty || !keyFile.isEmpty else { throw reader.place.error("missing one of key or key_file") }
-        // The second name is of older versions.
+        // The second name is from older versions.
         if auth == "RequireClientCert" {
             clientAuth = .requireAny
         } else if !auth.isEmpty {
@@ -214,9 +216,9 @@ extension WebConfig.TLS {
     }
 }
 
-/// The form of bcrypt's hashes: `$2b$10$` and 53 characters.
+/// The format of bcrypt's hashes: `$2b$10$` and 53 characters.
 package enum BcryptHash {
-    /// What is wrong with a hash, in the words of Go's library; nil if it is one.
+    /// The error of a hash, in the words of Go's library; nil if it is valid.
     package static func mistake(_ hash: String) -> String? {
         let bytes = Array(hash.utf8)
         guard bytes.count >= 59 else { return "crypto/bcrypt: hashedSecret too short to be a bcrypted password" }

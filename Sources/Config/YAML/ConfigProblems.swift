@@ -1,4 +1,4 @@
-/// The mistakes of one file, so that all of them are named at once.
+/// The errors of one file, so that all of them are reported at once.
 package final class ConfigProblems {
     private var unknown: [ConfigError] = []
     private var others: [ConfigError] = []
@@ -6,14 +6,14 @@ package final class ConfigProblems {
 
     package init(ignoresUnknownKeys: Bool = false) { self.ignoresUnknownKeys = ignoresUnknownKeys }
 
-    /// Notes a key that nobody asked for.
+    /// Adds an unknown key.
     func addUnknown(_ error: ConfigError) {
         if !ignoresUnknownKeys { unknown.append(error) }
     }
 
     package func add(_ error: ConfigError) { others.append(error) }
 
-    /// Gives what `body` reads, or notes its mistake.
+    /// Returns the result of `body`, or adds its error.
     func collect<T>(_ body: () throws(ConfigError) -> T) -> T? {
         do throws(ConfigError) {
             return try body()
@@ -23,19 +23,19 @@ package final class ConfigProblems {
         }
     }
 
-    /// All mistakes in the order of their lines.
+    /// All errors in the order of their lines.
     ///
-    /// Unknown keys go alone: other mistakes may come of them, a key that is missing of one that is misspelt.
+    /// Unknown keys are reported without other errors, which may be consequences: a misspelt key is also a missing one.
     package var all: [ConfigError] {
         (unknown.isEmpty ? others : unknown).enumerated().sorted { a, b in
             (a.element.line, a.element.column, a.offset) < (b.element.line, b.element.column, b.offset)
         }.map(\.element)
     }
 
-    /// Most mistakes that one error names.
+    /// The most errors that are reported at once.
     private static let maxNamed = 100
 
-    /// Throws one error that names the mistakes, if there are any.
+    /// Throws one error that contains all errors, if there are any.
     package func check() throws(ConfigError) {
         let errors = all
         guard var first = errors.first else { return }

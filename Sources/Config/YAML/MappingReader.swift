@@ -1,23 +1,23 @@
 import GoCompatibility
 import Model
 
-/// Reads the keys of one mapping into typed values; what is not asked for is a problem in the end.
+/// Reads the keys of one mapping into typed values; keys that were not read are errors at the end.
 package final class MappingReader {
     package let place: ConfigPlace
-    /// The type's name for messages, `scrape_config` for instance.
+    /// The type's name for messages, for example `scrape_config`.
     package let context: String
     private let members: [(key: YAMLNode, value: YAMLNode)]
     private var taken: Set<String> = []
     private let problems: ConfigProblems
-    /// The sections that secrets stand in: messages about them show no text that may be a misplaced one.
+    /// The sections with secrets: messages about them show no text that may be a misplaced secret.
     private static let secretSections: Set<String> = [
         "config.BasicAuth", "config.Authorization", "config.OAuth2", "config.TLSConfig", "config.Header",
     ]
     private var isSecret: Bool { Self.secretSections.contains(context) }
 
-    /// Takes a mapping; null counts as an empty one.
+    /// Makes a reader of a mapping; null counts as an empty one.
     ///
-    /// - Parameter problems: Collects the keys that nobody asked for.
+    /// - Parameter problems: Collects the unknown keys.
     package init(_ node: YAMLNode, _ context: String, _ problems: ConfigProblems) throws(ConfigError) {
         place = node.place
         self.problems = problems
@@ -31,13 +31,13 @@ package final class MappingReader {
         }
     }
 
-    /// The value of `key`, which is now known; nil if absent.
+    /// The value of `key`, which now counts as known; nil if absent.
     package func node(_ key: String) -> YAMLNode? {
         taken.insert(key)
         return members.first { $0.key.text == key }?.value
     }
 
-    /// Whether `key` is there, whatever its value.
+    /// Whether `key` exists, with any value.
     package func has(_ key: String) -> Bool { members.contains { $0.key.text == key } }
 
     /// The place of `key`, or of the mapping if it is absent.
@@ -46,20 +46,20 @@ package final class MappingReader {
     /// All keys in order.
     package var keys: [String] { members.compactMap(\.key.text) }
 
-    /// Ends reading: a key that nobody asked for is a problem.
+    /// Ends reading: every unknown key is an error.
     package func finish() {
         for (key, _) in members {
             let name = key.text ?? ""
             if taken.contains(name) { continue }
             let near = Spelling.nearest(to: name, among: taken.sorted())
             let hint = near.map { ", did you mean \($0)?" } ?? ""
-            // What is like no key may be a value in the wrong place.
+            // A text that is similar to no key may be a value in the wrong place.
             let field = isSecret && near == nil ? "a field is" : "field \(name)"
             problems.addUnknown(key.place.error("\(field) not found in type \(context)\(hint)"))
         }
     }
 
-    /// A scalar as messages may show it.
+    /// A scalar for messages.
     private func shown(_ value: YAMLNode) -> String { isSecret ? value.kind : value.kindAndText }
 
     private func scalar(_ key: String, _ type: String) throws(ConfigError) -> (String, ConfigPlace)? {
@@ -91,13 +91,13 @@ package final class MappingReader {
         return isOn
     }
 
-    /// A switch; null is off, as go-yaml has it.
+    /// A boolean; null is false, as in go-yaml.
     package func bool(_ key: String, _ standard: Bool) throws(ConfigError) -> Bool {
         if let value = node(key), value.isNull { return false }
         return try bool(key) ?? standard
     }
 
-    /// A whole number; a float is cut to one, as go-yaml has it.
+    /// An integer; a float is truncated, as in go-yaml.
     package func integer(_ key: String) throws(ConfigError) -> Int? {
         guard let (scalar, value) = try resolved(key, "int") else { return nil }
         switch scalar {
@@ -109,7 +109,7 @@ package final class MappingReader {
         throw value.place.error("cannot unmarshal \(shown(value)) into int (\(key))")
     }
 
-    /// A whole number that is not negative, up to 2^64.
+    /// An integer of at least 0, up to 2^64.
     package func unsigned(_ key: String) throws(ConfigError) -> UInt64? {
         guard let (scalar, value) = try resolved(key, "uint64") else { return nil }
         switch scalar {
@@ -122,7 +122,7 @@ package final class MappingReader {
         throw value.place.error("cannot unmarshal \(shown(value)) into uint64 (\(key))")
     }
 
-    /// A count that is not negative; one above `Int.max` is that.
+    /// A count of at least 0; values above `Int.max` become that.
     package func count(_ key: String) throws(ConfigError) -> Int? { try unsigned(key).map { Int(clamping: $0) } }
 
     package func number(_ key: String) throws(ConfigError) -> Double? {
@@ -158,7 +158,7 @@ package final class MappingReader {
         return value
     }
 
-    /// A list of strings; a single scalar is not one.
+    /// A list of strings; a single scalar is not accepted.
     package func strings(_ key: String) throws(ConfigError) -> [String]? {
         guard let value = node(key), !value.isNull else { return nil }
         guard let elements = value.elements else {

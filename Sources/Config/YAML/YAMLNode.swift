@@ -1,7 +1,7 @@
 /// A YAML node with its place in the file.
 package struct YAMLNode: Sendable {
     package indirect enum Content: Sendable {
-        /// Text, and whether it was written without quotes (only then can it be null, a boolean or a number).
+        /// A text, and whether it was written without quotes (only then it can be null, a boolean or a number).
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
         case mapping([(key: YAMLNode, value: YAMLNode)])
@@ -15,7 +15,7 @@ package struct YAMLNode: Sendable {
         self.place = place
     }
 
-    /// Nothing, `~` or `null`.
+    /// Whether the node is nothing, `~` or `null`.
     package var isNull: Bool {
         guard case .scalar(let text, isPlain: true) = content else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(text)
@@ -38,7 +38,7 @@ package struct YAMLNode: Sendable {
     /// The value of a key.
     package subscript(_ key: String) -> YAMLNode? { members?.first { $0.key.text == key }?.value }
 
-    /// What the node is, in yaml.v2's words for messages; without its text, which may be a secret.
+    /// The kind of the node in yaml.v2's words, for messages; without its text, which may be a secret.
     var kind: String {
         switch content {
         case .scalar(let text, let isPlain): isNull ? "!!null" : YAMLScalar(text, isPlain: isPlain).tag
@@ -47,7 +47,7 @@ package struct YAMLNode: Sendable {
         }
     }
 
-    /// What the node is, with the text of a scalar.
+    /// The kind of the node with the text of a scalar.
     var kindAndText: String {
         guard let text, !isNull else { return kind }
         return "\(kind) `\(text)`"

@@ -2,7 +2,7 @@ import CYAML
 
 /// Reads a YAML document into nodes with libyaml's events.
 ///
-/// Aliases are expanded up to a number of nodes, so that a small file cannot ask for a large memory; depth is limited.
+/// Aliases are expanded up to a limit of nodes, so that a small file cannot use much memory; the depth is limited, too.
 package enum YAMLParser {
     static let maxDepth = 100
     static let maxNodes = 1_000_000
@@ -12,7 +12,7 @@ package enum YAMLParser {
         var parser = yaml_parser_t()
         guard yaml_parser_initialize(&parser) != 0 else { throw ConfigError(file: file, message: "out of memory") }
         defer { yaml_parser_delete(&parser) }
-        // An empty buffer has no address, which libyaml does not take; UTF-16 must keep its even number of bytes.
+        // An empty buffer has no address, which libyaml does not accept; UTF-16 must have an even number of bytes.
         let isUTF16 = text.starts(with: [0xFF, 0xFE]) || text.starts(with: [0xFE, 0xFF])
         let bytes = isUTF16 ? text : text + [0x0A]
         return try bytes.withUnsafeBufferPointer { buffer throws(ConfigError) in
@@ -50,7 +50,7 @@ private struct EventReader {
         var event = yaml_event_t()
         guard yaml_parser_parse(&parser, &event) != 0 else {
             let context = parser.context.map { String(cString: $0) } ?? ""
-            // What is never closed is noticed at the end, and to be mended where it begins.
+            // An unclosed element is detected at the end, but must be corrected where it begins.
             let isOpen = context.hasPrefix("while scanning a quoted scalar")
             let mark = isOpen ? parser.context_mark : parser.problem_mark
             let problem = parser.problem.map { String(cString: $0) } ?? "not valid YAML"
@@ -80,7 +80,7 @@ private struct EventReader {
         }
     }
 
-    /// Whether a scalar with a tag is read as a plain one; messages do not show it, for it may be a secret.
+    /// Whether a scalar with a tag is read as a plain one; messages do not show it, because it may be a secret.
     private static func isPlain(_ text: String, tag: String, _ place: ConfigPlace) throws(ConfigError) -> Bool {
         let short = YAMLScalar.short(tag)
         if short == "!!binary" { throw place.error("a !!binary value is no valid UTF-8 text") }
@@ -150,13 +150,13 @@ private struct EventReader {
         }
     }
 
-    /// The keys of sections in which a value may have been taken for a key.
+    /// The keys of sections in which a value may have been read as a key.
     private static let secretSections: Set<String> = [
         "authorization", "basic_auth", "basic_auth_users", "endpoint_params", "http_headers", "oauth2",
         "proxy_connect_header", "tls_config",
     ]
 
-    /// The members of a mapping, merge keys (`<<`) resolved: own keys win over merged ones.
+    /// The members of a mapping with merge keys (`<<`) resolved: own keys have precedence over merged ones.
     ///
     /// - Parameter isSecret: Whether messages must not show its keys.
     private mutating func members(

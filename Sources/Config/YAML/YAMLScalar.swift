@@ -1,6 +1,6 @@
 import Model
 
-/// The value of a scalar by the rules of go-yaml, which Prometheus reads its files with.
+/// The value of a scalar by the rules of go-yaml, with which Prometheus reads its files.
 enum YAMLScalar: Equatable {
     case null
     case bool(Bool)
@@ -10,7 +10,7 @@ enum YAMLScalar: Equatable {
     case float(Double)
     case string
 
-    /// Resolves a scalar; only a plain one is anything but text.
+    /// Resolves a scalar; a quoted one is always a text.
     init(_ text: String, isPlain: Bool) {
         self = .string
         guard isPlain else { return }
@@ -30,7 +30,7 @@ enum YAMLScalar: Equatable {
         let plain = text.filter { $0 != "_" }
         if let value = integer(plain) { return value }
         guard isFloat(plain) else { return nil }
-        // Swift reads no number that begins or ends with its point.
+        // Swift does not accept numbers that begin or end with the point.
         var spelled = plain
         if spelled.hasPrefix("+") { spelled.removeFirst() }
         let isNegative = spelled.hasPrefix("-")
@@ -42,7 +42,8 @@ enum YAMLScalar: Equatable {
         return .float(isNegative ? -value : value)
     }
 
-    /// Go's `strconv.ParseInt(text, 0, 64)` and `ParseUint`: decimal, `0x`, `0b`, `0o`, and octal behind a zero.
+    /// Parses an integer as Go's `strconv.ParseInt(text, 0, 64)` and `ParseUint`: decimal, `0x`, `0b`, `0o`, and octal
+    /// after a zero.
     private static func integer(_ text: String) -> YAMLScalar? {
         var rest = text[...]
         let isNegative = rest.hasPrefix("-")
@@ -65,7 +66,7 @@ enum YAMLScalar: Equatable {
 
     private static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
 
-    /// go-yaml's `^[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?$`.
+    /// Whether a text matches go-yaml's `^[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?$`.
     private static func isFloat(_ text: String) -> Bool {
         var rest = Array(text.utf8)[...]
         if let sign = rest.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") { rest.removeFirst() }
@@ -86,9 +87,9 @@ enum YAMLScalar: Equatable {
         return !rest.isEmpty && rest.allSatisfy(isDigit)
     }
 
-    /// How a scalar with a tag is read: as if it were plain, or as text; nil if it is not of the kind that the tag says.
+    /// Whether a scalar with a tag is read as a plain one or as text; nil if it does not have the kind of the tag.
     ///
-    /// As go-yaml has it, quotes mean nothing behind a tag, a whole number is a float, and tags of other kinds are ignored.
+    /// As in go-yaml, quotes have no effect after a tag, an integer is a float, and tags of other kinds are ignored.
     static func isPlain(_ text: String, tag: String) -> Bool? {
         let prefix = "tag:yaml.org,2002:"
         guard tag.hasPrefix(prefix) else { return false }
@@ -102,16 +103,16 @@ enum YAMLScalar: Equatable {
         }
     }
 
-    /// A tag as it is written: `!!int`.
+    /// The short form of a tag: `!!int`.
     static func short(_ tag: String) -> String { tag.replacing("tag:yaml.org,2002:", with: "!!") }
 
-    /// Whether a text begins as a date does: four digits and a hyphen.
+    /// Whether a text begins as a date: four digits and a hyphen.
     private static func isDate(_ text: String) -> Bool {
         let bytes = text.utf8
         return bytes.prefix { isDigit($0) }.count == 4 && bytes.dropFirst(4).first == UInt8(ascii: "-")
     }
 
-    /// The tag for messages: `!!int` and the like.
+    /// The tag for messages, for example `!!int`.
     var tag: String {
         switch self {
         case .null: "!!null"

@@ -1,11 +1,11 @@
 import GoCompatibility
 import Model
 
-/// A YAML document to be written in the form that go-yaml gives it, so that texts compare with Prometheus's.
+/// A YAML document in the output format of go-yaml, so that texts can be compared with Prometheus's.
 indirect enum YAMLText {
-    /// A string, quoted where it would read as something else.
+    /// A string, quoted if it would be read as another type.
     case string(String)
-    /// A number, a switch or null, never quoted.
+    /// A number, a boolean or null, never quoted.
     case plain(String)
     case list([YAMLText])
     /// Strings in brackets on one line.
@@ -21,7 +21,7 @@ indirect enum YAMLText {
         .map(members.sorted { YAMLKeyOrder.precedes($0.key, $1.key) })
     }
 
-    /// What a parsed document says, with its secrets: two texts are equal only if the documents say the same.
+    /// The content of a parsed document with its secrets: two texts are equal only if the documents are.
     init(_ node: YAMLNode) {
         switch node.content {
         case .scalar(let text, let isPlain):
@@ -38,7 +38,7 @@ indirect enum YAMLText {
         return out
     }
 
-    /// The text of a value that stands on the line of its key; nil if it has lines of its own.
+    /// The text of a value on the line of its key; nil if it needs its own lines.
     private var inline: String? {
         switch self {
         case .string(let text): YAMLQuoting.block(text)
@@ -49,7 +49,7 @@ indirect enum YAMLText {
         }
     }
 
-    /// - Parameter lead: What the first line begins with, in place of its indentation.
+    /// - Parameter lead: The beginning of the first line in place of its indentation.
     private func write(indent: Int, lead: String, to out: inout String) {
         let space = String(repeating: " ", count: indent)
         if let inline {
@@ -85,7 +85,7 @@ indirect enum YAMLText {
     }
 }
 
-/// Decides how a string is written, as go-yaml does.
+/// Decides how a string is quoted, as go-yaml does.
 enum YAMLQuoting {
     /// A string as a value or a key in block style.
     static func block(_ text: String) -> String { quote(text, isFlow: false) }
@@ -93,26 +93,26 @@ enum YAMLQuoting {
     /// A string as an element between brackets.
     static func flow(_ text: String) -> String { quote(text, isFlow: true) }
 
-    /// Whether a key stands before its colon; others get a line of their own that begins with `?`.
+    /// Whether a key is written before its colon; others get their own line that begins with `?`.
     static func isSimpleKey(_ text: String) -> Bool {
         text.utf8.count <= 128
             && !text.unicodeScalars.contains { ["\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"].contains($0) }
     }
 
     private static func quote(_ text: String, isFlow: Bool) -> String {
-        // What is not text when it stands there plainly gets double quotes.
+        // A string that would be read as another type gets double quotes.
         guard YAMLScalar(text, isPlain: true) == .string, !isBase60(text), text != "<<" else { return double(text) }
         guard text.unicodeScalars.allSatisfy(isPrintable) else { return double(text) }
         if mayBePlain(text, isFlow: isFlow) { return text }
-        // By scalars: a mark behind a quote makes one character of both.
+        // The loop uses scalars, because a combining mark after a quote forms one character with it.
         var out = "'"
         for c in text.unicodeScalars { out.unicodeScalars.append(contentsOf: c == "'" ? [c, c] : [c]) }
         return out + "'"
     }
 
-    /// Numbers like `190:20:30`, which older readers take for times.
+    /// Whether a text is a number like `190:20:30`, which older readers read as a time.
     ///
-    /// Those are `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`.
+    /// The pattern is `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`.
     static func isBase60(_ text: String) -> Bool {
         func isDigit(_ c: UInt8) -> Bool { c >= 0x30 && c <= 0x39 }
         func isTail(_ c: UInt8) -> Bool { isDigit(c) || c == UInt8(ascii: "_") }
@@ -188,7 +188,7 @@ enum YAMLQuoting {
     }
 }
 
-/// The order in which go-yaml writes the keys of a map: numbers by value, letters behind everything else.
+/// The order in which go-yaml writes the keys of a map: numbers by value, letters after everything else.
 enum YAMLKeyOrder {
     static func precedes(_ a: String, _ b: String) -> Bool {
         let (a, b) = (Array(a.unicodeScalars), Array(b.unicodeScalars))
@@ -202,7 +202,7 @@ enum YAMLKeyOrder {
         return a[at] < b[at]
     }
 
-    /// The number that a text begins with; one that is too large counts as the largest.
+    /// The number at the start of a text; a number that is too large counts as the largest.
     private static func number(_ text: ArraySlice<Unicode.Scalar>) -> (value: UInt64, digits: Int) {
         let digits = text.prefix { ("0"..."9").contains($0) }
         let value = digits.reduce(UInt64(0)) { sum, digit in

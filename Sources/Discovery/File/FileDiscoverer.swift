@@ -8,21 +8,22 @@ import Telemetry
 
 /// Reads target groups from JSON and YAML files.
 ///
-/// A file that cannot be read or understood keeps the groups of its last good version and is reported.
+/// If a file cannot be read or parsed, the groups of its last valid version stay, and the error is reported.
 package final class FileDiscoverer: Sendable {
     private struct State {
         var versions: [ExactText: FileStamp] = [:]
         var groups: [ExactText: [TargetGroup]] = [:]
         var errors: [ExactText: String] = [:]
 
-        /// In order of paths.
+        /// The groups in the order of paths.
         var allGroups: [TargetGroup] { groups.keys.sorted().flatMap { groups[$0] ?? [] } }
     }
 
-    /// The files of one discoverer that may hang, each with a thread; with more, the others are not looked at.
+    /// The most files of one discoverer that may hang, each of which blocks a thread; above that, the others are not
+    /// checked.
     private static let mostUnanswered = 8
 
-    /// Milliseconds after which to refresh even if nothing seems to have changed.
+    /// The milliseconds after which a refresh is made even if there is no change.
     package let refreshInterval: Int64
     private let patterns: [String]
     private let state = Mutex(State())
@@ -42,24 +43,24 @@ package final class FileDiscoverer: Sendable {
             "prometheus_sd_file_read_errors_total", "The number of File-SD read errors.")
     }
 
-    /// Problems of the last refresh by file.
+    /// The errors of the last refresh by file.
     package var errors: [ExactText: String] { state.withLock { $0.errors } }
 
     private func paths() async throws(ConfigError) -> [String] {
         var paths: [String] = []
         for pattern in patterns where GoGlob.isWellFormed(pattern) {
-            // A plain name is kept even if nothing is there, so that its absence is noticed.
+            // A plain name is kept even if the file does not exist, so that its absence is reported.
             for path in GoGlob.hasWildcard(pattern) ? try await FileGlob.matches(of: pattern) : [pattern]
             where !paths.contains(where: path.isExactly) { paths.append(path) }
         }
         return paths
     }
 
-    /// What a look finds of files before it reads them.
+    /// The files that a check finds before it reads them.
     private struct Found {
-        /// In order of paths.
+        /// The versions in the order of paths.
         var versions: [(path: ExactText, stamp: FileStamp)] = []
-        /// Files that do not answer, and patterns that cannot be read.
+        /// The files that do not answer, and the patterns that cannot be read.
         var unanswered: [ExactText: ConfigError] = [:]
     }
 
@@ -67,7 +68,7 @@ package final class FileDiscoverer: Sendable {
         var found = Found()
         for path in try await paths().map({ ExactText($0) }).sorted() {
             do throws(ConfigError) {
-                // Each of them holds a thread until its file system answers.
+                // Each of them blocks a thread until its file system answers.
                 if let first = found.unanswered.first, found.unanswered.count >= Self.mostUnanswered {
                     throw first.value
                 }
@@ -82,7 +83,7 @@ package final class FileDiscoverer: Sendable {
         return found
     }
 
-    /// Whether ``refresh()`` would find something new, found out without reading.
+    /// Whether ``refresh()`` would find a change; the files are not read for this.
     package func hasChanged() async -> Bool {
         guard let found = try? await find() else { return false }
         return state.withLock { state in
@@ -92,11 +93,11 @@ package final class FileDiscoverer: Sendable {
         }
     }
 
-    /// The groups as they are now; those of a file that cannot be read stay as they were.
+    /// Returns the current groups; those of a file that cannot be read stay as they were.
     package func refresh() async -> [TargetGroup] {
         let started = clock.monotonic()
         defer { scans.observe(Double(clock.monotonic() - started) / 1e9) }
-        // Versions are taken before reading: a change in between is then noticed by the next look.
+        // The versions are read before the contents, so that the next check notices a change in between.
         let found: Found
         do throws(ConfigError) {
             found = try await find()
@@ -130,7 +131,7 @@ package final class FileDiscoverer: Sendable {
                 case .failure(let error):
                     report(error, path, before.errors)
                     state.errors[path] = "\(error)"
-                    // As it was, so that the next look tries again.
+                    // The old version stays, so that the next check tries again.
                     if error.isUnanswered { state.versions[path] = before.versions[path] }
                 }
             }
@@ -138,7 +139,7 @@ package final class FileDiscoverer: Sendable {
         }
     }
 
-    /// Says that a file cannot be read; once, as long as it does not answer.
+    /// Reports that a file cannot be read; once while it does not answer.
     private func report(_ error: ConfigError, _ path: ExactText, _ before: [ExactText: String]) {
         if error.isUnanswered, before[path] == "\(error)" { return }
         readErrors.increment()
@@ -168,7 +169,7 @@ package final class FileDiscoverer: Sendable {
         } catch {
             return .failure(error)
         }
-        // A thread with a stack for texts that are nested deeply.
+        // Deeply nested texts need a thread with a large stack.
         return await BlockingCall.run { Result { () throws(ConfigError) in try parse(bytes, path) } }
     }
 

@@ -2,11 +2,11 @@ import Config
 import Platform
 import Synchronization
 
-/// A file discoverer of a job, and what its last look has found.
+/// A file discoverer of a job, and the result of its last check.
 final class FileSource: Sendable {
     private struct State {
         var groups: [TargetGroup] = []
-        /// When to read the files although they seem to be as they were, ms of the monotonic clock.
+        /// The time of the next read without a change of the files, ms of the monotonic clock.
         var nextRefresh = Int64.min
         var isBusy = false
     }
@@ -24,9 +24,9 @@ final class FileSource: Sendable {
 
     var groups: [TargetGroup] { state.withLock(\.groups) }
 
-    /// Looks at the files, and reads them if they have changed or if it is time.
+    /// Checks the files, and reads them if they have changed or are due.
     ///
-    /// - Returns: Whether ``groups`` have changed; nil if nothing was read, or if somebody else is looking.
+    /// - Returns: Whether ``groups`` have changed; nil if nothing was read, or if another check is running.
     func look(_ clock: any Clock) async -> Bool? {
         let isDue = state.withLock { state -> Bool? in
             if state.isBusy { return nil }

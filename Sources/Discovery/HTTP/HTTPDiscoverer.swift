@@ -6,9 +6,9 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Asks a web server for target groups.
+/// Requests target groups from a web server.
 ///
-/// An answer that is missing or wrong keeps the groups of the last good one and is reported.
+/// If an answer is missing or invalid, the groups of the last valid one stay, and the error is reported.
 package final class HTTPDiscoverer: Sendable {
     private struct State {
         var groups: [TargetGroup] = []
@@ -20,16 +20,16 @@ package final class HTTPDiscoverer: Sendable {
     private let failures: Counter
     private let refreshFailures: Counter
     private let client: HTTPClient
-    /// The URL as logs may show it.
+    /// The URL for logs.
     private let shownURL: String
     private let durations: SummaryMetric
     private let durationBuckets: HistogramMetric
     private let clock: any Clock = SystemClock()
     private let log = Log("discovery")
 
-    /// The largest answer that is read, bytes: some 100,000 targets with a few labels each.
+    /// The size of the largest answer that is read, bytes: some 100,000 targets with a few labels each.
     static let answerLimit = 32 << 20
-    /// What the answers of all servers may take together.
+    /// The limit of the answers of all servers together.
     private static let answers = ByteBudget(limit: 2 * answerLimit)
 
     package init(
@@ -54,10 +54,10 @@ package final class HTTPDiscoverer: Sendable {
             ["mechanism": "http", "config": job])
     }
 
-    /// Why the last refresh failed; empty if it did not.
+    /// The error of the last refresh; empty if it succeeded.
     package var lastError: String { state.withLock { $0.error } }
 
-    /// The groups as the server now gives them.
+    /// Returns the current groups of the server.
     package func refresh() async -> [TargetGroup] {
         let started = clock.monotonic()
         defer {

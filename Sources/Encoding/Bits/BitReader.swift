@@ -1,8 +1,8 @@
-/// Reads bits, highest first; behind the end it reads zeros and remembers that it did.
+/// Reads bits, highest first; after the end it reads zeros and records the overrun.
 public struct BitReader {
     @usableFromInline let bytes: UnsafePointer<UInt8>
     @usableFromInline let size: Int
-    /// Bits read.
+    /// The number of bits that were read.
     public var position: Int
 
     @inlinable
@@ -12,11 +12,11 @@ public struct BitReader {
         self.position = position
     }
 
-    /// Whether more was read than there was.
+    /// Whether more bits were read than exist.
     @inlinable
     public var isOverrun: Bool { position > size &* 8 }
 
-    /// Bits that were not read yet.
+    /// The number of bits that were not read yet.
     @inlinable
     public var left: Int { max(0, size &* 8 &- position) }
 

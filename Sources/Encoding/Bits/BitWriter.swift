@@ -1,10 +1,10 @@
 /// Writes bits, highest first, into memory of the caller.
 ///
-/// The caller makes sure of the room; what does not fit is dropped, never written outside.
+/// The caller provides enough space; bits that do not fit are dropped and never written outside.
 public struct BitWriter {
     @usableFromInline let bytes: UnsafeMutablePointer<UInt8>
     @usableFromInline let capacity: Int
-    /// Bits written.
+    /// The number of bits that were written.
     public private(set) var position: Int
 
     public init(_ bytes: UnsafeMutablePointer<UInt8>, capacity: Int, at position: Int = 0) {
@@ -13,7 +13,7 @@ public struct BitWriter {
         self.position = position
     }
 
-    /// Bytes touched so far, the last one perhaps in part.
+    /// The number of bytes that were written, with a partial last one.
     public var byteCount: Int { (position &+ 7) &>> 3 }
 
     /// Appends the low `count` bits (0…64) of `value`.

@@ -1,4 +1,4 @@
-/// Reads fields one after the other; never outside its bytes.
+/// Reads fields one after the other; never reads outside its bytes.
 ///
 /// The bytes must outlive the reader.
 public struct ByteReader {
@@ -83,7 +83,7 @@ public struct ByteReader {
     @inlinable
     public mutating func zigzag() throws(DecodeError) -> Int64 { Zigzag.decode(try varint()) }
 
-    /// A varint that is at most `limit`.
+    /// A varint of at most `limit`.
     @inlinable
     public mutating func count(_ limit: Int = Int(Int32.max)) throws(DecodeError) -> Int {
         let start = position
@@ -103,7 +103,7 @@ public struct ByteReader {
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ count)])
     }
 
-    /// A varint with a size, and that many bytes.
+    /// A size as a varint, and that many bytes.
     @inlinable
     public mutating func sizedRun() throws(DecodeError) -> UnsafeRawBufferPointer { try run(try count()) }
 }

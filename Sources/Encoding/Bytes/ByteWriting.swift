@@ -9,7 +9,7 @@ extension Array where Element == UInt8 {
         append(UInt8(truncatingIfNeeded: rest))
     }
 
-    /// Appends a number that is not negative as a varint.
+    /// Appends a number of at least 0 as a varint.
     public mutating func appendVarint(_ value: Int) { appendVarint(UInt64(bitPattern: Int64(value))) }
 
     /// Appends a signed number, zigzag-coded as a varint.

@@ -1,8 +1,8 @@
-/// Bytes that are not what their format says.
+/// The error of bytes that violate their format.
 public struct DecodeError: Error, Hashable, CustomStringConvertible {
-    /// What was expected, for instance `a varint of at most 10 bytes`.
+    /// The expected content, for example `a varint of at most 10 bytes`.
     public var expected: String
-    /// Where in the bytes given, counted from 0.
+    /// The offset in the bytes, from 0.
     public var offset: Int
 
     public init(expected: String, offset: Int) {

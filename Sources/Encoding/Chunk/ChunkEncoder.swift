@@ -1,6 +1,6 @@
 import Model
 
-/// Encodes chunks, each with the codec that takes the fewest bytes; keeps its memory from chunk to chunk.
+/// Encodes chunks, each with the codec that needs the fewest bytes; reuses its memory for all chunks.
 public struct ChunkEncoder: ~Copyable {
     private var mantissas: [Int64] = []
     private var reals: [Double] = []
@@ -8,10 +8,10 @@ public struct ChunkEncoder: ~Copyable {
 
     /// Makes an encoder.
     ///
-    /// - Parameter xorOnly: Use Gorilla's XOR code for everything (`--storage.block-codec=xor`).
+    /// - Parameter xorOnly: Whether Gorilla's XOR code is used for everything (`--storage.block-codec=xor`).
     public init(xorOnly: Bool = false) { isXOROnly = xorOnly }
 
-    /// Writes the form of `values` that ``ValueChunk`` describes to an empty chunk.
+    /// Writes `values` in the format of ``ValueChunk`` to an empty chunk.
     public mutating func encode(_ values: UnsafeBufferPointer<Double>, to out: inout ChunkParts) {
         var markers = 0
         for value in values where Staleness.isMarker(value) { markers &+= 1 }
@@ -92,7 +92,7 @@ public struct ChunkEncoder: ~Copyable {
         GorillaXOR.write(values, to: &out.bits)
     }
 
-    /// Finds the smallest scale at which all values are exact and fills `mantissas`; nil if there is none.
+    /// Finds the smallest scale at which all values are exact, and fills `mantissas`; nil if there is none.
     private mutating func scaleAll(_ values: UnsafeBufferPointer<Double>) -> Int? {
         if mantissas.count < values.count {
             mantissas.reserveCapacity(values.count)
@@ -100,7 +100,7 @@ public struct ChunkEncoder: ~Copyable {
         } else {
             mantissas.removeLast(mantissas.count &- values.count)
         }
-        // The largest scale among a few values mostly serves all, so that the usual case is one pass.
+        // The largest scale of a few values usually suffices for all, so that usually one pass suffices.
         var scale = 0
         for i in [0, values.count / 3, values.count &- 1] {
             guard let own = ExactDecimal.scale(of: values[i], atLeast: scale) ?? ExactDecimal.scale(of: values[i])

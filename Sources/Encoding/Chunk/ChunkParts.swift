@@ -1,9 +1,9 @@
-/// An encoded chunk: bytes that an entropy coder makes smaller, and bits that have no pattern.
+/// An encoded chunk: bytes that an entropy coder compresses, and bits without a pattern.
 ///
-/// The two are kept apart in a frame, so that the bits neither spoil the statistics of the bytes nor cost time. The
-/// first byte of a chunk names its codec in the low 4 bits; ``bitsFlag`` says that the place of its bits follows.
+/// A frame stores the two separately, so that the bits do not disturb the statistics of the bytes and cost no time. The
+/// low 4 bits of the first byte of a chunk are its codec; ``bitsFlag`` means that the position of its bits follows.
 public struct ChunkParts: Sendable {
-    /// A varint with the place of the bits follows the first byte.
+    /// A varint with the position of the bits follows the first byte.
     static let bitsFlag: UInt8 = 0x40
 
     public var bytes: [UInt8] = []
@@ -11,7 +11,7 @@ public struct ChunkParts: Sendable {
 
     public init() {}
 
-    /// Bytes of both parts.
+    /// The number of bytes of both parts.
     public var count: Int { bytes.count &+ bits.count }
 
     public mutating func removeAll() {
@@ -28,7 +28,7 @@ public struct ChunkParts: Sendable {
         frameBits.append(contentsOf: bits)
     }
 
-    /// The bits of a chunk whose first byte was `header`, to the end of the frame's.
+    /// The bits of a chunk with the first byte `header`, up to the end of the frame's bits.
     static func bits(
         _ header: UInt8, _ reader: inout ByteReader, _ frameBits: UnsafeRawBufferPointer
     ) throws(DecodeError) -> UnsafeRawBufferPointer {
@@ -38,17 +38,17 @@ public struct ChunkParts: Sendable {
     }
 }
 
-/// The times of a run of samples: codec 4, then ``PackedIntegers``.
+/// The times of consecutive samples: codec 4, then ``PackedIntegers``.
 public enum TimeChunk {
     static let codec: UInt8 = 4
 
-    /// Appends the form of `times` to an empty chunk.
+    /// Appends `times` to an empty chunk.
     public static func write(_ times: UnsafeBufferPointer<Int64>, to chunk: inout ChunkParts) {
         chunk.bytes.append(codec)
         PackedIntegers(planning: times).write(times, to: &chunk.bytes, bits: &chunk.bits)
     }
 
-    /// Reads `count` times and leaves `reader` behind them; `bits` are those of the frame.
+    /// Reads `count` times, and moves `reader` after them; `bits` are those of the frame.
     public static func read(
         _ reader: inout ByteReader, bits: UnsafeRawBufferPointer, count: Int, into times: UnsafeMutablePointer<Int64>
     ) throws(DecodeError) {

@@ -1,4 +1,4 @@
-/// Doubles as scaled integers, only where that loses nothing.
+/// Doubles as scaled integers, if that is lossless.
 ///
 /// A double v is exact at scale e (0…18) if an integer m with |m| ≤ 2^53 exists for which `Double(m) / 10^e` is v bit
 /// by bit. 10^e is a double without error up to e = 22, so the quotient is correctly rounded and the integer can be
@@ -24,9 +24,9 @@ public enum ExactDecimal {
     @inline(__always)
     public static func mantissa(_ value: Double, power: Double) -> Int64? {
         let scaled = value * power
-        // Also false for NaN.
+        // The condition is also false for NaN.
         guard abs(scaled) <= 9_007_199_254_740_992 else { return nil }
-        // Rounds half away from zero; where the sum is inexact, the comparison below says so.
+        // This rounds half away from zero; if the sum is inexact, the comparison below detects it.
         let integer = Int64(scaled + (scaled < 0 ? -0.5 : 0.5))
         guard (Double(integer) / power).bitPattern == value.bitPattern else { return nil }
         return integer

@@ -2,11 +2,11 @@
 enum GorillaXOR {
     static func write(_ values: UnsafeBufferPointer<Double>, to out: inout [UInt8]) {
         guard let first = values.first else { return }
-        // 13 bits of code and 64 of value at most, and room for whole words.
-        let room = values.count &* 10 &+ 24
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: room) { memory in
+        // At most 13 bits of code and 64 of value, and space for whole words.
+        let size = values.count &* 10 &+ 24
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: size) { memory in
             guard let base = memory.baseAddress else { return }
-            var writer = BitWriter(base, capacity: room)
+            var writer = BitWriter(base, capacity: size)
             var code = XORCode()
             var previous = first.bitPattern
             writer.put(previous, 64)
@@ -29,7 +29,7 @@ enum GorillaXOR {
         var value = bits.get(64)
         values[0] = Double(bitPattern: value)
         for i in 1..<max(count, 1) {
-            // The stale code does not stand in sealed chunks; from damaged bytes it is taken as no change.
+            // Sealed chunks do not contain the stale code; in damaged bytes it counts as no change.
             value ^= code.get(from: &bits) ?? 0
             values[i] = Double(bitPattern: value)
         }

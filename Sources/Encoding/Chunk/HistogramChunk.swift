@@ -1,6 +1,6 @@
 import Model
 
-/// Native histograms of a sealed chunk; how many there are is known from outside.
+/// The native histograms of a sealed chunk; their number is stored elsewhere.
 ///
 ///     chunk     codec (``ValueChunk/histograms``), then for each histogram:
 ///     flags     reset hint in 2 bits; bit 2: a layout follows; bit 3: the counts are floats
@@ -8,15 +8,15 @@ import Model
 ///               length of each), number of custom bounds and 8 bytes of each
 ///     numbers   zero count, count, sum, positive and negative buckets
 ///
-/// A number is a whole number on both sides (varint of twice the zigzag change of the change against the histogram
-/// before) or any double (varint 1, then 8 bytes XORed with the one before). A layout resets what is before to zero.
+/// A number is either an integer (varint of twice the zigzag second difference to the histograms before) or any double
+/// (varint 1, then 8 bytes XORed with the number before). A layout resets the previous numbers to zero.
 public enum HistogramChunk {
     private static let layoutFlag: UInt8 = 4
     private static let floatFlag: UInt8 = 8
-    /// Buckets of one histogram at most; more is damage.
+    /// The most buckets of one histogram; more mean damage.
     private static let maxBuckets = 1 << 20
 
-    /// Appends the form of `histograms` to `out`.
+    /// Appends `histograms` to `out`.
     public static func write(_ histograms: [FloatHistogram], to out: inout [UInt8]) {
         out.append(ValueChunk.histograms)
         var predictor = NumberPredictor()
@@ -42,7 +42,7 @@ public enum HistogramChunk {
         }
     }
 
-    /// The histogram with spans for just the buckets that it has: spans may claim any number of them.
+    /// The histogram with spans for the existing buckets only: spans may have any length.
     private static func fitted(_ histogram: FloatHistogram) -> FloatHistogram {
         guard
             bucketCount(histogram.positiveSpans) != histogram.positiveBuckets.count
@@ -75,7 +75,7 @@ public enum HistogramChunk {
         for bound in histogram.customBounds { out.appendLittle(bound.bitPattern) }
     }
 
-    /// Reads `count` histograms and leaves `reader` behind them.
+    /// Reads `count` histograms, and moves `reader` after them.
     public static func read(_ reader: inout ByteReader, count: Int) throws(DecodeError) -> [FloatHistogram] {
         guard try reader.byte() & ~StartSteps.flag == ValueChunk.histograms else {
             throw DecodeError(expected: "a chunk of histograms", offset: reader.offset)
@@ -127,7 +127,7 @@ public enum HistogramChunk {
         histogram.positiveSpans = try spans(&reader)
         let positive = buckets
         histogram.negativeSpans = try spans(&reader)
-        // Each number takes a byte at least.
+        // Each number needs at least one byte.
         guard buckets <= reader.remaining else {
             throw DecodeError(expected: "\(buckets) buckets", offset: reader.offset)
         }
@@ -140,7 +140,7 @@ public enum HistogramChunk {
     }
 }
 
-/// Writes and reads numbers against those at the same place of the histogram before.
+/// Writes and reads numbers relative to those at the same position of the previous histogram.
 private struct NumberPredictor {
     private var last: [Double] = []
     private var slope: [Int64] = []
@@ -160,14 +160,14 @@ private struct NumberPredictor {
         }
     }
 
-    /// The integer that `value` is, bit by bit and below 2^53.
+    /// The integer that equals `value` exactly and is below 2^53.
     private func integer(_ value: Double) -> Int64? { ExactDecimal.mantissa(value, power: 1) }
 
     mutating func write(_ value: Double, to out: inout [UInt8]) {
         open()
         if let next = integer(value), let previous = integer(last[at]) {
             let delta = next &- previous
-            // Differences of differences of such integers stay below 2^56.
+            // Second differences of such integers stay below 2^56.
             out.appendVarint(Zigzag.encode(delta &- slope[at]) &<< 1)
             slope[at] = delta
         } else {
@@ -185,7 +185,7 @@ private struct NumberPredictor {
         let value: Double
         if code & 1 == 0 {
             guard let previous = integer(last[at]) else {
-                throw DecodeError(expected: "a number behind a whole number", offset: reader.offset)
+                throw DecodeError(expected: "a number after an integer", offset: reader.offset)
             }
             slope[at] &+= Zigzag.decode(code >> 1)
             value = Double(previous &+ slope[at])

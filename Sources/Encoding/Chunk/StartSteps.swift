@@ -1,12 +1,12 @@
 import Model
 
-/// Start timestamps of a chunk's samples, behind its values: the number of steps, then for each the zigzag distance of
-/// its time from the step before and of its start timestamp from its time.
+/// The start timestamps of a chunk's samples, after its values: the number of steps, then for each the zigzag distance
+/// of its time from the previous step, and of its start timestamp from its time.
 public enum StartSteps {
-    /// In the first byte of a chunk: start timestamps follow its values.
+    /// A flag in the first byte of a chunk: start timestamps follow its values.
     static let flag: UInt8 = 0x20
 
-    /// Appends what the samples of a chunk, which must be there already, say of when they began.
+    /// Appends the start timestamps of the samples to a complete chunk.
     public static func append(_ starts: StartTimes, to chunk: inout ChunkParts) {
         guard !starts.isEmpty, !chunk.bytes.isEmpty else { return }
         chunk.bytes[0] |= flag
@@ -19,7 +19,7 @@ public enum StartSteps {
         }
     }
 
-    /// Reads them from behind the values of a chunk whose first byte was `header`; empty if there are none.
+    /// Reads them after the values of a chunk with the first byte `header`; empty if there are none.
     public static func read(_ header: UInt8, _ reader: inout ByteReader) throws(DecodeError) -> StartTimes {
         var starts = StartTimes()
         guard header & flag != 0 else { return starts }

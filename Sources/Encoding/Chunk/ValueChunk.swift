@@ -1,16 +1,16 @@
 import Model
 
-/// The values of a sealed chunk; how many there are is known from outside.
+/// The values of a sealed chunk; their number is stored elsewhere.
 ///
 ///     header    codec in the low 4 bits; bit 5: start timestamps follow, see ``StartSteps``; bit 6: bits follow, see
-///               ``ChunkParts``; bit 7: staleness markers follow
+///               ``ChunkParts``; bit 7: stale markers follow
 ///     stale     number of runs, then for each: values before it, markers in it (varints)
 ///     payload   0 constant: scale (one byte, 255 for a raw double), zigzag varint mantissa or 8 bytes
 ///               1 Gorilla XOR: nothing; the bits are 8 bytes of the first value and ``XORCode``
 ///               2 packed: scale (one byte), then ``PackedIntegers`` of the mantissas, or, with scale 255, of the
-///                 patterns as signed integers
+///                 bit patterns as signed integers
 ///
-/// Markers are not among the values of the payload. Any of the 2^64 bit patterns comes back.
+/// The payload does not contain the markers. All 2^64 bit patterns are preserved.
 public enum ValueChunk {
     public static let constant: UInt8 = 0
     public static let xor: UInt8 = 1
@@ -19,10 +19,10 @@ public enum ValueChunk {
     public static let histograms: UInt8 = 3
     static let codecMask: UInt8 = 0x0F
     static let staleFlag: UInt8 = 0x80
-    /// Stands in the place of a scale for values that are not decimals.
+    /// The scale of values that are not decimals.
     static let rawScale: UInt8 = 255
 
-    /// Writes `count` values to `values` and leaves `reader` behind the chunk; `bits` are those of the frame.
+    /// Writes `count` values to `values`, and moves `reader` after the chunk; `bits` are those of the frame.
     public static func read(
         _ reader: inout ByteReader, bits: UnsafeRawBufferPointer, count: Int, into values: UnsafeMutablePointer<Double>
     ) throws(DecodeError) {
@@ -41,7 +41,7 @@ public enum ValueChunk {
         }
         guard stale <= count else { throw DecodeError(expected: "at most \(count) stale markers", offset: start) }
         let real = count &- stale
-        // The values are read to the end of the memory, then moved forward over the markers.
+        // The values are read to the end of the memory, then moved forward to insert the markers.
         let source = values + stale
         if real > 0 { try readPayload(header & codecMask, &reader, own, real, source) }
         _ = try runs.count(count)
@@ -89,7 +89,7 @@ public enum ValueChunk {
             let integers = raw.bindMemory(to: Int64.self, capacity: count)
             defer { _ = raw.bindMemory(to: Double.self, capacity: count) }
             try PackedIntegers.read(&reader, bits: bits, count: count, into: integers)
-            // Patterns are the values already.
+            // The bit patterns are the values already.
             if scale == rawScale { return }
             if scale == 0 {
                 for i in 0..<count {

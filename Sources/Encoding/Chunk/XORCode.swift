@@ -1,15 +1,15 @@
-/// The prefix code of one value against the one before it: XOR compression of Gorilla (Pelkonen et al., 2015).
+/// The prefix code of a value relative to the previous one: XOR compression of Gorilla (Pelkonen et al., 2015).
 ///
 ///     0                                   the same bits
 ///     10 + meaningful bits                within the window of the last `11`
 ///     11 + 5 bits leading zeros (0…30) + 6 bits size − 1 + meaningful bits
 ///     11 + 11111                          stale
 ///
-/// Any of the 2^64 bit patterns is kept. Leading zeros are capped at 30, so that 31 is free for staleness.
+/// All 2^64 bit patterns are preserved. Leading zeros are limited to 30, so that 31 is free for the stale marker.
 struct XORCode {
-    /// Leading zeros of the window, or 255 if there is none yet.
+    /// The leading zeros of the window, or 255 if there is none yet.
     var leading: UInt8
-    /// Size of the window in bits.
+    /// The size of the window in bits.
     var size: UInt8
 
     init(leading: UInt8 = 255, size: UInt8 = 0) {
@@ -19,14 +19,14 @@ struct XORCode {
 
     static let staleSize = 7
 
-    /// Whether a non-zero `difference` fits the window, and the bits that its code needs.
+    /// Whether a non-zero `difference` fits the window, and the size of its code in bits.
     @inline(__always)
     private func plan(_ difference: UInt64) -> (fits: Bool, leading: Int, size: Int) {
         let leading = min(difference.leadingZeroBitCount, 30)
         let size = 64 &- leading &- difference.trailingZeroBitCount
         if self.leading != 255, leading >= Int(self.leading) {
             let end = Int(self.leading) &+ Int(self.size)
-            // A window much wider than needed is given up.
+            // A window that is much wider than necessary is not used.
             if 64 &- difference.trailingZeroBitCount <= end, Int(self.size) <= size &+ 11 {
                 return (true, leading, size)
             }
@@ -34,7 +34,7 @@ struct XORCode {
         return (false, leading, size)
     }
 
-    /// Bits of the code for `difference`.
+    /// The size of the code for `difference` in bits.
     @inline(__always)
     func size(_ difference: UInt64) -> Int {
         if difference == 0 { return 1 }
@@ -78,7 +78,7 @@ struct XORCode {
         } else {
             reader.position &+= 2
         }
-        // Damaged bytes may name a window that ends behind bit 64; the masking shift keeps that harmless.
+        // Damaged bytes may have a window that ends after bit 64; the masking shift keeps that harmless.
         let bits = reader.get(Int(size))
         return bits &<< UInt64(truncatingIfNeeded: 64 &- Int(leading & 63) &- Int(size))
     }

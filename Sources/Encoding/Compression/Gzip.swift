@@ -1,8 +1,8 @@
 import CZlib
 
-/// Gzip, and zlib's own wrapping where it is read.
+/// Gzip, and for reading also zlib's own format.
 public enum Gzip {
-    /// Decompresses all members in `bytes`, refusing more than `limit` bytes.
+    /// Decompresses all members in `bytes`; more than `limit` bytes are an error.
     public static func decompress(_ bytes: [UInt8], limit: Int) throws(CompressionError) -> [UInt8] {
         var stream = z_stream()
         guard czlib_inflate_init_gzip(&stream) == Z_OK else {
@@ -44,7 +44,7 @@ public enum Gzip {
         }
     }
 
-    /// The gzip form of `bytes`; level 1 (fast) … 9 (small).
+    /// Compresses `bytes` with gzip; level 1 (fast) … 9 (small).
     public static func compress(_ bytes: [UInt8], level: Int32 = 1) throws(CompressionError) -> [UInt8] {
         var stream = z_stream()
         guard czlib_deflate_init_gzip(&stream, min(max(level, 1), 9)) == Z_OK else {

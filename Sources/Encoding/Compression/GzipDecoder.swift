@@ -1,13 +1,13 @@
 import CZlib
 
-/// A gzip stream that cannot be decompressed, with the text that Go's reader has for it.
+/// The error of a gzip stream that cannot be decompressed, in the words of Go's reader.
 public enum GzipFailure: Error, Equatable, CustomStringConvertible {
     case empty
     case endsEarly
     case invalidHeader
     case invalidChecksum
     case corrupt(offset: Int)
-    /// The caller refused further output.
+    /// The caller refused more output.
     case stopped
     case outOfMemory
 
@@ -24,18 +24,18 @@ public enum GzipFailure: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Decompresses gzip as Go's reader does: all members, each with its checksum and length verified; anything else after
-/// a member is an error.
+/// Decompresses gzip as Go's reader does: all members, each with its checksum and length verified; other bytes after a
+/// member are an error.
 ///
-/// Keeps zlib's state for the next stream. Used by one thread.
+/// It reuses zlib's state for the next stream. One thread uses it at a time.
 public final class GzipDecoder {
     private static let step = 1 << 16
-    /// Bytes of input without output after which the caller is asked whether to go on.
+    /// The bytes of input without output after which the caller is asked whether to continue.
     private static let mostSilent = 1 << 16
     private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     private let buffer = UnsafeMutablePointer<UInt8>.allocate(capacity: step)
     private var isReady = false
-    /// Bytes of input since the last output.
+    /// The bytes of input since the last output.
     private var silent = 0
 
     public init() { stream.initialize(to: z_stream()) }
@@ -48,8 +48,8 @@ public final class GzipDecoder {
 
     /// Appends the decompressed bytes to `out`.
     ///
-    /// - Parameter mayGrow: Called before each piece with the size that `out` would have, and with its present size
-    ///   now and then while input brings nothing; false stops. A stream can have any number of empty parts.
+    /// - Parameter mayGrow: Called before each part with the resulting size of `out`, and repeatedly with the current
+    ///   size while input has no output, because a stream can have any number of empty parts. False stops.
     public func decode(
         _ bytes: UnsafeRawBufferPointer, into out: inout [UInt8], mayGrow: (_ size: Int) -> Bool
     ) throws(GzipFailure) {
@@ -64,7 +64,7 @@ public final class GzipDecoder {
         }
     }
 
-    /// Returns the position behind a member's header.
+    /// Returns the position after a member's header.
     private static func skipHeader(_ bytes: UnsafeRawBufferPointer, from start: Int) throws(GzipFailure) -> Int {
         guard bytes.count - start >= 10 else { throw .endsEarly }
         guard bytes[start] == 0x1F, bytes[start + 1] == 0x8B, bytes[start + 2] == 8 else { throw .invalidHeader }
@@ -77,7 +77,7 @@ public final class GzipDecoder {
             position += 2 + length
         }
         for flag in [UInt8(8), 16] where flags & flag != 0 {
-            // Go's reader keeps names and comments in 512 bytes.
+            // Go's reader limits names and comments to 512 bytes.
             guard let end = bytes[position...].prefix(512).firstIndex(of: 0) else {
                 throw bytes.count - position >= 512 ? .invalidHeader : .endsEarly
             }
@@ -98,7 +98,7 @@ public final class GzipDecoder {
         crc32_z(0, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
     }
 
-    /// Inflates the deflate stream at `start`, verifies the trailer and returns the position behind it.
+    /// Inflates the deflate stream at `start`, verifies the trailer, and returns the position after it.
     private func inflateMember(
         _ bytes: UnsafeRawBufferPointer, from start: Int, into out: inout [UInt8], _ mayGrow: (Int) -> Bool
     ) throws(GzipFailure) -> Int {

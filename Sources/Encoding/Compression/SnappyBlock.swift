@@ -1,8 +1,8 @@
 import CSnappy
 
-/// Snappy's block format, as remote write uses it.
+/// Snappy's block format, which remote write uses.
 public enum SnappyBlock {
-    /// Decompresses `bytes`, refusing more than `limit` bytes.
+    /// Decompresses `bytes`; more than `limit` bytes are an error.
     public static func decompress(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(CompressionError) -> [UInt8] {
         var size = 0
         let source = bytes.assumingMemoryBound(to: CChar.self).baseAddress
@@ -24,7 +24,7 @@ public enum SnappyBlock {
         return out
     }
 
-    /// Decompresses `bytes`, refusing more than `limit` bytes.
+    /// Decompresses `bytes`; more than `limit` bytes are an error.
     public static func decompress(_ bytes: [UInt8], limit: Int) throws(CompressionError) -> [UInt8] {
         let result = bytes.withUnsafeBytes { raw -> Result<[UInt8], CompressionError> in
             do throws(CompressionError) {
@@ -34,7 +34,7 @@ public enum SnappyBlock {
         return try result.get()
     }
 
-    /// The compressed form of `bytes`.
+    /// Compresses `bytes`.
     public static func compress(_ bytes: [UInt8]) -> [UInt8] {
         var size = snappy_max_compressed_length(bytes.count)
         return [UInt8](unsafeUninitializedCapacity: max(size, 1)) { buffer, count in

@@ -1,13 +1,13 @@
 import Glibc
 
-/// Decides where in a row of chunks an entropy coder begins with new statistics.
+/// Decides at which of consecutive chunks an entropy coder begins with new statistics.
 ///
-/// A table of code lengths costs some dozens of bytes, and serves chunks of one distribution well. Chunks are added to
-/// the present run as long as the run with one table is smaller than with two.
+/// A table of code lengths costs some dozens of bytes, and is good for chunks with the same distribution. Chunks are
+/// added to the current run as long as the run with one table is smaller than with two.
 public struct StatisticsCuts: ~Copyable {
-    /// Bytes that a table and the beginning of a block cost about.
+    /// The approximate bytes of a table and of the beginning of a block.
     private static let tableCost: Float = 60
-    /// Shorter chunks never begin a run: they say too little.
+    /// Shorter chunks never begin a run: their statistics are not reliable.
     private static let minSize = 96
     private var run = [UInt32](repeating: 0, count: 256)
     private var chunk = [UInt32](repeating: 0, count: 256)
@@ -52,7 +52,7 @@ public struct StatisticsCuts: ~Copyable {
         }
     }
 
-    /// Bytes of `size` symbols of this distribution.
+    /// The bytes of `size` symbols of this distribution.
     private func cost(_ counts: [UInt32], _ size: Int) -> Float {
         var sum = Float(size) * logarithm(UInt32(truncatingIfNeeded: size))
         for i in 0..<256 where counts[i] > 0 { sum -= Float(counts[i]) * logarithm(counts[i]) }

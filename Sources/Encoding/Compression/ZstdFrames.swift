@@ -1,6 +1,6 @@
 import CZstd
 
-/// Compression that failed, with the library's reason.
+/// The failure of a compression, with the library's reason.
 public struct CompressionError: Error, Hashable, CustomStringConvertible {
     public var format: String
     public var reason: String
@@ -27,18 +27,18 @@ public final class ZstdCompressor {
     /// Appends `bytes` as one frame to `out`.
     public func compress(_ bytes: UnsafeRawBufferPointer, level: Int32, to out: inout [UInt8]) throws(CompressionError)
     {
-        let room = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: ZSTD_compressBound(bytes.count))
-        defer { room.deallocate() }
-        let size = ZSTD_compressCCtx(context, room.baseAddress, room.count, bytes.baseAddress, bytes.count, level)
+        let target = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: ZSTD_compressBound(bytes.count))
+        defer { target.deallocate() }
+        let size = ZSTD_compressCCtx(context, target.baseAddress, target.count, bytes.baseAddress, bytes.count, level)
         guard ZSTD_isError(size) == 0 else {
             throw CompressionError(format: "zstd", reason: String(cString: ZSTD_getErrorName(size)))
         }
-        out.append(contentsOf: UnsafeBufferPointer(rebasing: room[..<size]))
+        out.append(contentsOf: UnsafeBufferPointer(rebasing: target[..<size]))
     }
 }
 
 extension ZstdCompressor {
-    /// Appends `bytes` as one frame to `out`, with new statistics behind each of the offsets `cuts`, which ascend.
+    /// Appends `bytes` as one frame to `out`, with new statistics at each of the ascending offsets `cuts`.
     public func compress(
         _ bytes: UnsafeRawBufferPointer, level: Int32, cuts: [Int], to out: inout [UInt8]
     ) throws(CompressionError) {
@@ -46,13 +46,13 @@ extension ZstdCompressor {
         try check(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level))
         // Short matches of symbols cost more than the symbols.
         try check(ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 5))
-        // With the size known, tables and window are as small as the frame.
+        // If the size is known, tables and window are as small as the frame.
         try check(ZSTD_CCtx_setPledgedSrcSize(context, UInt64(bytes.count)))
         // Each cut ends a block of the format, which has a header of 3 bytes.
         let bound = ZSTD_compressBound(bytes.count) &+ 8 &* (cuts.count &+ 1)
-        let room = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bound)
-        defer { room.deallocate() }
-        var output = ZSTD_outBuffer(dst: room.baseAddress, size: bound, pos: 0)
+        let target = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bound)
+        defer { target.deallocate() }
+        var output = ZSTD_outBuffer(dst: target.baseAddress, size: bound, pos: 0)
         var at = 0
         for end in cuts + [bytes.count] where end > at || end == bytes.count {
             var input = ZSTD_inBuffer(src: bytes.baseAddress, size: min(end, bytes.count), pos: at)
@@ -60,9 +60,9 @@ extension ZstdCompressor {
             let rest = ZSTD_compressStream2(context, &output, &input, step)
             at = input.pos
             try check(rest)
-            guard rest == 0 else { throw CompressionError(format: "zstd", reason: "the room was too small") }
+            guard rest == 0 else { throw CompressionError(format: "zstd", reason: "the buffer was too small") }
         }
-        out.append(contentsOf: UnsafeBufferPointer(rebasing: room[..<output.pos]))
+        out.append(contentsOf: UnsafeBufferPointer(rebasing: target[..<output.pos]))
     }
 
     private func check(_ status: Int) throws(CompressionError) {
@@ -96,7 +96,7 @@ public final class ZstdDecompressor {
         }
     }
 
-    /// Decompresses frames of unknown size, refusing more than `limit` bytes.
+    /// Decompresses frames of unknown size; more than `limit` bytes are an error.
     public func decompress(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(CompressionError) -> [UInt8] {
         ZSTD_DCtx_reset(context, ZSTD_reset_session_only)
         var out: [UInt8] = []

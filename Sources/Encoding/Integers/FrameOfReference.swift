@@ -1,19 +1,19 @@
-/// Integers as differences to the least of them, all of the same width, after as many rounds of taking differences as
-/// makes that width least.
+/// Integers as differences to their minimum, all of the same width, after the number of rounds of differences that
+/// makes the width minimal.
 ///
 ///     order     2 bits, the rounds of differences (0…2); 6 bits, the power of two that divides all steps
 ///     width     bits of each residual, 0…56
 ///     first     zigzag varint: the first integer
 ///     slope     zigzag varint, with order 2: the first step
-///     least     zigzag varint: the least value of the last round
+///     least     zigzag varint: the minimum of the last round
 ///     residuals count − order of them, lowest bit first
 ///
-/// Made to be read at once: residual i begins at bit i × width (frame of reference, Goldstein et al., ICDE 1998). All
-/// arithmetic wraps, so any integers come back.
+/// The format allows random access: residual i begins at bit i × width (frame of reference, Goldstein et al., ICDE
+/// 1998). All arithmetic wraps, so all integers are preserved.
 public enum FrameOfReference {
-    /// Widest residual: what an unaligned load of 8 bytes holds wherever it begins in a byte.
+    /// The widest residual, which an unaligned load of 8 bytes contains at any bit offset.
     private static let maxWidth = 56
-    /// Bytes behind the end that a reader touches.
+    /// The bytes after the end that a reader may load.
     public static let padding = 8
 
     private struct Plan {
@@ -26,7 +26,7 @@ public enum FrameOfReference {
 
     /// Writes `integers` to the beginning of `target`.
     ///
-    /// - Returns: The bytes it took, or nil if `target` is too small for them or no width will do.
+    /// - Returns: The number of bytes, or nil if `target` is too small for them or the width would be too large.
     public static func write(
         _ integers: UnsafeBufferPointer<Int64>, to target: UnsafeMutableRawBufferPointer
     ) -> Int? {
@@ -123,7 +123,7 @@ public enum FrameOfReference {
         }
     }
 
-    /// Reads `count` integers; ``padding`` bytes behind `bytes` must be readable.
+    /// Reads `count` integers; ``padding`` bytes after `bytes` must be readable.
     public static func read(
         _ bytes: UnsafeRawBufferPointer, count: Int, into x: UnsafeMutablePointer<Int64>
     ) throws(DecodeError) {

@@ -6,23 +6,23 @@
 ///     divisor   varint, 2…2^32
 ///     symbols   one byte for each residual
 ///
-/// Residuals are x − minimum (order 0), zigzag-coded differences (1), zigzag-coded differences of differences (2) or
-/// differences − smallest difference (3), before that divided by what divides all differences. A symbol below 8 is the
-/// residual. Another symbol s stands for a residual of 2 + s/4 bits that begins with 1 and the two low bits of s; its
-/// other s/4 − 1 bits follow each other elsewhere, lowest first. So the symbols have the skew of the distribution, which
-/// an entropy coder takes out, and the bits have none. The order is the one with the fewest bits in sum. All arithmetic
-/// wraps, so any integers come back.
+/// Residuals are x − minimum (order 0), zigzag-coded differences (1), zigzag-coded second differences (2) or
+/// differences − smallest difference (3), before that divided by the common divisor of all differences. A symbol below
+/// 8 is the residual. Another symbol s stands for a residual of 2 + s/4 bits that begins with 1 and the two low bits of
+/// s; its other s/4 − 1 bits are stored in a separate sequence, lowest first. So the symbols have the skewed
+/// distribution, which an entropy coder compresses, and the bits have none. The order is the one with the fewest bits
+/// in sum. All arithmetic wraps, so all integers are preserved.
 public struct PackedIntegers {
     private var order = 0
     private var divisor: UInt64 = 1
     private var minimum: Int64 = 0
     private var leastStep: Int64 = 0
-    /// Bytes that ``write(_:to:bits:)`` will need about.
+    /// The approximate number of bytes that ``write(_:to:bits:)`` needs.
     public private(set) var size = 2
 
     private static let divisorFlag: UInt8 = 4
     private static let maxDivisor: UInt64 = 1 << 32
-    /// Loads of 8 bytes read up to so many bytes behind the bits.
+    /// The most bytes after the bits that loads of 8 bytes may read.
     public static let padding = 8
 
     /// Finds the best form for `integers`.
@@ -64,11 +64,11 @@ public struct PackedIntegers {
         return common > maxDivisor || common == 0 ? power : common
     }
 
-    /// The order whose residuals have the fewest bits, and how many these are.
+    /// The order whose residuals have the fewest bits, and the number of these bits.
     private static func order(
         _ x: UnsafeBufferPointer<Int64>, _ minimum: Int64, _ leastStep: Int64, _ divisor: UInt64
     ) -> (order: Int, bits: Int) {
-        // 64 minus the width is what is summed; all that counts is the difference.
+        // The sum is of 64 minus the width; only the difference matters.
         let drop = UInt64(63 &- divisor.leadingZeroBitCount)
         var (zeros0, zeros1, zeros2, zeros3) = (0, 0, 0, 0)
         var (last, step) = (x[0], Int64(0))
@@ -86,7 +86,7 @@ public struct PackedIntegers {
         return (order, x.count &* 64 &- best)
     }
 
-    /// Appends the form to `out` and its raw bits, filled up to whole bytes, to `bits`.
+    /// Appends the form to `out`, and its raw bits, filled up to whole bytes, to `bits`.
     public func write(_ integers: UnsafeBufferPointer<Int64>, to out: inout [UInt8], bits: inout [UInt8]) {
         let count = integers.count
         out.append(UInt8(truncatingIfNeeded: order) | (divisor > 1 ? Self.divisorFlag : 0))
@@ -100,8 +100,8 @@ public struct PackedIntegers {
         out.append(contentsOf: repeatElement(0, count: count &- skipped))
         withUnsafeTemporaryAllocation(byteCount: count &* 8 &+ 16, alignment: 8) { memory in
             out.withUnsafeMutableBufferPointer { target in
-                guard let symbols = target.baseAddress, let room = memory.baseAddress else { return }
-                var sink = SymbolSink(symbols: symbols + start, bits: room)
+                guard let symbols = target.baseAddress, let bitMemory = memory.baseAddress else { return }
+                var sink = SymbolSink(symbols: symbols + start, bits: bitMemory)
                 switch order {
                 case 0: for i in 0..<count { sink.put(divided(UInt64(bitPattern: x[i] &- minimum))) }
                 case 1: put(x, skipped..<count, &sink) { Zigzag.encode(divided(x[$0] &- x[$0 &- 1])) }
@@ -112,7 +112,7 @@ public struct PackedIntegers {
                 default:
                     put(x, skipped..<count, &sink) { divided(UInt64(bitPattern: x[$0] &- x[$0 &- 1] &- leastStep)) }
                 }
-                bits.append(contentsOf: UnsafeRawBufferPointer(start: room, count: sink.finish()))
+                bits.append(contentsOf: UnsafeRawBufferPointer(start: bitMemory, count: sink.finish()))
             }
         }
     }
@@ -135,9 +135,9 @@ public struct PackedIntegers {
         divisor & (divisor &- 1) == 0 ? value &>> UInt64(divisor.trailingZeroBitCount) : value / divisor
     }
 
-    /// Reads `count` integers and leaves `reader` behind them.
+    /// Reads `count` integers, and moves `reader` after them.
     ///
-    /// - Parameter bits: The raw bits and at least ``padding`` bytes behind them.
+    /// - Parameter bits: The raw bits and at least ``padding`` bytes after them.
     public static func read(
         _ reader: inout ByteReader, bits: UnsafeRawBufferPointer, count: Int,
         into integers: UnsafeMutablePointer<Int64>

@@ -1,4 +1,4 @@
-/// Writes residuals as symbols and raw bits, see ``PackedIntegers``; the caller has the room.
+/// Writes residuals as symbols and raw bits, see ``PackedIntegers``; the caller provides the space.
 struct SymbolSink {
     private var symbols: UnsafeMutablePointer<UInt8>
     private let bits: UnsafeMutableRawPointer
@@ -32,7 +32,7 @@ struct SymbolSink {
         word = value &>> UInt64(raw &- filled)
     }
 
-    /// Stores what is left and returns the number of bytes.
+    /// Stores the remaining bits and returns the number of bytes.
     mutating func finish() -> Int {
         bits.storeBytes(of: word.littleEndian, toByteOffset: size, as: UInt64.self)
         return size &+ (filled &+ 7) &>> 3
@@ -44,7 +44,7 @@ struct SymbolSource {
     let symbols: UnsafePointer<UInt8>
     let count: Int
 
-    /// How many raw bits the symbols have.
+    /// The number of raw bits of the symbols.
     var bitCount: Int {
         var sum = 0
         for i in 0..<count { sum &+= Int(max(symbols[i] &>> 2, 1) &- 1) }

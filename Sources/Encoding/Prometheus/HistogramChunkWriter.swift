@@ -1,20 +1,20 @@
 import Model
 
-/// Writes one of Prometheus's chunks of native histograms, which all have its layout, one after the other.
+/// Writes one of Prometheus's chunks of native histograms, all with its layout, one after the other.
 struct HistogramChunkWriter {
     private let isFloat: Bool
     private var writer: ChunkBitWriter
     private(set) var count = 0
     private var (time, delta): (Int64, Int64) = (0, 0)
     private var sum = XORRow()
-    /// Rows of integers, the value and its newest difference: count, zero count, then the buckets.
+    /// The state of integers, the value and its last difference: count, zero count, then the buckets.
     private var integers: [(value: Int64, delta: Int64)] = []
-    /// Rows of floats, the XOR code of each.
+    /// The state of floats, the XOR code of each.
     private var floats: [XORRow] = []
 
     init(_ layout: HistogramLayout, isFloat: Bool, flag: UInt8) {
         self.isFloat = isFloat
-        // The number of samples comes last.
+        // The number of samples is written at the end.
         writer = ChunkBitWriter([0, 0, flag])
         layout.write(to: &writer)
         let width = 2 + layout.positiveCount + layout.negativeCount
@@ -25,7 +25,7 @@ struct HistogramChunkWriter {
         }
     }
 
-    /// Bytes written so far.
+    /// The number of bytes so far.
     var size: Int { writer.bytes.count }
 
     /// The chunk; of at most 65,535 samples.
@@ -36,7 +36,7 @@ struct HistogramChunkWriter {
         return bytes
     }
 
-    /// Appends a histogram, whose buckets must be those of the layout; of a staleness marker only the sum is written.
+    /// Appends a histogram, whose buckets must be those of the layout; of a stale marker only the sum is written.
     mutating func append(_ histogram: FloatHistogram, at time: Int64) {
         putTime(time)
         let isStale = Staleness.isMarker(histogram.sum)
@@ -69,7 +69,7 @@ struct HistogramChunkWriter {
         time = next
     }
 
-    /// - Parameter isRepeated: Whether an integer is taken for what the slope before says it is.
+    /// - Parameter isRepeated: Whether an integer is assumed to continue the previous slope.
     private mutating func put(_ at: Int, _ value: Double, isRepeated: Bool = false) {
         if isFloat {
             if count == 0 { floats[at].begin(value, &writer) } else { floats[at].put(value, &writer) }

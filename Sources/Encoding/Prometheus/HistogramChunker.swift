@@ -1,15 +1,15 @@
 import Model
 
-/// Cuts the native histograms of a series into chunks as Prometheus's head does.
+/// Splits the native histograms of a series into chunks as Prometheus's head does.
 ///
-/// All histograms of a chunk have one layout: where a later one brings new buckets, the earlier ones get them too,
-/// empty. A chunk ends with a range of two hours, and before that about where it has 1,024 bytes, which is predicted
-/// from when it has 256; and where a counter was reset, buckets went missing, schema, threshold or bounds changed, the
-/// counts turn from integers to floats, gauges and counters follow each other, or a series comes back after a
-/// staleness marker. (`histogramsAppendPreprocessor` in `tsdb/head_append.go` and `appendable` in
-/// `tsdb/chunkenc/histogram.go` of Prometheus's sources have the rules.)
+/// All histograms of a chunk have one layout: if a later one has new buckets, the earlier ones get them as empty
+/// buckets. A chunk ends with a range of two hours, and before that at about 1,024 bytes, which is predicted when it
+/// has 256. It also ends where a counter was reset, buckets are missing, schema, threshold or bounds change, the counts
+/// change from integers to floats, gauges and counters alternate, or a series continues after a stale marker.
+/// (`histogramsAppendPreprocessor` in `tsdb/head_append.go` and `appendable` in `tsdb/chunkenc/histogram.go` of
+/// Prometheus's sources have the rules.)
 package struct HistogramChunker {
-    /// A chunk that has ended.
+    /// A complete chunk.
     package struct Chunk {
         package var minTime: Int64
         package var maxTime: Int64
@@ -23,17 +23,17 @@ package struct HistogramChunker {
     private static let targetBytes = 1024
     private static let leastSamples = 10
 
-    /// The chunks that have ended, in order of time.
+    /// The complete chunks, in order of time.
     package private(set) var chunks: [Chunk] = []
     private var open: OpenHistogramChunk?
-    /// When the open chunk is to end.
+    /// The time when the open chunk ends.
     private var end: Int64 = 0
-    /// Whether that was predicted, for this chunk or for one before it that did not end by its size or time.
+    /// Whether that was predicted, for this chunk or for a chunk before it that did not end by its size or time.
     private var isPredicted = false
 
     package init() {}
 
-    /// Appends a histogram, which may be a staleness marker, with a time that is later than that of the one before.
+    /// Appends a histogram, which may be a stale marker, with a later time than the one before.
     package mutating func append(_ histogram: FloatHistogram, at time: Int64) {
         let isStale = Staleness.isMarker(histogram.sum)
         let isFloat: Bool
@@ -51,11 +51,11 @@ package struct HistogramChunker {
         end = Self.rangeEnd(time)
     }
 
-    /// Appends the histograms of `columns` from position `at` on, and the staleness markers behind them, until a float.
+    /// Appends the histograms of `columns` from position `at` on, and the stale markers after them, until a float.
     ///
     /// - Parameters:
-    ///   - at: Is left at the float, or behind the last sample.
-    ///   - next: The first histogram from `at` on among `columns.histograms`; moved along.
+    ///   - at: Is set to the float, or after the last sample.
+    ///   - next: The first histogram from `at` on among `columns.histograms`; is advanced.
     package mutating func append(_ columns: borrowing SampleColumns, _ at: inout Int, _ next: inout Int) {
         while at < columns.count {
             if next < columns.histograms.count, columns.histograms[next].index == at {
@@ -70,7 +70,7 @@ package struct HistogramChunker {
         }
     }
 
-    /// Ends the open chunk, for what follows is of another kind.
+    /// Ends the open chunk before samples of another kind.
     package mutating func breakOff() {
         cut()
         isPredicted = false
@@ -93,17 +93,17 @@ package struct HistogramChunker {
         return (time >= end || size >= 2 * Self.targetBytes) && (open.count >= Self.leastSamples || time >= mustEnd)
     }
 
-    /// The end of the range that `time` is in.
+    /// The end of the range that contains `time`.
     package static func rangeEnd(_ time: Int64) -> Int64 {
         let (end, overflow) = rangeStart(time).addingReportingOverflow(range)
         return overflow ? .max : end
     }
 
-    /// The start of the range that `time` is in.
+    /// The start of the range that contains `time`.
     package static func rangeStart(_ time: Int64) -> Int64 { time / range * range }
 
-    /// Where a chunk ends whose part `1 / ratio` was filled from `start` to `now`, so that the chunks of a range are of
-    /// one length.
+    /// The end of a chunk whose part `1 / ratio` was filled from `start` to `now`, such that the chunks of a range have
+    /// the same length.
     private static func predictedEnd(from start: Int64, to now: Int64, before limit: Int64, ratio: Double) -> Int64 {
         let left = Double(limit &- start)
         let parts = left / (Double(now &- start &+ 1) * ratio)
@@ -113,7 +113,7 @@ package struct HistogramChunker {
     }
 }
 
-/// The chunk that is being filled.
+/// The open chunk.
 private struct OpenHistogramChunk {
     let minTime: Int64
     private(set) var maxTime: Int64
@@ -121,9 +121,9 @@ private struct OpenHistogramChunk {
     private let flag: UInt8
     private var layout: HistogramLayout
     private var writer: HistogramChunkWriter
-    /// All histograms so far, in the layout that they came in.
+    /// All histograms so far, in their original layouts.
     private var samples: [(time: Int64, histogram: FloatHistogram)]
-    /// The newest one, in the chunk's layout.
+    /// The newest histogram, in the chunk's layout.
     private var last: FloatHistogram
 
     init(_ histogram: FloatHistogram, at time: Int64, isFloat: Bool) {
@@ -146,7 +146,9 @@ private struct OpenHistogramChunk {
             minTime: minTime, maxTime: maxTime, count: count, isFloat: isFloat, layout: layout, bytes: writer.bytes)
     }
 
-    /// Appends a histogram; false, and nothing is changed, if it must begin a chunk of its own.
+    /// Appends a histogram.
+    ///
+    /// If it must begin a new chunk, returns false and changes nothing.
     mutating func append(_ histogram: FloatHistogram, at time: Int64) -> Bool {
         let isGauge = histogram.resetHint == .gauge
         guard isGauge == (flag == PrometheusChunk.ResetFlag.gauge), histogram.resetHint != .reset else { return false }
@@ -168,7 +170,7 @@ private struct OpenHistogramChunk {
         return true
     }
 
-    /// Writes the chunk anew in a layout with more buckets.
+    /// Writes the chunk again in a layout with more buckets.
     private mutating func rewrite(_ wider: HistogramLayout) {
         layout = wider
         writer = HistogramChunkWriter(layout, isFloat: isFloat, flag: flag)
@@ -177,7 +179,7 @@ private struct OpenHistogramChunk {
 }
 
 extension FloatHistogram {
-    /// Whether all counts are whole numbers that integers hold exactly.
+    /// Whether all counts are integers that floats represent exactly.
     var hasWholeCounts: Bool {
         func isWhole(_ value: Double) -> Bool { value >= 0 && value <= 0x1p53 && value == value.rounded() }
         return isWhole(count) && isWhole(zeroCount) && positiveBuckets.allSatisfy(isWhole)

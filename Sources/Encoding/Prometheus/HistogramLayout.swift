@@ -1,7 +1,7 @@
 import Glibc
 import Model
 
-/// The buckets that all histograms of one of Prometheus's chunks share.
+/// The common buckets of all histograms in one of Prometheus's chunks.
 package struct HistogramLayout {
     var schema: Int32
     var zeroThreshold: Double
@@ -53,7 +53,7 @@ package struct HistogramLayout {
         var total: UInt64 = 0
         for _ in 0..<(try size(&reader)) {
             let (length, offset) = (reader.unsignedVarbit(), reader.varbit())
-            // Each by itself, too: the sum of larger ones wraps.
+            // Each length is checked, too, because the sum of larger ones wraps.
             guard length < 1 << 16, total &+ length < 1 << 16, let offset = Int32(exactly: offset) else {
                 throw DecodeError(expected: "a span of buckets", offset: reader.position / 8)
             }
@@ -100,7 +100,7 @@ package struct HistogramLayout {
 
     // MARK: Buckets
 
-    /// A histogram in this layout, which must have all of its buckets: those that it lacks are there, and empty.
+    /// A histogram in this layout, which must have all of its buckets: the missing ones are added as empty buckets.
     package func widen(_ histogram: FloatHistogram) -> FloatHistogram {
         var result = histogram
         if histogram.positiveSpans != positive || histogram.positiveBuckets.count != positiveCount {
@@ -131,7 +131,7 @@ package struct HistogramLayout {
         return result
     }
 
-    /// The spans, without those that have no bucket.
+    /// The spans without those of length 0.
     private static func fitted(_ spans: [FloatHistogram.Span], _ buckets: [Double]) -> [FloatHistogram.Span] {
         if count(spans) == buckets.count { return spans }
         return FloatHistogram.spans(of: indices(spans, buckets.count))
@@ -149,10 +149,10 @@ package struct HistogramLayout {
         return indices
     }
 
-    /// The layout that holds this one's buckets and those of a histogram that follows on `last`.
+    /// The layout with the buckets of this one and those of a histogram that follows `last`.
     ///
-    /// - Parameter isGauge: Whether counts may fall, and buckets go missing that were not empty.
-    /// - Returns: nil if the histogram does not belong into a chunk with `last`.
+    /// - Parameter isGauge: Whether counts may decrease, and non-empty buckets may disappear.
+    /// - Returns: nil if the histogram must not be in a chunk with `last`.
     func widened(for histogram: FloatHistogram, from last: FloatHistogram, isGauge: Bool) -> HistogramLayout? {
         guard histogram.schema == schema, histogram.zeroThreshold == zeroThreshold,
             !histogram.usesCustomBuckets || histogram.customBounds == bounds,
@@ -166,7 +166,7 @@ package struct HistogramLayout {
         return result
     }
 
-    /// The spans of all buckets of two neighbours; nil if a count fell from the first to the second.
+    /// The spans of all buckets of two consecutive histograms; nil if a count decreased.
     private static func union(
         _ spans: [FloatHistogram.Span], _ counts: [Double], _ nextSpans: [FloatHistogram.Span], _ next: [Double],
         _ isGauge: Bool

@@ -1,7 +1,7 @@
 /// Appends bits to bytes, highest first.
 struct ChunkBitWriter {
     private(set) var bytes: [UInt8]
-    /// Bits of the last byte that are not taken.
+    /// The number of free bits in the last byte.
     private var free = 0
 
     init(_ bytes: [UInt8] = []) { self.bytes = bytes }
@@ -24,7 +24,7 @@ struct ChunkBitWriter {
         }
     }
 
-    /// A varint in whole bytes of the stream, as Go's `binary.PutUvarint` makes it.
+    /// Appends a varint in whole bytes of the stream, as Go's `binary.PutUvarint`.
     mutating func putVarint(_ value: UInt64) {
         var rest = value
         while rest >= 0x80 {
@@ -34,16 +34,16 @@ struct ChunkBitWriter {
         put(rest, 8)
     }
 
-    /// The widths of Prometheus's `varbit` code; the first bits are ones ended by a zero, one for each width.
+    /// The widths of Prometheus's `varbit` code; the prefix of each consists of ones and a final zero.
     static let widths = [3, 6, 9, 12, 18, 25, 56, 64]
 
     private mutating func putClass(_ at: Int) {
-        // The last class needs no zero at its end.
+        // The last class needs no final zero.
         let ones = at + 1
         if at == Self.widths.count - 1 { put(0xFF, 8) } else { put((1 << UInt64(ones) - 1) << 1, ones + 1) }
     }
 
-    /// A signed number in Prometheus's `varbit` code (`tsdb/chunkenc/varbit.go` of its sources describes it).
+    /// Appends a signed number in Prometheus's `varbit` code (`tsdb/chunkenc/varbit.go` of its sources describes it).
     mutating func putVarbit(_ value: Int64) {
         if value == 0 { return put(0, 1) }
         for (at, width) in Self.widths.enumerated() {
@@ -56,7 +56,7 @@ struct ChunkBitWriter {
         }
     }
 
-    /// An unsigned number in the same code.
+    /// Appends an unsigned number in the same code.
     mutating func putVarbit(unsigned value: UInt64) {
         if value == 0 { return put(0, 1) }
         for (at, width) in Self.widths.enumerated() where width == 64 || value < 1 << UInt64(width) {
@@ -67,7 +67,7 @@ struct ChunkBitWriter {
     }
 }
 
-/// The XOR code of one row of floats.
+/// The XOR code of one sequence of floats.
 struct XORRow {
     private var bits: UInt64 = 0
     private var leading = 0xFF
@@ -95,7 +95,7 @@ struct XORRow {
         let width = 64 - lead - trail
         writer.put(0b11, 2)
         writer.put(UInt64(lead), 5)
-        // A width of 64 does not fit and is written as 0, which cannot occur else.
+        // A width of 64 does not fit and is written as 0, which does not occur otherwise.
         writer.put(UInt64(width & 63), 6)
         writer.put(delta >> UInt64(trail), width)
     }

@@ -1,9 +1,9 @@
 import Model
 
-/// Chunks as Prometheus's blocks hold them: XOR floats, histograms of integers, histograms of floats, and each of these
-/// with start timestamps.
+/// The chunks of Prometheus's blocks: XOR floats, histograms of integers, histograms of floats, and each of these with
+/// start timestamps.
 ///
-/// Written after the description in Prometheus's `tsdb/docs/format/chunks.md`.
+/// The format is described in Prometheus's `tsdb/docs/format/chunks.md`.
 package enum PrometheusChunk {
     package static let xor: UInt8 = 1
     package static let histogram: UInt8 = 2
@@ -12,10 +12,10 @@ package enum PrometheusChunk {
     package static let xor2: UInt8 = 4
     package static let startedHistogram: UInt8 = 5
     package static let startedFloatHistogram: UInt8 = 6
-    /// Samples in a chunk of floats at most.
+    /// The most samples in a chunk of floats.
     package static let capacity = 120
 
-    /// What the flags in front of a histogram chunk say of its first sample.
+    /// The meaning of the flags before a histogram chunk for its first sample.
     enum ResetFlag {
         static let reset: UInt8 = 0b1000_0000
         static let gauge: UInt8 = 0b1100_0000
@@ -32,7 +32,7 @@ package enum PrometheusChunk {
 
     // MARK: Reading
 
-    /// The number of samples that a chunk claims to have.
+    /// The number of samples in the header of a chunk.
     package static func count(_ encoding: UInt8, _ bytes: UnsafeRawBufferPointer) -> Int {
         guard bytes.count >= 2 else { return 0 }
         let high = isStartedHistogram(encoding) ? bytes[0] & ~ResetFlag.mask : bytes[0]
@@ -45,7 +45,7 @@ package enum PrometheusChunk {
 
     /// Appends the samples of a chunk.
     ///
-    /// - Throws: `DecodeError` if the bytes end early or the encoding is not known.
+    /// - Throws: `DecodeError` if the bytes end early or the encoding is unknown.
     package static func read(_ encoding: UInt8, _ bytes: UnsafeRawBufferPointer, into columns: inout SampleColumns)
         throws(DecodeError)
     {
@@ -56,7 +56,7 @@ package enum PrometheusChunk {
             throw DecodeError(expected: "a chunk", offset: 0)
         }
         let count = count(encoding, bytes)
-        // A sample takes a bit at least.
+        // A sample needs at least one bit.
         guard count <= bytes.count * 8 else { throw DecodeError(expected: "\(count) samples", offset: 0) }
         let first = columns.count
         var reader = BitReader(base, size: bytes.count, at: 16)
@@ -103,13 +103,13 @@ package enum PrometheusChunk {
         var starts = isStartedHistogram(encoding) ? ChunkStarts(header) : nil
         let layout = try HistogramLayout(&reader)
         let (positives, negatives) = (layout.positiveCount, layout.negativeCount)
-        // A bucket takes a bit at least.
+        // A bucket needs at least one bit.
         guard !reader.isOverrun, positives + negatives <= reader.left else {
             throw DecodeError(expected: "a histogram", offset: reader.position / 8)
         }
         var (time, delta): (Int64, Int64) = (0, 0)
         var sum = XORRow()
-        // Rows of integers: the value and its newest difference. Rows of floats: the XOR code of each.
+        // The state of integers: the value and its last difference. The state of floats: the XOR code of each.
         var integers = [(value: Int64, delta: Int64)](
             repeating: (0, 0), count: isFloat ? 0 : 2 + positives + negatives)
         var floats = [XORRow](repeating: XORRow(), count: isFloat ? 2 + positives + negatives : 0)

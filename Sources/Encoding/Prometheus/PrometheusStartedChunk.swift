@@ -1,23 +1,23 @@
 import Model
 
-/// The start timestamps in one of Prometheus's chunks: each stands behind its sample.
+/// The start timestamps in one of Prometheus's chunks: each follows its sample.
 struct ChunkStarts {
-    /// Whether the first sample has one; it holds until `from`.
+    /// Whether the first sample has one; it applies until `from`.
     private let hasFirst: Bool
-    /// The sample from which on every one has one; 0 for none.
+    /// The first sample of those that all have one; 0 for none.
     private let from: Int
     private var start: Int64 = 0
-    /// How long before the sample in front of it the newest start timestamp is, ms.
+    /// The distance of the newest start timestamp before the preceding sample, ms.
     private var distance: Int64 = 0
     private var timeBefore: Int64 = 0
 
-    /// - Parameter header: The byte of the chunk that says which samples have one.
+    /// - Parameter header: The byte of the chunk that encodes which samples have one.
     init(_ header: UInt8) {
         hasFirst = header & 0x80 != 0
         from = Int(header & 0x7F)
     }
 
-    /// Reads what stands behind sample `at`, which is the newest of `columns`.
+    /// Reads the data after sample `at`, which is the newest of `columns`.
     mutating func read(_ reader: inout BitReader, _ at: Int, _ time: Int64, _ columns: inout SampleColumns) {
         if at == 0 {
             if hasFirst { start = time &- Zigzag.decode(reader.varint()) }
@@ -30,9 +30,9 @@ struct ChunkStarts {
     }
 }
 
-/// The XOR code of the floats of chunk encoding 4: staleness markers stand beside it.
+/// The XOR code of the floats of chunk encoding 4, with separate stale markers.
 private struct XOR2Row {
-    /// The newest value that is no staleness marker.
+    /// The newest value that is not a stale marker.
     private var bits: UInt64 = 0
     private var (leading, width) = (0, 0)
 
@@ -44,7 +44,7 @@ private struct XOR2Row {
 
     var value: Double { Double(bitPattern: bits) }
 
-    /// A value that may be unchanged or a staleness marker.
+    /// A value that may be unchanged or a stale marker.
     mutating func next(_ reader: inout BitReader) -> Double {
         if reader.get(1) == 0 { return value }
         if reader.get(1) == 0 { return inOldWindow(&reader) }
@@ -71,7 +71,7 @@ private struct XOR2Row {
 }
 
 extension PrometheusChunk {
-    /// Reads a chunk of encoding 4 behind its number of samples.
+    /// Reads a chunk of encoding 4 after its number of samples.
     static func readFloats2(_ reader: inout BitReader, _ count: Int, into columns: inout SampleColumns) {
         var starts = ChunkStarts(UInt8(reader.get(8)))
         var values = XOR2Row()
@@ -88,7 +88,7 @@ extension PrometheusChunk {
             default:
                 var ones = 0
                 while ones < 5, reader.get(1) == 1 { ones += 1 }
-                // From three ones on a change of the distance in time follows, in two's complement.
+                // After at least three ones, a change of the distance in time follows, in two's complement.
                 let size = [0, 0, 13, 20, 64, 0][ones]
                 if size > 0 {
                     delta &+= Int64(bitPattern: reader.get(size) &<< UInt64(64 - size)) &>> Int64(64 - size)

@@ -1,15 +1,15 @@
 import GoCompatibility
 import Model
 
-/// Says where a page departs from the conventions for metrics, in the words of `promtool check metrics`.
+/// Reports violations of the conventions for metrics in an exposition text, in the words of `promtool check metrics`.
 public struct MetricLint {
-    /// One departure.
+    /// One violation.
     public struct Problem: Sendable, Hashable {
         public var metric: String
         public var text: String
     }
 
-    /// How many series a family has.
+    /// The number of series of a family.
     public struct Cardinality: Sendable, Hashable {
         public var metric: String
         public var series: Int
@@ -33,9 +33,9 @@ public struct MetricLint {
 
     private init() {}
 
-    /// Reads a page of Prometheus text.
+    /// Reads a Prometheus text.
     ///
-    /// - Throws: The first mistake of syntax.
+    /// - Throws: The first syntax error.
     public static func check(
         _ page: [UInt8]
     ) throws(ExpositionError) -> (problems: [Problem], cardinality: [Cardinality]) {
@@ -60,7 +60,7 @@ public struct MetricLint {
         return (problems, sizes)
     }
 
-    /// The page with all types in small letters: promtool takes them in any.
+    /// The text with all types in lower case: promtool ignores their case.
     private static func withSmallTypes(_ page: [UInt8]) -> [UInt8] {
         var page = page
         for line in page.split(separator: UInt8(ascii: "\n")) {
@@ -115,7 +115,7 @@ public struct MetricLint {
         }
     }
 
-    /// A mistake in the reader's line of metadata.
+    /// An error in the reader's line of metadata.
     private func mistake(
         _ reader: ExpositionReader, _ page: UnsafeBufferPointer<UInt8>, _ message: String
     ) -> ExpositionError {
@@ -129,7 +129,7 @@ public struct MetricLint {
         body(&families[name, default: Family()])
     }
 
-    /// The current family if the sample belongs to it, else one of its own.
+    /// The current family if the sample belongs to it, else a separate one.
     private func family(of name: String) -> String {
         guard name != current, name.hasPrefix(current), let type = families[ExactText(current)]?.type else {
             return name
@@ -202,7 +202,7 @@ public struct MetricLint {
         return false
     }
 
-    /// The unit that stands for each unit.
+    /// The base unit of each unit.
     private static let bases: [String: String] = {
         var bases: [String: String] = [
             "minutes": "seconds", "hours": "seconds", "days": "seconds", "weeks": "seconds", "kelvins": "kelvin",

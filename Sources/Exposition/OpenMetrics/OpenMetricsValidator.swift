@@ -2,13 +2,13 @@ import Glibc
 import GoCompatibility
 import Model
 
-/// Holds a page to all of OpenMetrics 1.0, more strictly than a scrape does.
+/// Checks a text strictly against OpenMetrics 1.0, while a scrape is lenient.
 ///
-/// Beyond the grammar it checks what the specification says about families: metadata before samples and at most once,
-/// names that do not clash, suffixes and labels by type, groups that stay together, times that do not go back, values
-/// that a type cannot have, complete histograms, exemplars only where they are allowed.
+/// Beside the grammar it checks the specification's rules about families: metadata before samples and at most once,
+/// names without conflicts, suffixes and labels by type, groups with consecutive lines, times that do not decrease,
+/// values that the type allows, complete histograms, and exemplars only where they are allowed.
 public struct OpenMetricsValidator {
-    /// Suffixes that samples of a type may have; families without an entry have none.
+    /// The suffixes that samples of a type may have; other types have none.
     public static func suffixes(_ type: MetricType) -> [String] {
         switch type {
         case .counter: ["_total", "_created"]
@@ -20,7 +20,7 @@ public struct OpenMetricsValidator {
         }
     }
 
-    /// One family while its lines come.
+    /// The state of one family while its lines are read.
     private struct Family {
         var name: String
         var type: MetricType?
@@ -44,12 +44,12 @@ public struct OpenMetricsValidator {
     private var family: Family?
     private var names: Set<String> = []
     private var labels = SeriesText()
-    /// Where the current entry begins.
+    /// The start of the current entry.
     private var place = 0
 
     private init(_ page: UnsafeBufferPointer<UInt8>) { self.page = page }
 
-    /// Throws the first mistake.
+    /// Throws the first error.
     public static func validate(_ page: [UInt8]) throws(ExpositionError) {
         if String(validating: page, as: UTF8.self) == nil {
             throw ExpositionError("the page is not valid UTF-8", line: 1, column: 1)
@@ -98,7 +98,7 @@ public struct OpenMetricsValidator {
             family = Family(name)
         }
         guard var family else { return }
-        if family.hasSamples { throw fail("metadata of \(name) comes after its samples") }
+        if family.hasSamples { throw fail("metadata of \(name) is after its samples") }
         switch entry {
         case .help:
             guard family.help == nil else { throw fail("more than one HELP for \(name)") }
@@ -137,7 +137,7 @@ public struct OpenMetricsValidator {
         try reader.readLabels(&labels)
         guard let nameRange = labels.metricName, text.first != 0x7B else { throw fail("a sample begins with its name") }
         let name = labels.string(nameRange)
-        // A comma before the brace is allowed by the lenient grammar only.
+        // Only the lenient grammar allows a comma before the brace.
         if text.count >= 2, text[text.count - 1] == 0x7D, text[text.count - 2] == 0x2C {
             throw fail("a comma before the closing brace")
         }
@@ -161,7 +161,7 @@ public struct OpenMetricsValidator {
         if family.group == group {
             guard (time == nil) == (family.time == nil) else { throw fail("only some samples of a group have a time") }
             if let time, let before = family.time, before > time, type != .info {
-                throw fail("times go back within a group")
+                throw fail("times decrease within a group")
             }
         }
         try checkValue(type, name, family.name, suffix, value)
@@ -180,7 +180,7 @@ public struct OpenMetricsValidator {
         self.family = family
     }
 
-    /// What follows the series on its line.
+    /// The text after the series on its line.
     private func rest(_ reader: ExpositionReader) -> UnsafeBufferPointer<UInt8> {
         let start = min(reader.seriesEnd + 1, page.count)
         let end = page[start...].firstIndex(of: 0x0A) ?? page.count
@@ -269,7 +269,7 @@ public struct OpenMetricsValidator {
     }
 }
 
-/// Checks the histograms of one family as their samples come, group by group.
+/// Checks the histograms of one family while their samples are read, group by group.
 private struct HistogramCheck {
     private var key: ExactText?
     private var bound: Double?
@@ -280,7 +280,7 @@ private struct HistogramCheck {
     private var hasNegativeBound = false
     private var hasNegativeGaugeSum = false
 
-    /// Takes a sample; gives what is wrong, or nil.
+    /// Adds a sample; returns an error, or nil.
     mutating func add(_ key: ExactText, suffix: String, bound: Double?, value: Double) -> String? {
         if self.key != key {
             if let problem = close() { return problem }
@@ -305,7 +305,7 @@ private struct HistogramCheck {
         return nil
     }
 
-    /// What is wrong with the group as a whole, or nil.
+    /// The error of the group as a whole, or nil.
     func close() -> String? {
         guard key != nil else { return nil }
         if bound != .infinity { return "the bucket +Inf is missing" }

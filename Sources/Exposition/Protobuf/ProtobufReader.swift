@@ -3,15 +3,15 @@ import Glibc
 import GoCompatibility
 import Model
 
-/// Which forms of a histogram are read.
+/// The forms of a histogram that are read.
 public struct HistogramChoice: Sendable {
-    /// Native histograms are taken.
+    /// Whether native histograms are read.
     public var native: Bool
-    /// Classic buckets are taken even beside a native histogram.
+    /// Whether classic buckets are read even beside a native histogram.
     public var classicToo: Bool
-    /// Native histograms of a higher schema are reduced to this one.
+    /// The highest schema of native histograms; those with a higher one are reduced to it.
     public var schemaMax: Int32
-    /// Buckets a native histogram may have; 0 for any number.
+    /// The most buckets of a native histogram; 0 for any number.
     public var bucketLimit: Int
 
     public init(native: Bool, classicToo: Bool, schemaMax: Int32 = 8, bucketLimit: Int = 0) {
@@ -22,10 +22,10 @@ public struct HistogramChoice: Sendable {
     }
 }
 
-/// Reads a page of length-delimited `io.prometheus.client.MetricFamily` messages, one family at a time.
+/// Reads a scrape body of length-delimited `io.prometheus.client.MetricFamily` messages, one family at a time.
 ///
-/// Every sample gets a text of its series, `{"name","label"="value"}`, so that the same template and the same label
-/// parser serve all formats.
+/// Every sample gets a text of its series, `{"name","label"="value"}`, so that the template and the label parser are
+/// the same for all formats.
 public struct ProtobufReader {
     /// One sample of the current family.
     public struct Sample: Sendable {
@@ -33,9 +33,9 @@ public struct ProtobufReader {
         public var series: Range<Int>
         public var number: DecimalNumber
         public var histogram: FloatHistogram?
-        /// ms, nil if the page gives none.
+        /// ms, nil if the message has none.
         public var timestamp: Int64?
-        /// When the counter began to count, ms; 0 if the page does not say.
+        /// The start timestamp of the counter, ms; 0 if the message has none.
         public var start: Int64
         public var exemplars: [(labels: Labels, value: Double, timestamp: Int64?)]
     }
@@ -52,9 +52,9 @@ public struct ProtobufReader {
     public private(set) var metadata = MetricMetadata()
     /// Whether name, type and help of the current family were read and are valid.
     public private(set) var hasName = false
-    /// The time of the current metric, ms, nil if the page gives none.
+    /// The time of the current metric, ms, nil if the message has none.
     private var timestamp: Int64?
-    /// When the current metric began to count, ms; 0 if the page does not say.
+    /// The start timestamp of the current metric, ms; 0 if the message has none.
     private var began: Int64 = 0
 
     public init(_ page: UnsafeBufferPointer<UInt8>, choice: HistogramChoice) {
@@ -74,9 +74,9 @@ public struct ProtobufReader {
         return text
     }
 
-    /// Moves to the next family that has metrics; false at the end.
+    /// Moves to the next family with metrics; returns false at the end.
     ///
-    /// If it throws, ``samples`` holds what stood before the mistake.
+    /// If it throws, ``samples`` contains those before the error.
     public mutating func next() throws(ExpositionError) -> Bool {
         while true {
             text.removeAll(keepingCapacity: true)
@@ -87,7 +87,7 @@ public struct ProtobufReader {
         }
     }
 
-    /// Reads a family; false if it has no metrics, then nothing of it counts.
+    /// Reads a family; returns false if it has no metrics; then it is ignored.
     private mutating func family(_ range: Range<Int>) throws(ExpositionError) -> Bool {
         name = ""
         metadata = MetricMetadata()
@@ -150,7 +150,7 @@ public struct ProtobufReader {
             default: break
             }
         }
-        // A metric without the value of its family's type counts as zero, as in Prometheus.
+        // As in Prometheus, a metric without a value of its family's type counts as zero.
         let value = body ?? range.lowerBound..<range.lowerBound
         switch metadata.type {
         case .summary: try summary(value, labels)
@@ -260,7 +260,7 @@ public struct ProtobufReader {
         return (Labels(labels), result, time)
     }
 
-    /// A point in time, ms since the epoch.
+    /// A timestamp, ms since the epoch.
     private func milliseconds(_ range: Range<Int>) throws(ExpositionError) -> Int64 {
         var (seconds, nanoseconds): (Int64, Int64) = (0, 0)
         var fields = ProtobufCursor(page, range)

@@ -1,7 +1,7 @@
 import Glibc
 import Model
 
-/// A number as an exposition writes it: the nearest double and, where the text is a short decimal, that decimal.
+/// A number of an exposition text: the nearest double and, if the text is a short decimal, that decimal.
 public struct DecimalNumber: Sendable {
     /// The double nearest to the text; every NaN is Prometheus's ordinary NaN.
     public var value: Double
@@ -33,7 +33,7 @@ public struct DecimalNumber: Sendable {
         return powers
     }()
 
-    /// 10^0…10^15 as a tuple-free lookup that needs no lazy initialisation in the hot path.
+    /// 10^0…10^15 without lazy initialization in the hot path.
     @inline(__always)
     private static func power(_ exponent: Int) -> Double {
         switch exponent {
@@ -65,16 +65,16 @@ public struct DecimalNumber: Sendable {
 
     /// Reads all of `text` by the rules of Go's `strconv.ParseFloat` without hexadecimal and underscores.
     ///
-    /// Decimals of up to 2^53 with up to 22 places are one exact division (Clinger's fast path); up to 19 digits
-    /// with up to 19 places are one 128-bit division with a sticky remainder; the rest goes to `strtod`.
+    /// Decimals of up to 2^53 with up to 22 places are one exact division (Clinger's fast path); up to 19 digits with
+    /// up to 19 places are one 128-bit division with a sticky remainder; `strtod` reads the rest.
     ///
-    /// - Returns: nil if the text is no number or is out of range.
+    /// - Returns: nil if the text is not a number or is out of range.
     public static func parse(_ text: UnsafeBufferPointer<UInt8>) -> DecimalNumber? {
         guard let base = text.baseAddress else { return nil }
         return parse(base, text.count)
     }
 
-    /// As above, for `count` bytes at `text`.
+    /// Reads `count` bytes at `text` in the same way.
     public static func parse(_ text: UnsafePointer<UInt8>, _ count: Int) -> DecimalNumber? {
         guard count > 0 else { return nil }
         var at = 0
@@ -168,11 +168,12 @@ public struct DecimalNumber: Sendable {
 
     /// The double nearest to `mantissa / divisor`, both positive.
     private static func divide(_ mantissa: UInt64, by divisor: UInt64) -> Double {
-        // Scaled so that the quotient has 63 or 64 bits: enough for 53, a rounding bit and a sticky bit.
+        // The numbers are scaled so that the quotient has 63 or 64 bits: enough for 53, a rounding bit and a sticky
+        // bit.
         let divisorShift = divisor.leadingZeroBitCount
         let normalDivisor = divisor << UInt64(divisorShift)
         let mantissaShift = mantissa.leadingZeroBitCount
-        // Half of the normalised mantissa is below the divisor, as dividing a full-width number demands.
+        // Half of the normalized mantissa is below the divisor, as the division of a full-width number requires.
         let high = (mantissa << UInt64(mantissaShift)) >> 1
         let low = (mantissa << UInt64(mantissaShift)) << 63
         var (quotient, remainder) = normalDivisor.dividingFullWidth((high, low))
@@ -195,7 +196,7 @@ public struct DecimalNumber: Sendable {
         return DecimalNumber(value: text[0] == 0x2D ? -.infinity : .infinity)
     }
 
-    /// Reads a text that is known to be a decimal number, of any length.
+    /// Reads a valid decimal number of any length.
     private static func slow(_ text: UnsafePointer<UInt8>, _ count: Int) -> DecimalNumber? {
         let value = withUnsafeTemporaryAllocation(of: CChar.self, capacity: count &+ 1) { buffer -> Double in
             for i in 0..<count { buffer[i] = CChar(bitPattern: text[i]) }

@@ -1,8 +1,8 @@
 import Model
 
-/// Why a page of metrics cannot be read, and where.
+/// The reason why an exposition text cannot be read, with the place.
 public struct ExpositionError: Error, Sendable, CustomStringConvertible {
-    /// What was expected and found, in Prometheus's words where it has some.
+    /// The expected and the found token, in Prometheus's words if it has some.
     public var message: String
     /// Counted from 1; 0 for binary formats.
     public var line: Int
@@ -17,7 +17,7 @@ public struct ExpositionError: Error, Sendable, CustomStringConvertible {
 
     public var description: String { message }
 
-    /// The message with its place, for people who look at the page.
+    /// The message with its place, for users.
     public var located: String { line > 0 ? "line \(line), column \(column): \(message)" : message }
 
     /// An error at `offset` of a text.

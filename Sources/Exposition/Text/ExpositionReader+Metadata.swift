@@ -4,7 +4,7 @@ extension ExpositionReader {
     /// The name of the family, without quotes and escapes.
     public var metadataNameText: String { Self.familyName(bytes(metadataName)) }
 
-    /// The name of a family as it stands in a line of metadata, without quotes and escapes.
+    /// The name of a family in a line of metadata, without quotes and escapes.
     public static func familyName(_ name: UnsafeBufferPointer<UInt8>) -> String {
         guard name.first == 0x22, name.count >= 2 else { return String(decoding: name, as: UTF8.self) }
         return unescape(UnsafeBufferPointer(rebasing: name[1..<(name.count - 1)]), quotes: true)
@@ -13,7 +13,7 @@ extension ExpositionReader {
     /// The help text with `\\` and `\n` resolved, in OpenMetrics `\"`, too.
     public var metadataHelpText: String { Self.unescape(bytes(metadataText), quotes: isOpenMetrics) }
 
-    /// The text as it stands.
+    /// The text without changes.
     public var metadataRawText: String { String(decoding: bytes(metadataText), as: UTF8.self) }
 
     /// Adds what the current line says of its family, if it is a line of metadata.
@@ -56,7 +56,7 @@ extension ExpositionReader {
         _ labels: inout SeriesText
     ) throws(ExpositionError) -> (labels: Labels, value: Double, timestamp: Int64?)? {
         guard !exemplar.isEmpty else { return nil }
-        // The reader has made sure that behind the brace stand a value and perhaps a time.
+        // The reader has checked that a value and perhaps a time follow the brace.
         var end = exemplar.lowerBound
         var isQuoted = false
         while end < exemplar.upperBound {
@@ -88,7 +88,7 @@ extension ExpositionReader {
 }
 
 extension ExpositionReader {
-    /// Takes the labels of the current series apart.
+    /// Parses the labels of the current series.
     public func readLabels(_ labels: inout SeriesText) throws(ExpositionError) {
         try labels.parse(base, seriesStart, seriesEnd, isOpenMetrics: isOpenMetrics)
     }

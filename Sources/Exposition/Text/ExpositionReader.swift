@@ -1,30 +1,30 @@
 import GoCompatibility
 import Model
 
-/// The formats a scrape target may answer in.
+/// The formats of scrape bodies.
 public enum ExpositionFormat: Sendable, Hashable {
     /// Prometheus text 0.0.4 and 1.0.0.
     case text
-    /// OpenMetrics text 0.0.1 and 1.0.0, read as leniently as Prometheus does.
+    /// OpenMetrics text 0.0.1 and 1.0.0, read as leniently as in Prometheus.
     case openMetrics
     /// Length-delimited `io.prometheus.client.MetricFamily` messages.
     case protobuf
 }
 
-/// What the reader found.
+/// The entry that the reader found.
 public enum ExpositionEntry: Sendable {
     case series, type, help, unit
-    /// The page is complete.
+    /// The end of the text.
     case end
 }
 
-/// Reads a text page entry by entry without allocating.
+/// Reads an exposition text entry by entry without allocating.
 ///
-/// It finds where the text of a series ends and what follows it, but does not look into the labels: that is the work
-/// of ``SeriesText``, needed only for a series that has not been seen before. A caller that knows which series to
-/// expect next passes its length and hash: if they fit, the text is not even scanned.
+/// It finds the end of a series' text and the rest of the line, but does not parse the labels: ``SeriesText`` does
+/// that, and is only needed for new series. A caller that expects a certain series passes its length and hash: if they
+/// match, the text is not even scanned.
 ///
-/// The page must stay in place and unchanged while the reader is in use.
+/// The text must not be moved or changed while the reader is used.
 public struct ExpositionReader {
     @usableFromInline let base: UnsafePointer<UInt8>
     @usableFromInline let count: Int
@@ -33,7 +33,7 @@ public struct ExpositionReader {
     @usableFromInline var at = 0
     private var sawEnd = false
 
-    /// The text of the series, `name{…}`, as offsets into the page.
+    /// The text of the series, `name{…}`, as offsets into the input.
     public private(set) var seriesStart = 0
     /// The end of the text of the series.
     public private(set) var seriesEnd = 0
@@ -44,19 +44,19 @@ public struct ExpositionReader {
     /// The time of the sample in ms, if ``hasTimestamp``.
     public private(set) var timestamp: Int64 = 0
     public private(set) var hasTimestamp = false
-    /// `{…} value [timestamp]` of an exemplar as offsets into the page; empty if there is none.
+    /// `{…} value [timestamp]` of an exemplar as offsets into the input; empty if there is none.
     public private(set) var exemplar = 0..<0
 
-    /// The line of metadata as offsets into the page, without the line's end.
+    /// The line of metadata as offsets into the input, without the line's end.
     public private(set) var metadataLine = 0..<0
-    /// The family that metadata is about, as offsets into the page, with quotes if there are any.
+    /// The family of the metadata, as offsets into the input, with quotes if there are any.
     public private(set) var metadataName = 0..<0
-    /// What metadata says, as offsets into the page.
+    /// The content of the metadata, as offsets into the input.
     public private(set) var metadataText = 0..<0
 
     /// - Parameters:
-    ///   - page: A page of text; may be empty.
-    ///   - isOpenMetrics: Which of the two grammars holds.
+    ///   - page: An exposition text; may be empty.
+    ///   - isOpenMetrics: Whether the grammar is that of OpenMetrics.
     ///   - seed: The seed of the hashes.
     public init(
         _ page: UnsafeBufferPointer<UInt8>, isOpenMetrics: Bool, seed: UInt64 = SeriesHash.processSeed
@@ -79,7 +79,7 @@ public struct ExpositionReader {
     /// Moves to the next entry.
     ///
     /// - Parameters:
-    ///   - length: Bytes of the series that is probably next, 0 if nothing is known.
+    ///   - length: The bytes of the expected series, 0 if none is expected.
     ///   - hash: Its ``SeriesHash``.
     public mutating func next(
         expectedLength length: Int = 0, hash: UInt64 = 0
@@ -105,7 +105,7 @@ public struct ExpositionReader {
         while at < count, isBlank(base[at]) { at &+= 1 }
     }
 
-    /// Whether the expected series stands at `at`, followed by a blank; then it is the current series.
+    /// Whether the expected series is at `at`, followed by a blank; then it becomes the current series.
     @inline(__always)
     private mutating func takeExpected(_ length: Int, _ hash: UInt64) -> Bool {
         guard length > 0, count &- at > length, isBlank(base[at &+ length]) else { return false }
@@ -117,7 +117,7 @@ public struct ExpositionReader {
         return true
     }
 
-    /// Takes a series' text from `at` on, by its structure only.
+    /// Finds the end of a series' text from `at` on, by its structure only.
     private mutating func scanSeries() throws(ExpositionError) {
         let start = at
         guard isNameStart(base[at]) || base[at] == 0x7B else {
@@ -138,7 +138,7 @@ public struct ExpositionReader {
         seriesHash = SeriesHash.hash(base + start, seriesEnd &- start, seed: seed)
     }
 
-    /// Moves behind the closing brace.
+    /// Moves after the closing brace.
     private mutating func scanBraces(start: Int) throws(ExpositionError) {
         while at < count {
             let byte = base[at]
@@ -152,13 +152,13 @@ public struct ExpositionReader {
         }
         let end = min(at, count)
         at = end
-        // The labels' parser knows best what is wrong.
+        // The parser of labels has the best error message.
         var labels = SeriesText()
         try labels.parse(base, start, end, isOpenMetrics: isOpenMetrics)
         throw failure("expected label name", start: start, token: end >= count ? "EOF" : "INVALID")
     }
 
-    /// Moves behind the closing quote, or to the end of the page if there is none.
+    /// Moves after the closing quote, or to the end of the input if there is none.
     @inline(__always)
     private mutating func skipQuoted() {
         while at < count {
@@ -261,7 +261,7 @@ public struct ExpositionReader {
         }
     }
 
-    /// Reads a line that begins with `#`; nil if it is no metadata.
+    /// Reads a line that begins with `#`; nil if it is not metadata.
     private mutating func textComment() throws(ExpositionError) -> ExpositionEntry? {
         let lineStart = at
         at &+= 1
@@ -276,7 +276,8 @@ public struct ExpositionReader {
         at &+= 4
         skipBlanks()
         let name = try metadataNameRange(lineEnd: end, start: lineStart)
-        // Prometheus ends the name at the first byte that no name has, drops that byte and takes the rest as the text.
+        // Prometheus ends the name at the first byte that is not allowed in names, drops that byte, and reads the rest
+        // as the text.
         if at < end { at &+= 1 }
         var last = end
         if !isHelp {
@@ -304,7 +305,7 @@ public struct ExpositionReader {
         return true
     }
 
-    /// Takes the name of a family, with quotes or without.
+    /// Reads the name of a family, with or without quotes.
     private mutating func metadataNameRange(lineEnd: Int, start: Int) throws(ExpositionError) -> Range<Int> {
         let from = at
         if at < lineEnd, base[at] == 0x22 {
@@ -323,10 +324,10 @@ public struct ExpositionReader {
         return from..<at
     }
 
-    /// The offset behind the last entry that was read.
+    /// The offset after the last entry.
     public var position: Int { at }
 
-    /// The type that the current TYPE entry names; nil if there is no such type.
+    /// The type in the current TYPE entry; nil if it is unknown.
     public var metadataType: MetricType? { textType(allowed: isOpenMetrics) }
 
     private func textType(allowed openMetrics: Bool) -> MetricType? {
@@ -481,7 +482,7 @@ public struct ExpositionReader {
         at &+= 1
     }
 
-    /// Reads seconds as a number and gives milliseconds, cut towards zero.
+    /// Reads seconds as a number, and returns milliseconds truncated towards zero.
     private mutating func takeSeconds(start: Int) throws(ExpositionError) -> Int64 {
         let from = at
         let seconds = try takeNumber(start: start).value
@@ -489,7 +490,7 @@ public struct ExpositionReader {
             throw ExpositionError.at(
                 from, in: base, "invalid timestamp \(FloatText.general(seconds))")
         }
-        // As Go converts on amd64: what does not fit becomes the smallest integer.
+        // As Go's conversion on amd64: a value that does not fit becomes the smallest integer.
         let ms = seconds * 1000
         return ms > -0x1p63 && ms < 0x1p63 ? Int64(ms) : .min
     }

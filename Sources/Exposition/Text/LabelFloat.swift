@@ -8,7 +8,7 @@ public enum LabelFloat {
         return text.utf8.contains { $0 == 0x2E || $0 == 0x65 || $0 == 0x66 || $0 == 0x4E } ? text : text + ".0"
     }
 
-    /// Rewrites a label's text if it is a number; otherwise gives it back.
+    /// Rewrites a label's text if it is a number; otherwise returns it unchanged.
     public static func normalised(_ text: String) -> String {
         let bytes = Array(text.utf8)
         return bytes.withUnsafeBufferPointer { DecimalNumber.parse($0).map { Self.text($0.value) } } ?? text

@@ -1,9 +1,9 @@
 /// A fast 64-bit hash of the text of a series, only meaningful within this process.
 ///
 /// Two words of 64 bits are folded by one 128-bit multiplication, after the construction of wyhash (Wang Yi). The seed
-/// is drawn at start, so that nobody outside can prepare two series that collide.
+/// is random for each process, so that nobody outside can prepare two series that collide.
 public enum SeriesHash {
-    /// Drawn once per process.
+    /// A random number, drawn once per process.
     public static let processSeed = UInt64.random(in: .min ... .max)
 
     @inline(__always) @inlinable

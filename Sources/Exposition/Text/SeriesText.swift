@@ -1,10 +1,10 @@
 import GoCompatibility
 import Model
 
-/// The labels of one series or exemplar, taken apart; reused for series after series.
+/// The parsed labels of one series or exemplar; reused for all series.
 ///
-/// Names and values are unescaped into one run of bytes. Pairs keep the order of the text; an empty value is kept,
-/// because it hides a target's label where labels of the page are honoured.
+/// Names and values are unescaped into one byte array. Pairs keep the order of the text. An empty value is kept,
+/// because it hides a target's label if `honor_labels` is set.
 public struct SeriesText: Sendable {
     /// One label as offsets into ``bytes``.
     public struct Pair: Sendable {
@@ -16,7 +16,7 @@ public struct SeriesText: Sendable {
     public private(set) var pairs: [Pair] = []
     /// The metric name as offsets into ``bytes``; nil if there is none.
     public private(set) var metricName: Range<Int>?
-    /// Whether any name stands in quotes, which only newer formats allow.
+    /// Whether any name is in quotes, which only newer formats allow.
     public private(set) var hasQuotedName = false
 
     public init() {}
@@ -24,12 +24,12 @@ public struct SeriesText: Sendable {
     /// The text of a range of ``bytes``.
     public func string(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
-    /// Takes `name{a="b",…}` apart.
+    /// Parses `name{a="b",…}`.
     ///
     /// - Parameters:
-    ///   - base: The page.
-    ///   - start: Where the series begins.
-    ///   - end: Where it ends; nothing behind it is looked at.
+    ///   - base: The input.
+    ///   - start: The start of the series.
+    ///   - end: The end of the series; nothing after it is read.
     ///   - isExemplar: Whether these are the labels of an exemplar, which has no metric name.
     public mutating func parse(
         _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, isOpenMetrics: Bool, isExemplar: Bool = false
@@ -124,7 +124,7 @@ public struct SeriesText: Sendable {
         return from..<bytes.count
     }
 
-    /// Unescapes a quoted text at `at`; nil if it does not end, which it must on its line in OpenMetrics.
+    /// Unescapes a quoted text at `at`; nil if it does not end, in OpenMetrics on its line.
     private mutating func quoted(
         _ base: UnsafePointer<UInt8>, _ at: inout Int, _ end: Int, _ isOpenMetrics: Bool
     ) throws(ExpositionError) -> Range<Int>? {
@@ -189,7 +189,7 @@ public struct SeriesText: Sendable {
         let place = max(start, min(at, count))
         let end = min(place &+ 1, count)
         func text(_ from: Int) -> String {
-            // Nobody reads more than this, and a page may be one endless line.
+            // A longer text is not useful, and the input may be one endless line.
             let shown = UnsafeBufferPointer(start: base + from, count: min(max(0, end &- from), 512))
             return GoQuote.quote(String(decoding: shown, as: UTF8.self))
         }

@@ -1,4 +1,4 @@
-/// Which format a client of our own metrics gets.
+/// The exposition format for a client of our own metrics.
 public struct ExpositionNegotiation: Sendable {
     /// The formats that can be written.
     public enum Format: Sendable, Equatable {
@@ -11,11 +11,11 @@ public struct ExpositionNegotiation: Sendable {
     /// The whole `Content-Type` header.
     public var contentType: String
 
-    /// Chooses by an `Accept` header; without a usable entry it is text 0.0.4 with underscores.
+    /// Selects a format by an `Accept` header; without a usable entry it is text 0.0.4 with underscores.
     ///
-    /// The entry of the highest weight is taken, of several the first.
+    /// The entry with the highest weight is used; the first if weights are equal.
     ///
-    /// - Parameter allowsOpenMetrics: Federation never answers in OpenMetrics.
+    /// - Parameter allowsOpenMetrics: Whether OpenMetrics may be selected; federation never uses it.
     public init(accept: String, allowsOpenMetrics: Bool = true) {
         var best: (weight: Double, format: Format, version: String, escaping: NameEscaping)?
         for entry in accept.split(separator: ",") {

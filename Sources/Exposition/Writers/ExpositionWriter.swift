@@ -1,9 +1,9 @@
 import GoCompatibility
 import Model
 
-/// Writes a page of metrics as Prometheus text or OpenMetrics.
+/// Writes metrics as Prometheus text or OpenMetrics.
 public struct ExpositionWriter {
-    /// The page so far; complete after ``finish()``.
+    /// The output so far; complete after ``finish()``.
     public private(set) var bytes: [UInt8] = []
     private let isOpenMetrics: Bool
     private let escaping: NameEscaping
@@ -18,7 +18,7 @@ public struct ExpositionWriter {
 
     /// Begins a family; its samples follow.
     ///
-    /// OpenMetrics names a counter's family without `_total`.
+    /// In OpenMetrics a counter's family has its name without `_total`.
     public mutating func family(_ name: String, _ type: MetricType, help: String? = nil, unit: String = "") {
         self.type = type
         family = name
@@ -57,7 +57,7 @@ public struct ExpositionWriter {
     /// Writes one sample.
     ///
     /// - Parameters:
-    ///   - name: The metric's whole name, `_bucket` and the like included.
+    ///   - name: The metric's whole name, with suffixes such as `_bucket`.
     ///   - timestamp: ms since the epoch, if it is shown.
     public mutating func sample(
         _ name: String, _ labels: [(name: String, value: String)] = [], value: Double, timestamp: Int64? = nil
@@ -93,7 +93,7 @@ public struct ExpositionWriter {
         sample(name, rest, value: value, timestamp: timestamp)
     }
 
-    /// Ends the page.
+    /// Ends the output and returns it.
     public mutating func finish() -> [UInt8] {
         if isOpenMetrics { append("# EOF\n") }
         return bytes
@@ -101,7 +101,7 @@ public struct ExpositionWriter {
 
     private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
-    /// Milliseconds as seconds with as many places as they need.
+    /// Writes milliseconds as seconds with as many places as necessary.
     private mutating func seconds(_ ms: Int64) {
         if ms < 0 { bytes.append(0x2D) }
         let (whole, rest) = ms.magnitude.quotientAndRemainder(dividingBy: 1000)

@@ -1,8 +1,8 @@
 import Model
 
-/// How names that are not `[a-zA-Z_:][a-zA-Z0-9_:]*` are shown to a client.
+/// The escaping of names that are not `[a-zA-Z_:][a-zA-Z0-9_:]*` for a client.
 public enum NameEscaping: String, Sendable {
-    /// As they are, in quotes.
+    /// Names are not escaped, but quoted.
     case allowUTF8 = "allow-utf-8"
     /// Every other character becomes `_`.
     case underscores
@@ -11,7 +11,7 @@ public enum NameEscaping: String, Sendable {
     /// `U__` and the characters' hexadecimal numbers between underscores.
     case values
 
-    /// The name as the client gets it; unchanged under ``allowUTF8``.
+    /// The name for the client; unchanged with ``allowUTF8``.
     public func escape(_ name: String, isMetric: Bool = true) -> String {
         let isLegacy = isMetric ? MetricName.isLegacy(name) : LabelName.isLegacy(name)
         if self == .allowUTF8 || isLegacy || name.isEmpty { return name }

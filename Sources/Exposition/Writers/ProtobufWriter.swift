@@ -1,9 +1,9 @@
 import Encoding
 import Model
 
-/// Writes a page of metrics as length-prefixed `io.prometheus.client.MetricFamily` messages.
+/// Writes metrics as length-prefixed `io.prometheus.client.MetricFamily` messages.
 public struct ProtobufWriter {
-    /// What a metric shows.
+    /// The value of a metric.
     public enum Value {
         case counter(Double)
         case gauge(Double)
@@ -82,7 +82,7 @@ public struct ProtobufWriter {
         family.appendField(4, bytes: metric)
     }
 
-    /// Ends the page.
+    /// Ends the output and returns it.
     public mutating func finish() -> [UInt8] {
         ship()
         return page
@@ -97,7 +97,7 @@ public struct ProtobufWriter {
     private static func classic(
         _ count: Double, _ sum: Double, _ buckets: [(bound: Double, count: Double)], _ out: inout [UInt8]
     ) {
-        // Counts that are no integers go into the fields for those.
+        // Counts that are not integers use the fields for floats.
         func whole(_ value: Double) -> UInt64? { UInt64(exactly: value) }
         let isWhole = whole(count) != nil && buckets.allSatisfy { whole($0.count) != nil }
         if isWhole { out.appendField(1, varint: whole(count) ?? 0) } else { out.appendField(4, double: count) }

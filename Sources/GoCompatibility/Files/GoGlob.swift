@@ -1,19 +1,19 @@
-/// The syntax of patterns of file names, as Go's `filepath.Glob` has it.
+/// The syntax of file name patterns in Go's `filepath.Glob`.
 public enum GoGlob {
-    /// Whether no `/` comes after a `*`: Prometheus takes no other patterns of files.
+    /// Whether no `/` follows a `*`: Prometheus accepts no other patterns of files.
     public static func hasStarsInLastPartOnly(_ pattern: String) -> Bool {
         guard let star = pattern.utf8.firstIndex(of: UInt8(ascii: "*")) else { return true }
         return !pattern.utf8[star...].contains(UInt8(ascii: "/"))
     }
 
-    /// Whether a pattern may match any number of files, none among them; others name one file.
+    /// Whether a pattern may match any number of files, including none; other patterns name one file.
     public static func hasWildcard(_ pattern: String) -> Bool { pattern.utf8.contains { "*?[\\".utf8.contains($0) } }
 
-    /// Whether the pattern and each of its parts can be read.
+    /// Whether the pattern and each of its parts are valid.
     public static func isWellFormed(_ pattern: String) -> Bool { GoGlobPath(pattern) != nil }
 }
 
-/// A pattern of one name, such as `*-rules[0-9].yml`.
+/// A pattern of one name, for example `*-rules[0-9].yml`.
 public struct GoGlobPattern: Sendable {
     private enum Element {
         /// Any number of characters.
@@ -21,7 +21,7 @@ public struct GoGlobPattern: Sendable {
         /// One character.
         case any
         case character(Unicode.Scalar)
-        /// A character inside or outside of ranges, the ends of which belong to them.
+        /// A character inside or outside of inclusive ranges.
         case set(isNegated: Bool, [(low: Unicode.Scalar, high: Unicode.Scalar)])
 
         func matches(_ scalar: Unicode.Scalar) -> Bool {
@@ -37,7 +37,7 @@ public struct GoGlobPattern: Sendable {
 
     private var elements: [Element] = []
 
-    /// Reads a pattern; nil if it is none.
+    /// Reads a pattern; nil if it is invalid.
     public init?(_ text: String) {
         var rest = Substring(text).unicodeScalars
         while let scalar = rest.popFirst() {
@@ -55,7 +55,7 @@ public struct GoGlobPattern: Sendable {
         }
     }
 
-    /// What follows a `[`, up to the `]`.
+    /// Reads the text after a `[`, up to the `]`.
     private static func set(_ rest: inout Substring.UnicodeScalarView) -> Element? {
         let isNegated = rest.first == "^"
         if isNegated { rest.removeFirst() }
@@ -74,7 +74,7 @@ public struct GoGlobPattern: Sendable {
         return .set(isNegated: isNegated, ranges)
     }
 
-    /// One end of a range; something must follow it.
+    /// One end of a range; more text must follow it.
     private static func end(_ rest: inout Substring.UnicodeScalarView) -> Unicode.Scalar? {
         guard var scalar = rest.popFirst(), scalar != "-", scalar != "]" else { return nil }
         if scalar == "\\" {
@@ -88,7 +88,7 @@ public struct GoGlobPattern: Sendable {
     public func matches(_ name: String) -> Bool {
         let name = Array(name.unicodeScalars)
         var (at, element) = (0, 0)
-        // Where the last star stands, and how far it reaches now.
+        // The position of the last star, and the end of its current match.
         var star: (element: Int, end: Int)?
         while at < name.count || element < elements.count {
             if element < elements.count {
@@ -114,12 +114,12 @@ public struct GoGlobPattern: Sendable {
 
 /// A pattern of paths: a directory, and the patterns of the names below it.
 public struct GoGlobPath: Sendable {
-    /// The directory that is certain; `.` for the current one.
+    /// The directory without patterns; `.` for the current one.
     public let directory: String
     /// The patterns of the names below it, one for each level.
     public let names: [GoGlobPattern]
 
-    /// Takes a pattern apart; nil if it is none.
+    /// Parses a pattern; nil if it is invalid.
     public init?(_ pattern: String) {
         guard GoGlobPattern(pattern) != nil else { return nil }
         var names: [GoGlobPattern] = []
@@ -140,7 +140,7 @@ public struct GoGlobPath: Sendable {
         self.names = names.reversed()
     }
 
-    /// The path of a name below a directory in its shortest form, as Go's `filepath.Join` makes it.
+    /// The shortest form of the path of a name below a directory, as in Go's `filepath.Join`.
     public static func join(_ directory: String, _ name: String) -> String {
         let isRooted = directory.utf8.first == UInt8(ascii: "/")
         var parts: [Substring] = []

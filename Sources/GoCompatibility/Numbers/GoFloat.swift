@@ -2,7 +2,7 @@ import Glibc
 
 /// Reads floats as Go's `strconv.ParseFloat` does.
 public enum GoFloat {
-    /// Why a text is no float.
+    /// The reason why a text is not a float.
     public enum Problem: String, Error {
         case syntax = "invalid syntax"
         case range = "value out of range"
@@ -13,12 +13,12 @@ public enum GoFloat {
         }
     }
 
-    /// The number; nil if the text is none or its value is out of range.
+    /// The number; nil if the text is not a number or is out of range.
     public static func parse(_ text: String) -> Double? { try? read(text) }
 
     /// Reads a number.
     ///
-    /// Hexadecimal numbers need an exponent, `0x1p4`; underscores may stand between digits.
+    /// Hexadecimal numbers need an exponent, `0x1p4`; underscores are allowed between digits.
     public static func read(_ text: String) throws(Problem) -> Double {
         let bytes = Array(text.utf8)
         if let special = special(bytes) { return special }
@@ -45,15 +45,15 @@ public enum GoFloat {
         }
     }
 
-    /// The text without underscores; nil if it is no number.
+    /// The text without underscores; nil if it is not a number.
     private static func grammar(_ bytes: [UInt8]) -> String? {
         var at = 0
         if at < bytes.count, bytes[at] == 0x2B || bytes[at] == 0x2D { at += 1 }
         let isHex = at + 1 < bytes.count && bytes[at] == 0x30 && bytes[at + 1] | 0x20 == 0x78
         if isHex { at += 2 }
-        // The prefix counts as a digit for an underscore behind it.
+        // The prefix counts as a digit before an underscore.
         var (before, digits, points) = (isHex ? UInt8(0x30) : 0x21, 0, 0)
-        /// Takes a digit or an underscore; false at any other byte or a misplaced underscore.
+        /// Reads a digit or an underscore; false at any other byte or a misplaced underscore.
         func take(_ byte: UInt8, isHex: Bool) -> Bool? {
             if isDigit(byte, isHex: isHex) {
                 before = 0x30

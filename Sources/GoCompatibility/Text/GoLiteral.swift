@@ -1,8 +1,8 @@
-/// Literals of the Go language, as templates write them.
+/// Literals of the Go language in templates.
 public enum GoLiteral {
     public enum Number: Equatable {
         case integer(Int64)
-        /// Too large for an int, not for an unsigned one.
+        /// An integer too large for an int, but not for an unsigned one.
         case largeInteger
         case float(Double)
     }
@@ -40,7 +40,7 @@ public enum GoLiteral {
         return .float(isNegative ? -value : value)
     }
 
-    /// The text of a quoted, raw-quoted or character literal; nil if an escape is wrong.
+    /// The text of a quoted, raw-quoted or character literal; nil if an escape is invalid.
     public static func unquote(_ literal: String) -> String? {
         let bytes = Array(literal.utf8)
         guard bytes.count >= 2, let quote = bytes.first, bytes.last == quote else { return nil }

@@ -24,13 +24,13 @@ public enum GoQuote {
         return result + "\""
     }
 
-    /// The same of bytes that may be no UTF-8: each byte that belongs to no character becomes `\xNN`.
+    /// Quotes bytes that may not be UTF-8: each byte that is not part of a character becomes `\xNN`.
     public static func quote(bytes: [UInt8]) -> String {
         var result = "\""
         var at = 0
         while at < bytes.count {
             let rest = bytes[at...]
-            // The shortest run that is valid is one character.
+            // The shortest valid sequence is one character.
             if let (length, text) = (1...4).lazy.compactMap({ n in
                 n <= rest.count ? String(validating: rest.prefix(n), as: UTF8.self).map { (n, $0) } : nil
             }).first {

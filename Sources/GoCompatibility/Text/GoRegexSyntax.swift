@@ -1,5 +1,6 @@
-/// The syntax of Go's `regexp` in terms of RE2, which differs in two things: RE2 has no `(?<name>`, and it takes `\\C`, a
-/// single byte.
+/// Converts the syntax of Go's `regexp` to that of RE2.
+///
+/// There are two differences: RE2 has no `(?<name>`, and it has `\\C`, a single byte.
 public enum GoRegexSyntax {
     public enum Translation: Equatable {
         case text(String)
@@ -7,14 +8,14 @@ public enum GoRegexSyntax {
         case singleByte
     }
 
-    /// Rewrites `(?<name>` as `(?P<name>` where it begins a group: not in a class, behind a backslash or in `\\Q…\\E`.
+    /// Rewrites `(?<name>` as `(?P<name>` where it begins a group: not in a class, after a backslash or in `\\Q…\\E`.
     public static func translate(_ source: String) -> Translation {
         let bytes = Array(source.utf8)
         guard source.utf8.contains(UInt8(ascii: "\\")) || source.contains("(?<") else { return .text(source) }
         var out: [UInt8] = []
         out.reserveCapacity(bytes.count + 8)
         var at = 0
-        /// Where a class has begun: a `]` that comes first belongs to it.
+        /// The start of the current class: a `]` directly after it belongs to the class.
         var classStart: Int?
         func begins(_ text: StaticString, _ at: Int) -> Bool {
             text.withUTF8Buffer { bytes[at...].starts(with: $0) }
@@ -24,7 +25,7 @@ public enum GoRegexSyntax {
             if byte == UInt8(ascii: "\\"), at + 1 < bytes.count {
                 let next = bytes[at + 1]
                 if classStart == nil, next == UInt8(ascii: "Q") {
-                    // Literal up to the end or `\\E`.
+                    // The text is literal up to the end or `\\E`.
                     var end = at + 2
                     while end < bytes.count, !begins("\\E", end) { end += 1 }
                     end = min(end + 2, bytes.count)
@@ -57,7 +58,7 @@ public enum GoRegexSyntax {
         return .text(String(decoding: out, as: UTF8.self))
     }
 
-    /// The index behind `[:name:]` at `at`; nil if there is none.
+    /// The index after `[:name:]` at `at`; nil if there is none.
     private static func classNameEnd(_ bytes: [UInt8], _ at: Int) -> Int? {
         var end = at + 2
         if end < bytes.count, bytes[end] == UInt8(ascii: "^") { end += 1 }

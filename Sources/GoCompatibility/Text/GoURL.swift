@@ -2,7 +2,7 @@ import Glibc
 
 /// Parts of URLs as text, as Go's `net/url` and `net` treat them.
 public enum GoURL {
-    /// Go's `url.QueryEscape`: all but letters, digits and `-_.~` as `%XX`, a space as `+`.
+    /// Go's `url.QueryEscape`: all characters except letters, digits and `-_.~` become `%XX`, a space becomes `+`.
     public static func queryEscape(_ text: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var out: [UInt8] = []
@@ -33,7 +33,7 @@ public enum GoURL {
         return String(rest.prefix { $0 != "?" && $0 != "#" })
     }
 
-    /// Takes `host:port` and `[v6]:port` apart as Go's `net.SplitHostPort`; nil if the text is not of that form.
+    /// Splits `host:port` and `[v6]:port` as Go's `net.SplitHostPort`; nil if the text has another form.
     public static func splitHostPort(_ text: String) -> (host: String, port: String)? {
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return nil }
         var host = text.utf8[..<colon]
@@ -50,7 +50,7 @@ public enum GoURL {
         return (String(Substring(host)), String(Substring(port)))
     }
 
-    /// Puts a host and a port together as Go's `net.JoinHostPort`.
+    /// Joins a host and a port as Go's `net.JoinHostPort`.
     public static func joinHostPort(_ host: String, _ port: String) -> String {
         host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
@@ -64,7 +64,7 @@ public enum GoURL {
 }
 
 extension Substring {
-    /// The first place of `needle`.
+    /// The first range of `needle`.
     fileprivate func range(of needle: String) -> Range<Index>? {
         var start = startIndex
         while start < endIndex {

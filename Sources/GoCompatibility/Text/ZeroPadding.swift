@@ -1,5 +1,5 @@
 extension BinaryInteger {
-    /// The digits, with zeros before them up to `width` characters.
+    /// The digits with leading zeros up to `width` characters.
     @inlinable
     public func zeroPadded(_ width: Int, radix: Int = 10, uppercase: Bool = false) -> String {
         let digits = String(self, radix: radix, uppercase: uppercase)

@@ -1,4 +1,4 @@
-/// Durations as Go prints them; the unit is the nanosecond.
+/// Durations in Go's format; the unit is the nanosecond.
 public enum GoDuration {
     /// `time.Duration.String`: `1h2m3.5s`, `1.5ms`, `0s`.
     public static func text(_ nanoseconds: Int64) -> String {
@@ -27,7 +27,7 @@ public enum GoDuration {
         ("m", 60_000_000_000), ("h", 3_600_000_000_000),
     ]
 
-    /// `time.ParseDuration`: numbers with units such as `1h30m`, `1.5s`, `-2ms`, and `0`; nil if it is none.
+    /// `time.ParseDuration`: numbers with units such as `1h30m`, `1.5s`, `-2ms`, and `0`; nil if it is invalid.
     public static func parse(_ text: String) -> Int64? {
         var rest = text.utf8[...]
         let isNegative = rest.first == UInt8(ascii: "-")
@@ -64,7 +64,7 @@ public enum GoDuration {
         else { return nil }
         let (product, isOver) = number.multipliedReportingOverflow(by: unit)
         if isOver || product > 1 << 63 { return nil }
-        // Digits behind the ninth of hours are below a nanosecond of no unit; more do not fit in the product.
+        // 18 digits are precise to less than a nanosecond in every unit; further digits are not used.
         var (nanoseconds, scale) = (0.0, Double(unit))
         for digit in fraction.prefix(18) {
             scale /= 10

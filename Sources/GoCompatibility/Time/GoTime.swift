@@ -1,14 +1,14 @@
-/// A time that is printed and taken apart as Go's `time.Time` in UTC.
+/// A time that is printed and split into fields as Go's `time.Time` in UTC.
 public struct GoTime: CustomStringConvertible, Sendable {
-    /// Since the epoch: 1677 to 2262.
+    /// The nanoseconds since the epoch: the years 1677 to 2262.
     public var nanoseconds: Int64
 
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    /// Since the epoch, rounded down.
+    /// The seconds since the epoch, rounded down.
     public var seconds: Int64 { CivilTime.floorDivide(nanoseconds, 1_000_000_000) }
 
-    /// Nanoseconds of the second.
+    /// The nanoseconds of the second.
     public var fraction: Int64 { nanoseconds &- seconds &* 1_000_000_000 }
 
     /// `2015-01-01 00:00:00.5 +0000 UTC`.
@@ -30,14 +30,14 @@ public struct GoTime: CustomStringConvertible, Sendable {
         days.indices.contains(day) ? days[day] : "%!Weekday(\(day))"
     }
 
-    /// Go's `Time.Format` with a layout made of parts of `Mon Jan 2 15:04:05.000 MST 2006`.
+    /// Go's `Time.Format` with a layout that consists of parts of `Mon Jan 2 15:04:05.000 MST 2006`.
     public func format(_ layout: String) -> String {
         let time = CivilTime(secondsSinceEpoch: seconds)
         let hour12 = time.hour % 12 == 0 ? 12 : time.hour % 12
         let month = Self.monthName(Int(time.month))
         let day = Self.weekdayName(Int(time.weekday))
         let fractionDigits = fraction.zeroPadded(9)
-        // Longest first where one is the beginning of another.
+        // An element is before those that are its prefixes.
         let elements: [(String, () -> String)] = [
             ("January", { month }), ("Jan", { String(month.prefix(3)) }), ("Monday", { day }),
             ("Mon", { String(day.prefix(3)) }), ("MST", { "UTC" }), ("2006", { time.year.zeroPadded(4) }),
@@ -68,7 +68,7 @@ public struct GoTime: CustomStringConvertible, Sendable {
                 }
             }
             for (element, text) in elements where rest.hasPrefix(element) {
-                // The abbreviations are no beginnings of words: `Month` and `Janet` stay.
+                // Abbreviations at the start of longer words are not replaced: `Month` and `Janet` stay.
                 if element == "Jan" || element == "Mon", let next = rest.dropFirst(3).utf8.first,
                     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(next)
                 {

@@ -1,11 +1,11 @@
-/// Times as RFC 3339 texts, as Go's `time` package reads and prints them.
+/// Times as RFC 3339 texts, in the format of Go's `time` package.
 public enum RFC3339 {
     /// Go's zero time.
     public static let zero = "0001-01-01T00:00:00Z"
 
     /// The digits of the fraction of a second.
     public enum Fraction: Sendable {
-        /// Up to three digits without zeros at the end, as Go's `RFC3339Nano`.
+        /// Up to three digits without trailing zeros, as in Go's `RFC3339Nano`.
         case trimmed
         /// Always three digits.
         case milliseconds
@@ -13,7 +13,7 @@ public enum RFC3339 {
 
     /// The time in UTC.
     ///
-    /// - Parameter milliseconds: Since the epoch.
+    /// - Parameter milliseconds: Milliseconds since the epoch.
     public static func text(_ milliseconds: Int64, fraction: Fraction = .trimmed) -> String {
         let seconds = CivilTime.floorDivide(milliseconds, 1000)
         let time = CivilTime(secondsSinceEpoch: seconds)
@@ -24,10 +24,10 @@ public enum RFC3339 {
             + (digits.isEmpty ? "" : "." + digits) + "Z"
     }
 
-    /// The milliseconds since the epoch of a text; nil if it is no time.
+    /// The milliseconds since the epoch of a text; nil if it is not a time.
     ///
-    /// As Go's `time.Parse`: an hour of one digit and a comma before the fraction are taken, leap seconds and lower-case
-    /// letters are not.
+    /// As in Go's `time.Parse`, an hour with one digit and a comma before the fraction are accepted; leap seconds and
+    /// lower-case letters are not.
     public static func parse(_ text: String) -> Int64? {
         var reader = DigitReader(bytes: Array(text.utf8))
         guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
@@ -65,7 +65,7 @@ public enum RFC3339 {
             return true
         }
 
-        /// A number of `count` digits, or of fewer, but not of fewer than `least`.
+        /// A number of at most `count` and at least `least` digits.
         mutating func number(_ count: Int, least: Int? = nil) -> Int64? {
             var (value, digits): (Int64, Int) = (0, 0)
             while digits < count, isDigit(at) {

@@ -1,4 +1,4 @@
-/// Takes the chunked transfer coding off a body, as strictly as Go's reader does (RFC 9112, section 7.1).
+/// Decodes the chunked transfer coding of a body, as strictly as Go's reader (RFC 9112, section 7.1).
 struct ChunkedBody {
     private enum Step {
         case size, data, dataEnd, trailer, done
@@ -6,31 +6,35 @@ struct ChunkedBody {
     private var step = Step.size
     private var line: [UInt8] = []
     private var left: UInt64 = 0
-    /// Bytes of sizes and extensions beyond what the chunks so far may have.
+    /// The bytes of sizes and extensions above the allowance of the chunks so far.
     private var excess: UInt64 = 0
-    /// Bytes behind the last chunk.
+    /// The bytes after the last chunk.
     private var trailing = 0
     private var isLineEmpty = true
-    /// Chunks so far: each costs time, however small it is.
+    /// The number of chunks so far.
+    ///
+    /// Each costs time, however small it is.
     private(set) var count = 0
 
     private static let maxLine = 4096
-    /// Bytes that a chunk may have beside its data, and what all of them may have beyond that, as in Go.
+    /// The bytes that each chunk may have beside its data, and the bytes that all chunks may have above that, as in Go.
     private static let chunkOverhead: UInt64 = 16
     private static let maxExcess: UInt64 = 16 << 10
-    /// Most bytes of trailers; nobody needs them.
+    /// The largest size of the trailers, which are not used.
     static let maxTrailer = 16 << 10
-    /// Most bytes behind the end, which come together with it when they come at all.
+    /// The most bytes after the end of the body.
+    ///
+    /// They only arrive together with it.
     private static let maxBehind = 256 << 10
 
-    /// Whether the last chunk has come.
+    /// Whether the last chunk was received.
     var isComplete: Bool { step == .trailer || step == .done }
 
     init() {}
 
     /// Reads the next bytes, and calls `take` with the parts that belong to the body.
     ///
-    /// - Returns: Why the coding is wrong; nil if it is not.
+    /// - Returns: The error of the coding; nil if there is none.
     mutating func receive(_ bytes: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Void) -> String? {
         var position = 0
         while position < bytes.count {
@@ -63,7 +67,7 @@ struct ChunkedBody {
 
     private static let longTrailer = "http: suspiciously long trailer after chunked body"
 
-    /// Passes over a byte of the trailers, which end with an empty line.
+    /// Skips a byte of the trailers, which end with an empty line.
     private mutating func readTrailer(_ byte: UInt8) -> String? {
         trailing += 1
         if trailing > Self.maxTrailer { return Self.longTrailer }
@@ -99,7 +103,7 @@ struct ChunkedBody {
             }
         }
         count &+= 1
-        // The line end behind the data belongs to the chunk, too.
+        // The line end after the data belongs to the chunk, too.
         excess += UInt64(line.count) + 2
         let allowed = Self.chunkOverhead + 2 * min(size, 1 << 32)
         excess -= min(excess, allowed)

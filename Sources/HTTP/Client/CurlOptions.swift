@@ -2,13 +2,15 @@ import CCurl
 import Config
 import Glibc
 
-/// Maps an HTTP client configuration to options of a curl handle: the only place that does.
+/// Maps an HTTP client configuration to options of a curl handle.
+///
+/// No other code does this.
 enum CurlOptions {
-    /// Lists that must live until the transfer has ended.
+    /// Lists that must exist until the transfer has ended.
     struct Lists {
         private var lists: [UnsafeMutablePointer<curl_slist>] = []
 
-        /// Makes a list of `lines`; those that would end a header early are left out.
+        /// Makes a list of `lines` without those that would end a header early.
         mutating func make(_ lines: [String]) -> UnsafeMutablePointer<curl_slist>? {
             var list: UnsafeMutablePointer<curl_slist>?
             for line in lines where !line.utf8.contains(where: { $0 == 0x0D || $0 == 0x0A || $0 == 0 }) {
@@ -24,25 +26,25 @@ enum CurlOptions {
         }
     }
 
-    /// Sets what does not depend on the URL.
+    /// Sets the options that do not depend on the URL.
     ///
-    /// - Returns: Whether curl takes the certificates.
+    /// - Returns: Whether curl accepts the certificates.
     static func apply(_ config: HTTPClientConfig, _ files: TLSFiles, to handle: UnsafeMutableRawPointer) -> Bool {
         _ = ccurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
         _ = ccurl_set_string(handle, CURLOPT_PROTOCOLS_STR, "http,https")
-        // Redirects are followed by the transfer itself, which knows who may see the credentials.
+        // The transfer follows redirects itself, because it knows which hosts may receive the credentials.
         _ = ccurl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
         // 4: HTTP/2 over TLS only; 2: HTTP/1.1.
         _ = ccurl_set_long(handle, CURLOPT_HTTP_VERSION, config.enableHTTP2 ? 4 : 2)
         _ = ccurl_set_long(handle, CURLOPT_HTTP09_ALLOWED, 0)
         _ = ccurl_set_long(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-        // The transfer decodes chunks itself: curl forgives mistakes in them.
+        // The transfer decodes chunks itself, because curl tolerates errors in them.
         _ = ccurl_set_long(handle, CURLOPT_HTTP_TRANSFER_DECODING, 0)
         _ = ccurl_set_long(handle, CURLOPT_BUFFERSIZE, 65_536)
         return setTLS(config.tls, files, handle)
     }
 
-    /// What the environment names instead of the system's certificates, as for programs of Go and OpenSSL.
+    /// The certificates that the environment names in place of the system's, as for programs of Go and OpenSSL.
     private static let trustedFile = variable("SSL_CERT_FILE")
     private static let trustedFolder = variable("SSL_CERT_DIR")
 
@@ -57,7 +59,7 @@ enum CurlOptions {
             _ = ccurl_set_long(handle, CURLOPT_SSL_VERIFYPEER, 0)
             _ = ccurl_set_long(handle, CURLOPT_SSL_VERIFYHOST, 0)
         }
-        // A file that nobody has read must not stand for none.
+        // A file that was not read must not count as no file.
         var isTaken =
             tls.caFile.isEmpty == files.authorities.isEmpty && tls.certFile.isEmpty == files.certificate.isEmpty
             && tls.keyFile.isEmpty == files.key.isEmpty
@@ -73,9 +75,9 @@ enum CurlOptions {
         }
         set(CURLOPT_CAINFO_BLOB, files.authorities, tls.ca)
         if !tls.caFile.isEmpty || !tls.ca.isEmpty {
-            // The system's folder of certificates would be trusted in addition.
+            // Otherwise the system's folder of certificates would be trusted in addition.
             _ = ccurl_set_string(handle, CURLOPT_CAPATH, nil)
-            // A changed file is effective with the next connection.
+            // A changed file takes effect with the next connection.
             _ = ccurl_set_long(handle, CURLOPT_CA_CACHE_TIMEOUT, 0)
         } else {
             if let file = trustedFile { _ = ccurl_set_string(handle, CURLOPT_CAINFO, file) }
@@ -83,7 +85,7 @@ enum CurlOptions {
         }
         set(CURLOPT_SSLCERT_BLOB, files.certificate, tls.cert)
         set(CURLOPT_SSLKEY_BLOB, files.key, tls.key)
-        // curl's numbers: TLS 1.0…1.3 are 4…7; a largest version is stored 16 bits higher.
+        // curl's numbers: TLS 1.0…1.3 are 4…7; a maximum version is stored 16 bits higher.
         func number(_ name: String) -> Int? { ["TLS10": 4, "TLS11": 5, "TLS12": 6, "TLS13": 7][name] }
         let low = number(tls.minVersion) ?? 6
         let high = number(tls.maxVersion).map { $0 << 16 } ?? 0
@@ -91,7 +93,7 @@ enum CurlOptions {
         return isTaken
     }
 
-    /// Sets the URL and what depends on it: the proxy, and the name that TLS asks for.
+    /// Sets the URL and the options that depend on it: the proxy, and the name for TLS.
     ///
     /// - Returns: The `Host` header that the request needs; nil for curl's own.
     static func setURL(
@@ -104,7 +106,7 @@ enum CurlOptions {
             _ = ccurl_set_list(handle, CURLOPT_CONNECT_TO, nil)
             return nil
         }
-        // TLS and the certificate go by the configured name, the connection by the URL.
+        // TLS and the certificate use the configured name; the connection uses the URL.
         var named = url
         named.host = serverName
         _ = ccurl_set_string(handle, CURLOPT_URL, named.text)
@@ -118,11 +120,11 @@ enum CurlOptions {
         _ url: URLParts, _ config: HTTPClientConfig, _ handle: UnsafeMutableRawPointer, _ lists: inout Lists
     ) {
         let choice = ProxyChoice(url, config.proxy)
-        // An empty text switches curl's own look at the environment off.
+        // An empty text stops curl from reading the environment itself.
         _ = ccurl_set_string(handle, CURLOPT_PROXY, choice.proxy)
         _ = ccurl_set_string(handle, CURLOPT_NOPROXY, choice.exceptions)
         guard !choice.proxy.isEmpty else { return }
-        // Headers for the server must not reach the proxy, nor the other way round.
+        // Headers for the server must not reach the proxy, and headers for the proxy must not reach the server.
         _ = ccurl_set_long(handle, CURLOPT_HEADEROPT, 1)
         guard url.scheme == "https", !config.proxy.connectHeaders.isEmpty else { return }
         let headers = config.proxy.connectHeaders.flatMap { header in

@@ -1,20 +1,20 @@
 import Glibc
 import Synchronization
 
-/// A number of places that tasks take and give back; who waits longest is next.
+/// A limited number of places that tasks acquire and release in order of arrival.
 final class FairPlaces: Sendable {
     private struct State {
         var free: Int
         var nextID: UInt64 = 0
         var waiting: [(id: UInt64, continuation: CheckedContinuation<Bool, Never>)] = []
-        /// Cancelled before they began to wait.
+        /// The waiters that were cancelled before they began to wait.
         var cancelled: Set<UInt64> = []
     }
     private let state: Mutex<State>
 
     init(_ count: Int) { state = Mutex(State(free: max(1, count))) }
 
-    /// Takes a place, waiting for one if need be; false if the task was cancelled meanwhile.
+    /// Acquires a place, and waits for one if necessary; returns false if the task was cancelled.
     func enter() async -> Bool {
         if Task.isCancelled { return false }
         let id = state.withLock { state in
@@ -59,7 +59,7 @@ final class FairPlaces: Sendable {
 
 /// A semaphore for threads.
 final class Semaphore: Sendable {
-    // SAFETY: a POSIX semaphore may be used from all threads; it lives as long as its object.
+    // SAFETY: a POSIX semaphore may be used from all threads; its lifetime is that of its object.
     nonisolated(unsafe) private let signalled = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
     init() { sem_init(signalled, 0, 0) }

@@ -5,22 +5,22 @@ import Model
 import Platform
 import Synchronization
 
-/// A request that goes out.
+/// A request of an HTTP client.
 package struct ClientRequest: Sendable {
     package var method: String
     package var url: String
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
-    /// Milliseconds until the answer's end, the wait for credentials included.
+    /// The milliseconds until the end of the answer, with the time to get credentials.
     package var timeout: Int64
-    /// What is read of the answer's body.
+    /// The part of the answer's body that is read.
     package var answer = AnswerBody.whole(limit: 256 << 20)
 
-    /// What a request needs of its answer.
+    /// The part of its answer that a request needs.
     package enum AnswerBody: Sendable {
-        /// All of it; one of this many bytes or more, as sent or decompressed, is an error.
+        /// The whole body. A body of `limit` bytes or more, as sent or decompressed, is an error.
         case whole(limit: Int)
-        /// Nothing: the status says it all.
+        /// No body: the status suffices.
         case unwanted
     }
 
@@ -43,14 +43,14 @@ package struct ClientResponse: Sendable {
     package var body: [UInt8]
 }
 
-/// The reason why there is no answer.
+/// The reason why a request has no answer.
 package struct HTTPClientError: Error, CustomStringConvertible {
     package var method: String
     package var url: String
     package var kind = TransferFailure.Kind.network
     package var reason: String
 
-    /// The error with the URL, its password hidden.
+    /// The error with the URL; its password is hidden.
     package var description: String { text(url: ConfigURL.shown(url)) }
     /// The error without the URL, which may be a secret.
     package var redacted: String { text(url: "<redacted>") }
@@ -60,7 +60,7 @@ package struct HTTPClientError: Error, CustomStringConvertible {
     }
 }
 
-/// An HTTP client for everything but scrapes, with the settings of one `http_config`.
+/// The HTTP client of one `http_config` for all requests except scrapes.
 package final class HTTPClient: Sendable {
     private let options: RequestOptions
     private let userAgent: String
@@ -69,8 +69,8 @@ package final class HTTPClient: Sendable {
     private let budget: ByteBudget?
 
     /// - Parameters:
-    ///   - maxRequests: Requests that run at once; others wait in order.
-    ///   - budget: What the bodies of answers may take together with those of other clients.
+    ///   - maxRequests: The most requests that run at once; others wait in order.
+    ///   - budget: The limit of the bodies of answers, shared with other clients.
     package init(
         _ config: HTTPClientConfig = HTTPClientConfig(), userAgent: String = "martlet", maxRequests: Int = 16,
         budget: ByteBudget? = nil, loop: TransferLoop? = .shared
@@ -82,9 +82,11 @@ package final class HTTPClient: Sendable {
         places = FairPlaces(maxRequests)
     }
 
-    /// Sends a request; the calling task waits without holding a thread.
+    /// Sends a request.
     ///
-    /// If the task is cancelled, the request is given up and its connection closed.
+    /// The calling task waits without blocking a thread.
+    ///
+    /// If the task is cancelled, the request ends and its connection is closed.
     package func send(_ request: ClientRequest) async throws(HTTPClientError) -> ClientResponse {
         func error(_ failure: TransferFailure) -> HTTPClientError {
             HTTPClientError(
@@ -102,7 +104,7 @@ package final class HTTPClient: Sendable {
         }
     }
 
-    /// Sends a request and blocks the calling thread, which must not be one that tasks share.
+    /// Sends a request and blocks the calling thread, which must not be a thread of the task pool.
     package func sendBlocking(_ request: ClientRequest) throws(HTTPClientError) -> ClientResponse {
         let answer = Mutex<Result<ClientResponse, HTTPClientError>?>(nil)
         let done = Semaphore()
@@ -185,9 +187,9 @@ package final class HTTPClient: Sendable {
 package enum BodyCoding: Sendable {
     case identity, gzip
 
-    /// - Parameter header: `Content-Encoding`; one that was not asked for is read as it is, as Go's clients do.
+    /// - Parameter header: `Content-Encoding`. A body with an unexpected coding is used as it is, as in Go's clients.
     package init(_ header: String?) { self = header?.lowercased() == "gzip" ? .gzip : .identity }
 
-    /// - Parameter header: `Content-Encoding` of a target, of which Prometheus knows only `gzip` in small letters.
+    /// - Parameter header: `Content-Encoding` of a target. Prometheus knows only `gzip` in lower case.
     package init(ofTarget header: String?) { self = header == "gzip" ? .gzip : .identity }
 }

@@ -2,36 +2,38 @@ import CCurl
 import Glibc
 import Platform
 
-/// What the transfers of a loop have cost in the round at work, and which of the costly ones wait for a turn.
+/// The cost of the transfers of a loop in the current round, and the costly transfers that wait for a turn.
 ///
 /// curl reads up to a hundred times from a connection that always has bytes before it looks at the next one. A transfer
-/// that has had its share of a round is stopped, and so are those that have had much already when a round was long. A few
-/// of them go on in each further round. So an answer that costs much time, or many of them, holds up no small one by more
-/// than a short round.
+/// that has used its share of a round is paused. If a round was long, the transfers with high costs are paused, too.
+/// Each further round resumes a few of them. So one costly answer, or many of them, delay small answers by at most a
+/// short round.
 ///
 /// Belongs to the loop's thread.
 final class LoopRound {
-    /// Costs are counted in bytes that are only copied; a chunk of a body costs as much as this many.
+    /// The cost of a chunk of a body.
     ///
-    /// Frames of HTTP/2 are not seen, but the time that they take: a nanosecond costs as much as a byte.
+    /// The unit of cost is a byte that is only copied.
+    ///
+    /// Frames of HTTP/2 are not seen, but their time is: a nanosecond costs as much as a byte.
     static let chunkCost = 128
-    /// The cost up to which a transfer is never stopped.
+    /// The cost up to which a transfer is never paused.
     static let freeCost = 1 << 20
-    /// The cost of one transfer in one round after which it is stopped.
+    /// The cost of one transfer in one round after which it is paused.
     static let share = 512 << 10
-    /// The cost of a round in which nobody is stopped, and what each transfer that runs adds to it.
+    /// The cost of a round in which no transfer is paused, and the addition for each running transfer.
     static let least = 1 << 20
     static let perTransfer = 1 << 10
 
     private var number = 0
     /// The cost of the round so far.
     private(set) var cost = 0
-    /// The transfers of this round that are above ``freeCost``.
+    /// The transfers of this round with a cost above ``freeCost``.
     private var costly: [Transfer] = []
-    /// The transfers that are stopped, in order of their turns.
+    /// The transfers that are paused, in order of their turns.
     private var stopped: [Transfer] = []
     private let clock: any Clock
-    /// When something was last received, or the round began, ns.
+    /// The time when bytes were last received, or the round began, ns.
     private var time: Int64 = 0
 
     init(clock: any Clock) { self.clock = clock }
@@ -39,7 +41,7 @@ final class LoopRound {
     /// Whether some transfers wait for their turn.
     var hasStopped: Bool { !stopped.isEmpty }
 
-    /// Counts what a transfer has received.
+    /// Counts the bytes that a transfer has received.
     func add(_ received: Int, of transfer: Transfer) {
         let now = clock.monotonic()
         let cost = transfer.head.isVersion1 ? received : max(received, Int(clamping: now &- time))
@@ -57,13 +59,13 @@ final class LoopRound {
         }
     }
 
-    /// Stops a transfer that has had its share of the round.
+    /// Pauses a transfer that has used its share of the round.
     func stopIfLong(_ transfer: Transfer) {
         guard transfer.load.roundCost >= Self.share, transfer.stop() else { return }
         stopped.append(transfer)
     }
 
-    /// Lets those go on whose turn it is.
+    /// Resumes the transfers whose turn it is.
     func begin(running: Int) {
         number &+= 1
         cost = 0
@@ -78,7 +80,7 @@ final class LoopRound {
         stopped.removeFirst(count)
     }
 
-    /// Stops the costly ones of a round that was long.
+    /// Pauses the costly transfers of a round that was long.
     func end(running: Int) {
         let isLong = cost > bound(running)
         for transfer in costly {
@@ -91,33 +93,33 @@ final class LoopRound {
     private func bound(_ running: Int) -> Int { Self.least + running * Self.perTransfer }
 }
 
-/// What a run of a transfer has cost its loop; see ``LoopRound``.
+/// The cost of a run of a transfer; see ``LoopRound``.
 struct TransferLoad {
-    /// Whether the loop has it.
+    /// Whether the loop runs the transfer.
     var isRunning = false
     var isStopped = false
-    /// Whether the round knows it as a costly one.
+    /// Whether the round lists it as costly.
     var isListed = false
-    /// The round in which it last received something.
+    /// The round in which it last received bytes.
     var round = -1
     var cost = 0
-    /// The part of that round.
+    /// The cost in that round.
     var roundCost = 0
 }
 
 extension Transfer {
-    /// Receives nothing until ``goOn()``; false if it is over or cannot be stopped.
+    /// Pauses receiving until ``goOn()``; returns false if the transfer is over or cannot be paused.
     func stop() -> Bool {
         guard load.isRunning, !load.isStopped else { return false }
-        // Both directions: with one of them curl reads once more.
+        // Both directions are paused: with only one, curl reads once more.
         load.isStopped = curl_easy_pause(handle, CURLPAUSE_RECV | CURLPAUSE_SEND) == CURLE_OK
         return load.isStopped
     }
 
-    /// Sees that no further request uses the connection of one that did not end well.
+    /// Ensures that no further request uses the connection of a transfer that failed.
     ///
-    /// curl keeps one with HTTP/2. What its server still sends for the old request would be read at once, without end and
-    /// without a turn, when the next one waits for its answer.
+    /// curl keeps a connection with HTTP/2. The next request would read the rest of the old answer at once, without end
+    /// and without a turn.
     func closeConnection(hasEnded: Bool) {
         guard hasEnded else {
             _ = ccurl_set_long(handle, CURLOPT_FORBID_REUSE, 1)
@@ -128,7 +130,7 @@ extension Transfer {
         shutdown(connection, Int32(SHUT_RDWR))
     }
 
-    /// Goes on receiving; false if it was not stopped.
+    /// Resumes receiving; returns false if the transfer was not paused.
     func goOn() -> Bool {
         guard load.isRunning, load.isStopped else { return false }
         load.isStopped = false

@@ -1,11 +1,11 @@
 import Config
 import Glibc
 
-/// The proxy for a URL, chosen as Go's client chooses it.
+/// The proxy for a URL, selected as Go's client selects it.
 struct ProxyChoice: Equatable {
     /// The proxy's URL; empty for none.
     var proxy = ""
-    /// Hosts that are asked directly.
+    /// The hosts that are connected to directly.
     var exceptions = ""
 
     init(
@@ -20,7 +20,7 @@ struct ProxyChoice: Equatable {
             proxy = config.url
             exceptions = config.exceptions
         }
-        // With exceptions, and from the environment, this machine is always asked directly.
+        // With exceptions, and from the environment, this machine is always connected to directly.
         let usesRules = config.isFromEnvironment || !config.exceptions.isEmpty
         let host = url.host.lowercased()
         if usesRules, host == "localhost" || host == "::1" || host.hasPrefix("127.") { proxy = "" }

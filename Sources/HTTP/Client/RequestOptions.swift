@@ -5,17 +5,18 @@ import Model
 import Platform
 import Synchronization
 
-/// What a client adds to the requests of one `http_config`: the configuration, and what it has in files.
+/// The additions of a client to the requests of one `http_config`: the configuration, and the contents of its files.
 package final class RequestOptions: Sendable {
     package let config: HTTPClientConfig
-    /// Set if nothing is in a file, which may change from request to request; without the token of `oauth2`.
+    /// The credentials without the token of `oauth2`; nil if a file contains some of them, because it may change
+    /// between requests.
     private let fixed: Result<RequestCredentials, TransferFailure>?
     private let tokens: TokenSource?
     private let files: SettingsFiles?
-    /// Of `oauth2`, unless it is in a file.
+    /// The client secret of `oauth2`; empty if it is in a file.
     private let clientSecret: ExactText
 
-    /// - Parameter clock: Tells when a token expires.
+    /// - Parameter clock: The clock for the expiry of tokens.
     package init(_ config: HTTPClientConfig, clock: any Clock = SystemClock()) {
         self.config = config
         files = config.readsFiles ? SettingsFiles(config, clock: clock) : nil
@@ -26,16 +27,17 @@ package final class RequestOptions: Sendable {
         tokens = config.oauth2.map { TokenSource($0, clock: clock) }
     }
 
-    /// The secrets of the next request, if neither a file has to be read nor a server to be asked for them.
+    /// The credentials of the next request, if no file has to be read and no token has to be requested.
     package var readyCredentials: RequestCredentials? {
         guard case .success(let credentials) = fixed else { return nil }
         guard let tokens else { return credentials }
         return tokens.known(secret: clientSecret).map(credentials.with)
     }
 
-    /// The secrets of the next request.
+    /// Gets the credentials of the next request.
     ///
-    /// - Parameter body: Called once, from a thread that may block, or at once if nothing has to be waited for.
+    /// - Parameter body: Called once, from a thread that may block, or immediately if nothing has to be read or
+    ///   requested.
     package func ask(
         _ request: CredentialsRequest,
         _ body: @escaping @Sendable (Result<RequestCredentials, TransferFailure>) -> Void
@@ -62,15 +64,15 @@ package final class RequestOptions: Sendable {
         tokens.ask(secret: secret, request) { body($0.map(credentials.with)) }
     }
 
-    /// Makes a request for credentials fail that still waits for a file or a token.
+    /// Fails a request for credentials that still waits for a file or a token.
     package func cancel(_ request: CredentialsRequest) {
         files?.cancel(request)
         tokens?.cancel(request)
     }
 
-    /// Checks that all files the configuration names can be read.
+    /// Checks that all files of the configuration can be read.
     ///
-    /// - Throws: The first that cannot, with the reason.
+    /// - Throws: The error of the first file that cannot be read.
     package static func checkFiles(_ config: HTTPClientConfig) throws(TransferFailure) {
         for file in config.files {
             do throws(FileError) {
@@ -87,7 +89,7 @@ package final class RequestOptions: Sendable {
 package final class CredentialsRequest: Sendable {
     /// The `User-Agent` header of the request for a token.
     let userAgent: String
-    /// ms from the request on.
+    /// The milliseconds from the start of the request.
     let timeout: Int64
     let isCancelled = Atomic(false)
 
@@ -97,27 +99,27 @@ package final class CredentialsRequest: Sendable {
     }
 }
 
-/// The headers that only the configured host may see, and what its files hold.
+/// The headers that only the configured host may receive, and the contents of its files.
 package struct RequestCredentials: Sendable, Equatable {
     /// The value of `Authorization`; empty for none.
     package var authorization = ""
-    /// Whether ``authorization`` stands above a user in the URL.
+    /// Whether ``authorization`` has precedence over a user in the URL.
     package var overridesURL = false
     /// `Name: value` lines of `http_headers`.
     package var headers: [String] = []
-    /// Certificates of files; they hold for connections to any host.
+    /// The certificates from files; they apply to connections to all hosts.
     var tls = TLSFiles()
 
     package init() {}
 
-    /// What a host may see that is not trusted.
+    /// The credentials for a host that is not trusted.
     var withoutSecrets: RequestCredentials {
         var result = RequestCredentials()
         result.tls = tls
         return result
     }
 
-    /// The credentials of a configuration, but for certificates.
+    /// The credentials of a configuration without certificates.
     init(_ config: HTTPClientConfig, _ files: SecretFiles) throws(TransferFailure) {
         if let basic = config.basicAuth {
             let name = basic.usernameFile.isEmpty ? basic.username : try files.text(basic.usernameFile)
@@ -131,7 +133,7 @@ package struct RequestCredentials: Sendable, Equatable {
         for header in config.headers {
             for value in header.values + header.secrets { headers.append("\(header.name): \(value)") }
             for file in header.files { headers.append("\(header.name): \(try files.text(file))") }
-            // What Go's client refuses to send; the value is not shown, for it may be a secret.
+            // Go's client refuses to send such headers. The value is not shown, because it may be a secret.
             guard !header.name.isEmpty, header.name.utf8.allSatisfy(RequestHeadParser.isToken) else {
                 throw TransferFailure(.setup, "net/http: invalid header field name \(GoQuote.quote(header.name))")
             }
@@ -146,7 +148,7 @@ package struct RequestCredentials: Sendable, Equatable {
         }
     }
 
-    /// The same with the token of an OAuth 2.0 server.
+    /// A copy with the token of an OAuth 2.0 server.
     fileprivate func with(_ token: String) -> RequestCredentials {
         var result = self
         result.authorization = token
@@ -166,11 +168,13 @@ package enum SecretFile {
     }
 }
 
-/// What files with secrets hold, as they were read.
+/// The contents of files with secrets, as they were read.
 struct SecretFiles: Sendable {
     private var contents: [ExactText: Result<[UInt8], ConfigError>] = [:]
 
-    /// The files of a configuration, one after the other, so that settings whose files all hang hold one thread.
+    /// Reads the files of a configuration, one after the other.
+    ///
+    /// So settings whose files all hang block one thread only.
     static func read(_ config: HTTPClientConfig) async -> SecretFiles {
         var files = SecretFiles()
         for path in config.secretFiles where files.contents[ExactText(path)] == nil {
@@ -196,7 +200,7 @@ struct SecretFiles: Sendable {
 }
 
 extension OAuth2Config {
-    /// The client's secret as it is now.
+    /// The current secret of the client.
     func secret(_ files: SecretFiles) throws(TransferFailure) -> String {
         if clientSecretFile.isEmpty { return clientSecret }
         do throws(TransferFailure) {
@@ -208,7 +212,7 @@ extension OAuth2Config {
 }
 
 extension HTTPClientConfig {
-    /// Whether something is in files, which are looked at for every request.
+    /// Whether files contain credentials; they are checked for every request.
     fileprivate var readsFiles: Bool {
         basicAuth.map { !$0.usernameFile.isEmpty || !$0.passwordFile.isEmpty } ?? false
             || authorization.map { !$0.credentialsFile.isEmpty } ?? false || headers.contains { !$0.files.isEmpty }
@@ -216,7 +220,9 @@ extension HTTPClientConfig {
             || !tls.caFile.isEmpty || !tls.certFile.isEmpty || !tls.keyFile.isEmpty
     }
 
-    /// The files of secrets, which are read for every request, in the order in which they are needed.
+    /// The files with secrets in the order in which they are needed.
+    ///
+    /// They are read for every request.
     fileprivate var secretFiles: [String] {
         var files: [String] = []
         if let basicAuth { files += [basicAuth.usernameFile, basicAuth.passwordFile] }
@@ -226,7 +232,7 @@ extension HTTPClientConfig {
         return files.filter { !$0.isEmpty }
     }
 
-    /// All files that are named, with the key that names them.
+    /// All files of the configuration with their keys.
     package var files: [(key: String, path: String)] {
         var files = [("ca_file", tls.caFile), ("cert_file", tls.certFile), ("key_file", tls.keyFile)]
         if let basicAuth {

@@ -3,7 +3,7 @@ package struct ResponseHead: Sendable {
     package private(set) var status = 0
     /// The first line without the protocol: `404 Not Found`.
     package private(set) var statusText = ""
-    /// Of several, the first; nil if there is none.
+    /// The first `Content-Type`; nil if there is none.
     package private(set) var contentType: String?
     package private(set) var contentEncoding: String?
     package private(set) var location: String?
@@ -11,14 +11,14 @@ package struct ResponseHead: Sendable {
     private(set) var isVersion1 = true
     /// Whether the body has the chunked transfer coding.
     private(set) var isChunked = false
-    /// Whether the whole head of the final answer has come.
+    /// Whether the whole head of the final answer was received.
     private(set) var isComplete = false
     private var contentLengths: [String] = []
 
-    /// Whether the answer names another place for the request.
+    /// Whether the answer is a redirect.
     var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) && location?.isEmpty == false }
 
-    /// Why the head cannot be used; nil if it can.
+    /// The reason why the head cannot be used; nil if it can.
     var problem: String? {
         guard let first = contentLengths.first, contentLengths.contains(where: { $0 != first }) else { return nil }
         return
@@ -27,9 +27,9 @@ package struct ResponseHead: Sendable {
 
     package init() {}
 
-    /// Takes one line with its end.
+    /// Adds one line with its end.
     ///
-    /// - Returns: Whether the line begins a head: that of an interim answer may come before.
+    /// - Returns: Whether the line begins a head. The head of an interim answer may precede the final one.
     @discardableResult
     mutating func receive(_ line: UnsafeRawBufferPointer) -> Bool {
         var end = line.count
@@ -40,7 +40,7 @@ package struct ResponseHead: Sendable {
         }
         if end == 0 { isComplete = status >= 200 }
         guard let colon = line[..<end].firstIndex(of: 0x3A) else { return false }
-        // Most headers are of no interest; the length of the name tells most of them apart.
+        // Most headers are not needed; the length of the name excludes most of them.
         func isNamed(_ name: StaticString) -> Bool {
             guard colon == name.utf8CodeUnitCount else { return false }
             for i in 0..<colon where line[i] | 0x20 != name.utf8Start[i] { return false }
@@ -79,19 +79,19 @@ package struct ResponseHead: Sendable {
     }
 }
 
-/// How much of heads an answer may have: interim answers and their headers could go on for ever.
+/// Limits of the heads of an answer: interim answers and their headers could continue without end.
 struct HeadBounds {
-    /// Most interim answers, as in Go.
+    /// The most interim answers, as in Go.
     private static let maxInterim = 5
-    /// Most bytes of all heads together.
+    /// The most bytes of all heads together.
     static let maxBytes = 300 << 10
 
     private var begun = 0
     private var bytes = 0
-    /// Why the heads are too much; nil if they are not.
+    /// The limit that was exceeded; nil if none was.
     private(set) var problem: String?
 
-    /// Counts a line; false if that was one too many.
+    /// Counts a line; returns false if a limit is exceeded.
     mutating func take(_ count: Int, begins: Bool) -> Bool {
         bytes += count
         if begins { begun += 1 }

@@ -3,22 +3,24 @@ import Model
 import Platform
 import Synchronization
 
-/// Reads the files that one `http_config` names.
+/// Reads the files of one `http_config`.
 ///
-/// One read is under way at a time. While one hangs, as on a network mount that does not answer, the requests with these
-/// settings fail at their deadlines or as soon as ``FileReads`` gives it up, and no others.
+/// At most one read runs at a time. While it hangs, for example on a network mount that does not answer, only the
+/// requests with these settings fail: at their deadlines, or as soon as ``FileReads`` gives the read up.
 final class SettingsFiles: Sendable {
-    /// What the files hold.
+    /// The contents of the files.
     struct Content: Sendable {
         var credentials: RequestCredentials
-        /// Of `oauth2`.
+        /// The client secret of `oauth2`.
         var clientSecret: ExactText
     }
 
     private let config: HTTPClientConfig
     private let tls: TLSFileReader
     private let waits: SharedWait<Int, Content>
-    /// The newest read that has begun: who comes later needs another, which sees what has changed since.
+    /// The number of the newest read that has begun.
+    ///
+    /// A later request needs another read, which sees later changes.
     private let reads = Atomic(0)
 
     init(_ config: HTTPClientConfig, clock: any Clock) {
@@ -27,12 +29,14 @@ final class SettingsFiles: Sendable {
         waits = SharedWait(clock: clock)
     }
 
-    /// Reads the files as they are now, or are soon, for `body`, which is called once.
+    /// Reads the files, and passes their contents to `body`, which is called once.
+    ///
+    /// The read begins at or after the call.
     func ask(_ request: CredentialsRequest, _ body: @escaping @Sendable (Result<Content, TransferFailure>) -> Void) {
         if let first = waits.add(reads.load(ordering: .acquiring) &+ 1, request, body) { start(first.key) }
     }
 
-    /// Makes a request fail that still waits.
+    /// Fails a request that still waits.
     func cancel(_ request: CredentialsRequest) { waits.cancel(request) }
 
     private func start(_ read: Int) {

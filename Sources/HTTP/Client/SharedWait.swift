@@ -1,15 +1,15 @@
 import Platform
 import Synchronization
 
-/// Requests that wait for something which is got once for all of them.
+/// Requests that wait for one shared result.
 ///
-/// One of those who wait is told to get it. Each wait ends at its request's deadline or when it is cancelled, however
-/// long the getting takes.
+/// One of the waiters computes it. Each wait ends at its request's deadline or when it is cancelled, however long the
+/// computation takes.
 final class SharedWait<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     typealias Outcome = Result<Value, TransferFailure>
 
     struct Waiter: Sendable {
-        /// Who waits with the same key gets the same answer.
+        /// Waiters with the same key receive the same result.
         var key: Key
         var request: CredentialsRequest
         fileprivate var body: @Sendable (Outcome) -> Void
@@ -29,7 +29,8 @@ final class SharedWait<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// Adds a request; `body` is called once.
     ///
-    /// - Returns: The waiter, if nobody is getting anything: the caller then must, and call ``finish(_:_:)``.
+    /// - Returns: The waiter, if no computation runs: then the caller must compute the result and call
+    ///   ``finish(_:_:)``.
     func add(
         _ key: Key, _ request: CredentialsRequest, _ body: @escaping @Sendable (Outcome) -> Void
     ) -> Waiter? {
@@ -79,9 +80,9 @@ final class SharedWait<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         if !isWaiting { alarm.cancel() }
     }
 
-    /// Answers all who wait with a key.
+    /// Passes the result to all waiters with a key.
     ///
-    /// - Returns: One of those who wait with another, for whom the caller goes on.
+    /// - Returns: A waiter with another key, for which the caller must continue.
     func finish(_ key: Key, _ outcome: Outcome) -> Waiter? {
         let (answered, next) = state.withLock { state -> ([Waiter], Waiter?) in
             let answered = state.waiting.filter { $0.value.key == key }

@@ -2,30 +2,32 @@ import Config
 import Platform
 import Synchronization
 
-/// What `ca_file`, `cert_file` and `key_file` hold; empty where the configuration names none.
+/// The contents of `ca_file`, `cert_file` and `key_file`; empty where the configuration names none.
 struct TLSFiles: Sendable, Equatable {
     var authorities: [UInt8] = []
     var certificate: [UInt8] = []
     var key: [UInt8] = []
 }
 
-/// Reads the files of one `tls_config`, again when they have changed.
+/// Reads the files of one `tls_config`, and reads them again after they have changed.
 ///
-/// curl would open them itself, in the thread that carries all requests.
+/// curl would read them in the thread that runs all requests.
 final class TLSFileReader: Sendable {
     private typealias Version = [FileStamp?]
     private typealias Kept = (version: Version, files: TLSFiles)
 
     private let config: TLSClientConfig
     private let kept = Mutex<Kept?>(nil)
-    /// A larger file is an error: curl takes none of more than 8 MB.
+    /// The largest file that is accepted.
+    ///
+    /// curl accepts at most 8 MB.
     private static let maxSize = 4 << 20
 
     init(_ config: TLSClientConfig) { self.config = config }
 
-    /// What the files hold now.
+    /// Returns the current contents of the files.
     func read() async throws(TransferFailure) -> TLSFiles {
-        // Versions are taken before reading: a change in between is then noticed by the next look.
+        // The versions are read before the contents, so that the next check notices a change in between.
         var version: Version = []
         for (name, path) in [
             ("ca_file", config.caFile), ("cert_file", config.certFile), ("key_file", config.keyFile),
@@ -62,7 +64,7 @@ final class TLSFileReader: Sendable {
         } catch {
             throw failure(name, path, error)
         }
-        // With nothing to trust, the system's authorities must not be trusted instead.
+        // Without trusted certificates, the system's authorities must not be trusted instead.
         if bytes.isEmpty || bytes.count > maxSize {
             throw TransferFailure(.setup, "\(name) \(path) is \(bytes.isEmpty ? "empty" : "larger than 4 MiB")")
         }

@@ -7,25 +7,27 @@ import Model
 import Platform
 import Synchronization
 
-/// What a transfer sends, and what it may cost.
+/// The request of a transfer, and its limits.
 package struct TransferRequest: Sendable {
     package var method = "GET"
     package var url: URLParts
-    /// `Name: value` lines that every host may see.
+    /// `Name: value` lines that every host may receive.
     package var headers: [String] = []
     package var body: [UInt8] = []
-    /// Whether the body may only go where the credentials may go.
+    /// Whether only hosts that may receive the credentials may receive the body.
     package var isBodySecret = false
     package var credentials = RequestCredentials()
-    /// Connects through this socket, whatever host the URL has.
+    /// The Unix socket for the connection, whatever host the URL has.
     package var unixSocket = ""
-    /// When the transfer must be over, ns of the monotonic clock.
+    /// The time when the transfer must be over, ns of the monotonic clock.
     package var deadline: Int64
     /// A body of this many bytes or more is an error.
     package var bodyLimit = Int.max
-    /// Whether the answer's body is wanted; of one that is not, nothing is kept, and a long one is not read to its end.
+    /// Whether the answer's body is needed.
+    ///
+    /// An unneeded body is not kept, and a long one is not read to its end.
     package var wantsBody = true
-    /// The only status whose body is wanted; nil if that of any is.
+    /// The only status whose body is needed; nil for all of them.
     package var wantedStatus: Int?
 
     package init(url: URLParts, deadline: Int64) {
@@ -36,35 +38,35 @@ package struct TransferRequest: Sendable {
 
 /// One HTTP request with its redirects, on a curl handle that can be used again.
 ///
-/// Owned by the loop from ``TransferLoop/submit(_:)`` until `onEnd` is called, by its user before and afterwards.
+/// The loop owns it from ``TransferLoop/submit(_:)`` until `onEnd` is called; its user owns it before and afterwards.
 package final class Transfer: @unchecked Sendable {
-    // SAFETY: handed to the loop and back through its locked inbox; never used by two threads at once.
+    // SAFETY: passed to the loop and back through its locked inbox; never used by two threads at once.
     let handle: UnsafeMutableRawPointer
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     private var lists = CurlOptions.Lists()
     private var options: RequestOptions
     private var request: TransferRequest?
     private var redirects = 0
-    /// Whether the request has been repeated because its connection was spoilt.
+    /// Whether the request was repeated because its connection contained unexpected bytes.
     private var isRepeated = false
     private var share = BudgetShare(nil)
     private var isOverLimit = false
-    /// Why there is no memory for the body.
+    /// The reason why there is no memory for the body.
     private var shortage: String?
-    /// Bytes of a body that nobody wants.
+    /// The bytes of an unneeded body that were skipped.
     private var skipped = 0
-    /// Whether the rest of such a body was left unread.
+    /// Whether the rest of an unneeded body was not read.
     private var isCutOff = false
     private var chunks = ChunkedBody()
     private var chunkProblem: String?
     private var bounds = HeadBounds()
-    /// What it costs its loop.
+    /// The cost in its loop.
     var load = TransferLoad()
-    /// Where that is counted.
+    /// The round that counts the cost.
     var round: LoopRound?
-    /// Set by whoever wants the transfer to end early; the loop looks at it.
+    /// Set by a thread that cancels the transfer; read by the loop.
     let isCancelled = Atomic(false)
-    /// Called once, when the transfer is over.
+    /// Called once at the end of the transfer.
     package var onEnd: (@Sendable (Transfer) -> Void)?
 
     package private(set) var head = ResponseHead()
@@ -73,14 +75,14 @@ package final class Transfer: @unchecked Sendable {
     package private(set) var failure: TransferFailure?
 
     private static let maxRedirects = 10
-    /// Most bytes of a body that nobody wants and that are read so that the connection can go on.
+    /// The most bytes of an unneeded body that are read so that the connection can be kept.
     static let skippedMax = 64 << 10
     private static let noMemory = "no memory left for the bodies of answers"
-    private static let firstRoom = 4 << 10
+    private static let firstSize = 4 << 10
 
     /// - Parameters:
-    ///   - budget: What all bodies together may take.
-    ///   - loop: Runs the transfer, and ends it if the budget takes its memory from it.
+    ///   - budget: The limit of all bodies together.
+    ///   - loop: Runs the transfer, and ends it if the budget revokes its memory.
     package init?(_ options: RequestOptions, budget: ByteBudget? = nil, loop: TransferLoop? = nil) {
         guard TransferLoop.isLibraryReady, let handle = curl_easy_init() else { return nil }
         self.handle = handle
@@ -100,7 +102,7 @@ package final class Transfer: @unchecked Sendable {
 
     // MARK: Request
 
-    /// Prepares a request; what the last one brought is forgotten.
+    /// Prepares a request, and forgets the results of the last one.
     package func prepare(_ request: TransferRequest, options: RequestOptions? = nil) {
         if let options { self.options = options }
         recycle(keepingBytes: .max)
@@ -122,7 +124,7 @@ package final class Transfer: @unchecked Sendable {
         _ = ccurl_set_write(handle, CURLOPT_HEADERFUNCTION, transferReceivesHeader)
         _ = ccurl_set_pointer(handle, CURLOPT_HEADERDATA, me)
         _ = ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, errorText)
-        // What cannot be checked as the configuration says must not be checked in another way.
+        // A check that cannot be made as configured must not be made in another way.
         if !CurlOptions.apply(options.config, request.credentials.tls, to: handle) {
             failure = TransferFailure(.setup, "tls_config: a certificate or key is missing or too large")
         }
@@ -145,7 +147,7 @@ package final class Transfer: @unchecked Sendable {
         guard request.method != "GET" || !request.body.isEmpty else { return }
         _ = ccurl_set_string(handle, CURLOPT_CUSTOMREQUEST, request.method)
         _ = ccurl_set_off(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count))
-        // libcurl copies the body here, so the pointer need not live on.
+        // libcurl copies the body here, so the pointer need not stay valid.
         request.body.withUnsafeBytes { bytes in
             var empty: UInt8 = 0
             withUnsafeMutablePointer(to: &empty) { fallback in
@@ -159,7 +161,7 @@ package final class Transfer: @unchecked Sendable {
         }
     }
 
-    /// Sets the time that is left; false if none is.
+    /// Sets the remaining time; returns false if there is none.
     func start(now: Int64) -> Bool {
         guard let request, failure == nil else { return false }
         guard !isCancelled.load(ordering: .acquiring) else {
@@ -175,7 +177,7 @@ package final class Transfer: @unchecked Sendable {
         return true
     }
 
-    /// Lets go of what the last request brought, and of memory if the body was large.
+    /// Frees the results of the last request, and the buffer if the body was large.
     package func recycle(keepingBytes limit: Int) {
         request = nil
         head = ResponseHead()
@@ -195,7 +197,7 @@ package final class Transfer: @unchecked Sendable {
 
     // MARK: Answer
 
-    /// Called by curl with a piece of the body; false stops the transfer.
+    /// Called by curl with a part of the body; false stops the transfer.
     fileprivate func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let before = chunks.count
         let goesOn = take(bytes)
@@ -206,7 +208,7 @@ package final class Transfer: @unchecked Sendable {
 
     private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let request else { return false }
-        // Of a redirect only the head counts.
+        // Only the head of a redirect is used.
         let isRedirect = options.config.followRedirects && head.isRedirect
         if !request.wantsBody || isRedirect || request.wantedStatus.map({ $0 != head.status }) == true {
             return skip(bytes)
@@ -216,7 +218,7 @@ package final class Transfer: @unchecked Sendable {
             isOverLimit = true
             return false
         }
-        guard makeRoom(size, request.bodyLimit) else { return false }
+        guard growBuffer(size, request.bodyLimit) else { return false }
         guard head.isChunked else {
             body.append(contentsOf: bytes)
             return true
@@ -225,20 +227,20 @@ package final class Transfer: @unchecked Sendable {
         return chunkProblem == nil
     }
 
-    /// Makes the buffer hold `size` bytes; what it takes is reserved before.
-    private func makeRoom(_ size: Int, _ limit: Int) -> Bool {
-        let room =
-            size > body.capacity ? max(size, min(max(Self.firstRoom, body.capacity &* 2), limit)) : size
-        guard share.grow(to: room) else {
+    /// Grows the buffer to `size` bytes after it has reserved the memory.
+    private func growBuffer(_ size: Int, _ limit: Int) -> Bool {
+        let capacity =
+            size > body.capacity ? max(size, min(max(Self.firstSize, body.capacity &* 2), limit)) : size
+        guard share.grow(to: capacity) else {
             shortage = share.shortage
             return false
         }
         guard size > body.capacity else { return true }
-        guard AddressSpace.hasRoom(room) else {
+        guard AddressSpace.canAllocate(capacity) else {
             shortage = Self.noMemory
             return false
         }
-        body.reserveCapacity(room)
+        body.reserveCapacity(capacity)
         return true
     }
 
@@ -261,8 +263,8 @@ package final class Transfer: @unchecked Sendable {
             body.removeAll(keepingCapacity: true)
             skipped = 0
             chunks = ChunkedBody()
-            // Plain text that claims another version is no connection to trust with the next request; nor is one whose
-            // answer has no body by its status: what a server sends all the same would be read as the next answer.
+            // The connection is not used again if a plain-text answer claims another version, or if its status excludes
+            // a body: bytes that a server sends nevertheless would be read as the next answer.
             if head.isVersion1 ? head.status == 204 || head.status == 304 : request?.url.scheme == "http" {
                 _ = ccurl_set_long(handle, CURLOPT_FORBID_REUSE, 1)
             }
@@ -270,9 +272,9 @@ package final class Transfer: @unchecked Sendable {
         return head.problem == nil
     }
 
-    /// Takes the result of a run of the handle that ended now.
+    /// Processes the result of a run of the handle that has just ended.
     ///
-    /// - Returns: Whether the handle is to be run again, for a redirect.
+    /// - Returns: Whether the handle must be run again, for a redirect.
     func finish(_ code: CURLcode, now: Int64) -> Bool {
         guard let current = request else { return false }
         if isCancelled.load(ordering: .acquiring) {
@@ -285,7 +287,7 @@ package final class Transfer: @unchecked Sendable {
         } else if let problem = bounds.problem ?? head.problem {
             failure = TransferFailure(.network, "net/http: HTTP/1.x transport connection broken: \(problem)")
         } else if now >= current.deadline {
-            // The loop may see late what came in time, but the answer is no younger for that.
+            // The loop may see an answer after its deadline that arrived before it; such an answer is late, too.
             failure = TransferFailure(.timeout, "context deadline exceeded")
         } else if let chunkProblem {
             failure = TransferFailure(.network, chunkProblem)
@@ -313,8 +315,8 @@ package final class Transfer: @unchecked Sendable {
         return false
     }
 
-    /// Whether the connection was an older one, on which something lay behind the last answer that is no answer to this
-    /// request, and whether the request may be repeated.
+    /// Whether an older connection was used that had unexpected bytes after its last answer, and the request may be
+    /// repeated.
     private func isSpoilt(_ request: TransferRequest) -> Bool {
         var newConnections = 1
         _ = ccurl_get_long(handle, CURLINFO_NUM_CONNECTS, &newConnections)
@@ -322,31 +324,31 @@ package final class Transfer: @unchecked Sendable {
             && head.status == 0
     }
 
-    /// Tells the user that the transfer is over.
+    /// Calls `onEnd`.
     func end() {
         let onEnd = self.onEnd
         self.onEnd = nil
         onEnd?(self)
     }
 
-    /// Why the body had to go because others needed the memory; nil if it had not.
+    /// The reason why the body was revoked; nil if it was not.
     package var revocation: String? { share.isRevoked ? share.shortage : nil }
 
-    /// Ends a run because others needed the memory of its body.
+    /// Ends a run because other requests need the memory of its body.
     func giveMemoryUp() {
         giveUp(TransferFailure(.memory, share.shortage))
         body = []
     }
 
-    /// Ends a transfer that never ran, or whose run was given up.
+    /// Fails a transfer that never ran, or whose run was given up.
     func giveUp(_ failure: TransferFailure) { if self.failure == nil { self.failure = failure } }
 
-    /// The request that the answer's redirect asks for; nil if there is none, or with `failure` set if it is refused.
+    /// The request that follows the answer's redirect; nil if there is none, or with `failure` set if it is refused.
     private func redirected(_ request: TransferRequest) -> TransferRequest? {
         guard options.config.followRedirects, head.isRedirect, let location = head.location
         else { return nil }
         let keepsMethod = head.status >= 307
-        // Repeated without its body the request would say nothing, so the answer is left as it is.
+        // A repeated request without its body would be wrong, so the redirect is not followed.
         if !keepsMethod, request.method != "GET", !request.body.isEmpty { return nil }
         guard redirects < Self.maxRedirects else {
             failure = TransferFailure(.setup, "stopped after 10 redirects")
@@ -375,7 +377,7 @@ package final class Transfer: @unchecked Sendable {
         return next
     }
 
-    /// What went wrong, as Go's client would say it.
+    /// The error in the words of Go's client.
     private func networkFailure(_ code: CURLcode, _ request: TransferRequest) -> TransferFailure {
         let url = request.url
         func network(_ text: String) -> TransferFailure { TransferFailure(.network, text) }
@@ -413,11 +415,11 @@ package final class Transfer: @unchecked Sendable {
             text, urls: [ProxyChoice(request.url, options.config.proxy).proxy, request.url.text])
     }
 
-    /// The body without its content coding, which servers may use unasked.
+    /// The body without its content coding, which servers may use without being asked.
     ///
     /// - Parameters:
     ///   - limit: A body of more bytes is an error.
-    ///   - clock: That of the deadline: a small body can cost much time.
+    ///   - clock: The clock of the deadline. It is checked, because a small body can cost much time.
     func decodedBody(
         limit: Int, clock: () -> Int64 = { SystemClock().monotonic() }
     ) throws(TransferFailure) -> [UInt8] {
@@ -432,7 +434,7 @@ package final class Transfer: @unchecked Sendable {
                     if size > limit { return false }
                     isLate = clock() > deadline
                     if isLate { return false }
-                    isShort = !share.grow(to: sent &+ size) || !AddressSpace.hasRoom(size)
+                    isShort = !share.grow(to: sent &+ size) || !AddressSpace.canAllocate(size)
                     return !isShort
                 }
                 return nil
@@ -447,7 +449,7 @@ package final class Transfer: @unchecked Sendable {
         throw TransferFailure(.network, "\(failure)")
     }
 
-    /// The failure as Go's client prints it: what goes wrong in the body stands without the URL.
+    /// The failure as Go's client prints it: errors of the body have no URL.
     package var failureText: String {
         guard let failure else { return "" }
         guard let request, !head.isComplete || failure.kind == .setup else {

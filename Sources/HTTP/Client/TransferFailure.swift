@@ -1,7 +1,7 @@
 /// The reason why a request has no answer.
 package struct TransferFailure: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Kind: Sendable {
-        /// The request could not be made: a missing file, a URL that cannot be used.
+        /// The request could not be made, for example because of a missing file or an invalid URL.
         case setup
         /// The network or the server failed.
         case network
@@ -9,7 +9,7 @@ package struct TransferFailure: Error, Sendable, Equatable, CustomStringConverti
         case cancelled
         /// The body is larger than the request allows.
         case bodySize
-        /// The bodies of all requests together are larger than the process allows.
+        /// The bodies of all requests together are larger than the limit of the process.
         case memory
     }
     package var kind: Kind

@@ -5,17 +5,17 @@ import Synchronization
 
 /// Runs many HTTP requests on one thread, with curl's multi interface.
 ///
-/// There are two loops in the daemon: one for scrapes and one for everything else. So alerts and discovery do not wait
-/// for a scrape loop that is behind, and a slow webhook takes no connection from scrapes.
+/// The daemon has two loops: one for scrapes and one for all other requests. So a slow scrape loop does not delay
+/// alerts and discovery, and a slow webhook uses no connection of the scrapes.
 package final class TransferLoop: Sendable {
-    /// The loop of all requests but scrapes.
+    /// The loop of all requests except scrapes.
     package static let shared: TransferLoop? = {
         let loop = TransferLoop("http-client", maxRunning: OpenFiles.parts.requests)
         loop?.start()
         return loop
     }()
 
-    /// libcurl's global state must be made once, before any thread uses it.
+    /// Whether libcurl's global state was initialized, which must happen once before any thread uses it.
     static let isLibraryReady: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
     private enum Command: Sendable {
@@ -25,7 +25,7 @@ package final class TransferLoop: Sendable {
         case stop
     }
 
-    /// The requests that run and those that wait for a free place, in order of arrival.
+    /// The running requests, and the requests that wait for a free place, in order of arrival.
     ///
     /// Belongs to the loop's thread.
     package struct Active {
@@ -61,9 +61,11 @@ package final class TransferLoop: Sendable {
             transfer.round = round
         }
 
-        /// Takes a transfer out of those that run; false if it is none of them.
+        /// Removes a running transfer.
         ///
-        /// - Parameter code: The result, if it has ended by itself.
+        /// Does nothing if it is not running.
+        ///
+        /// - Parameter code: The result, if the transfer has ended by itself.
         private mutating func remove(_ transfer: Transfer, _ code: CURLcode? = nil) -> Bool {
             guard running.removeValue(forKey: transfer.handle) != nil else { return false }
             if code != CURLE_OK { transfer.closeConnection(hasEnded: code != nil) }
@@ -74,25 +76,27 @@ package final class TransferLoop: Sendable {
 
         fileprivate mutating func cancel(_ transfer: Transfer) {
             if remove(transfer) {
-                // It runs no more.
+                // The transfer does not run any more.
             } else if let index = waiting[firstWaiting...].firstIndex(where: { $0 === transfer }) {
                 waiting.remove(at: index)
             } else {
-                // It has ended before.
+                // The transfer has ended before.
                 return
             }
             transfer.giveUp(TransferFailure(.cancelled, "context canceled"))
             transfer.end()
         }
 
-        /// Ends a transfer whose memory others need; one that is over has been told otherwise.
+        /// Ends a transfer because other requests need its memory.
+        ///
+        /// A transfer that is over is not changed.
         fileprivate mutating func takeMemory(of transfer: Transfer) {
             guard transfer.revocation != nil, remove(transfer) else { return }
             transfer.giveMemoryUp()
             transfer.end()
         }
 
-        /// Takes what has ended off, and starts what waits.
+        /// Removes the transfers that have ended, and starts waiting ones.
         fileprivate mutating func collect() {
             var left: Int32 = 0
             while let message = ccurl_info_read(multi, &left) {
@@ -117,7 +121,7 @@ package final class TransferLoop: Sendable {
         }
     }
 
-    // SAFETY: only the loop's own thread uses it, but for curl_multi_wakeup, which may be called from any thread.
+    // SAFETY: only the loop's own thread uses it, except for curl_multi_wakeup, which any thread may call.
     nonisolated(unsafe) private let multi: UnsafeMutableRawPointer
     private let inbox = Mutex<(commands: [Command], isStopped: Bool)>(([], false))
     private let name: String
@@ -125,7 +129,7 @@ package final class TransferLoop: Sendable {
     private let maxRunning: Int
     private let thread = Mutex<Thread?>(nil)
 
-    /// - Parameter maxRunning: Requests that run at once, and connections with those that are kept for later ones.
+    /// - Parameter maxRunning: The most requests that run at once, and the most connections, with the idle ones.
     package init?(_ name: String, clock: any Clock = SystemClock(), maxRunning: Int) {
         guard Self.isLibraryReady, let multi = curl_multi_init() else { return nil }
         self.multi = multi
@@ -133,7 +137,7 @@ package final class TransferLoop: Sendable {
         self.clock = clock
         self.maxRunning = max(1, maxRunning)
         _ = ccurl_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, self.maxRunning)
-        // One request per connection: an answer can disturb no other request, whatever version it claims.
+        // One request per connection: an answer cannot disturb another request, whatever version it claims.
         _ = ccurl_multi_set_long(multi, CURLMOPT_PIPELINING, 0)
     }
 
@@ -141,8 +145,8 @@ package final class TransferLoop: Sendable {
 
     /// Starts the thread.
     ///
-    /// - Parameter turn: Called on the thread in each round, after it was woken; may start transfers, and returns how
-    ///   many ms later it must be called at the latest.
+    /// - Parameter turn: Called on the thread in each round, after the thread was woken. It may start transfers, and
+    ///   returns the milliseconds after which it must be called again at the latest.
     package func start(_ turn: @escaping @Sendable (inout Active) -> Int64 = { _ in 60_000 }) {
         let started = Thread.start(name) { [self] in
             var active = Active(multi: multi, clock: clock, maxRunning: maxRunning)
@@ -151,7 +155,7 @@ package final class TransferLoop: Sendable {
         thread.withLock { $0 = started }
     }
 
-    /// Hands a prepared transfer over; its `onEnd` is called in any case.
+    /// Submits a prepared transfer; its `onEnd` is called in any case.
     package func submit(_ transfer: Transfer) {
         let isTaken = inbox.withLock { inbox in
             if !inbox.isStopped { inbox.commands.append(.submit(transfer)) }
@@ -162,29 +166,31 @@ package final class TransferLoop: Sendable {
         transfer.end()
     }
 
-    /// Ends a transfer early, wherever it is.
+    /// Cancels a transfer in any state.
     package func cancel(_ transfer: Transfer) {
         transfer.isCancelled.store(true, ordering: .releasing)
         inbox.withLock { $0.commands.append(.cancel(transfer)) }
         wake()
     }
 
-    /// Ends a transfer because others need the memory of its body; may be called on the loop's own thread.
+    /// Ends a transfer because other requests need the memory of its body.
+    ///
+    /// The loop's own thread may call this.
     func takeMemory(of transfer: Transfer) {
         inbox.withLock { $0.commands.append(.takeMemory(transfer)) }
         wake()
     }
 
-    /// The clock that the deadlines of its transfers are of, ns.
+    /// The time of the clock for the deadlines of the transfers, ns.
     package var now: Int64 { clock.monotonic() }
 
-    /// Makes the thread call its `turn`.
+    /// Wakes the thread, which then calls `turn`.
     package func wake() { curl_multi_wakeup(multi) }
 
     /// Keeps at most this many idle connections.
     package func keepConnections(_ count: Int) { _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, count) }
 
-    /// Ends the thread; requests under way are given up.
+    /// Ends the thread; running requests fail.
     package func stop() {
         inbox.withLock { $0.commands.append(.stop) }
         wake()
@@ -209,7 +215,7 @@ package final class TransferLoop: Sendable {
             }
         }
         active.giveUpAll()
-        // What was submitted while the loop ended must end, too.
+        // Transfers that were submitted while the loop ended must end, too.
         let rest = inbox.withLock { inbox in
             inbox.isStopped = true
             defer { inbox.commands = [] }
@@ -221,7 +227,7 @@ package final class TransferLoop: Sendable {
         }
     }
 
-    /// Returns false once the loop is to stop.
+    /// Returns false if the loop must stop.
     private func handleCommands(_ active: inout Active) -> Bool {
         let commands = inbox.withLock { inbox in
             defer { inbox.commands.removeAll(keepingCapacity: true) }

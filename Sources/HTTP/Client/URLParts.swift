@@ -1,4 +1,4 @@
-/// An HTTP URL in its parts, as far as a client needs them.
+/// The parts of an HTTP URL that a client needs.
 package struct URLParts: Equatable, Sendable {
     /// In lower case.
     package var scheme: String
@@ -6,9 +6,9 @@ package struct URLParts: Equatable, Sendable {
     package var userInfo: String?
     /// Without brackets.
     package var host: String
-    /// As written; empty for the scheme's own.
+    /// As written; empty for the scheme's default port.
     package var port: String
-    /// Everything after the authority, the fragment left out.
+    /// The text after the authority without the fragment.
     package var rest: String
 
     package init(scheme: String, host: String) {
@@ -48,12 +48,12 @@ package struct URLParts: Equatable, Sendable {
         return port.isEmpty ? name : "\(name):\(port)"
     }
 
-    /// The port that a connection goes to.
+    /// The port of the connection.
     package var effectivePort: String { port.isEmpty ? (scheme == "https" ? "443" : "80") : port }
 
     package var text: String { "\(scheme)://\(userInfo.map { $0 + "@" } ?? "")\(authority)\(rest)" }
 
-    /// The URL that a `Location` header of an answer to this URL names (RFC 3986, section 5.2).
+    /// Returns the URL of a `Location` header in an answer to this URL (RFC 3986, section 5.2).
     package func resolving(_ location: String) -> String {
         let target = String(location.prefix { $0 != "#" })
         let start = target.prefix { $0 != "/" && $0 != "?" }
@@ -68,7 +68,7 @@ package struct URLParts: Equatable, Sendable {
         return base + Self.removingDots(folder + target)
     }
 
-    /// Takes `.` and `..` out of a path.
+    /// Removes `.` and `..` from a path.
     private static func removingDots(_ target: String) -> String {
         let path = target.prefix { $0 != "?" }
         var kept: [Substring] = []
@@ -86,10 +86,10 @@ package struct URLParts: Equatable, Sendable {
         return "/" + kept.joined(separator: "/") + target[path.endIndex...]
     }
 
-    /// Whether credentials meant for this URL may be sent to `other`, which a redirect names.
+    /// Whether credentials for this URL may be sent to `other`, the target of a redirect.
     ///
-    /// They may go to the same host or a host below it, on the same port, and never from TLS to plain text; the change
-    /// from `http` to `https` on the usual ports is allowed.
+    /// They may be sent to the same host or a host below it, on the same port, and never from TLS to plain text. The
+    /// change from `http` to `https` on the default ports is allowed.
     package func trusts(_ other: URLParts) -> Bool {
         let (mine, theirs) = (host.lowercased(), other.host.lowercased())
         let isAddress = mine.utf8.contains(0x3A) || mine.utf8.allSatisfy { $0 == 0x2E || ($0 >= 0x30 && $0 <= 0x39) }

@@ -1,19 +1,19 @@
-/// Which bodies a route takes, and how large they may be.
+/// The bodies that a route accepts, and their largest size.
 package enum BodyPolicy: Sendable, Hashable {
     /// No body is read.
     case none
-    /// Forms up to 10 MiB, as Prometheus takes them, and other bodies up to 1 MiB.
+    /// Forms up to 10 MiB, as in Prometheus, and other bodies up to 1 MiB.
     case form
     /// Bytes of any type up to a limit.
     case bytes(limit: Int)
 
-    /// What remote write takes, compressed.
+    /// The compressed body of remote write.
     package static let write = BodyPolicy.bytes(limit: 33_554_432)
 
     static let formLimit = 10 << 20
     static let smallLimit = 1 << 20
 
-    /// Most bytes of a body of this type; nil if none is read.
+    /// The most bytes of a body of this type; nil if none is read.
     func limit(contentType: String?) -> Int? {
         switch self {
         case .none: nil
@@ -28,7 +28,7 @@ enum FormType: Hashable {
     case urlEncoded
     case multipart(boundary: String)
 
-    /// Reads a `Content-Type`; its case does not matter.
+    /// Reads a `Content-Type` without regard to case.
     init?(_ contentType: String?) {
         guard let contentType else { return nil }
         let parts = contentType.split(separator: ";", omittingEmptySubsequences: false)
@@ -61,7 +61,7 @@ enum FormType: Hashable {
     }
 }
 
-/// Reads the parameters of a `multipart/form-data` body; files are left out.
+/// Reads the parameters of a `multipart/form-data` body without its files.
 enum MultipartForm {
     static let maxParts = 10_000
 
@@ -71,7 +71,7 @@ enum MultipartForm {
         guard var at = find(mark, in: body, from: 0) else { return [] }
         while result.count < maxParts {
             at += mark.count
-            // The last mark has two more dashes.
+            // The last delimiter has two more dashes.
             if at + 1 < body.count, body[at] == 0x2D, body[at + 1] == 0x2D { break }
             guard let lineEnd = find([0x0D, 0x0A], in: body, from: at),
                 let next = find([0x0D, 0x0A] + mark, in: body, from: lineEnd)
@@ -101,7 +101,7 @@ enum MultipartForm {
         return nil
     }
 
-    /// Where `pattern` begins at or behind `start`.
+    /// The position of `pattern` at or after `start`.
     private static func find(_ pattern: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {
         guard let first = pattern.first, bytes.count >= pattern.count else { return nil }
         var at = start

@@ -1,16 +1,16 @@
 import Glibc
 import Platform
 
-/// Reads the body of one request as far as it has come, within its limit and the memory of all bodies.
+/// Reads the received part of one request's body, within its limit and the memory of all bodies.
 ///
-/// It never waits: the loop keeps the time of a body that is not there yet.
+/// It never waits: the loop measures the time for the rest of the body.
 struct BodyReader {
     enum Progress {
         case body([UInt8])
         case refused(HTTPResponse)
-        /// The client is gone.
+        /// The connection has ended.
         case gone
-        /// Nothing more there yet; the socket has to become readable or writable first.
+        /// No more bytes are available; the socket has to become readable or writable first.
         case wait(writes: Bool)
     }
 
@@ -19,7 +19,7 @@ struct BodyReader {
         case malformed(RequestRefusal)
     }
 
-    /// What has come of a body that is not whole yet.
+    /// The received part of an incomplete body.
     private struct Part {
         var limit: Int
         var bytes: [UInt8] = []
@@ -29,49 +29,49 @@ struct BodyReader {
 
     private let connection: Connection
     private let head: RequestHead
-    /// What the body holds until its request is answered.
+    /// The memory of the body, held until its request is answered.
     private let memory: BodyMemory
     private var part: Part?
     private var isRead = false
     private var hasFailed = false
-    /// Bytes that are still to be read of a body that nobody wants; nil before the first look.
+    /// The remaining bytes of an unneeded body; nil before the first check.
     private var unwanted: Int?
-    /// Bytes of the first buffer.
-    private static let firstRoom = 16 << 10
-    /// What a client must send to count as one that does not keep others waiting.
+    /// The size of the first buffer, bytes.
+    private static let firstSize = 16 << 10
+    /// The bytes that count as progress of a client.
     private static let progress = 16 << 10
     private var mark = 0
-    /// Bytes per second from which on a body keeps its memory.
+    /// The bytes per second from which on a body keeps its memory.
     private static let steadyRate: Int64 = 512 << 10
-    /// How long it keeps its memory without more bytes, ns: at the start, and at most.
+    /// The time for which a body keeps its memory without more bytes, ns: at the start, and at most.
     private static let (startTime, mostTime): (Int64, Int64) = (1_000_000_000, 5_000_000_000)
     private var credited = 0
     private var now: Int64 = 0
 
-    /// - Parameter wake: Called by another thread when the memory of this body went to smaller ones.
+    /// - Parameter wake: Called by another thread after the memory of this body was revoked.
     init(server: HTTPServer, connection: Connection, head: RequestHead, wake: @escaping @Sendable () -> Void) {
         self.connection = connection
         self.head = head
         memory = BodyMemory(BudgetShare(server.options.bodies, onRevocation: wake))
     }
 
-    /// Whether the memory of this body went to smaller ones.
+    /// Whether the memory of this body was revoked.
     var hasLostMemory: Bool { memory.share.isRevoked }
 
-    /// Begins to read a body of at most `limit` bytes; a client that asked whether to send it is told to.
+    /// Begins to read a body of at most `limit` bytes, and sends `100 Continue` if the client waits for it.
     mutating func begin(limit: Int) -> HTTPResponse? {
         if case .length(let length) = head.framing, length > limit { return Self.tooLarge(limit) }
         isRead = true
         part = Part(limit: limit)
         if head.awaitsContinue {
             let text = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
-            // So few bytes fit into any socket whose client reads.
+            // The send buffer of a socket has space for so few bytes if its client reads.
             if text.withUnsafeBytes({ connection.send($0) }) != .bytes(text.count) { hasFailed = true }
         }
         return nil
     }
 
-    /// Reads what is there.
+    /// Reads the available bytes.
     ///
     /// - Parameter now: The monotonic clock, ns.
     mutating func advance(now: Int64) -> Progress {
@@ -96,7 +96,7 @@ struct BodyReader {
                 mark = part.filled
                 connection.since = now
             }
-            // A client that sends steadily may finish: what has come is useless without the rest.
+            // A client that sends steadily may finish: a part of a body is useless.
             let earned = Int64(part.filled - credited) &* (1_000_000_000 / Self.steadyRate)
             let start = credited == 0 ? now &+ Self.startTime : max(memory.share.protectedUntil, now)
             memory.share.protectedUntil = min(start &+ earned, now &+ Self.mostTime)
@@ -114,7 +114,7 @@ struct BodyReader {
         }
     }
 
-    /// The answer to a body that did not come in its time.
+    /// The answer to a body that was not received in time.
     mutating func giveUp() -> HTTPResponse {
         hasFailed = true
         part = nil
@@ -131,11 +131,11 @@ struct BodyReader {
         .text("request body exceeds the \(limit) bytes limit\n", status: 413)
     }
 
-    /// Reads a body whose length is promised; the buffer grows with what comes.
+    /// Reads a body with a `Content-Length`; the buffer grows with the received bytes.
     private func advance(_ part: inout Part, length: Int, _ writes: inout Bool) throws(Failure) -> Bool {
         while part.filled < length {
             if part.filled == part.bytes.count {
-                // Before anything has come there is nothing to hold.
+                // Before the first byte the body needs no memory.
                 if part.filled == 0, connection.pending == 0, try !receivePending(&writes) { return false }
                 try grow(&part.bytes, atLeast: connection.pending, most: length)
             }
@@ -160,14 +160,14 @@ struct BodyReader {
         return true
     }
 
-    /// Makes a full buffer twice as large, or a small one four times, and charges for that before.
+    /// Doubles a full buffer, or quadruples a small one, and reserves the memory before.
     ///
-    /// Each step leaves its old buffer to the allocator, so steps are few.
+    /// Each step leaves the old buffer to the allocator, so there are few steps.
     private func grow(_ body: inout [UInt8], atLeast wanted: Int, most: Int) throws(Failure) {
-        let room = min(most, max(Self.firstRoom, wanted, body.count * (body.count < 1 << 20 ? 4 : 2)))
-        guard room > body.count else { throw .tooLarge }
-        guard memory.share.grow(to: room, now: now), AddressSpace.hasRoom(room) else { throw .noMemory }
-        body.grow(to: room)
+        let size = min(most, max(Self.firstSize, wanted, body.count * (body.count < 1 << 20 ? 4 : 2)))
+        guard size > body.count else { throw .tooLarge }
+        guard memory.share.grow(to: size, now: now), AddressSpace.canAllocate(size) else { throw .noMemory }
+        body.grow(to: size)
     }
 
     private func takePending(into target: UnsafeMutableRawBufferPointer) -> Int {
@@ -191,7 +191,7 @@ struct BodyReader {
                     return try decoder.decode(bytes) { piece throws(RequestRefusal) in
                         do throws(Failure) { try add(piece, to: &part) } catch {
                             failure = error
-                            throw .malformed("no room")
+                            throw .malformed("no memory")
                         }
                     }
                 }
@@ -216,7 +216,7 @@ struct BodyReader {
         part.filled += piece.count
     }
 
-    /// Reads into the connection's buffer; false if nothing is there.
+    /// Reads into the connection's buffer; returns false if nothing is available.
     private func receivePending(_ writes: inout Bool) throws(Failure) -> Bool {
         switch connection.receive() {
         case .bytes: return true
@@ -227,7 +227,7 @@ struct BodyReader {
         }
     }
 
-    // MARK: Bodies that nobody wants
+    // MARK: Unneeded bodies
 
     enum Drain {
         /// Whether the next request can be read from the connection.
@@ -235,12 +235,12 @@ struct BodyReader {
         case wait(writes: Bool)
     }
 
-    /// Reads what is left of a small body, as far as it has come.
+    /// Reads the received part of the rest of a small body.
     mutating func drain(atMost limit: Int) -> Drain {
         if hasFailed { return .done(canGoOn: false) }
         if isRead { return .done(canGoOn: true) }
         guard case .length(let length) = head.framing else { return .done(canGoOn: head.framing == .none) }
-        // Who waits for a 100 has not sent anything, and will not know what to do next.
+        // A client that waits for `100 Continue` has not sent its body, and does not know how to continue.
         guard length <= limit, !head.awaitsContinue else { return .done(canGoOn: false) }
         var left = unwanted ?? length
         let before = min(left, connection.pending)
@@ -262,7 +262,7 @@ struct BodyReader {
     }
 }
 
-/// The memory of one body; given back when nobody holds the body any more.
+/// The memory of one body; released with the last reference to the body.
 private final class BodyMemory {
     let share: BudgetShare
 

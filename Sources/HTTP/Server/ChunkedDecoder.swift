@@ -1,4 +1,4 @@
-/// Takes chunked transfer encoding off a body that comes in parts.
+/// Decodes the chunked transfer coding of a body that is received in parts.
 package struct ChunkedDecoder: Sendable {
     private enum State {
         case size(digits: Int), endOfSize
@@ -11,7 +11,7 @@ package struct ChunkedDecoder: Sendable {
     private var size = 0
     private var extra = 0
 
-    /// Most bytes of all extensions of chunks and of the trailers, which nobody reads.
+    /// The most bytes of all extensions of chunks and of the trailers, which are not used.
     static let maxExtra = 16 << 10
 
     package init() {}
@@ -20,7 +20,7 @@ package struct ChunkedDecoder: Sendable {
 
     /// Decodes a part.
     ///
-    /// - Returns: How many bytes belong to the body's encoding; the rest is the next request's.
+    /// - Returns: The number of bytes that belong to the body's encoding; the rest belongs to the next request.
     package mutating func decode(
         _ bytes: UnsafeBufferPointer<UInt8>, _ emit: (UnsafeBufferPointer<UInt8>) throws(RequestRefusal) -> Void
     ) throws(RequestRefusal) -> Int {

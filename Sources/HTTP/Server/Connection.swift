@@ -2,26 +2,27 @@ import CPlatform
 import CTLS
 import Glibc
 
-/// A client's connection: its socket, its encryption and the bytes that nobody has used yet.
+/// A client's connection: its socket, its encryption and its received bytes that are not used yet.
 ///
-/// One thread owns it at a time: the loop while it waits for a head, a handler's thread from there to the answer's end.
-// SAFETY: handed from thread to thread through locks; see the sentence above.
+/// One thread owns it at a time: the loop while it waits for a head, then a handler's thread until the end of the
+/// answer.
+// SAFETY: passed from thread to thread through locks; see the sentence above.
 final class Connection: @unchecked Sendable {
     enum Input: Hashable {
         case bytes(Int)
-        /// Nothing there yet; the socket has to become readable or writable first.
+        /// No bytes are available; the socket has to become readable or writable first.
         case wait(writes: Bool)
         /// The client has ended its side, or the connection is broken.
         case ended
-        /// There is no room for a larger head.
+        /// There is no memory for a larger head.
         case full
     }
 
-    /// Largest head, as of Go's server.
+    /// The size of the largest head, as in Go's server.
     static let maxHead = (1 << 20) + 4096
-    /// Bytes of a head that do not count in the shared budget.
+    /// The bytes of a head that do not count in the shared budget.
     static let freeHead = 64 << 10
-    private static let firstRoom = 4 << 10
+    private static let firstSize = 4 << 10
 
     let id: UInt64
     let socket: Int32
@@ -29,12 +30,12 @@ final class Connection: @unchecked Sendable {
     var context: TLSContext?
     var tls: OpaquePointer?
     var isEncrypted = false
-    /// When the request, the handshake or the idle time began, or the client last made progress; nanoseconds.
+    /// The time when the request, the handshake or the idle time began, or of the client's last progress; nanoseconds.
     var since: Int64
-    /// When the wait for the client ends in any case, nanoseconds.
+    /// The time when the wait for the client ends in any case, nanoseconds.
     var expiry = Int64.max
     var scanner = HeadScanner()
-    /// Whether any byte has ever come.
+    /// Whether any byte was received.
     private(set) var hasSpoken = false
     private let share: BudgetShare
     private var buffer: [UInt8] = []
@@ -42,8 +43,8 @@ final class Connection: @unchecked Sendable {
     private var isOpen = true
 
     /// - Parameters:
-    ///   - heads: What large heads may hold together.
-    ///   - wake: Called by another thread when the memory of this head went to smaller ones.
+    ///   - heads: The shared budget of large heads.
+    ///   - wake: Called by another thread after the memory of this head was revoked.
     init(id: UInt64, socket: Int32, heads: ByteBudget, now: Int64, wake: @escaping @Sendable () -> Void) {
         self.id = id
         self.socket = socket
@@ -64,10 +65,12 @@ final class Connection: @unchecked Sendable {
 
     private func releaseShare() { if share.held > 0 || share.isRevoked { share.release() } }
 
-    /// Whether the memory of the head went to smaller ones.
+    /// Whether the memory of the head was revoked.
     var hasLostMemory: Bool { share.isRevoked }
 
-    /// Ends the connection; the socket's number may be another's afterwards.
+    /// Closes the connection.
+    ///
+    /// Afterwards the socket's number may belong to another connection.
     func close() {
         guard isOpen else { return }
         isOpen = false
@@ -77,7 +80,7 @@ final class Connection: @unchecked Sendable {
         Glibc.close(socket)
     }
 
-    /// Tells the client that no more encrypted bytes come.
+    /// Sends the end of the encrypted data to the client.
     func endEncryption() {
         if isEncrypted, let tls { SSL_shutdown(tls) }
         isEncrypted = false
@@ -85,7 +88,7 @@ final class Connection: @unchecked Sendable {
 
     // MARK: Input
 
-    /// Bytes that have come and are not used yet.
+    /// The number of received bytes that are not used yet.
     var pending: Int { filled }
 
     func withPending<R, E: Error>(_ body: (UnsafeBufferPointer<UInt8>) throws(E) -> R) throws(E) -> R {
@@ -94,7 +97,7 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// The end of the head in what has come; nil if more has to come.
+    /// The end of the head in the received bytes; nil if the head is incomplete.
     func headEnd() throws(RequestRefusal) -> Int? {
         var scanner = scanner
         let end = try withPending { bytes throws(RequestRefusal) in try scanner.end(in: bytes) }
@@ -102,7 +105,7 @@ final class Connection: @unchecked Sendable {
         return end
     }
 
-    /// Takes used bytes away.
+    /// Removes used bytes.
     func consume(_ count: Int) {
         precondition(count <= filled)
         let rest = filled - count
@@ -120,22 +123,22 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// Gives the buffer's memory back while nothing is in it.
+    /// Frees the buffer if it is empty.
     func rest() { if filled == 0 { buffer = [] } }
 
-    /// Reads what is there behind what has come.
+    /// Reads the available bytes after the received ones.
     func receive() -> Input {
         if filled == buffer.count, !grow() { return .full }
-        let (start, room) = (filled, buffer.count - filled)
+        let (start, space) = (filled, buffer.count - filled)
         let input = buffer.withUnsafeMutableBytes { bytes in
-            receive(into: UnsafeMutableRawBufferPointer(rebasing: bytes[start..<(start + room)]))
+            receive(into: UnsafeMutableRawBufferPointer(rebasing: bytes[start..<(start + space)]))
         }
         if case .bytes(let count) = input { filled += count }
         return input
     }
 
     private func grow() -> Bool {
-        let wanted = min(Self.maxHead, max(Self.firstRoom, buffer.count * 2))
+        let wanted = min(Self.maxHead, max(Self.firstSize, buffer.count * 2))
         guard wanted > buffer.count else { return false }
         guard wanted <= Self.freeHead || share.grow(to: wanted) else { return false }
         buffer.grow(to: wanted)
@@ -188,7 +191,7 @@ final class Connection: @unchecked Sendable {
 
     /// Waits until the socket is readable or writable.
     ///
-    /// - Returns: False after the time.
+    /// - Returns: False after the timeout.
     func wait(writes: Bool, milliseconds: Int) -> Bool {
         if !writes, let tls, SSL_pending(tls) > 0 { return true }
         var entry = pollfd(fd: socket, events: Int16(writes ? POLLOUT : POLLIN), revents: 0)

@@ -6,45 +6,47 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// The thread that accepts connections, shakes hands and collects heads, and holds those that wait for their clients.
+/// The thread that accepts connections, performs handshakes, receives heads, and owns the connections that wait for
+/// their clients.
 ///
-/// It never waits for one client: a connection with a whole head goes to a handler's thread. It comes back when the
-/// client is slow to send its body or to take its answer, and when the answer is sent and no further request has come.
+/// It never waits for one client: it passes a connection with a whole head to a handler's thread. The handler's thread
+/// returns the connection if the client is slow to send its body or to read its answer, and after the answer if there
+/// is no further request.
 final class ConnectionLoop: Sendable {
     private enum Stage {
         case handshake, head, idle
-        /// A request is at work, and its client is waited for.
+        /// A request is in progress and waits for its client.
         case request(Exchange, Exchange.Wait)
     }
 
     private typealias Entry = (connection: Connection, stage: Stage)
 
-    /// What only the loop's own thread touches.
+    /// The state that only the loop's own thread uses.
     private struct Table {
         var connections: [UInt64: Entry] = [:]
-        /// Connections that a handler's thread has; their entry above has no object.
+        /// The connections that handler threads own; their entries in `connections` have no object.
         var handled: Set<UInt64> = []
         var nextId: UInt64 = 1 << 32
-        /// Listeners at which somebody waits for a place.
+        /// The listeners with connections that wait for a place.
         var waiting: Set<Int> = []
         var nextSweep: Int64 = .max
         var refusedUntil: Int64 = 0
-        /// Connections that may have to give way to newcomers, the next one last, and when they were looked for.
+        /// The connections that may be closed for new ones, the next one last, and the time when they were selected.
         var victims: [(id: UInt64, since: Int64)] = []
         var victimsTime: Int64 = 0
         var isListening = true
-        /// When those that still take their answers must have them; nil until the end begins.
+        /// The time when the last answers must be sent; nil until the loop ends.
         var end: Int64?
 
         var count: Int { connections.count + handled.count }
     }
 
-    /// What comes from other threads.
+    /// The messages of other threads.
     private struct Mail {
         var returned: [Connection] = []
         var parked: [(exchange: Exchange, wait: Exchange.Wait, writes: Bool)] = []
         var closed: [UInt64] = []
-        /// Connections whose heads or bodies have lost their memory.
+        /// The connections whose heads or bodies have lost their memory.
         var woken: [UInt64] = []
         var stops = false
     }
@@ -74,24 +76,24 @@ final class ConnectionLoop: Sendable {
 
     // MARK: Other threads
 
-    /// Takes a connection back that has no request at the moment.
+    /// Returns a connection without a request to the loop.
     func giveBack(_ connection: Connection) { post { $0.returned.append(connection) } }
 
-    /// Takes a connection back whose request goes on when the client sends or reads on.
+    /// Returns a connection to the loop whose request continues when the client sends or reads.
     func park(_ exchange: Exchange, _ wait: Exchange.Wait, writes: Bool) {
         post { $0.parked.append((exchange, wait, writes)) }
     }
 
-    /// Says that a handler's thread has closed a connection.
+    /// Reports that a handler's thread has closed a connection.
     func closed(_ id: UInt64) { post { $0.closed.append(id) } }
 
-    /// Lets a request go on at once whose memory has gone while its client is waited for.
+    /// Resumes a request immediately that waits for its client and whose memory was revoked.
     func wake(_ id: UInt64) { post { $0.woken.append(id) } }
 
     /// Begins to end the loop.
     func stop() { post { $0.stops = true } }
 
-    /// Waits until the loop and the last handler have ended; false after the time.
+    /// Waits until the loop and the last handler have ended; returns false after the timeout.
     func awaitEnd(milliseconds: Int64) -> Bool {
         guard done.wait(milliseconds: milliseconds) else { return false }
         done.signal()
@@ -138,7 +140,7 @@ final class ConnectionLoop: Sendable {
         return Int32(clamping: max(0, (next - server.clock.monotonic()) / 1_000_000 + 1))
     }
 
-    /// Reads what other threads have said; true if the loop has to end.
+    /// Reads the messages of other threads; returns true if the loop must end.
     private func readMail(_ table: inout Table) -> Bool {
         var value: UInt64 = 0
         _ = read(bell, &value, 8)
@@ -167,7 +169,8 @@ final class ConnectionLoop: Sendable {
             table.handled.remove(connection.id)
             if mail.stops, wait != .send { continue }
             table.connections[connection.id] = (connection, .request(exchange, wait))
-            // Its memory may have gone while a thread had it, which ``wake(_:)`` does not reach.
+            // Its memory may have been revoked while another thread owned the connection; ``wake(_:)`` does not find it
+            // then.
             if wait == .body, exchange.hasLostMemory {
                 resume(exchange, isLate: false, &table)
                 continue
@@ -179,7 +182,7 @@ final class ConnectionLoop: Sendable {
         return mail.stops
     }
 
-    /// Lets a connection whose memory has gone end its request.
+    /// Resumes a connection whose memory was revoked, so that its request ends.
     private func wake(_ id: UInt64, _ table: inout Table) {
         guard let (connection, stage) = table.connections[id] else { return }
         switch stage {
@@ -189,13 +192,13 @@ final class ConnectionLoop: Sendable {
         }
     }
 
-    /// The refusal of a head that is too large, or that there is no memory for.
+    /// The refusal of a head that is too large, or for which there is no memory.
     static let tooLarge = RequestRefusal(431, "Request Header Fields Too Large")
 
-    /// How long clients may still take their answers when the server ends, ns.
+    /// The time for clients to read their answers when the server ends, ns.
     private static let endTime: Int64 = 1_000_000_000
 
-    /// Closes the listeners and all connections but those that answers are on the way to.
+    /// Closes the listeners and all connections except those with answers in progress.
     private func beginEnd(_ table: inout Table) {
         table.end = server.clock.monotonic() &+ Self.endTime
         table.connections = table.connections.filter {
@@ -211,7 +214,7 @@ final class ConnectionLoop: Sendable {
 
     private func accept(at index: Int, _ table: inout Table) {
         guard listeners.indices.contains(index) else { return }
-        // A burst at one address does not keep the others waiting for long.
+        // The limit prevents that many connections at one address delay the others.
         for _ in 0..<64 {
             guard table.count < server.options.maxConnections || giveWay(&table) else {
                 table.waiting.insert(index)
@@ -224,7 +227,7 @@ final class ConnectionLoop: Sendable {
             let socket = cplatform_accept(listeners[index])
             guard socket >= 0 else {
                 if errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM {
-                    // Without descriptors, as without places: others give way.
+                    // A lack of descriptors is handled as a lack of places: another connection is closed.
                     if giveWay(&table) { continue }
                     server.setFull(true)
                     table.refusedUntil = server.clock.monotonic() + 100_000_000
@@ -249,11 +252,11 @@ final class ConnectionLoop: Sendable {
         let stage = server.options.access?.usesTLS == true ? Stage.handshake : .head
         table.connections[id] = (connection, stage)
         schedule(&table, connection, stage)
-        // Often the request is there already.
+        // Often the request has already arrived.
         advance(id, &table)
     }
 
-    /// Lets those in who wait, when there are places.
+    /// Accepts waiting connections if there are free places.
     private func admitWaiting(_ table: inout Table) {
         guard !table.waiting.isEmpty, server.clock.monotonic() >= table.refusedUntil else { return }
         let waiting = table.waiting
@@ -272,7 +275,7 @@ final class ConnectionLoop: Sendable {
 
     private func drop(_ id: UInt64, _ table: inout Table) { table.connections[id] = nil }
 
-    /// Takes a connection as far as its bytes allow.
+    /// Advances a connection as far as its received bytes allow.
     private func advance(_ id: UInt64, _ table: inout Table) {
         guard let (connection, stage) = table.connections[id] else { return }
         if case .request(let exchange, _) = stage { return resume(exchange, isLate: false, &table) }
@@ -280,7 +283,8 @@ final class ConnectionLoop: Sendable {
             guard shakeHands(connection, &table) else { return }
             table.connections[id] = (connection, .head)
         }
-        // Ends with what has come, or with the largest head; decrypted bytes do not make a socket readable again.
+        // The loop ends when no more bytes are available, or at the largest head; decrypted bytes do not make a socket
+        // readable again.
         while true {
             do throws(RequestRefusal) {
                 if connection.pending > 0, let end = try connection.headEnd() {
@@ -311,24 +315,24 @@ final class ConnectionLoop: Sendable {
         }
     }
 
-    /// Gives a connection to a handler's thread.
+    /// Passes a connection to a handler's thread.
     private func hand(_ connection: Connection, _ task: Exchange.Task, _ table: inout Table) {
         resume(Exchange(server: server, loop: self, connection: connection, task), isLate: false, &table)
     }
 
-    /// Lets a handler's thread go on with a request.
+    /// Resumes a request on a handler's thread.
     private func resume(_ exchange: Exchange, isLate: Bool, _ table: inout Table) {
         let connection = exchange.connection
         table.connections[connection.id] = nil
         table.handled.insert(connection.id)
         if !server.threads.run({ exchange.run(isLate: isLate) }) {
-            server.log.error("The system has no thread for a request")
+            server.log.error("The system cannot start a thread for a request")
             table.handled.remove(connection.id)
             connection.close()
         }
     }
 
-    /// True once the connection is encrypted.
+    /// Continues the TLS handshake; returns true if the connection is encrypted.
     private func shakeHands(_ connection: Connection, _ table: inout Table) -> Bool {
         if connection.tls == nil {
             var first: UInt8 = 0
@@ -341,7 +345,7 @@ final class ConnectionLoop: Sendable {
                 }
                 return false
             }
-            // A record of the handshake begins with 22, and a plain request with a letter.
+            // A record of the handshake begins with the byte 22, a plain request begins with a letter.
             if first != 22 {
                 hand(connection, .plainOnTLS, &table)
                 return false
@@ -370,13 +374,14 @@ final class ConnectionLoop: Sendable {
 
     // MARK: Time
 
-    /// How long a client may keep a connection that others wait for, ns: less where there are few connections, so that
-    /// as many clients as there may be elsewhere do not keep others waiting for much longer.
+    /// The time for which a client may keep a connection while others wait, ns.
+    ///
+    /// It is shorter with few places, so that the delay of the waiting clients depends little on the number of places.
     private var leastTime: Int64 { min(400, max(100, Int64(server.options.maxConnections) * 3)) * 1_000_000 }
-    /// How often clients are looked at that may keep memory or places from others, ns.
+    /// The interval of the checks for clients that keep memory or places from others, ns.
     private static let lookInterval: Int64 = 100_000_000
 
-    /// When a connection in this stage has waited too long.
+    /// The time when a connection in this stage has waited too long.
     private func deadline(_ connection: Connection, _ stage: Stage) -> Int64 {
         let options = server.options
         var milliseconds = Int64(options.timeoutSeconds) * 1000
@@ -389,7 +394,7 @@ final class ConnectionLoop: Sendable {
         case .request(_, .send):
             if options.isMemoryShort() { milliseconds = min(milliseconds, Int64(options.sendTimeoutSeconds) * 1000) }
         case .request(_, .drain): milliseconds = 1000
-        case .request(_, .farewell): milliseconds = 500
+        case .request(_, .closing): milliseconds = 500
         }
         return min(connection.expiry, connection.since &+ milliseconds &* 1_000_000)
     }
@@ -398,7 +403,7 @@ final class ConnectionLoop: Sendable {
         table.nextSweep = min(table.nextSweep, nextLook(connection, stage, now: connection.since))
     }
 
-    /// When a connection has to be looked at again: memory that gets short is noticed within a second.
+    /// The time of the next check of a connection: a lack of memory is noticed within a second.
     private func nextLook(_ connection: Connection, _ stage: Stage, now: Int64) -> Int64 {
         let deadline = deadline(connection, stage)
         switch stage {
@@ -407,7 +412,7 @@ final class ConnectionLoop: Sendable {
         }
     }
 
-    /// Ends the waits that were too long.
+    /// Ends the waits that took too long.
     private func sweep(_ table: inout Table) {
         let now = server.clock.monotonic()
         var next = Int64.max
@@ -427,7 +432,7 @@ final class ConnectionLoop: Sendable {
             }
         }
         if !table.waiting.isEmpty { next = min(next, now) }
-        // At most ten looks per second, however many connections there are.
+        // At most ten checks per second, however many connections there are.
         table.nextSweep = next == .max ? .max : max(next, now + Self.lookInterval)
         if !table.waiting.isEmpty, table.refusedUntil > now { table.nextSweep = table.refusedUntil }
         admitWaiting(&table)
@@ -435,7 +440,8 @@ final class ConnectionLoop: Sendable {
 
     // MARK: Places
 
-    /// Ends the connection whose client has kept it for longest, if it has had some time.
+    /// Closes the connection whose client has kept it for longest, if it has had a minimum of time; returns false if
+    /// there is none.
     private func giveWay(_ table: inout Table) -> Bool {
         let now = server.clock.monotonic()
         if table.victims.isEmpty {
@@ -451,11 +457,11 @@ final class ConnectionLoop: Sendable {
         return false
     }
 
-    /// Who may have to give way, the first one last: those that never said anything or rest before those in the middle
-    /// of a request, and those that are sent an answer in the end.
+    /// The connections that may be closed, the first one last: first those that never sent anything or are idle, then
+    /// those in the middle of a request, then those that receive an answer.
     ///
-    /// A quarter of all places stays with connections at rest: those of this machine before others, and the ones that
-    /// were used last.
+    /// A quarter of all places is reserved for idle connections: those of this machine first, then those that were used
+    /// last.
     private func victims(_ table: Table, now: Int64) -> [(id: UInt64, since: Int64)] {
         var resting: [Connection] = []
         var others: [(rank: Int, connection: Connection)] = []
@@ -463,7 +469,7 @@ final class ConnectionLoop: Sendable {
             switch stage {
             case .idle: resting.append(connection)
             case .handshake, .head: others.append((connection.hasSpoken ? 1 : 0, connection))
-            case .request(_, .farewell): others.append((0, connection))
+            case .request(_, .closing): others.append((0, connection))
             case .request(_, .send): others.append((2, connection))
             case .request: others.append((1, connection))
             }

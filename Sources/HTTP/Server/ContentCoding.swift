@@ -1,15 +1,15 @@
 import CZlib
 import Encoding
 
-/// How the body of an answer is compressed.
+/// The compression of the body of an answer.
 package enum ContentCoding: String, Sendable, CaseIterable {
     case gzip
     case deflate
     case zstd
 
-    /// The coding that a client likes best; nil to send the body as it is.
+    /// The coding that a client prefers; nil to send the body as it is.
     ///
-    /// Among equal weights the first that the client names wins.
+    /// Among equal weights the client's first coding is used.
     package static func choose(_ accepted: String?) -> ContentCoding? {
         guard let accepted else { return nil }
         var best: (coding: ContentCoding, weight: Int)?
@@ -35,7 +35,7 @@ package enum ContentCoding: String, Sendable, CaseIterable {
         return best.coding
     }
 
-    /// A weight in thousandths; 0 if it is none.
+    /// A weight in thousandths; 0 if it is invalid.
     private static func weight(_ text: Substring) -> Int {
         guard let value = Double(text), value >= 0, value <= 1 else { return 0 }
         return Int(value * 1000)

@@ -1,6 +1,6 @@
 import Model
 
-/// What browsers on other origins may do.
+/// The permissions of browsers on other origins.
 package struct CrossOrigin: Sendable {
     /// Origins that may read the API.
     package var allowed: AnchoredRegex?
@@ -18,9 +18,10 @@ package struct CrossOrigin: Sendable {
         return headers
     }
 
-    /// Whether a browser says that a page of another site sends this request.
+    /// Whether a browser reports that a page of another site sends this request.
     ///
-    /// What sends neither header is no browser, and may pass. Over plain HTTP browsers send `Origin` only.
+    /// A request with neither header is not from a browser, and is allowed. Over plain HTTP browsers send `Origin`
+    /// only.
     ///
     /// - Parameter hosts: The daemon's names in this request: `Host`, and that of a proxy in front.
     static func isForeign(fetchSite: String?, origin: String?, hosts: [String]) -> Bool {

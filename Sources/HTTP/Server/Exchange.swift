@@ -2,31 +2,31 @@ import CPlatform
 import Glibc
 import Platform
 
-/// Requests of one connection, one after another: how far the one at work is, and what comes next.
+/// The requests of one connection, one after another: the state of the current request.
 ///
-/// Runs on handler threads, on one at a time. Where it would wait for its client it goes to the loop, which calls it
-/// again: a client that sends or reads slowly holds a connection, but no thread.
-// SAFETY: handed from thread to thread through locks, as its connection is.
+/// Handler threads run it, one at a time. Where it would wait for its client it is passed to the loop, which calls it
+/// again. So a client that sends or reads slowly uses a connection, but no thread.
+// SAFETY: passed from thread to thread through locks, as its connection is.
 final class Exchange: @unchecked Sendable {
-    /// What the loop has found.
+    /// The finding of the loop.
     enum Task: Sendable {
         /// A head of so many bytes.
         case head(Int)
         case refused(RequestRefusal)
-        /// Text on a port that speaks TLS.
+        /// Plain text on a port with TLS.
         case plainOnTLS
     }
 
-    /// What the connection's client is waited for.
+    /// The event for which the connection waits.
     enum Wait: Sendable {
         /// The rest of a body.
         case body
-        /// The rest of a body that nobody wants, so that the next request can be found.
+        /// The rest of an unneeded body, so that the next request can be found.
         case drain
-        /// Room for an answer.
+        /// Space in the send buffer for an answer.
         case send
-        /// The client's end, so that what it still sends does not destroy an answer on its way.
-        case farewell
+        /// The client's end, so that bytes that it still sends do not destroy an answer in transit.
+        case closing
     }
 
     private enum Phase {
@@ -34,18 +34,18 @@ final class Exchange: @unchecked Sendable {
         /// The request's password has to be checked.
         case password(RequestHead, WebAccess.Verdict)
         case body
-        /// `hasPlace` tells whether a place of handlers that take long is held.
+        /// `hasPlace` is whether a place of the long handlers is held.
         case handler(hasPlace: Bool)
         case drain(HTTPResponse)
         case send
-        case farewell
+        case closing
         case next
     }
 
     private enum Step {
         case goOn
         case wait(Wait, writes: Bool)
-        /// Somebody else will call again.
+        /// The thread leaves; another call continues.
         case leave
         case rests
         case ended
@@ -58,17 +58,17 @@ final class Exchange: @unchecked Sendable {
     private var judged: JudgedRequest?
     private var reader: BodyReader?
     private var outgoing: Outgoing?
-    /// What follows when the answer is sent.
+    /// The phase after the answer is sent.
     private var afterwards = Phase.next
     private var endsAfterwards = false
-    /// Whether the client of this request was waited for before.
+    /// Whether this request has waited for its client before.
     private var isSlow = false
-    /// Bytes that are still read before an end.
-    private var farewellBytes = 0
+    /// The bytes that are still read before the connection is closed.
+    private var closingBytes = 0
 
-    /// How long a thread stays with a connection whose client is slow, milliseconds.
+    /// The time that a thread waits for a slow client, milliseconds.
     private static let lingering = 20
-    /// Most bytes of a body that nobody wants and that are read so that the connection can go on.
+    /// The most bytes of an unneeded body that are read so that the connection can be kept.
     private static let drained = 256 << 10
 
     init(server: HTTPServer, loop: ConnectionLoop, connection: Connection, _ task: Task) {
@@ -78,19 +78,19 @@ final class Exchange: @unchecked Sendable {
         phase = .begin(task)
     }
 
-    /// Whether it need not wait for its client: what has come of the body is lost.
+    /// Whether it need not wait for its client, because the received part of the body is lost.
     var hasLostMemory: Bool { reader?.hasLostMemory == true }
 
-    /// Goes on until the client has to be waited for, the connection rests, or it ends.
+    /// Continues until the connection has to wait for its client, is idle, or ends.
     ///
-    /// - Parameter isLate: Whether the client was waited for too long.
+    /// - Parameter isLate: Whether the wait for the client took too long.
     func run(isLate: Bool = false) {
         var step = isLate ? late() : Step.goOn
         while true {
             switch step {
             case .goOn: step = self.step()
             case .wait(let wait, let writes):
-                // Mostly it is only a moment, but a client that took longer once is waited for by the loop.
+                // Most waits are short. But after one long wait of a client the loop does the waiting.
                 if isSlow || server.isStopping || server.isFull || server.threads.isTight
                     || !connection.wait(writes: writes, milliseconds: Self.lingering)
                 {
@@ -115,7 +115,7 @@ final class Exchange: @unchecked Sendable {
         case .handler(let hasPlace): return handle(hasPlace: hasPlace)
         case .drain(let response): return drain(response)
         case .send: return send()
-        case .farewell: return farewell()
+        case .closing: return closing()
         case .next: return next()
         }
     }
@@ -147,7 +147,7 @@ final class Exchange: @unchecked Sendable {
             return answer(
                 Outgoing(
                     Array("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".utf8)),
-                then: .farewell)
+                then: .closing)
         }
     }
 
@@ -163,7 +163,7 @@ final class Exchange: @unchecked Sendable {
                 verdict.refuse()
                 _ = judge(head, verdict)
             } else if server.isStopping || cplatform_is_peer_gone(connection.socket) != 0 {
-                // Nobody waits for the answer any more.
+                // No client waits for the answer any more.
                 leaveTurn(turns)
                 connection.close()
                 return loop.closed(connection.id)
@@ -174,20 +174,20 @@ final class Exchange: @unchecked Sendable {
         return isFree ? .goOn : .leave
     }
 
-    /// Computes the hash; the turn for that is this request's.
+    /// Computes the hash, in this request's turn.
     private func check(_ head: RequestHead, _ verdict: WebAccess.Verdict) -> Step {
         guard let passwords = server.options.access?.passwords, let question = verdict.question else { return .ended }
         var verdict = verdict
         let isRight = passwords.answer(question)
         verdict.take(isRight)
-        // Further passwords of this client have to queue up again.
+        // Further passwords of this client have to wait in the queue again.
         verdict.closes = !isRight && passwords.turns.isWaitedFor
         leaveTurn(passwords.turns)
         return judge(head, verdict)
     }
 
     private func leaveTurn(_ turns: PasswordTurns) {
-        // There is a thread: the one that runs this.
+        // There is a thread: the one that runs this code.
         if let next = turns.leave() { _ = server.threads.run { next(.turn) } }
     }
 
@@ -209,7 +209,7 @@ final class Exchange: @unchecked Sendable {
         return .goOn
     }
 
-    /// Begins to count the time that the client takes.
+    /// Starts the measurement of the client's time.
     private func startClock() {
         connection.since = server.clock.monotonic()
         connection.expiry = connection.since &+ Int64(server.options.timeoutSeconds) * 1_000_000_000
@@ -255,13 +255,13 @@ final class Exchange: @unchecked Sendable {
         let outgoing = Outgoing(
             response, to: judged.request, isVersion10: judged.head.isVersion10, closes: !keepsAlive,
             now: server.clock.now())
-        // The body's memory is free while its answer is on the way.
+        // The body's memory is free while its answer is sent.
         self.judged = nil
         reader = nil
-        return answer(outgoing, then: !isDrained || closes ? .farewell : keepsAlive ? .next : nil)
+        return answer(outgoing, then: !isDrained || closes ? .closing : keepsAlive ? .next : nil)
     }
 
-    /// Sends an answer; `following` comes when it is sent, or the end if that is nil.
+    /// Sends an answer; `following` is the phase after it, nil for the end of the connection.
     private func answer(_ outgoing: Outgoing, then following: Phase?) -> Step {
         self.outgoing = outgoing
         afterwards = following ?? .next
@@ -280,10 +280,10 @@ final class Exchange: @unchecked Sendable {
         }
         outgoing = nil
         if endsAfterwards { return .ended }
-        if case .farewell = afterwards {
+        if case .closing = afterwards {
             connection.endEncryption()
             shutdown(connection.socket, Int32(SHUT_WR))
-            farewellBytes = 1 << 20
+            closingBytes = 1 << 20
             startClock()
         } else {
             connection.since = now
@@ -300,18 +300,18 @@ final class Exchange: @unchecked Sendable {
             Outgoing(
                 response, to: HTTPRequest(method: "GET", path: "/"), isVersion10: false, closes: true,
                 now: server.clock.now()),
-            then: .farewell)
+            then: .closing)
     }
 
-    /// Lets the client read the answer before what it still sends makes the system reset the connection.
-    private func farewell() -> Step {
+    /// Gives the client time to read the answer before its remaining bytes make the system reset the connection.
+    private func closing() -> Step {
         if server.isStopping { return .ended }
         return withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 1) { buffer in
-            while farewellBytes > 0 {
+            while closingBytes > 0 {
                 switch connection.receive(into: buffer) {
-                case .bytes(let count): farewellBytes -= count
+                case .bytes(let count): closingBytes -= count
                 case .ended, .full: return .ended
-                case .wait: return .wait(.farewell, writes: false)
+                case .wait: return .wait(.closing, writes: false)
                 }
             }
             return .ended
@@ -320,13 +320,13 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: The next request
 
-    /// Looks for the next head, and waits for a moment for it.
+    /// Looks for the next head, and waits shortly for it.
     private func next() -> Step {
         while !server.isStopping {
             do throws(RequestRefusal) {
                 if connection.pending > 0, let length = try connection.headEnd() {
                     phase = .begin(.head(length))
-                    // One of many requests that came at once: others that wait for a thread have their turn first.
+                    // The client has sent several requests at once: others that wait for a thread run first.
                     guard server.threads.isTight, server.threads.run({ self.run() }) else { return .goOn }
                     return .leave
                 }
@@ -338,7 +338,7 @@ final class Exchange: @unchecked Sendable {
             case .ended: return .ended
             case .full: return go(to: .begin(.refused(ConnectionLoop.tooLarge)))
             case .wait(let writes):
-                // With a part of a head the loop keeps the time.
+                // The loop measures the time for an incomplete head.
                 if connection.pending > 0 || server.isFull || server.threads.isTight { return .rests }
                 if !connection.wait(writes: writes, milliseconds: Self.lingering) { return .rests }
             }
@@ -348,7 +348,7 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Time
 
-    /// What comes after a wait that was too long.
+    /// The step after a wait that took too long.
     private func late() -> Step {
         switch phase {
         case .body:

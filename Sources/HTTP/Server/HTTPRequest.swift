@@ -2,29 +2,29 @@ import CPlatform
 import GoCompatibility
 import Synchronization
 
-/// A request as a handler sees it.
+/// A request as a handler receives it.
 package struct HTTPRequest: Sendable {
     package var method: String
-    /// Decoded, below the route prefix.
+    /// The decoded path below the route prefix.
     package var path: String
-    /// Parameters of the URL, decoded, in order.
+    /// The decoded parameters of the URL, in order.
     package var query: [(name: String, value: String)]
-    /// Parameters of a form body, decoded, in order.
+    /// The decoded parameters of a form body, in order.
     package var form: [(name: String, value: String)]
-    /// In order, names as sent.
+    /// The headers in order, with their names as sent.
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
     /// The peer's address without its port.
     package var peer: String
-    /// What the route's pattern named, `/label/:name/values` for instance.
+    /// The named parts of the route's pattern, for example of `/label/:name/values`.
     package var pathParameters: [String: String] = [:]
-    /// The path below the route prefix as it was sent, percent escapes and all; nil in process.
+    /// The path below the route prefix as it was sent, with percent escapes; nil without a connection.
     package var rawPath: String?
-    /// What stands behind the question mark, as it was sent.
+    /// The text after the question mark, as it was sent.
     package var rawQuery: String = ""
-    /// The connection's socket, −1 in process.
+    /// The connection's socket; −1 without a connection.
     var socket: Int32 = -1
-    /// Tells that the server ends; nil in process.
+    /// Reports the end of the server; nil without a connection.
     package var cancellation: Cancellation?
 
     package init(
@@ -41,17 +41,17 @@ package struct HTTPRequest: Sendable {
         self.peer = peer
     }
 
-    /// The first value of a parameter, the body's before the URL's; nil if absent.
+    /// The first value of a parameter, of the body before the URL; nil if absent.
     package func parameter(_ name: String) -> String? {
         form.first { $0.name == name }?.value ?? query.first { $0.name == name }?.value
     }
 
-    /// All values of a parameter, the body's first.
+    /// All values of a parameter, of the body first.
     package func parameters(_ name: String) -> [String] {
         (form + query).filter { $0.name == name }.map(\.value)
     }
 
-    /// What is wrong with the parameters of the form or the URL, which ``parameters(_:)`` leaves out, as Go words it.
+    /// The error in the parameters of the form or the URL that ``parameters(_:)`` omits, in the words of Go.
     package var parameterProblem: String? {
         if !form.isEmpty || !body.isEmpty, FormType(header("Content-Type")) == .urlEncoded,
             let problem = URLEncoding.problem(body)
@@ -61,19 +61,19 @@ package struct HTTPRequest: Sendable {
         return URLEncoding.problem(rawQuery.utf8)
     }
 
-    /// The value of a header; names do not differ by case.
+    /// The value of a header; the case of the name is ignored.
     package func header(_ name: String) -> String? {
         headers.first { $0.name.isSame(as: name) }?.value
     }
 
-    /// Whether the client has closed the connection, so that nobody waits for the answer any more.
+    /// Whether the client has closed the connection and does not wait for the answer any more.
     package func isPeerGone() -> Bool { socket >= 0 && cplatform_is_peer_gone(socket) != 0 }
 
-    /// Whether the work for the answer should end: nobody waits for it, or the server ends.
+    /// Whether the handler should end: the client has closed the connection, or the server ends.
     package func isCancelled() -> Bool { cancellation?.isOn == true || isPeerGone() }
 }
 
-/// Tells handlers at work that the server ends.
+/// Reports the end of the server to running handlers.
 package final class Cancellation: Sendable {
     private let state = Atomic(false)
 
@@ -86,10 +86,10 @@ package final class Cancellation: Sendable {
 
 /// Parameters in URL encoding.
 package enum URLEncoding {
-    /// Most parameters that are read, as in Go: many short ones would take much more memory than their text.
+    /// The most parameters that are read, as in Go: many short ones would take much more memory than their text.
     static let maxParameters = 10_000
 
-    /// Reads `a=b&c=d` with percent escapes and `+` for space; pairs with a `;` or a bad escape are left out.
+    /// Reads `a=b&c=d` with percent escapes and `+` for space; pairs with a `;` or a bad escape are omitted.
     package static func parse(_ text: some Collection<UInt8>) -> [(name: String, value: String)] {
         var result: [(name: String, value: String)] = []
         for pair in pairs(text) where problem(ofPair: pair) == nil {
@@ -99,9 +99,9 @@ package enum URLEncoding {
         return result
     }
 
-    /// What is wrong with the pairs that ``parse(_:)`` leaves out, as Go words it; nil if there is none.
+    /// The error in the pairs that ``parse(_:)`` omits, in the words of Go; nil if there is none.
     ///
-    /// A `;` is named before bad escapes, and of these the first.
+    /// A `;` has precedence over bad escapes, and the first bad escape over later ones.
     static func problem(_ text: some Collection<UInt8>) -> String? {
         let problems = pairs(text).compactMap { problem(ofPair: $0) }
         return problems.contains(semicolon) ? semicolon : problems.first

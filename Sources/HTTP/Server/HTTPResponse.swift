@@ -1,9 +1,9 @@
-/// What a handler answers.
+/// The answer of a handler.
 package struct HTTPResponse: Sendable {
     package var status: Int
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
-    /// Kept until the body has been sent or given up; what the body's memory is charged to, for instance.
+    /// An object that is kept until the body was sent or dropped, for example the memory account of the body.
     package var keeps: (any AnyObject & Sendable)?
 
     package init(status: Int = 200, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
@@ -25,7 +25,7 @@ package struct HTTPResponse: Sendable {
         HTTPResponse(status: status, headers: [("Content-Type", "application/json")], body: body)
     }
 
-    /// Sends the client somewhere else.
+    /// Redirects the client.
     package static func redirect(_ location: String, status: Int = 302) -> HTTPResponse {
         HTTPResponse(status: status, headers: [("Location", location)])
     }

@@ -5,39 +5,42 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// An HTTP/1.1 server: one thread accepts and waits for clients, and each request at work has a thread of its own, so
-/// that neither a slow query nor a slow client stops anybody else.
+/// An HTTP/1.1 server.
+///
+/// One thread accepts connections and waits for clients, and each running request has its own thread, so that a slow
+/// query or a slow client does not delay others.
 package final class HTTPServer: Sendable {
     package struct Options: Sendable {
-        /// Most connections, fewer if the process may not open so many files; further ones wait in the system's queue.
+        /// The most connections, fewer if the process may not open so many files; further ones wait in the system's
+        /// queue.
         package var maxConnections = 512
-        /// Most threads of handlers; fewer where the address space is limited.
+        /// The most threads of handlers; fewer where the address space is limited.
         package var maxThreads = Int.max
-        /// Seconds that a request may take to arrive, and after which an idle connection is closed.
+        /// The seconds that a request may take to arrive, and after which an idle connection is closed.
         package var timeoutSeconds = 300
-        /// The same for bodies that stand still while others wait for memory.
+        /// The seconds for bodies without progress while others wait for memory.
         package var shortTimeoutSeconds = 10
-        /// Seconds without progress after which an answer is given up while memory is short.
+        /// The seconds without progress after which an answer is dropped while memory is short.
         package var sendTimeoutSeconds = 2
-        /// Stack of a handler's thread, bytes; a query is evaluated there.
+        /// The stack size of a handler's thread, bytes; queries are evaluated there.
         package var stackSize = 16 << 20
-        /// Path in front of all routes, without a slash at its end.
+        /// The path before all routes, without a slash at its end.
         package var routePrefix = ""
         /// TLS, users and headers; nil for none of them.
         package var access: WebAccess?
         package var origins = CrossOrigin()
-        /// What bodies may hold: the largest that is still on its way gives way to smaller ones.
+        /// The budget of bodies: the largest incomplete one is revoked for smaller ones.
         package var bodies = ByteBudget(
             limit: min(48 << 20, AddressSpace.room(1.0 / 8)), takesFromLargest: true, reservesForSmall: true)
-        /// What large heads may hold: the largest that is still on its way gives way to smaller ones.
+        /// The budget of large heads: the largest incomplete one is revoked for smaller ones.
         package var heads = ByteBudget(
             limit: min(32 << 20, AddressSpace.room(1.0 / 16)), takesFromLargest: true)
-        /// Whether answers that nobody reads take memory that others need.
+        /// Whether answers that clients do not read use memory that others need.
         package var isMemoryShort: @Sendable () -> Bool = { false }
 
         package init() {}
 
-        /// Cuts times to what sums of nanoseconds can hold.
+        /// Limits times so that sums of nanoseconds do not overflow.
         fileprivate mutating func boundTimes() {
             let bounds = 1...Int(Int32.max)
             func bounded(_ seconds: Int) -> Int { min(max(seconds, bounds.lowerBound), bounds.upperBound) }
@@ -55,7 +58,7 @@ package final class HTTPServer: Sendable {
     private let loop = Mutex<ConnectionLoop?>(nil)
     private let bound = Mutex<[UInt16]>([])
     private let stopping = Atomic<Bool>(false)
-    /// Tells handlers at work to end.
+    /// Reports the end of the server to running handlers.
     let cancellation = Cancellation()
     private let full = Atomic<Bool>(false)
 
@@ -71,10 +74,10 @@ package final class HTTPServer: Sendable {
             stackSize: options.stackSize)
     }
 
-    /// The ports that are listened on.
+    /// The ports of the listeners.
     package var ports: [UInt16] { bound.withLock { $0 } }
 
-    /// Whether the server ends: nobody waits for slow clients any more.
+    /// Whether the server ends and does not wait for slow clients any more.
     var isStopping: Bool { stopping.load(ordering: .relaxed) }
 
     /// Whether connections wait for a place.
@@ -82,7 +85,7 @@ package final class HTTPServer: Sendable {
 
     func setFull(_ isFull: Bool) { full.store(isFull, ordering: .relaxed) }
 
-    /// Starts to listen; all addresses or none.
+    /// Starts to listen on all addresses, or on none.
     package func start(_ addresses: [ListenAddress]) throws(HTTPServerError) {
         var listeners: [Int32] = []
         do throws(HTTPServerError) {
@@ -101,10 +104,10 @@ package final class HTTPServer: Sendable {
         }
     }
 
-    /// Tells handlers at work, and those to come, that they should end; connections go on.
+    /// Cancels running and further handlers; connections continue.
     package func cancelHandlers() { cancellation.cancel() }
 
-    /// Begins to end all connections; clients that are being sent an answer have a second for it.
+    /// Begins to end all connections; clients that receive an answer have one second.
     package func beginStop() {
         stopping.store(true, ordering: .relaxed)
         cancelHandlers()
@@ -112,7 +115,7 @@ package final class HTTPServer: Sendable {
         bound.withLock { $0 = [] }
     }
 
-    /// Waits until all connections and handlers have ended; false after the time.
+    /// Waits until all connections and handlers have ended; returns false after the timeout.
     package func awaitStop(milliseconds: Int64) -> Bool {
         guard let loop = loop.withLock({ $0 }) else { return true }
         guard loop.awaitEnd(milliseconds: milliseconds) else { return false }

@@ -1,10 +1,9 @@
 import Platform
 import Synchronization
 
-/// Threads that run handlers: one for each request at work, and none for long without work.
+/// Threads that run handlers: one for each running request; idle threads end after a short time.
 ///
-/// Handlers that may take long get no more than three quarters of them, so that there is always a thread for what is
-/// answered at once.
+/// Long handlers use at most three quarters of the threads, so that short requests always find one.
 final class HandlerThreads: Sendable {
     typealias Job = @Sendable () -> Void
 
@@ -12,7 +11,7 @@ final class HandlerThreads: Sendable {
         var jobs: [Job] = []
         var waiting = 0
         var threads = 0
-        /// Handlers at work that may take long, and those that wait for a place among them.
+        /// The number of long handlers that run, and the long handlers that wait for a place.
         var long = 0
         var longJobs: [Job] = []
     }
@@ -22,7 +21,7 @@ final class HandlerThreads: Sendable {
     private let most: Int
     private let mostLong: Int
     private let stackSize: Int
-    /// How long a thread waits for work before it ends, ms.
+    /// The time after which an idle thread ends, ms.
     private static let idleTime: Int64 = 5000
 
     init(most: Int, stackSize: Int) {
@@ -50,14 +49,16 @@ final class HandlerThreads: Sendable {
         if Thread.start("http", stackSize: stackSize, { [self] in work() }) != nil { return true }
         return state.withLock { state in
             state.threads -= 1
-            // With other threads at work the job comes later.
+            // Another thread runs the job later.
             if state.threads > 0 { return true }
             state.jobs.removeAll()
             return false
         }
     }
 
-    /// Takes a place for a handler that may take long; false, and `job` is run with the place later, if none is free.
+    /// Acquires a place for a long handler.
+    ///
+    /// If none is free, returns false and runs `job` later with the place.
     func takeLongPlace(orLater job: @escaping Job) -> Bool {
         state.withLock { state in
             if state.long < mostLong {
@@ -69,7 +70,7 @@ final class HandlerThreads: Sendable {
         }
     }
 
-    /// Gives a place back, to the next one that waits for it.
+    /// Releases a place, and passes it to the next waiting handler.
     func leaveLongPlace() {
         let next: Job? = state.withLock { state in
             if !state.longJobs.isEmpty { return state.longJobs.removeFirst() }
@@ -79,7 +80,7 @@ final class HandlerThreads: Sendable {
         if let next { _ = run(next) }
     }
 
-    /// Whether a thread that waits for a client would be missing elsewhere.
+    /// Whether there are not enough threads for one to wait for a client.
     var isTight: Bool {
         state.withLock { !$0.jobs.isEmpty || ($0.waiting == 0 && $0.threads >= most) }
     }
@@ -101,10 +102,10 @@ final class HandlerThreads: Sendable {
 
     private enum AfterWaiting { case job(Job), isWoken, end }
 
-    /// What a thread does that has waited long enough.
+    /// The action of a thread whose idle time is over.
     private func giveUp() -> AfterWaiting {
         state.withLock { state in
-            // Without a place among those that wait, somebody is just waking this thread.
+            // If the thread does not count as waiting, another thread is waking it at this moment.
             guard state.waiting > 0 else { return .isWoken }
             state.waiting -= 1
             if !state.jobs.isEmpty { return .job(state.jobs.removeFirst()) }
@@ -113,7 +114,7 @@ final class HandlerThreads: Sendable {
         }
     }
 
-    /// The next job; nil, and the thread counts as waiting, if there is none.
+    /// The next job; nil if there is none, and then the thread counts as waiting.
     private func take() -> Job? {
         state.withLock { state in
             if !state.jobs.isEmpty { return state.jobs.removeFirst() }
@@ -122,6 +123,6 @@ final class HandlerThreads: Sendable {
         }
     }
 
-    /// Threads that are there now.
+    /// The current number of threads.
     var count: Int { state.withLock { $0.threads } }
 }

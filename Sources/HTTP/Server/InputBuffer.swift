@@ -3,7 +3,7 @@ import Glibc
 extension [UInt8] {
     /// Makes the array `size` bytes long; new bytes are 0.
     ///
-    /// Appending a repeated element takes a call for each byte where nothing is inlined, as in debug builds.
+    /// Appending a repeated element calls a function for each byte without inlining, as in debug builds.
     mutating func grow(to size: Int) {
         guard size > count else { return }
         let old = self

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where to listen: `host:port`, `:port`, `[::1]:port`.
+/// An address to listen on: `host:port`, `:port`, `[::1]:port`.
 package struct ListenAddress: Sendable, Hashable {
     package var host: String
     package var port: UInt16
@@ -16,7 +16,7 @@ package struct ListenAddress: Sendable, Hashable {
         self.host = String(host)
     }
 
-    /// A socket that listens there.
+    /// Returns a listening socket at this address.
     ///
     /// - Throws: ``HTTPServerError`` with the system's reason.
     func listen() throws(HTTPServerError) -> Int32 {
@@ -54,13 +54,13 @@ package struct ListenAddress: Sendable, Hashable {
         return descriptor
     }
 
-    /// The port that a bound socket got.
+    /// The port of a bound socket.
     static func boundPort(_ descriptor: Int32) -> UInt16 {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         return withUnsafeMutablePointer(to: &storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(descriptor, $0, &size) }
-            // The port stands at the same place for both families.
+            // Both families have the port at the same offset.
             return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
                 UInt16(bigEndian: $0.pointee.sin_port)
             }
@@ -72,7 +72,7 @@ extension ListenAddress: CustomStringConvertible {
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// Why a server does not start.
+/// The reason why a server does not start.
 package struct HTTPServerError: Error, CustomStringConvertible {
     package var description: String
     init(_ description: String) { self.description = description }

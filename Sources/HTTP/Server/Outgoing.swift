@@ -1,33 +1,33 @@
-/// An answer on its way to a client, as far as the client has taken it.
+/// An answer that is being sent to a client.
 struct Outgoing {
     enum Progress {
         case done
-        /// The client is gone.
+        /// The connection has ended.
         case broken
-        /// The client takes nothing at the moment.
+        /// The client accepts no bytes at the moment.
         case wait(reads: Bool)
     }
 
     private var parts: [[UInt8]]
-    /// Bytes of the first part that are sent.
+    /// The number of bytes of the first part that are sent.
     private var sent = 0
-    /// Bytes sent since the client last counted as one that reads.
+    /// The bytes sent since the client's last progress.
     private var progress = 0
-    /// What the answer keeps until it is sent.
+    /// An object that is kept until the answer is sent.
     private let keeps: (any AnyObject & Sendable)?
 
-    /// Bodies up to this size go out together with their head.
+    /// The size up to which a body is sent together with its head.
     private static let joined = 32 << 10
-    /// What a client must take to count as one that does not keep others waiting.
+    /// The bytes that count as progress of a client.
     private static let leastProgress = 64 << 10
 
-    /// Bytes that are no answer of a handler.
+    /// An answer of raw bytes, without a handler.
     init(_ bytes: [UInt8]) {
         parts = [bytes]
         keeps = nil
     }
 
-    /// An answer, compressed if the client wants that.
+    /// An answer, compressed if the client accepts that.
     init(_ response: HTTPResponse, to request: HTTPRequest, isVersion10: Bool, closes: Bool, now: Int64) {
         var headers = response.headers
         var body = response.body
@@ -54,7 +54,7 @@ struct Outgoing {
         }
     }
 
-    /// Texts are worth it; what a handler has compressed itself, or what is no text, is not.
+    /// Texts are compressed, unless the handler has compressed them itself.
     private static func isCompressible(_ response: HTTPResponse) -> Bool {
         guard response.status == 200 || response.status >= 400 else { return false }
         var isText = false
@@ -69,7 +69,7 @@ struct Outgoing {
         return isText
     }
 
-    /// Sends what the client takes, from where it lies.
+    /// Sends the bytes that the client accepts, without a copy.
     ///
     /// - Parameter now: The monotonic clock, ns.
     mutating func advance(on connection: Connection, now: Int64) -> Progress {

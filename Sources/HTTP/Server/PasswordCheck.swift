@@ -3,10 +3,10 @@ import Glibc
 import Model
 import Synchronization
 
-/// Checks passwords against bcrypt hashes, and remembers the outcomes of some.
+/// Checks passwords against bcrypt hashes, and caches some results.
 ///
-/// An unknown user costs as much time as a wrong password. One hash is computed at a time, as it takes a whole core; see
-/// ``PasswordTurns``.
+/// An unknown user costs as much time as a wrong password. One hash is computed at a time, because it uses a whole
+/// core; see ``PasswordTurns``.
 final class PasswordCheck: Sendable {
     /// A password whose hash has to be computed.
     struct Question: Sendable {
@@ -22,15 +22,15 @@ final class PasswordCheck: Sendable {
         case unknown(Question)
     }
 
-    /// Outcomes by the digest of the question.
+    /// The results by the digest of the question.
     ///
-    /// Wrong passwords, of which anybody can send any number, take no place of right ones.
+    /// Wrong passwords, which anybody can send in any number, do not displace right ones.
     private struct Outcomes {
         var right: Set<[UInt8]> = []
         var wrong: Set<[UInt8]> = []
     }
 
-    /// A hash that belongs to no password anybody knows.
+    /// A hash of an unknown password.
     private static let standIn = "$2b$10$7EqJtq98hPqEX7fNZaFWoO.hW6y7uTQ2PZ2p2l1xQ9pZ3rXcJ9n8e"
     private static let maxRemembered = 1000
 
@@ -38,7 +38,7 @@ final class PasswordCheck: Sendable {
     private let outcomes = Mutex(Outcomes())
     private let matches: @Sendable (_ password: [UInt8], _ hash: String) -> Bool
 
-    /// - Parameter matches: Whether a password, which has no zero byte, is that of a hash.
+    /// - Parameter matches: Whether a password without zero bytes matches a hash.
     init(matches: @escaping @Sendable (_ password: [UInt8], _ hash: String) -> Bool = PasswordCheck.bcrypt) {
         self.matches = matches
     }
@@ -49,7 +49,7 @@ final class PasswordCheck: Sendable {
         }
     }
 
-    /// Looks at a value of `Authorization`: whether it is that of one of the users, if that is known at once.
+    /// Checks a value of `Authorization` against the users, if the result is known without a hash.
     func look(_ authorization: String?, users: [ExactText: String]) -> Look {
         guard let (user, password) = Self.credentials(authorization), !password.contains(0) else {
             return .known(false)
@@ -68,7 +68,7 @@ final class PasswordCheck: Sendable {
         }
     }
 
-    /// Computes the hash, if nobody has done so meanwhile; whether the password is right.
+    /// Computes the hash, unless the result is known by now; returns whether the password is right.
     func answer(_ question: Question) -> Bool {
         if let outcome = remembered(question) { return outcome }
         let outcome = matches(question.password, question.hash) && question.isKnown
@@ -98,7 +98,7 @@ final class PasswordCheck: Sendable {
         return digest
     }
 
-    /// User and password of `Basic` credentials; nil if there are none.
+    /// The user and the password of `Basic` credentials; nil if there are none.
     static func credentials(_ authorization: String?) -> (user: String, password: [UInt8])? {
         guard let authorization, authorization.prefix(6).isSame(as: "Basic "),
             let plain = base64(authorization.dropFirst(6).utf8), let colon = plain.firstIndex(of: UInt8(ascii: ":"))

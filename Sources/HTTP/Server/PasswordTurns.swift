@@ -1,14 +1,14 @@
 import Synchronization
 
-/// Lets one request at a time compute the hash of its password; the others wait without a thread.
+/// Allows one request at a time to compute the hash of its password; the others wait without a thread.
 ///
-/// The next turn is that of the address that has had the fewest since somebody last had to wait, so that one that sends
-/// many wrong passwords does not keep others out. Of one address, the question that was refused most often comes first:
-/// who knows the password asks the same question again, and who guesses asks others.
+/// The next turn belongs to the address with the fewest turns since the queue was last empty, so that an address that
+/// sends many wrong passwords does not block others. Within one address, the question with the most refusals is next: a
+/// client with the right password repeats its question, and an attacker asks different ones.
 final class PasswordTurns: Sendable {
     enum Outcome: Sendable {
         case turn
-        /// Too many wait.
+        /// Too many requests wait.
         case refused
     }
     typealias Job = @Sendable (Outcome) -> Void
@@ -23,23 +23,24 @@ final class PasswordTurns: Sendable {
         var isTaken = false
         /// In order of arrival.
         var waiting: [Waiter] = []
-        /// Turns by address since the last time that nobody waited.
+        /// The turns by address since the queue was last empty.
         var turns: [String: Int] = [:]
-        /// Refusals since then.
+        /// The refusals since then.
         var refusals = RefusalCounts()
     }
 
-    /// Most requests that wait.
+    /// The most requests that wait.
     static let most = 64
 
     private let state = Mutex(State())
 
-    /// Takes the turn.
+    /// Acquires the turn.
     ///
     /// - Parameters:
     ///   - question: A digest of user and password.
-    ///   - job: Called with the turn later, or with a refusal, if it is not free.
-    /// - Returns: Whether it is free; else a job that has to be called, too, because its place is another's now.
+    ///   - job: If the turn is not free, called later with the turn or with a refusal.
+    /// - Returns: Whether the turn is free; otherwise a job that the caller must run, because its place was given to
+    ///   another one.
     func take(
         for address: String, question: [UInt8], orLater job: @escaping Job
     ) -> (isFree: Bool, refused: Job?) {
@@ -57,7 +58,7 @@ final class PasswordTurns: Sendable {
         }
     }
 
-    /// Takes a waiter of the address with the most of them away: any one of those that were refused least.
+    /// Removes a waiter of the address with the most waiters: one of those with the fewest refusals.
     private static func removeOfLargest(_ state: inout State) -> Waiter {
         var counts: [String: Int] = [:]
         for waiter in state.waiting { counts[waiter.address, default: 0] += 1 }
@@ -69,7 +70,7 @@ final class PasswordTurns: Sendable {
         return state.waiting.remove(at: index ?? state.waiting.count - 1)
     }
 
-    /// Gives the turn to another; returns the job that has it now, which the caller must start.
+    /// Passes the turn on; returns the job that has it now, which the caller must start.
     func leave() -> Job? {
         state.withLock { state in
             guard let next = Self.next(state) else {
@@ -80,33 +81,33 @@ final class PasswordTurns: Sendable {
             }
             let waiter = state.waiting.remove(at: next)
             state.turns[waiter.address, default: 0] += 1
-            // Its answer is remembered. If that is forgotten, it has no precedence for the next time.
+            // The result is cached. If it is removed from the cache, the question has no precedence the next time.
             state.refusals.forget(waiter.question)
             return waiter.job
         }
     }
 
     private static func next(_ state: State) -> Int? {
-        // Of equal ones the first in order.
+        // Of equal waiters the first in order is used.
         state.waiting.indices.map { index in
             let waiter = state.waiting[index]
             return (state.turns[waiter.address] ?? 0, -state.refusals.count(waiter.question), index)
         }.min(by: <)?.2
     }
 
-    /// Whether somebody waits.
+    /// Whether a request waits.
     var isWaitedFor: Bool { waiting > 0 }
 
-    /// Requests that wait.
+    /// The number of requests that wait.
     var waiting: Int { state.withLock { $0.waiting.count } }
 }
 
 /// Counts by digest in a fixed amount of memory, however many digests there are.
 ///
-/// A count can be too high, if other digests share both of its cells, but not too low.
+/// A count can be too high if other digests share both of its cells, but not too low.
 private struct RefusalCounts {
     private static let cellCount = 1 << 16
-    /// Empty while nothing is counted.
+    /// The cells; empty while all counts are 0.
     private var cells: [UInt8] = []
     private var total = 0
 
@@ -122,7 +123,7 @@ private struct RefusalCounts {
     }
 
     mutating func add(_ digest: [UInt8]) {
-        // Where every cell has something, the counts say nothing any more.
+        // If every cell is occupied, the counts are useless.
         if cells.isEmpty || total >= Self.cellCount {
             cells = [UInt8](repeating: 0, count: Self.cellCount)
             total = 0

@@ -1,14 +1,14 @@
-/// What is said about a path before any route is looked for.
+/// The decision about a path before the router looks for a route.
 enum PathRules {
     enum Verdict: Hashable {
         case plain
         /// The same path without empty parts and without `.` and `..`.
         case redirect(String)
-        /// An escaped slash or NUL, which only serves to get around somebody's rule.
+        /// An escaped slash or NUL, which is only used to bypass a proxy's rule.
         case refused
     }
 
-    /// Whether a path has nothing that could be a part that is empty, `.` or `..`, or an escape.
+    /// Whether a path has no empty part, no `.` or `..`, and no escape.
     private static func isPlain(_ rawPath: String) -> Bool {
         var before: UInt8 = 0
         for byte in rawPath.utf8 {
@@ -19,7 +19,7 @@ enum PathRules {
         return true
     }
 
-    /// Judges a path as it was sent.
+    /// Checks a path as it was sent.
     static func judge(_ rawPath: String) -> Verdict {
         guard rawPath.utf8.first == UInt8(ascii: "/") else { return .refused }
         if isPlain(rawPath) { return .plain }

@@ -1,6 +1,6 @@
-/// The line and the headers of a request, checked by RFC 9112 without any of its leniencies.
+/// The line and the headers of a request, checked strictly by RFC 9112.
 package struct RequestHead: Sendable {
-    /// How the end of the body is found.
+    /// The method to find the end of the body.
     package enum Framing: Sendable, Hashable {
         case none
         case length(Int)
@@ -8,13 +8,13 @@ package struct RequestHead: Sendable {
     }
 
     package var method: String
-    /// The path as it was sent: percent escapes are still in it.
+    /// The path as it was sent, with percent escapes.
     package var rawPath: String
-    /// Parameters of the URL, decoded, in order.
+    /// The decoded parameters of the URL, in order.
     package var query: [(name: String, value: String)] = []
-    /// What stands behind the question mark, as it was sent.
+    /// The text after the question mark, as it was sent.
     package var rawQuery: String = ""
-    /// In order, names as sent.
+    /// The headers in order, with their names as sent.
     package var headers: [(name: String, value: String)] = []
     package var host: String = ""
     package var framing: Framing = .none
@@ -24,11 +24,11 @@ package struct RequestHead: Sendable {
     package var awaitsContinue: Bool = false
     package var isVersion10: Bool
 
-    /// The value of a header; names do not differ by case.
+    /// The value of a header; the case of the name is ignored.
     package func header(_ name: String) -> String? { headers.first { $0.name.isSame(as: name) }?.value }
 }
 
-/// A request that is refused before any handler sees it; the connection closes afterwards.
+/// The refusal of a request before any handler; the connection is closed afterwards.
 package struct RequestRefusal: Error, Hashable {
     package var status: Int
     package var reason: String
@@ -50,7 +50,7 @@ extension StringProtocol {
     }
 }
 
-/// Finds the end of a head in bytes that come in parts, each byte looked at once.
+/// Finds the end of a head in bytes that are received in parts; reads each byte once.
 package struct HeadScanner: Sendable {
     private enum State { case start, startReturn, lineStart, line, lineReturn, lastReturn }
     private var state = State.start
@@ -58,9 +58,9 @@ package struct HeadScanner: Sendable {
 
     package init() {}
 
-    /// Looks at the bytes that are new; `bytes` begins where the head begins.
+    /// Reads the new bytes; `bytes` begins at the start of the head.
     ///
-    /// - Returns: The length of the head with its empty line; nil if more has to come.
+    /// - Returns: The length of the head with its empty line; nil if the head is incomplete.
     package mutating func end(in bytes: UnsafeBufferPointer<UInt8>) throws(RequestRefusal) -> Int? {
         while position < bytes.count {
             let byte = bytes[position]
@@ -68,7 +68,7 @@ package struct HeadScanner: Sendable {
             guard byte != 0 else { throw .malformed("NUL in the head") }
             switch state {
             case .start:
-                // One empty line in front of a request is allowed.
+                // One empty line before a request is allowed.
                 state = byte == 0x0D ? .startReturn : try Self.inLine(byte)
             case .startReturn:
                 guard byte == 0x0A else { throw .malformed("CR without LF") }

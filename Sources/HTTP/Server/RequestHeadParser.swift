@@ -17,7 +17,7 @@ package enum RequestHeadParser {
             try fields.see(name, value)
             head.headers.append((name, value))
         }
-        guard lines.isAtEnd else { throw .malformed("bytes behind the head") }
+        guard lines.isAtEnd else { throw .malformed("bytes after the head") }
         try fields.apply(to: &head)
         return head
     }
@@ -74,7 +74,7 @@ package enum RequestHeadParser {
         }
     }
 
-    /// What follows the authority of an absolute URI.
+    /// The text after the authority of an absolute URI.
     private static func afterAuthority(
         _ target: Slice<UnsafeBufferPointer<UInt8>>
     ) throws(RequestRefusal) -> Slice<UnsafeBufferPointer<UInt8>> {
@@ -121,10 +121,10 @@ package enum RequestHeadParser {
         return (String(decoding: line[..<colon], as: UTF8.self), String(decoding: value, as: UTF8.self))
     }
 
-    /// A byte of a header's value: no control character but the tabulator.
+    /// Whether a byte may be in a header's value: no control character except the tab.
     static func isValue(_ byte: UInt8) -> Bool { (byte >= 0x20 && byte != 0x7F) || byte == 0x09 }
 
-    /// A byte of a method or of a header's name (RFC 9110 section 5.6.2).
+    /// Whether a byte may be in a method or in a header's name (RFC 9110 section 5.6.2).
     static func isToken(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
@@ -135,7 +135,7 @@ package enum RequestHeadParser {
 
     static func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
 
-    /// A host with or without a port: no user, path or blank.
+    /// Whether a text is a host with or without a port: no user, path or blank.
     static func isHost(_ text: some Sequence<UInt8>) -> Bool {
         text.allSatisfy { byte in
             isDigit(byte) || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || byte >= 0x80
@@ -149,7 +149,7 @@ package enum RequestHeadParser {
     }
 }
 
-/// Cuts a head into its lines.
+/// Splits a head into its lines.
 private struct LineReader {
     let bytes: UnsafeBufferPointer<UInt8>
     var position = 0
@@ -169,7 +169,7 @@ private struct LineReader {
     }
 }
 
-/// The headers that say how a request is framed and where it goes.
+/// The headers about the framing of a request and its target.
 private struct FieldChecks {
     private var host: String?
     private var length: Int?

@@ -1,26 +1,26 @@
-/// A request whose head has come, and what was decided about it before its body is read.
+/// A request with a complete head, and the decisions about it before its body is read.
 ///
 /// Belongs to the exchange of its connection.
 final class JudgedRequest {
     enum Verdict {
-        /// Nothing has to be read or run.
+        /// No body has to be read and no handler has to be run.
         case answer(HTTPResponse)
-        /// A handler is to be run, after a body of at most so many bytes, if one is wanted.
+        /// A handler has to be run, after a body of at most so many bytes if there is a limit.
         case run(Router.Resolution, bodyLimit: Int?)
     }
 
     let head: RequestHead
     var request: HTTPRequest
     private(set) var verdict: Verdict
-    /// The operator's headers.
+    /// The headers of the web configuration.
     private var added: [(name: String, value: String)] = []
     private var isAPI = false
     private let server: HTTPServer
 
-    /// Whether the connection ends with the answer.
+    /// Whether the connection is closed after the answer.
     private(set) var closes = false
 
-    /// - Parameter access: What the web configuration says; nil without one.
+    /// - Parameter access: The decision of the web configuration; nil without one.
     init(_ head: RequestHead, _ access: WebAccess.Verdict?, connection: Connection, server: HTTPServer) {
         self.head = head
         self.server = server
@@ -64,7 +64,7 @@ final class JudgedRequest {
         return resolve(path)
     }
 
-    /// Follows the route; refuses before the body is read what can be refused then.
+    /// Resolves the route, and makes the refusals that are possible before the body is read.
     private func resolve(_ path: String) -> Verdict {
         if path == "/api/v1" {
             return .answer(.redirect(location(server.options.routePrefix + "/api/v1/"), status: 307))
@@ -86,7 +86,7 @@ final class JudgedRequest {
 
     // MARK: Body and answer
 
-    /// Most bytes of the body; nil if none is to be read.
+    /// The most bytes of the body; nil if none has to be read.
     var bodyLimit: Int? {
         guard case .run(_, let limit) = verdict else { return nil }
         return limit
@@ -98,7 +98,7 @@ final class JudgedRequest {
         return action.takesLong
     }
 
-    /// Takes the body that was read.
+    /// Sets the body that was read.
     func take(_ body: [UInt8]) {
         request.body = body
         guard case .run(.run(let action, _, _), _) = verdict, action.body == .form,
@@ -107,26 +107,26 @@ final class JudgedRequest {
         request.form = form.parameters(body)
     }
 
-    /// Answers in the place of the handler.
+    /// Sets an answer in place of the handler's.
     func refuse(_ response: HTTPResponse) {
         guard case .run(.run(_, let pattern, _), _) = verdict else { return verdict = .answer(response) }
         verdict = .run(.answer(response, pattern: pattern), bodyLimit: nil)
     }
 
-    /// Runs the handler; the complete answer.
+    /// Runs the handler, and returns the complete answer.
     func perform(clock: () -> Int64) -> HTTPResponse {
         var response: HTTPResponse
         switch verdict {
         case .answer(let ready): response = ready
         case .run(let resolution, _):
             response = server.router.perform(resolution, request, clock: clock)
-            // The router knows nothing of the prefix and of the parameters.
+            // The router does not know the prefix and the parameters.
             if case .answer = resolution, let at = response.headers.firstIndex(where: { $0.name == "Location" }) {
                 response.headers[at].value = location(server.options.routePrefix + response.headers[at].value)
             }
         }
         if isAPI { response.headers += server.options.origins.headers(origin: head.header("Origin")) }
-        // The operator's headers take the place of our own.
+        // The headers of the web configuration replace our own.
         for (name, value) in added {
             response.headers.removeAll { $0.name.isSame(as: name) }
             response.headers.append((name, value))

@@ -2,9 +2,9 @@ import Glibc
 import GoCompatibility
 import Synchronization
 
-/// Writes the lines in front of an answer's body.
+/// Writes the lines before an answer's body.
 enum ResponseHeadWriter {
-    /// - Parameter length: Bytes of the body; nil if the status has none.
+    /// - Parameter length: The bytes of the body; nil if the status has none.
     static func bytes(
         status: Int, headers: [(name: String, value: String)], length: Int?, closes: Bool, isVersion10: Bool,
         now: Int64
@@ -54,7 +54,7 @@ enum ResponseHeadWriter {
         out[start...].reverse()
     }
 
-    /// No value may begin a line of its own.
+    /// A value must not begin a new line.
     private static func field(_ text: String, to out: inout [UInt8]) {
         var text = text
         text.withUTF8 { bytes in
@@ -97,7 +97,7 @@ enum ResponseHeadWriter {
     }
 }
 
-/// The time as `Date` has it, made once per second.
+/// The time in the format of `Date`, computed once per second.
 enum DateText {
     private static let cached = Mutex<(second: Int64, text: String)>((-1, ""))
 

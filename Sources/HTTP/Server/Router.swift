@@ -1,19 +1,20 @@
 /// Finds the handler of a request by method and path.
 ///
-/// A pattern's parts match themselves; `:name` matches one part, and `*name` at the end all the rest. A pattern
-/// without such names wins, else the first that matches. Routes are added before the server starts, and never after.
+/// The parts of a pattern match themselves; `:name` matches one part, and `*name` at the end matches the rest. A
+/// pattern without such names has precedence, then the first that matches. Routes are added only before the server
+/// starts.
 ///
-/// Literal parts match the path as it was sent: an escape in them matches nothing, so that a proxy's rule about a path
-/// sees what the daemon sees.
+/// Literal parts match the path as it was sent: they never match an escape, so that a proxy's rule about a path sees
+/// the same path as the daemon.
 package final class Router: Sendable {
     package typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
 
-    /// A handler with what has to be known before it runs.
+    /// A handler with its properties that must be known before it runs.
     package struct Action: Sendable {
         package var body: BodyPolicy
-        /// Whether the request changes something; a browser's request from another site is refused.
+        /// Whether the request changes state; such a request is refused if it is a browser's from another site.
         package var changesState: Bool
-        /// Whether the handler may take long, as a query does; such handlers leave some threads to others.
+        /// Whether the handler may take long, for example for a query; such handlers leave some threads for others.
         package var takesLong: Bool
         var handler: Handler
     }
@@ -24,7 +25,7 @@ package final class Router: Sendable {
         var parts: [Substring]
         var actions: [String: Action]
 
-        /// Methods for `Allow`.
+        /// The methods for `Allow`.
         var allowed: String {
             var methods = Set(actions.keys)
             methods.insert("OPTIONS")
@@ -32,7 +33,7 @@ package final class Router: Sendable {
             return methods.sorted().joined(separator: ", ")
         }
 
-        /// The API and what changes something answer HEAD as Prometheus does: not at all.
+        /// As in Prometheus, the API and handlers that change state do not support HEAD.
         func action(_ method: String) -> Action? {
             if let action = actions[method] { return action }
             guard method == "HEAD", !pattern.hasPrefix("/api/"), !actions.values.contains(where: \.changesState) else {
@@ -42,7 +43,7 @@ package final class Router: Sendable {
         }
     }
 
-    /// What a router says about a method and a path, before any body is read.
+    /// The decision of a router about a method and a path, before any body is read.
     package enum Resolution: Sendable {
         case run(Action, pattern: String, parameters: [String: String])
         case answer(HTTPResponse, pattern: String)
@@ -52,7 +53,7 @@ package final class Router: Sendable {
     package let routes: [Route]
     private let exact: [String: Int]
     private let named: [Int]
-    /// Called for every answered request: pattern, status, seconds, bytes of the body.
+    /// Called for every answered request with pattern, status, seconds, and bytes of the body.
     private let observe: @Sendable (String, Int, Double, Int) -> Void
     private let fallback: Handler
 
@@ -67,9 +68,9 @@ package final class Router: Sendable {
         /// GET serves HEAD too, except in the API.
         ///
         /// - Parameters:
-        ///   - body: Which bodies are read; by default forms where POST or PUT are taken, else none.
+        ///   - body: The bodies that are read; by default forms where POST or PUT are accepted, else none.
         ///   - takesLong: Whether the handler may take long.
-        ///   - changesState: By default what takes POST, PUT or DELETE but not GET.
+        ///   - changesState: By default true for handlers of POST, PUT or DELETE without GET.
         package mutating func add(
             _ methods: [String], _ pattern: String, body: BodyPolicy? = nil, takesLong: Bool = false,
             changesState: Bool? = nil, _ handler: @escaping Handler
@@ -148,7 +149,7 @@ package final class Router: Sendable {
         return nil
     }
 
-    /// Says what happens with a request.
+    /// Decides about a request.
     ///
     /// - Parameter isEncoded: Whether `path` has percent escapes.
     package func resolve(method: String, path: String, isEncoded: Bool) -> Resolution {
@@ -177,7 +178,7 @@ package final class Router: Sendable {
         return perform(resolution, request, clock: clock)
     }
 
-    /// Carries out what ``resolve(method:path:isEncoded:)`` has said.
+    /// Executes the decision of ``resolve(method:path:isEncoded:)``.
     func perform(_ resolution: Resolution, _ request: HTTPRequest, clock: () -> Int64) -> HTTPResponse {
         let start = clock()
         let response: HTTPResponse

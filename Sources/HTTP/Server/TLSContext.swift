@@ -3,7 +3,7 @@ import Config
 import Glibc
 import Model
 
-/// Certificates, versions and client checks of TLS connections; unchanged once it is there.
+/// The certificates, versions and client checks of TLS connections; immutable.
 final class TLSContext: Sendable {
     // SAFETY: a context counts its references with atomics and is only read once handshakes use it.
     nonisolated(unsafe) private let context: OpaquePointer
@@ -12,8 +12,8 @@ final class TLSContext: Sendable {
     /// Makes a context.
     ///
     /// - Parameters:
-    ///   - texts: What the files hold that the settings name.
-    ///   - file: Where the settings stand.
+    ///   - texts: The contents of the files in the settings.
+    ///   - file: The file with the settings.
     init(_ settings: WebConfig.TLS, _ texts: Texts, file: String) throws(ConfigError) {
         self.settings = settings
         func mistake(_ text: String) -> ConfigError { ConfigError(file: file, message: text) }
@@ -50,11 +50,11 @@ final class TLSContext: Sendable {
 
     deinit { SSL_CTX_free(context) }
 
-    /// What the files hold that settings name.
+    /// The contents of the files in the settings.
     struct Texts: Sendable {
         private var contents: [ExactText: Result<[UInt8], ConfigError>] = [:]
 
-        /// Reads the files; the thread waits.
+        /// Reads the files, and blocks the thread.
         init(_ settings: WebConfig.TLS) {
             for path in settings.files {
                 contents[ExactText(path)] = Result { () throws(ConfigError) in try ConfigFile.read(path) }
@@ -63,7 +63,7 @@ final class TLSContext: Sendable {
 
         private init() {}
 
-        /// Reads the files; no thread waits.
+        /// Reads the files without blocking a thread.
         static func read(_ settings: WebConfig.TLS) async -> Texts {
             var texts = Texts()
             for path in settings.files {
@@ -91,9 +91,9 @@ final class TLSContext: Sendable {
     private static func setCiphers(
         _ context: OpaquePointer, _ settings: WebConfig.TLS, _ mistake: (String) -> ConfigError
     ) throws(ConfigError) {
-        // Versions before 1.2 need signatures that OpenSSL otherwise refuses.
+        // Versions before 1.2 need signatures that OpenSSL refuses by default.
         let level = settings.minVersion.number < 0x0303 ? ":@SECLEVEL=0" : ""
-        // As in Go, the suites of TLS 1.3 cannot be chosen.
+        // As in Go, the cipher suites of TLS 1.3 cannot be selected.
         let names = settings.ciphers.filter { $0.contains("_WITH_") }.compactMap { name in
             OPENSSL_cipher_name(name).map { String(cString: $0) }
         }.filter { $0 != "(NONE)" }
@@ -115,7 +115,7 @@ final class TLSContext: Sendable {
         return reason.isEmpty ? "no valid PEM text" : reason
     }
 
-    /// A connection's state on a socket, which the caller frees; nil without memory.
+    /// Makes the state of a connection on a socket, which the caller frees; nil without memory.
     func session(_ socket: Int32) -> OpaquePointer? {
         guard let session = SSL_new(context) else { return nil }
         guard SSL_set_fd(session, socket) == 1 else {
@@ -134,12 +134,12 @@ final class TLSContext: Sendable {
     }
 }
 
-/// Alternative names of a certificate, collected from C.
+/// The alternative names of a certificate, collected from C.
 private final class PeerNames {
     var texts: [String] = []
 
     func add(_ kind: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
-        // 7 is an address, as bytes.
+        // The kind 7 is an address, as bytes.
         texts.append(kind == 7 ? PeerNames.address(bytes) : String(decoding: bytes, as: UTF8.self))
     }
 

@@ -6,12 +6,12 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// The web configuration at work: who may pass, with which certificates, and which headers answers carry.
+/// The active web configuration: users, certificates, and headers of answers.
 ///
-/// The file and those it names are looked at again for every request and handshake, and read again when they changed.
-/// That is done apart from those who serve, so that a file that hangs stops nobody: what was read last then holds.
+/// The files are checked for every request and handshake, and read again after a change. A separate task reads them, so
+/// that a file that hangs blocks no request: then the contents that were read last stay in use.
 package final class WebAccess: Sendable {
-    /// What was read, and the versions of the files it was read from.
+    /// The contents that were read, and the versions of their files.
     private struct Loaded {
         var stamp: FileStamp?
         var config: Result<WebConfig, ConfigError>
@@ -21,26 +21,26 @@ package final class WebAccess: Sendable {
 
     private struct State {
         var loaded: Loaded
-        /// Requests that may come now, in thousandths.
+        /// The requests that may be made now, in thousandths.
         var tokens = 0
         var refilled: Int64 = 0
     }
 
-    /// How long a request waits for a look at the files, ms; while one hangs, others do not wait at all.
-    private static let patience: Int64 = 2000
+    /// The time that a request waits for a check of the files, ms; while a check hangs, other requests do not wait.
+    private static let lookTimeout: Int64 = 2000
 
     package let path: String
-    /// Whether connections are TLS; a restart changes it, as with Prometheus.
+    /// Whether connections use TLS; only a restart changes it, as in Prometheus.
     package let usesTLS: Bool
     private let state: Mutex<State>
     private let isLooking = Atomic(false)
-    /// Whether the last look found a file system that does not answer.
+    /// Whether the last check found a file system that does not answer.
     private let hangs = Atomic(false)
     let passwords: PasswordCheck
     private let clock: any Clock
     private let log = Log("web")
 
-    /// Uses a file that has been read, and reads all that it names.
+    /// Uses a file that was read, and reads all files that it names.
     package convenience init(_ file: WebConfigFile, clock: any Clock) throws(ConfigError) {
         try self.init(file, clock: clock, passwords: PasswordCheck())
     }
@@ -65,7 +65,7 @@ package final class WebAccess: Sendable {
         }
     }
 
-    /// Checks a file as the daemon does when it starts.
+    /// Checks a file as the daemon does at its start.
     package static func check(path: String) throws(ConfigError) {
         let config = try WebConfig.load(path: path)
         guard let tls = config.tls else { return }
@@ -76,7 +76,7 @@ package final class WebAccess: Sendable {
         }
     }
 
-    /// Looks whether files have changed, and reads them if so; returns when that is done, or hangs.
+    /// Checks whether files have changed, and reads them again in that case; returns after that, or if it hangs.
     private func look() {
         if isLooking.exchange(true, ordering: .acquiringAndReleasing) { return }
         let isDone = TimedSemaphore(value: 0)
@@ -85,15 +85,16 @@ package final class WebAccess: Sendable {
                 try await refresh()
                 hangs.store(false, ordering: .relaxed)
             } catch {
-                // What was read last holds until the file system answers again.
+                // The contents that were read last stay in use until the file system answers again.
                 if !hangs.exchange(true, ordering: .relaxed) {
-                    log.warn("The web configuration cannot be looked at; what was read last holds", ["err": "\(error)"])
+                    log.warn(
+                        "The web configuration cannot be checked; the last version stays in use", ["err": "\(error)"])
                 }
             }
             isLooking.store(false, ordering: .releasing)
             isDone.signal()
         }
-        _ = isDone.wait(milliseconds: Self.patience)
+        _ = isDone.wait(milliseconds: Self.lookTimeout)
     }
 
     /// - Throws: If the file system does not answer.
@@ -110,7 +111,7 @@ package final class WebAccess: Sendable {
             case .success(let config) where usesTLS && config.tls == nil:
                 log.error("The web configuration has no TLS section; connections are refused", ["file": path])
             case .success(let config) where !usesTLS && config.tls != nil:
-                log.warn("The web configuration has a TLS section now; a restart turns TLS on", ["file": path])
+                log.warn("The web configuration has a TLS section now; a restart enables TLS", ["file": path])
             case .success: break
             }
         }
@@ -144,24 +145,24 @@ package final class WebAccess: Sendable {
         return Result { () throws(ConfigError) in try WebConfig.parse(text: text, path: path) }
     }
 
-    /// The context of a handshake that begins now; nil if there is none that may be used.
+    /// The context of a new handshake; nil if there is none that may be used.
     func tlsContext() -> TLSContext? {
         look()
         return state.withLock { try? $0.loaded.tls?.get() }
     }
 
-    /// What the configuration says about a request.
+    /// The decision of the configuration about a request.
     struct Verdict: Sendable {
-        /// Headers that the answer carries.
+        /// The headers that are added to the answer.
         var headers: [(name: String, value: String)] = []
-        /// The answer of a request that may not pass.
+        /// The answer to a request that is refused.
         var refusal: HTTPResponse?
-        /// What has to be computed before the request may pass.
+        /// The hash that has to be computed before the request is accepted.
         var question: PasswordCheck.Question?
-        /// Whether the connection ends with the answer.
+        /// Whether the connection is closed after the answer.
         var closes = false
 
-        /// Takes the outcome of the question.
+        /// Applies the result of the password check.
         mutating func take(_ isRight: Bool) {
             question = nil
             if isRight { return }
@@ -170,7 +171,7 @@ package final class WebAccess: Sendable {
             self.refusal = refusal
         }
 
-        /// Answers that too many passwords are being checked.
+        /// Refuses the request because too many passwords are being checked.
         mutating func refuse() {
             question = nil
             closes = true
@@ -180,7 +181,7 @@ package final class WebAccess: Sendable {
         }
     }
 
-    /// Judges a request by its `Authorization`.
+    /// Checks a request by its `Authorization`.
     func judge(authorization: String?) -> Verdict {
         let now = clock.monotonic()
         look()

@@ -1,14 +1,14 @@
 import Config
 import Platform
 
-/// A web configuration file as it was read once, with the version that was read.
+/// A web configuration file as it was read once, with its version.
 package struct WebConfigFile: Sendable {
     package let path: String
-    /// Older than the content, so that a change between the two is seen at the next look.
+    /// The version is older than the content, so that the next check notices a change between the two.
     let stamp: Result<FileStamp?, ConfigError>
     package let config: Result<WebConfig, ConfigError>
 
-    /// Reads the file, but none of the files that it names.
+    /// Reads the file, but not the files that it names.
     package init(path: String) {
         self.path = path
         stamp = Result { () throws(ConfigError) in try ConfigFile.versionNow(of: path) }

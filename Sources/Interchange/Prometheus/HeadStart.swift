@@ -2,19 +2,20 @@ import Encoding
 import Model
 import Platform
 
-/// Where the head of a Prometheus begins: samples in order that are older are in blocks, unless they were deleted there.
+/// The time where the head of a Prometheus begins: older in-order samples are in blocks, unless they were deleted
+/// there.
 ///
-/// Prometheus takes the end of the last block that was not made of out-of-order samples. But a block that was merged from
-/// both kinds has lost the mark, and may end before the head was ever written up to there. So blocks that were merged
-/// are asked: if they have none of the head's samples of a window, the head was not compacted so far.
+/// Prometheus uses the end of the last block that was not made of out-of-order samples. But a block that was compacted
+/// from both kinds has lost the mark, and may end after the end of the last head compaction. So compacted blocks are
+/// checked: if they have none of the head's samples of a window, the head was not compacted up to there.
 struct HeadStart {
-    /// The end of the last block that surely holds the head up to there.
+    /// The end of the last block up to which the head was certainly compacted.
     private(set) var certain = Int64.min
-    /// The end of the last block that may do so.
+    /// The end of the last block up to which the head may have been compacted.
     private(set) var possible = Int64.min
     private var merged: [(path: String, maxTime: Int64)] = []
 
-    /// The span of a block that Prometheus makes of its head, ms.
+    /// The range of a block that Prometheus makes from its head, ms.
     static let window: Int64 = 2 * 3600 * 1000
 
     mutating func see(_ block: PrometheusBlock, _ path: String) {
@@ -23,14 +24,14 @@ struct HeadStart {
         if block.isMerged { merged.append((path, block.maxTime)) } else { certain = max(certain, block.maxTime) }
     }
 
-    /// Whether the blocks leave it open.
+    /// Whether the blocks do not determine the start.
     var isOpen: Bool { certain < possible }
 
-    /// Decides by samples of the head, which were collected from ``certain`` up to ``possible``.
+    /// Determines the start by samples of the head from ``certain`` up to ``possible``.
     ///
     /// - Parameters:
-    ///   - probes: Times of samples of some series.
-    ///   - files: Where the blocks are.
+    ///   - probes: The times of samples of some series.
+    ///   - files: The file system of the blocks.
     func settle(_ probes: [Labels: [Int64]], _ files: any FileSystem) throws -> Int64 {
         var open: [Labels: Set<Int64>] = probes.mapValues { Set($0) }
         var found: Set<Int64> = []
@@ -43,7 +44,7 @@ struct HeadStart {
                 }
             }
         }
-        // Behind the last window of which a block has something, those without anything were never compacted.
+        // Windows without samples in blocks, after the last window with some, were never compacted.
         let limit = found.min() ?? .max
         let step = (open.values.joined().map(steps).filter { $0 < limit }.max() ?? -1) &+ 1
         let (span, isLong) = step.multipliedReportingOverflow(by: Self.window)
@@ -51,25 +52,25 @@ struct HeadStart {
         return isLong || isEarly ? certain : max(certain, start)
     }
 
-    /// How many windows before ``possible`` a time is.
+    /// The number of windows between a time and ``possible``.
     private func steps(_ time: Int64) -> Int64 {
         let (span, isLong) = possible.subtractingReportingOverflow(time)
         return isLong ? Int64.max / Self.window : max(0, span &- 1) / Self.window
     }
 }
 
-/// Collects times of samples in order of some series of a head.
+/// Collects the times of in-order samples of some series of a head.
 final class HeadProbes: HeadVisitor {
     var isOutOfOrder = false
     var path = ""
     private let index: HeadIndex
     private let times: Range<Int64>
     private var last: [UInt64: Int64] = [:]
-    /// By the number of the series.
+    /// The times by the number of the series.
     private(set) var found: [Int: [Int64]] = [:]
     private var count = 0
 
-    /// So many series are asked about, and so many samples of all.
+    /// The most series that are checked, and the most samples of all series.
     private static let mostSeries = 4096
     private static let mostSamples = 1 << 20
 
@@ -80,7 +81,7 @@ final class HeadProbes: HeadVisitor {
 
     private func add(_ reference: UInt64, _ time: Int64) {
         guard !isOutOfOrder, let number = index.numbers[reference], number < Self.mostSeries else { return }
-        // The log has samples out of order, too, which blocks may hold.
+        // The log also has out-of-order samples, which blocks may contain.
         if let newest = last[reference], time <= newest { return }
         last[reference] = time
         guard times.contains(time), count < Self.mostSamples else { return }

@@ -4,7 +4,7 @@ import Model
 import Platform
 import Storage
 
-/// What is wrong with a block of Prometheus.
+/// The error of a Prometheus block.
 package struct PrometheusBlockError: Error, CustomStringConvertible {
     package var file: String
     package var offset: Int
@@ -19,35 +19,36 @@ extension PrometheusBlockError {
     }
 }
 
-/// A block as Prometheus writes it: `meta.json`, `index`, `chunks/…`, `tombstones`.
+/// A block in Prometheus's format: `meta.json`, `index`, `chunks/…`, `tombstones`.
 ///
-/// After the descriptions in Prometheus's `tsdb/docs/format`; index versions 1 to 3, of which 3 is read
-/// like 2. Files are mapped; memory holds the positions of symbols and series.
+/// The format is described in Prometheus's `tsdb/docs/format`; index versions 1 to 3 are read, 3 like 2. Files are
+/// mapped; the positions of symbols and series are in memory.
 package final class PrometheusBlock {
     package let directory: String
     package let id: String
-    /// First time, ms, and the first behind the last.
+    /// The first time, ms, and the first time after the last.
     package let minTime: Int64
     package let maxTime: Int64
     package let samples: Int
-    /// How Prometheus marks a block made of samples that came out of order.
+    /// Prometheus's mark of a block that was made from out-of-order samples.
     static let lateHint = "from-out-of-order"
-    /// Made of samples that came out of order: later ones may lie in the head.
+    /// Whether it was made from out-of-order samples: the head may have later ones.
     package let isFromOutOfOrder: Bool
-    /// Made of other blocks, perhaps also of those of samples that came out of order.
+    /// Whether it was made from other blocks, perhaps also from those of out-of-order samples.
     package let isMerged: Bool
     private let indexPath: String
     private let index: FileMapping
     private let version: UInt8
     private var chunkFiles: [FileMapping] = []
     private var chunkPaths: [String] = []
-    /// Where each symbol begins; version 1 refers to symbols by offset instead.
+    /// The positions of the symbols; version 1 refers to symbols by offset instead.
     private var symbols: [Int] = []
-    /// The places of all series in order of their labels.
+    /// The positions of all series in the order of their labels.
     private var series: [Int] = []
     private var deleted: [UInt64: [(minTime: Int64, maxTime: Int64)]] = [:]
 
-    /// Native histograms that ``forEach(_:)`` left out, for their parts contradict each other, and why the first was.
+    /// The number of native histograms that ``forEach(_:)`` skipped because their parts are inconsistent, and the error
+    /// of the first.
     package private(set) var refusals = 0
     package private(set) var firstRefusal: String?
 
@@ -105,7 +106,7 @@ package final class PrometheusBlock {
 
     private func offset(_ at: Int) throws -> Int {
         let value = UInt64(bigEndian: index.bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self))
-        guard value <= UInt64(index.bytes.count) else { throw bad(at, "an offset lies outside of the file") }
+        guard value <= UInt64(index.bytes.count) else { throw bad(at, "an offset is outside of the file") }
         return Int(value)
     }
 
@@ -142,7 +143,9 @@ package final class PrometheusBlock {
                 symbols.append(reader.offset)
                 _ = try reader.sizedRun()
             }
-            if reader.offset > symbolTable.upperBound { throw bad(reader.offset, "the symbols go on behind their end") }
+            if reader.offset > symbolTable.upperBound {
+                throw bad(reader.offset, "the symbols continue after their end")
+            }
         }
         let postings = try section(try offset(table + 40))
         guard postings.count >= 4 else { throw bad(postings.lowerBound, "expected the number of posting lists") }
@@ -198,7 +201,7 @@ package final class PrometheusBlock {
         return try fields(place) { String(decoding: try $0.sizedRun(), as: UTF8.self) }
     }
 
-    /// Calls `body` with the labels and samples of each series, sorted by labels; deleted samples are left out.
+    /// Calls `body` with the labels and samples of each series, sorted by labels, without deleted samples.
     package func forEach(_ body: (Labels, borrowing SampleColumns) throws -> Void) throws {
         var columns = SampleColumns()
         for reference in series {
@@ -210,7 +213,7 @@ package final class PrometheusBlock {
             }
             var hidden = deleted[UInt64(reference)] ?? []
             hidden += refuse(&columns)
-            // What lies outside of the block is not served by Prometheus either.
+            // Prometheus does not return samples outside of the block's range either.
             if minTime > .min { hidden.append((.min, minTime - 1)) }
             hidden.append((maxTime, .max))
             _ = columns.remove(hidden, from: 0)
@@ -218,8 +221,8 @@ package final class PrometheusBlock {
         }
     }
 
-    /// The times of native histograms whose parts contradict each other; the others are brought to the form in which they
-    /// are stored.
+    /// The times of native histograms with inconsistent parts; the others are converted to the form in which they are
+    /// stored.
     private func refuse(_ columns: inout SampleColumns) -> [(minTime: Int64, maxTime: Int64)] {
         var times: [(minTime: Int64, maxTime: Int64)] = []
         for at in columns.histograms.indices {
@@ -282,7 +285,7 @@ package final class PrometheusBlock {
             let content = try reader.run(size + 1)
             let checksum = try reader.run(4)
             guard CRC32C.hash(content) == Self.big32(checksum, 0) else { throw damage("the checksum does not match") }
-            // Chunks of samples that came out of order are merged before they are blocks, so times ascend.
+            // Chunks of out-of-order samples are merged before they become blocks, so the times ascend.
             try PrometheusChunk.read(content[0], UnsafeRawBufferPointer(rebasing: content[1...]), into: &columns)
         } catch let error as DecodeError { throw damage("\(error)") }
     }

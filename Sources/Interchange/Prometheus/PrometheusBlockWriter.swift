@@ -4,11 +4,11 @@ import JSON
 import Model
 import Platform
 
-/// Writes a block that Prometheus opens: index version 2, chunks version 1.
+/// Writes a block that Prometheus can open: index version 2, chunks version 1.
 ///
-/// Memory: the symbols, the posting lists and one series. The block appears under its name when it is whole.
+/// It needs memory for the symbols, the posting lists and one series. The block gets its name when it is complete.
 package final class PrometheusBlockWriter {
-    /// A file of chunks is ended at this size, bytes.
+    /// The size at which a file of chunks is completed, bytes.
     private static let segmentSize = 512 << 20
 
     private let files: any FileSystem
@@ -30,7 +30,7 @@ package final class PrometheusBlockWriter {
 
     /// Begins a block.
     ///
-    /// - Parameter symbols: All names and values of labels that will come.
+    /// - Parameter symbols: All names and values of labels of the series that will be added.
     package init(_ files: any FileSystem, parent: String, id: String, symbols: Set<ExactText>) throws {
         self.files = files
         self.id = id
@@ -52,12 +52,12 @@ package final class PrometheusBlockWriter {
         contents.append(index.size)
     }
 
-    /// What the format has 32 bits for.
+    /// Converts a number to the 32 bits of the format.
     static func number(_ count: Int, _ what: String, _ directory: String) throws -> UInt32 {
         guard let number = UInt32(exactly: count) else {
             throw PrometheusBlockError(
                 file: directory, offset: 0,
-                reason: "a block of Prometheus has no room for \(count) \(what): export less at a time, by "
+                reason: "a block of Prometheus cannot contain \(count) \(what): export less at a time, by "
                     + "--min-time and --max-time or by --match")
         }
         return number
@@ -76,7 +76,7 @@ package final class PrometheusBlockWriter {
         if rest > 0 { try index.write([UInt8](repeating: 0, count: size - rest)) }
     }
 
-    /// Appends a series, behind those before it in order of labels.
+    /// Appends a series, in the order of labels.
     package func add(_ labels: Labels, _ columns: borrowing SampleColumns) throws {
         guard columns.count > 0 else { return }
         if let last, Labels.compare(last, labels) >= 0 {
@@ -176,13 +176,13 @@ package final class PrometheusBlockWriter {
         return reference
     }
 
-    /// Ends the block; returns its name, nil if no series was added.
+    /// Completes the block, and returns its name; nil if no series was added.
     package func finish() throws -> String? {
         guard seriesCount > 0 else {
             abandon()
             return nil
         }
-        // The tables of label values that old readers knew are empty.
+        // The tables of label values for old readers are empty.
         try pad(4)
         contents.append(index.size)
         var places: [(name: String, value: String, place: Int)] = []
@@ -217,7 +217,7 @@ package final class PrometheusBlockWriter {
             table.appendVarint(place)
         }
         try section(table)
-        // Symbols, series, label values, their table, postings, their table.
+        // The symbols, series, label values, their table, postings, their table.
         let order = [contents[0], contents[1], contents[2], contents[4], contents[3], contents[5]]
         var end: [UInt8] = []
         for place in order { end.appendBig(UInt64(place)) }
@@ -233,11 +233,11 @@ package final class PrometheusBlockWriter {
         return id
     }
 
-    /// Writes the block's description.
+    /// Writes the block's metadata.
     ///
-    /// Prometheus takes the end of its newest block for the end of what came in order: it drops what its log has from
-    /// before, and refuses new samples from before. The end is therefore that of the samples, and the block is marked as
-    /// made of samples that came late, which Prometheus leaves out of that reckoning: next to it, the log stays whole.
+    /// Prometheus uses the end of its newest block as the end of the in-order samples: it drops older samples of its
+    /// log, and refuses new older samples. So the end is that of the samples, and the block is marked as made from
+    /// out-of-order samples, which Prometheus ignores for this purpose. So its log stays complete beside the block.
     private func writeMeta() throws {
         var json = JSONWriter()
         json.object { json in
@@ -272,7 +272,7 @@ package final class PrometheusBlockWriter {
         try files.replace(temporary + "/meta.json", with: json.bytes)
     }
 
-    /// Says that nothing is deleted: Prometheus opens a block without the file, but makes no snapshot of it.
+    /// Writes a file without tombstones: Prometheus opens a block without the file, but makes no snapshot of it.
     private func writeTombstones() throws {
         var bytes: [UInt8] = []
         bytes.appendBig(0x0130_BA30 as UInt32)
@@ -284,7 +284,7 @@ package final class PrometheusBlockWriter {
     package func abandon() { try? files.removeAll(temporary) }
 }
 
-/// A file that is written in large pieces.
+/// A file that is written in large parts.
 final class BufferedFile {
     private let file: any File
     private var buffer: [UInt8] = []

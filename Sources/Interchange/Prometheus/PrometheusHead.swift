@@ -3,8 +3,7 @@ import Model
 import Platform
 import Storage
 
-/// The head of a Prometheus that does not run: its write-ahead log, its chunks on the disk, and its log of samples out
-/// of order.
+/// The head of a stopped Prometheus: its write-ahead log, its chunks on disk, and its log of out-of-order samples.
 ///
 /// The files are read several times, each time for as many series as fit into memory.
 package final class PrometheusHead {
@@ -13,13 +12,13 @@ package final class PrometheusHead {
         package var path: String
         package var offset: Int
         package var reason: String
-        /// Nothing whole stands behind it, as a killed process leaves it.
+        /// Whether no valid data follow it, as after a killed process.
         package var isTornTail: Bool
     }
 
     private let files: any FileSystem
     private let directory: String
-    /// Samples in order that are older are in blocks.
+    /// In-order samples before this time are in blocks.
     private var minTime: Int64
     private let logs: [String]
     private let outOfOrderLogs: [String]
@@ -27,19 +26,19 @@ package final class PrometheusHead {
     private let index = HeadIndex()
     package private(set) var damage: [Damage] = []
 
-    /// Exemplars, which are not read.
+    /// The number of exemplars, which are not read.
     package var exemplars: Int { index.exemplars }
-    /// Samples whose series is not known.
+    /// The number of samples of unknown series.
     package var orphans: Int { index.orphans }
-    /// Histograms whose parts contradict each other, and what is wrong with the first.
+    /// The number of histograms with inconsistent parts, and the error of the first.
     package private(set) var refusals = 0
     package private(set) var firstRefusal: String?
-    /// Chunks with a right checksum that cannot be read, and why the first cannot.
+    /// The number of chunks with a correct checksum that cannot be read, and the error of the first.
     package private(set) var unreadableChunks = 0
     package private(set) var firstUnreadableChunk: String?
     package var seriesCount: Int { index.labels.count }
 
-    /// Reads the series, and asks the blocks from where on the head is taken if that is open.
+    /// Reads the series, and determines the start of the head, from the blocks if necessary.
     convenience init?(_ files: any FileSystem, _ directory: String, start: HeadStart) throws {
         try self.init(files, directory, minTime: start.possible)
         guard start.isOpen else { return }
@@ -63,7 +62,7 @@ package final class PrometheusHead {
         try scan(index, notesDamage: true)
     }
 
-    /// Files with numbers for names, in their order.
+    /// Files with numeric names, in their order.
     private static func numbered(_ files: any FileSystem, _ directory: String, from first: UInt64 = 0) throws
         -> [String]
     {
@@ -74,7 +73,7 @@ package final class PrometheusHead {
         .filter { $0.0 >= first }.sorted { $0.0 < $1.0 }.map(\.1)
     }
 
-    /// The newest checkpoint and the segments behind it.
+    /// The newest checkpoint and the segments after it.
     private static func logs(_ files: any FileSystem, _ directory: String) throws -> [String] {
         let checkpoints = try files.list(directory).compactMap { name -> (number: UInt64, path: String)? in
             guard name.hasPrefix("checkpoint."), let number = UInt64(name.dropFirst("checkpoint.".count)) else {
@@ -89,7 +88,7 @@ package final class PrometheusHead {
             + (newest.number < .max ? numbered(files, directory, from: newest.number + 1) : [])
     }
 
-    /// Shows everything to `visitor`.
+    /// Passes all contents to `visitor`.
     private func scan(_ visitor: some HeadVisitor, notesDamage: Bool = false) throws {
         let log = try PrometheusLog()
         func note(_ path: String, _ found: PrometheusLog.Damage?) {
@@ -110,13 +109,13 @@ package final class PrometheusHead {
         }
     }
 
-    /// About the bytes of samples that are in memory at once.
+    /// The approximate bytes of samples that are in memory at once.
     package static let portion = 192 << 20
 
-    /// What is known of metrics.
+    /// The metadata of metrics.
     package var metadata: [ExactText: MetricMetadata] { index.metadata }
 
-    /// Calls `body` with the labels and samples of each series that has some, sorted by labels.
+    /// Calls `body` with the labels and samples of each series with samples, sorted by labels.
     package func forEach(
         portion: Int = PrometheusHead.portion, _ body: (Labels, borrowing SampleColumns) throws -> Void
     ) throws {
@@ -145,21 +144,21 @@ package final class PrometheusHead {
     }
 }
 
-/// What looks at the files of a head.
+/// Receives the contents of the files of a head.
 protocol HeadVisitor: PrometheusRecordVisitor {
-    /// Whether what comes is from the log of samples out of order.
+    /// Whether the following contents are from the log of out-of-order samples.
     var isOutOfOrder: Bool { get set }
-    /// The file that the chunks are in.
+    /// The file of the chunks.
     var path: String { get set }
     func chunk(_ chunk: PrometheusHeadChunks.Chunk)
 }
 
-/// The series of a head, and how much of each there is.
+/// The series of a head, and the size of each.
 final class HeadIndex: HeadVisitor {
     var isOutOfOrder = false
     var path = ""
     private(set) var labels: [Labels] = []
-    /// About the bytes of the samples of each series, as ``HeadSamples`` holds them.
+    /// The approximate bytes of the samples of each series in ``HeadSamples``.
     private(set) var sizes: [Int] = []
     private(set) var numbers: [UInt64: Int] = [:]
     private(set) var metadata: [ExactText: MetricMetadata] = [:]
@@ -170,7 +169,7 @@ final class HeadIndex: HeadVisitor {
 
     func series(_ reference: UInt64, _ labels: Labels) {
         guard numbers[reference] == nil else { return }
-        // A series that went and came again has another reference.
+        // A series that disappeared and returned has another reference.
         if let number = known[labels] {
             numbers[reference] = number
             return
@@ -222,9 +221,9 @@ final class HeadSamples: HeadVisitor {
     }
 
     private struct Row {
-        /// As the log has them, which is in order of time.
+        /// The samples of the log, in the order of time.
         var logged: [Sample] = []
-        /// Of chunks that hold samples in order.
+        /// The samples of chunks with in-order samples.
         var chunked: [Sample] = []
         var outOfOrder: [Sample] = []
     }
@@ -255,12 +254,13 @@ final class HeadSamples: HeadVisitor {
         if isOutOfOrder {
             rows[place].outOfOrder.append(sample)
         } else if sample.time >= minTime, rows[place].logged.last.map({ $0.time < sample.time }) ?? true {
-            // Prometheus, too, takes of the log only what goes on in time: the rest is in the other log, if it was stored.
+            // Prometheus, too, reads only ascending times from the log: the others are in the other log, if they were
+            // stored.
             rows[place].logged.append(sample)
         }
     }
 
-    /// The position of a histogram in the form in which it is stored; nil if its parts contradict each other.
+    /// The position of a histogram in the form in which it is stored; nil if its parts are inconsistent.
     private func keep(_ histogram: FloatHistogram, at time: Int64) -> Int32? {
         guard histograms.count < Int(Int32.max) else { return nil }
         do throws(FloatHistogram.ValidationError) {
@@ -323,7 +323,9 @@ final class HeadSamples: HeadVisitor {
         }
     }
 
-    /// Appends the samples of series `number` in order of time; of several at one time the first that was stored.
+    /// Appends the samples of series `number` in the order of time.
+    ///
+    /// If several have the same time, the first stored one is used.
     func fill(_ number: Int, _ columns: inout SampleColumns) {
         guard let place = places[number] else { return }
         let row = rows[place]
@@ -342,7 +344,9 @@ final class HeadSamples: HeadVisitor {
         }
     }
 
-    /// Both in order of time; at the same time the one of `first`, and of `second` the earlier one.
+    /// Merges both in the order of time.
+    ///
+    /// At the same time the sample of `first` is used, and of several in `second` the earlier one.
     private static func merge(_ first: [Sample], _ second: [Sample]) -> [Sample] {
         if second.isEmpty { return first }
         let order = second.indices.sorted { (second[$0].time, $0) < (second[$1].time, $1) }

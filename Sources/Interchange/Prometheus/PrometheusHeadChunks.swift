@@ -1,26 +1,26 @@
 import Encoding
 import Model
 
-/// Reads a file of `chunks_head`: chunks of the head that Prometheus has written out.
+/// Reads a file of `chunks_head`: chunks of the head that Prometheus has written to disk.
 enum PrometheusHeadChunks {
     struct Chunk {
-        /// Where it begins in its file.
+        /// The position in its file.
         var offset: Int
         var reference: UInt64
         var minTime: Int64
         var maxTime: Int64
         var encoding: UInt8
-        /// The samples came out of order.
+        /// Whether the samples were out of order.
         var isOutOfOrder: Bool
         var bytes: UnsafeRawBufferPointer
 
-        /// The number of samples that it claims.
+        /// The number of samples in its header.
         var count: Int { PrometheusChunk.count(encoding, bytes) }
     }
 
     private static let magic: UInt32 = 0x0130_BC91
 
-    /// Calls `body` with each chunk up to the end, or to the first that is damaged.
+    /// Calls `body` with each chunk up to the end, or up to the first damaged one.
     static func read(_ bytes: UnsafeRawBufferPointer, _ body: (Chunk) -> Void) -> PrometheusLog.Damage? {
         var reader = ByteReader(bytes)
         do {

@@ -2,10 +2,10 @@ import Encoding
 
 /// Reads the records of a segment of Prometheus's write-ahead log.
 ///
-/// A segment is a row of pages of 32 KiB; a record is cut into fragments that do not cross pages. Behind a damaged
-/// fragment the reading goes on with the next page.
+/// A segment consists of pages of 32 KiB; a record is split into fragments that do not cross pages. After a damaged
+/// fragment, reading continues with the next page.
 package struct PrometheusLog: ~Copyable {
-    /// What is wrong in a segment: where it begins, and whether nothing whole stands behind it.
+    /// A damaged part of a segment: its start, and whether no valid data follow it.
     package struct Damage: Sendable, Equatable {
         package var offset: Int
         package var reason: String
@@ -14,14 +14,14 @@ package struct PrometheusLog: ~Copyable {
 
     private static let page = 32 << 10
     private static let headerSize = 7
-    /// The longest record that is believed, bytes.
+    /// The longest record that is accepted, bytes.
     private static let longest = 256 << 20
 
     private let decompressor: ZstdDecompressor
 
     package init() throws { decompressor = try ZstdDecompressor() }
 
-    /// Calls `body` with each whole record; what it throws about a record counts as damage there.
+    /// Calls `body` with each complete record; an error that it throws counts as damage of the record.
     ///
     /// - Returns: The first damage.
     package func read(_ bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Void) -> Damage? {
@@ -77,7 +77,7 @@ package struct PrometheusLog: ~Copyable {
         return damage
     }
 
-    /// The content of the fragment at `at`, if it is whole.
+    /// The content of the fragment at `at`, if it is valid.
     private static func fragment(_ bytes: UnsafeRawBufferPointer, _ at: Int, _ end: Int) -> Range<Int>? {
         guard at + headerSize <= end else { return nil }
         let length = Int(bytes[at + 1]) << 8 | Int(bytes[at + 2])
@@ -90,7 +90,7 @@ package struct PrometheusLog: ~Copyable {
 
     private func hand(_ record: [UInt8], _ head: UInt8, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         try record.withUnsafeBytes { bytes in
-            // What is decompressed is bounded by the size of the file.
+            // The decompressed size is limited by the size of the file.
             let limit = min(Self.longest, (64 + bytes.count) << 10)
             if head & 8 != 0 {
                 try SnappyBlock.decompress(bytes, limit: limit).withUnsafeBytes(body)

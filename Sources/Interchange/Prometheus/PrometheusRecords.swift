@@ -1,7 +1,7 @@
 import Encoding
 import Model
 
-/// Takes what the records of Prometheus's logs say.
+/// Receives the contents of the records in Prometheus's logs.
 protocol PrometheusRecordVisitor: AnyObject {
     func series(_ reference: UInt64, _ labels: Labels)
     func sample(_ reference: UInt64, _ time: Int64, _ value: Double, start: Int64)
@@ -12,7 +12,7 @@ protocol PrometheusRecordVisitor: AnyObject {
     func exemplarRecord()
 }
 
-/// Decodes records of Prometheus's write-ahead log and of its log of samples out of order.
+/// Decodes records of Prometheus's write-ahead log and of its log of out-of-order samples.
 enum PrometheusRecords {
     private static let types: [MetricType] = [
         .unknown, .counter, .gauge, .histogram, .gaugeHistogram, .summary, .info, .stateSet,
@@ -98,7 +98,7 @@ enum PrometheusRecords {
         }
     }
 
-    /// Records with start timestamps: each field but the value is a difference.
+    /// Decodes records with start timestamps: each field except the value is a difference.
     private static func started(
         _ reader: inout ByteReader,
         _ body: (inout ByteReader, UInt64, Int64, Int64) throws(DecodeError) -> Void
@@ -122,12 +122,12 @@ enum PrometheusRecords {
         }
     }
 
-    /// - Parameter hasBounds: Whether custom bounds stand at the end; nil if the schema says it.
+    /// - Parameter hasBounds: Whether custom bounds are at the end; nil if the schema determines this.
     private static func histogram(
         _ reader: inout ByteReader, isFloat: Bool, hasBounds: Bool?
     ) throws(DecodeError) -> FloatHistogram {
         var result = FloatHistogram(hasFloatCounts: isFloat)
-        // That the sample before it was the same histogram's holds in Prometheus's chunks, not in ours.
+        // The hint about the previous sample applies to the order in Prometheus's chunks, which is not ours.
         switch try reader.byte() {
         case 1: result.resetHint = .reset
         case 3: result.resetHint = .gauge

@@ -1,15 +1,15 @@
-/// An alert as it travels from the rules to a notifier.
+/// An alert that rules send to a notifier.
 public struct Alert: Sendable, Hashable {
-    /// Its identity; holds `alertname`.
+    /// The labels, which are its identity; they contain `alertname`.
     public var labels: Labels
     public var annotations: Labels
-    /// When it began to fire, ms since the epoch.
+    /// The time when it began to fire, ms since the epoch.
     public var startsAt: Int64
-    /// When it ended or will count as ended unless it is sent again; 0 if not said.
+    /// The time when it ended, or when it will count as ended unless it is sent again; 0 if unknown.
     public var endsAt: Int64
-    /// Where to look at the expression.
+    /// The URL that shows the expression.
     public var generatorURL: String
-    /// When it was last sent, ms since the epoch.
+    /// The time when it was last sent, ms since the epoch.
     public var updatedAt: Int64
 
     public init(
@@ -28,8 +28,8 @@ public struct Alert: Sendable, Hashable {
     public func isResolved(at now: Int64) -> Bool { endsAt != 0 && endsAt <= now }
 }
 
-/// Takes the alerts that rules send, again and again while they fire and once or more when they are resolved.
+/// Receives the alerts of rules: repeatedly while they fire, and at least once when they are resolved.
 public protocol AlertSink: AnyObject, Sendable {
-    /// Hands over alerts; must not block for long.
+    /// Sends alerts; must not block for long.
     func send(_ alerts: [Alert])
 }

@@ -1,13 +1,13 @@
-/// The buckets of one side of a histogram by ascending index: what arithmetic works on in place of spans.
+/// The buckets of one side of a histogram by ascending index, for arithmetic, in place of spans.
 ///
-/// Buckets that the spans mention are there even if they are empty.
+/// Empty buckets within the spans are included.
 struct BucketList {
     var indices: [Int] = []
     var counts: [Double] = []
 
     init() {}
 
-    /// Reads spans and counts; stops where either ends before the other.
+    /// Reads spans and counts; stops at the end of the shorter list.
     init(_ spans: [FloatHistogram.Span], _ buckets: [Double]) {
         indices.reserveCapacity(buckets.count)
         FloatHistogram.forEachIndex(of: spans, count: buckets.count) { index, _ in
@@ -24,10 +24,10 @@ struct BucketList {
         counts.append(count)
     }
 
-    /// The index that `index` has at a resolution `steps` powers of two coarser.
+    /// The index of `index` at a resolution that is `steps` powers of two coarser.
     static func reducedIndex(_ index: Int, by steps: Int) -> Int { ((index &- 1) >> min(steps, 62)) &+ 1 }
 
-    /// The list at a resolution `steps` powers of two coarser.
+    /// The list at a resolution that is `steps` powers of two coarser.
     func reduced(by steps: Int) -> BucketList {
         guard steps > 0 else { return self }
         var result = BucketList()
@@ -42,7 +42,7 @@ struct BucketList {
         return result
     }
 
-    /// The list of those buckets that `isIncluded` takes by position.
+    /// The buckets whose positions `isIncluded` accepts.
     func filter(_ isIncluded: (Int) -> Bool) -> BucketList {
         var result = BucketList()
         for position in indices.indices where isIncluded(position) {

@@ -1,4 +1,4 @@
-/// The buckets, count and sum of one classic histogram, gathered to become a native one with custom bounds.
+/// The buckets, count and sum of one classic histogram, collected for a native histogram with custom bounds.
 public struct ClassicHistogram: Sendable {
     /// Cumulative counts by upper bound, in any order.
     private var buckets: [(bound: Double, count: Double)] = []
@@ -9,20 +9,20 @@ public struct ClassicHistogram: Sendable {
 
     public var isEmpty: Bool { buckets.isEmpty && count == nil }
 
-    /// Notes a cumulative bucket; a second one of the same bound is ignored.
+    /// Adds a cumulative bucket; a second one with the same bound is ignored.
     public mutating func add(bound: Double, count: Double) {
         guard !buckets.contains(where: { $0.bound == bound }) else { return }
         buckets.append((bound, count))
     }
 
-    /// Forgets everything, keeps the memory.
+    /// Removes all data, but keeps the memory.
     public mutating func removeAll() {
         buckets.removeAll(keepingCapacity: true)
         count = nil
         sum = 0
     }
 
-    /// The native histogram; nil if the counts contradict each other.
+    /// The native histogram; nil if the counts are inconsistent.
     public func converted() -> FloatHistogram? {
         var sorted = buckets.sorted { $0.bound < $1.bound }
         guard !sorted.contains(where: { $0.bound.isNaN || !($0.count >= 0) }) else { return nil }

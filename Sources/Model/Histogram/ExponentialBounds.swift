@@ -1,12 +1,12 @@
 import Glibc
 
-/// Bounds of the buckets of exponential native histograms, with the very bits that Prometheus's tables have.
+/// The bounds of the buckets of exponential native histograms, identical to Prometheus's tables bit by bit.
 public enum ExponentialBounds {
-    /// The schemas that can be computed with; finer ones are reduced on reading.
+    /// The schemas for computations; finer ones are reduced when they are read.
     public static let schemas: ClosedRange<Int32> = -4...8
 
-    /// Distance in units in the last place from the correctly rounded 2^(j/256 − 1) to Prometheus's bound of schema 8:
-    /// `p` is one up, a digit that many down.
+    /// The difference, in units in the last place, between the correctly rounded 2^(j/256 − 1) and Prometheus's bound
+    /// of schema 8: `p` is one up, a digit that many down.
     private static let deviations: StaticString = """
         00000010001000000012001111111111001000100111001100110p1100110011\
         0000001111221021001000100001000000010p00102200110111001010221111\
@@ -23,10 +23,10 @@ public enum ExponentialBounds {
         }
     }
 
-    /// The upper bound of bucket `index` of exponential `schema`, 2^(index · 2^−schema); the largest double where that
-    /// would be the first power of two beyond it.
+    /// The upper bound of bucket `index` of exponential `schema`, 2^(index · 2^−schema); the largest double in place of
+    /// the first power of two beyond it.
     ///
-    /// Any index and schema has a bound: nothing here can overflow.
+    /// All indices and schemas have a bound, without overflow.
     public static func upper(_ index: Int, schema: Int32) -> Double {
         if schema < 0 {
             let exponent = clamped(index) << Int(min(-Int64(schema), 16))
@@ -40,6 +40,6 @@ public enum ExponentialBounds {
         return ldexp(fraction, Int32(clamping: exponent))
     }
 
-    /// Every index outside of this range has the bound 0 or infinity, so that nothing can overflow.
+    /// The bound of an index outside of this range is 0 or infinity, so the index is limited to prevent overflow.
     private static func clamped(_ index: Int) -> Int { min(max(index, -(1 << 40)), 1 << 40) }
 }

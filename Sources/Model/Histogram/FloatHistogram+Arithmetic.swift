@@ -1,5 +1,5 @@
 extension FloatHistogram {
-    /// The sum of two histograms, not compacted; throws if their layouts cannot be added.
+    /// The sum of two histograms, not compacted; throws if their layouts are incompatible.
     public func adding(_ other: FloatHistogram) throws(HistogramSum.IncompatibleLayouts) -> (
         FloatHistogram, HistogramSum.Notes
     ) {
@@ -8,9 +8,9 @@ extension FloatHistogram {
         return (sum.total, notes)
     }
 
-    /// The difference of two histograms, not compacted; throws if their layouts cannot be subtracted.
+    /// The difference of two histograms, not compacted; throws if their layouts are incompatible.
     ///
-    /// The hint is what the two make of each other; a caller that means a rate or a difference sets it to `gauge`.
+    /// The hint is the combination of both hints; a caller that computes a rate or a difference sets it to `gauge`.
     public func subtracting(_ other: FloatHistogram) throws(HistogramSum.IncompatibleLayouts) -> (
         FloatHistogram, HistogramSum.Notes
     ) {
@@ -19,7 +19,7 @@ extension FloatHistogram {
         return (sum.total, notes)
     }
 
-    /// Every count and the sum times `factor`; a negative factor makes it a gauge.
+    /// Multiplies every count and the sum by `factor`; a negative factor makes it a gauge.
     public mutating func multiply(by factor: Double) {
         zeroCount *= factor
         count *= factor
@@ -29,7 +29,7 @@ extension FloatHistogram {
         if factor < 0 { resetHint = .gauge }
     }
 
-    /// Every count and the sum divided by `divisor`; a negative one makes it a gauge, zero takes the buckets away.
+    /// Divides every count and the sum by `divisor`; a negative one makes it a gauge, zero removes the buckets.
     public mutating func divide(by divisor: Double) {
         zeroCount /= divisor
         count /= divisor
@@ -46,9 +46,9 @@ extension FloatHistogram {
         for i in negativeBuckets.indices { negativeBuckets[i] /= divisor }
     }
 
-    /// The count of a zero bucket that reaches to `threshold`, or further where that would cut a filled bucket.
+    /// The count of a zero bucket with `threshold`, or with a larger one that does not split a non-empty bucket.
     ///
-    /// - Returns: That count and the threshold it belongs to. `threshold` must not be below the histogram's own.
+    /// - Returns: That count and its threshold. `threshold` must not be below the histogram's own.
     func zeroCount(threshold: Double) -> (count: Double, threshold: Double) {
         if threshold == zeroThreshold { return (zeroCount, threshold) }
         var threshold = threshold
@@ -67,7 +67,7 @@ extension FloatHistogram {
                 total += bucket.count
                 guard bucket.lower < -threshold else { return true }
                 if bucket.count != 0 {
-                    // A wider threshold may take in further positive buckets: count again.
+                    // A larger threshold may include further positive buckets, so they are counted again.
                     threshold = -bucket.lower
                     isComplete = false
                 }
@@ -77,7 +77,7 @@ extension FloatHistogram {
         }
     }
 
-    /// Whether observations were lost between `previous` and this sample: the counter began anew.
+    /// Whether there are fewer observations than in `previous`: the counter was reset.
     public func isReset(after previous: FloatHistogram) -> Bool {
         switch resetHint {
         case .reset: return true
@@ -97,7 +97,7 @@ extension FloatHistogram {
             || hasShrunk(negativeList, previous.negativeList.reduced(by: steps))
     }
 
-    /// Whether a bucket outside the zero bucket holds less than before.
+    /// Whether a bucket outside the zero bucket has a smaller count than before.
     private func hasShrunk(_ current: BucketList, _ previous: BucketList) -> Bool {
         var i = 0
         for position in previous.indices.indices {
@@ -110,7 +110,7 @@ extension FloatHistogram {
         return false
     }
 
-    /// Whether there are fewer observations between any two neighbours of the bounds in common.
+    /// Whether there are fewer observations between any two consecutive common bounds.
     private func isResetBetweenBounds(_ previous: FloatHistogram) -> Bool {
         let shared = HistogramSum.intersection(customBounds, previous.customBounds)
         func sums(_ histogram: FloatHistogram) -> [Double] {

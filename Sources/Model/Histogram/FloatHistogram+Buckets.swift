@@ -1,5 +1,5 @@
 extension FloatHistogram {
-    /// One bucket with its bounds, as the readers of a histogram see it.
+    /// One bucket with its bounds, for readers of a histogram.
     public struct Bucket: Sendable, Hashable {
         public var lower: Double
         public var upper: Double
@@ -22,10 +22,10 @@ extension FloatHistogram {
         }
     }
 
-    /// Whether the bounds are its own list rather than powers.
+    /// Whether the bounds are custom ones and not powers.
     public var usesCustomBuckets: Bool { schema == FloatHistogram.customSchema }
 
-    /// Calls `body` with each index that `spans` mention and its position, until `body` says false or `count` are done.
+    /// Calls `body` with each index in `spans` and its position, until `body` returns false or after `count` calls.
     package static func forEachIndex(of spans: [Span], count: Int, _ body: (Int, Int) -> Bool) {
         var index = 0
         var position = 0
@@ -82,23 +82,24 @@ extension FloatHistogram {
             lower: -zeroThreshold, upper: zeroThreshold, lowerInclusive: true, upperInclusive: true, count: zeroCount)
     }
 
-    /// Calls `body` with the buckets of the positive side from zero outwards, until it says false.
+    /// Calls `body` with the buckets of the positive side from zero outwards, until it returns false.
     public func forEachPositive(_ body: (Bucket) -> Bool) {
         Self.forEachIndex(of: positiveSpans, count: positiveBuckets.count) { index, position in
             body(positiveBucket(index, positiveBuckets[position]))
         }
     }
 
-    /// Calls `body` with the buckets of the negative side from zero outwards, until it says false.
+    /// Calls `body` with the buckets of the negative side from zero outwards, until it returns false.
     public func forEachNegative(_ body: (Bucket) -> Bool) {
         Self.forEachIndex(of: negativeSpans, count: negativeBuckets.count) { index, position in
             body(negativeBucket(index, negativeBuckets[position]))
         }
     }
 
-    /// All buckets in order of their bounds, the zero bucket only if it is not empty; what overlaps it is cut off.
+    /// All buckets in order of their bounds, the zero bucket only if it is not empty; overlaps with it are removed from
+    /// the others.
     ///
-    /// Buckets that the spans mention are included even if they are empty.
+    /// Empty buckets within the spans are included.
     public func ascendingBuckets() -> [Bucket] {
         var result: [Bucket] = []
         result.reserveCapacity(positiveBuckets.count + negativeBuckets.count + 1)

@@ -10,7 +10,7 @@ extension FloatHistogram {
         return result
     }
 
-    /// The histogram with as many buckets as both its spans and its counts have.
+    /// The histogram with the number of buckets that both its spans and its counts have.
     public func fitted() -> FloatHistogram {
         var result = self
         result.setPositive(positiveList)
@@ -18,7 +18,7 @@ extension FloatHistogram {
         return result
     }
 
-    /// Drops every empty bucket, and writes consecutive buckets as one span.
+    /// Removes every empty bucket, and writes consecutive buckets as one span.
     public mutating func compact() {
         if needsCompaction(positiveSpans, positiveBuckets) {
             let list = positiveList
@@ -45,7 +45,7 @@ extension FloatHistogram {
         return false
     }
 
-    /// Whether two histograms say the same: counts bit for bit, layouts apart from empty spans; hints do not matter.
+    /// Whether two histograms are equal: counts bit by bit, layouts except for empty spans; hints are ignored.
     public static func == (a: FloatHistogram, b: FloatHistogram) -> Bool {
         guard a.schema == b.schema, sameBits(a.count, b.count), sameBits(a.sum, b.sum) else { return false }
         if a.usesCustomBuckets {
@@ -66,7 +66,7 @@ extension FloatHistogram {
         return withoutEmpty(a) == withoutEmpty(b)
     }
 
-    /// The spans without those of length 0, whose offset the next one takes over.
+    /// The spans without those of length 0, whose offsets are added to the next.
     private static func withoutEmpty(_ spans: [Span]) -> [Span] {
         var result: [Span] = []
         var offset = 0
@@ -79,7 +79,7 @@ extension FloatHistogram {
         return result
     }
 
-    /// The number of 16-byte samples that the histogram counts as in a query's statistics.
+    /// The number of 16-byte samples for which the histogram counts in a query's statistics.
     public var sampleCost: Int {
         let parts =
             positiveSpans.count + negativeSpans.count + positiveBuckets.count + negativeBuckets.count

@@ -1,13 +1,13 @@
 import Glibc
 
 extension FloatHistogram {
-    /// What the user should know about an estimate.
+    /// A note about an estimate, which becomes an annotation.
     public enum EstimateNote: Sendable, Hashable {
         /// The sought observation is one of the NaNs.
         case isNaN
         /// NaNs count as the largest observations.
         case isSkewed
-        /// NaNs are in no bucket and so in no share.
+        /// NaNs are in no bucket and not included in the fraction.
         case excludesNaN
     }
 
@@ -55,7 +55,7 @@ extension FloatHistogram {
             var inBuckets = seen
             while next < buckets.count {
                 inBuckets += buckets[next].count
-                // To look whether there are NaN observations, Prometheus 3.12 goes on to the last bucket and stays there.
+                // To check for NaN observations, Prometheus 3.12 continues to the last bucket and stays there.
                 bucket = buckets[next]
                 next += 1
             }
@@ -71,7 +71,7 @@ extension FloatHistogram {
         return (-exp2(logUpper + (logLower - logUpper) * (1 - fraction)), note)
     }
 
-    /// The estimated share of observations between two limits.
+    /// The estimated fraction of observations between two limits.
     public func fraction(_ lower: Double, _ upper: Double) -> (value: Double, note: EstimateNote?) {
         if count == 0 || lower.isNaN || upper.isNaN { return (.nan, nil) }
         if lower >= upper { return (0, nil) }
@@ -87,7 +87,7 @@ extension FloatHistogram {
                 if negativeBuckets.isEmpty, !positiveBuckets.isEmpty { bucket.lower = 0 }
                 if positiveBuckets.isEmpty, !negativeBuckets.isEmpty { bucket.upper = 0 }
             } else if usesCustomBuckets, bucket.lower == -.infinity, bucket.upper > 0 {
-                // As for classic histograms: what has a positive bound is taken to begin at zero.
+                // As in classic histograms, the lowest bucket with a positive bound is assumed to begin at zero.
                 bucket.lower = 0
             }
             func rankOf(_ limit: Double) -> Double {

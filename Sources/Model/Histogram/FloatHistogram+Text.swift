@@ -1,5 +1,5 @@
 extension FloatHistogram: CustomStringConvertible {
-    /// `{count:3, sum:2.5, [-0.001,0.001]:1, (1,2]:2}`: filled buckets in order of their bounds.
+    /// `{count:3, sum:2.5, [-0.001,0.001]:1, (1,2]:2}`: non-empty buckets in order of their bounds.
     public var description: String {
         var parts = ["count:\(FloatText.general(count))", "sum:\(FloatText.general(sum))"]
         for bucket in ascendingBuckets() where bucket.count != 0 {
@@ -14,7 +14,7 @@ extension FloatHistogram: CustomStringConvertible {
 
     /// The notation of test scripts, `{{schema:1 count:3 sum:2.5 buckets:[1 0 2]}}`.
     ///
-    /// A histogram whose buckets lie too far apart to be written as one run is given as ``description``.
+    /// If the buckets are too far apart to be written as one range, the text is ``description``.
     public var testNotation: String {
         var parts: [String] = []
         func field(_ name: String, _ value: Double) {
@@ -35,7 +35,7 @@ extension FloatHistogram: CustomStringConvertible {
         }
         for (prefix, side) in [("", positiveList), ("n_", negativeList)] {
             let side = side.filter { side.counts[$0] != 0 }
-            // Ascending in every valid histogram.
+            // The indices ascend in every valid histogram.
             guard let first = side.indices.min(), let last = side.indices.max() else { continue }
             guard last - first < 10_000 else { return description }
             var counts = [Double](repeating: 0, count: last - first + 1)

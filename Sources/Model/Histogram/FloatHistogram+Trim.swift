@@ -1,7 +1,7 @@
 import Glibc
 
 extension FloatHistogram {
-    /// Which side of a value a trim keeps.
+    /// The side of a value that a trim keeps.
     public enum TrimSide: Sendable {
         /// `</`: observations at or below the value stay.
         case below
@@ -9,15 +9,16 @@ extension FloatHistogram {
         case above
     }
 
-    /// What a trim leaves of one bucket.
+    /// The part of one bucket that a trim keeps.
     private struct Kept {
         var count: Double
-        /// Where the kept observations are assumed to be.
+        /// The assumed value of the kept observations.
         var midpoint: Double
     }
 
-    /// The histogram without the estimated observations beyond `limit`; count and sum are estimated anew, and empty
-    /// buckets dropped, only if something was cut.
+    /// The histogram without the estimated observations beyond `limit`.
+    ///
+    /// Count and sum are estimated again, and empty buckets removed, only if something was trimmed.
     public func trimmed(_ side: TrimSide, _ limit: Double) -> FloatHistogram {
         var result = self
         var total = 0.0
@@ -67,7 +68,7 @@ extension FloatHistogram {
         return result
     }
 
-    /// Lets the zero bucket reach only to the side on which the histogram has anything.
+    /// Limits the zero bucket to the side on which the histogram has observations.
     func narrow(_ zero: inout Bucket) {
         let hasPositive = positiveBuckets.contains { $0 != 0 }
         let hasNegative = negativeBuckets.contains { $0 != 0 }
@@ -86,7 +87,7 @@ extension FloatHistogram {
         return lower < 0 ? -middle : middle
     }
 
-    /// What stays of a bucket that holds `limit`.
+    /// The part of a bucket around `limit` that is kept.
     private func split(_ bucket: Bucket, _ side: TrimSide, _ limit: Double, isLinear: Bool) -> Kept {
         let nothing = Kept(count: 0, midpoint: 0)
         let (lower, upper) = (bucket.lower, bucket.upper)
@@ -120,7 +121,7 @@ extension FloatHistogram {
         }
     }
 
-    /// The share of a bucket below `value` if observations are spread evenly over the logarithm.
+    /// The fraction of a bucket below `value` if observations are uniformly distributed over the logarithm.
     static func logarithmicShare(_ value: Double, _ lower: Double, _ upper: Double) -> Double {
         let logLower = log2(lower.magnitude)
         let logUpper = log2(upper.magnitude)

@@ -1,5 +1,5 @@
 extension FloatHistogram {
-    /// Why a histogram cannot be stored; the texts are Prometheus's.
+    /// The reason why a histogram cannot be stored, in Prometheus's words.
     public struct ValidationError: Error, Sendable, Equatable, CustomStringConvertible {
         public var description: String
 
@@ -9,19 +9,19 @@ extension FloatHistogram {
     /// The schemas that senders may use; those above 8 are reduced to 8 when a histogram is stored.
     public static let acceptedSchemas: ClosedRange<Int32> = -4...52
 
-    /// Throws if the parts contradict each other or the rules of its schema.
+    /// Throws if the parts are inconsistent or violate the rules of the schema.
     public func validate() throws(ValidationError) {
         try validateLayout()
         try validateCounts()
     }
 
-    /// The histogram as it is stored: checked, and at a resolution that can be computed with.
+    /// The histogram for the storage: checked, and at a resolution for computations.
     public func accepted() throws(ValidationError) -> FloatHistogram {
         try validate()
         return schema > ExponentialBounds.schemas.upperBound ? reduced(to: ExponentialBounds.schemas.upperBound) : self
     }
 
-    /// Throws if schema, spans, buckets and bounds do not belong together: no reader could make sense of them.
+    /// Throws if schema, spans, buckets and bounds are inconsistent, so that no reader could use them.
     public func validateLayout() throws(ValidationError) {
         if usesCustomBuckets {
             try validateCustom()
@@ -55,17 +55,17 @@ extension FloatHistogram {
         if !hasFloatCounts { try validateTotal() }
     }
 
-    /// Throws if counts in integers do not add up to the count of observations; only NaNs are in no bucket.
+    /// Throws if the sum of integer counts is not the count of observations; only NaNs are in no bucket.
     private func validateTotal() throws(ValidationError) {
         var total = zeroCount
         for bucket in positiveBuckets { total += bucket }
         for bucket in negativeBuckets { total += bucket }
-        // Larger integers are not exact here; who reads them from a sender checks them before.
+        // Larger integers are not exact here; the readers of requests check them before.
         guard total <= 0x1p53, count <= 0x1p53, sum.isNaN ? total > count : total != count else { return }
         throw Self.totalMismatch(found: "\(UInt64(total))", count: "\(UInt64(count))", sum: sum)
     }
 
-    /// The error for buckets that hold `found` observations where the histogram has `count`.
+    /// The error for buckets with `found` observations in a histogram with `count`.
     public static func totalMismatch(found: String, count: String, sum: Double) -> ValidationError {
         let rule =
             sum.isNaN

@@ -1,18 +1,18 @@
-/// A sum of native histograms: each count with Kahan–Neumaier compensation if wanted, and plain otherwise.
+/// A sum of native histograms: each count with Kahan–Neumaier compensation if requested, and plain otherwise.
 public struct HistogramSum: Sendable {
     /// One histogram has exponential buckets, the other custom ones.
     public struct IncompatibleLayouts: Error, Sendable {
         public init() {}
     }
 
-    /// What happened on the way to a sum that the user should know.
+    /// Conditions of a sum that are reported to the user.
     public struct Notes: OptionSet, Sendable {
         public let rawValue: UInt8
         public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-        /// A histogram that was reset met one that was not.
+        /// A histogram with a counter reset and one without were added.
         public static let counterResetCollision = Notes(rawValue: 1)
-        /// Different custom bounds were reduced to those in common.
+        /// Different custom bounds were reduced to the common ones.
         public static let boundsReconciled = Notes(rawValue: 2)
     }
 
@@ -36,7 +36,7 @@ public struct HistogramSum: Sendable {
         }
     }
 
-    /// Starts with a first histogram.
+    /// Begins with a first histogram.
     public init(_ first: FloatHistogram, isCompensated: Bool) {
         head = first
         self.isCompensated = isCompensated
@@ -48,10 +48,10 @@ public struct HistogramSum: Sendable {
         head.negativeSpans = []
     }
 
-    /// Bytes of the buckets of the running sum.
+    /// The bytes of the buckets of the running sum.
     public var heldBytes: Int { (positive.count &+ negative.count &+ 1) &* MemoryLayout<ListPart>.stride }
 
-    /// Bytes of the buckets of a sum that begins with a histogram.
+    /// The bytes of the buckets of a sum that begins with a histogram.
     public static func bytes(of first: FloatHistogram) -> Int {
         (first.positiveBuckets.count &+ first.negativeBuckets.count &+ 1) &* MemoryLayout<ListPart>.stride
     }
@@ -66,12 +66,12 @@ public struct HistogramSum: Sendable {
         try merge(other, sign: -1)
     }
 
-    /// Multiplies everything so far, compensations included.
+    /// Multiplies the sum so far, with its compensations.
     public mutating func scale(by factor: Double) {
         transform { $0 * factor }
     }
 
-    /// Divides everything so far, compensations included.
+    /// Divides the sum so far, with its compensations.
     public mutating func divide(by divisor: Double) {
         transform { $0 / divisor }
     }
@@ -161,7 +161,7 @@ public struct HistogramSum: Sendable {
         return notes
     }
 
-    /// Takes the other's hint into account; true if the two contradict each other.
+    /// Merges the other's hint; returns true if the two are contradictory.
     private mutating func mergeHint(_ other: FloatHistogram.ResetHint) -> Bool {
         let mine = head.resetHint
         if mine == other { return false }
@@ -173,7 +173,7 @@ public struct HistogramSum: Sendable {
         return mine != .unknown && other != .unknown
     }
 
-    /// Widens the narrower zero bucket until both have the same; the zero count that `other` then has.
+    /// Widens the narrower zero bucket until both have the same threshold; returns the resulting zero count of `other`.
     private mutating func raiseZeroThresholds(_ other: FloatHistogram) -> Double {
         var (otherCount, otherThreshold) = (other.zeroCount, other.zeroThreshold)
         while otherThreshold != head.zeroThreshold {
@@ -192,7 +192,7 @@ public struct HistogramSum: Sendable {
         return otherCount
     }
 
-    /// The threshold at or beyond `threshold` that cuts no bucket of the running sum that holds something.
+    /// The smallest threshold from `threshold` on that does not split a non-empty bucket of the running sum.
     private func widen(to threshold: Double) -> Double {
         var threshold = threshold
         while true {
@@ -224,7 +224,7 @@ public struct HistogramSum: Sendable {
         negative.removeAll(where: isInside)
     }
 
-    /// The parts at a resolution `steps` powers of two coarser.
+    /// The parts at a resolution that is `steps` powers of two coarser.
     private func reduced(_ parts: [ListPart], by steps: Int) -> [ListPart] {
         var result: [ListPart] = []
         for part in parts {
@@ -239,7 +239,7 @@ public struct HistogramSum: Sendable {
         return result
     }
 
-    /// Index by index the sum of both; parts of `other` inside the zero bucket are left out.
+    /// The sums by index; parts of `other` inside the zero bucket are left out.
     private func merged(_ parts: [ListPart], _ other: [ListPart], sign: Double) -> [ListPart] {
         guard !other.isEmpty else { return parts }
         var result: [ListPart] = []
@@ -272,7 +272,7 @@ public struct HistogramSum: Sendable {
         return result
     }
 
-    /// The bounds that both ascending lists have.
+    /// The common bounds of both ascending lists.
     static func intersection(_ a: [Double], _ b: [Double]) -> [Double] {
         var result: [Double] = []
         var (i, j) = (0, 0)
@@ -290,7 +290,7 @@ public struct HistogramSum: Sendable {
         return result
     }
 
-    /// Moves each part to the first of the `shared` bounds that is not below its own; empty ones vanish.
+    /// Moves each part to the first of the `shared` bounds that is not below its own; empty parts are removed.
     private func rebucketed(_ parts: [ListPart], from bounds: [Double], to shared: [Double]) -> [ListPart] {
         var result: [ListPart] = []
         var target = 0

@@ -1,6 +1,6 @@
-/// Summation after Kahan and Neumaier, as Prometheus does it.
+/// The summation of Kahan and Neumaier, as in Prometheus.
 public enum KahanSum {
-    /// Adds `value` to `sum`, whose lost low bits are gathered in `compensation`.
+    /// Adds `value` to `sum`, whose lost low bits are collected in `compensation`.
     @inlinable
     public static func add(_ value: Double, to sum: inout Double, _ compensation: inout Double) {
         let total = sum + value

@@ -1,4 +1,4 @@
-/// Which strings may name a label.
+/// The strings that may be the name of a label.
 public enum LabelName {
     /// `[a-zA-Z_][a-zA-Z0-9_]*`, the rule before UTF-8 names.
     public static func isLegacy(_ name: String) -> Bool {
@@ -14,7 +14,7 @@ public enum LabelName {
     }
 }
 
-/// Which strings may name a metric.
+/// The strings that may be the name of a metric.
 public enum MetricName {
     /// `[a-zA-Z_:][a-zA-Z0-9_:]*`, the rule before UTF-8 names.
     public static func isLegacy(_ name: String) -> Bool {

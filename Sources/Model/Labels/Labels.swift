@@ -1,13 +1,13 @@
 import Glibc
 
-/// A set of labels, sorted by name, held as one run of bytes.
+/// A set of labels, sorted by name, in one byte array.
 ///
 ///     │ size │ name │ size │ value │ size │ name │ size │ value │ …
 ///
-/// `size` is one byte below 255, else 0xFF and three bytes little-endian: the packed form whose XXH64 Prometheus
-/// calls the hash of a label set, so that `limit_ratio` and target offsets choose alike. Three bytes of 0xFF say that
-/// the size is in the eight bytes behind them, so that a text may have any length. One allocation per set; an empty
-/// set has none. Names are unique and sorted bytewise; values are never empty.
+/// `size` is one byte below 255, else 0xFF and three bytes little-endian: the packed form whose XXH64 is Prometheus's
+/// hash of a label set, so that `limit_ratio` and target offsets select the same series. Three bytes of 0xFF mean that
+/// the size is in the following eight bytes, so that a text may have any length. There is one allocation per set; an
+/// empty set has none. Names are unique and sorted bytewise; values are never empty.
 public struct Labels: Hashable, Sendable {
     /// The packed form; see the type.
     public let bytes: [UInt8]
@@ -15,21 +15,22 @@ public struct Labels: Hashable, Sendable {
     /// The set without labels.
     public static let empty = Labels(packed: [])
 
-    /// Takes packed bytes that are already in the form the type describes.
+    /// Makes a set of packed bytes that have the form of the type.
     @inlinable
     public init(packed bytes: [UInt8]) {
         self.bytes = bytes
     }
 
-    /// Makes a set of pairs in any order; a later pair replaces an earlier one of the same name, and an empty value
+    /// Makes a set from pairs in any order; a later pair replaces an earlier one with the same name, and an empty value
     /// means that the label is absent.
     public init(_ pairs: [(String, String)]) { self.init(pairs, keepsEmpty: false) }
 
-    /// Makes a set as ``init(_:)`` does, in which a label with an empty value stays: annotations, and what a rule says.
+    /// Makes a set as ``init(_:)`` does, but keeps labels with an empty value: for annotations, and for the labels of a
+    /// rule.
     public init(keepingEmpty pairs: [(String, String)]) { self.init(pairs, keepsEmpty: true) }
 
     private init(_ pairs: [(String, String)], keepsEmpty: Bool) {
-        // One sort: a sender may give as many labels as its request has room for, in any order.
+        // There is one sort, because a sender may send very many labels in any order.
         var order = pairs.indices.map { (at: $0, name: pairs[$0].0) }
         var isSorted = true
         for i in 1..<max(order.count, 1) where !LabelsBuilder.isBefore(order[i - 1].name, order[i].name) {
@@ -123,13 +124,13 @@ public struct Labels: Hashable, Sendable {
     /// `__name__`, the label that holds the metric name.
     public static let nameLabel = "__name__"
 
-    /// `__type__`, the label that holds the metric's type where that is a label.
+    /// `__type__`, the label that holds the metric's type if that feature is enabled.
     public static let typeLabel = "__type__"
 
-    /// `__unit__`, the label that holds the metric's unit where that is a label.
+    /// `__unit__`, the label that holds the metric's unit if that feature is enabled.
     public static let unitLabel = "__unit__"
 
-    /// The labels that tell the metric: name, type and unit.
+    /// The labels that identify the metric: name, type and unit.
     public static let metadataLabels = [nameLabel, typeLabel, unitLabel]
     private static let metadataLabelBytes = metadataLabels.map { Array($0.utf8) }
 
@@ -172,10 +173,10 @@ public struct Labels: Hashable, Sendable {
     /// The set without the metric name.
     public var withoutName: Labels { removing([Labels.nameLabel]) }
 
-    /// The set without what tells the metric: its name, and the labels of its type and unit.
+    /// The set without the labels that identify the metric: its name, type and unit.
     public var withoutMetadata: Labels {
         filter { name in
-            // The three names are equally long.
+            // The three names have the same length.
             guard name.count == 8, name[0] == 0x5F, name[1] == 0x5F else { return true }
             return !Labels.metadataLabelBytes.contains { $0.withUnsafeBufferPointer { Labels.equal($0, name) } }
         }
@@ -193,7 +194,7 @@ public struct Labels: Hashable, Sendable {
         return filter { name in wanted.contains { $0.withUnsafeBufferPointer { Labels.equal($0, name) } } }
     }
 
-    /// Whether two runs of bytes are equal.
+    /// Whether two byte sequences are equal.
     @inlinable
     public static func equal(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Bool {
         guard a.count == b.count else { return false }
@@ -201,9 +202,9 @@ public struct Labels: Hashable, Sendable {
         return true
     }
 
-    /// Walks the packed form.
+    /// Iterates over the packed form.
     ///
-    /// Damaged bytes end the walk early, never read outside.
+    /// Damaged bytes end the iteration early and are never read outside.
     public struct Cursor {
         @usableFromInline let buffer: UnsafeBufferPointer<UInt8>
         /// The offset of the next label.
@@ -241,14 +242,14 @@ public struct Labels: Hashable, Sendable {
         }
     }
 
-    /// What three bytes of a size say where it needs eight.
+    /// The value of the three size bytes if the size needs eight.
     @usableFromInline static let longSize = 0xFF_FFFF
 
-    /// The bytes that the size of a run of `count` bytes takes in the packed form.
+    /// The number of bytes of the size of `count` bytes in the packed form.
     @inlinable @inline(__always)
     public static func sizeWidth(_ count: Int) -> Int { count < 255 ? 1 : count < longSize ? 4 : 12 }
 
-    /// Writes the size of a run to `target`, which has room for ``sizeWidth(_:)`` bytes.
+    /// Writes a size to `target`, which has space for ``sizeWidth(_:)`` bytes.
     @inlinable @inline(__always)
     public static func writeSize(_ count: Int, to target: UnsafeMutablePointer<UInt8>) {
         if count < 255 {
@@ -262,7 +263,7 @@ public struct Labels: Hashable, Sendable {
         if isLong { for i in 0..<8 { target[i &+ 4] = UInt8(truncatingIfNeeded: count >> (8 &* i)) } }
     }
 
-    /// Appends one run with its size in front to a packed form under construction.
+    /// Appends a byte sequence after its size to a packed form under construction.
     @inlinable
     public static func appendRun(_ run: some Collection<UInt8>, to bytes: inout [UInt8]) {
         let size = run.count
@@ -298,17 +299,17 @@ public struct Label: Hashable, Sendable {
 }
 
 extension Labels: Comparable {
-    /// Orders sets as lists of (name, value), bytewise; a set that is the beginning of another comes first.
+    /// Orders sets as lists of (name, value), bytewise; a set that is a prefix of another is before it.
     public static func < (a: Labels, b: Labels) -> Bool { compare(a, b) < 0 }
 
-    /// Negative, zero or positive as `a` is before, equal to or after `b`.
+    /// Negative, zero or positive if `a` is before, equal to or after `b`.
     public static func compare(_ a: Labels, _ b: Labels) -> Int {
         a.bytes.withUnsafeBufferPointer { x in
             b.bytes.withUnsafeBufferPointer { y in compare(packed: x, y) }
         }
     }
 
-    /// The order of two packed forms: that of the first byte that differs, unless it is part of a size.
+    /// The order of two packed forms: that of the first different byte, unless it is part of a size.
     private static func compare(packed a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Int {
         let different = firstDifference(a, b)
         guard different < min(a.count, b.count) else { return a.count - b.count }
@@ -316,12 +317,12 @@ extension Labels: Comparable {
         while true {
             guard let x = p.run(), let y = q.run() else { return a.count - b.count }
             if different >= p.offset, p.offset == q.offset { continue }
-            // Runs of one size differ in their contents.
+            // Texts of equal size differ in their contents.
             return x.count == y.count ? (a[different] < b[different] ? -1 : 1) : compare(x, y)
         }
     }
 
-    /// The offset of the first byte that differs, or the smaller size.
+    /// The offset of the first different byte, or the smaller size.
     private static func firstDifference(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Int {
         let count = min(a.count, b.count)
         let (x, y) = (UnsafeRawBufferPointer(a), UnsafeRawBufferPointer(b))
@@ -337,7 +338,7 @@ extension Labels: Comparable {
         return at
     }
 
-    /// Bytewise order of two runs.
+    /// The bytewise order of two byte sequences.
     @inlinable
     public static func compare(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Int {
         let n = min(a.count, b.count)
@@ -347,7 +348,7 @@ extension Labels: Comparable {
 }
 
 extension Labels: CustomStringConvertible {
-    /// As Prometheus prints a label set: `{__name__="up", job="a"}`.
+    /// A label set in Prometheus's notation: `{__name__="up", job="a"}`.
     public var description: String {
         LabelText.list(pairs.map { ($0.name, $0.value) })
     }

@@ -1,6 +1,6 @@
 /// Collects changes to a label set and makes the new set.
 public struct LabelsBuilder: Sendable {
-    /// Sorted by name, bytewise; values are not empty.
+    /// The labels sorted by name, bytewise; values are not empty.
     private var labels_: [Label]
 
     public init(_ base: Labels = .empty) {
@@ -16,7 +16,7 @@ public struct LabelsBuilder: Sendable {
         return (low, low < labels_.count && Labels.isSame(labels_[low].name, name))
     }
 
-    /// Bytewise order of strings; Swift's own `<` on `String` compares canonical equivalents.
+    /// The bytewise order of strings; Swift's own `<` on `String` compares canonical equivalents.
     static func isBefore(_ a: String, _ b: String) -> Bool { a.isExactlyBefore(b) }
 
     /// The value of `name`, or an empty string.
@@ -42,7 +42,7 @@ public struct LabelsBuilder: Sendable {
     /// The current labels, sorted by name.
     public var current: [Label] { labels_ }
 
-    /// The set as it now stands.
+    /// The resulting set.
     public func labels() -> Labels {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(labels_.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 2 })

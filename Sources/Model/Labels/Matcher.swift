@@ -1,6 +1,6 @@
 /// A condition on one label; an absent label has the empty value.
 public struct Matcher: Sendable, Hashable {
-    /// How the value is compared.
+    /// The comparison of the value.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
         case equal = "="
         case notEqual = "!="
@@ -11,7 +11,7 @@ public struct Matcher: Sendable, Hashable {
     public let name: String
     public let kind: Kind
     public let value: String
-    /// Set for `regex` and `notRegex`.
+    /// The compiled expression of `regex` and `notRegex`.
     public let pattern: AnchoredRegex?
 
     /// Makes a matcher; throws if `kind` is a regular expression that does not compile.
@@ -25,7 +25,7 @@ public struct Matcher: Sendable, Hashable {
         }
     }
 
-    /// `name="value"`, which cannot fail.
+    /// Makes the matcher `name="value"`, which cannot fail.
     public init(name: String, equals value: String) {
         self.name = name
         kind = .equal

@@ -1,24 +1,24 @@
 import CRE2
 
-/// A regular expression in RE2's syntax that must match the whole text; a dot matches newlines too.
+/// A regular expression in RE2's syntax that must match the whole text; a dot also matches newlines.
 public final class AnchoredRegex: Sendable {
     /// The expression as it was written, without the anchors.
     public let source: String
-    /// What it accepts, if that can be said without asking it.
+    /// The accepted texts, if they are known without executing the expression.
     public let shape: RegexShape
     // SAFETY: RE2 objects are immutable after construction and may be used from many threads.
     nonisolated(unsafe) private let pattern: OpaquePointer
 
-    /// Why an expression does not compile.
+    /// The reason why an expression does not compile.
     public struct SyntaxError: Error, CustomStringConvertible {
-        /// The part that is wrong.
+        /// The invalid part.
         public var expression: String
-        /// In Go's words.
+        /// The reason in Go's words.
         public var reason: String
         public var description: String { "error parsing regexp: \(reason): `\(expression)`" }
     }
 
-    /// Compiles `source`; throws RE2's reason if it is no valid expression.
+    /// Compiles `source`; throws RE2's reason if the expression is invalid.
     public init(_ source: String) throws(SyntaxError) {
         self.source = source
         shape = RegexShape(source)
@@ -53,8 +53,8 @@ public final class AnchoredRegex: Sendable {
 
     /// Matches all of `text` and expands `template`: `$1`, `${1}`, `$name`, `${name}`, `$$`; nil if there is no match.
     ///
-    /// Follows Go's `Regexp.Expand`: an unnamed `$x` takes the longest run of letters, digits and `_`; an unknown
-    /// group is empty; a `$` that begins no reference stays as it is.
+    /// As in Go's `Regexp.Expand`, an unbraced `$x` uses the longest sequence of letters, digits and `_`; an unknown
+    /// group is empty; a `$` that does not begin a reference is kept.
     public func expand(_ template: String, matching text: String) -> String? {
         let groups = groupCount + 1
         let utf8 = Array(text.utf8)
@@ -107,7 +107,7 @@ public final class AnchoredRegex: Sendable {
         return String(decoding: out, as: UTF8.self)
     }
 
-    /// Bytes of the letter, digit or underscore at `at`, as Unicode knows them; nil if there is none.
+    /// The bytes of the letter, digit or underscore (by Unicode) at `at`; nil if there is none.
     private static func wordLength(_ template: [UInt8], _ at: Int) -> Int? {
         guard at < template.count else { return nil }
         if template[at] < 0x80 { return isWord(template[at]) ? 1 : nil }

@@ -1,25 +1,25 @@
-/// What a regular expression accepts, where that can be said without it.
+/// The texts that a regular expression accepts, if they are known without executing it.
 ///
-/// Most matchers of real queries are lists of names, beginnings or ends; those need no automaton, and an index can look
-/// lists up.
+/// Most matchers of real queries are lists of names, prefixes or suffixes; those need no automaton, and an index can
+/// look lists up.
 public enum RegexShape: Sendable, Hashable {
-    /// One of these texts and nothing else.
+    /// One of these texts.
     case literals(Set<ExactText>)
-    /// A text that begins so; `needsMore` if something must follow.
+    /// A text with this prefix; `needsMore` if more text must follow.
     case prefix(String, needsMore: Bool)
-    /// A text that ends so; `needsMore` if something must stand before.
+    /// A text with this suffix; `needsMore` if more text must precede it.
     case suffix(String, needsMore: Bool)
     /// Every text.
     case any
-    /// Every text but the empty one.
+    /// Every text except the empty one.
     case nonEmpty
-    /// Nothing of these: the expression has to be asked.
+    /// None of these: the expression must be executed.
     case other
 
-    /// The most alternatives that are listed.
+    /// The most alternatives in the list.
     private static let mostLiterals = 4096
 
-    /// Reads an expression; what is in doubt is ``other``.
+    /// Reads an expression; the shape is ``other`` in case of doubt.
     init(_ source: String) {
         self = .other
         let bytes = Array(source.utf8)[...]
@@ -36,7 +36,7 @@ public enum RegexShape: Sendable, Hashable {
         self = literal.isEmpty ? (needsMore ? .nonEmpty : .any) : .prefix(literal, needsMore: needsMore)
     }
 
-    /// Whether a text is accepted; nil if that cannot be said.
+    /// Whether a text is accepted; nil if the expression must be executed.
     func accepts(_ text: UnsafeBufferPointer<UInt8>) -> Bool? {
         switch self {
         case .any: return true
@@ -54,7 +54,7 @@ public enum RegexShape: Sendable, Hashable {
         }
     }
 
-    /// Takes away one pair of parentheses around everything.
+    /// Removes one pair of parentheses around everything.
     private static func unwrapped(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard bytes.first == UInt8(ascii: "("), bytes.last == UInt8(ascii: ")") else { return bytes }
         var inner = bytes.dropFirst().dropLast()
@@ -62,7 +62,9 @@ public enum RegexShape: Sendable, Hashable {
         return inner.contains(UInt8(ascii: "(")) || inner.contains(UInt8(ascii: ")")) ? bytes : inner
     }
 
-    /// Cuts `.*` or `.+` off the end; the second is nil if there is none, else whether something must be there.
+    /// Removes `.*` or `.+` from the end.
+    ///
+    /// The second value is nil if there is none, else whether the text there must not be empty.
     private static func splitTail(_ bytes: ArraySlice<UInt8>) -> (ArraySlice<UInt8>, Bool?) {
         if bytes.suffix(2).elementsEqual(".*".utf8) { return (bytes.dropLast(2), false) }
         if bytes.suffix(2).elementsEqual(".+".utf8) { return (bytes.dropLast(2), true) }
@@ -86,7 +88,7 @@ public enum RegexShape: Sendable, Hashable {
         return result
     }
 
-    /// The text of an expression without operators; `\.` and other escaped punctuation stand for themselves.
+    /// The text of an expression without operators; `\.` and other escaped punctuation mean the character.
     private static func literal(_ bytes: ArraySlice<UInt8>) -> String? {
         var out: [UInt8] = []
         var rest = bytes
@@ -99,7 +101,7 @@ public enum RegexShape: Sendable, Hashable {
                 out.append(c)
             }
         }
-        // A piece of a character, or one that can be written in two ways, is RE2's business.
+        // Only RE2 handles a part of a character, or a character with several spellings.
         guard let text = String(validating: out, as: UTF8.self), out.allSatisfy({ $0 < 0x80 }) else { return nil }
         return text
     }

@@ -1,14 +1,14 @@
 import CRE2
 
-/// A regular expression in RE2's syntax that is searched for anywhere in a text; a dot does not match newlines.
+/// A regular expression in RE2's syntax that may match any part of a text; a dot does not match newlines.
 ///
-/// The counterpart of Go's `regexp.MatchString` and `ReplaceAllString`, where ``AnchoredRegex`` is that of Prometheus's
-/// label matchers.
+/// It corresponds to Go's `regexp.MatchString` and `ReplaceAllString`, while ``AnchoredRegex`` corresponds to
+/// Prometheus's label matchers.
 public final class SearchRegex: Sendable {
     // SAFETY: RE2 objects are immutable after construction and may be used from many threads.
     nonisolated(unsafe) private let pattern: OpaquePointer
 
-    /// Compiles `source`; throws RE2's reason if it is no valid expression.
+    /// Compiles `source`; throws RE2's reason if the expression is invalid.
     public init(_ source: String) throws(AnchoredRegex.SyntaxError) {
         let flags = "(?-s)"
         let (compiled, reason, part) = RegexCompiler.compile(flags + source)
@@ -23,7 +23,7 @@ public final class SearchRegex: Sendable {
 
     private var groups: Int { Int(cre2_groups(pattern)) + 1 }
 
-    /// Start and end of each group of the first match at or behind `from`; −1 for a group that took no part.
+    /// The start and end of each group of the first match at or after `from`; −1 for a group without a match.
     private func search(_ text: [UInt8], from: Int) -> [Int64]? {
         var spans = [Int64](repeating: -1, count: groups * 2)
         let found = text.withUnsafeBufferPointer { buffer in
@@ -37,15 +37,15 @@ public final class SearchRegex: Sendable {
     /// Whether some part of `text` matches.
     public func matches(_ text: String) -> Bool {
         var text = Array(text.utf8)
-        // RE2 takes a null pointer for a group that did not match, so an empty text must still have an address.
+        // RE2 interprets a null pointer as a group without a match, so an empty text must still have an address.
         if text.isEmpty { text.reserveCapacity(1) }
         return search(text, from: 0) != nil
     }
 
     /// Replaces every match, left to right and without overlap, by `template` (`$1`, `${name}`, `$$`), as Go's
-    /// `ReplaceAllString` does; an empty match right behind a match is none.
+    /// `ReplaceAllString` does; an empty match directly after a match is ignored.
     ///
-    /// - Parameter most: Bytes of the result; nil if there would be more.
+    /// - Parameter most: The most bytes of the result; nil if there would be more.
     public func replaceAll(in text: String, with template: String, atMost most: Int) -> String? {
         let text = Array(text.utf8)
         let template = Array(template.utf8)
@@ -63,7 +63,7 @@ public final class SearchRegex: Sendable {
             if end > at {
                 at = end
             } else {
-                // An empty match: step over one character.
+                // After an empty match, one character is skipped.
                 at += 1
                 while at < text.count, text[at] & 0xC0 == 0x80 { at += 1 }
             }
@@ -75,7 +75,7 @@ public final class SearchRegex: Sendable {
 
     /// Go's `Regexp.Expand`; see ``AnchoredRegex/expand(_:matching:)``.
     ///
-    /// - Returns: False once there are more than `most` bytes.
+    /// - Returns: False if there are more than `most` bytes.
     private func expand(
         _ template: [UInt8], _ spans: [Int64], _ text: [UInt8], into out: inout [UInt8], atMost most: Int
     ) -> Bool {

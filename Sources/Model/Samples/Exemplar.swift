@@ -4,9 +4,9 @@ public struct Exemplar: Sendable, Hashable {
     public var value: Double
     /// Milliseconds since the epoch.
     public var timestamp: Int64
-    /// Whether the exemplar came with its timestamp; otherwise it has that of its sample.
+    /// Whether the exemplar had its own timestamp; otherwise it has that of its sample.
     ///
-    /// No part of its identity: it only decides whether an exemplar that is seen again is a new one.
+    /// It is not part of the identity: it only decides whether a repeated exemplar is a new one.
     public var hasTimestamp: Bool
 
     public init(labels: Labels, value: Double, timestamp: Int64, hasTimestamp: Bool = true) {
@@ -27,12 +27,12 @@ public struct Exemplar: Sendable, Hashable {
     }
 }
 
-/// Why an exemplar was not stored.
+/// The reason why an exemplar was not stored.
 public enum ExemplarRejection: String, Sendable, Hashable {
-    /// Older than the newest of its series, or before it at the same time.
+    /// It is older than the newest of its series, or before it at the same time.
     case outOfOrder = "out of order exemplar"
-    /// More than 128 characters of labels.
+    /// Its labels have more than 128 characters.
     case labelsTooLong = "label length for exemplar exceeds maximum of 128 UTF-8 characters"
-    /// Of a series without samples.
+    /// Its series has no samples.
     case unknownSeries = "unknown series of an exemplar"
 }

@@ -1,9 +1,9 @@
-/// A native histogram with float counts, as PromQL computes with it.
+/// A native histogram with float counts, for computations of PromQL.
 ///
 /// Exponential schemas −4…8 have base 2^(2^−schema); schema −53 has custom bounds. See Prometheus's native-histogram
-/// specification; `docs/architecture.md` says where its arithmetic lives.
+/// specification; `docs/architecture.md` describes where its arithmetic is.
 public struct FloatHistogram: Sendable {
-    /// What is known about counter resets between the previous sample and this one.
+    /// The knowledge about counter resets between the previous sample and this one.
     public enum ResetHint: UInt8, Sendable {
         case unknown = 0
         case reset = 1
@@ -11,7 +11,8 @@ public struct FloatHistogram: Sendable {
         case gauge = 3
     }
 
-    /// A run of consecutive buckets: `offset` from the end of the previous run (from zero for the first).
+    /// A range of consecutive buckets: `offset` is the distance from the end of the previous range (from zero for the
+    /// first).
     public struct Span: Sendable, Hashable {
         public var offset: Int32
         public var length: UInt32
@@ -25,7 +26,7 @@ public struct FloatHistogram: Sendable {
     public static let customSchema: Int32 = -53
 
     public var resetHint: ResetHint
-    /// Whether it was given in floating-point counts, or computed, rather than counted in integers by its sender.
+    /// Whether its sender used floating-point counts, or it was computed; otherwise its sender used integers.
     public var hasFloatCounts: Bool
     public var schema: Int32
     public var zeroThreshold: Double
@@ -34,9 +35,9 @@ public struct FloatHistogram: Sendable {
     public var sum: Double
     public var positiveSpans: [Span]
     public var negativeSpans: [Span]
-    /// Absolute counts, one per bucket of the spans.
+    /// The absolute counts, one per bucket of the spans.
     public var positiveBuckets: [Double]
-    /// Absolute counts, one per bucket of the spans.
+    /// The absolute counts, one per bucket of the spans.
     public var negativeBuckets: [Double]
     /// Upper bounds of schema −53, ascending, without +Inf; otherwise empty.
     public var customBounds: [Double]

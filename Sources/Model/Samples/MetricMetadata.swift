@@ -7,7 +7,7 @@ public enum MetricType: String, Sendable, Hashable {
     case unknown
 }
 
-/// What an exposition says about a metric family.
+/// The metadata of a metric family in an exposition format.
 public struct MetricMetadata: Sendable, Hashable {
     public var type: MetricType
     public var help: String

@@ -1,13 +1,13 @@
-/// A sample that was not stored, beside the one that stands in its way.
+/// A sample that was not stored, with the newest sample of its series.
 public struct RejectedSample: Sendable {
     public var labels: Labels
-    /// The series' `job`, or the group that brought the sample.
+    /// The series' `job`, or the group that sent the sample.
     public var job: String
     public var reason: SampleRejection
     /// ms.
     public var time: Int64
     public var value: Double
-    /// The newest sample of the series, which is no staleness marker; nil if it has none.
+    /// The time of the newest sample of the series that is not a stale marker; nil if there is none.
     public var newestTime: Int64?
     public var newestValue: Double?
 

@@ -1,18 +1,18 @@
-/// The samples of one series as two columns; memory that a reader owns and reuses from series to series.
+/// The samples of one series as two columns, in memory that a reader owns and reuses for all series.
 public struct SampleColumns: ~Copyable {
     /// Times in ms, ascending; `count` of them are valid.
     public private(set) var timestamps: UnsafeMutablePointer<Int64>
-    /// Values beside the times; where a histogram stands, NaN.
+    /// The values of the times; NaN for a histogram.
     public private(set) var values: UnsafeMutablePointer<Double>
     public var count: Int
     public private(set) var capacity: Int
     /// Native histograms by position, ascending; empty for float series.
     public var histograms: [(index: Int, histogram: FloatHistogram)]
-    /// What the samples say of when they began to count; empty unless start timestamps are stored.
+    /// The start timestamps of the samples; empty unless they are stored.
     public var starts = StartTimes()
-    /// Not 0: series with this key have exactly the same times in this read, so that windows may be computed once.
+    /// If not 0, series with this key have exactly the same times in this read, so that windows may be computed once.
     public var timestampKey: UInt64
-    /// What its readers have read from, since it was made.
+    /// The cost of its reads since it was made.
     public var cost = ReadCost()
 
     public init(capacity: Int = 256) {
@@ -36,7 +36,7 @@ public struct SampleColumns: ~Copyable {
         return bytes
     }
 
-    /// Forgets the samples, keeps the memory.
+    /// Removes the samples, but keeps the memory.
     @inlinable
     public mutating func removeAll() {
         count = 0
@@ -45,9 +45,9 @@ public struct SampleColumns: ~Copyable {
         if !starts.isEmpty { starts.removeAll() }
     }
 
-    /// Makes room for `extra` samples behind the `count` that are there.
+    /// Reserves memory for `extra` samples after the existing `count`.
     ///
-    /// Pointers taken before are then invalid.
+    /// This invalidates existing pointers.
     public mutating func reserve(_ extra: Int) {
         guard capacity - count < extra else { return }
         let larger = max(capacity * 2, count + extra)
@@ -77,15 +77,15 @@ public struct SampleColumns: ~Copyable {
     }
 }
 
-/// What samples were read from.
+/// The cost of reading samples.
 public struct ReadCost: Sendable, Hashable {
-    /// Chunks decoded.
+    /// The number of decoded chunks.
     public var chunks = 0
-    /// Bytes of these chunks in their encoded form.
+    /// The encoded bytes of these chunks.
     public var bytes = 0
-    /// Parts of files that were in memory already.
+    /// The number of file parts that were in memory.
     public var cacheHits = 0
-    /// Parts of files that had to be read and unpacked.
+    /// The number of file parts that had to be read and decompressed.
     public var cacheMisses = 0
 
     public init() {}

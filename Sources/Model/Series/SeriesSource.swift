@@ -1,28 +1,29 @@
-/// Which series and times a reader wants.
+/// The series and times that a reader selects.
 public struct SelectRequest: Sendable {
-    /// All must accept a series.
+    /// All of them must match a series.
     public var matchers: [Matcher]
-    /// First time wanted, ms, inclusive.
+    /// The first time, ms, inclusive.
     public var minTime: Int64
-    /// Last time wanted, ms, inclusive.
+    /// The last time, ms, inclusive.
     public var maxTime: Int64
-    /// The reader needs only the newest sample of each series at or before `maxTime`; a source may then read no more.
+    /// Whether the reader needs only the newest sample of each series at or before `maxTime`; a source may then read
+    /// only that.
     public var newestOnly: Bool
-    /// The reader needs no samples at all.
+    /// Whether the reader needs no samples.
     public var labelsOnly: Bool
-    /// Stop after this many series, 0 for all.
+    /// The most series, 0 for all.
     public var limit: Int
-    /// Whether the set must be in order of labels; else a source may give it in another order that does not change,
-    /// such as that of arrival.
+    /// Whether the set must be in the order of labels; otherwise a source may use another stable order, for example
+    /// that of arrival.
     public var isSorted: Bool
-    /// Called with bytes before the set takes them for itself; what it throws ends the select.
+    /// Called with bytes before the set allocates them; an error that it throws ends the select.
     ///
-    /// The set says in ``SeriesSet/heldBytes`` what it has taken in the end.
+    /// The set returns its final memory in ``SeriesSet/heldBytes``.
     public var charge: (@Sendable (Int) throws -> Void)?
-    /// Called again and again while matchers are tried, which may take long; what it throws ends the select.
+    /// Called repeatedly while matchers are evaluated, which may take long; an error that it throws ends the select.
     public var check: (@Sendable () throws -> Void)?
-    /// Called with a sentence about what the answer lacks, by the source and later by the set; from any thread, and more
-    /// than once with the same.
+    /// Called with a sentence about data that the answer lacks, by the source and later by the set; from any thread,
+    /// and possibly several times with the same sentence.
     public var warn: (@Sendable (String) -> Void)?
 
     public init(
@@ -43,33 +44,34 @@ public struct SelectRequest: Sendable {
     }
 }
 
-/// A place to read series from: the store, or an array in a test.
+/// A source of series: the storage, or an array in a test.
 ///
-/// Safe to call from many threads.
+/// Several threads may use it at once.
 public protocol SeriesSource: AnyObject, Sendable {
-    /// The matching series as they are at this moment; what is appended later is not seen through the result.
+    /// The matching series at this moment; samples that are appended later are not visible in the result.
     func select(_ request: SelectRequest) throws -> any SeriesSet
 
-    /// Names of labels of matching series, sorted bytewise. No matchers means all series.
+    /// The label names of matching series, sorted bytewise. No matchers means all series.
     func labelNames(_ request: SelectRequest) throws -> [String]
 
-    /// Values of label `name` of matching series, sorted bytewise.
+    /// The values of label `name` of matching series, sorted bytewise.
     func labelValues(_ name: String, _ request: SelectRequest) throws -> [String]
 }
 
-/// Series under one snapshot, sorted by labels unless the request said otherwise; several threads may read different series at once.
+/// The series of one snapshot, sorted by labels unless the request excludes that; several threads may read different
+/// series at once.
 public protocol SeriesSet: AnyObject, Sendable {
     var count: Int { get }
 
-    /// About the bytes of memory that the set itself takes.
+    /// The approximate bytes of the set itself.
     var heldBytes: Int { get }
 
     /// The labels of series `index`.
     func labels(_ index: Int) -> Labels
 
-    /// Replaces the contents of `columns` by the samples of series `index` within the requested time, oldest first.
+    /// Replaces the contents of `columns` with the samples of series `index` within the requested time, oldest first.
     ///
-    /// Staleness markers are included. With `newestOnly`, at least the newest sample is there.
+    /// Stale markers are included. With `newestOnly`, at least the newest sample is included.
     func read(_ index: Int, into columns: inout SampleColumns) throws
 }
 

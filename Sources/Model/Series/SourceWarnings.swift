@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Collects what sources say of answers that lack something, each sentence once; for several threads.
+/// Collects the warnings of sources about incomplete answers, each sentence once; for several threads.
 public final class SourceWarnings: Sendable {
     private let known = Mutex<[String]>([])
 

@@ -1,9 +1,9 @@
-/// When a series' counter began to count, as far as its samples say: steps over time.
+/// The start timestamps of a series: steps over time.
 ///
-/// A counter says the same until it begins anew, so there are few steps; a delta has one for each sample. Kept by time
-/// and not by position, so that samples may be left out without a change here.
+/// A counter has the same start timestamp until its next reset, so there are few steps; a delta has one for each
+/// sample. The steps have times and not positions, so that samples may be left out without a change here.
 public struct StartTimes: Sendable, Hashable {
-    /// What the samples from a time on say, until the next step.
+    /// The start timestamp of the samples from a time on, until the next step.
     public struct Step: Sendable, Hashable {
         /// ms.
         public var time: Int64
@@ -16,7 +16,7 @@ public struct StartTimes: Sendable, Hashable {
         }
     }
 
-    /// In order of time, no two neighbours alike.
+    /// The steps in order of time; neighbours differ.
     public private(set) var steps: [Step] = []
 
     public init() {}
@@ -26,20 +26,20 @@ public struct StartTimes: Sendable, Hashable {
     /// The start timestamp of the newest samples; 0 if none is known.
     public var newest: Int64 { steps.last?.start ?? 0 }
 
-    /// Says that the samples from `time` on have `start`, whatever was said of them.
+    /// Sets `start` for all samples from `time` on.
     public mutating func append(_ start: Int64, from time: Int64) {
         while let last = steps.last, last.time >= time { steps.removeLast() }
         if start != newest { steps.append(Step(time: time, start: start)) }
     }
 
-    /// Takes over what `other` says of samples from `time` on.
+    /// Copies the steps of `other` for samples from `time` on.
     public mutating func append(_ other: StartTimes, from time: Int64) {
         guard !isEmpty || !other.isEmpty else { return }
         append(other.start(at: time), from: time)
         for step in other.steps[other.position(behind: time)...] { append(step.start, from: step.time) }
     }
 
-    /// What samples from `first` to `last` say; empty if that is nothing.
+    /// The steps for samples from `first` to `last`; empty if there are none.
     public func part(from first: Int64, to last: Int64) -> StartTimes {
         var part = StartTimes()
         guard !isEmpty else { return part }
@@ -51,7 +51,7 @@ public struct StartTimes: Sendable, Hashable {
         return part
     }
 
-    /// Says that a sample at `time`, before or behind the last step, has `start`, and no other sample.
+    /// Sets `start` for a sample at `time`, before or after the last step, and for no other sample.
     public mutating func set(_ start: Int64, at time: Int64) {
         let before = self.start(at: time)
         guard start != before else { return }
@@ -68,14 +68,14 @@ public struct StartTimes: Sendable, Hashable {
         return at > 0 ? steps[at - 1].start : 0
     }
 
-    /// Forgets what only samples before `time` need.
+    /// Removes steps that only samples before `time` need.
     public mutating func forget(before time: Int64) {
         let at = position(behind: time)
         guard at > 0 else { return }
         steps.removeFirst(steps[at - 1].start == 0 ? at : at - 1)
     }
 
-    /// Forgets everything, and keeps the memory.
+    /// Removes all steps, and keeps the memory.
     public mutating func removeAll() { steps.removeAll(keepingCapacity: true) }
 
     /// The number of steps until `time`.

@@ -5,8 +5,7 @@ public enum ByteSize {
         ("TB", 40), ("GB", 30), ("MB", 20), ("KB", 10), ("B", 0),
     ]
 
-    /// Reads decimal numbers with units, the sum of which counts (`1GB512MB`), or `0`; nil if it is no size or over
-    /// 2^63.
+    /// Reads `0` or decimal numbers with units, whose sum is the size (`1GB512MB`); nil if it is invalid or over 2^63.
     public static func parse(_ text: String) -> Int64? {
         if text == "0" { return 0 }
         var rest = Substring(text).utf8
@@ -35,7 +34,7 @@ public enum ByteSize {
             let (bytes, overflow) = whole.multipliedReportingOverflow(by: 1 << shift)
             return overflow ? nil : bytes
         }
-        // Swift reads no number that ends with its point, Go does.
+        // Swift does not accept numbers that end with the point, Go does.
         let text = digits.hasSuffix(".") ? digits.dropLast() : digits
         guard let number = Double(text) else { return nil }
         let bytes = number * Double(Int64(1) << shift)

@@ -1,9 +1,9 @@
 import Glibc
 
-/// A text that equals only texts of the same bytes, in their order.
+/// A text that equals only texts with the same bytes, and is ordered by bytes.
 ///
-/// Swift's own `String` equals and sorts by canonical equivalence: `é` in one code point is `e` with an accent, which
-/// names of series, metrics and labels are not.
+/// Swift's own `String` equals and sorts by canonical equivalence: `é` in one code point equals `e` with an accent,
+/// which is wrong for names of series, metrics and labels.
 public struct ExactText: Hashable, Comparable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
     public let text: String
 
@@ -19,7 +19,7 @@ public struct ExactText: Hashable, Comparable, Sendable, CustomStringConvertible
         let isDone: Void? = text.utf8.withContiguousStorageIfAvailable {
             hasher.combine(bytes: UnsafeRawBufferPointer($0))
         }
-        // A text without storage of its own.
+        // The text has no contiguous storage.
         if isDone == nil { for byte in text.utf8 { hasher.combine(byte) } }
         hasher.combine(0xFF as UInt8)
     }
@@ -37,11 +37,11 @@ extension String {
                 return memcmp(x, y, a.count) == 0
             }
         }
-        // A text without storage of its own.
+        // The text has no contiguous storage.
         return (isSame ?? nil) ?? utf8.elementsEqual(other.utf8)
     }
 
-    /// Whether the bytes stand before those of the other.
+    /// Whether the bytes are before those of the other.
     public func isExactlyBefore(_ other: String) -> Bool {
         let isBefore = utf8.withContiguousStorageIfAvailable { a in
             other.utf8.withContiguousStorageIfAvailable { b in
@@ -50,7 +50,7 @@ extension String {
                 return order == 0 ? a.count < b.count : order < 0
             }
         }
-        // A text without storage of its own.
+        // The text has no contiguous storage.
         return (isBefore ?? nil) ?? utf8.lexicographicallyPrecedes(other.utf8)
     }
 }

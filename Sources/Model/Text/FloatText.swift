@@ -1,8 +1,9 @@
-/// Doubles as text, in the forms of Go's `strconv.FormatFloat` with the shortest digits that read back the same.
+/// Doubles as text, in the forms of Go's `strconv.FormatFloat`, with the shortest digits that are read back to the same
+/// value.
 public enum FloatText {
-    /// The shortest decimal digits of a finite number and where the point stands.
+    /// The shortest decimal digits of a finite number, and the position of the point.
     ///
-    /// `value = 0.d₁d₂… × 10^point`, without zeros at the end; zero is one digit before the point.
+    /// `value = 0.d₁d₂… × 10^point`, without trailing zeros; zero is one digit before the point.
     private struct Digits {
         var isNegative: Bool
         var digits: UInt64
@@ -18,10 +19,10 @@ public enum FloatText {
         }
     }
 
-    /// Bytes that any form of a double takes at most.
+    /// The most bytes of any form of a double.
     static let maxLength = 360
 
-    /// Bytes that ``writeAPI(_:to:)`` writes at most.
+    /// The most bytes of ``writeAPI(_:to:)``.
     public static let maxAPILength = 32
 
     // MARK: Into memory
@@ -39,7 +40,7 @@ public enum FloatText {
         return length &+ (rest >= 1000 ? 3 : rest >= 100 ? 2 : rest >= 10 ? 1 : 0)
     }
 
-    /// All numbers of two digits, one behind the other.
+    /// All numbers of two digits, one after the other.
     private static let pairs: StaticString =
         "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
 
@@ -59,7 +60,7 @@ public enum FloatText {
         if at == 1 { target[0] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10) }
     }
 
-    /// Writes an integer in decimal, at most 20 bytes; returns how many.
+    /// Writes an integer in decimal, at most 20 bytes; returns their number.
     @inline(__always)
     public static func writeInt(_ value: Int64, to target: UnsafeMutablePointer<UInt8>) -> Int {
         target[0] = UInt8(ascii: "-")
@@ -99,7 +100,7 @@ public enum FloatText {
             (end + d.count).update(repeating: UInt8(ascii: "0"), count: d.point &- d.count)
             end += d.point
         } else {
-            // One place too far to the right, then the whole part moves left.
+            // The digits are written one place too far to the right, then the integer part moves left.
             write(d.digits, count: d.count, to: end + 1)
             end.update(from: end + 1, count: d.point)
             end[d.point] = UInt8(ascii: ".")
@@ -128,7 +129,7 @@ public enum FloatText {
 
     /// Writes the form of sample values in the HTTP API: fixed, but exponent below 1e-6 and from 1e21 on.
     ///
-    /// - Parameter target: Room for ``maxAPILength`` bytes.
+    /// - Parameter target: Space for ``maxAPILength`` bytes.
     /// - Returns: The number of bytes.
     public static func writeAPI(_ value: Double, to target: UnsafeMutablePointer<UInt8>) -> Int {
         if let count = writeInteger(value, to: target) ?? writeSpecial(value, to: target) { return count }

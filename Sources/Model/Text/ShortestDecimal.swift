@@ -1,14 +1,14 @@
-/// The shortest decimal that reads back as a given double, and the nearest of those: `digits × 10^exponent`.
+/// The shortest decimal that is read back as a given double, and of several the nearest: `digits × 10^exponent`.
 ///
 /// The method is Schubfach (Raffaello Giulietti, "The Schubfach way to render doubles", 2020): of the decimals of two
-/// neighbouring lengths only four can lie in the interval of numbers that round to the double, and one product of 128
-/// bits for each border of the interval tells which do.
+/// neighbouring lengths only four can be in the interval of numbers that are rounded to the double, and one product of
+/// 128 bits for each end of the interval determines which ones are.
 struct ShortestDecimal {
-    /// Without zeros at the end, but for zero itself.
+    /// The digits without trailing zeros, except for zero itself.
     var digits: UInt64
     var exponent: Int
 
-    /// Takes a finite double; the sign is left out.
+    /// Converts a finite double; the sign is left out.
     init(_ value: Double) {
         let magnitude = value.magnitude
         if let short = Self.short(magnitude) {
@@ -33,9 +33,9 @@ struct ShortestDecimal {
         self.exponent = exponent
     }
 
-    /// Numbers of up to three decimals and 15 digits in all, which are most of those that people measure.
+    /// Converts numbers of up to three decimals and 15 digits in all, which are most numbers in practice.
     ///
-    /// No two decimals of 15 digits round to the same double, so one that does is the shortest.
+    /// No two decimals of 15 digits are rounded to the same double, so a matching one is the shortest.
     @inline(__always)
     private static func short(_ magnitude: Double) -> ShortestDecimal? {
         guard magnitude < 1e12 else { return nil }
@@ -82,7 +82,7 @@ struct ShortestDecimal {
         self.init(digits: isNearerUpper ? whole &+ 1 : whole, exponent: scale)
     }
 
-    /// The upper 64 bits of a product of 128 by 64 bits, the lowest of them set if anything below is not zero.
+    /// The upper 64 bits of a product of 128 by 64 bits, with the lowest bit set if any lower bit is not zero.
     @inline(__always)
     private static func roundToOdd(_ power: PowersOfTen.Power, _ factor: UInt64) -> UInt64 {
         let low = power.low.multipliedFullWidth(by: factor).high
@@ -105,14 +105,15 @@ enum PowersOfTen {
 
     static func power(_ exponent: Int) -> Power { table[exponent &- least] }
 
-    /// Multiplies and divides by ten in 256 bits, so that what is lost on the way never reaches the upper 128.
+    /// The table is computed by multiplications and divisions by ten in 256 bits, so that rounding errors never reach
+    /// the upper 128.
     private static func makeTable() -> [Power] {
         var table = [Power](repeating: Power(high: 0, low: 0), count: greatest - least + 1)
         let one: [UInt64] = [0, 0, 0, 1 << 63]
         var words = one
         for exponent in 0...greatest {
             table[exponent - least] = rounded(words)
-            // The binary exponent is not kept, so × 5 is as good as × 10.
+            // The binary exponent is not kept, so × 5 is equivalent to × 10.
             let (last, carry) = multiplied(words, by: 5)
             words = shifted(last, into: carry)
         }
@@ -155,7 +156,7 @@ enum PowersOfTen {
 
     /// Divides by five, with the highest bit set afterwards.
     private static func dividedByFive(_ words: [UInt64]) -> [UInt64] {
-        // Three bits more at the low end keep the result as precise when it is moved up.
+        // Three more bits at the low end keep the precision of the result when it is shifted up.
         var result = words
         var rest: UInt64 = 0
         for i in result.indices.reversed() {
@@ -167,7 +168,7 @@ enum PowersOfTen {
         for i in result.indices.reversed() {
             result[i] = result[i] << bits | (i > 0 ? result[i - 1] >> (64 - bits) : 0)
         }
-        // The division goes on below the lowest word.
+        // The division continues below the lowest word.
         let (more, _) = UInt64(5).dividingFullWidth((rest, 0))
         result[0] |= more >> (64 - bits)
         return result

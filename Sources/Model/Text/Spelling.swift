@@ -1,6 +1,7 @@
-/// Finds what a misspelt word may have meant.
+/// Finds the probable meaning of a misspelt word.
 public enum Spelling {
-    /// The word that differs least, by at most three bytes and less than half of the text; nil if all differ more.
+    /// The most similar word, with a distance of at most three bytes and less than half of the text; nil if there is
+    /// none.
     public static func nearest(to text: String, among words: [String]) -> String? {
         let near = words.map { ($0, distance($0, text)) }.min { $0.1 < $1.1 }
         guard let near, near.1 <= 3, near.1 * 2 <= text.utf8.count else { return nil }

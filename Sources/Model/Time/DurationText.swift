@@ -2,7 +2,7 @@ import GoCompatibility
 
 /// Durations in Prometheus's notation, `1h30m`; the unit of values is the millisecond.
 public enum DurationText {
-    /// Why a text is no duration; the texts are Prometheus's.
+    /// The reason why a text is not a duration, in Prometheus's words.
     public struct ParseError: Error, CustomStringConvertible {
         public var description: String
     }
@@ -57,7 +57,7 @@ public enum DurationText {
         return total
     }
 
-    /// Writes milliseconds: years and weeks only when they divide exactly, then days to milliseconds.
+    /// Writes milliseconds: years and weeks only if they divide exactly, then days to milliseconds.
     public static func format(_ milliseconds: Int64) -> String {
         if milliseconds == 0 { return "0s" }
         var rest = milliseconds.magnitude

@@ -6,7 +6,8 @@ public enum TimeText {
     public static func parse(_ text: String) -> Int64? {
         guard let number = GoFloat.parse(text) else { return RFC3339.parse(text) }
         guard number.magnitude < 9.2e15 else { return nil }
-        // As Prometheus: the fraction is rounded apart from the whole seconds, and goes through nanoseconds.
+        // As in Prometheus, the fraction is rounded separately from the whole seconds, with nanoseconds as an
+        // intermediate step.
         let whole = number.rounded(.towardZero)
         let fraction = ((number - whole) * 1000).rounded() / 1000
         let nanoseconds = Int64(fraction * 1e9)

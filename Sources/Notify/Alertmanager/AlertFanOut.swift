@@ -2,8 +2,8 @@ import Config
 import Model
 import Synchronization
 
-/// Gives alerts the external labels, relabels them by `alert_relabel_configs`, and sends them to several sinks: to other
-/// Alertmanagers and to the notifier in this process alike.
+/// Adds the external labels to alerts, relabels them by `alert_relabel_configs`, and sends them to several sinks: to
+/// other Alertmanagers and to the notifier in this process.
 package final class AlertFanOut: AlertSink {
     private struct Settings {
         var relabelRules: [RelabelRule] = []
@@ -28,13 +28,13 @@ package final class AlertFanOut: AlertSink {
         for sink in sinks { sink.send(labelled) }
     }
 
-    /// An alert with external labels where it has none of the name, relabelled; nil if it is dropped.
+    /// Returns an alert with the external labels whose names it does not have, relabelled; nil if it is dropped.
     static func relabel(_ alert: Alert, _ rules: [RelabelRule], adding external: Labels = .empty) -> Alert? {
         if rules.isEmpty, external.isEmpty { return alert }
         var builder = LabelsBuilder(alert.labels)
         for label in external.pairs where builder.get(label.name).isEmpty { builder.set(label.name, label.value) }
         guard Relabel.apply(rules, to: &builder) else { return nil }
-        // What `labelmap` may make; an Alertmanager would refuse every alert of the request for it.
+        // `labelmap` can make an empty label name. An Alertmanager would refuse every alert of the request for it.
         builder.remove("")
         var alert = alert
         alert.labels = builder.labels()

@@ -1,8 +1,8 @@
 import Model
 
-/// The alerts that wait for one Alertmanager: bounded, the oldest give way.
+/// A bounded queue of the alerts for one Alertmanager; the oldest are dropped.
 package struct AlertQueue: Sendable {
-    /// The usual most alerts of one request.
+    /// The default of the most alerts of one request.
     package static let batchSize = 256
 
     private(set) var waiting: [Alert] = []
@@ -16,7 +16,7 @@ package struct AlertQueue: Sendable {
         self.batchSize = max(1, batchSize)
     }
 
-    /// Adds alerts; of more than the capacity, the newest stay.
+    /// Adds alerts; if the capacity is exceeded, the newest stay.
     mutating func add(_ alerts: [Alert]) {
         waiting += alerts
         let excess = waiting.count - capacity
@@ -32,10 +32,10 @@ package struct AlertQueue: Sendable {
         return batch
     }
 
-    /// Counts alerts that were sent in vain.
+    /// Counts alerts that could not be sent.
     mutating func drop(_ count: Int) { dropped += count }
 
-    /// Gives up what waits.
+    /// Drops all waiting alerts.
     mutating func dropAll() {
         dropped += waiting.count
         waiting = []

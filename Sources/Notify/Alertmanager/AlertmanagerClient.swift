@@ -7,8 +7,8 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Sends alerts to external Alertmanagers as Prometheus does: each has a queue of its own, a batch that fails is
-/// dropped, and the rules' resending makes up for it.
+/// Sends alerts to external Alertmanagers as Prometheus does: each has its own queue, and a batch that fails is
+/// dropped, because the rules send their alerts again.
 package final class AlertmanagerClient: AlertSink {
     private static let log = Log("notifier")
 
@@ -17,11 +17,11 @@ package final class AlertmanagerClient: AlertSink {
         struct State {
             var endpoint: AlertmanagerEndpoint
             var queue: AlertQueue
-            /// Whether to end as soon as nothing waits, or a batch fails.
+            /// Whether the task ends as soon as the queue is empty, or a batch fails.
             var isDraining = false
-            /// Whether the last request had no answer in its time.
+            /// Whether the last request had no answer in time.
             var isSilent = false
-            /// Requests that have begun.
+            /// The number of requests that have begun.
             var begun = 0
             var sent = 0
             var errors = 0
@@ -54,9 +54,9 @@ package final class AlertmanagerClient: AlertSink {
     private let clock: any Clock
 
     /// - Parameters:
-    ///   - capacity: Alerts that may wait for one Alertmanager.
+    ///   - capacity: The most waiting alerts of one Alertmanager.
     ///   - batchSize: The most alerts of one request.
-    ///   - drainsOnStop: Whether ``stop()`` sends what waits.
+    ///   - drainsOnStop: Whether ``stop()`` sends the waiting alerts.
     package init(
         clock: any Clock, userAgent: String, capacity: Int = 10_000, batchSize: Int = AlertQueue.batchSize,
         drainsOnStop: Bool = true,
@@ -72,8 +72,8 @@ package final class AlertmanagerClient: AlertSink {
 
     /// Replaces the Alertmanagers.
     ///
-    /// One whose URL stays goes on with its queue, its counters and the request that is under way; other settings hold
-    /// from its next request on.
+    /// An Alertmanager with the same URL keeps its queue, its counters and its current request; changed settings apply
+    /// to its next request.
     package func apply(_ endpoints: [AlertmanagerEndpoint]) {
         let (removed, added) = settings.withLock { settings in
             var old: [String: Sender] = [:]
@@ -103,10 +103,12 @@ package final class AlertmanagerClient: AlertSink {
         for sender in senders { launch(sender) }
     }
 
-    /// Ends sending; what waits is sent before, unless it was asked not to, for as long as `grace` ms.
+    /// Stops sending.
     ///
-    /// An Alertmanager that has stopped answering is not waited for, one that does not answer within
-    /// ``LastRequests/time`` is given up, and one that fails now gets nothing more.
+    /// Before that it sends the waiting alerts for at most `grace` ms, unless this is disabled.
+    ///
+    /// It does not wait for an Alertmanager that has stopped answering. It ends a request after ``LastRequests/time``,
+    /// and sends nothing more to an Alertmanager that fails now.
     package func stop(grace: Int64 = 10_000) async {
         let senders = settings.withLock { settings in
             settings.isStarted = false
@@ -132,7 +134,7 @@ package final class AlertmanagerClient: AlertSink {
                 do { try await clock.sleep(until: clock.now() &+ grace) } catch { return }
                 for task in tasks { task.cancel() }
             },
-            // Later requests have this as their timeout.
+            // Later requests use this as their timeout.
             Task { [underWay] in
                 do { try await clock.sleep(until: clock.now() &+ LastRequests.time) } catch { return }
                 for (sender, begun, task) in underWay where sender.state.withLock({ $0.begun == begun }) {
@@ -145,7 +147,7 @@ package final class AlertmanagerClient: AlertSink {
         for sender in senders { sender.state.withLock { $0.isDraining = false } }
     }
 
-    /// Whether the end of sending has begun for all Alertmanagers.
+    /// Whether all Alertmanagers are being stopped.
     var isDraining: Bool {
         settings.withLock { $0.senders }.allSatisfy { $0.state.withLock { $0.isDraining } }
     }
@@ -163,7 +165,7 @@ package final class AlertmanagerClient: AlertSink {
     /// The URLs that alerts are sent to.
     package func activeURLs() -> [String] { settings.withLock { $0.senders.map { ConfigURL.shown($0.url) } } }
 
-    /// The URLs that relabelling dropped.
+    /// The URLs that relabelling has dropped.
     package func droppedURLs() -> [String] { settings.withLock { $0.droppedURLs } }
 
     // MARK: Sending
@@ -181,7 +183,7 @@ package final class AlertmanagerClient: AlertSink {
         sender.wake.yield()
     }
 
-    /// Sends the next batch; false if nothing waits.
+    /// Sends the next batch; returns false if the queue is empty.
     private func sendBatch(of sender: Sender) async -> Bool {
         let (batch, endpoint, isLast) = sender.state.withLock { state in
             let batch = state.queue.takeBatch()

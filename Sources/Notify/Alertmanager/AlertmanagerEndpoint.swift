@@ -11,7 +11,7 @@ package struct AlertmanagerEndpoint: Sendable {
     /// The `alert_relabel_configs` of its entry.
     package var relabelRules: [RelabelRule]
     package var transport: any NotificationTransport
-    /// Whether relabelling dropped it, so that it gets no alerts.
+    /// Whether relabelling has dropped it, so that it receives no alerts.
     package var isDropped = false
 
     package init(
@@ -23,9 +23,9 @@ package struct AlertmanagerEndpoint: Sendable {
         self.transport = transport
     }
 
-    /// The Alertmanagers of the configuration's `alerting` block; of equal URLs the first stays.
+    /// The Alertmanagers of the configuration's `alerting` block; the first is used if URLs are equal.
     ///
-    /// - Parameter transport: Makes the connection for an entry's client settings.
+    /// - Parameter transport: Makes the transport for an entry's client settings.
     package static func all(
         _ config: AlertingConfig, transport: (HTTPClientConfig) throws -> any NotificationTransport
     ) rethrows -> [AlertmanagerEndpoint] {
@@ -47,7 +47,7 @@ package struct AlertmanagerEndpoint: Sendable {
         return result
     }
 
-    /// The first target of the block whose address after relabelling is no host, with its place.
+    /// The first target of the block whose address after relabelling is not a host, with its place.
     package static func problem(_ config: AlertingConfig) -> ConfigError? {
         for entry in config.alertmanagers {
             for (group, places) in zip(entry.staticConfigs, entry.targetPlaces) {
@@ -62,8 +62,9 @@ package struct AlertmanagerEndpoint: Sendable {
         return nil
     }
 
-    /// The URL and the address of a target after relabelling, the URL empty if it has none, and whether the rules
-    /// dropped it.
+    /// The URL and the address of a target after relabelling, and whether the rules dropped it.
+    ///
+    /// The URL is empty if the target has none.
     ///
     /// A dropped target has the URL of its labels before relabelling.
     private static func url(

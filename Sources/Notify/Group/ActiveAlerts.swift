@@ -1,10 +1,10 @@
 import Model
 
-/// An alert as the notifier keeps it.
+/// An alert as the notifier stores it.
 package struct NotifiedAlert: Sendable, Hashable {
     package var alert: Alert
     package var fingerprint: Fingerprint
-    /// Its end was not said but assumed, ``resolve_timeout`` after the last update.
+    /// Whether its end was not sent but assumed, ``resolve_timeout`` after the last update.
     package var endIsAssumed: Bool
 
     package init(_ alert: Alert, endIsAssumed: Bool = false) {
@@ -16,18 +16,18 @@ package struct NotifiedAlert: Sendable, Hashable {
     package func isResolved(at now: Int64) -> Bool { alert.isResolved(at: now) }
 }
 
-/// All alerts that are firing or were resolved lately, by identity.
+/// All alerts that are firing or were resolved recently, by identity.
 package struct ActiveAlerts: Sendable {
     package private(set) var byFingerprint: [Fingerprint: NotifiedAlert] = [:]
 
     package init() {}
 
-    /// Takes an update in; returns the alert as it now stands.
+    /// Applies an update, and returns the resulting alert.
     ///
-    /// The rules are Alertmanager's: an update whose time overlaps the known one keeps the earliest start, and an end
-    /// that somebody said wins over an assumed one.
+    /// The rules are Alertmanager's: an update whose time overlaps the known alert keeps the earliest start, and an end
+    /// that was sent has precedence over an assumed one.
     ///
-    /// - Parameter resolveTimeout: How long an alert without an end lives after an update, ms.
+    /// - Parameter resolveTimeout: The time after an update at which an alert without an end is resolved, ms.
     package mutating func update(_ update: Alert, now: Int64, resolveTimeout: Int64) -> NotifiedAlert {
         var alert = update
         alert.updatedAt = now
@@ -61,12 +61,12 @@ package struct ActiveAlerts: Sendable {
         return result
     }
 
-    /// Puts an alert back as it was stored.
+    /// Restores an alert as it was stored.
     package mutating func restore(_ alert: NotifiedAlert) { byFingerprint[alert.fingerprint] = alert }
 
     mutating func remove(_ fingerprint: Fingerprint) { byFingerprint[fingerprint] = nil }
 
-    /// Forgets alerts that were resolved before `horizon` and of which `isFree` is true; returns which.
+    /// Removes the alerts that were resolved before `horizon` and for which `isFree` is true, and returns them.
     package mutating func removeResolved(before horizon: Int64, where isFree: (Fingerprint) -> Bool) -> [Fingerprint] {
         let gone = byFingerprint.values.filter {
             $0.alert.endsAt != 0 && $0.alert.endsAt < horizon && isFree($0.fingerprint)
@@ -75,6 +75,6 @@ package struct ActiveAlerts: Sendable {
         return gone.map(\.fingerprint)
     }
 
-    /// By labels, for a stable order.
+    /// The alerts by labels, for a stable order.
     package var sorted: [NotifiedAlert] { byFingerprint.values.sorted { $0.alert.labels < $1.alert.labels } }
 }

@@ -1,18 +1,18 @@
 import Model
 
-/// A group whose alerts are to be notified now.
+/// A group whose alerts have to be notified now.
 package struct GroupFlush: Sendable {
-    /// Tells the group from all others; also of routes with equal matchers.
+    /// The identity of the group, which also differs between routes with equal matchers.
     package var groupID: String
-    /// `{}/{severity="page"}:{alertname="Down"}`: what receivers see.
+    /// `{}/{severity="page"}:{alertname="Down"}`: the key that receivers get.
     package var groupKey: String
     package var groupLabels: Labels
     package var route: Route
-    /// As they were when the flush began, in the order of payloads; a firing one has no end.
+    /// The alerts at the start of the flush, in the order of payloads; a firing alert has no end.
     package var alerts: [NotifiedAlert]
-    /// When the flush began, ms.
+    /// The start of the flush, ms.
     package var time: Int64
-    /// Until when it may be retried, ms.
+    /// The time until which it may be retried, ms.
     package var deadline: Int64
 
     package init(
@@ -29,9 +29,11 @@ package struct GroupFlush: Sendable {
     }
 }
 
-/// Sorts alerts into groups and says when each group is to be flushed: a state machine without clock or tasks.
+/// Sorts alerts into groups, and decides when each group is flushed.
+///
+/// It is a state machine without clock and tasks.
 package struct Dispatcher: Sendable {
-    /// A flush may take at least this long, ms.
+    /// The shortest time limit of a flush, ms.
     static let shortestFlush: Int64 = 10_000
 
     struct Group: Sendable {
@@ -41,7 +43,7 @@ package struct Dispatcher: Sendable {
         var alerts: [Fingerprint: NotifiedAlert] = [:]
         var nextFlush: Int64
         var hasFlushed = false
-        /// A flush has begun and not finished.
+        /// Whether a flush has begun and not finished.
         var isFlushing = false
 
         var key: String { route.key + ":" + labels.description }
@@ -52,10 +54,10 @@ package struct Dispatcher: Sendable {
 
     package init(root: Route) { self.root = root.numbered() }
 
-    /// Puts an alert into one group per route that takes it.
+    /// Adds an alert to one group per route that matches it.
     ///
-    /// - Parameter isWanted: Asked with the group's identity, its key and its route; says no for a resolved alert that
-    ///   nobody there has heard of, after a restart.
+    /// - Parameter isWanted: Called with the group's identity, its key and its route. Returns false for a resolved
+    ///   alert, after a restart, that was never notified there.
     package mutating func insert(
         _ alert: NotifiedAlert, now: Int64, where isWanted: (String, String, Route) -> Bool = { _, _, _ in true }
     ) {
@@ -67,7 +69,7 @@ package struct Dispatcher: Sendable {
                 groups[ExactText(id)]
                 ?? Group(id: id, route: route, labels: labels, nextFlush: now &+ route.groupWait)
             group.alerts[alert.fingerprint] = alert
-            // Older than the wait: it has been waiting elsewhere, before a restart for instance.
+            // An alert that is older than the wait has waited before, for example before a restart.
             if !group.hasFlushed, alert.alert.startsAt &+ route.groupWait < now {
                 group.nextFlush = min(group.nextFlush, now)
             }
@@ -75,9 +77,9 @@ package struct Dispatcher: Sendable {
         }
     }
 
-    /// Puts a repeated resolution into those groups of the alert that exist.
+    /// Adds a repeated resolution to the existing groups of the alert.
     ///
-    /// It is no news for them, but the next notification lists it.
+    /// It causes no notification, but the next notification lists it.
     mutating func repeatResolution(_ alert: NotifiedAlert) {
         for route in root.match(alert.alert.labels) {
             let id = route.id + ":" + route.groupLabels(of: alert.alert.labels).description
@@ -85,7 +87,7 @@ package struct Dispatcher: Sendable {
         }
     }
 
-    /// When ``takeDue(at:)`` has something to do; nil if there are no groups.
+    /// The time when ``takeDue(at:)`` must be called; nil if there are no groups.
     package var nextDeadline: Int64? {
         groups.values.filter { !$0.isFlushing }.map(\.nextFlush).min()
     }
@@ -97,7 +99,7 @@ package struct Dispatcher: Sendable {
         return due.map { group in
             groups[ExactText(group.id)]?.hasFlushed = true
             groups[ExactText(group.id)]?.isFlushing = true
-            // The next one counts from the beginning of this one.
+            // The next flush counts from the beginning of this one.
             groups[ExactText(group.id)]?.nextFlush = now &+ group.route.groupInterval
             var alerts = Array(group.alerts.values)
             for index in alerts.indices where !alerts[index].isResolved(at: now) { alerts[index].alert.endsAt = 0 }
@@ -110,25 +112,25 @@ package struct Dispatcher: Sendable {
 
     /// Ends a flush.
     ///
-    /// After a successful one, alerts that it told as resolved leave the group, unless they have come back in the
-    /// meantime; a group without alerts disappears.
+    /// After a successful flush, the alerts that it notified as resolved leave the group, unless they fire again in the
+    /// meantime. A group without alerts is removed.
     ///
-    /// - Parameter step: By how many ms the wall clock was set since it began.
+    /// - Parameter step: The ms by which the wall clock was set since the flush began.
     package mutating func finish(_ flush: GroupFlush, succeeded: Bool, shiftedBy step: Int64 = 0) {
         guard var group = groups[ExactText(flush.groupID)] else { return }
         group.isFlushing = false
         if succeeded {
-            for told in flush.alerts where told.alert.endsAt != 0 {
-                let updatedAt = told.shifted(by: step).alert.updatedAt
-                if group.alerts[told.fingerprint]?.alert.updatedAt == updatedAt {
-                    group.alerts[told.fingerprint] = nil
+            for notified in flush.alerts where notified.alert.endsAt != 0 {
+                let updatedAt = notified.shifted(by: step).alert.updatedAt
+                if group.alerts[notified.fingerprint]?.alert.updatedAt == updatedAt {
+                    group.alerts[notified.fingerprint] = nil
                 }
             }
         }
         groups[ExactText(flush.groupID)] = group.alerts.isEmpty ? nil : group
     }
 
-    /// Takes over when groups of the same identity are to be flushed, and which are being flushed, after a reload.
+    /// Copies the next flush times and the running flushes of groups with the same identity, after a reload.
     package mutating func adopt(_ old: Dispatcher) {
         for id in Array(groups.keys) {
             guard let before = old.groups[id] else { continue }
@@ -147,12 +149,12 @@ package struct Dispatcher: Sendable {
         }
     }
 
-    /// Whether an alert is in some group.
+    /// Whether an alert is in a group.
     package func holds(_ fingerprint: Fingerprint) -> Bool {
         groups.values.contains { $0.alerts[fingerprint] != nil }
     }
 
-    /// A group as the API shows it.
+    /// A group in the API.
     package struct GroupStatus: Sendable {
         package var id: String
         package var receiver: String
@@ -172,7 +174,7 @@ package struct Dispatcher: Sendable {
         }.sorted { ($0.labels, $0.receiver) < ($1.labels, $1.receiver) }
     }
 
-    /// The routes that take an alert.
+    /// The routes that match an alert.
     package func routes(of labels: Labels) -> [Route] { root.match(labels) }
 
     /// The receivers of an alert, without repetition.

@@ -1,8 +1,9 @@
 import Model
 
-/// The order of the alerts of a notification, which also decides which of them `max_alerts` keeps.
+/// The order of the alerts of a notification, which also decides which alerts `max_alerts` keeps.
 ///
-/// By the label `job`, then `instance`, an alert without the label last; then by all labels, fewer labels first.
+/// The order is by the label `job`, then `instance`, with alerts without the label last, then by all labels, fewer
+/// labels first.
 enum PayloadOrder {
     static func isBefore(_ a: Labels, _ b: Labels) -> Bool {
         for name in ["job", "instance"] {
@@ -22,7 +23,7 @@ enum PayloadOrder {
             b.bytes.withUnsafeBufferPointer { y in
                 var (p, q) = (Labels.Cursor(x), Labels.Cursor(y))
                 while let (name, value) = p.next(), let (otherName, otherValue) = q.next() {
-                    // The set that lacks the smaller name comes first.
+                    // The set without the smaller name is first.
                     if !Labels.equal(name, otherName) { return otherName.lexicographicallyPrecedes(name) }
                     if !Labels.equal(value, otherValue) { return value.lexicographicallyPrecedes(otherValue) }
                 }

@@ -16,11 +16,11 @@ package struct InhibitRule: Sendable {
 
 /// The inhibition rules, applied to a set of alerts.
 package struct Inhibitor: Sendable {
-    /// Sources of one rule by their values of the `equal` labels.
+    /// The sources of one rule by their values of the `equal` labels.
     private var sources: [[Labels: [NotifiedAlert]]]
     private let rules: [InhibitRule]
 
-    /// Looks up the firing sources of every rule.
+    /// Finds the firing sources of every rule.
     package init(rules: [InhibitRule], alerts: some Sequence<NotifiedAlert>, now: Int64) {
         self.rules = rules
         sources = rules.map { _ in [:] }
@@ -33,9 +33,9 @@ package struct Inhibitor: Sendable {
         }
     }
 
-    /// The alerts that mute `labels`; empty if none does.
+    /// The alerts that mute `labels`; empty if there are none.
     ///
-    /// An alert that is source and target of a rule is not muted by others of that kind, itself included.
+    /// An alert that is source and target of a rule is not muted by alerts that are both, too, nor by itself.
     package func inhibitors(of labels: Labels) -> [Fingerprint] {
         var found: [Fingerprint] = []
         for (index, rule) in rules.enumerated() where rule.targetMatchers.allSatisfy({ $0.matches(labels) }) {

@@ -3,22 +3,23 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Why the ledger cannot be used.
+/// The reason why the ledger cannot be used.
 package struct LedgerError: Error, CustomStringConvertible, Sendable {
     package var description: String
 }
 
-/// The notifier's memory on disk: an append-only file of facts.
+/// The notifier's state on disk: an append-only file of records.
 ///
 ///     │ "MTLEDGER" │ version u32 │ 0 u32 │ size u32 │ crc32c u32 │ record … │ size │ crc32c │ record │ …
 ///
-/// Numbers are little-endian; the CRC is that of the record. A torn tail, as a power cut leaves it, is cut off; with other
-/// damage the file is set aside, and one is written of the records that are whole. Every append is on the disk when it returns. A file that has grown to
-/// several times its contents is written anew beside itself and renamed.
+/// Numbers are little-endian; the CRC is that of the record. An incomplete end, for example after a power failure, is
+/// truncated. After other damage the file is set aside, and a new file is written with its undamaged records. An append
+/// returns after it is synced to disk. A file that has grown to several times its content is written to a new file,
+/// which is renamed to its name.
 package final class Ledger: Sendable {
     private static let version: UInt32 = 1
     private static let magic = Array("MTLEDGER".utf8) + [UInt8(version), 0, 0, 0, 0, 0, 0, 0]
-    /// Below this size nothing is written anew, bytes.
+    /// The size below which the file is not compacted, bytes.
     private static let smallestCompaction = 1 << 20
     private static let framing = RecordFraming(longest: 1 << 24)
     /// Bytes of the file that are looked at.
@@ -28,14 +29,14 @@ package final class Ledger: Sendable {
 
     private struct Content {
         var file: any File
-        /// Which file that is, as the file system says; 0 if it is not known.
+        /// The identity of the file in the file system; 0 if it is unknown.
         var identity: UInt64 = 0
         var size: Int
         /// The size after the last compaction.
         var compactSize: Int
-        /// Facts are missing, because an append failed; ``Ledger/compact(_:)`` makes it whole again.
+        /// Whether records are missing because an append failed; ``Ledger/compact(_:)`` writes them.
         var isBehind = false
-        /// A sync failed: nothing more is added to this file, it is written anew first.
+        /// Whether a sync failed: then nothing more is appended to this file, and a new file is written first.
         var isDoubtful = false
     }
 
@@ -49,11 +50,11 @@ package final class Ledger: Sendable {
         self.content = Mutex(content)
     }
 
-    /// Opens or makes the ledger in `folder`.
+    /// Opens or creates the ledger in `folder`.
     ///
-    /// - Returns: The ledger, and what its records add up to.
-    /// - Throws: If the file cannot be read or written, or is of a later version. Damage does not stop the start, nor does
-    ///   something else in the place of the file.
+    /// - Returns: The ledger, and the state of its records.
+    /// - Throws: If the file cannot be read or written, or has a later version. Damage, or a file of another kind with
+    ///   its name, does not prevent the start.
     package static func open(folder: String, _ fileSystem: any FileSystem) throws -> (Ledger, LedgerState) {
         try fileSystem.createDirectory(folder)
         let path = folder + "/ledger"
@@ -64,7 +65,7 @@ package final class Ledger: Sendable {
         case nil: break
         case .file: size = try read(path, into: &state, fileSystem)
         case .link:
-            // What it leads to is read, but is not ours to write.
+            // The target of a link is read, but never written.
             if let mapping = try? fileSystem.map(path, limit: longest) {
                 try refuseLater(mapping.bytes, path)
                 _ = replay(mapping, into: &state)
@@ -86,17 +87,19 @@ package final class Ledger: Sendable {
         return (ledger, state)
     }
 
-    /// Sets aside what is no regular file and has the name of one of ours: nothing of ours is in it, and nothing is written
-    /// through a link.
+    /// Sets aside a file with the ledger's name that is not a regular file.
+    ///
+    /// It contains no data of ours, and nothing is written through a link.
     private static func setAsideIrregular(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
         guard let kind = try fileSystem.kind(path), kind != .file else { return }
         let kept = try SetAside.rename(path, fileSystem)
         log.error(
-            "What is no regular file has the name of the ledger; it is set aside", ["file": path, "now": kept])
+            "A file that is not regular has the name of the notification log; it is set aside",
+            ["file": path, "now": kept])
     }
 
-    /// Reads the file, and sets it aside if it is damaged elsewhere than at its end; returns the size up to its end, 0 if
-    /// it is to be written anew.
+    /// Reads the file, and sets it aside if it is damaged before its end; returns its valid size; 0 if a new file must
+    /// be written.
     private static func read(
         _ path: String, into state: inout LedgerState, _ fileSystem: any FileSystem
     ) throws -> Int {
@@ -104,23 +107,25 @@ package final class Ledger: Sendable {
         try refuseLater(mapping.bytes, path)
         let (end, damage) = replay(mapping, into: &state)
         if let damage {
-            // What is left of it is written to a file of its own.
+            // The undamaged records are written to a new file.
             try SetAside.rename(path, fileSystem)
             log.error(
-                "The ledger is damaged and set aside; what can be read of it is kept",
+                "The notification log is damaged and set aside; its readable records are kept",
                 ["path": path, "offset": "\(damage)"])
             return 0
         }
         let size = try fileSystem.status(path).size
         if end < size {
             log.warn(
-                "The ledger's tail is damaged and is cut off",
+                "The end of the notification log is damaged and was truncated",
                 ["path": path, "offset": "\(end)", "bytes": "\(size - end)"])
         }
         return end
     }
 
-    /// Throws if the header is of a later version, which is written twice: one damaged byte does not look like it.
+    /// Throws if the header has a later version.
+    ///
+    /// The version is stored twice, so that one damaged byte does not look like it.
     private static func refuseLater(_ bytes: UnsafeRawBufferPointer, _ path: String) throws(LedgerError) {
         guard bytes.count >= headerSize, bytes.starts(with: magic.prefix(8)) else { return }
         let version = word(bytes, 8)
@@ -132,10 +137,10 @@ package final class Ledger: Sendable {
         UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self))
     }
 
-    /// Reads all records that are whole.
+    /// Reads all undamaged records.
     ///
-    /// - Returns: The size up to the last of them, and where the first damage is that has whole records behind it, or
-    ///   that is the header's: the file gets its name with a whole one.
+    /// - Returns: The size up to the last record, and the position of the first damage that precedes undamaged records
+    ///   or is in the header: the file gets its name with a complete header.
     private static func replay(_ mapping: FileMapping, into state: inout LedgerState) -> (end: Int, damage: Int?) {
         let bytes = mapping.bytes
         var damage = bytes.starts(with: magic) ? nil : 0
@@ -168,15 +173,17 @@ package final class Ledger: Sendable {
     /// The file's size in bytes.
     package var size: Int { content.withLock { $0.size } }
 
-    /// Whether the file lacks facts, or has grown so much that ``compact(_:)`` is worth its cost.
+    /// Whether the file lacks records, or has grown so much that ``compact(_:)`` is worth its cost.
     package var wantsCompaction: Bool {
         content.withLock { $0.isBehind || $0.size > max(Self.smallestCompaction, $0.compactSize &* 4) }
     }
 
-    /// Whether an append has failed since the file was whole.
+    /// Whether an append has failed since the file was complete.
     package var isBehind: Bool { content.withLock { $0.isBehind } }
 
-    /// Adds facts that memory keeps in any case: if it throws, the ledger is behind until it is written anew.
+    /// Appends records that are in memory in any case.
+    ///
+    /// If it throws, the ledger is incomplete until it is compacted.
     package func record(_ records: [LedgerRecord]) throws(FileError) {
         do throws(FileError) { try append(records) } catch {
             content.withLock { $0.isBehind = true }
@@ -184,18 +191,20 @@ package final class Ledger: Sendable {
         }
     }
 
-    /// Adds facts; they are on the disk when this returns, or, if it throws, nothing of them is there.
+    /// Appends records.
+    ///
+    /// They are on disk when this returns; if it throws, none of them is in the file.
     package func append(_ records: [LedgerRecord]) throws(FileError) {
         if records.isEmpty { return }
         let bytes = Self.frame(records)
         try content.withLock { (content) throws(FileError) in
             if content.isDoubtful { throw FileError("fdatasync", path, code: EIO) }
-            // Writes to a file that was removed or moved away do not fail.
+            // Writes to a removed or renamed file do not fail.
             if content.identity != 0, try isElsewhere(content.identity) {
                 content.isBehind = true
                 throw FileError("stat", path, code: ESTALE)
             }
-            // What a failed write left would hide all that is written behind it.
+            // A partial record of a failed write would hide all later records.
             if try content.file.size() != content.size { try content.file.truncate(to: content.size) }
             var failure: FileError?
             bytes.withUnsafeBytes { buffer in
@@ -203,7 +212,7 @@ package final class Ledger: Sendable {
             }
             if let failure { throw failure }
             do throws(FileError) { try content.file.syncData() } catch {
-                // What the disk lacks now, another sync of the same file does not bring there.
+                // Data that is not on disk now is not written by another sync of the same file.
                 content.isBehind = true
                 content.isDoubtful = true
                 throw error
@@ -212,7 +221,7 @@ package final class Ledger: Sendable {
         }
     }
 
-    /// Whether the path leads to another file, or to none.
+    /// Whether the path now names another file, or none.
     private func isElsewhere(_ identity: UInt64) throws(FileError) -> Bool {
         do throws(FileError) { return try fileSystem.status(path).identity != identity } catch {
             if error.leadsNowhere { return true }
@@ -220,11 +229,11 @@ package final class Ledger: Sendable {
         }
     }
 
-    /// Writes the file anew with the records of `state`.
+    /// Writes a new file with the records of `state`.
     package func compact(_ state: LedgerState) throws(FileError) {
         let bytes = Self.magic + Self.frame(state.records)
         try content.withLock { (content) throws(FileError) in
-            // Somebody may have removed it.
+            // The directory may have been removed.
             try fileSystem.createDirectory(FilePath.parent(path))
             try fileSystem.replace(path, with: bytes)
             let file = try fileSystem.open(path, .append)

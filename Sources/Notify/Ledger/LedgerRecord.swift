@@ -1,13 +1,13 @@
 import Model
 
-/// One call of a receiver, or the attempt, as it can be looked up later.
+/// The result of one call of a receiver, as the API returns it.
 package struct Delivery: Sendable, Hashable {
     package enum Outcome: UInt8, Sendable {
         case delivered = 0
         case failed = 1
     }
 
-    /// When the flush began, ms.
+    /// The start of the flush, ms.
     package var time: Int64
     package var groupID: String
     package var groupKey: String
@@ -19,9 +19,9 @@ package struct Delivery: Sendable, Hashable {
     /// The last HTTP status; 0 if there was no answer.
     package var status: Int
     package var attempts: Int
-    /// From the first attempt to the last answer, ms.
+    /// The time from the first attempt to the last answer, ms.
     package var duration: Int64
-    /// Why it failed, or why the last attempt but one did.
+    /// The reason of the failure, or of the last failed attempt.
     package var error: String
     package var firing: [Fingerprint]
     package var resolved: [Fingerprint]
@@ -47,10 +47,10 @@ package struct Delivery: Sendable, Hashable {
     }
 }
 
-/// One fact in the ledger.
+/// One record of the ledger.
 package enum LedgerRecord: Sendable, Hashable {
     case alert(NotifiedAlert)
-    /// An alert was sent again; only its end has moved.
+    /// An alert was sent again with a later end.
     case extended(Fingerprint, endsAt: Int64, updatedAt: Int64)
     case alertRemoved(Fingerprint)
     case notified(NotificationEntry)
@@ -122,7 +122,7 @@ package enum LedgerRecord: Sendable, Hashable {
         return out.bytes
     }
 
-    /// Reads a record; nil if the bytes are none (of a kind that a later version writes, for instance).
+    /// Reads a record; nil if the bytes are not a known record, for example one of a later version.
     package init?(_ bytes: [UInt8]) {
         var input = LedgerReader(bytes)
         guard let record = Self.decode(&input), input.isAtEnd else { return nil }
@@ -195,7 +195,7 @@ package enum LedgerRecord: Sendable, Hashable {
     }
 }
 
-/// Appends the parts of a record: integers as eight bytes little-endian, runs with their size in front.
+/// Appends the parts of a record: integers as eight bytes little-endian, byte strings after their size.
 struct LedgerWriter {
     var bytes: [UInt8] = []
 
@@ -220,7 +220,7 @@ struct LedgerWriter {
     }
 }
 
-/// Reads what ``LedgerWriter`` wrote; nil from every call that would read outside.
+/// Reads the format of ``LedgerWriter``; every call that would read past the end returns nil.
 struct LedgerReader {
     private let input: [UInt8]
     private var at = 0

@@ -1,18 +1,18 @@
 import Model
 
-/// Everything that survives a restart: what the records of a ledger add up to.
+/// The state that survives a restart: the result of all records of a ledger.
 package struct LedgerState: Sendable {
-    /// The deliveries that can be looked up.
+    /// The number of deliveries that are kept for the API.
     static let deliveriesKept = 5000
 
     package var alerts = ActiveAlerts()
     package var log = NotificationLog()
     package var silences = Silences()
     package var deliveries: [Delivery] = []
-    /// The newest time in the records: when the daemon was last seen alive, ms.
+    /// The newest time in the records, when the daemon was last running, ms.
     var lastSeen: Int64 = 0
 
-    /// Takes one fact in.
+    /// Applies one record.
     mutating func apply(_ record: LedgerRecord) {
         switch record {
         case .alert(let alert):
@@ -45,10 +45,12 @@ package struct LedgerState: Sendable {
             + deliveries.suffix(Self.deliveriesKept).map { .delivery($0) }
     }
 
-    /// The state after the time in which nobody ran: alerts that fired when the daemon was last seen live on as long as
-    /// they had left, so that their rules can be evaluated again before they count as resolved.
+    /// The state after the daemon was not running.
     ///
-    /// Times behind now are those of a wall clock that was ahead: what they say has just happened.
+    /// Alerts that were firing keep their remaining time, so that their rules can be evaluated again before they count
+    /// as resolved.
+    ///
+    /// Times in the future are those of a wall clock that was ahead: they count as now.
     func resumed(at now: Int64) -> LedgerState {
         var state = self
         state.lastSeen = min(lastSeen, now)

@@ -2,9 +2,9 @@ import Config
 import HTTP
 import Model
 
-/// Carries notifications over HTTP, with the settings of an `http_config`.
+/// Sends notifications over HTTP with the settings of an `http_config`.
 package final class HTTPTransport: NotificationTransport {
-    /// Why a request cannot be made.
+    /// The reason why a request cannot be made.
     package struct Failure: Error, CustomStringConvertible, Sendable {
         package var description: String
     }

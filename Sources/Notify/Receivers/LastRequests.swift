@@ -1,5 +1,5 @@
-/// The requests that are under way or still to be sent when the daemon ends.
+/// The requests that run or wait when the daemon stops.
 enum LastRequests {
-    /// How long a partner may take for the answer of each, ms: one that hangs must not hold up the end.
+    /// The longest time for the answer of each request, ms, so that one that hangs does not delay the stop.
     static let time: Int64 = 2000
 }

@@ -4,18 +4,18 @@ import Model
 import Platform
 import Telemetry
 
-/// One notification on its way to a webhook: attempts with growing pauses until it is accepted, refused for good, or
-/// the group's next flush takes over.
+/// The delivery of one notification to a webhook: attempts with growing delays, until it is accepted or refused, or
+/// until the group's next flush replaces it.
 struct WebhookCall {
     let notification: Notification
     let externalURL: String
     let clock: any Clock
     let random: @Sendable () -> Double
 
-    /// What an answer means.
+    /// The meaning of an answer.
     enum Verdict: Equatable {
         case accepted
-        /// To be tried again, and why.
+        /// The attempt must be repeated, for this reason.
         case retry(String)
         case refused(String)
     }
@@ -39,7 +39,7 @@ struct WebhookCall {
             resolved: notification.alerts.filter { $0.alert.endsAt != 0 }.map(\.fingerprint))
         let body = WebhookPayload.encode(notification, externalURL: externalURL)
         var backoff = Backoff()
-        // The wall clock may be set meanwhile, but not the monotonic clock.
+        // The wall clock may be set meanwhile, the monotonic clock may not.
         let flush = notification.flush
         let deadline = began &+ flush.deadline.subtractingReportingOverflow(flush.time).partialValue
         while !Task.isCancelled {
@@ -56,7 +56,7 @@ struct WebhookCall {
                 delivery.error = reason
                 return delivery
             case .retry(let reason):
-                // Each reason is said once, and at once: the last attempt may be minutes away.
+                // Each reason is logged once and immediately, because the last attempt may be minutes later.
                 if reason != delivery.error {
                     delivery.error = reason
                     Notifier.log.warn("Notify attempt failed, will retry later", fields(delivery))
@@ -69,7 +69,7 @@ struct WebhookCall {
         return delivery
     }
 
-    /// What log lines say about a delivery; the error is that of its last attempt that failed.
+    /// The fields of a delivery in log messages; the error is that of its last failed attempt.
     func fields(_ delivery: Delivery) -> KeyValuePairs<String, String> {
         [
             "receiver": notification.receiver, "integration": notification.integration,
@@ -111,8 +111,10 @@ struct WebhookCall {
         }
     }
 
-    /// Sends a request; if the delivery is cancelled, an answer that is near still counts, so that what was delivered is
-    /// not delivered again.
+    /// Sends a request.
+    ///
+    /// If the delivery is cancelled, an answer within a short time still counts, so that a successful delivery is not
+    /// repeated.
     private func post(_ request: NotificationRequest) async throws -> Int {
         let transport = notification.webhook.transport
         let call = Task { try await transport.post(request) }
@@ -126,10 +128,12 @@ struct WebhookCall {
         }
     }
 
-    /// Receivers that look at it expect Alertmanager's name; the number is that of the behaviour we follow.
+    /// Receivers that check it expect Alertmanager's name; the number is the version whose behaviour this follows.
     static let userAgent = "Alertmanager/0.28.0"
 
-    /// The trimmed contents of a file; URLs are read at every delivery so that they can be changed without a reload.
+    /// The trimmed content of a file.
+    ///
+    /// URLs are read at every delivery, so that they can be changed without a reload.
     static func readURL(_ path: String) async throws(ConfigError) -> String {
         SecretFile.trimmed(try await ConfigFile.content(of: path))
     }

@@ -75,8 +75,9 @@ package enum WebhookPayload {
             }.map { ($0.name, $0.value) })
     }
 
-    /// A text with a backslash in front of each character that regular expressions know, as Go's `regexp.QuoteMeta` has
-    /// it: Alertmanager writes names of receivers so.
+    /// A text with a backslash before each special character of regular expressions, as Go's `regexp.QuoteMeta`.
+    ///
+    /// Alertmanager writes names of receivers like this.
     static func quotingMeta(_ text: String) -> String {
         var out = ""
         for scalar in text.unicodeScalars {
@@ -86,7 +87,7 @@ package enum WebhookPayload {
         return out
     }
 
-    /// Escapes `<`, `>` and `&` as Go's encoder does; in JSON these bytes stand only inside of strings.
+    /// Escapes `<`, `>` and `&` as Go's encoder does; in JSON these bytes only occur in strings.
     static func escapingHTML(_ bytes: [UInt8]) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(bytes.count)

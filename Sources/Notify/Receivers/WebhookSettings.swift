@@ -3,14 +3,14 @@ import Model
 /// One `webhook_configs` entry.
 package struct WebhookSettings: Sendable {
     package var url: String
-    /// Read at every delivery; wins over ``url`` if it is not empty.
+    /// The file with the URL, read at every delivery; has precedence over ``url`` if it is not empty.
     package var urlFile: String
     package var sendsResolved: Bool
     /// The most alerts in one payload; 0 for all.
     package var maxAlerts: Int
-    /// ms for one attempt; 0 for none but the flush's.
+    /// The timeout of one attempt, ms; 0 for the flush's only.
     package var timeout: Int64
-    /// Carries the calls, with the receiver's `http_config`.
+    /// Sends the requests, with the receiver's `http_config`.
     package var transport: any NotificationTransport
 
     package init(
@@ -42,8 +42,8 @@ package struct NotificationRequest: Sendable {
     }
 }
 
-/// Carries notifications to receivers: HTTP, or a function in tests.
+/// Sends notifications to receivers: with HTTP, or with a function in tests.
 package protocol NotificationTransport: AnyObject, Sendable {
-    /// Sends the request; returns the status of the answer, throws if there is none.
+    /// Sends the request, and returns the status of the answer. Throws if there is no answer.
     func post(_ request: NotificationRequest) async throws -> Int
 }

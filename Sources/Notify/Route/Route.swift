@@ -1,7 +1,7 @@
 import GoCompatibility
 import Model
 
-/// A node of the routing tree with everything inherited filled in.
+/// A node of the routing tree with its inherited values.
 ///
 /// Durations are ms.
 package struct Route: Sendable {
@@ -9,7 +9,7 @@ package struct Route: Sendable {
     /// The labels to group by; nil groups by all.
     package var groupBy: [String]?
     package var matchers: [Matcher]
-    /// Later siblings are tried even if this one matched.
+    /// Whether later siblings are tried even if this node matches.
     package var continues: Bool
     package var groupWait: Int64
     package var groupInterval: Int64
@@ -19,9 +19,10 @@ package struct Route: Sendable {
     package var routes: [Route]
     /// The matchers of all nodes from the root: `{}/{severity="page"}`; the beginning of the group keys.
     package internal(set) var key = "{}"
-    /// Its place in the tree, which tells siblings of equal matchers apart: `{}/{severity="page"}/0`.
+    /// The node's position in the tree, which also differs between siblings with equal matchers:
+    /// `{}/{severity="page"}/0`.
     ///
-    /// Unlike ``key`` it shows regular expressions of `match_re` as they were written: ledgers hold this form.
+    /// Unlike ``key`` it has regular expressions of `match_re` as they were written: ledgers contain this form.
     package internal(set) var id = "{}"
 
     package init(
@@ -41,7 +42,7 @@ package struct Route: Sendable {
         self.routes = routes
     }
 
-    /// The tree with keys and identities of all nodes set, for a root.
+    /// The tree with the keys and identities of all nodes, for a root.
     package func numbered() -> Route { numbered(parentKey: nil, parentID: nil, index: 0) }
 
     private func numbered(parentKey: String?, parentID: String?, index: Int) -> Route {
@@ -57,8 +58,9 @@ package struct Route: Sendable {
         return node
     }
 
-    /// The nodes that take an alert: of each level the first that matches, and those behind it while they say
-    /// `continue`; a node whose children do not match takes it itself.
+    /// The nodes for an alert: at each level the first that matches, and the following ones while they have `continue`.
+    ///
+    /// A node is used itself if none of its children matches.
     package func match(_ labels: Labels) -> [Route] {
         guard matchers.allSatisfy({ $0.matches(labels) }) else { return [] }
         var taken: [Route] = []
@@ -70,7 +72,7 @@ package struct Route: Sendable {
         return taken.isEmpty ? [self] : taken
     }
 
-    /// The labels that name the group of an alert.
+    /// The labels of the group of an alert.
     package func groupLabels(of labels: Labels) -> Labels {
         groupBy.map { labels.keeping($0) } ?? labels
     }
@@ -82,7 +84,7 @@ package struct Route: Sendable {
 extension Matcher {
     /// The matcher as Alertmanager writes it in group keys.
     ///
-    /// Both sides have Go's quotes if the name has a character of the notation.
+    /// Name and value have Go's quotes if the name has a special character.
     fileprivate var alertmanagerText: String {
         let isReserved = name.unicodeScalars.contains {
             $0.properties.isWhitespace || "{}!=~,\\\"'`".unicodeScalars.contains($0)

@@ -1,9 +1,9 @@
 import Model
 
-/// A person's decision not to be notified of some alerts for a while.
+/// A user's request not to be notified of some alerts for some time.
 package struct Silence: Sendable, Hashable {
     package var id: String
-    /// All must accept an alert.
+    /// All of them must match an alert.
     package var matchers: [Matcher]
     /// ms.
     package var startsAt: Int64
@@ -34,25 +34,26 @@ package struct Silence: Sendable, Hashable {
     package func matches(_ labels: Labels) -> Bool { matchers.allSatisfy { $0.matches(labels) } }
 }
 
-/// Why a silence is refused; the texts are Alertmanager's.
+/// The reason why a silence is refused, in Alertmanager's words.
 package struct SilenceError: Error, CustomStringConvertible, Sendable {
     package var description: String
 }
 
-/// All silences that are pending, active or expired lately.
+/// All silences that are pending, active or recently expired.
 package struct Silences: Sendable {
-    /// How long an expired silence is kept, ms.
+    /// The time for which an expired silence is kept, ms.
     package static let retention: Int64 = 5 * 86_400_000
 
     package private(set) var byID: [String: Silence] = [:]
 
     package init() {}
 
-    /// Adds a silence, or changes one of the same id; a change of matchers or of a past start makes a new one and
-    /// expires the old.
+    /// Adds a silence, or changes one with the same id.
     ///
-    /// - Parameter newID: An id for a silence that is new.
-    /// - Returns: All that changed, the one that now holds first.
+    /// A change of the matchers or of a past start makes a new silence and expires the old one.
+    ///
+    /// - Parameter newID: The id of a new silence.
+    /// - Returns: All changed silences; the resulting one is first.
     package mutating func set(_ silence: Silence, now: Int64, newID: String) throws(SilenceError) -> [Silence] {
         var silence = silence
         silence.updatedAt = now
@@ -94,12 +95,12 @@ package struct Silences: Sendable {
         return [silence]
     }
 
-    /// Puts a silence back as it was stored.
+    /// Restores a silence as it was stored.
     package mutating func restore(_ silence: Silence) { byID[silence.id] = silence }
 
     mutating func remove(_ id: String) { byID[id] = nil }
 
-    /// Forgets silences that expired longer than the retention ago; returns their ids.
+    /// Removes silences that expired before the retention, and returns their ids.
     package mutating func removeExpired(now: Int64) -> [String] {
         let gone = byID.values.filter { $0.endsAt < now - Self.retention }.map(\.id)
         for id in gone { byID[id] = nil }

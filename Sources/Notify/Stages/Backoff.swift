@@ -1,10 +1,10 @@
-/// Growing, jittered pauses between attempts: 0.5 s, × 1.5, at most a minute, ± 50 %.
+/// The delays between attempts, growing and with jitter: 0.5 s, × 1.5, at most a minute, ± 50 %.
 package struct Backoff: Sendable {
     private var interval = 500.0
 
     package init() {}
 
-    /// The pause before the next attempt in ms.
+    /// The delay before the next attempt in ms.
     ///
     /// - Parameter random: 0 ..< 1.
     package mutating func next(random: Double) -> Int64 {

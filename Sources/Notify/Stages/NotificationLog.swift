@@ -1,16 +1,16 @@
 import Model
 
-/// What one receiver was last told of one group.
+/// The last notification of one group to one receiver.
 package struct NotificationEntry: Sendable, Hashable {
-    /// What receivers see as `groupKey`; in entries of older ledgers, the group's identity.
+    /// The `groupKey` of receivers; in entries of older ledgers, the group's identity.
     package var groupKey: String
-    /// Receiver, kind of integration and its place: `team/webhook/0`.
+    /// The receiver, the kind of integration and its position: `team/webhook/0`.
     package var receiver: String
     /// ms.
     package var time: Int64
     package var firing: Set<Fingerprint>
     package var resolved: Set<Fingerprint>
-    /// When the entry may be forgotten, ms.
+    /// The time when the entry may be removed, ms.
     package var expiresAt: Int64
 
     package init(
@@ -37,7 +37,7 @@ package struct NotificationEntry: Sendable, Hashable {
     var key: Key { Key(groupKey: groupKey, receiver: receiver) }
 }
 
-/// Why a group is notified.
+/// The reason why a group is notified.
 package enum NotificationReason: String, Sendable {
     case firstNotification = "first notification"
     case newAlertsInGroup = "new alerts added"
@@ -46,7 +46,7 @@ package enum NotificationReason: String, Sendable {
     case repeatIntervalElapsed = "repeat interval elapsed"
 }
 
-/// The last notification per group and receiver, against which new ones are compared.
+/// The last notification per group and receiver, to which new ones are compared.
 package struct NotificationLog: Sendable {
     private(set) var entries: [NotificationEntry.Key: NotificationEntry] = [:]
 
@@ -55,8 +55,8 @@ package struct NotificationLog: Sendable {
     /// The last notification of a group.
     ///
     /// - Parameters:
-    ///   - groupKey: What receivers see; routes of equal matchers share it, wherever they stand in the tree.
-    ///   - groupID: Under which ledgers of development builds have the entry.
+    ///   - groupKey: The key for receivers; routes with equal matchers have the same key, at any position in the tree.
+    ///   - groupID: The key of the entry in ledgers of development builds.
     package func entry(groupKey: String, groupID: String, receiver: String) -> NotificationEntry? {
         entries[NotificationEntry.Key(groupKey: groupKey, receiver: receiver)]
             ?? entries[NotificationEntry.Key(groupKey: groupID, receiver: receiver)]
@@ -68,14 +68,14 @@ package struct NotificationLog: Sendable {
         entries = entries.filter { $0.value.expiresAt > now }
     }
 
-    /// Why a group in this state is to be notified, or nil if nothing is new.
+    /// The reason why a group in this state has to be notified; nil if nothing is new.
     package static func reason(
         last: NotificationEntry?, firing: Set<Fingerprint>, resolved: Set<Fingerprint>, sendsResolved: Bool,
         repeatInterval: Int64, now: Int64
     ) -> NotificationReason? {
         guard let last else { return firing.isEmpty ? nil : .firstNotification }
         if !firing.isSubset(of: last.firing) { return last.firing.isEmpty ? .firstNotification : .newAlertsInGroup }
-        // Independent of `send_resolved`, so that the log forgets what was firing.
+        // This does not depend on `send_resolved`, so that the log removes alerts that are not firing any more.
         if firing.isEmpty { return last.firing.isEmpty ? nil : .allAlertsResolved }
         if sendsResolved, !resolved.isSubset(of: last.resolved) { return .newResolvedAlerts }
         return last.time < now &- repeatInterval ? .repeatIntervalElapsed : nil

@@ -1,25 +1,25 @@
 import Model
 
-/// Who is muted, and by what; for the API.
+/// The muted alerts with the reasons, for the API.
 package struct AlertMuting: Sendable {
     package var inhibitedBy: [Fingerprint] = []
     package var silencedBy: [String] = []
     package var mutedBy: [String] = []
 }
 
-/// One notification that is to be sent.
+/// One notification that has to be sent.
 package struct Notification: Sendable {
     package var flush: GroupFlush
     package var receiver: String
     /// `receiver/webhook/0`.
     package var integration: String
     package var webhook: WebhookSettings
-    /// What is sent: without `send_resolved`, only those that fire.
+    /// The alerts that are sent; without `send_resolved`, only firing ones.
     package var alerts: [NotifiedAlert]
     package var reason: NotificationReason
-    /// To be recorded when it has been delivered.
+    /// The entry that is recorded after the delivery.
     package var entry: NotificationEntry
-    /// Whether something goes over the wire; otherwise the log alone is brought up to date.
+    /// Whether a request is sent; otherwise only the log is updated.
     package var isSent: Bool
 
     package init(
@@ -37,10 +37,10 @@ package struct Notification: Sendable {
     }
 }
 
-/// Decides what a flush sends to whom: inhibition, time intervals, silences, and the comparison with the last
+/// Decides what a flush sends to which receiver: inhibition, time intervals, silences, and the comparison with the last
 /// notification, in Alertmanager's order.
 ///
-/// Pure.
+/// It has no side effects.
 package struct NotificationPipeline: Sendable {
     package var receivers: [String: [WebhookSettings]]
     package var inhibitRules: [InhibitRule]
@@ -60,7 +60,7 @@ package struct NotificationPipeline: Sendable {
         names.filter { name in (timeIntervals[name] ?? []).contains { $0.contains(now) } }
     }
 
-    /// The time intervals because of which a route is mute at `now`; nil if it is not.
+    /// The time intervals that mute a route at `now`; nil if none does.
     package func mutingIntervals(of route: Route, at now: Int64) -> [String]? {
         if !route.activeTimeIntervals.isEmpty, active(route.activeTimeIntervals, at: now).isEmpty {
             return route.activeTimeIntervals
@@ -69,9 +69,9 @@ package struct NotificationPipeline: Sendable {
         return muting.isEmpty ? nil : muting
     }
 
-    /// What a flush sends.
+    /// The notifications of a flush.
     ///
-    /// Nothing, if all alerts are muted or nothing is new.
+    /// There are none if all alerts are muted or nothing is new.
     package func notifications(
         for flush: GroupFlush, alerts: ActiveAlerts, silences: Silences, log: NotificationLog
     ) -> [Notification] {
@@ -101,7 +101,7 @@ package struct NotificationPipeline: Sendable {
         }
     }
 
-    /// What mutes an alert in the groups of `routes`, for the API.
+    /// The reasons that mute an alert in the groups of `routes`, for the API.
     package func muting(
         of alert: NotifiedAlert, route: Route?, inhibitor: Inhibitor, silences: Silences, now: Int64
     ) -> AlertMuting {

@@ -1,14 +1,14 @@
 import Glibc
 import GoCompatibility
 
-/// A set of moments that repeats: times of day, weekdays, days of the month, months, years.
+/// A repeating set of times: times of day, weekdays, days of the month, months, years.
 ///
-/// An empty list accepts all.
+/// An empty list matches all.
 package struct TimeInterval: Sendable {
     package var times: [Range<Int>] = []
     /// 0 is Sunday.
     package var weekdays: [ClosedRange<Int>] = []
-    /// 1 … 31, or −1 (the last) … −31; `begin` may be behind `end` when they have different signs.
+    /// 1 … 31, or −1 (the last) … −31; `begin` may be after `end` if they have different signs.
     package var daysOfMonth: [(begin: Int, end: Int)] = []
     package var months: [ClosedRange<Int>] = []
     package var years: [ClosedRange<Int>] = []
@@ -16,7 +16,7 @@ package struct TimeInterval: Sendable {
 
     /// - Parameters:
     ///   - times: Minutes since midnight, the end exclusive; 1440 is the end of the day.
-    ///   - zone: Where the wall clock hangs.
+    ///   - zone: The time zone of the times.
     package init(
         times: [Range<Int>] = [], weekdays: [ClosedRange<Int>] = [], daysOfMonth: [(begin: Int, end: Int)] = [],
         months: [ClosedRange<Int>] = [], years: [ClosedRange<Int>] = [], zone: TimeZone = .utc
@@ -29,7 +29,7 @@ package struct TimeInterval: Sendable {
         self.zone = zone
     }
 
-    /// Whether the moment `milliseconds` lies in the interval.
+    /// Whether the time `milliseconds` is in the interval.
     package func contains(_ milliseconds: Int64) -> Bool {
         let seconds = CivilTime.floorDivide(milliseconds, 1000)
         let time = CivilTime(secondsSinceEpoch: seconds &+ zone.offset(at: seconds))
@@ -44,7 +44,7 @@ package struct TimeInterval: Sendable {
         return daysOfMonth.contains { range in
             var begin = range.begin < 0 ? last + range.begin + 1 : range.begin
             var end = range.end < 0 ? last + range.end + 1 : range.end
-            // A range that lies behind the end of this month.
+            // The range is after the end of this month.
             if begin > last || end < 1 || begin > end { return false }
             begin = max(begin, 1)
             end = min(end, last)

@@ -2,19 +2,21 @@ import Glibc
 import GoCompatibility
 import Platform
 
-/// A place's distance from UTC over time, read from the system's time zone database (RFC 8536).
+/// The offset of a place from UTC over time, read from the system's time zone database (RFC 8536).
 package struct TimeZone: Sendable {
     package let name: String
-    /// Moments, in seconds, from which an offset holds; ascending.
+    /// The times, in seconds, at which offsets begin; ascending.
     private let transitions: [Int64]
-    /// Seconds east of UTC; one more than transitions, the first holds before them.
+    /// Seconds east of UTC.
+    ///
+    /// There is one more than transitions; the first applies before them.
     private let offsets: [Int64]
-    /// What holds behind the last transition.
+    /// The rule after the last transition.
     private let rule: TimeZoneRule?
 
     package static let utc = TimeZone(name: "UTC", transitions: [], offsets: [0], rule: nil)
 
-    /// Why a zone cannot be used.
+    /// The reason why a zone cannot be used.
     package struct Failure: Error, CustomStringConvertible, Sendable {
         package var description: String
     }
@@ -47,7 +49,7 @@ package struct TimeZone: Sendable {
     }
 
     private static func read(_ path: String) -> [UInt8]? {
-        // No zone is larger than a few kilobytes; a folder cannot be read.
+        // All zones have at most a few kilobytes; a directory cannot be read.
         try? RegularFile.content(path, limit: 1 << 18)
     }
 
@@ -95,7 +97,7 @@ package struct TimeZone: Sendable {
             rule: TimeZoneRule(String(decoding: rest, as: UTF8.self)))
     }
 
-    /// Seconds east of UTC at a moment in seconds since the epoch.
+    /// The seconds east of UTC at a time in seconds since the epoch.
     package func offset(at seconds: Int64) -> Int64 {
         if let rule, transitions.last.map({ seconds >= $0 }) ?? true { return rule.offset(at: seconds) }
         var (low, high) = (0, transitions.count)
@@ -107,7 +109,7 @@ package struct TimeZone: Sendable {
     }
 }
 
-/// The rule for the future at the end of a zone's file, in POSIX's form: `CET-1CEST,M3.5.0,M10.5.0/3`.
+/// The rule for the future at the end of a zone's file, in POSIX format: `CET-1CEST,M3.5.0,M10.5.0/3`.
 struct TimeZoneRule: Sendable {
     /// Week 1 … 5 (the last) of a month, a weekday, and seconds since midnight.
     private struct Change: Sendable {
@@ -121,7 +123,7 @@ struct TimeZoneRule: Sendable {
     private let begin: Change?
     private let end: Change?
 
-    /// Reads the rule; nil if it is empty or of a form that the database does not use.
+    /// Reads the rule; nil if it is empty or has a form that the database does not use.
     init?(_ text: String) {
         var rest = Substring(text)
         func name() -> Bool {
@@ -188,7 +190,7 @@ struct TimeZoneRule: Sendable {
         end = second
     }
 
-    /// When a change happens in a year, in local seconds since the epoch.
+    /// The time of a change in a year, in local seconds since the epoch.
     private static func moment(_ change: Change, _ year: Int64) -> Int64 {
         let first = CivilTime.daysSinceEpoch(year, Int64(change.month), 1)
         let weekday = ((first + 4) % 7 + 7) % 7

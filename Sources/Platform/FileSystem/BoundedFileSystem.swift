@@ -1,17 +1,17 @@
 import Glibc
 import Synchronization
 
-/// A file system that knows what one directory holds, and never lets it hold more than a limit.
+/// A file system that counts the bytes of one directory, and enforces a limit on them.
 ///
-/// Each file counts with its size rounded up to whole pages of 4 KiB, once however many names it has; each directory
-/// counts one page. A write that would go over the limit writes nothing and fails with `EDQUOT`, as a full quota does,
-/// so whoever can live with a full disk can live with the limit. What other processes do to the directory is not seen.
-/// One directory in it may be left out of the count, for what other people keep and remove there.
+/// Each file counts with its size rounded up to whole pages of 4 KiB, once for all its names; each directory counts as
+/// one page. A write that would exceed the limit writes nothing and fails with `EDQUOT`, as with an exceeded quota, so
+/// that code that handles a full disk handles the limit, too. Changes by other processes are not noticed. One
+/// subdirectory may be excluded from the count, for files that users make and remove there.
 public final class BoundedFileSystem: FileSystem {
-    /// What a file takes is rounded up to whole pages of this many bytes.
+    /// The unit to which the size of a file is rounded up, bytes.
     public static let page = 4096
 
-    /// What is known of a file or directory below the root.
+    /// The state of a file or directory below the root.
     private struct Entry {
         var size: Int
         var names = 1
@@ -21,15 +21,15 @@ public final class BoundedFileSystem: FileSystem {
     }
 
     private struct State {
-        /// Which entry a path names.
+        /// The entry of each path.
         var paths: [String: Int] = [:]
         var entries: [Int: Entry] = [:]
         var next = 0
         var used = 0
         var limit: Int
-        /// Bytes that essential files may bring it to: more than the limit while it began with more.
+        /// The most bytes with essential files: more than the limit if there were more at the start.
         var essentialLimit = 0
-        /// The limit does not count at the moment.
+        /// Whether the limit is suspended.
         var isLifted = false
 
         mutating func add(_ path: String, size: Int, isDirectory: Bool) -> Int {
@@ -53,7 +53,7 @@ public final class BoundedFileSystem: FileSystem {
         }
     }
 
-    /// The directory that is watched.
+    /// The directory that is counted.
     public let root: String
     private let base: any FileSystem
     public var disk: any FileSystem { base.disk }
@@ -62,13 +62,12 @@ public final class BoundedFileSystem: FileSystem {
     private let slack: Int
     private let state: Mutex<State>
 
-    /// Watches `root`, which is made if it is missing, and takes stock of what is there.
+    /// Counts `root`, which is made if it is missing, and reads its contents.
     ///
     /// - Parameters:
-    ///   - limit: Bytes that `root` may hold; 0 for any number.
-    ///   - slack: Bytes below the limit that only essential files may use, for instance those that record what was
-    ///     removed.
-    ///   - uncounted: The name of a directory in `root` that may hold any number of bytes.
+    ///   - limit: The most bytes of `root`; 0 for any number.
+    ///   - slack: The bytes below the limit that only essential files may use, for example those that record removals.
+    ///   - uncounted: The name of a directory in `root` without a limit.
     ///   - isEssential: Whether a file at this path may use the slack.
     public init(
         _ base: any FileSystem, root: String, limit: Int, slack: Int = 0, uncounted: String? = nil,
@@ -94,7 +93,7 @@ public final class BoundedFileSystem: FileSystem {
         if path == uncounted { return }
         let status: FileStatus
         do throws(FileError) { status = try base.status(path) } catch {
-            // Gone meanwhile, or a link to nothing.
+            // The file was removed meanwhile, or is a link without a target.
             if error.isNotFound || error.code == ELOOP { return }
             throw error
         }
@@ -103,7 +102,8 @@ public final class BoundedFileSystem: FileSystem {
             state.paths[path] = known
             return
         }
-        // A large file of little but holes, such as a damaged one, costs what it takes: else data would go for its size.
+        // A large file that consists mostly of holes, for example a damaged one, counts with its allocated bytes;
+        // otherwise data would be deleted because of its size.
         let isSparse = status.size / 4 > max(status.allocated, 16 << 20)
         let id = state.add(
             path, size: isSparse ? status.allocated : status.size, isDirectory: status.isDirectory)
@@ -114,13 +114,13 @@ public final class BoundedFileSystem: FileSystem {
         for name in try base.list(path) { try scan(base, path + "/" + name, except: uncounted, &state, &byIdentity) }
     }
 
-    /// Bytes that the directory holds.
+    /// The bytes of the directory.
     public var used: Int { state.withLock { $0.used } }
 
-    /// Bytes that the directory may hold; `Int.max` for any number.
+    /// The most bytes of the directory; `Int.max` for any number.
     public var limit: Int { state.withLock { $0.limit } }
 
-    /// Sets the bytes that the directory may hold; 0 for any number.
+    /// Sets the most bytes of the directory; 0 for any number.
     public func setLimit(_ limit: Int) {
         state.withLock { state in
             state.limit = limit <= 0 ? .max : limit
@@ -128,26 +128,26 @@ public final class BoundedFileSystem: FileSystem {
         }
     }
 
-    /// Runs `body` without the limit: for what takes room first so that more can be freed.
+    /// Runs `body` without the limit: for work that uses space before it frees more.
     public func withoutLimit<R>(_ body: () throws -> R) rethrows -> R {
         state.withLock { $0.isLifted = true }
         defer { state.withLock { $0.isLifted = false } }
         return try body()
     }
 
-    /// Bytes that ordinary files may still take.
+    /// The bytes that ordinary files may still use.
     public var room: Int { state.withLock { $0.limit == .max ? .max : max(0, $0.limit &- slack &- $0.used) } }
 
     private static func charge(_ size: Int) -> Int { (max(0, size) &+ (page - 1)) / page &* page }
 
-    /// Without doubled and trailing slashes and `.` parts.
+    /// The path without doubled and trailing slashes and `.` parts.
     private static func normal(_ path: String) -> String {
         let parts = path.utf8.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
         let joined = parts.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")
         return path.utf8.first == UInt8(ascii: "/") ? "/" + joined : joined
     }
 
-    /// The path as it is known here, or nil if it lies outside of what is counted.
+    /// The path relative to the root, or nil if it is not counted.
     private func own(_ path: String) -> String? {
         let path = Self.normal(path)
         if let uncounted, Self.isWithin(path, uncounted) { return nil }
@@ -160,7 +160,9 @@ public final class BoundedFileSystem: FileSystem {
         return path.utf8.dropFirst(directory.utf8.count).first.map { $0 == UInt8(ascii: "/") } ?? true
     }
 
-    /// Changes what is charged for an entry; throws and changes nothing if that is over the limit.
+    /// Changes the charge of an entry.
+    ///
+    /// If that exceeds the limit, throws and changes nothing.
     private func resize(_ key: String, to size: Int, _ operation: String, _ path: String) throws(FileError) {
         let isEssential = isEssential(path)
         let fits = state.withLock { state -> Bool in
@@ -180,7 +182,7 @@ public final class BoundedFileSystem: FileSystem {
         state.withLock { state in state.paths[key].flatMap { state.entries[$0]?.size } ?? 0 }
     }
 
-    /// Charges for something new; what is known already stays.
+    /// Charges a new entry; a known one is not changed.
     private func add(_ key: String, isDirectory: Bool) {
         state.withLock { state in
             if state.paths[key] == nil { _ = state.add(key, size: 0, isDirectory: isDirectory) }
@@ -292,7 +294,7 @@ public final class BoundedFileSystem: FileSystem {
             let before = owner.size(key)
             try owner.resize(key, to: before &+ bytes.count, "write", path)
             do throws(FileError) { try file.write(bytes) } catch {
-                // A part may have been written: what counts is what is there.
+                // A part may have been written, so the actual size is counted.
                 let now = (try? file.size()) ?? before &+ bytes.count
                 try? owner.resize(key, to: now, "write", path)
                 throw error

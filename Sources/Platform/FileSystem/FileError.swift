@@ -1,8 +1,8 @@
 import Glibc
 
-/// A file operation that failed: which, on what, and why.
+/// A failed file operation: its name, its path, and the reason.
 public struct FileError: Error, Hashable, CustomStringConvertible {
-    /// The system call or step, for instance `open`.
+    /// The system call or step, for example `open`.
     public var operation: String
     public var path: String
     /// The system's error number.
@@ -14,33 +14,33 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
         self.code = code
     }
 
-    /// The ``code`` of what is no regular file and must be one; no number of the system.
+    /// The ``code`` of a file that must be a regular file and is not; not a number of the system.
     public static let notRegular: Int32 = -1
 
-    /// The ``code`` of a file that has other names and would change under all of them; no number of the system.
+    /// The ``code`` of a file with other names, all of which a write would change; not a number of the system.
     public static let hasOtherNames: Int32 = -2
-    /// The ``code`` of a file that does not answer; no number of the system.
+    /// The ``code`` of a file that does not answer; not a number of the system.
     public static let slow: Int32 = -3
-    /// The ``code`` of a file that was not asked because very many do not answer; no number of the system.
+    /// The ``code`` of a file that was not read because too many files do not answer; not a number of the system.
     public static let crowded: Int32 = -4
 
-    /// The ``code`` of a directory with more names than are read; no number of the system.
+    /// The ``code`` of a directory with more names than are read; not a number of the system.
     public static let tooMany: Int32 = -5
 
     /// There is no such file or directory.
     public var isNotFound: Bool { code == ENOENT }
-    /// The path leads nowhere: there is nothing, or a part of it is no directory.
+    /// The path does not exist, or a part of it is not a directory.
     public var leadsNowhere: Bool { code == ENOENT || code == ENOTDIR || code == ELOOP }
-    /// The path is one that may not be read, or cannot be one.
+    /// The path may not be read, or is not a valid path.
     public var isForbidden: Bool { code == EACCES || code == EPERM || code == ENAMETOOLONG }
     /// The disk or the quota is full.
     public var isFull: Bool { code == ENOSPC || code == EDQUOT }
-    /// The process or the system has no room for another open file: that says nothing about this one.
+    /// The process or the system cannot open another file; this is not an error of this file.
     public var isShortage: Bool { code == EMFILE || code == ENFILE || code == ENOMEM }
-    /// The file system may not be written.
+    /// The file system is read-only.
     public var isReadOnly: Bool { code == EROFS }
 
-    /// As Go prints it: `open data/wal/000001: no such file or directory`.
+    /// The text in Go's format: `open data/wal/000001: no such file or directory`.
     public var description: String { "\(operation) \(path): \(Self.text(code))" }
 
     /// The system's text for an error number, beginning in lower case.

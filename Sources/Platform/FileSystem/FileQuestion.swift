@@ -1,22 +1,22 @@
 import Glibc
 
-/// What somebody may want to know of a file that is not the daemon's own; the answer may never come.
+/// A query about a file that is not the daemon's own; the file system may never answer it.
 package enum FileQuestion: Hashable, Sendable {
     /// The content of a regular file; more than `limit` bytes are an error.
     case content(limit: Int)
-    /// The content of the regular file `name` below the directory that is asked, with links followed.
+    /// The content of the regular file `name` below the directory of the query, with links followed.
     case contentBelow(name: String, limit: Int)
-    /// What tells that a file has changed; nil if there is none.
+    /// The version, which changes with the file; nil if there is none.
     case version
     /// The names in a directory, in order of their bytes.
     case names
-    /// Whether there is something, a symbolic link that leads nowhere too.
+    /// Whether the name exists, also as a symbolic link without a target.
     case isThere
     /// Whether the file is neither a regular file nor a directory.
     case isSpecial
-    /// Whether the file may be read; an error says why not.
+    /// Whether the file may be read; otherwise an error with the reason.
     case access
-    /// The file, open for lines to be added.
+    /// The file, opened for appending lines.
     case appended
 
     package enum Answer: Sendable {
@@ -32,7 +32,7 @@ package enum FileQuestion: Hashable, Sendable {
     /// The most names of a directory that are read.
     private static let mostNames = 1_000_000
 
-    /// Asks the system; returns when it answers.
+    /// Runs the query; blocks until the system answers.
     func ask(_ path: String) throws(FileError) -> Answer {
         switch self {
         case .content(let limit): return .content(try RegularFile.content(path, limit: limit))

@@ -1,20 +1,21 @@
 import Glibc
 import Synchronization
 
-/// Asks about files that are not the daemon's own, each of which may hang for ever, as on a network mount that is gone.
+/// Runs queries about files that are not the daemon's own, each of which may hang for ever, for example on a network
+/// mount that is gone.
 ///
-/// One question per path is under way at a time, on a thread that does nothing else, however many ask and however often:
-/// a file that hangs costs one thread until it answers. A question gets an answer that was begun after it was asked, or
-/// fails after ``patience``; while a path has hung for longer, questions about it fail at once. Other paths do not notice.
+/// One query per path runs at a time, on its own thread, however many callers there are: a file that hangs blocks one
+/// thread until it answers. A query returns an answer that was begun after the call, or fails after ``timeout``; while
+/// a path has hung for longer, queries about it fail immediately. Other paths are not affected.
 package final class FileReads: Sendable {
     package typealias Outcome = Result<FileQuestion.Answer, FileError>
 
-    /// The daemon's.
+    /// The instance of the daemon.
     package static let shared = FileReads()
-    /// How long a question waits, ms.
-    package static let patience: Int64 = 10_000
-    /// How long a question waits after ``hurry()``, ms.
-    static let hurriedPatience: Int64 = 500
+    /// The longest wait of a query, ms.
+    package static let timeout: Int64 = 10_000
+    /// The longest wait of a query after ``hurry()``, ms.
+    static let hurriedTimeout: Int64 = 500
 
     private let clock: any Clock
     private let ask: @Sendable (FileQuestion, String) -> Outcome
@@ -23,7 +24,7 @@ package final class FileReads: Sendable {
 
     /// - Parameters:
     ///   - mostThreads: The most files that may hang.
-    ///   - ask: Gets an answer; may block.
+    ///   - ask: Runs a query; may block.
     package init(
         clock: any Clock = SystemClock(), mostThreads: Int = 512,
         ask: @escaping @Sendable (FileQuestion, String) -> Outcome = { question, path in
@@ -32,12 +33,12 @@ package final class FileReads: Sendable {
     ) {
         self.clock = clock
         self.ask = ask
-        state = Mutex(FileReadsState(patience: Self.patience, mostThreads: mostThreads))
+        state = Mutex(FileReadsState(timeout: Self.timeout, mostThreads: mostThreads))
     }
 
-    /// Threads that there are now; a few stay when nothing is to be asked.
+    /// The current number of threads; a few stay without work.
     package var threads: Int { state.withLock(\.threads) }
-    /// Questions that have no answer yet.
+    /// The number of queries without an answer.
     package var waiting: Int { state.withLock(\.asked.count) }
     /// Whether a thread waits for the system.
     package var isBusy: Bool { state.withLock { $0.threads > $0.idle } }
@@ -46,7 +47,7 @@ package final class FileReads: Sendable {
 
     // MARK: Asking
 
-    /// Asks about `path`; the calling task waits without holding a thread.
+    /// Queries `path`; the calling task waits without blocking a thread.
     package func answer(_ question: FileQuestion, _ path: String) async throws(FileError) -> FileQuestion.Answer {
         let outcome = await withCheckedContinuation { continuation in
             add(question, path) { continuation.resume(returning: $0) }
@@ -54,21 +55,21 @@ package final class FileReads: Sendable {
         return try outcome.get()
     }
 
-    /// Asks about `path`; the calling thread waits.
+    /// Queries `path`; the calling thread waits.
     package func waitForAnswer(_ question: FileQuestion, _ path: String) throws(FileError) -> FileQuestion.Answer {
         let answer = AwaitedAnswer()
         add(question, path) { answer.set($0) }
         return try answer.wait().get()
     }
 
-    /// Shortens all waits, of now and later, to half a second: the end of the process waits for no file.
+    /// Shortens all current and later waits to half a second, so that the end of the process does not wait for files.
     package func hurry() {
         let now = now
-        state.withLock { $0.hurry(now, Self.hurriedPatience) }
+        state.withLock { $0.hurry(now, Self.hurriedTimeout) }
         setAlarm()
     }
 
-    /// Adds a question; `body` is called once, from a thread that must not be held.
+    /// Adds a query; `body` is called once, from a thread that must not be blocked.
     private func add(_ question: FileQuestion, _ path: String, _ body: @escaping @Sendable (Outcome) -> Void) {
         let now = now
         switch state.withLock({ $0.add(question, path, now, body) }) {
@@ -83,7 +84,7 @@ package final class FileReads: Sendable {
     // MARK: Threads
 
     private func startThread() {
-        // Answers are used elsewhere, so a small stack is enough.
+        // Answers are processed elsewhere, so a small stack suffices.
         if Thread.start("file-read", stackSize: 1 << 18, { [self] in work() }) != nil { return }
         for waiter in state.withLock({ $0.threadRefused() }) { waiter.fail(EAGAIN) }
     }
@@ -101,15 +102,15 @@ package final class FileReads: Sendable {
         }
     }
 
-    // MARK: Patience
+    // MARK: Timeouts
 
-    /// Lets a task wait until the next question has waited too long, unless one does.
+    /// Starts a task that waits until the next query times out, unless there is one.
     private func setAlarm() {
         guard let due = state.withLock({ $0.nextAlarm() }) else { return }
         let end = clock.now() &+ max(0, due &- now)
         BlockingCall.task { [self] in
             try? await clock.sleep(until: end)
-            // A wait may end a little early.
+            // A wait may end slightly early.
             let now = max(now, due)
             for waiter in state.withLock({ $0.expire(now) }) { waiter.fail(FileError.slow) }
             setAlarm()

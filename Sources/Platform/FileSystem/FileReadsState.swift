@@ -1,6 +1,6 @@
-/// The questions about files, and the threads that ask them.
+/// The queries about files, and the threads that run them.
 struct FileReadsState {
-    /// A path by its bytes; texts are equal that differ in them.
+    /// A path by its bytes, because equal texts may have different bytes.
     struct Path: Hashable, Sendable {
         let text: String
 
@@ -18,7 +18,7 @@ struct FileReadsState {
 
     enum Added {
         case refused(FileError)
-        /// A thread will come to it.
+        /// A thread will run it.
         case waits
         case wakesThread, needsThread
     }
@@ -28,16 +28,16 @@ struct FileReadsState {
         case idle, end
     }
 
-    /// What is asked once for all who wait for it.
+    /// A query that is run once for several waiters.
     private struct Asking {
         let question: FileQuestion
-        /// Of those in ``asked`` who wait.
+        /// The waiters of the query in ``asked``.
         var ids: Set<Int>
     }
 
-    /// The questions about one path.
+    /// The queries about one path.
     private struct Lane {
-        /// What a thread is asking, since when in ms.
+        /// The query that a thread is running, and its start in ms.
         var current: (asking: Asking, since: Int64)?
         var next: [Asking] = []
 
@@ -49,31 +49,31 @@ struct FileReadsState {
         }
     }
 
-    /// Threads that stay without work.
+    /// The number of threads that stay without work.
     private static let mostIdle = 2
-    /// Threads that have been asking for this long do not count as ones that will be free soon, ms.
+    /// The time after which a running query does not count as ending soon, ms.
     private static let longAsking: Int64 = 1000
 
     private(set) var asked: [Int: Waiter] = [:]
     private(set) var threads = 0
     private(set) var idle = 0
     private var lanes: [Path: Lane] = [:]
-    /// Paths that wait for a thread, from ``firstReady`` on.
+    /// The paths that wait for a thread, from ``firstReady`` on.
     private var ready: [Path] = []
     private var firstReady = 0
-    /// When waits end, in order, because all are equally long.
+    /// The ends of the waits, which are in order because all waits have the same length.
     ///
     /// Those before ``firstDeadline`` are over.
     private var deadlines: [(due: Int64, id: Int)] = []
     private var firstDeadline = 0
-    /// When the next task wakes that ends waits.
+    /// The time when the next task wakes to end waits.
     private var alarm: Int64?
     private var lastID = 0
-    private var patience: Int64
+    private var timeout: Int64
     private let mostThreads: Int
 
-    init(patience: Int64, mostThreads: Int) {
-        self.patience = patience
+    init(timeout: Int64, mostThreads: Int) {
+        self.timeout = timeout
         self.mostThreads = mostThreads
     }
 
@@ -84,13 +84,13 @@ struct FileReadsState {
     ) -> Added {
         let path = Path(text: text)
         let known = lanes[path]
-        if let since = known?.current?.since, now &- since >= patience {
+        if let since = known?.current?.since, now &- since >= timeout {
             return .refused(FileError("read", text, code: FileError.slow))
         }
         if known?.current == nil, isCrowded(now) { return .refused(FileError("read", text, code: FileError.crowded)) }
         lastID &+= 1
         asked[lastID] = Waiter(question: question, path: path, body: body)
-        deadlines.append((now &+ patience, lastID))
+        deadlines.append((now &+ timeout, lastID))
         var lane = known ?? Lane()
         if let index = lane.next.firstIndex(where: { $0.question == question }) {
             lane.next[index].ids.insert(lastID)
@@ -117,7 +117,7 @@ struct FileReadsState {
 
     // MARK: Threads
 
-    /// What a thread does next.
+    /// The next work of a thread.
     mutating func take(_ now: Int64) -> Work {
         while firstReady < ready.count {
             let path = ready[firstReady]
@@ -125,7 +125,7 @@ struct FileReadsState {
             Self.trim(&ready, &firstReady)
             guard var lane = lanes[path] else { continue }
             if lane.next.isEmpty {
-                // All who asked have given up.
+                // All waiters have given up.
                 lanes[path] = nil
                 continue
             }
@@ -144,7 +144,7 @@ struct FileReadsState {
         return .end
     }
 
-    /// Ends the question about a path that has been answered; those who waited for it.
+    /// Ends the query about a path after its answer; returns its waiters.
     mutating func finish(_ path: Path) -> [Waiter] {
         guard var lane = lanes[path], let current = lane.current else { return [] }
         lane.current = nil
@@ -153,7 +153,7 @@ struct FileReadsState {
         return current.asking.ids.compactMap { asked.removeValue(forKey: $0) }
     }
 
-    /// Takes back a thread that the system refused; those whom no other thread will serve.
+    /// Removes a thread that the system refused from the count; returns the waiters that no other thread will serve.
     mutating func threadRefused() -> [Waiter] {
         threads -= 1
         guard threads == 0 else { return [] }
@@ -165,22 +165,22 @@ struct FileReadsState {
         return lost
     }
 
-    /// Removes what a queue has behind it, if that is most of it.
+    /// Removes the processed part of a queue, if that is most of it.
     private static func trim<Element>(_ queue: inout [Element], _ first: inout Int) {
         guard first > 64, first * 2 > queue.count else { return }
         queue.removeFirst(first)
         first = 0
     }
 
-    // MARK: Patience
+    // MARK: Timeouts
 
-    mutating func hurry(_ now: Int64, _ patience: Int64) {
-        self.patience = min(self.patience, patience)
-        let end = now &+ patience
+    mutating func hurry(_ now: Int64, _ timeout: Int64) {
+        self.timeout = min(self.timeout, timeout)
+        let end = now &+ timeout
         for index in deadlines.indices { deadlines[index].due = min(deadlines[index].due, end) }
     }
 
-    /// When the next wait ends, if nobody is going to end it.
+    /// The end of the next wait, if no task is going to end it.
     mutating func nextAlarm() -> Int64? {
         while firstDeadline < deadlines.count, asked[deadlines[firstDeadline].id] == nil { firstDeadline += 1 }
         Self.trim(&deadlines, &firstDeadline)
@@ -191,7 +191,7 @@ struct FileReadsState {
         return due
     }
 
-    /// Ends the waits that are over.
+    /// Ends the waits that are over; returns their waiters.
     mutating func expire(_ now: Int64) -> [Waiter] {
         if let set = alarm, set <= now { alarm = nil }
         var late: [Waiter] = []

@@ -1,14 +1,14 @@
 import Glibc
 
-/// What tells that a file has changed, found out without opening it.
+/// The version of a file, which changes with it, and is read without opening it.
 public struct FileStamp: Sendable, Hashable {
-    /// The last change, s and ns since the epoch.
+    /// The time of the last change, s and ns since the epoch.
     public var seconds: Int
     public var nanoseconds: Int
     private var size: Int
     private var inode: UInt
 
-    /// The file's as it is now; nil if there is none.
+    /// The current version of the file; nil if there is none.
     public init?(_ path: String) {
         var info = stat()
         guard stat(path, &info) == 0 else { return nil }

@@ -1,33 +1,35 @@
 import Glibc
 
-/// How a file is opened.
+/// The way in which a file is opened.
 public enum FileMode: Sendable, Hashable {
-    /// The file must exist; only reads.
+    /// The file must exist; it is only read.
     case read
-    /// Made if it is missing; writes go behind the end.
+    /// Made if it is missing; writes append.
     case append
-    /// Must not exist yet; writes go behind the end.
+    /// Must not exist yet; writes append.
     case create
-    /// Made if it is missing, emptied if it exists; writes go behind the end.
+    /// Made if it is missing, emptied if it exists; writes append.
     case replace
 }
 
-/// What is known of a file or directory without opening it.
+/// The attributes of a file or directory, read without opening it.
 public struct FileStatus: Sendable, Hashable {
     /// Bytes of content.
     public var size: Int
-    /// Bytes on the disk.
+    /// The bytes that are allocated on disk.
     public var allocated: Int
     public var isDirectory: Bool
-    /// Last change in milliseconds since the epoch.
+    /// The time of the last change in milliseconds since the epoch.
     public var modified: Int64
-    /// The same for all names of one file, of one file system; 0 if it is not known.
+    /// The inode: the same for all names of one file in one file system; 0 if it is unknown.
     public var identity: UInt64
-    /// The user it belongs to.
+    /// The owner.
     public var owner: UInt32
-    /// Who may do what, as the lower nine bits of a mode.
+    /// The permissions, as the lower nine bits of a mode.
     public var permissions: UInt16
-    /// How many names a file has; more than one if it may be somebody else's.
+    /// The number of names of a file.
+    ///
+    /// If there are several, it may be a file of another program.
     public var names: Int
 
     public init(
@@ -45,7 +47,7 @@ public struct FileStatus: Sendable, Hashable {
     }
 }
 
-/// What a name in a directory stands for; links are not followed.
+/// The kind of the entry with a name in a directory; links are not followed.
 public enum FileKind: Sendable, Hashable {
     case file
     case directory
@@ -54,30 +56,30 @@ public enum FileKind: Sendable, Hashable {
     case other
 }
 
-/// A directory that only this process may use, until the lock is released or the process ends.
+/// The lock of a directory that only this process may use, until the lock is released or the process ends.
 public protocol DirectoryLock: AnyObject, Sendable {
     func release()
 }
 
 /// An open file.
 ///
-/// Reads may come from many threads at once; writes, `truncate` and `close` from one at a time. Closed at the latest
-/// when the last reference goes.
+/// Several threads may read at once; only one at a time may use writes, `truncate` and `close`. It is closed at the
+/// latest with the last reference.
 public protocol File: AnyObject, Sendable {
     var path: String { get }
 
     /// Appends all of `bytes`.
     ///
-    /// When it throws, a part may have been written: truncate to the last known size before the next write.
+    /// If it throws, a part may have been written: truncate to the last known size before the next write.
     func write(_ bytes: UnsafeRawBufferPointer) throws(FileError)
 
     /// Fills `buffer` from `offset` on, and returns the number of bytes read: fewer only at the end of the file.
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int
 
-    /// Returns when what was written is on the disk, with as much metadata as reading it back needs.
+    /// Returns when the written bytes are on disk, with the metadata that is necessary to read them back.
     func syncData() throws(FileError)
 
-    /// Cuts the file, or extends it with zeros.
+    /// Truncates the file, or extends it with zeros.
     func truncate(to size: Int) throws(FileError)
 
     /// The size of the content in bytes.
@@ -87,14 +89,14 @@ public protocol File: AnyObject, Sendable {
     func close()
 }
 
-/// The content of a file as memory, read-only, until the last reference goes.
+/// The content of a file as read-only memory, valid until the last reference is gone.
 public final class FileMapping: Sendable {
     // SAFETY: never written after initialisation; the memory is read-only and lives as long as the object.
     /// Valid only while the object is referenced; prefer ``withBytes(_:)``.
     nonisolated(unsafe) public let bytes: UnsafeRawBufferPointer
-    /// Places of ``bytes`` that take no room on the disk and read as zeros, ascending; not all need be known.
+    /// Ranges of ``bytes`` that use no disk space and read as zeros, ascending; the list may be incomplete.
     public let holes: [Range<Int>]
-    /// Whether the file goes on behind ``bytes``.
+    /// Whether the file continues after ``bytes``.
     public let isPartial: Bool
     private let free: @Sendable (UnsafeRawBufferPointer) -> Void
 
@@ -115,10 +117,10 @@ public final class FileMapping: Sendable {
         try withExtendedLifetime(self) { try body(bytes) }
     }
 
-    /// The place of the first byte from `offset` on that is not zero, or the end; holes are not read.
+    /// The position of the first byte from `offset` on that is not zero, or the end; holes are not read.
     ///
-    /// - Parameter budget: What may be spent: one for each started 64 bytes of zeros that are read. Without any left, the
-    ///   answer is the end.
+    /// - Parameter budget: The remaining cost: one for each started 64 bytes of zeros that are read. If it is used up,
+    ///   the result is the end.
     public func skipZeros(from offset: Int, budget: inout Int) -> Int {
         var at = offset
         var hole = 0
@@ -141,33 +143,33 @@ public final class FileMapping: Sendable {
     }
 }
 
-/// The one way to the disk, so that tests can fail, tear and stop each operation.
+/// The interface to the disk, so that tests can fail, tear and stop each operation.
 ///
-/// Paths are taken as the system takes them. Interrupted calls are repeated. Safe to use from many threads.
+/// Paths are those of the system. Interrupted calls are repeated. Several threads may use it at once.
 public protocol FileSystem: AnyObject, Sendable {
     func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File
 
-    /// Maps a file for reading; an empty file gives an empty buffer.
+    /// Maps a file for reading; an empty file becomes an empty buffer.
     ///
-    /// - Parameter limit: Bytes from the beginning that are mapped at most, without a hole at the end; nil maps the whole
+    /// - Parameter limit: The most bytes from the start that are mapped, without a hole at the end; nil maps the whole
     ///   file.
     func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping
 
-    /// Makes a directory and those above it that are missing; one that exists is fine.
+    /// Makes a directory and its missing parents; an existing one is not an error.
     func createDirectory(_ path: String) throws(FileError)
 
-    /// Names of what is in a directory, without `.` and `..`, sorted bytewise.
+    /// The names in a directory, without `.` and `..`, sorted bytewise.
     func list(_ path: String) throws(FileError) -> [String]
 
     func status(_ path: String) throws(FileError) -> FileStatus
 
-    /// What a name stands for; nil if there is no such name.
+    /// The kind of the entry with a name; nil if there is none.
     func kind(_ path: String) throws(FileError) -> FileKind?
 
-    /// Moves a file or directory, replacing a file that is there.
+    /// Moves a file or directory, and replaces an existing file.
     func rename(_ from: String, to: String) throws(FileError)
 
-    /// Gives a file a second name.
+    /// Makes a second name of a file.
     func link(_ from: String, to: String) throws(FileError)
 
     /// Removes a file.
@@ -176,27 +178,27 @@ public protocol FileSystem: AnyObject, Sendable {
     /// Removes an empty directory.
     func removeDirectory(_ path: String) throws(FileError)
 
-    /// Returns when the names in a directory (made, renamed, removed) are on the disk.
+    /// Returns when the changes of names in a directory are on disk.
     func syncDirectory(_ path: String) throws(FileError)
 
     /// The disk itself, without a limit that was set for a directory.
     var disk: any FileSystem { get }
 
-    /// Bytes that may still be written to the file system that holds `path`.
+    /// The bytes that may still be written to the file system of `path`.
     func freeSpace(_ path: String) throws(FileError) -> Int
 
-    /// Takes the lock file at `path`, and its directory where directories can be locked; throws `EWOULDBLOCK` when another
-    /// process holds one of them.
+    /// Locks the lock file at `path`, and its directory where directories can be locked; throws `EWOULDBLOCK` if
+    /// another process holds one of the locks.
     func lock(_ path: String) throws(FileError) -> any DirectoryLock
 
-    /// The process that holds the lock file at `path`, and its name; nil if that is not known.
+    /// The process that holds the lock file at `path`, and its name; nil if it is unknown.
     func lockHolder(_ path: String) -> (process: Int, name: String)?
 }
 
 extension FileSystem {
     public func lockHolder(_ path: String) -> (process: Int, name: String)? { nil }
 
-    /// What a name stands for, in a file system without links.
+    /// The kind of the entry with a name, in a file system without links.
     public func kind(_ path: String) throws(FileError) -> FileKind? {
         do throws(FileError) { return try status(path).isDirectory ? .directory : .file } catch {
             if error.isNotFound { return nil }
@@ -204,7 +206,7 @@ extension FileSystem {
         }
     }
 
-    /// Whether something has this name, also a link that leads nowhere.
+    /// Whether the name exists, also as a link without a target.
     public func exists(_ path: String) throws(FileError) -> Bool { try kind(path) != nil }
 
     /// Maps a whole file for reading.
@@ -218,8 +220,8 @@ extension FileSystem {
         defer { file.close() }
         let size = try file.size()
         guard size <= limit else { throw FileError("read", path, code: EFBIG) }
-        // A file with holes may claim any size.
-        guard size <= MachineMemory.limit / 4, AddressSpace.hasRoom(size) else {
+        // A file with holes may have any size.
+        guard size <= MachineMemory.limit / 4, AddressSpace.canAllocate(size) else {
             throw FileError("read", path, code: ENOMEM)
         }
         var content = [UInt8](repeating: 0, count: size)
@@ -233,7 +235,7 @@ extension FileSystem {
         return content
     }
 
-    /// Replaces a file so that after a crash either the old content is there or all of the new.
+    /// Replaces a file so that after a crash it has either the old content or all of the new.
     ///
     /// Writes `path.tmp`, syncs it, renames it and syncs the directory.
     public func replace(_ path: String, with content: [UInt8]) throws(FileError) {
@@ -246,7 +248,7 @@ extension FileSystem {
         try syncDirectory(FilePath.parent(path))
     }
 
-    /// Removes a file or a directory with all that is in it; what is not there is fine, and links are not followed.
+    /// Removes a file, or a directory with all its contents; a missing one is not an error, and links are not followed.
     public func removeAll(_ path: String) throws(FileError) {
         do throws(FileError) {
             guard try kind(path) == .directory else { return try remove(path) }
@@ -257,7 +259,8 @@ extension FileSystem {
         }
     }
 
-    /// Bytes on the disk of a file, or of a directory with all that is in it; what vanishes meanwhile counts 0.
+    /// The bytes on disk of a file, or of a directory with all its contents; entries that are removed meanwhile count
+    /// as 0.
     public func usage(_ path: String) throws(FileError) -> Int {
         do throws(FileError) {
             let status = try status(path)
@@ -285,13 +288,13 @@ extension File {
 
 /// Parts of a path.
 public enum FilePath {
-    /// The directory that holds `path`; `.` for a bare name.
+    /// The directory of `path`; `.` for a bare name.
     public static func parent(_ path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// What is behind the last slash.
+    /// The text after the last slash.
     public static func name(_ path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
         return String(path[path.utf8.index(after: slash)...])

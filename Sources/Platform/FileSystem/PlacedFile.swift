@@ -1,9 +1,9 @@
 import CPlatform
 import Glibc
 
-/// A file that is written in place, a few bytes at a time; a failure is nobody's concern but the writer's.
+/// A file that is written in place, a few bytes at a time; only the writer handles failures.
 ///
-/// For notes that may be lost, beside the stores that may not: see `File` for those.
+/// It is for notes that may be lost; see `File` for data that may not.
 package final class PlacedFile: Sendable {
     private let descriptor: Int32
 
@@ -17,9 +17,9 @@ package final class PlacedFile: Sendable {
     /// Writes at an offset.
     package func write(_ bytes: [UInt8], at offset: Int) { _ = pwrite(descriptor, bytes, bytes.count, offset) }
 
-    /// The first bytes of a file; none if it cannot be read.
+    /// The first bytes of a file; empty if it cannot be read.
     ///
-    /// - Parameter isOwn: Whether only a file that bears no other name is read, such as one that an ``init(path:)`` made.
+    /// - Parameter isOwn: Whether only a file with no other name is read, such as one of ``init(path:)``.
     package static func content(_ path: String, atMost limit: Int, isOwn: Bool = false) -> [UInt8] {
         guard let file = try? isOwn ? RegularFile.openOwn(path) : RegularFile.open(path, O_RDONLY) else { return [] }
         defer { close(file) }
@@ -36,11 +36,13 @@ package final class PlacedFile: Sendable {
     }
 }
 
-/// A file that lines are added to, as others may do at the same time; it may be a pipe or a terminal.
+/// A file to which lines are appended, also by other processes at the same time; it may be a pipe or a terminal.
 package final class AppendedFile: Sendable {
     private let descriptor: Int32
 
-    /// Opens or makes it; neither this nor a write waits for whoever reads a pipe.
+    /// Opens or makes it.
+    ///
+    /// Neither this nor a write waits for the reader of a pipe.
     package init(path: String) throws(FileError) {
         descriptor = try RealFileSystem.retry("open", path) {
             cplatform_open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o640)
@@ -49,6 +51,6 @@ package final class AppendedFile: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Adds bytes in one piece; false if that did not work.
+    /// Appends bytes in one write; returns false on failure.
     package func append(_ bytes: [UInt8]) -> Bool { write(descriptor, bytes, bytes.count) == bytes.count }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// A file of the machine's file system.
+/// A file in the machine's file system.
 final class RealFile: File {
     let path: String
     /// −1 once closed.
@@ -72,7 +72,7 @@ final class RealFile: File {
 
     func close() {
         let descriptor = handle.exchange(-1, ordering: .acquiringAndReleasing)
-        // Not repeated after EINTR: Linux has released the descriptor already.
+        // The call is not repeated after EINTR: Linux has released the descriptor already.
         if descriptor >= 0 { _ = Glibc.close(descriptor) }
     }
 }

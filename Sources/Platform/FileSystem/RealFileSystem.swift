@@ -22,7 +22,7 @@ public final class RealFileSystem: FileSystem {
         return RealFile(path, try RegularFile.open(path, flags, followsLinks: false))
     }
 
-    /// Puts a copy in the place of a file that has other names, such as those of a backup made with `cp -l`.
+    /// Replaces a file that has other names, for example those of a backup by `cp -l`, with a copy.
     private func separate(_ path: String) throws(FileError) {
         let temporary = path + ".tmp"
         let old = try open(path, .read)
@@ -83,7 +83,7 @@ public final class RealFileSystem: FileSystem {
 
     /// The holes of a file, ascending: the first thousand, and the last one if it ends the file.
     private static func holes(_ descriptor: Int32, _ size: Int) -> [Range<Int>] {
-        // Of Linux; where a file system does not know holes, it says that there are none.
+        // The numbers of Linux. A file system without support for holes reports that there are none.
         let (seekData, seekHole): (Int32, Int32) = (3, 4)
         var result: [Range<Int>] = []
         var at = 0
@@ -91,7 +91,7 @@ public final class RealFileSystem: FileSystem {
             let start = Int(lseek(descriptor, off_t(at), seekHole))
             guard start >= at, start < size else { break }
             let end = Int(lseek(descriptor, off_t(start), seekData))
-            // Without data behind it there is an error.
+            // Without data after it the call fails.
             at = end < 0 ? size : min(end, size)
             guard at > start else { break }
             result.append(start..<at)
@@ -197,11 +197,11 @@ public final class RealFileSystem: FileSystem {
         guard flock(try file.descriptor("lock"), LOCK_EX | LOCK_NB) == 0 else {
             throw FileError("lock", path, code: errno)
         }
-        // The file may lose its name, and another be made; the directory is the same for everybody.
+        // The lock file may be removed and made again; the directory is the same for all processes.
         let parent = FilePath.parent(path)
         let directory = RealFile(
             parent, try Self.retry("open", parent) { cplatform_open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) })
-        // Not all file systems lock directories; NFS does not.
+        // Not all file systems can lock directories; NFS cannot.
         if flock(try directory.descriptor("lock"), LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
             throw FileError("lock", parent, code: EWOULDBLOCK)
         }

@@ -1,31 +1,33 @@
 import CPlatform
 import Glibc
 
-/// The one way to open a file whose kind is not known.
+/// Opens files of unknown kind.
 ///
-/// A pipe, a terminal or another device can block whoever opens or reads it, and for ever. So files are opened without
-/// waiting, and what is no regular file is refused before anything is read from it or written to it.
+/// No other code does this.
+///
+/// A pipe, a terminal or another device can block its opener or reader for ever. So files are opened without waiting,
+/// and a file that is not regular is refused before it is read or written.
 public enum RegularFile {
     /// Opens a regular file.
     ///
     /// - Parameters:
-    ///   - flags: As for `open(2)`; files are always closed in programs that are run.
-    ///   - followsLinks: Whether the last part of the path may be a symbolic link; never for files of our own making,
-    ///     which a link could turn into somebody else's. For the same reason nothing is written to one that has other
-    ///     names: with `O_TRUNC` it is replaced, with `O_APPEND` it is refused.
+    ///   - flags: As for `open(2)`; the file is always closed in child programs.
+    ///   - followsLinks: Whether the last part of the path may be a symbolic link. It is false for our own files,
+    ///     because a link could redirect writes to another file. For the same reason no file with other names is
+    ///     written: with `O_TRUNC` it is replaced, with `O_APPEND` it is refused.
     /// - Returns: A descriptor, which the caller closes.
     public static func open(_ path: String, _ flags: Int32, followsLinks: Bool = true) throws(FileError) -> Int32 {
         do throws(FileError) {
             return try openOnce(path, flags, followsLinks: followsLinks)
         } catch {
-            // What was to be emptied gives the name up instead, and keeps its content under the others.
+            // A file that would be emptied loses this name instead, and keeps its content under the other names.
             guard error.code == FileError.hasOtherNames, flags & O_TRUNC != 0 else { throw error }
             _ = try RealFileSystem.retry("unlink", path) { unlink(path) }
             return try openOnce(path, flags | O_EXCL, followsLinks: followsLinks)
         }
     }
 
-    /// Opens a file of our own making for reading, if nothing else bears its name.
+    /// Opens our own file for reading, if it has no other names.
     static func openOwn(_ path: String) throws(FileError) -> Int32 {
         let descriptor = try openOnce(path, O_RDONLY, followsLinks: false)
         do throws(FileError) { try refuseOtherNames(descriptor, path) } catch {
@@ -35,25 +37,25 @@ public enum RegularFile {
         return descriptor
     }
 
-    /// Throws if a file has other names: it may be somebody else's.
+    /// Throws if a file has other names, because it may belong to another program.
     private static func refuseOtherNames(_ descriptor: Int32, _ path: String) throws(FileError) {
         if try status(descriptor, path).st_nlink > 1 { throw FileError("open", path, code: FileError.hasOtherNames) }
     }
 
     private static func openOnce(_ path: String, _ flags: Int32, followsLinks: Bool) throws(FileError) -> Int32 {
-        // Emptied only once its kind is known.
+        // The file is emptied only after its kind is known.
         let safe = (flags & ~O_TRUNC) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW)
         let descriptor: Int32
         do throws(FileError) {
             descriptor = try RealFileSystem.retry("open", path) { cplatform_open(path, safe, 0o640) }
         } catch {
-            // A pipe that nobody reads, opened for writing; a socket.
+            // A pipe without a reader, opened for writing, or a socket.
             throw error.code == ENXIO ? FileError("open", path, code: FileError.notRegular) : error
         }
         do throws(FileError) {
             let kind = try status(descriptor, path).st_mode & S_IFMT
             if kind != S_IFREG { throw FileError("open", path, code: kind == S_IFDIR ? EISDIR : FileError.notRegular) }
-            // A lock is taken on any file: nothing is written to it.
+            // A lock may be taken on any file, because nothing is written to it.
             if !followsLinks, flags & (O_TRUNC | O_APPEND) != 0 { try refuseOtherNames(descriptor, path) }
             if flags & O_TRUNC != 0 {
                 _ = try RealFileSystem.retry("truncate", path) { ftruncate(descriptor, 0) }
@@ -72,7 +74,7 @@ public enum RegularFile {
         return info
     }
 
-    /// The content of a regular file, of whatever size it turns out to be; the null device is an empty one.
+    /// The content of a regular file of any size; the null device counts as empty.
     ///
     /// - Parameter limit: A file of more bytes is an error.
     public static func content(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
@@ -87,7 +89,7 @@ public enum RegularFile {
         return try read(descriptor, path, limit: limit)
     }
 
-    /// The content of the regular file `name` below a directory, when all links are followed.
+    /// The content of the regular file `name` below a directory, after all links are followed.
     public static func content(_ name: String, below folder: String, limit: Int) throws(FileError) -> [UInt8] {
         let path = folder + "/" + name
         guard let root = realpath(folder, nil) else { throw FileError("open", folder, code: errno) }
@@ -100,11 +102,11 @@ public enum RegularFile {
         return try content(path, limit: limit)
     }
 
-    /// The content of a file of any kind, read once, as a pipe of the shell's `<(…)` must be.
+    /// The content of a file of any kind, read once, as necessary for a pipe of the shell's `<(…)`.
     ///
     /// - Parameters:
     ///   - limit: A file of more bytes is an error.
-    ///   - seconds: How long to wait in all for the bytes and for the end.
+    ///   - seconds: The time limit for the whole content.
     public static func contentOfAnyKind(_ path: String, limit: Int, seconds: Int) throws(FileError) -> [UInt8] {
         let descriptor = try RealFileSystem.retry("open", path) {
             cplatform_open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0)
@@ -122,12 +124,12 @@ public enum RegularFile {
 
     /// Reads to the end.
     ///
-    /// - Parameter wait: Called before each piece of what may have none yet; nil for a regular file.
+    /// - Parameter wait: Called before each part if it may not be available yet; nil for a regular file.
     private static func read(
         _ descriptor: Int32, _ path: String, limit: Int, wait: (() throws(FileError) -> Void)? = nil
     ) throws(FileError) -> [UInt8] {
         var bytes: [UInt8] = []
-        // A file of known size is read in one piece, and one more that finds the end.
+        // A file of known size is read with one call, and another one that finds the end.
         let known = Int(try status(descriptor, path).st_size)
         var buffer = [UInt8](repeating: 0, count: min(max(known, 0) &+ 1, 1 << 20) | 4096)
         while true {
@@ -135,7 +137,8 @@ public enum RegularFile {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count == 0 { return bytes }
             if count < 0 {
-                // Some of the kernel's own files would block although they seem regular; asking again would be a busy wait.
+                // Some of the kernel's files would block although they count as regular; a repeated read would be a
+                // busy wait.
                 if errno == EINTR || errno == EAGAIN && wait != nil { continue }
                 throw FileError("read", path, code: errno)
             }
@@ -151,9 +154,9 @@ public enum RegularFile {
     }
 }
 
-/// Files that root creates belong to the owner of their directory.
+/// Sets the owner of files that root makes to the owner of their directory.
 ///
-/// Otherwise a command that root runs on a store leaves files that the daemon's user cannot open afterwards.
+/// Otherwise a command that root runs on a storage makes files that the daemon's user cannot open afterwards.
 enum FileOwnership {
     /// Gives a new file or directory of root to the owner of its directory.
     static func inherit(_ path: String) {
@@ -164,7 +167,7 @@ enum FileOwnership {
         else { return }
         // A file with another name may be root's own.
         if own.st_mode & S_IFMT != S_IFDIR, own.st_nlink > 1 { return }
-        // Where that is not allowed, the file stays root's, as any program would leave it.
+        // If that is not allowed, the file stays root's.
         _ = lchown(path, parent.st_uid, parent.st_gid)
     }
 }

@@ -1,9 +1,9 @@
-/// Setting damaged files aside: they get another name and are never removed.
+/// Sets damaged files aside: they are renamed and never removed.
 package enum SetAside {
     package static let suffix = ".damaged"
 
-    /// Renames a file, or whatever has its name, to `NAME.damaged`, or `NAME.2.damaged` and so on where that is taken;
-    /// returns the new name.
+    /// Renames a file, or any other entry with its name, to `NAME.damaged`, or `NAME.2.damaged` and so on if that
+    /// exists; returns the new name.
     @discardableResult
     package static func rename(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> String {
         let (name, free) = try name(path, nil, fileSystem)
@@ -11,7 +11,7 @@ package enum SetAside {
         return name
     }
 
-    /// Gives a file that will be replaced a second name, unless it has one already; returns that name.
+    /// Makes a second name for a file that will be replaced, unless it has one already; returns that name.
     @discardableResult
     package static func link(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> String {
         let identity = try fileSystem.status(path).identity
@@ -25,7 +25,7 @@ package enum SetAside {
         name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : nil
     }
 
-    /// The first name that is free, or that belongs to the file `identity`: it is then not free.
+    /// The first name that is free, or that belongs to the file `identity`; then it is not free.
     private static func name(
         _ path: String, _ identity: UInt64?, _ fileSystem: any FileSystem
     ) throws(FileError) -> (name: String, free: String?) {

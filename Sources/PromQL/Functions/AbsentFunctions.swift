@@ -15,7 +15,7 @@ struct AbsentFunctions {
         return [column(isPresent)].filter { !$0.isEmpty }
     }
 
-    /// `absent_over_time`: where no series has a sample in the window.
+    /// `absent_over_time`: 1 where no series has a sample in the window.
     func ofRange() throws -> [Column] {
         let range = RangeVectorNode(argument)
         let plan = WindowPlan(function: .present, range: range, context)
@@ -32,7 +32,7 @@ struct AbsentFunctions {
         Column(labels: Self.labels(argument), values: isPresent.map { $0 ? Column.absent : 1 })
     }
 
-    /// The labels of the result: what the selector's `=` matchers say, unless a label is named twice.
+    /// The labels of the result: those of the selector's `=` matchers, unless a label is named twice.
     private static func labels(_ expression: Expression) -> Labels {
         let matchers: [Matcher]
         switch expression {

@@ -2,11 +2,11 @@ import Glibc
 import GoCompatibility
 import Model
 
-/// The details of the annotation that buckets had to be made monotonic.
+/// The details of the annotation that buckets were made monotonic.
 struct BucketRepair: Hashable {
     private var fix: ClassicBuckets.Fix
     private var samples: Int
-    /// Times of the first and the last step where it was done, ms.
+    /// The times of the first and the last step with a repair, ms.
     private var first: Int64
     private var last: Int64
     /// The name of the metric, or empty.
@@ -20,7 +20,7 @@ struct BucketRepair: Hashable {
         self.metric = metric
     }
 
-    /// Adds what was repaired at another place of the query.
+    /// Adds the repairs of another part of the query.
     mutating func add(_ other: BucketRepair) {
         fix.widen(by: other.fix)
         samples &+= other.samples
@@ -41,10 +41,10 @@ struct BucketRepair: Hashable {
             + ", with a max diff of \(difference), over \(samples) samples from \(time(first)) to \(time(last))\(about)"
     }
 
-    /// The number of samples that 3.12 names where buckets had to be repaired.
+    /// The number of samples in the annotation of 3.12 about repaired buckets.
     ///
-    /// Its annotation is kept through all steps of a query and is merged, at the end of each, with what the steps
-    /// before it left: with itself. So the number doubles with each step and wraps around, as a 64-bit integer does.
+    /// Its annotation is kept through all steps of a query, and is merged with itself at the end of each step. So the
+    /// number doubles with each step and wraps as a 64-bit integer.
     static func samples(byStep counts: [Int]) -> Int {
         var merges: Int?
         for count in counts {
@@ -57,7 +57,7 @@ struct BucketRepair: Hashable {
 }
 
 extension Annotations {
-    /// Adds the annotation that buckets had to be repaired, with how many histograms at each step.
+    /// Adds the annotation about repaired buckets, with the number of histograms at each step.
     func infoOfRepair(
         _ fix: ClassicBuckets.Fix, _ byStep: [Int], _ grid: StepGrid, name: String, at range: TextRange
     ) {

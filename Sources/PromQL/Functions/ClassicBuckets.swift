@@ -9,7 +9,7 @@ struct ClassicBuckets {
         var count: Double
     }
 
-    /// What had to be repaired so that counts ascend.
+    /// The repairs that were necessary so that counts ascend.
     struct Fix: Hashable {
         var lowest = Double.infinity
         var highest = -Double.infinity
@@ -22,7 +22,8 @@ struct ClassicBuckets {
             difference = max(difference, other.difference)
         }
 
-        // By bits: NaN equals no NaN, so a set would keep each of them, and look at all of them to add one more.
+        // The values are compared by bits: NaN does not equal NaN, so a set would keep each of them, and compare all of
+        // them to add one more.
         private var bits: [UInt64] { [lowest.bitPattern, highest.bitPattern, difference.bitPattern] }
         static func == (a: Fix, b: Fix) -> Bool { a.bits == b.bits }
         func hash(into hasher: inout Hasher) { hasher.combine(bits) }
@@ -30,7 +31,7 @@ struct ClassicBuckets {
 
     var buckets: [Bucket] = []
 
-    /// The quantile, and what had to be repaired for it (`histogram_quantile` of classic series).
+    /// The quantile, and the repairs for it (`histogram_quantile` of classic series).
     mutating func quantile(_ q: Double) -> (Double, Fix) {
         var fix = Fix()
         if q.isNaN { return (.nan, fix) }
@@ -51,7 +52,7 @@ struct ClassicBuckets {
         return (start + (buckets[b].bound - start) * ((rank - before) / (buckets[b].count - before)), fix)
     }
 
-    /// The share of observations between two limits (`histogram_fraction` of classic series).
+    /// The fraction of observations between two limits (`histogram_fraction` of classic series).
     mutating func fraction(_ lower: Double, _ upper: Double) -> Double {
         buckets.sort { $0.bound < $1.bound }
         guard buckets.last?.bound == .infinity else { return .nan }
@@ -106,7 +107,7 @@ struct ClassicBuckets {
         return fix
     }
 
-    /// Within a relative 1e-12.
+    /// Whether two numbers are equal within a relative 1e-12.
     static func almostEqual(_ a: Double, _ b: Double) -> Bool {
         let (difference, sum) = (abs(a - b), abs(a) + abs(b))
         let smallest = 0x1p-1022
@@ -114,7 +115,7 @@ struct ClassicBuckets {
         return difference / min(sum, .greatestFiniteMagnitude) < 1e-12
     }
 
-    /// The number that an `le` label stands for; nil if it is none.
+    /// The number of an `le` label; nil if it is invalid.
     static func bound(_ text: String) -> Double? {
         switch text {
         case "+Inf", "Inf", "inf", "+inf": return .infinity

@@ -1,6 +1,6 @@
 import GoCompatibility
 
-/// Parts of the date and time that a value in Unix seconds stands for, in UTC; NaN for values that are no time.
+/// The parts of the date and time of a value in Unix seconds, in UTC; NaN for values that are not times.
 enum DatePart {
     static let minute = of { Double($0.minute) }
     static let hour = of { Double($0.hour) }

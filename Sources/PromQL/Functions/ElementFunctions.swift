@@ -2,7 +2,7 @@ import Glibc
 import GoCompatibility
 import Model
 
-/// The functions of each sample of a vector by itself that take parameters.
+/// The functions with parameters that process each sample of a vector separately.
 struct ElementFunctions {
     let call: Call
     let context: EvaluationContext
@@ -32,8 +32,8 @@ struct ElementFunctions {
     /// `clamp`, `clamp_min` and `clamp_max`.
     ///
     /// - Parameters:
-    ///   - low: Which argument is the lower limit, if any is.
-    ///   - high: Which argument is the upper limit, if any is.
+    ///   - low: The argument of the lower limit, if there is one.
+    ///   - high: The argument of the upper limit, if there is one.
     func clamp(low: Int?, high: Int?, _ sink: SeriesSink) throws {
         let lows = try limit(low, or: -.infinity)
         let highs = try limit(high, or: .infinity)

@@ -4,9 +4,9 @@ import Model
 
 /// All functions of PromQL 3.x, one row each.
 ///
-/// A new function is a row here and, unless it is a closure of the row, its kernel.
+/// A new function needs a row here, and its kernel, unless that is a closure in the row.
 package enum FunctionRegistry {
-    /// The function called `name`, which is case-sensitive.
+    /// The function with the name `name`, which is case-sensitive.
     package static func lookup(_ name: String) -> Function? { byName[name] }
 
     /// All functions, sorted by name.

@@ -3,8 +3,9 @@ import Model
 
 /// `label_replace` and `label_join`.
 struct LabelFunctions {
-    /// Most bytes of a value that these functions make: nested, they can make it grow without bound, and a regular
-    /// expression on a long text cannot be stopped.
+    /// The most bytes of a value that these functions make.
+    ///
+    /// Nested calls can make it grow without limit, and a regular expression on a long text cannot be stopped.
     private static let longestValue = 16 << 20
 
     let call: Call

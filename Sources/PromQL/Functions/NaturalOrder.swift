@@ -1,4 +1,4 @@
-/// Order of strings in which runs of digits compare as numbers.
+/// An order of strings in which consecutive digits are compared as numbers.
 enum NaturalOrder {
     static func compare(_ a: String, _ b: String) -> Int {
         let (x, y) = (chunks(a), chunks(b))

@@ -28,7 +28,7 @@ struct ScalarFunctions {
         return values
     }
 
-    /// `min_of` and `max_of`; NaN if one of the numbers is.
+    /// `min_of` and `max_of`; NaN if one of the numbers is NaN.
     func chosen(by choose: (Double, Double) -> Double) throws -> [Double] {
         let a = try Evaluator.scalar(call.arguments[0], context)
         let b = try Evaluator.scalar(call.arguments[1], context)

@@ -26,7 +26,7 @@ struct SortFunctions {
         columns.removeAll { $0.isEmpty }
         guard sorts() else { return columns }
         columns.removeAll { !Column.isFloat($0.values[0]) }
-        // NaN comes last; equal values come in the order that Go's sort leaves them in.
+        // NaN is last; equal values have the order in which Go's sort leaves them.
         GoSort.sort(&columns) { a, b in
             let (x, y) = (a.values[0], b.values[0])
             return y.isNaN || (descends ? x > y : x < y)
@@ -34,7 +34,7 @@ struct SortFunctions {
         return columns
     }
 
-    /// Whether an order of series means anything: not over several steps, for which an annotation is made.
+    /// Whether sorting is useful: not over several steps, for which an annotation is made.
     private func sorts() -> Bool {
         let steps = context.grid.count
         if context.query.times.isInstant { return steps == 1 }
@@ -63,7 +63,7 @@ struct SortFunctions {
 }
 
 extension Expression {
-    /// Whether all that it selects is fixed by `@`, so that each step has the same value.
+    /// Whether all its selectors are fixed by `@`, so that each step has the same value.
     fileprivate var isConstantInTime: Bool {
         switch self {
         case .number, .string: true
@@ -82,7 +82,7 @@ extension Expression {
 }
 
 extension Call {
-    /// Whether a part of the date of each step is asked for.
+    /// Whether it computes a part of the date of each step.
     fileprivate var isDateOfStep: Bool {
         if case .datePart = function.kernel { arguments.isEmpty } else { false }
     }

@@ -4,10 +4,10 @@ import Model
 struct TimestampFunctions {
     let argument: Expression
     let context: EvaluationContext
-    /// Whether the start timestamp is asked for, which only samples of selectors have.
+    /// Whether it returns the start timestamp, which only samples of selectors have.
     let isStart: Bool
 
-    /// The time of the sample that a selector finds; the step's time for any other expression.
+    /// The time of the sample of a selector; the step's time for any other expression.
     func stream(_ sink: SeriesSink) throws {
         var plain = argument
         while case .parentheses(let e) = plain { plain = e.expression }

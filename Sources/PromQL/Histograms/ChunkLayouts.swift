@@ -1,11 +1,11 @@
 import Encoding
 import Model
 
-/// Gives histograms the empty buckets that they have in Prometheus's chunks.
+/// Adds the empty buckets to histograms that they have in Prometheus's chunks.
 ///
-/// martlet's store keeps each histogram with the buckets that it came with. In Prometheus all histograms of a chunk have
-/// one layout, so that buckets that come later are there, empty, in earlier ones. To find the chunks, all samples of
-/// the two-hour ranges that the wanted ones are in are cut again, see `HistogramChunker`.
+/// martlet's storage keeps the original buckets of each histogram. In Prometheus all histograms of a chunk have one
+/// layout, so that earlier ones have the buckets of later ones as empty buckets. To find the chunks, all samples of the
+/// two-hour ranges that contain the requested ones are split again, see `HistogramChunker`.
 final class ChunkLayouts {
     private let query: QueryExecution
     private let request: SelectRequest
@@ -13,7 +13,7 @@ final class ChunkLayouts {
     private var samples = SampleColumns()
     private var reservation: MemoryReservation
 
-    /// - Parameter request: What was selected.
+    /// - Parameter request: The request of the selection.
     init(_ query: QueryExecution, _ request: SelectRequest) {
         self.query = query
         self.request = request

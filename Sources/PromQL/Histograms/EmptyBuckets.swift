@@ -1,13 +1,12 @@
 import Model
 
-/// Finds out which selectors' histograms a query shows down to their empty buckets.
+/// Finds the selectors of histograms whose empty buckets affect a query's result.
 ///
-/// Nearly all that is done with histograms drops buckets that are empty, or does not see them. A factor that is not
-/// finite makes NaN of them, though, and comparisons look at layouts, too. There it matters which empty buckets the
-/// histograms have in Prometheus's chunks, see ``ChunkLayouts``.
+/// Nearly all operations on histograms remove empty buckets or ignore them. But a factor that is not finite makes them
+/// NaN, and comparisons also compare layouts. Then the empty buckets in Prometheus's chunks matter, see
+/// ``ChunkLayouts``.
 extension Expression {
-    /// Marks those selectors, and those that ask for the same as one of them, so that the parts that they stand in
-    /// stay equal.
+    /// Marks those selectors, and all selectors with the same text, so that equal parts of the query stay equal.
     mutating func markEmptyBuckets() {
         var shown: Set<ExactText> = []
         collectShown(isShown: false, &shown)
@@ -54,7 +53,7 @@ extension Expression {
         }
     }
 
-    /// Whether it is a number that makes no NaN of nothing.
+    /// Whether it is a finite number, with which an empty bucket does not become NaN.
     fileprivate var isFiniteNumber: Bool {
         switch self {
         case .number(let e): e.value.isFinite

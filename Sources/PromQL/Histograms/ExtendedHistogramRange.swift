@@ -1,20 +1,20 @@
 import Model
 
-/// The `anchored` and `smoothed` windows of a series that has native histograms.
+/// The `anchored` and `smoothed` windows of a series with native histograms.
 struct ExtendedHistogramRange {
     let function: MixedRangeFunction
     let kind: RangeExtension
-    /// How far outside of the window a neighbour may be, ms.
+    /// The longest distance of a neighbour outside of the window, ms.
     let lookback: Int64
 
     private var isSmoothed: Bool { kind == .smoothed }
     private var isCounter: Bool { function.function != .delta }
 
-    /// Evaluates the function in all windows that see a histogram.
+    /// Evaluates the function in all windows with a histogram.
     ///
     /// - Parameters:
     ///   - out: The results of windows of floats; the steps of all other windows are overwritten.
-    ///   - counted: Receives what each window holds, in samples.
+    ///   - counted: Receives the size of each window, in samples.
     /// - Returns: The histograms among the results; empty if there are none.
     func evaluate(
         _ series: MixedSeries, _ plan: WindowPlan, _ work: HistogramWork, _ out: inout [Double],
@@ -57,7 +57,7 @@ struct ExtendedHistogramRange {
             .map { .histogram($0) }
     }
 
-    /// What `resets` or `changes` finds between the sample before the window and its end.
+    /// The number of `resets` or `changes` between the sample before the window and its end.
     private func events(
         _ window: MixedWindow, _ start: Int64, _ end: Int64, _ work: HistogramWork
     ) throws -> Double? {
@@ -73,7 +73,7 @@ struct ExtendedHistogramRange {
 
     // MARK: rate, increase, delta
 
-    /// What lies between the window's edges; nil if there is nothing, or if buckets do not fit.
+    /// The change between the window's edges; nil if there is none, or if buckets are incompatible.
     private func rate(
         _ times: [Int64], _ points: [FloatHistogram], _ start: Int64, _ end: Int64, _ work: HistogramWork
     ) throws -> FloatHistogram? {
@@ -95,7 +95,7 @@ struct ExtendedHistogramRange {
         }
         guard var result = function.subtract(left, from: right) else { return nil }
         if isCounter {
-            // A reset that the left edge was interpolated across is in the edge already.
+            // The left edge was interpolated across a reset, so that it includes the reset.
             let isAcross = isSmoothed && times[first] < start && points[first + 1].isReset(after: points[first])
             let inner = (first + (isAcross ? 2 : 1))..<max(last, first + (isAcross ? 2 : 1))
             if !isAcross || first + 2 <= last {
@@ -110,7 +110,9 @@ struct ExtendedHistogramRange {
         return result.compacted()
     }
 
-    /// Whether all histograms have the same kind of buckets; gauges under a counter's function are annotated.
+    /// Whether all histograms have the same kind of buckets.
+    ///
+    /// Adds an annotation for gauges in a function for counters.
     private func fit(_ points: ArraySlice<FloatHistogram>) -> Bool {
         for point in points {
             if point.usesCustomBuckets != points.first?.usesCustomBuckets {
@@ -124,7 +126,7 @@ struct ExtendedHistogramRange {
         return true
     }
 
-    /// `result` with what was counted before each reset added; nil if buckets do not fit.
+    /// `result` with the counts before each reset added; nil if buckets are incompatible.
     private func addLost(
         _ points: ArraySlice<FloatHistogram>, after first: FloatHistogram, to result: FloatHistogram,
         _ work: HistogramWork
@@ -147,8 +149,8 @@ struct ExtendedHistogramRange {
         return function.add(lost, to: result)
     }
 
-    /// The histogram at `time` on the line from the sample at `index` to the one behind it; nil if their buckets do
-    /// not fit.
+    /// The histogram at `time`, linearly interpolated between the sample at `index` and the next; nil if their buckets
+    /// are incompatible.
     private func interpolated(
         _ times: [Int64], _ points: [FloatHistogram], before index: Int, at time: Int64, isCounter: Bool
     ) -> FloatHistogram? {
@@ -157,7 +159,7 @@ struct ExtendedHistogramRange {
         if time == times[index + 1] { return high }
         let share = Double(time - times[index]) / Double(times[index + 1] - times[index])
         if isCounter, high.isReset(after: low) {
-            // The counter began with zero where the earlier sample lies.
+            // After a reset the counter is assumed to begin with zero at the time of the earlier sample.
             var result = high
             result.multiply(by: share)
             return result

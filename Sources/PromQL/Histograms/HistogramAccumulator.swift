@@ -1,26 +1,26 @@
 import Model
 
-/// Gathers the samples of one group at one step for `sum` and `avg`, floats aside.
+/// Adds up the histograms of one group at one step for `sum` and `avg`.
 struct HistogramAccumulator {
-    /// Whether it averages, rather than adds up.
+    /// Whether it computes the average and not the sum.
     let isAverage: Bool
     private var sum: HistogramSum?
     private var count = 0
-    /// The mean so far instead of the sum, since the sum would overflow.
+    /// Whether it stores the mean so far, because the sum would overflow.
     private var isIncremental = false
     private var sawReset = false
     private var sawNoReset = false
-    /// Exponential and custom buckets met: there is no result.
+    /// Whether exponential and custom buckets were mixed: then there is no result.
     private(set) var isIncompatible = false
 
     init(isAverage: Bool) { self.isAverage = isAverage }
 
-    /// Bytes of the buckets that it holds.
+    /// The bytes of its buckets.
     var heldBytes: Int { sum?.heldBytes ?? 0 }
 
-    /// Takes a histogram in.
+    /// Adds a histogram.
     ///
-    /// - Returns: What happened; throws if its buckets do not fit those before.
+    /// - Returns: The notes about the addition. Throws if its buckets are incompatible.
     mutating func add(_ histogram: FloatHistogram) throws(HistogramSum.IncompatibleLayouts) -> HistogramSum.Notes {
         if isIncompatible { return [] }
         if histogram.resetHint == .reset { sawReset = true }
@@ -30,7 +30,7 @@ struct HistogramAccumulator {
             sum = HistogramSum(histogram, isCompensated: true)
             return []
         }
-        // Taken out while it changes, so that its buckets are not copied.
+        // The sum is removed while it changes, so that its buckets are not copied.
         sum = nil
         do throws(HistogramSum.IncompatibleLayouts) {
             let notes = try isAverage ? addToMean(histogram, &running) : running.add(histogram)
@@ -62,10 +62,10 @@ struct HistogramAccumulator {
         return try running.add(share)
     }
 
-    /// Whether a counter reset contradicts a histogram that says there was none.
+    /// Whether there were a histogram with a counter reset and one without.
     var hasResetCollision: Bool { sawReset && sawNoReset }
 
-    /// The sum or average; nil without histograms, or with ones that do not fit.
+    /// The sum or average; nil without histograms, or with incompatible ones.
     var result: FloatHistogram? {
         guard !isIncompatible, var sum else { return nil }
         if isAverage, !isIncremental { sum.divide(by: Double(count)) }

@@ -1,6 +1,6 @@
 import Model
 
-/// The texts of annotations about histograms, as Prometheus words them.
+/// The texts of annotations about histograms, in Prometheus's words.
 enum HistogramAnnotation {
     static func mixedFloats(_ metric: String) -> String {
         "encountered a mix of histograms and floats for metric name \(Quoted.text(metric))"
@@ -41,7 +41,7 @@ enum HistogramAnnotation {
         "vector contains a mix of classic and native histograms" + named(metric)
     }
 
-    /// What a histogram was added up or subtracted for.
+    /// The operation in which histograms were added or subtracted.
     enum Operation: String { case addition, subtraction, aggregation }
 
     static func resetCollision(_ operation: Operation) -> String {

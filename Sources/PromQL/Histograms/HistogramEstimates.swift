@@ -1,18 +1,18 @@
 import Model
 
-/// The histograms of a vector: series of classic buckets gathered by histogram, and native ones.
+/// The histograms of a vector: classic series grouped by histogram, and native ones.
 private struct HistogramInput {
     struct Classic {
-        /// Without `le`, with the metric name.
+        /// The labels without `le`, with the metric name.
         var labels: Labels
         var members: [(bound: Double, column: Int)] = []
-        /// The native column of the same labels.
+        /// The native column with the same labels.
         var native: Int?
     }
 
     var columns: [Column]
     var classic: [Classic] = []
-    /// Columns that hold native histograms.
+    /// The columns with native histograms.
     var natives: [Int] = []
 }
 
@@ -41,7 +41,7 @@ struct HistogramEstimates {
         }
     }
 
-    /// `histogram_quantiles`: several at once, told apart by a label.
+    /// `histogram_quantiles`: several quantiles at once, which a label distinguishes.
     func quantiles() throws -> [Column] {
         let label = try Evaluator.string(call.arguments[1])
         guard !label.isEmpty else { throw QueryError.execution("invalid label name \(Quoted.text(label))") }
@@ -78,7 +78,7 @@ struct HistogramEstimates {
         }
     }
 
-    /// The name in annotations about a histogram: known as long as it is not removed before the query's end.
+    /// The name in annotations about a histogram; empty if it is removed before the end of the query.
     private func annotationName(_ labels: Labels) -> String {
         context.options.delayedNameRemoval ? labels.metricName : ""
     }
@@ -119,7 +119,7 @@ struct HistogramEstimates {
         return input
     }
 
-    /// By native column: the steps at which there is a classic histogram of the same labels, too.
+    /// By native column: the steps with a classic histogram of the same labels.
     private func clashes(in input: HistogramInput, at range: TextRange) -> [Int: [Bool]] {
         var clashes: [Int: [Bool]] = [:]
         for group in input.classic {
@@ -137,12 +137,12 @@ struct HistogramEstimates {
         return clashes
     }
 
-    /// Estimates from each histogram of a vector, over all steps.
+    /// Computes estimates from each histogram of a vector, over all steps.
     ///
     /// - Parameters:
     ///   - outputs: One per result of a histogram: the labels of that result.
-    ///   - classic: The result of given number at a step from classic buckets, and what was repaired in them.
-    ///   - native: The same from a native histogram.
+    ///   - classic: The result with the given number at a step from classic buckets, and their repairs.
+    ///   - native: The result from a native histogram.
     private func estimate(
         _ argument: Expression, outputs: [(Labels) -> Labels],
         classic: (inout ClassicBuckets, Int, Int) -> (Double, ClassicBuckets.Fix),
@@ -175,7 +175,7 @@ struct HistogramEstimates {
             }
         }
         var buckets = ClassicBuckets()
-        // One annotation for all histograms of a name, as its text says how many there were.
+        // There is one annotation for all histograms of a name, because its text contains their number.
         var fixes: [ExactText: (fix: ClassicBuckets.Fix, byStep: [Int])] = [:]
         for group in input.classic {
             try budget.check()
@@ -211,7 +211,7 @@ struct HistogramEstimates {
     }
 }
 
-/// Numbers as OpenMetrics writes them in labels: always with a point or an exponent.
+/// Numbers in OpenMetrics labels: always with a point or an exponent.
 private enum OpenMetricsNumber {
     static func text(_ value: Double) -> String {
         let text = FloatText.general(value)

@@ -3,10 +3,10 @@ import Model
 /// The histograms of an aggregation's groups, for `sum` and `avg`.
 struct HistogramGroups {
     let isAverage: Bool
-    /// Place of the aggregated expression, for annotations.
+    /// The range of the aggregated expression, for annotations.
     let range: TextRange
     let annotations: Annotations
-    /// By group and step; groups without histograms have none.
+    /// The accumulators by group and step; groups without histograms have none.
     private var groups: [Int: [HistogramAccumulator?]] = [:]
     private let work: HistogramWork
 
@@ -19,19 +19,19 @@ struct HistogramGroups {
 
     func release() { work.release() }
 
-    /// Takes the histograms of one series into a group.
+    /// Adds the histograms of one series to a group.
     mutating func add(
         _ histograms: [HistogramBox?], _ values: UnsafeBufferPointer<Double>, metric: String, to group: Int
     ) throws {
         var steps = groups.removeValue(forKey: group) ?? [HistogramAccumulator?](repeating: nil, count: values.count)
         for i in 0..<values.count where Column.isHistogram(values[i]) {
             guard let box = histograms[i] else { continue }
-            // Taken out while it changes, so that its buckets are not copied.
+            // The accumulator is removed while it changes, so that its buckets are not copied.
             var accumulator = steps[i] ?? HistogramAccumulator(isAverage: isAverage)
             steps[i] = nil
             try work.look(at: box.histogram)
             let before = accumulator.heldBytes
-            // What a sum holds of a histogram is at most what it is made of: charged before it is there.
+            // The first sum needs at most the memory of its histogram, which is charged before.
             if before == 0 { try work.hold(HistogramSum.bytes(of: box.histogram)) }
             do throws(HistogramSum.IncompatibleLayouts) {
                 if try accumulator.add(box.histogram).contains(.boundsReconciled) {
@@ -47,7 +47,7 @@ struct HistogramGroups {
         groups[group] = steps
     }
 
-    /// Puts a group's histograms beside its floats; a step with both has neither.
+    /// Adds a group's histograms to its floats; a step with both has neither.
     mutating func finish(_ group: Int, _ column: inout Column) throws {
         guard let steps = groups[group] else { return }
         var histograms = [HistogramBox?](repeating: nil, count: steps.count)

@@ -3,20 +3,20 @@ import Model
 /// Binary operators where at least one operand is a histogram.
 struct HistogramOperator {
     let op: BinaryOperator
-    /// Place of the operation, for annotations.
+    /// The range of the operation, for annotations.
     let range: TextRange
     let annotations: Annotations
 
-    /// What an operator makes of two samples.
+    /// The result of an operator for two samples.
     enum Outcome {
         case none
         /// An arithmetic result.
         case histogram(FloatHistogram)
-        /// A comparison; the caller keeps or drops the sample, or makes it a number.
+        /// A comparison; the caller keeps or removes the sample, or makes it a number.
         case comparison(Bool)
     }
 
-    /// The operator on a pair of which at least one is a histogram.
+    /// Applies the operator to a pair with at least one histogram.
     func apply(_ left: SampleValue, _ right: SampleValue) -> Outcome {
         switch (left, right) {
         case (.float, .float): return .none
@@ -48,16 +48,16 @@ struct HistogramOperator {
         }
     }
 
-    /// What is left of a histogram on neither side of NaN.
+    /// The result of trimming a histogram at NaN.
     private static func nothing(of histogram: FloatHistogram) -> FloatHistogram {
-        // Of the zero bucket an unknown share is left, of the others nothing.
+        // An unknown fraction of the zero bucket is left, and nothing of the others.
         let share = histogram.zeroCount == 0 ? 0 : Double.nan
         return FloatHistogram(
             resetHint: histogram.resetHint, schema: histogram.schema, zeroThreshold: histogram.zeroThreshold,
             count: share, sum: share, customBounds: histogram.customBounds)
     }
 
-    /// A trim of two floats gives nothing.
+    /// A trim of two floats has no result.
     func annotateFloats() { _ = incompatible(false, false) }
 
     private func scaled(_ histogram: FloatHistogram, _ change: (inout FloatHistogram) -> Void) -> Outcome {

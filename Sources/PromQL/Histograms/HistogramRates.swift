@@ -2,10 +2,11 @@ import Model
 
 /// `rate`, `increase` and `delta` of a window of histograms.
 extension MixedRangeFunction {
-    /// Last minus first, extrapolated to the window; nil if there are too few samples, or if their buckets do not fit.
+    /// The last minus the first sample, extrapolated to the window; nil if there are too few samples, or if their
+    /// buckets are incompatible.
     ///
-    /// A counter that is known to have begun within the window was empty then: one sample is enough, and nothing is
-    /// guessed before it.
+    /// A counter that is known to have begun within the window was empty then: one sample suffices, and nothing is
+    /// extrapolated before it.
     func extrapolatedRate(
         _ window: MixedWindow, _ work: HistogramWork
     ) throws -> SampleValue? {
@@ -34,9 +35,9 @@ extension MixedRangeFunction {
         return .histogram(result)
     }
 
-    /// Last minus first, with what was lost in resets added for counters; a compacted gauge.
+    /// The last minus the first sample, for counters with the counts before resets added; a compacted gauge.
     ///
-    /// - Parameter begin: When the counter is known to have been empty before the first sample, ms, if it is.
+    /// - Parameter begin: The time when the counter was empty before the first sample, ms, if it is known.
     private func difference(
         _ window: MixedWindow, isCounter: Bool, from begin: Int64?, _ work: HistogramWork
     ) throws -> FloatHistogram? {
@@ -48,7 +49,7 @@ extension MixedRangeFunction {
             if first.resetHint == .gauge || last.resetHint == .gauge {
                 annotations.warn(HistogramAnnotation.notCounter(metric), at: range)
             }
-            // What was before a reset right after the first sample does not matter, not even its layout.
+            // The sample before a reset directly after the first sample does not matter, not even its layout.
             if points.count >= 2, isReset(points, 1, after: previous, window) {
                 previous = FloatHistogram(schema: points[1].schema, customBounds: points[1].customBounds)
             }
@@ -84,9 +85,9 @@ extension MixedRangeFunction {
         return result
     }
 
-    /// `result` with what was counted before each reset added; nil if buckets do not fit.
+    /// `result` with the counts before each reset added; nil if buckets are incompatible.
     ///
-    /// - Parameter first: What stands for the first of `points`.
+    /// - Parameter first: The sample in place of the first of `points`.
     private func addLost(
         _ points: [FloatHistogram], after first: FloatHistogram, to result: FloatHistogram, _ window: MixedWindow,
         _ work: HistogramWork
@@ -106,7 +107,7 @@ extension MixedRangeFunction {
         return result
     }
 
-    /// Whether the counter began again before sample `i`, by its buckets, its hint or its start timestamp.
+    /// Whether the counter was reset before sample `i`, by its buckets, its hint or its start timestamp.
     private func isReset(
         _ points: [FloatHistogram], _ i: Int, after previous: FloatHistogram, _ window: MixedWindow
     ) -> Bool {

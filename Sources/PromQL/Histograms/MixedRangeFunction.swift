@@ -1,17 +1,17 @@
 import Model
 
-/// Range functions that take histograms, on the windows of a series that has some.
+/// Range functions with support for histograms, on the windows of a series that has some.
 struct MixedRangeFunction {
     let function: RangeFunction
     /// The series' metric name, for annotations.
     let metric: String
-    /// Place of the range argument, for annotations.
+    /// The range of the range argument, for annotations.
     let range: TextRange
     let annotations: Annotations
 
     /// The function's value of a window that is not empty; nil if there is none.
     ///
-    /// Windows of floats alone give nil for the functions that compute: the caller has faster code for them.
+    /// Windows of floats alone return nil for the functions that compute: the caller has faster code for them.
     ///
     /// - Parameter work: Counts the histograms that are computed with.
     func apply(_ window: MixedWindow, _ work: HistogramWork) throws -> SampleValue? {
@@ -62,7 +62,7 @@ struct MixedRangeFunction {
         return .histogram(box.histogram)
     }
 
-    /// How often a sample begins again, a change of kind included.
+    /// The number of resets, including changes of kind.
     func resets(
         _ samples: [MixedWindow.Sample], _ starts: StartTimes, _ work: HistogramWork
     ) throws -> Double {
@@ -158,7 +158,7 @@ struct MixedRangeFunction {
         }
     }
 
-    /// `b` minus `a`; nil, with an annotation, if their buckets do not fit.
+    /// `b` minus `a`; nil, with an annotation, if their buckets are incompatible.
     func subtract(_ a: FloatHistogram, from b: FloatHistogram) -> FloatHistogram? {
         do throws(HistogramSum.IncompatibleLayouts) {
             let (result, notes) = try b.subtracting(a)
@@ -172,7 +172,7 @@ struct MixedRangeFunction {
         }
     }
 
-    /// The sum of `b` and `a`; nil, with an annotation, if their buckets do not fit.
+    /// The sum of `b` and `a`; nil, with an annotation, if their buckets are incompatible.
     func add(_ a: FloatHistogram, to b: FloatHistogram) -> FloatHistogram? {
         do throws(HistogramSum.IncompatibleLayouts) {
             let (result, notes) = try b.adding(a)

@@ -1,19 +1,19 @@
 import Model
 
-/// The samples of one series that has histograms, by kind.
+/// The samples of one series with histograms, by kind.
 struct MixedSeries {
     var floatTimes: [Int64] = []
     var floats: [Double] = []
     var histogramTimes: [Int64] = []
     var histograms: [HistogramBox] = []
-    /// When the samples began to count, as far as the function sees it.
+    /// The start timestamps of the samples that the function uses.
     let starts: StartTimes
-    /// What all histograms before each one count as in statistics.
+    /// The cost in statistics of all histograms before each one.
     private var costs = [0]
 
-    /// Splits samples without staleness markers.
+    /// Splits samples without stale markers.
     ///
-    /// - Parameter seesStarts: Whether start timestamps are looked at.
+    /// - Parameter seesStarts: Whether start timestamps are used.
     init(_ samples: borrowing SampleColumns, seesStarts: Bool = false) {
         starts = seesStarts ? samples.starts : StartTimes()
         var next = 0
@@ -30,7 +30,7 @@ struct MixedSeries {
         }
     }
 
-    /// The samples in (`start`, `end`]; windows must be asked for in ascending order with one `cursor`.
+    /// The samples in (`start`, `end`]; windows must be requested in ascending order with one `cursor`.
     func window(_ start: Int64, _ end: Int64, _ cursor: inout Cursor) -> MixedWindow {
         func advance(_ times: [Int64], _ range: inout (low: Int, high: Int)) {
             while range.high < times.count, times[range.high] <= end { range.high += 1 }
@@ -45,7 +45,7 @@ struct MixedSeries {
             cost: f.high - f.low + costs[h.high] - costs[h.low])
     }
 
-    /// Where the last window was.
+    /// The position of the last window.
     struct Cursor {
         fileprivate var floats = (low: 0, high: 0)
         fileprivate var histograms = (low: 0, high: 0)
@@ -62,12 +62,12 @@ struct MixedWindow {
     var floats: ArraySlice<Double>
     var histogramTimes: ArraySlice<Int64>
     var histograms: ArraySlice<HistogramBox>
-    /// When the series' samples began to count, as far as the function sees it.
+    /// The start timestamps of the series that the function uses.
     var starts: StartTimes
-    /// The samples that they count as in statistics.
+    /// The number of samples for which they count in statistics.
     var cost: Int
 
-    /// What the samples behind `time` count as.
+    /// The cost of the samples after `time`.
     func cost(after time: Int64) -> Int {
         if time <= start { return cost }
         let floats = floatTimes.reversed().prefix { $0 > time }.count

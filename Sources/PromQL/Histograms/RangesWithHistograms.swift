@@ -1,7 +1,7 @@
 import Model
 
 extension RangeFunctionRun {
-    /// A range function over all steps for a series that has native histograms.
+    /// Evaluates a range function over all steps for a series with native histograms.
     ///
     /// - Parameter out: Receives a value per step.
     /// - Returns: The histograms among the results; empty if there are none.
@@ -50,13 +50,13 @@ extension RangeFunctionRun {
         return result
     }
 
-    /// Counts the samples of a window, and those behind `seen`, the end of the window before, as new.
+    /// Counts the samples of a window, and those after `seen`, the end of the previous window, as new.
     private func count(_ window: MixedWindow, after seen: inout Int64, at step: Int) {
         context.count(SampleCount(looked: window.cost, new: window.cost(after: seen)), at: step)
         seen = max(seen, window.end)
     }
 
-    /// The function on the floats alone.
+    /// Evaluates the function on the floats only.
     private func floatWindows(
         _ function: MixedRangeFunction, _ series: MixedSeries, _ extended: RangeExtension?, _ out: inout [Double]
     ) throws {

@@ -1,14 +1,13 @@
 import Model
 
 /// The histograms of a selector below `histogram_count`, `histogram_sum` or `histogram_avg`: counts and sums only, and
-/// the counter resets that the buckets told of.
+/// the counter resets that the buckets show.
 enum ResetHints {
-    /// Takes the buckets away, and notes whether the counter began again since the histogram before.
+    /// Removes the buckets, and sets whether the counter was reset since the previous histogram.
     ///
-    /// A histogram of unknown history stays one where Prometheus skips samples before it: between windows that do not
-    /// touch.
+    /// The hint of a histogram stays unknown if Prometheus skips samples before it: between windows with gaps.
     ///
-    /// - Parameter plan: The windows that look at the samples; nil if they are looked at without gaps.
+    /// - Parameter plan: The windows that read the samples; nil if they are read without gaps.
     static func detect(_ samples: inout SampleColumns, _ plan: WindowPlan? = nil) {
         let seeks = plan.map { seekTimes(samples, $0) } ?? []
         var previous: FloatHistogram?
@@ -22,7 +21,7 @@ enum ResetHints {
             }
             var hint = current.resetHint
             if hint == .unknown, let previous { hint = current.isReset(after: previous) ? .reset : .notReset }
-            // Exponential and custom buckets still do not go together.
+            // Exponential and custom buckets are still incompatible.
             samples.histograms[i].histogram = FloatHistogram(
                 resetHint: hint, schema: current.resetHint == .gauge || !current.usesCustomBuckets ? 0 : current.schema,
                 count: current.count, sum: current.sum)

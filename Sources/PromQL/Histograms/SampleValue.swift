@@ -7,7 +7,7 @@ enum SampleValue: Sendable {
 }
 
 extension Column {
-    /// The sample of a step that has one.
+    /// The sample of a step with a value.
     func sample(_ step: Int) -> SampleValue {
         if Column.isHistogram(values[step]), !histograms.isEmpty, let box = histograms[step] {
             return .histogram(box.histogram)

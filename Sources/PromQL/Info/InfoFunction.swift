@@ -1,13 +1,13 @@
 import Model
 
-/// The series of info metrics, and at which steps they hold.
+/// The series of info metrics, and the steps at which they have samples.
 private struct InfoSeries {
     var labels: Labels
-    /// By step: the time of the sample seen there, ms; nil if there is none.
+    /// By step: the time of its sample, ms; nil if there is none.
     var times: [Int64?]
 }
 
-/// What `info` was asked to add.
+/// The arguments of `info`.
 private struct InfoRequest {
     static let identifying = ["instance", "job"]
 
@@ -29,10 +29,10 @@ private struct InfoRequest {
         }
     }
 
-    /// Whether a series is itself one of the info metrics.
+    /// Whether a series is itself an info metric.
     func isInfo(_ labels: Labels) -> Bool { nameMatchers.allSatisfy { $0.matches(labels) } }
 
-    /// The values by which series and info metrics find each other.
+    /// The label values that join series and info metrics.
     static func identity(_ labels: Labels) -> Labels { labels.keeping(identifying) }
 
     /// Whether a label of an info metric may be added.
@@ -40,7 +40,7 @@ private struct InfoRequest {
         name != Labels.nameLabel && (dataMatchers.isEmpty || dataMatchers.contains { $0.name.isExactly(name) })
     }
 
-    /// The matchers that find the info metrics for these series; nil if no series can have any.
+    /// The matchers for the info metrics of these series; nil if no series can have any.
     func matchers(for labels: [Labels]) throws -> [Matcher]? {
         var result = nameMatchers + dataMatchers
         var isIdentified = false
@@ -77,7 +77,7 @@ struct InfoFunction {
     private var grid: StepGrid { context.grid }
     private var budget: QueryBudget { context.budget }
 
-    /// Adds the labels of info metrics that share `instance` and `job`.
+    /// Adds the labels of info metrics with the same `instance` and `job`.
     func columns() throws -> [Column] {
         let base = try Evaluator.columns(call.arguments[0], context)
         let request = InfoRequest(call.arguments.count > 1 ? call.arguments[1] : nil)
@@ -151,7 +151,7 @@ struct InfoFunction {
         return builder.labels()
     }
 
-    /// Of the series of one info metric with one identity, the one with the newest sample.
+    /// The series of one info metric and one identity with the newest sample.
     private func newest(_ series: [InfoSeries], _ step: Int) throws -> Int? {
         var best: Int?
         for (index, candidate) in series.enumerated() {
@@ -216,11 +216,11 @@ struct InfoFunction {
     }
 }
 
-/// When info metrics are looked at: where the first selector of the argument looks.
+/// The times at which info metrics are read: those of the first selector in the argument.
 private struct InfoTimes {
-    /// By step: the time at which the newest sample counts.
+    /// By step: the time whose newest sample is used.
     var asked: [Int64]
-    /// From the first to the last time of samples that are read, but for the lookback.
+    /// The first and the last time of the samples that are read, without the lookback.
     var read: ClosedRange<Int64>
 
     init(_ call: Call, _ grid: StepGrid) {
@@ -236,10 +236,10 @@ private struct InfoTimes {
         read = min(start, end)...max(start, end)
     }
 
-    /// One `@` and offset on the way to a selector.
+    /// One `@` and offset around a selector.
     private typealias TimeShift = (at: AtModifier?, offset: Int64)
 
-    /// The shifts of the first selector in an expression, those of the subqueries around it first.
+    /// The shifts of the first selector in an expression, those of its outer subqueries first.
     private static func firstSelector(_ expression: Expression) -> [TimeShift]? {
         switch expression {
         case .number, .string: return nil

@@ -1,28 +1,28 @@
 import Glibc
 
-/// Room on the stack for work that recurses as deeply as a query's text is nested.
+/// Runs recursive work whose depth depends on a query's text with a sufficient stack.
 enum DeepStack {
-    /// Bytes of stack of a level that encloses another, in unoptimised code.
+    /// The bytes of stack for a level that encloses another, in unoptimized code.
     private static let perLevel = 16 << 10
-    /// Bytes of stack of an operator in a chain.
+    /// The bytes of stack for an operator in a chain.
     private static let perOperator = 6 << 10
-    /// What a thread that parses or evaluates has at least.
+    /// The minimum stack of a thread that parses or evaluates.
     private static let inline = 4 << 20
-    /// More than the highest tree needs that the parser lets pass.
+    /// More than the deepest tree that the parser accepts needs.
     private static let most = 128 << 20
 
-    /// Runs `body` on this thread if what is nested in `text` cannot be deep, else on one with a stack for it.
+    /// Runs `body` on this thread if `text` cannot be nested deeply, else on one with a sufficient stack.
     ///
     /// - Returns: The body's result; nil if the system refuses a thread.
     static func run<R>(for text: String, _ body: () -> R) -> R? {
-        // A byte nests one level at most.
+        // A byte nests at most one level.
         if text.utf8.count * perLevel <= inline || need(of: text) <= inline { return body() }
         return onOwnThread(body)
     }
 
-    /// Bytes of stack that a text may need; rather too many than too few.
+    /// The bytes of stack that a text may need; rather too many than too few.
     private static func need(of text: String) -> Int {
-        // What closes is not counted: it may stand in a string.
+        // Closing characters are not counted, because they may be in a string.
         var (levels, operators) = (0, 0)
         var before: UInt8 = 0
         for byte in text.utf8 {
@@ -33,7 +33,7 @@ enum DeepStack {
                 UInt8(ascii: "^"), UInt8(ascii: "="), UInt8(ascii: "<"), UInt8(ascii: ">"):
                 operators += 1
             default:
-                // How `or`, `and`, `unless` and `atan2` end.
+                // The ends of `or`, `and`, `unless` and `atan2`.
                 let ends =
                     switch letter {
                     case UInt8(ascii: "r"): before == UInt8(ascii: "o")

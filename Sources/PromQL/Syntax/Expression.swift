@@ -1,6 +1,6 @@
 import Model
 
-/// A place in the query text: byte offsets, end exclusive.
+/// A range of the query text: byte offsets, end exclusive.
 package struct TextRange: Sendable, Hashable {
     package var start: Int
     package var end: Int
@@ -10,7 +10,7 @@ package struct TextRange: Sendable, Hashable {
         self.end = end
     }
 
-    /// The place of what was made while the query ran; shown as the beginning of the text.
+    /// The range of expressions that were made while the query ran; shown as the beginning of the text.
     static let nowhere = TextRange(-1, -1)
 }
 
@@ -25,7 +25,7 @@ package enum ValueType: String, Sendable {
 
 /// The syntax tree of PromQL.
 ///
-/// Every node knows its place in the query.
+/// Every node has its range in the query.
 package indirect enum Expression: Sendable {
     case number(NumberLiteral)
     case string(StringLiteral)
@@ -42,7 +42,7 @@ package indirect enum Expression: Sendable {
 /// `1.5`, `0x1F`, `5m` (a duration is its seconds).
 package struct NumberLiteral: Sendable {
     package var value: Double
-    /// Written as a duration; printed as one.
+    /// Whether it was written as a duration; then it is printed as one.
     package var isDuration: Bool
     package var range: TextRange
 
@@ -55,7 +55,7 @@ package struct NumberLiteral: Sendable {
 
 package struct StringLiteral: Sendable {
     package var value: String
-    /// The bytes if escapes made them no UTF-8; ``value`` is then repaired.
+    /// The bytes if escapes made them invalid UTF-8; ``value`` is then repaired.
     package var invalidBytes: [UInt8]?
     package var range: TextRange
 
@@ -66,7 +66,7 @@ package struct StringLiteral: Sendable {
     }
 }
 
-/// A duration where one is written: a literal or, with operators, an expression that preparation turns into one.
+/// A duration in the text: a literal or, with operators, an expression that preparation evaluates to one.
 package indirect enum DurationExpression: Sendable {
     /// Seconds.
     case literal(Double, TextRange)
@@ -80,7 +80,7 @@ package indirect enum DurationExpression: Sendable {
     case parentheses(DurationExpression, TextRange)
 }
 
-/// What `@` fixes the time to.
+/// The time of `@`.
 package enum AtModifier: Sendable, Hashable {
     /// Milliseconds since the epoch.
     case time(Int64)
@@ -88,7 +88,7 @@ package enum AtModifier: Sendable, Hashable {
     case end
 }
 
-/// `anchored` or `smoothed` behind a selector.
+/// `anchored` or `smoothed` after a selector.
 package enum RangeExtension: Sendable, Hashable {
     case anchored
     case smoothed
@@ -96,19 +96,19 @@ package enum RangeExtension: Sendable, Hashable {
 
 /// An instant selector.
 package struct VectorSelector: Sendable {
-    /// The name in front of the braces, or empty.
+    /// The name before the braces, or empty.
     package var name: String
-    /// All matchers, that of the name included.
+    /// All matchers, with that of the name.
     package var matchers: [Matcher]
     /// Milliseconds; preparation sets it from ``offsetExpression``.
     package var offset: Int64
     package var offsetExpression: DurationExpression?
     package var at: AtModifier?
     package var rangeExtension: RangeExtension?
-    /// Whether counter resets of histograms are looked for between samples where the store does not know of them;
-    /// preparation sets it where only counts and sums are asked for.
+    /// Whether counter resets of histograms are detected between samples for which the storage has no hint; preparation
+    /// sets it if only counts and sums are needed.
     package var detectsResets = false
-    /// Whether the empty buckets of histograms are looked at; planning sets it.
+    /// Whether the empty buckets of histograms are used; planning sets it.
     package var showsEmptyBuckets = false
     package var range: TextRange
 
@@ -200,7 +200,7 @@ package enum BinaryOperator: String, Sendable {
     package var isSetOperator: Bool { self == .and || self == .or || self == .unless }
 }
 
-/// How the elements of two vectors find each other.
+/// The matching of the elements of two vectors.
 package struct VectorMatching: Sendable {
     package enum Cardinality: String, Sendable {
         case oneToOne = "one-to-one"
@@ -212,7 +212,7 @@ package struct VectorMatching: Sendable {
     package var cardinality: Cardinality
     /// The labels of `on` or `ignoring`.
     package var labels: [String]
-    /// `on` rather than `ignoring`.
+    /// Whether it is `on` and not `ignoring`.
     package var isOn: Bool
     /// The labels of `group_left` or `group_right`.
     package var include: [String]
@@ -235,7 +235,7 @@ package struct Binary: Sendable {
     package var right: Expression { didSet { isScalar = Self.isScalar(left, right) } }
     /// Whether both operands are scalars.
     ///
-    /// It is kept, because a chain of thousands of operands would be walked for each of them.
+    /// It is stored, because a chain of thousands of operands would be traversed for each of them.
     package private(set) var isScalar: Bool
     /// nil if an operand is a scalar.
     package var matching: VectorMatching?
@@ -318,7 +318,7 @@ package struct Parentheses: Sendable {
 }
 
 extension Expression {
-    /// Where the expression stands in the query.
+    /// The range of the expression in the query.
     package var range: TextRange {
         switch self {
         case .number(let e): e.range
@@ -334,7 +334,7 @@ extension Expression {
         }
     }
 
-    /// The expressions that it is made of, in the order they are written.
+    /// The child expressions in the order of the text.
     package var children: [Expression] {
         switch self {
         case .number, .string, .selector, .matrix: []
@@ -347,7 +347,7 @@ extension Expression {
         }
     }
 
-    /// Gives `body` the expressions that it is made of to change.
+    /// Passes the child expressions to `body`, which may change them.
     mutating func updateChildren(_ body: (inout Expression) -> Void) {
         switch self {
         case .number, .string, .selector, .matrix: break
@@ -377,10 +377,10 @@ extension Expression {
         }
     }
 
-    /// The number of expressions in it, itself included.
+    /// The number of expressions in it, with itself.
     package var nodeCount: Int { children.reduce(1) { $0 + $1.nodeCount } }
 
-    /// Whether there are no more than `most` nodes; looks at no more than that.
+    /// Whether there are at most `most` nodes; visits at most one more.
     func hasNodes(atMost most: Int) -> Bool {
         if most == .max { return true }
         var left = most

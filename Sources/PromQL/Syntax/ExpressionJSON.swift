@@ -16,7 +16,7 @@ package struct ExpressionJSON {
 
     private mutating func raw(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
-    /// A string with Go's escapes, which leave no HTML in JSON.
+    /// Writes a string with Go's escapes, which leave no HTML in JSON.
     private mutating func string(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         for scalar in text.unicodeScalars {
@@ -47,7 +47,7 @@ package struct ExpressionJSON {
 
     private mutating func strings(_ elements: [String]) { list(elements) { $0.string($1) } }
 
-    /// Opens a member; the first of an object has no comma before it.
+    /// Begins a member; the first of an object has no comma before it.
     private mutating func member(_ name: String, isFirst: Bool = false) {
         raw(isFirst ? "{\"\(name)\":" : ",\"\(name)\":")
     }

@@ -9,7 +9,7 @@ extension Expression: CustomStringConvertible {
         return String(decoding: printer.bytes, as: UTF8.self)
     }
 
-    /// The canonical form, broken into indented lines wherever a part would be longer than 100 bytes.
+    /// The canonical form, split into indented lines where a part would be longer than 100 bytes.
     package var prettyDescription: String {
         var printer = PrettyPrinter()
         printer.expression(self, level: 0)
@@ -17,17 +17,18 @@ extension Expression: CustomStringConvertible {
     }
 }
 
-/// Writes expressions as Prometheus does.
+/// Writes expressions in Prometheus's format.
 struct ExpressionPrinter {
     private(set) var bytes: [UInt8] = []
-    /// Nothing more is written once it is known that there are more bytes than this, so that measuring a long expression
-    /// stays cheap.
+    /// The most bytes to write.
+    ///
+    /// Writing stops above it, so that measuring a long expression costs little.
     var limit = Int.max
-    /// Whether there is more than ``limit`` allows.
+    /// Whether the text is longer than ``limit``.
     private(set) var isTooLong = false
-    /// How many expressions were looked at.
+    /// The number of visited expressions.
     private(set) var visits = 0
-    /// Bytes of operators whose left operands are being written.
+    /// The bytes of operators whose left operands are being written.
     private var pending = 0
 
     mutating func write(_ text: String) {
@@ -36,7 +37,7 @@ struct ExpressionPrinter {
         expect(0)
     }
 
-    /// Notes that at least `more` bytes will follow.
+    /// Records that at least `more` bytes will follow.
     private mutating func expect(_ more: Int) {
         if bytes.count &+ pending &+ more > limit { isTooLong = true }
     }
@@ -73,10 +74,10 @@ struct ExpressionPrinter {
             expect(e.matching.map { $0.labels.count &+ $0.include.count } ?? 0)
             guard !isTooLong else { return }
             let op = " " + Self.operatorText(e) + " "
-            // The left operand of a long chain is as deep as the chain is long.
+            // The depth of the left operand is the length of the chain.
             pending &+= op.utf8.count
             if case .number(let number) = e.left, number.value == .infinity, e.op == .power {
-                // A sign in front would be read as one of the whole power.
+                // A leading sign would be read as one of the whole power.
                 write("Inf")
             } else {
                 self.expression(e.left)
@@ -114,7 +115,7 @@ struct ExpressionPrinter {
         literal.isDuration ? duration(seconds: literal.value) : FloatText.fixed(literal.value)
     }
 
-    /// A duration, or plain seconds where it has no whole milliseconds.
+    /// A duration, or plain seconds if it does not consist of whole milliseconds.
     static func duration(seconds: Double) -> String {
         let milliseconds = seconds * 1000
         guard milliseconds.magnitude < 0x1p53, milliseconds.rounded(.towardZero) == milliseconds else {
@@ -241,14 +242,14 @@ struct ExpressionPrinter {
         return text
     }
 
-    /// Everything of an aggregation before its opening parenthesis.
+    /// The text of an aggregation before its opening parenthesis.
     static func head(_ aggregation: Aggregation) -> String {
         if aggregation.isWithout { return "\(aggregation.op.rawValue) without (\(names(aggregation.grouping))) " }
         if aggregation.grouping.isEmpty { return aggregation.op.rawValue }
         return "\(aggregation.op.rawValue) by (\(names(aggregation.grouping))) "
     }
 
-    /// Label names, quoted where they are no identifiers.
+    /// Label names, quoted if they are not identifiers.
     private static func names(_ labels: [String]) -> String {
         labels.map(LabelText.name).joined(separator: ", ")
     }

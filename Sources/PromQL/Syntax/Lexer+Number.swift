@@ -1,13 +1,13 @@
 import Glibc
 import Model
 
-/// Why a number has no value, in Go's words.
+/// The reason why a number has no value, in Go's words.
 private enum NumberProblem: String, Error {
     case syntax = "invalid syntax"
     case range = "value out of range"
 }
 
-/// Numbers and durations; they take as much of the text, and refuse as much of it, as Prometheus's lexer does.
+/// Reads numbers and durations; it accepts and refuses the same text as Prometheus's lexer.
 extension Lexer {
     mutating func number() throws(ParseError) {
         let start = at
@@ -46,7 +46,9 @@ extension Lexer {
 
     private static func isHexDigit(_ c: UInt8) -> Bool { isDigit(c) || (c | 0x20 >= 0x61 && c | 0x20 <= 0x66) }
 
-    /// Takes what looks like a number; where it returns false, ``at`` is behind the byte that is wrong.
+    /// Reads the characters of a number.
+    ///
+    /// If it returns false, ``at`` is after the invalid byte.
     private mutating func takeNumber() -> Bool {
         let isHex = byte(at) == UInt8(ascii: "0") && byte(at + 1) | 0x20 == UInt8(ascii: "x")
         let isDigit = isHex ? Self.isHexDigit : Self.isDigit
@@ -81,7 +83,9 @@ extension Lexer {
         return !isWordByte(at)
     }
 
-    /// Takes a unit and more pairs of digits and units; where it returns false, ``at`` is behind what is wrong.
+    /// Reads a unit and more pairs of digits and units.
+    ///
+    /// If it returns false, ``at`` is after the invalid text.
     private mutating func takeRestOfDuration() -> Bool {
         guard take("smhdwy") else { return false }
         _ = take("s")
@@ -95,7 +99,7 @@ extension Lexer {
         return false
     }
 
-    /// A literal's value as Go reads it: base-0 integers first, then decimal floats; or why it has none.
+    /// A literal's value as Go reads it, base-0 integers first, then decimal floats; or the reason why it has none.
     private static func value(of spelling: String) -> Result<Double, NumberProblem> {
         let bytes = Array(spelling.utf8)
         for (i, c) in bytes.enumerated() where c == UInt8(ascii: "_") {

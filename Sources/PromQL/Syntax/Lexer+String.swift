@@ -15,7 +15,7 @@ extension Lexer {
             let c = text[at]
             if c == quote { break }
             if c == 0xEF, byte(at + 1) == 0xBF, byte(at + 2) == 0xBD {
-                // What has been no UTF-8 is read as U+FFFD.
+                // Invalid UTF-8 is read as U+FFFD.
                 throw failure("invalid UTF-8 rune", at: start)
             }
             if c == UInt8(ascii: "\\"), !isRaw {
@@ -37,7 +37,7 @@ extension Lexer {
         tokens.append(token)
     }
 
-    /// Reads what follows a backslash.
+    /// Reads the text after a backslash.
     private mutating func escape(_ quote: UInt8, into out: inout [UInt8], start: Int) throws(ParseError) {
         guard at < text.count else { throw failure("escape sequence not terminated", at: start) }
         let c = text[at]
@@ -67,7 +67,7 @@ extension Lexer {
         at += 1
     }
 
-    /// Reads the digits of a character's number.
+    /// Reads the digits of a character code.
     private mutating func digits(_ count: Int, base: UInt32, most: UInt32, start: Int) throws(ParseError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<count {
@@ -76,7 +76,7 @@ extension Lexer {
             guard scalar.isASCII, let digit = Character(scalar).hexDigitValue, digit < base else {
                 throw failure("illegal character \(name(at: at)) in escape sequence", at: start)
             }
-            // Eight hexadecimal digits fill the number exactly.
+            // Eight hexadecimal digits fit the number exactly.
             value = value &* base &+ UInt32(digit)
             at += 1
         }
@@ -86,7 +86,7 @@ extension Lexer {
         return value
     }
 
-    /// A character as Go's `%#U` writes it, `U+0022 '"'`.
+    /// A character in the format of Go's `%#U`, `U+0022 '"'`.
     private func name(at offset: Int) -> String {
         let rest = String(decoding: text[offset..<min(text.count, offset + 8)], as: UTF8.self)
         let scalar = rest.unicodeScalars.first ?? "\u{FFFD}"

@@ -1,24 +1,24 @@
-/// Cuts the text into tokens; what braces and brackets are open decides what a word or digit means.
+/// Splits the text into tokens; the open braces and brackets determine the meaning of a word or digit.
 ///
-/// The first thing that is no token becomes the last token, so that an error in front of it is told first.
+/// The first invalid text becomes the last token, so that an error before it is reported first.
 struct Lexer {
     let text: [UInt8]
     var at = 0
     var tokens: [Token] = []
     private var braceOpen = false
     private var bracketOpen = false
-    /// Behind `[` until the first number: only durations and what combines them may stand here.
+    /// Whether it is after `[` and before the first number: only durations and their operators are allowed.
     private var expectsDuration = false
     private var sawColon = false
     private var openParentheses = 0
-    /// The line of the last problem that was noted, and where that line begins.
+    /// The line of the last recorded error, and the start of that line.
     private var line = (number: 1, start: 0)
-    /// Where the search for the line of the next problem begins.
+    /// The start of the search for the line of the next error.
     private var searched = 0
 
     private init(_ text: [UInt8]) { self.text = text }
 
-    /// All tokens, the last of kind `end` or `error`.
+    /// All tokens; the last has the kind `end` or `error`.
     static func tokenize(_ text: [UInt8]) -> [Token] {
         var lexer = Lexer(text)
         do throws(ParseError) {
@@ -31,8 +31,9 @@ struct Lexer {
 
     func failure(_ message: String, at offset: Int) -> ParseError { ParseError(message, at: offset, in: text) }
 
-    /// A failure that is noted on the way: line breaks are looked for behind the one before only, since there may be one for
-    /// each number of a long text.
+    /// Makes an error for a token.
+    ///
+    /// Line breaks are only searched after the previous one, because each number of a long text may have such an error.
     mutating func failureAhead(_ message: String, at offset: Int) -> ParseError {
         while searched < min(offset, text.count) {
             if text[searched] == 0x0A { line = (line.number + 1, searched + 1) }
@@ -66,7 +67,7 @@ struct Lexer {
         return Quoted.character(rest.unicodeScalars.first)
     }
 
-    /// Reads one token; false at the end.
+    /// Reads one token; returns false at the end.
     private mutating func step() throws(ParseError) -> Bool {
         skipSpaceAndComments()
         guard at < text.count else {
@@ -163,12 +164,12 @@ struct Lexer {
             return emit(.leftParenthesis, 1)
         }
         openParentheses -= 1
-        // Prometheus has passed it before it complains.
+        // Prometheus has read the parenthesis before it reports the error.
         if openParentheses < 0 { throw failure("unexpected right parenthesis ')'", at: at + 1) }
         emit(.rightParenthesis, 1)
     }
 
-    /// A name that may have colons, or a keyword.
+    /// Reads a name that may have colons, or a keyword.
     private mutating func word() {
         var end = at
         while isWordByte(end) || byte(end) == UInt8(ascii: ":") { end += 1 }
@@ -192,7 +193,7 @@ struct Lexer {
 
     // MARK: Inside brackets
 
-    /// A word or colon behind the first number in brackets.
+    /// Reads a word or colon after the first number in brackets.
     private mutating func insideBrackets(_ c: UInt8) throws(ParseError) {
         if c == UInt8(ascii: ":") {
             if sawColon { throw failure("unexpected colon ':'", at: at) }
@@ -203,7 +204,7 @@ struct Lexer {
         guard durationWord() else { throw failure("unexpected character: \(shown(at)), expected ':'", at: at) }
     }
 
-    /// What may stand behind `[`, or behind an operator after it, before there is a number.
+    /// Reads a token that is allowed after `[`, or after an operator there, before there is a number.
     private mutating func insideDuration(_ c: UInt8) throws(ParseError) {
         switch c {
         case UInt8(ascii: "]"):
@@ -228,7 +229,7 @@ struct Lexer {
         }
     }
 
-    /// Reads one of the words that stand for durations; false if there is none.
+    /// Reads one of the words for durations; returns false if there is none.
     private mutating func durationWord() -> Bool {
         var end = at
         while end < text.count, Self.isLetter(text[end]) { end += 1 }

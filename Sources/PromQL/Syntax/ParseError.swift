@@ -1,8 +1,8 @@
-/// Why a text is no PromQL, and where; the words are Prometheus's.
+/// The reason why a text is not PromQL, with the position, in Prometheus's words.
 package struct ParseError: Error, Sendable, CustomStringConvertible {
     /// Byte offset in the text.
     package var offset: Int
-    /// From 1; 0 if the query is empty and has no places.
+    /// The line, from 1; 0 if the query is empty.
     package var line: Int
     /// In bytes, from 1.
     package var column: Int
@@ -14,7 +14,7 @@ package struct ParseError: Error, Sendable, CustomStringConvertible {
         (line, column) = text.isEmpty ? (0, 0) : TextRange.position(of: offset, in: text)
     }
 
-    /// With a place that is known.
+    /// Makes an error with a known position.
     init(_ message: String, at offset: Int, line: Int, column: Int) {
         (self.message, self.offset, self.line, self.column) = (message, offset, line, column)
     }
@@ -26,7 +26,7 @@ package struct ParseError: Error, Sendable, CustomStringConvertible {
 }
 
 extension TextRange {
-    /// Line and column, from 1, of a byte offset.
+    /// The line and column, from 1, of a byte offset.
     package static func position(of offset: Int, in text: [UInt8]) -> (line: Int, column: Int) {
         var (line, start) = (1, 0)
         for i in 0..<min(offset, text.count) where text[i] == 0x0A {

@@ -1,16 +1,16 @@
-/// Breaks expressions into lines: two spaces per level, operators on their own lines between their operands.
+/// Splits expressions into lines: two spaces per level, operators on their own lines between their operands.
 ///
-/// The work and the text grow with the length of the expression, not with the square: whether a part fits into a line is
-/// known after a line's length, and ``deepestIndentation`` bounds the spaces of a line.
+/// The time and the size of the text are linear in the length of the expression, not quadratic: whether a part fits
+/// into a line is known after a line's length, and ``deepestIndentation`` limits the spaces of a line.
 struct PrettyPrinter {
     private(set) var text = ""
-    /// How many expressions were looked at, those that only had to be measured included.
+    /// The number of visited expressions, with those that were only measured.
     private(set) var visits = 0
-    /// A part longer than this many bytes is broken up.
+    /// The size in bytes above which a part is split.
     private static let lineLength = 100
-    /// Levels below this one are indented as it is: a chain of n operands has n levels.
+    /// The level with the deepest indentation: a chain of n operands has n levels.
     static let deepestIndentation = 250
-    /// Set behind a sign, which the next line is joined to.
+    /// Whether the next line is joined to a sign.
     private var dropsSpaces = false
 
     private mutating func write(_ part: String) {
@@ -44,11 +44,11 @@ struct PrettyPrinter {
             write(String(decoding: suffix.bytes, as: UTF8.self))
         case .unary(let e):
             write(e.isNegative ? "-" : "+")
-            // The operands of a broken operator are indented more than the sign: join the first to it.
+            // The operands of a split operator have a deeper indentation than the sign; the first is joined to it.
             if case .binary = e.operand { dropsSpaces = true }
             body(e.operand, level: level)
         case .binary(let e):
-            // The first operand is one level deeper than the indentation that is already there.
+            // The first operand is one level deeper than the existing indentation.
             if level < Self.deepestIndentation { indent(1) }
             body(e.left, level: level + 1)
             write("\n")

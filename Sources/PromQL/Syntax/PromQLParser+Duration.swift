@@ -1,5 +1,5 @@
 extension PromQLParser {
-    /// A duration with operators, inside brackets or parentheses.
+    /// Parses a duration with operators, inside brackets or parentheses.
     mutating func durationExpression(above: Int = 0) throws(ParseError) -> DurationExpression {
         var left = try deeper { (parser) throws(ParseError) in try parser.durationUnary() }
         var length = 0
@@ -36,13 +36,13 @@ extension PromQLParser {
         return signed(try durationExpression(above: 5), isNegative, start)
     }
 
-    /// What may follow `offset`: a literal, a function or parentheses, with a sign; operators end it.
+    /// Parses the duration after `offset`: a literal, a function or parentheses, with a sign; operators end it.
     mutating func offsetDuration() throws(ParseError) -> DurationExpression {
         guard let (isNegative, start) = durationSign() else { return try durationPrimary() }
         return signed(try durationPrimary(), isNegative, start)
     }
 
-    /// Takes a sign; nil if there is none.
+    /// Reads a sign; nil if there is none.
     private mutating func durationSign() -> (isNegative: Bool, start: Int)? {
         let start = next.range.start
         if take(.subtract) != nil { return (true, start) }
@@ -96,7 +96,7 @@ extension PromQLParser {
 }
 
 extension DurationExpression {
-    /// Where it stands.
+    /// The range in the query.
     package var range: TextRange {
         switch self {
         case .literal(_, let range), .step(let range), .range(let range), .negate(_, let range), .plus(_, let range),

@@ -2,7 +2,7 @@ import Glibc
 import Model
 
 extension PromQLParser {
-    /// A primary expression and what follows it: ranges, offsets, `@`.
+    /// Parses a primary expression with its suffixes: ranges, offsets, `@`.
     mutating func postfix() throws(ParseError) -> Expression {
         height = 0
         var expression = try primary()
@@ -55,7 +55,7 @@ extension PromQLParser {
 
     // MARK: Selectors
 
-    /// `name`, `name{…}` or `{…}`.
+    /// Parses `name`, `name{…}` or `{…}`.
     mutating func selector() throws(ParseError) -> VectorSelector {
         let start = next.range.start
         var name = ""
@@ -86,7 +86,7 @@ extension PromQLParser {
         try requireUTF8(label)
         advance()
         guard let kind = matcherKind else {
-            // Names that stand in the braces are matchers among others, even if there are several.
+            // Names in the braces are ordinary matchers, even if there are several.
             if label.kind == .string { return Matcher(name: Labels.nameLabel, equals: label.text) }
             return try within(Context(name: "label matching", expected: "label matching operator")) {
                 (parser) throws(ParseError) in throw parser.unexpected()
@@ -165,7 +165,7 @@ extension PromQLParser {
         return .matrix(matrix)
     }
 
-    /// What stands between the colon of a subquery and the bracket, which is read too.
+    /// Parses the text between the colon of a subquery and the bracket, and the bracket.
     private mutating func subqueryStep() throws(ParseError) -> DurationExpression? {
         if take(.rightBracket) != nil { return nil }
         let step = try within(
@@ -185,7 +185,7 @@ extension PromQLParser {
         return duration
     }
 
-    /// Gives a literal duration in ms to `now`, anything else to `later`.
+    /// Passes a literal duration in ms to `now`, any other expression to `later`.
     private func settle(
         _ duration: DurationExpression, _ now: (Int64) -> Void, later: (DurationExpression) -> Void
     ) {
@@ -257,7 +257,7 @@ extension PromQLParser {
         }
     }
 
-    /// `start()`, `end()` or a number of seconds; `start` is where the expression before `@` begins.
+    /// Parses `start()`, `end()` or a number of seconds; `start` is the beginning of the expression before `@`.
     private mutating func fixedTime(from start: Int) throws(ParseError) -> AtModifier {
         if isKeyword(.start) || isKeyword(.end) {
             let isStart = isKeyword(.start)
@@ -276,7 +276,7 @@ extension PromQLParser {
         return .time(Int64(milliseconds))
     }
 
-    /// Go's `%f`.
+    /// A number in the format of Go's `%f`.
     private static func sixDecimals(_ value: Double) -> String {
         guard value.isFinite else { return FloatText.fixed(value) }
         var buffer = [CChar](repeating: 0, count: 400)
@@ -298,7 +298,7 @@ extension PromQLParser {
                 throw failure("anchored and smoothed modifiers cannot be used together", at: start)
             }
         }
-        // The place of the expression stays without the modifier, as errors about operators behind it know it.
+        // The range of the expression does not include the modifier, as in errors about operators after it.
         switch expression {
         case .selector(var e):
             try once(e.rangeExtension)
@@ -361,7 +361,7 @@ extension PromQLParser {
             range.end = lastEnd
         }
         func refusal(_ message: String) -> ParseError {
-            // Without grouping behind it, the next token has been looked at.
+            // Without a following grouping, the next token was read already.
             grouping == nil ? failureBehindToken(message, at: start) : failure(message, at: start)
         }
         if arguments.isEmpty { throw refusal("no arguments for aggregate expression provided") }

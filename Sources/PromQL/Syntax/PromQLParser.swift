@@ -1,7 +1,7 @@
 import GoCompatibility
 import Model
 
-/// Which optional parts of the language are on.
+/// The enabled optional parts of the language.
 package struct ParserOptions: Sendable {
     package var experimentalFunctions = false
     package var extendedRangeSelectors = false
@@ -9,7 +9,7 @@ package struct ParserOptions: Sendable {
 
     package init() {}
 
-    /// Everything on; for printing and tests.
+    /// All options enabled; for printing and tests.
     package static var all: ParserOptions {
         var options = ParserOptions()
         options.experimentalFunctions = true
@@ -19,16 +19,16 @@ package struct ParserOptions: Sendable {
     }
 }
 
-/// Reads PromQL: recursive descent, with precedence climbing for the operators.
+/// Parses PromQL: recursive descent, with precedence climbing for the operators.
 ///
-/// Time is linear in the text's length. Depth is limited, so that no text can exhaust the stack of a thread with
-/// ``stackSize`` bytes.
+/// The time is linear in the text's length. The depth is limited, so that no text can overflow the stack of a thread
+/// with ``stackSize`` bytes.
 package struct PromQLParser {
-    /// The most that may be nested while it is read: parentheses count twice.
+    /// The largest nesting while parsing: parentheses count twice.
     static let maxDepth = 3000
-    /// The highest tree: an operator of a chain counts as one, what encloses something as four.
+    /// The largest height of a tree: an operator of a chain counts as one, an enclosing node as four.
     static let maxHeight = 6000
-    /// Bytes of stack that a thread needs which parses or evaluates; what is nested deeply gets a thread of its own.
+    /// The bytes of stack of a thread that parses or evaluates; deeply nested texts get their own thread.
     package static let stackSize = 16 << 20
 
     let text: [UInt8]
@@ -36,12 +36,12 @@ package struct PromQLParser {
     let options: ParserOptions
     private(set) var position = 0
     private var depth = 0
-    /// The height of the tree that was read last.
+    /// The height of the last parsed tree.
     var height = 0
-    /// What is being read, the innermost last; errors name it.
+    /// The current contexts, the innermost last; errors name it.
     private var contexts: [Context] = []
 
-    /// What errors say of the place where something else was expected.
+    /// The context of an error about an unexpected token.
     struct Context {
         var name: String
         var expected = ""
@@ -59,7 +59,7 @@ package struct PromQLParser {
         try parse(text, options: options) { $0 }
     }
 
-    /// Reads an expression, checks its types, and gives it to `body` where the stack is large enough to walk it.
+    /// Parses an expression, checks its types, and passes it to `body` with a sufficient stack to traverse it.
     package static func parse<R>(
         _ text: String, options: ParserOptions = ParserOptions(), _ body: (Expression) -> R
     ) throws(ParseError) -> R {
@@ -83,13 +83,13 @@ package struct PromQLParser {
         return expression
     }
 
-    /// Reads an instant selector, as `match[]` takes it.
+    /// Parses an instant selector for `match[]`.
     package static func parseSelector(_ text: String) throws(ParseError) -> [Matcher] {
         var parser = PromQLParser(text, ParserOptions())
         return try parser.onlySelector().matchers
     }
 
-    /// Reads a series as test files describe it: `name{a="b"}`, only equality.
+    /// Parses a series of test files: `name{a="b"}`, only equality.
     package static func parseSeries(_ text: String) throws(ParseError) -> Labels {
         var parser = PromQLParser(text, ParserOptions())
         let selector = try parser.onlySelector()
@@ -132,7 +132,7 @@ package struct PromQLParser {
 
     func failure(_ message: String, at offset: Int) -> ParseError { ParseError(message, at: offset, in: text) }
 
-    /// `unexpected X[ in CONTEXT][, expected WHAT]` at the current token, or why that is none.
+    /// `unexpected X[ in CONTEXT][, expected WHAT]` at the current token, or the error of an invalid token.
     func unexpected() -> ParseError {
         if let problem = next.problem, next.kind == .error { return problem }
         var message = "unexpected \(next.shown(in: text))"
@@ -143,7 +143,7 @@ package struct PromQLParser {
         return failure(message, at: next.range.start)
     }
 
-    /// Reads something inside which errors name `context`.
+    /// Parses a part in which errors name `context`.
     mutating func within<R>(
         _ context: Context, _ body: (inout PromQLParser) throws(ParseError) -> R
     ) throws(ParseError) -> R {
@@ -157,7 +157,7 @@ package struct PromQLParser {
         guard take(kind) != nil else { throw unexpected() }
     }
 
-    /// An error that is told once the current token is read; if that is none, this is told instead.
+    /// An error that is reported after the current token is read; if that is invalid, its error is reported instead.
     func failureBehindToken(_ message: String, at offset: Int) -> ParseError {
         next.kind == .error ? unexpected() : failure(message, at: offset)
     }
@@ -170,7 +170,7 @@ package struct PromQLParser {
         return next.number
     }
 
-    /// Names and values of labels are text.
+    /// Throws if a name or value of a label is not UTF-8.
     func requireUTF8(_ token: Token) throws(ParseError) {
         if token.invalidBytes != nil { throw failure("invalid UTF-8 rune", at: token.range.start) }
     }
@@ -205,7 +205,7 @@ package struct PromQLParser {
 
     var tooDeep: ParseError { failure("expression is nested too deeply", at: next.range.start) }
 
-    /// Sets the height of what encloses a tree of height `inner`.
+    /// Sets the height of a node that encloses a tree of height `inner`.
     mutating func enclose(_ inner: Int, by level: Int = 4) throws(ParseError) {
         height = inner + level
         if height > Self.maxHeight { throw tooDeep }
@@ -244,7 +244,7 @@ package struct PromQLParser {
         }
     }
 
-    /// Reads operators that bind tighter than level `above` (Prometheus's documentation, "Binary operator precedence").
+    /// Parses operators with a precedence above `above` (Prometheus's documentation, "Binary operator precedence").
     mutating func expression(above: Int) throws(ParseError) -> Expression {
         var left = try deeper { (parser) throws(ParseError) in try parser.unary() }
         while let op = nextOperator, Self.precedence(op) > above {
@@ -279,7 +279,7 @@ package struct PromQLParser {
         let token = next
         guard token.kind == .add || token.kind == .subtract else { return try postfix() }
         advance()
-        // A sign binds like a product: looser than a power, tighter than a sum.
+        // A sign has the precedence of a product: below a power, above a sum.
         let operand = try deeper { (parser) throws(ParseError) in try parser.expression(above: 5) }
         try enclose(height, by: 2)
         let isNegative = token.kind == .subtract
@@ -313,7 +313,7 @@ package struct PromQLParser {
             let isRepeated =
                 (word != .fillRight && changed.fillLeft != nil) || (word != .fillLeft && changed.fillRight != nil)
             advance()
-            // A second one is taken for a metric, which nothing in parentheses may follow.
+            // A second one is read as a metric, after which parentheses are invalid.
             if isRepeated { throw unexpected() }
             try expect(.leftParenthesis)
             let sign: Double = take(.subtract) != nil ? -1 : 1

@@ -5,7 +5,7 @@ import Model
 enum Quoted {
     static func text(_ text: String) -> String { GoQuote.quote(text) }
 
-    /// The character in single quotes; nil stands for the end of the text.
+    /// The character in single quotes; nil means the end of the text.
     static func character(_ scalar: Unicode.Scalar?) -> String {
         switch scalar {
         case nil: "'\u{FFFD}'"

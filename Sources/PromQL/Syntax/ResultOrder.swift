@@ -1,5 +1,5 @@
 extension Expression {
-    /// Whether the order of an instant query's result may come from the query: from `sort` or `topk`, for instance.
+    /// Whether the query may determine the order of an instant query's result, for example with `sort` or `topk`.
     package var choosesOrder: Bool {
         var waiting = [self]
         while let expression = waiting.popLast() {

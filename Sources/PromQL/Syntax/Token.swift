@@ -1,8 +1,8 @@
-/// What the lexer makes of a piece of the text.
+/// The kind of a token.
 enum TokenKind: Sendable, Equatable {
-    /// A name; ``Token/keyword`` says whether the word has a meaning of its own.
+    /// A name; ``Token/keyword`` is set if the word is a keyword.
     case identifier
-    /// A name with a colon in it, which only a metric can have.
+    /// A name with a colon, which only a metric can have.
     case metricIdentifier
     /// A number, its value in ``Token/number``.
     case number
@@ -18,7 +18,7 @@ enum TokenKind: Sendable, Equatable {
     case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual, trimUpper, trimLower
     case matchRegex, notMatchRegex
     case end
-    /// What is no token; ``Token/problem`` says why. Nothing follows it.
+    /// Invalid text; ``Token/problem`` is the reason. It is the last token.
     case error
 
     /// Whether messages call it an operator.
@@ -32,7 +32,7 @@ enum TokenKind: Sendable, Equatable {
     }
 }
 
-/// The words with a meaning of their own; they are not case-sensitive.
+/// The keywords; they are not case-sensitive.
 enum Keyword: String, Sendable {
     case and, or, unless, atan2
     case sum, avg, count, min, max, group, stddev, stdvar, topk, bottomk, quantile, limitk
@@ -45,7 +45,7 @@ enum Keyword: String, Sendable {
     case fillRight = "fill_right"
     case start, end, step, range
 
-    /// How messages name the word's kind.
+    /// The kind of the word in messages.
     enum Kind { case binaryOperator, aggregator, keyword, preprocessor }
 
     var kind: Kind {
@@ -59,7 +59,7 @@ enum Keyword: String, Sendable {
         }
     }
 
-    /// Whether it means something only in front of a parenthesis, and is a name elsewhere.
+    /// Whether it is only a keyword before a parenthesis, and a name elsewhere.
     var needsParenthesis: Bool { self == .fill || self == .fillLeft || self == .fillRight }
 
     /// Whether it can be the name of a metric where an operand is expected.
@@ -71,20 +71,21 @@ enum Keyword: String, Sendable {
     }
 }
 
-/// A piece of the text with its place.
+/// A part of the text with its range.
 struct Token: Sendable {
     var kind: TokenKind
-    /// The text as it stands in the query; a string's value.
+    /// The text in the query; the value of a string.
     var text = ""
     var keyword: Keyword?
-    /// The bytes of a string whose escapes make no UTF-8; ``text`` is then repaired.
+    /// The bytes of a string whose escapes make invalid UTF-8; ``text`` is then repaired.
     var invalidBytes: [UInt8]?
     var number = 0.0
-    /// Why it is no token, or a number or duration without a value, which is an error only where one may stand.
+    /// The error of invalid text, or of a number or duration without a value, which is only an error where one is
+    /// allowed.
     var problem: ParseError?
     var range: TextRange
 
-    /// As error messages show it; `source` is the text of the query.
+    /// The token in error messages; `source` is the text of the query.
     func shown(in source: [UInt8]) -> String {
         let spelling = String(decoding: source[range.start..<range.end], as: UTF8.self)
         if kind.isOperator { return "<op:\(spelling)>" }
@@ -103,7 +104,7 @@ struct Token: Sendable {
         }
     }
 
-    /// Quoted, at most ten characters of it.
+    /// The text in quotes, at most ten characters of it.
     private static func shortened(_ text: String) -> String {
         guard text.utf8.count > 10 else { return Quoted.text(text) }
         return Quoted.text(String(String.UnicodeScalarView(text.unicodeScalars.prefix(10)))) + "..."

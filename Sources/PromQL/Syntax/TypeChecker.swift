@@ -1,6 +1,7 @@
 import Model
 
-/// Checks what the grammar alone cannot: types of operands and arguments, selectors that select everything.
+/// Checks rules that the grammar does not contain: types of operands and arguments, and selectors that match
+/// everything.
 struct TypeChecker {
     let text: [UInt8]
 
@@ -8,7 +9,7 @@ struct TypeChecker {
         ParseError(message, at: range.start, in: text)
     }
 
-    /// A type as error messages name it.
+    /// The name of a type in error messages.
     private static func name(_ type: ValueType) -> String {
         switch type {
         case .none: "none"
@@ -47,7 +48,7 @@ struct TypeChecker {
 
     private func check(_ selector: VectorSelector) throws(ParseError) {
         guard selector.name.isEmpty else {
-            // The last matcher is that of the name in front of the braces.
+            // The last matcher is that of the name before the braces.
             if let twice = selector.matchers.dropLast().first(where: { $0.name == Labels.nameLabel }) {
                 throw failure(
                     "metric name must not be set twice: \(Quoted.text(selector.name)) or \(Quoted.text(twice.value))",
@@ -60,7 +61,7 @@ struct TypeChecker {
         }
     }
 
-    /// Where the operator stands: behind the left operand and the space that follows.
+    /// The range of the operator: after the left operand and the following space.
     private func operatorRange(_ e: Binary) -> TextRange {
         var start = e.left.range.end
         while start < text.count, [0x20, 0x09, 0x0A, 0x0D].contains(text[start]) { start += 1 }
@@ -151,7 +152,7 @@ struct TypeChecker {
         }
     }
 
-    /// The second argument of `info` is a selector without a name, which may select everything.
+    /// The second argument of `info` is a selector without a name, which may match everything.
     private func checkInfoSelector(_ argument: Expression, of e: Call) throws(ParseError) {
         guard argument.type == .vector else {
             throw failure(

@@ -1,12 +1,12 @@
 import Model
 
-/// The reset hints that a storage in chunks gives to the histograms of one series, one after the other.
+/// The reset hints that a storage with chunks sets for the histograms of one series, one after the other.
 package struct ChunkHints {
     private var previous: FloatHistogram?
 
     package init() {}
 
-    /// Notes a float, which ends the chunk.
+    /// Records a float, which ends the chunk.
     package mutating func meetFloat() { previous = nil }
 
     /// The next histogram with its hint.
@@ -20,7 +20,7 @@ package struct ChunkHints {
         return histogram
     }
 
-    /// Whether a chunk that ends with `before` can take `now`, a counter that has not been reset.
+    /// Whether a chunk that ends with `before` can contain `now`, a counter that was not reset.
     private static func continues(_ now: FloatHistogram, _ before: FloatHistogram) -> Bool {
         guard before.resetHint != .gauge, now.resetHint != .reset, now.schema == before.schema,
             now.zeroThreshold == before.zeroThreshold, now.customBounds == before.customBounds

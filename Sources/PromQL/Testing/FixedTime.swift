@@ -1,20 +1,20 @@
-/// Rewrites a query so that it gives the same result whenever it is asked: selectors get `@`.
+/// Rewrites a query so that its result does not depend on the evaluation time: selectors get `@`.
 enum FixedTime {
-    /// Functions whose result depends on when they are asked.
+    /// The functions whose result depends on the evaluation time.
     private static let moving: Set<String> = [
         "days_in_month", "day_of_month", "day_of_week", "day_of_year", "hour", "minute", "month", "year",
         "predict_linear", "time", "timestamp", "start", "end", "range", "step",
     ]
 
-    /// Whether a query asks for the times of the query itself.
+    /// Whether a query uses the times of the query itself.
     static func dependsOnRange(_ query: String) -> Bool {
         ["start()", "end()", "range()", "step()"].contains { query.contains($0) }
     }
 
-    /// The query fixed to `time`, with other times to ask it at; none if its result depends on when it is asked.
+    /// The query fixed to `time`, with other evaluation times; empty if its result depends on them.
     static func variants(_ query: String, at time: Int64) -> [(query: String, time: Int64)] {
         guard let tree = try? PromQLParser.parse(query, options: .all), var fixed = fix(tree, time) else { return [] }
-        // A bare string or number says nothing about time.
+        // A bare string or number does not depend on the time.
         while case .parentheses(let inner) = fixed { fixed = inner.expression }
         switch fixed {
         case .string, .number: return []
@@ -25,7 +25,7 @@ enum FixedTime {
         return times.map { (text, $0) }
     }
 
-    /// nil if a function makes the result depend on when it is asked.
+    /// The fixed expression; nil if a function depends on the evaluation time.
     private static func fix(_ expression: Expression, _ time: Int64) -> Expression? {
         switch expression {
         case .number, .string: return expression

@@ -1,7 +1,7 @@
 import GoCompatibility
 import Model
 
-/// Native histograms as test scripts write them, `{{schema:1 count:3 sum:2.5 buckets:[1 0 2]}}`.
+/// Native histograms in the notation of test scripts, `{{schema:1 count:3 sum:2.5 buckets:[1 0 2]}}`.
 package enum HistogramNotation {
     /// Reads one histogram.
     package static func parse(_ text: String) throws -> FloatHistogram {
@@ -9,7 +9,7 @@ package enum HistogramNotation {
         scanner.skipSpace()
         let histogram = try parse(&scanner)
         scanner.skipSpace()
-        guard scanner.isAtEnd else { throw scanner.failure("expected nothing behind a histogram") }
+        guard scanner.isAtEnd else { throw scanner.failure("expected nothing after a histogram") }
         return histogram
     }
 

@@ -26,7 +26,7 @@ struct NotationScanner {
         return .init(description: "\(message), found \(GoQuote.quote(rest))", offset: at)
     }
 
-    /// A run of bytes that `isIncluded` takes.
+    /// Reads consecutive bytes that `isIncluded` accepts.
     mutating func run(_ isIncluded: (UInt8) -> Bool) -> String {
         let start = at
         while at < bytes.count, isIncluded(bytes[at]) { at += 1 }
@@ -48,12 +48,12 @@ struct NotationScanner {
 
     /// A number with an optional sign: decimal, `Inf` or `NaN`.
     ///
-    /// Not hexadecimal: `0x10` is the value 0, ten times more.
+    /// It is not hexadecimal: `0x10` is the value 0, ten times more.
     mutating func number() throws(SeriesNotation.SyntaxError) -> Double {
         var sign = 1.0
         if take("-") { sign = -1 } else { _ = take("+") }
         if at < bytes.count, Self.isLetter(bytes[at]) {
-            // Prometheus reads `Infx2` as a word of its own.
+            // Prometheus reads `Infx2` as one word.
             let word = bytes[at...].prefix { Self.isLetter($0) || Self.isDigit($0) || $0 == UInt8(ascii: "_") }
             let name = String(decoding: word, as: UTF8.self).lowercased()
             guard name == "inf" || name == "nan" else { throw failure("expected a number") }
@@ -78,7 +78,7 @@ struct NotationScanner {
         guard !hasLooseUnderscore, let value = Double(digits), value.isFinite else {
             throw failure("expected a number")
         }
-        // As in Go, a whole number that begins with 0 is octal where it can be.
+        // As in Go, an integer that begins with 0 is octal if possible.
         if digits.hasPrefix("0"), let octal = Int(digits, radix: 8) { return sign * Double(octal) }
         return sign * value
     }

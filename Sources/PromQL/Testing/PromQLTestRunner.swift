@@ -3,15 +3,16 @@ import Model
 
 /// Runs test scripts against an engine.
 package struct PromQLTestRunner {
-    /// What became of a script.
+    /// The result of a script.
     package struct Report: Sendable {
         package var passed = 0
-        /// Line and reason of each failure, by line.
+        /// The line and the reason of each failure, by line.
         package var failures: [(line: Int, message: String)] = []
         package var failed: Int { failures.count }
     }
 
-    /// Settings that the scripts were written for: everything on, and one minute for subqueries without a step.
+    /// The settings for which the scripts were written: everything enabled, and one minute for subqueries without a
+    /// step.
     package static var options: EngineOptions {
         var options = EngineOptions()
         options.parser = .all
@@ -23,7 +24,8 @@ package struct PromQLTestRunner {
 
     /// Runs a script; each `eval` counts as one test.
     ///
-    /// An instant query is also asked with its time fixed by `@`, from other times, and as the middle of a range query.
+    /// An instant query is also evaluated with its time fixed by `@`, at other times, and in the middle of a range
+    /// query.
     package static func run(script: String, engine: QueryEngine) -> Report {
         var report = Report()
         let commands: [(line: Int, command: TestScript.Command)]

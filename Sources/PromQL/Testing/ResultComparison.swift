@@ -1,7 +1,7 @@
 import GoCompatibility
 import Model
 
-/// Compares results with what a test script expects, numbers within a millionth.
+/// Compares results with the expectations of a test script, numbers within a millionth.
 struct ResultComparison {
     struct Difference: Error, CustomStringConvertible {
         var description: String
@@ -27,7 +27,7 @@ struct ResultComparison {
         return difference / min(sum, .greatestFiniteMagnitude) < tolerance
     }
 
-    /// - Parameter knowsHint: Whether an unknown hint is expected, rather than any.
+    /// - Parameter knowsHint: Whether the hint must be unknown; otherwise any hint matches.
     static func isClose(_ expected: FloatHistogram, _ found: FloatHistogram, knowsHint: Bool = false) -> Bool {
         let (a, b) = (expected.compacted(), found.compacted())
         guard a.schema == b.schema, isClose(a.count, b.count), isClose(a.sum, b.sum),

@@ -3,8 +3,8 @@ import Synchronization
 
 /// The series that a test script has loaded.
 ///
-/// Histograms get the reset hints that Prometheus's storage gives them: what follows in one chunk is "not reset"; of
-/// what begins a chunk nothing is known, even if it began because of a reset.
+/// Histograms get the reset hints of Prometheus's storage: a later histogram in a chunk is "not reset"; the hint of the
+/// first in a chunk is unknown, even if it begins because of a reset.
 package final class ScriptStore: SeriesSource {
     struct Sample {
         var time: Int64
@@ -17,7 +17,7 @@ package final class ScriptStore: SeriesSource {
 
     package init() {}
 
-    /// Adds a sample; one at a time that is taken replaces what was there.
+    /// Adds a sample; one at an existing time replaces the old one.
     package func append(_ labels: Labels, _ time: Int64, _ value: SeriesNotation.Value) {
         series.withLock { series in
             var samples = series[labels, default: []]
@@ -31,9 +31,9 @@ package final class ScriptStore: SeriesSource {
         }
     }
 
-    /// Adds values `gap` ms apart, the first at 0.
+    /// Adds values with a distance of `gap` ms, the first at 0.
     ///
-    /// - Parameter starts: Where each value's start timestamp lies from its time, ms; empty if none has any.
+    /// - Parameter starts: The distance of each value's start timestamp from its time, ms; empty if there are none.
     package func append(
         _ labels: Labels, _ values: [SeriesNotation.Value?], gap: Int64, starts: [Int64?] = []
     ) {
@@ -84,7 +84,7 @@ package final class ScriptStore: SeriesSource {
         return values.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    /// The samples with the hints that a storage in chunks gives.
+    /// The samples with the hints of a storage with chunks.
     private static func hinted(_ samples: [Sample]) -> [Sample] {
         var samples = samples
         var hints = ChunkHints()

@@ -8,17 +8,17 @@ package enum SeriesNotation {
         case histogram(FloatHistogram)
     }
 
-    /// Why a text is no series.
+    /// The reason why a text is not a series.
     package struct SyntaxError: Error, Sendable, CustomStringConvertible {
         package var description: String
-        /// Where it is, in bytes of the text.
+        /// The position in bytes of the text.
         var offset = 0
     }
 
-    /// Most values of one series.
+    /// The most values of one series.
     private static let maxValues = 10_000_000
 
-    /// Reads a series with its values; nil where a value is left out.
+    /// Reads a series with its values; nil for a value that is left out.
     package static func parseSeries(_ line: String) throws -> (Labels, [Value?]) {
         let bytes = Array(line.utf8)
         let end = endOfMetric(bytes)
@@ -51,14 +51,14 @@ package enum SeriesNotation {
         return bare == "{}" ? .empty : try PromQLParser.parseSeries(text)
     }
 
-    /// Where the values begin: behind the braces, or behind the name if there are none.
+    /// The start of the values: after the braces, or after the name if there are none.
     private static func endOfMetric(_ bytes: [UInt8]) -> Int {
         var at = 0
         while at < bytes.count, isSpace(bytes[at]) { at += 1 }
         while at < bytes.count, !isSpace(bytes[at]), bytes[at] != UInt8(ascii: "{") { at += 1 }
         var brace = at
         while brace < bytes.count, isSpace(bytes[brace]) { brace += 1 }
-        // Two braces are a histogram, the first value.
+        // Two braces begin a histogram, the first value.
         guard brace < bytes.count, bytes[brace] == UInt8(ascii: "{"),
             brace + 1 >= bytes.count || bytes[brace + 1] != UInt8(ascii: "{")
         else { return at }
@@ -82,8 +82,8 @@ package enum SeriesNotation {
         return min(at, bytes.count)
     }
 
-    /// Reads a line of start timestamps, `name{a="b"}@st -1mx3 _ 0-30sx2`: where each lies from the time of its sample,
-    /// ms; nil if it is a line of samples.
+    /// Reads a line of start timestamps, `name{a="b"}@st -1mx3 _ 0-30sx2`: the distance of each from the time of its
+    /// sample, ms; nil if it is a line of samples.
     package static func parseStarts(_ line: String) throws -> (Labels, [Int64?])? {
         let bytes = Array(line.utf8)
         let mark = Array("@st".utf8)
@@ -139,7 +139,7 @@ package enum SeriesNotation {
 
     static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
 
-    /// Reads values separated by blanks; nil where one is left out.
+    /// Reads values separated by blanks; nil for a value that is left out.
     package static func parseValues(_ text: String) throws(SyntaxError) -> [Value?] {
         var scanner = NotationScanner(text)
         var values: [Value?] = []
@@ -161,8 +161,8 @@ package enum SeriesNotation {
             let count = scanner.take("x") ? try scanner.count(most: max(0, maxValues - values.count)) : 1
             values.append(contentsOf: [Value?](repeating: nil, count: count))
         } else if scanner.take("stale") {
-            // Prometheus reads `stalex2` as a word of its own.
-            if scanner.peek("x") { throw scanner.failure("expected a blank behind \"stale\"") }
+            // Prometheus reads `stalex2` as one word.
+            if scanner.peek("x") { throw scanner.failure("expected a blank after \"stale\"") }
             values.append(.float(Staleness.marker))
         } else if scanner.peek("{{") {
             let first = try HistogramNotation.parse(&scanner)

@@ -1,7 +1,7 @@
 import GoCompatibility
 import Model
 
-/// A test script for query engines as commands, in the language of Prometheus's own tests.
+/// The commands of a test script for query engines, in the language of Prometheus's own tests.
 package struct TestScript: Sendable {
     package enum Command: Sendable {
         case clear
@@ -11,16 +11,17 @@ package struct TestScript: Sendable {
 
     /// `load 5m` and its series.
     package struct Load: Sendable {
-        /// ms between values.
+        /// The ms between values.
         package var gap: Int64
         package var series: [(Labels, [SeriesNotation.Value?])] = []
-        /// Start timestamps of a series of ``series``: where each lies from its sample's time, ms.
+        /// The start timestamps of a series in ``series``: the distance of each from its sample's time, ms.
         package var starts: [Int: [Int64?]] = [:]
-        /// `load_with_nhcb`: classic histograms become native ones with custom bounds as well.
+        /// Whether the command is `load_with_nhcb`: classic histograms are also converted to native ones with custom
+        /// bounds.
         package var convertsClassic = false
     }
 
-    /// What an annotation or error must be.
+    /// The expected text of an annotation or error.
     package enum Pattern: Sendable {
         case any
         case exactly(String)
@@ -35,20 +36,20 @@ package struct TestScript: Sendable {
         }
     }
 
-    /// What is expected of annotations of one kind.
+    /// The expected annotations of one kind.
     package struct AnnotationExpectation: Sendable {
         package var patterns: [Pattern] = []
         package var isForbidden = false
     }
 
-    /// First and last time and the distance, ms.
+    /// The first and last time and the distance, ms.
     package struct Times: Sendable {
         package var start: Int64
         package var end: Int64
         package var step: Int64
     }
 
-    /// `eval …` and what is expected.
+    /// `eval …` and its expectations.
     package struct Evaluation: Sendable {
         package var line: Int
         package var query: String
@@ -59,11 +60,11 @@ package struct TestScript: Sendable {
         package var warnings = AnnotationExpectation()
         package var infos = AnnotationExpectation()
         package var string: String?
-        /// Set if a range vector is expected.
+        /// The times of an expected range vector; nil if none is expected.
         package var rangeVector: Times?
         package var scalar: Double?
         package var series: [(labels: Labels, values: [SeriesNotation.Value?])] = []
-        /// Which of ``series`` say that a hint on counter resets must be unknown, rather than nothing of it.
+        /// The indices of ``series`` whose hint on counter resets must be unknown; in others any hint matches.
         package var seriesWithUnknownHints: Set<Int> = []
     }
 
@@ -134,7 +135,7 @@ package struct TestScript: Sendable {
         }
     }
 
-    /// Reads a series, and the line with its start timestamps, which may stand before it.
+    /// Reads a series, and the line with its start timestamps, which may precede it.
     private mutating func load(_ text: Substring, into load: inout Load) throws {
         guard let (metric, starts) = try SeriesNotation.parseStarts(String(text)) else {
             return load.series.append(try series(text))
@@ -170,7 +171,7 @@ package struct TestScript: Sendable {
         return try DurationText.parse(String(text))
     }
 
-    /// `from A to B step C …`: the times and what follows.
+    /// `from A to B step C …`: the times and the rest.
     private static func times(_ text: Substring, _ line: Int) throws -> (Times, rest: Substring) {
         let words = words(text, 7)
         guard words.count >= 6, words[0] == "from", words[2] == "to", words[4] == "step" else {
@@ -212,7 +213,7 @@ package struct TestScript: Sendable {
         return result
     }
 
-    /// Refuses expectations that contradict each other, or that no result can meet.
+    /// Refuses expectations that are contradictory, or that no result can meet.
     private func check(_ evaluation: Evaluation) throws {
         func refuse(_ message: String) throws { throw SyntaxError(line: evaluation.line, message: message) }
         if evaluation.infos.isForbidden, !evaluation.infos.patterns.isEmpty {

@@ -1,6 +1,6 @@
 import Model
 
-/// Where an alert stands.
+/// The state of an alert.
 package enum AlertState: Int, Sendable, Comparable, CaseIterable {
     /// Not evaluated yet; only rules are in this state.
     case unknown
@@ -14,22 +14,22 @@ package enum AlertState: Int, Sendable, Comparable, CaseIterable {
     package var name: String { "\(self)" }
 }
 
-/// One label set for which an alerting rule's expression gives, or lately gave, a result.
+/// A label set for which the expression of an alerting rule has, or recently had, a result.
 ///
 /// Times are ms, 0 for never.
 package struct ActiveAlert: Sendable {
     package var state: AlertState
     package var labels: Labels
     package var annotations: Labels
-    /// NaN for a histogram.
+    /// The value; NaN for a histogram.
     package var value: Double
-    /// Since when the expression gives a result.
+    /// The time since which the expression has a result.
     package var activeAt: Int64
     package var firedAt: Int64 = 0
     package var resolvedAt: Int64 = 0
     package var keepFiringSince: Int64 = 0
     package var lastSentAt: Int64 = 0
-    /// Until when receivers may take it for firing.
+    /// The time until which receivers may treat it as firing.
     package var validUntil: Int64 = 0
 
     init(labels: Labels, annotations: Labels, value: Double, activeAt: Int64) {
@@ -53,7 +53,7 @@ package struct ActiveAlert: Sendable {
         return alert
     }
 
-    /// Whether it is to be sent at `now`: on change, and again every `resendDelay`.
+    /// Whether it has to be sent at `now`: after a change, and again every `resendDelay`.
     func needsSending(at now: Int64, resendDelay: Int64) -> Bool {
         if state == .pending { return false }
         if resolvedAt > lastSentAt { return true }

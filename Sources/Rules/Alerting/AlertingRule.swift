@@ -2,20 +2,20 @@ import GoCompatibility
 import GoTemplate
 import Model
 
-/// An alerting rule and the alerts it holds.
+/// An alerting rule and its alerts.
 ///
-/// A value: an evaluation makes the next one.
+/// It is a value: an evaluation makes the next one.
 struct AlertingRule: Sendable {
-    /// How long a resolved alert is kept, so that its resolution is sent again, ms.
+    /// The time for which a resolved alert is kept, so that its resolution is sent again, ms.
     static let resolvedRetention: Int64 = 15 * 60_000
 
     let definition: RuleDefinition
     private let labelTemplates: [(name: String, template: AlertTemplate)]
     private let annotationTemplates: [(name: String, template: AlertTemplate)]
     private(set) var active: [Labels: ActiveAlert] = [:]
-    /// Whether the state before the start has been looked up; until then no `ALERTS` are written.
+    /// Whether the state before the start was restored; until then no `ALERTS` are written.
     var isRestored = true
-    /// Whether there was an evaluation, with success or without.
+    /// Whether there was an evaluation, successful or not.
     var hasBeenEvaluated = false
 
     /// Parses the templates.
@@ -41,23 +41,23 @@ struct AlertingRule: Sendable {
         return result
     }
 
-    /// The rule's state: the highest of its alerts'.
+    /// The rule's state: the highest state of its alerts.
     var state: AlertState {
         guard hasBeenEvaluated else { return .unknown }
         return active.values.map(\.state).max() ?? .inactive
     }
 
-    /// Goes on where a replaced rule of the same name and labels stopped.
+    /// Takes over the state of a replaced rule with the same name and labels.
     mutating func takeState(of old: AlertingRule) {
         active = old.active
         isRestored = old.isRestored
         hasBeenEvaluated = old.hasBeenEvaluated
     }
 
-    /// Moves the times of all alerts, because the wall clock was set by `step` ms.
+    /// Moves the times of all alerts after the wall clock was set by `step` ms.
     mutating func shift(by step: Int64) { active = active.mapValues { $0.shifted(by: step) } }
 
-    /// Alerts by labels, for a stable order.
+    /// The alerts by labels, for a stable order.
     var alerts: [ActiveAlert] { active.values.sorted { $0.labels < $1.labels } }
 
     mutating func change(_ labels: Labels, _ body: (inout ActiveAlert) -> Void) {
@@ -69,9 +69,9 @@ struct AlertingRule: Sendable {
 
     // MARK: Evaluation
 
-    /// Moves every alert to its state at `time` by the expression's result.
+    /// Updates every alert to its state at `time` by the expression's result.
     ///
-    /// - Returns: `ALERTS` and `ALERTS_FOR_STATE`, once restored.
+    /// - Returns: `ALERTS` and `ALERTS_FOR_STATE`, if the state was restored.
     mutating func evaluate(
         _ samples: [RuleSample], at time: Int64, queryOffset: Int64, limit: Int, _ environment: RuleEnvironment,
         warn: (String) -> Void
@@ -105,7 +105,7 @@ struct AlertingRule: Sendable {
         return result
     }
 
-    /// The alert's next state; nil if it can be forgotten.
+    /// The alert's next state; nil if it can be removed.
     private func advance(_ alert: ActiveAlert, isPresent: Bool, at time: Int64) -> ActiveAlert? {
         var alert = alert
         if !isPresent {
@@ -169,7 +169,7 @@ struct AlertingRule: Sendable {
             for (name, template) in labelTemplates { builder.set(name, text(template)) }
             builder.set("alertname", definition.name)
             let labels = builder.labels()
-            // An annotation that expands to nothing stays.
+            // An annotation that expands to an empty text stays.
             let annotations = Labels(keepingEmpty: annotationTemplates.map { ($0.0, text($0.1)) })
             let alert = ActiveAlert(labels: labels, annotations: annotations, value: sample.value, activeAt: time)
             guard found.updateValue(alert, forKey: labels) == nil else {
@@ -180,7 +180,7 @@ struct AlertingRule: Sendable {
     }
 
     private func append(_ alert: ActiveAlert, to result: inout [RuleSample]) {
-        // The rule's labels lie under the alert's, so that a label whose template gave nothing shows its text.
+        // The alert's labels have precedence over the rule's, so that a label whose template is empty shows its text.
         var builder = LabelsBuilder(Labels(definition.labels.map { ($0.name, $0.value) }))
         for label in alert.labels.pairs { builder.set(label.name, label.value) }
         builder.set("alertname", definition.name)
@@ -195,7 +195,7 @@ struct AlertingRule: Sendable {
 
     // MARK: Sending
 
-    /// The alerts that are to be sent at `time`, marked as sent.
+    /// The alerts that have to be sent at `time`; they are marked as sent.
     mutating func takeAlertsToSend(
         at time: Int64, interval: Int64, resendDelay: Int64, externalURL: String
     ) -> [Alert] {

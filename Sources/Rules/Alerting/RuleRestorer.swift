@@ -2,10 +2,10 @@ import GoCompatibility
 import Model
 
 extension AlertingRule {
-    /// Sets since when the alerts are active, from the `ALERTS_FOR_STATE` that was written before a restart.
+    /// Restores the start times of the alerts from the `ALERTS_FOR_STATE` of the time before a restart.
     ///
-    /// Time during which nobody evaluated does not count towards `for`; an alert that was about to fire still waits the
-    /// grace period, so that a fault of the restart itself does not page.
+    /// Time without evaluations does not count towards `for`. An alert that was about to fire still waits for the grace
+    /// period, so that an effect of the restart itself does not cause a notification.
     mutating func restore(at now: Int64, _ environment: RuleEnvironment) throws {
         guard !isRestored else { return }
         let hold = definition.holdDuration
@@ -17,7 +17,7 @@ extension AlertingRule {
             Matcher(name: Labels.nameLabel, equals: "ALERTS_FOR_STATE"),
             Matcher(name: "alertname", equals: definition.name),
         ]
-        // A label with a template has another value in every series.
+        // A label with a template has a different value in every series.
         for label in definition.labels where !label.value.contains("{{") {
             matchers.append(Matcher(name: label.name, equals: label.value))
         }
@@ -30,7 +30,7 @@ extension AlertingRule {
             try series.read(index, into: &columns)
             guard columns.count > 0 else { continue }
             let value = columns.values[columns.count - 1]
-            // Beyond 2^53 ms no time is meant.
+            // Values beyond 2^53 ms are not times.
             guard !Staleness.isMarker(value), value.magnitude < 9e12 else { continue }
             let downAt = CivilTime.floorDivide(columns.timestamps[columns.count - 1], 1000) * 1000
             let activeBefore = Int64(value) * 1000

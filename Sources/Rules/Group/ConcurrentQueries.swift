@@ -3,11 +3,11 @@ import Platform
 import PromQL
 import Synchronization
 
-/// Evaluates expressions of independent rules at the same time, on a bounded number of threads.
+/// Evaluates expressions of independent rules at the same time, on a limited number of threads.
 package final class ConcurrentQueries: Sendable {
     private let free: Mutex<Int>
 
-    /// - Parameter limit: The most expressions at once besides those that the groups' own threads evaluate.
+    /// - Parameter limit: The most expressions at once beside those that the groups' own threads evaluate.
     package init(limit: Int) { free = Mutex(limit) }
 
     private func take() -> Bool {
@@ -20,12 +20,14 @@ package final class ConcurrentQueries: Sendable {
 
     private func giveBack() { free.withLock { $0 += 1 } }
 
-    /// Runs `body` for 0 ..< `count` and returns the results in order; what gets no thread runs on this one.
+    /// Runs `body` for 0 ..< `count`, and returns the results in order.
+    ///
+    /// The calls without a thread run on this one.
     func map<R: Sendable>(_ count: Int, _ body: @escaping @Sendable (Int) -> R) -> [R] {
         let results = Results<R>(count)
         var threads: [Thread] = []
         for index in 0..<count {
-            // The last one would only leave this thread idle.
+            // A thread for the last call would only leave this one idle.
             if index + 1 < count, take() {
                 let thread = Thread.start("rule", stackSize: PromQLParser.stackSize) { [self] in
                     let result = body(index)

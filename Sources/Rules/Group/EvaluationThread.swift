@@ -1,8 +1,8 @@
 import Platform
 import PromQL
 
-/// Runs evaluations where they belong: on a thread of their own, with the stack that deep expressions need, so that the
-/// few threads of Swift's tasks are never held up by a query.
+/// Runs evaluations on their own thread, with the stack that deep expressions need, so that queries never block the few
+/// threads of Swift's tasks.
 enum EvaluationThread {
     /// Runs `body` and returns its result.
     ///
@@ -15,7 +15,7 @@ enum EvaluationThread {
             }
             if thread == nil { continuation.resume(returning: body()) }
         }
-        // It has nothing left to do, so this does not wait.
+        // The thread has ended its work, so this does not wait.
         thread?.join()
         return result
     }

@@ -3,8 +3,8 @@ import PromQL
 
 /// Decides which rules of a group may be evaluated at the same time.
 ///
-/// A batch is a run of rules in the order of the file of which none reads what an earlier one of the same batch writes.
-/// So a group gives the same results with and without batches.
+/// A batch is a range of consecutive rules in the file, none of which reads the result of an earlier rule of the batch.
+/// So a group has the same results with and without batches.
 enum RuleBatches {
     /// The batches in order, as ranges of rules.
     static func split(_ rules: [RuleDefinition]) -> [Range<Int>] {
@@ -30,12 +30,12 @@ enum RuleBatches {
         }
     }
 
-    /// The conditions on metric names of all selectors; nil if a selector may read any metric.
+    /// The matchers on metric names of all selectors; nil if a selector may read any metric.
     private static func inputs(of rule: RuleDefinition) -> [Matcher]? {
         var found: [Matcher] = []
         var waiting = [rule.expression.syntax]
         while let expression = waiting.popLast() {
-            // It reads metrics that it does not name.
+            // The function reads metrics that the expression does not name.
             if case .call(let call) = expression, call.function.name == "info" { return nil }
             let selector: VectorSelector? =
                 switch expression {

@@ -1,9 +1,9 @@
 import Model
 import PromQL
 
-/// An expression as a rule holds it.
+/// The expression of a rule.
 package struct RuleExpression: Sendable {
-    /// As the canonical printer writes it: shown by the API, part of the generator URL, and what makes two rules equal.
+    /// The text of the canonical printer: shown by the API, part of the generator URL, and compared between rules.
     package var text: String
     package var syntax: Expression
 
@@ -13,7 +13,7 @@ package struct RuleExpression: Sendable {
     }
 }
 
-/// One rule of a file, checked.
+/// One checked rule of a file.
 package struct RuleDefinition: Sendable {
     package enum Kind: Sendable, Equatable {
         case recording
@@ -24,7 +24,7 @@ package struct RuleDefinition: Sendable {
     /// The recorded metric, or the alert's name.
     package var name: String
     package var expression: RuleExpression
-    /// The group's labels under the rule's; an empty value removes a label of the result.
+    /// The group's labels overridden by the rule's; an empty value removes a label of the result.
     package var labels: [Label]
     package var annotations: [Label]
     /// Milliseconds.
@@ -45,7 +45,7 @@ package struct RuleDefinition: Sendable {
         self.keepFiringFor = keepFiringFor
     }
 
-    /// Whether a rule that replaces this one goes on with its state.
+    /// Whether a rule that replaces this one keeps its state.
     func continues(_ other: RuleDefinition) -> Bool {
         kind == other.kind && name.isExactly(other.name) && labels == other.labels
     }
@@ -57,15 +57,15 @@ package struct RuleDefinition: Sendable {
     }
 }
 
-/// One group of a rule file, checked, with the global defaults filled in.
+/// One checked group of a rule file, with the global defaults.
 package struct RuleGroupDefinition: Sendable {
     package var file: String
     package var name: String
     /// Milliseconds, above 0.
     package var interval: Int64
-    /// Milliseconds by which expressions look back and results are stamped earlier.
+    /// The milliseconds by which expressions look back and results have earlier timestamps.
     package var queryOffset: Int64
-    /// The most series or alerts a rule may give; 0 for any number.
+    /// The most series or alerts of a rule; 0 for any number.
     package var limit: Int
     package var rules: [RuleDefinition]
 

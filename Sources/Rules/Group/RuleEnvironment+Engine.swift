@@ -3,18 +3,18 @@ import Platform
 import PromQL
 
 extension RuleExpression {
-    /// Reads an expression; its text becomes the canonical one.
+    /// Reads an expression, and replaces its text with the canonical one.
     package init(_ text: String, engine: QueryEngine) throws(QueryError) {
-        // Read again, so that places in the tree are places in the canonical text.
+        // The text is read again, so that positions in the tree are positions in the canonical text.
         let text = try engine.parse(text) { $0.description }
         self.init(text: text, syntax: try engine.parse(text))
     }
 }
 
 extension RuleEnvironment {
-    /// The environment of rules that read `source` by `engine` and write to `store`.
+    /// The environment of rules that read from `source` with `engine` and write to `store`.
     ///
-    /// The restoring of `for` states reads `source` too.
+    /// The `for` states are also restored from `source`.
     package init(
         engine: QueryEngine, source: any SeriesSource, store: any SampleStore, alerts: (any AlertSink)?,
         clock: any Clock, externalLabels: Labels = .empty

@@ -5,9 +5,9 @@ import Telemetry
 
 /// One element of an expression's result.
 package struct RuleSample: Sendable {
-    /// The metric name included.
+    /// The labels with the metric name.
     package var labels: Labels
-    /// NaN where ``histogram`` is set.
+    /// The value; NaN if ``histogram`` is set.
     package var value: Double
     package var histogram: FloatHistogram?
 
@@ -15,19 +15,19 @@ package struct RuleSample: Sendable {
         self.labels = labels
         self.value = value
         self.histogram = histogram
-        // What a query gives is computed, even where it only selects.
+        // Results of queries count as computed, even those of plain selectors.
         self.histogram?.hasFloatCounts = true
     }
 }
 
-/// What an expression gave.
+/// The result of an expression.
 package enum RuleQueryResult: Sendable {
     case vector([RuleSample])
     case scalar(Double)
-    /// A matrix or a string, which no rule can use.
+    /// A matrix or a string, which rules cannot use.
     case other
 
-    /// The answer of an instant query.
+    /// The result of an instant query.
     package init(_ value: QueryValue) {
         switch value {
         case .scalar(let value): self = .scalar(value)
@@ -44,7 +44,8 @@ package enum RuleQueryResult: Sendable {
         }
     }
 
-    /// What a template gets: in order of labels, as Prometheus's storage has it, unless the query orders its result.
+    /// The samples for a template: in the order of labels, as in Prometheus's storage, unless the query orders its
+    /// result.
     package func samples(forTemplate expression: Expression) throws(RuleError) -> [RuleSample] {
         let samples = try samples()
         return expression.choosesOrder ? samples : samples.sorted { $0.labels < $1.labels }
@@ -59,45 +60,45 @@ package enum RuleQueryResult: Sendable {
     }
 }
 
-/// Why a rule could not be evaluated.
+/// The reason why a rule could not be evaluated.
 package struct RuleError: Error, CustomStringConvertible, Sendable, Equatable {
     package var description: String
 
     package init(_ description: String) { self.description = description }
 }
 
-/// Which group of which file.
+/// The file and the name of a group.
 package struct RuleGroupPlace: Sendable, Hashable {
     package var file: String
     package var name: String
 }
 
-/// What the evaluation of rules needs of the other parts.
+/// The functions and settings that the evaluation of rules needs from other parts.
 package struct RuleEnvironment: Sendable {
     /// Evaluates an expression of a group's rule at a time in ms.
     package var query:
         @Sendable (_ expression: RuleExpression, _ time: Int64, _ group: RuleGroupPlace) throws -> RuleQueryResult
-    /// Evaluates a text that a template asks for; only vectors and scalars.
+    /// Evaluates a text for a template; only vectors and scalars.
     package var queryText: @Sendable (_ text: String, _ time: Int64) throws -> [RuleSample]
     /// Prints a histogram for `{{ $value }}`.
     package var histogramText: @Sendable (FloatHistogram) -> String
-    /// Where results go.
+    /// The storage of the results.
     package var store: any SampleStore
-    /// Where ``RuleRestorer`` reads `ALERTS_FOR_STATE`; nil if nothing is to be restored.
+    /// The source of `ALERTS_FOR_STATE` for ``RuleRestorer``; nil if nothing has to be restored.
     package var source: (any SeriesSource)?
-    /// Who takes alerts; nil drops them.
+    /// The receiver of alerts; nil drops them.
     package var alerts: (any AlertSink)?
     package var clock: any Clock
-    /// Labels of `global.external_labels`, which templates see.
+    /// The labels of `global.external_labels`, for templates.
     package var externalLabels: Labels
     package var externalURL: String
-    /// How often a firing alert is sent again, ms.
+    /// The interval at which a firing alert is sent again, ms.
     package var resendDelay: Int64
     /// The longest outage over which the `for` state is restored, ms.
     package var outageTolerance: Int64
-    /// The least time a restored pending alert still waits, ms; shorter `for`s are not restored.
+    /// The shortest remaining wait of a restored pending alert, ms; shorter `for`s are not restored.
     package var forGracePeriod: Int64
-    /// Evaluates independent rules of a group at the same time; nil to evaluate one after the other.
+    /// Evaluates independent rules of a group at the same time; nil to evaluate them one after the other.
     package var concurrent: ConcurrentQueries?
     let templateCounts = TemplateCounts()
 

@@ -3,7 +3,7 @@ import Model
 import Platform
 import Telemetry
 
-/// What the last evaluation of a rule was like.
+/// The outcome of the last evaluation of a rule.
 package struct RuleHealth: Sendable {
     package enum State: String, Sendable {
         case unknown
@@ -15,17 +15,17 @@ package struct RuleHealth: Sendable {
     package var lastError: String?
     /// Nanoseconds.
     package var duration: Int64 = 0
-    /// When, ms; 0 for never.
+    /// The time of the last evaluation, ms; 0 for never.
     package var lastEvaluation: Int64 = 0
 }
 
-/// A group of rules and all it remembers: a state machine that is moved by ``evaluate(at:_:)``.
+/// A group of rules and its state: a state machine that ``evaluate(at:_:)`` advances.
 ///
-/// A value, so that the API reads the last finished evaluation while the next one runs.
+/// It is a value, so that the API reads the last finished evaluation while the next one runs.
 struct RuleGroup: Sendable {
     private static let log = Log("rules")
 
-    /// A rule, its state and the series it wrote last.
+    /// A rule, its state and the series of its last evaluation.
     struct Rule: Sendable {
         let definition: RuleDefinition
         /// Set for alerting rules.
@@ -35,23 +35,23 @@ struct RuleGroup: Sendable {
         var series: [Labels: SeriesRef] = [:]
     }
 
-    /// Counters since the group came to be.
+    /// Counters since the group was made.
     struct Counts: Sendable {
         var evaluations = 0
         var failures = 0
         var iterations = 0
         var missed = 0
-        /// Samples of the last evaluation.
+        /// The number of samples of the last evaluation.
         var samples = 0
     }
 
     let definition: RuleGroupDefinition
     let series: SeriesGroup
     private(set) var rules: [Rule]
-    /// Series of rules that are no longer there; they get their markers with the next evaluation.
+    /// The series of removed rules; the next evaluation writes their stale markers.
     private var staleSeries: [Labels: SeriesRef] = [:]
     private(set) var counts = Counts()
-    /// When the last evaluation began, ms; 0 for never.
+    /// The time when the last evaluation began, ms; 0 for never.
     private(set) var lastEvaluation: Int64 = 0
     /// Nanoseconds.
     private(set) var lastDuration: Int64 = 0
@@ -60,7 +60,7 @@ struct RuleGroup: Sendable {
     private(set) var needsRestore: Bool
     private let batches: [Range<Int>]
 
-    /// A group whose templates have been parsed, and that has no series yet.
+    /// A group with parsed templates and without series.
     struct Compiled: Sendable {
         let definition: RuleGroupDefinition
         fileprivate let rules: [Rule]
@@ -76,7 +76,7 @@ struct RuleGroup: Sendable {
         }
     }
 
-    /// Makes a group; `needsRestore` if the state before a restart is to be looked up.
+    /// Makes a group; `needsRestore` if the state before a restart has to be restored.
     init(_ compiled: Compiled, needsRestore: Bool, store: any SampleStore) {
         definition = compiled.definition
         self.needsRestore = needsRestore
@@ -86,7 +86,7 @@ struct RuleGroup: Sendable {
         series = store.openGroup("rules:" + compiled.definition.key)
     }
 
-    /// Goes on where a group of the same key stopped.
+    /// Takes over the state of a group with the same key.
     mutating func takeState(of old: RuleGroup) {
         var taken = Set<Int>()
         for index in rules.indices {
@@ -110,8 +110,9 @@ struct RuleGroup: Sendable {
 
     // MARK: Schedule
 
-    /// The last time at or before `now` that is a multiple of the interval plus the group's own offset, so that the
-    /// groups' evaluations are spread, always in the same way.
+    /// The last time at or before `now` that is a multiple of the interval plus the group's own offset.
+    ///
+    /// So the groups' evaluations are distributed, always in the same way.
     func evaluationTime(atOrBefore now: Int64) -> Int64 {
         let hash = Labels([("name", definition.name), ("file", definition.file)]).stableHash
         let (interval, overflow) = UInt64(definition.interval).multipliedReportingOverflow(by: 1_000_000)
@@ -119,7 +120,7 @@ struct RuleGroup: Sendable {
         return CivilTime.floorDivide(now - offset, definition.interval) * definition.interval + offset
     }
 
-    /// The evaluation that follows the one for `time`, given that it is `now`; those in between are missed.
+    /// The time of the evaluation after the one for `time`, if it is `now`; those in between are missed.
     mutating func nextTime(after time: Int64, now: Int64) -> Int64 {
         let missed = max(0, (now - time) / definition.interval - 1)
         counts.missed += Int(missed)
@@ -127,14 +128,16 @@ struct RuleGroup: Sendable {
         return time + (missed + 1) * definition.interval
     }
 
-    /// Moves the times of all alerts, because the wall clock was set by `step` ms: how long they have waited stays.
+    /// Moves the times of all alerts after the wall clock was set by `step` ms, so that the lengths of their waits
+    /// stay.
     mutating func shift(by step: Int64) {
         for index in rules.indices { rules[index].alerting?.shift(by: step) }
     }
 
     // MARK: Evaluation
 
-    /// Evaluates all rules for the nominal time `time`, in the order of the file; each sees what those before it wrote.
+    /// Evaluates all rules for the nominal time `time`, in the order of the file; each reads the results of those
+    /// before it.
     mutating func evaluate(at time: Int64, _ environment: RuleEnvironment) {
         let began = environment.clock.monotonic()
         lastEvaluation = environment.clock.now()
@@ -188,7 +191,7 @@ struct RuleGroup: Sendable {
         }
     }
 
-    /// The result of a rule's expression, and how long it took.
+    /// The result of a rule's expression, and the duration of its evaluation.
     private struct QueryOutcome: Sendable {
         let result: Result<RuleQueryResult, any Error>
         /// Nanoseconds.
@@ -203,7 +206,8 @@ struct RuleGroup: Sendable {
         }
     }
 
-    /// Takes the result of one rule's expression, sends its alerts and stores its samples; returns how many.
+    /// Processes the result of one rule's expression, sends its alerts and stores its samples; returns the number of
+    /// samples.
     private mutating func evaluateRule(
         _ index: Int, _ answer: Result<RuleQueryResult, any Error>, at time: Int64, _ environment: RuleEnvironment
     ) throws -> Int {
@@ -229,7 +233,7 @@ struct RuleGroup: Sendable {
         return samples.count
     }
 
-    /// Stores a rule's samples, and markers for the series that it no longer gives, as one batch.
+    /// Stores a rule's samples, and stale markers for series without a new sample, as one batch.
     private mutating func store(
         _ samples: [RuleSample], of index: Int, at stamp: Int64, _ environment: RuleEnvironment
     ) throws {
@@ -248,13 +252,13 @@ struct RuleGroup: Sendable {
         }
         let gone = rules[index].series.filter { written[$0.key] == nil }
         for ref in gone.values { batch.append(ref, Staleness.marker) }
-        // Even when the disk is full the series of this evaluation are the ones that the next is compared with.
+        // The next evaluation is compared with the series of this one, even when the disk is full.
         rules[index].series = written
         if batch.count == 0 { return }
         var outcome = try environment.store.commit(batch, in: series, durability: .whenPossible)
         let forgotten = outcome.rejected.filter { $0.reason == .unknownSeries }
         if !forgotten.isEmpty {
-            // The store dropped series in the meantime: ask for them again, once.
+            // The storage has removed series in the meantime, so their references are requested again, once.
             var again = SampleBatch(timestamp: stamp)
             again.delay = definition.queryOffset
             for (position, _) in forgotten where position < samples.count {
@@ -272,7 +276,7 @@ struct RuleGroup: Sendable {
                 outcome.rejected += try environment.store.commit(again, in: series, durability: .whenPossible).rejected
             }
         }
-        // Markers may come too late, when a renamed rule writes the same series; that is no fault of the rule.
+        // Stale markers may be out of order if a renamed rule writes the same series; that is not an error of the rule.
         if let first = outcome.rejected.first(where: { $0.index < samples.count }) {
             throw RuleError(first.reason.rawValue)
         }
@@ -292,7 +296,7 @@ struct RuleGroup: Sendable {
         }
     }
 
-    /// Marks everything the group wrote as ended at `stamp`; for a group that has been removed.
+    /// Marks all series of the group as ended at `stamp`; for a removed group.
     mutating func end(at stamp: Int64, _ environment: RuleEnvironment) {
         for index in rules.indices {
             staleSeries.merge(rules[index].series) { $1 }
@@ -302,7 +306,7 @@ struct RuleGroup: Sendable {
         staleSeries = [:]
     }
 
-    /// Looks up since when alerts have been pending or firing before the restart.
+    /// Restores the times since which alerts were pending or firing before the restart.
     mutating func restore(at now: Int64, _ environment: RuleEnvironment) {
         let began = environment.clock.monotonic()
         for index in rules.indices {

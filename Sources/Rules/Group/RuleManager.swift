@@ -3,10 +3,10 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Runs the rule groups of the configuration, each in a task of its own.
+/// Runs the rule groups of the configuration, each in its own task.
 ///
-/// ``commit(_:change:)`` may be called any number of times, before and after ``start()``; groups that stay keep
-/// their state.
+/// ``commit(_:change:)`` may be called any number of times, before and after ``start()``; groups that stay keep their
+/// state.
 package final class RuleManager: Sendable {
     /// A group and the task that evaluates it.
     private final class Runner: Sendable {
@@ -24,11 +24,11 @@ package final class RuleManager: Sendable {
 
     private struct State {
         var environment: RuleEnvironment
-        /// In the order of the configuration.
+        /// The groups in the order of the configuration.
         var runners: [Runner] = []
-        var farewells: [Task<Void, Never>] = []
+        var endings: [Task<Void, Never>] = []
         var isStarted = false
-        /// Groups that are there from the first configuration on restore their state.
+        /// Whether no configuration was applied yet; the groups of the first one restore their state.
         var isFirst = true
     }
 
@@ -46,12 +46,12 @@ package final class RuleManager: Sendable {
         }
     }
 
-    /// Groups that are ready to be used; making them has changed nothing.
+    /// Groups that are ready for use; making them has changed nothing.
     package struct Prepared: Sendable {
         fileprivate let groups: [RuleGroup.Compiled]
     }
 
-    /// Parses the templates of all groups of all files; of groups of the same key the first stays.
+    /// Parses the templates of all groups of all files; the first group is used if keys are equal.
     package static func prepare(_ definitions: [RuleGroupDefinition]) throws(RuleError) -> Prepared {
         var groups: [RuleGroup.Compiled] = []
         var keys = Set<String>()
@@ -63,10 +63,10 @@ package final class RuleManager: Sendable {
 
     /// Replaces the groups.
     ///
-    /// A group that has not changed goes on undisturbed; of one that has, rules of the same name and labels keep their
-    /// alerts and series.
+    /// An unchanged group continues. In a changed group, rules with the same name and labels keep their alerts and
+    /// series.
     ///
-    /// - Parameter change: Adapts the environment of the rules, external labels for instance.
+    /// - Parameter change: Changes the environment of the rules, for example external labels.
     package func commit(_ prepared: Prepared, change: (inout RuleEnvironment) -> Void = { _ in }) {
         let old = state.withLock { $0 }
         var environment = old.environment
@@ -102,7 +102,7 @@ package final class RuleManager: Sendable {
         commit(try Self.prepare(definitions), change: change)
     }
 
-    /// Begins to evaluate.
+    /// Starts the evaluations.
     package func start() {
         let runners = state.withLock { state in
             state.isStarted = true
@@ -111,20 +111,20 @@ package final class RuleManager: Sendable {
         for runner in runners { launch(runner, after: nil, isStarted: true) }
     }
 
-    /// Ends all evaluations; returns when those that run have finished.
+    /// Stops all evaluations; returns when the running ones have finished.
     package func stop() async {
-        let (runners, farewells) = state.withLock { state in
+        let (runners, endings) = state.withLock { state in
             state.isStarted = false
-            defer { state.farewells = [] }
-            return (state.runners, state.farewells)
+            defer { state.endings = [] }
+            return (state.runners, state.endings)
         }
-        let tasks = runners.compactMap { $0.task.withLock { $0 } } + farewells
+        let tasks = runners.compactMap { $0.task.withLock { $0 } } + endings
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
         for runner in runners { runner.task.withLock { $0 = nil } }
     }
 
-    /// All groups as they are after their last evaluations, in the order of their files and names.
+    /// All groups after their last evaluations, in the order of their files and names.
     package func status() -> [RuleGroupStatus] {
         state.withLock { $0.runners }.map { $0.current.status }.sorted { a, b in
             a.file.isExactly(b.file)
@@ -133,8 +133,8 @@ package final class RuleManager: Sendable {
         }
     }
 
-    /// Evaluates every group once for the moment `time`, one after another; for tests and for a last evaluation before
-    /// the end.
+    /// Evaluates every group once for the time `time`, one after another; for tests and for the last evaluation of a
+    /// shutdown.
     package func evaluateOnce(at time: Int64) {
         let (runners, environment) = state.withLock { ($0.runners, $0.environment) }
         for runner in runners {
@@ -148,7 +148,7 @@ package final class RuleManager: Sendable {
 
     private var environment: RuleEnvironment { state.withLock { $0.environment } }
 
-    /// Starts the task of `runner`, once that of `predecessor` has ended and given its state.
+    /// Starts the task of `runner` after that of `predecessor` has ended and passed its state on.
     private func launch(_ runner: Runner, after predecessor: Runner?, isStarted: Bool) {
         let before = predecessor?.task.withLock { $0 }
         before?.cancel()
@@ -166,15 +166,14 @@ package final class RuleManager: Sendable {
         }
     }
 
-    /// Ends a group that is no longer configured.
+    /// Ends a group that was removed from the configuration.
     ///
-    /// Its series get their markers after two intervals, so that a renamed rule that writes the same series has begun
-    /// by then.
+    /// Its stale markers are written after two intervals. By then a renamed rule that writes the same series has begun.
     private func dismiss(_ runner: Runner, isStarted: Bool) {
         let before = runner.task.withLock { $0 }
         before?.cancel()
         guard isStarted else { return }
-        let farewell = Task { [weak self] in
+        let ending = Task { [weak self] in
             await before?.value
             guard let self else { return }
             let environment = self.environment
@@ -184,7 +183,7 @@ package final class RuleManager: Sendable {
             if !Task.isCancelled { group.end(at: now, environment) }
             environment.store.closeGroup(group.series)
         }
-        state.withLock { $0.farewells.append(farewell) }
+        state.withLock { $0.endings.append(ending) }
     }
 
     private func run(_ runner: Runner) async {
@@ -195,19 +194,19 @@ package final class RuleManager: Sendable {
         var time = first.evaluationTime(atOrBefore: clock.now()) + first.definition.interval
         var evaluations = 0
         while !Task.isCancelled {
-            // Should the clock have been set back since `time` was computed, that is an interval and no more.
+            // If the clock was set back since `time` was computed, the wait is at most one interval.
             let latest = clock.now() + first.definition.interval
             do { try await clock.sleep(until: min(time, latest)) } catch { return }
             let environment = self.environment
             var current = runner.current
             if let step = steps.observe(clock) {
-                // The grid of evaluations is one of wall time; what alerts have waited stays.
+                // The times of evaluations are wall time; the lengths of the alerts' waits stay.
                 time = current.evaluationTime(atOrBefore: clock.now())
                 current.shift(by: step)
             }
             let before = current
             evaluations += 1
-            // The first evaluation may come before anything has been scraped; the second has seen recording rules too.
+            // The first evaluation may be before the first scrape; at the second, recording rules have results, too.
             let restores = before.needsRestore && evaluations >= 2
             let nominal = time
             var group = await EvaluationThread.run {

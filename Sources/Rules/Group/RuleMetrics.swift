@@ -32,7 +32,7 @@ final class RuleMetrics: Sendable {
         }
     }
 
-    /// What `/metrics` shows of the groups as they are now.
+    /// The metrics of the groups in their current state.
     func families(
         _ groups: [RuleGroupStatus], templates: (expansions: Int, failures: Int) = (0, 0)
     ) -> [MetricFamily] {

@@ -3,15 +3,15 @@ import GoCompatibility
 import GoTemplate
 import Model
 
-/// Turns rule files into groups that can be evaluated.
+/// Converts rule files to groups that can be evaluated.
 package enum RuleSet {
-    /// Checks what the files' reader could not: expressions and templates.
+    /// Checks expressions and templates, which the files' reader does not check.
     ///
     /// - Parameters:
     ///   - evaluationInterval: For groups without an interval, ms.
     ///   - queryOffset: For groups without one, ms.
-    ///   - parse: Reads an expression; its error's text becomes a part of ours.
-    /// - Returns: All groups, and all mistakes with their places; groups with a mistake are left out.
+    ///   - parse: Reads an expression; the text of its error becomes a part of ours.
+    /// - Returns: All groups without errors, and all errors with their places.
     package static func definitions(
         _ files: [RuleFile], evaluationInterval: Int64, queryOffset: Int64 = 0,
         parse: (String) throws -> RuleExpression
@@ -39,7 +39,7 @@ package enum RuleSet {
         return (groups, errors)
     }
 
-    /// The rule, or nil if its expression cannot be read; tells `note` all mistakes.
+    /// The rule, or nil if its expression cannot be read; passes all errors to `note`.
     private static func definition(
         of rule: RuleConfig, _ parse: (String) throws -> RuleExpression, _ note: (ConfigPlace, String) -> Void
     ) -> RuleDefinition? {
@@ -65,13 +65,13 @@ package enum RuleSet {
         }
     }
 
-    /// Rules of the same name and labels, which would overwrite each other.
+    /// Rules with the same name and labels, which would overwrite each other.
     package struct Duplicate: Sendable, Hashable {
         package var name: String
         package var labels: [Label]
     }
 
-    /// The duplicates of a set of files, as `check rules --lint=duplicate-rules` finds them: each repetition once.
+    /// The duplicates in a set of files for `check rules --lint=duplicate-rules`; each repetition is listed once.
     package static func duplicates(_ files: [RuleFile]) -> [Duplicate] {
         var seen: Set<Duplicate> = []
         var found: [Duplicate] = []

@@ -1,6 +1,6 @@
 import Model
 
-/// A group as the API shows it.
+/// A group in the API.
 package struct RuleGroupStatus: Sendable {
     package var file: String
     package var name: String
@@ -10,13 +10,13 @@ package struct RuleGroupStatus: Sendable {
     /// Milliseconds.
     package var queryOffset: Int64
     package var rules: [RuleStatus]
-    /// When the last evaluation began, ms; 0 for never.
+    /// The time when the last evaluation began, ms; 0 for never.
     package var lastEvaluation: Int64
     /// Nanoseconds.
     package var evaluationTime: Int64
     package var counts: Counts
 
-    /// Numbers of the group's metrics.
+    /// The numbers for the group's metrics.
     package struct Counts: Sendable {
         package var evaluations: Int
         package var failures: Int
@@ -31,13 +31,13 @@ package struct RuleGroupStatus: Sendable {
     package var key: String { file + ";" + name }
 }
 
-/// A rule as the API shows it.
+/// A rule in the API.
 package struct RuleStatus: Sendable {
     package var kind: RuleDefinition.Kind
     package var name: String
     /// The expression in canonical form.
     package var query: String
-    /// The group's labels included, and those of which the rule says that they go: with an empty value.
+    /// The labels with those of the group, and with an empty value the labels that the rule removes.
     package var labels: Labels
     package var annotations: Labels
     /// Milliseconds.
@@ -47,12 +47,12 @@ package struct RuleStatus: Sendable {
     package var health: RuleHealth
     /// Set for alerting rules.
     package var state: AlertState?
-    /// Those that are pending or firing; resolved ones are not shown.
+    /// The alerts that are pending or firing; resolved ones are omitted.
     package var alerts: [ActiveAlert]
 }
 
 extension RuleGroup {
-    /// The group as it is after its last evaluation.
+    /// The group after its last evaluation.
     var status: RuleGroupStatus {
         RuleGroupStatus(
             file: definition.file, name: definition.name, interval: definition.interval, limit: definition.limit,

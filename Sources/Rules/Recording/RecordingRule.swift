@@ -1,8 +1,8 @@
 import Model
 
-/// Turns an expression's result into the series of a recording rule.
+/// Converts an expression's result to the series of a recording rule.
 enum RecordingRule {
-    /// Names and labels the samples.
+    /// Sets the names and labels of the samples.
     static func evaluate(_ definition: RuleDefinition, _ samples: [RuleSample], limit: Int) throws(RuleError)
         -> [RuleSample]
     {

@@ -3,7 +3,7 @@ import Model
 
 /// A label or annotation of an alert, parsed once and expanded for every series.
 package struct AlertTemplate: Sendable {
-    /// What Prometheus puts in front of every template of an alert; it counts in the columns of errors.
+    /// Prometheus's text before every template of an alert; it counts in the columns of errors.
     private static let definitions =
         "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}"
         + "{{$value := .Value}}"
@@ -11,7 +11,7 @@ package struct AlertTemplate: Sendable {
     /// The text as it is written in the rule.
     package let text: String
     private let name: String
-    /// Nil if there is nothing to expand.
+    /// The template; nil if there is nothing to expand.
     private let template: Template?
 
     /// Parses a template.
@@ -30,7 +30,7 @@ package struct AlertTemplate: Sendable {
         }
     }
 
-    /// The text for one series.
+    /// The expanded text for one series.
     package func expand(_ data: TemplateData, _ functions: AlertTemplateFunctions) throws(TemplateError) -> String {
         guard let template else { return text }
         do {

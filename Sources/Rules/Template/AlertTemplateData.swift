@@ -1,7 +1,7 @@
 import GoTemplate
 import Model
 
-/// One series of an instant vector, as templates see it.
+/// A series of an instant vector in templates.
 package struct TemplateSample: Sendable {
     package var labels: [ExactText: String]
     package var value: Double
@@ -25,7 +25,7 @@ package struct TemplateData: Sendable {
     package var externalURL: String
     package var value: Value
 
-    /// What the expression gave for this series.
+    /// The result of the expression for this series.
     package enum Value: Sendable {
         case float(Double)
         /// A histogram and its text.
@@ -43,7 +43,7 @@ package struct TemplateData: Sendable {
 extension TemplateSample {
     static let typeName = "*template.sample"
 
-    /// The sample as templates see it.
+    /// The sample as a value of templates.
     var object: TemplateValue {
         .object(
             TemplateObject(
@@ -61,7 +61,7 @@ extension TemplateSample {
 }
 
 extension TemplateData {
-    /// The data as templates see them.
+    /// The data as a value of templates.
     var object: TemplateValue {
         .object(
             TemplateObject(

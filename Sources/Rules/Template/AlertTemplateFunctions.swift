@@ -2,14 +2,14 @@ import GoCompatibility
 import GoTemplate
 import Model
 
-/// The functions that templates may call, and what they need of the world.
+/// The functions that templates may call, and the data that these need.
 package struct AlertTemplateFunctions: TemplateFunctionSet {
     /// Evaluates an expression at the time of the alert's evaluation.
     package typealias Query = @Sendable (_ expression: String) throws -> [TemplateSample]
 
     let query: Query
     let externalURL: String
-    /// Evaluation time in ms since the epoch.
+    /// The evaluation time in ms since the epoch.
     let now: Int64
 
     package init(now: Int64, externalURL: String, query: @escaping Query) {
@@ -122,7 +122,7 @@ package struct AlertTemplateFunctions: TemplateFunctionSet {
     }
 }
 
-/// What the number functions accept: numbers, durations in seconds, and strings that hold a number.
+/// The arguments of number functions: numbers, durations in seconds, and strings with a number.
 enum NumberConversion {
     static func double(_ value: TemplateValue) -> Result<Double, TemplateFunctionError> {
         switch value {

@@ -3,7 +3,7 @@ import GoCompatibility
 import GoTemplate
 import Model
 
-/// Numbers in a form for people, exactly as Prometheus's templates show them.
+/// Numbers in a readable form, exactly as in Prometheus's templates.
 enum Humanize {
     private static let large = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
     private static let small = ["", "m", "u", "n", "p", "f", "a", "z", "y"]
@@ -49,7 +49,7 @@ enum Humanize {
         if value == 0 { return "0s" }
         if value.magnitude >= 1 {
             let sign = value < 0 ? "-" : ""
-            // Beyond this the days do not fit an integer; Go's conversion is then undefined.
+            // Above this the days do not fit an integer; Go's conversion is then undefined.
             guard value.magnitude < 9e18 else { return four(value) + "s" }
             let total = Int64(value.magnitude)
             let (seconds, minutes, hours, days) = (total % 60, total / 60 % 60, total / 3600 % 24, total / 86400)
@@ -67,10 +67,10 @@ enum Humanize {
         return four(value) + small[index] + "s"
     }
 
-    /// A share as per cent.
+    /// A ratio as per cent.
     static func percentage(_ value: Double) -> String { four(value * 100) + "%" }
 
-    /// Seconds since the epoch as nanoseconds, cut to whole milliseconds.
+    /// Seconds since the epoch as nanoseconds, truncated to whole milliseconds.
     static func nanoseconds(_ value: Double) -> Result<Int64, TemplateFunctionError> {
         let milliseconds = (value * 1000).rounded(.towardZero)
         guard value.isFinite, (milliseconds * 1e6).magnitude < 9.223372036854775e18 else {

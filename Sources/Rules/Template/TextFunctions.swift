@@ -18,7 +18,7 @@ enum TextFunctions {
         return signatures
     }()
 
-    /// The outcome, or nil if `name` is none of them; the arguments fit the ``signatures``.
+    /// The result, or nil if `name` is not one of the functions; the arguments match the ``signatures``.
     static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome? {
         let strings = arguments.compactMap { argument -> String? in
             if case .string(let text) = argument { text } else { nil }
@@ -54,7 +54,7 @@ enum TextFunctions {
         }
     }
 
-    /// Upper-cases the first letter of every word and leaves the rest.
+    /// Upper-cases the first letter of every word.
     private static func title(_ text: String) -> String {
         var out = String.UnicodeScalarView()
         var isInWord = false
@@ -71,7 +71,7 @@ enum TextFunctions {
         return String(out)
     }
 
-    /// The first label of a host name, its port kept; addresses are left alone.
+    /// The first label of a host name, with its port; addresses stay as they are.
     private static func stripDomain(_ hostPort: String) -> String {
         let split = GoURL.splitHostPort(hostPort)
         let host = split?.host ?? hostPort

@@ -2,10 +2,10 @@ import Model
 import PromQL
 import Synchronization
 
-/// A store in memory, for rule unit tests and small tools: takes batches and gives series.
+/// A storage in memory for rule unit tests and small tools: stores batches and returns series.
 ///
-/// Histograms get the reset hints that a storage in chunks gives them. Samples behind the newest are rejected; a batch of
-/// the daemon's own, with a delay, takes the place of the samples after it.
+/// Histograms get the reset hints of a storage with chunks. Out-of-order samples are rejected; a batch of the daemon's
+/// own, with a delay, replaces the samples after it.
 package final class ArrayStore: SampleStore, SeriesSource {
     private struct Series: Sendable {
         var labels: Labels
@@ -68,7 +68,7 @@ package final class ArrayStore: SampleStore, SeriesSource {
         state.withLock { state in
             guard ref.raw > 0, ref.raw <= state.series.count else { return .unknownSeries }
             let at = Int(ref.raw) - 1
-            // The wall clock was set back: the daemon's own samples begin again.
+            // The wall clock was set back: the daemon's own samples start again.
             if isOwn, let last = state.series[at].timestamps.last, time < last {
                 state.series[at].removeAll(from: time)
             }

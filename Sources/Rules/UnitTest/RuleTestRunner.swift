@@ -7,7 +7,7 @@ import PromQL
 /// Runs rule unit-test files as `promtool test rules` does, with its output.
 package struct RuleTestRunner: Sendable {
     private let tools: RuleTestTools
-    /// Whether keys that nobody knows are passed over, in the tests and in rules.
+    /// Whether unknown keys are ignored, in the tests and in rules.
     private let ignoresUnknownKeys: Bool
 
     package init(_ tools: RuleTestTools, ignoresUnknownKeys: Bool = false) {
@@ -15,21 +15,21 @@ package struct RuleTestRunner: Sendable {
         self.ignoresUnknownKeys = ignoresUnknownKeys
     }
 
-    /// What one file gave.
+    /// The result of one file.
     package struct Report: Sendable {
         package var warnings: [String] = []
-        /// One text per failure, as promtool prints it; empty for success.
+        /// One text per failure in promtool's format; empty for success.
         package var failures: [String] = []
-        /// Test groups that were run.
+        /// The number of test groups that were run.
         package var groups = 0
     }
 
-    /// Runs files one after another and prints what promtool would.
+    /// Runs files one after another, and prints the output of promtool.
     ///
     /// - Parameters:
     ///   - run: Names of test groups must match one of these, if there are any.
-    ///   - output: Standard output, a line at a time; `failure`, standard error.
-    /// - Returns: Whether all succeeded; false if no name matches, for then nothing was tested.
+    ///   - output: Standard output, one line per call; `failure`, standard error.
+    /// - Returns: Whether all succeeded; false if no name matches, because then nothing was tested.
     package func run(
         files: [String], run patterns: [SearchRegex] = [], output: (String) -> Void, failure: (String) -> Void
     ) -> Bool {
@@ -84,7 +84,7 @@ package struct RuleTestRunner: Sendable {
 
     // MARK: One scenario
 
-    /// Input samples of one series that have not been appended yet.
+    /// The input samples of one series that have not been appended yet.
     private struct Input {
         var ref: SeriesRef
         var values: [SeriesNotation.Value?]
@@ -117,7 +117,7 @@ package struct RuleTestRunner: Sendable {
                 do {
                     let (labels, parsed) = try tools.parseSeries(input.series, input.values, index + 1)
                     let ref = store.resolve(labels, in: series)
-                    // Of a series that is there twice the last values count.
+                    // If a series is defined twice, the last values are used.
                     if let known = places.updateValue(places[ref] ?? inputs.count, forKey: ref) {
                         inputs[known].values = parsed
                     } else {
@@ -127,7 +127,7 @@ package struct RuleTestRunner: Sendable {
             }
         } catch { return ["\(error)"] }
         let order = [String: Int](file.groupOrder.enumerated().map { ($0.element, $0.offset) }) { a, _ in a }
-        // Stable: groups of equal order stay as they are in the files.
+        // The sort is stable: groups of equal order stay as they are in the files.
         groups = groups.enumerated().sorted {
             let (a, b) = (order[$0.element.definition.name] ?? 0, order[$1.element.definition.name] ?? 0)
             return a == b ? $0.offset < $1.offset : a < b
@@ -136,7 +136,7 @@ package struct RuleTestRunner: Sendable {
             + checkExpressions(test, file, store, interval)
     }
 
-    /// Evaluates the groups from the start to the last moment that is asked for, and compares alerts on the way.
+    /// Evaluates the groups from the start to the last requested time, and compares alerts at the requested times.
     private func evaluate(
         _ test: RuleTestGroup, _ interval: Int64, _ groups: inout [RuleGroup], _ inputs: inout [Input],
         _ store: ArrayStore, _ environment: RuleEnvironment
@@ -213,7 +213,7 @@ package struct RuleTestRunner: Sendable {
             + "        exp:\(show(expected)), \n        got:\(show(got))"
     }
 
-    /// The name of a test that has one.
+    /// The heading of a test with a name.
     private static func heading(_ test: RuleTestGroup) -> String {
         test.name.isEmpty || test.name.hasPrefix("unnamed#") ? "" : "    name: \(test.name),\n"
     }
@@ -288,7 +288,7 @@ extension String {
         split(separator: "\n", omittingEmptySubsequences: false).joined(separator: text)
     }
 
-    /// Go's `E` in place of `e`; names of special values stay.
+    /// The text with Go's `E` in place of `e`, except in names of special values.
     fileprivate var replacingExponent: String {
         String(map { $0 == "e" ? "E" : $0 })
     }

@@ -4,7 +4,7 @@ import PromQL
 extension RuleTestTools {
     /// The tools of a query engine.
     ///
-    /// - Parameter options: The engine's; the default step of subqueries is that of each test file.
+    /// - Parameter options: The engine's options; the default step of subqueries is set for each test file.
     package static func standard(options: EngineOptions = EngineOptions()) -> RuleTestTools {
         let parser = options.parser
         return RuleTestTools(
@@ -14,7 +14,7 @@ extension RuleTestTools {
                 }
             },
             parseSeries: { series, values, number in
-                // As the line of a script that loads them; the first line is that of the command.
+                // The text is parsed as a line of a `load` command; the first line is that of the command.
                 try SeriesNotation.parseSeries("\(series) \(values)", line: number + 1)
             }, parseMetric: { try PromQLParser.parseSeries($0) },
             parseHistogram: { try HistogramNotation.parse($0) },

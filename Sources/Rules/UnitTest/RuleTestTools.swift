@@ -1,19 +1,20 @@
 import Model
 import PromQL
 
-/// What rule unit tests need of the query language.
+/// The functions of the query language that rule unit tests need.
 package struct RuleTestTools: Sendable {
     package var parseExpression: @Sendable (String) throws -> RuleExpression
     /// Reads a series and its values in the notation of the tests.
     ///
-    /// `up{job="a"}` and `0+1x5 _ stale`; nil where nothing is appended. `number` counts the series of a test from 1.
+    /// `up{job="a"}` and `0+1x5 _ stale`; nil for a value without a sample. `number` counts the series of a test from
+    /// 1.
     package var parseSeries:
         @Sendable (_ series: String, _ values: String, _ number: Int) throws -> (Labels, [SeriesNotation.Value?])
     package var parseMetric: @Sendable (String) throws -> Labels
     package var parseHistogram: @Sendable (String) throws -> FloatHistogram
     /// A histogram in the notation of the tests.
     package var histogramText: @Sendable (FloatHistogram) -> String
-    /// Evaluates over a store at a time in ms; `step` is the default step of subqueries in ms.
+    /// Evaluates an expression over a storage at a time in ms; `step` is the default step of subqueries in ms.
     package var query:
         @Sendable (_ source: any SeriesSource, _ expression: RuleExpression, _ time: Int64, _ step: Int64) throws ->
             RuleQueryResult

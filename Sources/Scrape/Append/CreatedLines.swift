@@ -1,23 +1,23 @@
 import Exposition
 import Model
 
-/// The `_created` lines of an OpenMetrics page, which say when counters, summaries and histograms began to count.
+/// The `_created` lines of an OpenMetrics scrape body: the start timestamps of counters, summaries and histograms.
 ///
-/// They are read before the page is: a line may stand behind the samples that it is about. Lines are told by the hash
-/// of their series; which line a sample belongs to is found by its labels once, and remembered from scrape to scrape.
+/// They are read before the samples, because a line may be after the samples that it applies to. Lines are identified
+/// by the hash of their series. The line of a sample is found by its labels once, and kept from scrape to scrape.
 struct CreatedLines {
     /// Start timestamps by the hash of the line, ms.
     private var starts: [UInt64: Int64] = [:]
-    /// Lines by what they say of; filled when a sample is met whose line is not known.
+    /// The lines by the key of their samples; filled at the first sample whose line is not known.
     private var lines: [ExactText: UInt64] = [:]
-    /// The sum of the lines' hashes, to see whether they are others than before.
+    /// The sum of the lines' hashes, to detect changes.
     private var sum: UInt64 = 0
     /// The line of each sample, by the hash of its series; 0 if it has none.
     private var lineOf: [UInt64: UInt64] = [:]
-    /// Most samples that are remembered besides those of a page.
+    /// The most samples that are kept beside those of a body.
     private static let spare = 10_000
 
-    /// Reads the lines of a page.
+    /// Reads the lines of a scrape body.
     mutating func read(_ page: UnsafeBufferPointer<UInt8>, seed: UInt64, _ text: inout SeriesText)
         throws(ExpositionError)
     {
@@ -43,14 +43,14 @@ struct CreatedLines {
             lines[key] = reader.seriesHash
             sum &+= reader.seriesHash
         }
-        // A line that is new may be about samples that had none.
+        // A new line may apply to samples that had none.
         if sum != before || lineOf.count > samples + Self.spare { lineOf.removeAll(keepingCapacity: true) }
     }
 
-    /// Whether a line is one of them, and no sample.
+    /// Whether a line is a `_created` line and not a sample.
     func holds(_ hash: UInt64) -> Bool { starts[hash] != nil }
 
-    /// The start timestamp of the sample that the reader is at, ms; 0 if there is none.
+    /// The start timestamp of the reader's current sample, ms; 0 if there is none.
     mutating func start(
         _ reader: ExpositionReader, _ family: PageFamily, _ text: inout SeriesText
     ) throws(ExpositionError) -> Int64 {
@@ -67,7 +67,7 @@ extension UnsafeBufferPointer<UInt8> {
     /// Whether the text of a series may be that of a `_created` line.
     fileprivate var mentionsCreated: Bool {
         let end = firstIndex { $0 == 0x7B } ?? count
-        // A name in quotes stands in the braces.
+        // A name in quotes is within the braces.
         return end == 0 || self[..<end].suffix(8).elementsEqual("_created".utf8)
     }
 }

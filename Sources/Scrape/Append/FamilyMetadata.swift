@@ -2,7 +2,7 @@ import Exposition
 import Model
 import Synchronization
 
-/// What a page says about one family, shared by all targets that say the same.
+/// The metadata of one family in a scrape body, shared by all targets with equal metadata.
 final class FamilyMetadata: Sendable {
     let name: String
     let metadata: MetricMetadata
@@ -12,7 +12,7 @@ final class FamilyMetadata: Sendable {
         self.metadata = metadata
     }
 
-    /// Knows its hash, for texts may be long, and the table is used by all targets.
+    /// Stores its hash, because texts may be long and all targets use the table.
     private struct Key: Hashable {
         let name: ExactText
         let metadata: MetricMetadata
@@ -35,14 +35,14 @@ final class FamilyMetadata: Sendable {
     }
     private static let shared = Mutex(Shared())
 
-    /// The one object for this name and metadata.
+    /// Returns the single object for this name and metadata.
     static func shared(name: String, metadata: MetricMetadata) -> FamilyMetadata {
         let key = Key(name, metadata)
         return shared.withLock { shared in
             if let known = shared.known[key] { return known }
             if shared.known.count >= shared.sweepAt {
                 for key in Array(shared.known.keys) {
-                    // Only the table knows it: no target shows it any more.
+                    // Only the table references it, so no target has it any more.
                     var taken = shared.known.removeValue(forKey: key)
                     if !isKnownUniquelyReferenced(&taken) { shared.known[key] = taken }
                 }
@@ -55,12 +55,12 @@ final class FamilyMetadata: Sendable {
     }
 }
 
-/// The metadata of one target's page; a page that says the same again costs one hash per line.
+/// The metadata of one target's scrape body; unchanged metadata costs one hash per line.
 struct PageMetadata {
     private var lineHashes: [UInt64] = []
     private var cursor = 0
     private var isChanged = false
-    /// By name.
+    /// The families by name.
     private(set) var families: [FamilyMetadata] = []
 
     mutating func begin() {
@@ -68,7 +68,7 @@ struct PageMetadata {
         isChanged = false
     }
 
-    /// Compares a line of metadata with what stood there the last time.
+    /// Compares a line of metadata with the same line of the last body.
     @inline(__always)
     mutating func see(_ line: UnsafeBufferPointer<UInt8>, seed: UInt64) {
         guard let base = line.baseAddress else { return }
@@ -85,9 +85,9 @@ struct PageMetadata {
         cursor &+= 1
     }
 
-    /// Ends the page.
+    /// Ends the body.
     ///
-    /// - Returns: Whether anything differs from the last page, so that it has to be read with ``read(_:isOpenMetrics:)``.
+    /// - Returns: Whether the metadata differ from the last body's, so that ``read(_:isOpenMetrics:)`` must be called.
     mutating func end() -> Bool {
         if cursor < lineHashes.count {
             lineHashes.removeLast(lineHashes.count - cursor)
@@ -98,7 +98,7 @@ struct PageMetadata {
 
     /// Replaces the families by `entries`.
     ///
-    /// - Returns: Those that are new or different.
+    /// - Returns: The families that are new or different.
     mutating func replace(_ entries: [ExactText: MetricMetadata]) -> [(metric: String, metadata: MetricMetadata)] {
         let old = Dictionary(families.map { (ExactText($0.name), $0) }, uniquingKeysWith: { $1 })
         var news: [(metric: String, metadata: MetricMetadata)] = []
@@ -111,9 +111,9 @@ struct PageMetadata {
         return news
     }
 
-    /// Reads all metadata of a page of text.
+    /// Reads all metadata of a body in text format.
     ///
-    /// - Returns: Families that are new or different.
+    /// - Returns: The families that are new or different.
     mutating func read(
         _ page: UnsafeBufferPointer<UInt8>, isOpenMetrics: Bool
     ) -> [(metric: String, metadata: MetricMetadata)] {

@@ -2,9 +2,9 @@ import Exposition
 import Model
 
 extension ScrapeAppender {
-    /// Reads a page of protobuf messages into the batch.
+    /// Reads a scrape body of protobuf messages into the batch.
     ///
-    /// - Parameter isSecondLook: Only samples are taken whose series has to be resolved again.
+    /// - Parameter isSecondLook: Whether only samples are used whose series must be resolved again.
     mutating func appendProtobuf(
         _ page: UnsafeBufferPointer<UInt8>, choice: HistogramChoice, now: Int64, _ scratch: inout AppendScratch,
         counts: inout AppendCounts, isSecondLook: Bool = false
@@ -12,7 +12,7 @@ extension ScrapeAppender {
         var reader = ProtobufReader(page, choice: choice)
         if isSecondLook { template.rewind() } else { begin() }
         var families: [ExactText: MetricMetadata] = [:]
-        // A page that fails half way has still said something about the families before that place.
+        // The metadata before the error of an invalid body are used.
         defer {
             if !isSecondLook {
                 let news = metadata.replace(families)
@@ -99,7 +99,7 @@ extension ScrapeAppender {
         scratch.slotOfSample.append(UInt32(truncatingIfNeeded: slot))
         var exemplars: [Exemplar] = []
         for exemplar in sample.exemplars {
-            // Of several without times nobody could tell a new one from one that was seen before.
+            // Without times, a new exemplar could not be distinguished from a known one if there are several.
             if sample.histogram != nil, exemplar.timestamp == nil { continue }
             exemplars.append(
                 Exemplar(
@@ -124,7 +124,7 @@ extension ScrapeAppender {
             }
         }
         if let problem { throw ScrapeFailure(.syntax, problem.message) }
-        // Bounds and quantiles are already in their final form.
+        // Bounds and quantiles have their final form already.
         return try resolve(text, type: .unknown, typeAndUnit: own)
     }
 }

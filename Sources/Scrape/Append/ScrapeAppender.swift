@@ -9,16 +9,16 @@ import Telemetry
 struct AppendScratch {
     var batch = SampleBatch()
     var text = SeriesText()
-    /// The template's slot of each sample of the batch; `UInt32.max` for samples that have none.
+    /// The template's slot of each sample of the batch; `UInt32.max` for samples without one.
     var slotOfSample: [UInt32] = []
-    /// Tells that scraping ends.
+    /// Reports the end of scraping.
     let cancellation: Cancellation
-    /// Samples between two looks at that.
+    /// The number of samples between two checks for the end.
     private static let portion = 512
 
     init(cancellation: Cancellation = Cancellation()) { self.cancellation = cancellation }
 
-    /// Throws in the middle of a page when scraping ends.
+    /// Throws within a body when scraping ends.
     @inline(__always)
     func checkEnd(_ counts: AppendCounts) throws(ScrapeFailure) {
         guard counts.scraped % Self.portion == 0, cancellation.isOn else { return }
@@ -31,21 +31,21 @@ struct AppendScratch {
     }
 }
 
-/// What a page held.
+/// The counts of a scrape body.
 struct AppendCounts {
-    /// Sample lines.
+    /// The number of sample lines.
     var scraped = 0
-    /// Samples that relabelling kept.
+    /// The number of samples that relabelling kept.
     var kept = 0
-    /// Series that this target had not, or not lately.
+    /// The number of series that this target did not have, at least not recently.
     var added = 0
-    /// Samples from further in the future than anybody's clock may be wrong.
+    /// The number of samples too far in the future to be explained by a wrong clock.
     var outOfBounds = 0
 }
 
-/// How the samples of a target become series, and what is remembered from scrape to scrape.
+/// Converts the samples of a target to series, with the state that is kept from scrape to scrape.
 ///
-/// Used by one worker at a time.
+/// One worker uses it at a time.
 struct ScrapeAppender {
     var template = ScrapeTemplate()
     var metadata = PageMetadata()
@@ -54,14 +54,14 @@ struct ScrapeAppender {
     let store: any SampleStore
     let group: SeriesGroup
     private var report: [String: SeriesRef] = [:]
-    /// Whether series of before may come back under other lines.
+    /// Whether known series may return in changed lines.
     private var hasForgotten = false
     let features: ScrapeFeatures
     private var created = CreatedLines()
-    /// Where series have got a zero last.
+    /// The start times of the last zeros by series.
     private var zeros: [SeriesRef: Int64] = [:]
 
-    /// How far ahead of the scrape a sample's own time may be, ms.
+    /// The most ms by which the own time of a sample may be after the scrape.
     static let futureMax: Int64 = 600_000
 
     init(
@@ -74,7 +74,7 @@ struct ScrapeAppender {
         self.features = features
     }
 
-    /// Goes on under another configuration; the series stay alive if they come again.
+    /// Continues with another configuration; series stay active if they occur again.
     mutating func reconfigure(_ config: ScrapeConfig) {
         labelling = SeriesLabelling(target: labelling.target, config: config)
         self.config = config
@@ -82,15 +82,15 @@ struct ScrapeAppender {
         hasForgotten = true
     }
 
-    /// Reads a page of text into the batch.
+    /// Reads a scrape body in text format into the batch.
     ///
-    /// - Parameter isSecondLook: Only lines are taken whose series has to be resolved again.
+    /// - Parameter isSecondLook: Whether only lines are used whose series must be resolved again.
     mutating func append(
         _ page: UnsafeBufferPointer<UInt8>, isOpenMetrics: Bool, now: Int64, _ scratch: inout AppendScratch,
         counts: inout AppendCounts, isSecondLook: Bool = false
     ) throws(ScrapeFailure) {
         var reader = ExpositionReader(page, isOpenMetrics: isOpenMetrics, seed: SeriesHash.processSeed)
-        // A page that fails half way has still said something about the families before that place.
+        // The metadata before the error of an invalid body are used.
         defer {
             if !isSecondLook {
                 endMetadata(UnsafeBufferPointer(rebasing: page[..<min(page.count, reader.position)]), isOpenMetrics)
@@ -151,7 +151,7 @@ struct ScrapeAppender {
                     }
                 }
             } else {
-                // Over the limit nothing new is made, the lines are only counted.
+                // Above the limit no series are made; the lines are only counted.
                 if limit > 0, counts.kept >= limit {
                     if try labels(reader, family, &scratch.text, &counts) != nil { counts.kept &+= 1 }
                     continue
@@ -193,14 +193,14 @@ struct ScrapeAppender {
         try checkSampleLimit(counts)
     }
 
-    /// Reads the metadata of the part of a page that was taken, if any line of it changed.
+    /// Reads the metadata of the used part of a body, if any line of it has changed.
     private mutating func endMetadata(_ page: UnsafeBufferPointer<UInt8>, _ isOpenMetrics: Bool) {
         guard metadata.end() else { return }
         let news = metadata.read(page, isOpenMetrics: isOpenMetrics)
         if !news.isEmpty { store.setMetadata(news, in: group) }
     }
 
-    /// When the sample of the current line began to count, ms; 0 if no line says so.
+    /// The start timestamp of the current line's sample, ms; 0 if there is none.
     private mutating func start(
         _ reader: ExpositionReader, _ family: PageFamily, _ scratch: inout AppendScratch
     ) throws(ScrapeFailure) -> Int64 {
@@ -211,11 +211,11 @@ struct ScrapeAppender {
         }
     }
 
-    /// Appends a sample of zero where a counter began, if that is wanted and new.
+    /// Appends a sample of zero at the start of a counter, if this is enabled and new.
     ///
     /// - Parameters:
-    ///   - start: When it began, ms.
-    ///   - time: The time of its sample.
+    ///   - start: The start timestamp, ms.
+    ///   - time: The time of the sample.
     ///   - histogram: The sample, if it is a native histogram.
     mutating func appendZero(
         _ ref: SeriesRef, _ start: Int64, before time: Int64, _ histogram: FloatHistogram?, now: Int64,
@@ -236,7 +236,8 @@ struct ScrapeAppender {
         scratch.slotOfSample.append(.max)
     }
 
-    /// What began longer ago than a store takes new series for, ms, gets no zero.
+    /// The age of a start, ms, above which no zero is written, because the storage does not accept new series of that
+    /// age.
     private static let oldestZero: Int64 = 3_600_000
 
     private func labels(
@@ -246,7 +247,7 @@ struct ScrapeAppender {
         do throws(ExpositionError) {
             try reader.readLabels(&text)
         } catch {
-            // A line that does not parse is no sample.
+            // An invalid line is not a sample.
             counts.scraped &-= 1
             throw ScrapeFailure(.syntax, error.message)
         }
@@ -263,7 +264,8 @@ struct ScrapeAppender {
         return try resolve(labels)
     }
 
-    /// The series of a label set, or nil if no series can have it: the others of the page are taken all the same.
+    /// The series of a label set, or nil if the storage refuses it; the other series of the body are stored
+    /// nevertheless.
     private func resolve(_ labels: Labels) throws(ScrapeFailure) -> SeriesRef? {
         do {
             return try store.resolve(labels, in: group)
@@ -277,7 +279,7 @@ struct ScrapeAppender {
         }
     }
 
-    /// The series of labels that were taken apart, or nil if relabelling drops it.
+    /// The series of parsed labels, or nil if relabelling drops it.
     func resolve(
         _ text: SeriesText, type: MetricType, typeAndUnit: TypeAndUnit
     ) throws(ScrapeFailure) -> SeriesRef? {
@@ -285,19 +287,19 @@ struct ScrapeAppender {
         return try resolve(labels)
     }
 
-    /// Whether times of the page are used.
+    /// Whether timestamps of the body are used.
     var honorsTimestamps: Bool { config.honorTimestamps }
 
-    /// Whether series with times of their own go stale.
+    /// Whether series with their own timestamps become stale.
     var tracksTimestamps: Bool { config.trackTimestampsStaleness }
 
-    /// Begins to read a page.
+    /// Begins to read a body.
     mutating func begin() {
         template.begin()
         metadata.begin()
     }
 
-    /// Throws if the page has more samples than the job allows.
+    /// Throws if the body has more samples than the job allows.
     func checkSampleLimit(_ counts: AppendCounts) throws(ScrapeFailure) {
         if config.limits.samples > 0, counts.kept > config.limits.samples {
             throw ScrapeFailure(.sampleLimit, "sample limit exceeded")
@@ -319,18 +321,18 @@ struct ScrapeAppender {
                         hasTimestamp: found.timestamp != nil)
                 ))
         } catch {
-            // A line that does not parse is no sample.
+            // An invalid line is not a sample.
             counts.scraped &-= 1
             counts.kept &-= 1
             throw ScrapeFailure(.syntax, error.message)
         }
     }
 
-    /// Ends a scrape that worked: markers for the series that are gone.
+    /// Ends a successful scrape: writes stale markers for the series that have disappeared.
     ///
-    /// - Parameter isEmpty: The page had no bytes.
+    /// - Parameter isEmpty: Whether the body had no bytes.
     mutating func finish(isEmpty: Bool, _ scratch: inout AppendScratch) {
-        // A line behind other metadata is another line; its series may be the same.
+        // A line after other metadata counts as another line; its series may be the same.
         let mayComeBack = hasForgotten || features.typeAndUnitLabels
         hasForgotten = false
         var present: Set<SeriesRef>?
@@ -344,7 +346,7 @@ struct ScrapeAppender {
         }
     }
 
-    /// Ends a scrape that failed: its samples are forgotten, and every series gets a marker.
+    /// Ends a failed scrape: removes its samples, and writes a stale marker for every series.
     mutating func fail(_ scratch: inout AppendScratch) {
         scratch.removeAll()
         template.endAll { Self.appendMarker($0, &scratch) }
@@ -361,7 +363,7 @@ struct ScrapeAppender {
         scratch.slotOfSample.append(.max)
     }
 
-    /// Forgets the series of samples that the store no longer knows, so that they are resolved again.
+    /// Forgets the series of samples that the storage has removed, so that they are resolved again.
     ///
     /// - Returns: Whether there are any.
     mutating func forget(_ rejected: [(index: Int, reason: SampleRejection)], _ scratch: AppendScratch) -> Bool {
@@ -379,7 +381,7 @@ struct ScrapeAppender {
         return found
     }
 
-    /// Appends a series about the scrape itself, `up` for instance.
+    /// Appends a series about the scrape itself, for example `up`.
     mutating func appendReport(_ name: String, _ value: Double, _ scratch: inout AppendScratch) {
         guard let ref = reportRef(name) else { return }
         if value.isFinite, value.magnitude < 0x1p53, value == value.rounded(.towardZero) {
@@ -394,19 +396,19 @@ struct ScrapeAppender {
         if let known = report[name] { return known }
         var builder = LabelsBuilder()
         builder.set(Labels.nameLabel, name)
-        // As Prometheus does: each label of the target takes away one with the name that its own would have got in a
-        // clash, if that comes before it.
+        // As in Prometheus: each label of the target removes an earlier label with the name that its own would get in a
+        // conflict.
         for label in labelling.target.pairs {
             builder.set("exported_" + label.name, label.name == Labels.nameLabel ? name : "")
             builder.set(label.name, label.value)
         }
-        // A store that takes no series at all says so when the batch is committed.
+        // A storage that accepts no series reports this when the batch is committed.
         guard let ref = try? store.resolve(builder.labels(), in: group) else { return nil }
         report[name] = ref
         return ref
     }
 
-    /// Ends everything: markers for all series, those about the scrape included.
+    /// Writes stale markers for all series, including those about the scrape.
     mutating func end(_ scratch: inout AppendScratch) {
         template.endAll { Self.appendMarker($0, &scratch) }
         for ref in report.values {

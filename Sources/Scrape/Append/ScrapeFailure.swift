@@ -1,10 +1,10 @@
-/// Why a scrape as a whole is worth nothing.
+/// The reason why a scrape fails as a whole.
 struct ScrapeFailure: Error, CustomStringConvertible {
-    /// What the failure is counted as.
+    /// The counter of the failure.
     enum Kind {
         case network, status, contentType, syntax, bodySizeLimit, sampleLimit, labelLimit, targetLimit, labels
         case bucketLimit, store
-        /// Scraping ends: nothing of the page is stored, nor that it was not.
+        /// Scraping ends: neither the samples nor the failure are stored.
         case cancelled
     }
     var kind: Kind

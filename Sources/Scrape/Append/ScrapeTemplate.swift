@@ -1,19 +1,19 @@
 import Exposition
 import Model
 
-/// What a target's page looked like the last time: which series stands where.
+/// The layout of a target's last scrape body: the series of each line.
 ///
-/// A page that has not changed its shape is recognised line by line, by the hash of each series' text, without looking
-/// into the text. A line that is not where it was is looked for nearby, then in an index of all hashes. 24 bytes per
-/// line, and 8 for the index while lines move.
+/// The lines of a body with the same layout are recognized by the hash of each series' text, without parsing it. A line
+/// that has moved is looked up nearby, then in an index of all hashes. The template needs 24 bytes per line, and 8 for
+/// the index while lines move.
 struct ScrapeTemplate {
-    /// One line of the page.
+    /// One line of the body.
     struct Slot {
         /// ``SeriesHash`` of the text of the series.
         var hash: UInt64
         /// The series; `SeriesRef.none` if the line is dropped or the series has to be resolved again.
         var ref: SeriesRef
-        /// The number of the scrape that had the line last.
+        /// The number of the last scrape with the line.
         var seen: UInt32
         /// Bits 0–27: the length of the text; above: flags.
         private var bits: UInt32
@@ -28,7 +28,7 @@ struct ScrapeTemplate {
             self.hash = hash
             self.ref = ref
             seen = 0
-            // A longer text is never expected by position, but still found by its hash.
+            // A longer text is never expected by position, but is found by its hash.
             bits = UInt32(length > Slot.lengthMax ? 0 : length) | flags
         }
 
@@ -39,33 +39,33 @@ struct ScrapeTemplate {
     }
 
     private(set) var slots: [Slot] = []
-    /// Open addressing by hash: position + 1 in `slots`, 0 for free; empty while nobody needs it.
+    /// An open-addressing table by hash: position + 1 in `slots`, 0 for free; empty while it is not needed.
     private var index: [UInt32] = []
-    /// The number of the scrape under way; 0 before the first.
+    /// The number of the current scrape; 0 before the first.
     private(set) var scrape: UInt32 = 0
-    /// The number of the last scrape that worked; 0 before the first.
+    /// The number of the last successful scrape; 0 before the first.
     private var lastWorked: UInt32 = 0
-    /// Where the next line is expected.
+    /// The slot in which the next line is expected.
     private var cursor = 0
     /// Slots with ``Slot/live``.
     private(set) var liveCount = 0
     private var seenLive = 0
     private var newlyLive = 0
-    /// Lines of this scrape that were not where they were expected.
+    /// The number of lines of this scrape that were not in the expected slot.
     private var misses = 0
     /// Lines of this scrape in their order; filled only from the first miss on.
     private var order: [UInt32] = []
-    /// Scrapes to go until the next attempt to bring the slots into the order of the page.
-    private var patience = 0
+    /// The number of scrapes until the next attempt to sort the slots in the order of the body.
+    private var remainingScrapes = 0
 
-    /// The line that is probably next.
+    /// The expected next line.
     @inline(__always)
     var expected: (length: Int, hash: UInt64) {
         cursor < slots.count ? (slots[cursor].length, slots[cursor].hash) : (0, 0)
     }
 
     mutating func begin() {
-        // 0 means never, and is left out when the number wraps after some thousand years.
+        // 0 means never, and is skipped when the number wraps after some thousand years.
         scrape = scrape == .max ? 1 : scrape &+ 1
         cursor = 0
         seenLive = 0
@@ -145,15 +145,15 @@ struct ScrapeTemplate {
             if slots.count &* 2 > index.count { rebuildIndex() } else { enter(position) }
         }
         order.append(UInt32(truncatingIfNeeded: position))
-        // New lines mostly come in runs: the old neighbour is still the best guess for what follows them.
+        // New lines are mostly consecutive, so the old neighbour stays the expected next line.
         if cursor == position { cursor = position &+ 1 }
         return position
     }
 
-    /// Notes that the current scrape has the line.
+    /// Records that the current scrape has the line.
     ///
-    /// - Parameter isTracked: Whether its absence from the next scrape would end the series.
-    /// - Returns: Whether neither the last scrape with a page that worked had it, nor one since then.
+    /// - Parameter isTracked: Whether its absence from the next scrape ends the series.
+    /// - Returns: Whether the line was in no scrape since the last successful one, including that.
     @inline(__always)
     @discardableResult
     mutating func markSeen(_ position: Int, isTracked: Bool) -> Bool {
@@ -178,16 +178,16 @@ struct ScrapeTemplate {
         if slots[position].has(Slot.histogram) != isHistogram { slots[position].set(Slot.histogram, isHistogram) }
     }
 
-    /// Goes back to the beginning of the page for a second look within the same scrape.
+    /// Returns to the start of the body for a second pass within the same scrape.
     mutating func rewind() {
         cursor = 0
         misses = 0
         order.removeAll(keepingCapacity: true)
     }
 
-    /// Forgets what lines mean, because the rules have changed; live series can still end.
+    /// Forgets the series of all lines after the rules have changed; active series can still end.
     ///
-    /// - Returns: nothing; lines are resolved anew when they come.
+    /// Lines are resolved again at their next sample.
     mutating func forgetMeanings() {
         for i in slots.indices {
             slots[i].hash = 0
@@ -197,9 +197,9 @@ struct ScrapeTemplate {
         cursor = 0
     }
 
-    /// Ends a scrape that worked: calls `ended` for each series that the page no longer has.
+    /// Ends a successful scrape: calls `ended` for each series that the body does not have any more.
     ///
-    /// - Parameter isEmpty: The page had no bytes: series that come back after it do not count as added.
+    /// - Parameter isEmpty: Whether the body had no bytes; series that return after it do not count as added.
     mutating func finish(isEmpty: Bool, _ ended: (Slot) -> Void) {
         if !isEmpty { lastWorked = scrape }
         if seenLive != liveCount || newlyLive > 0 {
@@ -219,7 +219,7 @@ struct ScrapeTemplate {
         }
     }
 
-    /// Ends a scrape that failed, or all scrapes: every live series ends.
+    /// Ends a failed scrape, or all scrapes: every active series ends.
     mutating func endAll(_ ended: (Slot) -> Void) {
         guard liveCount > 0 else { return }
         for i in slots.indices where slots[i].has(Slot.live) {
@@ -229,10 +229,10 @@ struct ScrapeTemplate {
         liveCount = 0
     }
 
-    /// Brings the slots into the order of the page, and drops those not seen for ten scrapes.
+    /// Sorts the slots in the order of the body, and removes those that were absent in ten scrapes.
     private mutating func tidy() {
-        if patience > 0 {
-            patience &-= 1
+        if remainingScrapes > 0 {
+            remainingScrapes &-= 1
             return
         }
         guard misses > 2 &+ slots.count / 64 || slots.count > 2 &* order.count &+ 64 else { return }
@@ -248,8 +248,8 @@ struct ScrapeTemplate {
         for i in slots.indices where !isTaken[i] {
             if scrape &- slots[i].seen < 10, slots[i].hash != 0 { next.append(slots[i]) }
         }
-        // A page in random order stays in the way of any order: then the index does the work.
-        if slots.count == next.count, misses > slots.count / 4 { patience = 100 }
+        // A body in random order does not benefit from sorting; then the index is used.
+        if slots.count == next.count, misses > slots.count / 4 { remainingScrapes = 100 }
         slots = next
         index = []
         order = []

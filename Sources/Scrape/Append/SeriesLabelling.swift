@@ -3,7 +3,7 @@ import Exposition
 import GoCompatibility
 import Model
 
-/// Turns the labels of a line into the labels of its series: target labels, relabelling, checks and limits.
+/// Makes the labels of a series from the labels of a line: target labels, relabelling, checks and limits.
 struct SeriesLabelling: Sendable {
     let target: Labels
     let honorLabels: Bool
@@ -22,8 +22,8 @@ struct SeriesLabelling: Sendable {
     /// The labels of the series, or nil if the rules drop it.
     ///
     /// - Parameters:
-    ///   - type: Of the family, from the last TYPE line: bounds and quantiles are written as OpenMetrics does.
-    ///   - typeAndUnit: What becomes labels, in the place of labels of these names that the line has.
+    ///   - type: The type of the family, from the last TYPE line: bounds and quantiles are written as in OpenMetrics.
+    ///   - typeAndUnit: The type and unit that replace labels of these names in the line.
     func labels(
         _ text: SeriesText, type: MetricType, typeAndUnit: TypeAndUnit
     ) throws(ScrapeFailure) -> Labels? {
@@ -45,7 +45,7 @@ struct SeriesLabelling: Sendable {
         for pair in text.pairs {
             let name = text.string(pair.name)
             if added.contains(where: { $0.name == name }) { continue }
-            // Relabelling may take the label or the whole series away, so the error waits until then.
+            // Relabelling may remove the label or the whole series, so the error is thrown after it.
             if !present.insert(ExactText(name)).inserted { repeated = repeated ?? name }
             let value = text.string(pair.value)
             page.set(name, name == special ? LabelFloat.normalised(value) : value)
@@ -69,7 +69,7 @@ struct SeriesLabelling: Sendable {
         return labels
     }
 
-    /// Merges target and page labels as bytes; nil if they clash and need a closer look.
+    /// Merges the labels of target and line as bytes; nil if names conflict and must be resolved.
     private func merge(_ text: SeriesText, _ added: [Label]) -> Labels? {
         guard let metric = text.metricName else { return nil }
         struct Entry {
@@ -122,7 +122,7 @@ struct SeriesLabelling: Sendable {
         return isClean ? Labels(packed: packed) : nil
     }
 
-    /// Adds the target's labels and settles clashes.
+    /// Adds the target's labels and resolves conflicts.
     private func mix(_ builder: inout LabelsBuilder, page: LabelsBuilder, present: Set<ExactText>) {
         var clashing: [Label] = []
         for label in target.pairs {
@@ -144,7 +144,7 @@ struct SeriesLabelling: Sendable {
     private func check(_ labels: Labels) throws(ScrapeFailure) {
         let metric = labels.metricName
         if metric.isEmpty { throw ScrapeFailure(.labels, "missing metric name (__name__ label)") }
-        // Relabelling can make the empty name, which no scheme allows.
+        // Relabelling can make the empty name, which no validation scheme allows.
         let isValid =
             validation == .legacy
             ? MetricName.isLegacy(metric) && labels.pairs.allSatisfy { LabelName.isLegacy($0.name) }

@@ -1,13 +1,13 @@
 import Exposition
 import Model
 
-/// What becomes the labels `__type__` and `__unit__` of a series.
+/// The values of the labels `__type__` and `__unit__` of a series.
 struct TypeAndUnit: Equatable {
     static let none = TypeAndUnit(type: .unknown, unit: "")
 
-    /// An unknown type becomes no label.
+    /// The type; an unknown one adds no label.
     var type: MetricType
-    /// An empty unit becomes no label.
+    /// The unit; an empty one adds no label.
     var unit: String
 
     /// The labels.
@@ -18,9 +18,9 @@ struct TypeAndUnit: Equatable {
         return result
     }
 
-    /// A number that differs where type or unit differ, so that a line whose family changes is resolved anew.
+    /// A number that changes with type or unit, so that a line whose family changes is resolved again.
     ///
-    /// It is mixed into the hashes of the lines. 0 where there are no labels: then the hashes stay as they are.
+    /// It is mixed into the hashes of the lines. It is 0 without labels: then the hashes do not change.
     static func key(_ type: MetricType, _ unit: UnsafeBufferPointer<UInt8>) -> UInt64 {
         if type == .unknown, unit.isEmpty { return 0 }
         var bytes = Array(type.rawValue.utf8)

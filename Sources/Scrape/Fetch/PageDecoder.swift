@@ -3,22 +3,22 @@ import HTTP
 import Model
 import Platform
 
-/// Takes the compression off pages, within bounds of size, of time, and of memory over all targets.
+/// Decompresses scrape bodies, with limits of size, of time, and of memory for all targets.
 ///
-/// One per worker.
+/// Each worker has one.
 struct PageDecoder {
-    /// A page, or why there is none.
+    /// A scrape body, or the reason why there is none.
     enum Outcome {
         case page
-        /// Larger than this worker may read.
+        /// The body is larger than this worker may read.
         case tooLarge
         case failed(ScrapeFailure)
     }
 
     private let clock: any Clock
-    /// What the unpacked page takes of what all pages may take together.
+    /// The part of the memory limit of all bodies that the decompressed body uses.
     private let share: BudgetShare
-    /// Pages of more bytes are left to another worker.
+    /// The size above which bodies are left to another worker.
     private let largest: Int
     private let gzip = GzipDecoder()
     private var buffer: [UInt8] = []
@@ -30,12 +30,12 @@ struct PageDecoder {
         self.largest = largest
     }
 
-    /// Memory that is kept for the next page.
+    /// The memory that is kept for the next body.
     private static let keptBytes = 4 << 20
-    /// Pieces of a page that are unpacked whatever the time: 1 MiB of text.
+    /// The number of parts of a body that are decompressed without a check of the time: 1 MiB of text.
     private static let freePieces = 16
 
-    /// Reads the body of a fetch, and calls `body` with the page if there is one.
+    /// Reads the body of a fetch.
     mutating func decode(_ fetch: PageFetch) -> Outcome {
         isInBuffer = false
         guard fetch.coding == .gzip else {
@@ -77,15 +77,15 @@ struct PageDecoder {
         return .page
     }
 
-    /// The page that the last call of ``decode(_:)`` read.
+    /// Calls `body` with the bytes that the last call of ``decode(_:)`` read.
     func withPage<R>(_ fetch: PageFetch, _ body: (UnsafeBufferPointer<UInt8>) -> R) -> R {
         isInBuffer ? buffer.withUnsafeBufferPointer(body) : fetch.transfer.body.withUnsafeBufferPointer(body)
     }
 
-    /// Bytes of the page that the last call of ``decode(_:)`` read.
+    /// The number of bytes that the last call of ``decode(_:)`` read.
     func size(_ fetch: PageFetch) -> Int { isInBuffer ? buffer.count : fetch.transfer.body.count }
 
-    /// Returns memory that the last page took and the next will hardly need.
+    /// Frees memory of the last body that the next will probably not need.
     mutating func finish() {
         if buffer.capacity > Self.keptBytes { buffer = [] }
         share.release()

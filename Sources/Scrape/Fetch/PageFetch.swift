@@ -3,33 +3,35 @@ import GoCompatibility
 import HTTP
 import Model
 
-/// One request for a target's page, with what came of it; used again and again.
+/// One request for a target's scrape body with its result; used again and again.
 ///
-/// Owned by the scrape loop while it runs, by a worker afterwards.
+/// The scrape loop owns it while it runs, a worker afterwards.
 final class PageFetch: @unchecked Sendable {
-    // SAFETY: handed from the scrape loop to one worker and back through locked queues; never used by both.
+    // SAFETY: passed from the scrape loop to one worker and back through locked queues; never used by both.
     let transfer: Transfer
     private(set) var target: Target?
-    /// When the scrape counts as begun, ms since the epoch.
+    /// The time at which the scrape counts as begun, ms since the epoch.
     private(set) var scrapeTime: Int64 = 0
-    /// When the request began, ns of the monotonic clock.
+    /// The start of the request, ns of the monotonic clock.
     private(set) var started: Int64 = 0
-    /// When the request must be over, ns of the monotonic clock.
+    /// The time when the request must be over, ns of the monotonic clock.
     private(set) var deadline: Int64 = 0
-    /// What was left of its time when it was over, ns; for taking the compression off, which Go's clients do on the way.
+    /// The remaining time at the end of the request, ns.
+    ///
+    /// It limits the decompression, which Go's clients do during the request.
     private(set) var timeLeft: Int64 = 0
     private var refusal: ScrapeFailure?
-    /// Called when all is stored.
+    /// Called when all samples are stored.
     var completion: (@Sendable () -> Void)?
 
-    /// No page is larger, whatever the configuration allows: a target must not be able to exhaust memory.
+    /// The largest body, whatever the configuration allows, so that a target cannot exhaust the memory.
     static let bodySizeMax: Int64 = 1 << 30
 
     private let onEnd: @Sendable (PageFetch) -> Void
 
     /// - Parameters:
-    ///   - loop: Runs its requests.
-    ///   - onEnd: Called when a request is over.
+    ///   - loop: Runs the requests.
+    ///   - onEnd: Called at the end of a request.
     init?(
         _ options: RequestOptions, budget: ByteBudget, loop: TransferLoop,
         onEnd: @escaping @Sendable (PageFetch) -> Void
@@ -39,7 +41,7 @@ final class PageFetch: @unchecked Sendable {
         self.onEnd = onEnd
     }
 
-    /// The size that a decompressed page must not reach.
+    /// The size that a decompressed body must not reach.
     var bodyLimit: Int {
         let limit = target?.settings.config.limits.bodySize ?? 0
         return Int(limit > 0 ? min(limit, Self.bodySizeMax) : Self.bodySizeMax)
@@ -47,7 +49,7 @@ final class PageFetch: @unchecked Sendable {
 
     var coding: BodyCoding { BodyCoding(ofTarget: transfer.head.contentEncoding) }
 
-    /// Takes the target and the times of a scrape.
+    /// Sets the target and the times of a scrape.
     ///
     /// - Parameter timeout: ms from now.
     func begin(_ target: Target, scrapeTime: Int64, started: Int64, timeout: Int64) {
@@ -68,37 +70,39 @@ final class PageFetch: @unchecked Sendable {
         request.unixSocket = definition.unixSocket
         request.headers = target.requestHeaders
         request.wantedStatus = 200
-        // What comes compressed is a little larger at most than what it was made of.
+        // A compressed body is at most slightly larger than its content.
         request.bodyLimit = bodyLimit &+ bodyLimit / 8 &+ 1024
-        // The fetch lives while its request is under way.
+        // The fetch exists while its request runs.
         transfer.onEnd = { [self] _ in onEnd(self) }
         transfer.prepare(request, options: target.settings.requestOptions)
     }
 
-    /// Notes that the request is over; what comes now is not late because it has to wait for a worker.
+    /// Records the end of the request.
+    ///
+    /// The wait for a worker does not count in its time.
     ///
     /// - Parameter now: The monotonic clock, ns.
     func arrive(_ now: Int64) { timeLeft = max(0, deadline &- now) }
 
-    /// Makes the scrape fail without a request.
+    /// Fails the scrape without a request.
     func refuse(_ failure: ScrapeFailure) {
         transfer.recycle(keepingBytes: .max)
         refusal = failure
     }
 
-    /// Makes the scrape fail because its request cannot be made.
+    /// Fails the scrape because its request cannot be made.
     func refuse(_ failure: TransferFailure) {
         let url = ConfigURL.shown(target?.definition.requestURL.text ?? "")
         refuse(ScrapeFailure(.network, "Get \(GoQuote.quote(url)): \(failure)"))
     }
 
-    /// Why there is no page; nil if there is one.
+    /// The reason why there is no body; nil if there is one.
     var failure: ScrapeFailure? {
         if let refusal { return refusal }
         if let failure = transfer.failure {
             return ScrapeFailure(failure.kind == .bodySize ? .bodySizeLimit : .network, transfer.failureText)
         }
-        // While it waited for a worker.
+        // The memory was revoked while the fetch waited for a worker.
         if let revocation = transfer.revocation { return ScrapeFailure(.network, revocation) }
         guard transfer.head.status == 200 else {
             return ScrapeFailure(.status, "server returned HTTP status \(transfer.head.statusText)")
@@ -106,7 +110,7 @@ final class PageFetch: @unchecked Sendable {
         return nil
     }
 
-    /// Lets go of the target, and of memory if the page was large.
+    /// Frees the target, and the buffer if the body was large.
     func recycle(keepingBytes limit: Int) {
         target = nil
         completion = nil

@@ -4,21 +4,21 @@ import Model
 import Platform
 import Synchronization
 
-/// Sends the requests of all targets on schedule, from the thread of a transfer loop.
+/// Sends the requests of all targets on schedule, on the thread of a transfer loop.
 ///
-/// What comes back goes to the workers. A target whose last page is still being fetched or read when its next turn comes
-/// has that turn as soon as it is free; further turns are left out.
+/// The results are passed to the workers. If the last body of a target is still being fetched or read at its next turn,
+/// that turn begins as soon as the target is free; further turns are skipped.
 final class ScrapeLoop: Sendable {
     enum Command: Sendable {
-        /// Scrape from now on.
+        /// Starts to scrape a target.
         case start(Target)
-        /// Write the markers that end a removed target's series, at the time (ms) of the first scrape it misses.
+        /// Writes the stale markers of a removed target, at the time (ms) of the first scrape that it misses.
         case end(Target, at: Int64)
-        /// The worker is done with it.
+        /// The worker has finished the fetch.
         case recycle(PageFetch)
-        /// The target is free and has a turn waiting, since the time (ms).
+        /// The target is free and has a waiting turn, since the time (ms).
         case late(Target, due: Int64)
-        /// Scrape at once; the second is called when all is stored.
+        /// Scrapes immediately; the function is called when all samples are stored.
         case scrapeNow(Target, @Sendable () -> Void)
     }
     enum Work: Sendable {
@@ -37,19 +37,19 @@ final class ScrapeLoop: Sendable {
     private let deliver: @Sendable (Work) -> Void
     // SAFETY: only the loop's own thread uses it.
     nonisolated(unsafe) private var state = Schedule()
-    /// Fetches that the end of the loop has cut off.
+    /// The fetches that the end of the loop has cancelled.
     private let abandoned = Mutex<[PageFetch]>([])
     private let budget: ByteBudget
     private let noOptions = RequestOptions(.init())
     let lag = LoopLag()
 
-    /// The most requests that are started before those under way are looked after.
+    /// The most requests that are started before running ones are processed.
     private static let startsPerTurn = 64
 
     /// - Parameters:
     ///   - seed: Shifts the phases of all targets.
-    ///   - budget: What the pages of all targets may take together.
-    ///   - deliver: Takes what has to be read and stored.
+    ///   - budget: The limit of the bodies of all targets together.
+    ///   - deliver: Receives the work for the workers.
     init?(clock: any Clock, seed: UInt64, budget: ByteBudget, deliver: @escaping @Sendable (Work) -> Void) {
         guard let transfers = TransferLoop("scrape-loop", clock: clock, maxRunning: OpenFiles.parts.scrapes)
         else { return nil }
@@ -68,16 +68,18 @@ final class ScrapeLoop: Sendable {
         transfers.wake()
     }
 
-    /// Gives a fetch back without waking the thread for it.
+    /// Returns a fetch without waking the thread.
     func recycle(_ fetch: PageFetch) { inbox.withLock { $0.append(.recycle(fetch)) } }
 
-    /// Says that a worker is done with a target.
+    /// Reports that a worker has finished a target.
     func release(_ target: Target) {
         let due = target.turn.release()
         if due != 0 { send([.late(target, due: due)]) }
     }
 
-    /// Ends the thread; requests under way are given up and stored as failed by nobody.
+    /// Ends the thread.
+    ///
+    /// Running requests are cancelled, and not stored as failed.
     func stop() {
         transfers.stop()
         for fetch in abandoned.withLock({ $0 }) { fetch.completion?() }
@@ -88,13 +90,13 @@ final class ScrapeLoop: Sendable {
         var turns = TurnQueue<Target>()
         var idle: [PageFetch] = []
         var targetCount = 0
-        /// Turns that were left out in this round.
+        /// The number of turns that were skipped in this round.
         var missed = 0
-        /// How late the latest scrape of this round began, ms; nil if none began.
+        /// The largest delay of a scrape in this round, ms; nil if none began.
         var lag: Int64?
     }
 
-    /// One round: takes commands, starts what is due; returns ms until the next event.
+    /// One round: processes commands and starts turns that are due; returns the ms until the next event.
     private func turn(_ active: inout TransferLoop.Active) -> Int64 {
         handleCommands(&active)
         followClock()
@@ -126,7 +128,7 @@ final class ScrapeLoop: Sendable {
                 let wait = at &+ target.definition.interval &+ target.definition.interval / 10
                 state.events.insert(.end(target, at: at), due: wait)
             case .recycle(let fetch):
-                // A few large buffers are worth keeping, one for each of many fetches is not.
+                // A few large buffers are kept, but not one for each of many fetches.
                 fetch.recycle(keepingBytes: state.idle.count < 4 ? 4 << 20 : 64 << 10)
                 if state.idle.count < 64 { state.idle.append(fetch) }
             case .late(let target, let due):
@@ -139,12 +141,12 @@ final class ScrapeLoop: Sendable {
         }
         if added > 0 {
             state.targetCount += added
-            // Without room for a connection per target, keep-alive would be lost with more than a few targets.
+            // With fewer connections than targets, keep-alive would not work.
             transfers.keepConnections(min(max(16, state.targetCount * 2), 20_000))
         }
     }
 
-    /// Lays the grid of scrapes anew when the wall clock was set.
+    /// Computes the times of scrapes again after the wall clock was set.
     private func followClock() {
         state.events.observe(clock) { [seed] event, step, due in
             switch event {
@@ -158,7 +160,7 @@ final class ScrapeLoop: Sendable {
         }
     }
 
-    /// Moves the targets whose turn has come from the schedule to the queue.
+    /// Moves the targets that are due from the schedule to the queue.
     private func takeDue() {
         let now = clock.now()
         while let (due, event) = state.events.pop(at: now) {
@@ -180,7 +182,7 @@ final class ScrapeLoop: Sendable {
         for _ in 0..<Self.startsPerTurn {
             guard let (due, target) = state.turns.take() else { break }
             let now = clock.now()
-            // After a pause of the machine, or when the loop is behind, the missed turns are left out.
+            // After a pause of the machine, or when the loop is late, missed turns are skipped.
             let next = TargetTurns(interval: target.definition.interval).next(after: due, now: now)
             state.events.insert(.scrape(target), due: next.due)
             state.missed += Int(clamping: next.missed)
@@ -225,7 +227,7 @@ final class ScrapeLoop: Sendable {
             fetch.prepare(credentials)
             return active.start(fetch.transfer)
         }
-        // Secrets in files are read by a thread that may block; tokens are asked for by another loop.
+        // A thread that may block reads secrets from files; another loop requests tokens.
         let timeout = (fetch.deadline &- clock.monotonic()) / 1_000_000
         let request = CredentialsRequest(userAgent: target.settings.userAgent, timeout: timeout)
         target.settings.requestOptions.ask(request) { [self] result in
@@ -243,7 +245,7 @@ final class ScrapeLoop: Sendable {
     private func makeFetch() -> PageFetch? {
         PageFetch(noOptions, budget: budget, loop: transfers) { [weak self] fetch in
             guard let self else { return }
-            // At the end nothing is stored: the series may go on after a start.
+            // At the end nothing is stored, because the series may continue after a restart.
             if fetch.transfer.failure?.kind == .cancelled { return abandoned.withLock { $0.append(fetch) } }
             fetch.arrive(clock.monotonic())
             deliver(.page(fetch))

@@ -1,7 +1,7 @@
 import Platform
 import Synchronization
 
-/// Waits until a number of things have happened.
+/// Waits for a number of events.
 final class Countdown: Sendable {
     private let left: Atomic<Int>
     private let done = TimedSemaphore(value: 0)
@@ -12,6 +12,6 @@ final class Countdown: Sendable {
         if left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { done.signal() }
     }
 
-    /// Returns when all have happened, or after the time.
+    /// Returns after all events, or after the timeout.
     func wait(milliseconds: Int64) { _ = done.wait(milliseconds: milliseconds) }
 }

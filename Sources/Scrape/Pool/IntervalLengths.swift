@@ -18,14 +18,14 @@ final class IntervalLengths: Sendable {
 
     private struct State {
         var histograms: [Int64: Buckets] = [:]
-        /// By interval in ms.
+        /// The windows by interval in ms.
         var windows: [Int64: QuantileWindow] = [:]
         /// The start of each target's last scrape, ns of the monotonic clock.
         var last: [UInt64: Int64] = [:]
     }
     private let state = Mutex(State())
 
-    /// Notes that a scrape of `target` began at `start` (ns of the monotonic clock).
+    /// Records that a scrape of `target` began at `start` (ns of the monotonic clock).
     func observe(_ target: Target, start: Int64) {
         let definition = target.definition
         state.withLock { state in
@@ -39,7 +39,7 @@ final class IntervalLengths: Sendable {
 
     func forget(_ target: Target) { state.withLock { _ = $0.last.removeValue(forKey: target.definition.identity) } }
 
-    /// The summary and the histogram as `/metrics` shows them.
+    /// The summary and the histogram for `/metrics`.
     func families() -> [MetricFamily] {
         let (windows, histograms) = state.withLock { ($0.windows, $0.histograms) }
         var samples: [MetricFamily.Sample] = []
@@ -71,7 +71,7 @@ final class IntervalLengths: Sendable {
     }
 }
 
-/// Durations as Go prints them: `15s`, `1m0s`, `1h0m0s`, `500ms`.
+/// Durations in the format of Go: `15s`, `1m0s`, `1h0m0s`, `500ms`.
 enum GoDuration {
     static func text(_ ms: Int64) -> String {
         if ms < 1000 { return ms == 0 ? "0s" : "\(ms)ms" }

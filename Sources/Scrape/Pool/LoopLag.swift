@@ -1,7 +1,7 @@
 import Synchronization
 import Telemetry
 
-/// How far the scrape loop is behind its schedule, for metrics and the log.
+/// The delay of the scrape loop, for metrics and the log.
 final class LoopLag: Sendable {
     private struct State {
         var seconds = 0.0
@@ -12,11 +12,11 @@ final class LoopLag: Sendable {
     private let state = Mutex(State())
     private let log = Log("scrape manager")
 
-    /// A lag that is worth a line in the log, ms.
+    /// The delay from which on a message is logged, ms.
     private static let notable: Int64 = 1000
     private static let pause: Int64 = 60_000
 
-    /// Records that the latest of the turns that were due at `now` is `lag` ms late, and how many were left out.
+    /// Records the largest delay, `lag` ms, of the turns that were due at `now`, and the number of skipped turns.
     func observe(lag: Int64, missed: Int, now: Int64) {
         let warning = state.withLock { state -> (Double, Int)? in
             state.seconds = Double(max(0, lag)) / 1000
@@ -42,7 +42,7 @@ final class LoopLag: Sendable {
                 samples: [.init(value: state.seconds)]),
             MetricFamily(
                 name: "martlet_scrape_loop_missed_scrapes_total",
-                help: "Scrapes that were left out because the loop was behind or the target was still busy.",
+                help: "Scrapes that were skipped because the loop was late or the target was still busy.",
                 kind: .counter, samples: [.init(value: Double(state.missed))]),
         ]
     }

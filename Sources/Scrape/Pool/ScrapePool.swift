@@ -6,14 +6,14 @@ import Telemetry
 
 /// The targets of one job.
 ///
-/// Used by the manager under its lock.
+/// The manager uses it under its lock.
 struct ScrapePool {
     private(set) var settings: ScrapeSettings
     private(set) var targets: [UInt64: Target] = [:]
     private(set) var dropped: [DroppedTarget] = []
     private(set) var droppedCount = 0
     private var groups: [TargetGroup] = []
-    /// Targets that left lately and whose series have not ended yet.
+    /// The targets that were removed recently and whose series have not ended yet.
     private var leaving: [UInt64: Target] = [:]
     private let store: any SampleStore
     private let metrics: ScrapeMetrics
@@ -27,7 +27,7 @@ struct ScrapePool {
 
     private var name: String { settings.config.jobName }
 
-    /// Goes on under another configuration.
+    /// Continues with another configuration.
     mutating func reconfigure(_ next: ScrapeSettings, now: Int64) -> [ScrapeLoop.Command] {
         let old = settings
         settings = next
@@ -43,7 +43,7 @@ struct ScrapePool {
         return commands + sync(groups, now: now)
     }
 
-    /// What decides how lines become series.
+    /// The settings for making series from lines.
     private static func labelling(_ config: ScrapeConfig) -> String {
         let rules = config.metricRelabelRules.map {
             "\($0.action) \($0.sourceLabels) \($0.separator) \($0.targetLabel) \($0.pattern.source) \($0.modulus) \($0.replacement)"
@@ -52,15 +52,15 @@ struct ScrapePool {
             + "\(config.limits) \(config.metricNameValidation) \(rules)"
     }
 
-    /// A target that goes on with the series of an older one, if they have not ended.
+    /// A target that continues the series of an older one, if they have not ended.
     private func replace(_ old: Target, _ definition: TargetDefinition) -> Target {
         guard old.giveUpSeries() else { return make(definition) }
         return Target(definition, settings, old.series, old.state.withLock { $0 })
     }
 
-    /// Takes all groups of the job.
+    /// Applies all groups of the job.
     ///
-    /// - Returns: What the loop must do.
+    /// - Returns: The commands for the loop.
     mutating func sync(_ groups: [TargetGroup], now: Int64) -> [ScrapeLoop.Command] {
         self.groups = groups
         let builder = TargetBuilder(config: settings.config)
@@ -147,7 +147,7 @@ struct ScrapePool {
         if leaving.count > 10_000 { leaving.removeAll() }
         let last = target.state.withLock { $0.lastScrape }
         let interval = target.definition.interval
-        // The first scrape that does not happen.
+        // The time of the first scrape that does not happen.
         let at = last == 0 ? now &+ interval : last &+ (max(0, now &- last) / interval &+ 1) &* interval
         return .end(target, at: at)
     }

@@ -6,9 +6,9 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Reads pages and stores their samples.
+/// Reads scrape bodies and stores their samples.
 ///
-/// One per thread.
+/// Each thread has one.
 final class ScrapeWorker {
     private let store: any SampleStore
     private let clock: any Clock
@@ -18,8 +18,8 @@ final class ScrapeWorker {
     private var pages: PageDecoder
 
     /// - Parameters:
-    ///   - largest: Pages of more bytes are left to another worker.
-    ///   - cancellation: Tells that scraping ends: nothing more is stored.
+    ///   - largest: The size above which bodies are left to another worker.
+    ///   - cancellation: Reports the end of scraping: then nothing more is stored.
     init(
         store: any SampleStore, clock: any Clock, metrics: ScrapeMetrics, budget: ByteBudget, largest: Int = .max,
         cancellation: Cancellation = Cancellation()
@@ -32,9 +32,9 @@ final class ScrapeWorker {
         scratch.batch.delay = 0
     }
 
-    /// Reads and stores what a fetch brought.
+    /// Reads and stores the result of a fetch.
     ///
-    /// - Returns: false if the page is too large for this worker; then nothing was done.
+    /// - Returns: False if the body is too large for this worker; then nothing was done.
     func scrape(_ fetch: PageFetch) -> Bool {
         guard let target = fetch.target, !scratch.cancellation.isOn else { return true }
         var failure = fetch.failure
@@ -65,7 +65,7 @@ final class ScrapeWorker {
             var format = ExpositionFormat.text
             if failure == nil {
                 do throws(ScrapeFailure) {
-                    // An empty page is a page without samples, whatever its type, as in Prometheus.
+                    // An empty body has no samples, whatever its type, as in Prometheus.
                     if pages.size(transfer) > 0 {
                         format = try PageFormat.of(
                             contentType: transfer.transfer.head.contentType,
@@ -75,7 +75,7 @@ final class ScrapeWorker {
                     appender.finish(isEmpty: pages.size(transfer) == 0, &scratch)
                 } catch {
                     failure = error
-                    // The series may go on after a start.
+                    // The series may continue after a restart.
                     isCancelled = error.kind == .cancelled
                     if isCancelled { return nil }
                 }
@@ -101,13 +101,13 @@ final class ScrapeWorker {
             state.lastDuration = seconds
             state.samplesScraped = counts.scraped
             state.bodySize = failure == nil ? pages.size(transfer) : 0
-            // A page that fails half way has said something about the families before that place.
+            // The metadata before the error of an invalid body are used.
             if let families { state.families = families }
         }
         metrics.intervals.observe(target, start: transfer.started)
     }
 
-    /// Reads the page into the batch.
+    /// Reads the body into the batch.
     private func append(
         _ transfer: PageFetch, _ target: Target, _ format: ExpositionFormat, _ appender: inout ScrapeAppender,
         _ counts: inout AppendCounts, isSecondLook: Bool
@@ -150,9 +150,9 @@ final class ScrapeWorker {
         appender.appendReport("scrape_body_size_bytes", size, &scratch)
     }
 
-    /// Stores the batch; series that the store has forgotten are resolved again and tried once more.
+    /// Stores the batch; series that the storage has removed are resolved again and stored in a second attempt.
     ///
-    /// - Returns: Why nothing was stored, or nil.
+    /// - Returns: The reason why nothing was stored, or nil.
     private func commit(
         _ transfer: PageFetch, _ target: Target, _ format: ExpositionFormat, hasPage: Bool,
         _ appender: inout ScrapeAppender
@@ -177,13 +177,13 @@ final class ScrapeWorker {
         guard !outcome.rejected.isEmpty else { return }
         var (duplicates, outOfOrder, outOfBounds) = (0, 0, 0)
         for (index, reason) in outcome.rejected {
-            // A marker for a series that another line still feeds is no mistake of the target.
+            // A stale marker for a series that another line still writes is not an error of the target.
             if index < scratch.batch.values.count, Staleness.isMarker(scratch.batch.values[index]) { continue }
             switch reason {
             case .duplicate: duplicates += 1
             case .outOfOrder: outOfOrder += 1
             case .outOfBounds, .tooOld: outOfBounds += 1
-            // The reader of the page refuses these before.
+            // The reader of the body refuses these before.
             case .invalidHistogram: break
             case .unknownSeries: break
             }
@@ -207,8 +207,9 @@ final class ScrapeWorker {
         }
     }
 
-    /// Counts exemplars out of order of samples all of whose exemplars are: else the sample shows some that are known
-    /// beside a new one.
+    /// Counts out-of-order exemplars of samples whose exemplars are all out of order.
+    ///
+    /// Otherwise the sample has known exemplars beside a new one.
     private func countExemplars(_ outcome: CommitOutcome) {
         guard !outcome.rejectedExemplars.isEmpty else { return }
         let exemplars = scratch.batch.exemplars
@@ -222,10 +223,10 @@ final class ScrapeWorker {
         metrics.outOfOrderExemplars.increment(by: refused.reduce(0) { $1.value == shown[$1.key] ? $0 + $1.value : $0 })
     }
 
-    /// Ends the series of a target that is gone.
+    /// Ends the series of a removed target.
     func end(_ target: Target, at time: Int64) {
         target.series.appender.withLock { appender in
-            // Between being due and now the series may have found a new owner.
+            // Since the event was due, another target may have taken the series over.
             if target.isReplaced.load(ordering: .relaxed) { return }
             target.isEnded.store(true, ordering: .relaxed)
             scratch.removeAll()

@@ -1,10 +1,10 @@
 import Model
 
-/// Targets whose turn has come, shared out fairly between intervals.
+/// A queue of targets that are due, fair between intervals.
 ///
-/// As long as the loop keeps up, the order is that of the times. When it does not, targets of each interval take turns,
-/// so that many slow targets cannot starve a fast one, nor the other way round; within an interval the one that has
-/// waited longest is next.
+/// If the loop is on time, the order is that of the times. If it is late, the intervals alternate, so that many slow
+/// targets cannot starve a fast one, or many fast targets a slow one. Within an interval the target that has waited
+/// longest is next.
 struct TurnQueue<Item> {
     private struct Line {
         let interval: Int64
@@ -26,7 +26,7 @@ struct TurnQueue<Item> {
         }
     }
 
-    /// Takes the next one; nil if nobody waits.
+    /// Removes and returns the next one; nil if the queue is empty.
     mutating func take() -> (due: Int64, item: Item)? {
         guard count > 0 else { return nil }
         while true {
@@ -49,13 +49,15 @@ struct TurnQueue<Item> {
     }
 }
 
-/// The times of one target's scrapes: the only place that says when the next one is due.
+/// The times of one target's scrapes.
+///
+/// No other code computes the next time.
 struct TargetTurns {
     let interval: Int64
     /// The largest delay that does not move a timestamp off the grid, ms; negative for none.
     var tolerance: Int64 = 2
 
-    /// The turn after the one of `due`, and how many are left out because `now` is past them.
+    /// The turn after the one of `due`, and the number of turns that are skipped because `now` is after them.
     func next(after due: Int64, now: Int64) -> (due: Int64, missed: Int64) {
         let late = max(0, now &- due)
         let missed = late / interval
@@ -64,16 +66,16 @@ struct TargetTurns {
 
     /// The timestamp of a scrape that was due at `due` and begins at `now`.
     ///
-    /// Small delays do not move the sample off its grid, so that distances of timestamps stay equal.
+    /// Small delays do not move the sample off its grid, so that the distances of timestamps stay equal.
     func timestamp(due: Int64, now: Int64) -> Int64 {
         let tolerance = min(interval / 100, tolerance)
         return now >= due && now &- due <= tolerance ? due : now
     }
 
-    /// ms that a scrape which was due at `due` may take from `now` on.
+    /// The ms from `now` that a scrape may take which was due at `due`.
     ///
-    /// The time that passed since it was due counts, so that a scrape with a timeout of the whole interval is over when
-    /// the next is due. Of a loop that is behind, targets keep most of their time.
+    /// The time since `due` counts, so that a scrape with a timeout of the whole interval is over when the next is due.
+    /// If the loop is late, targets keep most of their time.
     func timeout(_ timeout: Int64, due: Int64, now: Int64) -> Int64 {
         max(1, timeout &- min(max(0, now &- due), timeout / 10))
     }

@@ -2,7 +2,7 @@ import Glibc
 import Platform
 import Synchronization
 
-/// Hands work to a few threads.
+/// Distributes work to a few threads.
 final class WorkQueue<Work: Sendable>: Sendable {
     private struct State {
         var waiting: [Work] = []
@@ -21,7 +21,7 @@ final class WorkQueue<Work: Sendable>: Sendable {
         signal.deallocate()
     }
 
-    /// Starts `count` threads, each with a function of its own that does the work.
+    /// Starts `count` threads, each with its own function for the work.
     func start(_ name: String, count: Int, _ makeWorker: @escaping @Sendable () -> ((Work) -> Void)) {
         for _ in 0..<count {
             let thread = Thread.start(name) { [self] in
@@ -58,7 +58,7 @@ final class WorkQueue<Work: Sendable>: Sendable {
         }
     }
 
-    /// Lets the threads finish what is waiting, and waits for them.
+    /// Lets the threads finish the waiting work, and waits for them.
     func close() {
         let threads = self.threads.withLock { threads in
             defer { threads = [] }

@@ -2,14 +2,14 @@ import GoCompatibility
 import HTTP
 import Model
 
-/// Reads the address of a target as Go's URL parser and dialler do, so that the same spellings work and fail.
+/// Parses the address of a target as Go's URL parser and dialler do, so that the same spellings are valid.
 enum RequestAddress {
-    /// The URL to ask, and why it cannot be asked; nil if it can.
+    /// The URL of the request, and the reason why it is invalid; nil if it is valid.
     static func check(_ address: String, url: String) -> (url: URLParts, problem: String?) {
         guard var parts = URLParts(url.hasPrefix("//") ? "http:" + url : url) else {
             return (unusable, "parse \(GoQuote.quote(url)): invalid URL")
         }
-        // Everything before the path is the address: credentials are no part of it.
+        // The address is everything before the path: credentials are not part of it.
         guard !url.hasPrefix("//") else { return (parts, get(url, "unsupported protocol scheme \"\"")) }
         if let byte = address.utf8.first(where: { !isHostByte($0) }) {
             let digits = String(byte, radix: 16, uppercase: true)
@@ -31,7 +31,7 @@ enum RequestAddress {
             }
             parts.port = "\(port)"
         }
-        // Without a name the connection goes to this machine.
+        // Without a name the connection is made to this machine.
         if parts.host.isEmpty { parts.host = "localhost" }
         if isNumeric(parts.host), !isDottedQuad(parts.host) {
             return (parts, get(url, "dial tcp: lookup \(parts.host): no such host"))
@@ -45,13 +45,13 @@ enum RequestAddress {
 
     private static func get(_ url: String, _ reason: String) -> String { "Get \(GoQuote.quote(url)): \(reason)" }
 
-    /// Bytes that Go's URL printer leaves alone in a host, and those that stand in its other alphabets.
+    /// The bytes that Go's URL printer does not escape in a host, and those of its other character sets.
     private static func isHostByte(_ byte: UInt8) -> Bool {
         (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x39) || byte >= 0x80
             || "-_.~!$&'()*+,;=:[]<>\"%".utf8.contains(byte)
     }
 
-    /// Whether a host has only numbers, which curl would read as an address in any of the old spellings.
+    /// Whether a host consists of numbers, which curl would read as an address in any of the old spellings.
     private static func isNumeric(_ host: String) -> Bool {
         host.lowercased().split(separator: ".").allSatisfy { part in
             part.hasPrefix("0x")

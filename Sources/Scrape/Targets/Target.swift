@@ -5,7 +5,7 @@ import HTTP
 import Model
 import Synchronization
 
-/// A job's configuration with what follows from it, shared by the job's targets.
+/// A job's configuration with derived values, shared by the job's targets.
 final class ScrapeSettings: Sendable {
     let config: ScrapeConfig
     /// The `Accept` header.
@@ -25,7 +25,7 @@ final class ScrapeSettings: Sendable {
         features = options.features
         timestampTolerance = options.timestampTolerance
         var protocols = config.scrapeProtocols
-        // Of the formats only this one and OpenMetrics have start timestamps, and this one has them beside the samples.
+        // Only this format and OpenMetrics have start timestamps, and this one has them in the samples.
         if features.readsStarts, !config.choosesProtocols, !protocols.contains(.protobuf) {
             protocols.insert(.protobuf, at: 0)
         }
@@ -33,14 +33,16 @@ final class ScrapeSettings: Sendable {
     }
 }
 
-/// The series of a target; outlives the target when only its settings change.
+/// The series of a target.
+///
+/// They outlive the target if only its settings change.
 final class TargetSeries: Sendable {
     let appender: Mutex<ScrapeAppender>
 
     init(_ appender: sending ScrapeAppender) { self.appender = Mutex(appender) }
 }
 
-/// One endpoint that is scraped again and again under one set of settings.
+/// One endpoint that is scraped repeatedly with one set of settings.
 final class Target: Sendable {
     struct State {
         var health = TargetHealth.unknown
@@ -50,7 +52,7 @@ final class Target: Sendable {
         var samplesScraped = 0
         var bodySize = 0
         var families: [FamilyMetadata] = []
-        /// If not empty, every scrape fails with this text, without a request.
+        /// If not empty, every scrape fails with this error, without a request.
         var refusal = ""
     }
 
@@ -58,15 +60,15 @@ final class Target: Sendable {
     let settings: ScrapeSettings
     let series: TargetSeries
     let state: Mutex<State>
-    /// Whether a scrape is under way, and whether the next one waits for its end.
+    /// Whether a scrape runs, and whether the next one waits for its end.
     let turn = TargetTurn()
-    /// Header lines of all its requests that every host may see.
+    /// The header lines of all its requests that every host may receive.
     let requestHeaders: [String]
-    /// Whether the target has left its pool.
+    /// Whether the target was removed from its pool.
     let isRemoved = Atomic<Bool>(false)
-    /// Whether its series were handed to a newer target, so that they must not end with this one.
+    /// Whether its series were passed to a newer target, so that they must not end with this one.
     let isReplaced = Atomic<Bool>(false)
-    /// Whether its series have ended; then nobody can go on with them.
+    /// Whether its series have ended; then no target can continue them.
     let isEnded = Atomic<Bool>(false)
 
     init(_ definition: TargetDefinition, _ settings: ScrapeSettings, _ series: TargetSeries, _ state: State = State()) {
@@ -81,11 +83,11 @@ final class Target: Sendable {
         ]
     }
 
-    /// Lets a newer target go on with the series.
+    /// Passes the series on to a newer target.
     ///
-    /// - Returns: false if they have already ended.
+    /// - Returns: False if they have already ended.
     func giveUpSeries() -> Bool {
-        // The lock orders this against the worker that ends the series.
+        // The lock excludes the worker that ends the series.
         series.appender.withLock { _ in
             if isEnded.load(ordering: .relaxed) { return false }
             isRemoved.store(true, ordering: .relaxed)
@@ -94,12 +96,12 @@ final class Target: Sendable {
         }
     }
 
-    /// Which forms of histograms are taken from protobuf pages.
+    /// The forms of histograms that are read from protobuf bodies.
     var histogramChoice: HistogramChoice {
         let config = settings.config
         var schema: Int32 = 8
         if config.nativeHistogramMinBucketFactor > 0 {
-            // A factor of at most 1 asks for the finest buckets there are.
+            // A factor of at most 1 requests the finest buckets.
             let factor = max(config.nativeHistogramMinBucketFactor, 1.00271)
             let exact = (-log2(log2(factor))).rounded(.down)
             schema = Int32(max(-4, min(8, exact)))
@@ -142,33 +144,33 @@ enum AcceptHeader {
     }
 }
 
-/// Whether a target is being scraped: one scrape at a time, and one more may wait.
+/// The state of a target's scrapes: one runs at a time, and one more may wait.
 final class TargetTurn: Sendable {
     enum Outcome {
         /// The scrape may begin.
         case taken
-        /// It begins when the one under way has ended.
+        /// It begins after the end of the running one.
         case waiting
         case missed
     }
 
-    /// 0 if free, 1 if busy; else the time (ms) of the turn that waits.
+    /// 0 if free, 1 if busy; otherwise the time (ms) of the waiting turn.
     private let state = Atomic<Int64>(0)
 
-    /// Asks for the turn of `due`.
+    /// Requests the turn of `due`.
     func take(due: Int64, waits: Bool) -> Outcome {
         if state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged { return .taken }
         guard waits else { return .missed }
         let (exchanged, original) = state.compareExchange(
             expected: 1, desired: max(2, due), ordering: .acquiringAndReleasing)
         if exchanged { return .waiting }
-        // It became free in between.
+        // It became free in the meantime.
         return original == 0 ? take(due: due, waits: waits) : .missed
     }
 
     /// Ends the scrape.
     ///
-    /// - Returns: The time of the turn that waits; 0 if none does.
+    /// - Returns: The time of the waiting turn; 0 if there is none.
     func release() -> Int64 {
         let old = state.exchange(0, ordering: .acquiringAndReleasing)
         return old > 1 ? old : 0

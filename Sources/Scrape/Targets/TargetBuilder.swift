@@ -4,16 +4,16 @@ import GoCompatibility
 import HTTP
 import Model
 
-/// A target that will be scraped, as discovery and relabelling made it.
+/// A target that will be scraped, after discovery and relabelling.
 struct TargetDefinition: Sendable {
     /// All labels before relabelling.
     var discovered: Labels
     /// The labels of its samples.
     var labels: Labels
     var url: String
-    /// What is asked; the parts of ``url``.
+    /// The parsed ``url`` of the request.
     var requestURL: URLParts
-    /// If not nil, every scrape fails with this text, without a request.
+    /// If not nil, every scrape fails with this error, without a request.
     var urlProblem: String?
     var unixSocket: String
     /// ms.
@@ -23,13 +23,13 @@ struct TargetDefinition: Sendable {
     var scrapeNativeHistograms: Bool
     var alwaysScrapeClassicHistograms: Bool
     var convertClassicHistograms: Bool
-    /// What makes it this target and no other, also the phase of its scrapes.
+    /// The identity of the target, which also sets the phase of its scrapes.
     var identity: UInt64
 }
 
-/// Makes targets of target groups.
+/// Makes targets from target groups.
 struct TargetBuilder {
-    /// What became of one discovered target.
+    /// The result for one discovered target.
     enum Outcome {
         case active(TargetDefinition)
         case dropped(Labels)
@@ -38,7 +38,7 @@ struct TargetBuilder {
 
     let config: ScrapeConfig
 
-    /// Settings that may change without making it another target.
+    /// The labels of settings that may change without changing the identity of the target.
     private static let settingLabels: Set<String> = [
         "__scrape_interval__", "__scrape_timeout__", "__convert_classic_histograms_to_nhcb__",
         "__always_scrape_classic_histograms__", "__scrape_native_histograms__",
@@ -99,7 +99,7 @@ struct TargetBuilder {
             return .failed(
                 "scrape timeout cannot be greater than scrape interval (\(GoQuote.quote(t)) > \(GoQuote.quote(i)))")
         }
-        // Relabelling may take a label of these away, then the job's own setting holds.
+        // Relabelling may remove one of these labels; then the job's own setting is used.
         func setting(_ name: String, _ configured: Bool) -> Bool? {
             let text = builder.get(name)
             return text.isEmpty ? configured : Self.bool(text)
@@ -111,7 +111,7 @@ struct TargetBuilder {
         else { return .failed(Self.notBoolean("__always_scrape_classic_histograms__", builder)) }
         guard let convert = setting("__convert_classic_histograms_to_nhcb__", config.convertClassicHistogramsToNHCB)
         else { return .failed(Self.notBoolean("__convert_classic_histograms_to_nhcb__", builder)) }
-        // What `labelmap` makes of a group that is not in its expression; series with it could not be stored.
+        // `labelmap` makes the empty name from a group that does not exist; series with it could not be stored.
         guard builder.get("").isEmpty else { return .failed("invalid label name: \"\"") }
         if builder.get("instance").isEmpty { builder.set("instance", address) }
         for label in builder.current where label.name.hasPrefix("__meta_") { builder.remove(label.name) }
@@ -167,7 +167,7 @@ struct TargetBuilder {
             }
         }
         var path = builder.get("__metrics_path__")
-        // A path with its own query keeps it escaped, as Go's URL type prints a path.
+        // A path with its own query keeps the `?` escaped, as Go's URL type prints a path.
         path = URLText.pathEscape(path.hasPrefix("/") || path.isEmpty ? path : "/" + path)
         let scheme = builder.get("__scheme__")
         return "\(scheme.isEmpty ? "" : scheme + ":")//\(URLText.hostEscape(address))\(path)\(query)"
@@ -209,7 +209,7 @@ enum URLText {
     /// For keys and values of a query.
     static func queryEscape(_ text: String) -> String { escape(text, keeping: "", spaceAsPlus: true) }
 
-    /// For a host with or without a port: what would end the host or begin another part of the URL is escaped.
+    /// For a host with or without a port: escapes characters that would end the host or begin another part of the URL.
     static func hostEscape(_ text: String) -> String { escape(text, keeping: "!$&'()*+,;=:[]<>\"", spaceAsPlus: false) }
 
     /// For a path.

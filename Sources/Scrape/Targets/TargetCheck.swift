@@ -1,14 +1,14 @@
 import Config
 import Discovery
 
-/// Builds targets without scraping them, to say which cannot work.
+/// Builds targets without scraping them, to report those that cannot work.
 package enum TargetCheck {
-    /// What is wrong with one target.
+    /// The error of one target.
     package struct Finding: Sendable {
-        /// Of the target in its group, from 0.
+        /// The index of the target in its group, from 0.
         package var index: Int
         package var reason: String
-        /// Whether there is such a target, all scrapes of which fail.
+        /// Whether the target exists, but all its scrapes fail.
         package var isScraped: Bool
     }
 

@@ -1,15 +1,15 @@
 import Model
 
-/// Whether the last scrape of a target worked.
+/// Whether the last scrape of a target succeeded.
 package enum TargetHealth: String, Sendable {
     case unknown
-    /// Sample `up` is 1.
+    /// The sample `up` is 1.
     case up
-    /// Sample `up` is 0.
+    /// The sample `up` is 0.
     case down
 }
 
-/// What is known about a target, for the API.
+/// The state of a target for the API.
 package struct TargetStatus: Sendable {
     /// The job's name.
     package var pool: String
@@ -19,19 +19,19 @@ package struct TargetStatus: Sendable {
     package var labels: Labels
     package var url: String
     package var health = TargetHealth.unknown
-    /// Why the last scrape failed; empty if it did not.
+    /// The error of the last scrape; empty if it succeeded.
     package var lastError = ""
-    /// When the last scrape began, ms since the epoch; 0 if there was none.
+    /// The time when the last scrape began, ms since the epoch; 0 if there was none.
     package var lastScrape: Int64 = 0
-    /// Seconds from the request to the commit.
+    /// The seconds from the request to the commit.
     package var lastScrapeDuration = 0.0
     /// ms.
     package var interval: Int64
     /// ms.
     package var timeout: Int64
-    /// Sample lines of the last scrape.
+    /// The number of sample lines of the last scrape.
     package var samplesScraped = 0
-    /// Bytes of the last page after decompression.
+    /// The bytes of the last scrape body after decompression.
     package var bodySize = 0
 }
 
@@ -41,7 +41,7 @@ package struct DroppedTarget: Sendable {
     package var discoveredLabels: Labels
 }
 
-/// What one target says about one metric family.
+/// The metadata of one metric family from one target.
 package struct TargetMetadata: Sendable {
     /// The labels of the target.
     package var target: Labels

@@ -8,16 +8,16 @@ import Notify
 import PromQL
 import Rules
 
-/// `martlet check config|rules|metrics|alerting|web-config`: says what is wrong, and exits with 1, or with 3 if only the
-/// style is wrong.
+/// `martlet check config|rules|metrics|alerting|web-config`: reports errors, and exits with 1, or with 3 if there are
+/// only findings of style.
 enum CheckCommand {
     private static let syntaxOnly = Flag(
-        "syntax-only", .boolean, "false", "Only check the syntax: what is not supported yet is no error.")
+        "syntax-only", .boolean, "false", "Only check the syntax: unsupported settings are not an error.")
     private static let lintFatal = Flag("lint-fatal", .boolean, "false", "Lint problems are failures.")
     private static let ignoreUnknown = Flag(
         "ignore-unknown-fields", .boolean, "false", "Ignore unknown keys of rule files.")
 
-    /// The features that concern the language alone, for commands that read expressions.
+    /// The features of the language, for commands that read expressions.
     private static let ofLanguage: Set<Feature> = [
         .binaryOperatorFillModifiers, .delayedNameRemoval, .durationExpressions, .experimentalFunctions,
         .extendedRangeSelectors,
@@ -28,7 +28,9 @@ enum CheckCommand {
         "Comma-separated names of features of the language to enable: "
             + ofLanguage.map(\.rawValue).sorted().joined(separator: ", ") + ".", repeats: true)
 
-    /// What `--enable-feature` names; other names than those of the language are a warning, as promtool's.
+    /// The values of `--enable-feature`.
+    ///
+    /// Names that are not features of the language cause a warning, as in promtool.
     static func features(_ parsed: ParsedFlags) -> Features {
         let names = parsed.all("enable-feature").flatMap { $0.split(separator: ",").map(String.init) }
         let known = names.filter { name in ofLanguage.contains { $0.rawValue == name } }
@@ -70,12 +72,12 @@ enum CheckCommand {
         ) { webConfig($0.positional) },
         Subcommand(
             words: ["check", "metrics"],
-            summary: "Reads pages of metrics, from standard input without a file, and says what could be better.",
+            summary: "Reads metrics, from standard input without a file, and reports possible improvements.",
             arguments: [.any("FILE")],
             flags: FlagSet(flags: [
                 Flag(
                     "format", .choice(["auto", "text", "openmetrics"]), "auto",
-                    "Format of the pages; auto tells by their end."),
+                    "Format of the metrics; auto detects it by the end of the text."),
                 Flag("lint", .choice(["all", "none"]), "all", "Which lint checks to run."),
                 Flag("extended", .boolean, "false", "Print how many series each metric has."),
             ])
@@ -86,7 +88,7 @@ enum CheckCommand {
         },
     ]
 
-    /// Checks web configuration files, and prints what promtool prints.
+    /// Checks web configuration files, and prints the output of promtool.
     private static func webConfig(_ paths: [String]) -> Int32 {
         var status: Int32 = 0
         for path in paths {
@@ -101,7 +103,7 @@ enum CheckCommand {
         return status
     }
 
-    /// Checks files one after another; 1 if any failed.
+    /// Checks files one after another; returns 1 if any failed.
     private static func all(_ paths: [String], _ check: (String) throws -> Void) -> Int32 {
         var status: Int32 = 0
         for path in paths {
@@ -117,7 +119,7 @@ enum CheckCommand {
         return status
     }
 
-    /// What the checks of some files have found.
+    /// The findings of the checks of some files.
     private struct Verdict {
         var hasErrors = false
         var hasBadStyle = false
@@ -158,7 +160,7 @@ enum CheckCommand {
             print("")
             for file in ruleFiles {
                 checkRules(file, lint, features, parsed, &verdict) { () throws(ConfigError) in
-                    // As the daemon does: it reads none that is no regular file, or does not answer.
+                    // As the daemon, this reads only regular files, and no file that does not answer.
                     try ConfigFile.read(file)
                 }
             }
@@ -166,7 +168,7 @@ enum CheckCommand {
         return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
     }
 
-    /// Reads a configuration and checks what it names.
+    /// Reads a configuration, and checks the files that it names.
     ///
     /// - Parameter isSyntaxOnly: Whether no other file is read.
     private static func configuration(_ path: String, isSyntaxOnly: Bool) throws(ConfigError) -> Configuration {
@@ -194,7 +196,7 @@ enum CheckCommand {
         return verdict.status(isLintFatal: parsed.boolean("lint-fatal"))
     }
 
-    /// Checks a file of rules, or standard input, and prints how many rules it has.
+    /// Checks a file of rules, or standard input, and prints the number of its rules.
     private static func checkRules(
         _ path: String?, _ lint: LintOptions, _ features: Features, _ parsed: ParsedFlags, _ verdict: inout Verdict,
         _ read: () throws(ConfigError) -> [UInt8]

@@ -1,11 +1,11 @@
 import Glibc
 import Platform
 
-/// Finds the command that the first words name, and runs it.
+/// Finds the command of the first words, and runs it.
 enum Command {
-    /// The exit status: 0 for success, 1 for failure, 2 for a command line or configuration that cannot be used.
+    /// The exit status: 0 for success, 1 for failure, 2 for an invalid command line or configuration.
     static func run(_ words: [String]) -> Int32 {
-        // Lines come in the order they were written in, also where both outputs go to one file.
+        // Flushing keeps lines in the order in which they were written, even if both outputs are the same file.
         defer { fflush(nil) }
         guard let first = words.first, !first.hasPrefix("-"), !first.hasPrefix("@") else {
             return run(ServeCommand.command, words)
@@ -44,7 +44,7 @@ enum Command {
         return find(words, isHelp: true)
     }
 
-    /// Says that `word` is no command, or that one is missing behind `group`.
+    /// Reports that `word` is not a command, or that a command is missing after `group`.
     private static func refuse(_ word: String?, in group: [String]) -> Int32 {
         let known = Subcommand.all.filter { $0.words.starts(with: group) }
         var choices: [String] = []
@@ -68,7 +68,7 @@ enum Command {
             return try command.run(parsed)
         } catch let error as CommandLineError {
             complain("Error parsing command line arguments: \(error)")
-            complain("usage: martlet \(command.form)\n`martlet \(command.name) --help` tells more.")
+            complain("usage: martlet \(command.form)\n`martlet \(command.name) --help` prints more.")
             return 2
         } catch {
             complain("error: \(error)")

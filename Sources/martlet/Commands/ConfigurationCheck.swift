@@ -7,11 +7,11 @@ import Model
 import Notify
 import Scrape
 
-/// Checks what a configuration names besides rules, as promtool does: files of credentials and TLS, and targets.
+/// Checks the files of a configuration except rules, as promtool does: files of credentials and TLS, and targets.
 enum ConfigurationCheck {
     /// The files of rules.
     ///
-    /// - Throws: ``ConfigError`` for the first one that is named without a wildcard and is not there.
+    /// - Throws: ``ConfigError`` for the first one that is missing and has a name without a wildcard.
     static func ruleFiles(_ configuration: Configuration) throws(ConfigError) -> [String] {
         var files: [String] = []
         for (index, pattern) in configuration.ruleFiles.enumerated() {
@@ -26,9 +26,9 @@ enum ConfigurationCheck {
         return files
     }
 
-    /// Looks for files of credentials and TLS, and reads those of targets.
+    /// Checks that files of credentials and TLS exist, and reads those of targets.
     ///
-    /// - Throws: ``ConfigError`` for the first file that must be there and is not, or that cannot be read.
+    /// - Throws: ``ConfigError`` for the first required file that is missing, or the first file that cannot be read.
     static func files(_ configuration: Configuration) throws(ConfigError) {
         for job in configuration.scrapeConfigs {
             let name = "job \(GoQuote.quote(job.jobName))"
@@ -55,7 +55,7 @@ enum ConfigurationCheck {
         }
     }
 
-    /// Builds the targets that the configuration itself has.
+    /// Builds the static targets of the configuration.
     ///
     /// - Throws: ``ConfigError`` for the first one that cannot be built.
     static func targets(_ configuration: Configuration) throws(ConfigError) {
@@ -70,7 +70,7 @@ enum ConfigurationCheck {
         if let problem = AlertmanagerEndpoint.problem(configuration.alerting) { throw problem }
     }
 
-    /// Builds the targets of a group as a scrape would; `place` tells where a target stands.
+    /// Builds the targets of a group as a scrape does; `place` returns the place of a target.
     private static func check(
         _ group: TargetGroup, of job: ScrapeConfig, place: (Int) -> ConfigPlace
     ) throws(ConfigError) {
@@ -81,8 +81,9 @@ enum ConfigurationCheck {
         }
     }
 
-    /// What messages call the files that must be there from the start; others are read for each request and may come
-    /// later.
+    /// The names, in messages, of the files that must exist at the start.
+    ///
+    /// Other files are read for each request and may be created later.
     private static let required = [
         "credentials_file": "authorization credentials or bearer token", "ca_file": "CA", "cert_file": "client cert",
         "key_file": "client key",

@@ -1,7 +1,8 @@
 import Glibc
 import Platform
 
-/// Finds the process that writes the log of a Prometheus's data directory, as far as this user may see that.
+/// Finds the process that writes the write-ahead log of a Prometheus's data directory, if this user has the permission
+/// to see it.
 enum DirectoryUsers {
     struct Process: Equatable {
         var id: Int
@@ -11,15 +12,17 @@ enum DirectoryUsers {
 
     enum Finding: Equatable {
         case nobody
-        /// The process has the lock file, or a file of the log, open for writing.
+        /// The process has the lock file, or a file of the write-ahead log, open for writing.
         case writer(Process)
-        /// The process runs as the user to whom the log belongs, and this user may not look at its files.
+        /// The process runs as the owner of the write-ahead log, and this user must not inspect its open files.
         case unseen(Process)
-        /// Processes of other users are not shown.
+        /// The processes of other users are not visible.
         case hidden
     }
 
-    /// What a running Prometheus has open for writing; readers, a backup for instance, change nothing.
+    /// The files that a running Prometheus has open for writing.
+    ///
+    /// Readers, for example a backup, are ignored.
     private static let written = ["lock", "wal/", "wbl/", "chunks_head/"]
 
     static func find(of directory: String, _ files: any FileSystem) -> Finding {
@@ -40,7 +43,7 @@ enum DirectoryUsers {
             } catch {
                 guard error.code == EACCES || error.code == EPERM else { continue }
                 let other = process(id)
-                // Threads of the kernel have no command line.
+                // Kernel threads have no command line.
                 if unseen == nil, owners.contains(other.user), !start(of: "/proc/\(name)/cmdline").isEmpty {
                     unseen = other
                 }
@@ -63,7 +66,7 @@ enum DirectoryUsers {
         return flags & O_ACCMODE != O_RDONLY
     }
 
-    /// The users to whom the newest parts of the log belong: whoever writes it runs as one of them.
+    /// The owners of the newest files of the write-ahead log: its writer runs as one of them.
     private static func owners(_ root: String, _ files: any FileSystem) -> Set<UInt32> {
         var paths = [root + "/lock", root + "/queries.active", root + "/wal"]
         if let newest = (try? files.list(root + "/wal"))?.last(where: { !$0.hasPrefix("checkpoint") }) {

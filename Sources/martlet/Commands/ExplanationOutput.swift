@@ -1,10 +1,10 @@
 import JSON
 
-/// An explanation as a tree: one line per node, its figures in columns, what was decided below it.
+/// An explanation as a tree: one line per node with its figures in columns, and its decisions below it.
 enum ExplanationOutput {
     private struct Line {
         var tree: String
-        /// Empty for a line without figures.
+        /// The cells; empty for a line without figures.
         var cells: [String] = []
         var notes: [(indent: String, text: String)] = []
     }
@@ -12,7 +12,7 @@ enum ExplanationOutput {
     private static let titles = [
         "own", "total", "helpers", "series", "points", "samples", "chunks", "read", "cache", "memory",
     ]
-    /// The longest part of a query that is shown in a line.
+    /// The longest part of a query in a line.
     private static let longestText = 72
 
     /// The lines of an answer's `explain`.
@@ -67,7 +67,7 @@ enum ExplanationOutput {
         ]
     }
 
-    /// Three digits, in the unit that fits.
+    /// A time with three digits in a suitable unit.
     private static func time(_ seconds: Double) -> String {
         let micros = seconds * 1e6
         if micros < 1000 { return "\(Int(micros.rounded()))µs" }

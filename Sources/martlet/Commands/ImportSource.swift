@@ -3,16 +3,18 @@ import Interchange
 import Platform
 import Storage
 
-/// The directory of a Prometheus from which samples are taken: nobody may write it meanwhile.
+/// The data directory of a Prometheus for an import, during which no process may write it.
 enum ImportSource {
-    /// What changes of a file when it is written or replaced; its blocks on the disk may change later by themselves.
+    /// The attributes of a file that change when it is written or replaced.
+    ///
+    /// The number of its disk blocks is not used, because it may change later.
     fileprivate struct Version: Equatable {
         var size: Int
         var modified: Int64
         var identity: UInt64
     }
 
-    /// The locked lock file, if there is one, and what the log looked like.
+    /// The locked lock file, if there is one, and the state of the write-ahead log.
     struct Hold {
         fileprivate let directory: String
         fileprivate let lock: Int32?
@@ -22,17 +24,18 @@ enum ImportSource {
             if let lock { close(lock) }
         }
 
-        /// Whether somebody has written the log since: also a process that cannot be seen from here, as in another
-        /// container or on another machine.
+        /// Whether a process has written the write-ahead log since then.
+        ///
+        /// This finds writers that are not visible here, for example in another container or on another machine.
         func hasChanged(_ files: any FileSystem) throws(FileError) -> Bool {
             try ImportSource.state(directory, files) != state
         }
     }
 
-    /// Makes sure that `directory` is not a store of martlet and that no Prometheus uses it.
+    /// Checks that `directory` is not a storage of martlet, and that no Prometheus uses it.
     ///
-    /// - Parameter isForced: Whether it is enough that no user can be seen.
-    /// - Throws: ``CommandFailure`` that says what to do.
+    /// - Parameter isForced: Whether it suffices that no user of it can be seen.
+    /// - Throws: ``CommandFailure`` with an instruction.
     static func hold(_ directory: String, _ files: any FileSystem, isForced: Bool) throws -> Hold {
         guard try files.exists(directory) else {
             throw CommandFailure(
@@ -57,14 +60,14 @@ enum ImportSource {
         case .writer(let process): throw inUse(directory, by: (process.id, process.name))
         case .unseen(let process) where !isForced:
             throw CommandFailure(
-                description: "whether \(directory) is in use cannot be seen: process \(process.id) (\(process.name)) "
-                    + "runs as user \(process.user), to whom the log belongs, and user \(geteuid()) may not look at its "
+                description: "it is unknown whether \(directory) is in use: process \(process.id) (\(process.name)) "
+                    + "runs as user \(process.user), the owner of the log, and user \(geteuid()) may not inspect its "
                     + "files: run this as that user or as root, or make sure that Prometheus is stopped and add --force"
             )
         case .hidden where !isForced:
             throw CommandFailure(
                 description:
-                    "whether \(directory) is in use cannot be seen, for the system hides the processes of other "
+                    "it is unknown whether \(directory) is in use, because the system hides the processes of other "
                     + "users from user \(geteuid()): run this as the user of Prometheus or as root, or make sure that "
                     + "Prometheus is stopped and add --force")
         case .unseen, .hidden: break
@@ -83,9 +86,11 @@ enum ImportSource {
             + "--storage.tsdb.path"
     }
 
-    /// Locks the directory as a second Prometheus would, which takes no more than the right to read the lock file.
+    /// Locks the directory as a second Prometheus would.
     ///
-    /// - Returns: nil if there is no lock file, or none that may be read.
+    /// This needs only the permission to read the lock file.
+    ///
+    /// - Returns: nil if there is no lock file, or if it may not be read.
     private static func lock(_ directory: String, _ files: any FileSystem) throws -> Int32? {
         let path = directory + "/lock"
         let file = (try? RegularFile.open(path, O_RDONLY)) ?? -1
@@ -104,7 +109,7 @@ enum ImportSource {
                 + "(POST /api/v1/admin/tsdb/snapshot) and import that")
     }
 
-    /// Names and sizes of what a running Prometheus changes.
+    /// The names and sizes of the files that a running Prometheus changes.
     private static func state(
         _ directory: String, _ files: any FileSystem
     ) throws(FileError) -> [String: Version] {
@@ -114,7 +119,7 @@ enum ImportSource {
                 let path = directory + part + "/" + name
                 do throws(FileError) {
                     let status = try files.status(path)
-                    // A directory's size and time say nothing that its names do not.
+                    // The size and time of a directory add nothing to the names in it.
                     if !status.isDirectory {
                         state[path] = Version(
                             size: status.size, modified: status.modified, identity: status.identity)

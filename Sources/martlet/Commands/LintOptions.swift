@@ -1,11 +1,11 @@
-/// Which checks of style `check config` and `check rules` make.
+/// The checks of style that `check config` and `check rules` make.
 struct LintOptions {
     private(set) var findsDuplicateRules = false
     private(set) var findsLongIntervals = false
-    /// Names that nobody knows.
+    /// The unknown names.
     private(set) var unknown: [String] = []
 
-    /// Reads a list of names between commas; `none` among them turns all off.
+    /// Reads a list of names with commas; `none` disables all checks.
     ///
     /// - Parameter ofRules: Whether only rules are checked.
     init(_ text: String, ofRules: Bool) {

@@ -3,9 +3,10 @@ import Exposition
 import Glibc
 import Model
 
-/// `martlet check metrics`: reads pages in a text format and says what their names could do better.
+/// `martlet check metrics`: reads texts in an exposition format, and reports names that can be improved.
 enum MetricsCheck {
-    /// Checks the files, or standard input if there is none; 1 if a page cannot be read, 3 if there are findings.
+    /// Checks the files, or standard input if there are none; returns 1 if a text cannot be read, 3 if there are
+    /// findings.
     static func run(_ paths: [String], format: String, isLinted: Bool, isExtended: Bool) -> Int32 {
         guard isLinted || isExtended else {
             Command.complain("error: nothing to check with --lint=none and without --extended")
@@ -28,7 +29,7 @@ enum MetricsCheck {
         return worst
     }
 
-    /// Checks one page; `name` stands before each finding.
+    /// Checks one text; `name` is printed before each finding.
     static func check(_ page: [UInt8], name: String?, format: String, isLinted: Bool, isExtended: Bool) -> Int32 {
         let prefix = name.map { $0 + ": " } ?? ""
         do throws(ExpositionError) {
@@ -46,7 +47,7 @@ enum MetricsCheck {
         }
     }
 
-    /// Whether the page ends as only OpenMetrics does.
+    /// Whether the text ends as only OpenMetrics does.
     private static func isOpenMetrics(_ page: [UInt8]) -> Bool {
         let end = page.last == UInt8(ascii: "\n") ? page.dropLast() : page[...]
         return end.suffix(6).elementsEqual("\n# EOF".utf8) || end.elementsEqual("# EOF".utf8)

@@ -2,10 +2,9 @@ import Glibc
 
 /// The arguments of the process.
 enum ProcessArguments {
-    /// All but the name of the program.
+    /// All arguments except the name of the program.
     ///
-    /// Swift's runtime finds none where a preloaded library has moved the environment before it looks; the system knows
-    /// them still.
+    /// Swift's runtime finds none if a preloaded library has moved the environment before; the kernel still has them.
     static var all: [String] {
         let known = Array(CommandLine.arguments.dropFirst())
         return known.isEmpty ? Array(ofSystem.dropFirst()) : known

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A bar on the terminal; nothing if standard error is none.
+/// A progress bar on the terminal; not shown if standard error is not a terminal.
 enum Progress {
     private static let width = 40
 

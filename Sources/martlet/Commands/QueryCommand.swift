@@ -4,7 +4,7 @@ import HTTP
 import JSON
 import Model
 
-/// `martlet query instant|range|series|labels SERVER …`: asks a server over its HTTP API.
+/// `martlet query instant|range|series|labels SERVER …`: queries a server with its HTTP API.
 enum QueryCommand {
     private static let start = Flag("start", .time, nil, "Start of the range, Unix seconds or RFC 3339.")
     private static let end = Flag("end", .time, nil, "End of the range, Unix seconds or RFC 3339.")

@@ -15,7 +15,7 @@ enum ServeCommand {
             print(ProductVersion.text)
             return 0
         }
-        // Before anything else: a thread that is started earlier would take signals, and end the process by them.
+        // This is first, because a thread that was started before would receive signals and end the process.
         Signals.block()
         let options = try DaemonOptions(flags, hostName: hostName, webFile: WebOptions.readFile(flags))
         Log.configure(level: options.logLevel, format: options.logFormat)
@@ -43,7 +43,7 @@ enum ServeCommand {
     }
 }
 
-/// Why the daemon does not start.
+/// The reason why the daemon does not start.
 struct StartError: Error {
     var what: String
     var reason: String

@@ -1,10 +1,10 @@
 import Platform
 
-/// One command of the binary: its words, the arguments and flags it takes, and what runs it.
+/// One command of the binary: its words, its arguments and flags, and the function that runs it.
 ///
-/// Parsing, help and errors come from this description, so that a command accepts only what it uses.
+/// Parsing, help and errors use this description, so that a command accepts only what it uses.
 struct Subcommand: Sendable {
-    /// Words that are no flags.
+    /// A word that is not a flag.
     struct Argument: Sendable {
         enum Count: Sendable {
             case one, oneOrMore, any
@@ -26,12 +26,12 @@ struct Subcommand: Sendable {
         }
     }
 
-    /// The words that name the command, for instance `tsdb list`.
+    /// The words of the command, for example `tsdb list`.
     var words: [String]
     var summary: String
     var arguments: [Argument] = []
     var flags = FlagSet(flags: [])
-    /// What help says behind the usage.
+    /// The text of the help after the usage.
     var remarks = ""
     var run: @Sendable (ParsedFlags) throws -> Int32
 
@@ -40,14 +40,14 @@ struct Subcommand: Sendable {
         [ServeCommand.command] + CheckCommand.commands + QueryCommand.commands + TestCommand.commands
         + TSDBCommand.commands + [version]
 
-    private static let version = Subcommand(words: ["version"], summary: "Says which build this is.") { _ in
+    private static let version = Subcommand(words: ["version"], summary: "Prints the version of this build.") { _ in
         print(ProductVersion.text)
         return 0
     }
 
     var name: String { words.joined(separator: " ") }
 
-    /// How the command is written, without the program's name.
+    /// The usage of the command without the program's name.
     var form: String {
         let required = flags.flags.filter(\.isRequired).map(FlagSet.shown)
         let optional = flags.flags.count > required.count ? ["[FLAGS]"] : []
@@ -59,7 +59,7 @@ struct Subcommand: Sendable {
         "usage: martlet \(form)\n\n\(summary)\n" + (remarks.isEmpty ? "" : "\n\(remarks)\n") + "\n" + flags.help
     }
 
-    /// Reads the words behind the command's own.
+    /// Reads the words after the command's own.
     ///
     /// - Throws: ``CommandLineError`` in kingpin's words.
     func parse(_ rest: [String]) throws -> ParsedFlags {

@@ -1,6 +1,6 @@
 import Platform
 
-/// The time, for commands that need no clock of their own.
+/// The current time, for commands without their own clock.
 enum SystemTime {
     /// ms since the epoch.
     static var now: Int64 { SystemClock().now() }

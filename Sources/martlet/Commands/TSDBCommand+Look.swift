@@ -3,7 +3,7 @@ import GoCompatibility
 import Model
 import Storage
 
-/// The commands that look at a store.
+/// The commands that show the content of a storage.
 extension TSDBCommand {
     static func list(_ parsed: ParsedFlags) throws -> Int32 {
         let store = try open(parsed)
@@ -85,7 +85,7 @@ extension TSDBCommand {
             SelectRequest(
                 matchers: try parsed.matchers("match"), minTime: times.lowerBound, maxTime: times.upperBound))
         var columns = SampleColumns()
-        // On a terminal the samples themselves show how far it is.
+        // On a terminal the samples themselves show the progress.
         let showsProgress = isatty(1) == 0
         defer { if showsProgress { Progress.end() } }
         for i in 0..<set.count {

@@ -3,7 +3,7 @@ import Model
 import Platform
 import Storage
 
-/// The commands that take samples in and write them out.
+/// The commands that import and export samples.
 extension TSDBCommand {
     static func importBlocks(_ parsed: ParsedFlags) throws -> Int32 {
         let source = parsed.positional[0]
@@ -12,34 +12,34 @@ extension TSDBCommand {
         let hold = try ImportSource.hold(source, files, isForced: parsed.boolean("force"))
         defer { hold.release() }
         let store = try open(parsed, mayMake: true)
-        // Blocks are on the disk when they are taken; nothing else of the store changes.
+        // Imported blocks are on disk already; nothing else of the storage changes.
         defer { store.abandon() }
         let report = try BlockImport.run(source, into: store, selection: selection, files: files) { done, all, share in
             Progress.show("import", (Double(done) + share) / Double(max(1, all)))
         }
         Progress.end()
-        for failure in report.failures { Command.complain("not taken: \(failure.reason)") }
+        for failure in report.failures { Command.complain("not imported: \(failure.reason)") }
         for damage in report.damage {
             Command.complain(
                 "\(damage.path): at \(damage.offset): \(damage.reason); "
                     + (damage.isTornTail
-                        ? "what is before it was taken, as Prometheus does after a kill" : "the rest was taken"))
+                        ? "the part before it was imported, as Prometheus does after a kill" : "the rest was imported"))
         }
-        if report.orphans > 0 { Command.complain("not taken: \(report.orphans) samples whose series is not known") }
+        if report.orphans > 0 { Command.complain("not imported: \(report.orphans) samples of unknown series") }
         if report.exemplars > 0 {
-            Command.complain("not taken: the exemplars in \(report.exemplars) records of the write-ahead log")
+            Command.complain("not imported: the exemplars in \(report.exemplars) records of the write-ahead log")
         }
         if let first = report.firstUnreadableChunk {
             Command.complain(
-                "not taken: \(report.unreadableChunks) chunks that cannot be read, the first in \(first); "
-                    + "what the write-ahead log has of their samples was taken")
+                "not imported: \(report.unreadableChunks) chunks that cannot be read, the first in \(first); "
+                    + "their samples in the write-ahead log were imported")
         }
         if report.impossibleTimes > 0 {
             Command.complain(
-                "not taken: \(report.impossibleTimes) samples from before the year 0 or behind the year 9999")
+                "not imported: \(report.impossibleTimes) samples from before the year 0 or after the year 9999")
         }
         if let first = report.firstRefusal {
-            Command.complain("\(report.refused) native histograms are invalid and not taken, the first in \(first)")
+            Command.complain("\(report.refused) native histograms are invalid and not imported, the first in \(first)")
         }
         let parts = "\(report.blocks) blocks" + (report.hasHead ? " and the write-ahead log" : "")
         print("\(parts) taken, \(report.series) series, \(report.samples) samples, \(report.added) of them new")

@@ -4,7 +4,7 @@ import Model
 import Platform
 import Storage
 
-/// `martlet tsdb …`: looks at a store that no daemon uses, and moves samples in and out.
+/// `martlet tsdb …`: shows a storage that no daemon uses, and imports and exports samples.
 enum TSDBCommand {
     private static let store = [
         Flag("storage.tsdb.path", .text, "data/", "The directory of the store, or of one of its snapshots."),
@@ -16,14 +16,14 @@ enum TSDBCommand {
         Flag("match", .selector, nil, "A series selector; all series without it."),
     ]
     private static let remarks =
-        "The store must not be in use by a daemon. A snapshot (POST /api/v1/admin/tsdb/snapshot) may be looked at anytime."
+        "The store must not be in use by a daemon. A snapshot (POST /api/v1/admin/tsdb/snapshot) may be read at any time."
 
     static let commands = [
         Subcommand(
             words: ["tsdb", "list"], summary: "Lists the blocks of a store.", flags: FlagSet(flags: store),
             remarks: remarks, run: list),
         Subcommand(
-            words: ["tsdb", "analyze"], summary: "Says which metrics and labels a store is made of.",
+            words: ["tsdb", "analyze"], summary: "Prints statistics about the metrics and labels of a store.",
             flags: FlagSet(
                 flags: store + selection + [Flag("limit", .count, "20", "Entries in each list.")]),
             remarks: remarks, run: analyze),
@@ -40,7 +40,7 @@ enum TSDBCommand {
                 flags: store + selection + [
                     Flag(
                         "force", .boolean, "false",
-                        "Import although it cannot be seen whether a Prometheus still uses the directory.")
+                        "Import even if it is unknown whether a Prometheus still uses the directory.")
                 ]),
             remarks: remarks, run: importBlocks),
         Subcommand(
@@ -52,7 +52,7 @@ enum TSDBCommand {
             flags: FlagSet(flags: store), remarks: remarks, run: createBlocks),
     ]
 
-    /// Opens the store; it must be there unless it may be made.
+    /// Opens the storage, which must exist unless it may be created.
     static func open(_ parsed: ParsedFlags, mayMake: Bool = false) throws -> TimeSeriesStore {
         let files = RealFileSystem()
         var directory = parsed.text("storage.tsdb.path")
@@ -65,7 +65,7 @@ enum TSDBCommand {
             fileSystem: files)
     }
 
-    /// The times that the flags name; all without them.
+    /// The time range of the flags; all time without them.
     static func times(_ parsed: ParsedFlags) throws -> ClosedRange<Int64> {
         let (from, to) = (parsed.time("min-time") ?? .min, parsed.time("max-time") ?? .max)
         guard from <= to else { throw CommandLineError(description: "--min-time lies after --max-time") }

@@ -2,7 +2,7 @@ import Config
 import PromQL
 
 extension TestCommand {
-    /// Runs PromQL test scripts; prints passed and failed per file.
+    /// Runs PromQL test scripts, and prints the numbers of passed and failed tests per file.
     static func promql(_ paths: [String]) -> Int32 {
         var (passed, failed) = (0, 0)
         for path in paths {

@@ -16,8 +16,8 @@ enum TestCommand {
                 Flag(
                     "ignore-unknown-fields", .boolean, "false", "Ignore unknown keys of tests and rules."),
                 .ignored(
-                    "diff", .boolean, "false", because: "what is expected and what came stand one below the other"),
-                .ignored("debug", .boolean, "false", because: "martlet query shows what a rule gives"),
+                    "diff", .boolean, "false", because: "expected and actual results are printed one below the other"),
+                .ignored("debug", .boolean, "false", because: "martlet query shows the results of a rule"),
                 CheckCommand.languageFeatures,
             ]), run: rules),
         Subcommand(

@@ -11,9 +11,9 @@ import Scrape
 import Storage
 import Telemetry
 
-/// The parts of the daemon, built in order: each one gets parts that are above it, and none that are below it.
+/// The parts of the daemon, built in order: each part uses only parts that are above it.
 ///
-/// Nothing is started here, and no configuration is in force yet.
+/// Nothing is started here, and no configuration is applied yet.
 struct Components: Sendable {
     let clock: any Clock
     let metrics: MetricRegistry
@@ -25,11 +25,11 @@ struct Components: Sendable {
     let alertmanagers: AlertmanagerClient
     /// The built-in notifier; nil without its configuration.
     let notifier: Notifier?
-    /// All that take alerts.
+    /// All receivers of alerts.
     let alertSinks: AlertFanOut
     let rules: RuleManager
 
-    /// Opens the store and builds all parts around it.
+    /// Opens the storage, and builds all parts that use it.
     ///
     /// - Throws: ``StartError``.
     init(_ options: DaemonOptions, _ sources: ConfigurationSources, clock: any Clock) throws {
@@ -60,7 +60,7 @@ struct Components: Sendable {
             }
         } catch {
             try? store.close()
-            throw StartError(what: "The notification ledger cannot be opened", reason: "\(error)")
+            throw StartError(what: "The notification log cannot be opened", reason: "\(error)")
         }
         alertSinks = AlertFanOut([alertmanagers] + (notifier.map { [$0] } ?? []))
         var environment = RuleEnvironment(
@@ -75,12 +75,12 @@ struct Components: Sendable {
         rules = RuleManager(environment: environment, metrics: metrics)
     }
 
-    /// Opens the store, with a file system that the size retention bounds.
+    /// Opens the storage with a file system that is limited by the size retention.
     private static func openStore(
         _ options: StoreOptions, _ clock: any Clock
     ) throws -> (any FileSystem, TimeSeriesStore) {
         do {
-            // The ledger is in the same directory and counts, too.
+            // The notification log is in the same directory, and is counted, too.
             let fileSystem = try TimeSeriesStore.bound(
                 RealFileSystem(), directory: options.directory, size: options.retentionSize)
             return (fileSystem, try TimeSeriesStore.open(options: options, fileSystem: fileSystem, clock: clock))

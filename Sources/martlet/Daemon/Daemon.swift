@@ -9,7 +9,7 @@ import Rules
 import Storage
 import Telemetry
 
-/// The daemon's life: it starts its parts, serves until it is asked to end, and ends them in order.
+/// The life cycle of the daemon: it starts its parts, serves until it is asked to stop, and stops them in order.
 final class Daemon: Sendable {
     let options: DaemonOptions
     let parts: Components
@@ -19,7 +19,7 @@ final class Daemon: Sendable {
     private let startTime: Int64
     private let log = Log("main")
 
-    /// Reads the configuration, builds all parts and applies the configuration to them.
+    /// Reads the configuration, builds all parts, and applies the configuration to them.
     init(_ options: DaemonOptions, clock: any Clock = SystemClock()) throws {
         self.options = options
         startTime = clock.now()
@@ -42,7 +42,7 @@ final class Daemon: Sendable {
         StartReport.store(parts.store)
     }
 
-    /// Serves until a signal or `/-/quit` asks for the end; the exit status.
+    /// Serves until a signal or `/-/quit` stops the daemon; returns the exit status.
     func run() -> Int32 {
         Signals.listen { [self] request in
             switch request {

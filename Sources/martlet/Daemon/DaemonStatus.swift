@@ -2,16 +2,16 @@ import Config
 import Model
 import Synchronization
 
-/// What the daemon does now: its configuration, its last reload, and whether it starts, serves or shuts down.
+/// The current state of the daemon: its configuration, its last reload, and whether it starts, serves or shuts down.
 final class DaemonStatus: Sendable {
-    /// A configuration in force.
+    /// The configuration that is in use.
     struct InForce: Sendable {
         var configuration = Configuration()
-        /// The files that it was read from; nil if nobody looks at them.
+        /// The hash of its files; nil if they are not watched.
         var sum: ConfigurationSum?
-        /// Whether the last reload worked.
+        /// Whether the last reload succeeded.
         var reloadSucceeded = true
-        /// When the configuration was applied, ms.
+        /// The time when the configuration was applied, ms.
         var time: Int64 = 0
     }
 
@@ -26,7 +26,7 @@ final class DaemonStatus: Sendable {
     var inForce: InForce { state.withLock(\.inForce) }
     var isStopping: Bool { state.withLock(\.isStopping) }
 
-    /// Why the daemon is not ready; nil if it is.
+    /// The reason why the daemon is not ready; nil if it is.
     var unreadyReason: String? {
         let (isReady, isStopping) = state.withLock { ($0.isReady, $0.isStopping) }
         if isStopping { return "shutting down" }
@@ -37,13 +37,13 @@ final class DaemonStatus: Sendable {
 
     func stop() { state.withLock { $0.isStopping = true } }
 
-    /// Notes a configuration that is in force from `time` on.
+    /// Records that a configuration is in use from `time` on.
     func apply(_ configuration: Configuration, _ sum: ConfigurationSum?, at time: Int64) {
         state.withLock {
             $0.inForce = InForce(configuration: configuration, sum: sum, reloadSucceeded: true, time: time)
         }
     }
 
-    /// Notes a reload that failed; the configuration stays.
+    /// Records a failed reload; the configuration stays.
     func reloadFailed() { state.withLock { $0.inForce.reloadSucceeded = false } }
 }

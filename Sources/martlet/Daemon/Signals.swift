@@ -1,14 +1,14 @@
 import Glibc
 import Platform
 
-/// What a signal asks of the daemon.
+/// The action that a signal requests.
 enum SignalRequest: Sendable {
     case reload
     /// The signal's name, as Go prints it.
     case stop(String)
 }
 
-/// Waits for signals on a thread of its own, so that handling one may do anything.
+/// Waits for signals on its own thread, so that a handler may call any function.
 enum Signals {
     private static var waited: sigset_t {
         var set = sigset_t()
@@ -17,22 +17,24 @@ enum Signals {
         return set
     }
 
-    /// Ignores the signals that end a process by default but not one that is written in Go.
+    /// Ignores the signals that end a process by default, but not a process that is written in Go.
     ///
-    /// SIGPIPE among them: a peer that goes away must be an error of the write, not the end of the process.
+    /// One of them is SIGPIPE: a closed connection must be an error of the write, and must not end the process.
     static func ignoreOthers() {
         let others = [SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ]
         // The first real-time signals belong to the system's library.
         for number in others + (35...64) { signal(number, SIG_IGN) }
     }
 
-    /// Blocks the signals for this thread and all it starts; to be called before there is a second one.
+    /// Blocks the signals for this thread and all threads that it starts.
+    ///
+    /// Call it before there is a second thread.
     static func block() {
         var set = waited
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Hands each signal to `handler`, those included that came since ``block()``.
+    /// Passes each signal to `handler`, including those since ``block()``.
     static func listen(_ handler: @escaping @Sendable (SignalRequest) -> Void) {
         let waited = waited
         _ = Thread.start("signals") {

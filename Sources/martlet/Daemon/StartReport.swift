@@ -6,11 +6,11 @@ import Platform
 import Storage
 import Telemetry
 
-/// What the daemon logs when it starts.
+/// Logs the start of the daemon.
 enum StartReport {
     private static let log = Log("main")
 
-    /// Logs which build starts with which settings, before anything is opened.
+    /// Logs the build and the settings, before anything is opened.
     static func start(_ options: DaemonOptions) {
         log.info(
             "Starting martlet",
@@ -21,11 +21,11 @@ enum StartReport {
             ])
         options.features.warn(log)
         for (name, reason) in options.ignoredFlags {
-            log.warn("A flag changes nothing here", ["flag": "--" + name, "reason": reason])
+            log.warn("A flag has no effect", ["flag": "--" + name, "reason": reason])
         }
     }
 
-    /// Logs what the store has, once it is open.
+    /// Logs the content of the storage after it was opened.
     static func store(_ store: TimeSeriesStore) {
         let statistics = store.statistics(limit: 0)
         let retention = store.retentionText
@@ -37,7 +37,7 @@ enum StartReport {
             ])
     }
 
-    /// Logs where the daemon listens and who may ask.
+    /// Logs the addresses of the listeners, and who has access.
     static func listening(_ web: WebOptions) {
         func state(_ isOn: Bool) -> String { isOn ? "on" : "off" }
         log.info(
@@ -48,7 +48,7 @@ enum StartReport {
                 "admin_api": state(web.enablesAdmin), "remote_write_receiver": state(web.enablesRemoteWrite),
             ])
         if web.file == nil {
-            log.info("TLS and authentication are off: everybody who reaches the address may read")
+            log.info("TLS and authentication are off: everybody who can reach the address has access")
         }
     }
 }

@@ -2,24 +2,24 @@ import Config
 import HTTP
 import Telemetry
 
-/// The daemon's settings: a value that is made of the flags before anything is opened.
+/// The daemon's settings: a value that is made from the flags before anything is opened.
 ///
-/// Nothing else reads the flags of the daemon.
+/// No other code reads the flags of the daemon.
 struct DaemonOptions: Sendable {
-    /// Which files have the configuration, and how often they are looked at.
+    /// The files of the configuration, and the interval of their checks.
     struct Files: Sendable {
         let configuration: String
-        /// Whether the command line names the configuration file.
+        /// Whether the command line contains the configuration file.
         let isConfigurationGiven: Bool
-        /// The configuration of the built-in notifier; empty for none.
+        /// The configuration file of the built-in notifier; empty for none.
         let alerting: String
-        /// How often the files are looked at, ms; nil if they are not.
+        /// The interval of the checks of the files, ms; nil if they are not watched.
         let autoReloadInterval: Int64?
     }
 
-    /// The flags of the store.
+    /// The flags of the storage.
     ///
-    /// The configuration may overrule those of retention.
+    /// The configuration may override those of retention.
     struct Storage: Sendable {
         let directory: String
         let retentionTime: Int64
@@ -31,7 +31,7 @@ struct DaemonOptions: Sendable {
         let usesLockFile: Bool
     }
 
-    /// The limits of queries; 0 bytes for the standard amount of memory.
+    /// The query limits; 0 bytes for the default amount of memory.
     struct Queries: Sendable {
         let maxConcurrency: Int
         let maxSamples: Int
@@ -45,7 +45,7 @@ struct DaemonOptions: Sendable {
         let resendDelay: Int64
         let outageTolerance: Int64
         let forGracePeriod: Int64
-        /// Rules that may be evaluated at once besides each group's own; 0 for none.
+        /// The rules that may be evaluated at once beside one of each group; 0 for none.
         let concurrent: Int
     }
 
@@ -64,19 +64,19 @@ struct DaemonOptions: Sendable {
     let queries: Queries
     let rules: Rules
     let alertmanagers: Alertmanagers
-    /// By how much the time of a scrape is moved at most, ms; -1 if it is not moved.
+    /// The largest adjustment of the time of a scrape, ms; -1 for no adjustment.
     let timestampTolerance: Int64
     /// ms.
     let shutdownGrace: Int64
-    /// All flags as `/api/v1/status/flags` shows them, with what is derived from others filled in.
+    /// All flags as `/api/v1/status/flags` shows them, with the derived values.
     let shownFlags: [(name: String, value: String)]
-    /// The flags on the command line that change nothing, with the reasons.
+    /// The flags on the command line that have no effect, with the reasons.
     let ignoredFlags: [(name: String, reason: String)]
 
     /// Reads and checks all flags.
     ///
     /// - Parameters:
-    ///   - hostName: The name of this machine, for the standard value of the external URL.
+    ///   - hostName: The name of this machine, for the default value of the external URL.
     ///   - webFile: The file of `--web.config.file`; nil without the flag.
     /// - Throws: ``CommandLineError`` that names the flag.
     init(

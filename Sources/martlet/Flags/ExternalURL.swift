@@ -2,7 +2,7 @@ import Config
 import GoCompatibility
 import Model
 
-/// The URL under which the daemon is reached from outside, as `--web.external-url` gives it.
+/// The URL under which others reach the daemon, from `--web.external-url`.
 struct ExternalURL: Sendable, Equatable {
     /// The URL with its path escaped and without slashes at its end.
     let text: String
@@ -35,7 +35,7 @@ struct ExternalURL: Sendable, Equatable {
             host = authority
             path = rest.dropFirst(2 + authority.count)
         }
-        // Query and fragment of the outside URL lead nowhere.
+        // The query and the fragment of the external URL are not used.
         path = path.prefix { $0 != "?" && $0 != "#" }
         if scheme == nil, host == nil, path.prefix(while: { $0 != "/" }).contains(":") {
             throw parseFailure("first path segment in URL cannot contain colon")
@@ -77,13 +77,13 @@ struct ExternalURL: Sendable, Equatable {
         guard let colon = afterAddress.lastIndex(of: ":") else { return }
         let port = afterAddress[afterAddress.index(after: colon)...]
         guard port.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else {
-            // It may be the beginning of a password.
+            // The text may be the beginning of a password.
             throw failure(
                 showsPort ? "invalid port \(GoQuote.quote(":" + port)) after host" : "invalid port after host")
         }
     }
 
-    /// Escapes what may not stand in a path; what is escaped already stays.
+    /// Escapes characters that are not allowed in a path; existing escapes stay.
     private static func escape(
         _ path: Substring, _ failure: (String) -> CommandLineError
     ) throws(CommandLineError) -> String {

@@ -1,6 +1,6 @@
 import Telemetry
 
-/// The names of Prometheus's `--enable-feature`, and what each does here.
+/// The names of Prometheus's `--enable-feature`, and their effects here.
 enum Feature: String, CaseIterable, Sendable {
     case autoReloadConfig = "auto-reload-config"
     case concurrentRuleEvaluation = "concurrent-rule-eval"
@@ -31,7 +31,7 @@ enum Feature: String, CaseIterable, Sendable {
     case useStartTimestamps = "use-start-timestamps"
     case xor2Encoding = "xor2-encoding"
 
-    /// What enabling the feature does.
+    /// The effect of enabling the feature.
     var state: Flag.State {
         switch self {
         case .autoReloadConfig, .concurrentRuleEvaluation, .createdTimestampZeroIngestion, .extraScrapeMetrics,
@@ -42,20 +42,20 @@ enum Feature: String, CaseIterable, Sendable {
         case .delayedCompaction: .ignored("a block is cut half a minute after its window has ended")
         case .durationExpressions: .ignored("duration expressions are always on, as in Prometheus 3.14")
         case .exemplarStorage: .ignored("exemplars are always stored, see storage.exemplars.max_exemplars")
-        case .fastStartup: .ignored("a start reads a checkpoint and the log behind it, always")
+        case .fastStartup: .ignored("a start always reads a checkpoint and the log after it")
         case .histogramsStartTimestampEncoding, .xor2Encoding: .ignored("each chunk is encoded in the smallest way")
         case .memorySnapshotOnShutdown: .ignored("the head is always written to a checkpoint")
         case .metadataWALRecords: .ignored("metadata is always kept with the series")
         case .nativeHistograms: .ignored("set scrape_native_histograms in the configuration instead")
         case .oldUI: .ignored("martlet has pages of its own")
-        case .outOfOrderNativeHistograms: .ignored("histograms are always taken out of order as other samples are")
+        case .outOfOrderNativeHistograms: .ignored("out-of-order histograms are always accepted, as other samples")
         case .otlpDeltaToCumulative, .otlpNativeDeltaIngestion: .ignored("there is no OTLP receiver yet")
         case .uncachedIO: .ignored("the page cache is always used")
         case .startTimestampSynthesis: .unsupported("start timestamps are stored only where a page has them")
         }
     }
 
-    /// How help shows the feature.
+    /// The text of the feature in the help.
     var help: String {
         switch state {
         case .used: rawValue
@@ -68,15 +68,15 @@ enum Feature: String, CaseIterable, Sendable {
 /// The features that a command line enables.
 struct Features: Sendable {
     private var enabled: Set<Feature> = []
-    /// Names that are no feature.
+    /// The names that are not features.
     private(set) var unknown: [String] = []
 
-    /// None.
+    /// No features.
     init() {}
 
     /// Reads the values of `--enable-feature`, each a list with commas.
     ///
-    /// - Throws: ``CommandLineError`` for a feature that is not supported yet and for two that exclude each other.
+    /// - Throws: ``CommandLineError`` for a feature that is not supported yet, and for two that exclude each other.
     init(_ lists: [String]) throws(CommandLineError) {
         for list in lists {
             for name in list.split(separator: ",") {
@@ -99,18 +99,18 @@ struct Features: Sendable {
 
     func contains(_ feature: Feature) -> Bool { enabled.contains(feature) }
 
-    /// The enabled features that change nothing, with the reasons.
+    /// The enabled features that have no effect, with the reasons.
     var ignored: [(name: String, reason: String)] {
         enabled.compactMap { feature in
             if case .ignored(let reason) = feature.state { (feature.rawValue, reason) } else { nil }
         }.sorted { $0.name < $1.name }
     }
 
-    /// Warns of unknown names as Prometheus does, and says which features change nothing.
+    /// Warns about unknown names as Prometheus does, and logs the features that have no effect.
     func warn(_ log: Log) {
         for name in unknown { log.warn("Unknown option for --enable-feature", ["option": name]) }
         for (name, reason) in ignored {
-            log.warn("This option for --enable-feature changes nothing", ["option": name, "reason": reason])
+            log.warn("This option for --enable-feature has no effect", ["option": name, "reason": reason])
         }
     }
 }

@@ -1,4 +1,4 @@
-/// One flag: its name without dashes, its type, its meaning and what becomes of it here.
+/// One flag: its name without dashes, its type, its meaning and its effect here.
 struct Flag: Sendable {
     /// The type of a flag's value.
     enum Kind: Sendable, Equatable {
@@ -10,12 +10,12 @@ struct Flag: Sendable {
         case interval
         case size
         case integer
-        /// An integer that is not negative.
+        /// An integer of at least 0.
         case count
         case number
-        /// One of some words.
+        /// One of several words.
         case choice([String])
-        /// Some of some words, separated by commas.
+        /// Several of the words, separated by commas.
         case choices([String])
         /// Unix seconds or an RFC 3339 time.
         case time
@@ -27,31 +27,31 @@ struct Flag: Sendable {
         case header
     }
 
-    /// What happens when a flag is given.
+    /// The effect of a flag.
     enum State: Sendable, Equatable {
-        /// Code reads the flag; a test looks for it.
+        /// Code reads the flag; a test checks this.
         case used
-        /// The flag is accepted and changes nothing; help and log give the reason.
+        /// The flag is accepted without effect; help and log give the reason.
         case ignored(String)
-        /// Any value but the default one is refused; help and error give the reason.
+        /// Only the default value is accepted; help and error give the reason.
         case unsupported(String)
     }
 
     var name: String
     var kind: Kind
-    /// As text; nil for a flag that has no value until it is given.
+    /// The default value as text; nil for a flag without one.
     var standard: String?
     var help: String
     var state = State.used
-    /// The flag may be given more than once; the values add up.
+    /// Whether the flag may be given several times; all values are used.
     var repeats = false
-    /// A one-letter name.
+    /// The name with one letter.
     var short: Character?
-    /// What the flag means without a value; nil if it needs one.
+    /// The value of the flag if it is given without one; nil if it needs one.
     var implied: String?
-    /// The command line must have it.
+    /// Whether the flag is required.
     var isRequired = false
-    /// Left out of `/api/v1/status/flags`, as Prometheus leaves out its parser's own flags.
+    /// Whether `/api/v1/status/flags` omits the flag, as Prometheus omits the flags of its parser.
     var isParsersOwn = false
 
     init(
@@ -68,7 +68,7 @@ struct Flag: Sendable {
         self.isRequired = isRequired
     }
 
-    /// A flag that is accepted without effect, because of `reason`.
+    /// A flag that is accepted without effect because of `reason`.
     static func ignored(
         _ name: String, _ kind: Kind, _ standard: String?, because reason: String
     ) -> Flag {
@@ -77,7 +77,7 @@ struct Flag: Sendable {
         return flag
     }
 
-    /// A flag that is refused; `hint` says why or what to use instead.
+    /// A flag that is refused; `hint` is the reason or the replacement.
     static func unsupported(
         _ name: String, _ kind: Kind, _ standard: String?, _ hint: String, repeats: Bool = false
     ) -> Flag {

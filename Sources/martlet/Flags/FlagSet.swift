@@ -2,17 +2,17 @@ import Config
 import GoCompatibility
 import Model
 
-/// A command line that cannot be used; exit status 2.
+/// The error of an invalid command line; exit status 2.
 struct CommandLineError: Error, CustomStringConvertible {
     var description: String
 }
 
-/// Work that cannot be done as things are, in one sentence with what to do; exit status 1.
+/// The failure of a command, in one sentence with an instruction; exit status 1.
 struct CommandFailure: Error, CustomStringConvertible {
     var description: String
 }
 
-/// The flags of a command, and how they are read: kingpin's rules, as Prometheus has them.
+/// The flags of a command, and their parser: kingpin's rules, as in Prometheus.
 ///
 /// `--flag=value` or `--flag value`; booleans `--flag` and `--no-flag`; `--` ends the flags; `@file` stands for the
 /// lines of a file, without empty ones and those that begin with `#`.
@@ -21,7 +21,7 @@ struct FlagSet {
 
     private func find(_ name: Substring) -> Flag? { flags.first { $0.name == name } }
 
-    /// Reads the words behind the command's name.
+    /// Reads the words after the command's name.
     ///
     /// - Throws: ``CommandLineError`` in kingpin's words.
     func parse(_ words: [String]) throws -> ParsedFlags {
@@ -102,9 +102,9 @@ struct FlagSet {
         }
     }
 
-    /// The word behind a flag.
+    /// The word after a flag.
     ///
-    /// It may not be a flag itself, which would be lost. A value may begin with a dash behind `=`.
+    /// It must not be a flag itself, which would be lost. A value may begin with a dash after `=`.
     private func value(of flag: String, _ rest: inout ArraySlice<String>) throws(CommandLineError) -> String {
         guard let word = rest.first, !word.hasPrefix("-") || word == "-" else {
             throw CommandLineError(description: "expected argument for flag '\(flag)'")
@@ -113,7 +113,7 @@ struct FlagSet {
         return word
     }
 
-    /// `, did you mean '--x'?` for the flag that differs least, if it differs little.
+    /// `, did you mean '--x'?` for the most similar flag, if it is similar enough.
     private func suggestion(_ name: Substring) -> String {
         guard let near = Spelling.nearest(to: String(name), among: flags.map(\.name)) else {
             return ""
@@ -121,10 +121,10 @@ struct FlagSet {
         return ", did you mean '--\(near)'?"
     }
 
-    /// How many `@file` words a command line may have, counting those inside of files.
+    /// The most `@file` words of a command line, with those inside of files.
     private static let maxFiles = 16
 
-    /// The arguments in a file, one a line.
+    /// The arguments in a file, one per line.
     private static func lines(of path: String) throws -> [String] {
         let bytes: [UInt8]
         do throws(ConfigError) {
@@ -138,7 +138,7 @@ struct FlagSet {
         }
     }
 
-    /// The list of flags as help shows it: all of them.
+    /// The list of all flags for the help.
     var help: String {
         var text = "Flags:\n  -h, --[no-]help\n      Show this help.\n"
         for flag in flags {
@@ -149,7 +149,7 @@ struct FlagSet {
         return text
     }
 
-    /// A flag with its value as help shows it.
+    /// A flag with its value for the help.
     static func shown(_ flag: Flag) -> String {
         if flag.kind == .boolean { return "--[no-]\(flag.name)" }
         let value = placeholder(flag)

@@ -6,13 +6,13 @@ import PromQL
 struct ParsedFlags {
     private let flags: [Flag]
     private var given: [String: [String]] = [:]
-    /// The words that are no flags.
+    /// The words that are not flags.
     var positional: [String] = []
     var wantsHelp = false
 
     init(flags: [Flag]) { self.flags = flags }
 
-    /// Takes one value and checks that it is of the flag's kind.
+    /// Sets one value, and checks its type.
     mutating func set(_ flag: Flag, _ value: String) throws {
         if let reason = Self.objection(to: value, flag.kind) {
             throw CommandLineError(description: "invalid value for --\(flag.name): \(reason)")
@@ -29,7 +29,7 @@ struct ParsedFlags {
         }
     }
 
-    /// Why a value is not of a kind; nil if it is.
+    /// The reason why a value does not have a type; nil if it has.
     private static func objection(to value: String, _ kind: Flag.Kind) -> String? {
         func words(_ known: [String], _ given: [String]) -> String? {
             guard let wrong = given.first(where: { !known.contains($0) }) else { return nil }
@@ -83,7 +83,7 @@ struct ParsedFlags {
     /// Whether the flag was on the command line.
     func isGiven(_ name: String) -> Bool { given[name] != nil }
 
-    /// All values of a repeatable flag; its standard value if there is none.
+    /// All values of a repeatable flag; its default value if there is none.
     func all(_ name: String) -> [String] {
         if let values = given[name] { return values }
         guard let standard = flags.first(where: { $0.name == name })?.standard, !standard.isEmpty else { return [] }
@@ -96,10 +96,10 @@ struct ParsedFlags {
 
     func boolean(_ name: String) -> Bool { text(name) == "true" }
 
-    /// Milliseconds; 0 for `always`.
+    /// The milliseconds of a duration; 0 for `always`.
     func duration(_ name: String) -> Int64 { (try? DurationText.parse(text(name))) ?? 0 }
 
-    /// Milliseconds since 1970; nil if the flag was not given.
+    /// The milliseconds since 1970; nil if the flag was not given.
     func time(_ name: String) -> Int64? { TimeText.parse(text(name)) }
 
     /// The matchers of a selector; none if the flag was not given.
@@ -107,12 +107,12 @@ struct ParsedFlags {
         isGiven(name) ? try PromQLParser.parseSelector(text(name)) : []
     }
 
-    /// Bytes.
+    /// The bytes of a size.
     func size(_ name: String) -> Int64 { ByteSize.parse(text(name)) ?? 0 }
 
     func integer(_ name: String) -> Int { Self.integer(text(name)) ?? 0 }
 
-    /// Reads an integer as kingpin does: as a float that is then truncated, so that `5e7` is one.
+    /// Reads an integer as kingpin does: as a float that is then truncated, so that `5e7` is valid.
     private static func integer(_ text: String) -> Int? {
         if let value = Int(text) { return value }
         guard let value = Double(text), value.isFinite else { return nil }
@@ -121,7 +121,7 @@ struct ParsedFlags {
 
     func number(_ name: String) -> Double { Double(text(name)) ?? 0 }
 
-    /// The flags on the command line that change nothing, with the reasons.
+    /// The flags on the command line that have no effect, with the reasons.
     var ignored: [(name: String, reason: String)] {
         flags.compactMap { flag in
             guard given[flag.name] != nil, case .ignored(let reason) = flag.state else { return nil }
@@ -129,7 +129,7 @@ struct ParsedFlags {
         }
     }
 
-    /// Every flag with its value as Prometheus prints it, as `/api/v1/status/flags` lists them.
+    /// Every flag with its value as Prometheus prints it, for `/api/v1/status/flags`.
     var values: [(name: String, value: String)] {
         flags.filter { !$0.isParsersOwn }.map { flag in (flag.name, Self.printed(flag, all(flag.name))) }
             .sorted { $0.0 < $1.0 }

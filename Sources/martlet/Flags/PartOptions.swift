@@ -5,11 +5,11 @@ import Remote
 import Scrape
 import Storage
 
-/// The options of each part, made of the flags and of the configuration.
+/// The options of each part, made from the flags and the configuration.
 extension DaemonOptions {
-    /// How long samples are kept, ms, and how large the store may grow, bytes; 0 for no limit.
+    /// The retention time, ms, and the largest size of the storage, bytes; 0 for no limit.
     ///
-    /// The configuration's section wins over the flags; a size that is given alone leaves the time without limit.
+    /// The section in the configuration has precedence over the flags; a size without a time means an unlimited time.
     func retention(_ configuration: StorageConfig) -> (time: Int64, size: Int64) {
         if configuration.retentionTime != nil || configuration.retentionSize != nil {
             return (configuration.retentionTime ?? 0, configuration.retentionSize ?? 0)
@@ -36,7 +36,7 @@ extension DaemonOptions {
         return options
     }
 
-    /// - Parameter memory: Bytes of all queries together unless the flags say otherwise.
+    /// - Parameter memory: The bytes of all queries together unless the flags set them.
     func engine(_ configuration: Configuration, processors: Int, memory: Int) -> EngineOptions {
         var options = EngineOptions()
         options.lookbackDelta = queries.lookbackDelta

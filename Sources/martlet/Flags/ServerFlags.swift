@@ -1,4 +1,4 @@
-/// The daemon's flags: Prometheus's names, defaults and meanings, and a few of martlet's own.
+/// The daemon's flags: Prometheus's names, defaults and meanings, and a few flags of martlet.
 enum ServerFlags {
     static let set = FlagSet(
         flags: config + web + storage + agent + remote + rules + query + own + goRuntime + scrape)
@@ -146,7 +146,7 @@ enum ServerFlags {
         Flag("alertmanager.notification-batch-size", .integer, "256", "Most alerts per request to an Alertmanager."),
         Flag(
             "alertmanager.drain-notification-queue-on-shutdown", .boolean, "true",
-            "Send what waits for Alertmanagers before ending."),
+            "Send the waiting alerts to Alertmanagers before ending."),
         Flag(
             "alerting.config.file", .text, "", "Configuration in Alertmanager's format; turns the built-in notifier on."
         ),
@@ -156,7 +156,7 @@ enum ServerFlags {
         Flag("query.lookback-delta", .duration, "5m", "How far back an instant selector looks for a sample."),
         Flag("query.timeout", .duration, "2m", "Longest time of a query."),
         Flag("query.max-concurrency", .integer, "20", "Most queries at once."),
-        Flag("query.max-samples", .integer, "50000000", "Most samples a query may hold in memory."),
+        Flag("query.max-samples", .integer, "50000000", "Most samples of a query in memory."),
         Flag("query.max-memory", .size, "0", "Most memory of all queries together; 0 for a quarter of the machine's."),
         Flag("query.max-memory-per-query", .size, "0", "Most memory of one query; 0 for half of that of all."),
     ]

@@ -1,30 +1,30 @@
 import HTTP
 import Remote
 
-/// The flags of the web server: where it listens, under which URL, and what it serves.
+/// The flags of the web server: its addresses, its URL, and its content.
 struct WebOptions: Sendable {
     let listenAddresses: [ListenAddress]
     /// The addresses as they were given.
     let givenAddresses: [String]
-    /// Without a slash at its end.
+    /// The URL without a slash at its end.
     let externalURL: String
-    /// Empty, or beginning with a slash and not ending with one.
+    /// The prefix: empty, or beginning with a slash and not ending with one.
     let routePrefix: String
-    /// The web configuration as it was read before; nil without `--web.config.file`.
+    /// The web configuration file that was read before; nil without `--web.config.file`.
     let file: WebConfigFile?
     let maxConnections: Int
     /// ms.
     let readTimeout: Int64
-    /// A regular expression.
+    /// The regular expression of origins.
     let origins: String
     let pageTitle: String
-    /// Empty for none.
+    /// The directory of user files; empty for none.
     let userAssets: String
     let enablesLifecycle: Bool
     let enablesAdmin: Bool
     let enablesRemoteWrite: Bool
     let acceptedMessages: Set<RemoteWriteMessage>
-    /// The largest limit of a search, 0 for none; nil where the search API is off.
+    /// The largest limit of a search, 0 for none; nil if the search API is disabled.
     let maxSearchLimit: Int?
 
     /// Reads and checks the flags of the web server.
@@ -75,7 +75,7 @@ struct WebOptions: Sendable {
         return addresses
     }
 
-    /// A prefix with one slash before it and none behind; empty for the root.
+    /// A prefix with a slash before it and none after it; empty for the root.
     private static func trimmed(_ prefix: String) -> String {
         var rest = prefix[...]
         while rest.hasSuffix("/") { rest.removeLast() }
@@ -85,7 +85,7 @@ struct WebOptions: Sendable {
 }
 
 extension RemoteWriteMessage {
-    /// The messages that the values of the flag name, each a name or a list with commas.
+    /// Selects the messages of the flag, each value a name or a list with commas.
     static func set(_ values: [String]) throws(CommandLineError) -> Set<RemoteWriteMessage> {
         var messages: Set<RemoteWriteMessage> = []
         for name in values.flatMap({ $0.split(separator: ",") }) {

@@ -3,19 +3,19 @@ import JSON
 import Model
 import Platform
 
-/// A token that an OAuth 2.0 server gave, read from its answer (RFC 6749, section 5).
+/// A token of an OAuth 2.0 server, read from its answer (RFC 6749, section 5).
 struct AccessToken: Sendable, Equatable {
     /// The value of `Authorization`.
     var authorization: String
-    /// s from the answer on; nil if it does not expire.
+    /// The seconds from the answer until the token expires; nil if it does not expire.
     var lifetime: Int64?
 
-    /// The largest answer that is read, bytes.
+    /// The size of the largest answer that is read, bytes.
     static let maxAnswerSize = 1 << 20
-    /// Most bytes of an answer that an error shows.
+    /// The most bytes of an answer that an error shows.
     private static let shownBytes = 1024
 
-    /// What an answer says, whichever form it has.
+    /// The fields of an answer, of either form.
     fileprivate struct Fields {
         var token = ""
         var type = ""
@@ -28,7 +28,7 @@ struct AccessToken: Sendable, Equatable {
     /// Reads an answer.
     ///
     /// - Parameter status: The first line without the protocol.
-    /// - Throws: What is wrong with it, in the words of Go's oauth2 library.
+    /// - Throws: The error, in the words of Go's oauth2 library.
     init(code: Int, status: String, contentType: String, body: [UInt8]) throws(TransferFailure) {
         let isFailure = code < 200 || code > 299
         let shown = String(decoding: body.prefix(Self.shownBytes), as: UTF8.self)
@@ -48,11 +48,11 @@ struct AccessToken: Sendable, Equatable {
         if isFailure { throw refusal }
         if fields.token.isEmpty { throw TransferFailure(.network, "oauth2: server response missing access_token") }
         authorization = "\(Self.scheme(fields.type)) \(fields.token)"
-        // A line break would end the header early, and the request would go without a token.
+        // A line break would end the header early, and the request would be sent without a token.
         guard authorization.utf8.allSatisfy({ $0 == 0x09 || ($0 >= 0x20 && $0 != 0x7F) }) else {
             throw TransferFailure(.setup, "net/http: invalid header field value for \"Authorization\"")
         }
-        // Go's library holds seconds in 32 bits; 0 stands for a token that does not expire.
+        // Go's library stores seconds in 32 bits; 0 means that a token does not expire.
         lifetime = fields.lifetime == 0 ? nil : min(max(fields.lifetime, Int64(Int32.min)), Int64(Int32.max))
     }
 
@@ -110,7 +110,7 @@ extension AccessToken.Fields {
         }
     }
 
-    /// Most servers send a number, some a text.
+    /// Most servers send a number, some send a text.
     private static func seconds(_ value: JSONValue) throws(TransferFailure) -> Int64 {
         if let number = value.number { return Int64(max(-1e12, min(1e12, number.rounded(.towardZero)))) }
         if let text = value.string, let number = Int64(text) { return number }

@@ -4,7 +4,7 @@ import Model
 
 /// The request for a token with the client's own credentials (RFC 6749, section 4.4.2).
 struct TokenRequest: Sendable {
-    /// Where a client's name and secret stand in the request.
+    /// The place of the client's name and secret in the request.
     enum Style: Sendable {
         case header, parameters
     }
@@ -12,7 +12,7 @@ struct TokenRequest: Sendable {
     let config: OAuth2Config
     let secret: ExactText
     let userAgent: String
-    /// When it must be over, ns of the loop's clock.
+    /// The time when it must be over, ns of the loop's clock.
     let deadline: Int64
 
     /// The settings of the connection to the token server.
@@ -24,7 +24,7 @@ struct TokenRequest: Sendable {
         return client
     }
 
-    /// The request as it is sent.
+    /// Returns the request in the form in which it is sent.
     func transferRequest(_ style: Style) throws(TransferFailure) -> TransferRequest {
         guard let url = URLParts(config.tokenURL), !url.host.isEmpty else {
             throw TransferFailure(
@@ -46,12 +46,12 @@ struct TokenRequest: Sendable {
 
     private static func encode(_ text: String) -> String { URLEncoding.encode(text, blankAsPlus: true) }
 
-    /// The parameters in the order of their names' bytes, as Go's library writes them.
+    /// Returns the parameters in the order of their names' bytes, as Go's library writes them.
     private func form(_ style: Style) throws(TransferFailure) -> String {
         var parameters: [ExactText: String] = ["grant_type": "client_credentials"]
         if !config.scopes.isEmpty { parameters["scope"] = config.scopes.joined(separator: " ") }
         for parameter in config.endpointParameters {
-            // Some servers want a grant type of their own.
+            // Some servers require their own grant type.
             if parameter.name == "scope", !config.scopes.isEmpty {
                 throw TransferFailure(.setup, "oauth2: cannot overwrite parameter \"scope\"")
             }

@@ -3,29 +3,29 @@ import Model
 import Platform
 import Synchronization
 
-/// Gets the tokens of one `oauth2` section, and keeps each until shortly before it expires.
+/// Requests the tokens of one `oauth2` section, and keeps each until shortly before it expires.
 ///
-/// One request is under way at a time, however many ask; all of them get its answer.
+/// At most one request runs at a time; all callers that wait receive its answer.
 final class TokenSource: Sendable {
     private typealias Outcome = Result<AccessToken, TransferFailure>
 
     private struct Kept {
         var token: AccessToken
-        /// The secret that the token was got with.
+        /// The secret that was used to get the token.
         var secret: ExactText
-        /// When the answer came: ns of the monotonic clock, ms of the wall clock.
+        /// The time of the answer: ns of the monotonic clock, ms of the wall clock.
         var came: (monotonic: Int64, wall: Int64)
     }
 
     private struct State {
         var kept: Kept?
-        /// The style that the server has taken before.
+        /// The style that the server has accepted before.
         var style: TokenRequest.Style?
     }
 
-    /// A token counts as expired this long before it does, s, because clocks differ and requests take time.
+    /// The seconds before its expiry at which a token counts as expired, because clocks differ and requests take time.
     private static let margin: Int64 = 10
-    /// The longest that a token server may take, both styles together, ns.
+    /// The longest time for the requests to a token server in both styles together, ns.
     private static let askingTime: Int64 = 30_000_000_000
 
     private let config: OAuth2Config
@@ -39,12 +39,12 @@ final class TokenSource: Sendable {
         self.config = config
         self.clock = clock
         waits = SharedWait(clock: clock)
-        // Where there are no tokens to be got, the loop's thread is not started for them.
+        // Without `oauth2` the loop's thread is not started.
         loop = .shared
         options = RequestOptions(TokenRequest.client(config))
     }
 
-    /// The value of `Authorization` if a token is at hand that was got with `secret`.
+    /// The value of `Authorization` if there is a fresh token for `secret`.
     func known(secret: ExactText) -> String? {
         state.withLock { state in
             guard let kept = state.kept, kept.secret == secret, isFresh(kept) else { return nil }
@@ -54,7 +54,7 @@ final class TokenSource: Sendable {
 
     /// Whether a token may still be sent.
     ///
-    /// Both clocks count: the wall clock may be set, and the monotonic clock stands while the machine sleeps.
+    /// Both clocks count: the wall clock may be set, and the monotonic clock stops while the machine sleeps.
     private func isFresh(_ kept: Kept) -> Bool {
         guard let lifetime = kept.token.lifetime else { return true }
         let left = lifetime &- Self.margin
@@ -62,7 +62,7 @@ final class TokenSource: Sendable {
             && (clock.now() &- kept.came.wall) / 1000 < left
     }
 
-    /// Gives the value of `Authorization` to `body`, which is called once.
+    /// Passes the value of `Authorization` to `body`, which is called once.
     func ask(
         secret: ExactText, _ request: CredentialsRequest,
         _ body: @escaping @Sendable (Result<String, TransferFailure>) -> Void
@@ -71,12 +71,12 @@ final class TokenSource: Sendable {
         if let first = waits.add(secret, request, body) { askServer(first) }
     }
 
-    /// Makes a request fail that still waits.
+    /// Fails a request that still waits.
     func cancel(_ request: CredentialsRequest) { waits.cancel(request) }
 
     // MARK: The server
 
-    /// Asks for a token with the credentials of a waiter, for all that wait.
+    /// Requests a token with the credentials of one waiter, for all waiters.
     private func askServer(_ waiter: SharedWait<ExactText, String>.Waiter) {
         guard let loop else {
             return finish(waiter.key, .failure(TransferFailure(.setup, "libcurl does not start")))
@@ -88,7 +88,7 @@ final class TokenSource: Sendable {
         send(request, style ?? .header, loop) { [self] outcome in
             if style != nil { return finish(request.secret, outcome) }
             if case .success = outcome { return finish(request.secret, outcome, style: .header) }
-            // The server may want the credentials in the other place.
+            // Some servers require the credentials in the other place.
             send(request, .parameters, loop) { [self] in finish(request.secret, $0, style: .parameters) }
         }
     }
@@ -109,7 +109,7 @@ final class TokenSource: Sendable {
                 }
                 transfer.prepare(sent)
                 transfer.onEnd = { transfer in
-                    // The loop's thread has other requests to look after.
+                    // The loop's thread must not block.
                     BlockingCall.start {
                         body(Result { () throws(TransferFailure) in try Self.token(transfer) })
                     }
@@ -138,7 +138,7 @@ final class TokenSource: Sendable {
             contentType: transfer.head.contentType ?? "", body: body)
     }
 
-    /// Hands the outcome to all who wait with `secret`, and asks again for those whose secret is newer.
+    /// Passes the outcome to all waiters with `secret`, and requests a token again for waiters with a newer secret.
     private func finish(_ secret: ExactText, _ outcome: Outcome, style: TokenRequest.Style? = nil) {
         if case .success(let token) = outcome {
             state.withLock { state in

@@ -1,7 +1,7 @@
 import Storage
 import Telemetry
 
-/// What can be seen of a wall clock that was set, or that is or was wrong.
+/// Metrics about steps and errors of the wall clock.
 enum ClockMetrics {
     static func register(_ registry: MetricRegistry, _ store: TimeSeriesStore) {
         registry.addCollector { [weak store] in

@@ -1,8 +1,8 @@
 import Glibc
 
-/// Bytes that the machine's network took and sent, as seen from this process's network namespace.
+/// The bytes that the network interfaces have received and sent, in this process's network namespace.
 enum NetworkCounts {
-    /// Nil where the system does not tell.
+    /// The counts; nil if the system does not report them.
     static func read() -> (received: Double, sent: Double)? {
         guard let file = fopen("/proc/self/net/netstat", "r") else { return nil }
         defer { fclose(file) }
@@ -11,7 +11,7 @@ enum NetworkCounts {
         return parse(String(decoding: buffer[0..<count], as: UTF8.self))
     }
 
-    /// Reads pairs of lines: names, then numbers, behind the same first word.
+    /// Reads pairs of lines, names and then numbers, after the same first word.
     static func parse(_ text: String) -> (received: Double, sent: Double)? {
         let lines = text.split(separator: "\n").map { $0.split(separator: " ") }
         for (names, numbers) in zip(lines, lines.dropFirst())

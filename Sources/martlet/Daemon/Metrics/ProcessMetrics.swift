@@ -2,7 +2,7 @@ import Glibc
 import Platform
 import Telemetry
 
-/// What the system knows of this process, under the names that all exporters use.
+/// The system's figures for this process, under the names that all exporters use.
 enum ProcessMetrics {
     static func register(_ registry: MetricRegistry, startTime: Int64) {
         registry.gauge(
@@ -23,7 +23,7 @@ enum ProcessMetrics {
             add(
                 "process_start_time_seconds", "Start time of the process since unix epoch in seconds.", .gauge,
                 Double(startTime) / 1000)
-            // The fields behind the command's name, which may itself hold spaces: user and system time are 12 and 13.
+            // The fields after the command's name, which may contain spaces: user and system time are 12 and 13.
             if let stat = read("/proc/self/stat"), let end = stat.lastIndex(of: ")") {
                 let fields = stat[stat.index(after: end)...].split(separator: " ").compactMap { Double($0) ?? .nan }
                 if fields.count > 22 {

@@ -3,7 +3,7 @@ import Telemetry
 
 /// Counts and times of HTTP requests by route.
 final class RequestMetrics: Sendable {
-    /// The metrics of a route, so that they need not be looked for by their labels for each request.
+    /// The metrics of a route, kept so that no request has to find them by their labels.
     private struct Route {
         var requests: [Int: Counter] = [:]
         let durations: HistogramMetric

@@ -1,7 +1,7 @@
 import Storage
 import Telemetry
 
-/// Metrics of what the store cannot read.
+/// Metrics about data that the storage cannot read.
 enum StorageHealthMetrics {
     static func register(_ registry: MetricRegistry, _ store: TimeSeriesStore) {
         registry.addCollector { [weak store] in

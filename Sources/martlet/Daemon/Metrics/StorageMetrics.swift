@@ -2,7 +2,7 @@ import Model
 import Storage
 import Telemetry
 
-/// Metrics of what the store has, and of what it does not take.
+/// Metrics about the content of the storage, and about the samples that it rejects.
 enum StorageMetrics {
     static func register(_ registry: MetricRegistry, _ store: TimeSeriesStore) {
         registry.addCollector { [weak store] in store?.metricFamilies() ?? [] }
@@ -10,14 +10,14 @@ enum StorageMetrics {
             guard let store else { return [] }
             return refusals(store) + [
                 MetricFamily(
-                    name: "martlet_storage_healthy", help: "Whether the store takes samples.", kind: .gauge,
+                    name: "martlet_storage_healthy", help: "Whether the store accepts samples.", kind: .gauge,
                     samples: [.init(value: store.isHealthy ? 1 : 0)]),
                 MetricFamily(
                     name: "martlet_storage_unlogged_samples",
-                    help: "Samples that are in memory only, because the disk takes none.", kind: .gauge,
+                    help: "Samples that are in memory only, because the disk accepts no writes.", kind: .gauge,
                     samples: [.init(value: Double(store.unloggedSamples.inMemory))]),
                 MetricFamily(
-                    name: "martlet_storage_memory_bytes", help: "Memory of the head by what it holds.", kind: .gauge,
+                    name: "martlet_storage_memory_bytes", help: "Memory of the head by content.", kind: .gauge,
                     samples: store.memory.map { .init(labels: [("part", $0.name)], value: Double($0.value)) }),
             ]
         }
@@ -35,11 +35,12 @@ enum StorageMetrics {
                     .init(labels: [("job", $0.job), ("reason", $0.reason.rawValue)], value: Double($0.count))
                 }),
             counter(
-                "martlet_storage_refused_samples_total", "Samples that were refused because the disk took none.",
+                "martlet_storage_refused_samples_total",
+                "Samples that were refused because the disk accepted no writes.",
                 store.unloggedSamples.refused),
             counter(
                 "martlet_storage_histograms_left_out_total",
-                "Native histograms in the store's files that were left out when they were read, because their "
+                "Native histograms in the store's files that were skipped when they were read, because their "
                     + "parts contradict each other.", TimeSeriesStore.histogramsLeftOut),
             counter(
                 "martlet_storage_refused_series_total",

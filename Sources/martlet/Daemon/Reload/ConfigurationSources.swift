@@ -2,15 +2,15 @@ import Config
 import HTTP
 import Notify
 
-/// The main files of a configuration, as they were read: nothing that they name has been read yet.
+/// The contents of the main files of a configuration, before any file that they name is read.
 struct ConfigurationSources: Sendable {
     var configuration: Configuration
-    /// nil without a built-in notifier.
+    /// The settings of the built-in notifier; nil without it.
     var notifier: NotifierSettings?
-    /// The files as they were before they were read; nil if nobody looks at them.
+    /// The hash of the files before they were read; nil if they are not watched.
     var sum: ConfigurationSum?
 
-    /// Reads the files of the first configuration, which may come from a pipe.
+    /// Reads the files of the first configuration, which may be a pipe.
     static func readFirst(_ options: DaemonOptions) throws(PreparationError) -> ConfigurationSources {
         let path = options.files.configuration
         let text = try PreparationStep.configuration.run {
@@ -21,13 +21,13 @@ struct ConfigurationSources: Sendable {
 
     /// Reads the main files.
     ///
-    /// - Parameter text: The content of the configuration file, if it has been read already.
+    /// - Parameter text: The content of the configuration file if it was read before.
     static func read(_ options: DaemonOptions, text: [UInt8]? = nil) throws(PreparationError) -> ConfigurationSources {
         var sum: ConfigurationSum?
         let configuration = try PreparationStep.configuration.run {
             let first = try Self.configuration(options, text: text)
             guard options.files.autoReloadInterval != nil, text == nil else { return first }
-            // The sum is older than what is used, so that a change between the two is seen at the next look.
+            // The hash is older than the content, so that the next check notices a change between the two.
             sum = ConfigurationSum(first, options.files)
             return try Self.configuration(options)
         }
@@ -35,9 +35,9 @@ struct ConfigurationSources: Sendable {
         return ConfigurationSources(configuration: configuration, notifier: notifier, sum: sum)
     }
 
-    /// Reads the configuration file and refuses what is not supported yet.
+    /// Reads the configuration file, and refuses settings that are not supported yet.
     ///
-    /// - Parameter text: The file's content, if it has been read already.
+    /// - Parameter text: The file's content if it was read before.
     private static func configuration(
         _ options: DaemonOptions, text: [UInt8]? = nil
     ) throws(ConfigError) -> Configuration {

@@ -1,6 +1,6 @@
 import Config
 
-/// A hash over the files of a configuration: the main file, the built-in notifier's, the files of rules and those of
+/// A hash of the files of a configuration: the main file, the built-in notifier's, the files of rules and those of
 /// `scrape_config_files`, each with its path and content.
 struct ConfigurationSum: Sendable, Equatable {
     private var first: UInt64 = 0xCBF2_9CE4_8422_2325

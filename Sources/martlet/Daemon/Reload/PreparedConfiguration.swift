@@ -7,15 +7,15 @@ import PromQL
 import Rules
 import Telemetry
 
-/// A configuration whose files have been read and checked, and that has changed nothing yet.
+/// A configuration whose files were read and checked, and that is not applied yet.
 struct PreparedConfiguration: Sendable {
     let sources: ConfigurationSources
     let rules: RuleManager.Prepared
     let endpoints: [AlertmanagerEndpoint]
-    /// Open, but not in use.
+    /// The query log, opened but not used yet.
     let queryLog: QueryJournal.PreparedLog
 
-    /// Reads and checks everything that the main files name; changes nothing.
+    /// Reads and checks all files that the main files name; changes nothing.
     init(_ sources: ConfigurationSources, engine: QueryEngine) throws(PreparationError) {
         let configuration = sources.configuration
         let files = try PreparationStep.ruleFiles.run { try Self.ruleFiles(configuration) }
@@ -51,11 +51,11 @@ struct PreparedConfiguration: Sendable {
     }
 }
 
-/// The steps of preparing a configuration, in order.
+/// The steps to prepare a configuration, in order.
 enum PreparationStep: CaseIterable, Sendable {
     /// Reads the configuration file and those of `scrape_config_files`.
     case configuration
-    /// Reads the configuration of the built-in notifier, and the certificates that it names.
+    /// Reads the configuration of the built-in notifier, and its certificates.
     case notifier
     case ruleFiles
     /// Parses expressions and templates.
@@ -65,13 +65,13 @@ enum PreparationStep: CaseIterable, Sendable {
     /// Opens the query log.
     case queryLog
 
-    /// Runs the step; its error says which step failed.
+    /// Runs the step; an error names the step that failed.
     func run<Result>(_ body: () throws -> Result) throws(PreparationError) -> Result {
         do { return try body() } catch { throw PreparationError(step: self, reason: error) }
     }
 }
 
-/// Why a configuration cannot be used.
+/// The reason why a configuration cannot be used.
 struct PreparationError: Error, CustomStringConvertible {
     var step: PreparationStep
     var reason: any Error

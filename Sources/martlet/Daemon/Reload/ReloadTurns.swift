@@ -1,13 +1,13 @@
 import Platform
 import Synchronization
 
-/// Reloads, one at a time; all who ask while one is under way share the next one.
+/// Runs reloads one at a time; all requests during a reload share the next one.
 ///
-/// So nobody waits for longer than two reloads, however many ask.
+/// So nobody waits for more than two reloads, however many requests there are.
 final class ReloadTurns: Sendable {
     typealias Outcome = String?
 
-    /// A reload that begins when the one under way has ended.
+    /// A reload that begins after the current one.
     private final class Turn: Sendable {
         let begins = TimedSemaphore(value: 0)
         let ends = TimedSemaphore(value: 0)
@@ -17,18 +17,20 @@ final class ReloadTurns: Sendable {
     private struct State {
         var isBusy = false
         var next: Turn?
-        /// Those who share ``next`` and do not run it.
-        var guests = 0
+        /// The number of requests that share ``next`` and do not run it.
+        var waiters = 0
     }
 
     private enum Part { case runs, leads(Turn), shares(Turn) }
 
     private let state = Mutex(State())
 
-    /// Those who share the next reload and do not run it.
-    var guests: Int { state.withLock(\.guests) }
+    /// The number of requests that share the next reload and do not run it.
+    var waiters: Int { state.withLock(\.waiters) }
 
-    /// Runs `body`, or shares what another's `body` returns that begins from now on; the thread waits.
+    /// Runs `body`, or waits for a `body` of another caller that begins after this call, and returns its result.
+    ///
+    /// Blocks the thread.
     func run(_ body: () -> Outcome) -> Outcome {
         let part = state.withLock { state -> Part in
             if !state.isBusy {
@@ -36,7 +38,7 @@ final class ReloadTurns: Sendable {
                 return .runs
             }
             if let next = state.next {
-                state.guests += 1
+                state.waiters += 1
                 return .shares(next)
             }
             let turn = Turn()
@@ -49,13 +51,13 @@ final class ReloadTurns: Sendable {
             return body()
         case .leads(let turn):
             turn.begins.wait()
-            let guests = state.withLock { state in
-                defer { (state.next, state.guests) = (nil, 0) }
-                return state.guests
+            let waiters = state.withLock { state in
+                defer { (state.next, state.waiters) = (nil, 0) }
+                return state.waiters
             }
             let outcome = body()
             turn.outcome.withLock { $0 = outcome }
-            for _ in 0..<guests { turn.ends.signal() }
+            for _ in 0..<waiters { turn.ends.signal() }
             passOn()
             return outcome
         case .shares(let turn):

@@ -10,16 +10,15 @@ import Storage
 import Synchronization
 import Telemetry
 
-/// Replaces the configuration in two phases: it prepares all of the new one, and then hands it to the parts.
+/// Replaces the configuration in two phases: it prepares the new one completely, and then applies it to the parts.
 ///
-/// Preparing changes nothing, and handing it over cannot fail. So after a failure the old configuration is in force in
-/// every part.
+/// Preparing changes nothing, and applying cannot fail. So after a failure all parts keep the old configuration.
 final class Reloader: Sendable {
     private let options: DaemonOptions
     private let parts: Components
     private let status: DaemonStatus
     private let turns = ReloadTurns()
-    /// Reloads that signals asked for and that have not ended.
+    /// The reloads that signals have requested and that have not ended.
     private let laterReloads = Atomic(0)
     private let log = Log("main")
 
@@ -31,12 +30,12 @@ final class Reloader: Sendable {
 
     // MARK: The two phases
 
-    /// Reads and checks everything that the configuration names; changes nothing.
+    /// Reads and checks all files of the configuration; changes nothing.
     func prepare(_ sources: ConfigurationSources) throws(PreparationError) -> PreparedConfiguration {
         try PreparedConfiguration(sources, engine: parts.engine)
     }
 
-    /// Hands a prepared configuration to all parts.
+    /// Applies a prepared configuration to all parts.
     func commit(_ prepared: PreparedConfiguration) {
         let configuration = prepared.sources.configuration
         let external = configuration.global.externalLabels
@@ -53,14 +52,16 @@ final class Reloader: Sendable {
 
     // MARK: Requests
 
-    /// Reads the configuration again; the old one stays in force if the new one cannot be used.
+    /// Reads the configuration again.
     ///
-    /// - Returns: The reason for a failure.
+    /// The old one stays in use if the new one cannot be used.
+    ///
+    /// - Returns: The reason of a failure.
     func reload() -> String? { turns.run { reloadNow() } }
 
-    /// Reloads on another thread, so that signals are taken meanwhile.
+    /// Reloads on another thread, so that signals are still handled.
     func reloadLater() {
-        // Of several that wait, one is enough.
+        // One waiting reload suffices for several signals.
         if laterReloads.add(1, ordering: .relaxed).newValue > 3 {
             laterReloads.subtract(1, ordering: .relaxed)
             return
@@ -78,7 +79,7 @@ final class Reloader: Sendable {
         do throws(PreparationError) {
             commit(try prepare(try ConfigurationSources.read(options)))
         } catch {
-            log.error("Reloading the configuration failed; the old one stays in force", ["err": "\(error)"])
+            log.error("Reloading the configuration failed; the old one stays in use", ["err": "\(error)"])
             status.reloadFailed()
             return "\(error)"
         }
@@ -90,7 +91,7 @@ final class Reloader: Sendable {
 
     // MARK: Changed files
 
-    /// Looks at the configuration's files at an interval and reloads when they have changed; nil if nobody asked.
+    /// Checks the configuration's files at an interval, and reloads after a change; nil if this is disabled.
     func watchFiles() -> Task<Void, Never>? {
         guard let interval = options.files.autoReloadInterval else { return nil }
         return Task { [self] in
@@ -104,15 +105,15 @@ final class Reloader: Sendable {
         }
     }
 
-    /// Reloads if the files differ from those in force and from those that failed last.
+    /// Reloads if the files differ from those in use and from those that failed last.
     ///
-    /// Files that are again those in force are read again after a failure, so that the failure is over.
+    /// After a failure, files that are equal to those in use are read again, so that the failure ends.
     ///
-    /// - Returns: The sum of files that could not be used; nil if the last reload went well.
+    /// - Returns: The hash of files that could not be used; nil if the last reload succeeded.
     private func reloadIfChanged(besides failed: ConfigurationSum?) -> ConfigurationSum? {
         let inForce = status.inForce
         guard let sum = ConfigurationSum(inForce.configuration, options.files) else {
-            log.warn("A configuration file cannot be read to see whether it has changed")
+            log.warn("A configuration file cannot be read to check for changes")
             return failed
         }
         if sum == failed || sum == inForce.sum && inForce.reloadSucceeded { return failed }

@@ -2,7 +2,7 @@ import Dispatch
 import Platform
 import Synchronization
 
-/// Runs asynchronous work from a thread that may wait, the main thread of a command for instance.
+/// Runs asynchronous work from a thread that may block, for example the main thread of a command.
 func blocking<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) throws -> R {
     let done = DispatchSemaphore(value: 0)
     let box = Box<R>()

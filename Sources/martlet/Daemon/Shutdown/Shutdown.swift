@@ -8,7 +8,7 @@ import Storage
 import Synchronization
 import Telemetry
 
-/// Ends the parts of the daemon by a ``ShutdownPlan``.
+/// Stops the parts of the daemon by a ``ShutdownPlan``.
 final class Shutdown: Sendable {
     private let plan: ShutdownPlan
     private let parts: Components
@@ -16,7 +16,7 @@ final class Shutdown: Sendable {
     private let server: HTTPServer
     private let hurry: Hurry
     private let log = Log("main")
-    /// Whether requests are still at work at the end.
+    /// Whether handlers still run at the end.
     private let handlersAreLeft = Atomic(false)
 
     init(plan: ShutdownPlan, parts: Components, status: DaemonStatus, server: HTTPServer, hurry: Hurry) {
@@ -27,7 +27,7 @@ final class Shutdown: Sendable {
         self.hurry = hurry
     }
 
-    /// Runs all steps; the exit status.
+    /// Runs all steps; returns the exit status.
     func run() -> Int32 {
         log.info("Shutting down")
         status.stop()
@@ -49,7 +49,7 @@ final class Shutdown: Sendable {
         }
         parts.store.releaseLock()
         log.info("See you next time!", ["duration": "\(elapsed())ms"])
-        // Threads of steps and files that hang may use what the end of the process would destroy.
+        // The threads of overdue steps and of files that hang may use memory that the end of the process would free.
         let isBusy = FileReads.shared.isBusy || handlersAreLeft.load(ordering: .acquiring)
         if isBusy || !plan.overdue.isEmpty || hurry.isOn { _exit(isClosed ? 0 : 1) }
         return isClosed ? 0 : 1
@@ -60,12 +60,13 @@ final class Shutdown: Sendable {
         case .ended: break
         case .noThread:
             log.warn(
-                "The system has no thread for a step of the shutdown; going on without it", ["step": step.name])
+                "The system cannot start a thread for a step of the shutdown; continuing without it",
+                ["step": step.name])
         case .overdue:
             log.warn(
                 hurry.isOn
-                    ? "Another signal: going on without a step of the shutdown"
-                    : "A step of the shutdown takes longer than the grace period allows; going on without it",
+                    ? "Another signal: continuing without a step of the shutdown"
+                    : "A step of the shutdown takes longer than the grace period allows; continuing without it",
                 ["step": step.name, "limit": "\(limit)ms"])
         }
     }
@@ -81,7 +82,7 @@ final class Shutdown: Sendable {
     }
 
     private func leavePartners(within limit: Int64) {
-        // What is stored is safe: nobody needs the listener any more.
+        // All samples are on disk, so the listener is not needed any more.
         server.beginStop()
         try? blocking { [parts] in
             async let sent: Void = parts.alertmanagers.stop(grace: limit)
@@ -89,19 +90,22 @@ final class Shutdown: Sendable {
             _ = await (sent, delivered)
         }
         if !server.awaitStop(milliseconds: ShutdownPlan.handlerTime) {
-            log.warn("A request is still at work; going on without its answer")
+            log.warn("A request is still running; continuing without its answer")
             handlersAreLeft.store(true, ordering: .releasing)
         }
     }
 
-    /// Brings all samples to the disk; the directory stays locked, because the notifier still writes its ledger there.
+    /// Syncs all samples to disk.
+    ///
+    /// The directory stays locked, because the notifier still writes its notification log there.
     private func closeStore() -> Bool {
         do {
             try parts.store.close(keepsLock: true)
             log.info("The storage is closed", ["series": "\(parts.store.headSeries)"])
             return true
         } catch {
-            log.error("The store could not be closed cleanly; its log will be replayed", ["err": "\(error)"])
+            log.error(
+                "The store could not be closed cleanly; its write-ahead log will be replayed", ["err": "\(error)"])
             return false
         }
     }

@@ -1,21 +1,22 @@
-/// The order of a shutdown, and how long each step may take.
+/// The order of a shutdown, and the time limit of each step.
 ///
-/// Everything that adds samples comes first, in half of the grace period. Then the store is closed, which takes as long
-/// as it takes. Partners in the network get what is left. So a partner that does not answer can cost its own
-/// messages, but no sample.
+/// All steps that add samples are first, in half of the grace period. Then the storage is closed without a time limit.
+/// Receivers in the network get the remaining time. So a receiver that does not answer can cost its own messages, but
+/// no sample.
 ///
-/// A value without clocks and threads: whoever runs the steps says how much time is over, and which steps did not end.
+/// This is a value without clocks and threads: the runner of the steps reports the elapsed time, and the steps that did
+/// not end.
 struct ShutdownPlan: Sendable {
     enum Step: Sendable, CaseIterable {
-        /// Lets evaluations of rules end.
+        /// Lets evaluations of rules finish.
         case stopRules
-        /// Scrapes the targets on this machine once more, and ends scraping.
+        /// Scrapes the targets on this machine once more, and stops scraping.
         case lastScrape
-        /// Evaluates all rules once for the moment of the end.
+        /// Evaluates all rules once at the time of the end.
         case lastEvaluation
-        /// Brings all samples to the disk.
+        /// Syncs all samples to disk.
         case closeStore
-        /// Delivers what waits for Alertmanagers and receivers, and ends the HTTP server.
+        /// Delivers the pending messages for Alertmanagers and receivers, and stops the HTTP server.
         case leavePartners
 
         /// The step's name in the log.
@@ -30,22 +31,22 @@ struct ShutdownPlan: Sendable {
         }
     }
 
-    /// How long handlers may go on that do not notice the end, and clients may take their answers, ms.
+    /// The time for handlers that do not notice the end, and for clients to read their answers, ms.
     static let handlerTime: Int64 = 1500
 
     /// ms.
     let grace: Int64
     private var remaining = Step.allCases[...]
-    /// Steps that did not end in time, and may still run.
+    /// The steps that did not end in time, and may still run.
     private(set) var overdue: Set<Step> = []
 
     init(grace: Int64) { self.grace = grace }
 
-    /// The next step and how many ms it may take, nil for no limit; nil after the last step.
+    /// The next step and its time limit in ms, nil for no limit; nil after the last step.
     ///
     /// - Parameters:
-    ///   - elapsed: ms of the shutdown that are over.
-    ///   - isHurried: Whether nobody is to be waited for; what remains is to close the store.
+    ///   - elapsed: The elapsed time of the shutdown, ms.
+    ///   - isHurried: Whether the shutdown waits for nothing; only closing the storage remains.
     mutating func next(elapsed: Int64, isHurried: Bool) -> (step: Step, limit: Int64?)? {
         while let step = remaining.popFirst() {
             if runs(step, isHurried: isHurried) { return (step, limit(of: step, elapsed: elapsed)) }
@@ -53,7 +54,7 @@ struct ShutdownPlan: Sendable {
         return nil
     }
 
-    /// Notes that a step did not end in time, or could not run.
+    /// Records that a step did not end in time, or could not run.
     mutating func leave(_ step: Step) { overdue.insert(step) }
 
     private func limit(of step: Step, elapsed: Int64) -> Int64? {
@@ -66,7 +67,7 @@ struct ShutdownPlan: Sendable {
 
     private func runs(_ step: Step, isHurried: Bool) -> Bool {
         if isHurried { return step == .closeStore }
-        // An evaluation that still runs holds the state of its group.
+        // An evaluation that still runs locks the state of its group.
         return step != .lastEvaluation || !overdue.contains(.stopRules)
     }
 }

@@ -1,9 +1,9 @@
 import Platform
 import Synchronization
 
-/// Runs a step of the shutdown on a thread of its own, so that its time can be limited.
+/// Runs a step of the shutdown on its own thread, so that its time can be limited.
 enum StepThread {
-    /// What became of a step.
+    /// The outcome of a step.
     enum Outcome { case ended, overdue, noThread }
 
     private final class State: Sendable {
@@ -11,9 +11,9 @@ enum StepThread {
         let done = TimedSemaphore(value: 0)
     }
 
-    /// Runs `body`; whether it has ended within `limit` ms, and before there was a hurry.
+    /// Runs `body`; returns whether it has ended within `limit` ms and before the shutdown was hurried.
     ///
-    /// Without a thread it is not run: nothing could limit its time.
+    /// Without a thread it is not run, because its time could not be limited.
     static func run(
         _ name: String, within limit: Int64, _ hurry: Hurry = Hurry(), _ body: @escaping @Sendable () -> Void
     ) -> Outcome {
@@ -30,13 +30,13 @@ enum StepThread {
     }
 }
 
-/// Whether the end of the daemon waits for anybody.
+/// Whether the shutdown still waits for anything.
 final class Hurry: Sendable {
     private let state = Mutex<(isOn: Bool, wait: TimedSemaphore?)>((false, nil))
 
     var isOn: Bool { state.withLock { $0.isOn } }
 
-    /// Ends the wait that goes on now, and all later ones at once.
+    /// Ends the current wait, and all later ones immediately.
     func begin() {
         let wait = state.withLock { state in
             state.isOn = true
@@ -45,7 +45,7 @@ final class Hurry: Sendable {
         wait?.signal()
     }
 
-    /// Lets a hurry signal `wait`, now or later.
+    /// Makes a hurry signal `wait`, now or later.
     func cut(_ wait: TimedSemaphore) {
         let isOn = state.withLock { state in
             state.wait = wait

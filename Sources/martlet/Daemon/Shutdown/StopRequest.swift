@@ -4,27 +4,27 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Who asked the daemon to end, and how urgently.
+/// The requests to stop the daemon, and their urgency.
 final class StopRequest: Sendable {
-    /// What a signal that asks for the end means.
+    /// The meaning of a signal that asks for the stop.
     enum Meaning: Equatable {
         /// The signal repeats the one before it.
         case repetition
         /// The shutdown begins.
         case begin
-        /// The shutdown waits for nobody any more.
+        /// The shutdown does not wait any more.
         case hurry
-        /// The process ends at once.
+        /// The process ends immediately.
         case exit
     }
 
     private struct State {
         var signals = 0
-        /// When the last of them came, of the monotonic clock, ns; nil before the first.
+        /// The time of the last signal, of the monotonic clock, ns; nil before the first.
         var last: Int64?
     }
 
-    /// How soon a second signal is no second wish, ns.
+    /// The time in which a second signal counts as a repetition, ns.
     static let sameStop: Int64 = 300_000_000
 
     let hurry = Hurry()
@@ -35,13 +35,13 @@ final class StopRequest: Sendable {
 
     init(clock: any Clock) { self.clock = clock }
 
-    /// Waits until somebody asks for the end.
+    /// Waits until the stop is requested.
     func wait() { requested.wait() }
 
-    /// Asks for the end.
+    /// Requests the stop.
     func request() { requested.signal() }
 
-    /// Takes a signal that asks for the end.
+    /// Handles a signal that asks for the stop.
     func signal(_ name: String, isStopping: Bool) {
         switch meaning(isStopping: isStopping) {
         case .repetition: break
@@ -49,17 +49,17 @@ final class StopRequest: Sendable {
             log.info("Received an OS signal, exiting gracefully...", ["signal": name])
             request()
         case .hurry:
-            log.warn("Received another OS signal, waiting for nobody any more", ["signal": name])
+            log.warn("Received another OS signal, ending all waits", ["signal": name])
             hurry.begin()
         case .exit: _exit(1)
         }
     }
 
-    /// Counts a signal: the first begins the shutdown, the second cuts its waits short, and the third ends the process
-    /// even while the store is being closed, whose log is then replayed.
+    /// Counts a signal: the first begins the shutdown, the second ends its waits, and the third ends the process, even
+    /// while the storage is being closed; then its write-ahead log is replayed at the next start.
     ///
-    /// One that follows another within ``sameStop`` says the same again: `timeout` and terminals signal a process and
-    /// its group at once.
+    /// A signal within ``sameStop`` of the last one is a repetition: `timeout` and terminals signal a process and its
+    /// group at the same time.
     func meaning(isStopping: Bool) -> Meaning {
         let now = clock.monotonic()
         return state.withLock { state in

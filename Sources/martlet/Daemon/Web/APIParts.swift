@@ -5,7 +5,7 @@ import Rules
 import Scrape
 import Storage
 
-// What the API asks of the parts.
+// The connections of the API to the parts.
 
 extension ScrapeManager: TargetOverview {}
 

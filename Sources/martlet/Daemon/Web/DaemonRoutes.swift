@@ -6,7 +6,7 @@ import Remote
 import Telemetry
 import Web
 
-/// The routes of the daemon: the API, remote write, the pages.
+/// The routes of the daemon: the API, remote write, the web pages.
 struct DaemonRoutes {
     let options: DaemonOptions
     let parts: Components
@@ -63,7 +63,7 @@ struct DaemonRoutes {
         }
     }
 
-    /// Adds the pages, the files they load, and the operator's own under `/user`.
+    /// Adds the web pages, the files that they load, and the user's own files under `/user`.
     private func addPages(to routes: inout Router.Builder) {
         let prefix = options.web.routePrefix
         routes.add(["GET"], "/") { _ in .redirect(prefix + "/query") }

@@ -4,9 +4,9 @@ import Model
 import Platform
 import PromQL
 
-/// The settings of the web server, made of the flags and of the web configuration.
+/// The settings of the web server, made from the flags and the web configuration.
 enum WebSettings {
-    /// Compiles the expression of origins, and reads the files that the web configuration names.
+    /// Compiles the regular expression of origins, and reads the files of the web configuration.
     ///
     /// - Throws: ``StartError`` with Prometheus's texts.
     static func options(
@@ -32,7 +32,7 @@ enum WebSettings {
             }
         }
         if let queryMemory {
-            // Answers on their way out still hold what their queries were charged.
+            // Answers that are being sent still hold the memory of their queries.
             options.isMemoryShort = { queryMemory.isShort }
         }
         return options

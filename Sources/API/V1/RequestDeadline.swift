@@ -1,8 +1,9 @@
 import HTTP
 import PromQL
 
-/// Ends work for a request when its client has gone, when the daemon ends, or when a query's time is over.
-struct RequestPatience: Sendable {
+/// Cancels the work for a request when its client has disconnected, when the daemon ends, or when the query timeout has
+/// expired.
+struct RequestDeadline: Sendable {
     private let request: HTTPRequest
     private let deadline: Int64
 
@@ -11,7 +12,7 @@ struct RequestPatience: Sendable {
         deadline = QueryEngine.nanoseconds() &+ min(engine.options.timeout, 1 << 40) &* 1_000_000
     }
 
-    /// - Throws: ``QueryError`` with what a query says then.
+    /// - Throws: ``QueryError`` with the error of a query in these cases.
     func check() throws(QueryError) {
         if QueryEngine.nanoseconds() > deadline { throw .timeout("query timed out in expression evaluation") }
         if request.isCancelled() { throw .canceled("query was canceled in expression evaluation") }

@@ -1,25 +1,24 @@
 import Dispatch
 import HTTP
 
-/// Which pushes are read at the same time; others wait, so that all together have bounded memory.
+/// Limits how many pushes are read at the same time; others wait, so that all together have bounded memory.
 ///
-/// Small pushes have turns of their own: a large one can take seconds, and who sends large ones must not keep small ones
-/// waiting.
+/// Small pushes have turns of their own: a large one can take seconds, and must not keep small ones waiting.
 final class PushTurns: Sendable {
     /// Bytes of a small push when it is unpacked.
     static let smallSize = 1 << 20
 
     private let small: DispatchSemaphore
     private let large: DispatchSemaphore
-    private let patience: DispatchTimeInterval
+    private let timeout: DispatchTimeInterval
 
     /// - Parameters:
-    ///   - count: How many small ones, and how many large ones.
-    ///   - patience: How long one waits.
-    init(count: Int = 4, patience: DispatchTimeInterval = .seconds(5)) {
+    ///   - count: Small ones at the same time, and large ones.
+    ///   - timeout: The longest wait of one.
+    init(count: Int = 4, timeout: DispatchTimeInterval = .seconds(5)) {
         small = DispatchSemaphore(value: count)
         large = DispatchSemaphore(value: count)
-        self.patience = patience
+        self.timeout = timeout
     }
 
     /// The turn of one push.
@@ -39,13 +38,13 @@ final class PushTurns: Sendable {
     func take(_ packed: [UInt8]) -> Turn? {
         let isLarge = SnappyBody.size(of: packed) > Self.smallSize
         let semaphore = isLarge ? large : small
-        return semaphore.wait(timeout: .now() + patience) == .success ? Turn(isLarge: isLarge, semaphore) : nil
+        return semaphore.wait(timeout: .now() + timeout) == .success ? Turn(isLarge: isLarge, semaphore) : nil
     }
 }
 
 /// A push for whose answer nobody waits any more: the client is gone, or the server ends.
 struct PushEnded: Error {
-    /// How many series are read between two looks at the client.
+    /// Series that are read between two checks of the client.
     private static let interval = 8192
 
     /// Throws if nobody waits, now and then.

@@ -16,7 +16,6 @@ struct LimitTests {
         "Exposition/Text/SeriesText.swift parse": 86,
         "Scrape/Append/ScrapeAppender.swift append": 98,
         "Storage/Checkpoint/GroupDump.swift restoreStates": 73,
-        "Storage/Checkpoint/HeadCut.swift write": 77,
         "Storage/Head/BatchWriter.swift encode": 77,
         "Storage/Head/BatchWriter.swift validate": 101,
         "Storage/Head/Head.swift seal": 80,

@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test func `small pushes have turns while large ones take all of theirs`() throws {
-        let turns = PushTurns(count: 2, patience: .milliseconds(1))
+        let turns = PushTurns(count: 2, timeout: .milliseconds(1))
         let (small, large) = (Self.body(unpacksTo: 1 << 20), Self.body(unpacksTo: 1 << 20 + 1))
         var taken: [PushTurns.Turn] = []
         // A semaphore must not go while somebody has a turn.
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test func `a turn that comes in time is taken`() throws {
-        let turns = PushTurns(count: 1, patience: .seconds(60))
+        let turns = PushTurns(count: 1, timeout: .seconds(60))
         let turn = try #require(turns.take([]))
         DispatchQueue.global().async { turn.end() }
         let next = try #require(turns.take([]))

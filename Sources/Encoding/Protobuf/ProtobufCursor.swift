@@ -3,7 +3,7 @@
 /// The format is that of the page "Encoding" of the protobuf documentation (protobuf.dev/programming-guides/encoding),
 /// whose sections are named below. Nothing in the message is trusted:
 /// - Every length is compared with what is left of the message around it.
-/// - A varint has at most 10 bytes. As the section "Base 128 Varints" says, bits beyond 64 are cut off; this differs from
+/// - A varint has at most 10 bytes. As the section "Base 128 Varints" says, bits beyond 64 are ignored; this differs from
 ///   ``ByteReader/varint()``, which reads what only martlet and Prometheus's files have.
 /// - A nested message is a range, for which the caller makes another cursor. Nothing here calls itself, so how deep a
 ///   message may be is said by the caller's code. Groups (wire types 3 and 4), which alone nest without a length, are
@@ -26,7 +26,7 @@ public struct ProtobufCursor {
         @inlinable public var double: Double {
             if case .fixed64(let bits) = self { .init(bitPattern: bits) } else { 0 }
         }
-        /// Where a message or a string is; empty for other wire types.
+        /// The range of a message or a string; empty for other wire types.
         @inlinable public var range: Range<Int> { if case .bytes(let range) = self { range } else { 0..<0 } }
     }
 
@@ -82,7 +82,7 @@ public struct ProtobufCursor {
         return start..<position
     }
 
-    /// Where the next message of a stream is, whose messages have their length before them; nil at the end (section
+    /// The range of the next message of a stream whose messages have their length before them; nil at the end (section
     /// "Streaming Multiple Messages" of the page "Techniques").
     @inlinable
     public mutating func message() throws(ProtobufError) -> Range<Int>? { position < end ? try run() : nil }

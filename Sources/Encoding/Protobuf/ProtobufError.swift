@@ -1,6 +1,6 @@
-/// Why bytes are no protobuf message.
+/// The reason why bytes are no protobuf message.
 public struct ProtobufError: Error, Hashable, CustomStringConvertible {
-    /// What is wrong.
+    /// The kind of the mistake.
     public enum Cause: Hashable, Sendable {
         /// The message ends within this.
         case unfinished(String)
@@ -16,7 +16,7 @@ public struct ProtobufError: Error, Hashable, CustomStringConvertible {
         case unknownWireType(UInt64)
     }
 
-    /// Where the cursor was, counted from the beginning of the buffer.
+    /// The offset of the cursor, counted from the beginning of the buffer.
     public var offset: Int
     public var cause: Cause
 

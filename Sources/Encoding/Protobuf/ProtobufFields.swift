@@ -1,6 +1,6 @@
 /// The wire types that the known fields of a message must have; other fields may have any.
 public struct ProtobufFields: Sendable {
-    /// What a field is.
+    /// The wire type of a field.
     public enum Kind: UInt64, Sendable {
         case varint = 1
         case fixed64, bytes

@@ -7,7 +7,7 @@ extension ProtobufCursor {
         do throws(ProtobufError) { return try next() } catch { throw ExpositionError(error) }
     }
 
-    /// Where the next family of the page is, or nil at its end.
+    /// The range of the next family of the page, or nil at its end.
     mutating func family() throws(ExpositionError) -> Range<Int>? {
         do throws(ProtobufError) { return try message() } catch { throw ExpositionError(error) }
     }

@@ -7,7 +7,7 @@ import Model
 struct SeriesTextWriter {
     /// Whether all names get quotes, so that no name has to be looked at.
     private let quotesAll: Bool
-    /// Whether the braces are open, and what comes next is behind a comma.
+    /// Whether the braces are open, and the next part follows a comma.
     private var isOpen = false
 
     init(quotesAll: Bool = false) { self.quotesAll = quotesAll }

@@ -29,7 +29,7 @@ public enum LabelText {
 
     /// `{__name__="up", job="a"}`, in the order given.
     ///
-    /// - Parameter limit: About as many bytes are enough for the reader: names and values are cut to it, and labels behind
+    /// - Parameter limit: About as many bytes are enough for the reader: names and values are cut to it, and labels after
     ///   it left out.
     public static func list(_ pairs: [(name: String, value: String)], limit: Int = .max) -> String {
         var text = "{"
@@ -40,7 +40,7 @@ public enum LabelText {
         return text + "}"
     }
 
-    /// A set as ``list(_:limit:)`` shows it, of which nothing behind the limit is looked at.
+    /// A set as ``list(_:limit:)`` shows it, of which nothing after the limit is read.
     public static func list(_ labels: Labels, limit: Int) -> String {
         var pairs: [(name: String, value: String)] = []
         labels.bytes.withUnsafeBufferPointer { buffer in

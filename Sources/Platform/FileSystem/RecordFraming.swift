@@ -1,6 +1,6 @@
 import CPlatform
 
-/// The frames of the records of an append-only file: how one is written, where whole ones are, and where a reader goes on
+/// The framing of the records of an append-only file: it writes frames, finds whole ones, and searches for the next one
 /// after damage.
 ///
 ///     header: … length of the content (4) · CRC-32C (4) · content
@@ -36,15 +36,15 @@ public struct RecordFraming: Sendable {
 
     /// A frame that is whole.
     public struct Frame: Sendable, Equatable {
-        /// Where the content lies in the file.
+        /// The range of the content in the file.
         public var content: Range<Int>
         /// The flags that are set.
         public var flags: UInt32
     }
 
-    /// How a search ended.
+    /// The result of a search.
     public enum Search: Sendable, Equatable {
-        /// Where the next frame begins.
+        /// The offset of the next frame.
         case found(Int)
         case nothing
         /// The search would have taken too long.
@@ -140,7 +140,7 @@ public struct RecordFraming: Sendable {
 }
 
 extension RecordFraming {
-    /// Where the next whole frame of a file begins, from `start` on; nil if none is found with reasonable effort.
+    /// The offset of the next whole frame of a file, from `start` on; nil if none is found with reasonable effort.
     ///
     /// Holes are not read.
     public func next(

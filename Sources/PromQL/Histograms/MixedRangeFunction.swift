@@ -76,7 +76,7 @@ struct MixedRangeFunction {
         }
     }
 
-    /// How often a sample differs from the one before.
+    /// The number of times that a sample differs from the one before.
     func changes(_ samples: [MixedWindow.Sample], _ work: HistogramWork) throws -> Double {
         try count(samples, work) { previous, current in
             switch (previous.value, current.value) {

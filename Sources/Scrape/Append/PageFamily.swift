@@ -14,7 +14,7 @@ struct PageFamily {
     /// The name on that line; empty if no start timestamps are read.
     private var typedName = ""
 
-    /// What the lines of metadata say that name one family and follow each other.
+    /// The metadata of one family, of lines that follow each other.
     private struct Own {
         var name = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
         var type = MetricType.unknown
@@ -69,7 +69,7 @@ struct PageFamily {
     /// Whether its samples have start timestamps.
     var isStarted: Bool { hasStarts && (type == .counter || type == .summary || type == .histogram) }
 
-    /// What tells the samples of the family apart that began together; nil for a sample of another one.
+    /// The key of the samples of the family that began together; nil for a sample of another one.
     func startKey(_ text: SeriesText, ofCreated isCreated: Bool) -> ExactText? {
         guard let metric = text.metricName.map(text.string), metric.hasPrefix(typedName) else { return nil }
         let suffix = metric.dropFirst(typedName.count)

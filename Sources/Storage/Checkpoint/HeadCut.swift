@@ -80,6 +80,27 @@ extension Head {
         var late: [UInt32: [Int64]] = [:]
     }
 
+    /// The series with chunks in files of these numbers or with out-of-order samples, in order of their labels.
+    private func series(with files: Set<UInt16>) -> [UInt32] {
+        var ids: [UInt32] = []
+        for group in registry.withLock({ groups }) {
+            group.lock.withLock {
+                for extent in group.extents {
+                    for id in extent where states[id].labels != 0 {
+                        var next = states[id].sealed
+                        var found = !group.late.isEmpty && group.late[id] != nil
+                        while next != 0, !found {
+                            found = files.contains(sealed[next].file)
+                            next = sealed[next].next
+                        }
+                        if found { ids.append(id) }
+                    }
+                }
+            }
+        }
+        return ids.sorted { index.isBefore(states[$0].labels, states[$1].labels) }
+    }
+
     /// Writes the samples of windows as a block; a series' part is copied under its group's lock only.
     func write(
         _ window: Range<Int64>, _ files: [SpillFile], to writer: BlockWriter
@@ -89,28 +110,11 @@ extension Head {
         let numbers = Set(files.map(\.number))
         var byNumber: [UInt16: SpillFile] = [:]
         for file in files { byNumber[file.number] = file }
-        var ids: [UInt32] = []
-        for group in registry.withLock({ groups }) {
-            group.lock.withLock {
-                for extent in group.extents {
-                    for id in extent where states[id].labels != 0 {
-                        var next = states[id].sealed
-                        var found = !group.late.isEmpty && group.late[id] != nil
-                        while next != 0, !found {
-                            found = numbers.contains(sealed[next].file)
-                            next = sealed[next].next
-                        }
-                        if found { ids.append(id) }
-                    }
-                }
-            }
-        }
-        ids.sort { index.isBefore(states[$0].labels, states[$1].labels) }
         var columns = SampleColumns(capacity: 1024)
         var piece = SampleColumns()
         var spare = SampleColumns()
         var cache: (key: UInt64, times: [Int64]) = (0, [])
-        for id in ids {
+        for id in series(with: numbers) {
             columns.removeAll()
             guard let group = group(states[id].group) else { continue }
             var chunks: [SealedChunk] = []

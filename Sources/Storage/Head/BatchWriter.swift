@@ -166,17 +166,10 @@ extension Head {
                 // At the time of a newest sample that is deleted there is none: it may come anew, out of order.
                 let isGone = time == previous && !isAdjacent && state.pointee.isNewestDeleted
                 if time == previous, !isGone {
-                    let same: Bool
-                    if isAdjacent {
-                        same =
-                            kind == nil && lastKind < 0
-                            ? batch.values[i].bitPattern == lastValue.bitPattern
-                            : kind != nil && lastKind >= 0
-                                && HistogramBytes.equal(
-                                    batch.histograms[kind ?? 0].histogram, batch.histograms[max(0, lastKind)].histogram)
-                    } else {
-                        same = isNewest(id, batch.values[i], kind.map { batch.histograms[$0].histogram }, group)
-                    }
+                    let same =
+                        isAdjacent
+                        ? Self.repeats(batch, i, kind, value: lastValue, kind: lastKind)
+                        : isNewest(id, batch.values[i], kind.map { batch.histograms[$0].histogram }, group)
                     if same {
                         outcome.appended += 1
                         continue
@@ -213,6 +206,15 @@ extension Head {
         let next = i &+ 1
         return next < min(batch.refs.count, batch.values.count) && batch.refs[next].raw == batch.refs[i].raw
             && histogramAt(next) != nil
+    }
+
+    /// Whether a sample equals the one before it in the batch, with `lastValue` or the histogram at `lastKind`.
+    private static func repeats(
+        _ batch: borrowing SampleBatch, _ i: Int, _ kind: Int?, value lastValue: Double, kind lastKind: Int
+    ) -> Bool {
+        guard let kind else { return lastKind < 0 && batch.values[i].bitPattern == lastValue.bitPattern }
+        return lastKind >= 0
+            && HistogramBytes.equal(batch.histograms[kind].histogram, batch.histograms[lastKind].histogram)
     }
 
     /// Whether the newest sample of a series equals this one.

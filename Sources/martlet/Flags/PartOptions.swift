@@ -46,7 +46,7 @@ extension DaemonOptions {
         let given = Int(queries.maxMemory)
         let budget = MemoryBudget(limit: given > 0 ? given : memory)
         options.memoryBudget = budget
-        options.hasSpace = { AddressSpace.hasRoom($0) }
+        options.hasSpace = { AddressSpace.canAllocate($0) }
         let perQuery = Int(queries.maxMemoryPerQuery)
         options.maxMemoryPerQuery = perQuery > 0 ? min(perQuery, budget.limit) : budget.limit / 2
         options.defaultSubqueryStep = configuration.global.evaluationInterval

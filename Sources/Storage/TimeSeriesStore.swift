@@ -39,13 +39,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let unlogged = UnloggedSamples()
     let rejected = RejectedSamples()
     let counters = StoreCounters()
-    /// When windows were cut, by their end, in ns of the monotonic clock; for the upkeep.
-    let cutTimes = Mutex<[Int64: Int64]>([:])
-    /// Since when windows that are over wait to be cut, in ns of the monotonic clock; for the upkeep.
-    let waitingSince = Mutex<Int64?>(nil)
+    /// What the upkeep does next.
+    let maintenance: Mutex<MaintenancePlanner>
     /// Bytes of the last checkpoint.
     let checkpointSize = Atomic<Int>(0)
-    let checkpointPace = Mutex(CheckpointPace())
     /// When the files of the blocks were looked at.
     let lastLook = Mutex(LookPace())
     let upkeepFailure = Mutex<String?>(nil)
@@ -141,6 +138,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         isOversized.store(watched.room == 0, ordering: .relaxed)
         changeable = Mutex(StoreSettings(options))
         self.options = options
+        maintenance = Mutex(MaintenancePlanner(.init(options, retention: options.retentionTime, largestPart: nil)))
         self.fileSystem = fileSystem
         self.clock = clock
         let irregular: [IrregularFiles.Found]

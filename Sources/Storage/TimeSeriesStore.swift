@@ -246,8 +246,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         let first = batch.timestamps.count == batch.refs.count ? batch.timestamps.first : nil
         return AcceptanceBounds(
             newest: head.newest.load(ordering: .relaxed), first: first ?? batch.timestamp, wall: clock.now(),
-            delay: batch.delay, blockDuration: options.blockDuration, window: settings.outOfOrderWindow,
-            retention: settings.retentionTime)
+            delay: batch.delay, blockDuration: options.blockDuration, settings: settings)
     }
 
     /// Bytes that may wait in memory for a disk that takes nothing.

@@ -80,15 +80,8 @@ extension Head {
         var late: [UInt32: [Int64]] = [:]
     }
 
-    /// Writes the samples of windows as a block; a series' part is copied under its group's lock only.
-    func write(
-        _ window: Range<Int64>, _ files: [SpillFile], to writer: BlockWriter
-    ) throws -> Written {
-        var written = Written()
-        var damaged: Set<UInt16> = []
-        let numbers = Set(files.map(\.number))
-        var byNumber: [UInt16: SpillFile] = [:]
-        for file in files { byNumber[file.number] = file }
+    /// The series with chunks in these files, or with out-of-order samples, in the order of their labels.
+    private func seriesToWrite(_ numbers: Set<UInt16>) -> [UInt32] {
         var ids: [UInt32] = []
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
@@ -106,11 +99,23 @@ extension Head {
             }
         }
         ids.sort { index.isBefore(states[$0].labels, states[$1].labels) }
+        return ids
+    }
+
+    /// Writes the samples of windows as a block; a series' part is copied under its group's lock only.
+    func write(
+        _ window: Range<Int64>, _ files: [SpillFile], to writer: BlockWriter
+    ) throws -> Written {
+        var written = Written()
+        var damaged: Set<UInt16> = []
+        let numbers = Set(files.map(\.number))
+        var byNumber: [UInt16: SpillFile] = [:]
+        for file in files { byNumber[file.number] = file }
         var columns = SampleColumns(capacity: 1024)
         var piece = SampleColumns()
         var spare = SampleColumns()
         var cache: (key: UInt64, times: [Int64]) = (0, [])
-        for id in ids {
+        for id in seriesToWrite(numbers) {
             columns.removeAll()
             guard let group = group(states[id].group) else { continue }
             var chunks: [SealedChunk] = []

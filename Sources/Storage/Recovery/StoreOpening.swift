@@ -188,7 +188,7 @@ struct StoreRecovery {
         seconds = Double(parts.clock.monotonic() - started) / 1e9
         log = try WriteAheadLog(
             parts.wal, first: plan.newSegment, segmentSize: parts.options.walSegmentSize, fileSystem: files,
-            reserve: parts.reserve, written: replay.sizes.values.reduce(0, +), left: replay.whole)
+            reserve: parts.reserve, behind: .init(written: replay.sizes.values.reduce(0, +), whole: replay.whole))
         checkpointSize = (try? files.status(parts.checkpoint))?.size ?? 0
         self.plan = plan
         self.replay = replay

@@ -145,6 +145,11 @@ import Testing
                 "read [5], next 7, damaged wal/00000006"
             ),
             (
+                "a directory as a segment far behind: none between it and the log is missed",
+                Start(5, log: [5]).with { $0.directory.irregular = [Self.irregular(.segment(9), "wal/00000009")] },
+                "read [5], next 10, damaged wal/00000009"
+            ),
+            (
                 "a directory as a segment that is not needed any more",
                 Start(5, log: [5]).with { $0.directory.irregular = [Self.irregular(.segment(4), "wal/00000004")] },
                 "read [5], next 6"
@@ -222,6 +227,7 @@ import Testing
             #expect(missing.allSatisfy { number in !start.log.unused.contains { $0.contains(number) } }, "\(start)")
             #expect(missing.allSatisfy { $0 >= from && $0 < plan.newSegment }, "\(start)")
             let own = Set(start.directory.segments).subtracting(start.log.foreign)
+            #expect(missing.allSatisfy { $0 <= max(from, own.max() ?? 0) }, "\(start)")
             if let first = from > 0 ? from : used.min(), let last = own.max(), first <= last {
                 for number in first...last where !used.contains(number) {
                     let isUnused = start.log.unused.contains { $0.contains(number) }

@@ -19,38 +19,7 @@ extension TimeSeriesStore {
                 lookAtDamage()
             }
             look()
-            try keepWithinSize()
-            try shrinkLog()
-            // What only memory holds goes first.
-            if !unlogged.isEmpty && log.failure == nil || log.lost != nil || isCheckpointGone {
-                try writeCheckpointWithinSize()
-            }
-            let newest = newestUntilNow
-            var cut = 0
-            for ends in newest == .min ? [] : dueWindows(newest) {
-                counters.compactionsTriggered.wrappingAdd(1, ordering: .relaxed)
-                try cutWithinSize(ends)
-                cut += 1
-                if background.isStoppingNow { return }
-            }
-            if cut > 0 {
-                // Within a size, a checkpoint of those that are gone takes the room of samples.
-                try forgetSilent(for: quota == nil ? options.blockDuration / 2 : options.blockDuration / 24)
-            }
-            let isDue = checkpointPace.withLock {
-                $0.isDue(
-                    log: log.writtenBytes, checkpoint: checkpointSize.load(ordering: .relaxed),
-                    short: options.walSegmentSize, largest: largestPart)
-            }
-            if cut > 0 || isDue || needsCheckpointForRoom { try writeCheckpointWithinSize() }
-            try tendBlocks()
-            if cut > 0 {
-                // What is sealed and cut has left much memory free, and making blocks takes some on several threads, whose
-                // allocators would keep it.
-                head.arena.trim()
-                head.sealed.trim()
-                Heaps.giveBack()
-            }
+            guard try carryOutRound() else { return }
             upkeepFailure.withLock { $0 = nil }
         } catch {
             let text = "\(error)"
@@ -60,6 +29,75 @@ extension TimeSeriesStore {
             }
             if isNew { logger.error("Upkeep of the storage failed; it will be tried again", ["err": text]) }
         }
+    }
+
+    /// Does what ``MaintenancePlanner`` says; returns false if the store is being closed meanwhile.
+    private func carryOutRound() throws -> Bool {
+        let limits = maintenanceLimits
+        let isOversized = isOversized.load(ordering: .relaxed)
+        guard try carryOut(maintenance.withLock { $0.begin(limits, isOversized: isOversized) }) else { return false }
+        let log = logFacts
+        guard try carryOut(maintenance.withLock { $0.save(log) }) else { return false }
+        let head = headFacts
+        let cuts = maintenance.withLock { $0.cut(head) }
+        guard try carryOut(cuts) else { return false }
+        let end = MaintenancePlanner.EndFacts(
+            hasCut: !cuts.isEmpty, logBytes: self.log.writtenBytes,
+            checkpointBytes: checkpointSize.load(ordering: .relaxed), needsRoom: needsCheckpointForRoom)
+        return try carryOut(maintenance.withLock { $0.finish(end) })
+    }
+
+    /// Carries actions out in their order; returns false if it left some out because the store is being closed.
+    private func carryOut(_ actions: [MaintenancePlanner.Action]) throws -> Bool {
+        for action in actions {
+            switch action {
+            case .keepWithinSize: try keepWithinSize()
+            case .shrinkLog: try shrinkLog()
+            case .checkpoint: try writeCheckpointWithinSize()
+            case .cut(let ends):
+                counters.compactionsTriggered.wrappingAdd(1, ordering: .relaxed)
+                try cutWithinSize(ends)
+                if background.isStoppingNow { return false }
+            case .forgetSilent(let age): try forgetSilent(for: age)
+            case .dropExpired: try dropExpired()
+            case .compact(let most):
+                let planner = CompactionPlanner(retention: settings.retentionTime)
+                var merged = 0
+                while merged < most, !background.isStoppingNow, try compact(planner) { merged += 1 }
+            case .giveBackMemory:
+                head.arena.trim()
+                head.sealed.trim()
+                Heaps.giveBack()
+            }
+        }
+        return true
+    }
+
+    /// What ``MaintenancePlanner`` keeps to.
+    private var maintenanceLimits: MaintenancePlanner.Limits {
+        MaintenancePlanner.Limits(
+            options, retention: settings.retentionTime, largestPart: quota == nil ? nil : largestPart)
+    }
+
+    private var logFacts: MaintenancePlanner.LogFacts {
+        .init(
+            hasUnlogged: !unlogged.isEmpty, isFailing: log.failure != nil, isLost: log.lost != nil,
+            isCheckpointGone: isCheckpointGone)
+    }
+
+    private var headFacts: MaintenancePlanner.HeadFacts {
+        let newest = newestUntilNow
+        // The windows of an empty head are no matter of this.
+        guard newest != .min else { return .init(now: clock.monotonic(), newest: nil, windows: []) }
+        return .init(now: clock.monotonic(), newest: newest, windows: headWindows)
+    }
+
+    /// The windows of which the head holds samples, ascending.
+    private var headWindows: [MaintenancePlanner.Window] {
+        let ends = head.windows()
+        var sealed: [Int64: Int] = [:]
+        for file in head.spill.files { sealed[file.windowEnd, default: 0] &+= file.size }
+        return ends.map { .init(end: $0, sealed: sealed[$0] ?? 0, size: size($0)) }
     }
 
     /// Looks whether the log and the directories are still what they were.
@@ -85,32 +123,6 @@ extension TimeSeriesStore {
         return (try? fileSystem.exists(options.directory + "/checkpoint")) == false
     }
 
-    /// Windows to be made blocks now, those of one block together.
-    ///
-    /// History that is pushed late passes through the windows in seconds. Each would become a block, all to be merged
-    /// again: so windows that are over wait for each other, and one that was cut waits for what may still come.
-    private func dueWindows(_ newest: Int64) -> [[Int64]] {
-        let now = clock.monotonic()
-        let recent = cutTimes.withLock { times in
-            times = times.filter { now - $0.value < 60_000_000_000 }
-            return Set(times.keys)
-        }
-        let enough = min(64 << 20, largestPart)
-        let all = head.windows()
-        let over = all.filter {
-            newest &- options.blockDuration / 2 >= $0 && (!recent.contains($0) || spilled($0) >= enough)
-        }
-        let waited = waitingSince.withLock { since in
-            since = over.isEmpty ? nil : since ?? now
-            return since.map { now - $0 } ?? 0
-        }
-        let isRipe = waited >= options.cutDelay * 1_000_000 || over.reduce(0) { $0 + spilled($1) } >= enough
-        let large = all.filter { size($0) > largestPart && !(isRipe && over.contains($0)) }
-        guard isRipe, !over.isEmpty else { return large.map { [$0] } }
-        waitingSince.withLock { $0 = nil }
-        return groups(over) + large.map { [$0] }
-    }
-
     /// Forgets series of which the head holds no sample and that were silent for `age` ms; needs the upkeep's lock.
     func forgetSilent(for age: Int64) throws {
         upkeep.assertHeld()
@@ -121,28 +133,6 @@ extension TimeSeriesStore {
         counters.seriesRemoved.wrappingAdd(swept, ordering: .relaxed)
         logger.info("Forgot silent series", ["series": "\(swept)"])
         try head.compactLabels()
-    }
-
-    /// Windows in the blocks that they are to be in: neighbours within the longest span of a block, and of a bounded size.
-    private func groups(_ ends: [Int64]) -> [[Int64]] {
-        let span = CompactionPlanner(retention: settings.retentionTime).ranges.last ?? options.blockDuration
-        var result: [[Int64]] = []
-        var size = 0
-        for end in ends {
-            let own = spilled(end)
-            let isNeighbour = result.last?.last.map { before in
-                end &- options.blockDuration == before && (end &- 1) / span == (before &- 1) / span
-                    && size &+ own <= largestPart
-            }
-            if isNeighbour == true {
-                result[result.count - 1].append(end)
-                size &+= own
-            } else {
-                result.append([end])
-                size = own
-            }
-        }
-        return result
     }
 
     /// Makes the samples of neighbouring windows one block; needs the upkeep's lock.
@@ -168,7 +158,7 @@ extension TimeSeriesStore {
             counters.observeCompaction(Double(finished - started) / 1e9)
             counters.compactions.succeed()
             counters.cuts.succeed()
-            cutTimes.withLock { times in for end in ends { times[end] = clock.monotonic() } }
+            maintenance.withLock { $0.noteCut(ends, at: clock.monotonic()) }
             if let meta {
                 logger.info(
                     "Wrote a block",
@@ -182,15 +172,6 @@ extension TimeSeriesStore {
             counters.cuts.fail()
             writer.abandon()
             throw error
-        }
-    }
-
-    private func tendBlocks() throws {
-        let planner = CompactionPlanner(retention: settings.retentionTime)
-        try dropExpired()
-        try keepWithinSize()
-        for _ in 0..<4 {
-            guard !background.isStoppingNow, try compact(planner) else { return }
         }
     }
 
@@ -241,7 +222,7 @@ extension TimeSeriesStore {
         upkeep.lock()
         defer { upkeep.unlock() }
         if !skipsHead {
-            for ends in groups(head.windows()) {
+            for ends in MaintenancePlanner.groups(headWindows, maintenanceLimits) {
                 try checkOpen()
                 try cutWithinSize(ends)
             }

@@ -39,13 +39,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let unlogged = UnloggedSamples()
     let rejected = RejectedSamples()
     let counters = StoreCounters()
-    /// When windows were cut, by their end, in ns of the monotonic clock; for the upkeep.
-    let cutTimes = Mutex<[Int64: Int64]>([:])
-    /// Since when windows that are over wait to be cut, in ns of the monotonic clock; for the upkeep.
-    let waitingSince = Mutex<Int64?>(nil)
+    /// What the upkeep does next.
+    let maintenance: Mutex<MaintenancePlanner>
     /// Bytes of the last checkpoint.
     let checkpointSize = Atomic<Int>(0)
-    let checkpointPace = Mutex(CheckpointPace())
     /// When the files of the blocks were looked at.
     let lastLook = Mutex(LookPace())
     let upkeepFailure = Mutex<String?>(nil)
@@ -67,157 +64,31 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     /// Held by whoever changes which files there are.
     var upkeep: Lock { head.upkeep }
 
-    /// Opens the store in a directory, making it if it is missing, and reads what was not in blocks yet.
-    ///
-    /// - Throws: `FileError` if the directory cannot be used or another process uses it, `StorageError` if memory
-    ///   cannot be had. Damaged parts of files are left out, logged and counted; they do not stop the start.
-    public static func open(
-        options: StoreOptions, fileSystem: any FileSystem = RealFileSystem(), clock: any Clock = SystemClock()
-    ) throws -> TimeSeriesStore {
-        let isEmptied = try emptyHead(options, fileSystem, clock)
-        let store = try TimeSeriesStore(options, fileSystem, clock)
-        store.diskSpace.look()
-        store.tendReserve()
-        if store.damagedRecords > 0 || isEmptied {
-            // What could be read is written down whole, so that nothing is built on the damage.
-            do { try store.upkeep.withLock { try store.writeCheckpoint() } } catch {
-                store.logger.error("The checkpoint cannot be written", ["err": "\(error)"])
-            }
-        }
-        try store.upkeep.withLock { try store.keepWithinSize() }
-        if options.runsInBackground { store.startUpkeep() }
-        return store
-    }
-
-    private func startUpkeep() {
-        // A store that nobody holds any more ends its thread.
-        background.start([
-            .init(interval: max(50, options.walSyncInterval)) { [weak self] in self?.syncLog() },
-            .init(interval: 1000) { [weak self] in self?.runMaintenance() },
-        ])
-    }
-
     deinit { background.stop() }
 
-    /// Makes blocks of what the head holds if they were to span another time when it was written.
-    ///
-    /// - Returns: Whether it did; the checkpoint is then to be written anew.
-    private static func emptyHead(
-        _ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock
-    ) throws -> Bool {
-        let path = options.directory + "/checkpoint"
-        guard let duration = Head.blockDuration(ofCheckpoint: path, fileSystem), duration != options.blockDuration
-        else { return false }
-        var old = options
-        old.blockDuration = duration
-        let store = try TimeSeriesStore(old, fileSystem, clock)
-        do {
-            store.logger.info(
-                "Blocks are to span another time; what the head holds is made blocks",
-                ["before_ms": "\(duration)", "now_ms": "\(options.blockDuration)"])
-            store.tendReserve()
-            try store.upkeep.withLock {
-                try store.keepWithinSize()
-                for end in store.head.windows() { try store.cutWithinSize([end]) }
-            }
-            // Where the directory holds more than it may, the checkpoint is what lets the log go.
-            if let quota = store.quota { try quota.withoutLimit { try store.close() } } else { try store.close() }
-            return true
-        } catch {
-            store.abandon()
-            throw error
-        }
-    }
-
-    private init(_ options: StoreOptions, _ unbounded: any FileSystem, _ clock: any Clock) throws {
-        let directory = options.directory
-        var options = options
-        watched = try Self.watch(options, unbounded)
-        let fileSystem: any FileSystem = watched
-        if watched.limit < .max {
-            // Segments are removed as a whole: none may be a large part of what there is.
-            options.walSegmentSize = min(options.walSegmentSize, max(1 << 14, watched.limit / 16))
-        }
-        isOversized.store(watched.room == 0, ordering: .relaxed)
-        changeable = Mutex(StoreSettings(options))
-        self.options = options
-        self.fileSystem = fileSystem
-        self.clock = clock
-        let irregular: [IrregularFiles.Found]
-        (lockFile, irregular) = try DirectoryCheck.take(directory, fileSystem, usesLockFile: options.usesLockFile)
-        reserve = DiskReserve(directory, fileSystem: fileSystem)
-        diskSpace = DiskSpaceWatch(directory, fileSystem)
-        let spill = try SpillStore(directory + "/spill", fileSystem: fileSystem)
-        head = try Head(blockDuration: options.blockDuration, spill: spill)
-        blockSet = try BlockSet(
-            directory + "/blocks", fileSystem: fileSystem, usesXOROnly: options.usesXOROnly)
-        let ring = ExemplarRing(
-            capacity: options.maxExemplars, outOfOrderWindow: options.outOfOrderWindow)
-        exemplarRing = ring
-        let wal = directory + "/wal"
-        try fileSystem.createDirectory(wal)
-        // The names of the directories must survive a power cut as what is in them does.
-        try fileSystem.syncDirectory(directory)
-        try fileSystem.syncDirectory(FilePath.parent(directory))
-        var metadata = MetadataTable()
-        var damage = StartDamage(directory, fileSystem, logger)
-        var replay = try LogReplay(head)
-        replay.onMetadata = { _ = metadata.set($0, $1) }
-        replay.onExemplar = { ring.add($0, $1, isReplayed: true) }
-        let started = clock.monotonic()
-        let checkpoint = directory + "/checkpoint"
-        let restored = try head.restore(checkpoint, fileSystem) { reader in
-            if try replay.apply(&reader) != nil { throw DecodeError(expected: "no samples", offset: reader.offset) }
-        }
-        let from = restored.segment
-        let wait = options.retentionWait
-        var trusted = TrustedTime(limit: restored.trusted, longestWait: wait)
-        trusted.observe(wall: clock.now(), monotonic: clock.monotonic() / 1_000_000)
-        trustedTime = Mutex(trusted)
-        damage.checkpoint(restored.damage)
-        damage.missingBlocks(restored.blocks, blockSet)
-        head.finishRestoring()
-        head.restoreRewinds()
-        head.forgetCutFiles(fileSystem, blocks: blockSet.readers.map { $0.minTime...$0.maxTime })
-        replay.carryOutDeletions()
-        let present = try WriteAheadLog.segments(wal, fileSystem)
-        // Their numbers are not used again.
-        let all = (present + irregular.compactMap(\.segment)).sorted()
-        let strangers = spill.strangers()
-        damage.irregular(irregular, from: from, spill)
-        if !restored.isThere { damage.missingCheckpoint(segments: all, strangers: strangers) }
-        let segments = present.filter { $0 >= from }
-        for number in segments {
-            try replay.read(
-                number, WriteAheadLog.path(wal, number), isLast: number == segments.last, fileSystem)
-        }
-        head.doubtful = [:]
-        replay.cutTornEnd(fileSystem)
-        replay.reportShortSegments(wal)
-        damage.log(replay, from: from > 0 ? from : nil, all: all)
-        damage.spillFiles(strangers, spill)
-        damagedRecords = damage.count
+    /// A store of parts into which everything was read.
+    init(_ parts: StoreParts, _ recovery: StoreRecovery) {
+        options = parts.options
+        watched = parts.watched
+        fileSystem = parts.watched
+        clock = parts.clock
+        isOversized.store(parts.isOversized, ordering: .relaxed)
+        changeable = Mutex(StoreSettings(parts.options))
+        maintenance = Mutex(
+            MaintenancePlanner(.init(parts.options, retention: parts.options.retentionTime, largestPart: nil)))
+        lockFile = parts.lock
+        reserve = parts.reserve
+        diskSpace = parts.diskSpace
+        head = parts.head
+        blockSet = parts.blockSet
+        exemplarRing = parts.exemplars
+        trustedTime = Mutex(recovery.trustedTime)
+        log = recovery.log
+        damagedRecords = recovery.plan.count
         // Nothing says of the others that they are segments: they are not ours to rename.
-        damagedSegments.withLock { $0 = replay.damagedSegments.subtracting(replay.foreign) }
-        counters.startedClean.store(damagedRecords == 0 && !replay.hasContent, ordering: .relaxed)
-        counters.replaySeconds.store(
-            (Double(clock.monotonic() - started) / 1e9).bitPattern, ordering: .relaxed)
-        log = try WriteAheadLog(
-            wal, first: max(all.last ?? 0, from) + 1, segmentSize: options.walSegmentSize, fileSystem: fileSystem,
-            reserve: reserve,
-            written: replay.sizes.values.reduce(0, +), left: replay.whole)
-        checkpointSize.store((try? fileSystem.status(checkpoint))?.size ?? 0, ordering: .relaxed)
-        metadataTable.withLock { $0 = metadata }
-        noteDamage(damage)
-        counters.seriesCreated.store(head.liveSeries, ordering: .relaxed)
-        let begun = head.groups.reduce(0) { $0 + $1.chunksBegun }
-        counters.chunksAtOpen.store(headFigures().chunks - begun, ordering: .relaxed)
-        if replay.samples > 0 {
-            let took = (clock.monotonic() - started) / 1_000_000
-            logger.info(
-                "Read the write-ahead log",
-                ["samples": "\(replay.samples)", "series": "\(head.liveSeries)", "duration_ms": "\(took)"])
-        }
+        damagedSegments.withLock { $0 = recovery.replay.damagedSegments.subtracting(recovery.replay.foreign) }
+        checkpointSize.store(recovery.checkpointSize, ordering: .relaxed)
+        metadataTable.withLock { $0 = recovery.metadata }
     }
 
     /// Changes what may change while the store is open.
@@ -375,8 +246,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         let first = batch.timestamps.count == batch.refs.count ? batch.timestamps.first : nil
         return AcceptanceBounds(
             newest: head.newest.load(ordering: .relaxed), first: first ?? batch.timestamp, wall: clock.now(),
-            delay: batch.delay, blockDuration: options.blockDuration, window: settings.outOfOrderWindow,
-            retention: settings.retentionTime)
+            delay: batch.delay, blockDuration: options.blockDuration, settings: settings)
     }
 
     /// Bytes that may wait in memory for a disk that takes nothing.

@@ -384,7 +384,7 @@ import Testing
     @Test func `gaps are the numbers without a file that no segment explains`() {
         typealias Gaps = [ClosedRange<UInt64>]
         func gaps(_ all: [UInt64], _ first: UInt64?, _ last: UInt64?, _ unused: [Range<UInt64>] = []) -> Gaps {
-            StartDamage.gaps(all, from: first, to: last, unused: unused)
+            RecoveryPlan.gaps(all, from: first, to: last, unused: unused)
         }
         #expect(gaps([], nil, nil).isEmpty && gaps([3, 4, 5], 3, 5).isEmpty && gaps([1, 2, 7], 7, 7).isEmpty)
         #expect(gaps([], 4, nil) == [4...4] && gaps([2, 3], 4, nil) == [4...4])

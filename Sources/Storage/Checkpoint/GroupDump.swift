@@ -192,22 +192,7 @@ extension Head {
                 missing += 1
             }
             raiseNewest(state.pointee.lastTime)
-            state.pointee.sealed = 0
-            var (offset, timesOffset): (Int64, Int64) = (0, 0)
-            for _ in 0..<(try reader.count(1 << 20)) {
-                offset &+= try reader.zigzag()
-                timesOffset &+= try reader.zigzag()
-                let chunk = SealedChunk(
-                    next: state.pointee.sealed, offset: UInt32(truncatingIfNeeded: offset),
-                    timesOffset: UInt32(truncatingIfNeeded: timesOffset),
-                    start: UInt32(try reader.count(Int(UInt32.max))),
-                    length: UInt32(try reader.count(Int(UInt32.max))), file: UInt16(try reader.count(Int(UInt16.max))),
-                    first: try reader.byte(), count: try reader.byte())
-                let entry = sealed.allocate()
-                guard entry != 0 else { throw StorageError.outOfMemory("lists of sealed chunks") }
-                sealed[entry] = chunk
-                state.pointee.sealed = entry
-            }
+            try restoreSealed(state, &reader)
             let histograms = Array(try reader.sizedRun())
             if state.pointee.codec == SeriesState.histogram, hasTimes {
                 group.histograms[id] = OpenHistograms(bytes: histograms, last: Self.last(histograms))
@@ -226,6 +211,26 @@ extension Head {
             }
         }
         if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing, or do not fit") }
+    }
+
+    /// Reads the list of the sealed chunks of a series.
+    private func restoreSealed(_ state: StateReference, _ reader: inout ByteReader) throws {
+        state.pointee.sealed = 0
+        var (offset, timesOffset): (Int64, Int64) = (0, 0)
+        for _ in 0..<(try reader.count(1 << 20)) {
+            offset &+= try reader.zigzag()
+            timesOffset &+= try reader.zigzag()
+            let chunk = SealedChunk(
+                next: state.pointee.sealed, offset: UInt32(truncatingIfNeeded: offset),
+                timesOffset: UInt32(truncatingIfNeeded: timesOffset),
+                start: UInt32(try reader.count(Int(UInt32.max))),
+                length: UInt32(try reader.count(Int(UInt32.max))), file: UInt16(try reader.count(Int(UInt16.max))),
+                first: try reader.byte(), count: try reader.byte())
+            let entry = sealed.allocate()
+            guard entry != 0 else { throw StorageError.outOfMemory("lists of sealed chunks") }
+            sealed[entry] = chunk
+            state.pointee.sealed = entry
+        }
     }
 
     /// The newest histogram of an open chunk.

@@ -80,8 +80,8 @@ extension Head {
         var late: [UInt32: [Int64]] = [:]
     }
 
-    /// The series with chunks in files of these numbers or with out-of-order samples, in order of their labels.
-    private func series(with files: Set<UInt16>) -> [UInt32] {
+    /// The series with chunks in these files, or with out-of-order samples, in the order of their labels.
+    private func seriesToWrite(_ numbers: Set<UInt16>) -> [UInt32] {
         var ids: [UInt32] = []
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
@@ -98,7 +98,8 @@ extension Head {
                 }
             }
         }
-        return ids.sorted { index.isBefore(states[$0].labels, states[$1].labels) }
+        ids.sort { index.isBefore(states[$0].labels, states[$1].labels) }
+        return ids
     }
 
     /// Writes the samples of windows as a block; a series' part is copied under its group's lock only.
@@ -114,7 +115,7 @@ extension Head {
         var piece = SampleColumns()
         var spare = SampleColumns()
         var cache: (key: UInt64, times: [Int64]) = (0, [])
-        for id in series(with: numbers) {
+        for id in seriesToWrite(numbers) {
             columns.removeAll()
             guard let group = group(states[id].group) else { continue }
             var chunks: [SealedChunk] = []

@@ -91,7 +91,7 @@ extension TimeSeriesStore {
         try fileSystem.rename(path + ".tmp", to: path)
         try fileSystem.syncDirectory(options.directory)
         checkpointSize.store(writer.size, ordering: .relaxed)
-        checkpointPace.withLock { $0.wrote(writer.size) }
+        maintenance.withLock { $0.noteCheckpoint(writer.size) }
     }
 
     /// Ids that are looked at while nobody may add series.

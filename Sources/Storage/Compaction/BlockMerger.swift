@@ -9,13 +9,11 @@ package enum BlockMerger {
     /// left out; nothing may be deleted meanwhile. The sources stay as they are; committing the change to the manifest
     /// and removing them is the caller's.
     ///
-    /// - Parameters:
-    ///   - minTime: Samples before it are left out.
-    ///   - isCancelled: Asked now and then; when true, the merge ends with a ``CancellationError``.
+    /// - Parameter isCancelled: Asked now and then; when true, the merge ends with a ``CancellationError``.
     /// - Returns: What was written; nil if no sample was left.
     package static func merge(
         _ files: any FileSystem, _ blocks: [BlockReader], parent: String, id: String, xorOnly: Bool = false,
-        minTime: Int64 = .min, isCancelled: () -> Bool = { false }
+        isCancelled: () -> Bool = { false }
     ) throws -> BlockMeta? {
         var options = BlockWriter.Options()
         options.compression = 6
@@ -32,7 +30,7 @@ package enum BlockMerger {
             // A cache of its own, so that queries keep theirs.
             let cache = FrameCache(capacity: 8 << 20)
             let sources = try blocks.map { try BlockReader(files, directory: $0.directory, cache: cache) }
-            try mergeAll(sources, into: writer, minTime, isCancelled)
+            try mergeAll(sources, into: writer, isCancelled)
             return try writer.finish()
         } catch {
             writer.abandon()
@@ -41,7 +39,7 @@ package enum BlockMerger {
     }
 
     private static func mergeAll(
-        _ blocks: [BlockReader], into writer: BlockWriter, _ minTime: Int64, _ isCancelled: () -> Bool
+        _ blocks: [BlockReader], into writer: BlockWriter, _ isCancelled: () -> Bool
     ) throws {
         let scans = blocks.map { $0.scan() }
         for scan in scans { try scan.advance() }
@@ -62,7 +60,6 @@ package enum BlockMerger {
             merged.removeAll()
             for scan in scans where scan.labels == labels {
                 try scan.read(into: &next)
-                if minTime > .min { _ = next.remove([(.min, minTime - 1)], from: 0) }
                 merged.merge(next, spare: &spare)
                 try scan.advance()
             }

@@ -166,15 +166,11 @@ extension Head {
                 // At the time of a newest sample that is deleted there is none: it may come anew, out of order.
                 let isGone = time == previous && !isAdjacent && state.pointee.isNewestDeleted
                 if time == previous, !isGone {
-                    let same =
+                    let isSame =
                         isAdjacent
-                        ? Self.repeats(batch, i, kind, value: lastValue, kind: lastKind)
+                        ? Self.isRepeated(batch, i, kind, of: lastValue, lastKind)
                         : isNewest(id, batch.values[i], kind.map { batch.histograms[$0].histogram }, group)
-                    if same {
-                        outcome.appended += 1
-                        continue
-                    }
-                    outcome.rejected.append((i, .duplicate))
+                    if isSame { outcome.appended += 1 } else { outcome.rejected.append((i, .duplicate)) }
                     continue
                 }
                 guard let from = bounds.outOfOrderFrom, time >= from else {
@@ -196,6 +192,15 @@ extension Head {
         return end
     }
 
+    /// Whether sample `i` of a batch has the value of one before it: a float, or the histogram at `lastKind`.
+    private static func isRepeated(
+        _ batch: borrowing SampleBatch, _ i: Int, _ kind: Int?, of lastValue: Double, _ lastKind: Int
+    ) -> Bool {
+        guard let kind else { return lastKind < 0 && batch.values[i].bitPattern == lastValue.bitPattern }
+        guard lastKind >= 0 else { return false }
+        return HistogramBytes.equal(batch.histograms[kind].histogram, batch.histograms[lastKind].histogram)
+    }
+
     /// Whether a sample is a staleness marker in the form of a float, and the next one a histogram of the same series.
     private static func isMarkerBeforeHistogram(
         _ batch: borrowing SampleBatch, _ i: Int, _ histogramAt: (Int) -> Int?
@@ -206,15 +211,6 @@ extension Head {
         let next = i &+ 1
         return next < min(batch.refs.count, batch.values.count) && batch.refs[next].raw == batch.refs[i].raw
             && histogramAt(next) != nil
-    }
-
-    /// Whether a sample equals the one before it in the batch, with `lastValue` or the histogram at `lastKind`.
-    private static func repeats(
-        _ batch: borrowing SampleBatch, _ i: Int, _ kind: Int?, value lastValue: Double, kind lastKind: Int
-    ) -> Bool {
-        guard let kind else { return lastKind < 0 && batch.values[i].bitPattern == lastValue.bitPattern }
-        return lastKind >= 0
-            && HistogramBytes.equal(batch.histograms[kind].histogram, batch.histograms[lastKind].histogram)
     }
 
     /// Whether the newest sample of a series equals this one.
@@ -236,29 +232,8 @@ extension Head {
     ) {
         group.lock.assertHeld()
         let count = writer.count
-        let hasTimes = batch.timestamps.count == batch.refs.count
         findStarts(batch, group, &writer, histogramAt)
-        if group.segment != segment {
-            group.segment = segment
-            group.sequence = 0
-            group.logTime = 0
-        }
-        writer.sink.reserve(64)
-        writer.sink.put(LogRecord.samples)
-        writer.sink.putVarint(UInt64(group.id))
-        writer.sink.putVarint(group.sequence)
-        writer.sink.put(
-            (hasTimes ? LogRecord.ownTimes : 0) | (writer.starts.isEmpty ? 0 : LogRecord.starts)
-                | (writer.hasRewinds ? LogRecord.rewinds : 0))
-        writer.sink.putVarint(UInt64(count))
-        LogRecord.putIds(writer.ids.elements(0..<count), to: &writer.sink)
-        if hasTimes {
-            LogRecord.putTimes(writer.times.elements(0..<count), base: group.logTime, to: &writer.sink)
-        } else {
-            writer.sink.reserve(16)
-            writer.sink.putZigzag(batch.timestamp &- group.logTime)
-        }
-        if !writer.starts.isEmpty { putStarts(&writer) }
+        encodeHeader(batch, group, segment: segment, &writer)
         let bits = writer.sink.appendZeros((count &+ 7) >> 3)
         writer.sink.reserve(count &* ValueCode.maxSize &+ 16)
         let low = UInt16(truncatingIfNeeded: segment)
@@ -306,6 +281,35 @@ extension Head {
                 mantissaScale: hasDecimals ? batch.scales[i] : -1, to: &writer.sink)
             base = value
         }
+    }
+
+    /// Writes what comes before the values: the group, the series, their times and start timestamps.
+    private func encodeHeader(
+        _ batch: borrowing SampleBatch, _ group: HeadGroup, segment: UInt64, _ writer: inout BatchWriter
+    ) {
+        let count = writer.count
+        let hasTimes = batch.timestamps.count == batch.refs.count
+        if group.segment != segment {
+            group.segment = segment
+            group.sequence = 0
+            group.logTime = 0
+        }
+        writer.sink.reserve(64)
+        writer.sink.put(LogRecord.samples)
+        writer.sink.putVarint(UInt64(group.id))
+        writer.sink.putVarint(group.sequence)
+        writer.sink.put(
+            (hasTimes ? LogRecord.ownTimes : 0) | (writer.starts.isEmpty ? 0 : LogRecord.starts)
+                | (writer.hasRewinds ? LogRecord.rewinds : 0))
+        writer.sink.putVarint(UInt64(count))
+        LogRecord.putIds(writer.ids.elements(0..<count), to: &writer.sink)
+        if hasTimes {
+            LogRecord.putTimes(writer.times.elements(0..<count), base: group.logTime, to: &writer.sink)
+        } else {
+            writer.sink.reserve(16)
+            writer.sink.putZigzag(batch.timestamp &- group.logTime)
+        }
+        if !writer.starts.isEmpty { putStarts(&writer) }
     }
 
     /// Finds the samples whose start timestamp is another than that of the samples before.

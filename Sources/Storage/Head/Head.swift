@@ -362,23 +362,12 @@ final class Head: @unchecked Sendable {
             group.spill = spill.file(windowEnd: entry.windowEnd)
         }
         guard let file = group.spill else { return }
-        // The times may not change files: a run's record is written anew when its window's file was replaced, and when it
-        // was written before the last of the chunk's times came.
-        var timesAt = entry.spilledAt
-        let end = UInt16(state.pointee.first) &+ UInt16(state.pointee.count)
-        if timesAt == .max || entry.spilledFile != file.number || entry.spilledCount < end {
-            timesAt = spillTimes(run, file, group) ?? .max
-        }
+        let timesAt = spilledTimes(of: state, file, group)
         let codec = state.pointee.codec
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: HeadChunk.maxWords &+ 4) { words in
             guard let base = words.baseAddress else { return }
             let header = UnsafeMutableRawPointer(base)
-            header.storeBytes(of: codec, as: UInt8.self)
-            header.storeBytes(of: state.pointee.scale, toByteOffset: 1, as: Int8.self)
-            header.storeBytes(of: state.pointee.bits.littleEndian, toByteOffset: 2, as: UInt16.self)
-            header.storeBytes(of: state.pointee.first, toByteOffset: 4, as: UInt8.self)
-            header.storeBytes(of: state.pointee.count, toByteOffset: 5, as: UInt8.self)
-            header.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)
+            Self.writeHeader(of: state, to: header)
             var at: UInt32?
             var length = Self.recordHeader
             switch codec {
@@ -426,6 +415,29 @@ final class Head: @unchecked Sendable {
 
     /// Samples that found no room in the spill file, which holds 4 GiB.
     let lost = Atomic<Int>(0)
+
+    /// Writes what each record of a sealed chunk begins with.
+    private static func writeHeader(of state: StateReference, to header: UnsafeMutableRawPointer) {
+        header.storeBytes(of: state.pointee.codec, as: UInt8.self)
+        header.storeBytes(of: state.pointee.scale, toByteOffset: 1, as: Int8.self)
+        header.storeBytes(of: state.pointee.bits.littleEndian, toByteOffset: 2, as: UInt16.self)
+        header.storeBytes(of: state.pointee.first, toByteOffset: 4, as: UInt8.self)
+        header.storeBytes(of: state.pointee.count, toByteOffset: 5, as: UInt8.self)
+        header.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)
+    }
+
+    /// Where the times of an open chunk lie in a file, written if they are not there; `UInt32.max` if that failed.
+    private func spilledTimes(of state: StateReference, _ file: SpillFile, _ group: HeadGroup) -> UInt32 {
+        let run = state.pointee.run
+        let entry = group.runs[run]
+        // The times may not change files: a run's record is written anew when its window's file was replaced, and when it
+        // was written before the last of the chunk's times came.
+        let end = UInt16(state.pointee.first) &+ UInt16(state.pointee.count)
+        if entry.spilledAt == .max || entry.spilledFile != file.number || entry.spilledCount < end {
+            return spillTimes(run, file, group) ?? .max
+        }
+        return entry.spilledAt
+    }
 
     /// Writes the times of a run: count (2), first (8), then 4 bytes each.
     private func spillTimes(_ run: UInt32, _ file: SpillFile, _ group: HeadGroup) -> UInt32? {

@@ -98,13 +98,11 @@ struct SampleReplay {
         }
     }
 
-    private mutating func apply(_ reader: inout ByteReader, _ group: HeadGroup, _ frame: Int) throws {
+    /// Reads the number of a record; returns whether its samples are to be applied.
+    private mutating func isNext(_ reader: inout ByteReader, _ group: HeadGroup, _ frame: Int) throws -> Bool {
         let sequence = try reader.varint()
         // What the checkpoint holds already.
-        if segment < group.segment || segment == group.segment && sequence < group.sequence {
-            reader = ByteReader(reader.bytes, at: reader.bytes.count)
-            return
-        }
+        if segment < group.segment || segment == group.segment && sequence < group.sequence { return false }
         let expected = segment == group.segment ? group.sequence : 0
         if segment != group.segment { group.logTime = 0 }
         group.segment = segment
@@ -115,13 +113,13 @@ struct SampleReplay {
             result.failures.append(
                 (frame, "record \(expected) of group \(group.id) in segment \(segment), but it is \(sequence)"))
         }
-        if group.brokenSegment == segment {
-            reader = ByteReader(reader.bytes, at: reader.bytes.count)
-            return
-        }
-        let flags = try reader.byte()
-        // Each sample has a bit of its own.
-        let count = try reader.count(min(1 << 26, reader.remaining &* 8))
+        return group.brokenSegment != segment
+    }
+
+    /// Reads the series and the times of the samples of a record.
+    private mutating func readIdsAndTimes(
+        _ reader: inout ByteReader, _ flags: UInt8, _ count: Int, _ group: HeadGroup
+    ) throws {
         if ids.count < count {
             ids = [UInt32](repeating: 0, count: count)
             times = [Int64](repeating: 0, count: count)
@@ -140,15 +138,24 @@ struct SampleReplay {
             for i in 0..<count { times[i] = time }
             group.logTime = time
         }
+    }
+
+    private mutating func apply(_ reader: inout ByteReader, _ group: HeadGroup, _ frame: Int) throws {
+        guard try isNext(&reader, group, frame) else {
+            reader = ByteReader(reader.bytes, at: reader.bytes.count)
+            return
+        }
+        let flags = try reader.byte()
+        // Each sample has a bit of its own.
+        let count = try reader.count(min(1 << 26, reader.remaining &* 8))
+        try readIdsAndTimes(&reader, flags, count, group)
         try readStarts(&reader, flags, count)
         let bits = try reader.run((count &+ 7) >> 3)
         let low = UInt16(truncatingIfNeeded: segment)
         let idEnd = head.idEnd
         let hasDoubts = !head.doubtful.isEmpty
         let rewinds = flags & LogRecord.rewinds != 0
-        var latest = Int64.min
-        var done = true
-        var nextStart = 0
+        var (latest, done, nextStart) = (Int64.min, true, 0)
         for k in 0..<count {
             let (id, time) = (ids[k], times[k])
             let state = head.states.at(min(id, UInt32(head.capacity - 1)))

@@ -85,27 +85,32 @@ final class WriteAheadLog: Sendable {
     private let syncing = Mutex<UInt64>(0)
     private let number: Atomic<UInt64>
     private let reserve: DiskReserve?
-    private let clock: any Clock
+    private let clock: any Clock = SystemClock()
     private let durations = Mutex(QuantileWindow())
     private let failures = Atomic<Int>(0)
 
-    /// A log whose next segment is `first`, behind segments that no checkpoint holds: `written` bytes in all.
+    /// The segments that an earlier process has left, and no checkpoint holds.
+    struct Earlier {
+        /// Bytes of all of them.
+        var written: Int
+        /// Those that are whole; a process that was killed has written them, perhaps without a sync.
+        var whole: [Segment]
+    }
+
+    /// A log whose next segment is `first`, behind others.
     ///
-    /// - Parameters:
-    ///   - left: Those of them that are whole. A process that was killed has written them, perhaps without a sync.
-    ///   - reserve: Given up when the disk is full.
+    /// - Parameter reserve: Given up when the disk is full.
     init(
-        _ directory: String, first: UInt64, segmentSize: Int, fileSystem: any FileSystem, reserve: DiskReserve? = nil,
-        written: Int = 0, left: [Segment] = [], clock: any Clock = SystemClock()
+        _ directory: String, first: UInt64, segmentSize: Int, fileSystem: any FileSystem, reserve: DiskReserve?,
+        behind earlier: Earlier
     ) throws(FileError) {
-        self.clock = clock
         self.directory = directory
         self.reserve = reserve
         self.segmentSize = Atomic(segmentSize)
         self.fileSystem = fileSystem
         number = Atomic(first &- 1)
         home = try fileSystem.status(FilePath.parent(directory)).identity
-        state = Mutex(State(written: written, unsynced: left))
+        state = Mutex(State(written: earlier.written, unsynced: earlier.whole))
         try fileSystem.createDirectory(directory)
     }
 
@@ -116,10 +121,6 @@ final class WriteAheadLog: Sendable {
 
     /// The segment that the next frame goes to; its low bits are what ``SeriesState/logSegment`` compares with.
     var segment: UInt64 { number.load(ordering: .acquiring) }
-
-    static func path(_ directory: String, _ number: UInt64) -> String {
-        directory + "/" + number.zeroPadded(8)
-    }
 
     private func begin(_ state: inout State) throws(FileError) {
         if let gone = state.gone { throw gone }
@@ -461,16 +462,6 @@ final class WriteAheadLog: Sendable {
     /// Seconds that bringing files to the disk took.
     var syncDurations: QuantileWindow { durations.withLock { $0 } }
 
-    /// Numbers of the segments in a directory, ascending.
-    static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {
-        try fileSystem.list(directory).compactMap(number).sorted()
-    }
-
-    /// The number of the segment with this name; nil for any other name.
-    static func number(of name: String) -> UInt64? {
-        UInt64(name).flatMap { $0 <= lastSegment && FilePath.name(path("", $0)) == name ? $0 : nil }
-    }
-
     /// Removes segments below `first`; one that is damaged is set aside, and a file with another header stays, as do
     /// those that are no segments.
     func remove(below first: UInt64, damaged: Set<UInt64>) throws(FileError) {
@@ -482,19 +473,6 @@ final class WriteAheadLog: Sendable {
                 try fileSystem.remove(path)
             }
         }
-    }
-
-    static func header(_ number: UInt64) -> [UInt8] {
-        var header = magic
-        header.appendLittle(number)
-        return header
-    }
-
-    /// Whether a file begins as segment `number` does, as far as it goes.
-    private static func isOwn(_ path: String, _ number: UInt64, _ fileSystem: any FileSystem) throws(FileError) -> Bool
-    {
-        let start = try FileStart.read(path, headerSize, fileSystem)
-        return header(number).starts(with: start)
     }
 
     func close() {

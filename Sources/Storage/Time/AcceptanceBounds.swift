@@ -22,11 +22,10 @@ struct AcceptanceBounds: Sendable {
     ///   - first: The time of the first sample of the batch, which an empty head counts from.
     ///   - wall: ms.
     ///   - delay: How far behind the wall clock the producer stamps samples; nil if their times come from outside.
-    ///   - window: How far samples out of order may lie behind the newest, ms.
-    ///   - retention: How long samples are kept, ms; 0 for ever.
     init(
-        newest: Int64, first: Int64, wall: Int64, delay: Int64?, blockDuration: Int64, window: Int64, retention: Int64
+        newest: Int64, first: Int64, wall: Int64, delay: Int64?, blockDuration: Int64, settings: StoreSettings
     ) {
+        let (window, retention) = (settings.outOfOrderWindow, settings.retentionTime)
         let latest = wall.addingReportingOverflow(TrustedTime.tolerance).partialValue
         let newest = min(newest == .min ? first : newest, latest)
         func before(_ span: Int64) -> Int64 {

@@ -1,0 +1,32 @@
+import Encoding
+import GoCompatibility
+import Platform
+
+/// The files of the log: their names, and how they begin.
+extension WriteAheadLog {
+    static func path(_ directory: String, _ number: UInt64) -> String {
+        directory + "/" + number.zeroPadded(8)
+    }
+
+    /// Numbers of the segments in a directory, ascending.
+    static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {
+        try fileSystem.list(directory).compactMap(number).sorted()
+    }
+
+    /// The number of the segment with this name; nil for any other name.
+    static func number(of name: String) -> UInt64? {
+        UInt64(name).flatMap { $0 <= lastSegment && FilePath.name(path("", $0)) == name ? $0 : nil }
+    }
+
+    static func header(_ number: UInt64) -> [UInt8] {
+        var header = magic
+        header.appendLittle(number)
+        return header
+    }
+
+    /// Whether a file begins as segment `number` does, as far as it goes.
+    static func isOwn(_ path: String, _ number: UInt64, _ fileSystem: any FileSystem) throws(FileError) -> Bool {
+        let start = try FileStart.read(path, headerSize, fileSystem)
+        return header(number).starts(with: start)
+    }
+}

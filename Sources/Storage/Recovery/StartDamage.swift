@@ -1,0 +1,87 @@
+import Platform
+import Synchronization
+import Telemetry
+
+extension TimeSeriesStore {
+    /// Notes what was found, durably, beside what earlier starts have found; answers for these times warn from now on.
+    func noteDamage(_ plan: RecoveryPlan) {
+        let read = DamageNotes.read(options.directory, fileSystem)
+        for (path, error) in read.unreadable {
+            logger.error("The notes of damage cannot be read", ["err": "\(error)"])
+            if error is BlockError || IrregularFiles.isOne(path, fileSystem) {
+                _ = try? SetAside.rename(path, fileSystem)
+            }
+        }
+        var notes = current(read.notes)
+        let earlier = notes.entries.map(\.file)
+        let times = times(of: plan)
+        let now = clock.now()
+        for loss in plan.losses {
+            // Blocks hold what is older.
+            let first = if case .missingBlocks = loss { Int64.min } else { times.lowerBound }
+            notes.add(.init(file: loss.file, kind: loss.kind, found: now, times: first...times.upperBound))
+        }
+        let known = Set(notes.entries.map(\.file))
+        for name in DamageNotes.setAside(options.directory, fileSystem) where !known.contains(name) {
+            notes.add(.init(file: name, kind: .damaged, found: 0))
+        }
+        damageNotes.withLock { $0 = notes }
+        for entry in notes.entries { blockSet.leftOut.note(part(entry)) }
+        if !earlier.isEmpty {
+            logger.error(
+                "What was damaged or missing at an earlier start is still missing",
+                ["files": earlier.joined(separator: " ")])
+        }
+        if notes != read.notes || !read.isWhole { write(notes) }
+    }
+
+    /// Forgets damage whose files are not there any more, as somebody has taken notice of it.
+    func lookAtDamage() {
+        let notes = damageNotes.withLock { $0 }
+        guard !notes.entries.isEmpty else { return }
+        var next = current(notes)
+        let file = options.directory + "/" + DamageNotes.fileName
+        if (try? fileSystem.exists(file)) == false { next.removeAll { $0.kind == .missing } }
+        guard next != notes else { return }
+        let kept = Set(next.entries)
+        for entry in notes.entries where !kept.contains(entry) { blockSet.leftOut.clear(part(entry)) }
+        damageNotes.withLock { $0 = next }
+        write(next)
+    }
+
+    /// The notes without what nobody can miss any more.
+    private func current(_ notes: DamageNotes) -> DamageNotes {
+        var result = notes
+        let newest = head.newest.load(ordering: .relaxed)
+        let retention = settings.retentionTime
+        result.removeAll { entry in
+            if entry.kind == .damaged { return !DamageNotes.isThere(entry, options.directory, fileSystem) }
+            guard let times = entry.times, retention > 0, newest != .min else { return false }
+            return times.upperBound < newest.subtractingReportingOverflow(retention).partialValue
+        }
+        return result
+    }
+
+    func write(_ notes: DamageNotes) {
+        do { try notes.write(options.directory, fileSystem) } catch {
+            logger.error("The notes of damage cannot be written", ["err": "\(error)"])
+        }
+    }
+
+    func part(_ entry: DamageNotes.Entry) -> LeftOutPart {
+        LeftOutPart(
+            name: entry.file, isBlock: false, kind: entry.kind,
+            reason: "\(options.directory)/\(entry.file) was found \(entry.kind.rawValue)", times: entry.times)
+    }
+
+    /// The times of what is lost: as young as the head, and written before now.
+    private func times(of plan: RecoveryPlan) -> ClosedRange<Int64> {
+        let newest = max(head.newest.load(ordering: .relaxed), clock.now())
+        let ends = plan.spills.compactMap { SpillStore.windowAndNumber($0)?.windowEnd } + head.windows().prefix(1)
+        var starts = ends.map { $0.subtractingReportingOverflow(options.blockDuration).partialValue }
+        if plan.touchesCheckpoint || starts.isEmpty, let last = blockSet.readers.map(\.maxTime).max() {
+            starts.append(last &+ 1)
+        }
+        return min(starts.min() ?? .min, newest)...newest
+    }
+}

@@ -1,0 +1,256 @@
+import Encoding
+import Model
+import Platform
+import Synchronization
+import Telemetry
+
+extension TimeSeriesStore {
+    /// Opens the store in a directory, making it if it is missing, and reads what was not in blocks yet.
+    ///
+    /// - Throws: `FileError` if the directory cannot be used or another process uses it, `StorageError` if memory
+    ///   cannot be had. Damaged parts of files are left out, logged and counted; they do not stop the start.
+    public static func open(
+        options: StoreOptions, fileSystem: any FileSystem = RealFileSystem(), clock: any Clock = SystemClock()
+    ) throws -> TimeSeriesStore {
+        let isEmptied = try emptyHead(options, fileSystem, clock)
+        let store = try TimeSeriesStore(options, fileSystem, clock)
+        store.diskSpace.look()
+        store.tendReserve()
+        if store.damagedRecords > 0 || isEmptied {
+            // What could be read is written down whole, so that nothing is built on the damage.
+            do { try store.upkeep.withLock { try store.writeCheckpoint() } } catch {
+                store.logger.error("The checkpoint cannot be written", ["err": "\(error)"])
+            }
+        }
+        try store.upkeep.withLock { try store.keepWithinSize() }
+        if options.runsInBackground { store.startUpkeep() }
+        return store
+    }
+
+    private func startUpkeep() {
+        // A store that nobody holds any more ends its thread.
+        background.start([
+            .init(interval: max(50, options.walSyncInterval)) { [weak self] in self?.syncLog() },
+            .init(interval: 1000) { [weak self] in self?.runMaintenance() },
+        ])
+    }
+
+    /// Makes blocks of what the head holds if they were to span another time when it was written.
+    ///
+    /// - Returns: Whether it did; the checkpoint is then to be written anew.
+    private static func emptyHead(
+        _ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock
+    ) throws -> Bool {
+        let path = options.directory + "/checkpoint"
+        guard let duration = Head.blockDuration(ofCheckpoint: path, fileSystem), duration != options.blockDuration
+        else { return false }
+        var old = options
+        old.blockDuration = duration
+        let store = try TimeSeriesStore(old, fileSystem, clock)
+        do {
+            store.logger.info(
+                "Blocks are to span another time; what the head holds is made blocks",
+                ["before_ms": "\(duration)", "now_ms": "\(options.blockDuration)"])
+            store.tendReserve()
+            try store.upkeep.withLock {
+                try store.keepWithinSize()
+                for end in store.head.windows() { try store.cutWithinSize([end]) }
+            }
+            // Where the directory holds more than it may, the checkpoint is what lets the log go.
+            if let quota = store.quota { try quota.withoutLimit { try store.close() } } else { try store.close() }
+            return true
+        } catch {
+            store.abandon()
+            throw error
+        }
+    }
+
+    /// Opens the store without doing anything about it.
+    private convenience init(_ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock) throws {
+        let parts = try StoreParts(options, fileSystem, clock)
+        let recovery = try StoreRecovery(parts)
+        self.init(parts, recovery)
+        noteDamage(recovery.plan)
+        note(recovery)
+    }
+
+    /// Counts what was read, and says so.
+    private func note(_ recovery: StoreRecovery) {
+        counters.startedClean.store(damagedRecords == 0 && !recovery.replay.hasContent, ordering: .relaxed)
+        counters.replaySeconds.store(recovery.seconds.bitPattern, ordering: .relaxed)
+        counters.seriesCreated.store(head.liveSeries, ordering: .relaxed)
+        let begun = head.groups.reduce(0) { $0 + $1.chunksBegun }
+        counters.chunksAtOpen.store(headFigures().chunks - begun, ordering: .relaxed)
+        guard recovery.replay.samples > 0 else { return }
+        let took = (clock.monotonic() - recovery.started) / 1_000_000
+        logger.info(
+            "Read the write-ahead log",
+            ["samples": "\(recovery.replay.samples)", "series": "\(head.liveSeries)", "duration_ms": "\(took)"])
+    }
+}
+
+/// The parts of a store in a directory that this process has taken, before the log and the checkpoint are read.
+struct StoreParts {
+    let options: StoreOptions
+    let clock: any Clock
+    /// Knows what the directory holds.
+    let watched: BoundedFileSystem
+    /// Whether the directory has no room.
+    let isOversized: Bool
+    let lock: (any DirectoryLock)?
+    /// What was set aside.
+    let irregular: [IrregularFiles.Found]
+    let reserve: DiskReserve
+    let diskSpace: DiskSpaceWatch
+    let head: Head
+    let blockSet: BlockSet
+    let exemplars: ExemplarRing
+
+    var wal: String { options.directory + "/wal" }
+    var checkpoint: String { options.directory + "/checkpoint" }
+
+    /// Takes the directory, making it if it is missing.
+    init(_ options: StoreOptions, _ unbounded: any FileSystem, _ clock: any Clock) throws {
+        let directory = options.directory
+        var options = options
+        watched = try TimeSeriesStore.watch(options, unbounded)
+        if watched.limit < .max {
+            // Segments are removed as a whole: none may be a large part of what there is.
+            options.walSegmentSize = min(options.walSegmentSize, max(1 << 14, watched.limit / 16))
+        }
+        isOversized = watched.room == 0
+        self.options = options
+        self.clock = clock
+        (lock, irregular) = try DirectoryCheck.take(directory, watched, usesLockFile: options.usesLockFile)
+        reserve = DiskReserve(directory, fileSystem: watched)
+        diskSpace = DiskSpaceWatch(directory, watched)
+        let spill = try SpillStore(directory + "/spill", fileSystem: watched)
+        head = try Head(blockDuration: options.blockDuration, spill: spill)
+        blockSet = try BlockSet(directory + "/blocks", fileSystem: watched, usesXOROnly: options.usesXOROnly)
+        exemplars = ExemplarRing(capacity: options.maxExemplars, outOfOrderWindow: options.outOfOrderWindow)
+        try watched.createDirectory(wal)
+        // The names of the directories must survive a power cut as what is in them does.
+        try watched.syncDirectory(directory)
+        try watched.syncDirectory(FilePath.parent(directory))
+    }
+}
+
+/// Reads the checkpoint and the log into the parts of a store, as ``RecoveryPlan`` says, and reports what it finds
+/// damaged or missing.
+struct StoreRecovery {
+    private let parts: StoreParts
+    private let logger = Log("storage")
+    /// When it began, and how long it took until the log was read; ns of the monotonic clock, and seconds.
+    let started: Int64
+    let seconds: Double
+    private(set) var plan: RecoveryPlan
+    private(set) var replay: LogReplay
+    let metadata: MetadataTable
+    let trustedTime: TrustedTime
+    let checkpointSize: Int
+    /// What is to be written from now on.
+    let log: WriteAheadLog
+
+    init(_ parts: StoreParts) throws {
+        let (head, files, logger) = (parts.head, parts.watched, self.logger)
+        self.parts = parts
+        var metadata = MetadataTable()
+        var replay = try LogReplay(head)
+        replay.onMetadata = { _ = metadata.set($0, $1) }
+        replay.onExemplar = { parts.exemplars.add($0, $1, isReplayed: true) }
+        started = parts.clock.monotonic()
+        let restored = try head.restore(parts.checkpoint, files) { reader in
+            if try replay.apply(&reader) != nil { throw DecodeError(expected: "no samples", offset: reader.offset) }
+        }
+        var trusted = TrustedTime(limit: restored.trusted, longestWait: parts.options.retentionWait)
+        trusted.observe(wall: parts.clock.now(), monotonic: parts.clock.monotonic() / 1_000_000)
+        trustedTime = trusted
+        let kept = restored.damage.isEmpty ? nil : parts.setCheckpointAside(logger)
+        var plan = RecoveryPlan(
+            .init(
+                isThere: restored.isThere, segment: restored.segment, blocks: restored.blocks, damage: restored.damage,
+                keptAs: kept ?? "checkpoint"), hasNoBlocks: parts.blockSet.wasEmpty)
+        parts.report(plan.losses, logger)
+        head.finishRestoring()
+        head.restoreRewinds()
+        head.forgetCutFiles(files, blocks: parts.blockSet.readers.map { $0.minTime...$0.maxTime })
+        replay.carryOutDeletions()
+        parts.report(plan.note(try parts.content()), logger)
+        for number in plan.segments {
+            try replay.read(
+                number, WriteAheadLog.path(parts.wal, number), isLast: number == plan.segments.last, files)
+        }
+        head.doubtful = [:]
+        replay.cutTornEnd(files)
+        replay.reportShortSegments(parts.wal)
+        parts.report(plan.note(replay.findings), logger)
+        parts.letGo(plan.strangers, logger)
+        seconds = Double(parts.clock.monotonic() - started) / 1e9
+        log = try WriteAheadLog(
+            parts.wal, first: plan.newSegment, segmentSize: parts.options.walSegmentSize, fileSystem: files,
+            reserve: parts.reserve, behind: .init(written: replay.sizes.values.reduce(0, +), whole: replay.whole))
+        checkpointSize = (try? files.status(parts.checkpoint))?.size ?? 0
+        self.plan = plan
+        self.replay = replay
+        self.metadata = metadata
+    }
+}
+
+extension StoreParts {
+    /// Gives the damaged checkpoint a name that the next one does not take; returns that, nil if it has none.
+    fileprivate func setCheckpointAside(_ logger: Log) -> String? {
+        do { return SetAside.original(FilePath.name(try SetAside.link(checkpoint, watched))) } catch {
+            logger.error("The damaged checkpoint cannot be set aside", ["file": checkpoint, "err": "\(error)"])
+            return nil
+        }
+    }
+
+    /// What lies in the directory beside blocks and the checkpoint.
+    fileprivate func content() throws -> RecoveryPlan.Directory {
+        let segments = try WriteAheadLog.segments(wal, watched)
+        return RecoveryPlan.Directory(
+            segments: segments, irregular: irregular,
+            namedSpills: Set(head.spill.files.map { FilePath.name($0.path) }), strangers: head.spill.strangers())
+    }
+
+    /// Lets go of the spill files that no checkpoint names.
+    fileprivate func letGo(_ strangers: RecoveryPlan.Strangers, _ logger: Log) {
+        switch strangers {
+        case .remove: head.spill.dropStrangers([], isDisowned: true)
+        case .setAside(let names):
+            head.spill.dropStrangers(names, isDisowned: false)
+            guard !names.isEmpty else { return }
+            logger.error(
+                "Spill files that no checkpoint names are set aside", ["files": names.joined(separator: " ")])
+        }
+    }
+
+    fileprivate func report(_ losses: [RecoveryPlan.Loss], _ logger: Log) {
+        for loss in losses {
+            let path = options.directory + "/" + loss.file
+            switch loss {
+            case .damagedCheckpoint(let places, _):
+                for what in places {
+                    logger.error(
+                        "The checkpoint is damaged; what only the damaged part held is lost",
+                        ["file": checkpoint, "err": what])
+                }
+            case .missingCheckpoint:
+                logger.error("The checkpoint is missing; what only it held is lost", ["file": path])
+            case .missingBlocks(let number):
+                logger.error("All blocks are missing, with the list of them", ["file": path, "blocks": "\(number)"])
+            case .missingSegments:
+                logger.error("A part of the log is missing; what it held is lost", ["file": path])
+            // Whoever has found them has said so.
+            case .irregular, .damagedSegment: break
+            }
+        }
+    }
+}
+
+extension LogReplay {
+    /// What ``RecoveryPlan`` wants to know of what was read.
+    fileprivate var findings: RecoveryPlan.LogFindings {
+        .init(damaged: damaged, damagedSegments: damagedSegments, foreign: foreign, unused: unused)
+    }
+}

@@ -1,5 +1,6 @@
 import Config
 import Model
+import Platform
 import PromQL
 import Remote
 import Scrape

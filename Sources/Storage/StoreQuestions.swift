@@ -8,12 +8,17 @@ extension TimeSeriesStore {
     /// Deletes the samples of matching series between two times, inclusive; returns how many series it touched.
     ///
     /// Samples that are acknowledged after it returned are kept, whatever their time.
+    ///
+    /// - Throws: If the log cannot be written, or the disk may lack what was written. Series may be deleted in part then,
+    ///   in memory and in the log alike.
     @discardableResult
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
         let matching = try head.ids(matching: matchers)
         let ids = head.registry.withLock { matching.filter { head.states[$0].labels != 0 } }
         upkeep.lock()
         defer { upkeep.unlock() }
+        // What waits is written before anything is deleted: a log that cannot be written is found out now.
+        try log.flush()
         // An older checkpoint may hold what only blocks hold now, of series that the head does not know any more.
         if isCheckpointBehindCut.load(ordering: .relaxed) { try writeCheckpointWithinSize() }
         var touched = 0
@@ -21,18 +26,41 @@ extension TimeSeriesStore {
         for block in blockSet.readers where block.minTime <= maxTime && block.maxTime >= minTime {
             let request = SelectRequest(matchers: matchers, minTime: minTime, maxTime: maxTime, labelsOnly: true)
             touched = max(touched, try block.select(request).count)
-            try block.delete(matchers, minTime: minTime, maxTime: maxTime)
+            try blockSet.delete(matchers, in: block, minTime: minTime, maxTime: maxTime)
         }
         guard !ids.isEmpty, head.newest.load(ordering: .relaxed) >= minTime else { return touched }
-        // In two frames: damage to one does not bring back what is deleted.
-        for _ in 0..<2 {
-            for record in LogRecord.deletions(ids, minTime, maxTime) { log.enqueue(record) }
-            try log.flush()
-        }
+        let failed = try deleteInHead(ids, minTime, maxTime)
         try log.sync()
-        let failed = head.delete(ids, from: minTime, to: maxTime)
         guard failed == 0 else { throw StorageError.outOfMemory("\(failed) chunks without what is deleted") }
         return max(ids.count, touched)
+    }
+
+    /// Series that are deleted while samples of their group wait.
+    private static let deletedAtOnce = 256
+
+    /// Deletes in memory and in the log: for each group at the same place among its samples, so that a reader of the log
+    /// finds the same samples before it and after it.
+    ///
+    /// - Returns: How many chunks stayed for want of memory.
+    private func deleteInHead(_ ids: [UInt32], _ minTime: Int64, _ maxTime: Int64) throws -> Int {
+        let byGroup = head.registry.withLock { Dictionary(grouping: ids) { head.states[$0].group } }
+        var failed = 0
+        for (number, ids) in byGroup.sorted(by: { $0.key < $1.key }) {
+            guard let group = head.group(number) else { continue }
+            let sorted = ids.sorted()
+            for start in stride(from: 0, to: sorted.count, by: Self.deletedAtOnce) {
+                let some = sorted[start..<min(start + Self.deletedAtOnce, sorted.count)]
+                failed += try group.lock.withLock {
+                    let record = LogRecord.deletion(some, minTime, maxTime)
+                    try log.append(record)
+                    // Once more in another frame: damage to one does not bring back what is deleted. Nothing of the group
+                    // is between them.
+                    try? log.append(record)
+                    return head.delete(some, from: minTime, to: maxTime, group)
+                }
+            }
+        }
+        return failed
     }
 
     /// What is known of a metric, or of all: what was said last, else what the newest block says that knows it.

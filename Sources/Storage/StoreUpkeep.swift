@@ -139,6 +139,7 @@ extension TimeSeriesStore {
     func cutWindows(_ ends: [Int64]) throws {
         upkeep.assertHeld()
         guard let first = ends.first, let last = ends.last else { return }
+        try log.requireHome()
         let window = (first &- options.blockDuration)..<last
         let files = ends.flatMap { head.close(windowEnd: $0) }
         let started = clock.monotonic()
@@ -149,7 +150,7 @@ extension TimeSeriesStore {
         do {
             let written = try head.write(window, files, to: writer)
             let meta = try writer.finish()
-            try blockSet.replace([], with: meta)
+            try blockSet.replace([], with: meta, cut: cutFiles(files))
             let finished = clock.monotonic()
             isCheckpointBehindCut.store(true, ordering: .relaxed)
             setAside(written.damaged, window)
@@ -187,7 +188,14 @@ extension TimeSeriesStore {
         while blockSet.readers.contains(where: \.hasDeletions), try compact(planner) {}
     }
 
+    /// What the manifest notes of spill files that are cut now.
+    func cutFiles(_ files: [SpillFile]) -> [CutFile] {
+        let segment = log.segment
+        return files.map { CutFile(windowEnd: $0.windowEnd, number: $0.number, segment: segment) }
+    }
+
     private func compact(_ planner: CompactionPlanner) throws -> Bool {
+        try log.requireHome()
         let started = clock.monotonic()
         do {
             let isDone = try blockSet.compact(
@@ -232,6 +240,7 @@ extension TimeSeriesStore {
         }
         // Nobody waits for what is half done when the store is closed.
         try checkOpen()
+        try log.requireHome()
         let name = Self.snapshotName(clock.now())
         // A snapshot is a store of its own: a daemon or a tool may open it.
         let target = options.directory + "/" + Self.snapshots + "/" + name + "/blocks"
@@ -245,7 +254,9 @@ extension TimeSeriesStore {
             try fileSystem.syncDirectory(directory)
         }
         let manifest = try Manifest(fileSystem, directory: target)
-        try manifest.commit(.init(added: blockSet.readers.map(\.meta.id)))
+        let marked = Set(blockSet.readers.filter(\.hasDeletions).map(\.meta.id))
+        try manifest.commit(
+            .init(added: blockSet.readers.map(\.meta.id), mark: 0, notes: ManifestNotes(deletions: marked)))
         try fileSystem.syncDirectory(target)
         try fileSystem.syncDirectory(FilePath.parent(target))
         try fileSystem.syncDirectory(FilePath.parent(FilePath.parent(target)))

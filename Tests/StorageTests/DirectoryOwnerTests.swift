@@ -83,7 +83,10 @@ import Testing
         #expect(files.operations.count == operations)
     }
 
-    @Test(arguments: ["notes.txt", "photos/one.jpg", "blocks/x", "wal/notes", "checkpoint", "store.martlet"])
+    @Test(arguments: [
+        "notes.txt", "photos/one.jpg", "blocks/x", "wal/notes", "checkpoint", "store.martlet",
+        "spill/1700006400000-1.spill",
+    ])
     func `a directory of strangers is refused, and not a byte of it is touched`(name: String) throws {
         let files = FaultyFileSystem()
         try put(files, "data/" + name)
@@ -99,7 +102,15 @@ import Testing
         "damage.json.tmp", "damage.copy.json", "damage.copy.json.tmp",
     ]
 
-    @Test(arguments: smallNames, ["x", "[{\"query\":\"up\"}", "on", "MARTLEX", "{\"damages\"", "ZZZZ"])
+    /// Contents of other programs, some of which begin as ours do.
+    private static let foreign = [
+        "x", "[{\"query\":\"up\"}", "one hundred years of solitude", "two ways", "MARTLEX", "MARTLETS and more",
+        "MLTCKPxyz",
+        "{\"damages\"", "{\"damage\": 12}", "{\"damage\":[{\"file\":1}]}", "ZZZZZZZZZZZZZZZZ and text", "\0\0\0text",
+        "{\"query\": \"select 1\"}",
+    ]
+
+    @Test(arguments: smallNames, foreign)
     func `a directory with another program's file of a small name is refused, and not a byte of it is touched`(
         name: String, content: String
     ) throws {
@@ -130,8 +141,10 @@ import Testing
         for (name, content) in [
             ("reserve", reserve), ("probe.tmp", Array("two".utf8)), ("probe", Array("one".utf8)),
             ("store.martlet.tmp", DirectoryOwner.marker), ("checkpoint.tmp", Array(CheckpointWriter.magic)),
-            ("queries.active", Array("{\"query\":\"up\",\"timestamp_sec\":1},\n\0".utf8)),
-            ("damage.json", Array("{\"damage\":[]}".utf8)),
+            (
+                "queries.active",
+                Array("{\"query\":\"up\",\"timestamp_sec\":1},\n".utf8) + [UInt8](repeating: 0, count: 2014)
+            ), ("damage.json", Array("{\"damage\":[]}".utf8)),
         ] {
             let directory = "small-\(name)"
             try files.createDirectory(directory)

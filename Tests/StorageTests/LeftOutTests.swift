@@ -261,6 +261,68 @@ import Testing
         store.abandon()
     }
 
+    @Test(arguments: ["deleted", "pending-deletions", "pending-deletions damaged"])
+    func `without the file that says what is deleted a block is left out until it is deleted again`(_ file: String)
+        throws
+    {
+        let files = FaultyFileSystem()
+        try fill(files)
+        let block = try #require(try open(files.afterPowerCut(.kept)).blocks.first)
+        let folder = "data/blocks/" + block.meta.id
+        let matchers = [Matcher(name: "s", equals: "2")]
+        var store: TimeSeriesStore
+        if file == "deleted" {
+            store = try open(files)
+            _ = try store.deleteSeries(matchers, minTime: .min, maxTime: .max)
+            store.abandon()
+            try files.remove(folder + "/deleted")
+        } else {
+            try files.rename(folder, to: "elsewhere")
+            store = try open(files)
+            _ = try store.deleteSeries(matchers, minTime: .min, maxTime: .max)
+            store.abandon()
+            let list = "data/blocks/" + PendingDeletions.fileName
+            if file.hasSuffix("damaged") { files.damage(list) { $0[20] ^= 1 } } else { try files.remove(list) }
+            try files.rename("elsewhere", to: folder)
+        }
+        for life in 0..<2 {
+            store = try open(files)
+            #expect(store.leftOut.map(\.name) == [block.meta.id], "life \(life)")
+            #expect(try !answer(store).warnings.isEmpty)
+            store.abandon()
+        }
+        store = try open(files)
+        _ = try store.deleteSeries(matchers, minTime: .min, maxTime: .max)
+        clock.advance(to: clock.now() + 11_000)
+        store.runMaintenance()
+        for life in 0..<2 {
+            #expect(try store.leftOut.isEmpty && answer(store).warnings.isEmpty, "life \(life)")
+            let set = try store.select(
+                SelectRequest(matchers: matchers, minTime: block.minTime, maxTime: block.maxTime))
+            var columns = SampleColumns()
+            for i in 0..<set.count {
+                try set.read(i, into: &columns)
+                #expect(columns.count == 0)
+            }
+            store.abandon()
+            store = try open(files)
+        }
+        store.abandon()
+    }
+
+    @Test func `a store whose directory was moved away writes nothing into the one that lies there now`() throws {
+        let files = FaultyFileSystem()
+        try fill(files)
+        let store = try open(files)
+        try files.rename("data", to: "moved")
+        try files.createDirectory("data")
+        #expect(throws: (any Error).self) { _ = try store.snapshot() }
+        #expect(throws: (any Error).self) { try store.checkpoint() }
+        store.runMaintenance()
+        #expect(try files.list("data").isEmpty)
+        store.abandon()
+    }
+
     @Test func `a damaged list of pending deletions is set aside, and the store opens`() throws {
         let files = FaultyFileSystem()
         try fill(files)

@@ -215,6 +215,75 @@ import Testing
         #expect(try Self.open(files.afterPowerCut(.dropped)).damagedRecords == 0)
     }
 
+    @Test(arguments: [true, false])
+    func `a missing spill file is reported, though a block has other samples of its window`(
+        writesBlock: Bool
+    ) throws {
+        let files = FaultyFileSystem()
+        let start: Int64 = 1_700_000_400_000
+        func open() throws -> TimeSeriesStore {
+            try TimeSeriesStore.open(
+                options: StoreOptions(
+                    directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
+                    runsInBackground: false), fileSystem: files, clock: ManualClock(now: start + 7_200_000))
+        }
+        var store = try open()
+        let group = store.openGroup("g")
+        func push(_ steps: Range<Int>, _ store: TimeSeriesStore) throws {
+            for step in steps {
+                var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
+                batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m"]), in: group), Double(step))
+                _ = try store.commit(batch, in: group, durability: .synced)
+            }
+        }
+        try push(0..<100, store)
+        if writesBlock { _ = try store.snapshot() }
+        try push(100..<500, store)
+        try store.close()
+        let names = try files.list("data/spill").filter { $0.hasSuffix(".spill") }
+        #expect(!names.isEmpty)
+        for name in names { try files.remove("data/spill/" + name) }
+        for life in 0..<3 {
+            store = try open()
+            let missing = store.leftOut.filter { $0.kind == .missing }.map(\.name)
+            #expect(Set(missing).isSuperset(of: names.map { "spill/" + $0 }), "life \(life)")
+            if life == 1 { try store.checkpoint() }
+            store.abandon()
+        }
+    }
+
+    @Test func `a spill file that a cut has removed is not missing, whenever the process ends`() throws {
+        let files = FaultyFileSystem()
+        let start: Int64 = 1_700_000_400_000
+        func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
+            try TimeSeriesStore.open(
+                options: StoreOptions(
+                    directory: "data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false),
+                fileSystem: files, clock: ManualClock(now: start + 7_200_000))
+        }
+        let store = try open(files)
+        let group = store.openGroup("g")
+        for step in 0..<700 {
+            var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
+            batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m"]), in: group), Double(step))
+            _ = try store.commit(batch, in: group, durability: .written)
+            if step == 500 { try store.checkpoint() }
+        }
+        let end = try #require(store.head.windows().first)
+        // The checkpoint that names the file is the last one.
+        try store.upkeep.withLock { try store.cutWindows([end]) }
+        store.abandon()
+        for _ in 0..<3 {
+            let again = try open(files)
+            #expect(again.leftOut.isEmpty)
+            let set = try again.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+            var columns = SampleColumns()
+            try set.read(0, into: &columns)
+            #expect(columns.count == 700)
+            again.abandon()
+        }
+    }
+
     @Test func `a damaged chunk of the spill is reported also when a block was written without it`() throws {
         let files = try Self.specimen()
         let name = try #require(try files.list("data/spill").first { $0.hasSuffix(".spill") })

@@ -184,4 +184,49 @@ import Testing
             if life == 0 { store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start)) }
         }
     }
+
+    @Test(arguments: ["imported", "forgotten"])
+    func `the newest sample is found wherever it is`(_ way: String) throws {
+        let files = FaultyFileSystem()
+        let start: Int64 = 1_700_000_400_000
+        let store = try TimeSeriesStore.open(
+            options: StoreOptions(
+                directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
+                runsInBackground: false), fileSystem: files, clock: ManualClock(now: start + 7_200_000))
+        let group = store.openGroup("g")
+        func push(_ time: Int64, _ value: Double) throws {
+            var batch = SampleBatch()
+            batch.append(
+                try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "1"]), in: group), value, at: time)
+            #expect(try store.commit(batch, in: group, durability: .written).appended == 1)
+        }
+        let time = start + 100_000
+        try push(time, 2)
+        if way == "forgotten" {
+            try push(time + 1000, Staleness.marker)
+            _ = try store.snapshot()
+            #expect(store.head.upkeep.withLock { store.head.sweep(olderThan: .max) } == 1)
+            // The series is a new one for the head.
+            try push(time - 30_500, 99)
+        } else {
+            _ = try store.snapshot()
+            try store.upkeep.withLock {
+                let writer = try store.blockSet.writer(now: start, baseTime: start)
+                var columns = SampleColumns()
+                columns.append(time + 15_000, 3)
+                try writer.add(TimeSeriesStoreTests.labels(["__name__": "m", "s": "1"]), columns)
+                try store.blockSet.replace([], with: try writer.finish())
+            }
+            try push(time + 1, 1)
+        }
+        let newest = SelectRequest(matchers: [], minTime: start - 100_000, maxTime: .max, newestOnly: true)
+        let set = try store.select(newest)
+        var columns = SampleColumns()
+        try set.read(0, into: &columns)
+        let last = columns.count - 1
+        #expect(set.count == 1 && last >= 0)
+        #expect(columns.timestamps[last] == (way == "forgotten" ? time + 1000 : time + 15_000))
+        #expect(way == "forgotten" ? Staleness.isMarker(columns.values[last]) : columns.values[last] == 3)
+        store.abandon()
+    }
 }

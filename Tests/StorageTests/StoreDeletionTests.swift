@@ -1,3 +1,4 @@
+import Dispatch
 import Model
 import Platform
 import Synchronization
@@ -304,9 +305,7 @@ import Testing
         store.abandon()
     }
 
-    @Test func `A deletion of many series is in records of a bounded size`() throws {
-        let records = LogRecord.deletions(Array(0..<20_000), 1, 2)
-        #expect(records.count == 3 && records.allSatisfy { $0.count < 1 << 15 })
+    @Test func `A deletion of many series holds after restarts`() throws {
         let files = FaultyFileSystem()
         var store = try Self.open(files)
         let group = store.openGroup("g")
@@ -326,6 +325,83 @@ import Testing
             store = try Self.open(files.afterPowerCut(.kept))
         }
         store.abandon()
+    }
+
+    @Test(arguments: [false, true]) func `A deletion that fails leaves everything, also after a kill`(checkpoints: Bool)
+        throws
+    {
+        let files = FaultyFileSystem()
+        var store = try Self.open(files)
+        try Self.commit(store, 0..<5)
+        // Nothing can be written, and nothing is kept for that.
+        _ = store.reserve.giveUp()
+        files.setCapacity(files.used)
+        #expect(throws: (any Error).self) {
+            for _ in 0..<3 {
+                try store.deleteSeries([Matcher(name: "s", equals: "1")], minTime: .min, maxTime: .max)
+            }
+        }
+        #expect(try Self.visible(store) == 5)
+        files.setCapacity(.max)
+        store.runMaintenance()
+        try Self.commit(store, 5..<8)
+        if checkpoints { try store.checkpoint() }
+        try Self.commit(store, 8..<10)
+        for life in 0..<2 {
+            #expect(try Self.visible(store) == 10, "life \(life)")
+            store.abandon()
+            store = try Self.open(files.afterPowerCut(.kept))
+        }
+        store.abandon()
+    }
+
+    @Test func `Samples that come while their series are deleted are there after a kill as they were before`() throws {
+        let directory = StoreDirectory()
+        let options = StoreOptions(
+            directory: directory.path, retentionTime: 0, outOfOrderWindow: 7_200_000, runsInBackground: false)
+        let clock = ManualClock(now: Self.start + 10_000_000)
+        for round in 0..<10 {
+            let store = try TimeSeriesStore.open(options: options, clock: clock)
+            let group = store.openGroup("g")
+            let refs = try (0..<300).map {
+                try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "\($0)"]), in: group)
+            }
+            let isDone = Atomic(false)
+            DispatchQueue.concurrentPerform(iterations: 2) { part in
+                guard part == 1 else {
+                    while !isDone.load(ordering: .acquiring) {
+                        _ = try? store.deleteSeries(
+                            [Matcher(name: "__name__", equals: "m")], minTime: .min, maxTime: .max)
+                    }
+                    return
+                }
+                for step in 0..<60 {
+                    var batch = SampleBatch()
+                    let time = Self.start + Int64(round * 100 + step) * 1000
+                    // Some of each batch are out of order.
+                    for (s, ref) in refs.enumerated() { batch.append(ref, 1, at: s % 7 == 0 ? time - 1500 : time) }
+                    _ = try? store.commit(batch, in: group, durability: .written)
+                }
+                isDone.store(true, ordering: .releasing)
+            }
+            let before = try Self.samples(store)
+            store.abandon()
+            let again = try TimeSeriesStore.open(options: options, clock: clock)
+            #expect(try Self.samples(again) == before, "round \(round)")
+            try again.close()
+        }
+    }
+
+    /// The samples of each series.
+    private static func samples(_ store: TimeSeriesStore) throws -> [String: [Int64]] {
+        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+        var columns = SampleColumns()
+        var result: [String: [Int64]] = [:]
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            result[set.labels(i)["s"] ?? ""] = (0..<columns.count).map { columns.timestamps[$0] }
+        }
+        return result.filter { !$0.value.isEmpty }
     }
 
     @Test func `A deletion in a block holds after a kill, though the checkpoint is older and the series are forgotten`()

@@ -80,6 +80,9 @@ package final class BlockSeriesSet: SeriesSet {
 
     package var count: Int { ranks.count }
 
+    /// The newest time of the block, ms.
+    var maxTime: Int64 { block.maxTime }
+
     /// About the bytes of a series without its chunks.
     private static let bytesPerSeries = 192
 

@@ -57,6 +57,7 @@ final class BlockSet: @unchecked Sendable {
         }
         // Without a manifest, nobody knows what is garbage.
         if !manifest.isNew { try manifest.removeGarbage(in: directory) }
+        pendingIsThere()
         var readers: [BlockReader] = []
         for name in manifest.blocks {
             do {
@@ -68,6 +69,47 @@ final class BlockSet: @unchecked Sendable {
             }
         }
         set(readers)
+        let marked = Set(readers.filter(\.hasDeletions).map(\.meta.id))
+        // An earlier version did not say it.
+        if !marked.isSubset(of: manifest.notes.deletions) {
+            try manifest.commit(notes(deletions: manifest.notes.deletions.union(marked)))
+        }
+    }
+
+    /// A change of what the manifest keeps beside the blocks.
+    private func notes(
+        cut: [CutFile] = [], deletions: Set<String>? = nil, waiting: Set<String>? = nil
+    ) -> Manifest.Edit {
+        let known = manifest.notes
+        return Manifest.Edit(
+            mark: manifest.mark,
+            notes: ManifestNotes(
+                cut: cut, deletions: deletions ?? known.deletions, waiting: waiting ?? known.waiting))
+    }
+
+    /// Spill files whose samples were cut since a segment of the log began.
+    func cutFiles(since segment: UInt64) -> Set<CutFile> { Set(manifest.notes.cut.filter { $0.segment >= segment }) }
+
+    /// Notes, durably, that spill files are cut although there is no block of them.
+    func noteCut(_ files: [CutFile]) throws { if !files.isEmpty { try manifest.commit(notes(cut: files)) } }
+
+    /// Reports that the list of pending deletions is gone; the blocks that it names are left out as long as it is.
+    private func pendingIsThere() {
+        let known = Set(pending.entries.map(\.block))
+        let lost = manifest.notes.waiting.filter { manifest.blocks.contains($0) && !known.contains($0) }
+        guard !lost.isEmpty, !damaged.contains(PendingDeletions.fileName) else { return }
+        damaged.append(PendingDeletions.fileName)
+        log.error(
+            "The list of pending deletions is missing; the blocks that it named are left out",
+            ["blocks": lost.sorted().joined(separator: " ")])
+    }
+
+    /// Deletes what a block holds of matching series between two times, durably.
+    func delete(_ matchers: [Matcher], in block: BlockReader, minTime: Int64, maxTime: Int64) throws {
+        try block.delete(matchers, minTime: minTime, maxTime: maxTime)
+        let known = manifest.notes.deletions
+        guard block.hasDeletions, !known.contains(block.meta.id) else { return }
+        try manifest.commit(notes(deletions: known.union([block.meta.id])))
     }
 
     /// Names of the complete blocks in a directory, without those that another was made of.
@@ -91,10 +133,23 @@ final class BlockSet: @unchecked Sendable {
     private func reader(_ name: String) throws -> BlockReader {
         let reader = try BlockReader(fileSystem, directory: directory + "/" + name, cache: cache, leftOut: leftOut)
         let own = pending.entries.filter { $0.block == name }
-        if own.isEmpty { return reader }
+        let notes = manifest.notes
+        if own.isEmpty {
+            func lost(_ what: String) -> BlockError {
+                BlockError(
+                    file: reader.directory, section: "deletions", offset: 0, reason: "\(what); delete them again")
+            }
+            if notes.deletions.contains(name), !reader.hasDeletions {
+                throw lost("the file `deleted` is missing, which says what is deleted in the block")
+            }
+            if notes.waiting.contains(name) { throw lost("deletions that waited for the block are lost") }
+            return reader
+        }
         for entry in own { try reader.delete(entry.matchers, minTime: entry.minTime, maxTime: entry.maxTime) }
         pending.removeAll { $0.block == name }
-        // If this fails, the same is deleted again at the next start.
+        try manifest.commit(self.notes(deletions: notes.deletions.union(reader.hasDeletions ? [name] : [])))
+        // If one of these fails, the same is deleted again at the next start.
+        try? manifest.commit(self.notes(waiting: notes.waiting.subtracting([name])))
         try? pending.write(fileSystem, directory)
         return reader
     }
@@ -115,6 +170,7 @@ final class BlockSet: @unchecked Sendable {
         guard isNew else { return }
         try next.write(fileSystem, directory)
         pending = next
+        try manifest.commit(notes(waiting: manifest.notes.waiting.union(next.entries.map(\.block))))
     }
 
     /// A block that cannot be opened; its times are those that it says, or all.
@@ -209,14 +265,18 @@ final class BlockSet: @unchecked Sendable {
     }
 
     /// Takes a finished block, in place of `removed`, durably, and removes their files.
-    func replace(_ removed: [BlockReader], with added: BlockMeta?) throws {
+    ///
+    /// - Parameter cut: The spill files whose samples it has.
+    func replace(_ removed: [BlockReader], with added: BlockMeta?, cut: [CutFile] = []) throws {
         let names = removed.map(\.meta.id)
         let path = added.map { directory + "/" + $0.id }
         let reader: BlockReader?
         do {
             reader = try added.map { try self.reader($0.id) }
-            guard reader != nil || !names.isEmpty else { return }
-            try manifest.commit(.init(added: added.map { [$0.id] } ?? [], removed: names, mark: manifest.mark))
+            guard reader != nil || !names.isEmpty else { return try noteCut(cut) }
+            var edit = notes(cut: cut)
+            (edit.added, edit.removed) = (added.map { [$0.id] } ?? [], names)
+            try manifest.commit(edit)
         } catch {
             reloads.fail()
             // What no manifest names only takes room; one that names it, perhaps, must find it.

@@ -90,7 +90,7 @@ extension Head {
                         var next = states[id].sealed
                         var found = !group.late.isEmpty && group.late[id] != nil
                         while next != 0, !found {
-                            found = files.contains(sealed[next].file)
+                            found = numbers.contains(sealed[next].file)
                             next = sealed[next].next
                         }
                         if found { ids.append(id) }
@@ -227,17 +227,41 @@ extension Head {
 
     /// Forgets chunks of spill files that a cut has removed after the checkpoint that names them was written.
     ///
-    /// A kill or a power cut between the cut's block and its checkpoint leaves such a checkpoint. A missing file of a
-    /// window without a block stays named, so that what it held is said to be left out. Called before the log is read,
-    /// which fills files that are not on the disk yet.
-    func forgetCutFiles(_ fileSystem: any FileSystem, blocks: [ClosedRange<Int64>]) {
-        for file in spill.files {
-            let window = file.windowEnd.subtractingReportingOverflow(blockDuration).partialValue..<file.windowEnd
-            guard (try? fileSystem.exists(file.path)) == false, blocks.contains(where: window.overlaps) else {
-                continue
+    /// A kill or a power cut between the cut's block and its checkpoint leaves such a checkpoint. Another missing file
+    /// stays named, so that what it held is said to be left out. Called before the log is read, which fills files that
+    /// are not on the disk yet.
+    ///
+    /// - Parameter cut: What the manifest says of cut files.
+    /// - Returns: The names of the files that are missing.
+    func forgetCutFiles(_ fileSystem: any FileSystem, cut: Set<CutFile>) -> [String] {
+        let known = Set(cut.map { [$0.windowEnd, Int64($0.number)] })
+        var missing: [String] = []
+        for file in spill.files where (try? fileSystem.exists(file.path)) == false {
+            if known.contains([file.windowEnd, Int64(file.number)]) {
+                forget([file], late: [:])
+            } else if hasChunks(in: file.number) {
+                missing.append(FilePath.name(file.path))
             }
-            forget([file], late: [:])
         }
+        return missing
+    }
+
+    /// Whether a series names a chunk in a spill file.
+    private func hasChunks(in number: UInt16) -> Bool {
+        for group in registry.withLock({ groups }) {
+            let isNamed = group.lock.withLock {
+                group.extents.joined().contains { id in
+                    var next = states[id].sealed
+                    while next != 0 {
+                        if sealed[next].file == number { return true }
+                        next = sealed[next].next
+                    }
+                    return false
+                }
+            }
+            if isNamed { return true }
+        }
+        return false
     }
 
     /// Forgets series that had no sample since `time` and have none in the head; returns how many.

@@ -13,6 +13,7 @@ extension TimeSeriesStore {
     /// has already. Needs the upkeep's lock.
     func writeCheckpoint() throws {
         upkeep.assertHeld()
+        try log.requireHome()
         let path = options.directory + "/checkpoint"
         unlogged.beginCheckpoint()
         let started = clock.monotonic()

@@ -6,7 +6,7 @@ import Platform
 ///     header   magic "MARTLETM", version (4 bytes), 0 (4 bytes)
 ///     record   size of the payload (4 bytes), CRC-32C of the payload (4 bytes), payload
 ///     payload  number of blocks added, their names (26 bytes each), number removed, their names, low-water mark of
-///              the log of samples (zigzag varint), sized note for later versions
+///              the log of samples (zigzag varint), sized ``ManifestNotes``
 ///
 /// A block that the manifest does not name is garbage; one that it names is complete. A torn record at the end is cut
 /// off; damage before the end is an error. Written anew when it is opened, if there is room. Not for several threads at
@@ -18,11 +18,18 @@ package final class Manifest {
         package var removed: [String]
         /// What the caller wants to keep beside the blocks, for instance up to which time the head was cut.
         package var mark: Int64
+        /// Spill files that were cut, and all names of blocks with deletions; nil for the names there were.
+        var notes: ManifestNotes?
 
         package init(added: [String] = [], removed: [String] = [], mark: Int64 = 0) {
+            self.init(added: added, removed: removed, mark: mark, notes: nil)
+        }
+
+        init(added: [String] = [], removed: [String] = [], mark: Int64, notes: ManifestNotes?) {
             self.added = added
             self.removed = removed
             self.mark = mark
+            self.notes = notes
         }
     }
 
@@ -48,6 +55,7 @@ package final class Manifest {
     package private(set) var removed: Set<String>
     /// The mark of the newest edit.
     package private(set) var mark: Int64
+    private(set) var notes = ManifestNotes()
 
     /// Opens or makes `manifest.log` in `directory`.
     ///
@@ -57,6 +65,7 @@ package final class Manifest {
         path = directory + "/" + Self.fileName
         var names: Set<String> = []
         var mark: Int64 = 0
+        var notes = ManifestNotes()
         var valid = 0
         isNew = try !files.exists(path)
         var removed: Set<String> = []
@@ -67,6 +76,7 @@ package final class Manifest {
                 names.formUnion(edit.added)
                 removed.formUnion(edit.removed)
                 mark = edit.mark
+                notes.apply(edit.notes ?? notes)
             }
         }
         // Until their files are gone, nobody may take them for blocks that are only not named.
@@ -74,8 +84,9 @@ package final class Manifest {
         self.removed = removed
         blocks = names.sorted()
         self.mark = mark
+        self.notes = notes
         let fresh =
-            Self.header + Self.record(Edit(added: names.sorted(), removed: removed.sorted(), mark: mark))
+            Self.header + Self.record(Edit(added: names.sorted(), removed: removed.sorted(), mark: mark, notes: notes))
         do throws(FileError) {
             try files.replace(path, with: fresh)
             file = try files.open(path, .append)
@@ -106,7 +117,7 @@ package final class Manifest {
             for name in names { payload += Array(name.utf8) }
         }
         payload.appendZigzag(edit.mark)
-        payload.append(0)
+        payload.appendSized(edit.notes?.encoded() ?? [])
         var bytes: [UInt8] = []
         framing.append(payload, to: &bytes)
         return bytes
@@ -130,7 +141,9 @@ package final class Manifest {
                     var fields = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[frame.content]))
                     let added = try names(&fields)
                     let removed = try names(&fields)
-                    body(Edit(added: added, removed: removed, mark: try fields.zigzag()))
+                    let mark = try fields.zigzag()
+                    let notes = try ManifestNotes(try fields.sizedRun())
+                    body(Edit(added: added, removed: removed, mark: mark, notes: notes))
                     at = frame.content.upperBound
                 } catch {
                     // Only the last record can be torn: whatever was written after it would have cut it off. So much of
@@ -145,7 +158,7 @@ package final class Manifest {
         }
     }
 
-    private static func names(_ reader: inout ByteReader) throws(DecodeError) -> [String] {
+    static func names(_ reader: inout ByteReader) throws(DecodeError) -> [String] {
         var names: [String] = []
         for _ in 0..<(try reader.count(reader.remaining / 26)) {
             let name = String(decoding: try reader.run(26), as: UTF8.self)
@@ -160,6 +173,12 @@ package final class Manifest {
     /// Call it when all files of the added blocks are on the disk, and remove those of the others afterwards.
     package func commit(_ edit: Edit) throws {
         if isDoubtful { try rewrite() } else if size > Self.long { try? rewrite() }
+        var edit = edit
+        // Names of blocks are there in each record.
+        var named = edit.notes ?? ManifestNotes(deletions: notes.deletions, waiting: notes.waiting)
+        named.deletions.subtract(edit.removed)
+        named.waiting.subtract(edit.removed)
+        edit.notes = named
         let bytes = Self.record(edit)
         do {
             try file.write(bytes)
@@ -178,6 +197,7 @@ package final class Manifest {
         removed.formUnion(edit.removed)
         blocks = names.sorted()
         mark = edit.mark
+        notes.apply(named)
     }
 
     /// Writes the file anew, with the blocks that there are and those that were removed.
@@ -185,7 +205,7 @@ package final class Manifest {
         let known = Set(blocks)
         let folder = FilePath.parent(path)
         let gone = removed.filter { !known.contains($0) && (try? files.exists(folder + "/" + $0)) ?? true }
-        let fresh = Self.header + Self.record(Edit(added: blocks, removed: gone.sorted(), mark: mark))
+        let fresh = Self.header + Self.record(Edit(added: blocks, removed: gone.sorted(), mark: mark, notes: notes))
         try files.replace(path, with: fresh)
         file = try files.open(path, .append)
         size = fresh.count

@@ -111,23 +111,30 @@ struct DamageNotes: Equatable, Sendable {
     /// Reads one file; nil if there is none.
     private static func readFile(_ path: String, _ files: any FileSystem) throws -> DamageNotes? {
         guard try files.exists(path) else { return nil }
-        func bad() -> BlockError { BlockError(file: path, section: "notes", offset: 0, reason: "no list of damage") }
         let content = try files.content(path, section: "notes", limit: longest)
-        guard let value = try? JSONValue.parse(content), let list = value["damage"]?.array else { throw bad() }
-        var result = DamageNotes()
-        for item in list.prefix(most) {
+        guard let notes = DamageNotes(reading: content) else {
+            throw BlockError(file: path, section: "notes", offset: 0, reason: "no list of damage")
+        }
+        return notes
+    }
+
+    /// The notes that a file holds; nil if it holds something else, or is damaged.
+    init?(reading content: [UInt8]) {
+        guard let value = try? JSONValue.parse(content), let list = value["damage"]?.array else { return nil }
+        for item in list.prefix(Self.most) {
             guard let file = item["file"]?.string, let kind = item["kind"]?.string.flatMap(LeftOutPart.Kind.init) else {
-                throw bad()
+                return nil
             }
             func time(_ key: String) -> Int64? { item[key]?.number.flatMap { Int64(exactly: $0) } }
             var times: ClosedRange<Int64>?
             if let first = time("minTime"), let last = time("maxTime"), first <= last { times = first...last }
-            result.add(Entry(file: file, kind: kind, found: time("found") ?? 0, times: times))
+            add(Entry(file: file, kind: kind, found: time("found") ?? 0, times: times))
         }
         // One that was written by hand has none.
-        if let checksum = value["crc32c"]?.string, checksum != result.checksum { throw bad() }
-        return result
+        if let known = value["crc32c"]?.string, known != checksum { return nil }
     }
+
+    init() {}
 
     /// Writes both files durably; without entries they go.
     func write(_ directory: String, _ files: any FileSystem) throws(FileError) {

@@ -77,33 +77,6 @@ enum DirectoryOwner: Equatable {
 
     // MARK: Looking
 
-    /// The names of small files, with what each of them begins with; before a store is made, they may be there.
-    private static let smallFiles: [String: [[UInt8]]] = {
-        let notes = Array("{\"damage\"".utf8)
-        let probes = ["one", "two"].map { Array($0.utf8) }
-        return [
-            "lock": [], markerName + ".tmp": [Array(marker.prefix(8))],
-            "queries.active": [[0], Array("{\"query\"".utf8)],
-            DiskReserve.name: [[UInt8](repeating: 0x5A, count: 16)], "probe": probes, "probe.tmp": probes,
-            "checkpoint.tmp": [Array(CheckpointWriter.magic.prefix(6))], DamageNotes.fileName: [notes],
-            DamageNotes.fileName + ".tmp": [notes], DamageNotes.copyName: [notes],
-            DamageNotes.copyName + ".tmp": [notes],
-        ]
-    }()
-
-    /// Whether a file is empty, or as this program writes it: another program's with the same name must not be taken.
-    private static func isSmallFile(
-        _ path: String, _ beginnings: [[UInt8]], _ fileSystem: any FileSystem
-    ) throws(FileError) -> Bool {
-        if let status = try? fileSystem.status(path), !status.isDirectory, status.size == 0,
-            !IrregularFiles.isOne(path, fileSystem)
-        {
-            return true
-        }
-        for beginning in beginnings where try begins(path, beginning[...], fileSystem) { return true }
-        return false
-    }
-
     private static func entries(
         _ path: String, _ name: String, _ fileSystem: any FileSystem
     ) throws(FileError) -> [Entry] {
@@ -114,9 +87,9 @@ enum DirectoryOwner: Equatable {
             if IrregularFiles.isOne(path, fileSystem) { return one(.unknown) }
             return one(kindOfMarker(try FileStart.read(path, marker.count, fileSystem)))
         case ("lost+found", true): return one(.neutral)
-        case (_, false) where smallFiles[name] != nil:
+        case (_, false) where SmallFile.all[name] != nil:
             if name == "queries.active", try begins(path, [UInt8(ascii: "[")], fileSystem) { return one(.prometheus) }
-            return one(try isSmallFile(path, smallFiles[name] ?? [], fileSystem) ? .neutral : .unknown)
+            return one(try SmallFile.isOurs(path, name, fileSystem) ? .neutral : .unknown)
         case ("checkpoint", false):
             return one(try begins(path, CheckpointWriter.magic.prefix(6), fileSystem) ? .ours : .unknown)
         case ("blocks", true):
@@ -138,7 +111,8 @@ enum DirectoryOwner: Equatable {
                 try begins(path + "/" + entry, Array("MTLEDGER".utf8)[...], fileSystem) ? .ours : .unknown
             }
         case ("spill", true):
-            return try inside(path, name, fileSystem) { SpillStore.windowAndNumber($0) != nil ? .neutral : .unknown }
+            // Nothing in such a file says whose it is; a store has other files beside it.
+            return try inside(path, name, fileSystem) { _ in .unknown }
         case ("snapshots", true): return try inside(path, name, fileSystem) { _ in .unknown }
         case ("chunks_head", true), ("wbl", true): return one(.prometheus)
         default:

@@ -133,6 +133,8 @@ extension TimeSeriesStore {
                 else { throw error }
                 let files = head.close(windowEnd: end)
                 let bytes = files.reduce(0) { $0 &+ $1.size }
+                try? blockSet.noteCut(cutFiles(files))
+                isCheckpointBehindCut.store(true, ordering: .relaxed)
                 head.forget(files, late: head.lateTimes((end &- options.blockDuration)..<end))
                 logger.error(
                     "The size retention has no space for the newest samples; the oldest of them are dropped",

@@ -17,10 +17,16 @@ extension Head {
         var failed = 0
         for id in ids where id < idEnd {
             guard let group = group(states[id].group) else { continue }
-            // One series after the other: samples need not wait for all of them.
             failed += group.lock.withLock { delete(id, from: from, to: to, group) }
         }
         return failed
+    }
+
+    /// ``delete(_:from:to:)`` of series of one group; needs its lock as well.
+    func delete(_ ids: some Sequence<UInt32>, from: Int64, to: Int64, _ group: HeadGroup) -> Int {
+        upkeep.assertHeld()
+        group.lock.assertHeld()
+        return ids.reduce(0) { $0 + delete($1, from: from, to: to, group) }
     }
 
     /// A sealed chunk of a series.

@@ -79,17 +79,6 @@ enum LogRecord {
         return record
     }
 
-    /// Ids of a record of a deletion: what one damaged record of the two that are written takes along stays small.
-    private static let idsPerDeletion = 8192
-
-    /// A deletion of what series have between two times, as records.
-    static func deletions(_ ids: [UInt32], _ from: Int64, _ to: Int64) -> [[UInt8]] {
-        let sorted = ids.sorted()
-        return stride(from: 0, to: sorted.count, by: idsPerDeletion).map { start in
-            deletion(sorted[start..<min(start + idsPerDeletion, sorted.count)], from, to)
-        }
-    }
-
     static func deletion(_ ids: some Collection<UInt32>, _ from: Int64, _ to: Int64) -> [UInt8] {
         var record = [deletion]
         record.appendZigzag(from)

@@ -345,6 +345,18 @@ final class WriteAheadLog: Sendable {
         frame.append(contentsOf: second)
     }
 
+    /// Writes records in a frame of their own; if it throws, nothing of them is in the log, and nothing will be.
+    func append(_ records: [UInt8]) throws(StorageError) {
+        for _ in 0..<8 {
+            switch records.withUnsafeBytes({ write($0, segment: segment) }) {
+            case .done: return
+            case .otherSegment: continue
+            case .failed(let why): throw .notWritable(why)
+            }
+        }
+        throw .notWritable("segments of the log change too often")
+    }
+
     /// Writes what was put aside; for the end and for records without samples.
     func flush() throws(StorageError) {
         for _ in 0..<8 {
@@ -423,6 +435,15 @@ final class WriteAheadLog: Sendable {
                 }
             if let problem, state.lost == nil { state.lost = (number.load(ordering: .relaxed), problem) }
         }
+    }
+
+    /// Throws if the log's directory is not where it was: another store may lie there now, in which nothing may be written.
+    func requireHome() throws(FileError) {
+        let gone = state.withLock { state in
+            state.gone = change(of: FilePath.parent(directory), from: home)
+            return state.gone
+        }
+        if let gone { throw gone }
     }
 
     /// Why `path` is another file or directory than before, or shorter than what was written; nil if it is not, or if

@@ -29,6 +29,8 @@ struct RecoveryPlan: Equatable, Sendable {
         var namedSpills: Set<String> = []
         /// Names of the others that hold something.
         var strangers: [String] = []
+        /// Names of those that the checkpoint names, and that are not there although no block has what they held.
+        var missingSpills: [String] = []
     }
 
     /// What the reading of the log has found.
@@ -52,12 +54,14 @@ struct RecoveryPlan: Equatable, Sendable {
         case irregular(keptAs: String)
         case damagedSegment(UInt64)
         case missingSegments(ClosedRange<UInt64>)
+        case missingSpill(String)
 
         /// The name in the directory.
         var file: String {
             switch self {
             case .damagedCheckpoint(_, let kept), .irregular(let kept): kept
             case .missingCheckpoint: "checkpoint"
+            case .missingSpill(let name): "spill/" + name
             case .missingBlocks: "blocks"
             case .damagedSegment(let number): "wal" + WriteAheadLog.path("", number)
             case .missingSegments(let numbers):
@@ -70,7 +74,7 @@ struct RecoveryPlan: Equatable, Sendable {
         var kind: LeftOutPart.Kind {
             switch self {
             case .damagedCheckpoint, .irregular, .damagedSegment: .damaged
-            case .missingCheckpoint, .missingBlocks, .missingSegments: .missing
+            case .missingCheckpoint, .missingBlocks, .missingSegments, .missingSpill: .missing
             }
         }
     }
@@ -121,6 +125,11 @@ struct RecoveryPlan: Equatable, Sendable {
         used = (directory.segments + directory.irregular.compactMap(\.segment)).sorted()
         segments = directory.segments.filter { $0 >= checkpoint.segment }
         findIrregular()
+        let irregular = Set(directory.irregular.map { FilePath.name($0.name) })
+        for name in directory.missingSpills where !irregular.contains(name) {
+            spills.append(name)
+            add(.missingSpill(name))
+        }
         // There was one if the log does not begin with its first segment, or if there are spill files without any log.
         let hadOne = used.first.map { $0 > 1 } ?? !directory.strangers.isEmpty
         if !checkpoint.isThere, !touchesCheckpoint, hadOne {

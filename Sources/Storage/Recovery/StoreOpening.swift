@@ -173,9 +173,9 @@ struct StoreRecovery {
         parts.report(plan.losses, logger)
         head.finishRestoring()
         head.restoreRewinds()
-        head.forgetCutFiles(files, blocks: parts.blockSet.readers.map { $0.minTime...$0.maxTime })
+        let missing = head.forgetCutFiles(files, cut: parts.blockSet.cutFiles(since: restored.segment))
         replay.carryOutDeletions()
-        parts.report(plan.note(try parts.content()), logger)
+        parts.report(plan.note(try parts.content(missing)), logger)
         for number in plan.segments {
             try replay.read(
                 number, WriteAheadLog.path(parts.wal, number), isLast: number == plan.segments.last, files)
@@ -206,11 +206,12 @@ extension StoreParts {
     }
 
     /// What lies in the directory beside blocks and the checkpoint.
-    fileprivate func content() throws -> RecoveryPlan.Directory {
+    fileprivate func content(_ missing: [String]) throws -> RecoveryPlan.Directory {
         let segments = try WriteAheadLog.segments(wal, watched)
         return RecoveryPlan.Directory(
             segments: segments, irregular: irregular,
-            namedSpills: Set(head.spill.files.map { FilePath.name($0.path) }), strangers: head.spill.strangers())
+            namedSpills: Set(head.spill.files.map { FilePath.name($0.path) }), strangers: head.spill.strangers(),
+            missingSpills: missing)
     }
 
     /// Lets go of the spill files that no checkpoint names.
@@ -239,6 +240,8 @@ extension StoreParts {
                 logger.error("The checkpoint is missing; what only it held is lost", ["file": path])
             case .missingBlocks(let number):
                 logger.error("All blocks are missing, with the list of them", ["file": path, "blocks": "\(number)"])
+            case .missingSpill:
+                logger.error("A spill file is missing; the samples that only it held are lost", ["file": path])
             case .missingSegments:
                 logger.error("A part of the log is missing; what it held is lost", ["file": path])
             // Whoever has found them has said so.

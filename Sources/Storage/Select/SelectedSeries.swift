@@ -112,7 +112,11 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
             return
         }
         if request.newestOnly, let last = parts.last, last.source == 0, snapshot.entries[Int(last.index)].isNewest {
-            return try append(last, &columns)
+            let newest = snapshot.entries[Int(last.index)].state.lastTime
+            // A block can hold what is newer than the head: imported, or of a series that was forgotten meanwhile.
+            if parts.dropLast().allSatisfy({ blocks[Int($0.source) - 1].maxTime <= newest }) {
+                return try append(last, &columns)
+            }
         }
         var next = SampleColumns()
         var spare = SampleColumns()

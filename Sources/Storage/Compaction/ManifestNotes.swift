@@ -1,0 +1,74 @@
+import Encoding
+
+/// A spill file whose samples are in a block, or are dropped.
+package struct CutFile: Sendable, Hashable {
+    /// First time after the window, ms.
+    var windowEnd: Int64
+    var number: UInt16
+    /// The segment of the log that was written then: a checkpoint that begins after it does not name the file.
+    var segment: UInt64
+}
+
+/// What the manifest keeps beside the names of the blocks, so that a file which is missing is not taken for one that never
+/// was.
+struct ManifestNotes: Sendable, Hashable {
+    /// Spill files that were cut lately.
+    var cut: [CutFile] = []
+    /// Blocks that have a file `deleted`.
+    var deletions: Set<String> = []
+    /// Blocks of which something is to be deleted when they can be opened.
+    var waiting: Set<String> = []
+
+    /// Cut files that are kept: a checkpoint that does not name them is written soon.
+    private static let mostCut = 4096
+
+    private enum Kind {
+        static let cut = 1
+        static let deletions = 2
+        static let waiting = 3
+    }
+
+    /// Takes a change over: files are added, names of blocks replace those there were.
+    mutating func apply(_ change: ManifestNotes) {
+        cut += change.cut
+        if cut.count > Self.mostCut { cut.removeFirst(cut.count - Self.mostCut) }
+        deletions = change.deletions
+        waiting = change.waiting
+    }
+
+    func encoded() -> [UInt8] {
+        var bytes: [UInt8] = []
+        for file in cut {
+            bytes.appendVarint(Kind.cut)
+            bytes.appendVarint(file.segment)
+            bytes.appendZigzag(file.windowEnd)
+            bytes.appendVarint(UInt64(file.number))
+        }
+        for (kind, names) in [(Kind.deletions, deletions), (Kind.waiting, waiting)] where !names.isEmpty {
+            bytes.appendVarint(kind)
+            bytes.appendVarint(names.count)
+            for name in names.sorted() { bytes += Array(name.utf8) }
+        }
+        return bytes
+    }
+
+    /// Reads notes; what a later version has added is passed over.
+    init(_ bytes: UnsafeRawBufferPointer) throws(DecodeError) {
+        var reader = ByteReader(bytes)
+        while !reader.isAtEnd {
+            switch try reader.count(Int.max) {
+            case Kind.cut:
+                let (segment, windowEnd) = (try reader.varint(), try reader.zigzag())
+                let number = UInt16(truncatingIfNeeded: try reader.count(Int(UInt16.max)))
+                cut.append(CutFile(windowEnd: windowEnd, number: number, segment: segment))
+            case Kind.deletions: deletions.formUnion(try Manifest.names(&reader))
+            case Kind.waiting: waiting.formUnion(try Manifest.names(&reader))
+            default: return
+            }
+        }
+    }
+
+    init(cut: [CutFile] = [], deletions: Set<String> = [], waiting: Set<String> = []) {
+        (self.cut, self.deletions, self.waiting) = (cut, deletions, waiting)
+    }
+}

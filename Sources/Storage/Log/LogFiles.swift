@@ -29,4 +29,14 @@ extension WriteAheadLog {
         let start = try FileStart.read(path, headerSize, fileSystem)
         return header(number).starts(with: start)
     }
+
+    /// Appends a frame of a content in two parts.
+    static func append(
+        _ first: ArraySlice<UInt8>, _ second: UnsafeRawBufferPointer?, _ flag: UInt32, to frame: inout [UInt8]
+    ) {
+        let second = second ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        first.withUnsafeBytes { framing.appendHeader($0, second, flags: flag, to: &frame) }
+        frame += first
+        frame.append(contentsOf: second)
+    }
 }

@@ -336,15 +336,6 @@ final class WriteAheadLog: Sendable {
         noteUnused(current, &state)
     }
 
-    private static func append(
-        _ first: ArraySlice<UInt8>, _ second: UnsafeRawBufferPointer?, _ flag: UInt32, to frame: inout [UInt8]
-    ) {
-        let second = second ?? UnsafeRawBufferPointer(start: nil, count: 0)
-        first.withUnsafeBytes { framing.appendHeader($0, second, flags: flag, to: &frame) }
-        frame += first
-        frame.append(contentsOf: second)
-    }
-
     /// Writes records in a frame of their own; if it throws, nothing of them is in the log, and nothing will be.
     func append(_ records: [UInt8]) throws(StorageError) {
         for _ in 0..<8 {

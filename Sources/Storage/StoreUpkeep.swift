@@ -154,7 +154,7 @@ extension TimeSeriesStore {
             let finished = clock.monotonic()
             isCheckpointBehindCut.store(true, ordering: .relaxed)
             setAside(written.damaged, window)
-            head.forget(files, late: written.late)
+            head.forget(files, outOfOrder: written.outOfOrder)
             counters.observeForget(Double(clock.monotonic() - finished) / 1e9)
             counters.observeCompaction(Double(finished - started) / 1e9)
             counters.compactions.succeed()

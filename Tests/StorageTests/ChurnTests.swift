@@ -44,8 +44,8 @@ import Testing
         let times = (0..<610).map { store.head.states[UInt32($0)].lastTime }
         let (given, kept) = (times.count { $0 == 0 }, times.count { $0 == .min })
         #expect(given >= 384 && kept > 0 && given + kept == 600)
-        let late = try commit(gone, 121, left)
-        #expect(late.appended == 0 && late.rejected.count == 600)
+        let again = try commit(gone, 121, left)
+        #expect(again.appended == 0 && again.rejected.count == 600)
         // They come back under new numbers.
         let anew = try resolve("gone", 300, left)
         #expect(Set(anew.map(\.raw)).isDisjoint(with: gone.map(\.raw)))

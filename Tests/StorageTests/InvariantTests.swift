@@ -36,10 +36,10 @@ import Testing
             _ = try store.commit(batch, in: group, durability: .written)
             if step == 60 { try store.upkeep.withLock { try store.cutWindows([start + 600_000]) } }
         }
-        var late = SampleBatch()
+        var outOfOrder = SampleBatch()
         let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m1", "s": "1"]), in: group)
-        for back: Int64 in [20_000, 10_000] { late.append(ref, 1, at: start + 99 * 15_000 - back + 1) }
-        _ = try store.commit(late, in: group, durability: .written)
+        for back: Int64 in [20_000, 10_000] { outOfOrder.append(ref, 1, at: start + 99 * 15_000 - back + 1) }
+        _ = try store.commit(outOfOrder, in: group, durability: .written)
         try #require(store.brokenInvariant == nil)
         return store
     }
@@ -90,10 +90,10 @@ import Testing
             group.histograms[5] = nil
         },
         Break("samples out of order that are not sorted", says: "of series 1 are not sorted") { _, group in
-            group.late[1]?.reverse()
+            group.outOfOrder[1]?.reverse()
         },
         Break("samples out of order of nobody", says: "out of order of series 99") { _, group in
-            group.late[99] = group.late[1]
+            group.outOfOrder[99] = group.outOfOrder[1]
         },
         Break("a series in no group", says: "is in none") { head, group in
             group.lock.withLock { group.replaceExtents(IdRuns()) }

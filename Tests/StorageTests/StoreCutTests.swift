@@ -124,7 +124,7 @@ import Testing
             try push([start + 50, start + 150], 0)
             try push([start + 60], 1)
             try store.blockSet.replace([], with: try writer.finish())
-            head.forget(spilled, late: written.late)
+            head.forget(spilled, outOfOrder: written.outOfOrder)
             try store.writeCheckpoint()
         }
         wanted[0].formUnion([start + 50, start + 150])

@@ -85,10 +85,10 @@ extension Head {
             before = chunk
         }
         frame.appendSized(group.histograms[id]?.bytes ?? [])
-        let late = group.late[id] ?? []
+        let outOfOrder = group.outOfOrder[id] ?? []
         let starts = group.starts[id]?.steps ?? []
-        frame.appendVarint(late.count + starts.count)
-        for sample in late {
+        frame.appendVarint(outOfOrder.count + starts.count)
+        for sample in outOfOrder {
             frame.appendZigzag(sample.time)
             frame.appendLittle(sample.value.bitPattern)
             frame.append(sample.histogram == nil ? 0 : 1)
@@ -207,7 +207,7 @@ extension Head {
                 }
                 let value = Double(bitPattern: bits)
                 let histogram = kind == 0 ? nil : try HistogramBytes.read(&reader)
-                if kind == 0 || histogram != nil { addLate(id, time, value, histogram, group) }
+                if kind == 0 || histogram != nil { addOutOfOrder(id, time, value, histogram, group) }
             }
         }
         if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing, or do not fit") }

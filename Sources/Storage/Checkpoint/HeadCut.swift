@@ -13,7 +13,7 @@ extension Head {
                 for run in group.runs.numbers where group.runs[run].isInUse {
                     ends.insert(group.runs[run].windowEnd)
                 }
-                for samples in group.late.values {
+                for samples in group.outOfOrder.values {
                     for sample in samples { ends.insert(windowEnd(sample.time)) }
                 }
             }
@@ -77,7 +77,7 @@ extension Head {
         /// The files of which a chunk was left out, as it is damaged.
         var damaged: [SpillFile] = []
         /// The times of the out-of-order samples in the block, by series; others of the window may have come since.
-        var late: [UInt32: [Int64]] = [:]
+        var outOfOrder: [UInt32: [Int64]] = [:]
     }
 
     /// The series with chunks in these files, or with out-of-order samples, in the order of their labels.
@@ -88,7 +88,7 @@ extension Head {
                 for extent in group.extents {
                     for id in extent where states[id].labels != 0 {
                         var next = states[id].sealed
-                        var found = !group.late.isEmpty && group.late[id] != nil
+                        var found = !group.outOfOrder.isEmpty && group.outOfOrder[id] != nil
                         while next != 0, !found {
                             found = numbers.contains(sealed[next].file)
                             next = sealed[next].next
@@ -119,7 +119,7 @@ extension Head {
             columns.removeAll()
             guard let group = group(states[id].group) else { continue }
             var chunks: [SealedChunk] = []
-            var late: [LateSample] = []
+            var outOfOrder: [OutOfOrderSample] = []
             var starts = StartTimes()
             var isRewound = false
             group.lock.withLock {
@@ -130,8 +130,8 @@ extension Head {
                     if numbers.contains(chunk.file) { chunks.append(chunk) }
                     next = chunk.next
                 }
-                if !group.late.isEmpty, let samples = group.late[id] {
-                    late = samples.filter { window.contains($0.time) }
+                if !group.outOfOrder.isEmpty, let samples = group.outOfOrder[id] {
+                    outOfOrder = samples.filter { window.contains($0.time) }
                 }
                 if !group.starts.isEmpty, let own = group.starts[id] { starts = own }
             }
@@ -156,9 +156,9 @@ extension Head {
                     logger.error("A sealed chunk is left out", ["err": "\(error)"])
                 }
             }
-            if !late.isEmpty {
-                written.late[id] = late.map(\.time)
-                HeadSnapshot.merge(late, &columns)
+            if !outOfOrder.isEmpty {
+                written.outOfOrder[id] = outOfOrder.map(\.time)
+                HeadSnapshot.merge(outOfOrder, &columns)
             }
             columns.starts = starts
             try writer.add(index.labels(record: states[id].labels), columns)
@@ -168,7 +168,7 @@ extension Head {
     }
 
     /// Forgets what a block holds now, or what is dropped: chunks in `files`, and out-of-order samples by their times.
-    func forget(_ files: [SpillFile], late: [UInt32: [Int64]]) {
+    func forget(_ files: [SpillFile], outOfOrder: [UInt32: [Int64]]) {
         let numbers = Set(files.map(\.number))
         var removed = 0
         for group in registry.withLock({ groups }) {
@@ -192,11 +192,11 @@ extension Head {
                         }
                     }
                 }
-                for (id, samples) in group.late {
-                    guard let times = late[id] else { continue }
+                for (id, samples) in group.outOfOrder {
+                    guard let times = outOfOrder[id] else { continue }
                     let gone = Set(times)
                     let kept = samples.filter { !gone.contains($0.time) }
-                    group.late[id] = kept.isEmpty ? nil : kept
+                    group.outOfOrder[id] = kept.isEmpty ? nil : kept
                 }
             }
         }
@@ -212,11 +212,11 @@ extension Head {
     }
 
     /// The times of the out-of-order samples of a window, by series.
-    func lateTimes(_ window: Range<Int64>) -> [UInt32: [Int64]] {
+    func outOfOrderTimes(_ window: Range<Int64>) -> [UInt32: [Int64]] {
         var times: [UInt32: [Int64]] = [:]
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
-                for (id, samples) in group.late {
+                for (id, samples) in group.outOfOrder {
                     let own = samples.lazy.map(\.time).filter(window.contains)
                     if !own.isEmpty { times[id] = Array(own) }
                 }
@@ -238,7 +238,7 @@ extension Head {
         var missing: [String] = []
         for file in spill.files where (try? fileSystem.exists(file.path)) == false {
             if known.contains([file.windowEnd, Int64(file.number)]) {
-                forget([file], late: [:])
+                forget([file], outOfOrder: [:])
             } else if hasChunks(in: file.number) {
                 missing.append(FilePath.name(file.path))
             }
@@ -278,7 +278,7 @@ extension Head {
                 for id in extent {
                     let state = states.at(id)
                     guard state.pointee.labels != 0, state.pointee.run == 0, state.pointee.sealed == 0,
-                        state.pointee.lastTime < time, group.late[id] == nil
+                        state.pointee.lastTime < time, group.outOfOrder[id] == nil
                     else { continue }
                     if state.pointee.lastTime == .min, !state.pointee.isUnused {
                         // It has been made right now, or its samples were refused.

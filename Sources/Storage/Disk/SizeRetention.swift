@@ -135,7 +135,7 @@ extension TimeSeriesStore {
                 let bytes = files.reduce(0) { $0 &+ $1.size }
                 try? blockSet.noteCut(cutFiles(files))
                 isCheckpointBehindCut.store(true, ordering: .relaxed)
-                head.forget(files, late: head.lateTimes((end &- options.blockDuration)..<end))
+                head.forget(files, outOfOrder: head.outOfOrderTimes((end &- options.blockDuration)..<end))
                 logger.error(
                     "The size retention has no space for the newest samples; the oldest of them are dropped",
                     ["window_end": RFC3339.text(end), "bytes": "\(bytes)", "limit": "\(settings.retentionSize)"])

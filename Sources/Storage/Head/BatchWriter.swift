@@ -13,12 +13,12 @@ struct BatchWriter: ~Copyable {
     private(set) var positions: FixedBuffer<Int32>
     private(set) var ids: FixedBuffer<UInt32>
     private(set) var times: FixedBuffer<Int64>
-    private(set) var lateness: FixedBuffer<Bool>
+    private(set) var outOfOrder: FixedBuffer<Bool>
     private(set) var count = 0
     private var capacity = 64
     /// Samples whose start timestamp is another than their series' before: number among the accepted, and it.
     var starts: [(number: Int, start: Int64)] = []
-    var hasLate = false
+    var hasOutOfOrder = false
     /// A sample begins its series anew at an earlier time.
     var hasRewinds = false
     var sink = ByteSink()
@@ -27,7 +27,7 @@ struct BatchWriter: ~Copyable {
         positions = FixedBuffer(allocating: 64)
         ids = FixedBuffer(allocating: 64)
         times = FixedBuffer(allocating: 64)
-        lateness = FixedBuffer(allocating: 64)
+        outOfOrder = FixedBuffer(allocating: 64)
     }
 
     deinit { free() }
@@ -36,7 +36,7 @@ struct BatchWriter: ~Copyable {
         positions.deallocate()
         ids.deallocate()
         times.deallocate()
-        lateness.deallocate()
+        outOfOrder.deallocate()
     }
 
     /// The newest stored times of series that a batch holds at several places, from before the batch.
@@ -60,7 +60,7 @@ struct BatchWriter: ~Copyable {
     /// Forgets the samples and makes room for `room` of them.
     mutating func begin(_ room: Int) {
         count = 0
-        hasLate = false
+        hasOutOfOrder = false
         hasRewinds = false
         guard room > capacity else { return }
         free()
@@ -68,16 +68,16 @@ struct BatchWriter: ~Copyable {
         positions = FixedBuffer(allocating: capacity)
         ids = FixedBuffer(allocating: capacity)
         times = FixedBuffer(allocating: capacity)
-        lateness = FixedBuffer(allocating: capacity)
+        outOfOrder = FixedBuffer(allocating: capacity)
     }
 
     /// Takes a sample; there must be room.
     @inline(__always)
-    mutating func add(_ position: Int, _ id: UInt32, _ time: Int64, isLate: Bool) {
+    mutating func add(_ position: Int, _ id: UInt32, _ time: Int64, isOutOfOrder: Bool) {
         positions[count] = Int32(truncatingIfNeeded: position)
         ids[count] = id
         times[count] = time
-        lateness[count] = isLate
+        outOfOrder[count] = isOutOfOrder
         count &+= 1
     }
 }
@@ -148,7 +148,7 @@ extension Head {
             }
             state.pointee.mark = mark
             let previous = isAdjacent ? lastTime : state.pointee.lastTime
-            var isLate = false
+            var isOutOfOrder = false
             if time < previous, !isAdjacent, previous > (isOwn ? bounds.ownFutureFrom : bounds.futureFrom),
                 !batch.isOptional(i)
             {
@@ -178,15 +178,15 @@ extension Head {
                         (i, isGone ? .duplicate : bounds.outOfOrderFrom == nil ? .outOfOrder : .tooOld))
                     continue
                 }
-                isLate = true
-                writer.hasLate = true
+                isOutOfOrder = true
+                writer.hasOutOfOrder = true
             } else {
                 lastRaw = raw
                 lastTime = time
                 lastValue = batch.values[i]
                 lastKind = batch.histograms.isEmpty ? -1 : histogramAt(i) ?? -1
             }
-            writer.add(i, id, time, isLate: isLate)
+            writer.add(i, id, time, isOutOfOrder: isOutOfOrder)
             outcome.appended += 1
         }
         return end
@@ -252,15 +252,15 @@ extension Head {
             let value = batch.values[i]
             if hasHistograms, let at = histogramAt(i) {
                 writer.sink.setBit(k, from: bits)
-                var bytes = [writer.lateness[k] ? ValueCode.lateHistogram : ValueCode.histogram]
+                var bytes = [writer.outOfOrder[k] ? ValueCode.outOfOrderHistogram : ValueCode.histogram]
                 HistogramBytes.append(batch.histograms[at].histogram, to: &bytes)
                 writer.sink.append(bytes)
                 writer.sink.reserve((count &- k) &* ValueCode.maxSize)
                 continue
             }
-            if writer.hasLate, writer.lateness[k] {
+            if writer.hasOutOfOrder, writer.outOfOrder[k] {
                 writer.sink.setBit(k, from: bits)
-                writer.sink.put(ValueCode.late)
+                writer.sink.put(ValueCode.outOfOrder)
                 writer.sink.putLittle(value.bitPattern, 8)
                 continue
             }
@@ -324,7 +324,7 @@ extension Head {
             let (i, id) = (Int(writer.positions[k]), writer.ids[k])
             while next < batch.starts.count, batch.starts[next].index < i { next &+= 1 }
             let start = next < batch.starts.count && batch.starts[next].index == i ? batch.starts[next].start : 0
-            if writer.lateness[k] {
+            if writer.outOfOrder[k] {
                 // Always said: a replay over an older checkpoint knows steps that a cut has taken from memory since.
                 writer.starts.append((k, start))
                 continue
@@ -364,16 +364,16 @@ extension Head {
         let hasHistograms = !batch.histograms.isEmpty
         let hasDecimals = batch.mantissas.count == batch.refs.count && batch.scales.count == batch.refs.count
         for (k, start) in writer.starts {
-            group.setStart(writer.ids[k], writer.times[k], start, isNewest: !writer.lateness[k])
+            group.setStart(writer.ids[k], writer.times[k], start, isNewest: !writer.outOfOrder[k])
         }
         var latest = Int64.min
         var done = true
         for k in 0..<writer.count {
             let (i, id, time) = (Int(writer.positions[k]), writer.ids[k], writer.times[k])
             if time > latest { latest = time }
-            if writer.hasRewinds, !writer.lateness[k] { rewindIfLater(id, than: time, group) }
-            if writer.hasLate, writer.lateness[k] {
-                addLate(id, time, batch.values[i], histogramAt(i).map { batch.histograms[$0].histogram }, group)
+            if writer.hasRewinds, !writer.outOfOrder[k] { rewindIfLater(id, than: time, group) }
+            if writer.hasOutOfOrder, writer.outOfOrder[k] {
+                addOutOfOrder(id, time, batch.values[i], histogramAt(i).map { batch.histograms[$0].histogram }, group)
             } else if hasHistograms, let at = histogramAt(i) {
                 done = append(id, time, batch.histograms[at].histogram, group) && done
             } else {
@@ -399,18 +399,5 @@ extension Head {
             if done { return }
             old = seen
         }
-    }
-
-    /// Puts a sample out of order beside the chunks; of two at the same time the first stays.
-    ///
-    /// Needs the group's lock.
-    func addLate(_ id: UInt32, _ time: Int64, _ value: Double, _ histogram: FloatHistogram?, _ group: HeadGroup) {
-        group.lock.assertHeld()
-        var samples = group.late.removeValue(forKey: id) ?? []
-        let at = samples.firstIndex { $0.time >= time } ?? samples.count
-        if at == samples.count || samples[at].time != time {
-            samples.insert(LateSample(time: time, value: value, histogram: histogram), at: at)
-        }
-        group.late[id] = samples
     }
 }

@@ -12,7 +12,7 @@ final class HeadGroup: @unchecked Sendable {
     /// Open chunks of native histograms by series.
     var histograms: [UInt32: OpenHistograms] = [:]
     /// Samples out of order by series.
-    var late: [UInt32: [LateSample]] = [:]
+    var outOfOrder: [UInt32: [OutOfOrderSample]] = [:]
     /// Start timestamps by series, for those whose samples have some.
     private(set) var starts: [UInt32: StartTimes] = [:] {
         didSet { if !starts.isEmpty { hasHadStarts = true } }
@@ -108,11 +108,4 @@ struct OpenHistograms {
     var bytes: [UInt8] = []
     /// The newest histogram, to tell duplicates.
     var last: FloatHistogram?
-}
-
-/// A sample out of order, kept beside the chunks until its window is made a block.
-struct LateSample {
-    var time: Int64
-    var value: Double
-    var histogram: FloatHistogram?
 }

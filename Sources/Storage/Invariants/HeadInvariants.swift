@@ -60,7 +60,7 @@ extension Head {
         }
         try BrokenInvariant.require(
             count == group.count, "group \(group.id) counts \(group.count) series and has \(count)")
-        for (id, samples) in group.late {
+        for (id, samples) in group.outOfOrder {
             let isOwn = id < idEnd && states[id].group == group.id
             try BrokenInvariant.require(isOwn, "group \(group.id) has samples out of order of series \(id)")
             let isOrdered = zip(samples, samples.dropFirst()).allSatisfy { $0.time < $1.time }

@@ -200,7 +200,7 @@ struct SampleReplay {
                 if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
                 done = head.append(id, time, histogram, group) && done
-            case .late(let value, let histogram): head.addLate(id, time, value, histogram, group)
+            case .outOfOrder(let value, let histogram): head.addOutOfOrder(id, time, value, histogram, group)
             case .unsound: continue
             }
             latest = max(latest, time)

@@ -18,8 +18,8 @@ enum ValueCode {
     static let stale: UInt8 = 0xFA
     static let long: UInt8 = 0xFB
     static let histogram: UInt8 = 0xFC
-    static let late: UInt8 = 0xFD
-    static let lateHistogram: UInt8 = 0xFE
+    static let outOfOrder: UInt8 = 0xFD
+    static let outOfOrderHistogram: UInt8 = 0xFE
     static let exclusiveOr: UInt8 = 0xFF
     /// Bytes of the longest code without a histogram.
     static let maxSize = 12
@@ -98,7 +98,7 @@ enum ValueCode {
         case value(Double, Int64, Int8)
         case stale
         case histogram(FloatHistogram)
-        case late(Double, FloatHistogram?)
+        case outOfOrder(Double, FloatHistogram?)
         /// A histogram that is left out.
         case unsound
     }
@@ -127,8 +127,8 @@ enum ValueCode {
         case pattern: return .value(Double(bitPattern: try reader.u64()), 0, -1)
         case stale: return .stale
         case histogram: return try HistogramBytes.read(&reader).map { .histogram($0) } ?? .unsound
-        case late: return .late(Double(bitPattern: try reader.u64()), nil)
-        case lateHistogram: return try HistogramBytes.read(&reader).map { .late(0, $0) } ?? .unsound
+        case outOfOrder: return .outOfOrder(Double(bitPattern: try reader.u64()), nil)
+        case outOfOrderHistogram: return try HistogramBytes.read(&reader).map { .outOfOrder(0, $0) } ?? .unsound
         default:
             let shape = try reader.byte()
             let (lead, size) = (Int(shape >> 4), Int(shape & 15))
@@ -160,8 +160,8 @@ enum ValueCode {
         case rescaled:
             _ = try reader.byte()
             _ = try reader.varint()
-        case pattern, late: _ = try reader.u64()
-        case histogram, lateHistogram: _ = try HistogramBytes.read(&reader)
+        case pattern, outOfOrder: _ = try reader.u64()
+        case histogram, outOfOrderHistogram: _ = try HistogramBytes.read(&reader)
         default: _ = try reader.run(Int(try reader.byte() & 15))
         }
     }

@@ -104,16 +104,16 @@ final class StoreCounters: Sendable {
 
     /// Counts what a commit has stored.
     func noteStored(_ writer: borrowing BatchWriter, hasHistograms: Bool, _ histogramAt: (Int) -> Int?) {
-        guard hasHistograms || writer.hasLate else { return appended.add(floats: writer.count, histograms: 0) }
-        var (histograms, late, lateHistograms) = (0, 0, 0)
+        guard hasHistograms || writer.hasOutOfOrder else { return appended.add(floats: writer.count, histograms: 0) }
+        var (histograms, outOfOrder, outOfOrderHistograms) = (0, 0, 0)
         for k in 0..<writer.count {
             let isHistogram = hasHistograms && histogramAt(Int(writer.positions[k])) != nil
             if isHistogram { histograms += 1 }
-            guard writer.lateness[k] else { continue }
-            if isHistogram { lateHistograms += 1 } else { late += 1 }
+            guard writer.outOfOrder[k] else { continue }
+            if isHistogram { outOfOrderHistograms += 1 } else { outOfOrder += 1 }
         }
         appended.add(floats: writer.count - histograms, histograms: histograms)
-        appendedOutOfOrder.add(floats: late, histograms: lateHistograms)
+        appendedOutOfOrder.add(floats: outOfOrder, histograms: outOfOrderHistograms)
     }
 
     /// Counts what a commit has refused.

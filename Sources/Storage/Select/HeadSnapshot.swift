@@ -18,8 +18,8 @@ final class HeadSnapshot: @unchecked Sendable {
         var chunks: Range<Int> = 0..<0
         /// Position in `histograms` of the open chunk of native histograms, or −1.
         var histograms = -1
-        /// Position in `late`, or −1.
-        var late = -1
+        /// Position in `outOfOrder`, or −1.
+        var outOfOrder = -1
         /// The newest sample is all that is wanted.
         var isNewest = false
     }
@@ -99,7 +99,7 @@ final class HeadSnapshot: @unchecked Sendable {
         try attempt(&columns, &key, leaveOut) { try readOpen(entry, &$0, &$1) }
         // Without a sample the times are not those that the key stands for.
         columns.timestampKey = leftOut == StoredHistograms.leftOut ? key : 0
-        mergeLate(entry, &columns)
+        mergeOutOfOrder(entry, &columns)
     }
 
     private func readOpen(_ entry: Entry, _ columns: inout SampleColumns, _ key: inout UInt64) throws {
@@ -124,10 +124,10 @@ final class HeadSnapshot: @unchecked Sendable {
         }
     }
 
-    private func mergeLate(_ entry: Entry, _ columns: inout SampleColumns) {
-        if entry.late >= 0 {
+    private func mergeOutOfOrder(_ entry: Entry, _ columns: inout SampleColumns) {
+        if entry.outOfOrder >= 0 {
             Self.merge(
-                content.late[entry.late].filter { $0.time >= minTime && $0.time <= maxTime }, &columns)
+                content.outOfOrder[entry.outOfOrder].filter { $0.time >= minTime && $0.time <= maxTime }, &columns)
         }
     }
 
@@ -152,7 +152,7 @@ final class HeadSnapshot: @unchecked Sendable {
         try attempt(&next, &key, leaveOut) { try readOpen(entry, &$0, &$1) }
         join(&columns)
         columns.timestampKey = 0
-        mergeLate(entry, &columns)
+        mergeOutOfOrder(entry, &columns)
     }
 
     private static func mix(_ key: inout UInt64, _ serial: UInt64, _ first: Int, _ count: Int) {
@@ -245,7 +245,7 @@ final class HeadSnapshot: @unchecked Sendable {
     }
 
     /// Merges samples out of order into what is there; at equal times what is there stays.
-    static func merge(_ wanted: [LateSample], _ columns: inout SampleColumns) {
+    static func merge(_ wanted: [OutOfOrderSample], _ columns: inout SampleColumns) {
         var joined = SampleColumns(capacity: columns.count &+ wanted.count)
         joined.cost = columns.cost
         joined.starts = columns.starts
@@ -285,7 +285,7 @@ extension HeadSnapshot {
         private(set) var newestHistograms: [Int: FloatHistogram] = [:]
         /// What samples say of when they began, by entry.
         private(set) var starts: [Int: StartTimes] = [:]
-        private(set) var late: [[LateSample]] = []
+        private(set) var outOfOrder: [[OutOfOrderSample]] = []
 
         /// About the bytes of all this.
         var heldBytes: Int {
@@ -331,21 +331,22 @@ extension HeadSnapshot {
             let state = head.states[id]
             guard state.labels != 0 else { return }
             let (minTime, maxTime) = (request.minTime, request.maxTime)
-            let lateSamples = group.late.isEmpty ? nil : group.late[id]
+            let outOfOrderSamples = group.outOfOrder.isEmpty ? nil : group.outOfOrder[id]
             var entry = Entry(id: id, labels: state.labels, state: state)
             let own = group.starts.isEmpty || request.labelsOnly ? nil : group.starts[id]
             defer {
                 if let own, entries.last?.id == id { starts[entries.count - 1] = own }
             }
-            if let lateSamples, let first = lateSamples.first?.time, let last = lateSamples.last?.time,
+            if let outOfOrderSamples, let first = outOfOrderSamples.first?.time,
+                let last = outOfOrderSamples.last?.time,
                 first <= maxTime, last >= minTime
             {
-                entry.late = late.count
-                late.append(lateSamples)
+                entry.outOfOrder = outOfOrder.count
+                outOfOrder.append(outOfOrderSamples)
             }
-            guard state.lastTime >= minTime || entry.late >= 0 || state.isRewound else { return }
+            guard state.lastTime >= minTime || entry.outOfOrder >= 0 || state.isRewound else { return }
             if request.newestOnly, state.lastTime <= maxTime, state.run != 0 || state.sealed != 0,
-                entry.late < 0, !state.isRewound, !state.isNewestDeleted
+                entry.outOfOrder < 0, !state.isRewound, !state.isNewestDeleted
             {
                 entry.isNewest = true
                 if state.isHistogram, let last = group.histograms[id]?.last {
@@ -357,7 +358,7 @@ extension HeadSnapshot {
                 }
                 entry.isNewest = false
             }
-            var has = entry.late >= 0
+            var has = entry.outOfOrder >= 0
             var newer = Int64.max
             if state.run != 0, state.count > 0 {
                 let run = group.runs[state.run]

@@ -21,7 +21,7 @@ package enum AlertMatchers {
             do throws(AnchoredRegex.SyntaxError) {
                 _ = try AnchoredRegex(value)
                 // Group keys show the anchors.
-                result.append(try Matcher(name, .regex, "^(?:\(value))$"))
+                result.append(try Matcher(name, .regex, "^(?:\(value))$", dot: .noLineFeed))
             } catch {
                 throw place.error("\(error)")
             }

@@ -184,7 +184,7 @@ package enum LedgerRecord: Sendable, Hashable {
         var matchers: [Matcher] = []
         for _ in 0..<count {
             guard let name = input.string(), let kind = input.string().flatMap(Matcher.Kind.init),
-                let value = input.string(), let matcher = try? Matcher(name, kind, value)
+                let value = input.string(), let matcher = try? Matcher(name, kind, value, dot: .noLineFeed)
             else { return nil }
             matchers.append(matcher)
         }

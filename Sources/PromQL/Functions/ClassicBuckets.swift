@@ -115,13 +115,5 @@ struct ClassicBuckets {
     }
 
     /// The number that an `le` label stands for; nil if it is none.
-    static func bound(_ text: String) -> Double? {
-        switch text {
-        case "+Inf", "Inf", "inf", "+inf": return .infinity
-        case "-Inf", "-inf": return -.infinity
-        default:
-            guard let first = text.utf8.first, first != 0x20 else { return nil }
-            return Double(text)
-        }
-    }
+    static func bound(_ text: String) -> Double? { GoFloat.parse(text) }
 }

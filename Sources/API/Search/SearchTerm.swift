@@ -1,3 +1,5 @@
+import GoCompatibility
+
 /// How a search tells what is near a term.
 enum SearchAlgorithm: String, CaseIterable {
     /// The term's characters occur in order; runs of them score high, gaps low.
@@ -15,7 +17,7 @@ struct SearchTerm {
     private let isCaseSensitive: Bool
 
     init(_ text: String, _ algorithm: SearchAlgorithm, threshold: Double, isCaseSensitive: Bool) {
-        self.text = Array((isCaseSensitive ? text : text.lowercased()).unicodeScalars)
+        self.text = Array((isCaseSensitive ? text : GoCase.lower(text)).unicodeScalars)
         self.algorithm = algorithm
         self.threshold = threshold
         self.isCaseSensitive = isCaseSensitive
@@ -24,7 +26,7 @@ struct SearchTerm {
     /// How well a value matches, up to 1; nil if it does not.
     func score(_ value: String) -> Double? {
         if text.isEmpty { return 1 }
-        let value = Array((isCaseSensitive ? value : value.lowercased()).unicodeScalars)
+        let value = Array((isCaseSensitive ? value : GoCase.lower(value)).unicodeScalars)
         if value.starts(with: text) { return 1 }
         switch algorithm {
         case .subsequence:

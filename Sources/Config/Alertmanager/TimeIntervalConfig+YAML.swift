@@ -101,9 +101,10 @@ extension TimeIntervalConfig.Interval {
         let place = reader.place(of: key)
         var result: [(Bounds, ConfigPlace)] = []
         for text in try reader.strings(key) ?? [] {
-            let parts = text.lowercased().split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+            let lower = GoCase.lower(text)
+            let parts = lower.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
             guard parts.count <= 2, let first = parts.first, let last = parts.last else {
-                throw place.error("couldn't parse range \(text.lowercased()), invalid format")
+                throw place.error("couldn't parse range \(lower), invalid format")
             }
             result.append(((try member(first, place), try member(last, place)), place))
         }

@@ -130,7 +130,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
         result.credentialsFile = loading.resolve(try auth.string("credentials_file", ""))
         try noReferences(auth, ["credentials_ref"])
         auth.finish()
-        if result.type.lowercased() == "basic" {
+        if GoCase.lower(result.type) == "basic" {
             throw auth.place(of: "type").error(
                 "authorization type cannot be set to \"basic\", use \"basic_auth\" instead")
         }

@@ -186,7 +186,8 @@ public struct MetricLint {
             found.append("non-summary metrics should not have \"quantile\" label")
         }
         for word in ["counter", "gauge", "summary", "histogram"] where word == type.rawValue {
-            if name.lowercased().contains("_\(word)_") || name.lowercased().hasSuffix("_\(word)") {
+            let lower = GoCase.lower(name)
+            if lower.contains("_\(word)_") || lower.hasSuffix("_\(word)") {
                 found.append("metric name should not include type '\(word)'")
             }
         }
@@ -223,7 +224,7 @@ public struct MetricLint {
     ]
 
     private static func unitProblems(_ name: String) -> [String] {
-        for word in name.lowercased().split(separator: "_").map(String.init) {
+        for word in GoCase.lower(name).split(separator: "_").map(String.init) {
             let rest = prefixes.first { word.hasPrefix($0) && bases[String(word.dropFirst($0.count))] != nil }
                 .map { String(word.dropFirst($0.count)) }
             guard let base = bases[word] ?? rest.flatMap({ bases[$0] }) else { continue }

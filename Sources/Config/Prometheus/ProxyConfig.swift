@@ -17,7 +17,9 @@ package struct ProxyConfig: Sendable, Hashable {
         }
         exceptions = try reader.string("no_proxy", "")
         isFromEnvironment = try reader.bool("proxy_from_environment", false)
-        connectHeaders = try Self.multiHeaders(reader, "proxy_connect_header")
+        connectHeaders = (try reader.stringLists("proxy_connect_header") ?? []).map { name, values in
+            HTTPClientConfig.Header(name: name, secrets: values)
+        }
         if !exceptions.isEmpty, url.isEmpty, !isFromEnvironment {
             throw reader.place(of: "no_proxy").error("if no_proxy is configured, proxy_url must also be configured")
         }
@@ -32,19 +34,6 @@ package struct ProxyConfig: Sendable, Hashable {
         if !connectHeaders.isEmpty, url.isEmpty, !isFromEnvironment {
             throw reader.place(of: "proxy_connect_header").error(
                 "if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured")
-        }
-    }
-
-    private static func multiHeaders(
-        _ reader: MappingReader, _ key: String
-    ) throws(ConfigError) -> [HTTPClientConfig.Header] {
-        guard let node = reader.node(key), !node.isNull else { return [] }
-        guard let members = node.members else {
-            throw node.place.error("cannot unmarshal \(node.kind) into headers (\(key))")
-        }
-        return members.map { name, value in
-            HTTPClientConfig.Header(
-                name: name.text ?? "", secrets: value.elements?.compactMap(\.text) ?? value.text.map { [$0] } ?? [])
         }
     }
 }

@@ -17,7 +17,7 @@ package enum OpenMetricsImport {
 
     /// Reads `path` and adds a block with its samples; memory holds all of them meanwhile.
     ///
-    /// Of several samples of a series at the same time the last one is taken.
+    /// Of several samples of a series at the same time the first one is taken.
     ///
     /// - Parameter progress: Told the share that is done, 0…1.
     package static func run(
@@ -42,9 +42,7 @@ package enum OpenMetricsImport {
                 columns.removeAll()
                 let order = one.times.indices.sorted { (one.times[$0], $0) < (one.times[$1], $1) }
                 for at in order {
-                    if columns.count > 0, columns.timestamps[columns.count - 1] == one.times[at] {
-                        columns.count -= 1
-                    }
+                    if columns.count > 0, columns.timestamps[columns.count - 1] == one.times[at] { continue }
                     columns.append(one.times[at], one.values[at])
                 }
                 samples += columns.count

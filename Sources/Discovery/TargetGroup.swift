@@ -4,7 +4,7 @@ import Model
 /// Targets that were found together and share labels.
 package struct TargetGroup: Sendable, Hashable {
     /// Where the group comes from, stable over refreshes: `static/0`, `/etc/targets.json:2`.
-    package var source: String
+    @Exact package var source: String
     /// Each target's own labels; `__address__` is one of them.
     package var targets: [[Label]]
     /// Labels of all targets, weaker than a target's own.

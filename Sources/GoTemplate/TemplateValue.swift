@@ -68,7 +68,7 @@ public struct TemplateObject: Sendable {
     }
 
     /// The value of a field; nil if there is none of this name.
-    public subscript(_ name: String) -> TemplateValue? { fields.first { $0.name == name }?.value }
+    public subscript(_ name: String) -> TemplateValue? { fields.first { $0.name.isExactly(name) }?.value }
 }
 
 extension TemplateValue {

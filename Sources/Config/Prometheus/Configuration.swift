@@ -121,7 +121,7 @@ package struct ScrapeConfig: Sendable {
 /// Targets that are written down, with labels that all of them get.
 package struct TargetGroupConfig: Sendable, Hashable {
     /// Values of `__address__`.
-    package var targets: [String]
+    @Exact package var targets: [String]
     package var labels: [Label]
 
     package init(targets: [String], labels: [Label]) {
@@ -133,14 +133,14 @@ package struct TargetGroupConfig: Sendable, Hashable {
 /// Targets in files that change.
 package struct FileDiscoveryConfig: Sendable, Hashable {
     /// Patterns; `*` only in the last part.
-    package var files: [String]
+    @Exact package var files: [String]
     /// Milliseconds.
     package var refreshInterval: Int64 = 300_000
 }
 
 /// Targets from an HTTP endpoint.
 package struct HTTPDiscoveryConfig: Sendable, Hashable {
-    package var url: String
+    @Exact package var url: String
     /// Milliseconds.
     package var refreshInterval: Int64 = 60_000
     package var client: HTTPClientConfig

@@ -1,9 +1,11 @@
+import Model
+
 /// Through which proxy requests go; the keys stand inline in the section of their client.
 package struct ProxyConfig: Sendable, Hashable {
     /// Empty for none.
-    package var url = ""
+    @Exact package var url = ""
     /// Hosts that are asked directly, as `NO_PROXY` lists them.
-    package var exceptions = ""
+    @Exact package var exceptions = ""
     package var isFromEnvironment = false
     /// Headers that only the proxy sees.
     package var connectHeaders: [HTTPClientConfig.Header] = []

@@ -8,7 +8,7 @@ public struct Alert: Sendable, Hashable {
     /// When it ended or will count as ended unless it is sent again; 0 if not said.
     public var endsAt: Int64
     /// Where to look at the expression.
-    public var generatorURL: String
+    @Exact public var generatorURL: String
     /// When it was last sent, ms since the epoch.
     public var updatedAt: Int64
 

@@ -9,12 +9,12 @@ package struct Delivery: Sendable, Hashable {
 
     /// When the flush began, ms.
     package var time: Int64
-    package var groupID: String
-    package var groupKey: String
-    package var receiver: String
+    @Exact package var groupID: String
+    @Exact package var groupKey: String
+    @Exact package var receiver: String
     /// `receiver/webhook/0`.
-    package var integration: String
-    package var reason: String
+    @Exact package var integration: String
+    @Exact package var reason: String
     package var outcome: Outcome
     /// The last HTTP status; 0 if there was no answer.
     package var status: Int
@@ -22,7 +22,7 @@ package struct Delivery: Sendable, Hashable {
     /// From the first attempt to the last answer, ms.
     package var duration: Int64
     /// Why it failed, or why the last attempt but one did.
-    package var error: String
+    @Exact package var error: String
     package var firing: [Fingerprint]
     package var resolved: [Fingerprint]
 

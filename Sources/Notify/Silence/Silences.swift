@@ -2,7 +2,7 @@ import Model
 
 /// A person's decision not to be notified of some alerts for a while.
 package struct Silence: Sendable, Hashable {
-    package var id: String
+    @Exact package var id: String
     /// All must accept an alert.
     package var matchers: [Matcher]
     /// ms.
@@ -11,8 +11,8 @@ package struct Silence: Sendable, Hashable {
     package var endsAt: Int64
     /// ms.
     package var updatedAt: Int64
-    package var createdBy: String
-    package var comment: String
+    @Exact package var createdBy: String
+    @Exact package var comment: String
 
     package enum State: String, Sendable { case pending, active, expired }
 

@@ -3,9 +3,9 @@ import Model
 /// What one receiver was last told of one group.
 package struct NotificationEntry: Sendable, Hashable {
     /// What receivers see as `groupKey`; in entries of older ledgers, the group's identity.
-    package var groupKey: String
+    @Exact package var groupKey: String
     /// Receiver, kind of integration and its place: `team/webhook/0`.
-    package var receiver: String
+    @Exact package var receiver: String
     /// ms.
     package var time: Int64
     package var firing: Set<Fingerprint>

@@ -68,8 +68,8 @@ package struct RuleError: Error, CustomStringConvertible, Sendable, Equatable {
 
 /// Which group of which file.
 package struct RuleGroupPlace: Sendable, Hashable {
-    package var file: String
-    package var name: String
+    @Exact package var file: String
+    @Exact package var name: String
 }
 
 /// What the evaluation of rules needs of the other parts.

@@ -56,7 +56,8 @@ struct ParsedFlags {
         case .number: return number(GoFloat.parse(value) != nil)
         case .choice(let known): return words(known, [value])
         case .choices(let known): return words(known, value.split(separator: ",").map(String.init))
-        case .time:
+        case .timeOrNone where value.isEmpty: return nil
+        case .time, .timeOrNone:
             return TimeText.parse(value) == nil
                 ? "\(GoQuote.quote(value)) is neither Unix seconds nor an RFC 3339 time" : nil
         case .selector:

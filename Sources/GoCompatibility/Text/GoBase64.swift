@@ -1,6 +1,8 @@
 /// Base64 as Go's `base64.StdEncoding` has it: the standard alphabet of RFC 4648 with padding.
 public enum GoBase64 {
-    /// The bytes; nil if the text is wrong. Line ends are passed over.
+    /// The bytes; nil if the text is wrong.
+    ///
+    /// Line ends are passed over.
     public static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
         var out: [UInt8] = []
         var (bits, count, digits, padding) = (0, 0, 0, 0)

@@ -141,8 +141,8 @@ let package = Package(
         tests(
             "martlet",
             [
-                "Platform", "Telemetry", "Model", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape", "Rules",
-                "Notify", "API", "Web",
+                "Platform", "Telemetry", "Model", "JSON", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape",
+                "Rules", "Notify", "API", "Web",
             ]),
         .testTarget(name: "ArchitectureTests", swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "JSON", "Model"], swiftSettings: settings),

@@ -1,3 +1,4 @@
+import Model
 import Rules
 import Scrape
 
@@ -7,7 +8,7 @@ package protocol TargetOverview: Sendable {
     func pools() -> [String]
     /// All active targets, by pool and labels.
     func targets() -> [TargetStatus]
-    func droppedTargets() -> (targets: [DroppedTarget], counts: [String: Int])
+    func droppedTargets() -> (targets: [DroppedTarget], counts: [ExactText: Int])
     /// The metadata of a metric, or of all, by target.
     func metadata(metric: String?) -> [TargetMetadata]
 }

@@ -27,7 +27,7 @@ package final class DiscoveryManager: Sendable {
         }
     }
     private struct State {
-        var jobs: [String: Job] = [:]
+        var jobs: [ExactText: Job] = [:]
         var task: Task<Void, Never>?
     }
 
@@ -63,20 +63,21 @@ package final class DiscoveryManager: Sendable {
         let new = newSources(jobs)
         lookFirst(new.values.flatMap(\.values))
         state.withLock { state in
-            var next: [String: Job] = [:]
+            var next: [ExactText: Job] = [:]
             for definition in jobs {
+                let name = ExactText(definition.name)
                 var job = Job(definition: definition)
                 for config in definition.fileDiscovery {
                     job.running[config] =
-                        state.jobs[definition.name]?.running[config]
-                        ?? new[definition.name]?[config]
+                        state.jobs[name]?.running[config]
+                        ?? new[name]?[config]
                 }
                 for config in definition.httpDiscovery {
                     job.runningHTTP[config] =
-                        state.jobs[definition.name]?.runningHTTP[config]
+                        state.jobs[name]?.runningHTTP[config]
                         ?? RunningHTTP(task: ask(config, for: definition.name))
                 }
-                next[definition.name] = job
+                next[name] = job
                 publish(job)
             }
             for (name, job) in state.jobs {
@@ -85,7 +86,7 @@ package final class DiscoveryManager: Sendable {
                 }
             }
             for name in state.jobs.keys where next[name] == nil {
-                let labels: KeyValuePairs = ["name": self.name, "config": name]
+                let labels: KeyValuePairs = ["name": self.name, "config": name.text]
                 metrics.remove("prometheus_sd_discovered_targets", labels)
                 metrics.remove("prometheus_sd_last_update_timestamp_seconds", labels)
             }
@@ -121,6 +122,7 @@ package final class DiscoveryManager: Sendable {
     }
 
     private func take(_ groups: [TargetGroup], _ config: HTTPDiscoveryConfig, _ name: String) {
+        let name = ExactText(name)
         state.withLock { state in
             guard var job = state.jobs[name], job.runningHTTP[config] != nil else { return }
             received()
@@ -132,12 +134,13 @@ package final class DiscoveryManager: Sendable {
     }
 
     /// The file discoverers of `jobs` that do not run yet.
-    private func newSources(_ jobs: [DiscoveryJob]) -> [String: [FileDiscoveryConfig: FileSource]] {
+    private func newSources(_ jobs: [DiscoveryJob]) -> [ExactText: [FileDiscoveryConfig: FileSource]] {
         let known = state.withLock { $0.jobs.mapValues { Set($0.running.keys) } }
-        var sources: [String: [FileDiscoveryConfig: FileSource]] = [:]
+        var sources: [ExactText: [FileDiscoveryConfig: FileSource]] = [:]
         for job in jobs {
-            for config in job.fileDiscovery where known[job.name]?.contains(config) != true {
-                sources[job.name, default: [:]][config] = FileSource(
+            let name = ExactText(job.name)
+            for config in job.fileDiscovery where known[name]?.contains(config) != true {
+                sources[name, default: [:]][config] = FileSource(
                     job.name, config, FileDiscoverer(config, metrics: metrics))
             }
         }
@@ -173,8 +176,8 @@ package final class DiscoveryManager: Sendable {
     private func look(at source: FileSource) async {
         guard let hasChanged = await source.look(clock) else { return }
         state.withLock { state in
-            // The job was removed, or is not added yet: then ``apply(_:)`` passes the groups on.
-            guard let job = state.jobs[source.job], job.running[source.config] === source else { return }
+            // Gone meanwhile, or not there yet: then ``apply(_:)`` hands over what was found.
+            guard let job = state.jobs[ExactText(source.job)], job.running[source.config] === source else { return }
             received()
             if hasChanged { publish(job) }
         }

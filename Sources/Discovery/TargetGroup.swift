@@ -3,9 +3,9 @@ import Model
 
 /// Targets that were discovered together and share labels.
 package struct TargetGroup: Sendable, Hashable {
-    /// The origin of the group, stable over refreshes: `static/0`, `/etc/targets.json:2`.
-    package var source: String
-    /// The own labels of each target, with `__address__`.
+    /// Where the group comes from, stable over refreshes: `static/0`, `/etc/targets.json:2`.
+    @Exact package var source: String
+    /// Each target's own labels; `__address__` is one of them.
     package var targets: [[Label]]
     /// The labels of all targets; a target's own labels have precedence.
     package var labels: [Label]

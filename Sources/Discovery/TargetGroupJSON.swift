@@ -27,7 +27,8 @@ enum TargetGroupJSON {
             var group = TargetGroupConfig(targets: [], labels: [])
             for (name, value) in members {
                 do throws(FieldError) {
-                    switch name.lowercased() {
+                    // Go folds the long s and the sign of kelvin, too.
+                    switch GoCase.lower(GoCase.upper(name)) {
                     case "targets": group.targets = try targets(value)
                     case "labels": group.labels = try labels(value)
                     default: throw FieldError(message: "unknown field \(GoQuote.quote(name))")

@@ -1,8 +1,10 @@
-/// A template in the language of Go's `text/template`, parsed once and executed with any data.
+import Model
+
+/// A template in the language of Go's `text/template`, parsed once and executed for any data.
 public struct Template: Sendable {
     private let name: String
     private let source: [UInt8]
-    private let definitions: [String: [TemplateNode]]
+    private let definitions: [ExactText: [TemplateNode]]
 
     /// Parses a template.
     ///

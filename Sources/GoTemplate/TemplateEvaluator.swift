@@ -6,7 +6,7 @@ struct TemplateEvaluator {
     /// A control transfer out of a loop's body.
     private enum Flow { case next, leaveLoop, nextIteration }
 
-    private let definitions: [String: [TemplateNode]]
+    private let definitions: [ExactText: [TemplateNode]]
     private let name: String
     private let source: [UInt8]
     let functions: any TemplateFunctionSet
@@ -20,18 +20,18 @@ struct TemplateEvaluator {
     private var current: String
 
     static func run(
-        _ definitions: [String: [TemplateNode]], name: String, source: [UInt8], data: TemplateValue,
+        _ definitions: [ExactText: [TemplateNode]], name: String, source: [UInt8], data: TemplateValue,
         functions: any TemplateFunctionSet, limits: TemplateLimits
     ) throws(TemplateError) -> String {
         var evaluator = TemplateEvaluator(
             definitions: definitions, name: name, source: source, functions: functions, limits: limits)
         evaluator.variables = [("$", data)]
-        _ = try evaluator.walk(definitions[name] ?? [], data)
+        _ = try evaluator.walk(definitions[ExactText(name)] ?? [], data)
         return evaluator.out
     }
 
     private init(
-        definitions: [String: [TemplateNode]], name: String, source: [UInt8], functions: any TemplateFunctionSet,
+        definitions: [ExactText: [TemplateNode]], name: String, source: [UInt8], functions: any TemplateFunctionSet,
         limits: TemplateLimits
     ) {
         self.definitions = definitions
@@ -162,7 +162,7 @@ struct TemplateEvaluator {
     private mutating func assign(
         _ name: String, _ value: TemplateValue, _ pipeline: TemplatePipeline
     ) throws(TemplateError) {
-        guard let index = variables.lastIndex(where: { $0.name == name }) else {
+        guard let index = variables.lastIndex(where: { $0.name.isExactly(name) }) else {
             throw failure("undefined variable: \(name)", at: pipeline.position, pipeline.description)
         }
         variables[index].value = value
@@ -172,7 +172,7 @@ struct TemplateEvaluator {
         _ called: String, _ argument: TemplatePipeline?, _ position: Int, _ dot: TemplateValue
     ) throws(TemplateError) {
         let shown = "{{template \(GoQuote.quote(called))\(argument.map { " " + $0.description } ?? "")}}"
-        guard let body = definitions[called] else {
+        guard let body = definitions[ExactText(called)] else {
             throw failure("template \(GoQuote.quote(called)) not defined", at: position, shown)
         }
         guard depth < limits.depth else {
@@ -221,7 +221,7 @@ struct TemplateEvaluator {
         case .field(let fields):
             return try chain(dot, fields, TemplateCall(node: first, command: command, dot: dot, piped: piped))
         case .variable(let name, let fields):
-            let value = variables.last { $0.name == name }?.value ?? .null
+            let value = variables.last { $0.name.isExactly(name) }?.value ?? .null
             if fields.isEmpty {
                 if hasArguments { throw notAFunction(first) }
                 return value

@@ -15,11 +15,11 @@ struct TemplateParser {
     private var loopDepth = 0
     /// The names of variables in scope, with their dollar.
     private var variables = ["$"]
-    private var definitions: [String: [TemplateNode]] = [:]
+    private var definitions: [ExactText: [TemplateNode]] = [:]
 
     /// Parses `text`; the result contains the template `name` and all that it defines.
     static func parse(_ text: String, name: String, functions: Set<String>) throws(TemplateError)
-        -> [String: [TemplateNode]]
+        -> [ExactText: [TemplateNode]]
     {
         let source = Array(text.utf8)
         let tokens = try TemplateLexer.tokens(of: source, name: name)
@@ -201,11 +201,11 @@ struct TemplateParser {
     /// An empty one does not replace another, and may be replaced.
     private mutating func add(_ nodes: [TemplateNode], as name: String) throws(TemplateError) {
         func isEmpty(_ nodes: [TemplateNode]) -> Bool { nodes.allSatisfy(\.isBlank) }
-        if let known = definitions[name], !isEmpty(known) {
+        if let known = definitions[ExactText(name)], !isEmpty(known) {
             if isEmpty(nodes) { return }
             throw failure("template: multiple definition of template \(GoQuote.quote(name))")
         }
-        definitions[name] = nodes
+        definitions[ExactText(name)] = nodes
     }
 
     private mutating func blockAction() throws(TemplateError) -> TemplateNode {

@@ -67,8 +67,8 @@ public struct TemplateObject: Sendable {
         self.text = text
     }
 
-    /// The value of a field; nil if there is no such field.
-    public subscript(_ name: String) -> TemplateValue? { fields.first { $0.name == name }?.value }
+    /// The value of a field; nil if there is none of this name.
+    public subscript(_ name: String) -> TemplateValue? { fields.first { $0.name.isExactly(name) }?.value }
 }
 
 extension TemplateValue {

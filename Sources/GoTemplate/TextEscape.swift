@@ -29,7 +29,7 @@ enum TextEscape {
             case "\"": out += "\\\""
             case "<", ">", "&", "=":
                 out += "\\u00" + String(scalar.value, radix: 16, uppercase: true)
-            case _ where scalar.value < 0x20:
+            case _ where scalar.value < 0x20 || scalar.value >= 0x80 && !GoQuote.isPrintable(scalar):
                 out += "\\u" + scalar.value.zeroPadded(4, radix: 16, uppercase: true)
             default: out.unicodeScalars.append(scalar)
             }

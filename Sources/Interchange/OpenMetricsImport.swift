@@ -18,7 +18,7 @@ package enum OpenMetricsImport {
 
     /// Reads `path` and adds a block with its samples, all of which are in memory meanwhile.
     ///
-    /// The last of several samples of a series with the same time is used.
+    /// Of several samples of a series at the same time the first one is taken.
     ///
     /// - Parameter progress: Called with the finished share, 0…1.
     package static func run(
@@ -43,9 +43,7 @@ package enum OpenMetricsImport {
                 columns.removeAll()
                 let order = one.times.indices.sorted { (one.times[$0], $0) < (one.times[$1], $1) }
                 for at in order {
-                    if columns.count > 0, columns.timestamps[columns.count - 1] == one.times[at] {
-                        columns.count -= 1
-                    }
+                    if columns.count > 0, columns.timestamps[columns.count - 1] == one.times[at] { continue }
                     columns.append(one.times[at], one.values[at])
                 }
                 samples += columns.count

@@ -94,7 +94,7 @@ package final class Notifier: AlertSink {
             let isResolved = alert.isResolved(at: now)
             dispatcher.insert(alert, now: now) { groupID, groupKey, route in
                 guard isResolved else { return true }
-                let count = settings.pipeline.receivers[route.receiver]?.count ?? 0
+                let count = settings.pipeline.receivers[ExactText(route.receiver)]?.count ?? 0
                 return (0..<count).contains { index in
                     let receiver = "\(route.receiver)/webhook/\(index)"
                     return memory.log.entry(groupKey: groupKey, groupID: groupID, receiver: receiver)?

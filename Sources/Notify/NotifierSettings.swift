@@ -23,17 +23,17 @@ package struct NotifierSettings: Sendable {
         _ config: AlertmanagerConfig, transport: (HTTPClientConfig) throws -> any NotificationTransport
     ) throws {
         if let missing = config.unsupported.first { throw missing }
-        var receivers: [String: [WebhookSettings]] = [:]
+        var receivers: [ExactText: [WebhookSettings]] = [:]
         for receiver in config.receivers {
-            receivers[receiver.name] = try receiver.webhooks.map {
+            receivers[ExactText(receiver.name)] = try receiver.webhooks.map {
                 WebhookSettings(
                     url: $0.url, urlFile: $0.urlFile, sendsResolved: $0.sendResolved, maxAlerts: $0.maxAlerts,
                     timeout: $0.timeout, transport: try transport($0.client))
             }
         }
-        var intervals: [String: [TimeInterval]] = [:]
+        var intervals: [ExactText: [TimeInterval]] = [:]
         for named in config.timeIntervals {
-            intervals[named.name] = try named.intervals.map {
+            intervals[ExactText(named.name)] = try named.intervals.map {
                 TimeInterval(
                     times: $0.times, weekdays: $0.weekdays, daysOfMonth: $0.daysOfMonth, months: $0.months,
                     years: $0.years, zone: try Self.zone($0))

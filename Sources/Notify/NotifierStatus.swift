@@ -60,7 +60,7 @@ extension Notifier {
 
     /// The names of all receivers.
     package func receivers() -> [String] {
-        state.withLock { $0.settings.pipeline.receivers.keys.sorted() }
+        state.withLock { $0.settings.pipeline.receivers.keys.sorted().map(\.text) }
     }
 
     /// Deliveries, the newest first.
@@ -75,7 +75,7 @@ extension Notifier {
     ) -> [Delivery] {
         let all = state.withLock { $0.memory.deliveries }
         let matching = all.lazy.reversed().filter { delivery in
-            delivery.time >= since && (receiver == nil || delivery.receiver == receiver)
+            delivery.time >= since && (receiver.map(delivery.receiver.isExactly) ?? true)
                 && fingerprint.map { delivery.firing.contains($0) || delivery.resolved.contains($0) } ?? true
         }
         return Array(matching.prefix(max(0, limit)))

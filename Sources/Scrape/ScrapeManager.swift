@@ -47,10 +47,10 @@ package struct ScrapeFeatures: Sendable {
 /// read the scrape bodies and commit one batch per scrape.
 package final class ScrapeManager: Sendable {
     private struct State {
-        var pools: [String: ScrapePool] = [:]
+        var pools: [ExactText: ScrapePool] = [:]
         var isShutDown = false
-        /// The durations of making targets from groups, by job.
-        var syncLengths: [String: QuantileWindow] = [:]
+        /// How long it took to make targets of groups, by job.
+        var syncLengths: [ExactText: QuantileWindow] = [:]
     }
 
     /// The size of the largest body that is read by the ordinary workers, bytes.
@@ -126,19 +126,20 @@ package final class ScrapeManager: Sendable {
         let commands = state.withLock { state -> [ScrapeLoop.Command] in
             if state.isShutDown { return [] }
             var commands: [ScrapeLoop.Command] = []
-            let names = Set(jobs.map(\.jobName))
+            let names = Set(jobs.map { ExactText($0.jobName) })
             for name in state.pools.keys where !names.contains(name) {
                 if var pool = state.pools.removeValue(forKey: name) { commands += pool.removeAll(now: now) }
                 state.syncLengths[name] = nil
             }
             for job in jobs {
-                if var pool = state.pools[job.jobName] {
-                    if pool.settings.config.fingerprint == job.fingerprint { continue }
+                let name = ExactText(job.jobName)
+                if var pool = state.pools[name] {
+                    if pool.settings.config.fingerprint.isExactly(job.fingerprint) { continue }
                     commands += pool.reconfigure(ScrapeSettings(job, options), now: now)
-                    state.pools[job.jobName] = pool
+                    state.pools[name] = pool
                 } else {
                     metrics.poolsTotal.increment()
-                    state.pools[job.jobName] = ScrapePool(
+                    state.pools[name] = ScrapePool(
                         ScrapeSettings(job, options), store: store, metrics: metrics)
                 }
             }
@@ -155,18 +156,19 @@ package final class ScrapeManager: Sendable {
 
     private func sync(_ job: String, _ groups: [TargetGroup]) {
         let now = clock.now()
+        let name = ExactText(job)
         let commands = state.withLock { state -> [ScrapeLoop.Command] in
-            guard !state.isShutDown, var pool = state.pools[job] else { return [] }
-            state.pools[job] = nil
+            guard !state.isShutDown, var pool = state.pools[name] else { return [] }
+            state.pools[name] = nil
             let started = clock.monotonic()
             let commands = pool.sync(groups, now: now)
             let seconds = Double(clock.monotonic() &- started) / 1e9
-            state.syncLengths[job, default: QuantileWindow()].add(seconds)
+            state.syncLengths[name, default: QuantileWindow()].add(seconds)
             metrics.registry.histogram(
                 "prometheus_target_sync_length_histogram_seconds", "Actual interval to sync the scrape pool.",
                 bounds: [0.01, 0.1, 1, 10], ["scrape_job": job]
             ).observe(seconds)
-            state.pools[job] = pool
+            state.pools[name] = pool
             return commands
         }
         loop?.send(commands)
@@ -181,20 +183,20 @@ package final class ScrapeManager: Sendable {
     }
 
     /// The names of all jobs, sorted.
-    package func pools() -> [String] { state.withLock { $0.pools.keys.sorted() } }
+    package func pools() -> [String] { state.withLock { $0.pools.keys.sorted().map(\.text) } }
 
     /// All active targets, by pool and labels.
     package func targets() -> [TargetStatus] {
         allTargets().map(\.status).sorted {
-            $0.pool == $1.pool
+            $0.pool.isExactly($1.pool)
                 ? ($0.labels, $0.url) < ($1.labels, $1.url) : $0.pool.isExactlyBefore($1.pool)
         }
     }
 
-    /// The recorded dropped targets, and their number by pool.
-    package func droppedTargets() -> (targets: [DroppedTarget], counts: [String: Int]) {
+    /// The dropped targets that are remembered, and how many there are by pool.
+    package func droppedTargets() -> (targets: [DroppedTarget], counts: [ExactText: Int]) {
         state.withLock { state in
-            let pools = state.pools.sorted { $0.key.isExactlyBefore($1.key) }
+            let pools = state.pools.sorted { $0.key < $1.key }
             return (pools.flatMap(\.value.dropped), state.pools.mapValues(\.droppedCount))
         }
     }
@@ -263,10 +265,10 @@ package final class ScrapeManager: Sendable {
                     size += family.name.utf8.count + family.metadata.help.utf8.count + family.metadata.unit.utf8.count
                 }
             }
-            entries.append(.init(labels: [("scrape_job", name)], value: Double(count)))
-            bytes.append(.init(labels: [("scrape_job", name)], value: Double(size)))
+            entries.append(.init(labels: [("scrape_job", name.text)], value: Double(count)))
+            bytes.append(.init(labels: [("scrape_job", name.text)], value: Double(size)))
         }
-        let syncs = syncLengths.sorted { $0.key < $1.key }.flatMap { $0.value.samples([("scrape_job", $0.key)]) }
+        let syncs = syncLengths.sorted { $0.key < $1.key }.flatMap { $0.value.samples([("scrape_job", $0.key.text)]) }
         return [
             MetricFamily(
                 name: "prometheus_target_sync_length_seconds",

@@ -11,7 +11,7 @@ final class RejectedSamples: Sendable {
     private struct State {
         var last: [RejectedSample] = []
         var next = 0
-        var counts: [String: [SampleRejection: Int]] = [:]
+        var counts: [ExactText: [SampleRejection: Int]] = [:]
     }
 
     private let state = Mutex(State())
@@ -37,7 +37,9 @@ final class RejectedSamples: Sendable {
         }
         guard let first = samples.first else { return }
         state.withLock { state in
-            for (reason, count) in counts { state.counts[first.job, default: [:]][reason, default: 0] += count }
+            for (reason, count) in counts {
+                state.counts[ExactText(first.job), default: [:]][reason, default: 0] += count
+            }
             for sample in samples {
                 if state.last.count < Self.kept { state.last.append(sample) } else { state.last[state.next] = sample }
                 state.next = (state.next + 1) % Self.kept
@@ -56,8 +58,9 @@ final class RejectedSamples: Sendable {
     /// How many were refused, by job and reason.
     var counts: [(job: String, reason: SampleRejection, count: Int)] {
         state.withLock { state in
-            state.counts.flatMap { job, reasons in reasons.map { (job, $0.key, $0.value) } }
-                .sorted { ($0.0, $0.1.rawValue) < ($1.0, $1.1.rawValue) }
+            state.counts.sorted { $0.key < $1.key }.flatMap { job, reasons in
+                reasons.map { (job.text, $0.key, $0.value) }.sorted { $0.1.rawValue < $1.1.rawValue }
+            }
         }
     }
 }

@@ -124,12 +124,12 @@ public final class MetricRegistry: Sendable {
     private struct Family {
         var help: String
         var kind: MetricFamily.Kind
-        /// The metrics by rendered labels, which also define their order.
-        var metrics: [String: (labels: [(name: String, value: String)], metric: Metric)] = [:]
+        /// By rendered labels, which also orders them; bytes, for labels that differ in them only are not the same.
+        var metrics: [[UInt8]: (labels: [(name: String, value: String)], metric: Metric)] = [:]
 
         /// Returns the metric with a key, and makes it if it is missing.
         mutating func metric(
-            _ key: String, _ labels: [(name: String, value: String)], _ make: () -> Metric
+            _ key: [UInt8], _ labels: [(name: String, value: String)], _ make: () -> Metric
         ) -> Metric {
             if let known = metrics[key] { return known.metric }
             let metric = make()
@@ -151,7 +151,7 @@ public final class MetricRegistry: Sendable {
         make: () -> Metric
     ) -> Metric {
         let sorted = labels.map { (name: $0.key, value: $0.value) }
-        let key = sorted.map { "\($0.name)\u{1}\($0.value)" }.joined(separator: "\u{2}")
+        let key = Array(sorted.map { "\($0.name)\u{1}\($0.value)" }.joined(separator: "\u{2}").utf8)
         return state.withLock { state in
             guard state.families[name, default: Family(help: help, kind: kind)].kind == kind else {
                 state.conflicts.append(name)
@@ -197,7 +197,7 @@ public final class MetricRegistry: Sendable {
 
     /// Removes one metric with labels, for example of a removed target pool.
     public func remove(_ name: String, _ labels: KeyValuePairs<String, String>) {
-        let key = labels.map { "\($0.key)\u{1}\($0.value)" }.joined(separator: "\u{2}")
+        let key = Array(labels.map { "\($0.key)\u{1}\($0.value)" }.joined(separator: "\u{2}").utf8)
         state.withLock { _ = $0.families[name]?.metrics.removeValue(forKey: key) }
     }
 
@@ -214,7 +214,9 @@ public final class MetricRegistry: Sendable {
         let (own, collectors) = state.withLock { state in
             (
                 state.families.map { name, family in
-                    let samples = family.metrics.sorted { $0.key < $1.key }.flatMap { Self.samples(of: $0.value) }
+                    let samples = family.metrics.sorted { $0.key.lexicographicallyPrecedes($1.key) }.flatMap {
+                        Self.samples(of: $0.value)
+                    }
                     return MetricFamily(name: name, help: family.help, kind: family.kind, samples: samples)
                 }, state.collectors
             )

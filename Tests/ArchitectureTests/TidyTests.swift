@@ -59,6 +59,36 @@ struct TidyTests {
         }
     }
 
+    /// Tables whose keys are this program's own words.
+    private static let ownKeys = [
+        "Sources/Notify/Silence/Silences.swift", "Sources/Rules/Template/TextFunctions.swift",
+        "Sources/Scrape/Append/ScrapeAppender.swift",
+    ]
+
+    @Test("names from outside are keys by their bytes: Swift takes é in one code point and in two for the same")
+    func exactKeys() throws {
+        for module in ["Config", "Discovery", "Notify", "Rules", "Scrape", "API", "Remote"] {
+            for file in try ProjectFiles.swiftFiles("Sources/\(module)") where !Self.ownKeys.contains(file) {
+                for line in try ProjectFiles.text(file).split(separator: "\n") where !line.contains("static ") {
+                    #expect(
+                        !line.contains(/(var|let) .*(Set<String>|\[String: )/),
+                        "\(file): use ExactText in \(line)")
+                }
+            }
+        }
+    }
+
+    @Test("case of texts from outside changes letter by letter, as in Go")
+    func letterCase() throws {
+        let folders = ["Config/Alertmanager", "Config/Relabel", "Config/YAML", "Rules", "Exposition/Lint", "API"]
+        for file in try folders.flatMap({ try ProjectFiles.swiftFiles("Sources/" + $0) }) {
+            let text = try ProjectFiles.text(file)
+            for call in [".upper" + "cased()", ".lower" + "cased()", ".titlecaseMapping"] {
+                #expect(!text.contains(call), "\(file) has \(call): use GoCase")
+            }
+        }
+    }
+
     @Test("each unchecked claim about threads has its reason, and nothing is unowned")
     func threads() throws {
         for file in try ProjectFiles.swiftFiles("Sources") {

@@ -85,6 +85,26 @@ struct AlertMatchersTests {
         #expect(try Self.parse("{matchers: [null, a=b]}").route.routes[0].matchers.map(\.description) == [#"a="b""#])
     }
 
+    @Test(
+        "a dot of an expression matches no line feed, in every notation",
+        arguments: [
+            "{match_re: {a: \"x.*\"}}", "{match_re: {a: \"x.y\"}}", "{match_re: {a: \".+\"}}",
+            "{matchers: [\"a=~x.y\"]}",
+            "{matchers: ['a=~\".*\"']}", "{matchers: ['{\"a\"=~\"x.*\"}']}", "{matchers: ['{\"a\"=~\"x(.|z)y\",}']}",
+        ])
+    func dots(_ route: String) throws {
+        let rules = ["source", "target"].map { side in
+            "inhibit_rules: [\(route.replacing("match", with: side + "_match"))]"
+        }
+        let (source, target) = (try Self.parse("{}", rules[0]), try Self.parse("{}", rules[1]))
+        let matchers = try Self.parse(route).route.routes[0].matchers
+        for matchers in [matchers, source.inhibitRules[0].source, target.inhibitRules[0].target] {
+            try #require(matchers.count == 1)
+            #expect(matchers[0].matches("xzy"))
+            #expect(!matchers[0].matches("x\ny"))
+        }
+    }
+
     @Test("match_re has its anchors in the value, and an error of its expression is its own")
     func anchors() throws {
         let matchers = try Self.parse("{match_re: {a: \"x|y\"}}").route.routes[0].matchers

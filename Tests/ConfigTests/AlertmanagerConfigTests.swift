@@ -30,6 +30,49 @@ struct AlertmanagerConfigTests {
         #expect(config.receivers[1].webhooks[0].sendResolved)
     }
 
+    private static let plain = "route: {receiver: a}\nreceivers: [{name: a}]\n"
+
+    @Test(
+        "null in a list of rules and times is the zero value of its type, as in Alertmanager",
+        arguments: [
+            "inhibit_rules: [~]", "inhibit_rules: [{equal: [~]}]", "inhibit_rules: [{equal: [~, a, null]}]",
+            "time_intervals: [~]", "mute_time_intervals: [~, {name: x}]",
+            "time_intervals: [{name: x, time_intervals: [~]}]",
+        ])
+    func nullEntries(_ text: String) throws { _ = try Self.parse(Self.plain + text) }
+
+    @Test(
+        "null as a range of times is the one with zeros",
+        arguments: [
+            ("times", "[0..<0] [] [] [] []"), ("weekdays", "[] [0...0] [] [] []"),
+            ("days_of_month", "[] [] [0,0] [] []"),
+            ("months", "[] [] [] [0...0] []"), ("years", "[] [] [] [] [0...0]"),
+        ])
+    func nullRanges(_ key: String, _ expected: String) throws {
+        let text = "time_intervals: [{name: x, time_intervals: [{\(key): [~]}]}]"
+        let interval = try Self.parse(Self.plain + text).timeIntervals[0].intervals[0]
+        let days = interval.daysOfMonth.map { "\($0.begin),\($0.end)" }.joined(separator: " ")
+        #expect(
+            "\(interval.times.map { $0 }) \(interval.weekdays) [\(days)] \(interval.months) \(interval.years)"
+                .replacing("Range(", with: "").replacing("Closed", with: "").replacing(")", with: "") == expected)
+    }
+
+    @Test(
+        "what is empty or zero and not null is refused, and null where Alertmanager refuses it",
+        arguments: [
+            "inhibit_rules: [{equal: ['']}]", "time_intervals: [{}]", "time_intervals: [~, ~]",
+            "time_intervals: [~]\nmute_time_intervals: [~]",
+            "time_intervals: [{name: x, time_intervals: [{times: [{}]}]}]",
+            "time_intervals: [{name: x, time_intervals: [{weekdays: ['']}]}]",
+            "time_intervals: [{name: x, time_intervals: [{days_of_month: ['0']}]}]",
+            "time_intervals: [{name: x, time_intervals: [{months: ['']}]}]",
+            "time_intervals: [{name: x, time_intervals: [{years: ['']}]}]",
+        ])
+    func emptyEntries(_ text: String) {
+        let error = #expect(throws: ConfigError.self) { try Self.parse(Self.plain + text) }
+        #expect(error?.line ?? 0 > 0)
+    }
+
     @Test(
         "mistakes",
         arguments: [

@@ -58,6 +58,30 @@ struct RelabelTests {
     }
 
     @Test(
+        "a dot matches a line feed",
+        arguments: [
+            "- {source_labels: [c], regex: x.y, action: keep}", "- {source_labels: [c], regex: x.*, action: keep}",
+            "- {source_labels: [c], action: keep}", "- {source_labels: [c], regex: .+y, action: keep}",
+        ])
+    func dots(_ yaml: String) throws {
+        var builder = LabelsBuilder(Labels([("c", "x\ny")]))
+        #expect(Relabel.apply(try Self.rules(yaml), to: &builder))
+    }
+
+    @Test(
+        "case changes letter by letter, of actions too",
+        arguments: [
+            ("uppercase", "straße ŉ", "STRAßE ŉ"), ("lowercase", "İΑΣ ẞ", "iασ ß"), ("Uppercase", "ᾳ", "ᾼ"),
+            ("LOWERCASE", "E\u{301}", "e\u{301}"), ("\u{212A}eep", "straße", "straße"),
+        ])
+    func cases(_ action: String, _ text: String, _ changed: String) throws {
+        var builder = LabelsBuilder(Labels([("c", text)]))
+        let target = action.hasSuffix("eep") ? "" : "target_label: c, "
+        #expect(Relabel.apply(try Self.rules("- {source_labels: [c], \(target)action: \(action)}"), to: &builder))
+        #expect(builder.get("c").isExactly(changed))
+    }
+
+    @Test(
         "the digest is RFC 1321's",
         arguments: [
             ("", "d41d8cd98f00b204e9800998ecf8427e"), ("abc", "900150983cd24fb0d6963f7d28e17f72"),

@@ -9,6 +9,37 @@ struct MetricLintTests {
     }
 
     @Test(
+        "what promtool refuses and a scrape takes",
+        arguments: [
+            (#"a{b="c",b="d"} 1"#, #"duplicate label names for metric "a""#),
+            (#"a{b="x\ty"} 1"#, #"invalid escape sequence '\t'"#),
+            (#"# HELP a x\ty"#, #"invalid escape sequence '\t'"#),
+            (#"# HELP a x\"y"#, #"invalid escape sequence '\"'"#), (#"# HELP a\x y"#, "invalid metric name in comment"),
+            ("# HELP a.b y", "invalid metric name in comment"), ("# TYPE a{ counter", "invalid metric name in comment"),
+        ])
+    func refused(_ line: String, _ message: String) {
+        let error = #expect(throws: ExpositionError.self) { try Self.lint("x 1\n\(line)\n") }
+        #expect(error?.message == message)
+        #expect(error?.line == 2)
+    }
+
+    @Test(
+        "what promtool takes and a scrape refuses, and what both take",
+        arguments: [
+            "a 1 -5", "a 1 +5", #"a{b="} 1"} 1 -5"#, "a 1 5", #"a{b="c\\d\ne\"f"} 1"#, #"a{b="x - 1"} -1"#,
+        ])
+    func accepted(_ line: String) throws {
+        #expect(try Self.lint("# HELP a \\\\x\\n\n# a \\y\n\(line)\n") == [])
+    }
+
+    @Test(
+        "a sign that is no timestamp's is refused",
+        arguments: ["a 1 -", "a 1 --5", "a 1 -5.0", "a -5 -5 -5", "a 1 -5 6"])
+    func wrongSigns(_ line: String) {
+        #expect(throws: ExpositionError.self) { try Self.lint(line + "\n") }
+    }
+
+    @Test(
         "each convention has its words",
         arguments: [
             ("# HELP a_total x\n# TYPE a_total counter\na_total 1\n", []),

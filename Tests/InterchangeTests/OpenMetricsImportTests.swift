@@ -32,6 +32,19 @@ import Testing
         return sum
     }
 
+    @Test func `of samples of a series at one time the first is taken`() throws {
+        let files = FaultyFileSystem()
+        let target = try store(files)
+        _ = try run("m 1 5\nn 7 5\nm 2 5\nm 3 4\nm 4 5\nm 5 4\n# EOF\n", target, files)
+        let set = try target.select(
+            SelectRequest(matchers: [Matcher(name: "__name__", equals: "m")], minTime: .min, maxTime: .max))
+        var columns = SampleColumns()
+        try set.read(0, into: &columns)
+        #expect(columns.count == 2)
+        #expect((0..<2).map { columns.timestamps[$0] } == [4000, 5000])
+        #expect((0..<2).map { columns.values[$0] } == [3, 1])
+    }
+
     @Test func `the same file again adds nothing, and one that overlaps adds the rest`() throws {
         let files = FaultyFileSystem()
         let target = try store(files)

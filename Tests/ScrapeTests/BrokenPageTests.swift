@@ -61,6 +61,10 @@ struct BrokenPageTests {
             ("g{a=\"b\",a=\"c\"} 1\n", "{regex: '.*', action: labeldrop}", true),
             ("g{a=\"b\",a=\"c\"} 1\n", "{target_label: a, replacement: x}", true),
             ("g{a=\"b\",a=\"c\"} 1\n", "{target_label: b, replacement: x}", false),
+            // Rules see the first value.
+            ("g{a=\"b\",a=\"c\"} 1\n", "{source_labels: [a], regex: b, action: drop}", true),
+            ("g{a=\"b\",a=\"c\"} 1\n", "{source_labels: [a], regex: c, action: drop}", false),
+            ("g{a=\"b\",a=\"c\"} 1\n", "{source_labels: [a], regex: c, action: keep}", true),
         ])
     func repeatedLabel(_ page: String, _ rule: String, _ isUp: Bool) throws {
         let rig = try Self.rig(page, rule.isEmpty ? "" : "    metric_relabel_configs: [\(rule)]")

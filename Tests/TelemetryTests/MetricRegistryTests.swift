@@ -14,6 +14,16 @@ struct MetricRegistryTests {
         #expect(family?.samples.first?.labels.first?.value == "x")
     }
 
+    @Test("labels that differ in their bytes only are two metrics")
+    func exactLabels() {
+        let registry = MetricRegistry()
+        registry.counter("a_total", "A.", ["job": "\u{E9}"]).increment()
+        registry.counter("a_total", "A.", ["job": "e\u{301}"]).increment(by: 2)
+        #expect(registry.families().first?.samples.map(\.value) == [2, 1])
+        registry.remove("a_total", ["job": "\u{E9}"])
+        #expect(registry.families().first?.samples.map(\.value) == [2])
+    }
+
     @Test("a counter ignores what would make it fall")
     func monotonic() {
         let counter = MetricRegistry().counter("a_total", "A.")

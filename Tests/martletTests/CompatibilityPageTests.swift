@@ -99,7 +99,8 @@ struct CompatibilityPageTests {
     }
 
     private static let readers =
-        "string|strings|bool|integer|unsigned|count|number|duration|goDuration|size|mapping|list|node|has|stringMap|url"
+        "string|strings|bool|integer|unsigned|count|number|duration|goDuration|size|mapping|list|node|has|stringMap"
+        + "|stringLists|url"
 
     @Test("every flag that the README or a page names is one")
     func flags() throws {

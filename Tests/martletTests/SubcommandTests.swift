@@ -1,3 +1,4 @@
+import JSON
 import Testing
 
 @testable import martlet
@@ -11,7 +12,7 @@ struct SubcommandTests {
         case .boolean, .text: "x"
         case .duration, .interval: "5m"
         case .size: "1GB"
-        case .integer, .count, .number, .time: "1"
+        case .integer, .count, .number, .time, .timeOrNone: "1"
         case .choice(let words), .choices(let words): words[0]
         case .selector: "up{a=\"b\"}"
         case .pattern: "a.*"
@@ -30,6 +31,7 @@ struct SubcommandTests {
         case .choice: ["nonsense", ""]
         case .choices(let words): ["nonsense", words[0] + ",nonsense"]
         case .time: ["yesterday", ""]
+        case .timeOrNone: ["yesterday"]
         case .selector: ["{", "rate(up[5m])", ""]
         case .pattern: ["("]
         case .header: ["A", "=b", ""]
@@ -145,6 +147,35 @@ struct SubcommandTests {
         #expect(Command.run(["help", "nosuch"]) == 2)
         #expect(Command.run(["version", "--foo"]) == 2)
         #expect(Command.run(["version", "foo"]) == 2)
+    }
+
+    @Test(arguments: [
+        (
+            #"{"resultType":"vector","result":[{"metric":{"__name__":"a","b":"c"},"value":[1.5,"1e+21"]}]}"#,
+            [#"a{b="c"} => 1000000000000000000000 @[1.5]"#]
+        ),
+        (#"{"resultType":"vector","result":[{"metric":{},"value":[1,"1e-07"]}]}"#, ["{} => 0.0000001 @[1]"]),
+        (
+            #"{"resultType":"matrix","result":[{"metric":{"b":"c"},"values":[[1,"NaN"],[2,"-Inf"],[3,"+Inf"]]}]}"#,
+            [#"{b="c"} =>"#, "NaN @[1]", "-Inf @[2]", "+Inf @[3]"]
+        ), (#"{"resultType":"vector","result":[]}"#, [""]), (#"{"resultType":"matrix","result":[]}"#, [""]),
+        (#"{"resultType":"scalar","result":[1,"1e+21"]}"#, ["scalar: 1000000000000000000000 @[1]"]),
+        (#"{"resultType":"string","result":[1,"1e+21"]}"#, ["1e+21"]),
+        (#"{"resultType":"string","result":[1,""]}"#, [""]), ("[]", []), (#"["a","1e5"]"#, ["a", "1e5"]),
+    ])
+    func `results are printed as promtool does`(json: String, lines: [String]) throws {
+        #expect(QueryOutput.lines(try JSONValue.parse(Array(json.utf8))) == lines)
+    }
+
+    @Test func `an empty time is none, and one that is no time is refused`() throws {
+        for (name, flags) in [("instant", ["time"]), ("range", ["start", "end"]), ("series", ["start", "end"])] {
+            let command = try #require(Subcommand.all.first { $0.name == "query \(name)" })
+            let words = name == "series" ? ["x", "--match=up"] : ["x", "up"]
+            for flag in flags {
+                #expect(try command.parse(words + ["--\(flag)="]).time(flag) == nil)
+                #expect(throws: CommandLineError.self) { try command.parse(words + ["--\(flag)=x"]) }
+            }
+        }
     }
 
     @Test func `--explain without a value runs the query`() throws {

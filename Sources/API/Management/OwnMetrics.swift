@@ -102,7 +102,9 @@ struct CompoundMetric {
                 bound = Double(label.value)
                 return false
             }
-            let isSame = result.last?.labels.elementsEqual(labels) { $0.name == $1.name && $0.value == $1.value }
+            let isSame = result.last?.labels.elementsEqual(labels) {
+                $0.name.isExactly($1.name) && $0.value.isExactly($1.value)
+            }
             if isSame != true { result.append(CompoundMetric(labels: labels)) }
             let at = result.count - 1
             switch sample.suffix {

@@ -1,4 +1,6 @@
-/// The measure of similarity of a search.
+import GoCompatibility
+
+/// How a search tells what is near a term.
 enum SearchAlgorithm: String, CaseIterable {
     /// The term's characters occur in order; consecutive ones score high, gaps score low.
     case subsequence
@@ -15,7 +17,7 @@ struct SearchTerm {
     private let isCaseSensitive: Bool
 
     init(_ text: String, _ algorithm: SearchAlgorithm, threshold: Double, isCaseSensitive: Bool) {
-        self.text = Array((isCaseSensitive ? text : text.lowercased()).unicodeScalars)
+        self.text = Array((isCaseSensitive ? text : GoCase.lower(text)).unicodeScalars)
         self.algorithm = algorithm
         self.threshold = threshold
         self.isCaseSensitive = isCaseSensitive
@@ -24,7 +26,7 @@ struct SearchTerm {
     /// The score of a value, up to 1; nil if it does not match.
     func score(_ value: String) -> Double? {
         if text.isEmpty { return 1 }
-        let value = Array((isCaseSensitive ? value : value.lowercased()).unicodeScalars)
+        let value = Array((isCaseSensitive ? value : GoCase.lower(value)).unicodeScalars)
         if value.starts(with: text) { return 1 }
         switch algorithm {
         case .subsequence:

@@ -10,7 +10,7 @@ struct RuleHandlers: Sendable {
 
     func rules(_ request: HTTPRequest) throws -> HTTPResponse {
         try Parameters.check(request)
-        let type = (request.parameter("type") ?? "").lowercased()
+        let type = GoCase.lower(request.parameter("type") ?? "")
         guard ["", "alert", "record"].contains(type) else {
             throw APIError.parameter("type", "not supported value \(GoQuote.quote(type))")
         }

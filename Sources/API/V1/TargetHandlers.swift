@@ -9,11 +9,12 @@ struct TargetHandlers: Sendable {
     let context: APIContext
 
     func targets(_ request: HTTPRequest) throws -> HTTPResponse {
-        let state = (request.parameter("state") ?? "").lowercased()
+        let state = GoCase.lower(request.parameter("state") ?? "")
         let pool = request.parameter("scrapePool") ?? ""
         let showsActive = ["", "any", "active"].contains(state)
         let showsDropped = ["", "any", "dropped"].contains(state)
-        let active = showsActive ? (context.scrape?.targets() ?? []).filter { pool.isEmpty || $0.pool == pool } : []
+        let active =
+            showsActive ? (context.scrape?.targets() ?? []).filter { pool.isEmpty || $0.pool.isExactly(pool) } : []
         let dropped = context.scrape?.droppedTargets()
         return Envelope.success(capacity: 4096) { writer in
             writer.object { writer in
@@ -24,7 +25,7 @@ struct TargetHandlers: Sendable {
                 writer.key("droppedTargets")
                 writer.array { writer in
                     guard showsDropped else { return }
-                    for target in dropped?.targets ?? [] where pool.isEmpty || target.pool == pool {
+                    for target in dropped?.targets ?? [] where pool.isEmpty || target.pool.isExactly(pool) {
                         writer.object { writer in
                             writer.key("discoveredLabels")
                             ResultWriter.labels(target.discoveredLabels, &writer)
@@ -37,7 +38,7 @@ struct TargetHandlers: Sendable {
                 guard showsDropped else { return writer.null() }
                 writer.object { writer in
                     for (name, count) in (dropped?.counts ?? [:]).sorted(by: { $0.key < $1.key }) {
-                        writer.key(name)
+                        writer.key(name.text)
                         writer.integer(count)
                     }
                 }

@@ -20,8 +20,8 @@ package enum AlertMatchers {
             }
             do throws(AnchoredRegex.SyntaxError) {
                 _ = try AnchoredRegex(value)
-                // Group keys contain the anchors.
-                result.append(try Matcher(name, .regex, "^(?:\(value))$"))
+                // Group keys show the anchors.
+                result.append(try Matcher(name, .regex, "^(?:\(value))$", dot: .noLineFeed))
             } catch {
                 throw place.error("\(error)")
             }

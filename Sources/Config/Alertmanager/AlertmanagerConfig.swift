@@ -110,11 +110,11 @@ package enum AlertmanagerConfigLoader {
             }
             if let receiver { config.receivers.append(receiver) }
         }
-        for node in try reader.list("inhibit_rules", empty: "empty or null inhibit rule") {
+        for node in try reader.list("inhibit_rules") {
             config.inhibitRules.append(try InhibitRuleConfig(try reader.child(node, "config.plain")))
         }
         for key in ["time_intervals", "mute_time_intervals"] {
-            for node in try reader.list(key, empty: "empty or null time interval") {
+            for node in try reader.list(key) {
                 let interval = problems.collect { () throws(ConfigError) in try TimeIntervalConfig(node, problems) }
                 if let interval { config.timeIntervals.append(interval) }
             }
@@ -131,22 +131,24 @@ package enum AlertmanagerConfigLoader {
 extension AlertmanagerConfig {
     /// Checks that used names exist, and that names are unique.
     fileprivate func check(_ place: ConfigPlace) throws(ConfigError) {
-        var names: Set<String> = []
-        for receiver in receivers where !names.insert(receiver.name).inserted {
+        var names: Set<ExactText> = []
+        for receiver in receivers where !names.insert(ExactText(receiver.name)).inserted {
             throw receiver.place.error("notification config name \(GoQuote.quote(receiver.name)) is not unique")
         }
-        var intervals: Set<String> = []
-        for interval in timeIntervals where !intervals.insert(interval.name).inserted {
+        var intervals: Set<ExactText> = []
+        for interval in timeIntervals where !intervals.insert(ExactText(interval.name)).inserted {
             throw place.error("time interval \(GoQuote.quote(interval.name)) is not unique")
         }
         try check(route, names, intervals)
     }
 
-    private func check(_ route: RouteConfig, _ receivers: Set<String>, _ intervals: Set<String>) throws(ConfigError) {
-        if let receiver = route.receiver, !receivers.contains(receiver) {
+    private func check(
+        _ route: RouteConfig, _ receivers: Set<ExactText>, _ intervals: Set<ExactText>
+    ) throws(ConfigError) {
+        if let receiver = route.receiver, !receivers.contains(ExactText(receiver)) {
             throw route.place.error("undefined receiver \(GoQuote.quote(receiver)) used in route")
         }
-        for name in route.muteTimeIntervals + route.activeTimeIntervals where !intervals.contains(name) {
+        for name in route.muteTimeIntervals + route.activeTimeIntervals where !intervals.contains(ExactText(name)) {
             throw route.place.error("undefined time interval \(GoQuote.quote(name)) used in route")
         }
         for child in route.routes { try check(child, receivers, intervals) }
@@ -215,7 +217,10 @@ extension InhibitRuleConfig {
         source = try AlertMatchers.read(reader, "source_matchers", "source_match", "source_match_re")
         target = try AlertMatchers.read(reader, "target_matchers", "target_match", "target_match_re")
         equal = try reader.strings("equal") ?? []
-        if equal.contains("") { throw reader.place(of: "equal").error("invalid label name \"\" in equal list") }
+        // A null is the empty name, which no alert has.
+        for name in reader.node("equal")?.elements ?? [] where name.isText("") && !name.isNull {
+            throw reader.place(of: "equal").error("invalid label name \"\" in equal list")
+        }
         if reader.node("sources") != nil {
             throw reader.place(of: "sources").error("not supported yet: sources in inhibit_rules")
         }

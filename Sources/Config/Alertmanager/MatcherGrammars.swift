@@ -10,7 +10,7 @@ struct MatcherMistake: Error {
     /// Makes a matcher; throws if its regular expression is invalid.
     static func matcher(_ name: String, _ kind: Matcher.Kind, _ value: String) throws(MatcherMistake) -> Matcher {
         do throws(AnchoredRegex.SyntaxError) {
-            return try Matcher(name, kind, value)
+            return try Matcher(name, kind, value, dot: .noLineFeed)
         } catch {
             throw MatcherMistake("\(error)")
         }

@@ -5,9 +5,10 @@ extension TimeIntervalConfig {
     init(_ node: YAMLNode, _ problems: ConfigProblems) throws(ConfigError) {
         let reader = try MappingReader(node, "config.TimeInterval", problems)
         name = try reader.string("name", "")
-        if name.isEmpty { throw node.place.error("missing name in time interval") }
+        // A null is an interval without a name, which no route can use.
+        if name.isEmpty, !node.isNull { throw node.place.error("missing name in time interval") }
         intervals = []
-        for node in try reader.list("time_intervals", empty: "empty or null time interval") {
+        for node in try reader.list("time_intervals") {
             intervals.append(try Interval(try reader.child(node, "timeinterval.TimeInterval")))
         }
         reader.finish()
@@ -24,7 +25,12 @@ extension TimeIntervalConfig.Interval {
     init(_ reader: MappingReader) throws(ConfigError) {
         locationPlace = reader.node("location")?.place ?? reader.place
         location = try reader.string("location", "")
-        for node in try reader.list("times", empty: "empty or null time range") {
+        for node in try reader.list("times") {
+            // No time at all.
+            if node.isNull {
+                times.append(0..<0)
+                continue
+            }
             let range = try reader.child(node, "timeinterval.TimeRange")
             let (first, last) = (try range.string("start_time", ""), try range.string("end_time", ""))
             if first.isEmpty || last.isEmpty {
@@ -39,8 +45,9 @@ extension TimeIntervalConfig.Interval {
             guard range.begin <= range.end else { throw place.error("start day cannot be before end day") }
             weekdays.append(range.begin...range.end)
         }
-        for (range, place) in try Self.ranges(reader, "days_of_month", Self.number) {
-            daysOfMonth.append(try Self.checkedDays(range, place))
+        let days = reader.node("days_of_month")?.elements ?? []
+        for ((range, place), node) in zip(try Self.ranges(reader, "days_of_month", Self.number), days) {
+            daysOfMonth.append(node.isNull ? range : try Self.checkedDays(range, place))
         }
         for (range, place) in try Self.ranges(reader, "months", Self.month) {
             guard range.begin <= range.end else {
@@ -100,10 +107,17 @@ extension TimeIntervalConfig.Interval {
     ) throws(ConfigError) -> [(Bounds, ConfigPlace)] {
         let place = reader.place(of: key)
         var result: [(Bounds, ConfigPlace)] = []
-        for text in try reader.strings(key) ?? [] {
-            let parts = text.lowercased().split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        let elements = reader.node(key)?.elements ?? []
+        for (text, element) in zip(try reader.strings(key) ?? [], elements) {
+            // As Alertmanager has it, which does not read it: Sunday, or no day, month or year.
+            if element.isNull {
+                result.append(((0, 0), place))
+                continue
+            }
+            let lower = GoCase.lower(text)
+            let parts = lower.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
             guard parts.count <= 2, let first = parts.first, let last = parts.last else {
-                throw place.error("couldn't parse range \(text.lowercased()), invalid format")
+                throw place.error("couldn't parse range \(lower), invalid format")
             }
             result.append(((try member(first, place), try member(last, place)), place))
         }

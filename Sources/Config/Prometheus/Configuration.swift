@@ -121,8 +121,8 @@ package struct ScrapeConfig: Sendable {
 
 /// Static targets, with their common labels.
 package struct TargetGroupConfig: Sendable, Hashable {
-    /// The values of `__address__`.
-    package var targets: [String]
+    /// Values of `__address__`.
+    @Exact package var targets: [String]
     package var labels: [Label]
 
     package init(targets: [String], labels: [Label]) {
@@ -133,15 +133,15 @@ package struct TargetGroupConfig: Sendable, Hashable {
 
 /// Targets in files, which may change.
 package struct FileDiscoveryConfig: Sendable, Hashable {
-    /// The patterns; `*` is only allowed in the last part.
-    package var files: [String]
+    /// Patterns; `*` only in the last part.
+    @Exact package var files: [String]
     /// Milliseconds.
     package var refreshInterval: Int64 = 300_000
 }
 
 /// Targets from an HTTP endpoint.
 package struct HTTPDiscoveryConfig: Sendable, Hashable {
-    package var url: String
+    @Exact package var url: String
     /// Milliseconds.
     package var refreshInterval: Int64 = 60_000
     package var client: HTTPClientConfig

@@ -109,8 +109,8 @@ package enum ConfigurationLoader {
     }
 
     private static func checkJobNames(_ jobs: [ScrapeConfig]) throws(ConfigError) {
-        var seen: Set<String> = []
-        for job in jobs where !seen.insert(job.jobName).inserted {
+        var seen: Set<ExactText> = []
+        for job in jobs where !seen.insert(ExactText(job.jobName)).inserted {
             throw job.place.error("found multiple scrape configs with job name \(GoQuote.quote(job.jobName))")
         }
     }

@@ -5,24 +5,24 @@ import Model
 /// documentation).
 package struct HTTPClientConfig: Sendable, Hashable {
     package struct BasicAuth: Sendable, Hashable {
-        package var username = ""
-        package var usernameFile = ""
-        package var password = ""
-        package var passwordFile = ""
+        @Exact package var username = ""
+        @Exact package var usernameFile = ""
+        @Exact package var password = ""
+        @Exact package var passwordFile = ""
     }
 
     /// The `Authorization` header: `type credentials`.
     package struct Authorization: Sendable, Hashable {
-        package var type = "Bearer"
-        package var credentials = ""
-        package var credentialsFile = ""
+        @Exact package var type = "Bearer"
+        @Exact package var credentials = ""
+        @Exact package var credentialsFile = ""
     }
 
     package struct Header: Sendable, Hashable {
-        package var name: String
-        package var values: [String] = []
-        package var secrets: [String] = []
-        package var files: [String] = []
+        @Exact package var name: String
+        @Exact package var values: [String] = []
+        @Exact package var secrets: [String] = []
+        @Exact package var files: [String] = []
     }
 
     package var basicAuth: BasicAuth?
@@ -131,7 +131,7 @@ package struct HTTPClientConfig: Sendable, Hashable {
         result.credentialsFile = loading.resolve(try auth.string("credentials_file", ""))
         try noReferences(auth, ["credentials_ref"])
         auth.finish()
-        if result.type.lowercased() == "basic" {
+        if GoCase.lower(result.type) == "basic" {
             throw auth.place(of: "type").error(
                 "authorization type cannot be set to \"basic\", use \"basic_auth\" instead")
         }
@@ -169,18 +169,18 @@ package struct HTTPClientConfig: Sendable, Hashable {
 
 /// The TLS settings of a client.
 package struct TLSClientConfig: Sendable, Hashable {
-    /// The trusted certificates, as PEM text or a file.
-    package var ca = ""
-    package var caFile = ""
-    package var cert = ""
-    package var certFile = ""
-    package var key = ""
-    package var keyFile = ""
-    package var serverName = ""
+    /// Certificates that are trusted, as PEM text or a file.
+    @Exact package var ca = ""
+    @Exact package var caFile = ""
+    @Exact package var cert = ""
+    @Exact package var certFile = ""
+    @Exact package var key = ""
+    @Exact package var keyFile = ""
+    @Exact package var serverName = ""
     package var insecureSkipVerify = false
     /// `TLS10` … `TLS13`, or empty.
-    package var minVersion = ""
-    package var maxVersion = ""
+    @Exact package var minVersion = ""
+    @Exact package var maxVersion = ""
 
     package init() {}
 

@@ -1,9 +1,11 @@
-/// The settings to get tokens with the client's own credentials (RFC 6749, section 4.4).
+import Model
+
+/// How a client gets tokens with its own credentials (RFC 6749, section 4.4).
 package struct OAuth2Config: Sendable, Hashable {
     /// A parameter that is added to the request for a token.
     package struct Parameter: Sendable, Hashable {
-        package var name: String
-        package var value: String
+        @Exact package var name: String
+        @Exact package var value: String
 
         package init(name: String, value: String) {
             self.name = name
@@ -11,11 +13,11 @@ package struct OAuth2Config: Sendable, Hashable {
         }
     }
 
-    package var clientID = ""
-    package var clientSecret = ""
-    package var clientSecretFile = ""
-    package var tokenURL = ""
-    package var scopes: [String] = []
+    @Exact package var clientID = ""
+    @Exact package var clientSecret = ""
+    @Exact package var clientSecretFile = ""
+    @Exact package var tokenURL = ""
+    @Exact package var scopes: [String] = []
     package var endpointParameters: [Parameter] = []
     package var tls = TLSClientConfig()
     package var proxy = ProxyConfig()

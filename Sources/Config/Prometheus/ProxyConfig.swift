@@ -1,9 +1,11 @@
-/// The proxy of requests; the keys are inline in the section of their client.
+import Model
+
+/// Through which proxy requests go; the keys stand inline in the section of their client.
 package struct ProxyConfig: Sendable, Hashable {
-    /// The proxy's URL; empty for none.
-    package var url = ""
-    /// The hosts that are connected to directly, in the format of `NO_PROXY`.
-    package var exceptions = ""
+    /// Empty for none.
+    @Exact package var url = ""
+    /// Hosts that are asked directly, as `NO_PROXY` lists them.
+    @Exact package var exceptions = ""
     package var isFromEnvironment = false
     /// The headers that only the proxy receives.
     package var connectHeaders: [HTTPClientConfig.Header] = []
@@ -17,7 +19,9 @@ package struct ProxyConfig: Sendable, Hashable {
         }
         exceptions = try reader.string("no_proxy", "")
         isFromEnvironment = try reader.bool("proxy_from_environment", false)
-        connectHeaders = try Self.multiHeaders(reader, "proxy_connect_header")
+        connectHeaders = (try reader.stringLists("proxy_connect_header") ?? []).map { name, values in
+            HTTPClientConfig.Header(name: name, secrets: values)
+        }
         if !exceptions.isEmpty, url.isEmpty, !isFromEnvironment {
             throw reader.place(of: "no_proxy").error("if no_proxy is configured, proxy_url must also be configured")
         }
@@ -32,19 +36,6 @@ package struct ProxyConfig: Sendable, Hashable {
         if !connectHeaders.isEmpty, url.isEmpty, !isFromEnvironment {
             throw reader.place(of: "proxy_connect_header").error(
                 "if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured")
-        }
-    }
-
-    private static func multiHeaders(
-        _ reader: MappingReader, _ key: String
-    ) throws(ConfigError) -> [HTTPClientConfig.Header] {
-        guard let node = reader.node(key), !node.isNull else { return [] }
-        guard let members = node.members else {
-            throw node.place.error("cannot unmarshal \(node.kind) into headers (\(key))")
-        }
-        return members.map { name, value in
-            HTTPClientConfig.Header(
-                name: name.text ?? "", secrets: value.elements?.compactMap(\.text) ?? value.text.map { [$0] } ?? [])
         }
     }
 }

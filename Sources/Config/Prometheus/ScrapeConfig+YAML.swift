@@ -10,7 +10,7 @@ extension ScrapeConfig {
         try readProtocols(reader, global)
         metricsPath = try reader.string("metrics_path", "/metrics")
         scheme = try reader.string("scheme", "http")
-        try readParams(reader)
+        params = try reader.stringLists("params") ?? []
         honorLabels = try reader.bool("honor_labels", false)
         honorTimestamps = try reader.bool("honor_timestamps", true)
         trackTimestampsStaleness = try reader.bool("track_timestamps_staleness", false)
@@ -69,19 +69,6 @@ extension ScrapeConfig {
                 )
             }
             fallbackProtocol = known
-        }
-    }
-
-    private mutating func readParams(_ reader: MappingReader) throws(ConfigError) {
-        guard let node = reader.node("params"), !node.isNull else { return }
-        guard let members = node.members else {
-            throw node.place.error("cannot unmarshal \(node.kind) into url.Values")
-        }
-        for (name, value) in members {
-            guard let elements = value.isNull ? [] : value.elements else {
-                throw value.place.error("cannot unmarshal \(value.kind) into []string")
-            }
-            params.append((name.text ?? "", elements.compactMap { $0.isNull ? "" : $0.text }))
         }
     }
 
@@ -158,8 +145,7 @@ extension TargetGroupConfig {
     }
 
     private init(_ reader: MappingReader) throws(ConfigError) {
-        targets = try reader.strings("targets") ?? []
-        labels = []
+        self.init(targets: try reader.strings("targets") ?? [], labels: [])
         for (name, value) in try reader.stringMap("labels") ?? [] {
             if name.isEmpty { throw reader.place(of: "labels").error("\"\" is not a valid label name") }
             labels.append(Label(name: name, value: value))

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 /// Applies relabelling rules.
@@ -36,8 +37,8 @@ package enum Relabel {
             for label in labels.current where rule.pattern.matches(label.name) { labels.remove(label.name) }
         case .labelkeep:
             for label in labels.current where !rule.pattern.matches(label.name) { labels.remove(label.name) }
-        case .lowercase: labels.set(rule.targetLabel, value(rule, labels).lowercased())
-        case .uppercase: labels.set(rule.targetLabel, value(rule, labels).uppercased())
+        case .lowercase: labels.set(rule.targetLabel, GoCase.lower(value(rule, labels)))
+        case .uppercase: labels.set(rule.targetLabel, GoCase.upper(value(rule, labels)))
         }
         return true
     }

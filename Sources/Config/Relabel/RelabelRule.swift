@@ -28,7 +28,7 @@ package struct RelabelRule: Sendable {
         func text(_ key: String, _ standard: String) throws(ConfigError) -> String {
             reader.has(key) ? try reader.string(key, "") : standard
         }
-        let actionText = try text("action", "replace").lowercased()
+        let actionText = GoCase.lower(try text("action", "replace"))
         if actionText.isEmpty { throw reader.place(of: "action").error("relabel action cannot be empty") }
         guard let action = Action(rawValue: actionText) else {
             throw reader.place(of: "action").error("unknown relabel action \(GoQuote.quote(actionText))")

@@ -74,12 +74,12 @@ package enum RuleFileLoader {
         var file = RuleFile(path: path)
         guard let root = try YAMLParser.parse(text, file: path) else { return file }
         let reader = try MappingReader(root, "rulefmt.RuleGroups", problems)
-        var names: Set<String> = []
-        // Prometheus skips null in lists of groups and rules.
+        var names: Set<ExactText> = []
+        // Prometheus passes over null in lists of groups and rules.
         for node in try reader.list("groups") where !node.isNull {
             let group = problems.collect { () throws(ConfigError) in try RuleGroupConfig(node, problems) }
             guard let group else { continue }
-            if !names.insert(group.name).inserted {
+            if !names.insert(ExactText(group.name)).inserted {
                 problems.add(
                     node.place.error("groupname: \(GoQuote.quote(group.name)) is repeated in the same file"))
             }

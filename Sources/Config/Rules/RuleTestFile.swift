@@ -63,7 +63,7 @@ package enum RuleTestFileLoader {
         let interval = try reader.duration("evaluation_interval", 0)
         file.evaluationInterval = interval > 0 ? interval : 60_000
         file.groupOrder = try reader.strings("group_eval_order") ?? []
-        if Set(file.groupOrder).count != file.groupOrder.count {
+        if Set(file.groupOrder.map { ExactText($0) }).count != file.groupOrder.count {
             throw reader.place(of: "group_eval_order").error("group name repeated in evaluation order")
         }
         file.fuzzyCompare = try reader.bool("fuzzy_compare", false)

@@ -7,7 +7,7 @@ package final class MappingReader {
     /// The type's name for messages, for example `scrape_config`.
     package let context: String
     private let members: [(key: YAMLNode, value: YAMLNode)]
-    private var taken: Set<String> = []
+    private var taken: Set<ExactText> = []
     private let problems: ConfigProblems
     /// The sections with secrets: messages about them show no text that may be a misplaced secret.
     private static let secretSections: Set<String> = [
@@ -33,15 +33,15 @@ package final class MappingReader {
 
     /// The value of `key`, which now counts as known; nil if absent.
     package func node(_ key: String) -> YAMLNode? {
-        taken.insert(key)
-        return members.first { $0.key.text == key }?.value
+        taken.insert(ExactText(key))
+        return members.first { $0.key.isText(key) }?.value
     }
 
-    /// Whether `key` exists, with any value.
-    package func has(_ key: String) -> Bool { members.contains { $0.key.text == key } }
+    /// Whether `key` is there, whatever its value.
+    package func has(_ key: String) -> Bool { members.contains { $0.key.isText(key) } }
 
     /// The place of `key`, or of the mapping if it is absent.
-    package func place(of key: String) -> ConfigPlace { members.first { $0.key.text == key }?.key.place ?? place }
+    package func place(of key: String) -> ConfigPlace { members.first { $0.key.isText(key) }?.key.place ?? place }
 
     /// All keys in order.
     package var keys: [String] { members.compactMap(\.key.text) }
@@ -50,8 +50,8 @@ package final class MappingReader {
     package func finish() {
         for (key, _) in members {
             let name = key.text ?? ""
-            if taken.contains(name) { continue }
-            let near = Spelling.nearest(to: name, among: taken.sorted())
+            if taken.contains(ExactText(name)) { continue }
+            let near = Spelling.nearest(to: name, among: taken.sorted().map(\.text))
             let hint = near.map { ", did you mean \($0)?" } ?? ""
             // A text that is similar to no key may be a value in the wrong place.
             let field = isSecret && near == nil ? "a field is" : "field \(name)"
@@ -161,6 +161,11 @@ package final class MappingReader {
     /// A list of strings; a single scalar is not accepted.
     package func strings(_ key: String) throws(ConfigError) -> [String]? {
         guard let value = node(key), !value.isNull else { return nil }
+        return try Self.strings(value, key)
+    }
+
+    /// The strings of a list, of which null is the empty one.
+    private static func strings(_ value: YAMLNode, _ key: String) throws(ConfigError) -> [String] {
         guard let elements = value.elements else {
             throw value.place.error("cannot unmarshal \(value.kind) into []string (\(key))")
         }
@@ -170,6 +175,19 @@ package final class MappingReader {
                 throw element.place.error("cannot unmarshal \(element.kind) into string (\(key))")
             }
             result.append(element.isNull ? "" : text)
+        }
+        return result
+    }
+
+    /// A map of lists of strings, in order; null is a list without any.
+    package func stringLists(_ key: String) throws(ConfigError) -> [(key: String, values: [String])]? {
+        guard let value = node(key), !value.isNull else { return nil }
+        guard let members = value.members else {
+            throw value.place.error("cannot unmarshal \(value.kind) into map[string][]string (\(key))")
+        }
+        var result: [(key: String, values: [String])] = []
+        for (name, member) in members {
+            result.append((name.text ?? "", member.isNull ? [] : try Self.strings(member, key)))
         }
         return result
     }

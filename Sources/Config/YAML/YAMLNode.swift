@@ -1,3 +1,5 @@
+import Model
+
 /// A YAML node with its place in the file.
 package struct YAMLNode: Sendable {
     package indirect enum Content: Sendable {
@@ -36,7 +38,10 @@ package struct YAMLNode: Sendable {
     }
 
     /// The value of a key.
-    package subscript(_ key: String) -> YAMLNode? { members?.first { $0.key.text == key }?.value }
+    package subscript(_ key: String) -> YAMLNode? { members?.first { $0.key.isText(key) }?.value }
+
+    /// Whether the node is a scalar of this text, byte for byte.
+    func isText(_ other: String) -> Bool { text?.isExactly(other) ?? false }
 
     /// The kind of the node in yaml.v2's words, for messages; without its text, which may be a secret.
     var kind: String {

@@ -1,4 +1,6 @@
 import CYAML
+import GoCompatibility
+import Model
 
 /// Reads a YAML document into nodes with libyaml's events.
 ///
@@ -26,7 +28,7 @@ package enum YAMLParser {
 /// Builds nodes from events.
 private struct EventReader {
     let file: String
-    var anchors: [String: YAMLNode] = [:]
+    var anchors: [ExactText: YAMLNode] = [:]
     var nodes = 0
 
     private enum Event {
@@ -63,10 +65,13 @@ private struct EventReader {
         switch event.type {
         case YAML_SCALAR_EVENT:
             let scalar = event.data.scalar
-            let value = String(
+            var value = String(
                 decoding: UnsafeBufferPointer(start: scalar.value, count: Int(scalar.length)), as: UTF8.self)
             var isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE
-            if let tag = text(scalar.tag) { isPlain = try Self.isPlain(value, tag: tag, place) }
+            if let tag = text(scalar.tag) {
+                if YAMLScalar.short(tag) == "!!binary" { value = try Self.decoded(value, place) }
+                isPlain = try Self.isPlain(value, tag: tag, place)
+            }
             return (.scalar(value, isPlain: isPlain, anchor: text(scalar.anchor)), place)
         case YAML_SEQUENCE_START_EVENT: return (.sequenceStart(anchor: text(event.data.sequence_start.anchor)), place)
         case YAML_SEQUENCE_END_EVENT: return (.sequenceEnd, place)
@@ -83,10 +88,20 @@ private struct EventReader {
     /// Whether a scalar with a tag is read as a plain one; messages do not show it, because it may be a secret.
     private static func isPlain(_ text: String, tag: String, _ place: ConfigPlace) throws(ConfigError) -> Bool {
         let short = YAMLScalar.short(tag)
-        if short == "!!binary" { throw place.error("a !!binary value is no valid UTF-8 text") }
         if let isPlain = YAMLScalar.isPlain(text, tag: tag) { return isPlain }
         let found = YAMLScalar(text, isPlain: true).tag
         throw place.error("yaml: cannot decode \(found) as a \(short)")
+    }
+
+    /// The text that a `!!binary` scalar stands for.
+    private static func decoded(_ text: String, _ place: ConfigPlace) throws(ConfigError) -> String {
+        guard let bytes = GoBase64.decode(text.utf8) else {
+            throw place.error("yaml: !!binary value contains invalid base64 data")
+        }
+        guard let value = String(validating: bytes, as: UTF8.self) else {
+            throw place.error("a !!binary value is no valid UTF-8 text")
+        }
+        return value
     }
 
     mutating func document(_ parser: inout yaml_parser_t) throws(ConfigError) -> YAMLNode? {
@@ -124,11 +139,11 @@ private struct EventReader {
         switch event {
         case .scalar(let text, let isPlain, let anchor):
             let node = YAMLNode(.scalar(text, isPlain: isPlain), place)
-            if let anchor { anchors[anchor] = node }
+            if let anchor { anchors[ExactText(anchor)] = node }
             return node
         case .alias(let name):
             // The name is not shown: it may be a password that begins with an asterisk.
-            guard let target = anchors[name] else { throw place.error("yaml: unknown anchor referenced") }
+            guard let target = anchors[ExactText(name)] else { throw place.error("yaml: unknown anchor referenced") }
             try count(Self.size(target), place)
             return target
         case .sequenceStart(let anchor):
@@ -139,11 +154,11 @@ private struct EventReader {
                 elements.append(try node(event, at, &parser, depth: depth + 1, isSecret: isSecret))
             }
             let node = YAMLNode(.sequence(elements), place)
-            if let anchor { anchors[anchor] = node }
+            if let anchor { anchors[ExactText(anchor)] = node }
             return node
         case .mappingStart(let anchor):
             let node = YAMLNode(.mapping(try members(&parser, depth: depth, isSecret: isSecret)), place)
-            if let anchor { anchors[anchor] = node }
+            if let anchor { anchors[ExactText(anchor)] = node }
             return node
         default:
             throw place.error("yaml: unexpected end of the document")
@@ -164,10 +179,13 @@ private struct EventReader {
     ) throws(ConfigError) -> [(key: YAMLNode, value: YAMLNode)] {
         var own: [(key: YAMLNode, value: YAMLNode)] = []
         var merged: [(key: YAMLNode, value: YAMLNode)] = []
+        var names: Set<ExactText> = []
         while true {
             let (event, at) = try next(&parser)
             if case .mappingEnd = event { break }
-            let key = try node(event, at, &parser, depth: depth + 1, isSecret: isSecret)
+            var key = try node(event, at, &parser, depth: depth + 1, isSecret: isSecret)
+            // A null as a key is the empty text, as go-yaml has it.
+            if key.isNull { key.content = .scalar("", isPlain: false) }
             let (valueEvent, valueAt) = try next(&parser)
             let hidesValue = isSecret || key.text.map { Self.secretSections.contains($0) } ?? false
             let value = try node(valueEvent, valueAt, &parser, depth: depth + 1, isSecret: hidesValue)
@@ -181,12 +199,12 @@ private struct EventReader {
                 }
                 continue
             }
-            if own.contains(where: { $0.key.text == name }) {
+            if !names.insert(ExactText(name)).inserted {
                 throw key.place.error("mapping key \(isSecret ? "" : "\"\(name)\" ")already defined")
             }
             own.append((key, value))
         }
-        for member in merged where !own.contains(where: { $0.key.text == member.key.text }) { own.append(member) }
+        for member in merged where names.insert(ExactText(member.key.text ?? "")).inserted { own.append(member) }
         return own
     }
 }

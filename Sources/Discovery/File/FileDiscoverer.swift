@@ -176,7 +176,7 @@ package final class FileDiscoverer: Sendable {
     private static func parse(_ bytes: [UInt8], _ path: String) throws(ConfigError) -> [TargetGroup] {
         let file = path.split(separator: "/").last.map(String.init) ?? path
         return try TargetGroupList.parse(
-            bytes, isJSON: file.lowercased().hasSuffix(".json"), place: path,
+            bytes, isJSON: GoCase.lower(file).hasSuffix(".json"), place: path,
             labels: [Label(name: "__meta_filepath", value: path)])
     }
 }

@@ -39,7 +39,8 @@ public struct MetricLint {
     public static func check(
         _ page: [UInt8]
     ) throws(ExpositionError) -> (problems: [Problem], cardinality: [Cardinality]) {
-        let result = withSmallTypes(page).withUnsafeBufferPointer { page -> Result<MetricLint, ExpositionError> in
+        try LintLines.check(page)
+        let result = LintLines.adapted(page).withUnsafeBufferPointer { page -> Result<MetricLint, ExpositionError> in
             do throws(ExpositionError) {
                 var lint = MetricLint()
                 try lint.read(page)
@@ -58,19 +59,6 @@ public struct MetricLint {
         let sizes = names.map { Cardinality(metric: $0.text, series: lint.families[$0]?.lines ?? 0) }
             .sorted { $0.series > $1.series }
         return (problems, sizes)
-    }
-
-    /// The text with all types in lower case: promtool ignores their case.
-    private static func withSmallTypes(_ page: [UInt8]) -> [UInt8] {
-        var page = page
-        for line in page.split(separator: UInt8(ascii: "\n")) {
-            let words = line.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 })
-            guard words.count > 3, words[0].elementsEqual("#".utf8), words[1].elementsEqual("TYPE".utf8),
-                let type = words.last
-            else { continue }
-            for index in type.indices where page[index] >= 0x41 && page[index] <= 0x5A { page[index] |= 0x20 }
-        }
-        return page
     }
 
     private mutating func read(_ page: UnsafeBufferPointer<UInt8>) throws(ExpositionError) {
@@ -99,11 +87,17 @@ public struct MetricLint {
                     throw mistake(reader, page, "second HELP line for metric name \(GoQuote.quote(current))")
                 }
                 let hasText = !reader.metadataRawText.isEmpty
+                try checkEscapes(reader.metadataRawText.utf8, "\\n", reader.metadataLine.lowerBound, page)
                 change(current) { ($0.hasHelpLine, $0.hasHelp) = (true, hasText) }
             case .unit: continue
             case .series:
                 try reader.readLabels(&text)
                 let name = text.metricName.map { text.string($0) } ?? ""
+                try checkEscapes(reader.seriesText, "\\n\"", reader.seriesStart, page)
+                if Set(text.pairs.map { ExactText(text.string($0.name)) }).count != text.pairs.count {
+                    throw Self.mistake(
+                        reader.seriesStart, page, "duplicate label names for metric \(GoQuote.quote(name))")
+                }
                 let pairs = text.pairs.map { (text.string($0.name), text.string($0.value)) }
                 let labels = Labels(pairs + [("__name__", name)])
                 change(family(of: name)) { family in
@@ -115,12 +109,31 @@ public struct MetricLint {
         }
     }
 
-    /// An error in the reader's line of metadata.
+    /// Refuses a backslash before anything but `allowed`; the reader passes over those as Prometheus does.
+    private func checkEscapes(
+        _ text: some Sequence<UInt8>, _ allowed: String, _ place: Int, _ page: UnsafeBufferPointer<UInt8>
+    ) throws(ExpositionError) {
+        var isEscaped = false
+        for byte in text {
+            if isEscaped, !allowed.utf8.contains(byte) {
+                throw Self.mistake(place, page, "invalid escape sequence '\\\(Unicode.Scalar(byte))'")
+            }
+            isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
+        }
+    }
+
+    private static func mistake(
+        _ place: Int, _ page: UnsafeBufferPointer<UInt8>, _ message: String
+    ) -> ExpositionError {
+        guard let base = page.baseAddress else { return ExpositionError(message, line: 0, column: 0) }
+        return .at(place, in: base, message)
+    }
+
+    /// A mistake in the reader's line of metadata.
     private func mistake(
         _ reader: ExpositionReader, _ page: UnsafeBufferPointer<UInt8>, _ message: String
     ) -> ExpositionError {
-        guard let base = page.baseAddress else { return ExpositionError(message, line: 0, column: 0) }
-        return .at(reader.metadataLine.lowerBound, in: base, message)
+        Self.mistake(reader.metadataLine.lowerBound, page, message)
     }
 
     private mutating func change(_ name: String, _ body: (inout Family) -> Void) {
@@ -186,7 +199,8 @@ public struct MetricLint {
             found.append("non-summary metrics should not have \"quantile\" label")
         }
         for word in ["counter", "gauge", "summary", "histogram"] where word == type.rawValue {
-            if name.lowercased().contains("_\(word)_") || name.lowercased().hasSuffix("_\(word)") {
+            let lower = GoCase.lower(name)
+            if lower.contains("_\(word)_") || lower.hasSuffix("_\(word)") {
                 found.append("metric name should not include type '\(word)'")
             }
         }
@@ -223,7 +237,7 @@ public struct MetricLint {
     ]
 
     private static func unitProblems(_ name: String) -> [String] {
-        for word in name.lowercased().split(separator: "_").map(String.init) {
+        for word in GoCase.lower(name).split(separator: "_").map(String.init) {
             let rest = prefixes.first { word.hasPrefix($0) && bases[String(word.dropFirst($0.count))] != nil }
                 .map { String(word.dropFirst($0.count)) }
             guard let base = bases[word] ?? rest.flatMap({ bases[$0] }) else { continue }

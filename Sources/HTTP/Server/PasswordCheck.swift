@@ -1,3 +1,4 @@
+import GoCompatibility
 import CTLS
 import Glibc
 import Model
@@ -101,36 +102,9 @@ final class PasswordCheck: Sendable {
     /// The user and the password of `Basic` credentials; nil if there are none.
     static func credentials(_ authorization: String?) -> (user: String, password: [UInt8])? {
         guard let authorization, authorization.prefix(6).isSame(as: "Basic "),
-            let plain = base64(authorization.dropFirst(6).utf8), let colon = plain.firstIndex(of: UInt8(ascii: ":"))
+            let plain = GoBase64.decode(authorization.dropFirst(6).utf8.prefix(8192)),
+            let colon = plain.firstIndex(of: UInt8(ascii: ":"))
         else { return nil }
         return (String(decoding: plain[..<colon], as: UTF8.self), Array(plain[(colon + 1)...]))
-    }
-
-    private static func base64(_ text: some Collection<UInt8>) -> [UInt8]? {
-        var out: [UInt8] = []
-        var (bits, count, padding) = (0, 0, 0)
-        guard text.count % 4 == 0, text.count <= 8192 else { return nil }
-        for byte in text {
-            let value: Int
-            switch byte {
-            case 0x41...0x5A: value = Int(byte) - 0x41
-            case 0x61...0x7A: value = Int(byte) - 0x61 + 26
-            case 0x30...0x39: value = Int(byte) - 0x30 + 52
-            case 0x2B: value = 62
-            case 0x2F: value = 63
-            case 0x3D:
-                padding += 1
-                continue
-            default: return nil
-            }
-            guard padding == 0 else { return nil }
-            bits = (bits << 6 | value) & 0xFFFF
-            count += 6
-            if count >= 8 {
-                count -= 8
-                out.append(UInt8(truncatingIfNeeded: bits >> count))
-            }
-        }
-        return padding <= 2 ? out : nil
     }
 }

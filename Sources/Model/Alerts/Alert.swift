@@ -7,9 +7,9 @@ public struct Alert: Sendable, Hashable {
     public var startsAt: Int64
     /// The time when it ended, or when it will count as ended unless it is sent again; 0 if unknown.
     public var endsAt: Int64
-    /// The URL that shows the expression.
-    public var generatorURL: String
-    /// The time when it was last sent, ms since the epoch.
+    /// Where to look at the expression.
+    @Exact public var generatorURL: String
+    /// When it was last sent, ms since the epoch.
     public var updatedAt: Int64
 
     public init(

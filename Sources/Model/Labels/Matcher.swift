@@ -15,13 +15,17 @@ public struct Matcher: Sendable, Hashable {
     public let pattern: AnchoredRegex?
 
     /// Makes a matcher; throws if `kind` is a regular expression that does not compile.
-    public init(_ name: String, _ kind: Kind, _ value: String) throws(AnchoredRegex.SyntaxError) {
+    ///
+    /// - Parameter dot: What a dot of the expression matches: in matchers of alerts, no line feed.
+    public init(
+        _ name: String, _ kind: Kind, _ value: String, dot: AnchoredRegex.Dot = .anything
+    ) throws(AnchoredRegex.SyntaxError) {
         self.name = name
         self.kind = kind
         self.value = value
         switch kind {
         case .equal, .notEqual: pattern = nil
-        case .regex, .notRegex: pattern = try AnchoredRegex(value)
+        case .regex, .notRegex: pattern = try AnchoredRegex(value, dot: dot)
         }
     }
 

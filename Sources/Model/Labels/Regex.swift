@@ -1,7 +1,18 @@
 import CRE2
 
-/// A regular expression in RE2's syntax that must match the whole text; a dot also matches newlines.
+/// A regular expression in RE2's syntax that must match the whole text.
 public final class AnchoredRegex: Sendable {
+    /// What a dot matches.
+    ///
+    /// Prometheus puts `^(?s:…)$` around the expressions of selectors, of relabelling, of `label_replace` and of the
+    /// origins of CORS. Alertmanager's `^(?:…)$` and the functions of templates leave a dot as Go has it.
+    public enum Dot: Sendable, Hashable {
+        /// Every character.
+        case anything
+        /// Every character but a line feed.
+        case noLineFeed
+    }
+
     /// The expression as it was written, without the anchors.
     public let source: String
     /// The accepted texts, if they are known without executing the expression.
@@ -18,13 +29,11 @@ public final class AnchoredRegex: Sendable {
         public var description: String { "error parsing regexp: \(reason): `\(expression)`" }
     }
 
-    /// Compiles `source`; throws RE2's reason if the expression is invalid.
-    public init(_ source: String) throws(SyntaxError) {
+    /// Compiles `source`; throws RE2's reason if it is no valid expression.
+    public init(_ source: String, dot: Dot = .anything) throws(SyntaxError) {
         self.source = source
-        shape = RegexShape(source)
-        let (compiled, reason, part) = RegexCompiler.compile(source)
-        guard let compiled else { throw SyntaxError(expression: part, reason: reason) }
-        pattern = compiled
+        shape = RegexShape(source, dot: dot)
+        pattern = try RegexCompiler.compile(source, dot: dot)
     }
 
     deinit { cre2_free(pattern) }

@@ -3,8 +3,21 @@ import GoCompatibility
 
 /// Compiles expressions in the syntax of Go's `regexp` with RE2.
 enum RegexCompiler {
-    /// The compiled pattern, which the caller frees, or nil and the reason with the part of the expression.
-    static func compile(_ source: String) -> (pattern: OpaquePointer?, reason: String, part: String) {
+    /// Sets RE2's flags, whose default is that a dot matches everything.
+    private static let noLineFeed = "(?-s)"
+
+    /// The compiled pattern, which the caller frees; throws RE2's reason if `source` is no valid expression.
+    static func compile(
+        _ source: String, dot: AnchoredRegex.Dot
+    ) throws(AnchoredRegex.SyntaxError) -> OpaquePointer {
+        let flags = dot == .anything ? "" : noLineFeed
+        let (compiled, reason, part) = compile(flags + source)
+        if let compiled { return compiled }
+        let shown = part.utf8.starts(with: flags.utf8) ? String(part.unicodeScalars.dropFirst(flags.utf8.count)) : part
+        throw AnchoredRegex.SyntaxError(expression: shown, reason: reason)
+    }
+
+    private static func compile(_ source: String) -> (pattern: OpaquePointer?, reason: String, part: String) {
         var text: String
         switch GoRegexSyntax.translate(source) {
         case .text(let translated): text = translated

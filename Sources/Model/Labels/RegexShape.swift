@@ -19,7 +19,17 @@ public enum RegexShape: Sendable, Hashable {
     /// The most alternatives in the list.
     private static let mostLiterals = 4096
 
-    /// Reads an expression; the shape is ``other`` in case of doubt.
+    /// Reads an expression; what is in doubt is ``other``.
+    init(_ source: String, dot: AnchoredRegex.Dot) {
+        self.init(source)
+        switch self {
+        case .literals, .other: break
+        // Their dots match a line feed.
+        case .prefix, .suffix, .any, .nonEmpty: if dot == .noLineFeed { self = .other }
+        }
+    }
+
+    /// Reads an expression whose dots match everything.
     init(_ source: String) {
         self = .other
         let bytes = Array(source.utf8)[...]

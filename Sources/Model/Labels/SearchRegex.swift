@@ -10,13 +10,7 @@ public final class SearchRegex: Sendable {
 
     /// Compiles `source`; throws RE2's reason if the expression is invalid.
     public init(_ source: String) throws(AnchoredRegex.SyntaxError) {
-        let flags = "(?-s)"
-        let (compiled, reason, part) = RegexCompiler.compile(flags + source)
-        guard let compiled else {
-            throw AnchoredRegex.SyntaxError(
-                expression: part.hasPrefix(flags) ? String(part.dropFirst(flags.count)) : part, reason: reason)
-        }
-        pattern = compiled
+        pattern = try RegexCompiler.compile(source, dot: .noLineFeed)
     }
 
     deinit { cre2_free(pattern) }

@@ -54,3 +54,38 @@ extension String {
         return (isBefore ?? nil) ?? utf8.lexicographicallyPrecedes(other.utf8)
     }
 }
+
+/// A value made of texts that can be compared byte for byte.
+public protocol ExactlyComparable: Sendable {
+    /// Whether both have the same bytes.
+    func isExactly(_ other: Self) -> Bool
+    /// Feeds the bytes to a hasher.
+    func hashExactly(into hasher: inout Hasher)
+}
+
+extension String: ExactlyComparable {
+    public func hashExactly(into hasher: inout Hasher) { hasher.combine(ExactText(self)) }
+}
+
+extension Array: ExactlyComparable where Element: ExactlyComparable {
+    public func isExactly(_ other: Self) -> Bool {
+        count == other.count && zip(self, other).allSatisfy { $0.isExactly($1) }
+    }
+
+    public func hashExactly(into hasher: inout Hasher) {
+        hasher.combine(count)
+        for element in self { element.hashExactly(into: &hasher) }
+    }
+}
+
+/// A property that the `==` and the hash of its owner compare byte for byte.
+@propertyWrapper
+public struct Exact<Value: ExactlyComparable>: Hashable, Sendable {
+    public var wrappedValue: Value
+
+    public init(wrappedValue: Value) { self.wrappedValue = wrappedValue }
+
+    public static func == (a: Exact, b: Exact) -> Bool { a.wrappedValue.isExactly(b.wrappedValue) }
+
+    public func hash(into hasher: inout Hasher) { wrappedValue.hashExactly(into: &hasher) }
+}

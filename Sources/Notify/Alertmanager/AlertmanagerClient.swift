@@ -76,11 +76,11 @@ package final class AlertmanagerClient: AlertSink {
     /// to its next request.
     package func apply(_ endpoints: [AlertmanagerEndpoint]) {
         let (removed, added) = settings.withLock { settings in
-            var old: [String: Sender] = [:]
-            for sender in settings.senders { old[sender.url] = sender }
+            var old: [ExactText: Sender] = [:]
+            for sender in settings.senders { old[ExactText(sender.url)] = sender }
             var added: [Sender] = []
             settings.senders = endpoints.filter { !$0.isDropped }.map { endpoint in
-                if let sender = old.removeValue(forKey: endpoint.url) {
+                if let sender = old.removeValue(forKey: ExactText(endpoint.url)) {
                     sender.state.withLock { $0.endpoint = endpoint }
                     return sender
                 }

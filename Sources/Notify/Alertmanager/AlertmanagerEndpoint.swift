@@ -29,14 +29,14 @@ package struct AlertmanagerEndpoint: Sendable {
     package static func all(
         _ config: AlertingConfig, transport: (HTTPClientConfig) throws -> any NotificationTransport
     ) rethrows -> [AlertmanagerEndpoint] {
-        var seen = Set<String>()
+        var seen = Set<ExactText>()
         var result: [AlertmanagerEndpoint] = []
         for entry in config.alertmanagers {
             let carrier = try transport(entry.client)
             for group in entry.staticConfigs {
                 for target in group.targets {
                     let (url, _, isDropped) = url(of: target, group.labels, entry)
-                    guard !url.isEmpty, seen.insert(url).inserted else { continue }
+                    guard !url.isEmpty, seen.insert(ExactText(url)).inserted else { continue }
                     var endpoint = AlertmanagerEndpoint(
                         url: url, timeout: entry.timeout, relabelRules: entry.alertRelabelRules, transport: carrier)
                     endpoint.isDropped = isDropped

@@ -171,7 +171,7 @@ package struct Dispatcher: Sendable {
             GroupStatus(
                 id: $0.id, receiver: $0.route.receiver, route: $0.route, labels: $0.labels,
                 alerts: $0.alerts.values.sorted { $0.alert.labels < $1.alert.labels }, nextFlush: $0.nextFlush)
-        }.sorted { ($0.labels, $0.receiver) < ($1.labels, $1.receiver) }
+        }.sorted { ($0.labels, ExactText($0.receiver)) < ($1.labels, ExactText($1.receiver)) }
     }
 
     /// The routes that match an alert.
@@ -179,7 +179,7 @@ package struct Dispatcher: Sendable {
 
     /// The receivers of an alert, without repetition.
     package func receivers(of labels: Labels) -> [String] {
-        var seen = Set<String>()
-        return root.match(labels).map(\.receiver).filter { seen.insert($0).inserted }
+        var seen = Set<ExactText>()
+        return root.match(labels).map(\.receiver).filter { seen.insert(ExactText($0)).inserted }
     }
 }

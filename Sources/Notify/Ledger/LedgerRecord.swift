@@ -9,20 +9,20 @@ package struct Delivery: Sendable, Hashable {
 
     /// The start of the flush, ms.
     package var time: Int64
-    package var groupID: String
-    package var groupKey: String
-    package var receiver: String
+    @Exact package var groupID: String
+    @Exact package var groupKey: String
+    @Exact package var receiver: String
     /// `receiver/webhook/0`.
-    package var integration: String
-    package var reason: String
+    @Exact package var integration: String
+    @Exact package var reason: String
     package var outcome: Outcome
     /// The last HTTP status; 0 if there was no answer.
     package var status: Int
     package var attempts: Int
     /// The time from the first attempt to the last answer, ms.
     package var duration: Int64
-    /// The reason of the failure, or of the last failed attempt.
-    package var error: String
+    /// Why it failed, or why the last attempt but one did.
+    @Exact package var error: String
     package var firing: [Fingerprint]
     package var resolved: [Fingerprint]
 
@@ -184,7 +184,7 @@ package enum LedgerRecord: Sendable, Hashable {
         var matchers: [Matcher] = []
         for _ in 0..<count {
             guard let name = input.string(), let kind = input.string().flatMap(Matcher.Kind.init),
-                let value = input.string(), let matcher = try? Matcher(name, kind, value)
+                let value = input.string(), let matcher = try? Matcher(name, kind, value, dot: .noLineFeed)
             else { return nil }
             matchers.append(matcher)
         }

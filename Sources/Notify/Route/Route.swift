@@ -97,7 +97,7 @@ extension Matcher {
     fileprivate var writtenText: String {
         let value = value
         guard kind == .regex, value.hasPrefix("^(?:"), value.hasSuffix(")$"), value.utf8.count > 6,
-            let written = try? Matcher(name, .regex, String(value.dropFirst(4).dropLast(2)))
+            let written = try? Matcher(name, .regex, String(value.dropFirst(4).dropLast(2)), dot: .noLineFeed)
         else { return description }
         return written.description
     }

@@ -2,8 +2,8 @@ import Model
 
 /// A user's request not to be notified of some alerts for some time.
 package struct Silence: Sendable, Hashable {
-    package var id: String
-    /// All of them must match an alert.
+    @Exact package var id: String
+    /// All must accept an alert.
     package var matchers: [Matcher]
     /// ms.
     package var startsAt: Int64
@@ -11,8 +11,8 @@ package struct Silence: Sendable, Hashable {
     package var endsAt: Int64
     /// ms.
     package var updatedAt: Int64
-    package var createdBy: String
-    package var comment: String
+    @Exact package var createdBy: String
+    @Exact package var comment: String
 
     package enum State: String, Sendable { case pending, active, expired }
 

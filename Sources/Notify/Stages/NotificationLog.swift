@@ -2,10 +2,10 @@ import Model
 
 /// The last notification of one group to one receiver.
 package struct NotificationEntry: Sendable, Hashable {
-    /// The `groupKey` of receivers; in entries of older ledgers, the group's identity.
-    package var groupKey: String
-    /// The receiver, the kind of integration and its position: `team/webhook/0`.
-    package var receiver: String
+    /// What receivers see as `groupKey`; in entries of older ledgers, the group's identity.
+    @Exact package var groupKey: String
+    /// Receiver, kind of integration and its place: `team/webhook/0`.
+    @Exact package var receiver: String
     /// ms.
     package var time: Int64
     package var firing: Set<Fingerprint>

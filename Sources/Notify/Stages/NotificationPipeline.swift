@@ -42,13 +42,13 @@ package struct Notification: Sendable {
 ///
 /// It has no side effects.
 package struct NotificationPipeline: Sendable {
-    package var receivers: [String: [WebhookSettings]]
+    package var receivers: [ExactText: [WebhookSettings]]
     package var inhibitRules: [InhibitRule]
-    package var timeIntervals: [String: [TimeInterval]]
+    package var timeIntervals: [ExactText: [TimeInterval]]
 
     package init(
-        receivers: [String: [WebhookSettings]], inhibitRules: [InhibitRule] = [],
-        timeIntervals: [String: [TimeInterval]] = [:]
+        receivers: [ExactText: [WebhookSettings]], inhibitRules: [InhibitRule] = [],
+        timeIntervals: [ExactText: [TimeInterval]] = [:]
     ) {
         self.receivers = receivers
         self.inhibitRules = inhibitRules
@@ -57,7 +57,7 @@ package struct NotificationPipeline: Sendable {
 
     /// The named intervals that contain `now`.
     private func active(_ names: [String], at now: Int64) -> [String] {
-        names.filter { name in (timeIntervals[name] ?? []).contains { $0.contains(now) } }
+        names.filter { name in (timeIntervals[ExactText(name)] ?? []).contains { $0.contains(now) } }
     }
 
     /// The time intervals that mute a route at `now`; nil if none does.
@@ -83,7 +83,7 @@ package struct NotificationPipeline: Sendable {
         guard !left.isEmpty else { return [] }
         let firing = Set(left.filter { $0.alert.endsAt == 0 }.map(\.fingerprint))
         let resolved = Set(left.filter { $0.alert.endsAt != 0 }.map(\.fingerprint))
-        let integrations = receivers[flush.route.receiver] ?? []
+        let integrations = receivers[ExactText(flush.route.receiver)] ?? []
         return integrations.enumerated().compactMap { index, webhook in
             let name = "\(flush.route.receiver)/webhook/\(index)"
             let reason = NotificationLog.reason(

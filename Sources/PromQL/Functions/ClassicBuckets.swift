@@ -115,14 +115,6 @@ struct ClassicBuckets {
         return difference / min(sum, .greatestFiniteMagnitude) < 1e-12
     }
 
-    /// The number of an `le` label; nil if it is invalid.
-    static func bound(_ text: String) -> Double? {
-        switch text {
-        case "+Inf", "Inf", "inf", "+inf": return .infinity
-        case "-Inf", "-inf": return -.infinity
-        default:
-            guard let first = text.utf8.first, first != 0x20 else { return nil }
-            return Double(text)
-        }
-    }
+    /// The number that an `le` label stands for; nil if it is none.
+    static func bound(_ text: String) -> Double? { GoFloat.parse(text) }
 }

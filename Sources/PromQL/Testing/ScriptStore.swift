@@ -75,13 +75,13 @@ package final class ScriptStore: SeriesSource {
     }
 
     package func labelNames(_ request: SelectRequest) throws -> [String] {
-        let names = Set(matching(request.matchers).flatMap { $0.0.pairs.map(\.name) })
-        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let names = Set(matching(request.matchers).flatMap { $0.0.pairs.map { ExactText($0.name) } })
+        return names.sorted().map(\.text)
     }
 
     package func labelValues(_ name: String, _ request: SelectRequest) throws -> [String] {
-        let values = Set(matching(request.matchers).compactMap { $0.0[name] })
-        return values.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let values = Set(matching(request.matchers).compactMap { $0.0[name].map { ExactText($0) } })
+        return values.sorted().map(\.text)
     }
 
     /// The samples with the hints of a storage with chunks.

@@ -84,7 +84,8 @@ package struct RuleGroupDefinition: Sendable {
     package var key: String { file + ";" + name }
 
     func isSame(as other: RuleGroupDefinition) -> Bool {
-        key == other.key && interval == other.interval && queryOffset == other.queryOffset && limit == other.limit
+        key.isExactly(other.key) && interval == other.interval && queryOffset == other.queryOffset
+            && limit == other.limit
             && rules.count == other.rules.count && zip(rules, other.rules).allSatisfy { $0.isSame(as: $1) }
     }
 }

@@ -69,8 +69,8 @@ package struct RuleError: Error, CustomStringConvertible, Sendable, Equatable {
 
 /// The file and the name of a group.
 package struct RuleGroupPlace: Sendable, Hashable {
-    package var file: String
-    package var name: String
+    @Exact package var file: String
+    @Exact package var name: String
 }
 
 /// The functions and settings that the evaluation of rules needs from other parts.

@@ -54,8 +54,8 @@ package final class RuleManager: Sendable {
     /// Parses the templates of all groups of all files; the first group is used if keys are equal.
     package static func prepare(_ definitions: [RuleGroupDefinition]) throws(RuleError) -> Prepared {
         var groups: [RuleGroup.Compiled] = []
-        var keys = Set<String>()
-        for definition in definitions where keys.insert(definition.key).inserted {
+        var keys = Set<ExactText>()
+        for definition in definitions where keys.insert(ExactText(definition.key)).inserted {
             groups.append(try RuleGroup.Compiled(definition))
         }
         return Prepared(groups: groups)
@@ -74,7 +74,7 @@ package final class RuleManager: Sendable {
         var runners: [Runner] = []
         var fresh: [(runner: Runner, predecessor: Runner?)] = []
         for group in prepared.groups {
-            let known = old.runners.first { $0.key == group.definition.key }
+            let known = old.runners.first { $0.key.isExactly(group.definition.key) }
             if let known, known.current.definition.isSame(as: group.definition) {
                 runners.append(known)
                 continue
@@ -85,7 +85,7 @@ package final class RuleManager: Sendable {
             runners.append(runner)
             fresh.append((runner, known))
         }
-        let vanished = old.runners.filter { old in !runners.contains { $0.key == old.key } }
+        let vanished = old.runners.filter { old in !runners.contains { $0.key.isExactly(old.key) } }
         state.withLock {
             $0.environment = environment
             $0.runners = runners

@@ -67,7 +67,7 @@ package enum RuleSet {
 
     /// Rules with the same name and labels, which would overwrite each other.
     package struct Duplicate: Sendable, Hashable {
-        package var name: String
+        @Exact package var name: String
         package var labels: [Label]
     }
 

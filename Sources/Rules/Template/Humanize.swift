@@ -46,7 +46,8 @@ enum Humanize {
     /// Seconds as `1d 2h 3m 4s`, and with SI prefixes below one.
     static func duration(_ value: Double) -> String {
         guard value.isFinite else { return four(value) }
-        if value == 0 { return "0s" }
+        // With its sign: `-0s`.
+        if value == 0 { return four(value) + "s" }
         if value.magnitude >= 1 {
             let sign = value < 0 ? "-" : ""
             // Above this the days do not fit an integer; Go's conversion is then undefined.

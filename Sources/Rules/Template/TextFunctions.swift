@@ -26,8 +26,8 @@ enum TextFunctions {
         guard strings.count == signatures[name]?.count, let first = strings.first else { return nil }
         switch name {
         case "title": return .value(.string(title(first)))
-        case "toUpper": return .value(.string(first.uppercased()))
-        case "toLower": return .value(.string(first.lowercased()))
+        case "toUpper": return .value(.string(GoCase.upper(first)))
+        case "toLower": return .value(.string(GoCase.lower(first)))
         case "safeHtml": return .value(.string(first))
         case "urlQueryEscape": return .value(.string(GoURL.queryEscape(first)))
         case "graphLink": return .value(.string("/graph?g0.expr=\(GoURL.queryEscape(first))&g0.tab=0"))
@@ -62,7 +62,7 @@ enum TextFunctions {
             let isLetter =
                 scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "_" || scalar == "'"
             if isLetter, !isInWord {
-                out.append(contentsOf: scalar.properties.titlecaseMapping.unicodeScalars)
+                out.append(GoCase.title(scalar))
             } else {
                 out.append(scalar)
             }

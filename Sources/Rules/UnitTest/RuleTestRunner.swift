@@ -126,10 +126,14 @@ package struct RuleTestRunner: Sendable {
                 } catch { return [input.place.error("\(error)").description] }
             }
         } catch { return ["\(error)"] }
-        let order = [String: Int](file.groupOrder.enumerated().map { ($0.element, $0.offset) }) { a, _ in a }
-        // The sort is stable: groups of equal order stay as they are in the files.
+        let order = [ExactText: Int](file.groupOrder.enumerated().map { (ExactText($0.element), $0.offset) }) { a, _ in
+            a
+        }
+        // Stable: groups of equal order stay as they are in the files.
         groups = groups.enumerated().sorted {
-            let (a, b) = (order[$0.element.definition.name] ?? 0, order[$1.element.definition.name] ?? 0)
+            let (a, b) = (
+                order[ExactText($0.element.definition.name)] ?? 0, order[ExactText($1.element.definition.name)] ?? 0
+            )
             return a == b ? $0.offset < $1.offset : a < b
         }.map(\.element)
         return evaluate(test, interval, &groups, &inputs, store, environment)
@@ -195,7 +199,7 @@ package struct RuleTestRunner: Sendable {
         _ check: RuleTestGroup.AlertTest, _ groups: [RuleGroup], _ test: RuleTestGroup
     ) -> String? {
         var got: [AlertText] = []
-        for rule in groups.flatMap(\.rules) where rule.definition.name == check.alertName {
+        for rule in groups.flatMap(\.rules) where rule.definition.name.isExactly(check.alertName) {
             for alert in rule.alerting?.alerts ?? [] where alert.state == .firing {
                 got.append(AlertText(labels: alert.labels, annotations: alert.annotations))
             }

@@ -44,9 +44,13 @@ struct SeriesLabelling: Sendable {
         if text.metricName != nil { present.insert(ExactText(Labels.nameLabel)) }
         for pair in text.pairs {
             let name = text.string(pair.name)
-            if added.contains(where: { $0.name == name }) { continue }
-            // Relabelling may remove the label or the whole series, so the error is thrown after it.
-            if !present.insert(ExactText(name)).inserted { repeated = repeated ?? name }
+            if added.contains(where: { $0.name.isExactly(name) }) { continue }
+            // Relabelling sees the first value, and may take the label or the whole series away, so the error waits until
+            // then.
+            guard present.insert(ExactText(name)).inserted else {
+                repeated = repeated ?? name
+                continue
+            }
             let value = text.string(pair.value)
             page.set(name, name == special ? LabelFloat.normalised(value) : value)
         }

@@ -150,7 +150,7 @@ struct TargetBuilder {
         var params = config.params
         for label in builder.current where label.name.hasPrefix("__param_") {
             let key = String(label.name.dropFirst(8))
-            if let index = params.firstIndex(where: { $0.key == key }) {
+            if let index = params.firstIndex(where: { $0.key.isExactly(key) }) {
                 if params[index].values.isEmpty {
                     params[index].values = [label.value]
                 } else {

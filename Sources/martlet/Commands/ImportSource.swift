@@ -1,5 +1,6 @@
 import Glibc
 import Interchange
+import Model
 import Platform
 import Storage
 
@@ -18,7 +19,7 @@ enum ImportSource {
     struct Hold {
         fileprivate let directory: String
         fileprivate let lock: Int32?
-        fileprivate let state: [String: Version]
+        fileprivate let state: [ExactText: Version]
 
         func release() {
             if let lock { close(lock) }
@@ -112,8 +113,8 @@ enum ImportSource {
     /// The names and sizes of the files that a running Prometheus changes.
     private static func state(
         _ directory: String, _ files: any FileSystem
-    ) throws(FileError) -> [String: Version] {
-        var state: [String: Version] = [:]
+    ) throws(FileError) -> [ExactText: Version] {
+        var state: [ExactText: Version] = [:]
         for part in ["", "/wal", "/wbl", "/chunks_head"] where try files.exists(directory + part) {
             for name in try files.list(directory + part) {
                 let path = directory + part + "/" + name
@@ -121,7 +122,7 @@ enum ImportSource {
                     let status = try files.status(path)
                     // The size and time of a directory add nothing to the names in it.
                     if !status.isDirectory {
-                        state[path] = Version(
+                        state[ExactText(path)] = Version(
                             size: status.size, modified: status.modified, identity: status.identity)
                     }
                 } catch {

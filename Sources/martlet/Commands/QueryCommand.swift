@@ -6,8 +6,8 @@ import Model
 
 /// `martlet query instant|range|series|labels SERVER …`: queries a server with its HTTP API.
 enum QueryCommand {
-    private static let start = Flag("start", .time, nil, "Start of the range, Unix seconds or RFC 3339.")
-    private static let end = Flag("end", .time, nil, "End of the range, Unix seconds or RFC 3339.")
+    private static let start = Flag("start", .timeOrNone, nil, "Start of the range, Unix seconds or RFC 3339.")
+    private static let end = Flag("end", .timeOrNone, nil, "End of the range, Unix seconds or RFC 3339.")
     private static let explain = Flag(
         "explain", .choice(["analyze", "plan"]), nil,
         "How the query is evaluated: plan, or analyze, which runs it.", implied: "analyze")
@@ -29,7 +29,8 @@ enum QueryCommand {
             arguments: [.one("SERVER"), .one("EXPR")],
             flags: FlagSet(
                 flags: [
-                    Flag("time", .time, nil, "Evaluation time, Unix seconds or RFC 3339; now by default."), explain,
+                    Flag("time", .timeOrNone, nil, "Evaluation time, Unix seconds or RFC 3339; now by default."),
+                    explain,
                 ]
                     + common),
             run: instant),
@@ -57,7 +58,9 @@ enum QueryCommand {
 
     private static func instant(_ parsed: ParsedFlags) throws -> Int32 {
         var parameters = [("query", parsed.positional[1])]
-        for name in ["time", "explain"] where parsed.isGiven(name) { parameters.append((name, parsed.text(name))) }
+        for name in ["time", "explain"] where !parsed.text(name).isEmpty {
+            parameters.append((name, parsed.text(name)))
+        }
         return try ask("query", parameters, parsed)
     }
 
@@ -81,7 +84,7 @@ enum QueryCommand {
     /// The parameters of a list of series or values.
     private static func listing(_ parsed: ParsedFlags) -> [(String, String)] {
         var parameters = parsed.all("match").map { ("match[]", $0) }
-        for name in ["start", "end"] where parsed.isGiven(name) { parameters.append((name, parsed.text(name))) }
+        for name in ["start", "end"] where !parsed.text(name).isEmpty { parameters.append((name, parsed.text(name))) }
         return parameters
     }
 
@@ -123,7 +126,7 @@ enum QueryCommand {
         } else if let explanation {
             for line in ExplanationOutput.lines(explanation) { print(line) }
         } else {
-            QueryOutput.write(data)
+            for line in QueryOutput.lines(data) { print(line) }
         }
         return 0
     }
@@ -131,34 +134,36 @@ enum QueryCommand {
 
 /// Results as `promtool query` prints them.
 enum QueryOutput {
-    static func write(_ data: JSONValue) {
-        if let list = data.array {
-            for element in list { print(element.string ?? series(element)) }
-            return
-        }
-        guard let result = data["result"] else { return }
+    static func lines(_ data: JSONValue) -> [String] {
+        if let list = data.array { return list.map { $0.string ?? series($0) } }
+        guard let result = data["result"] else { return [] }
+        var lines: [String] = []
         switch data["resultType"]?.string {
         case "vector":
-            for series in result.array ?? [] {
+            lines = (result.array ?? []).map { series in
                 let point = series["value"] ?? series["histogram"] ?? .null
-                print("\(metric(series["metric"] ?? .null)) => \(value(point)) @[\(time(point))]")
+                return "\(metric(series["metric"] ?? .null)) => \(shown(point))"
             }
         case "matrix":
             for series in result.array ?? [] {
-                print("\(metric(series["metric"] ?? .null)) =>")
-                for point in series["values"]?.array ?? [] { print("\(value(point)) @[\(time(point))]") }
-                for point in series["histograms"]?.array ?? [] { print("\(value(point)) @[\(time(point))]") }
+                lines.append("\(metric(series["metric"] ?? .null)) =>")
+                lines += (series["values"]?.array ?? []).map(shown) + (series["histograms"]?.array ?? []).map(shown)
             }
-        case "scalar": print("scalar: \(value(result)) @[\(time(result))]")
-        default: print(value(result))
+        case "scalar": lines = ["scalar: \(shown(result))"]
+        default: lines = [result.array?.last?.string ?? ""]
         }
+        // As promtool does, which prints the text of the result and a line feed.
+        return lines.isEmpty ? [""] : lines
     }
+
+    private static func shown(_ point: JSONValue) -> String { "\(value(point)) @[\(time(point))]" }
 
     private static func time(_ point: JSONValue) -> String { FloatText.fixed(point.array?.first?.number ?? 0) }
 
     private static func value(_ point: JSONValue) -> String {
         guard let last = point.array?.last else { return "" }
-        if let text = last.string { return text }
+        // Without an exponent, which the API has.
+        if let text = last.string { return Double(text).map(FloatText.fixed) ?? text }
         return "{count:\(last["count"]?.string ?? ""), sum:\(last["sum"]?.string ?? "")}"
     }
 

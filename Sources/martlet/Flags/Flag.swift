@@ -19,6 +19,8 @@ struct Flag: Sendable {
         case choices([String])
         /// Unix seconds or an RFC 3339 time.
         case time
+        /// The same, or empty for none.
+        case timeOrNone
         /// A series selector of PromQL.
         case selector
         /// A regular expression.

@@ -53,10 +53,11 @@ struct ParsedFlags {
         case .integer: return number(integer(value) != nil)
         case .count:
             return integer(value).map { $0 < 0 } ?? false ? "must not be negative" : number(integer(value) != nil)
-        case .number: return number(Double(value) != nil)
+        case .number: return number(GoFloat.parse(value) != nil)
         case .choice(let known): return words(known, [value])
         case .choices(let known): return words(known, value.split(separator: ",").map(String.init))
-        case .time:
+        case .timeOrNone where value.isEmpty: return nil
+        case .time, .timeOrNone:
             return TimeText.parse(value) == nil
                 ? "\(GoQuote.quote(value)) is neither Unix seconds nor an RFC 3339 time" : nil
         case .selector:
@@ -115,11 +116,11 @@ struct ParsedFlags {
     /// Reads an integer as kingpin does: as a float that is then truncated, so that `5e7` is valid.
     private static func integer(_ text: String) -> Int? {
         if let value = Int(text) { return value }
-        guard let value = Double(text), value.isFinite else { return nil }
+        guard let value = GoFloat.parse(text), value.isFinite else { return nil }
         return Int(exactly: value.rounded(.towardZero))
     }
 
-    func number(_ name: String) -> Double { Double(text(name)) ?? 0 }
+    func number(_ name: String) -> Double { GoFloat.parse(text(name)) ?? 0 }
 
     /// The flags on the command line that have no effect, with the reasons.
     var ignored: [(name: String, reason: String)] {
@@ -141,7 +142,7 @@ struct ParsedFlags {
         case .duration: return (try? DurationText.parse(text)).map(DurationText.format) ?? text
         case .size: return ByteSize.parse(text).map(ByteSize.format) ?? text
         case .integer, .count: return integer(text).map(String.init) ?? text
-        case .number: return Double(text).map(FloatText.api) ?? text
+        case .number: return GoFloat.parse(text).map(FloatText.api) ?? text
         default: return text
         }
     }

@@ -20,6 +20,20 @@ struct LedgerFormatTests {
         ]
     }
 
+    @Test("a dot in a silence's expression matches no line feed, after a start too")
+    func dots() throws {
+        let files = FaultyFileSystem()
+        let (ledger, _) = try Ledger.open(folder: "ledger", files)
+        let matcher = try Matcher("a", .regex, "x.*", dot: .noLineFeed)
+        try ledger.append([
+            .silence(Silence(id: "s", matchers: [matcher], startsAt: Self.start, endsAt: Self.start + 1000))
+        ])
+        let (_, state) = try Ledger.open(folder: "ledger", files)
+        let read = try #require(state.silences.byID["s"]?.matchers.first)
+        #expect(read.matches("xy"))
+        #expect(!read.matches("x\ny"))
+    }
+
     @Test("the page shows what is written, and what is shown is read")
     func example() throws {
         let files = FaultyFileSystem()

@@ -1,4 +1,5 @@
 import Config
+import Model
 import Notify
 import TestSupport
 import Testing
@@ -35,6 +36,22 @@ struct TimeIntervalTests {
             try NotifierSettings(config) { _ in RecordingTransport(ManualClock()) }
         }
         #expect(error?.description == "am.yml:6:15: unknown time zone Europe/Berln")
+    }
+
+    @Test("receivers and intervals whose names differ in their bytes only are two")
+    func exactNames() throws {
+        let (a, b) = ("\u{E9}", "e\u{301}")
+        let text = """
+            route: {receiver: \(a)}
+            receivers: [{name: \(a)}, {name: \(b), webhook_configs: [{url: 'http://h'}]}]
+            time_intervals: [{name: \(a), time_intervals: [{years: ['1980']}]}, {name: \(b), time_intervals: [{}]}]
+            """
+        let config = try AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: "am.yml")
+        let pipeline = try NotifierSettings(config) { _ in RecordingTransport(ManualClock()) }.pipeline
+        #expect(pipeline.receivers[ExactText(a)]?.count == 0)
+        #expect(pipeline.receivers[ExactText(b)]?.count == 1)
+        #expect(pipeline.mutingIntervals(of: Route(receiver: a, muteTimeIntervals: [a]), at: Self.leapDay) == nil)
+        #expect(pipeline.mutingIntervals(of: Route(receiver: a, muteTimeIntervals: [b]), at: Self.leapDay) == [b])
     }
 
     @Test("days of the month count from the end too")

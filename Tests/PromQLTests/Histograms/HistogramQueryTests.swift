@@ -45,6 +45,24 @@ struct HistogramQueryTests {
         return histogram
     }
 
+    @Test(
+        "A classic bucket's bound is any number that Go's ParseFloat reads",
+        arguments: [
+            ("10", 9), ("1_0", 9), ("0x_1p3", 7.2), ("+1e1", 9), (".5e1", 4.5), ("1_0.0_0", 9), ("0x10", nil),
+            ("1__0", nil), ("_10", nil), ("10_", nil), ("1e400", nil), (" 10", nil), ("nan(1)", nil), ("0b11", nil),
+            ("1_e1", nil), ("", nil),
+        ] as [(String, Double?)])
+    func bounds(_ text: String, _ quantile: Double?) throws {
+        let series = [(text, 10.0), ("+Inf", 10)].map { bound, count in
+            ArraySource.Series(
+                labels: Labels([("__name__", "h"), ("le", bound)]), samples: [(2000, count)])
+        }
+        let columns = try Self.run("histogram_quantile(0.9, h)", series).columns
+        // With the highest bucket alone there is no quantile.
+        let value = columns.first?.values.first ?? .nan
+        #expect(quantile.map { abs($0 - value) < 1e-9 } ?? value.isNaN)
+    }
+
     @Test("A factor that is not finite makes NaN of the buckets that later samples of the chunk bring in")
     func emptyBucketsOfChunks() throws {
         func histogram(_ buckets: [Double]) -> FloatHistogram {

@@ -1,3 +1,4 @@
+import Config
 import Model
 import Rules
 import TestSupport
@@ -48,6 +49,18 @@ struct RuleGroupTests {
         #expect(fixture.rule?.health.lastError == "rule result is not a vector or scalar")
         // A failure writes nothing, markers neither.
         #expect(fixture.samples(at: 120) == [])
+    }
+
+    @Test("groups and rules whose names differ in their bytes only are two")
+    func exactNames() throws {
+        let names = ["\u{E9}", "e\u{301}"]
+        let groups = names.map { RuleGroupDefinition(file: "f", name: $0, interval: 1000, rules: []) }
+        let fixture = RuleFixture()
+        try fixture.manager.apply(groups + groups)
+        #expect(fixture.manager.status().count == 2)
+        let text =
+            "groups: [{name: g, rules: [" + names.map { "{alert: \($0), expr: x}" }.joined(separator: ", ") + "]}]"
+        #expect(RuleSet.duplicates([try RuleFileLoader.parse(text: Array(text.utf8), path: "f")]).isEmpty)
     }
 
     @Test("results that become equal are an error")

@@ -255,6 +255,14 @@ struct AlertTemplateTests {
     func functions() {
         #expect(Self.expand("{{ humanizeTimestamp 1.5 }}") == "1970-01-01 00:00:01.5 +0000 UTC")
         #expect(Self.expand(#"{{ title "foo bar" }} {{ toUpper "ä" }} {{ toLower "AB" }}"#) == "Foo Bar Ä ab")
+        // Letter by letter, as Go does it.
+        #expect(Self.expand(#"{{ title "ßa ŉa ǆa" }} {{ toUpper "ßŉ" }} {{ toLower "İΑΣ" }}"#) == "ßa ŉa ǅa ßŉ iασ")
+        #expect(
+            Self.expand(#"{{ js "\u2028\u2029\u0085\u200b\u00a0é\U0001D173\U0001F600" }}"#)
+                == #"\u2028\u2029\u0085\u200B\u00A0é\u1D173"# + "\u{1F600}")
+        #expect(Self.expand(#"{{ humanizeDuration "-0" }} {{ humanizeDuration "0" }}"#) == "-0s 0s")
+        // Its expressions are Go's own.
+        #expect(Self.expand(#"{{ match "^a.b$" "a\nb" }} {{ reReplaceAll ".+" "x" "a\nb" }}"#) == "false x\nx")
         #expect(Self.expand(#"{{ reReplaceAll "(.)b" "${1}x" "abab" }} {{ match "b+" "abc" }}"#) == "axax true")
         #expect(Self.expand(#"{{ graphLink "up == 1" }}"#) == "/graph?g0.expr=up+%3D%3D+1&g0.tab=0")
         #expect(Self.expand(#"{{ tableLink "x" }}"#) == "/graph?g0.expr=x&g0.tab=1")

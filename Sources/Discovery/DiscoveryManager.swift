@@ -176,7 +176,7 @@ package final class DiscoveryManager: Sendable {
     private func look(at source: FileSource) async {
         guard let hasChanged = await source.look(clock) else { return }
         state.withLock { state in
-            // Gone meanwhile, or not there yet: then ``apply(_:)`` hands over what was found.
+            // Gone meanwhile, or not there yet: then ``apply(_:)`` passes on what was found.
             guard let job = state.jobs[ExactText(source.job)], job.running[source.config] === source else { return }
             received()
             if hasChanged { publish(job) }

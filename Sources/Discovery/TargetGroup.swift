@@ -3,7 +3,7 @@ import Model
 
 /// Targets that were discovered together and share labels.
 package struct TargetGroup: Sendable, Hashable {
-    /// Where the group comes from, stable over refreshes: `static/0`, `/etc/targets.json:2`.
+    /// The origin of the group, stable over refreshes: `static/0`, `/etc/targets.json:2`.
     @Exact package var source: String
     /// Each target's own labels; `__address__` is one of them.
     package var targets: [[Label]]

@@ -49,7 +49,7 @@ package final class ScrapeManager: Sendable {
     private struct State {
         var pools: [ExactText: ScrapePool] = [:]
         var isShutDown = false
-        /// How long it took to make targets of groups, by job.
+        /// The time that it took to make targets of groups, by job.
         var syncLengths: [ExactText: QuantileWindow] = [:]
     }
 

@@ -1,6 +1,6 @@
 import GoCompatibility
 
-/// How a search tells what is near a term.
+/// The algorithm that finds what is near a term.
 enum SearchAlgorithm: String, CaseIterable {
     /// The term's characters occur in order; consecutive ones score high, gaps score low.
     case subsequence

@@ -1,6 +1,6 @@
 import Model
 
-/// How a client gets tokens with its own credentials (RFC 6749, section 4.4).
+/// The settings with which a client gets tokens with its own credentials (RFC 6749, section 4.4).
 package struct OAuth2Config: Sendable, Hashable {
     /// A parameter that is added to the request for a token.
     package struct Parameter: Sendable, Hashable {

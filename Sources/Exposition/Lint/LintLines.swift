@@ -1,6 +1,6 @@
 import Model
 
-/// What promtool's reader of pages takes or refuses, and the reader of scrapes does not.
+/// Checks of lines that promtool's reader of pages does otherwise than the reader of scrapes.
 enum LintLines {
     /// Refuses HELP and TYPE of names that are none: a scrape takes such lines for comments.
     static func check(_ page: [UInt8]) throws(ExpositionError) {

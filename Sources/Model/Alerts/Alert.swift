@@ -7,9 +7,9 @@ public struct Alert: Sendable, Hashable {
     public var startsAt: Int64
     /// The time when it ended, or when it will count as ended unless it is sent again; 0 if unknown.
     public var endsAt: Int64
-    /// Where to look at the expression.
+    /// The address of the expression on the pages.
     @Exact public var generatorURL: String
-    /// When it was last sent, ms since the epoch.
+    /// The time when it was last sent, ms since the epoch.
     public var updatedAt: Int64
 
     public init(

@@ -2,7 +2,7 @@ import CRE2
 
 /// A regular expression in RE2's syntax that must match the whole text.
 public final class AnchoredRegex: Sendable {
-    /// What a dot matches.
+    /// The characters that a dot matches.
     ///
     /// Prometheus puts `^(?s:…)$` around the expressions of selectors, of relabelling, of `label_replace` and of the
     /// origins of CORS. Alertmanager's `^(?:…)$` and the functions of templates leave a dot as Go has it.

@@ -21,7 +21,7 @@ package struct Delivery: Sendable, Hashable {
     package var attempts: Int
     /// The time from the first attempt to the last answer, ms.
     package var duration: Int64
-    /// Why it failed, or why the last attempt but one did.
+    /// The error with which it failed, or with which the last attempt but one did.
     @Exact package var error: String
     package var firing: [Fingerprint]
     package var resolved: [Fingerprint]

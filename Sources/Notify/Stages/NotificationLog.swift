@@ -2,7 +2,7 @@ import Model
 
 /// The last notification of one group to one receiver.
 package struct NotificationEntry: Sendable, Hashable {
-    /// What receivers see as `groupKey`; in entries of older ledgers, the group's identity.
+    /// The value that receivers see as `groupKey`; in entries of older ledgers, the group's identity.
     @Exact package var groupKey: String
     /// Receiver, kind of integration and its place: `team/webhook/0`.
     @Exact package var receiver: String

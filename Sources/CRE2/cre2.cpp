@@ -44,6 +44,8 @@ const char *cre2_error(const cre2_pattern *p) {
 
 const char *cre2_error_place(const cre2_pattern *p) { return p->re.error_arg().c_str(); }
 
+int cre2_program_size(const cre2_pattern *p) { return p->re.ProgramSize(); }
+
 int cre2_groups(const cre2_pattern *p) { return p->re.NumberOfCapturingGroups(); }
 
 int cre2_group_named(const cre2_pattern *p, const char *name, size_t length) {

@@ -8,6 +8,13 @@ final class RejectedSamples: Sendable {
     /// Samples of one commit that are looked at one by one; the others only count.
     private static let detailed = 16
 
+    /// Bytes of the labels of one sample, and of a job's name; what is longer is cut.
+    private static let longestLabels = 2048
+    private static let longestJob = 256
+    /// Jobs that are counted by name, and what stands for the others.
+    private static let mostJobs = 1000
+    private static let otherJobs = "others"
+
     private struct State {
         var last: [RejectedSample] = []
         var next = 0
@@ -30,21 +37,40 @@ final class RejectedSamples: Sendable {
             let labels = head.index.labels(record: state.labels)
             samples.append(
                 RejectedSample(
-                    labels: labels, job: labels["job"] ?? group, reason: reason,
+                    labels: Self.cut(labels), job: Self.cut(labels["job"] ?? group, Self.longestJob), reason: reason,
                     time: batch.timestamps.count == batch.refs.count ? batch.timestamps[index] : batch.timestamp,
                     value: batch.values[index], newestTime: isEmpty ? nil : state.lastTime,
                     newestValue: isEmpty ? nil : state.lastValue))
         }
         guard let first = samples.first else { return }
         state.withLock { state in
-            for (reason, count) in counts {
-                state.counts[ExactText(first.job), default: [:]][reason, default: 0] += count
-            }
+            let own = ExactText(first.job)
+            let isNamed = state.counts[own] != nil || state.counts.count < Self.mostJobs
+            let job = isNamed ? own : ExactText(Self.otherJobs)
+            for (reason, count) in counts { state.counts[job, default: [:]][reason, default: 0] += count }
             for sample in samples {
                 if state.last.count < Self.kept { state.last.append(sample) } else { state.last[state.next] = sample }
                 state.next = (state.next + 1) % Self.kept
             }
         }
+    }
+
+    private static func cut(_ text: String, _ limit: Int) -> String {
+        text.utf8.count <= limit ? text : String(decoding: text.utf8.prefix(limit), as: UTF8.self) + "…"
+    }
+
+    /// The labels of a series, or the first of them, with values of a bounded length: 100 samples stay in memory.
+    private static func cut(_ labels: Labels) -> Labels {
+        guard labels.bytes.count > longestLabels else { return labels }
+        var kept: [(String, String)] = []
+        var size = 0
+        for label in labels.pairs {
+            let (name, value) = (cut(label.name, longestJob), cut(label.value, longestJob))
+            size += name.utf8.count + value.utf8.count
+            guard size <= longestLabels else { break }
+            kept.append((name, value))
+        }
+        return Labels(kept)
     }
 
     /// The last refused samples, newest first.

@@ -19,6 +19,7 @@ extension TimeSeriesStore {
         defer { upkeep.unlock() }
         // What waits is written before anything is deleted: a log that cannot be written is found out now.
         try log.flush()
+        try blockSet.settle()
         // An older checkpoint may hold what only blocks hold now, of series that the head does not know any more.
         if isCheckpointBehindCut.load(ordering: .relaxed) { try writeCheckpointWithinSize() }
         var touched = 0
@@ -31,7 +32,9 @@ extension TimeSeriesStore {
         guard !ids.isEmpty, head.newest.load(ordering: .relaxed) >= minTime else { return touched }
         let failed = try deleteInHead(ids, minTime, maxTime)
         try log.sync()
-        guard failed == 0 else { throw StorageError.outOfMemory("\(failed) chunks without what is deleted") }
+        guard failed == 0 else {
+            throw StorageError.damaged("\(failed) chunks that cannot be read, or not be written without what is deleted")
+        }
         return max(ids.count, touched)
     }
 
@@ -41,7 +44,7 @@ extension TimeSeriesStore {
     /// Deletes in memory and in the log: for each group at the same place among its samples, so that a reader of the log
     /// finds the same samples before it and after it.
     ///
-    /// - Returns: How many chunks stayed for want of memory.
+    /// - Returns: How many chunks stayed because they cannot be read, or for want of memory.
     private func deleteInHead(_ ids: [UInt32], _ minTime: Int64, _ maxTime: Int64) throws -> Int {
         let byGroup = head.registry.withLock { Dictionary(grouping: ids) { head.states[$0].group } }
         var failed = 0

@@ -277,31 +277,38 @@ import Testing
         }
     }
 
-    @Test func `a chunk that cannot be written anew stays as it is, and the deletion says so`() throws {
+    @Test func `a chunk that cannot be read stays as it is, and the deletion says so`() throws {
+        let files = FaultyFileSystem()
+        let store = try Self.open(files)
+        try Self.commit(store, 0..<400)
+        try store.checkpoint()
+        let name = try #require(try files.list("data/spill").first)
+        files.damage("data/spill/" + name) { bytes in for at in bytes.indices { bytes[at] = 0 } }
+        #expect(throws: StorageError.self) {
+            try store.deleteSeries([Matcher(name: "s", equals: "1")], minTime: .min, maxTime: .max)
+        }
+        try store.head.checkInvariants()
+        store.abandon()
+    }
+
+    @Test func `chunks go to another spill file before one has no more positions`() throws {
         let files = FaultyFileSystem()
         let store = try Self.open(files)
         try Self.commit(store, 0..<10)
-        let head = store.head
-        try head.upkeep.withLock {
-            let id = try #require(try head.ids(matching: [Matcher(name: "s", equals: "1")]).first)
-            let group = try #require(head.group(head.states[id].group))
-            group.lock.withLock { head.seal(id, group) }
-            // The next file of the window takes no record.
-            let end = try #require(head.windows().first)
-            _ = head.spill.detach(windowEnd: end)
-            head.spill.restore(windowEnd: end, number: 99, size: Int(UInt32.max) - 8)
-            #expect(head.delete([id, .max], from: Self.start + 20, to: Self.start + 30_000) == 1)
-            #expect(head.lost.load(ordering: .relaxed) == 0)
+        let end = try #require(store.head.windows().first)
+        // As long as one that takes no more.
+        store.head.spill.restore(windowEnd: end, number: 7, size: SpillFile.longest)
+        let groups = store.head.groups
+        for group in groups {
+            group.lock.withLock { for id in group.extents.joined() { store.head.seal(id, group) } }
         }
-        #expect(try Self.visible(store) == 10)
-        try head.checkInvariants()
-        _ = try head.upkeep.withLock {
-            let id = try #require(try head.ids(matching: [Matcher(name: "s", equals: "1")]).first)
-            // What goes as a whole needs no place.
-            #expect(head.delete([id], from: .min, to: Self.start + 1_000_000) == 0)
+        try Self.commit(store, 10..<12)
+        for group in groups {
+            group.lock.withLock { for id in group.extents.joined() { store.head.seal(id, group) } }
         }
-        #expect(try Self.visible(store) == 0)
-        try head.checkInvariants()
+        #expect(store.head.spill.files.count == 2 && store.head.lost.load(ordering: .relaxed) == 0)
+        #expect(store.head.spill.file(windowEnd: end).number != 7)
+        try store.upkeep.withLock { try store.cutWindows([end]) }
         store.abandon()
     }
 

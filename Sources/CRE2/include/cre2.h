@@ -13,6 +13,8 @@ void cre2_free(cre2_pattern *p);
 const char *cre2_error(const cre2_pattern *p);
 /// The part of a pattern that did not compile because of it, owned by the pattern.
 const char *cre2_error_place(const cre2_pattern *p);
+/// The number of instructions of the compiled pattern: a match takes up to so many steps for each byte.
+int cre2_program_size(const cre2_pattern *p);
 /// The number of capturing groups.
 int cre2_groups(const cre2_pattern *p);
 /// The number of the group called `name`, or -1.

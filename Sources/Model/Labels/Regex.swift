@@ -38,6 +38,12 @@ public final class AnchoredRegex: Sendable {
 
     deinit { cre2_free(pattern) }
 
+    /// Steps that a match of a text of so many bytes takes at most.
+    public func steps(_ bytes: Int) -> Int {
+        let (steps, isOver) = bytes.multipliedReportingOverflow(by: max(1, Int(cre2_program_size(pattern))))
+        return isOver ? .max : steps
+    }
+
     /// The number of capturing groups.
     public var groupCount: Int { Int(cre2_groups(pattern)) }
 

@@ -35,6 +35,12 @@ struct LabelFunctions {
         ) {
             labels in
             let source = labels[sourceLabel] ?? ""
+            let steps = regex.steps(source.utf8.count)
+            guard steps <= Self.mostSteps else {
+                throw QueryError.execution(
+                    "a value of \(source.utf8.count) bytes is too long for the regular expression in label_replace()")
+            }
+            try context.budget.check(bytes: steps >> 4)
             // Each group is at most the whole source.
             let most = replacement.utf8.count + references * source.utf8.count
             try context.budget.check(bytes: labels.bytes.count + most)
@@ -46,6 +52,11 @@ struct LabelFunctions {
             return builder.labels()
         }
     }
+
+    /// Steps of the regular expression for one value, about a second.
+    ///
+    /// A match does not look at the limits of the query.
+    private static let mostSteps = 1 << 29
 
     /// `label_join`.
     func join() throws -> [Column] {

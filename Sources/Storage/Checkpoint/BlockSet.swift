@@ -15,6 +15,8 @@ final class BlockSet: @unchecked Sendable {
     private let log = Log("storage")
     /// Times that the set of open blocks was made anew.
     let reloads = StoreCounters.Attempts()
+    /// Blocks whose change failed although the manifest may name them.
+    private var unfinished: Set<String> = []
     /// Blocks that could not be opened.
     private(set) var damaged: [String] = []
     /// The files of damaged blocks as they were when they were last checked.
@@ -72,7 +74,7 @@ final class BlockSet: @unchecked Sendable {
         let marked = Set(readers.filter(\.hasDeletions).map(\.meta.id))
         // An earlier version did not say it.
         if !marked.isSubset(of: manifest.notes.deletions) {
-            try manifest.commit(notes(deletions: manifest.notes.deletions.union(marked)))
+            try commit(notes(deletions: manifest.notes.deletions.union(marked)))
         }
     }
 
@@ -82,26 +84,46 @@ final class BlockSet: @unchecked Sendable {
     ) -> Manifest.Edit {
         let known = manifest.notes
         return Manifest.Edit(
-            mark: manifest.mark,
+            removed: unfinished.sorted(), mark: manifest.mark,
             notes: ManifestNotes(
-                cut: cut, deletions: deletions ?? known.deletions, waiting: waiting ?? known.waiting))
+                cut: cut, deletions: deletions ?? known.deletions, waiting: waiting ?? known.waiting, lost: known.lost))
     }
+
+    /// Makes a change, durably, and removes the blocks that it names as removed.
+    private func commit(_ edit: Manifest.Edit) throws {
+        try manifest.commit(edit)
+        let gone = unfinished
+        unfinished = []
+        for name in gone { try? BlockFiles.remove(directory + "/" + name, fileSystem) }
+    }
+
+    /// Blocks whose change failed, and that are still on the disk.
+    var unfinishedCount: Int { unfinished.count }
+
+    /// Makes sure that no block whose change failed comes back at the next start.
+    func settle() throws { if !unfinished.isEmpty || manifest.isDoubtful { try commit(notes()) } }
 
     /// Spill files whose samples were cut since a segment of the log began.
     func cutFiles(since segment: UInt64) -> Set<CutFile> { Set(manifest.notes.cut.filter { $0.segment >= segment }) }
 
     /// Notes, durably, that spill files are cut although there is no block of them.
-    func noteCut(_ files: [CutFile]) throws { if !files.isEmpty { try manifest.commit(notes(cut: files)) } }
+    func noteCut(_ files: [CutFile]) throws { if !files.isEmpty { try commit(notes(cut: files)) } }
 
     /// Reports that the list of pending deletions is gone; the blocks that it names are left out as long as it is.
     private func pendingIsThere() {
         let known = Set(pending.entries.map(\.block))
         let lost = manifest.notes.waiting.filter { manifest.blocks.contains($0) && !known.contains($0) }
-        guard !lost.isEmpty, !damaged.contains(PendingDeletions.fileName) else { return }
-        damaged.append(PendingDeletions.fileName)
+        guard !lost.isEmpty else { return }
+        if !damaged.contains(PendingDeletions.fileName) { damaged.append(PendingDeletions.fileName) }
         log.error(
             "The list of pending deletions is missing; the blocks that it named are left out",
             ["blocks": lost.sorted().joined(separator: " ")])
+        // Whatever is deleted in them from now on, it is not what the list said.
+        var edit = notes(waiting: manifest.notes.waiting.subtracting(lost))
+        edit.notes?.lost.formUnion(lost)
+        do { try commit(edit) } catch {
+            log.error("The manifest cannot be written", ["err": "\(error)"])
+        }
     }
 
     /// Deletes what a block holds of matching series between two times, durably.
@@ -109,7 +131,7 @@ final class BlockSet: @unchecked Sendable {
         try block.delete(matchers, minTime: minTime, maxTime: maxTime)
         let known = manifest.notes.deletions
         guard block.hasDeletions, !known.contains(block.meta.id) else { return }
-        try manifest.commit(notes(deletions: known.union([block.meta.id])))
+        try commit(notes(deletions: known.union([block.meta.id])))
     }
 
     /// Names of the complete blocks in a directory, without those that another was made of.
@@ -134,22 +156,21 @@ final class BlockSet: @unchecked Sendable {
         let reader = try BlockReader(fileSystem, directory: directory + "/" + name, cache: cache, leftOut: leftOut)
         let own = pending.entries.filter { $0.block == name }
         let notes = manifest.notes
-        if own.isEmpty {
-            func lost(_ what: String) -> BlockError {
-                BlockError(
-                    file: reader.directory, section: "deletions", offset: 0, reason: "\(what); delete them again")
-            }
-            if notes.deletions.contains(name), !reader.hasDeletions {
-                throw lost("the file `deleted` is missing, which says what is deleted in the block")
-            }
-            if notes.waiting.contains(name) { throw lost("deletions that waited for the block are lost") }
-            return reader
+        func lost(_ what: String) -> BlockError {
+            BlockError(file: reader.directory, section: "deletions", offset: 0, reason: what)
         }
+        if notes.deletions.contains(name), !reader.hasDeletions {
+            throw lost("the file `deleted` is missing, which says what is deleted in the block")
+        }
+        if notes.lost.contains(name) || own.isEmpty && notes.waiting.contains(name) {
+            throw lost("deletions that waited for the block are lost")
+        }
+        if own.isEmpty { return reader }
         for entry in own { try reader.delete(entry.matchers, minTime: entry.minTime, maxTime: entry.maxTime) }
         pending.removeAll { $0.block == name }
-        try manifest.commit(self.notes(deletions: notes.deletions.union(reader.hasDeletions ? [name] : [])))
+        try commit(self.notes(deletions: notes.deletions.union(reader.hasDeletions ? [name] : [])))
         // If one of these fails, the same is deleted again at the next start.
-        try? manifest.commit(self.notes(waiting: notes.waiting.subtracting([name])))
+        try? commit(self.notes(waiting: notes.waiting.subtracting([name])))
         try? pending.write(fileSystem, directory)
         return reader
     }
@@ -170,7 +191,7 @@ final class BlockSet: @unchecked Sendable {
         guard isNew else { return }
         try next.write(fileSystem, directory)
         pending = next
-        try manifest.commit(notes(waiting: manifest.notes.waiting.union(next.entries.map(\.block))))
+        try commit(notes(waiting: manifest.notes.waiting.union(next.entries.map(\.block))))
     }
 
     /// A block that cannot be opened; its times are those that it says, or all.
@@ -275,12 +296,19 @@ final class BlockSet: @unchecked Sendable {
             reader = try added.map { try self.reader($0.id) }
             guard reader != nil || !names.isEmpty else { return try noteCut(cut) }
             var edit = notes(cut: cut)
-            (edit.added, edit.removed) = (added.map { [$0.id] } ?? [], names)
-            try manifest.commit(edit)
+            (edit.added, edit.removed) = (added.map { [$0.id] } ?? [], edit.removed + names)
+            try commit(edit)
         } catch {
             reloads.fail()
-            // What no manifest names only takes room; one that names it, perhaps, must find it.
-            if let path, !manifest.isDoubtful { try? BlockFiles.remove(path, fileSystem) }
+            // What no manifest names only takes room. One that names it, perhaps, must find it, until the manifest says
+            // that it is removed.
+            if let path {
+                if manifest.isDoubtful {
+                    unfinished.insert(FilePath.name(path))
+                } else {
+                    try? BlockFiles.remove(path, fileSystem)
+                }
+            }
             throw error
         }
         set(readers.filter { !names.contains($0.meta.id) } + [reader].compactMap { $0 })

@@ -129,6 +129,9 @@ extension Head {
         while true {
             let number = try reader.count(Self.maxRuns)
             if number == 0 { return }
+            guard !group.runs.numbers.contains(UInt32(number)) || !group.runs[UInt32(number)].isInUse else {
+                throw DecodeError(expected: "each run once", offset: reader.offset)
+            }
             let (base, windowEnd) = (try reader.zigzag(), try reader.zigzag())
             let next = UInt32(try reader.count(Int(UInt32.max)))
             let (spilledAt, spilledFile) = (try reader.u32(), try reader.u16())

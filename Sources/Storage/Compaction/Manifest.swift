@@ -175,9 +175,10 @@ package final class Manifest {
         if isDoubtful { try rewrite() } else if size > Self.long { try? rewrite() }
         var edit = edit
         // Names of blocks are there in each record.
-        var named = edit.notes ?? ManifestNotes(deletions: notes.deletions, waiting: notes.waiting)
+        var named = edit.notes ?? ManifestNotes(deletions: notes.deletions, waiting: notes.waiting, lost: notes.lost)
         named.deletions.subtract(edit.removed)
         named.waiting.subtract(edit.removed)
+        named.lost.subtract(edit.removed)
         edit.notes = named
         let bytes = Self.record(edit)
         do {

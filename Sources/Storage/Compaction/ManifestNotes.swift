@@ -18,6 +18,8 @@ struct ManifestNotes: Sendable, Hashable {
     var deletions: Set<String> = []
     /// Blocks of which something is to be deleted when they can be opened.
     var waiting: Set<String> = []
+    /// Blocks of which it is not known any more what was to be deleted.
+    var lost: Set<String> = []
 
     /// Cut files that are kept: a checkpoint that does not name them is written soon.
     private static let mostCut = 4096
@@ -26,6 +28,7 @@ struct ManifestNotes: Sendable, Hashable {
         static let cut = 1
         static let deletions = 2
         static let waiting = 3
+        static let lost = 4
     }
 
     /// Takes a change over: files are added, names of blocks replace those there were.
@@ -34,6 +37,7 @@ struct ManifestNotes: Sendable, Hashable {
         if cut.count > Self.mostCut { cut.removeFirst(cut.count - Self.mostCut) }
         deletions = change.deletions
         waiting = change.waiting
+        lost = change.lost
     }
 
     func encoded() -> [UInt8] {
@@ -44,7 +48,8 @@ struct ManifestNotes: Sendable, Hashable {
             bytes.appendZigzag(file.windowEnd)
             bytes.appendVarint(UInt64(file.number))
         }
-        for (kind, names) in [(Kind.deletions, deletions), (Kind.waiting, waiting)] where !names.isEmpty {
+        for (kind, names) in [(Kind.deletions, deletions), (Kind.waiting, waiting), (Kind.lost, lost)]
+        where !names.isEmpty {
             bytes.appendVarint(kind)
             bytes.appendVarint(names.count)
             for name in names.sorted() { bytes += Array(name.utf8) }
@@ -63,12 +68,13 @@ struct ManifestNotes: Sendable, Hashable {
                 cut.append(CutFile(windowEnd: windowEnd, number: number, segment: segment))
             case Kind.deletions: deletions.formUnion(try Manifest.names(&reader))
             case Kind.waiting: waiting.formUnion(try Manifest.names(&reader))
+            case Kind.lost: lost.formUnion(try Manifest.names(&reader))
             default: return
             }
         }
     }
 
-    init(cut: [CutFile] = [], deletions: Set<String> = [], waiting: Set<String> = []) {
-        (self.cut, self.deletions, self.waiting) = (cut, deletions, waiting)
+    init(cut: [CutFile] = [], deletions: Set<String> = [], waiting: Set<String> = [], lost: Set<String> = []) {
+        (self.cut, self.deletions, self.waiting, self.lost) = (cut, deletions, waiting, lost)
     }
 }

@@ -158,6 +158,9 @@ final class Head: @unchecked Sendable {
                 groups.append(HeadGroup(id: UInt32(groups.count), name: "\u{0}\(groups.count)"))
             }
             if let name, groupByName[name] == nil {
+                // A damaged file may name it twice.
+                let before = groups[Int(id)].name
+                if groupByName[before] == Int(id) { groupByName[before] = nil }
                 groups[Int(id)].name = name
                 groupByName[name] = Int(id)
             }

@@ -11,7 +11,8 @@ extension Head {
     ///
     /// A chunk that cannot be read stays: whoever reads it reports the damage.
     ///
-    /// - Returns: How many chunks stayed although they hold such samples, as there was no memory to write them anew.
+    /// - Returns: How many chunks stayed although they hold such samples, or may do so: they cannot be read, or there was no
+    ///   memory to write them.
     func delete(_ ids: some Sequence<UInt32>, from: Int64, to: Int64) -> Int {
         upkeep.assertHeld()
         var failed = 0
@@ -71,18 +72,18 @@ extension Head {
                 let first = file.windowEnd &- blockDuration &+ Int64(chunk.start)
                 let isBefore = file.windowEnd <= from || !isRewound && newer <= from
                 newer = first
-                if first <= to, !isBefore, holds(chunk, file, from: from, to: to) { part.file = file }
+                if first <= to, !isBefore, mayHold(chunk, file, from: from, to: to) { part.file = file }
             }
             parts.append(part)
         }
         return parts.reversed()
     }
 
-    /// Whether a chunk holds samples between two times; false as well if it cannot be read.
-    private func holds(_ chunk: SealedChunk, _ file: SpillFile, from: Int64, to: Int64) -> Bool {
-        guard let times = try? SealedRecord.times(chunk, file) else { return false }
+    /// Whether a chunk holds samples between two times; true as well if it cannot be read.
+    private func mayHold(_ chunk: SealedChunk, _ file: SpillFile, from: Int64, to: Int64) -> Bool {
+        guard let times = try? SealedRecord.times(chunk, file) else { return true }
         let end = Int(chunk.first) &+ Int(chunk.count)
-        return end <= times.count && times[Int(chunk.first)..<end].contains { $0 >= from && $0 <= to }
+        return end > times.count || times[Int(chunk.first)..<end].contains { $0 >= from && $0 <= to }
     }
 
     /// Reads what stays of a chunk; false if it cannot be read.
@@ -116,8 +117,10 @@ extension Head {
         var columns = SampleColumns(capacity: HeadChunk.capacity)
         for part in parts {
             var stays = true
-            if let file = part.file, read(sealed[part.entry], file, without: from...to, into: &columns) {
-                stays = columns.count > 0 && !addSealed(columns, id, group)
+            if let file = part.file {
+                if read(sealed[part.entry], file, without: from...to, into: &columns) {
+                    stays = columns.count > 0 && !addSealed(columns, id, group)
+                }
                 failed += stays ? 1 : 0
             }
             if stays {

@@ -81,6 +81,8 @@ extension Head {
         }
         try BrokenInvariant.require(state.isSound, "the open chunk of series \(id) is unsound: \(state)")
         let isKnown = groups.indices.contains(Int(state.group))
+        // An id that is not in use is all zeros.
+        if !isKnown, state.labels == 0, state.run == 0, state.sealed == 0 { return }
         guard isKnown else { throw BrokenInvariant(description: "series \(id) names group \(state.group)") }
         let group = groups[Int(state.group)]
         if state.run != 0 {

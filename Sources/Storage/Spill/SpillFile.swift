@@ -10,6 +10,8 @@ import Synchronization
 final class SpillFile: Sendable {
     /// Bytes gathered before they are written.
     private static let batch = 1 << 18
+    /// The size from which on new chunks go to another file: positions have 32 bits.
+    static let longest = 3 << 30
 
     private struct State {
         var file: (any File)?
@@ -34,7 +36,7 @@ final class SpillFile: Sendable {
     private let state: Mutex<State>
     private let detached = Atomic(false)
 
-    /// The window is being made a block: new chunks go to another file.
+    /// New chunks go to another file: the window is being made a block, or this file is long.
     var isDetached: Bool {
         get { detached.load(ordering: .acquiring) }
         set { detached.store(newValue, ordering: .releasing) }
@@ -57,6 +59,7 @@ final class SpillFile: Sendable {
             guard offset &+ content.count &+ 4 < Int(UInt32.max) else { return nil }
             state.tail.appendLittle(checksum)
             state.tail.append(contentsOf: content)
+            if offset >= Self.longest { isDetached = true }
             if state.tail.count >= state.patience { _ = Self.flush(&state, path, fileSystem) }
             return UInt32(offset)
         }

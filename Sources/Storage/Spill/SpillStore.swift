@@ -26,7 +26,7 @@ final class SpillStore: Sendable {
     /// The file that takes chunks of a window.
     func file(windowEnd: Int64) -> SpillFile {
         state.withLock { state in
-            if let file = state.byWindow[windowEnd] { return file }
+            if let file = state.byWindow[windowEnd], !file.isDetached { return file }
             let avoids = state.byNumber.count &+ state.taken.count < Int(UInt16.max)
             while state.byNumber[state.next] != nil || state.next == 0 || avoids && state.taken.contains(state.next) {
                 state.next &+= 1

@@ -93,6 +93,19 @@ struct CancelledQueryTests {
         Issue.record("\(String(describing: error))")
     }
 
+    @Test("a long value is not matched with an expression that would take minutes for it")
+    func costlyExpression() {
+        let query = #"label_replace(\#(Self.growing(19)), "z", "$1", "x", ".*(a.{900}b).*y?")"#
+        let error = #expect(throws: QueryError.self) {
+            try QueryEngine(options: EngineOptions()).instant(query, source: Self.labels, at: 1000)
+        }
+        #expect("\(String(describing: error))".contains("too long for the regular expression"))
+        let short = #"label_replace(\#(Self.growing(8)), "z", "$1", "x", ".*(a.{900}b).*y?")"#
+        #expect(throws: Never.self) {
+            try QueryEngine(options: EngineOptions()).instant(short, source: Self.labels, at: 1000)
+        }
+    }
+
     @Test("a value that functions make has a bound", arguments: ["label_join", "label_replace"])
     func longestValue(_ function: String) {
         let query =

@@ -17,6 +17,7 @@ required lint       0  scripts/lint.sh
 required test       0  make test
 job      tsan     240  scripts/tsan.sh
 job      asan     150  scripts/asan.sh
+job      release  200  make build
 TABLE
 }
 

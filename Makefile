@@ -52,7 +52,7 @@ bench: deps ## print the micro-benchmarks
 fuzz: deps ## fuzz what reads bytes from outside, a minute each; FUZZ_TARGET=wal FUZZ_SECONDS=600 for one
 	@scripts/fuzz.sh "$(FUZZ_TARGET)" "$${FUZZ_SECONDS:-60}"
 
-tsan: deps ## run the tests of the store's threads under ThreadSanitizer
+tsan: deps ## run the tests of threads of storage, scrape, rules and notify under ThreadSanitizer
 	@scripts/tsan.sh
 
 asan: deps ## run the tests of what parses bytes from outside under AddressSanitizer

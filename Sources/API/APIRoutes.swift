@@ -3,7 +3,8 @@ import PromQL
 
 /// All routes of the API and of the management endpoints.
 package enum APIRoutes {
-    /// A handler in the API's envelope that answers 503 while the daemon is not ready.
+    /// A handler in the API's envelope that answers 503 while the daemon is not ready, and whose large answers are
+    /// charged.
     private static func guarded(
         _ path: String, _ context: APIContext, _ handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
     ) -> Router.Handler {
@@ -14,7 +15,7 @@ package enum APIRoutes {
                 return response
             }
             do {
-                return try handler(request)
+                return try context.charged(try handler(request))
             } catch QueryError.canceled(let text) where context.control.isStopping {
                 // The client is still connected, and may ask another server.
                 throw APIError(status: 503, type: "canceled", message: text)
@@ -24,12 +25,13 @@ package enum APIRoutes {
 
     /// Adds the routes to a router under construction.
     package static func add(to routes: inout Router.Builder, _ context: APIContext) {
-        let queries = QueryHandlers(context: context)
+        let admission = QueryAdmission(context.settings.maxConcurrentQueries, context.metrics)
+        let queries = QueryHandlers(context: context, admission: admission)
         let metadata = MetadataHandlers(context: context)
         let targets = TargetHandlers(context: context)
         let rules = RuleHandlers(context: context)
         let status = StatusHandlers(context: context)
-        let search = SearchHandlers(context: context)
+        let search = SearchHandlers(context: context, admission: admission)
         let management = ManagementHandlers(context: context)
 
         func add(
@@ -60,13 +62,13 @@ package enum APIRoutes {
         add(["GET"], "/scrape_pools") { targets.pools($0) }
         add(["GET"], "/alertmanagers") { targets.alertmanagers($0) }
         add(["GET"], "/rules") { try rules.rules($0) }
-        add(["GET"], "/alerts") { rules.alerts($0) }
+        add(["GET"], "/alerts") { try rules.alerts($0) }
         add(["GET"], "/status/config") { status.configuration($0) }
         add(["GET"], "/status/flags") { status.flags($0) }
         add(["GET"], "/status/buildinfo") { status.build($0) }
         add(["GET"], "/status/runtimeinfo") { status.runtime($0) }
         add(["GET"], "/status/tsdb", takesLong: true) { try status.store($0) }
-        add(["GET"], "/status/rejected_samples") { status.rejectedSamples($0) }
+        add(["GET"], "/status/rejected_samples") { try status.rejectedSamples($0) }
         add(["GET"], "/status/walreplay") { status.replay($0) }
         add(change, "/admin/tsdb/snapshot", takesLong: true) { try status.snapshot($0) }
         add(change, "/admin/tsdb/delete_series", takesLong: true) { try status.deleteSeries($0) }

@@ -213,7 +213,8 @@ struct SearchTests {
     @Test("a series' name finds the metadata of its family, where the type has such series")
     func metadata() {
         func of(_ name: String, _ entries: [(String, MetricType)]) -> MetricType? {
-            SearchMetadata(entries.map { (family: $0.0, metadata: MetricMetadata(type: $0.1)) }).of(name)?.type
+            SearchMetadata(entries.map { (family: $0.0, metadata: MetricMetadata(type: $0.1)) }, work: { _ in })
+                .of(name)?.type
         }
         #expect(of("a_total", [("a", .counter)]) == .counter)
         #expect(of("a_total", [("a_total", .counter)]) == .counter)

@@ -12,6 +12,11 @@ struct Federation: Sendable {
     private let warnings: Counter
     /// The approximate memory of a series in the list of the newest samples, in its order and in the text.
     private static let bytesPerSeries = 768
+    /// The work to read a series, in the unit of bytes.
+    private static let workPerSeries = 1024
+    /// The memory of a histogram's forms while it is written, as a multiple of its own: the list of its buckets, and
+    /// the messages that hold each other.
+    private static let formsOfHistogram = 8
 
     private enum Value {
         case float(Double)
@@ -41,30 +46,30 @@ struct Federation: Sendable {
                 return .text("\(error)\n", status: 400)
             }
         }
-        let memory = context.engine.account()
+        let answer = AnswerAccount(request, context.engine)
+        let negotiation = ExpositionNegotiation(accept: request.header("Accept") ?? "", allowsOpenMetrics: false)
         var count = 0
-        var newest: Newest = [:]
         do {
-            for matchers in selectors {
-                guard try find(matchers, request, memory, &count, &newest) else { return Self.leave(context) }
-            }
+            var newest: Newest = [:]
+            for matchers in selectors { try find(matchers, answer, &count, &newest) }
+            return answer.kept(
+                HTTPResponse(
+                    headers: [("Content-Type", negotiation.contentType)],
+                    body: negotiation.format == .protobuf
+                        ? try protobuf(newest, negotiation.escaping, answer)
+                        : try text(newest, negotiation.escaping, answer)))
         } catch let excess as MemoryLimitExceeded {
             errors.increment()
             return .text(excess.message(series: count) + "\n", status: 503)
         } catch QueryError.canceled {
             return Self.leave(context)
+        } catch QueryError.timeout(let text) {
+            errors.increment()
+            return .text(text + "\n", status: 503)
         } catch {
             errors.increment()
             return .text("\(error)\n", status: 500)
         }
-        let negotiation = ExpositionNegotiation(accept: request.header("Accept") ?? "", allowsOpenMetrics: false)
-        var response = HTTPResponse(
-            headers: [("Content-Type", negotiation.contentType)],
-            body: negotiation.format == .protobuf
-                ? protobuf(newest, negotiation.escaping) : text(newest, negotiation.escaping))
-        memory.settle(response.body.count)
-        response.keeps = memory
-        return response
     }
 
     /// The answer after the client has disconnected or the server ends.
@@ -72,33 +77,50 @@ struct Federation: Sendable {
         context.control.isStopping ? .text("the server ends\n", status: 503) : .text("client is gone\n", status: 499)
     }
 
-    /// Adds the newest samples of the matching series; returns false if the client has disconnected or the server ends.
+    /// Adds the newest samples of the matching series.
     private func find(
-        _ matchers: [Matcher], _ request: HTTPRequest, _ memory: MemoryAccount, _ count: inout Int,
-        _ newest: inout Newest
-    ) throws -> Bool {
+        _ matchers: [Matcher], _ answer: AnswerAccount, _ count: inout Int, _ newest: inout Newest
+    ) throws {
         let now = context.clock.now()
-        let deadline = RequestDeadline(request, context.engine)
+        let (memory, deadline) = (answer.memory, answer.deadline)
+        let before = memory.used
         var samples = SampleColumns()
         let set = try context.source.select(
             SelectRequest(
                 matchers: matchers, minTime: now - context.engine.options.lookbackDelta + 1, maxTime: now,
-                newestOnly: true, check: { try deadline.check() }))
+                newestOnly: true, charge: { try memory.charge($0) }, check: { try deadline.check() }))
         count += set.count
-        try memory.charge(set.heldBytes + set.count * Self.bytesPerSeries)
+        // A source may have charged the set already.
+        try memory.charge(max(0, set.heldBytes - (memory.used - before)) + set.count * Self.bytesPerSeries)
         for index in 0..<set.count {
-            if index & 1023 == 0, request.isCancelled() { return false }
+            try answer.work(Self.workPerSeries + samples.heldBytes)
             try set.read(index, into: &samples)
             guard samples.count > 0 else { continue }
+            let labels = set.labels(index)
+            try memory.charge(labels.bytes.count)
             let (time, value) = (samples.timestamps[samples.count - 1], samples.values[samples.count - 1])
             if let last = samples.histograms.last, last.index == samples.count - 1 {
                 if Staleness.isMarker(last.histogram.sum) { continue }
-                newest[set.labels(index)] = (time, .histogram(last.histogram))
+                try memory.charge(Self.bytes(last.histogram))
+                newest[labels] = (time, .histogram(last.histogram))
             } else if !Staleness.isMarker(value) {
-                newest[set.labels(index)] = (time, .float(value))
+                newest[labels] = (time, .float(value))
             }
         }
-        return true
+    }
+
+    /// The bytes of a histogram.
+    private static func bytes(_ histogram: FloatHistogram) -> Int { histogram.sampleCost * 16 }
+
+    /// Writes a histogram, for which the account is charged with the memory of its forms on the way to the body.
+    private static func writing(
+        _ histogram: FloatHistogram, _ answer: AnswerAccount, _ write: () throws -> Void
+    ) throws {
+        let bytes = bytes(histogram) * formsOfHistogram
+        try answer.memory.charge(bytes)
+        defer { answer.memory.release(bytes) }
+        try answer.work(bytes)
+        try write()
     }
 
     private func ordered(_ newest: Newest) -> [(key: Labels, value: (time: Int64, value: Value))] {
@@ -125,7 +147,7 @@ struct Federation: Sendable {
         return labels.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 
-    private func text(_ newest: Newest, _ escaping: NameEscaping) -> [UInt8] {
+    private func text(_ newest: Newest, _ escaping: NameEscaping, _ answer: AnswerAccount) throws -> [UInt8] {
         var writer = ExpositionWriter(isOpenMetrics: false, escaping: escaping)
         var family: (name: String, type: MetricType) = ("", .unknown)
         let external = external
@@ -145,40 +167,49 @@ struct Federation: Sendable {
                 // The text format cannot express exponential histograms.
                 guard histogram.usesCustomBuckets else { continue }
                 begin(histogram.resetHint == .gauge ? .gaugeHistogram : .histogram)
-                for bucket in histogram.classicBuckets {
-                    writer.sample(
-                        name + "_bucket", shown + [(name: "le", value: FloatText.general(bucket.bound))],
-                        value: bucket.count, timestamp: sample.time)
+                try Self.writing(histogram, answer) {
+                    for bucket in histogram.classicBuckets {
+                        writer.sample(
+                            name + "_bucket", shown + [(name: "le", value: FloatText.general(bucket.bound))],
+                            value: bucket.count, timestamp: sample.time)
+                        try answer.grew(to: writer.bytes.count)
+                    }
                 }
                 writer.sample(name + "_sum", shown, value: histogram.sum, timestamp: sample.time)
                 writer.sample(name + "_count", shown, value: histogram.count, timestamp: sample.time)
             }
+            try answer.work(Self.workPerSeries)
+            try answer.grew(to: writer.bytes.count)
         }
         return writer.finish()
     }
 
-    private func protobuf(_ newest: Newest, _ escaping: NameEscaping) -> [UInt8] {
+    private func protobuf(_ newest: Newest, _ escaping: NameEscaping, _ answer: AnswerAccount) throws -> [UInt8] {
         var writer = ProtobufWriter(escaping: escaping)
         var family: (name: String, type: MetricType) = ("", .unknown)
         let external = external
         for (labels, sample) in ordered(newest) {
             let name = labels.metricName
-            let type: MetricType
-            let value: ProtobufWriter.Value
+            func write(_ type: MetricType, _ value: ProtobufWriter.Value) throws {
+                if family != (name, type) {
+                    family = (name, type)
+                    writer.family(name, type)
+                }
+                writer.metric(shown(labels, external), value, timestamp: sample.time)
+                try answer.work(Self.workPerSeries)
+                try answer.grew(to: writer.byteCount)
+            }
             switch sample.value {
-            case .float(let number): (type, value) = (.unknown, .untyped(number))
+            case .float(let number): try write(.unknown, .untyped(number))
             case .histogram(let histogram):
-                type = histogram.resetHint == .gauge ? .gaugeHistogram : .histogram
-                value =
-                    histogram.usesCustomBuckets
-                    ? .histogram(count: histogram.count, sum: histogram.sum, buckets: histogram.classicBuckets)
-                    : .native(histogram)
+                try Self.writing(histogram, answer) {
+                    try write(
+                        histogram.resetHint == .gauge ? .gaugeHistogram : .histogram,
+                        histogram.usesCustomBuckets
+                            ? .histogram(count: histogram.count, sum: histogram.sum, buckets: histogram.classicBuckets)
+                            : .native(histogram))
+                }
             }
-            if family != (name, type) {
-                family = (name, type)
-                writer.family(name, type)
-            }
-            writer.metric(shown(labels, external), value, timestamp: sample.time)
         }
         return writer.finish()
     }

@@ -8,17 +8,20 @@ import Scrape
 /// `search/…`: the names of metrics, names of labels and values of a label that match terms, as lines of JSON.
 struct SearchHandlers: Sendable {
     let context: APIContext
+    /// Shared with the queries: a search may cost as much.
+    let admission: QueryAdmission
     private var lists: MetadataHandlers { MetadataHandlers(context: context) }
 
     func metricNames(_ request: HTTPRequest) throws -> HTTPResponse {
         let search = try parameters(request, "metric_names")
         let includesMetadata = try SearchRequest.boolean(request, "include_metadata") ?? false
-        let metadata = includesMetadata ? SearchMetadata(context) : nil
-        return try answer(request, search, metadata) { try context.source.labelValues("__name__", $0) }
+        return try answer(request, search, includesMetadata: includesMetadata) {
+            try context.source.labelValues("__name__", $0)
+        }
     }
 
     func labelNames(_ request: HTTPRequest) throws -> HTTPResponse {
-        try answer(request, try parameters(request, "label_names"), nil) { try context.source.labelNames($0) }
+        try answer(request, try parameters(request, "label_names")) { try context.source.labelNames($0) }
     }
 
     func labelValues(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -26,7 +29,7 @@ struct SearchHandlers: Sendable {
         guard let name = request.parameter("label"), !name.isEmpty else {
             throw APIError.badData("missing required parameter \"label\"")
         }
-        return try answer(request, search, nil) { try context.source.labelValues(name, $0) }
+        return try answer(request, search) { try context.source.labelValues(name, $0) }
     }
 
     private func parameters(_ request: HTTPRequest, _ kind: String) throws(APIError) -> SearchRequest {
@@ -36,56 +39,82 @@ struct SearchHandlers: Sendable {
     }
 
     private func answer(
-        _ request: HTTPRequest, _ search: SearchRequest, _ metadata: SearchMetadata?,
+        _ request: HTTPRequest, _ search: SearchRequest, includesMetadata: Bool = false,
         _ ask: (SelectRequest) throws -> [String]
     ) throws -> HTTPResponse {
-        let deadline = RequestDeadline(request, context.engine)
-        return try lists.charged { memory in
-            let warnings = SourceWarnings()
-            let values = try lists.merged(search.selectors) {
-                try ask(
-                    SelectRequest(
-                        matchers: $0, minTime: search.start, maxTime: search.end, labelsOnly: true,
-                        charge: { try memory.charge($0) }, check: { try deadline.check() },
-                        warn: { warnings.add($0) }))
-            }
-            try memory.charge(values.reduce(0) { $0 + 32 + $1.utf8.count })
-            let found = search.found(in: values)
-            let shown = found.prefix(search.limit)
-            try memory.charge(shown.reduce(0) { $0 + 64 + $1.value.utf8.count })
-            var body: [UInt8] = []
-            var rest = shown
-            repeat {
-                let batch = rest.prefix(search.batch)
-                rest = rest.dropFirst(batch.count)
-                let isFirst = body.isEmpty
-                body += Self.line { writer in
-                    writer.key("results")
-                    writer.array { writer in
-                        for (value, score) in batch {
-                            Self.write(value, search.includesScore ? score : nil, metadata?.of(value), &writer)
-                        }
-                    }
-                    if isFirst, !warnings.texts.isEmpty {
-                        writer.key("warnings")
-                        writer.array { writer in for text in warnings.texts { writer.string(text) } }
-                    }
+        // The time in the queue is part of the search's time.
+        try context.answer(request) { answer in
+            try admitted(request) {
+                let (memory, deadline) = (answer.memory, answer.deadline)
+                let warnings = SourceWarnings()
+                let values = try lists.merged(search.selectors) {
+                    try ask(
+                        SelectRequest(
+                            matchers: $0, minTime: search.start, maxTime: search.end, labelsOnly: true,
+                            charge: { try memory.charge($0) }, check: { try deadline.check() },
+                            warn: { warnings.add($0) }))
                 }
-            } while !rest.isEmpty
-            body += Self.line { writer in
-                writer.key("status")
-                writer.string("success")
-                writer.key("has_more")
-                writer.bool(found.count > shown.count)
+                try memory.charge(values.reduce(0) { $0 + Self.bytesPerValue + $1.utf8.count })
+                let found = try search.found(in: values) { try answer.work($0) }
+                let entries = includesMetadata ? context.scrape?.metadata(metric: nil) ?? [] : []
+                try memory.charge(entries.count * Self.bytesPerValue)
+                let metadata =
+                    includesMetadata
+                    ? try SearchMetadata(entries.map { ($0.metric, $0.metadata) }) { try answer.work($0) } : nil
+                return try write(found, search, metadata, warnings.texts, answer)
             }
-            return HTTPResponse(headers: [("Content-Type", "application/x-ndjson; charset=utf-8")], body: body)
         }
     }
 
-    private static func line(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.object { body(&$0) }
-        return writer.bytes + [UInt8(ascii: "\n")]
+    /// The approximate memory of a value in the lists of all and of those that are found, without its text.
+    private static let bytesPerValue = 128
+
+    /// Runs a search when it is its turn among the queries.
+    private func admitted(_ request: HTTPRequest, _ body: () throws -> HTTPResponse) throws -> HTTPResponse {
+        try admission.run(
+            waiting: context.engine.options.timeout, isCancelled: { request.isCancelled() }, body)
+    }
+
+    /// The lines of an answer: one for each batch of records, and a last one.
+    private func write(
+        _ found: [(value: String, score: Double)], _ search: SearchRequest, _ metadata: SearchMetadata?,
+        _ warnings: [String], _ answer: AnswerAccount
+    ) throws -> HTTPResponse {
+        let shown = found.prefix(search.limit)
+        var body: [UInt8] = []
+        var rest = shown
+        repeat {
+            let batch = rest.prefix(search.batch)
+            rest = rest.dropFirst(batch.count)
+            let isFirst = body.isEmpty
+            try Self.line(&body) { writer in
+                writer.key("results")
+                try writer.array(batch, answer) { record, writer in
+                    let score = search.includesScore ? record.score : nil
+                    Self.write(record.value, score, metadata?.of(record.value), &writer)
+                }
+                if isFirst, !warnings.isEmpty {
+                    writer.key("warnings")
+                    writer.array { writer in for text in warnings { writer.string(text) } }
+                }
+            }
+        } while !rest.isEmpty
+        try Self.line(&body) { writer in
+            writer.key("status")
+            writer.string("success")
+            writer.key("has_more")
+            writer.bool(found.count > shown.count)
+        }
+        return HTTPResponse(headers: [("Content-Type", "application/x-ndjson; charset=utf-8")], body: body)
+    }
+
+    /// Adds an object as a line.
+    private static func line(_ body: inout [UInt8], _ write: (inout JSONWriter) throws -> Void) throws {
+        var writer = JSONWriter(capacity: 0)
+        swap(&writer.bytes, &body)
+        try writer.object(write)
+        swap(&writer.bytes, &body)
+        body.append(UInt8(ascii: "\n"))
     }
 
     private static func write(
@@ -112,15 +141,15 @@ struct SearchHandlers: Sendable {
 struct SearchMetadata {
     private var families: [ExactText: [MetricMetadata]] = [:]
 
-    init(_ entries: [(family: String, metadata: MetricMetadata)]) {
+    /// - Parameter work: Called with the work before it is done; an error that it throws ends the rest.
+    init(
+        _ entries: [(family: String, metadata: MetricMetadata)], work: (Int) throws -> Void
+    ) rethrows {
         for (name, metadata) in entries {
             let family = ExactText(name)
+            try work(64 + 16 * (families[family]?.count ?? 0))
             if families[family]?.contains(metadata) != true { families[family, default: []].append(metadata) }
         }
-    }
-
-    init(_ context: APIContext) {
-        self.init((context.scrape?.metadata(metric: nil) ?? []).map { ($0.metric, $0.metadata) })
     }
 
     /// The suffixes of a family's series, by its type.

@@ -9,12 +9,15 @@ struct SearchRequest {
     }
 
     static let mostTerms = 32
+    /// The most characters of a term: the work to compare it with a value grows with both lengths.
+    static let mostCharacters = 256
     static let standardLimit = 100
     static let standardBatch = 100
 
     var selectors: [[Matcher]]
     var terms: [SearchTerm]
     var order = Order.ascending
+    private var isCaseSensitive: Bool
     var includesScore: Bool
     /// ms.
     var start: Int64
@@ -37,6 +40,13 @@ struct SearchRequest {
         if texts.count > Self.mostTerms {
             throw .badData("too many search[] terms: got \(texts.count), maximum is \(Self.mostTerms)")
         }
+        for text in texts {
+            let length = text.unicodeScalars.count
+            if length > Self.mostCharacters {
+                throw .badData(
+                    "search[] term is too long: got \(length) characters, maximum is \(Self.mostCharacters)")
+            }
+        }
         let threshold = try Self.integer(request, "fuzz_threshold", 0...100, "must be 0-100") ?? 0
         var algorithm = SearchAlgorithm.subsequence
         if let name = Self.text(request, "fuzz_alg") {
@@ -47,6 +57,7 @@ struct SearchRequest {
             algorithm = known
         }
         let isCaseSensitive = try Self.boolean(request, "case_sensitive") ?? true
+        self.isCaseSensitive = isCaseSensitive
         terms = texts.map {
             SearchTerm($0, algorithm, threshold: Double(threshold) / 100, isCaseSensitive: isCaseSensitive)
         }
@@ -122,14 +133,17 @@ struct SearchRequest {
 
     /// The values that match one of the terms, in order, at most one more than the limit.
     ///
-    /// - Parameter values: The sorted values.
-    func found(in values: [String]) -> [(value: String, score: Double)] {
+    /// - Parameters:
+    ///   - values: The sorted values.
+    ///   - work: Called with the work before it is done; an error that it throws ends the search.
+    func found(in values: [String], work: (Int) throws -> Void) throws -> [(value: String, score: Double)] {
         var found: [(value: String, score: Double)] = []
         let most = limit < .max ? limit + 1 : limit
         for value in order == .descending ? values.reversed() : values {
+            try work(64 + value.utf8.count)
             if terms.isEmpty {
                 found.append((value, 1))
-            } else if let score = terms.lazy.compactMap({ $0.score(value) }).max() {
+            } else if let score = try score(value, work) {
                 found.append((value, score))
             }
             if order != .score, found.count >= most { break }
@@ -142,5 +156,17 @@ struct SearchRequest {
             found = ranked.prefix(most).map(\.element)
         }
         return found
+    }
+
+    /// The best score of the terms; nil if none matches.
+    private func score(_ value: String, _ work: (Int) throws -> Void) throws -> Double? {
+        let scalars = Array((isCaseSensitive ? value : GoCase.lower(value)).unicodeScalars)
+        var best: Double?
+        for term in terms {
+            try work(term.work(for: scalars.count))
+            guard let score = term.score(scalars) else { continue }
+            best = max(best ?? score, score)
+        }
+        return best
     }
 }

@@ -26,7 +26,15 @@ struct SearchTerm {
     /// The score of a value, up to 1; nil if it does not match.
     func score(_ value: String) -> Double? {
         if text.isEmpty { return 1 }
-        let value = Array((isCaseSensitive ? value : GoCase.lower(value)).unicodeScalars)
+        return score(Array((isCaseSensitive ? value : GoCase.lower(value)).unicodeScalars))
+    }
+
+    /// The work to score a value of `length` characters at worst.
+    func work(for length: Int) -> Int { text.count &* length }
+
+    /// The score of a value that is in lower case if the case does not count.
+    func score(_ value: [Unicode.Scalar]) -> Double? {
+        if text.isEmpty { return 1 }
         if value.starts(with: text) { return 1 }
         switch algorithm {
         case .subsequence:
@@ -75,12 +83,14 @@ enum Subsequence {
 
     /// The steps for each character of a value, after which the best score so far is used.
     static let stepsPerCharacter = 64
+    /// The steps for a whole value, after which the best score so far is used.
+    private static let mostSteps = 1 << 22
 
     /// The score as in the function above; adds the characters that were compared to `steps`.
     static func score(_ pattern: [Unicode.Scalar], in value: [Unicode.Scalar], steps: inout Int) -> Double {
         guard !pattern.isEmpty, pattern.count <= value.count else { return 0 }
         var best = -1.0
-        let limit = steps + value.count * stepsPerCharacter
+        let limit = steps + min(value.count * stepsPerCharacter, mostSteps)
         for start in 0...(value.count - pattern.count) where value[start] == pattern[0] {
             // If the match cannot be completed from here, it cannot be completed from a later position.
             guard let score = greedy(pattern, value, from: start, steps: &steps) else { break }

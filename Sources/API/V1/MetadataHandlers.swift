@@ -15,10 +15,10 @@ struct MetadataHandlers: Sendable {
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, .named)
-        return try charged { memory in
+        return try context.answer(request) { answer in
+            let (memory, deadline) = (answer.memory, answer.deadline)
             var found: [Labels] = []
             let warnings = SourceWarnings()
-            let deadline = RequestDeadline(request, context.engine)
             for matchers in start <= end ? selectors : [] {
                 let set = try context.source.select(
                     SelectRequest(
@@ -28,7 +28,7 @@ struct MetadataHandlers: Sendable {
                 for index in 0..<set.count {
                     if index & 1023 == 1023 { try deadline.check() }
                     let labels = set.labels(index)
-                    try memory.charge(Self.bytesPerSeries + labels.bytes.count * 3)
+                    try memory.charge(Self.bytesPerSeries + labels.bytes.count)
                     found.append(labels)
                 }
             }
@@ -38,53 +38,38 @@ struct MetadataHandlers: Sendable {
                 for labels in found where unique.last != labels { unique.append(labels) }
                 found = unique
             }
-            return bounded(found, limit, warnings) { labels, writer in ResultWriter.labels(labels, &writer) }
+            return try bounded(found, limit, warnings, answer) { labels, writer in
+                ResultWriter.labels(labels, &writer)
+            }
         }
     }
 
-    /// The memory of a series in a list and in the answer without its labels, which are in both with their quotes.
+    /// The memory of a series in a list without its labels.
     private static let bytesPerSeries = 64
 
-    /// Answers with the result of `body`, which charges the memory account of a query.
-    ///
-    /// The answer stays charged until it is sent.
-    func charged(_ body: (MemoryAccount) throws -> HTTPResponse) throws -> HTTPResponse {
-        let memory = context.engine.account()
-        do {
-            var response = try body(memory)
-            memory.settle(response.body.count + response.body.count / 8)
-            response.keeps = memory
-            return response
-        } catch let excess as MemoryLimitExceeded {
-            throw APIError.execution(excess.listMessage)
-        }
-    }
-
     private func bounded<T>(
-        _ all: [T], _ limit: Int, _ warnings: SourceWarnings, _ write: (T, inout JSONWriter) -> Void
-    ) -> HTTPResponse {
+        _ all: [T], _ limit: Int, _ warnings: SourceWarnings, _ answer: AnswerAccount,
+        _ write: (T, inout JSONWriter) -> Void
+    ) throws -> HTTPResponse {
         let isTruncated = limit > 0 && all.count > limit
-        return Envelope.success(
-            warnings: warnings.texts + (isTruncated ? ["results truncated due to limit"] : []),
-            capacity: all.count * 64 + 64
+        return try Envelope.success(
+            warnings: warnings.texts + (isTruncated ? ["results truncated due to limit"] : [])
         ) { writer in
-            writer.array { writer in
-                for element in isTruncated ? all.prefix(limit) : all[...] { write(element, &writer) }
-            }
+            try writer.array(isTruncated ? all.prefix(limit) : all[...], answer, write)
         }
     }
 
     /// Answers with a list of texts.
     ///
     /// They are charged when they are known, because their number depends on the labels.
-    private func texts(_ limit: Int, _ find: (MemoryAccount, SourceWarnings) throws -> [String])
-        throws -> HTTPResponse
-    {
-        try charged { memory in
+    private func texts(
+        _ request: HTTPRequest, _ limit: Int, _ find: (AnswerAccount, SourceWarnings) throws -> [String]
+    ) throws -> HTTPResponse {
+        try context.answer(request) { answer in
             let warnings = SourceWarnings()
-            let all = try find(memory, warnings)
-            try memory.charge(all.reduce(0) { $0 + 32 + $1.utf8.count * 2 })
-            return bounded(all, limit, warnings) { text, writer in writer.string(text) }
+            let all = try find(answer, warnings)
+            try answer.memory.charge(all.reduce(0) { $0 + 32 + $1.utf8.count })
+            return try bounded(all, limit, warnings, answer) { text, writer in writer.string(text) }
         }
     }
 
@@ -100,9 +85,9 @@ struct MetadataHandlers: Sendable {
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, .plain)
-        let deadline = RequestDeadline(request, context.engine)
-        return try texts(start <= end ? limit : 0) { memory, warnings in
+        return try texts(request, start <= end ? limit : 0) { answer, warnings in
             guard start <= end else { return [] }
+            let (memory, deadline) = (answer.memory, answer.deadline)
             return try merged(selectors) {
                 try context.source.labelNames(
                     SelectRequest(
@@ -123,9 +108,9 @@ struct MetadataHandlers: Sendable {
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, .plain)
-        let deadline = RequestDeadline(request, context.engine)
-        return try texts(start <= end ? limit : 0) { memory, warnings in
+        return try texts(request, start <= end ? limit : 0) { answer, warnings in
             guard start <= end else { return [] }
+            let (memory, deadline) = (answer.memory, answer.deadline)
             return try merged(selectors) {
                 try context.source.labelValues(
                     name,
@@ -173,29 +158,41 @@ struct MetadataHandlers: Sendable {
         }
         let (limit, perMetric) = (try number("limit"), try number("limit_per_metric"))
         let wanted = request.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
-        var byMetric: [ExactText: [MetricMetadata]] = [:]
-        for entry in context.scrape?.metadata(metric: wanted) ?? [] {
-            if byMetric[ExactText(entry.metric)]?.contains(entry.metadata) != true {
-                byMetric[ExactText(entry.metric), default: []].append(entry.metadata)
-            }
-        }
-        for (name, known) in context.store.metadata(metric: wanted.map { ExactText($0) }) where byMetric[name] == nil {
-            byMetric[name] = [known]
-        }
-        let names = byMetric.keys.sorted()
-        return Envelope.success { writer in
-            writer.object { writer in
-                for name in limit >= 0 ? names.prefix(limit) : names[...] {
-                    writer.key(name.text)
-                    writer.array { writer in
+        return try context.answer(request) { answer in
+            let byMetric = try allMetadata(wanted, answer)
+            let names = byMetric.keys.sorted()
+            return try Envelope.success { writer in
+                try writer.object { writer in
+                    for name in limit >= 0 ? names.prefix(limit) : names[...] {
+                        writer.key(name.text)
                         let all = byMetric[name] ?? []
-                        for metadata in perMetric > 0 ? all.prefix(perMetric) : all[...] {
-                            writer.object { write(metadata, &$0) }
+                        try writer.array(perMetric > 0 ? all.prefix(perMetric) : all[...], answer) { one, writer in
+                            writer.object { write(one, &$0) }
                         }
                     }
                 }
             }
         }
+    }
+
+    /// The memory of an entry of metadata in a list, without its texts, which the list shares.
+    private static let bytesPerMetadata = 128
+
+    /// The metadata of the targets, and of the store for metrics that no target exposes.
+    private func allMetadata(_ wanted: String?, _ answer: AnswerAccount) throws -> [ExactText: [MetricMetadata]] {
+        var byMetric: [ExactText: [MetricMetadata]] = [:]
+        for entry in context.scrape?.metadata(metric: wanted) ?? [] {
+            let name = ExactText(entry.metric)
+            try answer.work(64 + 16 * (byMetric[name]?.count ?? 0))
+            if byMetric[name]?.contains(entry.metadata) == true { continue }
+            try answer.memory.charge(Self.bytesPerMetadata)
+            byMetric[name, default: []].append(entry.metadata)
+        }
+        for (name, known) in context.store.metadata(metric: wanted.map { ExactText($0) }) where byMetric[name] == nil {
+            try answer.memory.charge(Self.bytesPerMetadata)
+            byMetric[name] = [known]
+        }
+        return byMetric
     }
 
     private func write(_ metadata: MetricMetadata, _ writer: inout JSONWriter) {
@@ -220,15 +217,10 @@ struct MetadataHandlers: Sendable {
             }
         }
         let metric = request.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
-        var entries: [TargetMetadata] = []
-        for entry in context.scrape?.metadata(metric: metric) ?? [] {
-            // The metadata of a target is written completely or not at all.
-            if limit >= 0, entries.count >= limit, entries.last?.target != entry.target { break }
-            if matchers.allSatisfy({ $0.matches(entry.target) }) { entries.append(entry) }
-        }
-        return Envelope.success { writer in
-            writer.array { writer in
-                for entry in entries {
+        return try context.answer(request) { answer in
+            let entries = try entries(metric, matchers, limit, answer)
+            return try Envelope.success { writer in
+                try writer.array(entries, answer) { entry, writer in
                     writer.object { writer in
                         writer.key("target")
                         ResultWriter.labels(entry.target, &writer)
@@ -241,5 +233,20 @@ struct MetadataHandlers: Sendable {
                 }
             }
         }
+    }
+
+    private func entries(
+        _ metric: String?, _ matchers: [Matcher], _ limit: Int, _ answer: AnswerAccount
+    ) throws -> [TargetMetadata] {
+        var entries: [TargetMetadata] = []
+        for entry in context.scrape?.metadata(metric: metric) ?? [] {
+            // The metadata of a target is written completely or not at all.
+            if limit >= 0, entries.count >= limit, entries.last?.target != entry.target { break }
+            try answer.work(64)
+            guard matchers.allSatisfy({ $0.matches(entry.target) }) else { continue }
+            try answer.memory.charge(Self.bytesPerMetadata)
+            entries.append(entry)
+        }
+        return entries
     }
 }

@@ -8,12 +8,7 @@ import PromQL
 /// `query`, `query_range` and the other endpoints with expressions.
 struct QueryHandlers: Sendable {
     let context: APIContext
-    private let admission: QueryAdmission
-
-    init(context: APIContext) {
-        self.context = context
-        admission = QueryAdmission(context.settings.maxConcurrentQueries, context.metrics)
-    }
+    let admission: QueryAdmission
 
     private func limits(_ request: HTTPRequest) throws(APIError) -> QueryLimits {
         let timeout = try Parameters.duration(request, "timeout")
@@ -137,29 +132,36 @@ struct QueryHandlers: Sendable {
             throw APIError.badData(error.description)
         }
         if selectors.isEmpty { return HTTPResponse(status: 204) }
-        let deadline = RequestDeadline(request, context.engine)
-        // A series that several selectors match is listed once.
-        var known: Set<Labels> = []
-        var groups: [(labels: Labels, exemplars: [Exemplar])] = []
-        for matchers in selectors {
-            let asked = SelectRequest(
-                matchers: matchers, minTime: start, maxTime: end, labelsOnly: true, check: { try deadline.check() })
-            groups += try context.store.exemplars(asked).filter { known.insert($0.labels).inserted }
-        }
-        return Envelope.success { writer in
-            writer.array { writer in
-                for group in groups.sorted(by: { $0.labels < $1.labels }) {
-                    writer.object { writer in
+        return try context.answer(request) { answer in
+            let deadline = answer.deadline
+            // A series that several selectors match is listed once.
+            var known: Set<Labels> = []
+            var groups: [(labels: Labels, exemplars: [Exemplar])] = []
+            for matchers in selectors {
+                let asked = SelectRequest(
+                    matchers: matchers, minTime: start, maxTime: end, labelsOnly: true,
+                    check: { try deadline.check() })
+                for group in try context.store.exemplars(asked) where known.insert(group.labels).inserted {
+                    try answer.memory.charge(Self.bytes(group))
+                    groups.append(group)
+                }
+            }
+            return try Envelope.success { writer in
+                try writer.array(groups.sorted { $0.labels < $1.labels }, answer) { group, writer in
+                    try writer.object { writer in
                         writer.key("seriesLabels")
                         ResultWriter.labels(group.labels, &writer)
                         writer.key("exemplars")
-                        writer.array { writer in
-                            for exemplar in group.exemplars { write(exemplar, &writer) }
-                        }
+                        try writer.array(group.exemplars, answer) { exemplar, writer in write(exemplar, &writer) }
                     }
                 }
             }
         }
+    }
+
+    /// The approximate memory of a series with its exemplars.
+    private static func bytes(_ group: (labels: Labels, exemplars: [Exemplar])) -> Int {
+        group.exemplars.reduce(64 + group.labels.bytes.count) { $0 + 32 + $1.labels.bytes.count }
     }
 
     private func write(_ exemplar: Exemplar, _ writer: inout JSONWriter) {

@@ -43,11 +43,13 @@ struct RuleHandlers: Sendable {
             let isFiltered = !type.isEmpty || !names.isEmpty || !selectors.isEmpty
             return group.rules.isEmpty && isFiltered ? nil : group
         }
-        return Envelope.success(capacity: 8192) { writer in
-            writer.object { writer in
-                writer.key("groups")
-                writer.array { writer in
-                    for group in kept { write(group, hidesAlerts, &writer) }
+        return try context.answer(request) { answer in
+            try Envelope.success(capacity: 8192) { writer in
+                try writer.object { writer in
+                    writer.key("groups")
+                    try writer.array(kept, answer) { group, writer in
+                        try write(group, hidesAlerts, answer, &writer)
+                    }
                 }
             }
         }
@@ -57,16 +59,16 @@ struct RuleHandlers: Sendable {
         milliseconds == 0 ? "0001-01-01T00:00:00Z" : RFC3339.text(milliseconds)
     }
 
-    private func write(_ group: RuleGroupStatus, _ hidesAlerts: Bool, _ writer: inout JSONWriter) {
-        writer.object { writer in
+    private func write(
+        _ group: RuleGroupStatus, _ hidesAlerts: Bool, _ answer: AnswerAccount, _ writer: inout JSONWriter
+    ) throws {
+        try writer.object { writer in
             writer.key("name")
             writer.string(group.name)
             writer.key("file")
             writer.string(group.file)
             writer.key("rules")
-            writer.array { writer in
-                for rule in group.rules { write(rule, hidesAlerts, &writer) }
-            }
+            try writer.array(group.rules, answer) { rule, writer in try write(rule, hidesAlerts, answer, &writer) }
             writer.key("interval")
             writer.number(Double(group.interval) / 1000)
             writer.key("limit")
@@ -78,8 +80,10 @@ struct RuleHandlers: Sendable {
         }
     }
 
-    private func write(_ rule: RuleStatus, _ hidesAlerts: Bool, _ writer: inout JSONWriter) {
-        writer.object { writer in
+    private func write(
+        _ rule: RuleStatus, _ hidesAlerts: Bool, _ answer: AnswerAccount, _ writer: inout JSONWriter
+    ) throws {
+        try writer.object { writer in
             if rule.kind == .alerting {
                 writer.key("state")
                 writer.string(rule.state?.name ?? "unknown")
@@ -103,9 +107,7 @@ struct RuleHandlers: Sendable {
                 if hidesAlerts {
                     writer.null()
                 } else {
-                    writer.array { writer in
-                        for alert in rule.alerts { write(alert, &writer) }
-                    }
+                    try writer.array(rule.alerts, answer) { alert, writer in write(alert, &writer) }
                 }
             }
             writer.key("health")
@@ -142,13 +144,13 @@ struct RuleHandlers: Sendable {
         }
     }
 
-    func alerts(_ request: HTTPRequest) -> HTTPResponse {
-        let alerts = (context.rules?.status() ?? []).flatMap(\.rules).flatMap(\.alerts)
-        return Envelope.success { writer in
-            writer.object { writer in
-                writer.key("alerts")
-                writer.array { writer in
-                    for alert in alerts { write(alert, &writer) }
+    func alerts(_ request: HTTPRequest) throws -> HTTPResponse {
+        let alerts = (context.rules?.status() ?? []).lazy.flatMap(\.rules).flatMap(\.alerts)
+        return try context.answer(request) { answer in
+            try Envelope.success { writer in
+                try writer.object { writer in
+                    writer.key("alerts")
+                    try writer.array(alerts, answer) { alert, writer in write(alert, &writer) }
                 }
             }
         }

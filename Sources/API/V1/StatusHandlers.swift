@@ -35,10 +35,10 @@ struct StatusHandlers: Sendable {
     }
 
     /// The last samples that were not stored, each with the newest sample of its series.
-    func rejectedSamples(_ request: HTTPRequest) -> HTTPResponse {
-        Envelope.success { writer in
-            writer.array { writer in
-                for sample in context.store.lastRejected {
+    func rejectedSamples(_ request: HTTPRequest) throws -> HTTPResponse {
+        try context.answer(request) { answer in
+            try Envelope.success { writer in
+                try writer.array(context.store.lastRejected, answer) { sample, writer in
                     writer.object { writer in
                         writer.key("labels")
                         writer.object { writer in

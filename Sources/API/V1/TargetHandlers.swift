@@ -16,16 +16,16 @@ struct TargetHandlers: Sendable {
         let active =
             showsActive ? (context.scrape?.targets() ?? []).filter { pool.isEmpty || $0.pool.isExactly(pool) } : []
         let dropped = context.scrape?.droppedTargets()
-        return Envelope.success(capacity: 4096) { writer in
-            writer.object { writer in
-                writer.key("activeTargets")
-                writer.array { writer in
-                    for target in active { write(target, &writer) }
-                }
-                writer.key("droppedTargets")
-                writer.array { writer in
-                    guard showsDropped else { return }
-                    for target in dropped?.targets ?? [] where pool.isEmpty || target.pool.isExactly(pool) {
+        let shown = (showsDropped ? dropped?.targets ?? [] : []).lazy.filter {
+            pool.isEmpty || $0.pool.isExactly(pool)
+        }
+        return try context.answer(request) { answer in
+            try Envelope.success(capacity: 4096) { writer in
+                try writer.object { writer in
+                    writer.key("activeTargets")
+                    try writer.array(active, answer) { target, writer in write(target, &writer) }
+                    writer.key("droppedTargets")
+                    try writer.array(shown, answer) { target, writer in
                         writer.object { writer in
                             writer.key("discoveredLabels")
                             ResultWriter.labels(target.discoveredLabels, &writer)
@@ -33,13 +33,13 @@ struct TargetHandlers: Sendable {
                             writer.string(target.pool)
                         }
                     }
-                }
-                writer.key("droppedTargetCounts")
-                guard showsDropped else { return writer.null() }
-                writer.object { writer in
-                    for (name, count) in (dropped?.counts ?? [:]).sorted(by: { $0.key < $1.key }) {
-                        writer.key(name.text)
-                        writer.integer(count)
+                    writer.key("droppedTargetCounts")
+                    guard showsDropped else { return writer.null() }
+                    writer.object { writer in
+                        for (name, count) in (dropped?.counts ?? [:]).sorted(by: { $0.key < $1.key }) {
+                            writer.key(name.text)
+                            writer.integer(count)
+                        }
                     }
                 }
             }

@@ -20,6 +20,9 @@ public struct ProtobufWriter {
     /// The family under construction, without its length.
     private var family: [UInt8] = []
 
+    /// The bytes of the output so far.
+    public var byteCount: Int { page.count + family.count }
+
     public init(escaping: NameEscaping = .allowUTF8) { self.escaping = escaping }
 
     /// Begins a family; its metrics follow.

@@ -33,7 +33,7 @@ extension TimeSeriesStore {
         let failed = try deleteInHead(ids, minTime, maxTime)
         try log.sync()
         guard failed == 0 else {
-            throw StorageError.damaged("\(failed) chunks that cannot be read, or not be written without what is deleted")
+            throw StorageError.damaged("\(failed) chunks that cannot be read, or not be written without the samples")
         }
         return max(ids.count, touched)
     }

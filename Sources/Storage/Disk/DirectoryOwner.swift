@@ -63,7 +63,16 @@ enum DirectoryOwner: Equatable {
     static func of(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> DirectoryOwner {
         guard try fileSystem.exists(path), try fileSystem.status(path).isDirectory else { return .nobody }
         var entries: [Entry] = []
-        for name in try fileSystem.list(path) {
+        let names = try fileSystem.list(path)
+        for name in names where SmallFile.all[name] == nil {
+            entries += try Self.entries(path + "/" + name, name, fileSystem)
+        }
+        switch decide(entries) {
+        case .store, .newer: return decide(entries)
+        // Small files are read whole: only where nothing else says that this is a store.
+        case .nobody, .prometheus, .stranger: break
+        }
+        for name in names where SmallFile.all[name] != nil {
             entries += try Self.entries(path + "/" + name, name, fileSystem)
         }
         return decide(entries)

@@ -9,7 +9,7 @@ enum SmallFile {
         case empty
         /// One of these, or a beginning of it as a kill leaves it.
         case text([[UInt8]])
-        /// Anything behind one of these.
+        /// Anything after this beginning.
         case begins([UInt8])
         /// So many bytes of one value at most.
         case filled(UInt8, count: Int)

@@ -168,7 +168,7 @@ struct LogReplay {
             for deletion in deletions {
                 let failed = head.delete(deletion.ids, from: deletion.from, to: deletion.to)
                 if failed > 0 {
-                    log.error("Samples could not be deleted again: there was no memory", ["chunks": "\(failed)"])
+                    log.error("Samples could not be deleted again; they are served", ["chunks": "\(failed)"])
                 }
             }
         }

@@ -19,6 +19,7 @@ extension TimeSeriesStore {
                 lookAtDamage()
             }
             look()
+            reportLost()
             guard try carryOutRound() else { return }
             upkeepFailure.withLock { $0 = nil }
         } catch {
@@ -29,6 +30,13 @@ extension TimeSeriesStore {
             }
             if isNew { logger.error("Upkeep of the storage failed; it will be tried again", ["err": text]) }
         }
+    }
+
+    /// Logs how many samples found no place in a spill file since the last call.
+    private func reportLost() {
+        let lost = head.lost.exchange(0, ordering: .relaxed)
+        guard lost > 0 else { return }
+        logger.error("Samples found no place in a spill file and are lost", ["samples": "\(lost)"])
     }
 
     /// Does what ``MaintenancePlanner`` says; returns false if the store is being closed meanwhile.

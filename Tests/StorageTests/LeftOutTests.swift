@@ -299,7 +299,16 @@ import Testing
             #expect(store.leftOut.map(\.name) == [block.meta.id], "life \(life)")
             store.abandon()
         }
-        guard !kept.isEmpty else { return }
+        guard !kept.isEmpty else {
+            // As the page of the manifest says: without it, all whole blocks are taken.
+            try files.remove("data/blocks/" + Manifest.fileName)
+            store = try open(files)
+            #expect(
+                !store.leftOut.contains { $0.name == block.meta.id }
+                    && store.blocks.contains { $0.meta.id == block.meta.id })
+            store.abandon()
+            return
+        }
         let restored = try files.open(folder + "/deleted", .replace)
         try restored.write(kept)
         restored.close()

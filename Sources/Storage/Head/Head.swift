@@ -416,7 +416,7 @@ final class Head: @unchecked Sendable {
         HeadChunk.release(state, arena)
     }
 
-    /// Samples that found no room in the spill file, which holds 4 GiB.
+    /// Samples that found no place in a spill file, or no memory for their entry, and were not reported yet.
     let lost = Atomic<Int>(0)
 
     /// Writes what each record of a sealed chunk begins with.

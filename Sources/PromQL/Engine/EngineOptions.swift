@@ -1,58 +1,60 @@
 import Synchronization
 
-/// Settings of an engine.
+/// The settings of an engine.
 package struct EngineOptions: Sendable {
-    /// How far an instant selector looks back, ms.
+    /// The lookback of instant selectors, ms.
     package var lookbackDelta: Int64 = 300_000
-    /// Most samples that a query may hold at once.
+    /// The most samples that a query may hold at once.
     package var maxSamples = 50_000_000
-    /// Most bytes that a query may hold at once.
+    /// The most bytes that a query may hold at once.
     package var maxMemoryPerQuery = Int.max
-    /// What all queries share; nil for no bound.
+    /// The memory budget that all queries share; nil for no limit.
     package var memoryBudget: MemoryBudget?
-    /// Whether the process can allocate so many bytes now; see ``MemoryAccount``.
+    /// Whether the process can allocate the given number of bytes now; see ``MemoryAccount``.
     package var hasSpace: @Sendable (Int) -> Bool = { _ in true }
-    /// Threads that work for all queries at once; what a query answers does not depend on it.
+    /// The number of threads that work for all queries at once; no result depends on it.
     package var workers = 1
-    /// Longest time of a query, ms.
+    /// The longest time of a query, ms.
     package var timeout: Int64 = 120_000
-    /// Step of a subquery that names none, ms.
+    /// The step of a subquery without a step, ms.
     package var defaultSubqueryStep: Int64 = 60_000
-    /// Optional parts of the language.
+    /// The optional parts of the language.
     package var parser = ParserOptions()
-    /// `promql-per-step-stats`.
+    /// Whether the feature `promql-per-step-stats` is enabled.
     package var perStepStatistics = false
-    /// `use-start-timestamps`.
+    /// Whether the feature `use-start-timestamps` is enabled.
     package var usesStartTimes = false
-    /// `promql-delayed-name-removal`.
+    /// Whether the feature `promql-delayed-name-removal` is enabled.
     package var delayedNameRemoval = false
-    /// `type-and-unit-labels`: the label `__type__`, not the name, says whether a metric is a counter.
+    /// Whether the feature `type-and-unit-labels` is enabled: the label `__type__`, not the name, shows whether a
+    /// metric is a counter.
     ///
-    /// Without it, too, `__type__` and `__unit__` go wherever the name goes.
+    /// `__type__` and `__unit__` are removed together with the name, also without the feature.
     package var typeAndUnitLabels = false
 
     package init() {}
 }
 
-/// What one query may do, besides the engine's options.
+/// The limits and properties of one query, besides the engine's options.
 package struct QueryLimits: Sendable {
-    /// ms; nil for the engine's.
+    /// The lookback, ms; nil for the lookback of the engine.
     package var lookbackDelta: Int64?
-    /// ms; only shortens the engine's.
+    /// The longest time of the query, ms; it can only shorten the engine's.
     package var timeout: Int64?
-    /// Called now and then: true ends the query.
+    /// The check whether the query is cancelled, which is called at intervals; the query ends when it returns true.
     package var isCancelled: (@Sendable () -> Bool)?
-    /// A rule's query, which may use the memory that is kept for rules.
+    /// Whether it is the query of a rule, which may use the memory that is reserved for rules.
     package var isRule = false
-    /// Bytes that the caller makes of each sample of the result, to refuse early what cannot fit.
+    /// The bytes that the caller needs for each sample of the result, so that a query whose result cannot fit fails
+    /// early.
     package var bytesPerSample = 0
-    /// Whether the query explains itself.
+    /// Whether the result contains an explanation of the query.
     package var explain = ExplainMode.none
-    /// Counts samples by step, if the engine may.
+    /// Whether samples are counted by step, if the engine's options allow it.
     package var countsPerStep = false
-    /// Who sent the query.
+    /// The origin of the query.
     package var origin = QueryOrigin.other
-    /// Seconds that the query has waited in line; they count as part of its time.
+    /// The seconds that the query has waited in the queue; they are a part of its time.
     package var queueTime = 0.0
 
     package init(
@@ -68,22 +70,24 @@ package struct QueryLimits: Sendable {
     }
 }
 
-/// Whether a query explains itself.
+/// The kind of explanation in the result of a query.
 package enum ExplainMode: String, Sendable {
     case none
-    /// It is planned and not run.
+    /// The query is planned, but not run.
     case plan
-    /// It is run, and each node says what it did.
+    /// The query is run, and the explanation has the figures of each node.
     case analyze
 }
 
-/// Why a query has no answer.
+/// The reason why a query has no result.
 package enum QueryError: Error, Sendable, CustomStringConvertible {
-    /// The text is no PromQL, or not for this kind of query.
+    /// The text is not valid PromQL, or not allowed for this kind of query.
     case parse(String)
-    /// It cannot be evaluated.
+    /// The query cannot be evaluated.
     case execution(String)
+    /// The query has reached its timeout.
     case timeout(String)
+    /// The query was cancelled, for example because the client has disconnected.
     case canceled(String)
     /// The storage failed.
     case storage(String)

@@ -4,16 +4,16 @@ import Synchronization
 
 /// Evaluates PromQL over any source of series.
 ///
-/// Safe to call from many threads; a query runs on its caller's thread, which needs ``PromQLParser/stackSize`` bytes of
-/// stack, and on query workers where there is much to read.
+/// Any thread may call it. A query runs on its caller's thread, which needs ``PromQLParser/stackSize`` bytes of stack,
+/// and on query workers if there is much to read.
 package final class QueryEngine: Sendable {
     private let settings: Mutex<EngineOptions>
     private let observer: (any QueryObserver)?
 
-    /// The threads that work for all queries.
+    /// The query workers of all queries.
     package let workers: WorkerPool
 
-    /// - Parameter observer: Is notified of every query.
+    /// - Parameter observer: Is notified of the start and the end of every query.
     package init(options: EngineOptions, observer: (any QueryObserver)? = nil) {
         settings = Mutex(options)
         workers = WorkerPool(limit: options.workers)
@@ -22,21 +22,21 @@ package final class QueryEngine: Sendable {
 
     package var options: EngineOptions { settings.withLock { $0 } }
 
-    /// Changes the step of subqueries that name none; the configuration's `evaluation_interval`.
+    /// Sets the step of subqueries without a step, ms; it is the configuration's `evaluation_interval`.
     package func setDefaultSubqueryStep(_ milliseconds: Int64) {
         settings.withLock { $0.defaultSubqueryStep = max(1, milliseconds) }
     }
 
-    /// An account for what is made of series without the engine, as an answer that lists them.
+    /// A memory account for work on series outside of a query, for example for an answer that lists them.
     package func account() -> MemoryAccount {
         let options = options
         return MemoryAccount(limit: options.maxMemoryPerQuery, budget: options.memoryBudget, hasSpace: options.hasSpace)
     }
 
-    /// Reads an expression as this engine's features allow.
+    /// Parses an expression with the optional syntax that the engine's options enable.
     package func parse(_ query: String) throws(QueryError) -> Expression { try parse(query) { $0 } }
 
-    /// Reads an expression, and gives it to `body` where the stack is large enough to walk it.
+    /// Parses an expression, and calls `body` with it on a stack that is large enough to walk it.
     package func parse<R>(_ query: String, _ body: (Expression) -> R) throws(QueryError) -> R {
         do throws(ParseError) {
             return try PromQLParser.parse(query, options: options.parser, body)
@@ -45,14 +45,14 @@ package final class QueryEngine: Sendable {
         }
     }
 
-    /// Evaluates at one time.
+    /// Evaluates a query at one time, ms.
     package func instant(
         _ query: String, source: any SeriesSource, at time: Int64, limits: QueryLimits = QueryLimits()
     ) throws(QueryError) -> QueryResult {
         try instant(try parse(query), text: query, source: source, at: time, limits: limits)
     }
 
-    /// Evaluates a parsed expression at one time; `text` is only for positions in annotations.
+    /// Evaluates a parsed expression at one time, ms; `text` is the query for annotations, errors and the observer.
     package func instant(
         _ expression: Expression, text: String, source: any SeriesSource, at time: Int64,
         limits: QueryLimits = QueryLimits()
@@ -63,7 +63,11 @@ package final class QueryEngine: Sendable {
                 expression: expression, text: text, source: source, times: QueryTimes(at: time), limits: limits))
     }
 
-    /// Evaluates at `start`, `start + step`, … up to `end`.
+    /// Evaluates a query at `start`, `start + step`, … up to `end`; all in ms.
+    ///
+    /// - Throws: ``QueryError/parse(_:)`` if the query is neither a vector nor a scalar, or if the times are not in
+    ///   order; ``QueryError/execution(_:)`` if they are out of ``times`` or make too many steps; or an error of the
+    ///   evaluation.
     package func range(
         _ query: String, source: any SeriesSource, start: Int64, end: Int64, step: Int64,
         limits: QueryLimits = QueryLimits()
@@ -89,8 +93,10 @@ package final class QueryEngine: Sendable {
                 times: QueryTimes(grid: grid, end: end, isInstant: false), limits: limits))
     }
 
-    /// Times that a query may look at, ms: so far from the ends of `Int64` that no window, offset or lookback leaves its
-    /// range, also within thousands of nested subqueries of 292 years each.
+    /// The times that a query may have, ms.
+    ///
+    /// They are so far from the ends of `Int64` that no window, offset or lookback causes an overflow, not even in
+    /// thousands of nested subqueries of 292 years each.
     static let times: ClosedRange<Int64> = (-.max + 1 << 56)...(.max - 1 << 56)
 
     // MARK: Evaluation
@@ -118,7 +124,7 @@ package final class QueryEngine: Sendable {
         }
     }
 
-    /// Evaluates where the stack is large enough for what is nested in the text.
+    /// Evaluates a query on a stack that is large enough for the nesting in its text.
     private func evaluateWithStack(_ request: QueryRequest) throws(QueryError) -> QueryResult {
         let result = DeepStack.run(for: request.text) { () -> Result<QueryResult, QueryError> in
             do throws(QueryError) {
@@ -166,7 +172,7 @@ package final class QueryEngine: Sendable {
         }
     }
 
-    /// The engine's options with what the limits of a query change in them.
+    /// The engine's options, changed by the limits of a query.
     private func options(for limits: QueryLimits) -> EngineOptions {
         var options = self.options
         if let lookback = limits.lookbackDelta, lookback > 0 { options.lookbackDelta = lookback }
@@ -176,7 +182,7 @@ package final class QueryEngine: Sendable {
         return options
     }
 
-    /// - Parameter began: When the query began, ns.
+    /// - Parameter began: The time when the query began, ns.
     private func budget(for request: QueryRequest, _ options: EngineOptions, began: Int64) -> QueryBudget {
         let limits = request.limits
         let memory = MemoryAccount(
@@ -188,7 +194,7 @@ package final class QueryEngine: Sendable {
             perStep: limits.countsPerStep && options.perStepStatistics ? SamplesPerStep(request.times.grid) : nil)
     }
 
-    /// - Parameter began: When the query began, ns.
+    /// - Parameter began: The time when the query began, ns.
     private func execute(_ execution: QueryExecution, began: Int64) throws -> QueryResult {
         let (budget, grid) = (execution.budget, execution.times.grid)
         let ready = Self.nanoseconds()
@@ -212,13 +218,14 @@ package final class QueryEngine: Sendable {
         return result
     }
 
-    /// `timeout` ms after `began`, ns.
+    /// The time `timeout` ms after `began`, ns.
     private static func deadline(_ began: Int64, _ timeout: Int64) -> Int64 {
         let (nanoseconds, isLong) = timeout.multipliedReportingOverflow(by: 1_000_000)
         let (deadline, isLate) = began.addingReportingOverflow(nanoseconds)
         return isLong || isLate ? .max : deadline
     }
 
+    /// The time of the monotonic clock, ns.
     package static func nanoseconds() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

@@ -1,6 +1,6 @@
 import Model
 
-/// The execution of one query: what all of its nodes share.
+/// The execution of one query, with the state that all of its nodes share.
 final class QueryExecution {
     let source: any SeriesSource
     let options: EngineOptions
@@ -9,12 +9,12 @@ final class QueryExecution {
     let plan: QueryPlan
     let budget: QueryBudget
     let workers: WorkerPool
-    /// The place of the query's own thread in the trace of an `explain=analyze`; nil for all other queries.
+    /// The position of the query's own thread in the trace with `explain=analyze`; nil for all other queries.
     let trace: TraceCursor?
     let annotations = Annotations()
     private let bytesPerResultSample: Int
     private let sharedResults: SharedResults?
-    /// What was selected, if the query asks for the same again.
+    /// The selected series by request, if the query has equal selectors.
     private var selected: [SelectRequestKey: any SeriesSet] = [:]
 
     init(
@@ -53,13 +53,14 @@ final class QueryExecution {
         }
     }
 
-    /// The part of the query at a place, and the results of such parts, if it stands in several places.
+    /// The results of all parts that occur several times, and the index of the part at `range`; nil if it occurs only
+    /// once.
     func shared(at range: TextRange) -> (results: SharedResults, part: Int)? {
         guard let sharedResults, let part = plan.sharedAt[range] else { return nil }
         return (sharedResults, part)
     }
 
-    /// The series of a request; asked of the source once if the query asks several times.
+    /// The series of a request; equal requests of the query ask the source only once.
     func select(_ request: SelectRequest) throws -> any SeriesSet {
         let key = plan.repeatsSelectors ? SelectRequestKey(request) : nil
         if let key, let known = selected[key] { return known }
@@ -75,7 +76,7 @@ final class QueryExecution {
         return series
     }
 
-    /// The request with the limits of the query, and a place for the source's warnings.
+    /// The request with the limits of the query, and with a receiver of the source's warnings.
     func limited(_ request: SelectRequest) -> SelectRequest {
         var request = request
         request.check = { [budget] in try budget.checkNow() }
@@ -84,7 +85,7 @@ final class QueryExecution {
     }
 }
 
-/// What makes two requests the same.
+/// The properties in which equal requests agree.
 private struct SelectRequestKey: Hashable {
     private let matchers: [Matcher]
     private let times: ClosedRange<Int64>

@@ -1,30 +1,32 @@
-/// Is notified of the begin and the end of every query.
+/// An object that is notified of the start and the end of every query.
 package protocol QueryObserver: AnyObject, Sendable {
-    /// A query begins.
+    /// Notifies the observer that a query begins.
     ///
-    /// - Returns: What ``ended(_:_:)`` is given at its end.
+    /// - Returns: The token of the query for ``ended(_:_:)``.
     func began(_ query: String) -> Int
 
-    /// A query has ended; the record is only made if somebody wants it.
+    /// Notifies the observer that a query has ended; the observer calls `record` only if it needs the record.
     func ended(_ token: Int, _ record: () -> QueryRecord)
 }
 
-/// Who asked a query.
+/// The origin of a query.
 package enum QueryOrigin: Sendable, Equatable {
     case other
     case http(client: String, method: String, path: String)
     case rule(file: String, group: String)
 }
 
-/// What is known of a query that has ended.
+/// The record of a query that has ended.
 package struct QueryRecord: Sendable {
+    /// The text of the query.
     package var query: String
-    /// ms.
+    /// The time of the first step, ms.
     package var start: Int64
-    /// ms.
+    /// The requested end, ms.
     package var end: Int64
-    /// ms; 0 for an instant query.
+    /// The step, ms; 0 for an instant query.
     package var step: Int64
+    /// The text of the error; nil if the query succeeded.
     package var error: String?
     package var statistics: QueryStatistics
     package var origin: QueryOrigin

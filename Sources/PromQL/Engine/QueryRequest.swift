@@ -1,9 +1,9 @@
 import Model
 
-/// A query as it is asked.
+/// A query with its source, times and limits.
 struct QueryRequest {
     let expression: Expression
-    /// The query's text, for places in annotations and errors.
+    /// The query's text, for positions in annotations and errors.
     let text: String
     let source: any SeriesSource
     let times: QueryTimes
@@ -13,7 +13,7 @@ struct QueryRequest {
 /// The times of a query.
 struct QueryTimes: Sendable {
     let grid: StepGrid
-    /// The end that the query was asked for, which need not be a step; ms.
+    /// The requested end, ms; it may be after the last step.
     let end: Int64
     let isInstant: Bool
 
@@ -23,15 +23,15 @@ struct QueryTimes: Sendable {
         self.isInstant = isInstant
     }
 
-    /// One time, ms.
+    /// The times of an instant query: one time, ms.
     init(at time: Int64) { self.init(grid: StepGrid(start: time, step: 1, count: 1), end: time, isInstant: true) }
 }
 
-/// The times at which something is evaluated.
+/// The times at which an expression is evaluated.
 struct StepGrid: Sendable {
-    /// ms.
+    /// The first time, ms.
     var start: Int64
-    /// ms, positive.
+    /// The distance of the times, ms; positive.
     var step: Int64
     var count: Int
 

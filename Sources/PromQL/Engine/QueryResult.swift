@@ -8,14 +8,14 @@ package final class HistogramBox: Sendable {
 
 /// One series over the steps of a query.
 ///
-/// `values[i]` belongs to step i. A step without a sample holds ``absent``; a step with a native histogram holds
-/// ``histogramMark``, and the histogram stands in `histograms[i]`.
+/// `values[i]` is the value at step i. It is ``absent`` for a step without a sample. It is ``histogramMark`` for a step
+/// with a native histogram, which is in `histograms[i]`.
 package struct Column: Sendable {
     package var labels: Labels
     package var values: [Double]
-    /// Empty for a column of floats; else one entry per step.
+    /// One entry per step; empty for a column of floats.
     package var histograms: [HistogramBox?] = []
-    /// With delayed name removal: the name will go when the query is done.
+    /// Whether the name is removed at the end of the query; only used with delayed name removal.
     package var dropsName = false
 
     package init(labels: Labels, values: [Double], histograms: [HistogramBox?] = [], dropsName: Bool = false) {
@@ -25,16 +25,16 @@ package struct Column: Sendable {
         self.dropsName = dropsName
     }
 
-    /// Marks a step without a sample: the staleness marker, which no result can hold.
+    /// The value of a step without a sample: the stale marker, which is never a result.
     @inlinable package static var absent: Double { Staleness.marker }
-    /// Marks a step with a histogram; a signalling NaN that no arithmetic makes.
+    /// The value of a step with a histogram: a signalling NaN, which is never the result of arithmetic.
     @inlinable package static var histogramMark: Double { Double(bitPattern: 0x7FF0_0000_0000_0003) }
 
     /// Whether the value of a step is a sample, float or histogram.
     @inlinable @inline(__always)
     package static func isPresent(_ value: Double) -> Bool { value.bitPattern != Staleness.bits }
 
-    /// Whether the value of a step stands for a histogram.
+    /// Whether the value of a step marks a histogram.
     @inlinable @inline(__always)
     package static func isHistogram(_ value: Double) -> Bool { value.bitPattern == 0x7FF0_0000_0000_0003 }
 
@@ -51,56 +51,58 @@ package struct RangeSeries: Sendable {
     package var labels: Labels
     package var timestamps: [Int64]
     package var values: [Double]
-    /// By position, ascending; the value there is meaningless.
+    /// The histograms by index, ascending; `values` has no meaning at these indices.
     package var histograms: [(index: Int, histogram: FloatHistogram)]
 }
 
-/// What a query evaluates to.
+/// The value of a query.
 package enum QueryValue: Sendable {
     case scalar(Double)
     case string(String)
-    /// One sample per series, at the query's time, in order of evaluation; columns of one step.
+    /// The samples of an instant query, one per series, in order of evaluation; columns of one step.
     case vector([Column])
-    /// A range query's series, sorted by labels; columns over all steps.
+    /// The series of a range query, sorted by labels; columns over all steps.
     case matrix([Column])
-    /// An instant query's range vector, sorted by labels.
+    /// The range vector of an instant query, sorted by labels.
     case ranges([RangeSeries])
 }
 
-/// The answer to a query.
+/// The result of a query.
 package struct QueryResult: Sendable {
     package var value: QueryValue
-    /// First step, ms.
+    /// The first step, ms.
     package var start: Int64
-    /// Distance of the steps, ms.
+    /// The distance of the steps, ms.
     package var step: Int64
-    /// Number of steps; 1 for an instant query.
+    /// The number of steps; 1 for an instant query.
     package var steps: Int
-    /// With prefix and position, as the API shows them.
+    /// The warnings with prefix and position, as in answers of the API.
     package var warnings: [String] = []
+    /// The annotations that are not warnings, with prefix and position.
     package var infos: [String] = []
     package var statistics = QueryStatistics()
-    /// If it was asked for.
+    /// The explanation; nil if it was not requested.
     package var explanation: QueryExplanation?
-    /// What the result's memory is charged to, until it goes; what is made of the result is charged there, too.
+    /// The account that holds the charge for the result; the answer that is made of the result is charged to it, too.
     package var memory: MemoryAccount?
 }
 
-/// What a query cost.
+/// The statistics of a query.
 package struct QueryStatistics: Sendable {
-    /// Samples that were looked at, summed over steps.
+    /// The number of processed samples, summed over steps.
     package var totalSamples = 0
-    /// The same, but samples that stay in a window for several steps count once.
+    /// The number of processed samples, where a sample that stays in a window for several steps counts once.
     package var samplesRead = 0
-    /// Most samples held at once.
+    /// The most samples that were held at once.
     package var peakSamples = 0
-    /// ``totalSamples`` by step; nil unless asked for.
+    /// ``totalSamples`` by step; nil if it was not requested.
     package var samplesPerStep: [Int]?
-    /// ``samplesRead`` by step; nil unless asked for.
+    /// ``samplesRead`` by step; nil if it was not requested.
     package var samplesReadPerStep: [Int]?
-    /// Seconds in line, which the caller measures.
+    /// The seconds in the queue, which the caller measures.
     package var queueTime = 0.0
-    /// Seconds.
+    /// The seconds until the evaluation began.
     package var preparationTime = 0.0
+    /// The seconds of the evaluation.
     package var evaluationTime = 0.0
 }

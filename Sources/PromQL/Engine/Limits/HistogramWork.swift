@@ -1,18 +1,20 @@
 import Model
 
-/// The work of a node that looks at native histograms or makes some: it looks at the query's limits by the size of what it
-/// goes through, and charges what it makes.
+/// The checks and charges of a node that reads or makes native histograms.
 ///
-/// A histogram can have a million buckets: the checks per series and per sample come too seldom then.
+/// It checks the limits of the query in proportion to the size of the histograms, and charges the memory of new ones.
+///
+/// A histogram can have a million buckets, so that checks per series and per sample would be too rare.
 final class HistogramWork {
-    /// Bytes of a histogram for each of its ``FloatHistogram/sampleCost``.
+    /// The bytes of a histogram per unit of its ``FloatHistogram/sampleCost``.
     private static let bytesPerCost = 16
-    /// Bytes that computing with a histogram takes for a moment, for each byte of it: lists of its buckets with their
-    /// indices and rests, old and new.
+    /// The temporary bytes of a computation per byte of its histogram: old and new lists of buckets with their indices
+    /// and compensations.
     private static let passing = 6
-    /// Bytes of a histogram's text for each byte of it, and how much longer than other work making it takes.
+    /// The bytes of a histogram's text per byte of the histogram; also the factor by which making the text takes longer
+    /// than other work.
     private static let textFactor = 16
-    /// Costs from which on the space for it is asked for.
+    /// The smallest cost of a histogram for which the temporary memory is checked.
     private static let largeCost = 1 << 14
 
     private let budget: QueryBudget
@@ -26,20 +28,20 @@ final class HistogramWork {
         reservation = MemoryReservation(budget)
     }
 
-    /// Begins a series: what was made of the one before is not this node's any more.
+    /// Begins a series; the histograms of the previous series do not belong to this node any more.
     func beginSeries() { bytes = 0 }
 
-    /// Counts samples that are looked at, each as one.
+    /// Counts processed samples, each as one.
     func look(at samples: Int) throws { try checks.add(samples) }
 
-    /// Counts a histogram that is looked at, or computed with.
+    /// Counts a histogram that is read or computed with.
     func look(at histogram: FloatHistogram) throws {
         let cost = histogram.sampleCost
         try checks.add(cost)
         if cost >= Self.largeCost { try budget.memory.requireSpace(cost &* Self.bytesPerCost &* Self.passing) }
     }
 
-    /// Counts a histogram of which one of its size is made, and charges that.
+    /// Counts a histogram from which one of the same size is made, and charges the new one.
     func make(from histogram: FloatHistogram) throws {
         try look(at: histogram)
         try hold(histogram.sampleCost &* Self.bytesPerCost)
@@ -51,7 +53,7 @@ final class HistogramWork {
         try hold(histogram.sampleCost &* Self.bytesPerCost &* Self.textFactor)
     }
 
-    /// Charges bytes that the node holds until the end.
+    /// Charges bytes that the node holds until its end.
     func hold(_ more: Int) throws {
         bytes &+= more
         try reservation.charge(bytes)

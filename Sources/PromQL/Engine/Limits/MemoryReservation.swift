@@ -1,14 +1,14 @@
 import Model
 import Synchronization
 
-/// The charge for memory that a reader keeps from series to series.
+/// The charge for memory that a reader reuses for each series.
 struct MemoryReservation {
     private let budget: QueryBudget
     private var charged = 0
 
     init(_ budget: QueryBudget) { self.budget = budget }
 
-    /// Charges what the reader's memory has grown by since the last call.
+    /// Charges the growth of the reader's memory to `bytes` since the last call.
     mutating func charge(_ bytes: Int) throws(MemoryLimitExceeded) {
         guard bytes > charged else { return }
         try budget.memory.charge(bytes &- charged)
@@ -18,7 +18,7 @@ struct MemoryReservation {
     func release() { budget.memory.release(charged) }
 }
 
-/// The charge for a set of series, which charges while it is made and knows its size at the end.
+/// The charge for a set of series: it grows while the set is made, and is corrected when the size is known.
 final class SeriesSetReservation: Sendable {
     private let memory: MemoryAccount
     private let charged = Atomic<Int>(0)
@@ -30,7 +30,7 @@ final class SeriesSetReservation: Sendable {
         charged.wrappingAdd(bytes, ordering: .relaxed)
     }
 
-    /// Corrects what was charged to what the set holds.
+    /// Corrects the charge to the bytes that the set holds.
     func settle(_ bytes: Int) throws(MemoryLimitExceeded) {
         let more = bytes &- charged.exchange(bytes, ordering: .relaxed)
         if more > 0 { try memory.charge(more) } else { memory.release(0 &- more) }

@@ -1,7 +1,7 @@
 import Model
 import Synchronization
 
-/// The limits of one query and what it has used of them: time, samples, memory, and whether the client still waits.
+/// The limits of one query and their use: time, samples, memory, and whether the client still waits.
 ///
 /// All threads of a query share it.
 final class QueryBudget: Sendable {
@@ -9,27 +9,28 @@ final class QueryBudget: Sendable {
     private let maxSamples: Int
     private let isCancelled: (@Sendable () -> Bool)?
     let memory: MemoryAccount
-    /// Samples that were looked at by step; nil if nobody asked.
+    /// The processed samples by step; nil if they were not requested.
     let perStep: SamplesPerStep?
-    /// What sources say that the answer lacks.
+    /// The warnings of sources about data that the result lacks.
     let sourceWarnings = SourceWarnings()
     private let held = Atomic<Int>(0)
-    /// Samples and bytes that are retained outside of all nodes.
+    /// The samples and bytes that are retained outside of all nodes.
     private let retainedSamples = Atomic<Int>(0)
     private let retainedBytes = Atomic<Int>(0)
     private let ticks = Atomic<Int>(0)
-    /// How often ``check()`` was called: a measure of the work that does not depend on the machine.
+    /// The number of checks, a measure of the work that does not depend on the machine; ``check(bytes:)`` can count as
+    /// several.
     var checks: Int { ticks.load(ordering: .relaxed) }
     private let nextLook: Atomic<Int64>
     private let total = Atomic<Int>(0)
     private let new = Atomic<Int>(0)
     private let peak = Atomic<Int>(0)
 
-    /// Bytes of a column besides its values: the column itself, the header of its array, its labels.
+    /// The bytes of a column besides its values: the column itself, the header of its array, its labels.
     static let columnOverhead = 192
-    /// Bytes of labels that count as a part of that; functions can make labels of any length.
+    /// The bytes of labels that ``columnOverhead`` includes; functions can make labels of any length.
     private static let usualLabels = 1024
-    /// How often the client's connection is looked at, ns.
+    /// The time between two checks of the client's connection, ns.
     private static let lookInterval: Int64 = 50_000_000
 
     init(
@@ -48,20 +49,20 @@ final class QueryBudget: Sendable {
     var samplesRead: Int { new.load(ordering: .relaxed) }
     var peakSamples: Int { peak.load(ordering: .relaxed) }
 
-    /// Called once per series: ends the query when its time is over or nobody waits for it.
+    /// Checks the time and the client at every 32nd call; nodes call it once per series.
     func check() throws(QueryError) {
         let (tick, _) = ticks.wrappingAdd(1, ordering: .relaxed)
         if tick & 31 == 0 { try checkNow() }
     }
 
-    /// Called before something that takes time in proportion to `bytes`.
+    /// Checks the time and the client before work whose time is proportional to `bytes`.
     func check(bytes: Int) throws(QueryError) {
         let count = 1 &+ bytes >> 12
         let (before, now) = ticks.wrappingAdd(count, ordering: .relaxed)
         if before >> 5 != now >> 5 { try checkNow() }
     }
 
-    /// Looks at the clock and, now and then, at the client.
+    /// Checks the time and, at intervals of ``lookInterval``, the client.
     func checkNow() throws(QueryError) {
         let now = QueryEngine.nanoseconds()
         if now > deadline { throw .timeout("query timed out in expression evaluation") }
@@ -70,19 +71,19 @@ final class QueryBudget: Sendable {
         if isCancelled() { throw .canceled("query was canceled in expression evaluation") }
     }
 
-    /// Counts samples that were looked at.
+    /// Counts processed samples.
     func count(_ samples: SampleCount) {
         total.wrappingAdd(samples.looked, ordering: .relaxed)
         new.wrappingAdd(samples.new, ordering: .relaxed)
     }
 
-    /// Sets the count of samples that were looked at back to what it was.
+    /// Sets the number of processed samples back to an earlier value.
     func setTotalSamples(_ samples: Int) { total.store(samples, ordering: .relaxed) }
 
-    /// Counts samples that are held from now on, in one column, and charges its memory; before it is made.
+    /// Counts the samples of a new column, and charges its memory; called before the column is made.
     func reserve(_ samples: Int) throws { try reserve(samples, bytes: samples &* 8 &+ Self.columnOverhead) }
 
-    /// Counts samples that are held from now on, and charges `bytes` for them; before they are made.
+    /// Counts new samples, and charges `bytes` for them; called before they are made.
     func reserve(_ samples: Int, bytes: Int) throws {
         let (_, now) = held.wrappingAdd(samples, ordering: .relaxed)
         raisePeak(now)
@@ -90,7 +91,7 @@ final class QueryBudget: Sendable {
         try memory.charge(bytes)
     }
 
-    /// Checks that `samples` more would fit, without holding them.
+    /// Checks that the limit allows `samples` more, without counting them as held.
     func probe(_ samples: Int) throws(QueryError) {
         let now = held.load(ordering: .relaxed) &+ samples
         raisePeak(now)
@@ -103,19 +104,20 @@ final class QueryBudget: Sendable {
 
     // MARK: Nodes
 
-    /// What was held when a node began.
+    /// The samples and bytes that were held when a node began.
     struct Mark {
         fileprivate var samples: Int
         fileprivate var bytes: Int
     }
 
+    /// The samples and bytes that are held now, without the retained ones.
     func mark() -> Mark {
         Mark(
             samples: held.load(ordering: .relaxed) &- retainedSamples.load(ordering: .relaxed),
             bytes: memory.used &- retainedBytes.load(ordering: .relaxed))
     }
 
-    /// Called when a node is done: of all that it held, only its result is left.
+    /// Corrects the held samples and bytes after a node has ended: of what the node held, only its result is left.
     func settle(_ mark: Mark, result columns: [Column], steps: Int) {
         let retained = (
             samples: retainedSamples.load(ordering: .relaxed), bytes: retainedBytes.load(ordering: .relaxed)
@@ -130,7 +132,7 @@ final class QueryBudget: Sendable {
         memory.release(Self.bytes(of: columns, steps: steps))
     }
 
-    /// Retains a result beyond the node that made it, until it is released.
+    /// Counts and charges a result that is kept after its node has ended, until it is released.
     func retain(_ columns: [Column], steps: Int) throws -> Retained {
         let retained = Retained(
             samples: Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
@@ -140,7 +142,7 @@ final class QueryBudget: Sendable {
         return retained
     }
 
-    /// Retains `bytes` that are charged already beyond the node that made them.
+    /// Retains `bytes`, which are charged already, after the node that made them has ended.
     func retain(charged bytes: Int) { retainedBytes.wrappingAdd(bytes, ordering: .relaxed) }
 
     func release(_ retained: Retained) {
@@ -150,13 +152,13 @@ final class QueryBudget: Sendable {
         memory.release(retained.bytes)
     }
 
-    /// What is retained of a result beyond its node.
+    /// The samples and bytes of a result that is kept after its node has ended.
     struct Retained {
         var samples = 0
         var bytes = 0
     }
 
-    /// Reserves a result for one more node.
+    /// Counts and charges a result once more, for another node.
     func reserve(_ columns: [Column], steps: Int) throws {
         try reserve(Self.samples(of: columns, steps: steps), bytes: Self.bytes(of: columns, steps: steps))
     }
@@ -170,22 +172,22 @@ final class QueryBudget: Sendable {
         return bytes
     }
 
-    /// Samples that columns hold: one per step, and of a histogram as many as its size stands for.
+    /// The number of samples that columns count as: one per step, and more for a histogram according to its size.
     private static func samples(of columns: [Column], steps: Int) -> Int {
         columns.reduce(columns.count &* steps) { $0 &+ extraSamples(of: $1.histograms) }
     }
 
-    /// What histograms count as beyond one sample each.
+    /// The number of samples that histograms count as, in addition to one each.
     static func extraSamples(of histograms: [HistogramBox?]) -> Int {
         histograms.reduce(0) { sum, box in sum &+ (box.map { $0.histogram.sampleCost &- 1 } ?? 0) }
     }
 
-    /// What the samples of a series count as.
+    /// The number of samples that a series counts as, in which a histogram counts according to its size.
     static func samples(of columns: borrowing SampleColumns) -> Int {
         columns.histograms.reduce(columns.count) { $0 &+ $1.histogram.sampleCost &- 1 }
     }
 
-    /// Bytes of a column's histograms.
+    /// The bytes of a column's histograms.
     static func bytes(of histograms: [HistogramBox?]) -> Int {
         histograms.reduce(histograms.count &* 8) { sum, box in
             guard let histogram = box?.histogram else { return sum }
@@ -195,16 +197,16 @@ final class QueryBudget: Sendable {
     }
 }
 
-/// Looks at the limits of a query now and then while something goes through many samples of one series.
+/// Checks the limits of a query at intervals while many samples of one series are processed.
 struct SampleChecks {
-    /// How many samples are looked at between two looks at the limits.
+    /// The number of samples between two checks of the limits.
     private static let interval = 1 << 18
     private let budget: QueryBudget?
     private var unchecked = 0
 
     init(_ budget: QueryBudget?) { self.budget = budget }
 
-    /// Counts samples that are looked at.
+    /// Counts processed samples, and checks the limits after every ``interval`` of them.
     @inline(__always)
     mutating func add(_ samples: Int) throws(QueryError) {
         unchecked &+= samples

@@ -2,18 +2,18 @@ import GoCompatibility
 import Model
 import Synchronization
 
-/// What all queries together may hold in memory.
+/// The memory that all queries together may hold.
 ///
-/// A part of it is kept for rules, so that no number of other queries can take a rule's memory away.
+/// A part of it is reserved for rules, so that other queries cannot use up the memory of rules.
 package final class MemoryBudget: Sendable {
-    /// Bytes.
+    /// The limit, bytes.
     package let limit: Int
-    /// Bytes that only rules may use.
+    /// The bytes that only rules may use.
     package let keptForRules: Int
     private let held = Atomic<Int>(0)
-    /// When somebody last got nothing because of what others hold, ns.
+    /// The time of the last refusal because of the memory of other queries, ns.
     private let refused = Atomic<Int64>(-MemoryBudget.refusalTime)
-    /// How long a refusal makes the budget count as short, ns.
+    /// The time for which the budget counts as short after a refusal, ns.
     private static let refusalTime: Int64 = 60_000_000_000
 
     package init(limit: Int) {
@@ -21,30 +21,34 @@ package final class MemoryBudget: Sendable {
         keptForRules = self.limit / 8
     }
 
-    /// Bytes that are held now.
+    /// The bytes that are held now.
     package var used: Int { held.load(ordering: .relaxed) }
 
-    /// Takes `bytes`; false, and nothing taken, if there is no space for them.
+    /// Takes `bytes` from the budget; returns false, and takes nothing, if they do not fit.
     func take(_ bytes: Int, isRule: Bool) -> Bool {
         let (_, now) = held.wrappingAdd(bytes, ordering: .relaxed)
         if now <= (isRule ? limit : limit - keptForRules) { return true }
         held.wrappingSubtract(bytes, ordering: .relaxed)
-        // What would not fit alone is nobody else's fault.
+        // Other queries are the reason only if the request would fit without them.
         if bytes <= limit, now > bytes { refused.store(QueryEngine.nanoseconds(), ordering: .relaxed) }
         return false
     }
 
-    /// Whether more than half is held, or somebody was refused lately, so that nobody may hold on to it for long.
+    /// Whether more than half is held, or a request was refused recently; nothing should be held for long then.
     package var isShort: Bool {
         used > limit / 2 || QueryEngine.nanoseconds() &- refused.load(ordering: .relaxed) < Self.refusalTime
     }
 
+    /// Returns `bytes` to the budget.
     func give(_ bytes: Int) { held.wrappingSubtract(bytes, ordering: .relaxed) }
 }
 
-/// The memory of one query: charged before something that grows with the data is made, released when it goes.
+/// The memory account of one query.
 ///
-/// Workers of one query may charge it at once. What is still charged when the account goes is given back.
+/// Memory that grows with the data is charged before it is allocated, and released after its use.
+///
+/// Several query workers may charge it at the same time. The rest of the charge is released when the account is
+/// deallocated.
 package final class MemoryAccount: Sendable {
     private let limit: Int
     private let budget: MemoryBudget?
@@ -54,9 +58,10 @@ package final class MemoryAccount: Sendable {
     private let highest = Atomic<Int>(0)
 
     /// - Parameters:
-    ///   - limit: Bytes of this query.
-    ///   - budget: What all queries share; nil for none.
-    ///   - hasSpace: Whether the process can allocate so many bytes now: an allocation that fails ends it.
+    ///   - limit: The most bytes of this query.
+    ///   - budget: The budget that all queries share; nil for none.
+    ///   - hasSpace: Whether the process can allocate the given number of bytes now; a failed allocation would end the
+    ///     process.
     init(
         limit: Int, budget: MemoryBudget?, isRule: Bool = false,
         hasSpace: @escaping @Sendable (Int) -> Bool = { _ in true }
@@ -69,9 +74,9 @@ package final class MemoryAccount: Sendable {
 
     deinit { budget?.give(held.load(ordering: .relaxed)) }
 
-    /// Bytes that are charged now.
+    /// The bytes that are charged now.
     package var used: Int { held.load(ordering: .relaxed) }
-    /// Most bytes that were charged at once.
+    /// The most bytes that were charged at once.
     package var peak: Int { highest.load(ordering: .relaxed) }
 
     /// Charges `bytes`.
@@ -87,7 +92,7 @@ package final class MemoryAccount: Sendable {
             held.wrappingSubtract(bytes, ordering: .relaxed)
             throw MemoryLimitExceeded(needed: bytes, limit: budget.limit, isShared: true)
         }
-        // Much at once, or another part of what became much.
+        // The process is only asked when the charge passes a multiple of 1 MiB.
         if (now &- bytes) >> 20 != now >> 20, !hasSpace(max(bytes, 1 << 20)) {
             release(bytes)
             throw MemoryLimitExceeded(needed: now, limit: limit, isShared: true, isOfProcess: true)
@@ -95,7 +100,7 @@ package final class MemoryAccount: Sendable {
         if now > highest.load(ordering: .relaxed) { highest.max(now, ordering: .relaxed) }
     }
 
-    /// Asks whether `bytes` more would fit into the query's own budget, without charging them.
+    /// Checks that `bytes` more fit into the query's own limit, without charging them.
     func probe(_ bytes: Int) throws(MemoryLimitExceeded) {
         let (needed, overflow) = used.addingReportingOverflow(bytes)
         if overflow || needed > limit {
@@ -103,19 +108,20 @@ package final class MemoryAccount: Sendable {
         }
     }
 
-    /// Asks whether the process can allocate `bytes` now, which are needed for a moment only.
+    /// Checks that the process can allocate `bytes` now, which are only needed temporarily.
     func requireSpace(_ bytes: Int) throws(MemoryLimitExceeded) {
         guard hasSpace(bytes) else {
             throw MemoryLimitExceeded(needed: bytes, limit: limit, isShared: true, isOfProcess: true)
         }
     }
 
+    /// Releases `bytes` that were charged.
     package func release(_ bytes: Int) {
         held.wrappingSubtract(bytes, ordering: .relaxed)
         budget?.give(bytes)
     }
 
-    /// Sets what is charged to a known amount that is there already.
+    /// Sets the charge to the known size of memory that is allocated already.
     package func settle(_ bytes: Int) {
         let before = held.exchange(bytes, ordering: .relaxed)
         budget?.give(before &- bytes)
@@ -123,14 +129,15 @@ package final class MemoryAccount: Sendable {
     }
 }
 
-/// A charge that would exceed a budget of memory.
+/// The error of a charge that would exceed a memory limit.
 package struct MemoryLimitExceeded: Error {
-    /// Bytes of the query with what it asked for; of the shared budget, only what it asked for.
+    /// The bytes of the query with the refused charge; for the shared budget, only the refused charge.
     package var needed: Int
+    /// The exceeded limit, bytes.
     package var limit: Int
-    /// The budget of all queries, not that of the one.
+    /// Whether a limit outside of the query was exceeded, and not its own limit.
     package var isShared: Bool
-    /// The process has no more address space.
+    /// Whether the process has no more address space.
     package var isOfProcess = false
 
     /// The error of an answer of `bytes` that cannot be written.
@@ -138,19 +145,19 @@ package struct MemoryLimitExceeded: Error {
         MemoryLimitText.message(self, place: "to write its answer of \(MemoryLimitText.size(bytes))")
     }
 
-    /// The error of something else than a query that lists series.
+    /// The error of a list of `count` series that is not the result of a query.
     package func message(series count: Int) -> String {
         MemoryLimitText.message(self, place: "to list \(count) series")
     }
 
-    /// The error of a list of series or labels that is not known to its end.
+    /// The error of a list of series or labels whose length is not known.
     package var listMessage: String { MemoryLimitText.message(self, place: "to list what matches") }
 }
 
-/// What an error says of a budget that would be exceeded.
+/// The texts of errors about exceeded memory limits.
 enum MemoryLimitText {
     /// - Parameters:
-    ///   - range: The part of the query that asked.
+    ///   - range: The part of the query that needed the memory.
     ///   - query: The query's text.
     static func message(_ excess: MemoryLimitExceeded, at range: TextRange, in query: String) -> String {
         let bytes = Array(query.utf8)
@@ -176,7 +183,7 @@ enum MemoryLimitText {
         return "query uses too much memory \(place): \(what); \(help)"
     }
 
-    /// Rounded up, in the units of the flags.
+    /// A number of bytes, rounded up, in the units of the flags.
     fileprivate static func size(_ bytes: Int) -> String {
         bytes < 10 << 20 ? "\((bytes &+ 1023) >> 10)KB" : "\((bytes &+ (1 << 20 - 1)) >> 20)MB"
     }

@@ -1,11 +1,13 @@
 import Model
 import Synchronization
 
-/// How many samples something looked at.
+/// A number of processed samples.
 struct SampleCount: Sendable {
-    /// Counted at each step that they are looked at.
+    /// The count with repetitions: a sample counts at each step that uses it.
     var looked = 0
-    /// Counted once, when they come into a window; those at an instant count at each step.
+    /// The count without repetitions: a sample of a window counts once, when it comes into the window.
+    ///
+    /// The samples of instant selectors count at each step.
     var new = 0
 
     static func += (a: inout SampleCount, b: SampleCount) {
@@ -14,7 +16,7 @@ struct SampleCount: Sendable {
     }
 }
 
-/// How many samples a query looked at for each of its steps; only counted with `stats=all`.
+/// The numbers of processed samples for each step of a query; only counted with `stats=all`.
 final class SamplesPerStep: Sendable {
     private let grid: StepGrid
     private let counts: Mutex<[SampleCount]>
@@ -26,11 +28,11 @@ final class SamplesPerStep: Sendable {
 
     var values: (looked: [Int], new: [Int]) { counts.withLock { ($0.map(\.looked), $0.map(\.new)) } }
 
-    /// Counts the samples of an instant selector's series.
+    /// Counts the samples of one series of an instant selector.
     ///
     /// - Parameters:
     ///   - grid: The steps of the column, which may be those of a subquery.
-    ///   - isFixed: Whether `@` makes all steps look at one time.
+    ///   - isFixed: Whether all steps have the same time because of `@`.
     func add(
         _ column: UnsafeBufferPointer<Double>, _ histograms: [HistogramBox?], _ grid: StepGrid, isFixed: Bool
     ) {
@@ -43,7 +45,7 @@ final class SamplesPerStep: Sendable {
         }
     }
 
-    /// Counts what a window of a series holds at one step of `grid`.
+    /// Counts the samples in the window of a series at one step of `grid`.
     func add(_ count: SampleCount, at step: Int, of grid: StepGrid) {
         counts.withLock { add(count, at: step, of: grid, &$0) }
     }
@@ -64,7 +66,10 @@ final class SamplesPerStep: Sendable {
         }
     }
 
-    /// A subquery's own steps are none of the query's; what they read is counted at the first step after them.
+    /// Adds a count to a step of the query.
+    ///
+    /// The steps of a subquery are not steps of the query. Only its new samples are counted, at the first step of the
+    /// query that is not before them.
     private func add(_ count: SampleCount, at step: Int, of other: StepGrid, _ counts: inout [SampleCount]) {
         if other.start == grid.start, other.step == grid.step, other.count == grid.count {
             counts[step] += count

@@ -3,7 +3,8 @@ import Synchronization
 
 /// The pool of query workers: it limits how many threads work for queries at once.
 ///
-/// The own threads of queries always work and count; workers are added while there are few of them.
+/// The threads of the queries themselves always work, and are counted. Workers are added while fewer threads than the
+/// limit work.
 package final class WorkerPool: Sendable {
     private let limit: Int
     private let working = Atomic<Int>(0)
@@ -17,14 +18,14 @@ package final class WorkerPool: Sendable {
     func enter() { working.wrappingAdd(1, ordering: .relaxed) }
     func leave() { working.wrappingSubtract(1, ordering: .relaxed) }
 
-    /// Counts a worker; false if enough threads work already.
+    /// Counts a worker; returns false if enough threads work already.
     func tryEnter() -> Bool {
         if working.wrappingAdd(1, ordering: .relaxed).newValue <= limit { return true }
         leave()
         return false
     }
 
-    /// Runs `body` on a worker; false if enough threads work already.
+    /// Runs `body` on a worker; returns false if enough threads work already.
     func start(_ body: @escaping @Sendable () -> Void) -> Bool {
         guard tryEnter() else { return false }
         DispatchQueue.global(qos: .userInitiated).async {
@@ -34,7 +35,8 @@ package final class WorkerPool: Sendable {
         return true
     }
 
-    /// Calls `body` with each number below `parts`, on this thread and on workers; returns when all is done.
+    /// Calls `body` with each number below `parts`, on this thread and on workers; returns after the last call has
+    /// ended.
     package func run(_ parts: Int, _ body: @escaping @Sendable (Int) -> Void) {
         enter()
         defer { leave() }
@@ -53,7 +55,7 @@ package final class WorkerPool: Sendable {
         for _ in 0..<workers { done.wait() }
     }
 
-    /// Numbers that threads take one by one.
+    /// The numbers of parts, which threads take one by one.
     private final class Parts: Sendable {
         private let count: Int
         private let body: @Sendable (Int) -> Void

@@ -1,12 +1,13 @@
 import Model
 
-/// An instant selector: at each step the newest sample of the lookback window, which is open on the left.
+/// The columns of an instant selector: at each step the newest sample of the lookback window, which is open on the
+/// left.
 struct InstantColumns: ColumnMaker {
     let set: any SeriesSet
     let grid: StepGrid
-    /// The time that the selector looks at.
+    /// The `@` and `offset` of the selector.
     let shift: TimeShift
-    /// ms.
+    /// The lookback, ms.
     let lookback: Int64
 
     func make(_ index: Int, _ scratch: ColumnScratch, _ out: UnsafeMutablePointer<Double>) throws -> MadeColumn {
@@ -22,7 +23,7 @@ struct InstantColumns: ColumnMaker {
             : .nothing(read: scratch.samples.count)
     }
 
-    /// Writes the value of each step; returns how many there are.
+    /// Writes the value of each step; returns the number of steps with a sample.
     func pick(_ samples: borrowing SampleColumns, _ out: UnsafeMutablePointer<Double>) -> Int {
         let (times, values, count) = (samples.timestamps, samples.values, samples.count)
         var (next, found) = (0, 0)
@@ -39,7 +40,7 @@ struct InstantColumns: ColumnMaker {
         return found
     }
 
-    /// The histograms by step of a series that has some; floats stay in `out`.
+    /// The histograms by step of a series that has some; `out` marks their steps, and keeps its floats.
     func pickHistograms(_ samples: borrowing SampleColumns, into out: inout [Double]) -> [HistogramBox?] {
         var boxes: [Int: HistogramBox] = [:]
         for entry in samples.histograms { boxes[entry.index] = HistogramBox(entry.histogram) }
@@ -62,14 +63,14 @@ struct InstantColumns: ColumnMaker {
     }
 }
 
-/// A range function of the samples of a matrix selector.
+/// The columns of a range function of a range selector.
 struct RangeColumns: ColumnMaker {
     let set: any SeriesSet
     let plan: WindowPlan
     let parameters: [[Double]]
-    /// Whether the function sees start timestamps.
+    /// Whether the function uses start timestamps.
     let seesStarts: Bool
-    /// Where samples are counted by step, if anybody asks.
+    /// The counter of samples by step; nil if they are not counted.
     let perStep: SamplesPerStep?
 
     func make(_ index: Int, _ scratch: ColumnScratch, _ out: UnsafeMutablePointer<Double>) throws -> MadeColumn {
@@ -88,7 +89,7 @@ struct RangeColumns: ColumnMaker {
             ? .values(read: read, counted: table.counted) : .nothing(read: read, counted: table.counted)
     }
 
-    /// Reads a series without its staleness markers.
+    /// Reads a series without its stale markers.
     func read(_ index: Int, _ scratch: ColumnScratch) throws {
         try set.read(index, into: &scratch.samples)
         RangeWindows.removeStale(&scratch.samples)

@@ -2,29 +2,29 @@ import Dispatch
 import Model
 import Synchronization
 
-/// What became of one series.
+/// The outcome of making the column of one series.
 enum MadeColumn {
-    /// It has nothing to show; of so many samples that were read.
+    /// The series has no value at any step; `read` is the number of its samples that were read.
     case nothing(read: Int, counted: SampleCount = SampleCount())
-    /// Its values were written.
+    /// The values of the series were written.
     case values(read: Int, counted: SampleCount)
-    /// It has histograms, or start timestamps that the function sees, which are left to the query's own thread.
+    /// The series has histograms, or start timestamps that the function uses; the query's own thread evaluates it.
     case apart
     case failed
 }
 
-/// What one thread makes columns with; memory that it reuses from series to series.
+/// The memory of one thread that makes columns, which is reused for each series.
 final class ColumnScratch {
     var samples = SampleColumns()
     var tables: WindowTables?
     var resets: [Int32] = []
-    /// The series whose samples are in `samples`; −1 for none.
+    /// The index of the series whose samples are in `samples`; −1 for none.
     var index = -1
     private var reservation: MemoryReservation
 
     init(_ budget: QueryBudget) { reservation = MemoryReservation(budget) }
 
-    /// Charges what the memory has grown by.
+    /// Charges the growth of the memory.
     func charge() throws(MemoryLimitExceeded) {
         try reservation.charge(samples.heldBytes &+ (tables?.heldBytes ?? 0) &+ resets.capacity &* 4)
     }
@@ -32,11 +32,11 @@ final class ColumnScratch {
     func release() { reservation.release() }
 }
 
-/// How many made columns wait at most: so many partitions of so many series.
+/// The size of the ring of finished columns: `count` partitions of `partition` series each.
 private struct ColumnRing {
     let partition: Int
     let count: Int
-    /// Bytes of their memory.
+    /// The bytes of the ring.
     let bytes: Int
 
     init(steps: Int, maxWorkers: Int) {
@@ -46,21 +46,21 @@ private struct ColumnRing {
     }
 }
 
-/// Makes the values of one series over all steps; for several threads at once.
+/// Makes the values of one series over all steps; several threads may use it at the same time.
 protocol ColumnMaker: Sendable {
     func make(_ index: Int, _ scratch: ColumnScratch, _ out: UnsafeMutablePointer<Double>) throws -> MadeColumn
 }
 
-/// Makes the columns of a set's series, on several threads where there is much to do, and hands them on in order.
+/// Makes the columns of a set's series, on several threads if there is much work, and passes them on in order.
 ///
-/// Threads take partitions of neighbouring series. What is done with the columns is done on the query's own thread in
-/// the order of the series, so that no result depends on the number of threads. Made columns wait in a ring of slots,
-/// so that there are never more of them than a few partitions.
+/// Threads take partitions of neighbouring series. The query's own thread processes the columns in the order of the
+/// series, so that no result depends on the number of threads. Finished columns wait in a ring of slots, so that there
+/// are never more of them than a few partitions.
 final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     // SAFETY: a slot belongs to the thread that took its partition until it is marked as filled, then to the consumer
-    // until the partition is released; both change hands under the lock of `state`.
+    // until the partition is released; the lock of `state` protects both changes of the owner.
     private struct State {
-        /// The next partition to make, and the next to hand on.
+        /// The next partition to make, and the next partition to pass on.
         var next = 0
         var consumed = 0
         var workers = 0
@@ -85,13 +85,13 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     private let cost = Mutex(ReadCost())
     private let workedTime = Atomic<Int64>(0)
 
-    /// What all threads have read from, when ``run(_:)`` has returned.
+    /// The cost of reading in all threads, after ``run(_:)`` has returned.
     var readCost: ReadCost { cost.withLock { $0 } }
 
-    /// The time of the workers, ns, when ``run(_:)`` has returned.
+    /// The time of the workers, ns, after ``run(_:)`` has returned.
     var workerTime: Int64 { workedTime.load(ordering: .relaxed) }
 
-    /// Charges and makes the ring; `maxWorkers` is how many threads may work besides the caller's.
+    /// Charges and allocates the ring; at most `maxWorkers` threads work besides the caller's.
     init(
         _ maker: Maker, count: Int, steps: Int, maxWorkers: Int, pool: WorkerPool, _ budget: QueryBudget
     ) throws(MemoryLimitExceeded) {
@@ -119,7 +119,7 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
 
     private var partitions: Int { (count + partition - 1) / partition }
 
-    /// Calls `consume` with each series that was made, in order, on the caller's thread; once.
+    /// Makes all columns, and calls `consume` with each in order on the caller's thread; it may be called only once.
     func run(_ consume: (Int, MadeColumn, UnsafeBufferPointer<Double>, ColumnScratch) throws -> Void) throws {
         let scratch = ColumnScratch(budget)
         defer {
@@ -151,7 +151,7 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
         failures.withLock { $0[index] } ?? QueryError.execution("series \(index) was not read")
     }
 
-    /// The next partition, if there is one and a slot for it.
+    /// Takes the next partition; returns nil if there is none, or no slot for it.
     private func take() -> Int? {
         state.withLock { state in
             guard !state.isStopped, state.next < partitions, state.next - state.consumed < ring else { return nil }
@@ -176,7 +176,7 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
 
     // MARK: Workers
 
-    /// Starts workers where there is space for what they would make.
+    /// Starts workers as far as there are slots for their partitions.
     private func startWorkers() {
         guard maxWorkers > 0 else { return }
         let wanted = state.withLock { state in
@@ -190,7 +190,7 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
         }
     }
 
-    /// Makes partitions until there are none, or no space for them.
+    /// Makes partitions until there are none left, or no slots for them.
     private func work() {
         let began = QueryEngine.nanoseconds()
         let scratch = ColumnScratch(budget)
@@ -209,7 +209,7 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
         scratch.release()
     }
 
-    /// Waits for the workers that run.
+    /// Stops the workers, and waits until they have ended.
     private func stop() {
         state.withLock { $0.isStopped = true }
         while state.withLock({ $0.workers > 0 }) { ready.wait() }
@@ -220,13 +220,14 @@ extension EvaluationContext {
     /// Makes the columns of `count` series and calls `consume` with each, in order.
     ///
     /// - Parameters:
-    ///   - span: The time that is read of each series, ms.
-    ///   - consume: The series' number, what became of it, its values, and memory to work in.
+    ///   - span: The length of the time range that is read of each series, ms.
+    ///   - consume: Receives the number of the series, the outcome, the values, and the memory of the thread.
     func produce(
         _ maker: some ColumnMaker, count: Int, span: Int64,
         _ consume: (Int, MadeColumn, UnsafeBufferPointer<Double>, ColumnScratch) throws -> Void
     ) throws {
-        // A sample in 15 s and 4 ns for each, 3 ns for a step, and half a microsecond for the series itself.
+        // The estimated time is 4 ns for a sample, of which there is one in 15 s, 3 ns for a step, and 500 ns for a
+        // series.
         let cost = Double(count) * (Double(span) / 15_000 * 4 + Double(grid.count) * 3 + 500)
         let production = try ColumnProduction(
             maker, count: count, steps: grid.count,
@@ -236,6 +237,6 @@ extension EvaluationContext {
         trace.read(cost: production.readCost, workerTime: production.workerTime)
     }
 
-    /// Nanoseconds of work from which on it pays to wake another thread.
+    /// The nanoseconds of work from which on it is worth the cost to wake another thread.
     private static var worthWorkers: Double { 400_000 }
 }

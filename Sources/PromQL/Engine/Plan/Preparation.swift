@@ -1,14 +1,15 @@
 import Glibc
 import Model
 
-/// Settles before evaluation what does not depend on the data: durations, `@ start()`, parameters of the query.
+/// Computes the parts of a query that do not depend on the data before the evaluation: durations, `start()` and `end()`
+/// after `@`, and functions for parameters of the query.
 struct Preparation {
     let grid: StepGrid
-    /// The end that the query was asked for, which need not be a step; ms.
+    /// The requested end, ms; it may be after the last step.
     let end: Int64
     let isInstant: Bool
     let text: [UInt8]
-    /// Inside of a function that asks for nothing but counts and sums of histograms.
+    /// Whether the expression is inside a function that needs only counts and sums of histograms.
     var detectsResets = false
 
     func prepare(_ expression: Expression) throws(QueryError) -> Expression {
@@ -33,7 +34,7 @@ struct Preparation {
             return .unary(e)
         case .binary(var e):
             var inner = self
-            // To trim a histogram takes its buckets.
+            // Trimming a histogram needs its buckets.
             if e.op == .trimUpper || e.op == .trimLower { inner.detectsResets = false }
             e.left = try inner.prepare(e.left)
             e.right = try inner.prepare(e.right)
@@ -60,7 +61,7 @@ struct Preparation {
         }
     }
 
-    /// `anchored` and `smoothed` are only for some functions.
+    /// Checks that the function accepts the `anchored` or `smoothed` ranges of its arguments.
     private func checkExtension(_ e: Call) throws(QueryError) {
         for case .matrix(let matrix) in e.arguments {
             let (word, trait): (String, FunctionTraits) =
@@ -89,7 +90,7 @@ struct Preparation {
         switch at {
         case .start: .time(grid.start)
         case .end: .time(end)
-        // Further away no sample lies.
+        // There are no samples outside of these times.
         case .time(let time): .time(min(max(time, QueryEngine.times.lowerBound), QueryEngine.times.upperBound))
         case nil: nil
         }
@@ -104,10 +105,10 @@ struct Preparation {
 
     private func milliseconds(_ duration: DurationExpression, positive: Bool) throws(QueryError) -> Int64 {
         let seconds = try seconds(duration)
-        // Prometheus gives first and last byte here, not line and column.
+        // Prometheus reports the first and the last byte here, not line and column.
         let place = "\(duration.range.start):\(duration.range.end): "
         guard seconds.isFinite else { throw .parse(place + "duration is NaN or infinite") }
-        // A literal is exact, like 1.001 s; the result of operators is cut.
+        // A literal such as 1.001 s is exact; the result of operators is truncated.
         var milliseconds = seconds * 1000
         if case .literal = duration { milliseconds = (seconds * 1e9).rounded() / 1e6 }
         milliseconds = milliseconds.rounded(.towardZero)

@@ -1,16 +1,16 @@
 import Model
 
-/// What is known about a query before anything is read.
+/// The plan of a query, which is made before any data is read.
 struct QueryPlan {
-    /// The query with its constants folded.
+    /// The query with folded constants.
     var expression: Expression
-    /// Places of constants that were computed already.
+    /// The ranges of the folded constants.
     var folded: Set<TextRange> = []
-    /// Parts that stand in several places and are evaluated once; the places of each, the first evaluated first.
+    /// The parts that occur several times and are evaluated once; the ranges of each, in order of evaluation.
     var shared: [[TextRange]] = []
-    /// The part of ``shared`` at a place.
+    /// The index in ``shared`` of the part at a range.
     var sharedAt: [TextRange: Int] = [:]
-    /// Whether two selectors ask the source for the same.
+    /// Whether two selectors request the same samples from the source.
     var repeatsSelectors = false
 
     /// Plans a prepared expression.
@@ -23,7 +23,8 @@ struct QueryPlan {
 
     // MARK: Constants
 
-    /// Computes what depends on no data and no time; a constant stands where its expression stood.
+    /// Replaces expressions that depend neither on data nor on time by their values, which keep the ranges of the
+    /// expressions.
     private static func fold(_ expression: inout Expression, _ folded: inout Set<TextRange>) {
         expression.updateChildren { fold(&$0, &folded) }
         guard let value = constant(expression) else { return }
@@ -31,7 +32,7 @@ struct QueryPlan {
         expression = .number(NumberLiteral(value: value, range: expression.range))
     }
 
-    /// The value of an expression whose operands are numbers.
+    /// The value of an expression whose operands are numbers; nil for all others.
     private static func constant(_ expression: Expression) -> Double? {
         func number(_ expression: Expression) -> Double? {
             if case .number(let e) = expression { e.value } else { nil }
@@ -47,16 +48,18 @@ struct QueryPlan {
         }
     }
 
-    // MARK: Parts that stand in several places
+    // MARK: Parts that occur several times
 
-    /// What makes two parts the same: the tree's text, where its nodes stand in it, how its selectors read, and the
-    /// grid.
+    /// The properties in which equal parts agree: the tree's text, the positions of its nodes, the use of buckets by
+    /// its selectors, and the grid.
     ///
-    /// With equal places inside, an annotation about one is an annotation about the other, moved.
+    /// Because the positions in the parts are equal, an annotation about one part is also true of the other part, with
+    /// its position moved.
     private struct PartKey: Hashable {
         var text: ExactText
         var places: [Int]
-        /// Of each selector inside; a selector below `histogram_count` does not show buckets as others do.
+        /// The property of each selector in the part; a selector below `histogram_count` does not show buckets as
+        /// others do.
         var detectsResets: [Bool]
         var subquery: TextRange?
     }
@@ -69,16 +72,17 @@ struct QueryPlan {
         var subquery: TextRange?
     }
 
-    /// Nodes of a query whose parts are all compared, and those of a part of a longer query that is compared.
+    /// The most nodes of a query whose parts are all compared, and the most nodes of a compared part of a longer query.
     private static let (longQuery, smallPart) = (1000, 50)
 
     private mutating func findRepeated() {
         var selectors: [SelectorKey: Int] = [:]
         Self.count(expression, in: nil, &selectors)
-        // Without two equal selectors no two parts can be equal.
+        // Parts can only be equal if two selectors are equal.
         guard selectors.contains(where: { $0.value > 1 }) else { return }
         repeatsSelectors = true
-        // Only small parts of a long query are compared, so that the work grows with its length and not with the square.
+        // Only small parts of a long query are compared, so that the work is proportional to its length and not to the
+        // square.
         let most = expression.nodeCount <= Self.longQuery ? Int.max : Self.smallPart
         var counts: [PartKey: Int] = [:]
         Self.visit(expression, isHeld: true, in: nil) { part, subquery in
@@ -140,8 +144,10 @@ struct QueryPlan {
         }
     }
 
-    /// Gives each part that the evaluator makes as a whole vector to `body`, from the outside in and in the order of
-    /// evaluation; it says whether the parts inside are wanted.
+    /// Calls `body` with each part that the evaluator makes as a whole vector, outer parts first, in the order of
+    /// evaluation.
+    ///
+    /// `body` returns whether the parts inside are visited, too.
     private static func visit(
         _ expression: Expression, isHeld: Bool, in subquery: TextRange?,
         _ body: (Expression, TextRange?) -> Bool
@@ -169,7 +175,7 @@ struct QueryPlan {
         }
     }
 
-    /// Whether a node makes all of its series before it gives any away.
+    /// Whether a node makes all of its series before it passes on the first.
     static func makesVector(_ expression: Expression) -> Bool {
         switch expression {
         case .aggregation: true
@@ -181,7 +187,7 @@ struct QueryPlan {
 }
 
 extension AggregationOperator {
-    /// Whether the operator looks at all series before it has a result; the others fold each series as it comes.
+    /// Whether the operator needs all series before it has a result; the others fold each series when it arrives.
     var needsAllSeries: Bool {
         switch self {
         case .quantile, .topk, .bottomk, .limitk, .limitRatio: true

@@ -1,12 +1,13 @@
 import Model
 
-/// The results of parts that stand in several places, from the first until the last of them has been evaluated.
+/// The results of parts that occur several times in a query, which are kept until the last occurrence has been
+/// evaluated.
 final class SharedResults {
     private struct Part {
         var columns: [Column] = []
         var annotations = Annotations.Excerpt()
         var retained = QueryBudget.Retained()
-        /// Where it was evaluated; nil before that.
+        /// The range at which it was evaluated; nil before that.
         var place: TextRange?
         var left: Int
     }
@@ -17,7 +18,7 @@ final class SharedResults {
         parts = plan.shared.map { Part(left: $0.count) }
     }
 
-    /// The part's value: that of the same part in another place, or else what `make` makes.
+    /// The value of the part: the value of an earlier occurrence, or else the result of `make`.
     func columns(
         _ number: Int, at place: TextRange, _ context: EvaluationContext, _ make: () throws -> [Column]
     ) throws -> [Column] {
@@ -26,7 +27,7 @@ final class SharedResults {
         if let first = parts[number].place {
             context.annotations.repeat(parts[number].annotations, from: first, at: place)
             let columns = parts[number].columns
-            // The values are there once, but what is done with them in this place may copy them.
+            // The occurrences share the memory of the values, but the node around this one may copy them.
             try budget.reserve(columns, steps: steps)
             if parts[number].left == 0 {
                 budget.release(parts[number].retained)

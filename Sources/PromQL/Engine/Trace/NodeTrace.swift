@@ -1,13 +1,13 @@
 import Model
 import Synchronization
 
-/// The place of a node in the trace of its query while it is evaluated; it records nothing if there is no trace.
+/// The position of a node in the trace of its query while it is evaluated; it records nothing without a trace.
 struct NodeTrace {
     private let cursor: TraceCursor?
-    /// nil outside of all nodes.
+    /// The frame of the node; nil outside of all nodes.
     private let frame: TraceCursor.Frame?
 
-    /// The place outside of all nodes.
+    /// The position outside of all nodes.
     init(_ cursor: TraceCursor?) { self.init(cursor, nil) }
 
     private init(_ cursor: TraceCursor?, _ frame: TraceCursor.Frame?) {
@@ -18,34 +18,34 @@ struct NodeTrace {
     /// Whether the query has a trace.
     var isRecording: Bool { cursor != nil }
 
-    /// Goes into the node at `range`, until ``leave()``.
+    /// Enters the node at `range`, until ``leave()``.
     func enter(_ range: TextRange) -> NodeTrace { NodeTrace(cursor, cursor?.enter(range)) }
 
-    /// Goes back to the node that was current before.
+    /// Returns to the node that was current before.
     func leave() {
         if let cursor, let frame { cursor.leave(frame) }
     }
 
-    /// Runs what the node around this one does with a series that this one has made.
+    /// Runs `body`, the work of the node around this one on a series of this one.
     @inline(__always)
     func outside(_ body: () throws -> Void) rethrows {
         guard let cursor, let frame else { return try body() }
         try cursor.outside(frame, body)
     }
 
-    /// Counts series that the node has made.
+    /// Counts series that the node has produced.
     @inline(__always)
     func made(series: Int = 1, points: Int) {
         if let cursor, let frame { cursor.made(frame, series: series, points: points) }
     }
 
-    /// Counts the samples that the node has read of one series.
+    /// Counts samples that the node has read from one series.
     @inline(__always)
     func read(samples: Int) {
         if let cursor, let frame { cursor.read(frame, samples: samples) }
     }
 
-    /// Counts what the node's samples were read from.
+    /// Adds the cost of reading the node's samples.
     ///
     /// - Parameter workerTime: The time of query workers, ns.
     func read(cost: ReadCost, workerTime: Int64 = 0) {
@@ -53,7 +53,7 @@ struct NodeTrace {
     }
 }
 
-/// One thread's place in a trace: the time that passes is the current node's.
+/// The position of one thread in a trace; the time that passes is added to the current node.
 final class TraceCursor {
     let trace: QueryTrace
     private let memory: MemoryAccount
@@ -68,10 +68,10 @@ final class TraceCursor {
         since = QueryEngine.nanoseconds()
     }
 
-    /// Gives the time since the last change to the current node.
+    /// Adds the time since the last change to the current node.
     func finish() { change(to: current) }
 
-    /// What ``leave(_:)`` goes back to.
+    /// The state to which ``leave(_:)`` returns.
     struct Frame {
         fileprivate var outer: Int
         fileprivate var outerPeak: Int
@@ -80,7 +80,7 @@ final class TraceCursor {
         let node: Int
     }
 
-    /// Goes into the node at `range`.
+    /// Enters the node at `range`.
     func enter(_ range: TextRange) -> Frame {
         let node = trace.index(of: range)
         let frame = Frame(outer: current, outerPeak: peak, bytes: memory.used, node: node)
@@ -90,7 +90,7 @@ final class TraceCursor {
         return frame
     }
 
-    /// Goes back to the node that was current before.
+    /// Returns to the node that was current before.
     func leave(_ frame: Frame) {
         peak = max(peak, memory.used)
         trace.nodes[frame.node].peakMemory.max(peak &- frame.bytes, ordering: .relaxed)
@@ -98,25 +98,25 @@ final class TraceCursor {
         change(to: frame.outer)
     }
 
-    /// Runs what the node around `frame` does with a series that the node has made.
+    /// Runs `body`, the work of the node around `frame` on a series of the node of `frame`.
     func outside<R>(_ frame: Frame, _ body: () throws -> R) rethrows -> R {
         change(to: frame.outer)
         defer { change(to: frame.node) }
         return try body()
     }
 
-    /// Counts series that the node of `frame` has made.
+    /// Counts series that the node of `frame` has produced.
     func made(_ frame: Frame, series: Int, points: Int) {
         trace.nodes[frame.node].series.wrappingAdd(series, ordering: .relaxed)
         trace.nodes[frame.node].points.wrappingAdd(points, ordering: .relaxed)
     }
 
-    /// Counts the samples that the node of `frame` has read of one series.
+    /// Counts samples that the node of `frame` has read from one series.
     func read(_ frame: Frame, samples: Int) {
         trace.nodes[frame.node].samples.wrappingAdd(samples, ordering: .relaxed)
     }
 
-    /// Counts what the samples of the node of `frame` were read from.
+    /// Adds the cost of reading the samples of the node of `frame`.
     ///
     /// - Parameter workerTime: The time of query workers, ns.
     func read(_ frame: Frame, cost: ReadCost, workerTime: Int64) {

@@ -2,43 +2,44 @@ import GoCompatibility
 import Model
 import Synchronization
 
-/// What a query will do, or did, node by node: the answer to `explain`.
+/// The explanation of a query, node by node: its plan, and the figures of its run with `explain=analyze`.
 package struct QueryExplanation: Sendable {
-    /// What one node did; from `explain=analyze`.
+    /// The figures of one node; only with `explain=analyze`.
     package struct Figures: Sendable {
-        /// How often it was evaluated; 0 for a part whose value another place had made.
+        /// The number of evaluations; 0 for a part whose value was made for another occurrence.
         package var evaluations = 0
-        /// Series that it gave to the node around it, and points of these.
+        /// The number of series that it passed to the node around it, and of their points.
         package var series = 0
         package var points = 0
-        /// Samples that a selector read, and from what.
+        /// The number of samples that a selector read, and the cost of reading them.
         package var samples = 0
         package var read = ReadCost()
-        /// Most bytes that it and what is below it held at once.
+        /// The most bytes that the node and the nodes below it held at once.
         package var peakMemory = 0
-        /// Seconds of the query's own thread in itself.
+        /// The seconds of the query's own thread in the node itself.
         package var ownTime = 0.0
-        /// Seconds with all that is below.
+        /// The seconds of the query's own thread in the node and the nodes below it.
         package var totalTime = 0.0
-        /// Seconds of query workers that read and computed for it, while the query's own thread did too.
+        /// The seconds of query workers that read and computed for the node, in parallel with the query's own thread.
         package var workerTime = 0.0
     }
 
+    /// One node of the query, with the nodes below it.
     package struct Node: Sendable {
-        /// What it is: `selector`, `range selector`, `aggregation` and so on.
+        /// The kind of the node: `selector`, `range selector`, `aggregation` and so on.
         package var kind: String
-        /// Its part of the query.
+        /// The node's part of the query.
         package var text: String
         package var line: Int
         package var column: Int
-        /// What was decided about it.
+        /// The decisions of the plan about the node.
         package var notes: [String]
         package var figures: Figures?
         package var children: [Node]
     }
 
     package var root: Node
-    /// What the query evaluates to: `vector`, `matrix`, `scalar` or `string`.
+    /// The type of the query's value: `vector`, `matrix`, `scalar` or `string`.
     package var resultType: String
 }
 
@@ -72,7 +73,7 @@ struct Explainer {
             notes.append("evaluated once, for here and \(others.joined(separator: ", "))")
         }
         var children = expression.children.map { node($0, inner) }
-        // A literal explains itself.
+        // Literals need no explanation.
         children.removeAll { $0.kind == "constant" || $0.kind == "string" }
         var result = QueryExplanation.Node(
             kind: kind(expression), text: String(decoding: text, as: UTF8.self), line: place.line,
@@ -164,7 +165,7 @@ struct Explainer {
         return notes
     }
 
-    /// How the index finds the series of a regular expression.
+    /// The note about the search in the index for a regular expression; nil for other matchers.
     private static func note(_ matcher: Matcher) -> String? {
         guard let shape = matcher.pattern?.shape else { return nil }
         let text = matcher.description

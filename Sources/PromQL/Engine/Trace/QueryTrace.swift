@@ -1,12 +1,12 @@
 import Model
 import Synchronization
 
-/// What each node of one query did; asked for with `explain=analyze`.
+/// The figures of each node of one query, for `explain=analyze`.
 ///
-/// Nodes are known by their place in the query's text. A query without a trace has none of this: the evaluator then
-/// holds no ``TraceCursor``.
+/// Nodes are identified by their range in the query's text. Other queries have no trace, and the evaluator has no
+/// ``TraceCursor`` for them.
 final class QueryTrace: Sendable {
-    /// The figures of one node; workers add to them at once.
+    /// The figures of one node; several workers may add to them at the same time.
     final class Node: Sendable {
         let range: TextRange
         let evaluations = Atomic<Int>(0)
@@ -17,11 +17,11 @@ final class QueryTrace: Sendable {
         let bytes = Atomic<Int>(0)
         let cacheHits = Atomic<Int>(0)
         let cacheMisses = Atomic<Int>(0)
-        /// Most memory that the node and those below it held at once, bytes.
+        /// The most bytes that the node and the nodes below it held at once.
         let peakMemory = Atomic<Int>(0)
-        /// Time of the query's own thread in the node itself, without those below it, ns.
+        /// The time of the query's own thread in the node itself, without the nodes below it, ns.
         let ownTime = Atomic<Int64>(0)
-        /// Time of query workers for the node in addition, ns.
+        /// The time of query workers for the node, in addition to ``ownTime``, ns.
         let workerTime = Atomic<Int64>(0)
 
         init(_ range: TextRange) { self.range = range }
@@ -45,7 +45,7 @@ final class QueryTrace: Sendable {
         self.byRange = byRange
     }
 
-    /// The number of the node at a place; that of the whole query for a place that is no node.
+    /// The index of the node at a range; the index of the whole query for a range without a node.
     func index(of range: TextRange) -> Int { byRange[range] ?? 0 }
 
     func node(at range: TextRange) -> Node? { byRange[range].map { nodes[$0] } }

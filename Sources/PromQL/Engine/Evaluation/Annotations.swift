@@ -1,15 +1,17 @@
 import Model
 
-/// The annotations of a query; those of one text are one, at the last place that it is about, as in Prometheus.
+/// The annotations of a query; annotations with equal texts are merged at the last of their positions, as in
+/// Prometheus.
 final class Annotations {
     struct Annotation: Hashable {
         var text: String
-        /// Negative if it has no place in the text; it is shown at the beginning then.
+        /// The position in the query's text; negative if there is none, which is shown as the beginning of the text.
         var offset: Int
-        /// Set if the annotation is about buckets that were made monotonic: several of one text are one.
+        /// The repair, if the annotation is about buckets that were made monotonic; the repairs of equal texts are
+        /// merged, too.
         var repair: BucketRepair?
 
-        /// Annotations with the same key are one.
+        /// The key for merging: annotations with equal keys become one.
         fileprivate var key: Key { Key(text: ExactText(text), metric: repair.map { ExactText($0.metric) }) }
     }
 
@@ -32,7 +34,7 @@ final class Annotations {
         if seen.insert(annotation).inserted { infos.append(annotation) }
     }
 
-    /// The annotations made so far.
+    /// The number of annotations of each kind at one point of the evaluation.
     struct Count {
         fileprivate var warnings: Int
         fileprivate var infos: Int
@@ -40,17 +42,18 @@ final class Annotations {
 
     var count: Count { Count(warnings: warnings.count, infos: infos.count) }
 
-    /// Some annotations, to be made again elsewhere.
+    /// Annotations that are repeated at another position.
     struct Excerpt {
         fileprivate var warnings: ArraySlice<Annotation> = []
         fileprivate var infos: ArraySlice<Annotation> = []
     }
 
+    /// The annotations that were made after `count` was taken.
     func excerpt(since count: Count) -> Excerpt {
         Excerpt(warnings: warnings[count.warnings...], infos: infos[count.infos...])
     }
 
-    /// Makes annotations about a part of the query again, at the same part in another place.
+    /// Repeats annotations about a part of the query for an equal part at another range.
     func `repeat`(_ excerpt: Excerpt, from first: TextRange, at place: TextRange) {
         func moved(_ annotation: Annotation) -> TextRange {
             guard annotation.offset >= 0 else { return .nowhere }
@@ -61,7 +64,7 @@ final class Annotations {
         for annotation in excerpt.infos { info(annotation.text, repair: annotation.repair, at: moved(annotation)) }
     }
 
-    /// The texts with prefix and position.
+    /// The texts of the annotations with prefix and position.
     func texts(query: String) -> (warnings: [String], infos: [String]) {
         if warnings.isEmpty, infos.isEmpty { return ([], []) }
         let bytes = Array(query.utf8)

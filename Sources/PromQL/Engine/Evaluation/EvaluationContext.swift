@@ -1,17 +1,17 @@
 import Model
 
-/// What the evaluation of a node depends on besides the node: its query, the steps, its place in the trace, and what
-/// becomes of its series.
+/// The context in which a node is evaluated: its query, the steps, its position in the trace, and the memory for its
+/// series.
 struct EvaluationContext {
-    /// What all nodes of the query share.
+    /// The state that all nodes of the query share.
     let query: QueryExecution
-    /// The steps at which nodes are evaluated: those of the query, or those of a subquery.
+    /// The steps at which nodes are evaluated: the steps of the query or of a subquery.
     private(set) var grid: StepGrid
-    /// The place of the node in the query's trace.
+    /// The position of the node in the query's trace.
     private(set) var trace: NodeTrace
-    /// Bytes that will be held of each series that is selected; 0 where not every series is held.
+    /// The bytes that will be held for each selected series; 0 if not every series is held.
     private(set) var bytesPerSeries = 0
-    /// Bytes that the caller will make of each sample of the query's result; 0 for what is not yet the result.
+    /// The bytes that the caller needs for each sample of the query's result; 0 for nodes that do not make the result.
     private(set) var bytesPerResultSample: Int
 
     /// The context of the whole query.
@@ -26,23 +26,23 @@ struct EvaluationContext {
     var budget: QueryBudget { query.budget }
     var annotations: Annotations { query.annotations }
 
-    /// The same over other steps.
+    /// The same context with other steps.
     func over(_ grid: StepGrid) -> EvaluationContext {
         var context = self
         context.grid = grid
         return context
     }
 
-    /// The same for nodes whose series are held.
+    /// The same context for nodes whose series are held.
     ///
-    /// - Parameter bytesPerSeries: What is held of each; 0 where not every series is.
+    /// - Parameter bytesPerSeries: The bytes that are held for each series; 0 if not every series is held.
     func holding(bytesPerSeries: Int) -> EvaluationContext {
         var context = self
         context.bytesPerSeries = bytesPerSeries
         return context
     }
 
-    /// The same for the parts of the node that makes the query's result.
+    /// The same context for the operands of the node that makes the query's result.
     var belowResult: EvaluationContext {
         var context = self
         context.bytesPerResultSample = 0
@@ -51,11 +51,11 @@ struct EvaluationContext {
 
     // MARK: Tracing
 
-    /// Evaluates a node within its place in the trace; without a trace it only evaluates.
+    /// Evaluates a node, and records it in the trace if there is one.
     ///
-    /// No other code enters nodes.
+    /// Only this function enters nodes.
     ///
-    /// - Parameter range: The node's place in the query.
+    /// - Parameter range: The range of the node in the query.
     func traced<R>(_ range: TextRange, _ evaluate: (EvaluationContext) throws -> R) rethrows -> R {
         guard trace.isRecording else { return try evaluate(self) }
         var context = self
@@ -66,9 +66,10 @@ struct EvaluationContext {
 
     // MARK: Series
 
-    /// The series of a request, unless what will be held of them is far beyond the budget.
+    /// Selects the series of a request; throws if the memory for them would be far above the limit.
     ///
-    /// The query then ends before anything is read. A quarter more is let pass: some series may have nothing to show.
+    /// Then the query ends before any sample is read. A quarter more than the limit is allowed, because some series may
+    /// have no values.
     func select(_ request: SelectRequest) throws -> any SeriesSet {
         let series = try query.select(request)
         let (bytes, overflow) = series.count.multipliedReportingOverflow(by: bytesPerSeries)
@@ -76,12 +77,13 @@ struct EvaluationContext {
         return series
     }
 
-    /// A series whose name, type and unit go: at once, or with delayed name removal when the query is done.
+    /// A copy of a series without name, type and unit; with delayed name removal, they are removed at the end of the
+    /// query.
     func nameless(_ metric: Metric) -> Metric {
         query.options.delayedNameRemoval ? Metric(metric.labels, dropsName: true) : metric.withoutMetadata
     }
 
-    /// Counts samples that a series has at one step.
+    /// Counts the samples of a series at one step.
     func count(_ samples: SampleCount, at step: Int) {
         budget.count(samples)
         budget.perStep?.add(samples, at: step, of: grid)

@@ -1,17 +1,18 @@
 import GoCompatibility
 import Model
 
-/// Receives a series: labels, a value per step, histograms (empty or one entry per step).
+/// A receiver of series: labels, a value per step, histograms (empty or one entry per step).
 typealias SeriesSink = (Metric, UnsafeBufferPointer<Double>, [HistogramBox?]) throws -> Void
 
-/// Evaluates a prepared expression per series, over all steps at once: gives each node to the type that computes it.
+/// Evaluates a prepared expression per series, over all steps at once, and passes each node to the type that computes
+/// it.
 ///
 /// A node that can produce its series one at a time streams them (``stream(_:_:_:)``), so that an aggregation holds
-/// groups × steps and not series × steps; the others make a whole vector (``columns(_:_:)``).
+/// groups × steps and not series × steps. All other nodes make a whole vector (``columns(_:_:)``).
 enum Evaluator {
     // MARK: Strings and scalars
 
-    /// The bytes of a string literal that is no UTF-8; nil for all others.
+    /// The bytes of a string literal that is not valid UTF-8; nil for all other expressions.
     static func invalidBytes(_ expression: Expression) -> [UInt8]? {
         switch expression {
         case .string(let e): e.invalidBytes
@@ -31,7 +32,7 @@ enum Evaluator {
         }
     }
 
-    /// One value per step.
+    /// The values of a scalar expression, one per step.
     static func scalar(_ expression: Expression, _ context: EvaluationContext) throws -> [Double] {
         try context.traced(expression.range) { context in
             context.trace.made(series: 0, points: context.grid.count)
@@ -58,8 +59,9 @@ enum Evaluator {
 
     // MARK: Whole vectors
 
-    /// All series with their values over the steps; they are charged, and nothing else that was needed for them is any
-    /// more.
+    /// All series with their values over the steps.
+    ///
+    /// They stay charged; all other memory for the evaluation is released.
     static func columns(_ expression: Expression, _ context: EvaluationContext) throws -> [Column] {
         let mark = context.budget.mark()
         do {
@@ -76,7 +78,7 @@ enum Evaluator {
         }
     }
 
-    /// The value of an expression, taken from where it stands for the first time if it stands in several places.
+    /// The value of an expression; a part that occurs several times is evaluated once.
     private static func sharedColumns(_ expression: Expression, _ context: EvaluationContext) throws -> [Column] {
         guard let shared = context.query.shared(at: expression.range) else { return try made(expression, context) }
         return try shared.results.columns(shared.part, at: expression.range, context) { try made(expression, context) }
@@ -95,7 +97,7 @@ enum Evaluator {
         return try collected(expression, context)
     }
 
-    /// The series of an expression that streams them.
+    /// Collects the series of an expression that streams them.
     private static func collected(_ expression: Expression, _ context: EvaluationContext) throws -> [Column] {
         let steps = context.grid.count
         let bytesPerSeries =
@@ -118,7 +120,7 @@ enum Evaluator {
 
     // MARK: Streams
 
-    /// Gives each series to `sink`, in order; the values are only there during the call.
+    /// Passes each series to `sink`, in order; the values are only valid during the call.
     static func stream(_ expression: Expression, _ context: EvaluationContext, _ sink: SeriesSink) throws {
         guard context.trace.isRecording else { return try checkedStream(expression, context, sink) }
         try context.traced(expression.range) { context in
@@ -129,9 +131,10 @@ enum Evaluator {
         }
     }
 
-    /// Gives each series of a nested expression to `sink`, and makes sure that no two have equal labels at a step.
+    /// Passes each series of a nested expression to `sink`, and throws if two have equal labels and samples at the same
+    /// step.
     ///
-    /// An expression that makes a whole vector looks at its labels itself, and so do functions of ranges.
+    /// Expressions that make a whole vector check their labels themselves, and so do functions of ranges.
     private static func checkedStream(
         _ expression: Expression, _ context: EvaluationContext, _ sink: SeriesSink
     ) throws {
@@ -146,7 +149,7 @@ enum Evaluator {
         }
     }
 
-    /// Gives a node to its type.
+    /// Passes a node to the type that computes it.
     private static func dispatch(
         _ expression: Expression, _ context: EvaluationContext, _ sink: SeriesSink
     ) throws {
@@ -164,7 +167,7 @@ enum Evaluator {
         }
     }
 
-    /// Gives away the series of an expression that makes them all before.
+    /// Streams the series of an expression that makes a whole vector.
     static func streamColumns(_ expression: Expression, _ context: EvaluationContext, _ sink: SeriesSink) throws {
         let (budget, steps) = (context.budget, context.grid.count)
         let mark = budget.mark()
@@ -180,7 +183,8 @@ enum Evaluator {
 }
 
 extension Expression {
-    /// Whether an expression makes a series of every series that it selects, as far as can be known before.
+    /// Whether the expression makes one series from each selected series, as far as this is known before the
+    /// evaluation.
     fileprivate var keepsEverySeries: Bool {
         switch self {
         case .parentheses(let e): e.expression.keepsEverySeries

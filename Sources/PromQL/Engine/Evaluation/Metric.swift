@@ -1,6 +1,6 @@
 import Model
 
-/// The labels of a series, made only if somebody asks, and whether its name goes when the query is done.
+/// The labels of a series, which are made on demand, and whether its name is removed at the end of the query.
 struct Metric {
     private let own: Labels
     private let source: (any SeriesSet)?
@@ -8,7 +8,7 @@ struct Metric {
     private var removal = Removal.nothing
     var dropsName = false
 
-    /// What is taken out of the labels.
+    /// The labels that are removed.
     private enum Removal {
         case nothing, name, metadata
     }
@@ -18,10 +18,10 @@ struct Metric {
         self.dropsName = dropsName
     }
 
-    /// The series of a set.
+    /// The metric of the series `index` of a set.
     init(_ set: any SeriesSet, _ index: Int) { (own, source, self.index) = (.empty, set, index) }
 
-    /// The labels.
+    /// The labels without the removed ones.
     var labels: Labels {
         switch removal {
         case .nothing: labelsWithMetadata
@@ -30,20 +30,20 @@ struct Metric {
         }
     }
 
-    /// The labels, with name, type and unit even if those are gone; cheaper where they do not matter.
+    /// The labels with name, type and unit, even if these are removed; it is faster for callers that ignore these.
     var labelsWithMetadata: Labels { source?.labels(index) ?? own }
 
-    /// Whether type and unit are gone.
+    /// Whether type and unit are removed.
     var lacksTypeAndUnit: Bool { removal == .metadata }
 
-    /// The same without a name, but with type and unit, if they are still there.
+    /// A copy without the name; type and unit stay if they were not removed before.
     var withoutName: Metric {
         var result = self
         if result.removal == .nothing { result.removal = .name }
         return result
     }
 
-    /// The same without name, type and unit.
+    /// A copy without name, type and unit.
     var withoutMetadata: Metric {
         var result = self
         result.removal = .metadata

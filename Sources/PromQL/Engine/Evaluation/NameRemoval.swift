@@ -1,8 +1,8 @@
 import Model
 
-/// Label sets that become equal because the names of metrics go.
+/// Label sets that become equal because the names of metrics are removed.
 extension Expression {
-    /// Whether its series lose their names, so that equal label sets can come about.
+    /// Whether its series lose their names, so that label sets can become equal.
     var dropsName: Bool {
         switch self {
         case .parentheses(let e): e.expression.dropsName
@@ -15,13 +15,13 @@ extension Expression {
         }
     }
 
-    /// Whether two of the series that it streams may have equal labels because their names went.
+    /// Whether two of the series that it streams may have equal labels because their names were removed.
     func mayRepeatLabels(_ options: EngineOptions) -> Bool {
         guard !options.delayedNameRemoval, let operand = operandThatLosesNames else { return false }
         return operand.mayDifferInName(options)
     }
 
-    /// The vector whose names a streamed expression drops; nil if it drops none.
+    /// The operand whose names a streamed expression removes; nil if it removes none.
     private var operandThatLosesNames: Expression? {
         switch self {
         case .parentheses(let e): return e.expression.operandThatLosesNames
@@ -38,7 +38,7 @@ extension Expression {
         }
     }
 
-    /// Whether two of its series may differ in nothing but what goes with the name.
+    /// Whether two of its series may differ only in labels that are removed with the name.
     private func mayDifferInName(_ options: EngineOptions) -> Bool {
         if options.typeAndUnitLabels { return true }
         switch self {
@@ -62,19 +62,19 @@ extension Expression {
 }
 
 extension Aggregation {
-    /// Whether its series lose their names, so that equal label sets can come about.
+    /// Whether its series lose their names, so that label sets can become equal.
     var dropsName: Bool { op.keepsSeries && expression.dropsName }
 }
 
 extension VectorSelector {
-    /// Whether all series that it finds have the same name.
+    /// Whether all series that it selects have the same name.
     fileprivate var hasOneName: Bool {
         !name.isEmpty || matchers.contains { $0.kind == .equal && $0.name == Labels.nameLabel }
     }
 }
 
 extension AggregationOperator {
-    /// Whether it chooses series, which keep their labels.
+    /// Whether it selects series, which keep their labels.
     fileprivate var keepsSeries: Bool {
         switch self {
         case .topk, .bottomk, .limitk, .limitRatio: true
@@ -84,12 +84,12 @@ extension AggregationOperator {
 }
 
 extension QueryError {
-    /// Two series of a vector have equal labels.
+    /// The error that two series of a vector have equal labels.
     static var repeatedLabels: QueryError { .execution("vector cannot contain metrics with the same labelset") }
 }
 
 extension Column {
-    /// Joins series of equal labels whose samples never coincide; an error if any two do.
+    /// Merges series with equal labels; throws if two of them have samples at the same step.
     static func merged(_ columns: [Column], _ budget: QueryBudget) throws -> [Column] {
         var index: [Labels: Int] = [:]
         index.reserveCapacity(columns.count)
@@ -115,7 +115,7 @@ extension Column {
         return merged
     }
 
-    /// The columns without the names that go when the query is done.
+    /// The columns without the names that are removed at the end of the query.
     static func withoutMarkedNames(_ columns: [Column], _ budget: QueryBudget) throws -> [Column] {
         guard columns.contains(where: \.dropsName) else { return columns }
         var cleaned = columns

@@ -2,19 +2,19 @@ import Model
 
 /// Label sets without names, and the steps at which each has a sample.
 struct SeenLabels {
-    /// What a label set takes in a set of them besides its bytes.
+    /// The bytes that a set of label sets needs for each, besides the labels themselves.
     static let bytesPerSeries = 64
 
     private let steps: Int
     private var positions: [Labels: Int] = [:]
-    /// One bit per step, the words of one label set after those of another.
+    /// One bit per step; the words of each label set are contiguous.
     private var present: [UInt64] = []
 
     private var words: Int { (steps &+ 63) / 64 }
 
     init(steps: Int) { self.steps = steps }
 
-    /// Adds a series; an error if one of equal labels has a sample at one of its steps.
+    /// Adds a series; throws if another series with equal labels has a sample at one of its steps.
     mutating func add(_ labels: Labels, _ values: UnsafeBufferPointer<Double>, _ budget: QueryBudget) throws {
         let known = positions[labels]
         let position = known ?? present.count

@@ -1,10 +1,11 @@
 import Model
 
-/// `anchored` and `smoothed` ranges: what happened between the window's edges exactly, without extrapolation.
+/// The functions of `anchored` and `smoothed` ranges, which compute the exact change between the window's edges,
+/// without extrapolation.
 struct ExtendedRange {
     private let plan: WindowPlan
     private let kind: RangeExtension
-    /// How far outside of the window a neighbour may be, ms.
+    /// The longest distance of a neighbour outside of the window, ms.
     private let lookback: Int64
     private let isCounter: Bool
 
@@ -20,13 +21,14 @@ struct ExtendedRange {
         let (times, values, count) = (samples.timestamps, samples.values, samples.count)
         var checks = SampleChecks(plan.budget)
         var inside: [Double] = []
-        // Edges only move forward.
+        // The edges of the windows never decrease.
         var (low, high, firstInside, endInside) = (0, 0, 0, 0)
         for i in 0..<plan.grid.count {
             out[i] = Column.absent
             let end = plan.end(i)
             let start = end &- plan.length
-            // The samples that may be looked at: from the lookback before the window to, when smoothed, that after it.
+            // The samples that may be used: from the lookback before the window to its end, or for `smoothed` to the
+            // lookback after its end.
             let upTo = kind == .smoothed ? end &+ lookback : end
             while low < count, times[low] <= start &- lookback { low += 1 }
             high = max(high, low)
@@ -55,11 +57,11 @@ struct ExtendedRange {
         }
     }
 
-    /// The value at `time`, interpolated between its neighbours; the nearer one alone where the other is missing.
+    /// The value at `time`, interpolated between its neighbours; the value of one neighbour if the other is missing.
     ///
     /// - Parameters:
     ///   - after: The first sample after `time`.
-    ///   - near: The samples that may be looked at.
+    ///   - near: The samples that may be used.
     private func edge(
         _ time: Int64, after: Int, _ near: Range<Int>, _ samples: borrowing SampleColumns
     ) -> Double? {

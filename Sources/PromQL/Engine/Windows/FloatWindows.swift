@@ -1,10 +1,10 @@
 import Model
 
-/// The range functions on all windows of one series of floats.
+/// Evaluates range functions on all windows of one series of floats.
 enum FloatWindows {
     /// Fills `out` with the function's value for each window.
     ///
-    /// - Parameter resets: Memory to work in.
+    /// - Parameter resets: Memory that is reused.
     static func evaluate(
         _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ parameters: [[Double]],
         _ resets: inout [Int32], _ out: UnsafeMutableBufferPointer<Double>
@@ -74,18 +74,18 @@ enum FloatWindows {
         }
     }
 
-    /// Positions of values that are below the one before.
+    /// Finds the positions of values that are below the previous value.
     private static func findResets(_ samples: borrowing SampleColumns, _ resets: inout [Int32]) {
         resets.removeAll(keepingCapacity: true)
         let (values, count) = (samples.values, samples.count)
-        // Most counters have none: looking for any is several values at once.
+        // Most counters have no resets. This loop has no branches, so that it processes several values at once.
         var found: UInt64 = 0
         for i in 1..<max(1, count) { found |= values[i] < values[i &- 1] ? 1 : 0 }
         if found == 0 { return }
         for i in 1..<max(1, count) where values[i] < values[i &- 1] { resets.append(Int32(truncatingIfNeeded: i)) }
     }
 
-    /// `rate` and `increase`, the functions that are used most, in a loop of their own.
+    /// Evaluates `rate` and `increase` in a separate loop, because they are the most frequent functions.
     private static func rates(
         _ samples: borrowing SampleColumns, _ table: WindowTable, _ resets: [Int32],
         _ out: UnsafeMutableBufferPointer<Double>

@@ -4,11 +4,11 @@ import Model
 
 /// One window of a series' float samples.
 struct Window {
-    /// The samples inside; `count` may be 0.
+    /// The samples in the window; `count` may be 0.
     let times: UnsafePointer<Int64>
     let values: UnsafePointer<Double>
     let count: Int
-    /// The window is open at `start` and closed at `end`, ms.
+    /// The limits of the window, ms; `start` is exclusive, `end` is inclusive.
     let start: Int64
     let end: Int64
     /// The time of the step, ms.
@@ -16,7 +16,7 @@ struct Window {
 }
 
 extension Window {
-    /// The window of step `index`, whose samples `table` has found.
+    /// The window of step `index`, with the samples that `table` has for it.
     @inline(__always)
     init(_ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ index: Int) {
         let (low, high) = (Int(table.bounds[index].low), Int(table.bounds[index].high))
@@ -29,7 +29,7 @@ extension Window {
     }
 }
 
-/// A function of one window; ``Column/absent`` where it has no result.
+/// A function of one window; its value is ``Column/absent`` if it has no result.
 enum RangeFunction {
     case rate, increase, delta, irate, idelta, resets, changes, deriv
     case predictLinear, quantile, smoothing
@@ -39,7 +39,8 @@ enum RangeFunction {
 
 /// The functions on one window of floats (section "range functions" of PromQL's documentation).
 enum WindowKernel {
-    /// The difference, extrapolated to the window's edges where samples lie near them.
+    /// `delta`: the difference of the last and the first value, extrapolated to the window's edges if there are samples
+    /// near them.
     static func delta(_ w: Window) -> Double {
         guard w.count >= 2 else { return Column.absent }
         let window = RateWindow(w.times, w.count, w.start, w.end, isRate: false)
@@ -48,7 +49,7 @@ enum WindowKernel {
 
     /// `irate` and `idelta`.
     ///
-    /// - Parameter isReset: Whether the counter is known to have begun again between the last two samples.
+    /// - Parameter isReset: Whether it is known that the counter was reset between the last two samples.
     static func instant(_ w: Window, isRate: Bool, isReset: Bool = false) -> Double {
         guard w.count >= 2 else { return Column.absent }
         let (before, last) = (w.values[w.count - 2], w.values[w.count - 1])
@@ -74,7 +75,7 @@ enum WindowKernel {
 
     /// The compensated sum and its compensation.
     ///
-    /// Only right if the sum is finite: what happens where it overflows is left to those who care.
+    /// It is only correct if the sum is finite; the callers compute the sum again otherwise.
     @inline(__always)
     static func compensatedSum(_ w: Window) -> (sum: Double, c: Double) {
         var (sum, c) = (0.0, 0.0)
@@ -98,7 +99,7 @@ enum WindowKernel {
 
     static func average(_ w: Window) -> Double {
         guard w.count > 0 else { return Column.absent }
-        // A sum that begins with zero is the same: the first step adds nothing to the compensation.
+        // A sum that begins with zero has the same result: the first step adds nothing to the compensation.
         let fast = compensatedSum(w)
         if fast.sum.isFinite { return fast.sum / Double(w.count) + fast.c / Double(w.count) }
         var state = AverageState(w.values[0])
@@ -120,7 +121,7 @@ enum WindowKernel {
         return best
     }
 
-    /// The time of the extreme in seconds; of equal ones the latest.
+    /// The time of the minimum or maximum in seconds; the latest of equal values.
     static func timeOfExtreme(_ w: Window, isMax: Bool) -> Double {
         guard w.count > 0 else { return Column.absent }
         var at = 0
@@ -161,7 +162,7 @@ enum WindowKernel {
         return Double(n)
     }
 
-    /// Least squares with compensated sums; times in seconds from `origin`.
+    /// A linear regression by least squares with compensated sums; times are in seconds from `origin`.
     static func regression(_ w: Window, origin: Int64) -> (slope: Double, intercept: Double) {
         var (sx, cx, sy, cy, sxy, cxy, sxx, cxx) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         let first = w.values[0]
@@ -195,7 +196,8 @@ enum WindowKernel {
     }
 }
 
-/// A running mean as PromQL computes it: a compensated sum, or an incremental mean once the sum would overflow.
+/// A running mean as PromQL computes it: a compensated sum, or an incremental mean from the time when the sum would
+/// overflow.
 struct AverageState {
     private var sum: Double
     private var c = 0.0
@@ -238,13 +240,13 @@ enum LinearQuantile {
         let high = min(values.count - 1, low + 1)
         let weight = rank - rank.rounded(.down)
         if hasBothZeros(values) {
-            // Which of the zeros stands first decides the sign of the result.
+            // The order of the zeros determines the sign of the result.
             GoSort.sort(&values) { $0.isNaN || $0 < $1 }
             return values[low] * (1 - weight) + values[high] * weight
         }
         return values.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return .nan }
-            // NaN stands before everything.
+            // NaN is before all numbers in the order.
             var nans = 0
             for i in 0..<buffer.count where base[i].isNaN {
                 base.swapAt(i, nans)
@@ -257,7 +259,7 @@ enum LinearQuantile {
                 if high < nans {
                     upper = .nan
                 } else {
-                    // All after the selected place are at least as large.
+                    // All values after the selected position are at least as large.
                     for i in high..<buffer.count where base[i] < upper { upper = base[i] }
                 }
             }
@@ -273,9 +275,10 @@ enum LinearQuantile {
         return hasPositive && hasNegative
     }
 
-    /// The value that would stand at `rank` if the values were sorted; puts no smaller one after it (Hoare, 1961).
+    /// Selects the value that has the position `rank` in sorted order, and moves no smaller value after it (Hoare,
+    /// 1961).
     ///
-    /// The first `nans` are NaN and stay where they are.
+    /// The first `nans` values are NaN, and are not moved.
     private static func select(_ rank: Int, _ values: UnsafeMutablePointer<Double>, _ nans: Int, _ count: Int)
         -> Double
     {

@@ -1,12 +1,13 @@
 import Model
 
-/// Windows over the samples of one series.
+/// The preparation of the samples of one series for windows.
 enum RangeWindows {
-    /// Takes staleness markers out, in place.
+    /// Removes stale markers, in place.
     static func removeStale(_ samples: inout SampleColumns) {
         let (times, values) = (samples.timestamps, samples.values)
         if samples.histograms.isEmpty {
-            // Most series have none: looking for any is several values at once.
+            // Most series have no stale markers. This loop has no branches, so that it processes several values at
+            // once.
             var found: UInt64 = 0
             for i in 0..<samples.count { found |= Staleness.isMarker(values[i]) ? 1 : 0 }
             if found == 0 { return }

@@ -1,12 +1,13 @@
 import Model
 
-/// The range functions that see start timestamps, on the windows of the floats of a series that has some
+/// The range functions that use start timestamps, on the windows of the floats of a series that has some
 /// (`--enable-feature=use-start-timestamps`).
 ///
-/// A counter that began again between two samples is known to have, even if its value did not fall; and one that began
-/// within the window was 0 then, which no extrapolation has to guess.
+/// Start timestamps show that a counter was reset between two samples, even if its value did not decrease. They also
+/// show that a counter started within the window. It was 0 then, so that nothing has to be extrapolated before that
+/// time.
 struct StartTimeWindows {
-    /// Two samples of which the later one says that it began before the earlier one, and not when that one did.
+    /// Whether there were two samples whose start timestamps overlap (see ``isOverlap(_:_:_:)``).
     private(set) var hasOverlap = false
 
     static func overlapWarning(_ metric: String) -> String {
@@ -15,7 +16,8 @@ struct StartTimeWindows {
 
     /// Fills `out` with the function's value for each window.
     ///
-    /// - Parameter isWanted: Says of each window, in ascending order, whether it is looked at; the others have no value.
+    /// - Parameter isWanted: Returns whether a window is evaluated; it is called for the windows in ascending order.
+    ///   All other windows have no value.
     mutating func evaluate(
         _ samples: borrowing SampleColumns, _ plan: WindowPlan, _ table: WindowTable, _ out: inout [Double],
         where isWanted: (Int) -> Bool = { _ in true }
@@ -58,48 +60,55 @@ struct StartTimeWindows {
         return RateWindow(w.times, w.count, w.start, w.end, isRate: isRate, from: start).extrapolated(increase)
     }
 
-    /// Whether a counter began again between two samples, by what they say of when they began.
+    /// Whether a counter was reset between two samples, by their start timestamps.
     ///
     /// - Parameters:
-    ///   - before: The earlier sample's start timestamp, ms; 0 if it says none.
+    ///   - before: The earlier sample's start timestamp, ms; 0 if it has none.
     ///   - time: The earlier sample's time.
     ///   - start: The later sample's start timestamp.
     ///   - now: The later sample's time.
     static func isReset(_ before: Int64, _ time: Int64, _ start: Int64, _ now: Int64) -> Bool {
         guard start != 0, start < now, start >= time else { return false }
-        // One that begins where the sample before lies is a delta, if that one has a beginning of its own. If it has
-        // none, or just its own time, the sender knows only since when it looks.
+        // If the later sample starts at the time of the earlier one, it is a delta, provided that the earlier one
+        // started before its own time. If the earlier one has no start timestamp, or one equal to its own time, the
+        // sender only knows when it began to observe the counter.
         return start > time || before <= time && before != 0 && before != time
     }
 
-    /// When a counter began, ms, if its first sample in a window says that it was within the window.
+    /// The time when a counter started, ms, by its first sample in a window; nil unless it is within the window.
     ///
     /// - Parameters:
-    ///   - start: What the sample says; 0 if it says nothing.
+    ///   - start: The start timestamp of the sample; 0 if it has none.
     ///   - time: The sample's time.
-    ///   - edge: The open start of the window.
+    ///   - edge: The exclusive start of the window.
     static func begin(_ start: Int64, of time: Int64, after edge: Int64) -> Int64? {
         start != 0 && edge < start && start < time ? start : nil
     }
 
-    /// Whether a sample says that it began before the one before it, at `time`, and not when that one did.
+    /// Whether a sample starts before the time of the previous sample, and not at the start of the previous sample.
+    ///
+    /// - Parameters:
+    ///   - before: The start timestamp of the previous sample, ms.
+    ///   - time: The time of the previous sample, ms.
+    ///   - start: The start timestamp of the sample, ms; 0 if it has none.
     static func isOverlap(_ before: Int64, _ time: Int64, _ start: Int64) -> Bool {
         start != 0 && start < time && start != before
     }
 }
 
 extension StartTimes {
-    /// When a counter began, ms, if its first sample in a window, at `time`, says that it was within the window.
+    /// The time when a counter started, ms, by its first sample in a window, which is at `time`; nil unless it is
+    /// within the window.
     func begin(of time: Int64, after edge: Int64) -> Int64? {
         isEmpty ? nil : StartTimeWindows.begin(start(at: time), of: time, after: edge)
     }
 
-    /// Whether the counter began again between two neighbours, by what the samples at these times say.
+    /// Whether the counter was reset between two neighbours, by the start timestamps of the samples at these times.
     func hasReset(between before: Int64, and now: Int64) -> Bool {
         !isEmpty && StartTimeWindows.isReset(start(at: before), before, start(at: now), now)
     }
 
-    /// Whether the later of two neighbours says that it began before the earlier one, and not when that one did.
+    /// Whether the start timestamps of two neighbours overlap (see ``StartTimeWindows/isOverlap(_:_:_:)``).
     func overlap(between before: Int64, and now: Int64) -> Bool {
         !isEmpty && StartTimeWindows.isOverlap(start(at: before), before, start(at: now))
     }

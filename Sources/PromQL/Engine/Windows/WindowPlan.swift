@@ -4,11 +4,12 @@ import Model
 struct WindowPlan {
     let function: RangeFunction
     let grid: StepGrid
-    /// ms.
+    /// The length of the windows, ms.
     let length: Int64
     private let at: Int64?
     private let offset: Int64
-    /// Asked in the middle of a series, too: many long windows take much longer than a series.
+    /// The limits of the query, which are also checked within a series: many long windows take much longer than a
+    /// series.
     private(set) var budget: QueryBudget?
 
     init(function: RangeFunction, range: RangeVectorNode, _ context: EvaluationContext) {
@@ -31,7 +32,7 @@ struct WindowPlan {
         self.offset = offset
     }
 
-    /// The windows that an `anchored` or `smoothed` range looks at.
+    /// The windows with all samples that an `anchored` or `smoothed` range uses.
     func extended(by lookback: Int64, _ kind: RangeExtension) -> WindowPlan {
         let after = kind == .smoothed ? lookback : 0
         return WindowPlan(
@@ -47,7 +48,7 @@ struct WindowPlan {
         (at, offset) = (nil, 0)
     }
 
-    /// The closed end of the window of step `index`, ms.
+    /// The inclusive end of the window of step `index`, ms.
     @inline(__always)
     func end(_ index: Int) -> Int64 { at ?? (grid.time(index) &- offset) }
 }

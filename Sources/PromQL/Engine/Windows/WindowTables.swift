@@ -1,12 +1,12 @@
 import Model
 
-/// The windows of a grid over one stream of timestamps; all series that have the stream share them.
+/// The windows of a grid over one sequence of timestamps; all series with the same timestamps share them.
 final class WindowTable {
-    /// Positions of the samples in each window.
+    /// The positions of the samples in each window; `high` is exclusive.
     private(set) var bounds: [(low: Int32, high: Int32)] = []
-    /// What `rate` and `increase` extrapolate by; empty for other functions.
+    /// The extrapolations of `rate` and `increase`; empty for other functions.
     private(set) var rates: [RateWindow] = []
-    /// Samples in all windows, and those that are new in a window.
+    /// The number of samples in all windows, and of those that are new in a window.
     private(set) var counted = SampleCount()
 
     var heldBytes: Int { bounds.capacity &* 8 &+ rates.capacity &* MemoryLayout<RateWindow>.stride }
@@ -36,21 +36,25 @@ final class WindowTable {
     }
 }
 
-/// What extrapolates a counter's increase within one window to the window's edges, as far as it depends on times only.
+/// The extrapolation of a counter's increase within one window to the window's edges, as far as it depends only on
+/// times.
 struct RateWindow {
-    /// Seconds from the window's start to the first sample, those between first and last, those to the window's end;
-    /// half the mean distance of samples where an edge is further away than a sample usually is.
+    /// The seconds from the window's start to the first sample, between the first and the last sample, and to the
+    /// window's end.
+    ///
+    /// The distance to an edge is limited: if it is 1.1 times the mean distance of samples or more, it is half the mean
+    /// distance.
     private var toStart = 0.0
     private var sampled = 0.0
     private var toEnd = 0.0
-    /// Seconds of the window for a rate; 1 for an increase, which is not divided by it.
+    /// The seconds of the window, by which a rate is divided; an increase does not use them.
     private var seconds = 1.0
     private var isRate = false
-    /// The factor of a counter that was well above zero.
+    /// The factor for a counter that was not near zero at the window's start.
     private var factor = 0.0
 
-    /// - Parameter begin: Where the counter is known to have begun within the window, ms, if it is; one sample is enough
-    ///   then, and nothing is guessed before it.
+    /// - Parameter begin: The time within the window when the counter started, ms; nil if it is not known. If it is
+    ///   known, one sample suffices, and nothing is extrapolated before it.
     init(
         _ times: UnsafePointer<Int64>, _ count: Int, _ start: Int64, _ end: Int64, isRate: Bool,
         from begin: Int64? = nil
@@ -79,15 +83,15 @@ struct RateWindow {
         return isRate ? factor / seconds : factor
     }
 
-    /// The delta of a gauge, or the rate or increase of a counter whose begin is known, that changed by `difference`.
+    /// The delta of a gauge that changed by `difference`, or the rate or increase of a counter whose start is known.
     func extrapolated(_ difference: Double) -> Double { difference * factor }
 
-    /// The rate or increase of a counter that began the window at `first` and grew by `increase`.
+    /// The rate or increase of a counter whose first value in the window is `first`, and which grew by `increase`.
     @inline(__always)
     func extrapolated(_ first: Double, _ increase: Double) -> Double {
         guard increase > 0, first >= 0 else { return increase * factor }
-        // Where the counter reaches zero well before the edge, no division is needed to know it; the margin and the
-        // bound keep what is rounded here from deciding otherwise.
+        // If the extrapolated counter reaches zero clearly before the edge, this is known without a division. The
+        // margin and the lower limit ensure that rounding does not change the decision.
         if first * sampled > toStart * increase * 1.000001, increase > 1e-280 {
             return increase * factor
         }
@@ -96,7 +100,7 @@ struct RateWindow {
     }
 }
 
-/// The tables of the streams that were met last.
+/// The tables of the sequences of timestamps that were used last.
 struct WindowTables {
     private let plan: WindowPlan
     private var tables: [(key: UInt64, count: Int, table: WindowTable)] = []
@@ -110,14 +114,14 @@ struct WindowTables {
         capacity = max(2, min(64, 40_000 / max(1, plan.grid.count)))
     }
 
-    /// About the bytes of all tables: they are of one size.
+    /// The approximate bytes of all tables, which have the same size.
     var heldBytes: Int { tables.count &* (tables.first?.table.heldBytes ?? 0) }
 
-    /// The windows over the times of `samples`.
+    /// The table of the windows over the times of `samples`.
     mutating func table(_ samples: borrowing SampleColumns) -> WindowTable {
         let (key, count) = (samples.timestampKey, samples.count)
         guard key != 0 else { return WindowTable(samples, plan) }
-        // Most series have the stream of the one before.
+        // Most series have the same timestamps as the previous series.
         if last < tables.count, tables[last].key == key, tables[last].count == count {
             return tables[last].table
         }

@@ -16,7 +16,7 @@ struct AggregationNode {
         return aggregation.dropsName ? try Column.merged(columns, context.budget) : columns
     }
 
-    /// Folds each series into its group as it comes.
+    /// Folds each series into its group when the operand produces it.
     private func folded(_ context: EvaluationContext) throws -> [Column] {
         let (op, place, steps, budget) = (
             aggregation.op, aggregation.expression.range, context.grid.count, context.budget
@@ -56,7 +56,7 @@ struct AggregationNode {
 }
 
 extension Aggregation {
-    /// The groups of a whole vector: their labels, and the columns of each.
+    /// The groups of a whole vector: their labels, and the indices of the columns in each.
     func groups(of input: [Column]) -> (labels: [Labels], members: [[Int]]) {
         var grouping = Grouping(self.grouping, isWithout: isWithout)
         var members: [[Int]] = []

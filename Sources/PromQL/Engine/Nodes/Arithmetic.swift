@@ -1,6 +1,6 @@
 import Glibc
 
-/// The operators on two floats.
+/// The binary operators on two floats.
 enum Arithmetic {
     @inline(__always)
     static func apply(_ op: BinaryOperator, _ a: Double, _ b: Double) -> Double {

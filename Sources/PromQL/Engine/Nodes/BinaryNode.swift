@@ -5,7 +5,7 @@ import Model
 struct BinaryNode {
     let binary: Binary
 
-    /// Two scalars.
+    /// Computes the operator on two scalars.
     func scalar(_ context: EvaluationContext) throws -> [Double] {
         if binary.op.isTrim {
             throw QueryError.execution(
@@ -16,7 +16,7 @@ struct BinaryNode {
         return zip(left, right).map { Arithmetic.apply(binary.op, $0, $1) }
     }
 
-    /// A vector and a scalar.
+    /// Computes the operator on a vector and a scalar.
     func stream(_ context: EvaluationContext, _ sink: SeriesSink) throws {
         let op = binary.op
         let vectorIsLeft = binary.left.type == .vector
@@ -70,6 +70,6 @@ extension Binary {
 }
 
 extension BinaryOperator {
-    /// Whether it takes away the buckets of a histogram above or below a number.
+    /// Whether it removes the buckets of a histogram above or below a number.
     var isTrim: Bool { self == .trimUpper || self == .trimLower }
 }

@@ -16,7 +16,7 @@ struct CallNode {
         }
     }
 
-    /// A part of the date of each value, or of each step.
+    /// Computes a part of the date of each value, or of each step's time without an argument.
     private func datePart(_ part: (Double) -> Double, _ context: EvaluationContext, _ sink: SeriesSink) throws {
         guard let argument = call.arguments.first else {
             let grid = context.grid
@@ -26,7 +26,7 @@ struct CallNode {
         try ElementwiseNode(operand: argument).stream(context, sink) { value, _ in part(value) }
     }
 
-    /// A number of each native histogram.
+    /// Computes a number from each native histogram.
     private func histogramNumber(
         _ number: (FloatHistogram) -> Double, _ context: EvaluationContext, _ sink: SeriesSink
     ) throws {

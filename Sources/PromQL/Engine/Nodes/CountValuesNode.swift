@@ -1,7 +1,7 @@
 import GoCompatibility
 import Model
 
-/// `count_values`: the number of series that have each value, by a label with the value.
+/// `count_values`: the number of series with each value; a label of the result has the value.
 struct CountValuesNode {
     let aggregation: Aggregation
 
@@ -9,7 +9,7 @@ struct CountValuesNode {
         guard let parameter = aggregation.parameter else { return [] }
         let label = try labelName(parameter)
         let (budget, steps) = (context.budget, context.grid.count)
-        // The new label always counts for `by`.
+        // With `by`, the new label is always one of the grouping labels.
         var grouping = Grouping(
             aggregation.isWithout ? aggregation.grouping : aggregation.grouping + [label],
             isWithout: aggregation.isWithout)

@@ -1,12 +1,12 @@
 import Model
 
-/// A function of each float of a vector by itself; the names of the series go.
+/// A function of each float of a vector; it removes the names of the series.
 struct ElementwiseNode {
     let operand: Expression
-    /// What becomes of histograms; nil if they go.
+    /// The change of each histogram; nil if histograms are removed.
     var histogram: ((inout FloatHistogram) -> Void)?
 
-    /// Gives each series to `sink`, with what `change` makes of each float and its step.
+    /// Passes each series to `sink`, with the result of `change` for each float and the index of its step.
     func stream(
         _ context: EvaluationContext, _ sink: SeriesSink, _ change: (Double, Int) -> Double
     ) throws {

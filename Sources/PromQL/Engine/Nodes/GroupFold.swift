@@ -3,7 +3,7 @@ import Model
 /// The running aggregate of one group over all steps.
 struct GroupFold {
     private let op: AggregationOperator
-    /// The sum, mean, extreme or count; absent until the first sample of a step.
+    /// The sum, mean, minimum, maximum or count; absent until the first sample of a step.
     private var first: [Double]
     /// The compensation of a sum, or the sum of squares of a variance.
     private var second: [Double]
@@ -19,7 +19,7 @@ struct GroupFold {
         averages = op == .avg ? [AverageState?](repeating: nil, count: steps) : []
     }
 
-    /// Bytes that a group takes for each step, its result included.
+    /// The bytes of a group for each step, with its result.
     static func bytesPerStep(_ op: AggregationOperator) -> Int {
         switch op {
         case .avg: MemoryLayout<AverageState?>.stride + 8
@@ -70,7 +70,8 @@ struct GroupFold {
         }
     }
 
-    /// A step of Kahan's summation in Neumaier's form at each place, without branches, so that several go at once.
+    /// Adds a value per step with Kahan's summation in Neumaier's form; without branches, so that several steps are
+    /// processed at once.
     private static func add(
         _ values: UnsafeBufferPointer<Double>, _ sums: UnsafeMutableBufferPointer<Double>,
         _ compensations: UnsafeMutableBufferPointer<Double>
@@ -89,7 +90,7 @@ struct GroupFold {
         }
     }
 
-    /// Histograms count as elements for `count` and `group`.
+    /// Counts histograms as elements, for `count` and `group`.
     mutating func addHistograms(_ values: UnsafeBufferPointer<Double>) {
         for i in 0..<values.count where Column.isHistogram(values[i]) {
             first[i] = op == .group ? 1 : Column.isPresent(first[i]) ? first[i] + 1 : 1

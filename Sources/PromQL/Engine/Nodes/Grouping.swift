@@ -3,14 +3,14 @@ import Model
 /// Finds the group of a label set: keeps or removes the named labels.
 struct Grouping {
     private let names: [[UInt8]]
-    /// What is removed of a series that has lost type and unit; only for `without`.
+    /// The labels that are removed from a series without type and unit; only for `without`.
     private let namesWithoutMetadata: [[UInt8]]
     private let isWithout: Bool
     /// Whether the metric's name, type or unit distinguishes groups.
     private let usesMetadata: Bool
     private(set) var groups: [Labels] = []
     private var hashes: [UInt64] = []
-    /// Group number + 1 by hash, 0 where none is.
+    /// A hash table of group numbers + 1, with 0 for an empty slot.
     private var slots = [UInt32](repeating: 0, count: 16)
     private var key: [UInt8] = []
 
@@ -21,7 +21,7 @@ struct Grouping {
         usesMetadata = !isWithout && names.contains(where: Labels.metadataLabels.contains)
     }
 
-    /// The number of a series' group, from 0 in order of first sight.
+    /// The number of a series' group; groups are numbered from 0 in the order of their first series.
     mutating func index(of metric: Metric) -> Int {
         if !isWithout, names.isEmpty { return find(hash: 0) }
         if isWithout, metric.lacksTypeAndUnit { return index(of: metric.labelsWithMetadata, namesWithoutMetadata) }
@@ -49,7 +49,7 @@ struct Grouping {
         return find(hash: key.withUnsafeBytes { XXHash64.hash($0) })
     }
 
-    /// The group whose labels are `key`.
+    /// The number of the group with the labels `key`; a new group is added.
     private mutating func find(hash: UInt64) -> Int {
         let mask = slots.count &- 1
         var at = Int(truncatingIfNeeded: hash) & mask

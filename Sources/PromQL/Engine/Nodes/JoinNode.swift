@@ -1,6 +1,6 @@
 import Model
 
-/// An operator on two vectors: the sides are joined once by the labels that must match, then computed as columns.
+/// An operator on two vectors: series are matched once by their labels, then computed as columns.
 struct JoinNode {
     let binary: Binary
 
@@ -11,7 +11,7 @@ struct JoinNode {
     }
 }
 
-/// One join of two vectors.
+/// The join of two vectors.
 private struct VectorJoin {
     private let binary: Binary
     private let matching: VectorMatching
@@ -33,27 +33,27 @@ private struct VectorJoin {
         work = HistogramWork(context.budget)
     }
 
-    /// Pairs the sides and computes.
+    /// Matches the series of both sides and computes the results.
     ///
-    /// "Many" is the left side unless `group_right` says otherwise.
+    /// The "many" side is the left one, or the right one with `group_right`.
     func run(_ left: [Column], _ right: [Column]) throws -> [Column] {
         defer { work.release() }
         let isSwapped = matching.cardinality == .oneToMany
         let (many, one) = isSwapped ? (right, left) : (left, right)
-        // As Prometheus does: the sides are exchanged for `group_right`, what fills them is not.
+        // As in Prometheus, `group_right` exchanges the sides, but not their fill values.
         let (fillOne, fillMany) = (matching.fillRight, matching.fillLeft)
         var ones: [Labels: [Int]] = [:]
         for (index, column) in one.enumerated() { ones[signature.of(column.labels), default: []].append(index) }
         try checkDuplicates(ones, one, many, isSwapped, fillMany)
         var result: [Column] = []
-        /// For one-to-one: which steps of a signature have been matched; for groups, per result labels.
+        /// The steps that were matched: by signature for one-to-one, by result labels for groups.
         var used: [Labels: [Bool]] = [:]
         var matchedOnes: [Labels: [Bool]] = [:]
         for column in many {
             let key = signature.of(column.labels)
             let partners = ones[key] ?? []
             if partners.isEmpty, fillOne == nil { continue }
-            // A signature may be served by different series at different steps.
+            // Different series may have the same signature, at different steps.
             for partner in partners {
                 try budget.check()
                 try budget.reserve(grid.count)
@@ -95,7 +95,7 @@ private struct VectorJoin {
         return result
     }
 
-    /// Elements of the "one" side that found nobody, paired with the fill value.
+    /// Adds the elements of the "one" side without a match, computed with the fill value.
     private func fill(
         _ one: [Column], _ value: Double, _ matched: [Labels: [Bool]], _ isSwapped: Bool, _ result: inout [Column]
     ) throws {
@@ -133,7 +133,8 @@ private struct VectorJoin {
             : .execution("multiple matches for labels: grouping labels must ensure unique matches")
     }
 
-    /// Two series of the "one" side with the same signature at the same step are an error, if the other side has any.
+    /// Throws if two series of the "one" side have the same signature at the same step, and the other side has any
+    /// series there.
     private func checkDuplicates(
         _ ones: [Labels: [Int]], _ one: [Column], _ many: [Column], _ isSwapped: Bool, _ fillMany: Double?
     ) throws {
@@ -155,7 +156,8 @@ private struct VectorJoin {
         }
     }
 
-    /// One pair at step `i`, operands in the order they were written; a histogram goes to `histograms`.
+    /// Computes one pair at step `i`, with the operands in the order of the query; a histogram is stored in
+    /// `histograms`.
     private func compute(
         _ many: Column, _ one: Column, _ i: Int, _ isSwapped: Bool, _ histograms: inout [HistogramBox?]
     ) throws -> Double {
@@ -183,7 +185,7 @@ private struct VectorJoin {
         }
         let (first, second) = (left.sample(i), right.sample(i))
         for case .histogram(let histogram) in [first, second] {
-            // What is compared is there already.
+            // A comparison makes no new histogram.
             if binary.op.isComparison { try work.look(at: histogram) } else { try work.make(from: histogram) }
         }
         switch histogramOperator.apply(first, second) {
@@ -202,7 +204,7 @@ private struct VectorJoin {
 
     private func resultLabels(_ many: Labels, _ one: Labels) -> Labels {
         var labels = many
-        // Arithmetic never delays the removal; what it makes is of no metric.
+        // Arithmetic never delays the removal, because its result belongs to no metric.
         if !keepsName, !delaysNameRemoval || !binary.returnsBool { labels = labels.withoutMetadata }
         if matching.cardinality == .oneToOne {
             labels = matching.isOn ? labels.keeping(matching.labels) : labels.removing(matching.labels)

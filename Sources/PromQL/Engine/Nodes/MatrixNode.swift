@@ -4,7 +4,7 @@ import Model
 struct MatrixNode {
     let matrix: MatrixSelector
 
-    /// Gives the samples of each series, staleness markers taken out, over all windows at once.
+    /// Passes the samples of each series, without stale markers, for all windows at once.
     func series(_ context: EvaluationContext, _ body: RangeVectorNode.Body) throws {
         try context.traced(matrix.range) { context in
             let selector = matrix.selector
@@ -36,8 +36,8 @@ struct MatrixNode {
         }
     }
 
-    /// Computes a range function of each series, on several threads where there is much to do; for windows that are not
-    /// extended.
+    /// Computes a range function of each series, on several threads if there is much work; only for windows that are
+    /// not extended.
     func evaluate(_ run: RangeFunctionRun, _ sink: SeriesSink) throws {
         try run.context.traced(matrix.range) { context in
             let (selector, budget, trace) = (matrix.selector, context.budget, context.trace)
@@ -77,11 +77,11 @@ struct MatrixNode {
         }
     }
 
-    /// What is selected for all windows.
+    /// The request for the samples of all windows.
     ///
     /// - Parameters:
-    ///   - before: How far before the first window samples are needed, too, ms.
-    ///   - after: How far after the last window, ms.
+    ///   - before: The time before the first window in which samples are needed, too, ms.
+    ///   - after: The time after the last window in which samples are needed, too, ms.
     private func request(_ grid: StepGrid, before: Int64 = 0, after: Int64 = 0) -> SelectRequest {
         let (first, last) = matrix.selector.timeShift.bounds(grid)
         return SelectRequest(

@@ -35,7 +35,8 @@ struct QuantileAggregationNode {
     }
 
     private func annotate(_ q: [Double], at range: TextRange, _ annotations: Annotations) {
-        // A set of bit patterns: NaN equals no NaN, so a set of numbers would keep, and compare, every one of them.
+        // The set has bit patterns: NaN does not equal NaN, so a set of numbers would keep each NaN, and compare all of
+        // them.
         for value in Set(q.lazy.map(\.bitPattern)).map(Double.init(bitPattern:)) where !(value >= 0 && value <= 1) {
             annotations.warn("quantile value should be between 0 and 1, got \(FloatText.general(value))", at: range)
         }

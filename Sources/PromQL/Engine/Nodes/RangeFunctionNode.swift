@@ -25,7 +25,7 @@ struct RangeFunctionNode {
         }
     }
 
-    /// The scalar arguments.
+    /// The values of the scalar arguments by step.
     private func parameters(_ context: EvaluationContext) throws -> [[Double]] {
         var parameters: [[Double]] = []
         for argument in call.arguments where argument.type == .scalar {
@@ -42,7 +42,7 @@ struct RangeFunctionNode {
         return parameters
     }
 
-    /// Go's `%f`.
+    /// A number in the format of Go's `%f`.
     private static func sixDecimals(_ value: Double) -> String {
         guard value.isFinite else { return FloatText.fixed(value) }
         var buffer = [CChar](repeating: 0, count: 400)

@@ -1,22 +1,22 @@
 import GoCompatibility
 import Model
 
-/// One evaluation of a range function: its windows and parameters, and what is done with the result of each series.
+/// One evaluation of a range function: its windows and parameters, and the checks of each result.
 final class RangeFunctionRun {
     let call: Call
     let plan: WindowPlan
     /// The values of the scalar arguments by step.
     let parameters: [[Double]]
     let context: EvaluationContext
-    /// What is done with histograms.
+    /// The checks and charges for histograms.
     let work: HistogramWork
-    /// Where annotations about samples point to: the first argument, or the range.
+    /// The range of annotations about samples: the first argument if it is a scalar, or else the range argument.
     let place: TextRange
-    /// The metric name that the range selects; empty if it names none.
+    /// The metric name that the range selects; empty if there is none.
     private let name: String
-    /// The results' labels, if they may be equal.
+    /// The labels of the results so far, if some may be equal.
     private var seen: Set<Labels> = []
-    /// Memory that is used again for each series of floats.
+    /// Memory that is reused for each series of floats.
     private var floats: [Double]
     private var resets: [Int32] = []
 
@@ -34,26 +34,26 @@ final class RangeFunctionRun {
         if let first = call.arguments.first, first.type == .scalar {
             place = first.range
         } else {
-            // A subquery's samples have no place in the text.
+            // The samples of a subquery have no position in the text.
             place = range.isSubquery ? .nowhere : range.expression.range
         }
     }
 
     private var traits: FunctionTraits { call.function.traits }
 
-    /// Whether the function sees the start timestamps of samples.
+    /// Whether the function uses the start timestamps of samples.
     var seesStarts: Bool { context.query.options.usesStartTimes && traits.contains(.startTimes) }
 
     // MARK: Series
 
-    /// The function of a series of floats.
+    /// Evaluates the function for a series of floats.
     func evaluateFloats(
         _ series: Metric, _ samples: borrowing SampleColumns, _ extended: RangeExtension?, _ sink: SeriesSink
     ) throws {
         if let extended {
             let lookback = context.query.options.lookbackDelta
             try ExtendedRange(plan, extended, lookback: lookback).evaluate(samples, into: &floats)
-            // The samples count that windows see beyond their edges, too.
+            // The samples outside of the windows that are used for their edges also count.
             let wide = plan.extended(by: lookback, extended)
             context.count(samples, in: WindowTable(samples, wide), wide)
         } else {
@@ -66,7 +66,7 @@ final class RangeFunctionRun {
         try finish(series, floats, [], sink)
     }
 
-    /// The function of a series that has histograms, or start timestamps that the function sees.
+    /// Evaluates the function for a series that has histograms, or start timestamps that the function uses.
     func evaluateMixed(
         _ series: Metric, _ samples: borrowing SampleColumns, _ extended: RangeExtension?, _ sink: SeriesSink
     ) throws {
@@ -81,7 +81,7 @@ final class RangeFunctionRun {
         try finish(series, out, histograms, sink)
     }
 
-    /// The function of a series of floats whose start timestamps it sees.
+    /// Evaluates the function for a series of floats whose start timestamps it uses.
     private func evaluateStarts(
         _ samples: borrowing SampleColumns, metric: String, _ out: inout [Double]
     ) throws(QueryError) {
@@ -103,12 +103,12 @@ final class RangeFunctionRun {
         try out.withUnsafeBufferPointer { try finish(series, $0, histograms, sink) }
     }
 
-    /// Gives the result of a series to `sink`, after the checks of its labels and its samples.
+    /// Passes the result of a series to `sink`, after the checks of its labels and its samples.
     func finish(
         _ series: Metric, _ values: UnsafeBufferPointer<Double>, _ histograms: [HistogramBox?], _ sink: SeriesSink
     ) throws {
         let result = traits.contains(.keepsName) ? series : context.nameless(series)
-        // Series of one metric differ in other labels than the name, but perhaps only in type and unit.
+        // Series with the same name differ in other labels, but perhaps only in type and unit.
         if !traits.contains(.keepsName), name.isEmpty || context.query.options.typeAndUnitLabels {
             try context.budget.memory.charge(result.labels.bytes.count &+ SeenLabels.bytesPerSeries)
             guard seen.insert(result.labels).inserted else { throw QueryError.repeatedLabels }

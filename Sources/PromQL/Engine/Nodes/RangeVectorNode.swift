@@ -7,7 +7,7 @@ struct RangeVectorNode {
         case subquery(SubqueryNode)
     }
 
-    /// Receives the samples of a series, and whether `extended` windows need samples outside.
+    /// A receiver of a series and its samples; the extension is nil for windows that need no samples outside.
     typealias Body = (Metric, inout SampleColumns, RangeExtension?) throws -> Void
 
     private let kind: Kind?
@@ -15,7 +15,7 @@ struct RangeVectorNode {
     let expression: Expression
     /// The length of the window, ms.
     let length: Int64
-    /// The time that a window ends at, at each step.
+    /// The end of the window at each step.
     let end: TimeShift
 
     init(_ expression: Expression) {
@@ -32,18 +32,18 @@ struct RangeVectorNode {
 
     var isSubquery: Bool { if case .subquery? = kind { true } else { false } }
 
-    /// The range selector, unless its windows are extended.
+    /// The range selector; nil for others, or if its windows are extended.
     var plainMatrix: MatrixNode? {
         if case .matrix(let node)? = kind, node.matrix.selector.rangeExtension == nil { node } else { nil }
     }
 
-    /// The metric name that it selects; empty if it names none.
+    /// The metric name that the range selects; empty if there is none.
     var metricName: String { if case .matrix(let node)? = kind { node.matrix.selector.name } else { "" } }
 
-    /// Gives the samples of each series, staleness markers taken out, over all windows at once.
+    /// Passes the samples of each series, without stale markers, for all windows at once.
     ///
-    /// - Parameter countsInside: Whether the samples that a subquery looks at are counted, instead of its points by the
-    ///   caller.
+    /// - Parameter countsInside: Whether the samples inside of a subquery are counted; otherwise the caller counts its
+    ///   points.
     func series(_ context: EvaluationContext, countsInside: Bool = false, _ body: Body) throws {
         switch kind {
         case .matrix(let node): try node.series(context, body)
@@ -56,7 +56,7 @@ struct RangeVectorNode {
     func result(_ context: EvaluationContext) throws -> [RangeSeries] {
         var result: [RangeSeries] = []
         let time = end.time(0, of: context.grid)
-        // What a subquery looked at inside is what it counts as.
+        // A subquery counts as the samples that were processed inside of it.
         try series(context, countsInside: isSubquery) { metric, samples, _ in
             let wanted = (0..<samples.count).reduce(0) {
                 $0 + (samples.timestamps[$1] > time &- length && samples.timestamps[$1] <= time ? 1 : 0)
@@ -94,7 +94,7 @@ struct RangeVectorNode {
 }
 
 extension Expression {
-    /// The range selector that it is, unless its windows are extended.
+    /// The expression as a range selector; nil for others, or if its windows are extended.
     var plainMatrix: MatrixSelector? {
         switch self {
         case .parentheses(let e): e.expression.plainMatrix

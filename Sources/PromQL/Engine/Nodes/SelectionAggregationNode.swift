@@ -1,7 +1,7 @@
 import GoCompatibility
 import Model
 
-/// `topk`, `bottomk`, `limitk` and `limit_ratio`: choose series of each group and keep them as they are.
+/// `topk`, `bottomk`, `limitk` and `limit_ratio`: they select series of each group, and do not change them.
 struct SelectionAggregationNode {
     let aggregation: Aggregation
 
@@ -32,7 +32,7 @@ struct SelectionAggregationNode {
                 if isInstant { order += chosen }
             }
         }
-        // An instant query gives each group's best first; a range query is sorted by labels later.
+        // An instant query returns the best series of each group first; a range query is sorted by labels later.
         let kept = isInstant && steps == 1 ? order.map { out[$0] } : out
         return kept.filter { !$0.isEmpty }
     }
@@ -54,7 +54,7 @@ struct SelectionAggregationNode {
         }
     }
 
-    /// The chosen ones among the columns of a group at one step.
+    /// The indices of the columns of a group that are selected at one step.
     private func chosen(_ k: Double, _ indices: [Int], _ input: [Column], _ step: Int) -> [Int] {
         if op == .limitRatio {
             let ratio = max(-1, min(1, k))
@@ -72,11 +72,11 @@ struct SelectionAggregationNode {
         return best(count, indices, input, step)
     }
 
-    /// The columns with the best values, in order.
+    /// The indices of the columns with the best values, the best first.
     private func best(_ count: Int, _ indices: [Int], _ input: [Column], _ step: Int) -> [Int] {
         let isTop = op == .topk
         func value(_ index: Int) -> Double { input[index].values[step] }
-        /// NaN is worse than any number; of equals the earlier wins.
+        /// Whether `x` is better than `y`; NaN is worse than any number, and of equal values the earlier one is kept.
         func isBetter(_ x: Double, _ y: Double) -> Bool {
             if x.isNaN || y.isNaN { return !x.isNaN }
             return isTop ? x > y : x < y
@@ -88,7 +88,7 @@ struct SelectionAggregationNode {
             }
             return Array(ranked.prefix(count))
         }
-        // The best so far in order; for few of them cheaper than sorting all.
+        // The list has the best columns so far in order; for a small count this is faster than to sort all.
         var best: [Int] = []
         for index in indices {
             let x = value(index)

@@ -43,7 +43,7 @@ struct SelectorNode {
         }
     }
 
-    /// Gives the values of a series that has histograms to `body`, if there are any.
+    /// Passes the values of a series with histograms to `body`, if there are any.
     private func mixed(
         _ samples: borrowing SampleColumns, _ maker: InstantColumns, _ budget: QueryBudget,
         _ body: (UnsafeBufferPointer<Double>, [HistogramBox?]) throws -> Void

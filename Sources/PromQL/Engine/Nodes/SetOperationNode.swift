@@ -19,14 +19,14 @@ struct SetOperationNode {
         return try kept(left, present, whenPresent: binary.op == .and, context)
     }
 
-    /// The operands of a chain of `or` that match alike, from left to right.
+    /// The operands of a chain of `or` with the same matching, from left to right.
     ///
-    /// Taken one by one, each `or` would look at all that those before it have found: a chain of thousands, as generated
-    /// rules have it, would take the square of its length.
+    /// If each `or` were evaluated by itself, it would process all results of the operators before it. A chain of
+    /// thousands, as in generated rules, would take time proportional to the square of its length.
     private func operands(_ context: EvaluationContext) -> [Expression] {
         var operands = [binary.right]
         var left = binary.left
-        // A trace records each node, and what stands in several places is evaluated by itself.
+        // A trace records each node, and parts that occur several times are evaluated by themselves.
         while !context.trace.isRecording, context.query.plan.sharedAt[left.range] == nil,
             case .binary(let inner) = left, inner.op == .or,
             inner.matching?.isOn == binary.matching?.isOn, inner.matching?.labels == binary.matching?.labels
@@ -38,7 +38,8 @@ struct SetOperationNode {
         return operands.reversed()
     }
 
-    /// `or`: of each operand what no operand before it has, per step and signature.
+    /// Computes `or`: the samples of each operand, without those whose signature an earlier operand has at the same
+    /// step.
     private func union(_ operands: [Expression], _ context: EvaluationContext) throws -> [Column] {
         let budget = context.budget
         var columns: [Column] = []
@@ -53,11 +54,12 @@ struct SetOperationNode {
             if at + 1 < operands.count { try addPresence(next, to: &present, context) }
             columns += next
         }
-        // Where columns of equal labels both have a sample the first wins, which the signatures make sure cannot be.
+        // Columns with equal labels have equal signatures, so that they have no samples at the same step and can be
+        // merged.
         return (try? Column.merged(columns, budget)) ?? columns
     }
 
-    /// Adds the steps at which there are elements of each signature.
+    /// Adds the steps at which each signature has elements.
     private func addPresence(
         _ columns: [Column], to result: inout [Labels: [Bool]], _ context: EvaluationContext
     ) throws {
@@ -72,7 +74,7 @@ struct SetOperationNode {
         }
     }
 
-    /// The columns at the steps at which their signature is present, or is not.
+    /// The columns with their samples at the steps at which their signature is present in `other`, or is not.
     private func kept(
         _ columns: [Column], _ other: [Labels: [Bool]], whenPresent: Bool, _ context: EvaluationContext
     ) throws -> [Column] {
@@ -88,7 +90,7 @@ struct SetOperationNode {
     }
 }
 
-/// The labels by which elements of two vectors find each other.
+/// The labels that are compared to match elements of two vectors.
 struct Signature {
     private let names: [[UInt8]]
     private let isOn: Bool

@@ -1,6 +1,6 @@
 import Model
 
-/// A `smoothed` instant selector: interpolation between neighbours within the lookback on both sides.
+/// A `smoothed` instant selector, which interpolates between neighbours within the lookback on both sides.
 struct SmoothedSelectorNode {
     let selector: VectorSelector
 
@@ -53,7 +53,7 @@ struct SmoothedSelectorNode {
         }
     }
 
-    /// The values of a series that has histograms.
+    /// Computes the values of a series that has histograms.
     private func histograms(
         _ samples: borrowing SampleColumns, metric: String, _ context: EvaluationContext, _ work: HistogramWork,
         _ out: inout [Double]

@@ -1,23 +1,23 @@
 import Model
 
-/// A subquery: an expression at steps of its own, as a range vector.
+/// A subquery: the values of an expression at steps of its own, as a range vector.
 struct SubqueryNode {
     let subquery: Subquery
 
-    /// Gives the points of each series, sorted by labels.
+    /// Passes the points of each series to `body`; series are sorted by labels.
     ///
-    /// - Parameter countsInside: Whether the samples that the expression looks at are counted, instead of the points by
-    ///   the caller.
+    /// - Parameter countsInside: Whether the samples that the expression processes are counted; otherwise the caller
+    ///   counts the points.
     func series(_ context: EvaluationContext, countsInside: Bool, _ body: RangeVectorNode.Body) throws {
         let (first, last) = subquery.timeShift.bounds(context.grid)
         let inner = try subquery.grid(
             first: first, last: last, defaultStep: context.options.defaultSubqueryStep)
         guard let inner else { return }
         let budget = context.budget
-        // A row of values per node that streams, and the samples below.
+        // The memory is one row of values for each node that streams, and the samples of one series.
         let rows = inner.count &* (8 &* subquery.expression.nodeCount &+ 16)
         try budget.memory.charge(rows)
-        // What is looked at inside counts as read only; the points of the windows count.
+        // The samples inside only count as read; the points in the windows count as processed.
         let looked = budget.totalSamples
         let columns = try Evaluator.columns(subquery.expression, context.over(inner))
         if !countsInside { budget.setTotalSamples(looked) }
@@ -56,10 +56,10 @@ extension Subquery {
     /// - Parameters:
     ///   - first: The end of the first window, ms.
     ///   - last: The end of the last window, ms.
-    ///   - defaultStep: The step if the subquery names none, ms.
+    ///   - defaultStep: The step of a subquery without a step, ms.
     func grid(first: Int64, last: Int64, defaultStep: Int64) throws(QueryError) -> StepGrid? {
         let step = step > 0 ? step : defaultStep
-        // The first multiple of the step after the window's open left end.
+        // The grid begins with the first multiple of the step after the exclusive start of the window.
         let left = first &- window
         var start = step &* (left / step)
         if start <= left { start = start &+ step }

@@ -115,6 +115,6 @@ struct ClassicBuckets {
         return difference / min(sum, .greatestFiniteMagnitude) < 1e-12
     }
 
-    /// The number that an `le` label stands for; nil if it is none.
+    /// The number in an `le` label; nil if it is not a number.
     static func bound(_ text: String) -> Double? { GoFloat.parse(text) }
 }

@@ -55,7 +55,7 @@ struct LabelFunctions {
 
     /// Steps of the regular expression for one value, about a second.
     ///
-    /// A match does not look at the limits of the query.
+    /// A match does not check the limits of the query.
     private static let mostSteps = 1 << 29
 
     /// `label_join`.

@@ -77,7 +77,8 @@ struct ExtendedHistogramRange {
     private func rate(
         _ times: [Int64], _ points: [FloatHistogram], _ start: Int64, _ end: Int64, _ work: HistogramWork
     ) throws -> FloatHistogram? {
-        // The last sample at or before each edge, or what is nearest to it.
+        // The first sample is the last one at or before the start, if there is one. With `smoothed`, the last sample is
+        // the first one at or after the end, if there is one.
         let final = points.count - 1
         let first = max(0, (times[..<final].firstIndex { $0 > start } ?? final) - 1)
         let last = isSmoothed ? times[..<final].firstIndex { $0 >= end } ?? final : final
@@ -185,7 +186,7 @@ struct ExtendedHistogramRange {
         case (.histogram(let low), .histogram(let high)):
             guard fit([low, high]) else { return nil }
             for histogram in [low, high] { try work.look(at: histogram) }
-            // Only two gauges are known to be none of a counter.
+            // Samples of a counter are assumed unless both histograms are gauges.
             let isCounter = low.resetHint != .gauge || high.resetHint != .gauge
             return interpolated([before.time, later.time], [low, high], before: 0, at: time, isCounter: isCounter)
                 .map { .histogram($0) }

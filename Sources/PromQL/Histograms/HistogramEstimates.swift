@@ -119,7 +119,7 @@ struct HistogramEstimates {
         return input
     }
 
-    /// By native column: the steps with a classic histogram of the same labels.
+    /// The steps with a classic histogram of the same labels, by native column.
     private func clashes(in input: HistogramInput, at range: TextRange) -> [Int: [Bool]] {
         var clashes: [Int: [Bool]] = [:]
         for group in input.classic {

@@ -54,9 +54,9 @@ struct MixedSeries {
 
 /// The samples of one window, by kind; each kind ascending in time.
 struct MixedWindow {
-    /// ms, exclusive.
+    /// The start, ms; exclusive.
     var start: Int64
-    /// ms, inclusive.
+    /// The end, ms; inclusive.
     var end: Int64
     var floatTimes: ArraySlice<Int64>
     var floats: ArraySlice<Double>

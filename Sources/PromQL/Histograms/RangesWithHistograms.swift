@@ -40,7 +40,7 @@ extension RangeFunctionRun {
             case nil: out[i] = Column.absent
             case .float(let value): out[i] = value
             case .histogram(let histogram):
-                // The first and the last of a window are there already.
+                // `first_over_time` and `last_over_time` make no new histogram.
                 if plan.function != .first, plan.function != .last { try work.make(from: histogram) }
                 if result.isEmpty { result = [HistogramBox?](repeating: nil, count: plan.grid.count) }
                 out[i] = Column.histogramMark

@@ -3,7 +3,7 @@ import Model
 /// The series of info metrics, and the steps at which they have samples.
 private struct InfoSeries {
     var labels: Labels
-    /// By step: the time of its sample, ms; nil if there is none.
+    /// The time of its sample by step, ms; nil if there is none.
     var times: [Int64?]
 }
 
@@ -218,7 +218,7 @@ struct InfoFunction {
 
 /// The times at which info metrics are read: those of the first selector in the argument.
 private struct InfoTimes {
-    /// By step: the time whose newest sample is used.
+    /// The time by step, ms, whose newest sample is used.
     var asked: [Int64]
     /// The first and the last time of the samples that are read, without the lookback.
     var read: ClosedRange<Int64>

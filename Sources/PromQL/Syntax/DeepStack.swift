@@ -8,7 +8,7 @@ enum DeepStack {
     private static let perOperator = 6 << 10
     /// The minimum stack of a thread that parses or evaluates.
     private static let inline = 4 << 20
-    /// More than the deepest tree that the parser accepts needs.
+    /// The maximum stack, which is more than the deepest tree that the parser accepts needs.
     private static let most = 128 << 20
 
     /// Runs `body` on this thread if `text` cannot be nested deeply, else on one with a sufficient stack.
@@ -79,7 +79,9 @@ enum DeepStack {
     }
 }
 
-/// Top level, because a closure handed to C must carry no isolation check.
+/// The main function of the thread.
+///
+/// It is not a closure, because a closure that is passed to C must have no isolation check.
 private func deepStackMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     DeepStack.run(raw)
     return nil

@@ -68,7 +68,7 @@ package struct StringLiteral: Sendable {
 
 /// A duration in the text: a literal or, with operators, an expression that preparation evaluates to one.
 package indirect enum DurationExpression: Sendable {
-    /// Seconds.
+    /// A literal in seconds.
     case literal(Double, TextRange)
     case step(TextRange)
     case range(TextRange)
@@ -82,7 +82,7 @@ package indirect enum DurationExpression: Sendable {
 
 /// The time of `@`.
 package enum AtModifier: Sendable, Hashable {
-    /// Milliseconds since the epoch.
+    /// A fixed time, ms since the epoch.
     case time(Int64)
     case start
     case end
@@ -100,7 +100,7 @@ package struct VectorSelector: Sendable {
     package var name: String
     /// All matchers, with that of the name.
     package var matchers: [Matcher]
-    /// Milliseconds; preparation sets it from ``offsetExpression``.
+    /// The offset, ms; preparation sets it from ``offsetExpression``.
     package var offset: Int64
     package var offsetExpression: DurationExpression?
     package var at: AtModifier?
@@ -123,7 +123,7 @@ package struct VectorSelector: Sendable {
 /// A range selector; offset and `@` are those of its ``selector``.
 package struct MatrixSelector: Sendable {
     package var selector: VectorSelector
-    /// Milliseconds; preparation sets it from ``windowExpression``.
+    /// The length of the window, ms; preparation sets it from ``windowExpression``.
     package var window: Int64
     package var windowExpression: DurationExpression?
     package var range: TextRange
@@ -137,13 +137,13 @@ package struct MatrixSelector: Sendable {
 
 package struct Subquery: Sendable {
     package var expression: Expression
-    /// Milliseconds.
+    /// The length of the window, ms.
     package var window: Int64
     package var windowExpression: DurationExpression?
-    /// Milliseconds; 0 means the default step.
+    /// The step, ms; 0 means the default step.
     package var step: Int64
     package var stepExpression: DurationExpression?
-    /// Milliseconds.
+    /// The offset, ms.
     package var offset: Int64
     package var offsetExpression: DurationExpression?
     package var at: AtModifier?
@@ -237,7 +237,7 @@ package struct Binary: Sendable {
     ///
     /// It is stored, because a chain of thousands of operands would be traversed for each of them.
     package private(set) var isScalar: Bool
-    /// nil if an operand is a scalar.
+    /// The matching of vectors; nil if an operand is a scalar.
     package var matching: VectorMatching?
     package var returnsBool: Bool
     package var range: TextRange

@@ -1,10 +1,10 @@
 /// The reason why a text is not PromQL, with the position, in Prometheus's words.
 package struct ParseError: Error, Sendable, CustomStringConvertible {
-    /// Byte offset in the text.
+    /// The byte offset in the text.
     package var offset: Int
     /// The line, from 1; 0 if the query is empty.
     package var line: Int
-    /// In bytes, from 1.
+    /// The column in bytes, from 1.
     package var column: Int
     package var message: String
 

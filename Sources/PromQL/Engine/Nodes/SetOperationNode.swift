@@ -56,7 +56,7 @@ struct SetOperationNode {
         }
         // Columns with equal labels have equal signatures, so that they have no samples at the same step and can be
         // merged.
-        return (try? Column.merged(columns, budget)) ?? columns
+        return try Column.merged(columns, budget)
     }
 
     /// Adds the steps at which each signature has elements.

@@ -20,6 +20,8 @@ extension TimeSeriesStore {
             }
             look()
             reportLost()
+            // A disk that is full or fails is reported by others, and this is tried again.
+            if log.failure == nil { try? blockSet.noteSegment(log.newestWithFrame) }
             guard try carryOutRound() else { return }
             upkeepFailure.withLock { $0 = nil }
         } catch {

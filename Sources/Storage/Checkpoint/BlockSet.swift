@@ -80,13 +80,14 @@ final class BlockSet: @unchecked Sendable {
 
     /// A change of what the manifest keeps beside the blocks.
     private func notes(
-        cut: [CutFile] = [], deletions: Set<String>? = nil, waiting: Set<String>? = nil
+        cut: [CutFile] = [], deletions: Set<String>? = nil, waiting: Set<String>? = nil, segment: UInt64 = 0
     ) -> Manifest.Edit {
         let known = manifest.notes
         return Manifest.Edit(
             removed: unfinished.sorted(), mark: manifest.mark,
             notes: ManifestNotes(
-                cut: cut, deletions: deletions ?? known.deletions, waiting: waiting ?? known.waiting, lost: known.lost))
+                cut: cut, deletions: deletions ?? known.deletions, waiting: waiting ?? known.waiting, lost: known.lost,
+                segment: segment))
     }
 
     /// Makes a change, durably, and removes the blocks that it names as removed.
@@ -108,6 +109,15 @@ final class BlockSet: @unchecked Sendable {
 
     /// Notes, durably, that spill files are cut although there is no block of them.
     func noteCut(_ files: [CutFile]) throws { if !files.isEmpty { try commit(notes(cut: files)) } }
+
+    /// The newest file of the write-ahead log that held a frame, as far as it was noted; 0 if it is not known.
+    var newestSegment: UInt64 { manifest.notes.segment }
+
+    /// Notes, durably, that a file of the write-ahead log holds a frame, so that a start without the file reports it.
+    func noteSegment(_ number: UInt64) throws {
+        guard number > newestSegment, !manifest.isDoubtful else { return }
+        try commit(notes(segment: number))
+    }
 
     /// Reports that the list of pending deletions is gone; the blocks that it names are left out as long as it is.
     private func pendingIsThere() {
@@ -189,9 +199,15 @@ final class BlockSet: @unchecked Sendable {
             isNew = true
         }
         guard isNew else { return }
+        let before = pending
         try next.write(fileSystem, directory)
         pending = next
-        try commit(notes(waiting: manifest.notes.waiting.union(next.entries.map(\.block))))
+        do { try commit(notes(waiting: manifest.notes.waiting.union(next.entries.map(\.block)))) } catch {
+            // What is answered with an error is not carried out later.
+            pending = before
+            try? before.write(fileSystem, directory)
+            throw error
+        }
     }
 
     /// A block that cannot be opened; its times are those that it says, or all.

@@ -20,6 +20,8 @@ struct ManifestNotes: Sendable, Hashable {
     var waiting: Set<String> = []
     /// Blocks of which it is not known any more what was to be deleted.
     var lost: Set<String> = []
+    /// The newest file of the write-ahead log that holds a frame; 0 if it is not known.
+    var segment: UInt64 = 0
 
     /// Cut files that are kept: a checkpoint that does not name them is written soon.
     private static let mostCut = 4096
@@ -29,15 +31,17 @@ struct ManifestNotes: Sendable, Hashable {
         static let deletions = 2
         static let waiting = 3
         static let lost = 4
+        static let segment = 5
     }
 
-    /// Takes a change over: files are added, names of blocks replace those there were.
+    /// Applies a change: files are added, names of blocks replace the old ones, the segment only grows.
     mutating func apply(_ change: ManifestNotes) {
         cut += change.cut
         if cut.count > Self.mostCut { cut.removeFirst(cut.count - Self.mostCut) }
         deletions = change.deletions
         waiting = change.waiting
         lost = change.lost
+        segment = max(segment, change.segment)
     }
 
     func encoded() -> [UInt8] {
@@ -54,6 +58,10 @@ struct ManifestNotes: Sendable, Hashable {
             bytes.appendVarint(names.count)
             for name in names.sorted() { bytes += Array(name.utf8) }
         }
+        if segment > 0 {
+            bytes.appendVarint(Kind.segment)
+            bytes.appendVarint(segment)
+        }
         return bytes
     }
 
@@ -69,12 +77,17 @@ struct ManifestNotes: Sendable, Hashable {
             case Kind.deletions: deletions.formUnion(try Manifest.names(&reader))
             case Kind.waiting: waiting.formUnion(try Manifest.names(&reader))
             case Kind.lost: lost.formUnion(try Manifest.names(&reader))
+            case Kind.segment: segment = min(max(segment, try reader.varint()), WriteAheadLog.lastSegment)
             default: return
             }
         }
     }
 
-    init(cut: [CutFile] = [], deletions: Set<String> = [], waiting: Set<String> = [], lost: Set<String> = []) {
+    init(
+        cut: [CutFile] = [], deletions: Set<String> = [], waiting: Set<String> = [], lost: Set<String> = [],
+        segment: UInt64 = 0
+    ) {
         (self.cut, self.deletions, self.waiting, self.lost) = (cut, deletions, waiting, lost)
+        self.segment = segment
     }
 }

@@ -30,6 +30,24 @@ extension WriteAheadLog {
         return header(number).starts(with: start)
     }
 
+    /// Makes a file that holds the start of a segment, on the disk.
+    ///
+    /// A segment that has its name has its header, so that one without is damage, also at the end of the log.
+    static func make(_ path: String, _ start: [UInt8], _ fileSystem: any FileSystem) throws(FileError) {
+        var attempts = 0
+        while true {
+            attempts += 1
+            let file = try fileSystem.open(path, .replace)
+            defer { file.close() }
+            try file.write(start)
+            do throws(FileError) { return try file.syncData() } catch {
+                // Another sync of the same file proves nothing.
+                guard attempts < 4 else { throw error }
+                try fileSystem.remove(path)
+            }
+        }
+    }
+
     /// Appends a frame of a content in two parts.
     static func append(
         _ first: ArraySlice<UInt8>, _ second: UnsafeRawBufferPointer?, _ flag: UInt32, to frame: inout [UInt8]

@@ -24,8 +24,8 @@ struct LogReplay {
     private(set) var torn: (path: String, size: Int)?
     /// The segments that were read, with their bytes up to the end of the last whole frame.
     private(set) var sizes: [UInt64: Int] = [:]
-    /// What the log says of the sizes of its segments.
-    private var saidSizes: [UInt64: Int] = [:]
+    /// The sizes of segments that have frames, as later segments give them.
+    private(set) var saidSizes: [UInt64: Int] = [:]
     /// Whether a segment has a record that is not about the log itself.
     private(set) var hasContent = false
     private var segment: UInt64 = 0

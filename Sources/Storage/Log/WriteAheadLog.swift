@@ -61,8 +61,14 @@ final class WriteAheadLog: Sendable {
         var named: UInt64 = 0
         /// A segment that was named and left without a frame.
         var emptyNamed: UInt64?
-        /// The first number that has no file, until the log says so.
+        /// The first number that has no file, until a segment with a frame says so.
         var unusedFrom: UInt64?
+        /// Bytes of the current segment when it began.
+        var startSize = 0
+        /// The newest segment that has frames of its own.
+        var newestWithFrame: UInt64 = 0
+        /// Whether the current segment has no frame of its own.
+        var isEmpty: Bool { size == startSize }
         var isDirty = false
         var frames: UInt64 = 0
     }
@@ -72,6 +78,8 @@ final class WriteAheadLog: Sendable {
         var number: UInt64
         /// Bytes up to the end of the last whole frame.
         var size: Int
+        /// Whether it has no frame of its own. Its file may be removed.
+        var isEmpty = false
         /// nil: it is opened when it is synced.
         var file: (any File)?
     }
@@ -135,10 +143,11 @@ final class WriteAheadLog: Sendable {
         // What is there under that name is not written over.
         while try fileSystem.exists(Self.path(directory, next)) { next &+= 1 }
         let path = Self.path(directory, next)
-        let header = Self.header(next)
+        var start = Self.header(next)
+        if let unused = state.unusedFrom { Self.append(LogRecord.skipped(from: unused)[...], nil, 0, to: &start) }
         let file: any File
         do throws(FileError) {
-            try make(path + ".tmp", header)
+            try Self.make(path + ".tmp", start, fileSystem)
             try fileSystem.rename(path + ".tmp", to: path)
             file = try fileSystem.open(path, .append)
             try fileSystem.syncDirectory(directory)
@@ -147,7 +156,8 @@ final class WriteAheadLog: Sendable {
             throw error
         }
         if let old = state.file {
-            let left = Segment(number: number.load(ordering: .relaxed), size: state.size, file: old)
+            let current = number.load(ordering: .relaxed)
+            let left = Segment(number: current, size: state.size, isEmpty: state.isEmpty, file: old)
             if state.synced == left.size { noteSize(left, &state) } else { state.unsynced.append(left) }
         }
         // Each segment says the sizes of all others, so that no two damaged ones hide each other.
@@ -157,26 +167,8 @@ final class WriteAheadLog: Sendable {
         state.synced = 0
         state.file = file
         state.identity = (try? fileSystem.status(path).identity) ?? 0
-        state.size = header.count
+        (state.startSize, state.size) = (start.count, start.count)
         number.store(next, ordering: .releasing)
-    }
-
-    /// Makes a file that holds a header, on the disk.
-    ///
-    /// A segment that has its name has its header, so that one without is damage, also at the end of the log.
-    private func make(_ path: String, _ header: [UInt8]) throws(FileError) {
-        var attempts = 0
-        while true {
-            attempts += 1
-            let file = try fileSystem.open(path, .replace)
-            defer { file.close() }
-            try file.write(header)
-            do throws(FileError) { return try file.syncData() } catch {
-                // Another sync of the same file proves nothing.
-                guard attempts < 4 else { throw error }
-                try fileSystem.remove(path)
-            }
-        }
     }
 
     /// The most segments of which a new one says the size.
@@ -186,16 +178,14 @@ final class WriteAheadLog: Sendable {
     ///
     /// A reader that finds less then knows that frames are missing. Before the sync, a power cut may cut it rightly.
     private func noteSize(_ segment: Segment, _ state: inout State) {
-        guard segment.number >= state.durableBelow else { return }
+        guard segment.number >= state.durableBelow, !segment.isEmpty else { return }
         state.sizes[segment.number] = segment.size
         state.unsaid.append(segment.number)
     }
 
-    /// Notes that a number has no file; the next frame says so.
+    /// Notes that a number has no file, or will have none; the next segments say so.
     private func noteUnused(_ number: UInt64, _ state: inout State) {
-        guard state.unusedFrom == nil else { return }
-        state.unusedFrom = number
-        state.pending += LogRecord.skipped(from: number)
+        state.unusedFrom = min(number, state.unusedFrom ?? number)
     }
 
     /// Begins a new segment, with which everything later can be read without the ones before; returns its number.
@@ -205,21 +195,18 @@ final class WriteAheadLog: Sendable {
         var failure: FileError?
         let next = state.withLock { state in
             let current = number.load(ordering: .relaxed)
-            let isEmpty = state.file != nil && state.size == Self.headerSize && state.failure == nil
-            if isEmpty, state.lost?.number != current {
+            if state.file != nil, state.isEmpty, state.failure == nil, state.lost?.number != current {
                 state.written = 0
                 state.named = current
                 return current
             }
+            // Its checkpoint was never finished.
+            let unneeded = state.emptyNamed.flatMap { $0 == state.durableBelow ? nil : $0 }
+            if let unneeded { noteUnused(unneeded, &state) }
             do throws(FileError) {
                 try begin(&state)
                 state.written = 0
-                if let empty = state.emptyNamed, empty != state.durableBelow {
-                    // Its checkpoint was never finished.
-                    try? fileSystem.remove(Self.path(directory, empty))
-                    state.sizes[empty] = nil
-                    noteUnused(empty, &state)
-                }
+                if let unneeded { try? fileSystem.remove(Self.path(directory, unneeded)) }
                 state.emptyNamed = nil
                 state.named = number.load(ordering: .relaxed)
             } catch { failure = error }
@@ -313,6 +300,7 @@ final class WriteAheadLog: Sendable {
             state.pendingEnds.removeAll()
             state.unsaid = []
             state.unusedFrom = nil
+            state.newestWithFrame = number.load(ordering: .relaxed)
             state.size &+= state.frame.count
             state.written &+= state.frame.count
             state.isDirty = true
@@ -324,9 +312,9 @@ final class WriteAheadLog: Sendable {
     /// Ends a segment to which a frame could not be written.
     private func leave(_ file: any File, _ state: inout State) {
         let current = number.load(ordering: .relaxed)
-        if state.size > Self.headerSize || current == state.named {
+        if !state.isEmpty || current == state.named {
             try? file.truncate(to: state.size)
-            if state.size == Self.headerSize { state.emptyNamed = current }
+            if state.isEmpty { state.emptyNamed = current }
             return
         }
         // A segment without a frame: each attempt would else leave another.
@@ -368,7 +356,9 @@ final class WriteAheadLog: Sendable {
             let (segments, reached, lost) = state.withLock { state in
                 var segments = state.unsynced
                 if state.isDirty, let file = state.file {
-                    segments.append(Segment(number: number.load(ordering: .relaxed), size: state.size, file: file))
+                    let current = number.load(ordering: .relaxed)
+                    segments.append(
+                        Segment(number: current, size: state.size, isEmpty: state.isEmpty, file: file))
                 }
                 state.unsynced = []
                 state.isDirty = false
@@ -461,6 +451,9 @@ final class WriteAheadLog: Sendable {
             if let lost = state.lost, lost.number < first { state.lost = nil }
         }
     }
+
+    /// The newest segment that this process has written a frame to; 0 if there is none.
+    var newestWithFrame: UInt64 { state.withLock { $0.newestWithFrame } }
 
     /// Bytes written since the last ``rotate()``.
     var writtenBytes: Int { state.withLock { $0.written } }

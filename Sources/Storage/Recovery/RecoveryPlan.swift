@@ -23,6 +23,8 @@ struct RecoveryPlan: Equatable, Sendable {
     struct Directory: Equatable, Sendable {
         /// Numbers of the files in the log, ascending.
         var segments: [UInt64] = []
+        /// The newest segment that had a frame, as the manifest notes it; 0 if it notes none.
+        var newestSegment: UInt64 = 0
         /// What had the name of a file and was none; it is set aside already.
         var irregular: [IrregularFiles.Found] = []
         /// Names of the spill files that the checkpoint names.
@@ -42,6 +44,8 @@ struct RecoveryPlan: Equatable, Sendable {
         var foreign: Set<UInt64> = []
         /// Numbers that need no file, each range up to a segment that is there.
         var unused: [Range<UInt64>] = []
+        /// Numbers of segments that had frames, whatever ``unused`` says.
+        var used: Set<UInt64> = []
     }
 
     /// Something that is damaged or missing.
@@ -116,7 +120,9 @@ struct RecoveryPlan: Equatable, Sendable {
     }
 
     /// The number of the next segment: those that were there are not used again.
-    var newSegment: UInt64 { max(used.last ?? 0, checkpoint.segment) + 1 }
+    var newSegment: UInt64 {
+        min(max(used.last ?? 0, checkpoint.segment, directory.newestSegment), WriteAheadLog.lastSegment) + 1
+    }
 
     /// Takes what lies in the directory, after which the log can be read; returns what is missing.
     mutating func note(_ directory: Directory) -> [Loss] {
@@ -162,11 +168,14 @@ struct RecoveryPlan: Equatable, Sendable {
         let before = losses.count
         count += log.damaged
         for number in log.damagedSegments.sorted() { losses.append(.damagedSegment(number)) }
-        let first = checkpoint.segment > 0 ? checkpoint.segment : used.first
+        let noted = directory.newestSegment
+        let first = checkpoint.segment > 0 ? checkpoint.segment : used.first ?? (noted > 0 ? noted : nil)
         let own = used.last {
             $0 >= first ?? 0 && !log.foreign.contains($0) && !irregularSegments.contains($0)
         }
-        for gap in Self.gaps(used, from: first, to: own, unused: log.unused) { add(.missingSegments(gap)) }
+        let gaps = Self.gaps(
+            used, from: first, to: max(own ?? 0, noted), unused: log.unused, needed: log.used.union([noted]))
+        for gap in gaps { add(.missingSegments(gap)) }
         if case .setAside(let names) = strangers { spills += names }
         return Array(losses[before...])
     }
@@ -182,9 +191,11 @@ struct RecoveryPlan: Equatable, Sendable {
 
     /// Numbers that have no file, between the first that must be there and the last that is.
     ///
-    /// - Parameter unused: Numbers that need no file, each range up to a segment that is there.
+    /// - Parameters:
+    ///   - unused: Numbers that need no file, each range up to a segment that is there.
+    ///   - needed: Numbers that need one nevertheless.
     static func gaps(
-        _ all: [UInt64], from first: UInt64?, to last: UInt64?, unused: [Range<UInt64>]
+        _ all: [UInt64], from first: UInt64?, to last: UInt64?, unused: [Range<UInt64>], needed: Set<UInt64> = []
     ) -> [ClosedRange<UInt64>] {
         guard let first, first > 0 else { return [] }
         var result: [ClosedRange<UInt64>] = []
@@ -192,6 +203,13 @@ struct RecoveryPlan: Equatable, Sendable {
             let known = unused.filter { $0.upperBound > high }.map(\.lowerBound).min() ?? .max
             let end = min(high, known &- 1)
             if known > low, low <= end { result.append(low...end) }
+            for number in needed.sorted() where number <= high && number >= max(low, known) {
+                if let last = result.last, last.upperBound &+ 1 == number {
+                    result[result.count - 1] = last.lowerBound...number
+                } else {
+                    result.append(number...number)
+                }
+            }
         }
         var next = first
         let end = max(first, last ?? first)

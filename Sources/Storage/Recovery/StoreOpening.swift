@@ -209,7 +209,7 @@ extension StoreParts {
     fileprivate func content(_ missing: [String]) throws -> RecoveryPlan.Directory {
         let segments = try WriteAheadLog.segments(wal, watched)
         return RecoveryPlan.Directory(
-            segments: segments, irregular: irregular,
+            segments: segments, newestSegment: blockSet.newestSegment, irregular: irregular,
             namedSpills: Set(head.spill.files.map { FilePath.name($0.path) }), strangers: head.spill.strangers(),
             missingSpills: missing)
     }
@@ -254,6 +254,8 @@ extension StoreParts {
 extension LogReplay {
     /// What ``RecoveryPlan`` wants to know of what was read.
     fileprivate var findings: RecoveryPlan.LogFindings {
-        .init(damaged: damaged, damagedSegments: damagedSegments, foreign: foreign, unused: unused)
+        .init(
+            damaged: damaged, damagedSegments: damagedSegments, foreign: foreign, unused: unused,
+            used: Set(saidSizes.keys))
     }
 }

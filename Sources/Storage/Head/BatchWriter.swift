@@ -2,24 +2,28 @@ import Encoding
 import Model
 import Synchronization
 
-/// One group's part of a batch on its way: what was accepted, and its record for the log.
+/// The samples of one group in a batch that is being committed: the accepted samples, and their record for the log.
 ///
-/// Three passes over the same cache lines: `validate` decides, `encode` writes differences to the newest values
-/// without changing them, and only when the log has the record, `apply` appends.
+/// A commit uses the same cache lines three times: `validate` decides, `encode` writes differences to the newest values
+/// without changing them, and `apply` appends after the log has the record.
 ///
-/// Kept in a pool of the store, not by group: a few that stay in the cache serve all.
+/// Writers are kept in a pool of the store, not per group: a few writers, which stay in the processor's cache, suffice
+/// for all groups.
 struct BatchWriter: ~Copyable {
-    /// Accepted samples: position in the batch, series, time, whether it is out of order.
+    /// The accepted samples: position in the batch, series, time, whether it is out of order.
     private(set) var positions: FixedBuffer<Int32>
     private(set) var ids: FixedBuffer<UInt32>
     private(set) var times: FixedBuffer<Int64>
     private(set) var outOfOrder: FixedBuffer<Bool>
     private(set) var count = 0
     private var capacity = 64
-    /// Samples whose start timestamp is another than their series' before: number among the accepted, and it.
+    /// The accepted samples whose start timestamp differs from the previous one of their series: the number among the
+    /// accepted samples, and the start timestamp.
+    ///
+    /// Out-of-order samples are always in it.
     var starts: [(number: Int, start: Int64)] = []
     var hasOutOfOrder = false
-    /// A sample begins its series anew at an earlier time.
+    /// Whether a sample starts its series again at an earlier time.
     var hasRewinds = false
     var sink = ByteSink()
 
@@ -39,15 +43,15 @@ struct BatchWriter: ~Copyable {
         outOfOrder.deallocate()
     }
 
-    /// The newest stored times of series that a batch holds at several places, from before the batch.
+    /// The newest stored times, before the batch, of series that occur at several positions in the batch.
     private(set) var storedTimes: [UInt32: Int64] = [:]
 
-    /// Forgets the batch before.
+    /// Removes the state of the previous batch.
     mutating func beginBatch() {
         if !storedTimes.isEmpty { storedTimes.removeAll() }
     }
 
-    /// Notes that a series comes again in the batch, at another place.
+    /// Notes that a series occurs again in the batch, at another position.
     mutating func noteAgain(_ id: UInt32, stored time: Int64) {
         if storedTimes[id] == nil { storedTimes[id] = time }
     }
@@ -57,7 +61,7 @@ struct BatchWriter: ~Copyable {
         storedTimes.isEmpty ? state.lastTime : storedTimes[id] ?? state.lastTime
     }
 
-    /// Forgets the samples and makes room for `room` of them.
+    /// Removes the samples and reserves memory for `room` of them.
     mutating func begin(_ room: Int) {
         count = 0
         hasOutOfOrder = false
@@ -71,7 +75,7 @@ struct BatchWriter: ~Copyable {
         outOfOrder = FixedBuffer(allocating: capacity)
     }
 
-    /// Takes a sample; there must be room.
+    /// Adds a sample; the capacity must suffice.
     @inline(__always)
     mutating func add(_ position: Int, _ id: UInt32, _ time: Int64, isOutOfOrder: Bool) {
         positions[count] = Int32(truncatingIfNeeded: position)
@@ -82,9 +86,9 @@ struct BatchWriter: ~Copyable {
     }
 }
 
-/// A writer on loan.
+/// A writer of the pool, with a packer for the log.
 final class PooledWriter: @unchecked Sendable {
-    // SAFETY: used by one commit at a time, which takes it out of the pool.
+    // SAFETY: one commit at a time uses it, and takes it out of the pool before.
     var writer = BatchWriter()
     let packer: LogPacker
 
@@ -92,12 +96,12 @@ final class PooledWriter: @unchecked Sendable {
 }
 
 extension Head {
-    /// Decides about samples from `start` on that belong to `group`; returns where it had to stop.
+    /// Validates the samples of a batch from `start` on that belong to `group`; returns the position where it stopped.
     ///
     /// Needs the group's lock.
     ///
-    /// It stops before a sample of a series that the batch held already at another place, for its predecessor must be
-    /// appended first. Unknown series are told by the first of the groups that a batch touches.
+    /// It stops before a sample of a series that the batch already had at another position, because the earlier sample
+    /// must be appended first. Unknown series are only reported for the first group of a batch.
     func validate(
         _ batch: borrowing SampleBatch, from start: Int, _ group: HeadGroup, _ bounds: AcceptanceBounds,
         _ writer: inout BatchWriter, _ outcome: inout CommitOutcome, isFirst: Bool,
@@ -126,7 +130,7 @@ extension Head {
             let time = hasTimes ? batch.timestamps[i] : batch.timestamp
             let isOwn = batch.delay != nil && time == batch.timestamp
             if time < bounds.earliest, !isOwn {
-                // As if it had not been there.
+                // An optional sample is left out without an error.
                 if !batch.isOptional(i) { outcome.rejected.append((i, bounds.reason)) }
                 continue
             }
@@ -157,13 +161,14 @@ extension Head {
                 lastKind = batch.histograms.isEmpty ? -1 : histogramAt(i) ?? -1
             } else if time <= previous {
                 if batch.isOptional(i) {
-                    // As if it had not been there: what follows of the series need not wait for it.
+                    // It is left out without an error, so that later samples of the series do not have to wait for it.
                     if !isAdjacent { state.pointee.mark = mark &- 1 }
                     continue
                 }
                 if time > writer.storedTime(id, state.pointee) { outcome.overtaken.append(i) }
                 let kind = histogramAt(i)
-                // At the time of a newest sample that is deleted there is none: it may come anew, out of order.
+                // A newest sample that is deleted does not count: a sample at its time may be added again, out of
+                // order.
                 let isGone = time == previous && !isAdjacent && state.pointee.isNewestDeleted
                 if time == previous, !isGone {
                     let isSame =
@@ -192,7 +197,7 @@ extension Head {
         return end
     }
 
-    /// Whether sample `i` of a batch has the value of one before it: a float, or the histogram at `lastKind`.
+    /// Whether sample `i` of a batch equals the previous sample of its series: a float, or the histogram at `lastKind`.
     private static func isRepeated(
         _ batch: borrowing SampleBatch, _ i: Int, _ kind: Int?, of lastValue: Double, _ lastKind: Int
     ) -> Bool {
@@ -201,7 +206,8 @@ extension Head {
         return HistogramBytes.equal(batch.histograms[kind].histogram, batch.histograms[lastKind].histogram)
     }
 
-    /// Whether a sample is a staleness marker in the form of a float, and the next one a histogram of the same series.
+    /// Whether a sample is a stale marker in the form of a float, and the next sample is a histogram of the same
+    /// series.
     private static func isMarkerBeforeHistogram(
         _ batch: borrowing SampleBatch, _ i: Int, _ histogramAt: (Int) -> Int?
     ) -> Bool {
@@ -225,7 +231,7 @@ extension Head {
         return value.bitPattern == state.lastValue.bitPattern
     }
 
-    /// Appends the log's record of the accepted samples; needs the group's lock.
+    /// Encodes the log record of the accepted samples into the writer's sink; needs the group's lock.
     func encode(
         _ batch: borrowing SampleBatch, _ group: HeadGroup, segment: UInt64, _ writer: inout BatchWriter,
         _ histogramAt: (Int) -> Int?
@@ -239,7 +245,7 @@ extension Head {
         let low = UInt16(truncatingIfNeeded: segment)
         let hasHistograms = !batch.histograms.isEmpty
         let hasDecimals = batch.mantissas.count == batch.refs.count && batch.scales.count == batch.refs.count
-        // A series that the segment does not know yet begins at 0, with its first float.
+        // A series that is new in the segment starts at 0 with its first float.
         var (lastId, base, isFresh): (UInt32, Double, Bool) = (.max, 0, false)
         for k in 0..<count {
             let (i, id) = (Int(writer.positions[k]), writer.ids[k])
@@ -283,7 +289,7 @@ extension Head {
         }
     }
 
-    /// Writes what comes before the values: the group, the series, their times and start timestamps.
+    /// Encodes the part of the record before the values: the group, the series, their times and start timestamps.
     private func encodeHeader(
         _ batch: borrowing SampleBatch, _ group: HeadGroup, segment: UInt64, _ writer: inout BatchWriter
     ) {
@@ -312,7 +318,7 @@ extension Head {
         if !writer.starts.isEmpty { putStarts(&writer) }
     }
 
-    /// Finds the samples whose start timestamp is another than that of the samples before.
+    /// Finds the samples whose start timestamp differs from that of the previous sample, and all out-of-order samples.
     private func findStarts(
         _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ histogramAt: (Int) -> Int?
     ) {
@@ -325,12 +331,13 @@ extension Head {
             while next < batch.starts.count, batch.starts[next].index < i { next &+= 1 }
             let start = next < batch.starts.count && batch.starts[next].index == i ? batch.starts[next].start : 0
             if writer.outOfOrder[k] {
-                // Always said: a replay over an older checkpoint knows steps that a cut has taken from memory since.
+                // It is always written: a replay over an older checkpoint may find changes of the start timestamp that
+                // a head compaction has removed from memory since then.
                 writer.starts.append((k, start))
                 continue
             }
             let sum = histogramAt(i).map { batch.histograms[$0].histogram.sum } ?? batch.values[i]
-            // A marker has none, and says nothing of the samples around it.
+            // A stale marker has no start timestamp, and does not change that of its series.
             if Staleness.isMarker(sum) { continue }
             if id != lastId {
                 newest = group.starts[id]?.newest ?? 0
@@ -354,7 +361,7 @@ extension Head {
         }
     }
 
-    /// Appends the accepted samples, after the log has them, or although it has not; needs the group's lock.
+    /// Appends the accepted samples to the head, after the log has them, or without the log; needs the group's lock.
     func apply(
         _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: borrowing BatchWriter, isLogged: Bool,
         _ histogramAt: (Int) -> Int?

@@ -1,14 +1,14 @@
 /// Memory for many short byte strings that grow: chains of 32-byte blocks, each a link and seven words.
 ///
-/// A chain never moves and leaves no holes of odd sizes when it is freed, which size classes would: open chunks of a
-/// store grow through the same sizes together. Handles are positions; 0 is no block.
+/// A chain never moves, and freed chains leave no gaps of different sizes. Size classes would leave such gaps, because
+/// the open chunks of a store grow through the same sizes at the same time. Handles are positions; 0 means no block.
 final class BlockArena: Sendable {
-    /// Words in a block, beside its link.
+    /// The number of words in a block, besides its link.
     static let words = 7
     private static let blockSize = 32
 
     private let pool: SlotPool
-    // SAFETY: the memory of the pool, which lives as long; a block is used by whoever took it.
+    // SAFETY: the memory belongs to the pool, which lives as long; only the owner of a block accesses it.
     private nonisolated(unsafe) let memory: FixedBuffer<UInt32>
     private nonisolated(unsafe) let bytes: FixedBuffer<UInt8>
 
@@ -64,25 +64,25 @@ final class BlockArena: Sendable {
         return Int(block) &* Self.blockSize &+ 4 &+ at
     }
 
-    /// A chain of one block with an empty link; 0 if memory is at its end.
+    /// Allocates a chain of one block with an empty link; returns 0 if no memory is left.
     func allocate() -> UInt32 { pool.take() }
 
-    /// The first of `count` blocks in a row that were never used; 0 if memory is at its end.
+    /// Allocates `count` consecutive blocks that were never used, and returns the first; 0 if no memory is left.
     func allocate(row count: Int) -> UInt32 { pool.take(neighbours: count) }
 
-    /// Gives back a chain of `count` blocks.
+    /// Releases a chain of `count` blocks.
     func release(first: UInt32, last: UInt32, count: Int) { pool.giveBack(first: first, last: last, count: count) }
 
-    /// Gives memory that is free back to the system, if it is much.
+    /// Returns free memory to the system, if it is much.
     func trim() { pool.trim() }
 
     var usedBlocks: Int { pool.used }
 
-    /// Bytes in use.
+    /// The bytes in use.
     var usedBytes: Int { usedBlocks &* Self.blockSize }
 }
 
-/// Blocks of an arena for one thread, so that many can be taken without its lock.
+/// A supply of blocks for one thread, which takes many blocks without the arena's lock.
 struct BlockStretch: ~Copyable {
     private static let size = 64
 
@@ -92,7 +92,7 @@ struct BlockStretch: ~Copyable {
 
     init(_ arena: BlockArena) { self.arena = arena }
 
-    /// A block with any link; 0 if memory is at its end.
+    /// Takes a block, whose link may have any value; returns 0 if no memory is left.
     mutating func take() -> UInt32 {
         if left == 0 {
             next = arena.allocate(row: Self.size)

@@ -1,7 +1,7 @@
 import Encoding
 import Model
 
-/// A chunk as bytes somewhere, open or sealed: what is needed to read its values.
+/// The encoded values of a chunk, open or sealed, with all that is needed to decode them.
 struct ChunkView {
     var codec: UInt8
     var scale: Int8
@@ -9,7 +9,7 @@ struct ChunkView {
     var bits: Int
     /// The value of a constant chunk.
     var constant: Double
-    /// The bits, with two words behind their end that may be read.
+    /// The encoded bits, followed by two words that may be read.
     var words: UnsafeBufferPointer<UInt32>
 
     init(codec: UInt8, scale: Int8, count: Int, bits: Int, constant: Double, words: UnsafeBufferPointer<UInt32>) {
@@ -27,16 +27,18 @@ struct ChunkView {
             constant: state.lastValue, words: words)
     }
 
-    /// Reads up to 32 bits at a time; reading behind the end gives zeros and is noticed by `isBeyondEnd`.
+    /// A reader of up to 32 bits at a time.
+    ///
+    /// A read that starts past the end returns zeros; callers compare `at` with the number of bits.
     private struct Reader {
         private let words: UnsafePointer<UInt32>
         private let end: Int
         var at = 0
 
-        /// A reader of the first `bits` bits of `words`; nil if the words behind them are missing.
+        /// Makes a reader of the first `bits` bits of `words`; nil if there are no words.
         init?(_ words: UnsafeBufferPointer<UInt32>, _ bits: Int) {
             guard let base = words.baseAddress else { return nil }
-            // `peek` reads two words from the one on that holds the bit at `at`, which is at most `bits`.
+            // `peek` reads two words, from the word of the bit at `at` on; `at` is at most `bits`.
             assert(bits >= 0 && bits >> 5 &+ 2 <= words.count, "\(bits) bits in \(words.count) words")
             self.words = base
             end = bits
@@ -66,7 +68,7 @@ struct ChunkView {
         }
     }
 
-    /// Writes `count` values, staleness markers as values; false if the bits end early or make no sense.
+    /// Decodes `count` values, with stale markers as values; returns false if the bits end early or are not valid.
     @discardableResult
     func decode(into values: UnsafeMutableBufferPointer<Double>) -> Bool {
         guard count > 0 else { return true }
@@ -75,7 +77,7 @@ struct ChunkView {
         return decode(to: base)
     }
 
-    /// Writes `count` values; there must be room.
+    /// Decodes `count` values; the memory must suffice.
     private func decode(to values: UnsafeMutablePointer<Double>) -> Bool {
         switch codec {
         case SeriesState.constant:

@@ -1,20 +1,21 @@
 import Glibc
 import Platform
 
-/// An array of trivial values that grows in place: address space is reserved once, memory comes as it is touched.
+/// An array of trivial values that grows in place: address space is reserved once, memory is used when it is touched.
 ///
 /// Elements that were never written read as zero bytes. References stay valid while the column lives.
 final class Column<Element: BitwiseCopyable> {
-    /// The elements, for whoever keeps the column and reads without a reference to it.
+    /// The elements, for readers that keep the column alive elsewhere and do not reference it.
     let elements: FixedBuffer<Element>
     private let bytes: Int
 
-    /// Elements that fit.
+    /// The number of elements that fit.
     var capacity: Int { elements.capacity }
 
-    /// Reserves address space for `capacity` elements, or for as many as the system grants.
+    /// Reserves address space for `capacity` elements; halves the number until the system grants it.
     ///
-    /// - Parameter share: The part of all address space that it may take where that is limited; nil takes what it wants.
+    /// - Parameter share: The part of all address space that the column may take if address space is limited; nil for
+    ///   no limit.
     init(capacity wanted: Int, share: Double? = nil) throws(StorageError) {
         var count = wanted
         if let share { count = min(wanted, max(1024, AddressSpace.room(share) / MemoryLayout<Element>.stride)) }
@@ -40,7 +41,7 @@ final class Column<Element: BitwiseCopyable> {
         _modify { yield &elements[at] }
     }
 
-    /// Gives the memory of whole pages within `range` back; they read as zero bytes then.
+    /// Returns the memory of the whole pages within `range` to the system; the elements read as zero bytes afterwards.
     func discard(_ range: Range<Int>) {
         assert(range.lowerBound >= 0 && range.upperBound <= capacity, "positions \(range) of \(capacity)")
         let page = Int(getpagesize())

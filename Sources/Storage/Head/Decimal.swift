@@ -1,11 +1,11 @@
 import Glibc
 
-/// Doubles as scaled integers: `value == Double(mantissa) / 10^scale`, bit for bit.
+/// The conversion of doubles to scaled integers: `value == Double(mantissa) / 10^scale`, bit for bit.
 ///
-/// Mantissas stay below 2^51, so that `value · 10^scale` rounds to the mantissa again (the product is off by at most
-/// two parts in 2^53) and none needs to be kept beside the value.
+/// Mantissas are below 2^51, so that `value · 10^scale` rounds to the mantissa again (the product deviates by at most
+/// two parts in 2^53). Therefore no mantissa is stored beside the value.
 enum Decimal {
-    /// Decimal places that are tried.
+    /// The most decimal places that are tried.
     static let maxScale = 15
     static let limit: Int64 = 1 << 51
 
@@ -24,23 +24,24 @@ enum Decimal {
     @inline(__always)
     static func power(_ scale: Int8) -> Double { table[Int(scale) & 31] }
 
-    /// The whole number nearest to `value`, which is below 2^51.
+    /// The integer nearest to `value`, whose absolute value must be below 2^51.
     ///
-    /// Adding and taking away 1.5 · 2^52 rounds as the processor does; a call of `round` would cost ten times as much.
+    /// Adding and subtracting 1.5 · 2^52 rounds as the processor does; calling `round` would take ten times as long.
     @inline(__always)
     static func nearest(_ value: Double) -> Int64 {
         let shift = 6_755_399_441_055_744.0
         return Int64((value + shift) - shift)
     }
 
-    /// The mantissa of `value` at `scale`, or nil if the value is no such decimal.
+    /// The mantissa of `value` at `scale`; nil if the value is not a decimal with this scale and a mantissa below the
+    /// limit.
     @inline(__always)
     static func mantissa(_ value: Double, _ scale: Int8) -> Int64? {
         let power = power(scale)
         let scaled = value * power
         guard abs(scaled) < Double(limit) else { return nil }
         let mantissa = nearest(scaled)
-        // By way of the integer, which has no −0.
+        // The value is computed from the integer, which has no −0; so −0 has no mantissa.
         let back = Double(mantissa) / power
         return back.bitPattern == value.bitPattern ? mantissa : nil
     }

@@ -1,32 +1,32 @@
 import Model
 import Synchronization
 
-/// The newest exemplars of all series; the oldest make room.
+/// The newest exemplars of all series; new exemplars replace the oldest.
 final class ExemplarRing: Sendable {
     struct Entry: Sendable {
         var id: UInt32
         var exemplar: Exemplar
-        /// The number of the series' entry that was stored before; -1 if it was the first.
+        /// The number of the previous entry of the series; -1 if there was none.
         var before: Int
     }
 
-    /// What became of an exemplar.
+    /// The result of adding an exemplar.
     enum Verdict: Sendable {
         case stored
-        /// The same as the series' newest: nothing to do.
+        /// The exemplar equals the newest one of its series, and is not stored again.
         case known
         case refused(ExemplarRejection)
         /// No exemplars are kept.
         case disabled
     }
 
-    /// Numbers for `/metrics`.
+    /// The numbers for `/metrics`.
     struct Figures: Sendable {
         var appended = 0
         var outOfOrder = 0
         var count = 0
         var series = 0
-        /// The timestamp of the exemplar that makes room next, ms.
+        /// The timestamp of the exemplar that is replaced next, ms.
         var oldest: Int64 = 0
         var capacity = 0
     }
@@ -35,23 +35,24 @@ final class ExemplarRing: Sendable {
         var newest: Exemplar
         /// The number of the entry that was stored last.
         var last: Int
-        /// Entries in the ring.
+        /// The number of entries in the ring.
         var count = 1
     }
 
     private struct State {
         var capacity: Int
-        /// How much older than a series' newest an exemplar may be, ms; 0 for not at all.
+        /// The longest time by which an exemplar may be older than the newest of its series, ms; 0 accepts no older
+        /// ones.
         var outOfOrderWindow: Int64
-        /// Entry n lies at n modulo the capacity, until entry n + capacity takes its place.
+        /// Entry n is at position n modulo the capacity, until entry n + capacity replaces it.
         var entries: [Entry] = []
-        /// Entries stored since the start.
+        /// The number of entries stored since the start or since the last change of the capacity.
         var stored = 0
         var series: [UInt32: Series] = [:]
         var figures = Figures()
     }
 
-    /// Characters of all names and values of an exemplar's labels at most.
+    /// The most characters in all names and values of an exemplar's labels.
     static let maxLabels = 128
 
     private let state: Mutex<State>
@@ -60,7 +61,8 @@ final class ExemplarRing: Sendable {
         state = Mutex(State(capacity: max(0, capacity), outOfOrderWindow: max(0, outOfOrderWindow)))
     }
 
-    /// Changes how many exemplars are kept and how far out of order they may come; the newest stay.
+    /// Changes the number of exemplars that are kept, and the window for out-of-order exemplars; the newest exemplars
+    /// stay.
     func setLimits(capacity: Int, outOfOrderWindow: Int64) {
         state.withLock { state in
             state.outOfOrderWindow = max(0, outOfOrderWindow)
@@ -98,20 +100,20 @@ final class ExemplarRing: Sendable {
         }
     }
 
-    /// Whether two exemplars of one series are one; without timestamps of their own, their times do not matter.
+    /// Whether two exemplars of a series are equal; times only matter if at least one exemplar has its own timestamp.
     private static func isSame(_ a: Exemplar, _ b: Exemplar) -> Bool {
         a.labels == b.labels && a.value == b.value
             && (a.timestamp == b.timestamp || !a.hasTimestamp && !b.hasTimestamp)
     }
 
-    /// Whether an exemplar is older than another, or stands before it at the same time.
+    /// Whether an exemplar is before another: by time, then by value, then by the hash of the labels.
     private static func isBefore(_ a: Exemplar, _ b: Exemplar) -> Bool {
         if a.timestamp != b.timestamp { return a.timestamp < b.timestamp }
         if a.value != b.value { return a.value < b.value }
         return a.labels.stableHash < b.labels.stableHash
     }
 
-    /// Whether an exemplar that is out of order is stored even so: it is within the window, and its time is free.
+    /// Whether an out-of-order exemplar is stored: it is within the window, and the series has no exemplar at its time.
     private static func isWithinWindow(_ exemplar: Exemplar, _ known: Series, _ state: State) -> Bool {
         guard state.outOfOrderWindow > 0, exemplar.timestamp < known.newest.timestamp,
             exemplar.timestamp
@@ -149,7 +151,8 @@ final class ExemplarRing: Sendable {
         state.series[id] = series
     }
 
-    /// Exemplars of series that `isWanted`, within a time, in the order in which they were stored.
+    /// The exemplars of the series for which `isWanted` is true, within an inclusive time range, in the order in which
+    /// they were stored.
     func exemplars(from: Int64, to: Int64, _ isWanted: (UInt32) -> Bool) -> [Entry] {
         let all = state.withLock { Self.inOrder($0) }
         return all.filter { $0.exemplar.timestamp >= from && $0.exemplar.timestamp <= to && isWanted($0.id) }

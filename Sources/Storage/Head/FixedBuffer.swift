@@ -1,22 +1,22 @@
 /// Memory for a fixed number of trivial values; each access asserts its bounds.
 ///
-/// The assertions are in debug builds only, so that an access of a release build is a load or a store. A copy refers to the
-/// same memory, which whoever allocated it frees.
+/// The assertions exist only in debug builds, so that an access in a release build is one load or store. A copy refers
+/// to the same memory; the code that allocated the memory frees it.
 struct FixedBuffer<Element: BitwiseCopyable> {
     private let base: UnsafeMutablePointer<Element>
-    /// Elements that fit.
+    /// The number of elements that fit.
     let capacity: Int
 
-    /// Takes memory that somebody else has allocated and will free.
+    /// Uses memory that the caller has allocated and will free.
     init(_ base: UnsafeMutablePointer<Element>, capacity: Int) {
         self.base = base
         self.capacity = capacity
     }
 
-    /// Memory whose elements have no value yet.
+    /// Allocates memory whose elements have no value yet.
     init(allocating capacity: Int) { self.init(.allocate(capacity: capacity), capacity: capacity) }
 
-    /// Memory whose elements are all `value`.
+    /// Allocates memory whose elements are all `value`.
     init(repeating value: Element, count: Int) {
         self.init(allocating: count)
         base.initialize(repeating: value, count: count)
@@ -36,7 +36,7 @@ struct FixedBuffer<Element: BitwiseCopyable> {
         }
     }
 
-    /// One element, for several accesses.
+    /// A reference to one element, for several accesses.
     @inline(__always)
     func element(_ at: Int) -> ElementReference<Element> {
         assert(at >= 0 && at < capacity, "position \(at) of \(capacity)")
@@ -50,7 +50,7 @@ struct FixedBuffer<Element: BitwiseCopyable> {
         return UnsafeBufferPointer(start: base + range.lowerBound, count: range.count)
     }
 
-    /// Copies `source` to `at` and the positions behind it.
+    /// Copies `source` to the positions from `at` on.
     @inline(__always)
     func update(at: Int, from source: UnsafeBufferPointer<Element>) {
         assert(at >= 0 && at <= capacity && source.count <= capacity - at, "\(source.count) at \(at) of \(capacity)")
@@ -68,9 +68,10 @@ struct FixedBuffer<Element: BitwiseCopyable> {
     var address: UnsafeMutableRawPointer { UnsafeMutableRawPointer(base) }
 }
 
-/// One element of a buffer, whose position was checked when it was asked for; it leads to no other element.
+/// A reference to one element of a buffer.
 ///
-/// Valid as long as the memory that holds the element.
+/// The position is checked when the reference is made; it gives no access to other elements. It is valid as long as the
+/// memory of the element.
 struct ElementReference<Element: BitwiseCopyable> {
     private let address: UnsafeMutablePointer<Element>
 

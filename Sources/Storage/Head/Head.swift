@@ -6,12 +6,13 @@ import Telemetry
 
 /// The newest samples of all series, in memory and in the spill files.
 ///
-/// Flat arrays of trivial structures indexed by series id; no object and no allocation per series. Ids are given in
-/// the order in which series are resolved, so a target's lie next to each other, and are not used again while the
-/// process runs. Locks are taken in this order: `upkeep`, groups by ascending id, the registry.
+/// The states are flat arrays of trivial structures indexed by series id; there is no object and no allocation per
+/// series. Ids are assigned in the order in which series are resolved, so that the ids of a target's series are
+/// adjacent. Ids are not reused while the process runs. Locks are taken in this order: `upkeep`, groups by ascending
+/// id, the registry.
 final class Head: @unchecked Sendable {
-    // SAFETY: states belong to the lock of the group they name; index, groups and ids to `registry`.
-    /// Ids that can be given in the life of a data directory; memory is taken for those that live.
+    // SAFETY: a state belongs to the lock of the group that it names; index, groups and ids belong to `registry`.
+    /// The most ids in the life of a data directory; only live series use memory.
     static let maxSeries = 1 << 30
     static let maxGroups = 1 << 18
 
@@ -22,13 +23,13 @@ final class Head: @unchecked Sendable {
     private let column: Column<SeriesState>
     let states: SeriesTable
 
-    /// Held by whoever changes which files there are, or takes series away.
+    /// The lock for changes to the set of files, and for the removal of series.
     let upkeep = Lock()
     let registry = Lock()
-    /// Exchanged for a smaller one now and then, under the registry's lock and those of all groups.
+    /// The index of labels; a smaller copy replaces it at times, under the registry's lock and the locks of all groups.
     var index: LabelIndex
     private let givenIds = Atomic<UInt32>(0)
-    /// Ids given until now, dead ones included; grows under the registry's lock.
+    /// The number of ids assigned so far, including ids of removed series; it grows under the registry's lock.
     var idEnd: UInt32 {
         get { givenIds.load(ordering: .acquiring) }
         set { givenIds.store(newValue, ordering: .releasing) }
@@ -38,18 +39,18 @@ final class Head: @unchecked Sendable {
     var groups: [HeadGroup] = []
     private(set) var groupByName: [String: Int] = [:]
 
-    /// Series that are gone and whose labels still take room in the index.
+    /// The number of removed series whose labels still use memory in the index.
     var deadLabels = 0
-    /// Sealed chunks that could not be read.
+    /// The number of sealed chunks that could not be read.
     let damagedRecords = Atomic<Int>(0)
-    /// Chunks that are no longer in the head, because a block has them or because they were lost.
+    /// The number of chunks that are no longer in the head, because a block has them or because they were lost.
     let chunksRemoved = Atomic<Int>(0)
     let logger = Log("storage")
 
-    /// Series whose states were taken back from a checkpoint that is damaged; nil if it is whole.
+    /// The series whose states were restored from a damaged checkpoint; nil if the checkpoint is whole.
     var restored: Set<UInt32>?
-    /// Series of which a damaged checkpoint holds a part only, with the low bits of the segment of the log in which
-    /// their differences lead nowhere; while the store is opened.
+    /// The series that a damaged checkpoint has only in part, with the low bits of the log segment whose differences do
+    /// not apply to them; used while the store is opened.
     var doubtful: [UInt32: UInt16] = [:]
 
     private let serials = Atomic<UInt64>(1)
@@ -67,10 +68,10 @@ final class Head: @unchecked Sendable {
         index = try LabelIndex()
     }
 
-    /// Series that fit, dead ones included.
+    /// The number of series that fit, including removed series.
     var capacity: Int { column.capacity }
 
-    /// The series that are alive below an id, ascending; needs the registry's lock.
+    /// The live series below an id, ascending; needs the registry's lock.
     func liveIds(below end: UInt32) -> [UInt32] {
         registry.assertHeld()
         var ids: [UInt32] = []
@@ -79,9 +80,9 @@ final class Head: @unchecked Sendable {
         return ids
     }
 
-    /// Appends the series that are alive among `range`, ascending, about `most` of them; needs the registry's lock.
+    /// Appends the live series in `range`, ascending, until there are about `most`; needs the registry's lock.
     ///
-    /// - Returns: Where it ended.
+    /// - Returns: The id at which it stopped.
     func addLiveIds(_ range: Range<UInt32>, atMost most: Int, to ids: inout [UInt32]) -> UInt32 {
         registry.assertHeld()
         return live.forEachRow(range) { row in
@@ -90,16 +91,16 @@ final class Head: @unchecked Sendable {
         }
     }
 
-    /// Gives back the memory of states in a range of ids of which none is in use.
+    /// Returns the memory of the states in a range of ids to the system; none of the ids may be in use.
     func discardStates(_ ids: Range<Int>) { column.discard(ids) }
 
     // MARK: Groups and series
 
-    /// The group of this name, made if it is new.
+    /// The group with this name; it is made if it does not exist.
     func group(_ name: String) -> HeadGroup {
         registry.withLock {
             if let at = groupByName[name] { return groups[at] }
-            // More targets than the log can name share a group, which is only slower.
+            // If there are more targets than the log can name, they share a group, which is only slower.
             if groups.count >= Self.maxGroups, let shared = groups.last { return shared }
             let group = HeadGroup(id: UInt32(groups.count), name: name)
             groupByName[name] = groups.count
@@ -119,7 +120,7 @@ final class Head: @unchecked Sendable {
         }
     }
 
-    /// ``find(_:hash:)`` for a caller who holds the registry's lock.
+    /// ``find(_:hash:)`` for a caller that holds the registry's lock.
     func findLocked(_ labels: Labels, hash: UInt64) -> UInt32? {
         registry.assertHeld()
         return labels.bytes.withUnsafeBufferPointer { packed in
@@ -127,7 +128,9 @@ final class Head: @unchecked Sendable {
         }
     }
 
-    /// Makes a series with the next id, which the caller has seen to be new; needs the registry's lock.
+    /// Makes a series with the next id; the caller has checked that the labels are new.
+    ///
+    /// Needs the registry's lock.
     func insert(_ labels: Labels, hash: UInt64, group: UInt32) throws(StorageError) -> UInt32 {
         try insert(labels, hash: hash, group: group, as: idEnd)
     }
@@ -150,7 +153,7 @@ final class Head: @unchecked Sendable {
         return id
     }
 
-    /// The group that had this id before a restart; without a name if that is not known.
+    /// The group that had this id before a restart; it gets a placeholder name if its name is not known.
     @discardableResult
     func restoreGroup(_ id: UInt32, _ name: String?) -> HeadGroup {
         registry.withLock {
@@ -158,7 +161,7 @@ final class Head: @unchecked Sendable {
                 groups.append(HeadGroup(id: UInt32(groups.count), name: "\u{0}\(groups.count)"))
             }
             if let name, groupByName[name] == nil {
-                // A damaged file may name it twice.
+                // A damaged file may name the group twice.
                 let before = groups[Int(id)].name
                 if groupByName[before] == Int(id) { groupByName[before] = nil }
                 groups[Int(id)].name = name
@@ -168,11 +171,11 @@ final class Head: @unchecked Sendable {
         }
     }
 
-    /// The series that had this id before a restart.
+    /// Restores the series that had this id before a restart.
     func restoreSeries(_ id: UInt32, _ group: UInt32, _ labels: Labels) throws(StorageError) {
         guard Int(id) &+ 1 < capacity else { throw .limit("\(capacity) series\(AddressSpace.note)") }
         let owner = restoreGroup(group, nil)
-        // A checkpoint may know the samples of a series whose labels only the log has.
+        // The checkpoint may have the samples of a series whose labels are only in the log.
         let before = states[id]
         let hash = labels.stableHash
         guard states[id].labels == 0, find(labels, hash: hash) == nil else { return }
@@ -197,8 +200,8 @@ final class Head: @unchecked Sendable {
         return start.addingReportingOverflow(blockDuration).overflow ? .max : start &+ blockDuration
     }
 
-    /// Moves a series to `time`, which is later than its newest: extends its run, or seals its chunk and takes another;
-    /// needs the group's lock.
+    /// Moves a series to `time`, which is later than its newest time: extends its run, or seals its chunk and takes
+    /// another run; needs the group's lock.
     @inline(__always)
     func step(_ id: UInt32, to time: Int64, _ group: HeadGroup) {
         group.lock.assertHeld()
@@ -217,7 +220,7 @@ final class Head: @unchecked Sendable {
         leave(id, to: time, group)
     }
 
-    /// `step` where the run does not go on as the series does.
+    /// Moves a series to `time` if it cannot continue in its run: in another run, or in a branch of its run.
     private func leave(_ id: UInt32, to time: Int64, _ group: HeadGroup) {
         let state = states.at(id)
         let run = state.pointee.run
@@ -227,7 +230,7 @@ final class Head: @unchecked Sendable {
         if time >= entry.windowEnd || isAtEnd || Int(state.pointee.count) >= HeadChunk.capacity {
             group.runs[run].isClosed = true
             let next = entry.next
-            // Held over the seal, so that the number is not given to another run.
+            // The reference is held while the chunk is sealed, so that no other run gets the number.
             group.runs[run].references &+= 1
             seal(id, group)
             attach(id, to: time, hint: next, group)
@@ -243,7 +246,7 @@ final class Head: @unchecked Sendable {
         state.pointee.first = 0
     }
 
-    /// Begins a chunk at `time`.
+    /// Starts a chunk at `time`.
     private func attach(_ id: UInt32, to time: Int64, hint: UInt32, _ group: HeadGroup) {
         let state = states.at(id)
         group.chunksBegun &+= 1
@@ -254,7 +257,8 @@ final class Head: @unchecked Sendable {
             state.pointee.first = UInt8(truncatingIfNeeded: at)
             return
         }
-        // The first run of a group is shorter, each group by another length, so that not all targets seal at once.
+        // The first run of a group is shorter, by another length for each group, so that not all targets seal their
+        // chunks at the same time.
         let limit =
             group.runs.end == 1
             ? HeadChunk.capacity / 2 &+ Int(group.id &* 37 % UInt32(HeadChunk.capacity / 2)) : HeadChunk.capacity
@@ -269,7 +273,7 @@ final class Head: @unchecked Sendable {
 
     // MARK: Samples
 
-    /// Appends a float or staleness marker that is later than the newest sample; false if memory is at its end.
+    /// Appends a float or a stale marker that is later than the newest sample; returns false if no memory is left.
     @inline(__always)
     func append(
         _ id: UInt32, _ time: Int64, _ value: Double, _ mantissa: Int64, _ scale: Int8, _ group: HeadGroup
@@ -299,7 +303,7 @@ final class Head: @unchecked Sendable {
         return HeadChunk.append(state, arena, value, 0, -1)
     }
 
-    /// Seals the open chunk, if it holds anything, and stays in its run.
+    /// Seals the open chunk if it has samples; the series stays in its run.
     private func changeForm(_ id: UInt32, _ time: Int64, _ group: HeadGroup) {
         let state = states.at(id)
         let run = state.pointee.run
@@ -313,8 +317,8 @@ final class Head: @unchecked Sendable {
         group.runs.release(run)
     }
 
-    /// Bytes of native histograms in an open chunk from which on it is sealed: they are long, and lie in memory as they
-    /// are.
+    /// The bytes of native histograms at which an open chunk is sealed: histograms are long, and not compressed in
+    /// memory.
     private static let longHistograms = 2048
 
     /// Appends a native histogram that is later than the newest sample.
@@ -342,7 +346,7 @@ final class Head: @unchecked Sendable {
 
     // MARK: Sealing
 
-    /// Bytes in front of the values in a sealed record: codec, scale, bits of the values (2), first, count, 2 unused.
+    /// The bytes before the values in a sealed record: codec, scale, bits of the values (2), first, count, 2 unused.
     static let recordHeader = 8
 
     /// Moves the open chunk of a series to the spill file of its window; needs the group's lock.
@@ -416,10 +420,11 @@ final class Head: @unchecked Sendable {
         HeadChunk.release(state, arena)
     }
 
-    /// Samples that found no place in a spill file, or no memory for their entry, and were not reported yet.
+    /// The number of samples that were lost because they found no place in a spill file, or no memory for their entry,
+    /// and that were not reported yet.
     let lost = Atomic<Int>(0)
 
-    /// Writes what each record of a sealed chunk begins with.
+    /// Writes the header of the record of a sealed chunk.
     private static func writeHeader(of state: StateReference, to header: UnsafeMutableRawPointer) {
         header.storeBytes(of: state.pointee.codec, as: UInt8.self)
         header.storeBytes(of: state.pointee.scale, toByteOffset: 1, as: Int8.self)
@@ -429,12 +434,14 @@ final class Head: @unchecked Sendable {
         header.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)
     }
 
-    /// Where the times of an open chunk lie in a file, written if they are not there; `UInt32.max` if that failed.
+    /// The position of an open chunk's times in a file; writes them if they are not there.
+    ///
+    /// `UInt32.max` if that failed.
     private func spilledTimes(of state: StateReference, _ file: SpillFile, _ group: HeadGroup) -> UInt32 {
         let run = state.pointee.run
         let entry = group.runs[run]
-        // The times may not change files: a run's record is written anew when its window's file was replaced, and when it
-        // was written before the last of the chunk's times came.
+        // All times of a chunk must be in the file of the chunk. The times of a run are written again if the file of
+        // its window was replaced, or if they were written before the last time of the chunk was added.
         let end = UInt16(state.pointee.first) &+ UInt16(state.pointee.count)
         if entry.spilledAt == .max || entry.spilledFile != file.number || entry.spilledCount < end {
             return spillTimes(run, file, group) ?? .max
@@ -442,7 +449,8 @@ final class Head: @unchecked Sendable {
         return entry.spilledAt
     }
 
-    /// Writes the times of a run: count (2), first (8), then 4 bytes each.
+    /// Writes the times of a run: count (2 bytes), first time (8), then an offset for each time (4); returns the
+    /// position.
     private func spillTimes(_ run: UInt32, _ file: SpillFile, _ group: HeadGroup) -> UInt32? {
         let entry = group.runs[run]
         var record: [UInt8] = []

@@ -2,18 +2,18 @@ import Model
 
 /// Appends values to the open chunk of a series.
 ///
-/// Three forms, each begun only when the one before cannot hold a value: *constant* keeps no bits at all; *integer*
-/// holds Gorilla's delta-of-delta (Pelkonen et al., VLDB 2015, §4.1.1) of exactly scaled mantissas; *XOR* holds
-/// Gorilla's value coder (§4.1.2) for any of the 2^64 patterns. Bits run from the low end of 32-bit words; the last,
-/// unfinished word lies in the state. Times are not here, see ``TimeRun``.
+/// A chunk has one of three forms; the next form is used when the current one cannot store a value. *Constant* stores
+/// no bits; *integer* stores Gorilla's delta-of-delta (Pelkonen et al., VLDB 2015, §4.1.1) of exactly scaled mantissas;
+/// *XOR* stores Gorilla's coding of values (§4.1.2) for any of the 2^64 patterns. Bits are stored from the low end of
+/// 32-bit words; the last, incomplete word is in the state. Times are stored elsewhere, see ``TimeRun``.
 ///
 ///     integer, XOR: base (64 bits: mantissa or pattern), then a code per sample
 ///     0 = no change of slope (integer) or of value (XOR) · all ones = staleness marker
 enum HeadChunk {
-    /// Samples in a chunk at most.
+    /// The most samples in a chunk.
     static let capacity = 240
-    /// Words that the largest chunk takes: base, and 75 bits (XOR with a new window) for each sample, and room to
-    /// read behind the end.
+    /// The words of the largest chunk: the base, at most 78 bits (XOR with a new window) for each sample, and words
+    /// that may be read after the end.
     static let maxWords = (64 + capacity * 80) / 32 + 4
 
     /// Appends `count` ≤ 32 bits.
@@ -53,12 +53,12 @@ enum HeadChunk {
         return put(state, arena, value & 0xFFFF_FFFF, 32) && put(state, arena, value >> 32, count &- 32)
     }
 
-    /// Appends the newest sample; false if no memory was left, the chunk then being unusable.
+    /// Appends the newest sample; returns false if no memory was left, and the chunk cannot be used then.
     ///
     /// - Parameters:
-    ///   - value: Any double but the staleness marker.
-    ///   - mantissa: `value` as a decimal, if `scale` says that there is one.
-    ///   - scale: Decimal places, or negative if unknown.
+    ///   - value: Any double except the stale marker.
+    ///   - mantissa: The mantissa of `value`, if `scale` is not negative.
+    ///   - scale: The decimal places; negative if they are unknown.
     @inline(__always)
     static func append(
         _ state: StateReference, _ arena: BlockArena, _ value: Double, _ mantissa: Int64,
@@ -82,7 +82,7 @@ enum HeadChunk {
         return true
     }
 
-    /// Appends a staleness marker; false if no memory was left.
+    /// Appends a stale marker; returns false if no memory was left.
     static func appendStale(_ state: StateReference, _ arena: BlockArena) -> Bool {
         if state.pointee.count == 0 {
             state.pointee.codec = SeriesState.constant
@@ -164,7 +164,7 @@ enum HeadChunk {
             && putLong(state, arena, difference >> UInt64(trail), width)
     }
 
-    /// Writes out the constants that were only counted, in the form that suits `next` too.
+    /// Writes the constants that were only counted before, in a form that also suits `next`.
     private static func leaveConstant(
         _ state: StateReference, _ arena: BlockArena, _ next: Double, _ hint: Int8
     ) -> Bool {
@@ -178,7 +178,7 @@ enum HeadChunk {
         return begin(state, arena, SeriesState.xor, held.bitPattern, 0)
     }
 
-    /// Writes the base and a "no change" for each sample that the chunk holds already.
+    /// Writes the base, and a "no change" for each sample of the chunk.
     private static func begin(
         _ state: StateReference, _ arena: BlockArena, _ codec: UInt8, _ base: UInt64, _ scale: Int8
     ) -> Bool {
@@ -198,7 +198,7 @@ enum HeadChunk {
         return true
     }
 
-    /// Writes the chunk anew so that `value`, which does not fit its scale, can follow.
+    /// Writes the chunk again in a form that suits `value`, which does not fit its scale, and appends `value`.
     private static func recode(
         _ state: StateReference, _ arena: BlockArena, _ value: Double, _ hint: Int8
     ) -> Bool {
@@ -244,7 +244,7 @@ enum HeadChunk {
         return done
     }
 
-    /// Gives the memory of the chunk back and leaves an empty one.
+    /// Releases the memory of the chunk, and leaves an empty chunk.
     static func release(_ state: StateReference, _ arena: BlockArena) {
         if state.pointee.firstBlock != 0 {
             let words = Int(state.pointee.bits) >> 5
@@ -255,7 +255,7 @@ enum HeadChunk {
         clear(state)
     }
 
-    /// Forgets an open chunk whose memory is not its own, and its run.
+    /// Resets the state to no open chunk and no run, without releasing the memory of the chunk.
     static func forget(_ state: StateReference) {
         clear(state)
         state.pointee.run = 0
@@ -271,7 +271,7 @@ enum HeadChunk {
         state.pointee.codec = SeriesState.constant
     }
 
-    /// Takes back the words that ``copyWords(_:_:to:)`` gave; false if no memory was left.
+    /// Restores the words that ``copyWords(_:_:to:)`` copied; returns false if no memory was left.
     static func restore(
         _ state: StateReference, _ arena: BlockArena, _ stretch: inout BlockStretch,
         _ words: UnsafeRawBufferPointer
@@ -305,7 +305,7 @@ enum HeadChunk {
         return true
     }
 
-    /// Copies the words of the chunk, and two more of zeros, to `target`; returns how many words hold bits.
+    /// Copies the words of the chunk and two words of zeros to `target`; returns the number of words with bits.
     @discardableResult
     static func copyWords(
         _ state: SeriesState, _ arena: BlockArena, to target: UnsafeMutableBufferPointer<UInt32>

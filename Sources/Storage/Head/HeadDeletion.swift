@@ -2,17 +2,17 @@ import Model
 import Synchronization
 import Telemetry
 
-/// Deleting samples that are in the head.
+/// The deletion of samples in the head.
 ///
-/// A deletion is carried out at once: chunks are written anew without the samples, instead of hiding what lies in a time
-/// range. So whatever is stored later is there, also if it is out of order and at a time that was deleted.
+/// A deletion is carried out immediately: chunks are written again without the samples, instead of a time range being
+/// hidden. Samples that are stored later are therefore visible, even if they are out of order and at a deleted time.
 extension Head {
-    /// Removes what series have between two times, inclusive; needs the upkeep's lock.
+    /// Removes the samples of series between two times, inclusive; needs the `upkeep` lock.
     ///
-    /// A chunk that cannot be read stays: whoever reads it reports the damage.
+    /// A chunk that cannot be read stays; its readers report the damage.
     ///
-    /// - Returns: How many chunks stayed although they hold such samples, or may do so: they cannot be read, or there was no
-    ///   memory to write them.
+    /// - Returns: The number of chunks that stayed although they have or may have such samples: they cannot be read, or
+    ///   there was no memory to write them.
     func delete(_ ids: some Sequence<UInt32>, from: Int64, to: Int64) -> Int {
         upkeep.assertHeld()
         var failed = 0
@@ -23,7 +23,7 @@ extension Head {
         return failed
     }
 
-    /// ``delete(_:from:to:)`` of series of one group; needs its lock as well.
+    /// The same for series of one group; needs the group's lock as well.
     func delete(_ ids: some Sequence<UInt32>, from: Int64, to: Int64, _ group: HeadGroup) -> Int {
         upkeep.assertHeld()
         group.lock.assertHeld()
@@ -33,7 +33,7 @@ extension Head {
     /// A sealed chunk of a series.
     private struct Part {
         var entry: UInt32
-        /// The file of a chunk that holds samples to delete; nil if it stays as it is.
+        /// The file of a chunk with samples to delete; nil if the chunk stays as it is.
         var file: SpillFile?
     }
 
@@ -61,7 +61,8 @@ extension Head {
     private func parts(_ id: UInt32, from: Int64, to: Int64) -> [Part] {
         var parts: [Part] = []
         let isRewound = states[id].isRewound
-        // Where the chunk behind begins, which is later than the last sample of this one.
+        // The start of the next newer chunk, which is later than the last sample of this chunk unless the series is
+        // rewound.
         var newer = Int64.max
         var next = states[id].sealed
         while next != 0 {
@@ -79,14 +80,14 @@ extension Head {
         return parts.reversed()
     }
 
-    /// Whether a chunk holds samples between two times; true as well if it cannot be read.
+    /// Whether a chunk has samples between two times; true if it cannot be read.
     private func mayHold(_ chunk: SealedChunk, _ file: SpillFile, from: Int64, to: Int64) -> Bool {
         guard let times = try? SealedRecord.times(chunk, file) else { return true }
         let end = Int(chunk.first) &+ Int(chunk.count)
         return end > times.count || times[Int(chunk.first)..<end].contains { $0 >= from && $0 <= to }
     }
 
-    /// Reads what stays of a chunk; false if it cannot be read.
+    /// Reads the samples of a chunk outside of `range`; returns false if the chunk cannot be read.
     private func read(
         _ chunk: SealedChunk, _ file: SpillFile, without range: ClosedRange<Int64>, into columns: inout SampleColumns
     ) -> Bool {
@@ -103,10 +104,11 @@ extension Head {
         return true
     }
 
-    /// Gives a series its sealed chunks anew; returns how many stayed for want of memory.
+    /// Replaces the sealed chunks of a series; returns the number of chunks that stayed because they cannot be read or
+    /// because there was no memory.
     private func replace(_ parts: [Part], from: Int64, to: Int64, _ id: UInt32, _ group: HeadGroup) -> Int {
         let state = states.at(id)
-        // The state is what chunks are written with; the open chunk is put aside meanwhile.
+        // Chunks are written through the state, so the open chunk is set aside meanwhile.
         let open = state.pointee
         let histograms = group.histograms.removeValue(forKey: id)
         let latest = group.runs.latest
@@ -135,13 +137,13 @@ extension Head {
         state.pointee = open
         state.pointee.sealed = list
         group.histograms[id] = histograms
-        // What samples come into next is found by it.
+        // The run of the next samples is found through `latest`, which the writing of chunks changes.
         if latest > 0, group.runs[latest].isInUse, group.runs[latest].serial == serial { group.runs.latest = latest }
         return failed
     }
 
-    /// Adds sealed chunks of these samples to a series without an open chunk; false if there was no memory, and then adds
-    /// none.
+    /// Adds sealed chunks with these samples to a series without an open chunk; returns false, and adds none, if there
+    /// was no memory.
     private func addSealed(_ columns: borrowing SampleColumns, _ id: UInt32, _ group: HeadGroup) -> Bool {
         let state = states.at(id)
         let before = state.pointee.sealed
@@ -165,7 +167,7 @@ extension Head {
             next = sealed[next].next
         }
         if isDone, count == columns.count { return true }
-        // The chunk that they come from stays.
+        // The original chunk stays, so these samples are not lost.
         lost.subtract(max(0, at - count), ordering: .relaxed)
         while state.pointee.sealed != before, state.pointee.sealed != 0 {
             let entry = state.pointee.sealed

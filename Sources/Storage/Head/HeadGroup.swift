@@ -1,62 +1,64 @@
 import Model
 
-/// Series that arrive together, and what is needed to append to them; all but the constants needs `lock`.
+/// Series that arrive together, with all that is needed to append to them; all variables need `lock`.
 final class HeadGroup: @unchecked Sendable {
-    // SAFETY: every variable is used under `lock` only.
+    // SAFETY: every variable is used only under `lock`.
     let id: UInt32
-    /// Known late where it is read from damaged files; changed under the registry while the store is opened.
+    /// The name of the group; it changes under the registry's lock if it is only found late in damaged files, while the
+    /// store is opened.
     var name: String
     let lock = Lock()
 
     var runs = TimeRunTable()
-    /// Open chunks of native histograms by series.
+    /// The open chunks of native histograms by series.
     var histograms: [UInt32: OpenHistograms] = [:]
-    /// Samples out of order by series.
+    /// The out-of-order samples by series.
     var outOfOrder: [UInt32: [OutOfOrderSample]] = [:]
-    /// Start timestamps by series, for those whose samples have some.
+    /// The start timestamps by series, for series whose samples have some.
     private(set) var starts: [UInt32: StartTimes] = [:] {
         didSet { if !starts.isEmpty { hasHadStarts = true } }
     }
     /// Whether any sample since the last start of the store had a start timestamp.
     private(set) var hasHadStarts = false
-    /// The number of the batch under way; see ``SeriesState/mark``.
+    /// The number of the current batch; see ``SeriesState/mark``.
     var mark: UInt32 = 0
-    /// The log segment that holds the newest batch, and the number of batches it holds of this group.
+    /// The log segment with the newest batch of the group, and the number of the group's batches in that segment.
     var segment: UInt64 = 0
     var sequence: UInt64 = 0
-    /// The segment of which a record of the group is missing, while the log is read; 0 is none.
+    /// The segment that lacks a record of the group, while the log is read; 0 if there is none.
     var brokenSegment: UInt64 = 0
     /// The base of the next time in the log.
     var logTime: Int64 = 0
-    /// The spill file used last, and its window.
+    /// The spill file that was used last, with its window.
     var spill: SpillFile?
-    /// Where more series go than a group may have.
+    /// The group of further series, if this group is full.
     var sibling: HeadGroup?
-    /// Ids of the group, as runs.
+    /// The ids of the group, as runs.
     var extents: [Range<UInt32>] { ids.runs }
     private var ids = IdRuns()
     var isClosed = false
-    /// Chunks that series of the group have begun.
+    /// The number of chunks that series of the group have started.
     var chunksBegun = 0
-    /// The newest time that a series of the group had when the wall clock was set back, ms.
+    /// The newest time that a rewound series of the group had when the wall clock was set back, ms; `Int64.min` if none
+    /// is rewound.
     var rewoundUntil = Int64.min
-    /// The log knows the group's name.
+    /// Whether the log has the group's name.
     var isLogged = false
-    /// A checkpoint held the group's place in the log and its times.
+    /// Whether a checkpoint had the group's position in the log and its times.
     var isRestored = false
 
-    /// Ids in a group at most.
+    /// The most ids in a group.
     ///
-    /// A group is locked while a checkpoint copies it, and read by one thread at a start: one sender's million series
-    /// would be a long pause, and a copy of everything.
+    /// A group is locked while a checkpoint copies it, and one thread reads it at a start. A group with a million
+    /// series of one sender would cause a long pause, and a copy of everything.
     static let maxSeries = 1 << 15
 
-    /// Nothing is known of the group but that a later one has the next id, as damaged files may have it.
+    /// Whether the group is only a placeholder: damaged files may lack a group and have a later one.
     var isUnknown: Bool { lock.withLock { name.utf8.first == 0 && ids.runs.isEmpty } }
 
-    /// No more series may be added.
+    /// Whether the group takes no more series.
     var isFull: Bool { count >= Self.maxSeries }
-    /// Ids in the extents.
+    /// The number of ids in the extents.
     private(set) var count = 0
 
     init(id: UInt32, name: String) {
@@ -71,9 +73,9 @@ final class HeadGroup: @unchecked Sendable {
         ids.add(id)
     }
 
-    /// Notes a sample's start timestamp, ms, where it is another than before; needs the lock.
+    /// Stores the start timestamp of a sample, ms, which differs from the previous one; needs the lock.
     ///
-    /// - Parameter isNewest: Whether it holds for the samples that follow as well.
+    /// - Parameter isNewest: Whether the start timestamp also applies to the samples that follow.
     func setStart(_ id: UInt32, _ time: Int64, _ start: Int64, isNewest: Bool) {
         lock.assertHeld()
         var known = starts.removeValue(forKey: id) ?? StartTimes()
@@ -81,7 +83,7 @@ final class HeadGroup: @unchecked Sendable {
         if !known.isEmpty { starts[id] = known }
     }
 
-    /// Forgets start timestamps that only samples before `time` need; needs the lock.
+    /// Removes the start timestamps that only samples before `time` need; needs the lock.
     func forgetStarts(before time: Int64) {
         lock.assertHeld()
         for (id, known) in starts where (known.steps.first?.time ?? .max) < time {
@@ -91,10 +93,10 @@ final class HeadGroup: @unchecked Sendable {
         }
     }
 
-    /// Forgets the start timestamps of a series that is gone.
+    /// Removes the start timestamps of a removed series.
     func forgetStarts(of id: UInt32) { if !starts.isEmpty { starts[id] = nil } }
 
-    /// Takes other extents, which hold all that live; needs the lock.
+    /// Replaces the extents by others, which contain all live series; needs the lock.
     func replaceExtents(_ compacted: IdRuns) {
         lock.assertHeld()
         ids = compacted
@@ -104,8 +106,8 @@ final class HeadGroup: @unchecked Sendable {
 
 /// The open chunk of a series of native histograms.
 struct OpenHistograms {
-    /// Per sample: 0 for a staleness marker, or 1 and the histogram.
+    /// For each sample: 0 for a stale marker, or 1 and the histogram.
     var bytes: [UInt8] = []
-    /// The newest histogram, to tell duplicates.
+    /// The newest histogram, for finding duplicates.
     var last: FloatHistogram?
 }

@@ -1,4 +1,4 @@
-/// Ids as runs, in the order in which they came.
+/// A list of ids as runs, in the order in which they were added.
 struct IdRuns {
     private(set) var runs: [Range<UInt32>] = []
 
@@ -14,10 +14,10 @@ struct IdRuns {
         }
     }
 
-    /// Adds the runs of others.
+    /// Adds the runs of another list.
     mutating func add(_ others: IdRuns) { runs += others.runs }
 
-    /// Each id once, ascending.
+    /// The same ids without repetitions, ascending.
     var ascending: IdRuns {
         var result = IdRuns()
         for run in runs.sorted(by: { $0.lowerBound < $1.lowerBound }) {

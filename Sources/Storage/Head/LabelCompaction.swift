@@ -1,16 +1,17 @@
 import Model
 
-/// Giving back the labels of series that are gone.
+/// The removal of the labels of removed series.
 ///
-/// Texts, pairs and records of an index are only ever added to, so that they are read without a lock. An index of the
-/// living is built beside the old one and takes its place; who still holds labels by the old one reads on in it.
+/// The texts, pairs and records of an index are only added, never changed, so that they are read without a lock. A new
+/// index of the live series is built beside the old index and replaces it. Readers that have labels of the old index
+/// continue to use it.
 extension Head {
-    /// Dead series that are not worth it.
+    /// The number of removed series up to which the index is not replaced.
     private static let fewDead = 10_000
 
-    /// Exchanges the index for one of the living, if many are dead; needs the upkeep's lock.
+    /// Replaces the index by one of the live series, if many series were removed; needs the `upkeep` lock.
     ///
-    /// Ids stay what they are. All groups wait while the numbers of the records are written, which takes about 50 ns
+    /// Ids do not change. All groups are locked while the positions of the records are written, which takes about 50 ns
     /// per series; the index itself is built before.
     func compactLabels(evenFew: Bool = false) throws(StorageError) {
         upkeep.assertHeld()
@@ -28,7 +29,7 @@ extension Head {
             }
             if let failure { throw failure }
         }
-        // Nobody but the upkeep takes series away; those that are added meanwhile have later ids.
+        // Only the holder of the `upkeep` lock removes series; series that are added meanwhile have later ids.
         let (known, end) = registry.withLock { (liveIds(below: idEnd), idEnd) }
         for id in known { try add(id) }
         let groups = lockAll()
@@ -47,7 +48,7 @@ extension Head {
         deadLabels = 0
     }
 
-    /// Takes the locks of all groups, which it returns, and of the registry.
+    /// Takes the locks of all groups and the registry's lock; returns the groups.
     func lockAll() -> [HeadGroup] {
         while true {
             let groups = registry.withLock { self.groups }

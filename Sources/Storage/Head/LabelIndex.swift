@@ -6,16 +6,17 @@ struct LabelPair: BitwiseCopyable {
     var value: UInt32
 }
 
-/// The labels of all series: symbols, pairs with their posting lists, a record per series, and the way back from a
-/// label set to its series.
+/// The labels of all series: symbols, pairs with their posting lists, a record per series, and a table that maps label
+/// sets to series.
 ///
-/// A record is the number of its labels, one byte below 255, else 0xFF and four bytes little-endian, and, as varints,
-/// the pairs in order of names. What needs no lock says so; all else needs the one of ``share(under:)``.
+/// A record is the number of its labels (one byte below 255, otherwise 0xFF and four bytes, little-endian) and, as
+/// varints, the pairs in the order of their names. All functions need the lock of ``share(under:)``, unless their
+/// comment states that they need no lock.
 final class LabelIndex {
-    /// What others use the index under; nil while one thread alone knows it.
+    /// The lock under which threads share the index; nil while only one thread uses it.
     private var guardian: Lock?
     private let symbols: SymbolTable
-    /// Name and value of each pair, which never change.
+    /// The name and the value of each pair, which never change.
     private let pairs: Column<LabelPair>
     private let lists: Column<PostingList>
     private(set) var pairCount = 0
@@ -24,15 +25,15 @@ final class LabelIndex {
     private let records: Column<UInt8>
     private var recordEnd = 1
     private let arena: BlockArena
-    /// Hash and series of each slot.
+    /// The hash and the series of each slot.
     ///
-    /// Upper half: 32 bits of the hash, which also choose the slot. Lower half: id + 2, or 1 where one was removed.
+    /// Upper half: 32 bits of the hash, which also determine the slot. Lower half: id + 2, or 1 for a removed series.
     private var series: FixedBuffer<UInt64>
     private var seriesMask: Int
     private var seriesUsed = 0
-    /// Grows each time that a pair comes into use or out of it.
+    /// A number that increases each time that a pair gets its first series or loses its last one.
     private(set) var generation: UInt64 = 0
-    /// Pairs by name.
+    /// The pairs by name.
     private var pairsOfName: [UInt32: [UInt32]] = [:]
 
     init() throws(StorageError) {
@@ -52,7 +53,7 @@ final class LabelIndex {
         series.deallocate()
     }
 
-    /// Lets threads use the index that hold `lock`, which is asserted from now on.
+    /// Allows all threads that hold `lock` to use the index; from now on, each use asserts that it is held.
     func share(under lock: Lock) { guardian = lock }
 
     @inline(__always)
@@ -60,7 +61,7 @@ final class LabelIndex {
 
     // MARK: Records
 
-    /// Calls `body` with each name and value of a record.
+    /// Calls `body` with each pair of a record until it returns false.
     @inline(__always)
     private func forEachPair(_ record: UInt32, _ body: (UInt32) -> Bool) {
         var reader = PairReader(records.elements, Int(record))
@@ -96,7 +97,7 @@ final class LabelIndex {
         return (symbols.text(pair.pointee.name), symbols.text(pair.pointee.value))
     }
 
-    /// Writes a run of the packed form at `offset`, as ``Labels/appendRun(_:to:)`` does.
+    /// Writes a text in the packed form at `offset`, as ``Labels/appendRun(_:to:)`` does.
     @inline(__always)
     private static func write(
         _ run: UnsafeBufferPointer<UInt8>, to target: UnsafeMutableBufferPointer<UInt8>, _ offset: inout Int
@@ -127,27 +128,27 @@ final class LabelIndex {
         return equal && cursor.offset == packed.count
     }
 
-    /// Orders records as their label sets are ordered; needs no lock and makes no label set.
+    /// Whether the label set of record `a` is before that of record `b`; needs no lock and makes no label set.
     func isBefore(_ a: UInt32, _ b: UInt32) -> Bool {
         var (x, y) = (PairReader(records.elements, Int(a)), PairReader(records.elements, Int(b)))
         while true {
             guard let l = x.next() else { return y.next() != nil }
             guard let r = y.next() else { return false }
             if l == r { continue }
-            // Only what never changes: series may be added meanwhile.
+            // Only values that never change are read, because series may be added meanwhile.
             let (p, q) = (symbols(ofPair: l), symbols(ofPair: r))
             if p.name != q.name { return Labels.compare(symbols.text(p.name), symbols.text(q.name)) < 0 }
             return Labels.compare(symbols.text(p.value), symbols.text(q.value)) < 0
         }
     }
 
-    /// Walks the pairs of a record.
+    /// A reader of the pairs of a record.
     struct PairReader {
         private let records: FixedBuffer<UInt8>
         private var at: Int
         private var left: Int
 
-        /// Pairs that are still to come.
+        /// The number of pairs that are left.
         var count: Int { left }
 
         @inline(__always)
@@ -188,7 +189,7 @@ final class LabelIndex {
     /// The text of a symbol; needs no lock.
     func text(ofSymbol symbol: UInt32) -> UnsafeBufferPointer<UInt8> { symbols.text(symbol) }
 
-    /// The symbol of a text, made if it is new.
+    /// The symbol of a text, which is added if it is new.
     func symbol(_ text: UnsafeBufferPointer<UInt8>) throws(StorageError) -> UInt32 {
         assertHeld()
         return try symbols.intern(text)
@@ -196,7 +197,7 @@ final class LabelIndex {
 
     // MARK: Series
 
-    /// The series with these labels, or nil; `record` tells the record of an id.
+    /// The series with these labels, or nil; `record` returns the record of an id.
     func find(_ packed: UnsafeBufferPointer<UInt8>, hash: UInt64, record: (UInt32) -> UInt32) -> UInt32? {
         assertHeld()
         var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
@@ -208,7 +209,7 @@ final class LabelIndex {
         return nil
     }
 
-    /// Makes the record of a new series and enters it everywhere; returns the record.
+    /// Makes the record of a new series, and adds the series to the table and the posting lists; returns the record.
     func insert(_ id: UInt32, _ packed: UnsafeBufferPointer<UInt8>, hash: UInt64) throws(StorageError)
         -> UInt32
     {
@@ -226,7 +227,8 @@ final class LabelIndex {
         return record
     }
 
-    /// The same for a series whose pairs are known, in order of their names; of `hash`, the upper half counts.
+    /// Makes the record of a new series from its pairs, in the order of their names; only the upper half of `hash` is
+    /// used.
     func insert(_ id: UInt32, pairs own: UnsafeBufferPointer<UInt32>, hash: UInt64) throws(StorageError) -> UInt32 {
         assertHeld()
         guard own.count < 1 << 28, recordEnd &+ own.count &* 5 &+ 5 < records.capacity else {
@@ -261,8 +263,9 @@ final class LabelIndex {
         return UInt32(record)
     }
 
-    /// Takes a series out of the table and its posting lists' counts; its record, its pairs and its place in the lists
-    /// stay until the index is exchanged.
+    /// Removes a series from the table and from the counts of its posting lists.
+    ///
+    /// Its record, its pairs and its entries in the lists stay until the index is replaced.
     func remove(_ id: UInt32, record: UInt32) {
         assertHeld()
         let hash = labels(record: record).stableHash
@@ -281,20 +284,20 @@ final class LabelIndex {
         }
     }
 
-    /// Slots of the table of series.
+    /// The number of slots in the table of series.
     var seriesSlots: Int { seriesMask &+ 1 }
 
-    /// Series in the table.
+    /// The number of series in the table.
     var seriesInTable: Int { (0..<seriesSlots).count { UInt32(truncatingIfNeeded: series[$0]) > 1 } }
 
-    /// Blocks in posting lists, and blocks that are taken.
+    /// The number of blocks that posting lists hold, and of blocks that are in use.
     var blocks: (held: Int, used: Int) {
         let size = BlockArena.words &* 4
         let held = (1..<max(1, pairCount &+ 1)).reduce(0) { $0 &+ (Int(lists[$1].bytes) &+ size &- 1) / size }
         return (held, arena.usedBlocks)
     }
 
-    /// Makes room in the table of series: takes out what was removed, and doubles it if that is not enough.
+    /// Makes the table of series again without removed series, with twice the size if they need more than half of it.
     private func growSeries() {
         let (old, oldCount) = (series, seriesSlots)
         let live = seriesInTable
@@ -311,7 +314,8 @@ final class LabelIndex {
         old.deallocate()
     }
 
-    /// Takes the place of another: what was answered from that one is not mistaken for an answer of this one.
+    /// Marks the index as the successor of `old`, so that cached answers of `old` are not used as answers of this
+    /// index.
     func replaces(_ old: LabelIndex) { generation = max(generation, old.generation) &+ 1 }
 
     // MARK: Pairs
@@ -332,7 +336,7 @@ final class LabelIndex {
         return at
     }
 
-    /// The pair of two symbols, made if it is new.
+    /// The pair of two symbols, which is added if it is new.
     func pair(_ name: UInt32, _ value: UInt32) throws(StorageError) -> UInt32 {
         assertHeld()
         let at = pairSlot(name, value)
@@ -357,7 +361,7 @@ final class LabelIndex {
 
     // MARK: Questions
 
-    /// The pairs of a label that a series has.
+    /// The pairs with this label name that at least one series has.
     func pairsInUse(of name: String) -> [UInt32] {
         assertHeld()
         return (pairsOfName[symbols.find(name)] ?? []).filter { lists[Int($0)].count > 0 }
@@ -366,7 +370,7 @@ final class LabelIndex {
     /// The value of a pair, which may be read without the registry's lock.
     func value(of pair: UInt32) -> UnsafeBufferPointer<UInt8> { symbols.text(pairs[Int(pair)].value) }
 
-    /// Ids of the series that have one of several pairs of one label, ascending, dead ones included.
+    /// The ids of the series that have one of several pairs of one label name, ascending, including removed series.
     func ids(of pairs: [UInt32]) -> [UInt32] {
         assertHeld()
         var ids: [UInt32] = []
@@ -375,7 +379,7 @@ final class LabelIndex {
         return ids
     }
 
-    /// Ids of the series with `name="value"`, ascending, dead ones included.
+    /// The ids of the series with `name="value"`, ascending, including removed series.
     func postings(_ name: String, equals value: String) -> [UInt32] {
         assertHeld()
         var ids: [UInt32] = []
@@ -386,21 +390,21 @@ final class LabelIndex {
         return ids
     }
 
-    /// Names of labels that a series has.
+    /// The label names that at least one series has.
     func names() -> [String] {
         assertHeld()
         return pairsOfName.filter { $0.value.contains { lists[Int($0)].count > 0 } }
             .map { String(decoding: symbols.text($0.key), as: UTF8.self) }
     }
 
-    /// Values of a label that a series has.
+    /// The values of a label that at least one series has.
     func values(_ name: String) -> [String] {
         assertHeld()
         return (pairsOfName[symbols.find(name)] ?? []).filter { lists[Int($0)].count > 0 }
             .map { String(decoding: symbols.text(pairs[Int($0)].value), as: UTF8.self) }
     }
 
-    /// A pair of a name and a value that series have; its texts belong to the index.
+    /// A pair of a name and a value that at least one series has; its texts belong to the index.
     struct PairInUse {
         var number: Int
         var name: UInt32
@@ -409,9 +413,9 @@ final class LabelIndex {
         var series: Int
     }
 
-    /// Calls `body` with the pairs that a series has, among those of the numbers in `range`.
+    /// Calls `body` with each pair that at least one series has, among the pairs whose numbers are in `range`.
     ///
-    /// - Returns: Whether pairs follow.
+    /// - Returns: Whether there are pairs after `range`.
     func forEachPairInUse(_ range: Range<Int>, _ body: (PairInUse) -> Void) -> Bool {
         assertHeld()
         let end = pairCount &+ 1
@@ -425,7 +429,7 @@ final class LabelIndex {
         return range.upperBound < end
     }
 
-    /// Bytes in use.
+    /// The bytes in use.
     var usedBytes: Int {
         symbols.usedBytes &+ pairCount &* 40 &+ (pairMask &+ 1) &* 4 &+ recordEnd &+ seriesSlots &* 8
             &+ arena.usedBytes

@@ -1,19 +1,19 @@
-/// Which ids are in use, counted by rows of 64, which are pages of states.
+/// The set of ids in use, counted by rows of 64 ids, whose states fill a page.
 ///
-/// Ids are not used again, so that after months of pods that come and go few of very many are alive: whatever looks at
-/// all series steps over the rows of the dead. Used under the lock of the head's registry.
+/// Ids are not reused, so that after months of short-lived pods only few of very many ids are live. Loops over all
+/// series skip the rows without live ids. Used under the lock of the head's registry.
 final class LiveIds {
-    /// Ids in a row.
+    /// The number of ids in a row.
     static let row = 64
-    /// Ids in 64 rows.
+    /// The number of ids in 64 rows.
     private static let rows = row * 64
 
     private let counts: Column<UInt8>
-    /// Rows in use among 64 next to each other.
+    /// The number of used rows for each 64 adjacent rows.
     private let rowCounts: Column<UInt8>
-    /// Ids that are alive.
+    /// The number of live ids.
     private(set) var count = 0
-    /// Rows in which an id is alive.
+    /// The number of rows with a live id.
     private(set) var usedRows = 0
 
     init(capacity: Int) throws(StorageError) {
@@ -42,12 +42,13 @@ final class LiveIds {
         }
     }
 
-    /// Whether no id of the row of this one is alive.
+    /// Whether the row of this id has no live id.
     func isRowEmpty(_ id: UInt32) -> Bool { counts[Int(id) / Self.row] == 0 }
 
-    /// The part of each row that lies in `ids` and may hold living ones, ascending, until `body` says that it is enough.
+    /// Calls `body` with the part of each row that is in `ids` and may have live ids, ascending, until it returns
+    /// false.
     ///
-    /// - Returns: Where it ended.
+    /// - Returns: The id at which it stopped.
     @discardableResult
     func forEachRow(_ ids: Range<UInt32>, _ body: (Range<UInt32>) -> Bool) -> UInt32 {
         var at = ids.lowerBound
@@ -63,7 +64,7 @@ final class LiveIds {
         return ids.upperBound
     }
 
-    /// The parts of `extents` whose rows hold living ids.
+    /// The parts of `extents` whose rows have live ids.
     func compacted(_ extents: [Range<UInt32>]) -> IdRuns {
         var result = IdRuns()
         for extent in extents {

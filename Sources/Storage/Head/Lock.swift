@@ -1,15 +1,16 @@
 import Glibc
 import Synchronization
 
-/// A mutual exclusion that several of can be held at once, taken and released in any order.
+/// A mutual exclusion lock; a thread may hold several at the same time, and take and release them in any order.
 ///
-/// `Mutex` ties the lock to a closure; a commit that touches series of several groups holds their locks together. A debug
-/// build knows which thread holds the lock, and stops where one is missing: see ``assertHeld()``.
+/// `Mutex` ties a lock to a closure, but a commit that touches series of several groups holds all their locks together.
+/// A debug build records which thread holds the lock, and stops if it is not held where it is needed: see
+/// ``assertHeld()``.
 final class Lock: Sendable {
-    // SAFETY: the pointer never changes, and the system's mutex is made for use from many threads.
+    // SAFETY: the pointer never changes, and the system's mutex may be used by many threads.
     private nonisolated(unsafe) let mutex: UnsafeMutablePointer<pthread_mutex_t>
     #if DEBUG
-        /// The thread that holds the lock, as the system names it; 0 is nobody.
+        /// The system's number of the thread that holds the lock; 0 if there is none.
         private let owner = Atomic<UInt>(0)
     #endif
 
@@ -37,7 +38,8 @@ final class Lock: Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// Hands the system's mutex to a condition that waits with it; the calling thread holds the lock before and after.
+    /// Passes the system's mutex to `body`, which waits for a condition with it; the calling thread holds the lock
+    /// before and after.
     func withMutex(_ body: (UnsafeMutablePointer<pthread_mutex_t>) -> Void) {
         noteReleased()
         body(mutex)

@@ -1,20 +1,20 @@
 import Model
 
 extension Head {
-    /// Values that are tried between two calls of a request's check.
+    /// The number of values that are tried between two calls of a request's check.
     private static let valuesPerCheck = 256
 
-    /// Ids of the series that all matchers accept, ascending, dead ones included.
+    /// The ids of the series that all matchers accept, ascending, including removed series.
     ///
-    /// The registry is locked for one list at a time and while no value is tried: thousands of regular expressions keep no
-    /// new series waiting. A series that is added meanwhile may be among the ids or not; one of which a label is refused
-    /// never is, because lists of refused series are made last.
+    /// The registry is locked for one list at a time, and not while values are matched, so that thousands of regular
+    /// expressions do not delay new series. A series that is added meanwhile may be among the ids or not. A series with
+    /// a refused label never is, because the lists of refused series are made last.
     func ids(matching matchers: [Matcher], check: (@Sendable () throws -> Void)? = nil) throws -> [UInt32] {
         let index = registry.withLock { self.index }
         func isEquality(_ matcher: Matcher) -> Bool { matcher.kind == .equal && !matcher.value.isEmpty }
         let wanted = matchers.filter { !$0.matchesEmpty }
         var kept: [UInt32]?
-        // Equality first: its lists are short and cheap.
+        // Equality matchers are first, because their lists are short and need little time.
         for matcher in wanted.filter(isEquality) + wanted.filter({ !isEquality($0) }) {
             try check?()
             let list = try ids(matcher, index, check) { matcher.matches($0) }
@@ -25,14 +25,14 @@ extension Head {
         for matcher in matchers where matcher.matchesEmpty {
             if result.isEmpty { break }
             try check?()
-            // Series without the label are accepted, too: those whose value is refused are taken away.
+            // Series without the label are accepted, too, so the series with a refused value are removed.
             let list = try ids(matcher, index, check) { !matcher.matches($0) }
             if !list.isEmpty { result = LabelIndex.difference(result, list) }
         }
         return result
     }
 
-    /// The series that have the matcher's label with a value that `accepts`.
+    /// The ids of the series that have the matcher's label with a value for which `accepts` is true.
     private func ids(
         _ matcher: Matcher, _ index: LabelIndex, _ check: (@Sendable () throws -> Void)?,
         _ accepts: (UnsafeBufferPointer<UInt8>) -> Bool
@@ -55,7 +55,7 @@ extension Head {
     }
 }
 
-/// Sets of ids as ascending lists.
+/// Operations on sets of ids, which are ascending lists.
 extension LabelIndex {
     static func intersection(_ a: [UInt32], _ b: [UInt32]) -> [UInt32] {
         if a.count > b.count { return intersection(b, a) }

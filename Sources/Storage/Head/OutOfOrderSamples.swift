@@ -1,6 +1,6 @@
 import Model
 
-/// An out-of-order sample: it lies beside the chunks until its window becomes a block.
+/// An out-of-order sample, which is stored beside the chunks until its window becomes a block.
 struct OutOfOrderSample {
     var time: Int64
     var value: Double
@@ -8,7 +8,7 @@ struct OutOfOrderSample {
 }
 
 extension Head {
-    /// Puts a sample out of order beside the chunks; of two at the same time the first stays.
+    /// Adds an out-of-order sample beside the chunks; of two samples at the same time, the first stays.
     ///
     /// Needs the group's lock.
     func addOutOfOrder(_ id: UInt32, _ time: Int64, _ value: Double, _ histogram: FloatHistogram?, _ group: HeadGroup) {

@@ -1,21 +1,21 @@
 /// The series that have one label, a name with a value.
 ///
-/// They are kept as runs of ids in the order in which they came: (gap, length) as varints in a chain of blocks, the
-/// last run here. A target's label is one run, whatever the number of its series.
+/// They are stored as runs of ids in the order in which they were added: (gap, length) as varints in a chain of blocks;
+/// the last run is here. The label of a target is usually one run, for any number of series.
 struct PostingList: BitwiseCopyable {
-    /// The run that still grows.
+    /// The run that is still growing.
     var runStart: UInt32
     var runLength: UInt32
-    /// The first id behind the last run in the chain.
+    /// The first id after the last run in the chain.
     var flushedEnd: UInt32
     var firstBlock: UInt32
     var lastBlock: UInt32
-    /// Bytes in the chain.
+    /// The number of bytes in the chain.
     var bytes: UInt32
-    /// Series that have the label.
+    /// The number of series that have the label.
     var count: UInt32
 
-    /// Adds a series; false if no memory was left.
+    /// Adds a series; returns false if no memory was left.
     mutating func add(_ id: UInt32, _ arena: BlockArena) -> Bool {
         count &+= 1
         if runLength > 0, runStart &+ runLength == id {
@@ -29,7 +29,7 @@ struct PostingList: BitwiseCopyable {
     }
 
     private mutating func flush(_ arena: BlockArena) -> Bool {
-        // Ids that are read back may lie before the last run: the gap has a sign.
+        // Restored ids may be before the last run, so the gap has a sign.
         let gap = Int64(runStart) &- Int64(flushedEnd)
         var zigzag = UInt64(bitPattern: gap << 1 ^ gap >> 63)
         for last in [false, true] {
@@ -98,7 +98,7 @@ struct PostingList: BitwiseCopyable {
             if Int64(runStart) < end { isAscending = false }
             ids.append(contentsOf: runStart..<(runStart &+ runLength))
         }
-        // Ids come in ascending order but from a damaged checkpoint, beside which the log holds what it lacks.
+        // Ids are added in ascending order, except if a checkpoint is damaged and the log has the series that it lacks.
         if !isAscending { ids[first...].sort() }
     }
 }

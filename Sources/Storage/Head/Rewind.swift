@@ -1,11 +1,11 @@
 import Model
 import Synchronization
 
-/// Series that go on at an earlier time, because the wall clock was set back.
+/// Series that continue at an earlier time, because the wall clock was set back.
 ///
-/// Their samples are then not in order of time in the head: readers and blocks sort them.
+/// Their samples in the head are not in the order of time; readers and the making of blocks sort them.
 extension Head {
-    /// Begins a series anew at `time` if its newest sample is later; needs the group's lock.
+    /// Starts a series again at `time` if its newest sample is later; needs the group's lock.
     func rewindIfLater(_ id: UInt32, than time: Int64, _ group: HeadGroup) {
         group.lock.assertHeld()
         let state = states.at(id)
@@ -17,7 +17,8 @@ extension Head {
         state.pointee.lastTime = .min
     }
 
-    /// Ends the care for series whose samples in the head are all behind `time` again; needs the group's lock.
+    /// Clears the marks of rewound series when all their times before the rewind are before `time`, the start of the
+    /// head; needs the group's lock.
     func endRewinds(_ group: HeadGroup, from time: Int64) {
         group.lock.assertHeld()
         guard group.rewoundUntil != .min, group.rewoundUntil < time else { return }
@@ -25,7 +26,7 @@ extension Head {
         for id in group.extents.joined() { states[id].isRewound = false }
     }
 
-    /// Notes what a checkpoint says of rewound series; while the store is opened.
+    /// Restores the groups' `rewoundUntil` for series that a checkpoint marks as rewound, while the store is opened.
     func restoreRewinds() {
         let newest = newest.load(ordering: .relaxed)
         for group in registry.withLock({ groups }) {

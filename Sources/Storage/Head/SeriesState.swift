@@ -1,4 +1,4 @@
-/// The state of one series, for several accesses.
+/// A reference to the state of one series, for several accesses.
 typealias StateReference = ElementReference<SeriesState>
 
 /// The states of all series by id.
@@ -22,11 +22,11 @@ struct SeriesTable {
     func at(_ id: UInt32) -> StateReference { elements.element(Int(id)) }
 }
 
-/// What the head keeps of a series: one cache line.
+/// The state that the head has for a series: one cache line.
 ///
 /// A zeroed state is an id that is not in use.
 struct SeriesState: BitwiseCopyable {
-    /// The newest value that is no staleness marker; 0 before the first.
+    /// The newest value that is not a stale marker; 0 before the first.
     var lastValue: Double
     /// The newest time in ms; `Int64.min` before the first.
     var lastTime: Int64
@@ -35,9 +35,9 @@ struct SeriesState: BitwiseCopyable {
     /// The open chunk's chain of words; 0 while it fits into `tail`.
     var firstBlock: UInt32
     var lastBlock: UInt32
-    /// The bits behind the last full word.
+    /// The bits after the last full word.
     var tail: UInt32
-    /// The last difference of mantissas, 0 where it does not fit.
+    /// The last difference of mantissas; 0 if it does not fit.
     var lastDelta: Int32
     /// Position of the label record, 0 if the id is not in use.
     var labels: UInt32
@@ -45,59 +45,61 @@ struct SeriesState: BitwiseCopyable {
     var group: UInt32
     /// The newest entry in the list of sealed chunks, 0 if there is none.
     var sealed: UInt32
-    /// The last batch of the group that held the series.
+    /// The number of the group's last batch with the series.
     var mark: UInt32
-    /// Bits in the open chunk.
+    /// The number of bits in the open chunk.
     var bits: UInt16
-    /// The log segment that knows `lastValue` as the base of the next difference.
+    /// The low bits of the log segment that has `lastValue` as the base of the next difference.
     var logSegment: UInt16
-    /// Position in the run of the first sample of the open chunk.
+    /// The position in the run of the first sample of the open chunk.
     var first: UInt8
-    /// Samples in the open chunk.
+    /// The number of samples in the open chunk.
     var count: UInt8
     /// The codec in the low bits, and flags.
     var kind: UInt8
-    /// Decimal places of the open chunk.
+    /// The decimal places of the open chunk.
     var scale: Int8
-    /// Decimal places of the series' differences in the log.
+    /// The decimal places of the series' differences in the log.
     var logScale: Int8
-    /// Leading zero bits and width of the window of the XOR codec.
+    /// The leading zero bits and the width of the window of the XOR codec.
     var xorLead: UInt8
     var xorWidth: UInt8
-    /// Grows each time the id is used anew.
+    /// An unused byte; always 0.
     var generation: UInt8
 
-    /// Forms of an open chunk.
+    /// The forms of an open chunk.
     static let constant: UInt8 = 0
     static let integer: UInt8 = 1
     static let xor: UInt8 = 2
     static let histogram: UInt8 = 3
     static let codecMask: UInt8 = 3
-    /// The newest sample is a staleness marker.
+    /// Set if the newest sample is a stale marker.
     static let staleFlag: UInt8 = 4
-    /// The newest sample is a native histogram.
+    /// Set if the newest sample is a native histogram.
     static let histogramFlag: UInt8 = 8
 
-    /// The wall clock was set back: samples of the series in the head are not in order of time.
+    /// Set if the wall clock was set back, so that samples of the series in the head are not in the order of time.
     static let rewoundFlag: UInt8 = 16
-    /// The series had no sample yet when series were swept last.
+    /// Set if the series had no sample at the last check for garbage series.
     static let unusedFlag: UInt8 = 32
-    /// The newest sample has been deleted: `lastTime` and `lastValue` are those of a sample that is not there.
+    /// Set if the newest sample was deleted: `lastTime` and `lastValue` belong to a sample that does not exist any
+    /// more.
     static let newestDeletedFlag: UInt8 = 64
 
-    /// The checksum of the names, types and offsets of the variables, and of ``revision``; a checkpoint says it, because it
-    /// holds states as they lie in memory.
+    /// The checksum of the names, types and offsets of the variables, and of ``revision``.
     ///
-    /// A test computes it, and says what to write here when the structure changes.
+    /// A checkpoint contains it, because it contains states as they are in memory.
+    ///
+    /// A test computes it, and reports the new value when the structure changes.
     static let layout: UInt32 = 0xACB8_450C
-    /// To be raised when a variable means something else than before.
+    /// The revision of the meaning of the variables; it must be raised when the meaning of a variable changes.
     static let revision = 1
-    /// The layout of checkpoints that do not say it.
+    /// The layout of checkpoints that do not contain one.
     static let firstLayout: UInt32 = 0xACB8_450C
 
-    /// Whether the open chunk may be gone on with: no count leads outside of it.
+    /// Whether the open chunk can be continued: no count leads outside of it.
     ///
-    /// What a file holds may be otherwise.
+    /// This is not certain for a state from a file.
     var isSound: Bool {
         guard run != 0 || count == 0, count <= HeadChunk.capacity, Int(xorLead) + Int(xorWidth) <= 64 else {
             return false

@@ -1,29 +1,30 @@
-/// Slots of one size that are taken and given back one by one; rows of them that are empty go back to the system.
+/// Slots of one size that are taken and released one by one; the memory of empty rows is returned to the system.
 ///
-/// A free slot's first four bytes are the number of the next free one. Numbers count from 1; 0 is no slot. A slot that was
-/// never used, or whose row was given back, reads as zero bytes.
+/// The first four bytes of a free slot are the number of the next free slot. Numbers start at 1; 0 means no slot. A
+/// slot that was never used, or whose row was returned, reads as zero bytes.
 final class SlotPool: @unchecked Sendable {
-    // SAFETY: the variables are guarded by `lock`; a slot belongs to whoever took it.
+    // SAFETY: `lock` protects the variables; only the owner of a slot accesses it.
     private let memory: Column<UInt32>
-    /// All slots, one after the other, from slot 0 on.
+    /// The memory of all slots, which are adjacent, from slot 0 on.
     let words: FixedBuffer<UInt32>
-    /// Slots that fit.
+    /// The number of slots that fit.
     let capacity: Int
     private let wordsPerSlot: Int
-    /// Slots in a row, which is a whole number of pages.
+    /// The number of slots in a row, which is a whole number of pages.
     private let row: Int
     private let lock = Lock()
     private var free: UInt32 = 0
     private var freeCount = 0
     private var end: UInt32 = 1
-    /// Rows without memory.
+    /// The rows whose memory was returned to the system.
     private var emptyRows: [UInt32] = []
 
-    /// Free slots that are not worth giving back.
+    /// The number of free slots below which no memory is returned.
     private static let fewFree = 1 << 15
 
-    /// Room for `capacity` slots of `slotSize` bytes, whole words; a row is of as many slots as fill pages and words of a
-    /// bitmap.
+    /// Makes a pool of `capacity` slots of `slotSize` bytes, which must be whole words.
+    ///
+    /// A row has as many slots as fill whole pages and whole words of a bitmap.
     init(capacity wanted: Int, slotSize: Int, share: Double? = nil) throws(StorageError) {
         wordsPerSlot = slotSize / MemoryLayout<UInt32>.stride
         memory = try Column(capacity: wanted &* wordsPerSlot, share: share)
@@ -40,7 +41,7 @@ final class SlotPool: @unchecked Sendable {
         return words.element(Int(slot) &* wordsPerSlot)
     }
 
-    /// A slot with a link of 0; 0 if memory is at its end.
+    /// Takes a slot, whose link is 0; returns 0 if no memory is left.
     func take() -> UInt32 {
         lock.lock()
         defer { lock.unlock() }
@@ -57,7 +58,7 @@ final class SlotPool: @unchecked Sendable {
         return end
     }
 
-    /// Makes the slots of a row the free ones, of which there are none.
+    /// Makes the slots of an empty row the free slots; there must be no other free slots.
     private func refill(_ empty: UInt32) {
         let first = empty &* UInt32(row)
         for slot in first..<(first &+ UInt32(row)) { link(slot).pointee = slot &+ 1 }
@@ -66,7 +67,7 @@ final class SlotPool: @unchecked Sendable {
         freeCount = row
     }
 
-    /// The first of `count` slots next to each other that were never used; 0 if memory is at its end.
+    /// Takes `count` adjacent slots that were never used, and returns the first; 0 if no memory is left.
     func take(neighbours count: Int) -> UInt32 {
         lock.withLock {
             guard Int(end) &+ count < capacity else { return 0 }
@@ -75,7 +76,7 @@ final class SlotPool: @unchecked Sendable {
         }
     }
 
-    /// Gives back a chain of `count` linked slots.
+    /// Releases a chain of `count` linked slots.
     func giveBack(first: UInt32, last: UInt32, count: Int) {
         guard first != 0, last != 0 else { return }
         lock.lock()
@@ -85,13 +86,13 @@ final class SlotPool: @unchecked Sendable {
         lock.unlock()
     }
 
-    /// Slots in use.
+    /// The number of slots in use.
     var used: Int { lock.withLock { Int(end) &- 1 &- freeCount &- emptyRows.count &* row } }
 
-    /// Gives the memory of rows in which all is free back to the system, if a quarter of all is free.
+    /// Returns the memory of rows whose slots are all free to the system, if a quarter of all slots is free.
     ///
-    /// Meanwhile new slots are taken behind the others. The free ones come back in order, so that what is taken next lies
-    /// close together and other rows become empty.
+    /// Meanwhile, slots are taken from empty rows, or after all used slots. Afterwards the free slots are in order, so
+    /// that slots that are taken next are close together and other rows become empty.
     func trim() {
         let (first, count, bound) = lock.withLock { () -> (UInt32, Int, UInt32) in
             guard freeCount >= Self.fewFree, freeCount >= Int(end) / 4 else { return (0, 0, 0) }

@@ -1,12 +1,12 @@
 import Model
 
-/// Texts of label names and values, each held once and known by a number.
+/// The texts of label names and values, each stored once under a number.
 ///
-/// Numbers count from 1; 0 is no symbol. Changed under the lock of the ``LabelIndex`` only; what a number stands for
-/// never changes, so that readers who know a number need no lock.
+/// Numbers start at 1; 0 means no symbol. The table is changed only under the lock of the ``LabelIndex``. The text of a
+/// number never changes, so that readers that have a number need no lock.
 final class SymbolTable {
     private let bytes: Column<UInt8>
-    /// Where symbol i begins; i + 1 begins where it ends.
+    /// The position where symbol i starts; it ends where symbol i + 1 starts.
     private let starts: Column<UInt32>
     private var slots: FixedBuffer<UInt32>
     private var slotMask: Int
@@ -35,7 +35,7 @@ final class SymbolTable {
         return at
     }
 
-    /// The number of a text, 0 if it is not there.
+    /// The number of a text; 0 if the table does not have it.
     func find(_ text: UnsafeBufferPointer<UInt8>) -> UInt32 { slots[slot(text)] }
 
     func find(_ text: String) -> UInt32 {
@@ -43,7 +43,7 @@ final class SymbolTable {
         return text.withUTF8 { find($0) }
     }
 
-    /// The number of a text, made if it is new.
+    /// The number of a text, which is added if it is new.
     func intern(_ text: UnsafeBufferPointer<UInt8>) throws(StorageError) -> UInt32 {
         let at = slot(text)
         if slots[at] != 0 { return slots[at] }
@@ -69,6 +69,6 @@ final class SymbolTable {
         }
     }
 
-    /// Bytes in use.
+    /// The bytes in use.
     var usedBytes: Int { Int(starts[count &+ 1]) &+ count &* 4 &+ (slotMask &+ 1) &* 4 }
 }

@@ -1,60 +1,60 @@
-/// Consecutive times that series of a group share; open chunks point into one instead of holding times.
+/// Consecutive times that series of a group share; open chunks refer to a run instead of storing times.
 ///
-/// The first series of a scrape appends the time, the others find it there. A run ends after 240 times or at the
-/// border of a block's window. A series that was absent, or has times of its own, gets a run that starts as a copy.
+/// The first series of a scrape appends the time, and the other series find it in the run. A run ends after 240 times
+/// or at the end of a block's window. A series that was absent, or has its own times, gets a run that starts as a copy.
 struct TimeRun: BitwiseCopyable {
     /// The first time in ms.
     var base: Int64
-    /// Times as ms behind `base`: `count` of them, with room for `room`; nil if the number of the run is free.
+    /// The times as ms after `base`: `count` of them, with memory for `room`; nil if the number of the run is free.
     fileprivate(set) var times: Times?
-    /// No time at or behind this one belongs to the run.
+    /// The end of the block's window, ms; all times of the run are before it.
     var windowEnd: Int64
-    /// Unique in the store; what readers know the run by.
+    /// The number by which readers identify the run; unique in the store.
     var serial: UInt64
-    /// Open chunks that point here.
+    /// The number of open chunks that refer to the run.
     var references: UInt32
-    /// The run that followed, 0 if none has.
+    /// The run that followed; 0 if there is none.
     var next: UInt32
-    /// Where the spill file holds the times; `UInt32.max` if it does not yet.
+    /// The position of the times in the spill file; `UInt32.max` if they are not in it yet.
     var spilledAt: UInt32
-    /// The number of that file.
+    /// The number of the spill file.
     var spilledFile: UInt16
-    /// How many of them.
+    /// The number of times in the spill file.
     var spilledCount: UInt16
     var count: UInt16
     var room: UInt16
-    /// Times at most.
+    /// The most times of the run.
     var limit: UInt8
-    /// No more times will be added.
+    /// Whether no more times may be added.
     var isClosed: Bool
 
-    /// A number that no run has.
+    /// A run that is not in use.
     static var none: TimeRun {
         TimeRun(
             base: 0, times: nil, windowEnd: 0, serial: 0, references: 0, next: 0, spilledAt: 0, spilledFile: 0,
             spilledCount: 0, count: 0, room: 0, limit: 0, isClosed: false)
     }
 
-    /// Memory of the times, which the table of runs allocates and frees.
+    /// The memory of the times, which the table of runs allocates and frees.
     struct Times: BitwiseCopyable {
         fileprivate let base: UnsafeMutablePointer<UInt32>
     }
 
-    /// Whether the run holds times, so that its number is in use.
+    /// Whether the run has times, which means that its number is in use.
     var isInUse: Bool { times != nil }
 
-    /// The time at a position, ms behind `base`.
+    /// The time at a position, as ms after `base`.
     @inline(__always)
     func offset(_ at: Int) -> UInt32 {
         assert(at >= 0 && at < count, "time \(at) of \(count)")
         return times.map { $0.base[at] } ?? 0
     }
 
-    /// The time at a position.
+    /// The time at a position, ms.
     @inline(__always)
     func time(_ at: Int) -> Int64 { base &+ Int64(offset(at)) }
 
-    /// The position of a time, or nil.
+    /// The position of a time; nil if the run does not have it.
     func position(of time: Int64) -> Int? {
         guard let times = times?.base, count > 0, time >= base, time &- base <= Int64(UInt32.max) else { return nil }
         assert(count <= room, "\(count) times, and room for \(room)")
@@ -72,12 +72,12 @@ struct TimeRun: BitwiseCopyable {
 /// The runs of one group; used under the group's lock.
 struct TimeRunTable: ~Copyable {
     private var runs: FixedBuffer<TimeRun>
-    /// Number of the highest run + 1; run 0 is none.
+    /// The number of the highest run + 1; 0 means no run.
     private(set) var end = 1
     private(set) var free: [UInt32] = []
-    /// Runs by their first time.
+    /// The runs by their first time.
     private(set) var starts: [Int64: UInt32] = [:]
-    /// Where a copy went: series that leave a run at the same place for the same time share it again.
+    /// The branches: series that leave a run at the same position for the same time share the branch.
     private var branches: [Branch: (run: UInt32, serial: UInt64)] = [:]
     /// The run that was used last.
     var latest: UInt32 = 0
@@ -89,10 +89,10 @@ struct TimeRunTable: ~Copyable {
         var time: Int64
     }
 
-    /// Open chunks that point into runs.
+    /// The number of open chunks that refer to runs.
     var openChunks: Int { (1..<max(1, end)).reduce(0) { $0 + Int(runs[$1].references) } }
 
-    /// The first time of the runs that open chunks point into, ms; nil if there are none.
+    /// The first time of the runs that open chunks refer to, ms; nil if there are none.
     var oldest: Int64? {
         (1..<max(1, end)).reduce(nil) { oldest, run in
             guard runs[run].references > 0 else { return oldest }
@@ -124,7 +124,7 @@ struct TimeRunTable: ~Copyable {
     /// The numbers that runs may have.
     var numbers: Range<UInt32> { 1..<UInt32(max(1, end)) }
 
-    /// A new run that begins with `time`.
+    /// Makes a run that starts with `time`, and returns its number.
     mutating func make(_ time: Int64, windowEnd: Int64, limit: Int, serial: UInt64) -> UInt32 {
         let run: UInt32
         if let last = free.popLast() {
@@ -144,7 +144,7 @@ struct TimeRunTable: ~Copyable {
         return run
     }
 
-    /// Takes back a run under its number.
+    /// Restores a run under its number.
     mutating func restore(_ number: Int, _ run: TimeRun, _ times: [UInt32]) {
         guard !times.isEmpty else { return }
         while end <= number { addNumber() }
@@ -160,7 +160,7 @@ struct TimeRunTable: ~Copyable {
         latest = UInt32(number)
     }
 
-    /// Ends the taking back: numbers that no run has are free, runs that no series holds go.
+    /// Ends the restoring: numbers without a run become free, and runs that no chunk refers to are released.
     mutating func finishRestoring() {
         free = (1..<max(1, end)).filter { !runs[$0].isInUse }.map { UInt32($0) }
         for number in 1..<max(1, end) where runs[number].isInUse && runs[number].references == 0 {
@@ -169,7 +169,8 @@ struct TimeRunTable: ~Copyable {
         }
     }
 
-    /// Holds a run for a chunk; false if there is no such run.
+    /// Adds the reference of a chunk to a run; returns false if there is no such run, or if it has less than `count`
+    /// times.
     mutating func retain(_ run: UInt32, upTo count: Int) -> Bool {
         guard run > 0, Int(run) < end, runs[Int(run)].isInUse, runs[Int(run)].count >= count else { return false }
         runs[Int(run)].references &+= 1
@@ -209,15 +210,15 @@ struct TimeRunTable: ~Copyable {
         entry.pointee.room = UInt16(room)
     }
 
-    /// Ends a run: no more times are added.
+    /// Closes a run: no more times are added.
     mutating func close(_ run: UInt32) { self[run].isClosed = true }
 
-    /// Whether a run lies in the window.
+    /// Whether a run of this window is in use.
     func holds(windowEnd: Int64) -> Bool {
         (1..<max(1, end)).contains { runs[$0].isInUse && runs[$0].windowEnd == windowEnd }
     }
 
-    /// Drops the hold of one chunk; the last one frees the run.
+    /// Removes the reference of one chunk; the last reference frees the run.
     mutating func release(_ run: UInt32) {
         let entry = element(run)
         if entry.pointee.references > 0 { entry.pointee.references &-= 1 }
@@ -231,7 +232,7 @@ struct TimeRunTable: ~Copyable {
         if branches.count > 1024 || free.count == end &- 1 { branches.removeAll() }
     }
 
-    /// A run that holds `time`, and where; nil if none is known.
+    /// The run that contains `time`, and its position; nil if none is found.
     func find(_ time: Int64, hint: UInt32) -> (run: UInt32, at: Int)? {
         for candidate in [hint, latest, starts[time] ?? 0] where candidate != 0 && Int(candidate) < end {
             if let at = runs[Int(candidate)].position(of: time), at < HeadChunk.capacity { return (candidate, at) }
@@ -239,7 +240,7 @@ struct TimeRunTable: ~Copyable {
         return nil
     }
 
-    /// The run that continues the samples [first, first + count) of `run` with `time`, made if there is none yet.
+    /// The run that continues the samples [first, first + count) of `run` with `time`; it is made if there is none yet.
     mutating func branch(from run: UInt32, first: UInt8, count: UInt8, time: Int64, serial: UInt64) -> UInt32 {
         let old = self[run]
         let key = Branch(serial: old.serial, first: first, count: count, time: time)
@@ -255,7 +256,7 @@ struct TimeRunTable: ~Copyable {
         return new
     }
 
-    /// Bytes in use.
+    /// The bytes in use.
     var usedBytes: Int {
         var sum = runs.capacity &* MemoryLayout<TimeRun>.stride &+ (starts.capacity &+ branches.capacity) &* 24
         for i in 1..<max(1, end) where runs[i].isInUse { sum &+= Int(runs[i].room) &* 4 }

@@ -1,4 +1,4 @@
-/// Bytes under construction in memory that is kept; callers reserve, then write without checks.
+/// A buffer of bytes under construction, whose memory is reused; callers reserve memory, then write without checks.
 struct ByteSink: ~Copyable {
     private(set) var base: UnsafeMutablePointer<UInt8>
     private(set) var count = 0
@@ -13,10 +13,10 @@ struct ByteSink: ~Copyable {
 
     mutating func removeAll() { count = 0 }
 
-    /// Forgets what is behind the first `size` bytes.
+    /// Removes all bytes after the first `size`.
     mutating func truncate(to size: Int) { count = min(count, size) }
 
-    /// Makes room for `extra` bytes.
+    /// Reserves memory for `extra` more bytes.
     mutating func reserve(_ extra: Int) {
         guard capacity &- count < extra else { return }
         let size = max(capacity &* 2, count &+ extra)
@@ -27,7 +27,7 @@ struct ByteSink: ~Copyable {
         capacity = size
     }
 
-    /// Appends a byte; there must be room.
+    /// Appends a byte, whose memory must be reserved.
     @inline(__always)
     mutating func put(_ byte: UInt8) {
         assert(count < capacity, "no room is reserved")
@@ -35,7 +35,7 @@ struct ByteSink: ~Copyable {
         count &+= 1
     }
 
-    /// Appends an unsigned number of at most 10 bytes; there must be room.
+    /// Appends an unsigned number of at most 10 bytes, whose memory must be reserved.
     @inline(__always)
     mutating func putVarint(_ value: UInt64) {
         var rest = value
@@ -49,7 +49,7 @@ struct ByteSink: ~Copyable {
     @inline(__always)
     mutating func putZigzag(_ value: Int64) { putVarint(UInt64(bitPattern: value << 1 ^ value >> 63)) }
 
-    /// Appends `size` low bytes of a number, lowest first; there must be room.
+    /// Appends the `size` low bytes of a number, lowest first; their memory must be reserved.
     @inline(__always)
     mutating func putLittle(_ value: UInt64, _ size: Int) {
         var rest = value
@@ -59,7 +59,7 @@ struct ByteSink: ~Copyable {
         }
     }
 
-    /// Appends bytes, making room.
+    /// Appends bytes, and reserves memory for them.
     mutating func append(_ bytes: [UInt8]) {
         reserve(bytes.count)
         bytes.withUnsafeBufferPointer { source in
@@ -68,7 +68,7 @@ struct ByteSink: ~Copyable {
         count &+= bytes.count
     }
 
-    /// Appends bytes, making room.
+    /// Appends bytes, and reserves memory for them.
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
         reserve(bytes.count)
         if let start = bytes.baseAddress {
@@ -77,7 +77,7 @@ struct ByteSink: ~Copyable {
         count &+= bytes.count
     }
 
-    /// Appends `size` zero bytes, making room; returns where they begin.
+    /// Appends `size` zero bytes, and reserves memory for them; returns their position.
     mutating func appendZeros(_ size: Int) -> Int {
         reserve(size)
         (base + count).update(repeating: 0, count: size)
@@ -85,7 +85,7 @@ struct ByteSink: ~Copyable {
         return count &- size
     }
 
-    /// Sets bit `number` of the bytes that begin at `start`.
+    /// Sets bit `number` of the bytes from `start` on.
     @inline(__always)
     mutating func setBit(_ number: Int, from start: Int) {
         let at = start &+ number >> 3

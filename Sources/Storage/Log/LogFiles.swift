@@ -2,13 +2,13 @@ import Encoding
 import GoCompatibility
 import Platform
 
-/// The files of the log: their names, and how they begin.
+/// The files of the log: their names, and how they start.
 extension WriteAheadLog {
     static func path(_ directory: String, _ number: UInt64) -> String {
         directory + "/" + number.zeroPadded(8)
     }
 
-    /// Numbers of the segments in a directory, ascending.
+    /// The numbers of the segments in a directory, ascending.
     static func segments(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [UInt64] {
         try fileSystem.list(directory).compactMap(number).sorted()
     }
@@ -24,15 +24,16 @@ extension WriteAheadLog {
         return header
     }
 
-    /// Whether a file begins as segment `number` does, as far as it goes.
+    /// Whether a file starts with the header of segment `number`, or with a part of it if the file is shorter.
     static func isOwn(_ path: String, _ number: UInt64, _ fileSystem: any FileSystem) throws(FileError) -> Bool {
         let start = try FileStart.read(path, headerSize, fileSystem)
         return header(number).starts(with: start)
     }
 
-    /// Makes a file that holds the start of a segment, on the disk.
+    /// Makes a file with the start of a segment, and syncs it to disk.
     ///
-    /// A segment that has its name has its header, so that one without is damage, also at the end of the log.
+    /// A segment gets its name only when its header is on disk, so that a segment without a header is damaged, even at
+    /// the end of the log.
     static func make(_ path: String, _ start: [UInt8], _ fileSystem: any FileSystem) throws(FileError) {
         var attempts = 0
         while true {
@@ -41,14 +42,14 @@ extension WriteAheadLog {
             defer { file.close() }
             try file.write(start)
             do throws(FileError) { return try file.syncData() } catch {
-                // Another sync of the same file proves nothing.
+                // A second sync of the same file would prove nothing.
                 guard attempts < 4 else { throw error }
                 try fileSystem.remove(path)
             }
         }
     }
 
-    /// Appends a frame of a content in two parts.
+    /// Appends a frame whose content has two parts.
     static func append(
         _ first: ArraySlice<UInt8>, _ second: UnsafeRawBufferPointer?, _ flag: UInt32, to frame: inout [UInt8]
     ) {

@@ -1,11 +1,11 @@
 import Encoding
 
-/// Makes frames of the log smaller where they are long enough for it; not for several threads at once.
+/// A compressor of frames of the log, for one thread at a time.
 final class LogPacker {
-    /// Records of so many bytes are left as they are: a reader makes room for all of a frame.
+    /// The longest records that are compressed, bytes: a reader allocates memory for the whole frame.
     static let longest = 1 << 24
 
-    /// Shorter ones are left as they are; with 0 none is, even if it becomes longer.
+    /// The shortest records that are compressed, bytes; 0 compresses all, even if they become longer.
     private let shortest: Int
 
     private let compressor = try? ZstdCompressor()

@@ -1,7 +1,7 @@
 import Encoding
 import Model
 
-/// The records of the log: a byte that says which, then its fields.
+/// The records of the log: a byte with the kind, then the fields.
 ///
 ///     1 group     id · size · name
 ///     2 series    group · id · size · packed labels
@@ -10,11 +10,13 @@ import Model
 ///     4 metadata  size · metric · size · type · size · unit · size · help
 ///     5 exemplar  id · time (zigzag) · value (8) · size · packed labels
 ///     6 deletion  from (zigzag) · to (zigzag) · ids
-///     7 skipped   a segment: from it to the one that holds the record, numbers that are not there were not used
-///     8 size      a segment · its bytes: all of them were on the disk when this was written
+///     7 skipped   a segment: numbers from it to the segment of the record that have no file were not used
+///     8 size      a segment · its bytes: all of them were on disk when this was written
 ///
-/// A record of samples is the last one of its frame. `sequence` counts the sample records of a group in a segment, so
-/// that a reader notices one that is missing and trusts no difference behind it.
+/// A record of samples is the last record of its frame.
+///
+/// `sequence` counts the sample records of a group in a segment, so that a reader notices a missing record and does not
+/// use the differences after it.
 enum LogRecord {
     static let group: UInt8 = 1
     static let series: UInt8 = 2
@@ -25,12 +27,14 @@ enum LogRecord {
     static let skipped: UInt8 = 7
     static let size: UInt8 = 8
 
-    /// Samples have times of their own.
+    /// The flag of samples with their own times.
     static let ownTimes: UInt8 = 1
-    /// Start timestamps follow the times: how many, then for each the number of its sample as distance from the one
-    /// before, and how far it is from the sample's time (zigzag).
+    /// The flag of start timestamps after the times.
+    ///
+    /// They are: their number, then for each the distance of its sample's number from the previous one, and its
+    /// difference to the sample's time (zigzag).
     static let starts: UInt8 = 2
-    /// Samples before the newest of their series are right: the wall clock was set back.
+    /// The flag of samples that may be before the newest of their series, because the wall clock was set back.
     static let rewinds: UInt8 = 4
 
     static func group(_ id: UInt32, _ name: String) -> [UInt8] {
@@ -88,7 +92,7 @@ enum LogRecord {
         return record
     }
 
-    /// Appends (start, length, repeats) runs of ids: start as difference to the end of the run before.
+    /// Appends ids as runs (start, length, repeats); a start is the difference to the end of the previous run.
     static func putIds(_ ids: UnsafeBufferPointer<UInt32>, to sink: inout ByteSink) {
         var at = 0
         var end: Int64 = 0
@@ -106,7 +110,7 @@ enum LogRecord {
                 length &+= 1
                 next &+= repeats
             }
-            // A longer row of the last id would be read as the next run.
+            // Further repetitions of the last id are read as the next run.
             sink.reserve(32)
             sink.putZigzag(Int64(start) &- end)
             sink.putVarint(UInt64(length) << 1 | (repeats > 1 ? 1 : 0))
@@ -138,10 +142,10 @@ enum LogRecord {
         }
     }
 
-    /// Appends times: the distinct ones as differences, then which of them each sample has.
+    /// Appends times: the distinct times as differences, then the index of the time of each sample.
     ///
-    /// Samples of a push come as the same few times again and again: each index is expected to be the one behind the
-    /// last, the first behind the last of them; only lengths of expected rows and exceptions are written.
+    /// Samples of a push repeat the same few times: each index is expected to be the next one, and the first one after
+    /// the last. Only the lengths of expected rows and the exceptions are written.
     static func putTimes(_ times: UnsafeBufferPointer<Int64>, base: Int64, to sink: inout ByteSink) {
         var table: [Int64] = []
         var index: [Int64: Int] = [:]

@@ -3,39 +3,40 @@ import Model
 import Platform
 import Telemetry
 
-/// Reads the log into the head.
+/// Replays the log into the head.
 ///
-/// A segment is read in stretches: first, in order, the records that are not samples; then the samples, each group by
-/// itself, on all cores. Groups are independent of each other, and one group's states stay in the cache meanwhile.
+/// A segment is read in parts: first the records that are not samples, in their order; then the samples, each group
+/// separately, on all cores. Groups are independent of each other, and the states of one group stay in the cache
+/// meanwhile.
 struct LogReplay {
     private let head: Head
     private let log = Log("storage")
-    /// What the records that are not samples mean.
+    /// The receivers of metadata and exemplars.
     var onMetadata: (String, MetricMetadata) -> Void = { _, _ in }
     var onExemplar: (UInt32, Exemplar) -> Void = { _, _ in }
     private(set) var damaged = 0
     /// The segments that are damaged.
     private(set) var damagedSegments: Set<UInt64> = []
-    /// Files with the name of a segment in which nothing says that they are one.
+    /// The files with the name of a segment that have neither its header nor a whole frame.
     private(set) var foreign: Set<UInt64> = []
-    /// Numbers below segments that were read of which the log says that they may be unused.
+    /// The numbers below segments that were read which may be unused according to the log.
     private(set) var unused: [Range<UInt64>] = []
-    /// The last segment, and its bytes up to the end of its last whole frame, if its end is torn.
+    /// The last segment, and its bytes up to the end of its last whole frame, if its end is torn (incomplete).
     private(set) var torn: (path: String, size: Int)?
     /// The segments that were read, with their bytes up to the end of the last whole frame.
     private(set) var sizes: [UInt64: Int] = [:]
-    /// The sizes of segments that have frames, as later segments give them.
+    /// The sizes of segments with frames, as later segments state them.
     private(set) var saidSizes: [UInt64: Int] = [:]
-    /// Whether a segment has a record that is not about the log itself.
+    /// Whether any segment has a record that is not about the log itself.
     private(set) var hasContent = false
     private var segment: UInt64 = 0
     private(set) var samples = 0
-    /// Deletions that were read and not carried out yet.
+    /// The deletions that were read and are not carried out yet.
     private var deletions: [(ids: [UInt32], from: Int64, to: Int64)] = []
-    /// Records of samples that wait for the others of their stretch.
+    /// The records of samples that are not applied yet.
     private var waiting: [SampleReplay.Record] = []
 
-    /// Records of a stretch at most, and about their bytes.
+    /// The most records of samples that are applied together, and their approximate bytes.
     private static let stretch = 1 << 16
     private static let stretchBytes = 8 << 20
 
@@ -46,27 +47,27 @@ struct LogReplay {
         decompressor = try ZstdDecompressor()
     }
 
-    /// Reads one segment; `isLast` says that its end may be torn.
+    /// Reads one segment, whose end may be torn if `isLast`.
     mutating func read(_ number: UInt64, _ path: String, isLast: Bool, _ fileSystem: any FileSystem) throws(FileError) {
         segment = number
         let mapping = try fileSystem.map(path, limit: WriteAheadLog.longestSegment)
         let bytes = mapping.bytes
         let header = WriteAheadLog.header(number)
-        // A segment gets its name when its header is on the disk.
+        // A segment gets its name only when its header is on disk.
         guard bytes.count >= header.count else { return report(path, 0, "the log's header") }
-        // The frames behind it are checked by themselves, and may hold what is nowhere else.
+        // The frames have their own checksums, and may have data that is nowhere else.
         let isOwn = header.elementsEqual(bytes[0..<header.count])
         if !isOwn { report(path, 0, "the log's header") }
         var frames = 0
-        // Frames are read one by one, and applied when many samples are together.
+        // Frames are read one by one; their samples are applied when there are many.
         var records = ByteSink()
         var at = header.count
         while at < bytes.count {
             guard let frame = WriteAheadLog.framing.frame(bytes, at: at) else {
-                // A torn tail has nothing behind it. Elsewhere, go on with the next frame that is whole.
+                // There is nothing after a torn end. Elsewhere, reading continues with the next whole frame.
                 guard let next = WriteAheadLog.framing.next(mapping, from: at &+ 1, budget: 1 << 26) else {
                     if !isLast { report(path, at, "a whole frame") }
-                    // Neither somebody else's file nor one that will be set aside is cut.
+                    // A foreign file, or one that will be set aside, is not truncated.
                     if !damagedSegments.contains(number) { torn = (path, at) }
                     break
                 }
@@ -81,7 +82,7 @@ struct LogReplay {
                 var reader = ByteReader(records.bytes, at: start)
                 let group = try apply(&reader)
                 if !deletions.isEmpty {
-                    // What came before is deleted, what comes after is not.
+                    // Earlier samples are deleted, later ones are not.
                     replaySamples(records.bytes, number, path)
                     carryOutDeletions()
                 }
@@ -102,7 +103,7 @@ struct LogReplay {
         }
         replaySamples(records.bytes, number, path)
         sizes[number] = at
-        // A hole behind the last frame is no frame either.
+        // The rest of the file, which is not mapped, has no frame either.
         if mapping.isPartial, at == bytes.count {
             if !isLast { report(path, at, "a whole frame") }
             if !damagedSegments.contains(number) { torn = (path, at) }
@@ -110,14 +111,14 @@ struct LogReplay {
         if !isOwn, frames == 0 { foreign.insert(number) }
     }
 
-    /// Segments to which nothing will be written any more, and of which nothing is known to be missing.
+    /// The segments that are finished, and of which nothing is known to be missing.
     var whole: [WriteAheadLog.Segment] {
         sizes.filter { !damagedSegments.contains($0.key) && !foreign.contains($0.key) }
             .map { WriteAheadLog.Segment(number: $0.key, size: $0.value, file: nil) }
             .sorted { $0.number < $1.number }
     }
 
-    /// Reports the segments of which frames at the end are missing: a later one says that they were longer.
+    /// Reports the segments that lack frames at their end, because a later segment states a larger size.
     mutating func reportShortSegments(_ directory: String) {
         for (number, size) in saidSizes.sorted(by: { $0.key < $1.key }) {
             guard let found = sizes[number], found < size, !damagedSegments.contains(number) else { continue }
@@ -126,8 +127,9 @@ struct LogReplay {
         }
     }
 
-    /// Cuts the torn end of the last segment off, durably: behind it another segment will stand, and a torn end that is
-    /// not the log's would be damage at the next start.
+    /// Truncates the torn end of the last segment, durably.
+    ///
+    /// Another segment will follow it, and a torn end before another segment would be damage at the next start.
     func cutTornEnd(_ fileSystem: any FileSystem) {
         guard let torn else { return }
         do throws(FileError) {
@@ -140,7 +142,7 @@ struct LogReplay {
         }
     }
 
-    /// Appends the records of a frame.
+    /// Appends the records of a frame, decompressed.
     private func unpack(_ frame: RecordFraming.Frame, _ bytes: UnsafeRawBufferPointer, to records: inout ByteSink)
         throws
     {
@@ -154,7 +156,7 @@ struct LogReplay {
             packed, into: UnsafeMutableRawBufferPointer(start: records.base + start, count: size))
     }
 
-    /// Applies the samples that wait.
+    /// Applies the waiting records of samples.
     private mutating func replaySamples(_ bytes: UnsafeRawBufferPointer, _ number: UInt64, _ path: String) {
         let result = SampleReplay.run(waiting, bytes, segment: number, head)
         waiting.removeAll(keepingCapacity: true)
@@ -162,7 +164,7 @@ struct LogReplay {
         for failure in result.failures { report(path, failure.offset, failure.expected) }
     }
 
-    /// Deletes what the deletions name that were read until now.
+    /// Carries out the deletions that were read so far.
     mutating func carryOutDeletions() {
         head.upkeep.withLock {
             for deletion in deletions {
@@ -183,9 +185,9 @@ struct LogReplay {
             ["file": path, "offset": "\(offset)", "expected": expected])
     }
 
-    /// Applies records until the reader is at its end, or at samples: a record of them is the last of its frame.
+    /// Applies records to the end of the reader, or to a record of samples, which is the last of its frame.
     ///
-    /// - Returns: The group of the samples.
+    /// - Returns: The group of the samples; nil if there are none.
     mutating func apply(_ reader: inout ByteReader) throws -> UInt32? {
         while !reader.isAtEnd {
             let kind = try reader.byte()
@@ -211,7 +213,8 @@ struct LogReplay {
                 let time = try reader.zigzag()
                 let value = Double(bitPattern: try reader.u64())
                 let labels = Labels(packed: Array(try reader.sizedRun()))
-                // Whether it came with its time is not known any more: one that did is known by its time.
+                // The log does not state whether the exemplar came with its time. A repetition with the time is
+                // recognized by it.
                 onExemplar(id, Exemplar(labels: labels, value: value, timestamp: time, hasTimestamp: false))
             case LogRecord.deletion:
                 let (from, to) = (try reader.zigzag(), try reader.zigzag())

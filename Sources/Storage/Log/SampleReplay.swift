@@ -3,9 +3,9 @@ import Model
 import Platform
 import Synchronization
 
-/// Reads records of samples of a segment of the log into the head, each group's in their order.
+/// Replays the sample records of a segment of the log into the head, for each group in their order.
 struct SampleReplay {
-    /// Where a record of samples lies among the bytes, without its kind and group, and its frame in the segment.
+    /// The position of a record of samples among the bytes, after its kind and group, and of its frame in the segment.
     struct Record {
         var group: UInt32
         var start: Int
@@ -13,13 +13,13 @@ struct SampleReplay {
         var frame: Int
     }
 
-    /// What became of records.
+    /// The result of applying records.
     struct Result {
         var samples = 0
         var failures: [(offset: Int, expected: String)] = []
     }
 
-    /// Bytes of samples that are worth a thread.
+    /// The bytes of samples for which one more thread is used.
     private static let worthThread = 1 << 16
 
     private let head: Head
@@ -29,12 +29,12 @@ struct SampleReplay {
     private var starts: [(number: Int, start: Int64)] = []
     private var result = Result()
 
-    /// What all threads read.
+    /// The data that all threads read.
     private struct Source: @unchecked Sendable {
-        // SAFETY: the bytes and the records do not change while the threads run, which end before the caller goes on.
+        // SAFETY: the bytes and the records do not change while the threads run, and the caller waits for their end.
         let bytes: UnsafeRawBufferPointer
         let records: [Record]
-        /// Records of the same group.
+        /// The ranges of records of the same group.
         let pieces: [Range<Int>]
     }
 
@@ -98,16 +98,16 @@ struct SampleReplay {
         }
     }
 
-    /// Reads the number of a record; returns whether its samples are to be applied.
+    /// Reads the sequence number of a record; returns whether its samples are applied.
     private mutating func isNext(_ reader: inout ByteReader, _ group: HeadGroup, _ frame: Int) throws -> Bool {
         let sequence = try reader.varint()
-        // What the checkpoint holds already.
+        // The checkpoint has these samples already.
         if segment < group.segment || segment == group.segment && sequence < group.sequence { return false }
         let expected = segment == group.segment ? group.sequence : 0
         if segment != group.segment { group.logTime = 0 }
         group.segment = segment
         group.sequence = sequence &+ 1
-        // One that is missing takes those behind it along: their differences lead nowhere until the next segment.
+        // After a missing record, the differences of the group cannot be used until the next segment.
         if sequence != expected, group.brokenSegment != segment {
             group.brokenSegment = segment
             result.failures.append(
@@ -146,7 +146,7 @@ struct SampleReplay {
             return
         }
         let flags = try reader.byte()
-        // Each sample has a bit of its own.
+        // Each sample has one bit.
         let count = try reader.count(min(1 << 26, reader.remaining &* 8))
         try readIdsAndTimes(&reader, flags, count, group)
         try readStarts(&reader, flags, count)
@@ -181,7 +181,7 @@ struct SampleReplay {
                 continue
             }
             guard isStored else {
-                // Only the length matters; the base may be wrong, so a decimal that does not fit is no damage.
+                // Only the length matters. The base may be wrong, so a decimal that does not fit is not damage.
                 try ValueCode.skip(&reader)
                 continue
             }

@@ -1,7 +1,7 @@
 import Encoding
 import Model
 
-/// How a changed value stands in the log: as the difference to the value before it.
+/// The code of a changed value in the log, as the difference to the previous value.
 ///
 ///     0xxxxxxx, 10… +1, 110… +2, 1110… +3, 11110… +4 bytes   difference of mantissas, zigzag, at the series' scale
 ///     F8 + 8 bytes     the pattern
@@ -11,7 +11,7 @@ import Model
 ///     FC + size        a native histogram
 ///     FD + 8 bytes     a sample out of order, its pattern
 ///     FE + size        a native histogram out of order
-///     FF ln + bytes    exclusive or with the pattern before: l zero bytes in front, n bytes
+///     FF ln + bytes    exclusive or with the previous pattern: l leading zero bytes, n bytes
 enum ValueCode {
     static let pattern: UInt8 = 0xF8
     static let rescaled: UInt8 = 0xF9
@@ -21,10 +21,10 @@ enum ValueCode {
     static let outOfOrder: UInt8 = 0xFD
     static let outOfOrderHistogram: UInt8 = 0xFE
     static let exclusiveOr: UInt8 = 0xFF
-    /// Bytes of the longest code without a histogram.
+    /// The bytes of the longest code without a histogram.
     static let maxSize = 12
 
-    /// Appends the code of `value` after `base`; there must be room for ``maxSize``.
+    /// Appends the code of `value` after `base`; memory for ``maxSize`` bytes must be reserved.
     @inline(__always)
     static func put(
         _ value: Double, after base: Double, scale: inout Int8, mantissa: Int64, mantissaScale: Int8,
@@ -92,14 +92,14 @@ enum ValueCode {
         sink.putLittle(difference >> UInt64(64 &- 8 &* (lead &+ size)), size)
     }
 
-    /// What a code says.
+    /// The meaning of a code.
     enum Meaning {
-        /// A value; with the mantissa at the scale, if it was written as one.
+        /// A value, its mantissa and its scale; the scale is negative if the value was not written as a mantissa.
         case value(Double, Int64, Int8)
         case stale
         case histogram(FloatHistogram)
         case outOfOrder(Double, FloatHistogram?)
-        /// A histogram that is left out.
+        /// An invalid histogram, which is left out.
         case unsound
     }
 
@@ -147,7 +147,7 @@ enum ValueCode {
         return .value(Double(mantissa) / Decimal.power(scale), mantissa, scale)
     }
 
-    /// Steps over a code.
+    /// Skips a code.
     static func skip(_ reader: inout ByteReader) throws(DecodeError) {
         let first = try reader.byte()
         switch first {

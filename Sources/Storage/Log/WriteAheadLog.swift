@@ -5,23 +5,25 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// The log of everything that is not in a checkpoint yet.
+/// The write-ahead log: all data that is not in a checkpoint yet.
 ///
-/// Files `wal/00000001`, `wal/00000002`, …; each begins with 8 bytes of magic and its number (8), then frames:
+/// The files are `wal/00000001`, `wal/00000002`, …; each starts with 8 bytes of magic and its number (8), then frames:
 ///
 ///     length (4) · crc32c of the content (4) · content: records, see ``LogRecord``
 ///     length with ``packedFlag`` (4) · crc32c of the content (4) · content: size of the records (varint), zstd of them
 ///
-/// A frame is written with one call before the commit returns, so a killed process loses nothing; `sync` brings it to
-/// the disk. After a failed write the file is cut to its last whole frame and the next segment is begun.
+/// A frame is written with one call before the commit returns, so that a killed process loses nothing; `sync` syncs it
+/// to disk.
+///
+/// After a failed write, the file is truncated to its last whole frame, and the next segment is started.
 final class WriteAheadLog: Sendable {
     static let magic: [UInt8] = Array("MLTWAL1\n".utf8)
     static let headerSize = 16
-    /// The longest frame that a reader believes.
+    /// The longest frame that a reader accepts.
     static let maxFrame = 1 << 28
-    /// Bytes of a segment that a reader looks at: more than any has.
+    /// The most bytes of a segment that a reader maps: no segment is longer.
     static let longestSegment = 1 << 31
-    /// No segment has a higher number: a higher one is damage, or the name of somebody else's file.
+    /// The highest number of a segment: a file with a higher number is damage, or not a segment.
     static let lastSegment: UInt64 = 1 << 62
     /// Set in the length of a frame whose content is compressed.
     static let packedFlag: UInt32 = 1 << 31
@@ -29,43 +31,43 @@ final class WriteAheadLog: Sendable {
 
     private struct State {
         var file: (any File)?
-        /// Which file that is, as the file system says; 0 if it is not known.
+        /// The identity of the file in the file system; 0 if it is not known.
         var identity: UInt64 = 0
         var size = 0
-        /// Records of new series that go in front of the next frame.
+        /// The records of new series that are written before the next frame.
         var pending: [UInt8] = []
-        /// Where a frame of what waits has to end.
+        /// The positions where a frame of waiting records must end.
         var pendingEnds: [Int] = []
         var frame: [UInt8] = []
-        /// Bytes written in all segments since the last checkpoint.
+        /// The bytes written in all segments since the last checkpoint.
         var written = 0
         var failure: String?
-        /// Segments that were left, of which it is not known that they are on the disk.
+        /// The finished segments that may not be on disk yet.
         var unsynced: [Segment] = []
-        /// How much of the current segment is on the disk.
+        /// The bytes of the current segment that are on disk.
         var synced = 0
-        /// Sizes of segments that were left and are on the disk, by their numbers.
+        /// The sizes of finished segments that are on disk, by their numbers.
         var sizes: [UInt64: Int] = [:]
-        /// Segments whose size this one does not say yet; the next frame that has something else to say says it.
+        /// The segments whose size the current segment does not state yet; the next frame does.
         var unsaid: [UInt64] = []
-        /// The newest segment of which the disk may lack a part though it was written: a sync of it failed, and another
-        /// one proves nothing.
+        /// The newest segment that the disk may lack in part although it was written.
         ///
-        /// Set until a checkpoint holds what is in it.
+        /// A sync of it failed, and another sync proves nothing. It is set until a checkpoint has the data of the
+        /// segment.
         var lost: (number: UInt64, error: FileError)?
-        /// Why the store's directory is not the one that was opened; nothing is written while it is not.
+        /// The error that the store's directory is not the one that was opened; nothing is written while it is set.
         var gone: FileError?
-        /// Segments below this one are not needed any more; a checkpoint names it.
+        /// The first segment that is still needed, which a checkpoint names.
         var durableBelow: UInt64 = 0
-        /// The segment that the newest checkpoint names, or will name: its file stays, with or without a frame.
+        /// The segment that the newest checkpoint names or will name: its file stays, with or without a frame.
         var named: UInt64 = 0
-        /// A segment that was named and left without a frame.
+        /// A named segment that was left without a frame.
         var emptyNamed: UInt64?
-        /// The first number that has no file, until a segment with a frame says so.
+        /// The first number without a file, until a segment with a frame states it.
         var unusedFrom: UInt64?
-        /// Bytes of the current segment when it began.
+        /// The bytes of the current segment when it was started.
         var startSize = 0
-        /// The newest segment that has frames of its own.
+        /// The newest segment with frames of its own.
         var newestWithFrame: UInt64 = 0
         /// Whether the current segment has no frame of its own.
         var isEmpty: Bool { size == startSize }
@@ -73,14 +75,14 @@ final class WriteAheadLog: Sendable {
         var frames: UInt64 = 0
     }
 
-    /// A segment to which nothing is written any more.
+    /// A segment that is finished, or is being synced.
     struct Segment {
         var number: UInt64
-        /// Bytes up to the end of the last whole frame.
+        /// The bytes up to the end of the last whole frame.
         var size: Int
-        /// Whether it has no frame of its own. Its file may be removed.
+        /// Whether it has no frame of its own, so that its file may be removed.
         var isEmpty = false
-        /// nil: it is opened when it is synced.
+        /// The open file; nil if the file is opened for the sync.
         var file: (any File)?
     }
 
@@ -97,17 +99,17 @@ final class WriteAheadLog: Sendable {
     private let durations = Mutex(QuantileWindow())
     private let failures = Atomic<Int>(0)
 
-    /// The segments that an earlier process has left, and no checkpoint holds.
+    /// The segments of an earlier process that are not in a checkpoint.
     struct Earlier {
-        /// Bytes of all of them.
+        /// The bytes of all of them.
         var written: Int
-        /// Those that are whole; a process that was killed has written them, perhaps without a sync.
+        /// The segments that are whole; a killed process may have written them without a sync.
         var whole: [Segment]
     }
 
-    /// A log whose next segment is `first`, behind others.
+    /// Makes a log whose next segment is `first`, after the earlier segments.
     ///
-    /// - Parameter reserve: Given up when the disk is full.
+    /// - Parameter reserve: The disk space that is released when the disk is full.
     init(
         _ directory: String, first: UInt64, segmentSize: Int, fileSystem: any FileSystem, reserve: DiskReserve?,
         behind earlier: Earlier
@@ -122,25 +124,25 @@ final class WriteAheadLog: Sendable {
         try fileSystem.createDirectory(directory)
     }
 
-    /// Ends segments at this size from now on, if they were to grow larger.
+    /// Limits the size of segments from now on, unless their limit is smaller.
     func limitSegments(to size: Int) {
         segmentSize.store(min(size, segmentSize.load(ordering: .relaxed)), ordering: .relaxed)
     }
 
-    /// The segment that the next frame goes to; its low bits are what ``SeriesState/logSegment`` compares with.
+    /// The segment of the next frame; ``SeriesState/logSegment`` has the low bits of such a number.
     var segment: UInt64 { number.load(ordering: .acquiring) }
 
     private func begin(_ state: inout State) throws(FileError) {
         if let gone = state.gone { throw gone }
         if try !fileSystem.exists(directory) {
-            // Somebody has removed it. Above it nothing is made anew.
+            // The directory was removed. It is made again, but its parent is not.
             let parent = FilePath.parent(directory)
             guard try fileSystem.exists(parent) else { throw FileError("open", parent, code: ENOENT) }
             try fileSystem.createDirectory(directory)
             try fileSystem.syncDirectory(parent)
         }
         var next = number.load(ordering: .relaxed) &+ 1
-        // What is there under that name is not written over.
+        // Existing files are not overwritten.
         while try fileSystem.exists(Self.path(directory, next)) { next &+= 1 }
         let path = Self.path(directory, next)
         var start = Self.header(next)
@@ -160,9 +162,9 @@ final class WriteAheadLog: Sendable {
             let left = Segment(number: current, size: state.size, isEmpty: state.isEmpty, file: old)
             if state.synced == left.size { noteSize(left, &state) } else { state.unsynced.append(left) }
         }
-        // Each segment says the sizes of all others, so that no two damaged ones hide each other.
+        // Each segment states the sizes of all others, so that two damaged segments cannot hide each other.
         state.unsaid = state.sizes.keys.sorted().suffix(Self.mostSizes)
-        // The header counts: without it, a segment that stays empty is damage once another stands behind it.
+        // The header must be synced, too: an empty segment without it would be damage when another segment follows.
         state.isDirty = true
         state.synced = 0
         state.file = file
@@ -171,26 +173,27 @@ final class WriteAheadLog: Sendable {
         number.store(next, ordering: .releasing)
     }
 
-    /// The most segments of which a new one says the size.
+    /// The most segments whose size a new segment states.
     private static let mostSizes = 64
 
-    /// Notes that all of a segment is on the disk; the next frame says so.
+    /// Notes that a whole segment is on disk; the next frame states its size.
     ///
-    /// A reader that finds less then knows that frames are missing. Before the sync, a power cut may cut it rightly.
+    /// A reader that finds less then knows that frames are missing. Before the sync, a power cut may shorten the
+    /// segment without damage.
     private func noteSize(_ segment: Segment, _ state: inout State) {
         guard segment.number >= state.durableBelow, !segment.isEmpty else { return }
         state.sizes[segment.number] = segment.size
         state.unsaid.append(segment.number)
     }
 
-    /// Notes that a number has no file, or will have none; the next segments say so.
+    /// Notes that a number has no file, or will have none; the next segments state it.
     private func noteUnused(_ number: UInt64, _ state: inout State) {
         state.unusedFrom = min(number, state.unusedFrom ?? number)
     }
 
-    /// Begins a new segment, with which everything later can be read without the ones before; returns its number.
+    /// Starts a new segment, from which on all later records can be read without earlier segments; returns its number.
     ///
-    /// A segment without a frame is as good as a new one: a checkpoint that fails again and again leaves no row of them.
+    /// A segment without a frame is used again, so that a checkpoint that fails repeatedly does not leave many of them.
     func rotate() throws(FileError) -> UInt64 {
         var failure: FileError?
         let next = state.withLock { state in
@@ -200,7 +203,7 @@ final class WriteAheadLog: Sendable {
                 state.named = current
                 return current
             }
-            // Its checkpoint was never finished.
+            // The checkpoint that names it was never finished.
             let unneeded = state.emptyNamed.flatMap { $0 == state.durableBelow ? nil : $0 }
             if let unneeded { noteUnused(unneeded, &state) }
             do throws(FileError) {
@@ -216,7 +219,7 @@ final class WriteAheadLog: Sendable {
         return next
     }
 
-    /// Puts records in front of the next frame.
+    /// Adds records that are written before the next frame.
     func enqueue(_ records: [UInt8]) {
         state.withLock { state in
             if state.pending.count &- (state.pendingEnds.last ?? 0) &+ records.count > Self.pendingSize {
@@ -226,24 +229,24 @@ final class WriteAheadLog: Sendable {
         }
     }
 
-    /// Bytes of records that are put into one frame before its own.
+    /// The most bytes of waiting records in one frame.
     private static let pendingSize = 32 << 20
 
-    /// Bytes of records that wait for a frame.
+    /// The bytes of records that wait for a frame.
     var pendingBytes: Int { state.withLock { $0.pending.count } }
 
-    /// Whether records wait for a frame, or a failed log to be tried again.
+    /// Whether records wait for a frame, or a failed log must be tried again.
     var hasPending: Bool { state.withLock { !$0.pending.isEmpty || $0.failure != nil } }
 
-    /// What became of a frame.
+    /// The result of writing a frame.
     enum Written {
         case done(UInt64)
-        /// Another segment has begun: differences must be made anew.
+        /// Another segment has started: the differences must be made again.
         case otherSegment
         case failed(String)
     }
 
-    /// Writes a frame that was made for `segment`; `isPacked` if ``LogPacker`` made it.
+    /// Writes a frame that was made for `segment`; `isPacked` if ``LogPacker`` compressed it.
     func write(_ records: UnsafeRawBufferPointer, isPacked: Bool = false, segment: UInt64) -> Written {
         state.withLock { state in
             do throws(FileError) {
@@ -271,7 +274,7 @@ final class WriteAheadLog: Sendable {
                 state.sizes[number].map { LogRecord.size(of: number, $0) } ?? []
             }
             if !sizes.isEmpty { Self.append(sizes[...], nil, 0, to: &state.frame) }
-            // Records that wait may be more than a reader takes for one frame.
+            // The waiting records may be more than a reader accepts in one frame.
             var start = 0
             for end in state.pendingEnds where end > start {
                 Self.append(state.pending[start..<end], nil, 0, to: &state.frame)
@@ -309,7 +312,7 @@ final class WriteAheadLog: Sendable {
         }
     }
 
-    /// Ends a segment to which a frame could not be written.
+    /// Finishes a segment to which a frame could not be written.
     private func leave(_ file: any File, _ state: inout State) {
         let current = number.load(ordering: .relaxed)
         if !state.isEmpty || current == state.named {
@@ -317,14 +320,14 @@ final class WriteAheadLog: Sendable {
             if state.isEmpty { state.emptyNamed = current }
             return
         }
-        // A segment without a frame: each attempt would else leave another.
+        // The segment has no frame. Without its removal, each attempt would leave another one.
         file.close()
         try? fileSystem.remove(file.path)
         state.file = nil
         noteUnused(current, &state)
     }
 
-    /// Writes records in a frame of their own; if it throws, nothing of them is in the log, and nothing will be.
+    /// Writes records in a separate frame; if it throws, none of them is or will be in the log.
     func append(_ records: [UInt8]) throws(StorageError) {
         for _ in 0..<8 {
             switch records.withUnsafeBytes({ write($0, segment: segment) }) {
@@ -336,7 +339,7 @@ final class WriteAheadLog: Sendable {
         throw .notWritable("segments of the log change too often")
     }
 
-    /// Writes what was put aside; for the end and for records without samples.
+    /// Writes the waiting records; for the end and for records without samples.
     func flush() throws(StorageError) {
         for _ in 0..<8 {
             switch write(UnsafeRawBufferPointer(start: nil, count: 0), segment: segment) {
@@ -347,9 +350,10 @@ final class WriteAheadLog: Sendable {
         }
     }
 
-    /// Returns when everything that was written before the call is on the disk.
+    /// Returns when everything that was written before the call is on disk.
     ///
-    /// After a failure it throws until ``forget(below:)`` says that a checkpoint holds what was not known to be there.
+    /// After a failure it throws until ``forget(below:)`` is called for a checkpoint that has the data which may not be
+    /// on disk.
     func sync() throws(FileError) {
         var failure: FileError?
         syncing.withLock { done in
@@ -397,15 +401,15 @@ final class WriteAheadLog: Sendable {
 
     private func bringToDisk(_ segment: Segment) throws(FileError) {
         if let file = segment.file { return try file.syncData() }
-        // Not to be made again if a checkpoint has just removed it.
+        // It is opened for reading, so that a file that a checkpoint has just removed is not made again.
         let file = try fileSystem.open(Self.path(directory, segment.number), .read)
         defer { file.close() }
         try file.syncData()
     }
 
-    /// Looks whether the segment is still what its name stands for: writes to a file that was removed do not fail.
+    /// Checks whether the segment is still the file with its name, because writes to a removed file do not fail.
     ///
-    /// What was written to one that is gone counts as lost until a checkpoint holds it.
+    /// The data of a segment that is gone counts as lost until a checkpoint has it.
     func look() {
         state.withLock { state in
             state.gone = change(of: FilePath.parent(directory), from: home)
@@ -418,7 +422,7 @@ final class WriteAheadLog: Sendable {
         }
     }
 
-    /// Throws if the log's directory is not where it was: another store may lie there now, in which nothing may be written.
+    /// Throws if the log's directory is not the one that was opened: nothing may be written to another store.
     func requireHome() throws(FileError) {
         let gone = state.withLock { state in
             state.gone = change(of: FilePath.parent(directory), from: home)
@@ -427,8 +431,8 @@ final class WriteAheadLog: Sendable {
         if let gone { throw gone }
     }
 
-    /// Why `path` is another file or directory than before, or shorter than what was written; nil if it is not, or if
-    /// that cannot be told.
+    /// The error that `path` is another file or directory than before, or is shorter than what was written; nil if it
+    /// is not, or if this is not known.
     private func change(of path: String, from identity: UInt64, size: Int = 0) -> FileError? {
         guard identity != 0 else { return nil }
         do throws(FileError) {
@@ -439,10 +443,10 @@ final class WriteAheadLog: Sendable {
         }
     }
 
-    /// Why the disk may lack what was written to it; nil if nothing is known to be missing.
+    /// The reason why the disk may lack written data; nil if nothing is known to be missing.
     var lost: FileError? { state.withLock { $0.lost?.error } }
 
-    /// A checkpoint that is on the disk holds what the segments below `first` hold.
+    /// Notes that a checkpoint on disk has the data of the segments below `first`.
     func forget(below first: UInt64) {
         state.withLock { state in
             state.durableBelow = max(state.durableBelow, first)
@@ -452,23 +456,24 @@ final class WriteAheadLog: Sendable {
         }
     }
 
-    /// The newest segment that this process has written a frame to; 0 if there is none.
+    /// The newest segment to which this process has written a frame; 0 if there is none.
     var newestWithFrame: UInt64 { state.withLock { $0.newestWithFrame } }
 
-    /// Bytes written since the last ``rotate()``.
+    /// The bytes written since the last ``rotate()``.
     var writtenBytes: Int { state.withLock { $0.written } }
 
-    /// Why the last write failed, or nil.
+    /// The error of the last write if it failed, otherwise nil.
     var failure: String? { state.withLock { $0.failure } }
 
-    /// Writes that failed since the start.
+    /// The number of writes that failed since the start.
     var failedWrites: Int { failures.load(ordering: .relaxed) }
 
-    /// Seconds that bringing files to the disk took.
+    /// The durations of syncing files to disk, s.
     var syncDurations: QuantileWindow { durations.withLock { $0 } }
 
-    /// Removes segments below `first`; one that is damaged is set aside, and a file with another header stays, as do
-    /// those that are no segments.
+    /// Removes the segments below `first`.
+    ///
+    /// A damaged segment is set aside. A file with another header stays, and so does a file that is not a segment.
     func remove(below first: UInt64, damaged: Set<UInt64>) throws(FileError) {
         for number in try Self.segments(directory, fileSystem) where number < first {
             let path = Self.path(directory, number)

@@ -3,9 +3,9 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// The blocks of the store: what the manifest names, opened.
+/// The blocks of the store that the manifest names, opened.
 final class BlockSet: @unchecked Sendable {
-    // SAFETY: the manifest is used by one thread at a time, under the store's upkeep lock; readers are behind a mutex.
+    // SAFETY: one thread at a time uses the manifest, under the store's `upkeep` lock; a mutex protects the readers.
     let directory: String
     let cache = FrameCache()
     private let fileSystem: any FileSystem
@@ -13,20 +13,20 @@ final class BlockSet: @unchecked Sendable {
     private let manifest: Manifest
     private let open = Mutex<[BlockReader]>([])
     private let log = Log("storage")
-    /// Times that the set of open blocks was made anew.
+    /// The number of times that the set of open blocks was made.
     let reloads = StoreCounters.Attempts()
-    /// Blocks whose change failed although the manifest may name them.
+    /// The blocks whose change failed although the manifest may name them.
     private var unfinished: Set<String> = []
-    /// Blocks that could not be opened.
+    /// The blocks that could not be opened.
     private(set) var damaged: [String] = []
     /// The files of damaged blocks as they were when they were last checked.
     private var checkedFiles: [String: [FileStatus?]] = [:]
-    /// Deletions that wait for blocks which cannot be opened.
+    /// The deletions that wait for blocks that cannot be opened.
     private var pending = PendingDeletions()
-    /// What cannot be read of the blocks, and of the log.
+    /// The parts of the blocks and of the log that cannot be read.
     let leftOut = LeftOut()
 
-    /// Opens the blocks in `directory`; one that is damaged is left out, logged and stays where it is.
+    /// Opens the blocks in `directory`; a damaged block is left out and logged, and its files stay.
     init(_ directory: String, fileSystem: any FileSystem, usesXOROnly: Bool = false) throws {
         self.directory = directory
         self.fileSystem = fileSystem
@@ -46,8 +46,9 @@ final class BlockSet: @unchecked Sendable {
             damaged.append(PendingDeletions.fileName)
             try SetAside.rename(directory + "/" + PendingDeletions.fileName, fileSystem)
         }
-        // A whole block that is neither named nor known to be removed: the manifest is damaged, or the process was killed
-        // before it was named. In that case its samples are elsewhere, too, and merged with those.
+        // A whole block is neither named nor known to be removed if the manifest is damaged, or if the process was
+        // killed before the block was named. In the second case its samples are also elsewhere, and are merged with
+        // those.
         let found = Self.whole(in: directory, fileSystem).filter {
             !manifest.blocks.contains($0) && !manifest.removed.contains($0)
         }
@@ -57,7 +58,7 @@ final class BlockSet: @unchecked Sendable {
                 ["blocks": "\(found.joined(separator: " "))"])
             try manifest.commit(.init(added: found, mark: manifest.mark))
         }
-        // Without a manifest, nobody knows what is garbage.
+        // Without a manifest, it is not known which files are garbage.
         if !manifest.isNew { try manifest.removeGarbage(in: directory) }
         pendingIsThere()
         var readers: [BlockReader] = []
@@ -72,13 +73,13 @@ final class BlockSet: @unchecked Sendable {
         }
         set(readers)
         let marked = Set(readers.filter(\.hasDeletions).map(\.meta.id))
-        // An earlier version did not say it.
+        // Manifests of earlier versions do not have it.
         if !marked.isSubset(of: manifest.notes.deletions) {
             try commit(notes(deletions: manifest.notes.deletions.union(marked)))
         }
     }
 
-    /// A change of what the manifest keeps beside the blocks.
+    /// A change of the manifest's notes, which it has besides the blocks.
     private func notes(
         cut: [CutFile] = [], deletions: Set<String>? = nil, waiting: Set<String>? = nil, segment: UInt64 = 0
     ) -> Manifest.Edit {
@@ -90,7 +91,7 @@ final class BlockSet: @unchecked Sendable {
                 segment: segment))
     }
 
-    /// Makes a change, durably, and removes the blocks that it names as removed.
+    /// Makes a change, durably, and removes the unfinished blocks, which it names as removed.
     private func commit(_ edit: Manifest.Edit) throws {
         try manifest.commit(edit)
         let gone = unfinished
@@ -98,28 +99,28 @@ final class BlockSet: @unchecked Sendable {
         for name in gone { try? BlockFiles.remove(directory + "/" + name, fileSystem) }
     }
 
-    /// Blocks whose change failed, and that are still on the disk.
+    /// The number of blocks whose change failed, and that are still on disk.
     var unfinishedCount: Int { unfinished.count }
 
-    /// Makes sure that no block whose change failed comes back at the next start.
+    /// Makes sure that the next start does not open a block whose change failed.
     func settle() throws { if !unfinished.isEmpty || manifest.isDoubtful { try commit(notes()) } }
 
-    /// Spill files whose samples were cut since a segment of the log began.
+    /// The spill files that were cut (see ``CutFile``) since a segment of the log was started.
     func cutFiles(since segment: UInt64) -> Set<CutFile> { Set(manifest.notes.cut.filter { $0.segment >= segment }) }
 
-    /// Notes, durably, that spill files are cut although there is no block of them.
+    /// Notes, durably, that spill files are cut although their samples are not in a block.
     func noteCut(_ files: [CutFile]) throws { if !files.isEmpty { try commit(notes(cut: files)) } }
 
-    /// The newest file of the write-ahead log that held a frame, as far as it was noted; 0 if it is not known.
+    /// The newest segment of the write-ahead log that is noted to have a frame; 0 if there is none.
     var newestSegment: UInt64 { manifest.notes.segment }
 
-    /// Notes, durably, that a file of the write-ahead log holds a frame, so that a start without the file reports it.
+    /// Notes, durably, that a segment of the write-ahead log has a frame, so that a start without its file reports it.
     func noteSegment(_ number: UInt64) throws {
         guard number > newestSegment, !manifest.isDoubtful else { return }
         try commit(notes(segment: number))
     }
 
-    /// Reports that the list of pending deletions is gone; the blocks that it names are left out as long as it is.
+    /// Reports blocks whose pending deletions are missing from the list; they are left out as long as this is so.
     private func pendingIsThere() {
         let known = Set(pending.entries.map(\.block))
         let lost = manifest.notes.waiting.filter { manifest.blocks.contains($0) && !known.contains($0) }
@@ -128,7 +129,7 @@ final class BlockSet: @unchecked Sendable {
         log.error(
             "The list of pending deletions is missing; the blocks that it named are left out",
             ["blocks": lost.sorted().joined(separator: " ")])
-        // Whatever is deleted in them from now on, it is not what the list said.
+        // Later deletions in these blocks do not replace the lost ones.
         var edit = notes(waiting: manifest.notes.waiting.subtracting(lost))
         edit.notes?.lost.formUnion(lost)
         do { try commit(edit) } catch {
@@ -136,7 +137,7 @@ final class BlockSet: @unchecked Sendable {
         }
     }
 
-    /// Deletes what a block holds of matching series between two times, durably.
+    /// Deletes the samples of matching series in a block between two times, durably.
     func delete(_ matchers: [Matcher], in block: BlockReader, minTime: Int64, maxTime: Int64) throws {
         try block.delete(matchers, minTime: minTime, maxTime: maxTime)
         let known = manifest.notes.deletions
@@ -144,7 +145,7 @@ final class BlockSet: @unchecked Sendable {
         try commit(notes(deletions: known.union([block.meta.id])))
     }
 
-    /// Names of the complete blocks in a directory, without those that another was made of.
+    /// The names of the complete blocks in a directory, without the sources of other blocks.
     private static func whole(in directory: String, _ fileSystem: any FileSystem) -> [String] {
         let names = ((try? fileSystem.list(directory)) ?? []).filter {
             let path = directory + "/" + $0
@@ -157,11 +158,11 @@ final class BlockSet: @unchecked Sendable {
                 $0.id != meta.id && $0.level > meta.level && Set($0.sources).isSuperset(of: meta.sources)
             }
         }.map(\.id)
-        // One whose description cannot be read is kept for whoever can mend it.
+        // A block whose description cannot be read is kept, because it may be repaired.
         return names.filter { !gone.contains($0) }
     }
 
-    /// Opens a block, and deletes there what was to be deleted while it could not be opened.
+    /// Opens a block, and carries out the deletions that waited for it.
     private func reader(_ name: String) throws -> BlockReader {
         let reader = try BlockReader(fileSystem, directory: directory + "/" + name, cache: cache, leftOut: leftOut)
         let own = pending.entries.filter { $0.block == name }
@@ -179,13 +180,13 @@ final class BlockSet: @unchecked Sendable {
         for entry in own { try reader.delete(entry.matchers, minTime: entry.minTime, maxTime: entry.maxTime) }
         pending.removeAll { $0.block == name }
         try commit(self.notes(deletions: notes.deletions.union(reader.hasDeletions ? [name] : [])))
-        // If one of these fails, the same is deleted again at the next start.
+        // If one of these fails, the next start deletes the same again.
         try? commit(self.notes(waiting: notes.waiting.subtracting([name])))
         try? pending.write(fileSystem, directory)
         return reader
     }
 
-    /// Lets a deletion wait for the blocks that cannot be opened, durably.
+    /// Adds a deletion that waits for the blocks that cannot be opened, durably.
     func deleteInClosed(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws {
         let open = Set(readers.map(\.meta.id))
         var next = pending
@@ -203,14 +204,14 @@ final class BlockSet: @unchecked Sendable {
         try next.write(fileSystem, directory)
         pending = next
         do { try commit(notes(waiting: manifest.notes.waiting.union(next.entries.map(\.block)))) } catch {
-            // What is answered with an error is not carried out later.
+            // A deletion that is answered with an error is not carried out later.
             pending = before
             try? before.write(fileSystem, directory)
             throw error
         }
     }
 
-    /// A block that cannot be opened; its times are those that it says, or all.
+    /// A block that cannot be opened; its times are those of its index or description, or all times.
     private func closed(_ name: String, _ error: any Error) -> LeftOutPart {
         let path = directory + "/" + name
         var times = Int64.min...Int64.max
@@ -225,7 +226,7 @@ final class BlockSet: @unchecked Sendable {
             times: times)
     }
 
-    /// Looks whether the files of all blocks are there, and opens those that could not be opened before.
+    /// Checks whether the files of all blocks exist, and opens the blocks that could not be opened before.
     func look() {
         var mended: [BlockReader] = []
         for reader in readers {
@@ -254,8 +255,8 @@ final class BlockSet: @unchecked Sendable {
         if opened.count > names.count || !mended.isEmpty { set(opened) }
     }
 
-    /// A block that was left out, opened again and checked whole; nil if it is damaged, or did not change since that was
-    /// found.
+    /// Opens a block again that was left out, and verifies it; nil if it is damaged, or did not change since it was
+    /// found damaged.
     private func reopened(_ reader: BlockReader) -> BlockReader? {
         let name = reader.meta.id
         let stamp = ["data", "index", "meta.json"].map { try? fileSystem.status(reader.directory + "/" + $0) }
@@ -284,16 +285,16 @@ final class BlockSet: @unchecked Sendable {
         reloads.succeed()
     }
 
-    /// Blocks that belong to the store, whether they can be read or not.
+    /// The number of blocks of the store, readable or not.
     var count: Int { manifest.blocks.count }
 
-    /// Whether the directory had neither a list of blocks nor blocks when it was opened.
+    /// Whether the directory had neither a manifest nor blocks when it was opened.
     var wasEmpty: Bool { manifest.isNew && manifest.blocks.isEmpty }
 
-    /// All open blocks in order of time.
+    /// All open blocks, in the order of time.
     var readers: [BlockReader] { open.withLock { $0 } }
 
-    /// Begins a block.
+    /// Starts a block.
     func writer(now: Int64, baseTime: Int64) throws -> BlockWriter {
         var options = BlockWriter.Options()
         options.baseTime = baseTime
@@ -301,9 +302,9 @@ final class BlockSet: @unchecked Sendable {
         return try BlockWriter(fileSystem, parent: directory, id: BlockMeta.makeID(now: now), options: options)
     }
 
-    /// Takes a finished block, in place of `removed`, durably, and removes their files.
+    /// Adds a finished block in place of the blocks `removed`, durably, and removes their files.
     ///
-    /// - Parameter cut: The spill files whose samples it has.
+    /// The spill files whose samples the block has.
     func replace(_ removed: [BlockReader], with added: BlockMeta?, cut: [CutFile] = []) throws {
         let names = removed.map(\.meta.id)
         let path = added.map { directory + "/" + $0.id }
@@ -316,8 +317,8 @@ final class BlockSet: @unchecked Sendable {
             try commit(edit)
         } catch {
             reloads.fail()
-            // What no manifest names only takes room. One that names it, perhaps, must find it, until the manifest says
-            // that it is removed.
+            // A block that no manifest names only uses space. A manifest that may name the block must find it, until
+            // the manifest states that it is removed.
             if let path {
                 if manifest.isDoubtful {
                     unfinished.insert(FilePath.name(path))
@@ -332,19 +333,19 @@ final class BlockSet: @unchecked Sendable {
         for reader in removed { try? BlockFiles.remove(reader.directory, fileSystem) }
     }
 
-    /// Merges what the planner says; returns whether it did anything.
+    /// Merges the blocks that the planner selects; returns whether it did.
     ///
     /// - Parameters:
-    ///   - maxSize: Sources of more bytes are left as they are.
-    ///   - makeRoom: Asked to free bytes without touching the named blocks; returns whether there is room now.
+    /// The most bytes of the sources of a merge.
+    /// Frees bytes without removing the named blocks; returns whether there is enough space now.
     func compact(
         _ planner: CompactionPlanner, now: Int64, maxSize: Int = .max,
         makeRoom: (Int, Set<String>) throws -> Bool = { _, _ in true }, isCancelled: () -> Bool
     ) throws -> Bool {
-        // What cannot be read whole cannot be merged.
+        // Blocks that cannot be read completely cannot be merged.
         let readers = readers.filter { [nil, .missing].contains(leftOut[$0.meta.id]?.kind) }
         let marked = Set(readers.filter(\.hasDeletions).map(\.meta.id))
-        // Only of what may be merged: this is asked every second.
+        // Only the sizes of possible sources are computed, because this is called every second.
         func size(_ blocks: [BlockMeta]) throws -> Int {
             let names = Set(blocks.map(\.id))
             return try readers.reduce(0) { names.contains($1.meta.id) ? $0 &+ (try $1.size()) : $0 }
@@ -355,7 +356,7 @@ final class BlockSet: @unchecked Sendable {
         let names = Set(plan.map(\.id))
         let sources = readers.filter { names.contains($0.meta.id) }
         guard !sources.isEmpty else { return false }
-        // A merge needs about the room of its sources; with less, wait until there is.
+        // A merge needs about as much space as its sources; with less, it waits until there is enough.
         let needed = try size(plan) / 5 * 6 + (1 << 16)
         guard try makeRoom(needed, names), try fileSystem.freeSpace(directory) > needed else { return false }
         let meta = try BlockMerger.merge(
@@ -365,7 +366,7 @@ final class BlockSet: @unchecked Sendable {
         return true
     }
 
-    /// Drops whole blocks that are too old.
+    /// Removes whole blocks that are older than the retention.
     func retain(now: Int64, time: Int64) throws {
         let gone = Set(CompactionPlanner.expired(readers.map(\.meta), now: now, retention: time).map(\.id))
         let removed = readers.filter { gone.contains($0.meta.id) }
@@ -375,11 +376,11 @@ final class BlockSet: @unchecked Sendable {
         }
     }
 
-    /// The block that ends first, but for the named ones.
+    /// The block that ends first, except the named blocks.
     func oldest(except names: Set<String>) -> BlockReader? {
         readers.filter { !names.contains($0.meta.id) }.min { ($0.maxTime, $0.meta.id) < ($1.maxTime, $1.meta.id) }
     }
 
-    /// Bytes of all blocks.
+    /// The bytes of all blocks.
     var size: Int { readers.reduce(0) { $0 + ((try? $1.size()) ?? 0) } }
 }

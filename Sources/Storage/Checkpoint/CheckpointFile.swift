@@ -1,18 +1,18 @@
 import Encoding
 import Platform
 
-/// The file `checkpoint`: frames of records, each compressed and checked by itself.
+/// The writer of the file `checkpoint`: frames of records, each with its own compression and checksum.
 ///
-///     magic (8) · frames: kind (4) · group (4) · raw size (4) · stored size (4) · crc32c of these and what is stored (4)
-///     · zstd
+///     magic (8) · frames: kind (4) · group (4) · raw size (4) · stored size (4) · crc32c of these and the content (4)
+///     · content, compressed with zstd
 ///
-/// The last frame is of kind ``CheckpointFrame/end``; a file without it was not finished and counts as damaged.
+/// The last frame is of the kind ``CheckpointFrame/end``; a file without it was not finished and counts as damaged.
 struct CheckpointWriter {
     static let magic: [UInt8] = Array("MLTCKP2\n".utf8)
     static let frameSize = 1 << 20
-    /// Bytes of a frame of records, unless one alone is longer.
+    /// The most bytes of a frame of records, unless one record is longer.
     static let recordsSize = 1 << 16
-    /// Bytes that a reader looks at: more than any checkpoint has.
+    /// The most bytes that a reader maps: no checkpoint is longer.
     static let longest = 1 << 36
 
     private let file: any File
@@ -26,7 +26,7 @@ struct CheckpointWriter {
         try file.write(Self.magic)
     }
 
-    /// Writes a frame; `group` is the one whose states it holds.
+    /// Writes a frame; `group` is the group whose states it has.
     mutating func write(_ kind: UInt32, group: UInt32 = 0, _ frame: [UInt8]) throws {
         stored.removeAll(keepingCapacity: true)
         try frame.withUnsafeBytes { try compressor.compress($0, level: 1, to: &stored) }
@@ -43,36 +43,36 @@ struct CheckpointWriter {
     }
 }
 
-/// A frame of a checkpoint, and the kinds there are.
+/// A frame of a checkpoint, and the kinds of frames.
 struct CheckpointFrame {
     static let header: UInt32 = 1
     static let series: UInt32 = 2
     static let group: UInt32 = 3
     static let states: UInt32 = 4
-    /// Records as the log has them.
+    /// Records in the form of the log.
     static let records: UInt32 = 5
     static let end: UInt32 = 6
 
-    /// In front of the length: kind, group and raw size.
+    /// The framing, with kind, group and raw size before the length.
     static let framing = RecordFraming(
         prefix: 12, longest: Int(UInt32.max), longestSought: 4 * CheckpointWriter.frameSize, leadingZeros: 0)
 
     var kind: UInt32
     var group: UInt32
-    /// Where the stored bytes begin, and how many they are.
+    /// The position and the number of the stored bytes.
     var offset: Int
     var stored: Int
-    /// Bytes of the content.
+    /// The bytes of the content after decompression.
     var raw: Int
 }
 
-/// Reads a checkpoint frame by frame; what is damaged is left out.
+/// A reader of the frames of a checkpoint; damaged frames are left out.
 struct CheckpointReader: @unchecked Sendable {
-    // SAFETY: filled by the initialiser, then only read.
+    // SAFETY: the variables are set by the initialiser, then only read.
     private let mapping: FileMapping
     /// The frames that are whole.
     let frames: [CheckpointFrame]
-    /// Where frames are missing, bytes from the beginning of the file.
+    /// The positions of missing frames, in bytes from the start of the file.
     private(set) var damage: [Int] = []
 
     /// Checks the whole file.
@@ -100,7 +100,7 @@ struct CheckpointReader: @unchecked Sendable {
         UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self))
     }
 
-    /// The whole frame at `at`, or nil.
+    /// The whole frame at `at`; nil if there is none.
     private static func frame(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> CheckpointFrame? {
         guard let frame = CheckpointFrame.framing.frame(bytes, at: at) else { return nil }
         let raw = Int(word(bytes, at &+ 8))
@@ -110,7 +110,7 @@ struct CheckpointReader: @unchecked Sendable {
             stored: frame.content.count, raw: raw)
     }
 
-    /// The next place where a whole frame begins, if it is found with reasonable effort.
+    /// The position of the next whole frame, if a limited search finds it.
     private static func resume(_ mapping: FileMapping, _ start: Int) -> Int? {
         let bytes = mapping.bytes
         return CheckpointFrame.framing.next(mapping, from: start, budget: 1 << 28) { at, whole in

@@ -6,13 +6,13 @@ import Synchronization
 
 /// Reading the checkpoint back: the labels on one thread, the states of the groups on the others.
 extension Head {
-    /// What is damaged in a checkpoint, with its places.
+    /// The damage in a checkpoint, with its offsets.
     private typealias Failures = [(offset: Int, error: String)]
 
     /// Reads the checkpoint.
     ///
-    /// - Returns: Whether there is one; the segment of the log to go on with, 0 if there is no checkpoint, or not its
-    ///   beginning; how many blocks the store had; and what is damaged in it, each part with its offset.
+    /// - Returns: Whether there is a checkpoint; the first log segment to read, 0 without a checkpoint or its header;
+    ///   the last trusted time, ms; the number of blocks of the store; and the damage, each part with its offset.
     func restore(
         _ path: String, _ fileSystem: any FileSystem, records: (inout ByteReader) throws -> Void
     ) throws -> (isThere: Bool, segment: UInt64, trusted: Int64?, blocks: UInt64, damage: [String]) {
@@ -40,7 +40,7 @@ extension Head {
             }
             segment = number
             idEnd = max(idEnd, UInt32(try reader.count(capacity)))
-            // The span of blocks: the store has been emptied if it is another.
+            // The block duration is not used: a store with another duration has been emptied before.
             _ = try reader.zigzag()
             raiseNewest(try reader.zigzag())
             if !reader.isAtEnd { trusted = try reader.zigzag() }
@@ -50,7 +50,7 @@ extension Head {
         }
         let hasOwnLayout = layout == SeriesState.layout
         if !hasOwnLayout {
-            // As if all frames of states were damaged.
+            // All frames of states count as damaged.
             restored = []
             failures.append((0, Self.otherLayout(layout)))
         }
@@ -65,7 +65,7 @@ extension Head {
             }
         }
         if let restored { findDoubtful(restored) }
-        // Without the list, what lies there is taken: each record has a checksum of its own.
+        // Without the list, all existing spill files are used: each record has its own checksum.
         if !hasEnd { spill.restoreAll() }
         let missing = checkpoint.damage.map { "offset \($0): expected a whole frame" }
         failures.sort { $0.offset < $1.offset }
@@ -78,7 +78,7 @@ extension Head {
             + "those of layout \(text(layout)) cannot be read"
     }
 
-    /// The span of blocks, ms, for which a checkpoint was written; nil if that cannot be read.
+    /// The block duration, ms, for which a checkpoint was written; nil if that cannot be read.
     static func blockDuration(ofCheckpoint path: String, _ fileSystem: any FileSystem) -> Int64? {
         guard (try? fileSystem.exists(path)) == true, let checkpoint = try? CheckpointReader(path, fileSystem),
             let decompressor = try? ZstdDecompressor(),
@@ -93,13 +93,13 @@ extension Head {
         return duration.flatMap { $0 >= 1000 ? $0 : nil }
     }
 
-    /// Stored bytes of groups that one thread reads at a time.
+    /// The stored bytes of groups that one thread reads at a time.
     private static let portion = 1 << 18
 
-    /// Stored bytes that are worth a thread.
+    /// The stored bytes above which several threads are used.
     static let worthThread = 1 << 15
 
-    /// The groups' frames in portions, each group's together.
+    /// Splits the frames of groups into portions; all frames of a group are in one portion.
     private static func portions(_ frames: [CheckpointFrame]) -> [Range<Int>] {
         var result: [Range<Int>] = []
         var (first, size) = (0, 0)
@@ -116,7 +116,7 @@ extension Head {
 
     private func restoreSeriesAndStates(_ checkpoint: CheckpointReader, withStates: Bool) throws -> Failures {
         let labels = checkpoint.frames.filter { $0.kind == CheckpointFrame.series }
-        // A damaged file may hold a group's frames apart.
+        // The frames of a group may be apart in a damaged file.
         let states = checkpoint.frames
             .filter {
                 ($0.kind == CheckpointFrame.group || withStates && $0.kind == CheckpointFrame.states)
@@ -157,12 +157,12 @@ extension Head {
         return failures.withLock { $0 }
     }
 
-    /// Puts labels and states together.
+    /// Assigns the restored labels to the restored states.
     private func join(_ series: SeriesRestore, _ stateIds: IdRuns) {
         var ids = stateIds
         ids.add(series.ids)
         let all = ids.ascending.runs
-        // An id that has a state must not be given to another series, though its labels are damaged.
+        // The id of a state must not be assigned to another series, even if its labels are damaged.
         idEnd = max(idEnd, all.last?.upperBound ?? 0)
         var owner: HeadGroup?
         func leave() {
@@ -193,7 +193,8 @@ extension Head {
         }
     }
 
-    /// Notes the series whose states are missing: the log goes on from where the group was, not from where they are.
+    /// Notes the series whose states are missing: the differences in the log continue from the state of the group,
+    /// which they lack.
     private func findDoubtful(_ restored: Set<UInt32>) {
         for group in groups where group.isRestored {
             for id in group.extents.joined() where !restored.contains(id) {

@@ -1,11 +1,11 @@
 import Encoding
 import Model
 
-/// A group of the head as bytes, and back.
+/// The conversion of a group of the head to bytes, and back.
 ///
-/// States are written as they lie in memory: a checkpoint is read by the program that wrote it, or by none.
+/// States are written as they are in memory, so that only a program with the same layout reads them.
 extension Head {
-    /// The frames of a group, the first of them its own, the others those of its states; takes its lock while it copies.
+    /// The frames of a group: the first one has the group, the others its states; its lock is held during the copy.
     func dump(_ group: HeadGroup) -> [[UInt8]] {
         group.lock.lock()
         defer { group.lock.unlock() }
@@ -22,7 +22,7 @@ extension Head {
             frame.appendZigzag(run.base)
             frame.appendZigzag(run.windowEnd)
             frame.appendVarint(UInt64(run.next))
-            // Only a record of all times is of use to a reader.
+            // Only a record of all times is useful to a reader.
             let isSpilled = run.isClosed && run.spilledCount == run.count
             frame.appendLittle(isSpilled ? run.spilledAt : .max)
             frame.appendLittle(run.spilledFile)
@@ -55,7 +55,7 @@ extension Head {
     private func dump(_ id: UInt32, _ group: HeadGroup, _ words: inout [UInt32], to frame: inout [UInt8]) {
         let state = states[id]
         frame.appendVarint(UInt64(id) + 1)
-        // Without what is made anew when it is read, which would not compress.
+        // Values that the reader makes again are left out, because they would not compress.
         var lasting = state
         (lasting.firstBlock, lasting.lastBlock, lasting.sealed, lasting.mark) = (0, 0, 0, 0)
         (lasting.labels, lasting.group) = (0, 0)
@@ -72,7 +72,7 @@ extension Head {
             next = sealed[next].next
         }
         frame.appendVarint(chunks.count)
-        // Each is behind the one before in its file.
+        // Each chunk is after the previous one in its file.
         var before = SealedChunk(next: 0, offset: 0, timesOffset: 0, start: 0, length: 0, file: 0, first: 0, count: 0)
         for chunk in chunks.reversed() {
             frame.appendZigzag(Int64(chunk.offset) &- Int64(before.offset))
@@ -101,26 +101,26 @@ extension Head {
         }
     }
 
-    /// What stands among the samples out of order is a step of start timestamps.
+    /// The kind of an entry among the out-of-order samples that is a change of the start timestamp.
     private static let startStep: UInt8 = 2
 
-    /// The highest number of a run: each is held by an open chunk, of which a group has one for each series.
+    /// The highest number of a run: an open chunk holds each run, and a group has one open chunk for each series.
     private static let maxRuns = 2 * HeadGroup.maxSeries
 
-    /// The id of a series, which is written with one added.
+    /// Reads the id of a series, which is written with one added.
     func id(_ reader: inout ByteReader) throws(DecodeError) -> UInt32 {
         let number = try reader.count(capacity - 1)
         guard number > 0 else { throw DecodeError(expected: "an id", offset: reader.offset) }
         return UInt32(number) &- 1
     }
 
-    /// Takes back a group's position in the log and its runs.
+    /// Restores a group's position in the log and its runs.
     func restoreGroup(_ id: UInt32, _ reader: inout ByteReader) throws {
         let name = String(decoding: try reader.sizedRun(), as: UTF8.self)
         let group = restoreGroup(id, name)
         group.lock.lock()
         defer { group.lock.unlock() }
-        // The first of two copies counts, as with states.
+        // The first of two copies is used, as for states.
         guard !group.isRestored else { throw DecodeError(expected: "each group once", offset: reader.offset) }
         group.isRestored = true
         group.segment = try reader.varint()
@@ -153,10 +153,10 @@ extension Head {
         }
     }
 
-    /// Stands in a state for labels that are yet to come.
+    /// The value in a state whose labels are not restored yet.
     static let awaitsLabels = UInt32.max
 
-    /// Takes back the states of series of a group; `ids` gets their ids.
+    /// Restores the states of series of a group, and adds their ids to `ids`.
     func restoreStates(_ id: UInt32, _ reader: inout ByteReader, ids: inout IdRuns) throws {
         let group = restoreGroup(id, nil)
         group.lock.lock()
@@ -190,7 +190,7 @@ extension Head {
                     throw StorageError.outOfMemory("open chunks")
                 }
             } else {
-                // The frame with the group's times is damaged: what is sealed is still there.
+                // The frame with the group's times is damaged; the sealed chunks still exist.
                 HeadChunk.forget(state)
                 missing += 1
             }

@@ -3,9 +3,9 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Moving the samples of a window from the head into a block.
+/// Head compaction: moving the samples of a window from the head into a block.
 extension Head {
-    /// Ends of the windows of which the head holds samples, ascending.
+    /// The ends of the windows with samples in the head, ascending.
     func windows() -> [Int64] {
         var ends = Set(spill.files.map(\.windowEnd))
         for group in registry.withLock({ groups }) {
@@ -21,7 +21,7 @@ extension Head {
         return ends.sorted()
     }
 
-    /// About the bytes that the open chunks of a window take when they are sealed.
+    /// The approximate bytes of the open chunks of a window when they are sealed.
     func openBytes(windowEnd: Int64) -> Int {
         var (own, all) = (0, 0)
         for group in registry.withLock({ groups }) {
@@ -33,24 +33,25 @@ extension Head {
                 }
             }
         }
-        // A checksum, a header and a constant each, and their part of the words.
+        // Each chunk has a checksum, a header and a constant, and its part of the words.
         return all == 0 ? 0 : own &* 20 &+ arena.usedBytes / all &* own
     }
 
-    /// Whether the head may hold samples of the requested time.
+    /// Whether the head may have samples in the requested time range.
     func overlaps(_ request: SelectRequest) -> Bool {
         let newest = newest.load(ordering: .relaxed)
         guard newest >= request.minTime, let first = windows().first else { return false }
         return request.maxTime >= first.subtractingReportingOverflow(blockDuration).partialValue
     }
 
-    /// Ends the taking back of a checkpoint, after which other threads may use the index.
+    /// Ends the restoring of a checkpoint; afterwards other threads may use the index.
     func finishRestoring() {
         index.share(under: registry)
         for group in registry.withLock({ groups }) { group.lock.withLock { group.runs.finishRestoring() } }
     }
 
-    /// Seals all open chunks of a window, and makes later ones go to another file; returns the files with its chunks.
+    /// Seals all open chunks of a window, and detaches the files with its chunks, so that later chunks are written to
+    /// another file; returns the files.
     func close(windowEnd end: Int64) -> [SpillFile] {
         let groups = registry.withLock { self.groups }
         for group in groups {
@@ -67,16 +68,17 @@ extension Head {
             }
         }
         let files = spill.detach(windowEnd: end)
-        // Whoever held a file before it was detached has let go of it after this.
+        // A thread that got a file before it was detached has a group's lock while it uses the file.
         for group in groups { group.lock.withLock { () -> Void in } }
         return files
     }
 
-    /// What ``write(_:_:to:)`` wrote.
+    /// The result of ``write(_:_:to:)``.
     struct Written {
-        /// The files of which a chunk was left out, as it is damaged.
+        /// The files with a damaged chunk, which was left out.
         var damaged: [SpillFile] = []
-        /// The times of the out-of-order samples in the block, by series; others of the window may have come since.
+        /// The times of the out-of-order samples in the block, by series; more samples of the window may have been
+        /// added since.
         var outOfOrder: [UInt32: [Int64]] = [:]
     }
 
@@ -102,7 +104,7 @@ extension Head {
         return ids
     }
 
-    /// Writes the samples of windows as a block; a series' part is copied under its group's lock only.
+    /// Writes the samples of a time range as a block; a group is only locked while a series' entries are copied.
     func write(
         _ window: Range<Int64>, _ files: [SpillFile], to writer: BlockWriter
     ) throws -> Written {
@@ -150,7 +152,7 @@ extension Head {
                         try SealedRecord.append(chunk, file, cache.times, to: &columns)
                     }
                 } catch let error as StorageError {
-                    // One damaged record must not keep the rest of the window in the head for ever.
+                    // One damaged record must not keep the rest of the window in the head forever.
                     damagedRecords.add(1, ordering: .relaxed)
                     damaged.insert(chunk.file)
                     logger.error("A sealed chunk is left out", ["err": "\(error)"])
@@ -167,7 +169,8 @@ extension Head {
         return written
     }
 
-    /// Forgets what a block holds now, or what is dropped: chunks in `files`, and out-of-order samples by their times.
+    /// Removes the chunks in `files`, and out-of-order samples by their times, which a block has now or which are
+    /// dropped.
     func forget(_ files: [SpillFile], outOfOrder: [UInt32: [Int64]]) {
         let numbers = Set(files.map(\.number))
         var removed = 0
@@ -175,7 +178,7 @@ extension Head {
             group.lock.withLock {
                 for extent in group.extents {
                     for id in extent {
-                        // The newest entry that stays in the list; 0 as long as there is none.
+                        // The last entry that stays in the list; 0 as long as there is none.
                         var kept: UInt32 = 0
                         var next = states[id].sealed
                         while next != 0 {
@@ -225,13 +228,13 @@ extension Head {
         return times
     }
 
-    /// Forgets chunks of spill files that a cut has removed after the checkpoint that names them was written.
+    /// Removes the chunks of spill files that head compaction removed after the checkpoint that names them was written.
     ///
-    /// A kill or a power cut between the cut's block and its checkpoint leaves such a checkpoint. Another missing file
-    /// stays named, so that what it held is said to be left out. Called before the log is read, which fills files that
-    /// are not on the disk yet.
+    /// A kill or a power cut between the block of a head compaction and its checkpoint leaves such a checkpoint. Any
+    /// other missing file stays named, so that its samples are reported as left out. This is called before the log is
+    /// read, because the log fills files that are not on disk yet.
     ///
-    /// - Parameter cut: What the manifest says of cut files.
+    /// - Parameter cut: The cut files according to the manifest.
     /// - Returns: The names of the files that are missing.
     func forgetCutFiles(_ fileSystem: any FileSystem, cut: Set<CutFile>) -> [String] {
         let known = Set(cut.map { [$0.windowEnd, Int64($0.number)] })
@@ -246,7 +249,7 @@ extension Head {
         return missing
     }
 
-    /// Whether a series names a chunk in a spill file.
+    /// Whether a series has a chunk in a spill file.
     private func hasChunks(in number: UInt16) -> Bool {
         for group in registry.withLock({ groups }) {
             let isNamed = group.lock.withLock {
@@ -264,9 +267,9 @@ extension Head {
         return false
     }
 
-    /// Forgets series that had no sample since `time` and have none in the head; returns how many.
+    /// Removes the series without a sample since `time` and without samples in the head; returns their number.
     ///
-    /// Needs the upkeep's lock.
+    /// Needs the `upkeep` lock.
     func sweep(olderThan time: Int64) -> Int {
         upkeep.assertHeld()
         var dead: [UInt32] = []
@@ -281,7 +284,7 @@ extension Head {
                         state.pointee.lastTime < time, group.outOfOrder[id] == nil
                     else { continue }
                     if state.pointee.lastTime == .min, !state.pointee.isUnused {
-                        // It has been made right now, or its samples were refused.
+                        // The series was made just now, or its samples were refused.
                         state.pointee.isUnused = true
                         continue
                     }
@@ -304,14 +307,14 @@ extension Head {
         return dead.count
     }
 
-    /// Gives back the memory of states among which no series lives any more; needs the registry's lock.
+    /// Returns the memory of the states in rows without a live series to the system; needs the registry's lock.
     private func discardStates(of dead: [UInt32]) {
         registry.assertHeld()
         let size = LiveIds.row
         var (start, end) = (0, 0)
         for id in dead.sorted() where Int(id) >= end {
             let first = Int(id) / size * size
-            // New series take the next id, without asking which memory is there.
+            // New series use the next ids without a check of the memory, so an incomplete row stays.
             guard first &+ size <= Int(idEnd), live.isRowEmpty(id) else { continue }
             if first > end || end == 0 {
                 discardStates(start..<end)

@@ -4,8 +4,8 @@ import Model
 /// The labels of many series as bytes: each text and each pair once, then a few small numbers for each series.
 ///
 ///     texts: number, sized texts · pairs: number, positions of name and value among the texts
-///     series: number, then for each: change of group (zigzag), distance from the id before (zigzag), number of pairs,
-///     their positions
+///     series: number, then for each: change of group (zigzag), distance from the previous id (zigzag), number of
+///     pairs, their positions
 ///     for each series: 4 bytes of the hash of its labels
 struct SeriesDump {
     private let index: LabelIndex
@@ -15,7 +15,8 @@ struct SeriesDump {
     private var hashes: [UInt8] = []
     private var (textCount, pairCount, seriesCount) = (0, 0, 0)
     private var (lastGroup, lastId): (UInt32, UInt32) = (0, 0)
-    /// Positions by symbol and by pair, counted over all frames; those below the frame's first are of earlier ones.
+    /// The positions by symbol and by pair, counted over all frames; those below the frame's first belong to earlier
+    /// frames.
     private var textAt: [UInt32] = [0]
     private var pairAt: [UInt32] = [0]
     private var (firstText, firstPair): (UInt32, UInt32) = (1, 1)
@@ -24,7 +25,7 @@ struct SeriesDump {
 
     var isEmpty: Bool { seriesCount == 0 }
 
-    /// Bytes until now.
+    /// The bytes so far.
     var size: Int { texts.count &+ pairs.count &+ series.count &+ hashes.count }
 
     mutating func add(_ id: UInt32, group: UInt32, record: UInt32) {
@@ -65,7 +66,7 @@ struct SeriesDump {
         positions += repeatElement(0, count: max(at &+ 1 &- positions.count, positions.count))
     }
 
-    /// The content of the frame; begins the next.
+    /// Returns the content of the frame, and starts the next frame.
     mutating func finish() -> [UInt8] {
         var frame: [UInt8] = []
         frame.reserveCapacity(size &+ 32)
@@ -84,12 +85,12 @@ struct SeriesDump {
     }
 }
 
-/// The series of a checkpoint on their way into the head.
+/// The series of a checkpoint that are being restored into the head.
 final class SeriesRestore: @unchecked Sendable {
-    // SAFETY: used by one thread, and by another when that has ended.
-    /// The record of labels (low half) and the group of each id; no record is 0.
+    // SAFETY: one thread uses it, and another one only after the first has ended.
+    /// The record of labels (low half) and the group (upper half) of each id; 0 means no record.
     let found: Column<UInt64>
-    /// Their ids.
+    /// The ids of the restored series.
     private(set) var ids = IdRuns()
     private let index: LabelIndex
 
@@ -98,7 +99,7 @@ final class SeriesRestore: @unchecked Sendable {
         found = try Column(capacity: capacity, share: 0.02)
     }
 
-    /// Takes the series of a frame back into the index; nobody else uses it meanwhile.
+    /// Restores the series of a frame into the index; no other thread may use the index meanwhile.
     func read(_ reader: inout ByteReader) throws {
         var texts: [UInt32] = []
         for _ in 0..<(try reader.count(reader.remaining)) {

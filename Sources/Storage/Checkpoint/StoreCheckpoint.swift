@@ -5,12 +5,12 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Writing and reading the checkpoint: the head as it was at one place of the log, group by group.
+/// The writing of the checkpoint: the head as it was at a position of the log, group by group.
 extension TimeSeriesStore {
-    /// Writes a checkpoint while samples go on being stored, and removes the log before it.
+    /// Writes a checkpoint while samples are stored, and removes the log before it.
     ///
-    /// Fuzzy: each group is copied at another moment and notes its own place in the log; a reader skips what a group
-    /// has already. Needs the upkeep's lock.
+    /// The checkpoint is fuzzy: each group is copied at another moment with its own position in the log; a reader skips
+    /// the records that the group has already. Needs the `upkeep` lock.
     func writeCheckpoint() throws {
         upkeep.assertHeld()
         try log.requireHome()
@@ -24,7 +24,7 @@ extension TimeSeriesStore {
             isCheckpointBehindCut.store(false, ordering: .relaxed)
         } catch {
             counters.checkpoints.fail()
-            // What was written of it would take the room that others wait for.
+            // The unfinished file would use space that other writers wait for.
             try? fileSystem.remove(path + ".tmp")
             throw error
         }
@@ -59,7 +59,7 @@ extension TimeSeriesStore {
         frame.appendVarint(UInt64(idEnd))
         frame.appendZigzag(options.blockDuration)
         frame.appendZigzag(head.newest.load(ordering: .relaxed))
-        // No clock is believed as far as the last time that there is.
+        // The largest number stands for no limit, because no clock is trusted that far.
         frame.appendZigzag(trustedTime.withLock { $0.limit } ?? .max)
         frame.appendVarint(UInt64(blockSet.count))
         frame.appendLittle(SeriesState.layout)
@@ -77,7 +77,7 @@ extension TimeSeriesStore {
         let files = head.spill.files
         frame.appendVarint(files.count)
         for file in files {
-            // Everything a dumped series names lies before this size.
+            // All records that a dumped series names are before this size.
             frame.appendVarint(UInt64(file.number))
             frame.appendZigzag(file.windowEnd)
             frame.appendVarint(try file.sync())
@@ -85,7 +85,7 @@ extension TimeSeriesStore {
         try writer.write(CheckpointFrame.end, frame)
         try file.syncData()
         do { try fileSystem.syncDirectory(head.spill.directory) } catch {
-            // Names that the disk may lack are made again.
+            // The disk may lack the names of these files, so they are made again.
             for file in files { file.distrust() }
             throw error
         }
@@ -95,10 +95,10 @@ extension TimeSeriesStore {
         maintenance.withLock { $0.noteCheckpoint(writer.size) }
     }
 
-    /// Ids that are looked at while nobody may add series.
+    /// The number of ids that are read while no series can be added.
     private static let idsAtOnce = 1 << 12
 
-    /// Labels of the series below `idEnd`, by ascending ids, which is the order of the posting lists.
+    /// Writes the labels of the series below `idEnd` by ascending ids, which is the order of the posting lists.
     private func writeSeries(_ idEnd: UInt32, _ writer: inout CheckpointWriter) throws {
         var dump = SeriesDump(head.index)
         var live: [(id: UInt32, group: UInt32, record: UInt32)] = []
@@ -117,7 +117,7 @@ extension TimeSeriesStore {
         if !dump.isEmpty { try writer.write(CheckpointFrame.series, dump.finish()) }
     }
 
-    /// Records as the log writes them in frames of a bounded size, so that damage takes few of them along.
+    /// Groups records of the log into frames of a limited size, so that damage affects only few of them.
     private static func frames(_ records: some Sequence<[UInt8]>) -> [[UInt8]] {
         var result: [[UInt8]] = []
         for record in records {

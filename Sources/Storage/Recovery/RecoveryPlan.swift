@@ -1,50 +1,50 @@
 import Platform
 
-/// Decides what is read when a store is opened, what of it is damaged or missing, and which spill files go.
+/// A plan of what is read when a store is opened, what of it is damaged or missing, and which spill files are removed.
 ///
-/// A value without files. Whoever opens the store makes one of what the checkpoint says, then lets it note what lies in
-/// the directory, and after ``segments`` were read what was found in them. Each time, new ``losses`` are to be reported.
-/// At the end, ``strangers`` and ``newSegment`` say what becomes of the files.
+/// It is a value that uses no files. The code that opens the store makes it from the checkpoint, then notes the content
+/// of the directory, and after it has read ``segments``, what was found in them. Each note returns new losses, which
+/// are to be reported. At the end, ``strangers`` and ``newSegment`` determine what is done with the files.
 struct RecoveryPlan: Equatable, Sendable {
-    /// What the checkpoint says.
+    /// The content of the checkpoint that matters for the plan.
     struct Checkpoint: Equatable, Sendable {
         var isThere = true
-        /// The segment of the log to go on with; 0 if that is not known.
+        /// The first segment of the log that is needed; 0 if it is not known.
         var segment: UInt64 = 0
-        /// How many blocks the store had.
+        /// The number of blocks of the store.
         var blocks: UInt64 = 0
-        /// Its damaged places.
+        /// The damaged parts of the checkpoint.
         var damage: [String] = []
-        /// The name in the directory under which a damaged one is kept.
+        /// The name in the directory of a damaged checkpoint that was set aside.
         var keptAs = "checkpoint"
     }
 
-    /// What lies in the directory.
+    /// The content of the directory.
     struct Directory: Equatable, Sendable {
-        /// Numbers of the files in the log, ascending.
+        /// The numbers of the files in the log, ascending.
         var segments: [UInt64] = []
-        /// The newest segment that had a frame, as the manifest notes it; 0 if it notes none.
+        /// The newest segment with a frame according to the manifest; 0 if it notes none.
         var newestSegment: UInt64 = 0
-        /// What had the name of a file and was none; it is set aside already.
+        /// The things with the name of a file that are not regular files; they were set aside before.
         var irregular: [IrregularFiles.Found] = []
-        /// Names of the spill files that the checkpoint names.
+        /// The names of the spill files that the checkpoint names.
         var namedSpills: Set<String> = []
-        /// Names of the others that hold something.
+        /// The names of the other spill files that have content.
         var strangers: [String] = []
-        /// Names of those that the checkpoint names, and that are not there although no block has what they held.
+        /// The names of missing spill files that the checkpoint names and whose samples are in no block.
         var missingSpills: [String] = []
     }
 
-    /// What the reading of the log has found.
+    /// The result of reading the log.
     struct LogFindings: Equatable, Sendable {
-        /// Damaged places.
+        /// The number of damaged places.
         var damaged = 0
         var damagedSegments: Set<UInt64> = []
-        /// Files with the name of a segment in which nothing says that they are one.
+        /// The files with the name of a segment that have neither its header nor a whole frame.
         var foreign: Set<UInt64> = []
-        /// Numbers that need no file, each range up to a segment that is there.
+        /// The numbers that need no file, each range up to an existing segment.
         var unused: [Range<UInt64>] = []
-        /// Numbers of segments that had frames, whatever ``unused`` says.
+        /// The numbers of segments that had frames, even if they are in ``unused``.
         var used: Set<UInt64> = []
     }
 
@@ -52,9 +52,9 @@ struct RecoveryPlan: Equatable, Sendable {
     enum Loss: Equatable, Sendable {
         case damagedCheckpoint(places: [String], keptAs: String)
         case missingCheckpoint
-        /// All blocks, with the list of them.
+        /// All blocks are missing, and so is the manifest.
         case missingBlocks(UInt64)
-        /// Something else lay in the place of a file.
+        /// Something that is not a regular file was in the place of a file.
         case irregular(keptAs: String)
         case damagedSegment(UInt64)
         case missingSegments(ClosedRange<UInt64>)
@@ -83,31 +83,31 @@ struct RecoveryPlan: Equatable, Sendable {
         }
     }
 
-    /// What becomes of the spill files that no checkpoint names.
+    /// The treatment of the spill files that no checkpoint names.
     enum Strangers: Equatable, Sendable {
-        /// The log held the same.
+        /// They are removed, because the log had the same samples.
         case remove
-        /// They are perhaps the last copies of what another file has lost.
+        /// They are set aside, because they may be the last copies of data that another file has lost.
         case setAside([String])
     }
 
     private let checkpoint: Checkpoint
     private var directory = Directory()
-    /// Numbers of the log that were used, ascending, those of what was set aside included.
+    /// The used numbers of the log, ascending, including those of things that were set aside.
     private var used: [UInt64] = []
-    /// Segments in whose place lay what is no file.
+    /// The segments in whose place was something that is not a regular file.
     private var irregularSegments: Set<UInt64> = []
     /// The segments to be read, in this order.
     private(set) var segments: [UInt64] = []
     private(set) var losses: [Loss] = []
-    /// Damaged places and missing files.
+    /// The number of damaged places and missing files.
     private(set) var count = 0
-    /// Whether what the checkpoint held may be missing.
+    /// Whether data of the checkpoint may be missing.
     private(set) var touchesCheckpoint = false
-    /// Names of spill files that were set aside.
+    /// The names of spill files that are missing or were set aside.
     private(set) var spills: [String] = []
 
-    /// - Parameter hasNoBlocks: Whether there are neither blocks nor a list of them.
+    /// - Parameter hasNoBlocks: Whether there are neither blocks nor a manifest.
     init(_ checkpoint: Checkpoint, hasNoBlocks: Bool) {
         self.checkpoint = checkpoint
         if !checkpoint.damage.isEmpty {
@@ -115,16 +115,16 @@ struct RecoveryPlan: Equatable, Sendable {
             count += checkpoint.damage.count
             losses.append(.damagedCheckpoint(places: checkpoint.damage, keptAs: checkpoint.keptAs))
         }
-        // Blocks that are missing are no damage that a checkpoint mends.
+        // Missing blocks are not counted, because a new checkpoint does not repair them.
         if checkpoint.blocks > 0, hasNoBlocks { losses.append(.missingBlocks(checkpoint.blocks)) }
     }
 
-    /// The number of the next segment: those that were there are not used again.
+    /// The number of the next segment; numbers of earlier segments are not used again.
     var newSegment: UInt64 {
         min(max(used.last ?? 0, checkpoint.segment, directory.newestSegment), WriteAheadLog.lastSegment) + 1
     }
 
-    /// Takes what lies in the directory, after which the log can be read; returns what is missing.
+    /// Notes the content of the directory, after which the log can be read; returns what is missing.
     mutating func note(_ directory: Directory) -> [Loss] {
         let before = losses.count
         self.directory = directory
@@ -136,7 +136,8 @@ struct RecoveryPlan: Equatable, Sendable {
             spills.append(name)
             add(.missingSpill(name))
         }
-        // There was one if the log does not begin with its first segment, or if there are spill files without any log.
+        // There was a checkpoint if the log does not start with its first segment, or if there are spill files without
+        // a log.
         let hadOne = used.first.map { $0 > 1 } ?? !directory.strangers.isEmpty
         if !checkpoint.isThere, !touchesCheckpoint, hadOne {
             touchesCheckpoint = true
@@ -163,7 +164,7 @@ struct RecoveryPlan: Equatable, Sendable {
         }
     }
 
-    /// Takes what was found in the log; returns what is damaged there, and the segments that are missing.
+    /// Notes what was found in the log; returns the damaged and the missing segments.
     mutating func note(_ log: LogFindings) -> [Loss] {
         let before = losses.count
         count += log.damaged
@@ -180,8 +181,9 @@ struct RecoveryPlan: Equatable, Sendable {
         return Array(losses[before...])
     }
 
-    /// What becomes of the spill files that no checkpoint names, once the log was read: if nothing is damaged or
-    /// missing, the log held the same.
+    /// The treatment of the spill files that no checkpoint names, after the log was read.
+    ///
+    /// If nothing is damaged or missing, the log had the same samples.
     var strangers: Strangers { count == 0 ? .remove : .setAside(directory.strangers) }
 
     private mutating func add(_ loss: Loss) {
@@ -189,11 +191,11 @@ struct RecoveryPlan: Equatable, Sendable {
         count += 1
     }
 
-    /// Numbers that have no file, between the first that must be there and the last that is.
+    /// The numbers without a file, from the first one that must have a file to the last one.
     ///
     /// - Parameters:
-    ///   - unused: Numbers that need no file, each range up to a segment that is there.
-    ///   - needed: Numbers that need one nevertheless.
+    ///   - unused: The numbers that need no file, each range up to an existing segment.
+    ///   - needed: The numbers that need a file even if they are in `unused`.
     static func gaps(
         _ all: [UInt64], from first: UInt64?, to last: UInt64?, unused: [Range<UInt64>], needed: Set<UInt64> = []
     ) -> [ClosedRange<UInt64>] {

@@ -3,7 +3,8 @@ import Synchronization
 import Telemetry
 
 extension TimeSeriesStore {
-    /// Notes what was found, durably, beside what earlier starts have found; answers for these times warn from now on.
+    /// Notes the losses durably, in addition to those of earlier starts; answers for these times have a warning from
+    /// now on.
     func noteDamage(_ plan: RecoveryPlan) {
         let read = DamageNotes.read(options.directory, fileSystem)
         for (path, error) in read.unreadable {
@@ -17,7 +18,7 @@ extension TimeSeriesStore {
         let times = times(of: plan)
         let now = clock.now()
         for loss in plan.losses {
-            // Blocks hold what is older.
+            // Blocks have older samples, too.
             let first = if case .missingBlocks = loss { Int64.min } else { times.lowerBound }
             notes.add(.init(file: loss.file, kind: loss.kind, found: now, times: first...times.upperBound))
         }
@@ -35,7 +36,8 @@ extension TimeSeriesStore {
         if notes != read.notes || !read.isWhole { write(notes) }
     }
 
-    /// Forgets damage whose files are not there any more, as somebody has taken notice of it.
+    /// Removes notes of damage that was acknowledged: the damaged file, or the file of the notes, does not exist any
+    /// more.
     func lookAtDamage() {
         let notes = damageNotes.withLock { $0 }
         guard !notes.entries.isEmpty else { return }
@@ -49,7 +51,8 @@ extension TimeSeriesStore {
         write(next)
     }
 
-    /// The notes without what nobody can miss any more.
+    /// The notes that still matter: without damaged files that were removed, and without missing files before the
+    /// retention.
     private func current(_ notes: DamageNotes) -> DamageNotes {
         var result = notes
         let newest = head.newest.load(ordering: .relaxed)
@@ -74,7 +77,7 @@ extension TimeSeriesStore {
             reason: "\(options.directory)/\(entry.file) was found \(entry.kind.rawValue)", times: entry.times)
     }
 
-    /// The times of what is lost: as young as the head, and written before now.
+    /// The time range of the losses: the head's time range, at most up to now or the newest sample.
     private func times(of plan: RecoveryPlan) -> ClosedRange<Int64> {
         let newest = max(head.newest.load(ordering: .relaxed), clock.now())
         let ends = plan.spills.compactMap { SpillStore.windowAndNumber($0)?.windowEnd } + head.windows().prefix(1)

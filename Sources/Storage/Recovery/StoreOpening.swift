@@ -5,10 +5,11 @@ import Synchronization
 import Telemetry
 
 extension TimeSeriesStore {
-    /// Opens the store in a directory, making it if it is missing, and reads what was not in blocks yet.
+    /// Opens the store in a directory, which is made if it is missing, and reads the samples that are not in blocks
+    /// yet.
     ///
-    /// - Throws: `FileError` if the directory cannot be used or another process uses it, `StorageError` if memory
-    ///   cannot be had. Damaged parts of files are left out, logged and counted; they do not stop the start.
+    /// - Throws: `FileError` if the directory cannot be used or another process uses it, `StorageError` if there is not
+    ///   enough memory. Damaged parts of files are left out, logged and counted; they do not stop the start.
     public static func open(
         options: StoreOptions, fileSystem: any FileSystem = RealFileSystem(), clock: any Clock = SystemClock()
     ) throws -> TimeSeriesStore {
@@ -17,7 +18,7 @@ extension TimeSeriesStore {
         store.diskSpace.look()
         store.tendReserve()
         if store.damagedRecords > 0 || isEmptied {
-            // What could be read is written down whole, so that nothing is built on the damage.
+            // All data that could be read is written to a new checkpoint, so that nothing depends on the damaged files.
             do { try store.upkeep.withLock { try store.writeCheckpoint() } } catch {
                 store.logger.error("The checkpoint cannot be written", ["err": "\(error)"])
             }
@@ -28,16 +29,16 @@ extension TimeSeriesStore {
     }
 
     private func startUpkeep() {
-        // A store that nobody holds any more ends its thread.
+        // The thread ends when nothing refers to the store any more.
         background.start([
             .init(interval: max(50, options.walSyncInterval)) { [weak self] in self?.syncLog() },
             .init(interval: 1000) { [weak self] in self?.runMaintenance() },
         ])
     }
 
-    /// Makes blocks of what the head holds if they were to span another time when it was written.
+    /// Makes blocks of the samples in the head if the head was written with another block duration.
     ///
-    /// - Returns: Whether it did; the checkpoint is then to be written anew.
+    /// - Returns: Whether it did; the checkpoint must then be written again.
     private static func emptyHead(
         _ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock
     ) throws -> Bool {
@@ -56,7 +57,7 @@ extension TimeSeriesStore {
                 try store.keepWithinSize()
                 for end in store.head.windows() { try store.cutWithinSize([end]) }
             }
-            // Where the directory holds more than it may, the checkpoint is what lets the log go.
+            // If the directory is larger than its limit, the log can only be removed after the checkpoint is written.
             if let quota = store.quota { try quota.withoutLimit { try store.close() } } else { try store.close() }
             return true
         } catch {
@@ -65,7 +66,7 @@ extension TimeSeriesStore {
         }
     }
 
-    /// Opens the store without doing anything about it.
+    /// Opens the store and notes the damage; it neither writes a checkpoint nor starts maintenance.
     private convenience init(_ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock) throws {
         let parts = try StoreParts(options, fileSystem, clock)
         let recovery = try StoreRecovery(parts)
@@ -74,7 +75,7 @@ extension TimeSeriesStore {
         note(recovery)
     }
 
-    /// Counts what was read, and says so.
+    /// Counts and logs what was read.
     private func note(_ recovery: StoreRecovery) {
         counters.startedClean.store(damagedRecords == 0 && !recovery.replay.hasContent, ordering: .relaxed)
         counters.replaySeconds.store(recovery.seconds.bitPattern, ordering: .relaxed)
@@ -89,16 +90,16 @@ extension TimeSeriesStore {
     }
 }
 
-/// The parts of a store in a directory that this process has taken, before the log and the checkpoint are read.
+/// The parts of a store in a directory that this process has locked, before the log and the checkpoint are read.
 struct StoreParts {
     let options: StoreOptions
     let clock: any Clock
-    /// Knows what the directory holds.
+    /// The file system that knows and limits the size of the directory.
     let watched: BoundedFileSystem
-    /// Whether the directory has no room.
+    /// Whether the directory has reached its limit.
     let isOversized: Bool
     let lock: (any DirectoryLock)?
-    /// What was set aside.
+    /// The things that are not regular files and were set aside.
     let irregular: [IrregularFiles.Found]
     let reserve: DiskReserve
     let diskSpace: DiskSpaceWatch
@@ -109,13 +110,13 @@ struct StoreParts {
     var wal: String { options.directory + "/wal" }
     var checkpoint: String { options.directory + "/checkpoint" }
 
-    /// Takes the directory, making it if it is missing.
+    /// Locks the directory, which is made if it is missing, and opens the parts.
     init(_ options: StoreOptions, _ unbounded: any FileSystem, _ clock: any Clock) throws {
         let directory = options.directory
         var options = options
         watched = try TimeSeriesStore.watch(options, unbounded)
         if watched.limit < .max {
-            // Segments are removed as a whole: none may be a large part of what there is.
+            // Segments are removed as a whole, so none may be a large part of the limit.
             options.walSegmentSize = min(options.walSegmentSize, max(1 << 14, watched.limit / 16))
         }
         isOversized = watched.room == 0
@@ -129,18 +130,18 @@ struct StoreParts {
         blockSet = try BlockSet(directory + "/blocks", fileSystem: watched, usesXOROnly: options.usesXOROnly)
         exemplars = ExemplarRing(capacity: options.maxExemplars, outOfOrderWindow: options.outOfOrderWindow)
         try watched.createDirectory(wal)
-        // The names of the directories must survive a power cut as what is in them does.
+        // The names of the directories must survive a power cut, as their content does.
         try watched.syncDirectory(directory)
         try watched.syncDirectory(FilePath.parent(directory))
     }
 }
 
-/// Reads the checkpoint and the log into the parts of a store, as ``RecoveryPlan`` says, and reports what it finds
+/// Reads the checkpoint and the log into the parts of a store according to ``RecoveryPlan``, and reports what is
 /// damaged or missing.
 struct StoreRecovery {
     private let parts: StoreParts
     private let logger = Log("storage")
-    /// When it began, and how long it took until the log was read; ns of the monotonic clock, and seconds.
+    /// The start, ns of the monotonic clock, and the duration until the log was read, s.
     let started: Int64
     let seconds: Double
     private(set) var plan: RecoveryPlan
@@ -148,7 +149,7 @@ struct StoreRecovery {
     let metadata: MetadataTable
     let trustedTime: TrustedTime
     let checkpointSize: Int
-    /// What is to be written from now on.
+    /// The log for new records.
     let log: WriteAheadLog
 
     init(_ parts: StoreParts) throws {
@@ -197,7 +198,8 @@ struct StoreRecovery {
 }
 
 extension StoreParts {
-    /// Gives the damaged checkpoint a name that the next one does not take; returns that, nil if it has none.
+    /// Gives the damaged checkpoint another name, so that the next checkpoint does not replace it; returns the name,
+    /// nil if that failed.
     fileprivate func setCheckpointAside(_ logger: Log) -> String? {
         do { return SetAside.original(FilePath.name(try SetAside.link(checkpoint, watched))) } catch {
             logger.error("The damaged checkpoint cannot be set aside", ["file": checkpoint, "err": "\(error)"])
@@ -205,7 +207,7 @@ extension StoreParts {
         }
     }
 
-    /// What lies in the directory beside blocks and the checkpoint.
+    /// The content of the directory besides blocks and the checkpoint.
     fileprivate func content(_ missing: [String]) throws -> RecoveryPlan.Directory {
         let segments = try WriteAheadLog.segments(wal, watched)
         return RecoveryPlan.Directory(
@@ -214,7 +216,7 @@ extension StoreParts {
             missingSpills: missing)
     }
 
-    /// Lets go of the spill files that no checkpoint names.
+    /// Removes the spill files that no checkpoint names, or sets them aside.
     fileprivate func letGo(_ strangers: RecoveryPlan.Strangers, _ logger: Log) {
         switch strangers {
         case .remove: head.spill.dropStrangers([], isDisowned: true)
@@ -244,7 +246,7 @@ extension StoreParts {
                 logger.error("A spill file is missing; the samples that only it held are lost", ["file": path])
             case .missingSegments:
                 logger.error("A part of the log is missing; what it held is lost", ["file": path])
-            // Whoever has found them has said so.
+            // These were logged when they were found.
             case .irregular, .damagedSegment: break
             }
         }
@@ -252,7 +254,7 @@ extension StoreParts {
 }
 
 extension LogReplay {
-    /// What ``RecoveryPlan`` wants to know of what was read.
+    /// The findings of the replay for ``RecoveryPlan``.
     fileprivate var findings: RecoveryPlan.LogFindings {
         .init(
             damaged: damaged, damagedSegments: damagedSegments, foreign: foreign, unused: unused,

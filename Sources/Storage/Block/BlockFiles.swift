@@ -4,8 +4,9 @@ import Platform
 package enum BlockFiles {
     package static let names = ["data", "index", "meta.json", "deleted"]
 
-    /// Removes a block's files and its directory; a directory that holds anything else stays as it is, and of a link only
-    /// the name goes.
+    /// Removes the files of a block and its directory.
+    ///
+    /// A directory with other files stays as it is; of a symbolic link, only the link is removed.
     package static func remove(_ directory: String, _ files: any FileSystem) throws(FileError) {
         switch try files.kind(directory) {
         case .link: return try files.remove(directory)
@@ -19,7 +20,7 @@ package enum BlockFiles {
         try files.removeDirectory(directory)
     }
 
-    /// Whether a directory holds a block of Prometheus: its chunks lie in a directory of their own.
+    /// Whether a directory has a block of Prometheus, whose chunks are in a directory of their own.
     static func isPrometheus(_ directory: String, _ files: any FileSystem) -> Bool {
         ((try? files.exists(directory + "/chunks")) ?? false) && !((try? files.exists(directory + "/data")) ?? true)
     }

@@ -2,7 +2,7 @@ import Encoding
 import Model
 import Platform
 
-/// Reads the frames of a block's data file, checking each.
+/// A reader of the frames of a block's data file, which checks each frame.
 final class BlockFrames: Sendable {
     let path: String
     private let file: any File
@@ -26,13 +26,13 @@ final class BlockFrames: Sendable {
 
     deinit { cache.remove(block: number) }
 
-    /// Different for every reader that was ever opened.
+    /// A number that no other reader had or has.
     var identity: UInt64 { number }
 
     /// The number of frames.
     var count: Int { table.count }
 
-    /// The first byte behind the last frame.
+    /// The position after the last frame, bytes.
     var end: Int {
         table.reduce(BlockFormat.headerSize) {
             max($0, Int(clamping: $1.offset &+ UInt64($1.stored) &+ UInt64(BlockFormat.frameHeaderSize)))
@@ -44,13 +44,13 @@ final class BlockFrames: Sendable {
         return BlockError(file: path, section: "frame \(frame)", offset: offset, reason: reason)
     }
 
-    /// The content of a frame, from the cache or from the disk.
+    /// Returns the content of a frame, from the cache or from disk.
     func read(_ frame: UInt32, _ kind: BlockFormat.FrameKind) throws -> Frame {
         var cost = ReadCost()
         return try read(frame, kind, &cost)
     }
 
-    /// The same, counted.
+    /// The same, and adds to the counters of `cost`.
     func read(_ frame: UInt32, _ kind: BlockFormat.FrameKind, _ cost: inout ReadCost) throws -> Frame {
         let key = FrameCache.Key(block: number, frame: frame)
         if let known = cache.find(key) {
@@ -107,7 +107,7 @@ final class BlockFrames: Sendable {
         return Frame(UnsafeRawBufferPointer(target), size: Int(raw), bits: Int(bits))
     }
 
-    /// Reads every frame, past the cache, and throws at the first that is damaged.
+    /// Reads every frame without the cache, and throws at the first damaged frame.
     func verify() throws {
         for frame in table.indices {
             for kind in [BlockFormat.FrameKind.values, .times, .series, .symbols, .postings] {

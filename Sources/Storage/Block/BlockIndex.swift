@@ -1,14 +1,14 @@
 import Encoding
 import Platform
 
-/// The index file of a block, read once and checked: small tables that say which frames hold what.
+/// The index file of a block, read once and checked: small tables that map series and labels to frames.
 struct BlockIndex: Sendable {
     var frames: [(offset: UInt64, stored: UInt32, raw: UInt32)] = []
     /// The frame of each page of series, and the rank of its first series.
     var seriesPages: [(frame: UInt32, first: UInt32)] = []
     /// Label names, ascending bytewise.
     var names: [[UInt8]] = []
-    /// Pages of labels: frame, name and value of the first label in it.
+    /// The pages of labels: the frame, and the name and value of its first label.
     var symbolPages: [(frame: UInt32, name: Int, value: [UInt8])] = []
     var seriesCount = 0
     var chunkCount = 0
@@ -19,17 +19,17 @@ struct BlockIndex: Sendable {
     /// The section of ``BlockMetadata``, compressed; empty if there is none.
     var metadata: [UInt8] = []
 
-    /// Bytes of the names and values that are kept in memory.
+    /// The bytes of the names and values that are kept in memory.
     var symbolBytes: Int { names.reduce(0) { $0 + $1.count } + symbolPages.reduce(0) { $0 + $1.value.count + 16 } }
 
-    /// Bytes that an index has at most.
+    /// The most bytes of an index.
     private static let longest = 1 << 31
 
     init(_ files: any FileSystem, _ path: String) throws {
         func bad(_ section: String, _ offset: Int, _ reason: String) -> BlockError {
             BlockError(file: path, section: section, offset: offset, reason: reason)
         }
-        // A file of much size and little content is known by its end, before it is read.
+        // A large file with little content is recognized by its end before it is read.
         let size = try files.status(path).size
         guard try FileEnd.read(path, BlockFormat.indexEnd.count, files) == BlockFormat.indexEnd else {
             throw bad("footer", size, "the file ends early")
@@ -61,7 +61,7 @@ struct BlockIndex: Sendable {
                     guard CRC32C.hash(section) == checksum else {
                         throw bad("section \(kind)", offset, "the checksum does not match")
                     }
-                    // Sections of later versions that this one does not know are optional.
+                    // Unknown sections are from later versions, and optional.
                     guard let kind = BlockFormat.Section(rawValue: kind) else { continue }
                     do throws(DecodeError) {
                         try read(kind, section)
@@ -71,7 +71,7 @@ struct BlockIndex: Sendable {
                 throw bad("footer", error.offset, "expected \(error.expected)")
             }
         }
-        // A series takes a byte at least.
+        // A series needs at least one byte.
         let room = seriesPages.reduce(0) {
             $0
                 &+ (Int($1.frame) < frames.count
@@ -114,7 +114,7 @@ struct BlockIndex: Sendable {
         }
     }
 
-    /// The number of a label name, or nil.
+    /// The number of a label name; nil if the block does not have it.
     func name(_ wanted: [UInt8]) -> Int? {
         var (low, high) = (0, names.count)
         while low < high {
@@ -124,7 +124,7 @@ struct BlockIndex: Sendable {
         return low < names.count && names[low] == wanted ? low : nil
     }
 
-    /// The page in which a label of name `name` and value `value`, or its place, is.
+    /// The page that has, or would have, the label of name `name` and value `value`.
     func symbolPage(name: Int, value: [UInt8]) -> Int {
         var (low, high) = (0, symbolPages.count)
         while low < high {

@@ -1,9 +1,9 @@
 import JSON
 import Platform
 
-/// What `meta.json` says of a block.
+/// The description of a block in `meta.json`.
 package struct BlockMeta: Sendable, Hashable {
-    /// 26 characters, ascending with the time of making; also the name of the directory.
+    /// An identifier of 26 characters, which ascends with the time of making; also the name of the directory.
     package var id: String
     /// The first time in the block, ms.
     package var minTime: Int64
@@ -12,9 +12,9 @@ package struct BlockMeta: Sendable, Hashable {
     package var seriesCount: Int
     package var chunkCount: Int
     package var sampleCount: Int
-    /// 1 for blocks cut from the head, one more at each merge.
+    /// 1 for blocks made from the head; a merge adds 1 to the highest level of its sources.
     package var level: Int
-    /// The level-1 blocks that this one was made of.
+    /// The blocks of level 1 from which this block was made.
     package var sources: [String]
 
     package init(
@@ -98,7 +98,7 @@ package struct BlockMeta: Sendable, Hashable {
             return exact
         }
         guard let id = value["ulid"]?.string, isID(id) else { throw bad("no block identifier") }
-        // The names in the manifest are those of the directories.
+        // The manifest names blocks by their directories.
         guard id == FilePath.name(directory) else { throw bad("it is of another block, \(id)") }
         let stats = value["stats"]
         return BlockMeta(

@@ -1,14 +1,14 @@
 import Encoding
 import Model
 
-/// Type, unit and help of the metrics of a block, as its index holds them.
+/// The type, unit and help of the metrics of a block, in the form of its index.
 ///
 ///     section   size of the entries (varint), the entries as a zstd frame
 ///     entry     sized metric, type, unit and help, in bytewise order of the metrics
 enum BlockMetadata {
-    /// A section with more entries than fit into this is damage.
+    /// The most bytes of the entries of a section that is not damaged.
     private static let maxSize = 64 << 20
-    /// What a family's name loses or gains in the names of its series.
+    /// The suffixes that distinguish the names of series from the name of their metric family.
     private static let suffixes = ["_bucket", "_count", "_sum", "_total", "_created", "_info"]
 
     static func encode(_ metadata: [ExactText: MetricMetadata]) throws(CompressionError) -> [UInt8] {
@@ -48,7 +48,7 @@ enum BlockMetadata {
         }
     }
 
-    /// The names under which metadata of a series named `name` may be known.
+    /// The names under which the metadata of a series named `name` may be stored.
     static func families(of name: String) -> [String] {
         var result = [name]
         for suffix in suffixes where name.hasSuffix(suffix) { result.append(String(name.dropLast(suffix.count))) }

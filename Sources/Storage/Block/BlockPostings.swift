@@ -1,7 +1,7 @@
 import Encoding
 import Model
 
-/// Finds series of a block by their labels.
+/// The search for the series of a block by their labels.
 struct BlockPostings {
     let index: BlockIndex
     let frames: BlockFrames
@@ -13,7 +13,7 @@ struct BlockPostings {
     /// One label of a page.
     struct Symbol {
         var name: Int
-        /// Valid during the call only.
+        /// Only valid during the call.
         var value: UnsafeBufferPointer<UInt8>
         fileprivate var list: UnsafeRawBufferPointer
         fileprivate var place: (frame: UInt32, offset: Int, size: Int)?
@@ -80,10 +80,10 @@ struct BlockPostings {
 
     /// The series that all `matchers` accept.
     ///
-    /// - Parameter check: Called again and again; what it throws ends the search.
+    /// - Parameter check: A function that is called repeatedly; an error that it throws ends the search.
     func select(_ matchers: [Matcher], check: (@Sendable () throws -> Void)?) throws -> PostingRuns {
         var result = all
-        // Equality first: it is cheap and leaves little.
+        // Equality matchers are first, because they need little time and leave few series.
         for matcher in matchers where matcher.kind == .equal && !matcher.value.isEmpty {
             try check?()
             result = result.intersection(try equal(matcher))
@@ -113,7 +113,8 @@ struct BlockPostings {
     ) throws -> PostingRuns {
         let acceptsAbsent = matcher.matchesEmpty
         guard let name = index.name(Array(matcher.name.utf8)) else { return acceptsAbsent ? set : PostingRuns() }
-        // A label that accepts its absence excludes the values that do not match, else it includes those that do.
+        // If the matcher accepts series without the label, the series with other values are excluded; otherwise the
+        // series with matching values are included.
         var lists: [PostingRuns] = []
         var tried = 0
         try forEachValue(of: name) { symbol in

@@ -6,7 +6,9 @@ import Telemetry
 
 /// An open block.
 ///
-/// Safe to use from many threads. The files stay readable until the last reference goes, even if they are removed.
+/// Many threads may use it.
+///
+/// The files stay readable until the last reference is released, even if they are removed.
 package final class BlockReader: Sendable {
     package let meta: BlockMeta
     /// The directory of the block.
@@ -15,10 +17,10 @@ package final class BlockReader: Sendable {
     let frames: BlockFrames
     private let files: any FileSystem
     private let deleted: Mutex<DeletedRanges>
-    /// Where damage is noted that answers are given without; nil if damage ends a read.
+    /// The place where damage is noted, so that answers are given without it; nil if damage ends a read.
     let leftOut: LeftOut?
 
-    /// Opens the block in `directory`; reads and checks its small tables only.
+    /// Opens the block in `directory`; only its small tables are read and checked.
     package convenience init(_ files: any FileSystem, directory: String, cache: FrameCache) throws {
         try self.init(files, directory: directory, cache: cache, leftOut: nil)
     }
@@ -29,7 +31,7 @@ package final class BlockReader: Sendable {
         self.directory = directory
         index = try BlockIndex(files, directory + "/index")
         var meta = try BlockMeta.read(files, directory)
-        // The description has no checksum, the index has one.
+        // The index has a checksum, but the description has none.
         (meta.minTime, meta.maxTime) = (index.minTime, index.maxTime)
         self.meta = meta
         frames = try BlockFrames(try files.open(directory + "/data", .read), table: index.frames, cache: cache)
@@ -39,9 +41,9 @@ package final class BlockReader: Sendable {
     package var minTime: Int64 { index.minTime }
     package var maxTime: Int64 { index.maxTime }
 
-    /// Notes that a part of the block cannot be read, and tells who asked.
+    /// Notes that a part of the block cannot be read, and adds a warning to the answer of the request.
     ///
-    /// - Throws: `error`, if it is about something else, or if nobody wants answers without the part.
+    /// - Throws: `error`, if it is about something else, or if damage ends a read.
     func leaveOut(_ error: any Error, _ request: SelectRequest) throws {
         guard let leftOut, let kind = LeftOut.kind(error) else { throw error }
         let part = LeftOutPart(
@@ -53,7 +55,7 @@ package final class BlockReader: Sendable {
         request.warn?(part.description)
     }
 
-    /// Looks whether the files of the block are still there; nil if they are.
+    /// Checks whether the files of the block still exist; nil if they do.
     func look() -> LeftOutPart? {
         do {
             for name in ["data", "index", "meta.json"] { try files.open(directory + "/" + name, .read).close() }
@@ -79,16 +81,16 @@ package final class BlockReader: Sendable {
         }
     }
 
-    /// Bytes on the disk.
+    /// The bytes on disk.
     package func size() throws -> Int { try files.usage(directory) }
 
-    /// The matching series, sorted by labels, without those that have no chunk in the wanted time.
+    /// The matching series, sorted by labels, without series that have no chunk in the requested time range.
     package func select(_ request: SelectRequest) throws -> BlockSeriesSet {
         let ranks = try postings.select(request.matchers, check: request.check)
         return try BlockSeriesSet(self, ranks, request, deleted: deleted.withLock { $0 })
     }
 
-    /// Names of labels of matching series, sorted bytewise.
+    /// The names of labels of matching series, sorted bytewise.
     package func labelNames(
         _ matchers: [Matcher], check: (@Sendable () throws -> Void)? = nil
     ) throws -> [String] {
@@ -107,7 +109,7 @@ package final class BlockReader: Sendable {
         return result
     }
 
-    /// Values of label `name` of matching series, sorted bytewise.
+    /// The values of label `name` of matching series, sorted bytewise.
     package func labelValues(
         _ name: String, _ matchers: [Matcher], check: (@Sendable () throws -> Void)? = nil
     ) throws -> [String] {
@@ -125,7 +127,7 @@ package final class BlockReader: Sendable {
 
     /// Marks the samples of matching series within [`minTime`, `maxTime`] as deleted, durably.
     ///
-    /// They are no longer served by sets selected afterwards, and leave the disk at the next merge.
+    /// Sets that are selected afterwards do not have them; the next merge removes them from disk.
     package func delete(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws {
         guard minTime <= self.maxTime, maxTime >= self.minTime else { return }
         let ranks = try postings.select(matchers, check: nil)
@@ -151,7 +153,8 @@ package final class BlockReader: Sendable {
     /// All series in order, for a merge.
     func scan() -> BlockScan { BlockScan(self, deleted: deleted.withLock { $0 }) }
 
-    /// Reads the page of series `page` (its number).
+    /// Reads page number `page` of the series; returns its frame, the rank of its first series, and its number of
+    /// series.
     func seriesPage(_ page: Int) throws -> (frame: Frame, first: Int, count: Int) {
         let entry = index.seriesPages[page]
         return (
@@ -159,12 +162,12 @@ package final class BlockReader: Sendable {
         )
     }
 
-    /// The rank of the first series that does not lie in page `page`, nor before it.
+    /// The rank of the first series after page `page`.
     func firstRank(behind page: Int) -> Int {
         page + 1 < index.seriesPages.count ? Int(index.seriesPages[page + 1].first) : index.seriesCount
     }
 
-    /// The number of the page that holds series `rank`.
+    /// The number of the page with series `rank`.
     func seriesPage(of rank: UInt32) -> Int {
         var (low, high) = (0, index.seriesPages.count)
         while low < high {
@@ -176,7 +179,7 @@ package final class BlockReader: Sendable {
 
     /// Appends the samples of a chunk within [`minTime`, `maxTime`] to `columns`.
     ///
-    /// - Parameter streams: Times that were read before for other series of the block; nil to read them anew.
+    /// - Parameter streams: The times that were read before for other series of the block; nil to read them again.
     func read(
         _ chunk: ChunkRef, _ minTime: Int64, _ maxTime: Int64, _ streams: TimeStreams?,
         into columns: inout SampleColumns
@@ -203,7 +206,7 @@ package final class BlockReader: Sendable {
                 let histograms = try HistogramChunk.read(&values, count: count)
                 kept = 0
                 for i in 0..<count {
-                    // One that is left out is no sample: what comes behind it takes its place.
+                    // An invalid histogram is not a sample, so the next sample gets its position.
                     guard StoredHistograms.isSound(histograms[i]) else { continue }
                     times[kept] = times[i]
                     columns.values[start + kept] = .nan
@@ -225,7 +228,7 @@ package final class BlockReader: Sendable {
         }
         guard low < high else { return }
         if low > 0 {
-            // Regions overlap: `update` moves as memmove does.
+            // The regions overlap; `update` permits this, as memmove does.
             times.update(from: times + low, count: high - low)
             (columns.values + start).update(from: columns.values + start + low, count: high - low)
             if chunk.isHistogram {

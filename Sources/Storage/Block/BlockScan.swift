@@ -1,7 +1,7 @@
 import Encoding
 import Model
 
-/// Walks through all series of a block in order of labels, a page in memory at a time.
+/// An iterator over all series of a block in the order of labels, with one page in memory at a time.
 final class BlockScan {
     private let block: BlockReader
     private let deleted: DeletedRanges
@@ -11,7 +11,7 @@ final class BlockScan {
     private var next = 0
     private var chunks: [ChunkRef] = []
     private var rank: UInt32 = 0
-    /// The labels of the present series; nil at the end.
+    /// The labels of the current series; nil at the end.
     private(set) var labels: Labels?
 
     init(_ block: BlockReader, deleted: DeletedRanges) {
@@ -19,7 +19,7 @@ final class BlockScan {
         self.deleted = deleted
     }
 
-    /// Goes to the next series.
+    /// Moves to the next series.
     func advance() throws {
         while held == nil || next >= held?.count ?? 0 {
             guard page < block.index.seriesPages.count else {
@@ -48,7 +48,7 @@ final class BlockScan {
         block.frames.damage(block.index.seriesPages[page - 1].frame, "\(error)")
     }
 
-    /// Replaces `columns` by the samples of the present series that are not deleted.
+    /// Replaces `columns` by the samples of the current series that are not deleted.
     func read(into columns: inout SampleColumns) throws {
         columns.removeAll()
         for chunk in chunks { try block.read(chunk, .min, .max, nil, into: &columns) }

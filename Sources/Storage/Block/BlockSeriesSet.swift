@@ -1,7 +1,7 @@
 import Encoding
 import Model
 
-/// Series of one block that match a request.
+/// The series of one block that match a request.
 package final class BlockSeriesSet: SeriesSet {
     private let block: BlockReader
     private let request: SelectRequest
@@ -26,7 +26,7 @@ package final class BlockSeriesSet: SeriesSet {
         var (page, charged) = (-1, 0)
         var held: (frame: Frame, first: Int, count: Int)?
         var reader: SeriesPageReader?
-        // Ranks below this one lie in a page that is damaged.
+        // Ranks below this one are in a damaged page.
         var readable = 0
         outer: for run in wanted.runs {
             for rank in run {
@@ -48,12 +48,12 @@ package final class BlockSeriesSet: SeriesSet {
                         if chunk.minTime <= request.maxTime, chunk.maxTime >= request.minTime { chunks.append(chunk) }
                     }
                     guard chunks.count > start else { continue }
-                    // With deletions the newest chunk may be empty.
+                    // With deletions, the newest chunk may be empty.
                     if request.newestOnly, deleted.isEmpty, chunks.count > start + 1 {
                         chunks.removeSubrange(start..<(chunks.count - 1))
                     }
                 } catch let error where error is DecodeError || error is BlockError {
-                    // The series of the page are left out; pages are read without each other.
+                    // The series of the page are left out; the other pages do not depend on it.
                     let damage =
                         error as? BlockError
                         ?? block.frames.damage(block.index.seriesPages[number].frame, "\(error)")
@@ -83,7 +83,7 @@ package final class BlockSeriesSet: SeriesSet {
     /// The newest time of the block, ms.
     var maxTime: Int64 { block.maxTime }
 
-    /// About the bytes of a series without its chunks.
+    /// The approximate bytes of a series without its chunks.
     private static let bytesPerSeries = 192
 
     package var heldBytes: Int {
@@ -92,7 +92,7 @@ package final class BlockSeriesSet: SeriesSet {
 
     package func labels(_ index: Int) -> Labels { labelSets[index] }
 
-    /// The chunks of a series within the wanted time.
+    /// The chunks of a series in the requested time range.
     package func chunks(_ index: Int) -> ArraySlice<ChunkRef> {
         chunks[(index > 0 ? ends[index - 1] : 0)..<ends[index]]
     }
@@ -102,9 +102,10 @@ package final class BlockSeriesSet: SeriesSet {
         try append(index, to: &columns)
     }
 
-    /// Appends the samples of series `index` within the wanted time to what `columns` holds.
+    /// Appends the samples of series `index` in the requested time range to `columns`.
     ///
-    /// The key of times is combined: columns built alike have the same key if their times are the same.
+    /// The key of the times is combined: columns that are made in the same way have the same key if their times are the
+    /// same.
     package func append(_ index: Int, to columns: inout SampleColumns) throws {
         let ranges = deleted.isEmpty ? [] : deleted.ranges(ranks[index])
         var key = columns.count == 0 ? 0 : columns.timestampKey
@@ -123,7 +124,7 @@ package final class BlockSeriesSet: SeriesSet {
             key = Self.mix(key, block.frames.identity, chunk)
         }
         if !ranges.isEmpty { key = columns.remove(ranges, from: start) ? 0 : key }
-        // Without a sample the times are not those that the key stands for.
+        // If a sample was left out, the times are not those of the key.
         columns.timestampKey = isKeyed && isWhole && leftOut == StoredHistograms.leftOut ? key : 0
     }
 
@@ -140,7 +141,7 @@ package final class BlockSeriesSet: SeriesSet {
 }
 
 extension SampleColumns {
-    /// Removes the samples within `ranges` from position `start` on; whether there were any.
+    /// Removes the samples within `ranges` from position `start` on; returns whether there were any.
     package mutating func remove(_ ranges: [(minTime: Int64, maxTime: Int64)], from start: Int) -> Bool {
         var kept = start
         var histogram = histograms.firstIndex { $0.index >= start } ?? histograms.count

@@ -2,15 +2,15 @@ import Encoding
 import Model
 import Platform
 
-/// Writes one block: series in order of their labels, each with its samples in order of time.
+/// A writer of one block: series in the order of their labels, each with its samples in the order of time.
 ///
-/// Memory is a few frames, the distinct labels and the posting lists. The block appears under its name only when
-/// everything is on the disk: it is written to `ID.tmp`, synced and renamed. Not for several threads at once.
+/// It needs memory for a few frames, the distinct labels and the posting lists. The block gets its name only when all
+/// of it is on disk: it is written to `ID.tmp`, synced and renamed. Only one thread at a time may use it.
 package final class BlockWriter {
     package struct Options: Sendable {
-        /// zstd level: 1 for fresh blocks, 6 for merged ones.
+        /// The zstd level: 1 for new blocks, 6 for merged blocks.
         package var compression: Int32 = 1
-        /// Encode values with Gorilla's XOR code only.
+        /// Whether all values are encoded with Gorilla's XOR code.
         package var xorOnly = false
         /// See ``BlockMeta``.
         package var level = 1
@@ -38,14 +38,14 @@ package final class BlockWriter {
     private var lastName = ""
     private var described: [ExactText: MetricMetadata] = [:]
     private var isDone = false
-    /// What is known of metrics; the block takes what belongs to its series.
+    /// The metadata of metrics; the block stores the entries that belong to its series.
     ///
-    /// To be set before the series come.
+    /// It must be set before the first series is added.
     package var metadata: [ExactText: MetricMetadata] = [:]
-    /// What is known of the block so far.
+    /// The description of the block so far.
     package private(set) var meta: BlockMeta
 
-    /// Begins a block `id` in the directory `parent`.
+    /// Starts a block `id` in the directory `parent`.
     package init(_ files: any FileSystem, parent: String, id: String, options: Options) throws {
         self.files = files
         self.parent = parent
@@ -63,10 +63,10 @@ package final class BlockWriter {
 
     deinit { if !isDone { abandon() } }
 
-    /// Bytes of samples and labels written so far.
+    /// The bytes of samples and labels written so far.
     package var size: Int { frames.size }
 
-    /// Appends a series with all its samples; one without samples is left out.
+    /// Appends a series with all its samples; a series without samples is left out.
     ///
     /// - Throws: ``BlockError`` if labels or times are not in ascending order.
     package func add(_ labels: Labels, _ columns: borrowing SampleColumns) throws {
@@ -109,7 +109,8 @@ package final class BlockWriter {
         }
     }
 
-    /// Where the chunk that begins at `start` ends: at a window's end, at most so many samples, of one type.
+    /// The end of the chunk that starts at `start`: its samples are in one window and of one type, and their number is
+    /// limited.
     private func chunkEnd(
         _ times: UnsafeBufferPointer<Int64>, _ start: Int,
         _ histograms: [(index: Int, histogram: FloatHistogram)], _ next: inout Int
@@ -159,7 +160,7 @@ package final class BlockWriter {
                 length: place.length, timesFrame: run.frame, timesOffset: run.offset))
     }
 
-    /// The place in `histograms` of the sample `index`, if it is one.
+    /// The position in `histograms` of the sample `index`; nil if it is not a histogram.
     private static func position(_ histograms: [(index: Int, histogram: FloatHistogram)], _ index: Int) -> Int? {
         var (low, high) = (0, histograms.count)
         while low < high {
@@ -169,9 +170,9 @@ package final class BlockWriter {
         return low < histograms.count && histograms[low].index == index ? low : nil
     }
 
-    /// Appends `payload` to the frame of `kind`, unless the same was stored before.
+    /// Appends `payload` to the frame of `kind`, unless an equal payload was stored before.
     private func store(_ kind: BlockFormat.FrameKind, _ cache: inout PayloadCache) throws -> PayloadCache.Place {
-        // A reference costs more than a short payload.
+        // A reference needs more bytes than a short payload.
         guard payload.count >= 12 else { return try write(kind) }
         let key = PayloadCache.key(payload)
         if let known = cache.find(key) { return known }
@@ -186,7 +187,7 @@ package final class BlockWriter {
         return .init(frame: frame, offset: offset, length: UInt32(truncatingIfNeeded: length))
     }
 
-    /// Completes the block and gives it its name; nil, and no block, if there was no sample.
+    /// Completes the block and gives it its name; returns nil, and leaves no block, if there was no sample.
     package func finish() throws -> BlockMeta? {
         guard meta.sampleCount > 0 else {
             abandon()
@@ -210,18 +211,18 @@ package final class BlockWriter {
         try files.rename(temporary, to: "\(parent)/\(meta.id)")
         isDone = true
         do { try files.syncDirectory(parent) } catch {
-            // It will be written anew; this one must not be found at the next start.
+            // The block will be written again, so the next start must not find this one.
             try? BlockFiles.remove("\(parent)/\(meta.id)", files)
             throw error
         }
         return meta
     }
 
-    /// Removes what was written so far.
+    /// Removes the files that were written so far.
     package func abandon() {
         isDone = true
         data.close()
-        // What cannot be removed now is removed at the next start.
+        // Files that cannot be removed now are removed at the next start.
         try? BlockFiles.remove(temporary, files)
     }
 
@@ -330,7 +331,7 @@ package final class BlockWriter {
     }
 }
 
-/// Remembers where chunks were stored, by a 128-bit hash; a bounded number of them.
+/// The positions of stored chunks by a 128-bit hash, for a limited number of chunks.
 struct PayloadCache {
     struct Key: Hashable {
         var low: UInt64

@@ -1,7 +1,7 @@
 import Encoding
 import Platform
 
-/// Which samples of a block are deleted but still on the disk: the file `deleted` beside the data.
+/// The samples of a block that are deleted but still on disk: the file `deleted` beside the data.
 ///
 ///     magic "MARTLETX", version (4 bytes), CRC-32C of the rest (4 bytes), number of entries; for each entry: first and
 ///     last time (zigzag), sized posting runs
@@ -14,7 +14,7 @@ struct DeletedRanges: Sendable {
 
     private(set) var entries: [Entry] = []
     private static let magic = Array("MARTLETX".utf8)
-    /// Bytes that the file has at most.
+    /// The most bytes of the file.
     private static let longest = 1 << 28
 
     var isEmpty: Bool { entries.isEmpty }

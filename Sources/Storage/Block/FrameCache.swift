@@ -1,15 +1,15 @@
 import Encoding
 import Synchronization
 
-/// A frame of a block in its decompressed form.
+/// A decompressed frame of a block.
 final class Frame: Sendable {
-    // SAFETY: filled before the object is handed out, then never written; freed by `deinit`.
+    // SAFETY: the memory is filled before the object is shared, then only read; `deinit` frees it.
     private nonisolated(unsafe) let memory: UnsafeRawBufferPointer
     private let bytesEnd: Int
-    /// Bytes of memory.
+    /// The bytes of memory.
     let size: Int
 
-    /// Takes `memory` over, which holds `size` bytes and behind them so many of `bits`.
+    /// Takes ownership of `memory`, which has `size` bytes, and then `bits` bytes for the bits of chunks.
     init(_ memory: UnsafeRawBufferPointer, size: Int, bits: Int) {
         self.memory = memory
         bytesEnd = size
@@ -20,16 +20,17 @@ final class Frame: Sendable {
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<bytesEnd]) }
 
-    /// What ``ChunkParts`` keep apart.
+    /// The bits of chunks, which ``ChunkParts`` stores separately.
     var bits: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[bytesEnd..<size]) }
 }
 
-/// Decompressed frames of all blocks, those that were used lately; safe to use from many threads.
+/// A cache of decompressed frames of all blocks that were used recently; many threads may use it.
 ///
-/// Replaces by the clock algorithm (Corbató, 1968): a frame is given up when the hand finds it unused since last time.
+/// It replaces frames by the clock algorithm (Corbató, 1968): a frame is removed when the hand finds that it was not
+/// used since the last time.
 package final class FrameCache: Sendable {
     struct Key: Hashable {
-        /// Different for every reader that was ever opened.
+        /// A number that no other reader had or has.
         var block: UInt64
         var frame: UInt32
     }
@@ -55,7 +56,7 @@ package final class FrameCache: Sendable {
     private let decompressors = Mutex<[Decompressor]>([])
     private static let nextBlock = Atomic<UInt64>(1)
 
-    // SAFETY: taken out of the pool by one thread, which puts it back when it is done.
+    // SAFETY: one thread takes it out of the pool, and returns it when it is done.
     private struct Decompressor: @unchecked Sendable {
         let context: ZstdDecompressor
     }
@@ -66,7 +67,7 @@ package final class FrameCache: Sendable {
     /// A number that no other reader has.
     static func newBlockNumber() -> UInt64 { nextBlock.wrappingAdd(1, ordering: .relaxed).oldValue }
 
-    /// Bytes held, and how often a frame was found or not.
+    /// The bytes held, and the numbers of hits and misses.
     package var statistics: (bytes: Int, hits: Int, misses: Int) {
         state.withLock { ($0.size, $0.hits, $0.misses) }
     }
@@ -117,7 +118,7 @@ package final class FrameCache: Sendable {
         state.free.append(position)
     }
 
-    /// Forgets the frames of a block.
+    /// Removes the frames of a block.
     func remove(block: UInt64) {
         state.withLock { state in
             for position in state.slots.indices

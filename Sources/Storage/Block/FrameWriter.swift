@@ -1,15 +1,15 @@
 import Encoding
 import Platform
 
-/// Writes the data file of a block: frames of several kinds, each filled on its own.
+/// A writer of the data file of a block: frames of several kinds, each filled separately.
 final class FrameWriter {
     /// A frame that is being filled.
     private struct Pending {
         var id: UInt32
         var bytes: [UInt8] = []
-        /// See ``ChunkParts``; stored as they are.
+        /// The bits of the chunks, which are stored without compression; see ``ChunkParts``.
         var bits: [UInt8] = []
-        /// Where the chunks in `bytes` end.
+        /// The ends of the chunks in `bytes`.
         var ends: [Int] = []
     }
 
@@ -18,7 +18,7 @@ final class FrameWriter {
     private let level: Int32
     private var statistics = StatisticsCuts()
     private var pending: [BlockFormat.FrameKind: Pending] = [:]
-    /// Offset, stored size and raw size of each frame, by id.
+    /// The offset, stored size and raw size of each frame, by id.
     private(set) var table: [(offset: UInt64, stored: UInt32, raw: UInt32)] = []
     private var out: [UInt8] = []
     private var position = BlockFormat.headerSize
@@ -30,10 +30,10 @@ final class FrameWriter {
         try file.write(BlockFormat.fileHeader(BlockFormat.dataMagic))
     }
 
-    /// Bytes written so far.
+    /// The bytes written so far.
     var size: Int { position }
 
-    /// Where the next bytes of `kind` will be.
+    /// The position of the next bytes of `kind`.
     func place(_ kind: BlockFormat.FrameKind) -> (frame: UInt32, offset: UInt32) {
         if let current = pending[kind] { return (current.id, UInt32(truncatingIfNeeded: current.bytes.count)) }
         let id = UInt32(truncatingIfNeeded: table.count)
@@ -42,7 +42,7 @@ final class FrameWriter {
         return (id, 0)
     }
 
-    /// Lets `body` append to the frame of `kind`, and writes the frame if it is full.
+    /// Calls `body` to append to the frame of `kind`, and writes the frame if it is full.
     func append(_ kind: BlockFormat.FrameKind, _ body: (inout [UInt8]) -> Void) throws {
         _ = place(kind)
         body(&pending[kind, default: Pending(id: 0)].bytes)
@@ -64,7 +64,7 @@ final class FrameWriter {
         return frame.bytes.count - start
     }
 
-    /// Writes the frame of `kind`, if one was begun.
+    /// Writes the frame of `kind`, if one was started.
     func flush(_ kind: BlockFormat.FrameKind) throws {
         guard var frame = pending.removeValue(forKey: kind) else { return }
         if !frame.bits.isEmpty { frame.bits += [UInt8](repeating: 0, count: PackedIntegers.padding) }

@@ -1,13 +1,13 @@
 import Encoding
 import Model
 
-/// Writes the table of series: pages of labels and chunk references, in order of labels.
+/// A writer of the table of series: pages of labels and chunk references, in the order of labels.
 ///
 ///     page   entries, offset of each 16th entry (4 bytes each), their number (4 bytes)
-///     entry  bytes shared with the labels before (0 at each 16th), sized rest of the packed labels, flags (0),
-///            sized run of chunks: their number, then for each: flags, zigzag time behind the end of the chunk
-///            before (of the block's first time for the first), duration, samples, frame and offset unless the chunk
-///            follows the one before, length, frame and offset of the times
+///     entry  bytes shared with the previous labels (0 at each 16th), sized rest of the packed labels, flags (0),
+///            sized run of chunks: their number, then for each: flags, zigzag time after the end of the previous
+///            chunk (for the first chunk: after the block's first time), duration, samples, frame and offset
+///            unless the chunk follows the previous one, length, frame and offset of the times
 struct SeriesPages {
     private var bytes: [UInt8] = []
     private var restarts: [UInt32] = []
@@ -17,7 +17,7 @@ struct SeriesPages {
     /// The frame of each page and the rank of its first series.
     private(set) var pages: [(frame: UInt32, first: UInt32)] = []
 
-    /// Appends a series; `baseTime` is the time that the first chunk is relative to.
+    /// Appends a series; the time of its first chunk is relative to `baseTime`.
     mutating func append(_ labels: Labels, _ chunks: [ChunkRef], baseTime: Int64) {
         if inPage % BlockFormat.restartInterval == 0 {
             restarts.append(UInt32(truncatingIfNeeded: bytes.count))
@@ -61,7 +61,7 @@ struct SeriesPages {
     /// Whether the page should be written now.
     var isFull: Bool { bytes.count >= BlockFormat.frameSize }
 
-    /// Writes the page, if it is not empty; `first` is the rank of its first series.
+    /// Writes the page, if it is not empty; `rank` is the rank of the first series after it.
     mutating func flush(to frames: FrameWriter, next rank: UInt32) throws {
         guard inPage > 0 else { return }
         for restart in restarts { bytes.appendLittle(restart) }
@@ -77,20 +77,20 @@ struct SeriesPages {
     }
 }
 
-/// Reads a page entry by entry.
+/// A reader of the entries of a page.
 struct SeriesPageReader {
     private let page: UnsafeRawBufferPointer
     private let entriesEnd: Int
     private let restartCount: Int
-    /// Series in the page.
+    /// The number of series in the page.
     let count: Int
-    /// The number within the page of the next entry.
+    /// The number of the next entry within the page.
     private(set) var next = 0
     private var reader: ByteReader
     /// The packed labels of the entry that was read last.
     private var labels: [UInt8] = []
 
-    /// The labels of the entry that was read last; a copy, so that the reader's own memory stays its own.
+    /// A copy of the labels of the entry that was read last, which does not share the reader's memory.
     func copyLabels() -> Labels { labels.withUnsafeBufferPointer { Labels(packed: Array($0)) } }
 
     init(_ page: UnsafeRawBufferPointer, count: Int) throws(DecodeError) {
@@ -132,7 +132,7 @@ struct SeriesPageReader {
         }
     }
 
-    /// Calls `body` for each chunk of an entry, in order of time.
+    /// Calls `body` for each chunk of an entry, in the order of time.
     static func chunks(
         _ entry: ByteReader, baseTime: Int64, _ body: (ChunkRef) -> Void
     ) throws(DecodeError) {

@@ -1,9 +1,9 @@
 import Encoding
 import Model
 
-/// Collects, while a block is written, which series have which label.
+/// The labels of the series of a block and their posting lists, collected while the block is written.
 ///
-/// Flat arrays without an object per label: an entry, its text and its posting list in nodes of 16 bytes.
+/// They are flat arrays without an object per label: an entry, its text and its posting list in nodes of 16 bytes.
 struct SymbolPostings {
     private struct Entry {
         var name: UInt32
@@ -12,12 +12,12 @@ struct SymbolPostings {
         /// The run that is being extended.
         var start: UInt32
         var end: UInt32
-        /// The end of the last run that was written out.
+        /// The end of the last run that was written to the list.
         var written: UInt32
         var count: UInt32
         var head: UInt32
         var tail: UInt32
-        /// Bytes in the list.
+        /// The number of bytes in the list.
         var size: UInt32
     }
 
@@ -25,18 +25,18 @@ struct SymbolPostings {
     private var nameIDs: [[UInt8]: UInt32] = [:]
     private var entries: [Entry] = []
     private var text: [UInt8] = []
-    /// Entry number + 1, 0 if free.
+    /// The number of the entry + 1; 0 if the slot is free.
     private var slots = [UInt32](repeating: 0, count: 1024)
     private var nodes: [UInt8] = []
     private static let payload: UInt32 = 12
-    /// The entries of the labels of the series before.
+    /// The entries of the labels of the previous series.
     private var previous: [UInt32] = []
     private var previousLabels: [UInt8] = []
 
     /// The number of distinct labels.
     var count: Int { entries.count }
 
-    /// Notes the labels of the series of `rank`; ranks come in ascending order.
+    /// Adds the labels of the series of `rank`; ranks must be ascending.
     mutating func add(_ labels: Labels, rank: UInt32) {
         var mine: [UInt32] = []
         mine.reserveCapacity(previous.count + 2)
@@ -178,7 +178,7 @@ struct SymbolPostings {
         }
     }
 
-    /// Numbers of the names in bytewise order.
+    /// The numbers of the names in bytewise order.
     var sortedNames: [Int] { names.indices.sorted { names[$0].lexicographicallyPrecedes(names[$1]) } }
 
     private func value(_ entry: Entry) -> ArraySlice<UInt8> {

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Times of chunks that were decoded for one set of series; series that were sampled together share them.
+/// The decoded times of chunks for one set of series; series that were sampled together share them.
 ///
-/// For several threads at once.
+/// Several threads may use it at once.
 final class TimeStreams: Sendable {
     private struct Place: Hashable {
         var frame: UInt32
@@ -18,10 +18,10 @@ final class TimeStreams: Sendable {
     }
 
     private let known = Mutex(Known())
-    /// Most times that are kept, 1 MiB; those that come later are decoded each time.
+    /// The most times that are kept, 1 MiB; the times of further chunks are decoded each time.
     private static let capacity = 1 << 17
 
-    /// Writes the times of a chunk; false if they are not known.
+    /// Copies the times of a chunk to `times`; returns false if they are not kept.
     func copy(_ chunk: ChunkRef, to times: UnsafeMutablePointer<Int64>) -> Bool {
         guard let stream = known.withLock({ $0.streams[Place(chunk)] }), stream.first == chunk.minTime,
             stream.last == chunk.maxTime
@@ -30,7 +30,7 @@ final class TimeStreams: Sendable {
         return true
     }
 
-    /// Keeps the times of a chunk, if there is room.
+    /// Keeps the times of a chunk, if the capacity suffices.
     func keep(_ chunk: ChunkRef, _ times: UnsafeMutablePointer<Int64>) {
         let count = Int(chunk.count)
         known.withLock { known in

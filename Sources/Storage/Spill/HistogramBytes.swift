@@ -1,12 +1,12 @@
 import Encoding
 import Model
 
-/// Native histograms as bytes, in open chunks, the spill file and the log.
+/// The encoding of native histograms in open chunks, the spill file and the log.
 ///
 ///     hint, and 4 for float counts · schema (zigzag) · zero threshold (8) · sum (8) · zero count · count ·
 ///     spans and buckets, positive then negative · custom bounds
 ///
-/// A count is a varint 2·n where it is a whole number below 2^53, else a 1 and 8 bytes.
+/// A count is a varint 2·n if it is an integer from 0 to below 2^53, otherwise a 1 and 8 bytes.
 enum HistogramBytes {
     private static let floatFlag: UInt8 = 4
 
@@ -41,7 +41,9 @@ enum HistogramBytes {
         }
     }
 
-    /// The next histogram; nil if its parts contradict each other, which is counted: it is left out of what it stands in.
+    /// Reads the next histogram; nil if its parts contradict each other.
+    ///
+    /// Such a histogram is counted and left out.
     static func read(_ reader: inout ByteReader) throws(DecodeError) -> FloatHistogram? {
         let histogram = try readAny(&reader)
         return StoredHistograms.isSound(histogram) ? histogram : nil
@@ -83,7 +85,7 @@ enum HistogramBytes {
         return Double(bitPattern: try reader.u64())
     }
 
-    /// Whether two histograms are the same sample: every field equal, NaNs by their bits.
+    /// Whether two histograms are the same sample: every field is equal; NaNs are compared by their bits.
     static func equal(_ a: FloatHistogram, _ b: FloatHistogram) -> Bool {
         var (x, y): ([UInt8], [UInt8]) = ([], [])
         append(a, to: &x)

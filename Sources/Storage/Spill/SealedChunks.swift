@@ -1,28 +1,28 @@
-/// Where a sealed chunk of a series lies.
+/// The position of a sealed chunk of a series.
 struct SealedChunk: BitwiseCopyable {
-    /// The chunk sealed before it, 0 if there is none.
+    /// The entry of the chunk that was sealed before it; 0 if there is none.
     var next: UInt32
-    /// Position of its record in the spill file.
+    /// The position of its record in the spill file.
     var offset: UInt32
-    /// Position of the record of its times.
+    /// The position of the record of its times.
     var timesOffset: UInt32
-    /// Its first time, ms behind the start of its window.
+    /// Its first time, as ms after the start of its window.
     var start: UInt32
-    /// Bytes of the record without the checksum.
+    /// The bytes of the record without the checksum.
     var length: UInt32
-    /// The spill file.
+    /// The number of the spill file.
     var file: UInt16
-    /// Position of the first sample in its run.
+    /// The position of the first sample in its run.
     var first: UInt8
     var count: UInt8
 }
 
 /// The lists of sealed chunks of all series, newest first.
 ///
-/// An entry belongs to the series that names it, under its group's lock.
+/// An entry belongs to the series that names it, and needs the lock of its group.
 final class SealedChunks: Sendable {
     private let pool: SlotPool
-    // SAFETY: the memory of the pool, which lives as long; an entry belongs to its series.
+    // SAFETY: the memory belongs to the pool, which lives as long; an entry belongs to its series.
     private nonisolated(unsafe) let entries: FixedBuffer<SealedChunk>
 
     init() throws(StorageError) {
@@ -41,17 +41,17 @@ final class SealedChunks: Sendable {
         }
     }
 
-    /// A new entry; 0 if there is no room.
+    /// Allocates an entry; returns 0 if no memory is left.
     func allocate() -> UInt32 { pool.take() }
 
     func release(_ entry: UInt32) { pool.giveBack(first: entry, last: entry, count: 1) }
 
-    /// Gives memory that is free back to the system, if it is much.
+    /// Returns free memory to the system, if it is much.
     func trim() { pool.trim() }
 
-    /// Bytes of the entries in use.
+    /// The bytes of the entries in use.
     var usedBytes: Int { inUse * MemoryLayout<SealedChunk>.stride }
 
-    /// Entries in use.
+    /// The number of entries in use.
     var inUse: Int { pool.used }
 }

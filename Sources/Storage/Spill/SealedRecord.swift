@@ -4,20 +4,21 @@ import Model
 /// A sealed chunk as read from its spill file.
 struct SealedRecord {
     var codec: UInt8
-    /// For floats.
+    /// The values, if they are floats.
     var view: ChunkView
-    /// For native histograms.
+    /// The bytes, if they are native histograms.
     var payload: UnsafeRawBufferPointer
 
-    /// The form of sealed integers, beside those of open chunks: ``FrameOfReference`` of the mantissas.
+    /// The form of sealed integers, in addition to the forms of open chunks: ``FrameOfReference`` of the mantissas.
     ///
-    /// An open chunk codes each value when it comes; a sealed one knows all.
+    /// An open chunk encodes each value when it is added; of a sealed chunk, all values are known.
     static let packed: UInt8 = 4
     private static let codecMask: UInt8 = 7
 
-    /// Writes a chunk of integers as ``packed`` to `target`, which may be where its words are.
+    /// Writes a chunk of integers as ``packed`` to `target`, which may be the memory of its words.
     ///
-    /// - Returns: The bytes it takes, or nil if there is not the room: the chunk stays as it is.
+    /// - Returns: The number of bytes; nil if the chunk stays as it is, because the bytes do not fit or not all values
+    ///   are integers.
     static func pack(_ view: ChunkView, to target: UnsafeMutableRawBufferPointer) -> Int? {
         guard view.codec == SeriesState.integer, view.scale >= 0, view.scale <= Decimal.maxScale else { return nil }
         return withUnsafeTemporaryAllocation(of: Double.self, capacity: HeadChunk.capacity) { values in
@@ -26,7 +27,7 @@ struct SealedRecord {
                     return nil
                 }
                 for i in 0..<view.count {
-                    // Staleness markers are no decimals.
+                    // Stale markers are not decimals.
                     guard let mantissa = Decimal.mantissa(values[i], view.scale) else { return nil }
                     mantissas[i] = mantissa
                 }
@@ -39,7 +40,8 @@ struct SealedRecord {
     /// Reads and checks the record of a chunk.
     static func withRecord<R>(_ chunk: SealedChunk, _ file: SpillFile, _ body: (SealedRecord) throws -> R) throws -> R {
         let length = Int(chunk.length)
-        // Four bytes of checksum in front, so that the bits are aligned; room behind for the reader of bits.
+        // The four bytes of the checksum are first, so that the bits are aligned; the bytes at the end are for the
+        // reader of bits.
         return try withUnsafeTemporaryAllocation(byteCount: length &+ 4 &+ 16, alignment: 8) { buffer in
             buffer.initializeMemory(as: UInt8.self, repeating: 0)
             guard length >= Head.recordHeader, file.read(at: chunk.offset, length, into: buffer),
@@ -60,7 +62,7 @@ struct SealedRecord {
             let view = ChunkView(
                 codec: codec, scale: content.load(fromByteOffset: 1, as: Int8.self), count: Int(chunk.count),
                 bits: bits, constant: constant,
-                // With the room behind.
+                // The bytes at the end are included.
                 words: UnsafeBufferPointer(
                     start: UnsafePointer(payload.assumingMemoryBound(to: UInt32.self)),
                     count: (length &- Head.recordHeader &+ 16) / 4))
@@ -105,7 +107,7 @@ struct SealedRecord {
     static func times(_ chunk: SealedChunk, _ file: SpillFile) throws -> [Int64] {
         let most = 14 + 256 * 4
         return try withUnsafeTemporaryAllocation(byteCount: most, alignment: 8) { buffer -> [Int64] in
-            // The number of times is in the record, the checksum needs its size: read the head first.
+            // The record has the number of times, on which the size of the checked bytes depends; so it is read first.
             guard file.peek(at: chunk.timesOffset, 2, into: buffer) else { throw StorageError.damaged(file.path) }
             let count = Int(UInt16(littleEndian: buffer.loadUnaligned(fromByteOffset: 4, as: UInt16.self)))
             let size = 10 + count * 4

@@ -3,46 +3,49 @@ import Glibc
 import Platform
 import Synchronization
 
-/// Sealed chunks of one block window, until they are in a block.
+/// The sealed chunks of one block window, until a block has them.
 ///
-/// A row of records, each `crc32c (4) · content`; who wrote one knows where it lies and how long it is. Appends gather
-/// in memory and go to the file in large pieces; while the disk is full they stay in memory, and reads do not notice.
+/// The file is a sequence of records, each `crc32c (4) · content`; the writer of a record knows its position and
+/// length.
+///
+/// Appended records are collected in memory and written in large parts. While the disk is full they stay in memory,
+/// where they can be read, too.
 final class SpillFile: Sendable {
-    /// Bytes gathered before they are written.
+    /// The bytes that are collected before they are written.
     private static let batch = 1 << 18
-    /// The size from which on new chunks go to another file: positions have 32 bits.
+    /// The size at which new chunks are written to another file, because positions have 32 bits.
     static let longest = 3 << 30
 
     private struct State {
         var file: (any File)?
-        /// Bytes of the file that hold records.
+        /// The bytes of the file that are records.
         var written = 0
         var tail: [UInt8] = []
-        /// A failed write may have left bytes behind `written`.
+        /// Whether a failed write may have left bytes after `written`.
         var needsCut = false
-        /// A sync failed: the disk may lack what was written, and another sync proves nothing.
+        /// Whether a sync failed: the disk may lack written data, and another sync proves nothing.
         var isDoubtful = false
-        /// Bytes of the file that are known to be on the disk; nil if none are.
+        /// The bytes of the file that are known to be on disk; nil if there are none.
         var synced: Int?
         /// The size of the tail at which it is written; more than a batch after a failure.
         var patience = SpillFile.batch
     }
 
     let path: String
-    /// First time behind the window, ms.
+    /// The first time after the window, ms.
     let windowEnd: Int64
     let number: UInt16
     private let fileSystem: any FileSystem
     private let state: Mutex<State>
     private let detached = Atomic(false)
 
-    /// New chunks go to another file: the window is being made a block, or this file is long.
+    /// Whether new chunks are written to another file, because the window is being made a block or this file is long.
     var isDetached: Bool {
         get { detached.load(ordering: .acquiring) }
         set { detached.store(newValue, ordering: .releasing) }
     }
 
-    /// Opens or makes a file; what lies behind `size` is cut off.
+    /// Prepares a file that is opened or made on demand; bytes after `size` are removed at the first write.
     init(_ path: String, windowEnd: Int64, number: UInt16, size: Int, fileSystem: any FileSystem) {
         self.path = path
         self.windowEnd = windowEnd
@@ -51,7 +54,7 @@ final class SpillFile: Sendable {
         state = Mutex(State(written: size, needsCut: true))
     }
 
-    /// Appends the checksum of a record and the record; returns its position, or nil if the file is at 4 GiB.
+    /// Appends the checksum of a record and the record; returns its position, or nil if the file would reach 4 GiB.
     func append(_ content: UnsafeRawBufferPointer) -> UInt32? {
         let checksum = CRC32C.hash(content)
         return state.withLock { state in
@@ -84,7 +87,8 @@ final class SpillFile: Sendable {
                 }
             }
             while done < state.tail.count {
-                // A long tail, gathered while the disk was full, goes in pieces, of which each that fits is kept.
+                // A long tail, collected while the disk was full, is written in parts; each part that is written is
+                // kept.
                 let piece = min(state.tail.count &- done, 4 * batch)
                 state.needsCut = true
                 var failure: FileError?
@@ -105,7 +109,7 @@ final class SpillFile: Sendable {
         }
     }
 
-    /// Writes what is in memory; returns the size of the file once it is on the disk.
+    /// Writes the records that are only in memory; returns the size of the file when it is on disk.
     func sync() throws(FileError) -> Int {
         let (failure, file, size, isSynced) = state.withLock { state in
             var failure = Self.flush(&state, path, fileSystem)
@@ -113,7 +117,8 @@ final class SpillFile: Sendable {
             return (failure, state.file, state.written, state.synced == state.written)
         }
         if let failure { throw failure }
-        // Of many files some fail: those that did not are not to be tried again, or all never succeed at once.
+        // A file that is on disk is not synced again: with many files, some fail each time, and all would never succeed
+        // at once.
         if isSynced { return size }
         do throws(FileError) { try file?.syncData() } catch {
             distrust()
@@ -123,7 +128,7 @@ final class SpillFile: Sendable {
         return size
     }
 
-    /// Says that the disk may lack the file, or parts of it: the next ``sync()`` writes it anew.
+    /// Notes that the disk may lack the file, or parts of it: the next ``sync()`` writes it again.
     func distrust() {
         state.withLock { state in
             state.isDoubtful = true
@@ -131,7 +136,7 @@ final class SpillFile: Sendable {
         }
     }
 
-    /// Copies the file, which memory still has, to one that takes its name.
+    /// Copies the open file, which still has the data, to a new file that gets its name.
     private static func rewrite(_ state: inout State, _ path: String, _ fileSystem: any FileSystem) -> FileError? {
         guard let old = state.file else { return nil }
         let temporary = path + ".tmp"
@@ -166,14 +171,15 @@ final class SpillFile: Sendable {
         }
     }
 
-    /// Copies the record at `offset`, checksum and `count` bytes, to `buffer`; false if it is damaged.
+    /// Copies the record at `offset`, which is the checksum and `count` bytes, to `buffer`; returns false if it is
+    /// damaged.
     func read(at offset: UInt32, _ count: Int, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
         guard peek(at: offset, count, into: buffer) else { return false }
         let content = UnsafeRawBufferPointer(rebasing: buffer[4..<(count &+ 4)])
         return CRC32C.hash(content) == UInt32(littleEndian: buffer.loadUnaligned(as: UInt32.self))
     }
 
-    /// ``read(at:_:into:)`` without the check.
+    /// ``read(at:_:into:)`` without the check of the checksum.
     func peek(at offset: UInt32, _ count: Int, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
         guard count >= 0, buffer.count >= count &+ 4 else { return false }
         let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<(count &+ 4)])
@@ -181,7 +187,7 @@ final class SpillFile: Sendable {
         let file: (any File)? = state.withLock { state in
             let at = Int(offset) &- state.written
             if at < 0 {
-                // Kept open, so that a reader can go on after the file was removed.
+                // The file stays open, so that readers can continue after its removal.
                 if state.file == nil { state.file = try? fileSystem.open(path, .append) }
                 return state.file
             }
@@ -198,13 +204,13 @@ final class SpillFile: Sendable {
         return true
     }
 
-    /// Bytes of records that are in memory only.
+    /// The bytes of records that are only in memory.
     var unwritten: Int { state.withLock { $0.tail.count } }
 
-    /// Bytes of records, written or not.
+    /// The bytes of records, written or not.
     var size: Int { state.withLock { $0.written &+ $0.tail.count } }
 
-    /// Removes the file; readers who hold this object read on.
+    /// Removes the file; readers that have this object can still read it.
     func remove() {
         state.withLock { if $0.file == nil { $0.file = try? fileSystem.open(path, .append) } }
         try? fileSystem.remove(path)

@@ -7,7 +7,7 @@ final class SpillStore: Sendable {
         var byWindow: [Int64: SpillFile] = [:]
         var byNumber: [UInt16: SpillFile] = [:]
         var next: UInt16 = 1
-        /// Numbers of files of earlier runs that are not to be written over.
+        /// The numbers of files of earlier runs that must not be overwritten.
         var taken: Set<UInt16> = []
     }
 
@@ -23,7 +23,7 @@ final class SpillStore: Sendable {
 
     private func path(_ windowEnd: Int64, _ number: UInt16) -> String { "\(directory)/\(windowEnd)-\(number).spill" }
 
-    /// The file that takes chunks of a window.
+    /// The file for new chunks of a window.
     func file(windowEnd: Int64) -> SpillFile {
         state.withLock { state in
             if let file = state.byWindow[windowEnd], !file.isDetached { return file }
@@ -40,7 +40,7 @@ final class SpillStore: Sendable {
         }
     }
 
-    /// Takes back a file that a checkpoint knows; what lies behind `size` is lost.
+    /// Restores a file that a checkpoint names; bytes after `size` are lost.
     func restore(windowEnd: Int64, number: UInt16, size: Int) {
         state.withLock { state in
             let file = SpillFile(
@@ -51,7 +51,7 @@ final class SpillStore: Sendable {
         }
     }
 
-    /// Takes back all files of the directory in full.
+    /// Restores all files of the directory with their full size.
     func restoreAll() {
         for name in (try? fileSystem.list(directory)) ?? [] {
             guard let (windowEnd, number) = Self.windowAndNumber(name),
@@ -61,7 +61,7 @@ final class SpillStore: Sendable {
         }
     }
 
-    /// What the name of a spill file says, `END-NUMBER.spill`; nil for any other name.
+    /// The parts of the name of a spill file, `END-NUMBER.spill`; nil for any other name.
     static func windowAndNumber(_ name: String) -> (windowEnd: Int64, number: UInt16)? {
         guard name.hasSuffix(".spill") else { return nil }
         // The end of a window may be negative.
@@ -74,7 +74,7 @@ final class SpillStore: Sendable {
 
     subscript(number: UInt16) -> SpillFile? { state.withLock { $0.byNumber[number] } }
 
-    /// From now on, chunks of the window go to a new file; returns those there were until now.
+    /// Detaches the files of a window, so that new chunks are written to a new file; returns the detached files.
     func detach(windowEnd: Int64) -> [SpillFile] {
         state.withLock { state in
             state.byWindow[windowEnd] = nil
@@ -84,7 +84,7 @@ final class SpillStore: Sendable {
         }
     }
 
-    /// Forgets and removes a file whose chunks nobody names any more.
+    /// Removes a file whose chunks are not named any more.
     func remove(_ number: UInt16) {
         let file = state.withLock { state in
             let file = state.byNumber.removeValue(forKey: number)
@@ -97,8 +97,9 @@ final class SpillStore: Sendable {
     /// All files.
     var files: [SpillFile] { state.withLock { $0.byNumber.values.sorted { $0.number < $1.number } } }
 
-    /// Names of files of earlier runs that nobody has taken back, with what they hold; their numbers are not used until
-    /// ``dropStrangers(_:isDisowned:)``.
+    /// The names of files of earlier runs that were not restored and are not empty.
+    ///
+    /// Their numbers are not used until ``dropStrangers(_:isDisowned:)``.
     func strangers() -> [String] {
         let known = Set(files.map { FilePath.name($0.path) })
         let names = ((try? fileSystem.list(directory)) ?? []).filter {
@@ -109,9 +110,10 @@ final class SpillStore: Sendable {
         return names
     }
 
-    /// Lets go of files of earlier runs; unfinished copies and empty files are removed in any case.
+    /// Removes the files of earlier runs, or sets them aside; unfinished copies and empty files are removed in any
+    /// case.
     ///
-    /// - Parameter isDisowned: Whether the log holds all that they hold, so that they are removed; else they are set
+    /// - Parameter isDisowned: Whether the log has all their samples, so that they are removed; otherwise they are set
     ///   aside.
     func dropStrangers(_ strangers: [String], isDisowned: Bool) {
         let known = Set(files.map { FilePath.name($0.path) })

@@ -1,16 +1,18 @@
 import Model
 import Platform
 
-/// Merges blocks into one: series by series, in memory for one series and a few frames.
+/// The merge of blocks into one, series by series; it needs memory for one series and a few frames.
 package enum BlockMerger {
     /// Writes the union of `blocks` as block `id` in `parent`.
     ///
-    /// Where several blocks hold a sample of the same series and time, the block given later wins. Deleted samples are
-    /// left out; nothing may be deleted meanwhile. The sources stay as they are; committing the change to the manifest
-    /// and removing them is the caller's.
+    /// If several blocks have a sample of the same series and time, the sample of the later block in `blocks` is used.
     ///
-    /// - Parameter isCancelled: Asked now and then; when true, the merge ends with a ``CancellationError``.
-    /// - Returns: What was written; nil if no sample was left.
+    /// Deleted samples are left out; no samples may be deleted meanwhile. The sources stay as they are: the caller
+    /// commits the change to the manifest and removes them.
+    ///
+    /// - Parameter isCancelled: A function that is called regularly; if it returns true, the merge ends with a
+    ///   ``CancellationError``.
+    /// - Returns: The description of the block; nil if no sample was left.
     package static func merge(
         _ files: any FileSystem, _ blocks: [BlockReader], parent: String, id: String, xorOnly: Bool = false,
         isCancelled: () -> Bool = { false }
@@ -23,11 +25,11 @@ package enum BlockMerger {
         options.baseTime = blocks.map(\.minTime).min() ?? 0
         let writer = try BlockWriter(files, parent: parent, id: id, options: options)
         do {
-            // Of what was said of a metric, the newest counts.
+            // Of several metadata of a metric, the newest is used.
             for block in blocks.sorted(by: { ($0.maxTime, $0.meta.id) < ($1.maxTime, $1.meta.id) }) {
                 writer.metadata.merge(try block.metadata()) { _, newer in newer }
             }
-            // A cache of its own, so that queries keep theirs.
+            // A separate cache leaves the cache of queries unchanged.
             let cache = FrameCache(capacity: 8 << 20)
             let sources = try blocks.map { try BlockReader(files, directory: $0.directory, cache: cache) }
             try mergeAll(sources, into: writer, isCancelled)
@@ -69,9 +71,9 @@ package enum BlockMerger {
 }
 
 extension SampleColumns {
-    /// Adds the samples of `other`, which replace those at the same times.
+    /// Adds the samples of `other`, which replace the samples at the same times.
     ///
-    /// - Parameter spare: Memory for the result, exchanged with that of `self`.
+    /// - Parameter spare: Memory for the result, which is exchanged with the memory of `self`.
     mutating func merge(_ other: borrowing SampleColumns, spare: inout SampleColumns) {
         guard other.count > 0 else { return }
         if count == 0 || timestamps[count - 1] < other.timestamps[0] {

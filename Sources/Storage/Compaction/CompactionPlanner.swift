@@ -1,6 +1,6 @@
-/// Decides which blocks are merged and which are dropped; works on descriptions only.
+/// The rules for which blocks are merged and which are dropped; they only use the descriptions of blocks.
 package struct CompactionPlanner: Sendable {
-    /// Block lengths in ms, ascending; each a multiple of the one before.
+    /// The lengths of blocks in ms, ascending; each is a multiple of the previous one.
     package var ranges: [Int64]
 
     /// Makes a planner of 2 h, 8 h and 24 h blocks, none longer than a tenth of `retention` (ms; 0 for no limit).
@@ -10,15 +10,17 @@ package struct CompactionPlanner: Sendable {
         ranges = [2 * hour, 8 * hour, 24 * hour].filter { $0 <= cap }
     }
 
-    /// The blocks to be merged next, in order of time; empty if there is nothing to do.
+    /// The blocks to be merged next, in the order of time; empty if there is nothing to do.
     ///
-    /// Overlapping blocks come first. Else the oldest window of a longer range that holds at least two blocks and is
-    /// over: a block behind its end exists, so that no more will come into it. Blocks with deletions are rewritten
-    /// alone if nothing else is to be done.
+    /// Overlapping blocks are first.
+    ///
+    /// Otherwise it is the oldest complete window of a longer range with at least two blocks: a later block exists, so
+    /// that no more blocks will be added to the window. Blocks with deletions are rewritten alone if nothing else is to
+    /// be done.
     ///
     /// - Parameters:
-    ///   - deletions: Names of blocks that hold deleted samples.
-    ///   - isAllowed: Whether blocks may be merged; if not, others are looked for.
+    /// - deletions: The names of blocks with deleted samples.
+    ///   - isAllowed: Whether blocks may be merged; if not, other blocks are searched.
     package func plan(
         _ blocks: [BlockMeta], deletions: Set<String> = [], isAllowed: ([BlockMeta]) throws -> Bool
     ) rethrows -> [BlockMeta] {
@@ -41,7 +43,7 @@ package struct CompactionPlanner: Sendable {
         return try sorted.first { try deletions.contains($0.id) && isAllowed([$0]) }.map { [$0] } ?? []
     }
 
-    /// The same where all may be merged.
+    /// The same for blocks that may all be merged.
     package func plan(_ blocks: [BlockMeta], deletions: Set<String> = []) -> [BlockMeta] {
         plan(blocks, deletions: deletions) { _ in true }
     }
@@ -69,7 +71,7 @@ package struct CompactionPlanner: Sendable {
         return try group.count > 1 && isAllowed(group) ? group : nil
     }
 
-    /// The blocks that hold nothing newer than `now` − `retention` (ms; 0 for no limit).
+    /// The blocks whose samples are all before `now` − `retention` (ms; 0 for no limit).
     package static func expired(_ blocks: [BlockMeta], now: Int64, retention: Int64) -> [BlockMeta] {
         guard retention > 0 else { return [] }
         let (limit, overflow) = now.subtractingReportingOverflow(retention)

@@ -1,24 +1,25 @@
 import Encoding
 import Platform
 
-/// Which blocks there are: an append-only log of changes, each whole or absent.
+/// The list of blocks: an append-only log of changes, each of which is complete or absent.
 ///
 ///     header   magic "MARTLETM", version (4 bytes), 0 (4 bytes)
 ///     record   size of the payload (4 bytes), CRC-32C of the payload (4 bytes), payload
 ///     payload  number of blocks added, their names (26 bytes each), number removed, their names, low-water mark of
 ///              the log of samples (zigzag varint), sized ``ManifestNotes``
 ///
-/// A block that the manifest does not name is garbage; one that it names is complete. A torn record at the end is cut
-/// off; damage before the end is an error. Written anew when it is opened, if there is room. Not for several threads at
-/// once.
+/// A block that the manifest does not name is garbage; a block that it names is complete.
+///
+/// A torn record at the end is removed; damage before the end is an error. The file is rewritten when it is opened, if
+/// there is enough space. Only one thread at a time may use it.
 package final class Manifest {
     /// One atomic change.
     package struct Edit: Sendable, Hashable {
         package var added: [String]
         package var removed: [String]
-        /// What the caller wants to keep beside the blocks, for instance up to which time the head was cut.
+        /// A number that the caller stores with the blocks, for example the time up to which the head was compacted.
         package var mark: Int64
-        /// Spill files that were cut, and all names of blocks with deletions; nil for the names there were.
+        /// The spill files that were cut, and all names of blocks with deletions; nil leaves the names as they are.
         var notes: ManifestNotes?
 
         package init(added: [String] = [], removed: [String] = [], mark: Int64 = 0) {
@@ -34,9 +35,9 @@ package final class Manifest {
     }
 
     package static let fileName = "manifest.log"
-    /// Bytes that a manifest has at most.
+    /// The most bytes of a manifest.
     private static let longest = 1 << 24
-    /// Bytes with which it is written anew.
+    /// The bytes above which it is rewritten.
     private static let long = 1 << 22
     static let magic = Array("MARTLETM".utf8)
     private let files: any FileSystem
@@ -44,14 +45,14 @@ package final class Manifest {
     private var file: any File
     /// The length of the valid part.
     private var size: Int
-    /// Whether the file may hold a change that was reported as failed, or lack one on the disk: it is written anew before
-    /// it is changed again.
+    /// Whether the file may have a change that was reported as failed, or may lack one on disk; it is rewritten before
+    /// the next change.
     package private(set) var isDoubtful = false
-    /// Names of the blocks, in order of their names.
+    /// The names of the blocks, sorted.
     package private(set) var blocks: [String]
-    /// There was no file.
+    /// Whether there was no file.
     package let isNew: Bool
-    /// Names that were removed when it was opened, and whose files were still there.
+    /// The names of removed blocks; those that were removed before it was opened only if their files still existed.
     package private(set) var removed: Set<String>
     /// The mark of the newest edit.
     package private(set) var mark: Int64
@@ -59,7 +60,7 @@ package final class Manifest {
 
     /// Opens or makes `manifest.log` in `directory`.
     ///
-    /// - Throws: ``BlockError`` if it is damaged elsewhere than at its end.
+    /// - Throws: ``BlockError`` if it is damaged before its end.
     package init(_ files: any FileSystem, directory: String) throws {
         self.files = files
         path = directory + "/" + Self.fileName
@@ -79,7 +80,7 @@ package final class Manifest {
                 notes.apply(edit.notes ?? notes)
             }
         }
-        // Until their files are gone, nobody may take them for blocks that are only not named.
+        // Blocks that are not named are used; these must not be taken for such blocks while their files exist.
         removed = removed.filter { !names.contains($0) && (try? files.exists(directory + "/" + $0)) ?? true }
         self.removed = removed
         blocks = names.sorted()
@@ -92,7 +93,7 @@ package final class Manifest {
             file = try files.open(path, .append)
             size = fresh.count
         } catch {
-            // On a full disk the old file does as well: it is only longer.
+            // On a full disk, the old file is used: it is only longer.
             guard error.isFull, valid > 0 else { throw error }
             try? files.remove(path + ".tmp")
             file = try files.open(path, .append)
@@ -123,7 +124,7 @@ package final class Manifest {
         return bytes
     }
 
-    /// Reads all records that are whole; returns the size up to the last of them.
+    /// Reads all whole records; returns the size up to the end of the last one.
     private static func replay(_ content: [UInt8], _ path: String, _ body: (Edit) -> Void) throws -> Int {
         func bad(_ offset: Int, _ reason: String) -> BlockError {
             BlockError(file: path, section: "manifest", offset: offset, reason: reason)
@@ -146,8 +147,8 @@ package final class Manifest {
                     body(Edit(added: added, removed: removed, mark: mark, notes: notes))
                     at = frame.content.upperBound
                 } catch {
-                    // Only the last record can be torn: whatever was written after it would have cut it off. So much of
-                    // it that a search takes too long is no torn write.
+                    // Only the last record can be torn, because a later write would have removed it. If the search in
+                    // it takes too long, it is too large for a torn write.
                     guard framing.next(bytes, from: at + 1, budget: 1 << 28) == .nothing else {
                         throw bad(at, "expected \(error.expected)")
                     }
@@ -168,13 +169,13 @@ package final class Manifest {
         return names
     }
 
-    /// Makes a change, durably: after a crash it is there, or nothing of it.
+    /// Makes a change, durably: after a crash, all of it or nothing of it exists.
     ///
-    /// Call it when all files of the added blocks are on the disk, and remove those of the others afterwards.
+    /// Call it when all files of the added blocks are on disk, and remove the files of the removed blocks afterwards.
     package func commit(_ edit: Edit) throws {
         if isDoubtful { try rewrite() } else if size > Self.long { try? rewrite() }
         var edit = edit
-        // Names of blocks are there in each record.
+        // Each record has all names of blocks.
         var named = edit.notes ?? ManifestNotes(deletions: notes.deletions, waiting: notes.waiting, lost: notes.lost)
         named.deletions.subtract(edit.removed)
         named.waiting.subtract(edit.removed)
@@ -185,7 +186,7 @@ package final class Manifest {
             try file.write(bytes)
             try file.syncData()
         } catch {
-            // What was written of it must not stand before the next record, nor come back after a power cut.
+            // A partly written record must not be before the next record, and must not exist after a power cut.
             isDoubtful = true
             try? file.truncate(to: size)
             try? rewrite()
@@ -201,7 +202,7 @@ package final class Manifest {
         notes.apply(named)
     }
 
-    /// Writes the file anew, with the blocks that there are and those that were removed.
+    /// Writes the file again, with the existing blocks and those removed blocks whose files still exist.
     private func rewrite() throws(FileError) {
         let known = Set(blocks)
         let folder = FilePath.parent(path)
@@ -213,7 +214,7 @@ package final class Manifest {
         isDoubtful = false
     }
 
-    /// Removes from `directory` the blocks that were removed, or were never finished, and are in no manifest.
+    /// Removes blocks from `directory` that were removed or never finished, and that the manifest does not name.
     package func removeGarbage(in directory: String) throws {
         let known = Set(blocks)
         for name in try files.list(directory) {
@@ -221,7 +222,7 @@ package final class Manifest {
             guard BlockMeta.isID(stem), stem != name || !known.contains(name),
                 (try? files.kind(directory + "/" + name)) == .directory
             else { continue }
-            // What cannot be removed takes room, and nothing else.
+            // Files that cannot be removed only use space.
             try? BlockFiles.remove(directory + "/" + name, files)
         }
     }

@@ -1,29 +1,29 @@
 import Encoding
 
-/// A spill file whose samples are in a block, or are dropped.
+/// A spill file that was cut from the head: its samples are in a block, or were dropped.
 package struct CutFile: Sendable, Hashable {
-    /// First time after the window, ms.
+    /// The first time after the window, ms.
     var windowEnd: Int64
     var number: UInt16
-    /// The segment of the log that was written then: a checkpoint that begins after it does not name the file.
+    /// The log segment that was written at that time: a checkpoint that starts after it does not name the file.
     var segment: UInt64
 }
 
-/// What the manifest keeps beside the names of the blocks, so that a file which is missing is not taken for one that never
-/// was.
+/// The notes that the manifest has besides the names of blocks, so that a missing file is not taken for one that never
+/// existed.
 struct ManifestNotes: Sendable, Hashable {
-    /// Spill files that were cut lately.
+    /// The spill files that were cut recently.
     var cut: [CutFile] = []
-    /// Blocks that have a file `deleted`.
+    /// The blocks with a file `deleted`.
     var deletions: Set<String> = []
-    /// Blocks of which something is to be deleted when they can be opened.
+    /// The blocks with pending deletions, which are carried out when the blocks can be opened.
     var waiting: Set<String> = []
-    /// Blocks of which it is not known any more what was to be deleted.
+    /// The blocks whose pending deletions are lost.
     var lost: Set<String> = []
-    /// The newest file of the write-ahead log that holds a frame; 0 if it is not known.
+    /// The newest segment of the write-ahead log with a frame; 0 if it is not known.
     var segment: UInt64 = 0
 
-    /// Cut files that are kept: a checkpoint that does not name them is written soon.
+    /// The most cut files that are kept: a checkpoint that does not name them is written soon.
     private static let mostCut = 4096
 
     private enum Kind {
@@ -34,7 +34,7 @@ struct ManifestNotes: Sendable, Hashable {
         static let segment = 5
     }
 
-    /// Applies a change: files are added, names of blocks replace the old ones, the segment only grows.
+    /// Applies a change: files are added, names of blocks replace the old ones, the segment only increases.
     mutating func apply(_ change: ManifestNotes) {
         cut += change.cut
         if cut.count > Self.mostCut { cut.removeFirst(cut.count - Self.mostCut) }
@@ -65,7 +65,7 @@ struct ManifestNotes: Sendable, Hashable {
         return bytes
     }
 
-    /// Reads notes; what a later version has added is passed over.
+    /// Reads notes up to the first entry of an unknown kind, which a later version has added.
     init(_ bytes: UnsafeRawBufferPointer) throws(DecodeError) {
         var reader = ByteReader(bytes)
         while !reader.isAtEnd {

@@ -4,7 +4,7 @@ import Platform
 extension FileSystem {
     /// The content of a file of the store.
     ///
-    /// - Parameter limit: Bytes that such a file has at most: a longer one is damaged, and is not read.
+    /// - Parameter limit: The most bytes of such a file: a longer one is damaged, and is not read.
     func content(_ path: String, section: String, limit: Int) throws -> [UInt8] {
         do throws(FileError) { return try read(path, limit: limit) } catch {
             guard error.code == EFBIG else { throw error }

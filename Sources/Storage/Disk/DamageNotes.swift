@@ -3,33 +3,33 @@ import GoCompatibility
 import JSON
 import Platform
 
-/// What the log and the checkpoint have lost at this start and at earlier ones: the file `damage.json`, and its copy.
+/// The losses of the log and the checkpoint at this and earlier starts: the file `damage.json`, and its copy.
 ///
-/// A restart repairs nothing: what was lost is reported as long as the file that is set aside lies there. So it is
-/// written twice: one damage does not lose it.
+/// A restart repairs nothing: a loss is reported as long as the file that was set aside exists. The notes are written
+/// twice, so that the damage of one file does not lose them.
 struct DamageNotes: Equatable, Sendable {
     /// A file that was damaged or missing when the store was opened.
     struct Entry: Hashable, Sendable {
-        /// The name within the directory, without the suffix of a file that is set aside.
+        /// The name within the directory, without the suffix of files that were set aside.
         var file: String
         var kind: LeftOutPart.Kind
-        /// When it was found, ms.
+        /// The time when it was found, ms.
         var found: Int64
-        /// The times of what it held, ms; nil if they are not known.
+        /// The time range of its data, ms; nil if it is not known.
         var times: ClosedRange<Int64>?
     }
 
     static let fileName = "damage.json"
     static let copyName = "damage.copy.json"
     static let fileNames = [fileName, copyName]
-    /// More entries are left out, oldest first.
+    /// The most entries; the oldest ones are left out.
     static let most = 1000
-    /// A longer file is not one of a store.
+    /// The most bytes of a file of a store.
     private static let longest = 1 << 20
 
     private(set) var entries: [Entry] = []
 
-    /// Adds an entry; one for the same file then speaks of both.
+    /// Adds an entry; if there is one for the same file and kind, extends its times.
     mutating func add(_ entry: Entry) {
         var entry = entry
         entry.times = entry.times.map { Self.exact($0.lowerBound)...Self.exact($0.upperBound) }
@@ -46,28 +46,28 @@ struct DamageNotes: Equatable, Sendable {
         if entries.count > Self.most { entries.removeFirst(entries.count - Self.most) }
     }
 
-    /// A time as it is read back: a number of JSON is a float.
+    /// A time as it is read again: a number of JSON is a float.
     private static func exact(_ time: Int64) -> Int64 { Int64(exactly: Double(time)) ?? .max - 1023 }
 
     mutating func removeAll(where condition: (Entry) -> Bool) { entries.removeAll(where: condition) }
 
-    /// Whether the file lies there that an entry is about: set aside, or in the log under its own name.
+    /// Whether the file of an entry exists: set aside, or in the log under its own name.
     static func isThere(_ entry: Entry, _ directory: String, _ files: any FileSystem) -> Bool {
         let path = directory + "/" + entry.file
-        // What cannot be looked at is not known to be gone.
+        // A file that cannot be examined is not known to be gone.
         if (try? files.exists(path + SetAside.suffix)) != false { return true }
         return entry.file.hasPrefix("wal/") && (try? files.exists(path)) != false
     }
 
-    /// Names of the files that are set aside, without the suffix.
+    /// The names of the files that were set aside, without the suffix.
     static func setAside(_ directory: String, _ files: any FileSystem) -> [String] {
         var result: [String] = []
         for folder in ["", "wal/"] {
             let names = (try? files.list(folder.isEmpty ? directory : directory + "/" + folder.dropLast())) ?? []
             for name in names.lazy.compactMap(SetAside.original) {
-                // Others report the other files of the directory.
+                // The other files of the directory are reported elsewhere.
                 if folder.isEmpty, !name.hasPrefix("checkpoint") { continue }
-                // An unfinished file has nothing that is not elsewhere.
+                // An unfinished file has no data that is not elsewhere, too.
                 if name.contains(".tmp") { continue }
                 result.append(folder + name)
             }
@@ -77,18 +77,20 @@ struct DamageNotes: Equatable, Sendable {
 
     // MARK: The files
 
-    /// What the two files of a directory say.
+    /// The content of the two files of a directory.
     struct Reading {
         var notes = DamageNotes()
-        /// Whether both files are there with the same content, or none is.
+        /// Whether both files exist with the same content, or neither exists.
         var isWhole = true
-        /// Paths of files that are there and cannot be read, and why.
+        /// The paths of existing files that cannot be read, and the errors.
         var unreadable: [(path: String, error: any Error)] = []
     }
 
     /// Reads the notes of a directory.
     ///
-    /// Of the copy alone only what is set aside counts: who has removed the first file has taken notice of what is missing.
+    /// If only the copy exists, its entries about missing files do not count: removing the first file acknowledges
+    /// them.
+    ///
     /// If the first file cannot be read, all of the copy counts.
     static func read(_ directory: String, _ files: any FileSystem) -> Reading {
         var result = Reading()
@@ -118,7 +120,7 @@ struct DamageNotes: Equatable, Sendable {
         return notes
     }
 
-    /// The notes that a file holds; nil if it holds something else, or is damaged.
+    /// The notes in the content of a file; nil if it is something else, or damaged.
     init?(reading content: [UInt8]) {
         guard let value = try? JSONValue.parse(content), let list = value["damage"]?.array else { return nil }
         for item in list.prefix(Self.most) {
@@ -130,13 +132,13 @@ struct DamageNotes: Equatable, Sendable {
             if let first = time("minTime"), let last = time("maxTime"), first <= last { times = first...last }
             add(Entry(file: file, kind: kind, found: time("found") ?? 0, times: times))
         }
-        // One that was written by hand has none.
+        // A file that was written by hand has no checksum.
         if let known = value["crc32c"]?.string, known != checksum { return nil }
     }
 
     init() {}
 
-    /// Writes both files durably; without entries they go.
+    /// Writes both files durably, or removes them if there are no entries.
     func write(_ directory: String, _ files: any FileSystem) throws(FileError) {
         for name in Self.fileNames {
             let path = directory + "/" + name
@@ -148,7 +150,7 @@ struct DamageNotes: Equatable, Sendable {
         }
     }
 
-    /// The checksum of the list as it is written.
+    /// The checksum of the list in its written form.
     private var checksum: String { CRC32C.hash(list()).zeroPadded(8, radix: 16) }
 
     func json() -> [UInt8] {

@@ -2,16 +2,17 @@ import Glibc
 import Platform
 import Telemetry
 
-/// Looks whether a directory can hold a store, before anything is written to it.
+/// The check whether a directory can hold a store, before anything is written to it.
 enum DirectoryCheck {
-    /// Takes a directory for this process: makes it if it is missing, locks and marks it, and tries what the store
-    /// relies on.
+    /// Takes a directory for this process: makes it if it is missing, locks and marks it, and tries the operations on
+    /// which the store relies.
     ///
-    /// A directory that belongs to another program is not touched. What is no regular file and has the name of one of the
-    /// store is set aside.
+    /// A directory of another program is not changed.
     ///
-    /// - Throws: ``StorageError/unusable(_:)`` with one sentence that says what to do. A full disk is only logged: it may
-    ///   be freed.
+    /// Things with the name of a file of the store that are not regular files are set aside.
+    ///
+    /// - Throws: ``StorageError/unusable(_:)`` with one sentence of advice. A full disk is only logged, because it may
+    ///   get free space.
     static func take(
         _ path: String, _ fileSystem: any FileSystem, usesLockFile: Bool
     ) throws -> (lock: (any DirectoryLock)?, irregular: [IrregularFiles.Found]) {
@@ -42,7 +43,9 @@ enum DirectoryCheck {
         return (lock, irregular)
     }
 
-    /// Takes the lock file; what is no file in its place is set aside, for nobody can have locked it.
+    /// Takes the lock file.
+    ///
+    /// If it is not a regular file, it is set aside, because no process can have locked it.
     private static func takeLock(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> any DirectoryLock {
         do throws(FileError) { return try fileSystem.lock(path) } catch {
             guard IrregularFiles.says(error) else { throw error }
@@ -106,7 +109,7 @@ enum DirectoryCheck {
         }
     }
 
-    /// Who holds a lock file, as words.
+    /// A description of the process that has locked a file.
     static func holder(_ lock: String, _ fileSystem: any FileSystem) -> String {
         guard let (process, name) = fileSystem.lockHolder(lock) else { return "another process" }
         return "process \(process)" + (name.isEmpty ? "" : " (\(name))")
@@ -115,7 +118,7 @@ enum DirectoryCheck {
     private static func advice(_ path: String, _ error: FileError, _ fileSystem: any FileSystem) -> String {
         switch error.code {
         case EACCES, EPERM:
-            // The directory, or the one above it that exists.
+            // This is the directory, or its nearest parent that exists.
             var place = path
             while (try? fileSystem.status(place)) == nil, place != "/", place != "." { place = FilePath.parent(place) }
             let owner = (try? fileSystem.status(place)).map {

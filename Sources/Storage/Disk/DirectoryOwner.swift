@@ -2,27 +2,27 @@ import Glibc
 import Platform
 import Telemetry
 
-/// The owner of a data directory, as its names and the first bytes of some files tell.
+/// The owner of a data directory, according to its names and the first bytes of some files.
 enum DirectoryOwner: Equatable {
-    /// Nothing is there that could be lost.
+    /// Nothing in the directory could be lost.
     case nobody
-    /// A store of this program; `foreign` are names beside it that look like Prometheus's, and `strays` those of segments
-    /// of the log that are none.
+    /// A store of this program; `foreign` are names in it that look like Prometheus's, and `strays` are names of
+    /// segments of the log that are no segments.
     case store(isMarked: Bool, foreign: [String], strays: [String])
-    /// Prometheus's; `name` is the entry that tells.
+    /// A directory of Prometheus; `name` is the entry that shows it.
     case prometheus(name: String)
-    /// Something else.
+    /// A directory of something else.
     case stranger(name: String)
     /// A store in a format of a later version of this program.
     case newer(version: UInt32)
 
     /// The marker: `MARTLETS`, version, 0.
     ///
-    /// A later version is written twice, in the place of the 0 too, so that a damaged byte does not look like one.
+    /// A later version is also in the place of the 0, so that a damaged byte does not look like a later version.
     static let markerName = "store.martlet"
     static let marker: [UInt8] = BlockFormat.fileHeader(Array("MARTLETS".utf8))
 
-    /// An entry of the directory, as the decision needs it.
+    /// An entry of the directory, with the kind on which the decision depends.
     struct Entry: Equatable {
         enum Kind: Equatable {
             /// The marker of a store.
@@ -31,13 +31,13 @@ enum DirectoryOwner: Equatable {
             case newer(UInt32)
             /// A file that only this program writes.
             case ours
-            /// Prometheus's.
+            /// A file of Prometheus.
             case prometheus
-            /// A file of a log that is too short to say whose it is; without a store beside it, Prometheus's.
+            /// A file of a log that is too short to show its owner; without a store beside it, it is Prometheus's.
             case short
-            /// Something with the name of a segment that is none; without a store beside it, Prometheus's.
+            /// A thing with the name of a segment that is no segment; without a store beside it, it is Prometheus's.
             case stray
-            /// Of either program, or of the system; holds nothing that is lost when a store is made beside it.
+            /// A file of either program, or of the system; nothing in it is lost when a store is made beside it.
             case neutral
             case unknown
         }
@@ -46,7 +46,7 @@ enum DirectoryOwner: Equatable {
         var kind: Kind
     }
 
-    /// The owner of a directory that holds `entries`.
+    /// The owner of a directory with these entries.
     static func decide(_ entries: [Entry]) -> DirectoryOwner {
         func names(_ kind: Entry.Kind) -> [String] { entries.filter { $0.kind == kind }.map(\.name) }
         for case .newer(let version) in entries.map(\.kind) { return .newer(version: version) }
@@ -59,7 +59,7 @@ enum DirectoryOwner: Equatable {
         return .nobody
     }
 
-    /// Looks at a directory without changing anything; one that is missing is nobody's.
+    /// Examines a directory without changing it; a missing directory has no owner.
     static func of(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> DirectoryOwner {
         guard try fileSystem.exists(path), try fileSystem.status(path).isDirectory else { return .nobody }
         var entries: [Entry] = []
@@ -69,7 +69,7 @@ enum DirectoryOwner: Equatable {
         }
         switch decide(entries) {
         case .store, .newer: return decide(entries)
-        // Small files are read whole: only where nothing else says that this is a store.
+        // Small files are read completely, so this is only done if no other file shows that this is a store.
         case .nobody, .prometheus, .stranger: break
         }
         for name in names where SmallFile.all[name] != nil {
@@ -120,7 +120,7 @@ enum DirectoryOwner: Equatable {
                 try begins(path + "/" + entry, Array("MTLEDGER".utf8)[...], fileSystem) ? .ours : .unknown
             }
         case ("spill", true):
-            // Nothing in such a file says whose it is; a store has other files beside it.
+            // The content of such a file does not show its owner; a store has other files beside it.
             return try inside(path, name, fileSystem) { _ in .unknown }
         case ("snapshots", true): return try inside(path, name, fileSystem) { _ in .unknown }
         case ("chunks_head", true), ("wbl", true): return one(.prometheus)
@@ -129,12 +129,12 @@ enum DirectoryOwner: Equatable {
             if isDirectory, BlockMeta.isID(String(name.prefix(26))), name.utf8.count == 26 || name.contains(".tmp") {
                 return one(.prometheus)
             }
-            // Such as the file system's own: no name of a store begins with a dot.
+            // The file system has such files, for example; no name of a store starts with a dot.
             return one(name.hasPrefix(".") ? .neutral : .unknown)
         }
     }
 
-    /// What a directory within the directory holds; an empty one is neutral.
+    /// The entries of a directory within the directory; an empty one is neutral.
     private static func inside(
         _ path: String, _ name: String, _ fileSystem: any FileSystem,
         _ kind: (String) throws(FileError) -> Entry.Kind
@@ -146,7 +146,7 @@ enum DirectoryOwner: Equatable {
         return result.isEmpty ? [Entry(name: name, kind: .neutral)] : result
     }
 
-    /// `00000003` or `checkpoint.00000002`.
+    /// Whether a name is like `00000003` or `checkpoint.00000002`.
     private static func isPrometheusLog(_ name: String) -> Bool {
         let digits = name.hasPrefix("checkpoint.") ? name.dropFirst("checkpoint.".count) : name[...]
         return digits.utf8.count >= 8 && digits.utf8.prefix(8).allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
@@ -167,7 +167,8 @@ enum DirectoryOwner: Equatable {
             guard try !fileSystem.status(path).isDirectory else { return false }
             return try FileStart.read(path, magic.count, fileSystem).elementsEqual(magic)
         } catch {
-            // A pipe, a device or a link to nothing is no file of a store. Whoever needs one of that name says so.
+            // A pipe, a device or a broken link is not a file of a store. It is reported by the code that needs a file
+            // of that name.
             if [FileError.notRegular, ENOENT, ELOOP].contains(error.code) { return false }
             throw error
         }
@@ -181,9 +182,9 @@ extension TimeSeriesStore {
         return false
     }
 
-    /// Makes sure that there is a store of this program; nothing in the directory is changed.
+    /// Throws unless there is a store of this program; nothing in the directory is changed.
     ///
-    /// - Throws: ``StorageError/unusable(_:)`` with one sentence that says what to do.
+    /// - Throws: ``StorageError/unusable(_:)`` with one sentence of advice.
     package static func requireStore(_ path: String, _ files: any FileSystem) throws {
         try DirectoryCheck.refuseForeign(path, files)
         guard try !isStore(path, files) else { return }
@@ -194,7 +195,7 @@ extension TimeSeriesStore {
 
 /// The last bytes of files.
 enum FileEnd {
-    /// At most `count` bytes up to the end of a file.
+    /// Returns at most `count` bytes at the end of a file.
     static func read(_ path: String, _ count: Int, _ fileSystem: any FileSystem) throws(FileError) -> [UInt8] {
         let file = try fileSystem.open(path, .read)
         defer { file.close() }
@@ -204,14 +205,14 @@ enum FileEnd {
 
 /// The first bytes of files.
 enum FileStart {
-    /// At most `count` bytes from the beginning of a file.
+    /// Returns at most `count` bytes from the start of a file.
     static func read(_ path: String, _ count: Int, _ fileSystem: any FileSystem) throws(FileError) -> [UInt8] {
         let file = try fileSystem.open(path, .read)
         defer { file.close() }
         return try read(file, at: 0, count)
     }
 
-    /// At most `count` bytes of an open file.
+    /// Returns at most `count` bytes of an open file.
     static func read(_ file: any File, at offset: Int, _ count: Int) throws(FileError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         var failure: FileError?

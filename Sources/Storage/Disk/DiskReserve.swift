@@ -2,9 +2,10 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// A file that takes room while the disk has some, to be given up when it is full.
+/// A file that uses disk space while there is some, and is removed when the disk is full.
 ///
-/// What is in flight can then be finished: the frame of the log that a push waits for, the record of a removed block.
+/// Operations in progress can then be finished: the frame of the log that a push waits for, the record of a removed
+/// block.
 final class DiskReserve: Sendable {
     static let name = "reserve"
     static let size = 1 << 20
@@ -18,11 +19,11 @@ final class DiskReserve: Sendable {
         path = directory + "/" + Self.name
         self.fileSystem = fileSystem
         let known = try? fileSystem.status(path)
-        // The room of a file with other names is not free once it is removed.
+        // If a file has several hard links, its removal does not free its space.
         isThere.withLock { $0 = known.map { $0.size >= Self.size && !$0.isDirectory && $0.names == 1 } ?? false }
     }
 
-    /// Takes the room if it is not taken yet and there is plenty: sixteen times the reserve stays free.
+    /// Makes the file if it does not exist and there is much space: sixteen times the reserve stays free.
     func take() {
         isThere.withLock { isThere in
             guard !isThere, let free = try? fileSystem.freeSpace(FilePath.parent(path)), free / 17 >= Self.size else {
@@ -33,7 +34,7 @@ final class DiskReserve: Sendable {
                 let file = try fileSystem.open(path, .replace)
                 defer { file.close() }
                 isOurs = true
-                // Not a hole: only written blocks are really there.
+                // The bytes are written, because a sparse file would not use disk space.
                 try file.write([UInt8](repeating: 0x5A, count: Self.size))
                 try file.syncData()
                 isThere = true
@@ -45,7 +46,7 @@ final class DiskReserve: Sendable {
         }
     }
 
-    /// Gives the room up; whether there was any.
+    /// Removes the file to free its space; returns whether this succeeded.
     func giveUp() -> Bool {
         isThere.withLock { isThere in
             guard isThere else { return false }

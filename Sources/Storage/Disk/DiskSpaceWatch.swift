@@ -2,20 +2,20 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Says in the log when the disk of the data directory gets nearly full, is full, and has space again.
+/// A watch that logs when the disk of the data directory becomes nearly full, is full, and has space again.
 ///
-/// It looks at the disk itself: a limit of the size of the directory is no matter of the disk.
+/// It checks the disk itself; the limit of the size of the directory does not matter.
 final class DiskSpaceWatch: Sendable {
-    /// How full the disk is.
+    /// The levels of free space on the disk.
     enum Level: Int, Comparable {
         case plenty, little, none
 
         static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
     }
 
-    /// Bytes below which the disk is nearly full.
+    /// The bytes below which the disk is nearly full.
     static let little = 64 << 20
-    /// Bytes below which it is full: less than a segment of the log may need at once.
+    /// The bytes below which it is full: less than a segment of the log may need at once.
     private static let none = 1 << 20
 
     private let level = Mutex(Level.plenty)
@@ -29,15 +29,15 @@ final class DiskSpaceWatch: Sendable {
 
     /// The level of a disk with `free` bytes.
     ///
-    /// - Parameter before: The level is left only when there is twice what it begins with, so that a disk at the border
-    ///   does not fill the log.
+    /// - Parameter before: The previous level. It only ends at twice its limit, so that a disk near the limit does not
+    ///   cause many log messages.
     static func level(free: Int, before: Level) -> Level {
         if free < none { return .none }
         if free < (before == .none ? 2 * none : 0) { return .none }
         return free < (before >= .little ? 2 * little : little) ? .little : .plenty
     }
 
-    /// Looks, and logs what has changed.
+    /// Checks the disk, and logs a change of its level.
     func look() {
         guard let free = try? fileSystem.freeSpace(directory) else { return }
         let (before, now) = level.withLock { level in

@@ -2,12 +2,12 @@ import Glibc
 import Platform
 import Telemetry
 
-/// Pipes, directories, devices and links that have the names of files of the store.
+/// Pipes, directories, devices and links with the names of files of the store.
 ///
-/// None of them holds anything of the store, and none is opened. They are set aside before the store is opened, so that
-/// their names are free. What is not there then is reported as if it was damaged.
+/// None of them has data of the store, and none is opened. They are set aside before the store is opened, so that their
+/// names are free. The files that are then missing are reported as damaged.
 enum IrregularFiles {
-    /// Something that was set aside; names within the data directory.
+    /// A thing that was set aside; its names are within the data directory.
     struct Found: Equatable, Sendable {
         enum Place: Equatable, Sendable {
             case checkpoint
@@ -18,9 +18,9 @@ enum IrregularFiles {
         }
 
         var place: Place
-        /// The name that it had.
+        /// The previous name.
         var name: String
-        /// The name that it has now, without the suffix.
+        /// The current name, without the suffix.
         var kept: String
 
         /// The number of a segment.
@@ -31,7 +31,7 @@ enum IrregularFiles {
 
     private static let temporary = ".tmp"
 
-    /// What a name in a directory of the store is for; nil for names that are not the store's.
+    /// The purpose of a name in a directory of the store; nil for names that are not the store's.
     private static func place(_ folder: String, _ name: String) -> Found.Place? {
         let isTemporary = name.hasSuffix(temporary)
         let final = isTemporary ? String(name.dropLast(temporary.count)) : name
@@ -44,7 +44,7 @@ enum IrregularFiles {
             case ("spill/", _): SpillStore.windowAndNumber(final) == nil ? nil : .spill
             default: nil
             }
-        // Notes of damage are set aside by whoever reads them.
+        // Notes of damage are set aside when they are read.
         if isTemporary, folder.isEmpty, DamageNotes.fileNames.contains(final) { return .other }
         return isTemporary && place != nil ? .other : place
     }
@@ -58,7 +58,7 @@ enum IrregularFiles {
         }
     }
 
-    /// Whether a name is there and stands for no regular file; one that may not be looked at counts as a file.
+    /// Whether a path exists and is not a regular file; a path that cannot be examined counts as a regular file.
     ///
     /// - Parameter mayBeLink: Whether a link to a regular file counts as one.
     static func isOne(_ path: String, mayBeLink: Bool = true, _ fileSystem: any FileSystem) -> Bool {
@@ -74,10 +74,10 @@ enum IrregularFiles {
         }
     }
 
-    /// Whether an error is about something that is no regular file.
+    /// Whether an error means that something is not a regular file.
     static func says(_ error: FileError) -> Bool { [FileError.notRegular, EISDIR, ELOOP].contains(error.code) }
 
-    /// Sets aside what has the name of a file of the store and is none.
+    /// Sets aside the things with names of files of the store that are not regular files.
     static func setAside(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [Found] {
         var result: [Found] = []
         for folder in ["", "wal/", "spill/", "blocks/"] {
@@ -94,7 +94,7 @@ enum IrregularFiles {
         return result
     }
 
-    /// Sets one such thing aside, and says so; returns the new path.
+    /// Sets one such thing aside, and logs it; returns the new path.
     @discardableResult
     static func rename(_ path: String, _ fileSystem: any FileSystem) throws(FileError) -> String {
         let kept = try SetAside.rename(path, fileSystem)

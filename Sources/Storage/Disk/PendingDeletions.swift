@@ -2,12 +2,12 @@ import Encoding
 import Model
 import Platform
 
-/// Deletions of series in blocks that cannot be opened now: the file `pending-deletions` beside the blocks.
+/// The deletions of series in blocks that cannot be opened now: the file `pending-deletions` beside the blocks.
 ///
 ///     magic "MARTLETP", version (4 bytes), CRC-32C of the rest (4 bytes), number of entries; for each entry: sized name
 ///     of the block, first and last time (zigzag), number of matchers, and for each sized name, operator and value
 ///
-/// Each is carried out, and leaves the file, when its block is opened again.
+/// A deletion is carried out, and removed from the file, when its block is opened again.
 struct PendingDeletions: Sendable {
     struct Entry: Sendable {
         var block: String
@@ -17,9 +17,9 @@ struct PendingDeletions: Sendable {
     }
 
     static let fileName = "pending-deletions"
-    /// More entries are refused.
+    /// The most entries; further ones are refused.
     static let most = 100_000
-    /// Bytes that the file has at most.
+    /// The most bytes of the file.
     private static let longest = 1 << 26
     private static let magic = Array("MARTLETP".utf8)
 
@@ -34,7 +34,7 @@ struct PendingDeletions: Sendable {
 
     mutating func removeAll(where condition: (Entry) -> Bool) { entries.removeAll(where: condition) }
 
-    /// Reads the file of a directory; none is as good as an empty one.
+    /// Reads the file of a directory; a missing file has no entries.
     static func read(_ files: any FileSystem, _ directory: String) throws -> PendingDeletions {
         let path = directory + "/" + fileName
         guard try files.exists(path) else { return PendingDeletions() }
@@ -75,7 +75,7 @@ struct PendingDeletions: Sendable {
         return Entry(block: block, matchers: matchers, minTime: minTime, maxTime: maxTime)
     }
 
-    /// Writes the file durably; without entries it goes.
+    /// Writes the file durably, or removes it if there are no entries.
     func write(_ files: any FileSystem, _ directory: String) throws {
         let path = directory + "/" + Self.fileName
         if entries.isEmpty {
@@ -105,7 +105,7 @@ struct PendingDeletions: Sendable {
         try files.replace(path, with: Self.sealed(rest))
     }
 
-    /// The content of a file: what goes in front of the entries, and those.
+    /// The content of a file: the header, and the entries.
     static func sealed(_ rest: [UInt8]) -> [UInt8] {
         var bytes = magic
         bytes.appendLittle(BlockFormat.version)

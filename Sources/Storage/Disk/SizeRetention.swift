@@ -4,32 +4,32 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// Keeping the directory within its size: one number for everything in it, at every moment.
+/// The limit of the size of the directory, for everything in it and at every moment.
 ///
-/// ``BoundedFileSystem`` refuses what would go over; here the oldest data goes before that happens. The upkeep lock is
-/// held.
+/// ``BoundedFileSystem`` refuses writes that would exceed it; the functions here remove the oldest data before that
+/// happens. They need the `upkeep` lock.
 extension TimeSeriesStore {
     /// The largest part of the directory that one file or one merge may take, bytes.
     var largestPart: Int { quota.map { max(1 << 16, $0.limit / 8) } ?? .max }
 
-    /// Takes the reserve, if it is no large part of what the directory may hold.
+    /// Makes the reserve if it is a small part of the limit of the directory; otherwise removes it.
     func tendReserve() {
         if largestPart / 8 >= DiskReserve.size { reserve.take() } else { _ = reserve.giveUp() }
     }
 
-    /// The room that a checkpoint needs, without which nothing frees the log of a store without blocks.
+    /// The space that a checkpoint needs; without a checkpoint, the log of a store without blocks is never freed.
     private func checkpointRoom(_ quota: BoundedFileSystem) -> Int {
         let checkpoint = checkpointSize.load(ordering: .relaxed) / 4 * 5
         return min(quota.limit / 4, max(checkpoint, quota.limit / 32) + 16 * BoundedFileSystem.page)
     }
 
-    /// Whether only a checkpoint makes room, and would make some.
+    /// Whether only a checkpoint frees space, and would free some.
     var needsCheckpointForRoom: Bool {
         guard let quota, quota.room < checkpointRoom(quota) else { return false }
         return log.writtenBytes > quota.limit / 16
     }
 
-    /// Refuses a push that would take the room of the checkpoint that makes room for it.
+    /// Refuses a push that would use the space of the checkpoint that frees space for it.
     func refuseIfFull(_ durability: Durability) throws(StoreBusy) {
         guard durability != .whenPossible, needsCheckpointForRoom else { return }
         background.hurry()
@@ -39,37 +39,38 @@ extension TimeSeriesStore {
     private static let busy = StoreBusy(
         description: "samples come faster than the size retention makes room for them; send them again later")
 
-    /// Lets the upkeep make room soon if little is left: a fast writer fills the directory between two looks.
+    /// Starts maintenance soon if little space is left: a fast writer fills the directory between two rounds.
     func hurryIfFull() {
         if let quota, quota.room < checkpointRoom(quota) + quota.limit / 32 { background.hurry() }
     }
 
-    /// The error for samples that the log has not taken.
+    /// The error for samples that were not written to the log.
     ///
-    /// - Parameter bytes: What was to be written.
+    /// - Parameter bytes: The number of bytes that were to be written.
     func refusal(_ why: String, bytes: Int) -> any Error {
-        // A new segment and the frame, each to the end of a page.
+        // A new segment and the frame use whole pages.
         guard let quota, quota.room < bytes &+ 4 * BoundedFileSystem.page else { return StorageError.notWritable(why) }
         background.hurry()
         return Self.busy
     }
 
-    /// Drops the oldest blocks until what is written before the next look fits: the log, and a checkpoint.
+    /// Drops the oldest blocks until there is space for the writes before the next round: the log, and a checkpoint.
     func keepWithinSize() throws {
         guard let quota else { return }
         let checkpoint = checkpointSize.load(ordering: .relaxed) / 4 * 5
         try makeRoom(min(quota.limit / 2, checkpoint + quota.limit / 16))
     }
 
-    /// Frees the log of a directory that began with more than its limit: a checkpoint has to hold what the log holds before
-    /// the log can go, and there is no room for both.
+    /// Frees the log of a directory that was larger than its limit at the start.
+    ///
+    /// The log can only be removed when a checkpoint has its data, and there is no space for both.
     func shrinkLog() throws {
         guard let quota, isOversized.load(ordering: .relaxed) else { return }
         if quota.room == 0 { try quota.withoutLimit { try writeCheckpoint() } }
         isOversized.store(false, ordering: .relaxed)
     }
 
-    /// Drops the oldest blocks until `bytes` can be written; returns whether they can.
+    /// Drops the oldest blocks until `bytes` can be written; returns whether this is possible.
     @discardableResult
     func makeRoom(_ bytes: Int, except names: Set<String> = []) throws -> Bool {
         guard let quota else { return true }
@@ -79,7 +80,7 @@ extension TimeSeriesStore {
         return quota.room >= bytes
     }
 
-    /// Drops the oldest block; false if there is none, or if dropping it has freed nothing.
+    /// Drops the oldest block; returns false if there is none, or if nothing was freed.
     func dropOldest(except names: Set<String> = []) throws -> Bool {
         guard let quota, let oldest = blockSet.oldest(except: names) else { return false }
         let before = quota.used
@@ -88,17 +89,17 @@ extension TimeSeriesStore {
         return quota.used < before
     }
 
-    /// Bytes of the sealed chunks of a window.
+    /// The bytes of the sealed chunks of a window.
     func spilled(_ windowEnd: Int64) -> Int {
         head.spill.files.reduce(0) { $1.windowEnd == windowEnd ? $0 &+ $1.size : $0 }
     }
 
-    /// Bytes that the spill files of a window take when it is cut, open chunks of stores of a bounded size included.
+    /// The bytes of the spill files of a window when it is cut; for a limited directory, including the open chunks.
     func size(_ windowEnd: Int64) -> Int {
         quota == nil ? spilled(windowEnd) : spilled(windowEnd) &+ head.openBytes(windowEnd: windowEnd)
     }
 
-    /// Writes a checkpoint; if there is no room, drops blocks, and forgets series that are silent, until there is.
+    /// Writes a checkpoint; if there is no space, drops blocks, and removes silent series, until there is.
     func writeCheckpointWithinSize() throws {
         var isSwept = false
         while true {
@@ -107,7 +108,8 @@ extension TimeSeriesStore {
                 if try dropOldest() { continue }
                 guard !isSwept else {
                     guard let quota, quota.room == 0 || needsCheckpointForRoom else { throw error }
-                    // The log fills the directory, and only a checkpoint frees it: it is written all the same.
+                    // The log fills the directory, and only a checkpoint frees it, so the checkpoint may exceed the
+                    // limit.
                     return try quota.withoutLimit { try writeCheckpoint() }
                 }
                 isSwept = true
@@ -116,7 +118,7 @@ extension TimeSeriesStore {
         }
     }
 
-    /// Makes windows a block, at the cost of the oldest blocks if there is no room, and of the window if there are none.
+    /// Makes windows a block; if there is no space, drops the oldest blocks, and if there are none, the window.
     func cutWithinSize(_ ends: [Int64]) throws {
         if quota != nil { try makeRoom(ends.reduce(1 << 16) { $0 + size($1) }) }
         while true {
@@ -127,7 +129,8 @@ extension TimeSeriesStore {
                     for end in ends { try cutWithinSize([end]) }
                     return
                 }
-                // What is too large for a block that would fit goes, too, lest nothing new can come.
+                // A window that is too large for a block that would fit is dropped, too, because otherwise no new
+                // samples can be stored.
                 guard let end = ends.first,
                     end <= head.newest.load(ordering: .relaxed) || size(end) > largestPart
                 else { throw error }

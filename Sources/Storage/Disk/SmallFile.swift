@@ -1,25 +1,27 @@
 import Platform
 
-/// The small files of a store: before there is a store, files of these names are another program's unless their whole
-/// content is what this program writes.
+/// The small files of a store.
+///
+/// Until there is a store, files with these names belong to another program, unless their whole content is as this
+/// program writes it.
 enum SmallFile {
-    /// What a file may hold.
+    /// The possible content of a file.
     enum Content {
         /// Nothing.
         case empty
-        /// One of these, or a beginning of it as a kill leaves it.
+        /// One of these texts, or the start of one, as a kill leaves it.
         case text([[UInt8]])
         /// Anything after this beginning.
         case begins([UInt8])
-        /// So many bytes of one value at most.
+        /// At most so many bytes of one value.
         case filled(UInt8, count: Int)
-        /// Slots of so many bytes, each free or with a text that begins so.
+        /// Slots of so many bytes, each of which is free or has a text with this beginning.
         case slots(Int, beginning: [UInt8])
         /// Notes of damage.
         case notes
     }
 
-    /// Bytes of a file that are looked at: more than any of these has.
+    /// The most bytes of a file that are read; only files with a fixed beginning may have more.
     private static let longest = 1 << 20
 
     static let all: [String: Content] = [
@@ -34,9 +36,9 @@ enum SmallFile {
         DamageNotes.copyName + ".tmp": .notes,
     ]
 
-    /// Whether a file is empty, or as this program writes it.
+    /// Whether a file is empty, or is as this program writes it.
     static func isOurs(_ path: String, _ name: String, _ fileSystem: any FileSystem) throws(FileError) -> Bool {
-        // A link leads to a file that is not ours, whatever it holds.
+        // A link leads to a file that is not the store's, whatever its content is.
         guard let content = all[name], try fileSystem.kind(path) == .file else { return false }
         let size = try fileSystem.status(path).size
         if size == 0 { return true }

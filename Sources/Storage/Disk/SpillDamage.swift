@@ -3,9 +3,9 @@ import Synchronization
 import Telemetry
 
 extension TimeSeriesStore {
-    /// Keeps spill files of which a block lacks a chunk under another name, and notes that durably.
+    /// Keeps spill files under another name if a block lacks one of their chunks, and notes this durably.
     ///
-    /// The block takes their place, so that nothing would tell of the loss after the next start.
+    /// The block replaces the files, so that otherwise nothing would report the loss after the next start.
     func setAside(_ damaged: [SpillFile], _ window: Range<Int64>) {
         guard !damaged.isEmpty else { return }
         var notes = damageNotes.withLock { $0 }

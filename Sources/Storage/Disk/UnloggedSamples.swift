@@ -1,8 +1,8 @@
 import Synchronization
 
-/// What is in memory only because the log could not be written, until a checkpoint holds it.
+/// The samples that are only in memory, because the log could not be written, until a checkpoint has them.
 final class UnloggedSamples: Sendable {
-    /// Samples and when they were taken; times are those of the samples, ms.
+    /// The number of samples, and the range of their times, ms.
     struct Span: Sendable, Equatable {
         var samples = 0
         var from = Int64.max
@@ -16,11 +16,11 @@ final class UnloggedSamples: Sendable {
     }
 
     private struct State {
-        /// Not in a checkpoint.
+        /// The samples that are not in a checkpoint.
         var open = Span()
-        /// In the checkpoint that is being written.
+        /// The samples of the checkpoint that is being written.
         var inFlight = Span()
-        /// Refused since the last report, because whoever sent them will send them again, or memory was at its end.
+        /// The samples refused since the last report, because their sender will send them again, or no memory was left.
         var refused = Span()
     }
 
@@ -36,7 +36,7 @@ final class UnloggedSamples: Sendable {
         state.withLock { $0.refused.add(Span(samples: samples, from: time, to: time)) }
     }
 
-    /// What no finished checkpoint holds.
+    /// The samples that no finished checkpoint has.
     var current: Span {
         state.withLock { state in
             var span = state.open
@@ -45,13 +45,13 @@ final class UnloggedSamples: Sendable {
         }
     }
 
-    /// Whether there is nothing to be saved and nothing to be told.
+    /// Whether there is nothing to save and nothing to report.
     var isEmpty: Bool { state.withLock { $0.open.samples == 0 && $0.inFlight.samples == 0 && $0.refused.samples == 0 } }
 
-    /// Samples that were refused since the start.
+    /// The number of samples that were refused since the start.
     var refused: Int { refusedEver.load(ordering: .relaxed) }
 
-    /// A checkpoint begins: what there is now will be in it.
+    /// Notes that a checkpoint starts, which will have the current samples.
     func beginCheckpoint() {
         state.withLock { state in
             state.inFlight.add(state.open)
@@ -59,7 +59,8 @@ final class UnloggedSamples: Sendable {
         }
     }
 
-    /// The checkpoint that was begun last is on the disk; returns what it saved, and what was refused before.
+    /// Notes that the last checkpoint is on disk; returns the samples that it saved, and those that were refused
+    /// before.
     func finishCheckpoint() -> (saved: Span, refused: Span) {
         state.withLock { state in
             defer {

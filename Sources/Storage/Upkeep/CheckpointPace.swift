@@ -1,21 +1,23 @@
-/// When a checkpoint is due: a start reads it and the log behind it, and each one costs as many bytes as it is long.
+/// The rule for when a checkpoint is due: a start reads it and the log after it, and writing it costs as many bytes as
+/// it is long.
 ///
-/// While much is written, the log may become as long as the checkpoint. What that leaves of an allowance of twice the
-/// log is spent when less comes, so that the end of a burst does not lie in the log until the next.
+/// While much is written, the log may become as long as the checkpoint. Checkpoints may write twice the bytes of the
+/// log. What remains of this allowance is used when less is written, so that the end of a burst does not stay in the
+/// log until the next burst.
 struct CheckpointPace: Sendable {
-    /// Bytes of the log that are not worth a checkpoint: they are read in about 40 ms.
+    /// The bytes of the log that do not justify a checkpoint: they are read in about 40 ms.
     private static let shortLog = 4 << 20
 
     private var seen = 0
     private var credit = 0
 
-    /// Whether one is due, asked about once a second.
+    /// Whether a checkpoint is due; called about once a second.
     ///
     /// - Parameters:
-    ///   - log: Bytes of the log behind the last checkpoint.
-    ///   - checkpoint: Bytes of the last checkpoint.
-    ///   - short: Bytes of the log that are never worth one, if less than usual.
-    ///   - largest: Bytes of the log with which it is due in any case.
+    ///   - log: The bytes of the log after the last checkpoint.
+    ///   - checkpoint: The bytes of the last checkpoint.
+    ///   - short: The bytes of the log that never justify a checkpoint, if less than usual.
+    ///   - largest: The bytes of the log with which it is due in any case.
     mutating func isDue(log: Int, checkpoint: Int, short: Int, largest: Int) -> Bool {
         let grown = log >= seen ? log &- seen : log
         seen = log
@@ -25,7 +27,7 @@ struct CheckpointPace: Sendable {
         return log > worthOne && grown <= checkpoint / 32 && credit >= checkpoint
     }
 
-    /// Notes one of `size` bytes.
+    /// Notes a checkpoint of `size` bytes.
     mutating func wrote(_ size: Int) {
         seen = 0
         credit = max(0, credit &- size)

@@ -1,47 +1,48 @@
-/// Decides what the upkeep does, and in which order: which windows become blocks, and when a checkpoint is written.
+/// A plan of what maintenance does, and in which order: which windows become blocks, and when a checkpoint is written.
 ///
-/// A value without clocks, files and threads. Once a second, whoever carries the actions out asks ``begin(_:isOversized:)``,
-/// ``save(_:)``, ``cut(_:)`` and ``finish(_:)``, each with what is known after the actions before, and tells what was
-/// done with ``noteCut(_:at:)`` and ``noteCheckpoint(_:)``. If an action fails, the rest of the round is left out.
+/// It is a value without clocks, files and threads. Once a second, the code that carries out the actions calls
+/// ``begin(_:isOversized:)``, ``save(_:)``, ``cut(_:)`` and ``finish(_:)``, each with the facts after the previous
+/// actions, and notes the results with ``noteCut(_:at:)`` and ``noteCheckpoint(_:)``. If an action fails, the rest of
+/// the round is left out.
 struct MaintenancePlanner: Sendable {
     enum Action: Equatable, Sendable {
-        /// Drops the oldest blocks until what is written next fits into the directory.
+        /// Drops the oldest blocks until the next writes fit into the directory.
         case keepWithinSize
-        /// Frees the log of a directory that began with more than its limit.
+        /// Frees the log of a directory that was larger than its limit at the start.
         case shrinkLog
         case checkpoint
-        /// Makes the samples of these neighbouring windows, by their ends, one block.
+        /// Makes one block of the samples of these adjacent windows, given by their ends.
         case cut([Int64])
-        /// Forgets series without samples in the head that were silent for so many ms.
+        /// Removes series without samples in the head that were silent for so many ms.
         case forgetSilent(Int64)
         /// Drops the blocks beyond the retention time.
         case dropExpired
-        /// Merges blocks, so many times at most.
+        /// Merges blocks, at most so many times.
         case compact(atMost: Int)
-        /// Gives memory that is not used any more back to the system.
+        /// Returns unused memory to the system.
         case giveBackMemory
     }
 
-    /// What the store was told to keep to; it may change between two rounds.
+    /// The settings of the store, which may change between two rounds.
     struct Limits: Equatable, Sendable {
         /// The span of a window, ms.
         var blockDuration: Int64
-        /// How long windows that are over wait for others, ms.
+        /// The longest time that complete windows wait for others, ms.
         var cutDelay: Int64
         /// The longest span of a block, ms.
         var longestBlock: Int64
-        /// Whether the directory has a limit of its size.
+        /// Whether the size of the directory is limited.
         var isBounded: Bool
-        /// Bytes that one block or the log may take of the directory.
+        /// The most bytes of the directory that one block or the log may use.
         var largestPart: Int
-        /// Bytes of the log that are never worth a checkpoint, if less than usual.
+        /// The bytes of the log that never justify a checkpoint, if less than usual.
         var shortLog: Int
 
-        /// Sealed bytes of windows that wait for no others.
+        /// The sealed bytes with which windows do not wait for others.
         var enough: Int { min(64 << 20, largestPart) }
     }
 
-    /// What is known of the log and the checkpoint before windows are cut.
+    /// The facts about the log and the checkpoint before windows are cut.
     struct LogFacts: Equatable, Sendable {
         /// Whether samples are in memory only, or refused ones are to be reported.
         var hasUnlogged = false
@@ -49,81 +50,82 @@ struct MaintenancePlanner: Sendable {
         var isFailing = false
         /// Whether the disk may lack a part of the log.
         var isLost = false
-        /// Whether somebody has removed the checkpoint.
+        /// Whether the checkpoint was removed by something else.
         var isCheckpointGone = false
     }
 
-    /// A window of which the head holds samples.
+    /// A window with samples in the head.
     struct Window: Equatable, Sendable {
-        /// ms; the window ends before it.
+        /// The end of the window, ms, exclusive.
         var end: Int64
-        /// Bytes of its sealed chunks.
+        /// The bytes of its sealed chunks.
         var sealed: Int
-        /// Bytes that its chunks take on the disk when it is cut.
+        /// The bytes of its chunks on disk when it is cut.
         var size: Int
     }
 
     struct HeadFacts: Equatable, Sendable {
-        /// Now on the monotonic clock, ns.
+        /// The current time of the monotonic clock, ns.
         var now: Int64
         /// The newest time of the head that is not in the future, ms; nil if the head is empty.
         var newest: Int64?
-        /// Ascending.
+        /// The windows, ascending by their ends.
         var windows: [Window]
     }
 
-    /// What is known when the windows are cut.
+    /// The facts after windows were cut.
     struct EndFacts: Equatable, Sendable {
         /// Whether this round has cut a window.
         var hasCut = false
-        /// Bytes of the log behind the last checkpoint.
+        /// The bytes of the log after the last checkpoint.
         var logBytes = 0
-        /// Bytes of the last checkpoint.
+        /// The bytes of the last checkpoint.
         var checkpointBytes = 0
-        /// Whether the log fills the directory, so that only a checkpoint makes room.
+        /// Whether the log fills the directory, so that only a checkpoint frees space.
         var needsRoom = false
     }
 
-    /// How long a window that was cut waits for what may still come, ns.
+    /// The time that a window waits for further samples after it was cut, ns.
     static let restAfterCut: Int64 = 60_000_000_000
 
     private var limits: Limits
-    /// When windows were cut, by their end, in ns of the monotonic clock.
+    /// The times when windows were cut, by their end, in ns of the monotonic clock.
     private(set) var cutTimes: [Int64: Int64] = [:]
-    /// Since when windows that are over wait to be cut, in ns of the monotonic clock.
+    /// The time since when complete windows have waited to be cut, in ns of the monotonic clock; nil if there are none.
     private(set) var waitingSince: Int64?
     private var pace = CheckpointPace()
 
     init(_ limits: Limits) { self.limits = limits }
 
-    /// Begins a round: what is done before anything is written.
+    /// Starts a round: the actions before anything is written.
     ///
-    /// - Parameter isOversized: Whether the directory had no room when its limit was set.
+    /// - Parameter isOversized: Whether the directory had no space when its limit was set.
     mutating func begin(_ limits: Limits, isOversized: Bool) -> [Action] {
         self.limits = limits
         guard limits.isBounded else { return [] }
         return isOversized ? [.keepWithinSize, .shrinkLog] : [.keepWithinSize]
     }
 
-    /// Saves what only memory holds.
+    /// The actions that save samples which are only in memory.
     func save(_ facts: LogFacts) -> [Action] {
         let isDue = facts.hasUnlogged && !facts.isFailing || facts.isLost || facts.isCheckpointGone
         return isDue ? [.checkpoint] : []
     }
 
-    /// Makes windows blocks, those of one block together.
+    /// The actions that make blocks of windows; the windows of one block are together.
     ///
-    /// History that is pushed late passes through the windows in seconds. Each would become a block, all to be merged
-    /// again: so windows that are over wait for each other, and one that was cut waits for what may still come.
+    /// History that is pushed late covers many windows in seconds. Each would become a block, and all blocks would be
+    /// merged again. Therefore complete windows wait for each other, and a window that was cut waits for further
+    /// samples.
     mutating func cut(_ facts: HeadFacts) -> [Action] {
         let cuts = dueWindows(facts)
         guard !cuts.isEmpty else { return [] }
-        // Within a size, a checkpoint of those that are gone takes the room of samples.
+        // In a limited directory, garbage series in the checkpoint would use the space of samples.
         let age = limits.isBounded ? limits.blockDuration / 24 : limits.blockDuration / 2
         return cuts.map { .cut($0) } + [.forgetSilent(age)]
     }
 
-    /// Ends a round: the checkpoint, and what is done about the blocks.
+    /// Ends a round: the checkpoint, and the actions on blocks.
     mutating func finish(_ facts: EndFacts) -> [Action] {
         let isDue = pace.isDue(
             log: facts.logBytes, checkpoint: facts.checkpointBytes, short: limits.shortLog, largest: limits.largestPart)
@@ -131,13 +133,13 @@ struct MaintenancePlanner: Sendable {
         actions.append(.dropExpired)
         if limits.isBounded { actions.append(.keepWithinSize) }
         actions.append(.compact(atMost: 4))
-        // What is sealed and cut has left much memory free, and making blocks takes some on several threads, whose
+        // Sealing and cutting leave much memory free, and making blocks uses memory on several threads, whose
         // allocators would keep it.
         if facts.hasCut { actions.append(.giveBackMemory) }
         return actions
     }
 
-    /// Notes windows that are a block now.
+    /// Notes windows that were made a block.
     mutating func noteCut(_ ends: [Int64], at now: Int64) { for end in ends { cutTimes[end] = now } }
 
     /// Notes a checkpoint of so many bytes.
@@ -161,8 +163,9 @@ struct MaintenancePlanner: Sendable {
         return Self.groups(over, limits) + large.map { [$0.end] }
     }
 
-    /// The ends of windows in the blocks that they are to be in: neighbours within the longest span of a block, and of
-    /// a bounded size.
+    /// The ends of windows, grouped by the blocks that they become.
+    ///
+    /// The windows of a block are adjacent, within the longest span of a block, and of a limited size.
     static func groups(_ windows: [Window], _ limits: Limits) -> [[Int64]] {
         var result: [[Int64]] = []
         var size = 0
@@ -186,11 +189,11 @@ struct MaintenancePlanner: Sendable {
 }
 
 extension MaintenancePlanner.Limits {
-    /// Those of a store.
+    /// The limits of a store.
     ///
     /// - Parameters:
-    ///   - retention: How long samples are kept, ms, 0 for ever.
-    ///   - largestPart: Bytes that one block may take of the directory; nil if that has no limit.
+    ///   - retention: The time that samples are kept, ms; 0 for no limit.
+    ///   - largestPart: The most bytes of the directory that one block may use; nil if the directory has no limit.
     init(_ options: StoreOptions, retention: Int64, largestPart: Int?) {
         self.init(
             blockDuration: options.blockDuration, cutDelay: options.cutDelay,

@@ -2,25 +2,26 @@ import Encoding
 import Model
 import Synchronization
 
-/// The samples of some series as the head held them at one moment per group.
+/// The samples of some series, copied from the head at one moment per group.
 final class HeadSnapshot: @unchecked Sendable {
-    // SAFETY: only read once it is shared, but for the cache of times, which has a lock.
+    // SAFETY: it is only read once it is shared, except the cache of times, which has a lock.
 
-    /// What was copied of a series.
+    /// The copied data of a series.
     struct Entry {
         var id: UInt32
         var labels: UInt32
         var state: SeriesState
-        /// Position in `words` of the open chunk's bits, and in `times` of its run; −1 if nothing open is wanted.
+        /// The position in `words` of the open chunk's bits, and in `runs` of its times; −1 if the open chunk is not
+        /// wanted.
         var words = -1
         var times = -1
-        /// Sealed chunks wanted, in `chunks`, newest first.
+        /// The wanted sealed chunks, in `chunks`, newest first.
         var chunks: Range<Int> = 0..<0
-        /// Position in `histograms` of the open chunk of native histograms, or −1.
+        /// The position in `histograms` of the open chunk of native histograms; −1 if there is none.
         var histograms = -1
-        /// Position in `outOfOrder`, or −1.
+        /// The position in `outOfOrder`; −1 if there is none.
         var outOfOrder = -1
-        /// The newest sample is all that is wanted.
+        /// Whether only the newest sample is wanted.
         var isNewest = false
     }
 
@@ -33,13 +34,13 @@ final class HeadSnapshot: @unchecked Sendable {
     private let minTime: Int64
     private let maxTime: Int64
     private let content: Content
-    /// What the records of the entries' labels are read by.
+    /// The index to which the records of the entries' labels belong.
     private let index: LabelIndex
     private let cache = Mutex<[UInt64: [Int64]]>([:])
 
-    /// Copies what `request` needs of the series `ids`, which are those of the matchers.
+    /// Copies the data that `request` needs of the series `ids`, which its matchers accept.
     ///
-    /// - Throws: What the request's charge throws.
+    /// - Throws: The error of the request's charge.
     init(_ head: Head, _ ids: [UInt32], _ request: SelectRequest) throws {
         self.head = head
         minTime = request.minTime
@@ -47,7 +48,7 @@ final class HeadSnapshot: @unchecked Sendable {
         while true {
             let index = head.registry.withLock { head.index }
             let content = try Content(head, ids, request)
-            // Exchanged meanwhile, the records of one would be read by the other.
+            // If the index was replaced meanwhile, the records may belong to either index, so the copy is made again.
             guard index === head.registry.withLock({ head.index }) else { continue }
             (self.index, self.content) = (index, content)
             return
@@ -56,25 +57,25 @@ final class HeadSnapshot: @unchecked Sendable {
 
     var entries: [Entry] { content.entries }
 
-    /// About the bytes that were copied.
+    /// The approximate bytes that were copied.
     var heldBytes: Int { content.heldBytes }
 
     /// The labels of an entry.
     func labels(_ at: Int) -> Labels { index.labels(record: content.entries[at].labels) }
 
-    /// Puts the entries in order of their labels.
+    /// Sorts the entries by their labels.
     func sort() {
         guard entries.count > 1 else { return }
-        // What the newest histograms are found by must stay: sort positions.
+        // The newest histograms are found by the positions of entries, which must not change; so positions are sorted.
         order.sort { index.isBefore(entries[Int($0)].labels, entries[Int($1)].labels) }
     }
 
-    /// Positions of the entries in order of labels, after ``sort()``.
+    /// The positions of the entries, in the order of labels after ``sort()``.
     private(set) lazy var order = (0..<Int32(truncatingIfNeeded: entries.count)).map { $0 }
 
-    /// Appends the samples of an entry that lie in the requested time.
+    /// Appends the samples of an entry in the requested time range.
     ///
-    /// - Parameter leaveOut: Told of each chunk that cannot be read; the others are read all the same.
+    /// - Parameter leaveOut: A function that is called for each chunk that cannot be read; the other chunks are read.
     func read(_ at: Int, into columns: inout SampleColumns, leaveOut: (String) -> Void) throws {
         let entry = content.entries[at]
         defer {
@@ -97,7 +98,7 @@ final class HeadSnapshot: @unchecked Sendable {
             try readSealed(content.chunks[i].chunk, content.chunks[i].file, &columns, &key, leaveOut)
         }
         try attempt(&columns, &key, leaveOut) { try readOpen(entry, &$0, &$1) }
-        // Without a sample the times are not those that the key stands for.
+        // If a sample was left out, the times are not those of the key.
         columns.timestampKey = leftOut == StoredHistograms.leftOut ? key : 0
         mergeOutOfOrder(entry, &columns)
     }
@@ -131,7 +132,7 @@ final class HeadSnapshot: @unchecked Sendable {
         }
     }
 
-    /// Appends the samples of a series whose chunks are not in order of time.
+    /// Appends the samples of a series whose chunks are not in the order of time.
     private func readRewound(
         _ entry: Entry, into columns: inout SampleColumns, _ leaveOut: (String) -> Void
     ) throws {
@@ -162,7 +163,7 @@ final class HeadSnapshot: @unchecked Sendable {
         key = (mixed ^ UInt64(first << 16 | count)) | 1
     }
 
-    /// Reads a chunk; one that is damaged leaves `columns` as they were.
+    /// Reads a chunk; a damaged chunk leaves `columns` unchanged.
     private func attempt(
         _ columns: inout SampleColumns, _ key: inout UInt64, _ leaveOut: (String) -> Void,
         _ body: (inout SampleColumns, inout UInt64) throws -> Void
@@ -244,7 +245,7 @@ final class HeadSnapshot: @unchecked Sendable {
         }
     }
 
-    /// Merges samples out of order into what is there; at equal times what is there stays.
+    /// Merges out-of-order samples into `columns`; at equal times, the samples of `columns` stay.
     static func merge(_ wanted: [OutOfOrderSample], _ columns: inout SampleColumns) {
         var joined = SampleColumns(capacity: columns.count &+ wanted.count)
         joined.cost = columns.cost
@@ -275,7 +276,7 @@ final class HeadSnapshot: @unchecked Sendable {
 }
 
 extension HeadSnapshot {
-    /// What was copied of all series.
+    /// The copied data of all series.
     fileprivate struct Content {
         private(set) var entries: [Entry] = []
         private(set) var words: [UInt32] = []
@@ -283,11 +284,11 @@ extension HeadSnapshot {
         private(set) var chunks: [(chunk: SealedChunk, file: SpillFile)] = []
         private(set) var histograms: [[UInt8]] = []
         private(set) var newestHistograms: [Int: FloatHistogram] = [:]
-        /// What samples say of when they began, by entry.
+        /// The start timestamps, by entry.
         private(set) var starts: [Int: StartTimes] = [:]
         private(set) var outOfOrder: [[OutOfOrderSample]] = []
 
-        /// About the bytes of all this.
+        /// The approximate bytes of all this.
         var heldBytes: Int {
             entries.capacity * (MemoryLayout<Entry>.stride + 4) + words.capacity * 4 + chunks.capacity * Self.chunkBytes
                 + runs.reduce(0) { $0 + $1.times.count * 8 + 64 } + histograms.reduce(0) { $0 + $1.count + 32 }
@@ -295,7 +296,7 @@ extension HeadSnapshot {
 
         private static let chunkBytes = MemoryLayout<(chunk: SealedChunk, file: SpillFile)>.stride
 
-        /// Makes room for `count` more, charged before.
+        /// Reserves memory for `count` more elements, which is charged before.
         private static func grow<T>(_ list: inout [T], by count: Int, _ request: SelectRequest) throws {
             guard list.capacity - list.count < count else { return }
             let capacity = max(list.count + count, list.capacity + list.capacity / 2, 16)
@@ -303,7 +304,7 @@ extension HeadSnapshot {
             list.reserveCapacity(capacity)
         }
 
-        /// Copies what `request` needs of the series `ids`, which are those of the matchers.
+        /// Copies the data that `request` needs of the series `ids`, which its matchers accept.
         init(_ head: Head, _ ids: [UInt32], _ request: SelectRequest) throws {
             try request.charge?(ids.count * (MemoryLayout<Entry>.stride + 4))
             entries.reserveCapacity(ids.count)
@@ -382,7 +383,7 @@ extension HeadSnapshot {
                     newer = .max
                     if file.windowEnd <= minTime { continue }
                 }
-                // The chunk behind it begins later than its last sample.
+                // The next newer chunk starts after the last sample of this chunk.
                 if newer <= minTime { break }
                 if file.windowEnd <= minTime { break }
                 has = true

@@ -1,13 +1,14 @@
 import Model
 import Synchronization
 
-/// Label names and values of all series, kept until a block or a label comes or goes.
+/// A cache of the label names and values of all series, whose answers are valid until a block or a label is added or
+/// removed.
 final class LabelAnswers: Sendable {
-    /// What an answer depends on.
+    /// The state on which an answer depends.
     struct Key: Hashable {
         /// The label; nil for the names.
         var name: ExactText?
-        /// The state of the head's labels; nil if the head has nothing for the time asked.
+        /// The generation of the head's labels; nil if the head has no samples in the requested time range.
         var head: UInt64?
         /// The identities of the blocks.
         var blocks: [UInt64]
@@ -15,10 +16,10 @@ final class LabelAnswers: Sendable {
 
     private let known = Mutex<[Key: [String]]>([:])
     private static let capacity = 64
-    /// Longer lists are made anew each time, so that the memory stays small.
+    /// The longest list that is kept; longer lists are made each time, so that the memory stays small.
     private static let longest = 4096
 
-    /// The answer for `key`, made by `make` if it is not known.
+    /// The answer for `key`, which `make` makes if it is not known.
     func answer(_ key: Key, _ make: () throws -> Set<ExactText>) rethrows -> [String] {
         if let answer = known.withLock({ $0[key] }) { return answer }
         let answer = try make().sorted().map(\.text)

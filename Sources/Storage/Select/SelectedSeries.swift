@@ -4,8 +4,8 @@ import Telemetry
 
 /// The answer to a select: the series, sorted by labels, as they were at one moment.
 final class SelectedSeries: SeriesSet, @unchecked Sendable {
-    // SAFETY: filled by the initialiser, then only read.
-    /// Where a series has samples: a position in one of the sources, of which 0 is the head.
+    // SAFETY: the variables are set by the initialiser, then only read.
+    /// A part of a series: a position in one of the sources; source 0 is the head.
     private struct Part {
         var source: Int32
         var index: Int32
@@ -13,7 +13,7 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
 
     private let snapshot: HeadSnapshot
     private let blocks: [BlockSeriesSet]
-    /// Parts of all series; those of series i end at `ends[i]`.
+    /// The parts of all series; the parts of series i end at `ends[i]`.
     private let parts: [Part]
     private let ends: [Int]
     private let request: SelectRequest
@@ -24,7 +24,8 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         self.request = request
         let head = store.head
         let ids = try head.ids(matching: request.matchers, check: request.check)
-        // The head before the list of blocks: what moves from one to the other meanwhile is then seen twice, not lost.
+        // The head is read before the list of blocks: samples that move to a block meanwhile are then found twice, not
+        // lost.
         snapshot = try HeadSnapshot(head, ids, request)
         let readers = store.blockSet.readers.filter {
             $0.minTime <= request.maxTime && $0.maxTime >= request.minTime
@@ -51,7 +52,7 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         self.ends = ends
     }
 
-    /// Joins the sorted lists of all sources.
+    /// Merges the sorted lists of all sources.
     private static func merge(_ snapshot: HeadSnapshot, _ blocks: [BlockSeriesSet]) -> ([Part], [Int]) {
         var (parts, ends): ([Part], [Int]) = ([], [])
         let most = blocks.reduce(snapshot.order.count) { max($0, $1.count) }
@@ -65,7 +66,7 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
             return at < blocks[source - 1].count ? blocks[source - 1].labels(at) : nil
         }
         var heads = cursors.indices.map { labels($0) }
-        // Blocks in order of time, then the head: the newest source wins where two have the same time.
+        // Blocks are in the order of time, then comes the head: of samples at the same time, the newest source is used.
         let sources = Array(1..<cursors.count) + [0]
         var tied: [Int] = []
         while true {
@@ -113,7 +114,8 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
         }
         if request.newestOnly, let last = parts.last, last.source == 0, snapshot.entries[Int(last.index)].isNewest {
             let newest = snapshot.entries[Int(last.index)].state.lastTime
-            // A block can hold what is newer than the head: imported, or of a series that was forgotten meanwhile.
+            // A block can have newer samples than the head: imported ones, or those of a series that was removed
+            // meanwhile.
             if parts.dropLast().allSatisfy({ blocks[Int($0.source) - 1].maxTime <= newest }) {
                 return try append(last, &columns)
             }
@@ -137,7 +139,7 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
     private func append(_ part: Part, _ columns: inout SampleColumns) throws {
         if part.source > 0 { return try blocks[Int(part.source) - 1].append(Int(part.index), to: &columns) }
         try snapshot.read(Int(part.index), into: &columns) { what in
-            // A chunk that is not in a block yet: its file was damaged or removed.
+            // The chunk is not in a block yet; its file is damaged or was removed.
             let part = LeftOutPart(
                 name: "spill", isBlock: false, kind: .damaged, reason: what, times: request.minTime...request.maxTime)
             if leftOut.note(part) { Log("storage").error("Chunks of the head cannot be read", ["err": what]) }

@@ -1,27 +1,28 @@
 import Model
 
-/// The rules that decide by its time whether a sample is taken.
+/// The rules by which a sample is accepted or refused because of its time.
 ///
-/// Made once for each commit: what a batch holds does not move the bounds of its own samples.
+/// They are made once for each commit: the samples of a batch do not change the bounds of the batch.
 struct AcceptanceBounds: Sendable {
     /// Samples before this time are refused, ms.
     var earliest: Int64
-    /// Samples from here on may be older than the newest of their series, ms; nil if none may.
+    /// Samples from this time on may be older than the newest sample of their series, ms; nil if none may.
     var outOfOrderFrom: Int64?
-    /// What a sample before ``earliest`` is refused as.
+    /// The reason for which a sample before ``earliest`` is refused.
     var reason: SampleRejection { outOfOrderFrom == nil ? .outOfBounds : .tooOld }
-    /// A newest sample of a series behind this time is wrong: the wall clock was ahead when it came.
+    /// A newest sample of a series after this time is wrong, ms: the wall clock was ahead when it was stored.
     ///
-    /// The series then goes on at the time of the next sample.
+    /// The series then continues at the time of the next sample.
     var futureFrom: Int64
-    /// The same for the daemon's own samples.
+    /// The same for the daemon's own samples, ms.
     var ownFutureFrom: Int64
 
     /// - Parameters:
     ///   - newest: The newest time of the head, ms; `Int64.min` if it is empty.
-    ///   - first: The time of the first sample of the batch, which an empty head counts from.
-    ///   - wall: ms.
-    ///   - delay: How far behind the wall clock the producer stamps samples; nil if their times come from outside.
+    /// - first: The time of the first sample of the batch, ms, which is used if the head is empty.
+    /// - wall: The time of the wall clock, ms.
+    /// - delay: The difference of the wall clock and the producer's timestamps, ms; nil if the timestamps come from
+    ///   outside.
     init(
         newest: Int64, first: Int64, wall: Int64, delay: Int64?, blockDuration: Int64, settings: StoreSettings
     ) {
@@ -34,7 +35,7 @@ struct AcceptanceBounds: Sendable {
         }
         var from = before(window > 0 ? max(window, blockDuration / 2) : blockDuration / 2)
         if retention > 0 { from = max(from, before(retention)) }
-        // A time of which nothing can be earlier is none: it marks series without samples.
+        // The smallest number cannot be a time, because it marks series without samples.
         earliest = max(from, .min + 1)
         outOfOrderFrom = window > 0 ? max(before(window), earliest) : nil
         futureFrom = latest

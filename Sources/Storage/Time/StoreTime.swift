@@ -4,30 +4,30 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// What the store takes for the time where it decides about data.
+/// The time that the store uses for decisions about data.
 extension TimeSeriesStore {
-    /// The newest time of the head, ms, but none that is ahead of the wall clock by more than the tolerance; `Int64.min`
-    /// if the head is empty.
+    /// The newest time of the head, ms, but not later than the wall clock plus the tolerance; `Int64.min` if the head
+    /// is empty.
     var newestUntilNow: Int64 {
         min(
             head.newest.load(ordering: .relaxed),
             clock.now().addingReportingOverflow(TrustedTime.tolerance).partialValue)
     }
 
-    /// Steps of the wall clock that were seen since the start.
+    /// The number of steps of the wall clock that were observed since the start.
     public var clockStepCount: Int { clockSteps.withLock { $0.count } }
 
-    /// Why blocks beyond retention are kept for now; nil if none are.
+    /// The reason why blocks beyond retention are kept for now; nil if none are.
     public var retentionWait: String? { retentionWaits.withLock { $0 } }
 
-    /// Samples of the store that are ahead of the wall clock: the newest time, ms; nil if there are none.
+    /// The newest time of the store, ms, if it is ahead of the wall clock by more than the tolerance; otherwise nil.
     public var futureTime: Int64? {
         let limit = clock.now().addingReportingOverflow(TrustedTime.tolerance).partialValue
         let newest = ([head.newest.load(ordering: .relaxed)] + blockSet.readers.map(\.maxTime)).max() ?? .min
         return newest > limit ? newest : nil
     }
 
-    /// Takes both clocks in, and says so if the wall clock was set.
+    /// Observes both clocks, and logs a step of the wall clock.
     func observeClocks() {
         let wall = clock.now()
         trustedTime.withLock { $0.observe(wall: wall, monotonic: clock.monotonic() / 1_000_000) }
@@ -42,7 +42,7 @@ extension TimeSeriesStore {
         }
     }
 
-    /// Drops the blocks beyond retention, as far as the time can be trusted.
+    /// Drops the blocks beyond retention, as far as the time is trusted.
     func dropExpired() throws {
         let retention = settings.retentionTime
         guard retention > 0 else { return retentionWaits.withLock { $0 = nil } }
@@ -58,7 +58,7 @@ extension TimeSeriesStore {
             try blockSet.retain(now: trusted, time: retention)
             if blockSet.readers.count < before { counters.timeRetentions.wrappingAdd(1, ordering: .relaxed) }
         }
-        // By all that the clock says.
+        // These blocks are expired if the wall clock is right.
         let due = CompactionPlanner.expired(blockSet.readers.map(\.meta), now: min(newest, wall), retention: retention)
         let reason =
             due.isEmpty
@@ -78,8 +78,8 @@ extension TimeSeriesStore {
         }
     }
 
-    /// Makes blocks of what the head holds of the future, so that what is deleted there is gone, and may come anew when
-    /// that time comes; needs the upkeep's lock.
+    /// Makes blocks of the head's samples in the future, so that deleted ones are removed, and samples at these times
+    /// may be added again later; needs the `upkeep` lock.
     func cutFuture() throws {
         upkeep.assertHeld()
         let newest = newestUntilNow

@@ -1,32 +1,32 @@
-/// Decides how far the wall clock is believed where it deletes data.
+/// The rule for how far the wall clock is trusted when data is deleted.
 ///
-/// A clock may be wrong for a second, at boot for instance. So the time that retention counts from advances with the
-/// monotonic clock; a wall clock that is ahead of that is believed only after it has gone on without a step for a
-/// while, the longer the farther it is ahead. A time that is earlier is believed at once: it deletes less.
+/// A clock may be wrong for a second, for example at boot. Therefore the time from which retention counts advances with
+/// the monotonic clock. A wall clock that is ahead of this time is only trusted after it has run without a step for a
+/// while, which is longer the farther it is ahead. An earlier time is trusted immediately, because it deletes less.
 struct TrustedTime: Sendable {
-    /// The longest wait before a wall clock that is ahead is believed, ms.
+    /// The longest wait before a wall clock that is ahead is trusted, ms.
     static let longestWait: Int64 = 12 * 3_600_000
-    /// The shortest, ms.
+    /// The shortest wait, ms.
     static let shortestWait: Int64 = 600_000
-    /// A sample or block that is farther ahead of the wall clock says nothing about the time, ms.
+    /// The farthest that a sample or block may be ahead of the wall clock to show what time it is, ms.
     static let tolerance: Int64 = 600_000
 
-    /// The latest time that is believed, ms; nil while none is known.
+    /// The latest trusted time, ms; nil while none is known.
     private(set) var limit: Int64?
     private var last: (wall: Int64, monotonic: Int64)?
-    /// When the wall clock was last set, in ms of the monotonic clock.
+    /// The time of the last step of the wall clock, in ms of the monotonic clock.
     private var stableSince: Int64 = 0
     private let longestWait: Int64
 
     /// - Parameters:
-    ///   - limit: What was believed before the restart, ms.
-    ///   - longestWait: Shortened by tests.
+    ///   - limit: The latest trusted time before the restart, ms.
+    ///   - longestWait: The longest wait, ms.
     init(limit: Int64?, longestWait: Int64 = Self.longestWait) {
         self.limit = limit
         self.longestWait = longestWait
     }
 
-    /// Takes both clocks in, ms.
+    /// Observes both clocks, ms.
     mutating func observe(wall: Int64, monotonic: Int64) {
         defer { last = (wall, monotonic) }
         guard let last else {
@@ -46,7 +46,7 @@ struct TrustedTime: Sendable {
         if monotonic &- stableSince >= wait(wall) { limit = max(limit ?? wall, wall) }
     }
 
-    /// How long the wall clock must have gone on without a step to be believed, ms.
+    /// The time that the wall clock must run without a step to be trusted, ms.
     private func wait(_ wall: Int64) -> Int64 {
         guard let limit else { return longestWait }
         let (ahead, overflow) = wall.subtractingReportingOverflow(limit)
@@ -54,13 +54,13 @@ struct TrustedTime: Sendable {
         return min(longestWait, max(Self.shortestWait, ahead / 3))
     }
 
-    /// The time that retention counts from, given the newest time that the store holds and that is not in the future;
-    /// nil if none can be trusted.
+    /// The time from which retention counts, ms, given the newest time in the store that is not in the future; nil if
+    /// no time is trusted.
     func retentionTime(wall: Int64, newest: Int64) -> Int64? {
         limit.map { min($0, wall, newest) }
     }
 
-    /// The newest of `times` that is not in the future of `wall`, ms.
+    /// The newest of `times` that is at most ``tolerance`` after `wall`, ms; nil if there is none.
     static func newest(_ times: some Sequence<Int64>, wall: Int64) -> Int64? {
         let latest = wall.addingReportingOverflow(tolerance).partialValue
         return times.filter { $0 <= latest }.max()

@@ -1,13 +1,13 @@
 import Encoding
 import Platform
 
-/// A block that cannot be read as its format says, or not be written.
+/// The error that a block does not have the form of its format, or cannot be written.
 package struct BlockError: Error, CustomStringConvertible {
     /// The file, as it was opened.
     package var file: String
-    /// The section or frame, for instance `frame 12`.
+    /// The section or frame, for example `frame 12`.
     package var section: String
-    /// Where in the file; for compressed parts the beginning of the frame.
+    /// The offset in the file; for compressed parts, the start of the frame.
     package var offset: Int
     package var reason: String
 

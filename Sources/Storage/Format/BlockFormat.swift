@@ -1,6 +1,6 @@
 import Encoding
 
-/// Constants of the block files; `docs/formats/` describes them.
+/// The constants of the block files; `docs/formats/` describes them.
 enum BlockFormat {
     static let version: UInt32 = 1
     static let dataMagic = Array("MARTLETD".utf8)
@@ -9,17 +9,17 @@ enum BlockFormat {
     static let headerSize = 16
     static let frameMagic: UInt32 = 0x314D_5246
     static let frameHeaderSize = 24
-    /// Bytes of a frame before compression and without its bits, if nothing in it is larger.
+    /// The bytes of a frame before compression and without its bits, unless one entry is larger.
     static let frameSize = 64 * 1024
-    /// No frame is larger than this before compression; larger sizes are damage.
+    /// The most bytes of a frame before compression; larger sizes are damage.
     static let maxFrameSize = 64 << 20
-    /// Longer labels of one series do not fit into a page of series.
+    /// The most bytes of the labels of a series; longer labels do not fit into a page of series.
     static let maxLabelBytes = 48 << 20
-    /// Every so many series of a page are written without reference to the one before.
+    /// The interval of the series of a page that are written without reference to the previous series.
     static let restartInterval = 16
-    /// Posting lists of more bytes leave their page.
+    /// The most bytes of a posting list in its page; longer lists are in other frames.
     static let inlinePostings = 4096
-    /// Chunks end at multiples of this time (ms), so that series of one target cut their times alike.
+    /// The interval (ms) at whose multiples chunks end, so that the series of one target have chunks with equal times.
     static let chunkWindow: Int64 = 8 * 3_600_000
     static let maxChunkSamples = 2048
 
@@ -43,9 +43,9 @@ enum BlockFormat {
 
     enum ChunkFlag {
         static let histograms = 1
-        /// The chunk lies directly behind the one before.
+        /// The chunk is directly after the previous one.
         static let follows = 2
-        /// A sized run of bytes follows that this version skips.
+        /// A sized run of bytes follows, which this version skips.
         static let isExtended = 4
         static let known = 7
     }
@@ -58,7 +58,7 @@ enum BlockFormat {
     }
 }
 
-/// Where a chunk is, and what is in it.
+/// The position and the description of a chunk.
 package struct ChunkRef: Sendable, Hashable {
     package var minTime: Int64
     package var maxTime: Int64

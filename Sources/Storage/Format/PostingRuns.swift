@@ -2,8 +2,9 @@ import Encoding
 
 /// An ascending set of series ranks as runs; adjacent runs are joined.
 ///
-/// On disk: for each run a varint of the gap from the end of the run before, shifted left by one, with the low bit set
-/// if the run is longer than one, then followed by a varint of the length minus two.
+/// On disk: for each run, a varint of the gap from the end of the previous run, shifted left by one.
+///
+/// Its low bit is set if the run is longer than one; a varint of the length minus two follows then.
 package struct PostingRuns: Sendable, Equatable {
     package private(set) var runs: [Range<UInt32>] = []
 
@@ -16,7 +17,7 @@ package struct PostingRuns: Sendable, Equatable {
     /// The number of ranks.
     package var count: Int { runs.reduce(0) { $0 + $1.count } }
 
-    /// Appends a run that begins at or behind the end of the last.
+    /// Appends a run that does not start before the last one; overlapping and adjacent runs are joined.
     mutating func append(_ range: Range<UInt32>) {
         guard !range.isEmpty else { return }
         if let last = runs.last, last.upperBound >= range.lowerBound {

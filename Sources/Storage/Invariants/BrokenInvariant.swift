@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A structure in memory that is not as the code keeps it: a fault of the program, whatever the files hold.
+/// The error that a structure in memory violates its rules: a fault of the program, whatever the files contain.
 struct BrokenInvariant: Error, CustomStringConvertible {
     let description: String
 
@@ -11,10 +11,11 @@ struct BrokenInvariant: Error, CustomStringConvertible {
 }
 
 extension TimeSeriesStore {
-    /// Checks head, label index, blocks and log, and the blocks' files; slow, for tests.
+    /// Checks the head, the label index, the blocks with their files, and the log; slow, for tests.
     ///
-    /// - Parameter blocks: Names of blocks that were checked before, which do not change; gets those that are checked.
-    /// - Throws: ``BrokenInvariant``, or what reading a file throws.
+    /// - Parameter blocks: The names of blocks that were checked before, which do not change; the checked blocks are
+    ///   added.
+    /// - Throws: ``BrokenInvariant``, or the error of reading a file.
     func checkInvariants(except blocks: inout Set<String>) throws {
         try upkeep.withLock {
             try head.checkInvariants()

@@ -1,9 +1,9 @@
 import Synchronization
 
 extension Head {
-    /// What the states of all series hold together.
+    /// The contents of the states of all series together.
     private struct Tally {
-        /// Open chunks by group and run.
+        /// The number of open chunks by group and run.
         var references: [[UInt32: UInt32]]
         var blocks: Set<UInt32> = []
         var sealed: Set<UInt32> = []
@@ -12,10 +12,10 @@ extension Head {
         var living = 0
     }
 
-    /// Checks groups, runs, states, the chains of open chunks and the lists of sealed ones.
+    /// Checks groups, runs, states, the chains of open chunks and the lists of sealed chunks.
     ///
-    /// - Parameter withTimes: Checks also what times say of the order of samples, which bytes of a file that no program
-    ///   wrote may contradict.
+    /// - Parameter withTimes: Whether the order of the times is checked, too; bytes of a file that no program wrote may
+    ///   violate it.
     func checkInvariants(withTimes: Bool = true) throws(BrokenInvariant) {
         let groups = lockAll()
         defer {
@@ -132,7 +132,7 @@ extension Head {
                 + "\(state.lastBlock)")
     }
 
-    /// Checks which ids count as living.
+    /// Checks the numbers of live series.
     private func checkLiving(_ tally: Tally) throws(BrokenInvariant) {
         try BrokenInvariant.require(
             tally.living == live.count, "\(tally.living) series are alive, and \(live.count) are counted")
@@ -147,7 +147,7 @@ extension Head {
         try BrokenInvariant.require(rows == live.usedRows, "\(rows) rows are in use, and \(live.usedRows) are counted")
     }
 
-    /// Checks the index of labels against the living series.
+    /// Checks the index of labels against the live series.
     func checkLabels() throws(BrokenInvariant) {
         registry.lock()
         defer { registry.unlock() }

@@ -1,7 +1,7 @@
 import Model
 
 extension LabelIndex {
-    /// Checks records, posting lists and the table of series, of which `living` are alive; needs the lock.
+    /// Checks the records, the posting lists and the table of series against the live series; needs the lock.
     func checkInvariants(_ living: [(id: UInt32, record: UInt32)]) throws(BrokenInvariant) {
         let records = Dictionary(uniqueKeysWithValues: living.map { ($0.id, $0.record) })
         var byPair: [UInt32: [UInt32]] = [:]
@@ -36,7 +36,7 @@ extension LabelIndex {
         String(decoding: text(ofSymbol: symbols(ofPair: pair).name), as: UTF8.self)
     }
 
-    /// Checks the posting list of each pair, and the ways that lead to it.
+    /// Checks the posting list of each pair, and that the pair is found by its name and value.
     private func checkPairs(_ byPair: [UInt32: [UInt32]]) throws(BrokenInvariant) {
         var counts: [Int: Int] = [:]
         _ = forEachPairInUse(0..<(pairCount + 1)) { counts[$0.number] = $0.series }

@@ -4,9 +4,9 @@ import Platform
 import Synchronization
 
 extension TimeSeriesStore {
-    /// Checks that the segments of the log are whole, and that each group counts the records that they hold of it.
+    /// Checks that the segments of the log are whole, and that each group counts its records in them.
     ///
-    /// Says nothing of a log that was damaged, or that cannot be written at the moment.
+    /// A log that was damaged, or that cannot be written now, is not checked.
     func checkLog() throws {
         guard damagedRecords == 0, log.failure == nil, log.lost == nil else { return }
         let groups = head.registry.withLock { head.groups }
@@ -27,7 +27,7 @@ extension TimeSeriesStore {
     }
 }
 
-/// Reads a segment of the log without changing anything.
+/// A check of a segment of the log that changes nothing.
 enum LogSegmentCheck {
     /// The number of records of samples of each group.
     static func sequences(of number: UInt64, _ content: [UInt8]) throws -> [UInt32: UInt64] {

@@ -1,9 +1,9 @@
 import Model
 
-/// Which names and values of labels the series of a head have most of.
+/// The statistics of the labels of the head's series: the largest numbers by name and by value.
 ///
-/// Pairs are looked at a few thousand at a time, so that new series need not wait for millions of them, and only what is
-/// shown in the end becomes text.
+/// Pairs are read a few thousand at a time, so that new series do not wait for millions of them. Texts of values are
+/// only made for entries that enter a list.
 struct LabelStatistics {
     typealias List = [(name: String, value: Int)]
     private(set) var pairs = 0
@@ -12,9 +12,9 @@ struct LabelStatistics {
     private(set) var bytesByLabel: List = []
     private(set) var seriesByPair: List = []
 
-    /// Pairs that are looked at while nobody may add series.
+    /// The number of pairs that are read while no series can be added.
     private static let pairsAtOnce = 1 << 12
-    /// Attempts before the rest is looked at in one go.
+    /// The number of attempts; the last one reads all pairs at once.
     private static let attempts = 3
 
     private struct Name {
@@ -34,7 +34,7 @@ struct LabelStatistics {
             pairsBySeries = TopList(limit)
         }
 
-        /// Bytes of a text with its length in front, as labels are packed.
+        /// The bytes of a text with its length before it, as in packed labels.
         private static func packed(_ count: Int) -> Int { count + (count < 255 ? 1 : 4) }
 
         mutating func add(_ pair: LabelIndex.PairInUse) {
@@ -60,7 +60,7 @@ struct LabelStatistics {
             while goesOn {
                 let end = next.addingReportingOverflow(step).overflow ? Int.max : next + step
                 head.registry.withLock {
-                    // A smaller index has taken its place: its pairs have other numbers.
+                    // If a smaller index replaced it, the pairs have other numbers.
                     isWhole = attempt == Self.attempts || index === head.index
                     goesOn = isWhole && head.index.forEachPairInUse(next..<end) { counts.add($0) }
                 }
@@ -82,10 +82,10 @@ struct LabelStatistics {
     }
 }
 
-/// The entries with the largest numbers; texts are only made of those that are kept for now.
+/// The entries with the largest numbers; texts are only made for entries that enter the list.
 struct TopList {
     private let limit: Int
-    /// A heap whose first entry is the least.
+    /// A heap whose first entry is the smallest.
     private var heap: [(name: String, value: Int)] = []
 
     init(_ limit: Int) { self.limit = max(0, limit) }
@@ -129,6 +129,6 @@ struct TopList {
         }
     }
 
-    /// The largest first; of equal ones those whose names stand first.
+    /// The entries, largest number first; entries with equal numbers are in the order of their names.
     var entries: [(name: String, value: Int)] { heap.sorted { Self.isLess($1, $0) } }
 }

@@ -2,7 +2,7 @@ import Model
 import Synchronization
 import Telemetry
 
-/// Counts of a store since it was opened; incremented once per batch or rarer.
+/// The counters of a store since it was opened; they are incremented once per batch or less often.
 final class StoreCounters: Sendable {
     /// A count by the type of the sample.
     struct ByType: ~Copyable, Sendable {
@@ -19,7 +19,7 @@ final class StoreCounters: Sendable {
         }
     }
 
-    /// A count of what worked and what failed.
+    /// A count of successes and failures.
     struct Attempts: ~Copyable, Sendable {
         private let good = Atomic<Int>(0)
         private let bad = Atomic<Int>(0)
@@ -47,14 +47,14 @@ final class StoreCounters: Sendable {
 
     let seriesCreated = Atomic<Int>(0)
     let seriesRemoved = Atomic<Int>(0)
-    /// Chunks that were in the head when the store was opened.
+    /// The number of chunks that were in the head when the store was opened.
     let chunksAtOpen = Atomic<Int>(0)
 
-    // MARK: Upkeep
+    // MARK: Maintenance
 
-    /// Windows that became blocks.
+    /// Head compactions.
     let cuts = Attempts()
-    /// Cuts and merges of blocks.
+    /// Head compactions and merges of blocks.
     let compactions = Attempts()
     let compactionsTriggered = Atomic<Int>(0)
     let isCompacting = Atomic<Bool>(false)
@@ -62,9 +62,9 @@ final class StoreCounters: Sendable {
     let sizeRetentions = Atomic<Int>(0)
     let checkpoints = Attempts()
     let logTruncations = Attempts()
-    /// Seconds that reading the checkpoint and the log took, as a bit pattern.
+    /// The duration of reading the checkpoint and the log, s, as a bit pattern.
     let replaySeconds = Atomic<UInt64>(0)
-    /// The last run ended with a checkpoint; nil until the store is open.
+    /// Whether the last run ended with a checkpoint; false until the store is open.
     let startedClean = Atomic<Bool>(false)
 
     private struct Durations {
@@ -76,7 +76,7 @@ final class StoreCounters: Sendable {
     }
     private let durations = Mutex(Durations())
 
-    /// Upper bounds of the durations of compactions, seconds.
+    /// The upper bounds of the durations of compactions, s.
     static let compactionBounds: [Double] = (0..<14).map { Double(1 << $0) }
 
     func observeCompaction(_ seconds: Double) {
@@ -102,7 +102,7 @@ final class StoreCounters: Sendable {
 
     // MARK: Batches
 
-    /// Counts what a commit has stored.
+    /// Counts the samples that a commit has stored.
     func noteStored(_ writer: borrowing BatchWriter, hasHistograms: Bool, _ histogramAt: (Int) -> Int?) {
         guard hasHistograms || writer.hasOutOfOrder else { return appended.add(floats: writer.count, histograms: 0) }
         var (histograms, outOfOrder, outOfOrderHistograms) = (0, 0, 0)
@@ -116,11 +116,11 @@ final class StoreCounters: Sendable {
         appendedOutOfOrder.add(floats: outOfOrder, histograms: outOfOrderHistograms)
     }
 
-    /// Counts what a commit has refused.
+    /// Counts the samples that a commit has refused.
     func noteRefused(_ batch: borrowing SampleBatch, _ outcome: CommitOutcome, _ histogramAt: (Int) -> Int?) {
         for (index, reason) in outcome.rejected {
             let isHistogram = histogramAt(index) != nil
-            // Another target feeds the series on, and a marker for it is nobody's mistake.
+            // Another target continues the series, so a refused stale marker is not an error.
             if !isHistogram, Staleness.isMarker(batch.values[index]) { continue }
             let (floats, histograms) = isHistogram ? (0, 1) : (1, 0)
             switch reason {

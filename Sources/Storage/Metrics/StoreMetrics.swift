@@ -5,7 +5,7 @@ import Telemetry
 
 /// The store's metrics under Prometheus's names.
 extension TimeSeriesStore {
-    /// What `/metrics` shows of the store as it is now.
+    /// The metrics of the store for `/metrics`, with their current values.
     public func metricFamilies() -> [MetricFamily] {
         sampleFamilies() + headFamilies() + blockFamilies() + upkeepFamilies() + logFamilies() + exemplarFamilies()
     }
@@ -244,14 +244,14 @@ extension TimeSeriesStore {
 }
 
 extension TimeSeriesStore {
-    /// Numbers about the head that cost little: no series is looked at.
+    /// The numbers about the head that need little time: no series is read.
     struct HeadFigures {
         var series = 0
-        /// Open and sealed chunks.
+        /// The number of open and sealed chunks.
         var chunks = 0
         var chunksCreated = 0
         var spillBytes = 0
-        /// ms; nil before the first sample.
+        /// The first and the last time of the head, ms; nil before the first sample.
         var minTime: Int64?
         var maxTime: Int64?
     }

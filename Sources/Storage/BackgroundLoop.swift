@@ -2,15 +2,15 @@ import Glibc
 import Platform
 import Synchronization
 
-/// A thread that calls its jobs again and again, each with its own pause, and sleeps in between.
+/// A thread that calls its jobs repeatedly, each at its own interval, and sleeps in between.
 final class BackgroundLoop: Sendable {
-    /// Something to be done each `interval` ms.
+    /// A function that is called each `interval` ms.
     struct Job: Sendable {
         var interval: Int64
         var body: @Sendable () -> Void
     }
 
-    /// The shortest pause before jobs that are done early, ns.
+    /// The shortest pause before jobs that are called early, ns.
     private static let shortest: Int64 = 50_000_000
 
     private let isStopping = Atomic(false)
@@ -18,10 +18,10 @@ final class BackgroundLoop: Sendable {
     private let thread = Mutex<Platform.Thread?>(nil)
     private let lock = Lock()
     private let wake = Condition()
-    /// The thread, as the system names it.
+    /// The system's number of the thread.
     private let own = Atomic<UInt>(0)
 
-    /// Calls each job, first after its interval.
+    /// Starts the thread, which calls each job first after its interval.
     func start(_ jobs: [Job]) {
         let started = Platform.Thread.start("storage") { [self] in
             own.store(UInt(pthread_self()), ordering: .releasing)
@@ -40,7 +40,7 @@ final class BackgroundLoop: Sendable {
                 for (index, job) in jobs.enumerated()
                 where (isEarly || due[index] <= Condition.now()) && !isStoppingNow {
                     job.body()
-                    // From the end, so that work that takes long leaves time for others.
+                    // The interval starts at the end of the job, so that long jobs leave time for others.
                     due[index] = Condition.now() &+ job.interval &* 1_000_000
                 }
             }
@@ -48,7 +48,7 @@ final class BackgroundLoop: Sendable {
         thread.withLock { $0 = started }
     }
 
-    /// Lets all jobs be done soon.
+    /// Calls all jobs soon.
     func hurry() {
         guard !isHurried.exchange(true, ordering: .acquiringAndReleasing) else { return }
         lock.withLock { wake.signal() }
@@ -57,7 +57,7 @@ final class BackgroundLoop: Sendable {
     /// Whether long work should end soon.
     var isStoppingNow: Bool { isStopping.load(ordering: .acquiring) }
 
-    /// Ends the thread; returns when the job under way has ended.
+    /// Ends the thread; returns when the current job has ended.
     func stop() {
         lock.withLock {
             isStopping.store(true, ordering: .releasing)
@@ -67,14 +67,14 @@ final class BackgroundLoop: Sendable {
             defer { thread = nil }
             return thread
         }
-        // A job that held the last reference to its owner ends the loop from within.
+        // A job that has the last reference to its owner ends the loop from within.
         if own.load(ordering: .acquiring) != UInt(pthread_self()) { running?.join() }
     }
 }
 
 /// A condition variable that waits by the monotonic clock.
 final class Condition: Sendable {
-    // SAFETY: the pointer never changes, and the system's condition is made for use from many threads.
+    // SAFETY: the pointer never changes, and the system's condition may be used by many threads.
     private nonisolated(unsafe) let condition: UnsafeMutablePointer<pthread_cond_t>
 
     init() {

@@ -2,34 +2,34 @@ import Model
 import Platform
 import Synchronization
 
-/// A part of the store that cannot be read, so that answers lack what it holds.
+/// A part of the store that cannot be read, so that answers lack its samples.
 public struct LeftOutPart: Sendable, Hashable {
     public enum Kind: String, Sendable, CaseIterable {
-        /// A file is gone.
+        /// A file is missing.
         case missing
         /// The system refuses to read a file.
         case unreadable
-        /// A file does not hold what it should.
+        /// The content of a file is damaged.
         case damaged
     }
 
-    /// The name of a block, or of a file of the log.
+    /// The name of a block, or of a file or directory in the data directory.
     public var name: String
     public var isBlock: Bool
     public var kind: Kind
-    /// What was found, with the path.
+    /// The error, with the path.
     public var reason: String
-    /// The times of what is missing, ms; nil if they are not known.
+    /// The time range of the missing samples, ms; nil if it is not known.
     public var times: ClosedRange<Int64>?
 
-    /// A sentence for people who ask queries.
+    /// A sentence for users who query.
     public var description: String {
         isBlock
             ? "block \(name) is left out, or parts of it: \(kind.rawValue)"
             : "samples of \(name) are missing: it is \(kind.rawValue)"
     }
 
-    /// What tells parts apart: a checkpoint may be missing where an earlier one was damaged.
+    /// The key that distinguishes parts: a checkpoint may be missing after an earlier one was damaged.
     fileprivate var key: String { isBlock ? name : "\(name) \(kind.rawValue)" }
 }
 
@@ -40,10 +40,10 @@ final class LeftOut: Sendable {
     /// All parts, by name.
     var all: [LeftOutPart] { parts.withLock { $0.values.sorted { $0.name < $1.name } } }
 
-    /// What is known of a block.
+    /// The part that is the block of this name; nil if the block can be read.
     subscript(name: String) -> LeftOutPart? { parts.withLock { $0[name] } }
 
-    /// Notes a part; returns whether this is news.
+    /// Notes a part; returns whether it was not known before.
     @discardableResult
     func note(_ part: LeftOutPart) -> Bool {
         parts.withLock { parts in
@@ -53,12 +53,12 @@ final class LeftOut: Sendable {
         }
     }
 
-    /// Forgets what is known of a block.
+    /// Removes the part that is a block.
     func clear(_ name: String) { parts.withLock { $0[name] = nil } }
 
     func clear(_ part: LeftOutPart) { parts.withLock { $0[part.key] = nil } }
 
-    /// What an error says of a file; nil if it is about something else.
+    /// The kind of loss that an error reports; nil if it is not about a file.
     static func kind(_ error: any Error) -> LeftOutPart.Kind? {
         switch error {
         case let error as FileError: error.isNotFound ? .missing : .unreadable
@@ -67,7 +67,7 @@ final class LeftOut: Sendable {
         }
     }
 
-    /// The parts that hold samples between two times, or may do so because their times are not known.
+    /// The parts that have samples between two times, or may have some because their times are not known.
     func touching(_ minTime: Int64, _ maxTime: Int64) -> [LeftOutPart] {
         let known = parts.withLock { $0 }
         guard !known.isEmpty else { return [] }
@@ -78,12 +78,12 @@ final class LeftOut: Sendable {
 }
 
 extension TimeSeriesStore {
-    /// What answers lack, because it cannot be read.
+    /// The parts that cannot be read, so that answers lack their samples.
     public var leftOut: [LeftOutPart] { blockSet.leftOut.all }
 }
 
 extension TimeSeriesStore {
-    /// Tells who asks which parts within the wanted times cannot be read.
+    /// Adds a warning to the answer for each part within the requested time range that cannot be read.
     func warn(_ request: SelectRequest) {
         guard let warn = request.warn else { return }
         for part in blockSet.leftOut.touching(request.minTime, request.maxTime) { warn(part.description) }
@@ -91,17 +91,17 @@ extension TimeSeriesStore {
 }
 
 extension BlockReader {
-    /// Adds what `texts` finds in the block; a block that cannot be read is left out.
+    /// Adds the texts of the block that `texts` returns; a block that cannot be read is left out.
     func add(_ request: SelectRequest, to all: inout Set<ExactText>, _ texts: () throws -> [String]) throws {
         do { all.formUnion(try texts().lazy.map { ExactText($0) }) } catch { try leaveOut(error, request) }
     }
 }
 
-/// Says when the files of the blocks are to be looked at again.
+/// The schedule of the checks of the blocks' files.
 struct LookPace {
     private var next = Int64.min
 
-    /// Whether it is time, ns of the monotonic clock; if so, the next time is ten seconds later.
+    /// Whether a check is due at `now`, ns of the monotonic clock; if so, the next one is due ten seconds later.
     mutating func isDue(_ now: Int64) -> Bool {
         guard now >= next else { return false }
         next = now &+ 10_000_000_000

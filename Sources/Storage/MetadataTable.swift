@@ -1,21 +1,21 @@
 import Model
 
-/// What is known about metrics, by name; bounded, for anybody who may push can name metrics.
+/// The metadata of metrics by name; it is limited, because every client that may push can name metrics.
 struct MetadataTable {
-    /// Metrics, and bytes of their names and texts; what would be more is refused.
+    /// The most metrics, and the most bytes of their names and texts; further ones are refused.
     static let maxMetrics = 200_000
     static let maxBytes = 64 << 20
 
     private(set) var byName: [ExactText: MetricMetadata] = [:]
     private var bytes = 0
-    /// What was refused.
+    /// The number of refused metadata.
     private(set) var refused = 0
 
     private static func size(_ metric: String, _ metadata: MetricMetadata) -> Int {
         metric.utf8.count + metadata.help.utf8.count + metadata.unit.utf8.count
     }
 
-    /// Remembers what is said about a metric; false if it is known already, or refused.
+    /// Stores the metadata of a metric; returns false if it is known already, or refused.
     mutating func set(_ metric: String, _ metadata: MetricMetadata) -> Bool {
         let key = ExactText(metric)
         let known = byName[key]

@@ -1,17 +1,17 @@
 import Model
 import Synchronization
 
-/// What was not stored: counts since the start, and the last samples with both values.
+/// The samples that were not stored: counts since the start, and the last samples with both values.
 final class RejectedSamples: Sendable {
-    /// Samples that can be looked at.
+    /// The number of last samples that are kept.
     static let kept = 100
-    /// Samples of one commit that are looked at one by one; the others only count.
+    /// The most samples of one commit that are kept; the others are only counted.
     private static let detailed = 16
 
-    /// Bytes of the labels of one sample, and of a job's name; what is longer is cut.
+    /// The most bytes of the labels of one sample, and of a job's name; longer ones are cut.
     private static let longestLabels = 2048
     private static let longestJob = 256
-    /// Jobs that are counted by name, and what stands for the others.
+    /// The most jobs that are counted by name, and the name for all others.
     private static let mostJobs = 1000
     private static let otherJobs = "others"
 
@@ -23,12 +23,12 @@ final class RejectedSamples: Sendable {
 
     private let state = Mutex(State())
 
-    /// Notes what a commit refused, while it holds the locks of its groups.
+    /// Notes the samples that a commit refused; needs the locks of its groups.
     func note(_ batch: borrowing SampleBatch, _ outcome: CommitOutcome, _ head: Head, group: String) {
         var samples: [RejectedSample] = []
         var counts: [SampleRejection: Int] = [:]
         for (index, reason) in outcome.rejected where reason != .unknownSeries {
-            // A marker for a series that another target feeds on is nobody's mistake.
+            // Another target continues the series, so a refused stale marker is not an error.
             if batch.values[index].bitPattern == Staleness.bits { continue }
             counts[reason, default: 0] += 1
             guard samples.count < Self.detailed else { continue }
@@ -59,7 +59,8 @@ final class RejectedSamples: Sendable {
         text.utf8.count <= limit ? text : String(decoding: text.utf8.prefix(limit), as: UTF8.self) + "…"
     }
 
-    /// The labels of a series, or the first of them, with values of a bounded length: 100 samples stay in memory.
+    /// The labels of a series, or the first of them, with values of a limited length, because 100 samples stay in
+    /// memory.
     private static func cut(_ labels: Labels) -> Labels {
         guard labels.bytes.count > longestLabels else { return labels }
         var kept: [(String, String)] = []
@@ -81,7 +82,7 @@ final class RejectedSamples: Sendable {
         }
     }
 
-    /// How many were refused, by job and reason.
+    /// The numbers of refused samples, by job and reason.
     var counts: [(job: String, reason: SampleRejection, count: Int)] {
         state.withLock { state in
             state.counts.sorted { $0.key < $1.key }.flatMap { job, reasons in
@@ -95,6 +96,6 @@ extension TimeSeriesStore {
     /// The last samples that were not stored, newest first, at most 100.
     public var lastRejected: [RejectedSample] { rejected.last }
 
-    /// Samples that were not stored since the start, by job and reason.
+    /// The numbers of samples that were not stored since the start, by job and reason.
     public var rejectedCounts: [(job: String, reason: SampleRejection, count: Int)] { rejected.counts }
 }

@@ -1,18 +1,18 @@
-/// Why the store could not do what it was asked to.
+/// An error of the store.
 public enum StorageError: Error, Sendable, CustomStringConvertible {
     /// The system grants no more memory.
     case outOfMemory(String)
-    /// More of something than the format has room for.
+    /// There is more of something than the format allows.
     case limit(String)
     /// Labels that cannot name a series.
     case invalidLabels(String)
     /// The store is closing.
     case closed
-    /// The log cannot be written; samples are refused until it can.
+    /// The log cannot be written; samples are refused until it can be written.
     case notWritable(String)
-    /// A file does not hold what it should.
+    /// The content of a file is damaged.
     case damaged(String)
-    /// The directory cannot hold a store; a sentence that says what to do.
+    /// The directory cannot hold a store; the text is one sentence of advice.
     case unusable(String)
 
     public var description: String {

@@ -2,27 +2,27 @@ import Model
 import Platform
 import Synchronization
 
-/// What tools do with the blocks of a store.
+/// The operations of tools on the blocks of a store.
 extension TimeSeriesStore {
-    /// The open blocks in order of time.
+    /// The open blocks in the order of time.
     package var blocks: [BlockReader] { blockSet.readers }
 
-    /// Names of blocks that could not be opened.
+    /// The names of blocks that could not be opened.
     package var damagedBlocks: [String] { blockSet.damaged }
 
-    /// Takes a block that `fill` writes beside those that are there; where it overlaps others, they are merged later.
+    /// Adds a block that `fill` writes; if it overlaps other blocks, they are merged later.
     ///
     /// - Parameters:
-    ///   - baseTime: The first time that may come, ms.
-    ///   - fill: Adds series in order of their labels.
-    /// - Returns: What was written; nil if that was nothing.
+    ///   - baseTime: The first time that a sample of the block may have, ms.
+    ///   - fill: A function that adds series in the order of their labels.
+    /// - Returns: The description of the block; nil if no sample was added.
     package func addBlock(baseTime: Int64, _ fill: (BlockWriter) throws -> Void) throws -> BlockMeta? {
         upkeep.lock()
         defer { upkeep.unlock() }
         let writer = try blockSet.writer(now: clock.now(), baseTime: baseTime)
         do {
             try fill(writer)
-            // Without a sample there is no block, and nothing to note.
+            // Without a sample there is no block, and nothing to commit.
             guard let meta = try writer.finish() else { return nil }
             try blockSet.replace([], with: meta)
             return meta
@@ -32,7 +32,7 @@ extension TimeSeriesStore {
         }
     }
 
-    /// The times of all samples, ms; nil if there are none.
+    /// The range of the times of all samples, ms; nil if there are none.
     package var timeRange: ClosedRange<Int64>? {
         var (from, to) = (Int64.max, Int64.min)
         for block in blockSet.readers { (from, to) = (min(from, block.minTime), max(to, block.maxTime)) }

@@ -17,7 +17,7 @@ extension TimeSeriesStore {
             case .known, .disabled: continue
             }
         }
-        // While the log fails, the checkpoint that follows will hold what the ring holds then.
+        // While the log fails, nothing is logged: the next checkpoint has the exemplars of the ring.
         if !records.isEmpty, log.failure == nil { log.enqueue(records) }
     }
 }

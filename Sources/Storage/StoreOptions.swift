@@ -1,33 +1,33 @@
-/// How a store is kept; times are in ms unless they say otherwise.
+/// The options of a store; times are in ms unless stated otherwise.
 public struct StoreOptions: Sendable {
     /// The data directory.
     public var directory: String
-    /// How long samples are kept, 0 for ever.
+    /// The time that samples are kept, 0 for no limit.
     public var retentionTime: Int64
-    /// How large the directory may grow in bytes, 0 for any size.
+    /// The most bytes of the directory, 0 for no limit.
     public var retentionSize: Int64
-    /// How often the log is brought to the disk; 0 after every commit.
+    /// The interval at which the log is synced to disk; 0 syncs it after every commit.
     public var walSyncInterval: Int64
-    /// The span of a fresh block.
+    /// The span of a new block.
     public var blockDuration: Int64
-    /// How long a window that is over waits for others, ms, so that history that is pushed becomes one block.
+    /// The time that a complete window waits for others, so that history that is pushed becomes one block.
     public var cutDelay: Int64
-    /// How far behind the newest sample a sample out of order may be, 0 for none.
+    /// The longest time by which an out-of-order sample may be older than the newest sample, 0 for none.
     public var outOfOrderWindow: Int64
-    /// The longest time for which a wall clock that is ahead of what the store holds must go on without a step before
-    /// retention believes it, ms; 0 believes it at once.
+    /// The longest time that a wall clock that is ahead of the store's samples must run without a step before retention
+    /// trusts it; 0 trusts it immediately.
     public var retentionWait: Int64
-    /// Exemplars kept at most.
+    /// The most exemplars that are kept.
     public var maxExemplars: Int
-    /// A segment of the log is ended at this size in bytes.
+    /// The bytes at which a segment of the log is finished.
     public var walSegmentSize: Int
-    /// Bytes of records from which on a frame of the log is compressed.
+    /// The bytes of records from which on a frame of the log is compressed.
     public var shortestPackedFrame: Int
-    /// Whether blocks hold values in Gorilla's XOR code only.
+    /// Whether blocks only use Gorilla's XOR code for values.
     public var usesXOROnly: Bool
     /// Whether the store takes the lock file.
     public var usesLockFile: Bool
-    /// Whether the store does its upkeep on a thread of its own; tests call ``TimeSeriesStore/runMaintenance()``.
+    /// Whether the store runs maintenance on its own thread; tests call ``TimeSeriesStore/runMaintenance()``.
     public var runsInBackground: Bool
 
     public init(
@@ -54,15 +54,15 @@ public struct StoreOptions: Sendable {
     }
 }
 
-/// What of the options may change while the store is open; times are in ms.
+/// The settings that may change while the store is open; times are in ms.
 public struct StoreSettings: Sendable, Equatable {
-    /// How long samples are kept, 0 for ever.
+    /// The time that samples are kept, 0 for no limit.
     public var retentionTime: Int64
-    /// How large the directory may grow in bytes, 0 for any size.
+    /// The most bytes of the directory, 0 for no limit.
     public var retentionSize: Int64
-    /// How far behind the newest sample a sample out of order may be, 0 for none.
+    /// The longest time by which an out-of-order sample may be older than the newest sample, 0 for none.
     public var outOfOrderWindow: Int64
-    /// Exemplars kept at most.
+    /// The most exemplars that are kept.
     public var maxExemplars: Int
 
     public init(_ options: StoreOptions) {
@@ -73,25 +73,25 @@ public struct StoreSettings: Sendable, Equatable {
     }
 }
 
-/// Numbers about the store, as `/api/v1/status/tsdb` shows them.
+/// The statistics of the store for `/api/v1/status/tsdb`.
 public struct StoreStatistics: Sendable {
     public var series = 0
     public var labelPairs = 0
     public var chunks = 0
-    /// Times of the head; nil before the first sample.
+    /// The first and the last time of the head, ms; nil before the first sample.
     public var minTime: Int64?
     public var maxTime: Int64?
     public var seriesByMetric: [(name: String, value: Int)] = []
     public var valuesByLabel: [(name: String, value: Int)] = []
     public var bytesByLabel: [(name: String, value: Int)] = []
     public var seriesByPair: [(name: String, value: Int)] = []
-    /// Memory of the head by part, bytes.
+    /// The bytes of the head's memory, by part.
     public var memory: [(name: String, value: Int)] = []
     public var walBytes = 0
     public var spillBytes = 0
     public var blockBytes = 0
     public var blocks = 0
-    /// Frames and records of the log that could not be read at the start.
+    /// The number of damaged places and missing files at the start.
     public var damagedRecords = 0
 
     public init() {}

@@ -3,24 +3,25 @@ import Model
 import Synchronization
 import Telemetry
 
-/// What people ask of the store beside samples.
+/// The operations of the store besides storing and selecting samples.
 extension TimeSeriesStore {
-    /// Deletes the samples of matching series between two times, inclusive; returns how many series it touched.
+    /// Deletes the samples of matching series between two times, inclusive; returns the number of matching series.
     ///
-    /// Samples that are acknowledged after it returned are kept, whatever their time.
+    /// Samples that are acknowledged after the return are kept, whatever their time.
     ///
-    /// - Throws: If the log cannot be written, or the disk may lack what was written. Series may be deleted in part then,
-    ///   in memory and in the log alike.
+    /// - Throws: An error if the log cannot be written, if the disk may lack a part of it, or if chunks cannot be read
+    ///   or written. Series may then be deleted in part, in memory and in the log alike.
     @discardableResult
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
         let matching = try head.ids(matching: matchers)
         let ids = head.registry.withLock { matching.filter { head.states[$0].labels != 0 } }
         upkeep.lock()
         defer { upkeep.unlock() }
-        // What waits is written before anything is deleted: a log that cannot be written is found out now.
+        // The waiting records are written before the deletion, so that a log that cannot be written is detected now.
         try log.flush()
         try blockSet.settle()
-        // An older checkpoint may hold what only blocks hold now, of series that the head does not know any more.
+        // An older checkpoint may have samples that are now only in blocks, of series that the head does not have any
+        // more.
         if isCheckpointBehindCut.load(ordering: .relaxed) { try writeCheckpointWithinSize() }
         var touched = 0
         try blockSet.deleteInClosed(matchers, minTime: minTime, maxTime: maxTime)
@@ -38,13 +39,15 @@ extension TimeSeriesStore {
         return max(ids.count, touched)
     }
 
-    /// Series that are deleted while samples of their group wait.
+    /// The number of series that are deleted while samples of their group wait.
     private static let deletedAtOnce = 256
 
-    /// Deletes in memory and in the log: for each group at the same place among its samples, so that a reader of the log
-    /// finds the same samples before it and after it.
+    /// Deletes in memory and in the log.
     ///
-    /// - Returns: How many chunks stayed because they cannot be read, or for want of memory.
+    /// For each group, the deletion is at the same position among its samples in both, so that a replay of the log
+    /// finds the same samples before and after it.
+    ///
+    /// - Returns: The number of chunks that stayed because they cannot be read, or because there was no memory.
     private func deleteInHead(_ ids: [UInt32], _ minTime: Int64, _ maxTime: Int64) throws -> Int {
         let byGroup = head.registry.withLock { Dictionary(grouping: ids) { head.states[$0].group } }
         var failed = 0
@@ -56,8 +59,8 @@ extension TimeSeriesStore {
                 failed += try group.lock.withLock {
                     let record = LogRecord.deletion(some, minTime, maxTime)
                     try log.append(record)
-                    // Once more in another frame: damage to one does not bring back what is deleted. Nothing of the group
-                    // is between them.
+                    // The record is written twice, in separate frames, so that damage to one frame does not restore
+                    // deleted samples. No record of the group is between them.
                     try? log.append(record)
                     return head.delete(some, from: minTime, to: maxTime, group)
                 }
@@ -66,7 +69,8 @@ extension TimeSeriesStore {
         return failed
     }
 
-    /// What is known of a metric, or of all: what was said last, else what the newest block says that knows it.
+    /// The metadata of a metric, or of all: the metadata received last, otherwise those of the newest block that has
+    /// some.
     public func metadata(metric: ExactText? = nil) -> [ExactText: MetricMetadata] {
         var result = metadataTable.withLock { table in
             guard let metric else { return table.byName }
@@ -79,14 +83,14 @@ extension TimeSeriesStore {
                     result[name] = one
                 }
             } catch {
-                // Samples do not depend on it.
+                // Samples do not depend on metadata.
                 logger.error("The metadata of a block is left out", ["err": "\(error)"])
             }
         }
         return result
     }
 
-    /// Exemplars of matching series within the times of a request, by series, sorted by labels; oldest first.
+    /// The exemplars of matching series within the time range of a request, by series, sorted by labels; oldest first.
     public func exemplars(_ request: SelectRequest) throws -> [(
         labels: Labels, exemplars: [Exemplar]
     )] {
@@ -100,7 +104,7 @@ extension TimeSeriesStore {
             byId.map { (head.index.labels(record: head.states[$0.key].labels), $0.value) }
         }
         .map { series in
-            // One out of order was stored behind those that are newer.
+            // An out-of-order exemplar was stored after newer ones.
             (series.0, Self.byTime(series.1))
         }
         .sorted { $0.0 < $1.0 }
@@ -111,7 +115,7 @@ extension TimeSeriesStore {
         return isSorted ? exemplars : exemplars.sorted { $0.timestamp < $1.timestamp }
     }
 
-    /// Numbers about the store; `limit` bounds the lists.
+    /// The statistics of the store; `limit` is the greatest length of the lists.
     public func statistics(limit: Int = 10) -> StoreStatistics {
         var result = StoreStatistics()
         let labels = LabelStatistics(head, limit: limit)
@@ -134,10 +138,10 @@ extension TimeSeriesStore {
         return result
     }
 
-    /// Series in the head.
+    /// The number of series in the head.
     public var headSeries: Int { head.registry.withLock { head.liveSeries } }
 
-    /// Bytes of the head's memory by part.
+    /// The bytes of the head's memory, by part.
     public var memory: [(name: String, value: Int)] {
         let (states, labels, groups) = head.registry.withLock {
             (
@@ -152,10 +156,11 @@ extension TimeSeriesStore {
         ]
     }
 
-    /// Samples that are in memory only, because the disk takes none, and those refused for it since the start.
+    /// The number of samples that are only in memory because the log cannot be written, and of those that were refused
+    /// for this reason since the start.
     public var unloggedSamples: (inMemory: Int, refused: Int) { (unlogged.current.samples, unlogged.refused) }
 
-    /// Brings the log to the disk; failures are told once, kept for ``unhealthyReason`` and tried again.
+    /// Syncs the log to disk; a failure is logged once, and the sync is tried again.
     func syncLog() {
         var failure: String?
         look()

@@ -4,9 +4,10 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// What is done now and then, in the background or by tests.
+/// The maintenance, which runs in the background or is called by tests.
 extension TimeSeriesStore {
-    /// Does what is due: windows that are over become blocks, blocks are merged and dropped, a checkpoint is written.
+    /// Does everything that is due: complete windows become blocks, blocks are merged and dropped, a checkpoint is
+    /// written.
     public func runMaintenance() {
         upkeep.lock()
         defer { upkeep.unlock() }
@@ -20,7 +21,7 @@ extension TimeSeriesStore {
             }
             look()
             reportLost()
-            // A disk that is full or fails is reported by others, and this is tried again.
+            // A disk that is full or fails is reported elsewhere, and this is tried again.
             if log.failure == nil { try? blockSet.noteSegment(log.newestWithFrame) }
             guard try carryOutRound() else { return }
             upkeepFailure.withLock { $0 = nil }
@@ -34,14 +35,14 @@ extension TimeSeriesStore {
         }
     }
 
-    /// Logs how many samples found no place in a spill file since the last call.
+    /// Logs the number of samples that found no place in a spill file since the last call.
     private func reportLost() {
         let lost = head.lost.exchange(0, ordering: .relaxed)
         guard lost > 0 else { return }
         logger.error("Samples found no place in a spill file and are lost", ["samples": "\(lost)"])
     }
 
-    /// Does what ``MaintenancePlanner`` says; returns false if the store is being closed meanwhile.
+    /// Carries out a round of ``MaintenancePlanner``; returns false if the store is being closed meanwhile.
     private func carryOutRound() throws -> Bool {
         let limits = maintenanceLimits
         let isOversized = isOversized.load(ordering: .relaxed)
@@ -83,7 +84,7 @@ extension TimeSeriesStore {
         return true
     }
 
-    /// What ``MaintenancePlanner`` keeps to.
+    /// The limits for ``MaintenancePlanner``.
     private var maintenanceLimits: MaintenancePlanner.Limits {
         MaintenancePlanner.Limits(
             options, retention: settings.retentionTime, largestPart: quota == nil ? nil : largestPart)
@@ -97,12 +98,12 @@ extension TimeSeriesStore {
 
     private var headFacts: MaintenancePlanner.HeadFacts {
         let newest = newestUntilNow
-        // The windows of an empty head are no matter of this.
+        // The windows of an empty head do not matter here.
         guard newest != .min else { return .init(now: clock.monotonic(), newest: nil, windows: []) }
         return .init(now: clock.monotonic(), newest: newest, windows: headWindows)
     }
 
-    /// The windows of which the head holds samples, ascending.
+    /// The windows with samples in the head, ascending.
     private var headWindows: [MaintenancePlanner.Window] {
         let ends = head.windows()
         var sealed: [Int64: Int] = [:]
@@ -110,7 +111,7 @@ extension TimeSeriesStore {
         return ends.map { .init(end: $0, sealed: sealed[$0] ?? 0, size: size($0)) }
     }
 
-    /// Looks whether the log and the directories are still what they were.
+    /// Checks whether the log and the directories are still the original ones.
     func look() {
         log.look()
         let directory = options.directory
@@ -127,13 +128,13 @@ extension TimeSeriesStore {
         logger.error("The data directory was changed by somebody else; samples stay in the log only", ["err": problem])
     }
 
-    /// Whether somebody has removed the checkpoint.
+    /// Whether the checkpoint was removed by something else.
     private var isCheckpointGone: Bool {
         guard checkpointSize.load(ordering: .relaxed) > 0 else { return false }
         return (try? fileSystem.exists(options.directory + "/checkpoint")) == false
     }
 
-    /// Forgets series of which the head holds no sample and that were silent for `age` ms; needs the upkeep's lock.
+    /// Removes series without samples in the head that were silent for `age` ms; needs the `upkeep` lock.
     func forgetSilent(for age: Int64) throws {
         upkeep.assertHeld()
         let started = clock.monotonic()
@@ -145,7 +146,7 @@ extension TimeSeriesStore {
         try head.compactLabels()
     }
 
-    /// Makes the samples of neighbouring windows one block; needs the upkeep's lock.
+    /// Makes the samples of adjacent windows one block; needs the `upkeep` lock.
     func cutWindows(_ ends: [Int64]) throws {
         upkeep.assertHeld()
         guard let first = ends.first, let last = ends.last else { return }
@@ -186,9 +187,9 @@ extension TimeSeriesStore {
         }
     }
 
-    /// Writes the blocks that hold deleted samples anew without them, now rather than at leisure.
+    /// Writes the blocks with deleted samples again without these, now instead of at the next merge.
     ///
-    /// Where the disk has no room for that, they stay as they are: what is deleted is not served in any case.
+    /// If the disk does not have enough space, the blocks stay as they are: deleted samples are not served in any case.
     public func cleanTombstones() throws {
         upkeep.lock()
         defer { upkeep.unlock() }
@@ -198,7 +199,7 @@ extension TimeSeriesStore {
         while blockSet.readers.contains(where: \.hasDeletions), try compact(planner) {}
     }
 
-    /// What the manifest notes of spill files that are cut now.
+    /// The notes for the manifest about spill files that are cut now.
     func cutFiles(_ files: [SpillFile]) -> [CutFile] {
         let segment = log.segment
         return files.map { CutFile(windowEnd: $0.windowEnd, number: $0.number, segment: segment) }
@@ -228,14 +229,14 @@ extension TimeSeriesStore {
         }
     }
 
-    /// The directory of the snapshots; a limit of the size does not count what is in it.
+    /// The directory of the snapshots, which does not count for a limit of the size.
     ///
-    /// Their blocks are the store's until those are dropped. Counted, they would make the store drop its blocks one after
-    /// the other without freeing anything.
+    /// The blocks of a snapshot share their files with the store until the store drops its blocks. If they counted, the
+    /// store would drop its blocks one after the other without freeing anything.
     static let snapshots = "snapshots"
 
-    /// Makes everything blocks, unless the head is to be left out, and links the blocks into `snapshots/NAME`; returns the
-    /// name.
+    /// Makes blocks of all samples, unless the head is left out, and links the blocks into `snapshots/NAME`; returns
+    /// the name.
     public func snapshot(skipsHead: Bool = false) throws -> String {
         upkeep.lock()
         defer { upkeep.unlock() }
@@ -248,11 +249,11 @@ extension TimeSeriesStore {
             try writeCheckpoint()
             while try compact(CompactionPlanner(retention: settings.retentionTime)) {}
         }
-        // Nobody waits for what is half done when the store is closed.
+        // A store that is being closed does not finish the snapshot.
         try checkOpen()
         try log.requireHome()
         let name = Self.snapshotName(clock.now())
-        // A snapshot is a store of its own: a daemon or a tool may open it.
+        // A snapshot is itself a store: a daemon or a tool may open it.
         let target = options.directory + "/" + Self.snapshots + "/" + name + "/blocks"
         try fileSystem.createDirectory(target)
         for reader in blockSet.readers {
@@ -273,12 +274,12 @@ extension TimeSeriesStore {
         return name
     }
 
-    /// Ends long work of a store that is being closed.
+    /// Throws if the store is being closed, to end long work.
     private func checkOpen() throws(StorageError) {
         if background.isStoppingNow { throw .closed }
     }
 
-    /// `20171210T211224Z-` and 16 hexadecimal digits.
+    /// The name of a snapshot: `20171210T211224Z-` and 16 hexadecimal digits.
     private static func snapshotName(_ now: Int64) -> String {
         let time = GoTime(nanoseconds: now &* 1_000_000).format("20060102T150405Z-")
         return time + UInt64.random(in: .min ... .max).zeroPadded(16, radix: 16)
@@ -286,8 +287,8 @@ extension TimeSeriesStore {
 }
 
 extension TimeSeriesStore {
-    /// Ends as a killed process does, for tests and for tools that only read: nothing is written, only the lock is given
-    /// back.
+    /// Ends as a killed process does, for tests and for tools that only read: nothing is written, and only the lock is
+    /// released.
     package func abandon() {
         background.stop()
         releaseLock()

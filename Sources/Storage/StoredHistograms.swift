@@ -1,14 +1,14 @@
 import Model
 import Synchronization
 
-/// The check that native histograms pass when they are read from the store's files.
+/// The check of native histograms that are read from the store's files.
 ///
-/// What is stored was checked before; a file that is damaged, or was written before there was a check, may hold
-/// histograms with which nothing can be computed. They are left out, and the samples beside them are not.
+/// Histograms are also checked before they are stored. A file that is damaged, or was written without this check, may
+/// have histograms that cannot be used. They are left out, but the samples beside them are not.
 enum StoredHistograms {
     private static let count = Atomic<Int>(0)
 
-    /// Whether a histogram makes sense; one that does not is counted.
+    /// Whether a histogram is valid; an invalid one is counted.
     static func isSound(_ histogram: FloatHistogram) -> Bool {
         if ExponentialBounds.schemas.contains(histogram.schema) || histogram.usesCustomBuckets,
             (try? histogram.validateLayout()) != nil
@@ -19,17 +19,17 @@ enum StoredHistograms {
         return false
     }
 
-    /// How often one was left out, in this process.
+    /// The number of histograms that were left out in this process.
     static var leftOut: Int { count.load(ordering: .relaxed) }
 }
 
 extension TimeSeriesStore {
-    /// How often a stored native histogram was left out of what was read, for its parts contradict each other.
+    /// The number of times that a stored native histogram was left out because its parts contradict each other.
     public static var histogramsLeftOut: Int { StoredHistograms.leftOut }
 
-    /// Series that were not made, for their labels are too long.
+    /// The number of series that were not made because their labels are too long.
     public var seriesRefused: Int { refusedSeries.load(ordering: .relaxed) }
 
-    /// What was said about metrics and is not remembered, for too much is remembered already.
+    /// The number of metadata that were refused because too many are stored already.
     public var metadataRefused: Int { metadataTable.withLock { $0.refused } }
 }

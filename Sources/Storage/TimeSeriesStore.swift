@@ -4,11 +4,11 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// The time-series database: takes batches of samples, keeps them, and gives them back by label and time.
+/// The time-series database: stores batches of samples, and returns them by labels and time.
 ///
-/// A commit writes the log before it changes memory, so what it acknowledged survives a killed process. Selects copy
-/// what they need under each group's lock and then hold none. The way of a sample: log → open chunk → sealed chunk in
-/// the spill file → block.
+/// A commit writes the log before it changes memory, so that acknowledged samples survive a killed process. Selects
+/// copy the data that they need under each group's lock, and hold no lock afterwards. The path of a sample: log → open
+/// chunk → sealed chunk in the spill file → block.
 public final class TimeSeriesStore: SampleStore, SeriesSource {
     public let options: StoreOptions
     let fileSystem: any FileSystem
@@ -18,42 +18,43 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let exemplarRing: ExemplarRing
     private let labelAnswers = LabelAnswers()
     let metadataTable = Mutex(MetadataTable())
-    /// Series that were not made, for their labels are longer than a block can hold.
+    /// The number of series that were not made because their labels are longer than a block allows.
     let refusedSeries = Atomic<Int>(0)
     let blockSet: BlockSet
     let reserve: DiskReserve
     let diskSpace: DiskSpaceWatch
-    /// Knows what the directory holds.
+    /// The file system that knows and limits the size of the directory.
     private let watched: BoundedFileSystem
-    /// What keeps the directory within its size; nil if it may have any.
+    /// The file system that limits the size of the directory; nil if there is no limit.
     var quota: BoundedFileSystem? { watched.limit < .max ? watched : nil }
-    /// Whether the directory had no room when its limit was set, so that the log may take what a checkpoint needs.
+    /// Whether the directory had no space when its limit was set, so that the log may use the space that a checkpoint
+    /// needs.
     let isOversized = Atomic(false)
     private let changeable: Mutex<StoreSettings>
-    /// What may change while the store is open.
+    /// The settings that may change while the store is open.
     public var settings: StoreSettings { changeable.withLock { $0 } }
     let trustedTime: Mutex<TrustedTime>
     let clockSteps = Mutex(ClockSteps())
-    /// Why retention waits; nil if it does not.
+    /// The reason why retention waits; nil if it does not.
     let retentionWaits = Mutex<String?>(nil)
     let unlogged = UnloggedSamples()
     let rejected = RejectedSamples()
     let counters = StoreCounters()
-    /// What the upkeep does next.
+    /// The plan of maintenance.
     let maintenance: Mutex<MaintenancePlanner>
-    /// Bytes of the last checkpoint.
+    /// The bytes of the last checkpoint.
     let checkpointSize = Atomic<Int>(0)
-    /// When the files of the blocks were looked at.
+    /// The schedule of the checks of the blocks' files.
     let lastLook = Mutex(LookPace())
     let upkeepFailure = Mutex<String?>(nil)
     let logFailure = Mutex<String?>(nil)
-    /// What is not a directory where one must be, or the other way round.
+    /// The problem that a path is not a directory but should be, or the other way round; nil if there is none.
     let misplaced = Mutex<String?>(nil)
-    /// A window was made a block after the last checkpoint was written.
+    /// Whether a window was made a block after the last checkpoint was written.
     let isCheckpointBehindCut = Atomic(false)
-    /// Segments of the log that were damaged at the start.
+    /// The segments of the log that were damaged at the start.
     let damagedSegments = Mutex<Set<UInt64>>([])
-    /// What this start and earlier ones found damaged or missing.
+    /// The damage and losses that this start and earlier ones found.
     let damageNotes = Mutex(DamageNotes())
     private let writers = Mutex<[PooledWriter]>([])
     private let isClosed = Atomic(false)
@@ -61,12 +62,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let damagedRecords: Int
     let logger = Log("storage")
     let background = BackgroundLoop()
-    /// Held by whoever changes which files there are.
+    /// The lock for changes to the set of files.
     var upkeep: Lock { head.upkeep }
 
     deinit { background.stop() }
 
-    /// A store of parts into which everything was read.
+    /// Makes a store of parts into which all data was read.
     init(_ parts: StoreParts, _ recovery: StoreRecovery) {
         options = parts.options
         watched = parts.watched
@@ -85,13 +86,13 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         trustedTime = Mutex(recovery.trustedTime)
         log = recovery.log
         damagedRecords = recovery.plan.count
-        // Nothing says of the others that they are segments: they are not ours to rename.
+        // Foreign files do not show that they are segments, so they are not renamed.
         damagedSegments.withLock { $0 = recovery.replay.damagedSegments.subtracting(recovery.replay.foreign) }
         checkpointSize.store(recovery.checkpointSize, ordering: .relaxed)
         metadataTable.withLock { $0 = recovery.metadata }
     }
 
-    /// Changes what may change while the store is open.
+    /// Changes the settings that may change while the store is open.
     public func change(_ settings: StoreSettings) {
         changeable.withLock { $0 = settings }
         exemplarRing.setLimits(
@@ -101,10 +102,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         if settings.retentionSize > 0 { log.limitSegments(to: max(1 << 14, watched.limit / 16)) }
     }
 
-    /// Brings everything to the disk and ends; later calls throw ``StorageError/closed``.
+    /// Syncs all data to disk and ends; later calls throw ``StorageError/closed``.
     ///
-    /// - Parameter keepsLock: Whether the directory stays locked until ``releaseLock()``, for others that still write
-    ///   there.
+    /// - Parameter keepsLock: Whether the directory stays locked until ``releaseLock()``, for other code that still
+    ///   writes there.
     public func close(keepsLock: Bool = false) throws {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         background.stop()
@@ -114,24 +115,24 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             if !keepsLock { lockFile?.release() }
             upkeep.unlock()
         }
-        // First what must not be lost; the checkpoint only makes the next start faster.
+        // The log is first, because it must not be lost; the checkpoint only makes the next start faster.
         var failure: (any Error)?
         do {
             try log.flush()
             try log.sync()
         } catch { failure = error }
         do { try writeCheckpointWithinSize() } catch {
-            // Where a size limit leaves no room for it, the next start reads the log, which is on the disk.
+            // If a size limit leaves no space for it, the next start reads the log, which is on disk.
             let isLogged = failure == nil && unlogged.current.samples == 0
             guard isLogged, quota != nil, (error as? FileError)?.isFull == true else { throw failure ?? error }
             logger.info("There is no room for a checkpoint; the next start reads the log", ["err": "\(error)"])
         }
     }
 
-    /// Lets others use the directory; the end of the process does so too.
+    /// Unlocks the directory; the end of the process does so, too.
     public func releaseLock() { lockFile?.release() }
 
-    /// Why samples are refused at the moment, or nil if all is well; for `/-/ready`.
+    /// The reason why samples cannot be stored or kept now; nil if they can; for `/-/ready`.
     public var unhealthyReason: String? {
         if isClosed.load(ordering: .acquiring) { return "the storage is closed" }
         if let lost = log.lost { return "samples cannot be stored: \(lost)" }
@@ -172,7 +173,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         if let id = head.find(labels, hash: hash) { return SeriesRef(raw: UInt64(id) + 1) }
         guard var owner = head.group(group.raw) else { throw StorageError.invalidLabels("unknown series group") }
         while owner.lock.withLock({ owner.isFull }) { owner = try sibling(of: owner) }
-        // The group's lock before the registry's, as everywhere.
+        // The group's lock is taken before the registry's, as everywhere.
         return try owner.lock.withLock { () throws(StorageError) in
             try head.registry.withLock { () throws(StorageError) in
                 if let id = head.findLocked(labels, hash: hash) { return SeriesRef(raw: UInt64(id) + 1) }
@@ -185,7 +186,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         }
     }
 
-    /// The group that takes the series of one that is full.
+    /// The group for further series of a full group.
     private func sibling(of group: HeadGroup) throws(StorageError) -> HeadGroup {
         if let known = group.lock.withLock({ group.sibling }) { return known }
         let made = head.group(openGroup(group.name + "\u{0}").raw)
@@ -232,10 +233,11 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             counters.noteRefused(batch, outcome) { histogramAt[$0] }
         }
         if !batch.exemplars.isEmpty { storeExemplars(batch, &outcome) }
-        // Also if nothing was new: what is there already may not be on the disk yet.
+        // The log is synced even if nothing was new, because existing samples may not be on disk yet.
         if durability == .synced || options.walSyncInterval == 0 {
             do { try log.sync() } catch {
-                // Who cannot send the samples again learns nothing by this; the background loop tries again and tells.
+                // A sender that cannot send the samples again gets no error; the background loop tries again and logs
+                // it.
                 if durability != .whenPossible { throw error }
             }
         }
@@ -249,12 +251,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             delay: batch.delay, blockDuration: options.blockDuration, settings: settings)
     }
 
-    /// Bytes that may wait in memory for a disk that takes nothing.
+    /// The most bytes that may wait in memory while the log cannot be written.
     static let maxUnwritten = 64 << 20
 
-    /// Logs and applies what the group's writer holds; needs the group's lock.
+    /// Logs and applies the samples of the group's writer; needs the group's lock.
     ///
-    /// - Returns: The number of the frame; 0 if the samples are in memory only.
+    /// - Returns: The number of the frame; 0 if the samples are only in memory.
     private func write(
         _ batch: borrowing SampleBatch, _ group: HeadGroup, _ writer: inout BatchWriter, _ packer: LogPacker,
         _ durability: Durability, _ histogramAt: (Int) -> Int?
@@ -278,7 +280,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                     unlogged.refuse(writer.count, at: time)
                     throw refusal(why, bytes: writer.sink.count &+ log.pendingBytes)
                 }
-                // The next frame begins a segment, in which no difference leads back to what the log has not.
+                // The next frame starts a segment, in which no difference refers to samples that the log does not have.
                 try head.apply(batch, group, writer, isLogged: false, histogramAt)
                 unlogged.add(writer.count, at: time)
                 return 0
@@ -286,7 +288,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         }
     }
 
-    /// The groups that own series of a batch and of its exemplars, the batch's own always among them, by ascending id.
+    /// The groups that own series of a batch and of its exemplars, and always the batch's own group, by ascending id.
     private func owners(_ batch: borrowing SampleBatch, _ own: HeadGroup) -> [HeadGroup] {
         var others: Set<UInt32> = []
         let end = UInt64(head.idEnd)
@@ -360,8 +362,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         return values.sorted().map(\.text)
     }
 
-    /// The key of a question about all series, taken before the answer is made, so that what comes meanwhile is not
-    /// missed by the next.
+    /// The key of a request about all series.
+    ///
+    /// It is taken before the answer is made, so that a change made meanwhile leads to another key for the next
+    /// request.
     private func key(_ name: String?, _ request: SelectRequest, _ blocks: [BlockReader])
         -> LabelAnswers.Key
     {
@@ -384,7 +388,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
 }
 
 extension SelectRequest {
-    /// The same without samples.
+    /// The same request without samples.
     var withoutSamples: SelectRequest {
         var request = self
         request.labelsOnly = true

@@ -4,7 +4,7 @@ import Model
 import Platform
 import Synchronization
 
-/// Reading the checkpoint back: the labels on one thread, the states of the groups on the others.
+/// The reading of a checkpoint: the labels on one thread, the states of the groups on the others.
 extension Head {
     /// The damage in a checkpoint, with its offsets.
     private typealias Failures = [(offset: Int, error: String)]

@@ -68,7 +68,7 @@ extension Head {
             }
         }
         let files = spill.detach(windowEnd: end)
-        // A thread that got a file before it was detached has a group's lock while it uses the file.
+        // A thread that got a file before it was detached holds its group's lock meanwhile; this waits for it.
         for group in groups { group.lock.withLock { () -> Void in } }
         return files
     }

@@ -52,7 +52,9 @@ package final class Manifest {
     package private(set) var blocks: [String]
     /// Whether there was no file.
     package let isNew: Bool
-    /// The names of removed blocks; those that were removed before it was opened only if their files still existed.
+    /// The names of removed blocks.
+    ///
+    /// When the manifest is opened, it only has those whose files still exist.
     package private(set) var removed: Set<String>
     /// The mark of the newest edit.
     package private(set) var mark: Int64

@@ -24,7 +24,7 @@ struct DamageNotes: Equatable, Sendable {
     static let fileNames = [fileName, copyName]
     /// The most entries; the oldest ones are left out.
     static let most = 1000
-    /// The most bytes of a file of a store.
+    /// The most bytes of the file.
     private static let longest = 1 << 20
 
     private(set) var entries: [Entry] = []

@@ -4,8 +4,8 @@ import Platform
 
 /// The deletions of series in blocks that cannot be opened now: the file `pending-deletions` beside the blocks.
 ///
-///     magic "MARTLETP", version (4 bytes), CRC-32C of the rest (4 bytes), number of entries; for each entry: sized name
-///     of the block, first and last time (zigzag), number of matchers, and for each sized name, operator and value
+///     magic "MARTLETP", version (4 bytes), CRC-32C of the rest (4 bytes), number of entries; for each entry: sized
+///     name of the block, first and last time (zigzag), number of matchers, and for each sized name, operator and value
 ///
 /// A deletion is carried out, and removed from the file, when its block is opened again.
 struct PendingDeletions: Sendable {

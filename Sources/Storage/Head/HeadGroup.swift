@@ -25,7 +25,7 @@ final class HeadGroup: @unchecked Sendable {
     /// The log segment with the newest batch of the group, and the number of the group's batches in that segment.
     var segment: UInt64 = 0
     var sequence: UInt64 = 0
-    /// The segment that lacks a record of the group, while the log is read; 0 if there is none.
+    /// The segment in which a record of the group is missing or damaged, while the log is read; 0 if there is none.
     var brokenSegment: UInt64 = 0
     /// The base of the next time in the log.
     var logTime: Int64 = 0

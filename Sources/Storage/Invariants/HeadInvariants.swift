@@ -81,7 +81,7 @@ extension Head {
         }
         try BrokenInvariant.require(state.isSound, "the open chunk of series \(id) is unsound: \(state)")
         let isKnown = groups.indices.contains(Int(state.group))
-        // An id that is not in use is all zeros.
+        // The state of an id that is not in use names group 0, which may not exist.
         if !isKnown, state.labels == 0, state.run == 0, state.sealed == 0 { return }
         guard isKnown else { throw BrokenInvariant(description: "series \(id) names group \(state.group)") }
         let group = groups[Int(state.group)]

@@ -77,7 +77,10 @@ extension TimeSeriesStore {
             reason: "\(options.directory)/\(entry.file) was found \(entry.kind.rawValue)", times: entry.times)
     }
 
-    /// The time range of the losses: the head's time range, at most up to now or the newest sample.
+    /// The time range of the losses.
+    ///
+    /// It starts with the oldest window of the head and of the lost spill files, or after the blocks. It ends now, or
+    /// with the newest sample.
     private func times(of plan: RecoveryPlan) -> ClosedRange<Int64> {
         let newest = max(head.newest.load(ordering: .relaxed), clock.now())
         let ends = plan.spills.compactMap { SpillStore.windowAndNumber($0)?.windowEnd } + head.windows().prefix(1)

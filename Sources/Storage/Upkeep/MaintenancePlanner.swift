@@ -11,7 +11,7 @@ struct MaintenancePlanner: Sendable {
         /// Frees the log of a directory that was larger than its limit at the start.
         case shrinkLog
         case checkpoint
-        /// Makes one block of the samples of these adjacent windows, given by their ends.
+        /// Makes one block of the samples of these adjacent windows, given by their ends (head compaction).
         case cut([Int64])
         /// Removes series without samples in the head that were silent for so many ms.
         case forgetSilent(Int64)

@@ -167,8 +167,7 @@ extension Head {
                 }
                 if time > writer.storedTime(id, state.pointee) { outcome.overtaken.append(i) }
                 let kind = histogramAt(i)
-                // A newest sample that is deleted does not count: a sample at its time may be added again, out of
-                // order.
+                // A deleted newest sample does not count: its time may be stored again, out of order.
                 let isGone = time == previous && !isAdjacent && state.pointee.isNewestDeleted
                 if time == previous, !isGone {
                     let isSame =

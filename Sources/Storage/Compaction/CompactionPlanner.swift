@@ -19,7 +19,7 @@ package struct CompactionPlanner: Sendable {
     /// be done.
     ///
     /// - Parameters:
-    /// - deletions: The names of blocks with deleted samples.
+    ///   - deletions: The names of blocks with deleted samples.
     ///   - isAllowed: Whether blocks may be merged; if not, other blocks are searched.
     package func plan(
         _ blocks: [BlockMeta], deletions: Set<String> = [], isAllowed: ([BlockMeta]) throws -> Bool

@@ -19,10 +19,10 @@ struct AcceptanceBounds: Sendable {
 
     /// - Parameters:
     ///   - newest: The newest time of the head, ms; `Int64.min` if it is empty.
-    /// - first: The time of the first sample of the batch, ms, which is used if the head is empty.
-    /// - wall: The time of the wall clock, ms.
-    /// - delay: The difference of the wall clock and the producer's timestamps, ms; nil if the timestamps come from
-    ///   outside.
+    ///   - first: The time of the first sample of the batch, ms, which is used if the head is empty.
+    ///   - wall: The time of the wall clock, ms.
+    ///   - delay: The difference of the wall clock and the producer's timestamps, ms; nil if the timestamps come from
+    ///     outside.
     init(
         newest: Int64, first: Int64, wall: Int64, delay: Int64?, blockDuration: Int64, settings: StoreSettings
     ) {

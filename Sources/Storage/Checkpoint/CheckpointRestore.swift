@@ -193,8 +193,7 @@ extension Head {
         }
     }
 
-    /// Notes the series whose states are missing: the differences in the log continue from the state of the group,
-    /// which they lack.
+    /// Notes the series whose states are missing: the differences in the log of this segment depend on these states.
     private func findDoubtful(_ restored: Set<UInt32>) {
         for group in groups where group.isRestored {
             for id in group.extents.joined() where !restored.contains(id) {

@@ -8,7 +8,7 @@ import Model
 /// 32-bit words; the last, incomplete word is in the state. Times are stored elsewhere, see ``TimeRun``.
 ///
 ///     integer, XOR: base (64 bits: mantissa or pattern), then a code per sample
-///     0 = no change of slope (integer) or of value (XOR) · all ones = staleness marker
+///     0 = no change of slope (integer) or of value (XOR) · all ones = stale marker
 enum HeadChunk {
     /// The most samples in a chunk.
     static let capacity = 240

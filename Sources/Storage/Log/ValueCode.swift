@@ -6,7 +6,7 @@ import Model
 ///     0xxxxxxx, 10… +1, 110… +2, 1110… +3, 11110… +4 bytes   difference of mantissas, zigzag, at the series' scale
 ///     F8 + 8 bytes     the pattern
 ///     F9 s + varint    from now on scale s; difference of mantissas
-///     FA               staleness marker
+///     FA               stale marker
 ///     FB + varint      difference of mantissas, long
 ///     FC + size        a native histogram
 ///     FD + 8 bytes     a sample out of order, its pattern

@@ -77,7 +77,8 @@ package enum APIRoutes {
         }
 
         routes.add(["GET"], "/federate", takesLong: true) { Federation(context: context).handle($0) }
-        routes.add(["GET"], "/metrics") { OwnMetrics(registry: context.metrics).handle($0) }
+        let metrics = OwnMetrics(registry: context.metrics)
+        routes.add(["GET"], "/metrics") { metrics.handle($0) }
         routes.add(["GET"], "/-/healthy") { management.healthy($0) }
         routes.add(["GET"], "/-/ready") { management.ready($0) }
         routes.add(change, "/-/reload", body: BodyPolicy.none) { management.reload($0) }

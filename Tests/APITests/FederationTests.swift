@@ -14,6 +14,7 @@ struct FederationTests {
     private static let protobuf =
         "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
     private let router: Router
+    private let metrics = MetricRegistry()
 
     init() throws {
         let store = ArrayStore()
@@ -40,7 +41,6 @@ struct FederationTests {
             FloatHistogram(
                 schema: 1, zeroThreshold: 0.001, zeroCount: 1, count: 4, sum: 2,
                 positiveSpans: [.init(offset: 1, length: 2)], positiveBuckets: [1, 2]))
-        let metrics = MetricRegistry()
         metrics.histogram("sizes_bytes", "Sizes.", bounds: [1, 1e6], ["handler": "/"]).observe(5)
         metrics.summary("times_seconds", "Times.").observe(2)
         router =
@@ -134,5 +134,25 @@ struct FederationTests {
         #expect(open.hasSuffix("# EOF\n"))
         let names = try Self.read(ask("/metrics", Self.protobuf).body).names
         #expect(names.isSuperset(of: ["sizes_bytes", "times_seconds", "promhttp_metric_handler_requests_total"]))
+    }
+
+    @Test("answers of our own page that nobody reads are limited together")
+    func unread() {
+        let value = String(repeating: "x", count: 1 << 20)
+        metrics.gauge("large", "A gauge with a long label.", ["label": value]).set(1)
+        var held: [HTTPResponse] = []
+        while held.count < 100 {
+            let response = ask("/metrics")
+            guard response.status == 200 else { break }
+            held.append(response)
+        }
+        // 64 MiB: a page may take an eighth more while it is compressed, and is counted in steps of 1 MiB.
+        #expect((20...60).contains(held.count))
+        #expect(ask("/metrics").status == 503)
+        held.removeLast(2)
+        #expect(ask("/metrics").status == 200)
+        held.removeAll()
+        let page = text(ask("/metrics"))
+        #expect(page.contains(#"promhttp_metric_handler_requests_total{code="503"} 2"#))
     }
 }

@@ -8,9 +8,17 @@ struct OwnMetrics: Sendable {
     let registry: MetricRegistry
     private let answers: [Int: Counter]
     private let inFlight: Gauge
+    /// The bytes of answers that clients have not received yet.
+    ///
+    /// Queries have another limit, so that the metrics are there when that one is reached.
+    private let unsent: ByteBudget
 
-    init(registry: MetricRegistry) {
+    /// The bytes of all answers that clients have not received yet.
+    static let mostUnsent = 64 << 20
+
+    init(registry: MetricRegistry, mostUnsent: Int = mostUnsent) {
         self.registry = registry
+        unsent = ByteBudget(limit: mostUnsent)
         var answers: [Int: Counter] = [:]
         for code in [200, 500, 503] {
             answers[code] = registry.counter(
@@ -28,8 +36,17 @@ struct OwnMetrics: Sendable {
         let negotiation = ExpositionNegotiation(accept: request.header("Accept") ?? "")
         let families = registry.families().filter { !$0.samples.isEmpty }
         let body = negotiation.format == .protobuf ? protobuf(families, negotiation) : text(families, negotiation)
+        let held = UnsentAnswer(unsent)
+        // It may be compressed before it is sent.
+        guard held.share.grow(to: body.count + body.count / 8) else {
+            answers[503]?.increment()
+            return .text(
+                "Too many clients do not read the metrics that they asked for; try again later.\n", status: 503)
+        }
         answers[200]?.increment()
-        return HTTPResponse(headers: [("Content-Type", negotiation.contentType)], body: body)
+        var response = HTTPResponse(headers: [("Content-Type", negotiation.contentType)], body: body)
+        response.keeps = held
+        return response
     }
 
     private func text(_ families: [MetricFamily], _ negotiation: ExpositionNegotiation) -> [UInt8] {
@@ -82,6 +99,15 @@ struct OwnMetrics: Sendable {
         case .summary: .summary
         }
     }
+}
+
+/// The memory of an answer, released after the answer was sent.
+private final class UnsentAnswer: Sendable {
+    let share: BudgetShare
+
+    init(_ budget: ByteBudget) { share = BudgetShare(budget) }
+
+    deinit { share.release() }
 }
 
 /// A histogram or summary, built from its lines.

@@ -152,8 +152,12 @@ package final class RemoteWriteReceiver: Sendable {
         }
         samplesIn.increment(by: outcome.appended)
         rejected.increment(by: outcome.rejected.count)
+        guard !outcome.rejected.contains(where: { $0.reason == .tooManyWindows }) else { throw Self.tooManyWindows }
         return outcome
     }
+
+    private static let tooManyWindows = StoreBusy(
+        description: "samples of too many block windows wait to be written to blocks; send them again later")
 
     /// Resolves series that were removed since they were cached, and commits their samples once more.
     private func again(

@@ -10,6 +10,10 @@ public struct StoreOptions: Sendable {
     public var walSyncInterval: Int64
     /// The span of a new block.
     public var blockDuration: Int64
+    /// The longest span of a window, ms: 31 days.
+    ///
+    /// The start of a chunk in its window has 32 bits.
+    public static let longestBlockDuration: Int64 = 31 * 86_400_000
     /// The time that a complete window waits for others, so that history that is pushed becomes one block.
     public var cutDelay: Int64
     /// The longest time by which an out-of-order sample may be older than the newest sample, 0 for none.
@@ -41,7 +45,7 @@ public struct StoreOptions: Sendable {
         self.retentionTime = retentionTime
         self.retentionSize = retentionSize
         self.walSyncInterval = walSyncInterval
-        self.blockDuration = max(1000, blockDuration)
+        self.blockDuration = min(max(1000, blockDuration), Self.longestBlockDuration)
         self.cutDelay = cutDelay
         self.outOfOrderWindow = outOfOrderWindow
         self.retentionWait = retentionWait

@@ -51,15 +51,22 @@ extension TimeSeriesStore {
         guard try carryOut(maintenance.withLock { $0.save(log) }) else { return false }
         let head = headFacts
         let cuts = maintenance.withLock { $0.cut(head) }
-        guard try carryOut(cuts) else { return false }
+        var unreadable: UnreadableWindows?
+        do { guard try carryOut(cuts) else { return false } } catch let error as UnreadableWindows {
+            unreadable = error
+        }
+        if !cuts.isEmpty { self.head.admittedWindows.replace(self.head.windows()) }
         let end = MaintenancePlanner.EndFacts(
             hasCut: !cuts.isEmpty, logBytes: self.log.writtenBytes,
             checkpointBytes: checkpointSize.load(ordering: .relaxed), needsRoom: needsCheckpointForRoom)
-        return try carryOut(maintenance.withLock { $0.finish(end) })
+        guard try carryOut(maintenance.withLock { $0.finish(end) }) else { return false }
+        if let unreadable { throw unreadable }
+        return true
     }
 
     /// Carries actions out in their order; returns false if it left some out because the store is being closed.
     private func carryOut(_ actions: [MaintenancePlanner.Action]) throws -> Bool {
+        var unreadable: UnreadableWindows?
         for action in actions {
             switch action {
             case .keepWithinSize: try keepWithinSize()
@@ -67,7 +74,10 @@ extension TimeSeriesStore {
             case .checkpoint: try writeCheckpointWithinSize()
             case .cut(let ends):
                 counters.compactionsTriggered.wrappingAdd(1, ordering: .relaxed)
-                try cutWithinSize(ends)
+                do { try cutWithinSize(ends) } catch let error as UnreadableWindows {
+                    // The other windows do not wait for these.
+                    unreadable = error
+                }
                 if background.isStoppingNow { return false }
             case .forgetSilent(let age): try forgetSilent(for: age)
             case .dropExpired: try dropExpired()
@@ -81,6 +91,7 @@ extension TimeSeriesStore {
                 Heaps.giveBack()
             }
         }
+        if let unreadable { throw unreadable }
         return true
     }
 
@@ -98,17 +109,17 @@ extension TimeSeriesStore {
 
     private var headFacts: MaintenancePlanner.HeadFacts {
         let newest = newestUntilNow
+        let windows = headWindows
+        head.admittedWindows.replace(windows.map(\.end))
         // The windows of an empty head do not matter here.
         guard newest != .min else { return .init(now: clock.monotonic(), newest: nil, windows: []) }
-        return .init(now: clock.monotonic(), newest: newest, windows: headWindows)
+        return .init(now: clock.monotonic(), newest: newest, windows: windows)
     }
 
     /// The windows with samples in the head, ascending.
     private var headWindows: [MaintenancePlanner.Window] {
-        let ends = head.windows()
-        var sealed: [Int64: Int] = [:]
-        for file in head.spill.files { sealed[file.windowEnd, default: 0] &+= file.size }
-        return ends.map { .init(end: $0, sealed: sealed[$0] ?? 0, size: size($0)) }
+        let (ends, sealed, sizes) = (head.windows(), sealedSizes(), windowSizes())
+        return ends.map { .init(end: $0, sealed: sealed[$0] ?? 0, size: sizes[$0] ?? 0) }
     }
 
     /// Checks whether the log and the directories are still the original ones.
@@ -159,7 +170,7 @@ extension TimeSeriesStore {
         counters.isCompacting.store(true, ordering: .relaxed)
         defer { counters.isCompacting.store(false, ordering: .relaxed) }
         do {
-            let written = try head.write(window, files, to: writer)
+            let written = try write(window, files, to: writer)
             let meta = try writer.finish()
             try blockSet.replace([], with: meta, cut: cutFiles(files))
             let finished = clock.monotonic()
@@ -184,6 +195,21 @@ extension TimeSeriesStore {
             counters.cuts.fail()
             writer.abandon()
             throw error
+        }
+    }
+
+    /// Writes the samples of a window to a block; chunks that the disk cannot read for a long time are left out.
+    private func write(_ window: Range<Int64>, _ files: [SpillFile], to writer: BlockWriter) throws -> Head.Written {
+        let now = clock.monotonic()
+        let since = unreadableSince.withLock { $0[window.lowerBound] }
+        let isLasting = since.map { now &- $0 >= UnreadableWindows.longestWait } ?? false
+        do {
+            let written = try head.write(window, files, to: writer, leavesUnreadable: isLasting)
+            unreadableSince.withLock { $0[window.lowerBound] = nil }
+            return written
+        } catch let error as FileError where files.contains(where: { $0.path == error.path }) {
+            unreadableSince.withLock { if $0[window.lowerBound] == nil { $0[window.lowerBound] = now } }
+            throw UnreadableWindows(error: error)
         }
     }
 

@@ -47,6 +47,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     /// The schedule of the checks of the blocks' files.
     let lastLook = Mutex(LookPace())
     let upkeepFailure = Mutex<String?>(nil)
+    /// The windows whose spill files the system could not read, by their start, and the time of the first failure in ns
+    /// of the monotonic clock.
+    let unreadableSince = Mutex<[Int64: Int64]>([:])
     let logFailure = Mutex<String?>(nil)
     /// The problem that a path is not a directory but should be, or the other way round; nil if there is none.
     let misplaced = Mutex<String?>(nil)
@@ -229,6 +232,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             isFirst = false
         }
         if !outcome.rejected.isEmpty {
+            if outcome.rejected.contains(where: { $0.reason == .tooManyWindows }) { background.hurry() }
             rejected.note(batch, outcome, head, group: own.name)
             counters.noteRefused(batch, outcome) { histogramAt[$0] }
         }

@@ -71,6 +71,28 @@ import Testing
         #expect(RecoveryPlan.gaps([], from: 7, to: 7, unused: [], needed: [7]) == [7...7])
     }
 
+    @Test func `a part of a frame that could not be removed is no damage`() throws {
+        let files = FaultyFileSystem()
+        let store = try Self.open(files)
+        try Self.push(store, 0..<10)
+        let next = files.operations.count + 1
+        files.inject(.tear, at: next)
+        for later in 1...3 { files.inject(.fail(EIO), at: next + later) }
+        try Self.push(store, 10..<12)
+        files.heal()
+        try Self.push(store, 12..<20)
+        store.syncLog()
+        try Self.push(store, 20..<30)
+        store.abandon()
+        let segments = try files.list("data/wal").sorted()
+        let again = try Self.open(files.afterPowerCut(.kept))
+        #expect(again.leftOut.isEmpty && again.damagedRecords == 0, "\(segments): \(again.leftOut)")
+        // Bytes before the known size are damage, as before.
+        let damaged = files.afterPowerCut(.kept)
+        damaged.damage("data/wal/" + segments[0]) { $0[$0.count / 3] ^= 1 }
+        #expect(try !Self.open(damaged).leftOut.isEmpty)
+    }
+
     /// What happens to a store between two starts.
     private static func live(_ files: FaultyFileSystem, _ first: Int, _ random: inout SeededRandom) throws {
         let store = try open(files)

@@ -50,6 +50,7 @@ public final class FaultyFileSystem: FileSystem {
         var faults: [Int: Fault] = [:]
         /// One of so many syncs fails, at random; 0 for none.
         var failingSyncs: UInt64 = 0
+        var unreadable: (part: String, code: Int32)?
         var random: UInt64 = 0
         var isStopped = false
         var locks: Set<String> = []
@@ -89,19 +90,21 @@ public final class FaultyFileSystem: FileSystem {
         }
     }
 
+    /// Lets reads of all files fail whose paths contain `part`.
+    public func failReads(of part: String, code: Int32) { state.withLock { $0.unreadable = (part, code) } }
+
     /// Arranges for all faults to be forgotten, for instance because the disk was exchanged.
     public func heal() {
         state.withLock {
             $0.faults = [:]
             $0.failingSyncs = 0
+            $0.unreadable = nil
             $0.isStopped = false
         }
     }
 
-    /// The bytes that all files together may have.
+    /// The bytes that all files together may have, and have.
     public func setCapacity(_ bytes: Int) { state.withLock { $0.capacity = bytes } }
-
-    /// Bytes of all files.
     public var used: Int { state.withLock { $0.used } }
 
     /// What a directory takes: the pages of its files, each once, and a page for each directory.
@@ -444,7 +447,11 @@ private final class FaultyFile: File {
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
         try check("read")
         let (node, count) = (node, buffer.count)
-        let part = try files.look("read", path) { state -> [UInt8] in
+        let path = path
+        let part = try files.look("read", path) { state throws(FileError) -> [UInt8] in
+            if let fault = state.unreadable, path.contains(fault.part) {
+                throw FileError("read", path, code: fault.code)
+            }
             let content = state.nodes[node]?.content ?? []
             guard offset >= 0, offset < content.count else { return [] }
             return Array(content[offset...].prefix(count))
@@ -486,14 +493,8 @@ private final class FaultyFile: File {
 
     func size() throws(FileError) -> Int {
         try check("stat")
-        let node = node
-        return try files.look("stat", path) { state in state.nodes[node]?.content.count ?? 0 }
+        return try files.look("stat", path) { [node] state in state.nodes[node]?.content.count ?? 0 }
     }
 
     func close() { isClosed.store(true, ordering: .relaxed) }
-}
-
-extension FileSystem {
-    /// The content of a file of any size.
-    public func read(_ path: String) throws(FileError) -> [UInt8] { try read(path, limit: .max) }
 }

@@ -148,6 +148,7 @@ struct ConfigurationPageTests {
         switch kind {
         case .boolean: "switch"
         case .interval: "duration or `always`"
+        case .span: "duration"
         case .integer, .count: "integer"
         case .choice(let words), .choices(let words): words.map { "`\($0)`" }.joined(separator: ", ")
         default: "\(kind)"

@@ -10,7 +10,7 @@ struct SubcommandTests {
     private static func right(_ flag: Flag) -> String {
         switch flag.kind {
         case .boolean, .text: "x"
-        case .duration, .interval: "5m"
+        case .duration, .interval, .span: "5m"
         case .size: "1GB"
         case .integer, .count, .number, .time, .timeOrNone: "1"
         case .choice(let words), .choices(let words): words[0]
@@ -25,6 +25,7 @@ struct SubcommandTests {
         switch flag.kind {
         case .boolean, .text: []
         case .duration, .interval: ["soon", "-1s", ""]
+        case .span: ["soon", "-1s", "", "0s", "999ms", "32d", "60d", "100y"]
         case .size: ["big", ""]
         case .integer, .number: ["many", ""]
         case .count: ["-1", "many", ""]

@@ -135,6 +135,8 @@ public enum SampleRejection: String, Sendable, Hashable {
     case tooOld = "too old sample"
     /// It is a native histogram with inconsistent parts.
     case invalidHistogram = "invalid native histogram"
+    /// The storage has samples of too many block windows that are not in blocks yet; it accepts the sample later.
+    case tooManyWindows = "too many block windows"
     /// The series was removed: resolve its labels again and append the sample in another batch.
     case unknownSeries = "unknown series reference"
 }

@@ -182,7 +182,7 @@ final class ScrapeWorker {
             switch reason {
             case .duplicate: duplicates += 1
             case .outOfOrder: outOfOrder += 1
-            case .outOfBounds, .tooOld: outOfBounds += 1
+            case .outOfBounds, .tooOld, .tooManyWindows: outOfBounds += 1
             // The reader of the body refuses these before.
             case .invalidHistogram: break
             case .unknownSeries: break

@@ -45,6 +45,8 @@ package final class BlockReader: Sendable {
     ///
     /// - Throws: `error`, if it is about something else, or if damage ends a read.
     func leaveOut(_ error: any Error, _ request: SelectRequest) throws {
+        // A shortage of the process is no property of the block: the query fails, and may succeed later.
+        if (error as? FileError)?.isShortage == true { throw error }
         guard let leftOut, let kind = LeftOut.kind(error) else { throw error }
         let part = LeftOutPart(
             name: meta.id, isBlock: true, kind: kind, reason: "\(error)", times: minTime...max(minTime, maxTime))

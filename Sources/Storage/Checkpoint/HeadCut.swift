@@ -21,20 +21,22 @@ extension Head {
         return ends.sorted()
     }
 
-    /// The approximate bytes of the open chunks of a window when they are sealed.
-    func openBytes(windowEnd: Int64) -> Int {
-        var (own, all) = (0, 0)
+    /// The approximate bytes of the open chunks of each window when they are sealed, by the end of the window.
+    func openBytes() -> [Int64: Int] {
+        var (chunks, all): ([Int64: Int], Int) = ([:], 0)
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
                 for run in group.runs.numbers where group.runs[run].isInUse {
                     let references = Int(group.runs[run].references)
                     all &+= references
-                    if group.runs[run].windowEnd == windowEnd { own &+= references }
+                    chunks[group.runs[run].windowEnd, default: 0] &+= references
                 }
             }
         }
+        guard all > 0 else { return [:] }
         // Each chunk has a checksum, a header and a constant, and its part of the words.
-        return all == 0 ? 0 : own &* 20 &+ arena.usedBytes / all &* own
+        let words = arena.usedBytes / all
+        return chunks.mapValues { $0 &* 20 &+ words &* $0 }
     }
 
     /// Whether the head may have samples in the requested time range.
@@ -105,8 +107,11 @@ extension Head {
     }
 
     /// Writes the samples of a time range as a block; a group is only locked while a series' entries are copied.
+    ///
+    /// - Parameter leavesUnreadable: Whether chunks that the disk cannot read are left out as damaged ones are.
+    /// - Throws: `FileError` if the system cannot read a chunk now: nothing is left out, and the caller tries again.
     func write(
-        _ window: Range<Int64>, _ files: [SpillFile], to writer: BlockWriter
+        _ window: Range<Int64>, _ files: [SpillFile], to writer: BlockWriter, leavesUnreadable: Bool = false
     ) throws -> Written {
         var written = Written()
         var damaged: Set<UInt16> = []
@@ -151,7 +156,9 @@ extension Head {
                     } else {
                         try SealedRecord.append(chunk, file, cache.times, to: &columns)
                     }
-                } catch let error as StorageError {
+                } catch {
+                    let isLasting = leavesUnreadable && (error as? FileError)?.isShortage == false
+                    guard error is StorageError || isLasting else { throw error }
                     // One damaged record must not keep the rest of the window in the head forever.
                     damagedRecords.add(1, ordering: .relaxed)
                     damaged.insert(chunk.file)

@@ -149,6 +149,8 @@ package final class Manifest {
                     body(Edit(added: added, removed: removed, mark: mark, notes: notes))
                     at = frame.content.upperBound
                 } catch {
+                    // The first record was written with the whole file, so it cannot be torn.
+                    guard at > header.count else { throw bad(at, "expected \(error.expected)") }
                     // Only the last record can be torn, because a later write would have removed it. If the search in
                     // it takes too long, it is too large for a torn write.
                     guard framing.next(bytes, from: at + 1, budget: 1 << 28) == .nothing else {

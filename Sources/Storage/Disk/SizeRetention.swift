@@ -89,14 +89,14 @@ extension TimeSeriesStore {
         return quota.used < before
     }
 
-    /// The bytes of the sealed chunks of a window.
-    func spilled(_ windowEnd: Int64) -> Int {
-        head.spill.files.reduce(0) { $1.windowEnd == windowEnd ? $0 &+ $1.size : $0 }
+    /// The bytes of the sealed chunks of each window, by its end.
+    func sealedSizes() -> [Int64: Int] {
+        head.spill.files.reduce(into: [:]) { $0[$1.windowEnd, default: 0] &+= $1.size }
     }
 
-    /// The bytes of the spill files of a window when it is cut; for a limited directory, including the open chunks.
-    func size(_ windowEnd: Int64) -> Int {
-        quota == nil ? spilled(windowEnd) : spilled(windowEnd) &+ head.openBytes(windowEnd: windowEnd)
+    /// The bytes of the spill files of each window when it is cut; for a limited directory, including the open chunks.
+    func windowSizes() -> [Int64: Int] {
+        quota == nil ? sealedSizes() : sealedSizes().merging(head.openBytes()) { $0 &+ $1 }
     }
 
     /// Writes a checkpoint; if there is no space, drops blocks, and removes silent series, until there is.
@@ -120,7 +120,10 @@ extension TimeSeriesStore {
 
     /// Makes windows a block; if there is no space, drops the oldest blocks, and if there are none, the window.
     func cutWithinSize(_ ends: [Int64]) throws {
-        if quota != nil { try makeRoom(ends.reduce(1 << 16) { $0 + size($1) }) }
+        if quota != nil {
+            let sizes = windowSizes()
+            try makeRoom(ends.reduce(1 << 16) { $0 + (sizes[$1] ?? 0) })
+        }
         while true {
             do { return try cutWindows(ends) } catch {
                 guard quota != nil, (error as? FileError)?.isFull == true else { throw error }
@@ -132,7 +135,7 @@ extension TimeSeriesStore {
                 // A window that is too large for a block that would fit is dropped, too, because otherwise no new
                 // samples can be stored.
                 guard let end = ends.first,
-                    end <= head.newest.load(ordering: .relaxed) || size(end) > largestPart
+                    end <= head.newest.load(ordering: .relaxed) || windowSizes()[end] ?? 0 > largestPart
                 else { throw error }
                 let files = head.close(windowEnd: end)
                 let bytes = files.reduce(0) { $0 &+ $1.size }

@@ -112,8 +112,8 @@ extension Head {
         let mark = group.mark
         let hasTimes = batch.timestamps.count == batch.refs.count
         var (lastRaw, lastTime, lastValue, lastKind): (UInt64, Int64, Double, Int) = (0, 0, 0, -1)
-        let end = min(batch.refs.count, batch.values.count)
-        let idEnd = UInt64(idEnd)
+        let (end, idEnd) = (min(batch.refs.count, batch.values.count), UInt64(idEnd))
+        var bounds = bounds
         for i in start..<end {
             let raw = batch.refs[i].raw
             guard raw > 0, raw <= idEnd else {
@@ -129,9 +129,9 @@ extension Head {
             }
             let time = hasTimes ? batch.timestamps[i] : batch.timestamp
             let isOwn = batch.delay != nil && time == batch.timestamp
-            if time < bounds.earliest, !isOwn {
+            if let reason = refusal(of: time, isOwn: isOwn, group, &bounds) {
                 // An optional sample is left out without an error.
-                if !batch.isOptional(i) { outcome.rejected.append((i, bounds.reason)) }
+                if !batch.isOptional(i) { outcome.rejected.append((i, reason)) }
                 continue
             }
             let isAdjacent = raw == lastRaw
@@ -194,6 +194,18 @@ extension Head {
             outcome.appended += 1
         }
         return end
+    }
+
+    /// The reason to refuse a sample because of its time, whatever its series has; needs the group's lock.
+    @inline(__always)
+    private func refusal(
+        of time: Int64, isOwn: Bool, _ group: HeadGroup, _ bounds: inout AcceptanceBounds
+    ) -> SampleRejection? {
+        if time < bounds.earliest, !isOwn { return bounds.reason }
+        if group.admitted.admits(time, self, presentFrom: bounds.presentFrom) { return nil }
+        // A sender that sends the batch again must not find later samples of it stored.
+        if !isOwn { bounds.presentFrom = .max }
+        return .tooManyWindows
     }
 
     /// Whether sample `i` of a batch equals the previous sample of its series: a float, or the histogram at `lastKind`.

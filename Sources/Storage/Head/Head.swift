@@ -57,6 +57,9 @@ final class Head: @unchecked Sendable {
     /// The newest time of any series.
     let newest = Atomic<Int64>(.min)
 
+    /// The windows in which samples are accepted.
+    let admittedWindows = HeadWindows()
+
     init(blockDuration: Int64, spill: SpillStore) throws(StorageError) {
         self.blockDuration = blockDuration
         self.spill = spill
@@ -368,7 +371,7 @@ final class Head: @unchecked Sendable {
         if group.spill?.windowEnd != entry.windowEnd || group.spill?.isDetached == true {
             group.spill = spill.file(windowEnd: entry.windowEnd)
         }
-        guard let file = group.spill else { return }
+        guard let file = group.spill else { return lose(id, group) }
         let timesAt = spilledTimes(of: state, file, group)
         let codec = state.pointee.codec
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: HeadChunk.maxWords &+ 4) { words in
@@ -417,6 +420,15 @@ final class Head: @unchecked Sendable {
                 file: file.number, first: state.pointee.first, count: state.pointee.count)
             state.pointee.sealed = chunk
         }
+        HeadChunk.release(state, arena)
+    }
+
+    /// Drops an open chunk that finds no spill file; needs the group's lock.
+    private func lose(_ id: UInt32, _ group: HeadGroup) {
+        let state = states.at(id)
+        lost.add(Int(state.pointee.count), ordering: .relaxed)
+        chunksRemoved.wrappingAdd(1, ordering: .relaxed)
+        group.histograms[id] = nil
         HeadChunk.release(state, arena)
     }
 

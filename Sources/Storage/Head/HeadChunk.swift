@@ -260,6 +260,9 @@ enum HeadChunk {
         clear(state)
         state.pointee.run = 0
         state.pointee.first = 0
+        // A state from a damaged file may have any numbers.
+        state.pointee.xorLead = 0
+        state.pointee.xorWidth = 0
     }
 
     private static func clear(_ state: StateReference) {

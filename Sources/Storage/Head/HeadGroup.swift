@@ -31,6 +31,8 @@ final class HeadGroup: @unchecked Sendable {
     var logTime: Int64 = 0
     /// The spill file that was used last, with its window.
     var spill: SpillFile?
+    /// The window of the group's last sample.
+    var admitted = AdmittedWindow()
     /// The group of further series, if this group is full.
     var sibling: HeadGroup?
     /// The ids of the group, as runs.

@@ -25,6 +25,8 @@ struct LogReplay {
     private(set) var torn: (path: String, size: Int)?
     /// The segments that were read, with their bytes up to the end of the last whole frame.
     private(set) var sizes: [UInt64: Int] = [:]
+    /// Segments with bytes after their last whole frame although later segments exist: the path and the end of the frame.
+    private var openEnds: [UInt64: (path: String, size: Int)] = [:]
     /// The sizes of segments with frames, as later segments state them.
     private(set) var saidSizes: [UInt64: Int] = [:]
     /// Whether any segment has a record that is not about the log itself.
@@ -66,9 +68,9 @@ struct LogReplay {
             guard let frame = WriteAheadLog.framing.frame(bytes, at: at) else {
                 // There is nothing after a torn end. Elsewhere, reading continues with the next whole frame.
                 guard let next = WriteAheadLog.framing.next(mapping, from: at &+ 1, budget: 1 << 26) else {
-                    if !isLast { report(path, at, "a whole frame") }
+                    if !isLast { openEnds[number] = (path, at) }
                     // A foreign file, or one that will be set aside, is not truncated.
-                    if !damagedSegments.contains(number) { torn = (path, at) }
+                    if isLast, !damagedSegments.contains(number) { torn = (path, at) }
                     break
                 }
                 report(path, at, "a whole frame")
@@ -105,8 +107,8 @@ struct LogReplay {
         sizes[number] = at
         // The rest of the file, which is not mapped, has no frame either.
         if mapping.isPartial, at == bytes.count {
-            if !isLast { report(path, at, "a whole frame") }
-            if !damagedSegments.contains(number) { torn = (path, at) }
+            if !isLast { openEnds[number] = (path, at) }
+            if isLast, !damagedSegments.contains(number) { torn = (path, at) }
         }
         if !isOwn, frames == 0 { foreign.insert(number) }
     }
@@ -120,6 +122,12 @@ struct LogReplay {
 
     /// Reports the segments that lack frames at their end, because a later segment states a larger size.
     mutating func reportShortSegments(_ directory: String) {
+        for (number, end) in openEnds.sorted(by: { $0.key < $1.key }) {
+            // A failed write may leave a part of a frame that could not be removed: nothing of it was acknowledged.
+            if saidSizes[number] == end.size { continue }
+            segment = number
+            report(end.path, end.size, "a whole frame")
+        }
         for (number, size) in saidSizes.sorted(by: { $0.key < $1.key }) {
             guard let found = sizes[number], found < size, !damagedSegments.contains(number) else { continue }
             segment = number

@@ -71,6 +71,7 @@ extension TimeSeriesStore {
         let parts = try StoreParts(options, fileSystem, clock)
         let recovery = try StoreRecovery(parts)
         self.init(parts, recovery)
+        head.admittedWindows.replace(head.windows())
         noteDamage(recovery.plan)
         note(recovery)
     }

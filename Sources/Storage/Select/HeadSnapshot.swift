@@ -1,5 +1,6 @@
 import Encoding
 import Model
+import Platform
 import Synchronization
 
 /// The samples of some series, copied from the head at one moment per group.
@@ -163,18 +164,25 @@ final class HeadSnapshot: @unchecked Sendable {
         key = (mixed ^ UInt64(first << 16 | count)) | 1
     }
 
-    /// Reads a chunk; a damaged chunk leaves `columns` unchanged.
+    /// Reads a chunk; a chunk that cannot be read leaves `columns` unchanged.
     private func attempt(
         _ columns: inout SampleColumns, _ key: inout UInt64, _ leaveOut: (String) -> Void,
         _ body: (inout SampleColumns, inout UInt64) throws -> Void
     ) throws {
         let count = columns.count
-        do { try body(&columns, &key) } catch let error as StorageError {
-            guard case .damaged(let what) = error else { throw error }
+        func leave(_ what: String) {
             columns.count = count
             columns.histograms.removeAll { $0.index >= count }
             key = 0
             leaveOut(what)
+        }
+        do { try body(&columns, &key) } catch let error as StorageError {
+            guard case .damaged(let what) = error else { throw error }
+            leave(what)
+        } catch let error as FileError {
+            // A shortage of the process is no property of the file: the query fails, and may succeed later.
+            guard !error.isShortage else { throw error }
+            leave("\(error)")
         }
     }
 

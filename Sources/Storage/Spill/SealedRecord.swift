@@ -38,13 +38,15 @@ struct SealedRecord {
     }
 
     /// Reads and checks the record of a chunk.
+    ///
+    /// - Throws: `StorageError.damaged` if the record is damaged, `FileError` if the system cannot read it now.
     static func withRecord<R>(_ chunk: SealedChunk, _ file: SpillFile, _ body: (SealedRecord) throws -> R) throws -> R {
         let length = Int(chunk.length)
         // The four bytes of the checksum are first, so that the bits are aligned; the bytes at the end are for the
         // reader of bits.
         return try withUnsafeTemporaryAllocation(byteCount: length &+ 4 &+ 16, alignment: 8) { buffer in
             buffer.initializeMemory(as: UInt8.self, repeating: 0)
-            guard length >= Head.recordHeader, file.read(at: chunk.offset, length, into: buffer),
+            guard length >= Head.recordHeader, try file.read(at: chunk.offset, length, into: buffer),
                 let base = buffer.baseAddress
             else { throw StorageError.damaged("\(file.path): record at \(chunk.offset)") }
             let content = base + 4
@@ -108,10 +110,10 @@ struct SealedRecord {
         let most = 14 + 256 * 4
         return try withUnsafeTemporaryAllocation(byteCount: most, alignment: 8) { buffer -> [Int64] in
             // The record has the number of times, on which the size of the checked bytes depends; so it is read first.
-            guard file.peek(at: chunk.timesOffset, 2, into: buffer) else { throw StorageError.damaged(file.path) }
+            guard try file.peek(at: chunk.timesOffset, 2, into: buffer) else { throw StorageError.damaged(file.path) }
             let count = Int(UInt16(littleEndian: buffer.loadUnaligned(fromByteOffset: 4, as: UInt16.self)))
             let size = 10 + count * 4
-            guard count <= 256, file.read(at: chunk.timesOffset, size, into: buffer) else {
+            guard count <= 256, try file.read(at: chunk.timesOffset, size, into: buffer) else {
                 throw StorageError.damaged("\(file.path): times at \(chunk.timesOffset)")
             }
             var reader = ByteReader(UnsafeRawBufferPointer(buffer), at: 6)

@@ -173,22 +173,27 @@ final class SpillFile: Sendable {
 
     /// Copies the record at `offset`, which is the checksum and `count` bytes, to `buffer`; returns false if it is
     /// damaged.
-    func read(at offset: UInt32, _ count: Int, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
-        guard peek(at: offset, count, into: buffer) else { return false }
+    ///
+    /// - Throws: If the system cannot read the file now. The record may be undamaged.
+    func read(at offset: UInt32, _ count: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Bool {
+        guard try peek(at: offset, count, into: buffer) else { return false }
         let content = UnsafeRawBufferPointer(rebasing: buffer[4..<(count &+ 4)])
         return CRC32C.hash(content) == UInt32(littleEndian: buffer.loadUnaligned(as: UInt32.self))
     }
 
     /// ``read(at:_:into:)`` without the check of the checksum.
-    func peek(at offset: UInt32, _ count: Int, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+    func peek(at offset: UInt32, _ count: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Bool {
         guard count >= 0, buffer.count >= count &+ 4 else { return false }
         let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<(count &+ 4)])
         var copied = false
+        var failure: FileError?
         let file: (any File)? = state.withLock { state in
             let at = Int(offset) &- state.written
             if at < 0 {
                 // The file stays open, so that readers can continue after its removal.
-                if state.file == nil { state.file = try? fileSystem.open(path, .append) }
+                if state.file == nil {
+                    do throws(FileError) { state.file = try fileSystem.open(path, .append) } catch { failure = error }
+                }
                 return state.file
             }
             guard at &+ count &+ 4 <= state.tail.count else { return nil }
@@ -196,12 +201,13 @@ final class SpillFile: Sendable {
             state.tail.withUnsafeBytes { wanted.copyMemory(from: .init(rebasing: $0[at..<(at &+ count &+ 4)])) }
             return nil
         }
-        if let file {
-            guard (try? file.read(at: Int(offset), into: wanted)) == count &+ 4 else { return false }
-        } else if !copied {
+        if let failure {
+            // A file that was removed is damage; the system's other errors may end.
+            guard failure.leadsNowhere else { throw failure }
             return false
         }
-        return true
+        guard let file else { return copied }
+        return try file.read(at: Int(offset), into: wanted) == count &+ 4
     }
 
     /// The bytes of records that are only in memory.

@@ -23,10 +23,16 @@ final class SpillStore: Sendable {
 
     private func path(_ windowEnd: Int64, _ number: UInt16) -> String { "\(directory)/\(windowEnd)-\(number).spill" }
 
-    /// The file for new chunks of a window.
-    func file(windowEnd: Int64) -> SpillFile {
+    /// The most files at the same time; positions in the lists of sealed chunks have 16 bits for a file.
+    static let most = Int(UInt16.max) - 1
+
+    /// The file for new chunks of a window; nil if there are the most files.
+    ///
+    /// ``HeadWindows`` limits the windows long before. Only a log of an earlier version may have so many.
+    func file(windowEnd: Int64) -> SpillFile? {
         state.withLock { state in
             if let file = state.byWindow[windowEnd], !file.isDetached { return file }
+            guard state.byNumber.count < Self.most else { return nil }
             let avoids = state.byNumber.count &+ state.taken.count < Int(UInt16.max)
             while state.byNumber[state.next] != nil || state.next == 0 || avoids && state.taken.contains(state.next) {
                 state.next &+= 1
@@ -47,7 +53,7 @@ final class SpillStore: Sendable {
                 path(windowEnd, number), windowEnd: windowEnd, number: number, size: size, fileSystem: fileSystem)
             if state.byWindow[windowEnd] == nil { state.byWindow[windowEnd] = file }
             state.byNumber[number] = file
-            state.next = max(state.next, number &+ 1)
+            state.next = max(state.next, number == .max ? 1 : number + 1)
         }
     }
 

@@ -16,6 +16,8 @@ struct AcceptanceBounds: Sendable {
     var futureFrom: Int64
     /// The same for the daemon's own samples, ms.
     var ownFutureFrom: Int64
+    /// Windows that end after this time are those of the present, ms, however many windows the head has.
+    var presentFrom: Int64
 
     /// - Parameters:
     ///   - newest: The newest time of the head, ms; `Int64.min` if it is empty.
@@ -39,6 +41,7 @@ struct AcceptanceBounds: Sendable {
         earliest = max(from, .min + 1)
         outOfOrderFrom = window > 0 ? max(before(window), earliest) : nil
         futureFrom = latest
+        presentFrom = wall.subtractingReportingOverflow(blockDuration).partialValue
         ownFutureFrom = delay.map { wall.subtractingReportingOverflow($0).partialValue } ?? latest
     }
 }

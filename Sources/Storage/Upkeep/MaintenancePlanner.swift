@@ -150,13 +150,15 @@ struct MaintenancePlanner: Sendable {
         let limits = limits
         cutTimes = cutTimes.filter { facts.now &- $0.value < Self.restAfterCut }
         let over = facts.windows.filter {
-            newest &- limits.blockDuration / 2 >= $0.end && (cutTimes[$0.end] == nil || $0.sealed >= limits.enough)
+            newest &- limits.blockDuration / 2 >= $0.end
+                && (cutTimes[$0.end] == nil || $0.sealed >= limits.enough || facts.windows.count >= HeadWindows.many)
         }
         waitingSince = over.isEmpty ? nil : waitingSince ?? facts.now
         let waited = waitingSince.map { facts.now &- $0 } ?? 0
         let isRipe =
             !over.isEmpty
-            && (waited >= limits.cutDelay * 1_000_000 || over.reduce(0) { $0 &+ $1.sealed } >= limits.enough)
+            && (waited >= limits.cutDelay * 1_000_000 || over.reduce(0) { $0 &+ $1.sealed } >= limits.enough
+                || facts.windows.count >= HeadWindows.many)
         let large = facts.windows.filter { $0.size > limits.largestPart && !(isRipe && over.contains($0)) }
         guard isRipe else { return large.map { [$0.end] } }
         waitingSince = nil

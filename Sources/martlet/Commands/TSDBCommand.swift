@@ -8,7 +8,7 @@ import Storage
 enum TSDBCommand {
     private static let store = [
         Flag("storage.tsdb.path", .text, "data/", "The directory of the store, or of one of its snapshots."),
-        Flag("storage.tsdb.min-block-duration", .duration, "2h", "The span of the store's fresh blocks."),
+        Flag("storage.tsdb.min-block-duration", .span, "2h", "The span of the store's fresh blocks."),
     ]
     private static let selection = [
         Flag("min-time", .time, nil, "First time, Unix seconds or RFC 3339."),

@@ -6,6 +6,8 @@ struct Flag: Sendable {
         case boolean
         case text
         case duration
+        /// A duration from 1 s to 31 d.
+        case span
         /// A duration, or `always` for zero.
         case interval
         case size

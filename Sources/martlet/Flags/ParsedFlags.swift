@@ -1,6 +1,7 @@
 import GoCompatibility
 import Model
 import PromQL
+import Storage
 
 /// The values of a command line.
 struct ParsedFlags {
@@ -49,6 +50,10 @@ struct ParsedFlags {
             } catch {
                 return "\(error)"
             }
+        case .span:
+            let span = (try? DurationText.parse(value)) ?? 0
+            let isRight = (1000...StoreOptions.longestBlockDuration).contains(span)
+            return isRight ? nil : "expected a duration from 1s to 31d"
         case .size: return ByteSize.parse(value) == nil ? "unknown unit or number in \(GoQuote.quote(value))" : nil
         case .integer: return number(integer(value) != nil)
         case .count:
@@ -139,7 +144,7 @@ struct ParsedFlags {
     private static func printed(_ flag: Flag, _ values: [String]) -> String {
         let text = values.joined(separator: ",")
         switch flag.kind {
-        case .duration: return (try? DurationText.parse(text)).map(DurationText.format) ?? text
+        case .duration, .span: return (try? DurationText.parse(text)).map(DurationText.format) ?? text
         case .size: return ByteSize.parse(text).map(ByteSize.format) ?? text
         case .integer, .count: return integer(text).map(String.init) ?? text
         case .number: return GoFloat.parse(text).map(FloatText.api) ?? text

@@ -72,7 +72,7 @@ enum ServerFlags {
         Flag(
             "storage.block-codec", .choice(["auto", "xor"]), "auto",
             "How sealed chunks are encoded: auto (the smallest), xor (Gorilla XOR only)."),
-        Flag("storage.tsdb.min-block-duration", .duration, "2h", "Span of a fresh block."),
+        Flag("storage.tsdb.min-block-duration", .span, "2h", "Span of a fresh block."),
         .unsupported(
             "storage.tsdb.delay-compact-file.path", .text, "",
             "blocks are in a format of their own, which block uploaders cannot read"),

@@ -1,0 +1,172 @@
+import Glibc
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// Windows that are not in blocks yet: a limited number, and none loses samples when the system cannot read it.
+@Suite struct HeadWindowsTests {
+    private static let window: Int64 = 600_000
+    private static let now: Int64 = 1_700_000_400_000
+
+    private static func open(
+        _ files: FaultyFileSystem, _ clock: ManualClock, outOfOrderWindow: Int64 = 0
+    ) throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(
+            options: StoreOptions(
+                directory: "data", retentionTime: 0, blockDuration: window, outOfOrderWindow: outOfOrderWindow,
+                runsInBackground: false),
+            fileSystem: files, clock: clock)
+    }
+
+    private static func push(_ store: TimeSeriesStore, _ times: [Int64], _ name: String = "m") throws -> CommitOutcome {
+        let group = store.openGroup(name)
+        var batch = SampleBatch()
+        let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": name]), in: group)
+        for time in times { batch.append(ref, Double(time % 1009), at: time) }
+        return try store.commit(batch, in: group, durability: .written)
+    }
+
+    private static func stored(_ store: TimeSeriesStore, _ name: String = "m") throws -> Int {
+        let set = try store.select(
+            SelectRequest(matchers: [Matcher(name: "__name__", equals: name)], minTime: .min, maxTime: .max))
+        var count = 0
+        var columns = SampleColumns()
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            count += columns.count
+        }
+        return count
+    }
+
+    @Test(arguments: [false, true])
+    func `a request takes a limited number of windows, and the rest is accepted later`(isLate: Bool) throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.open(files, clock, outOfOrderWindow: isLate ? 5000 * Self.window : 0)
+        let ascending = (1...2000).map { Self.now - Int64($0) * Self.window }.reversed() as [Int64]
+        if isLate { _ = try Self.push(store, [Self.now]) }
+        var times = isLate ? ascending.reversed() : ascending
+        var rounds = 0
+        while !times.isEmpty, rounds < 10 {
+            let outcome = try Self.push(store, times)
+            #expect(outcome.rejected.allSatisfy { $0.reason == .tooManyWindows })
+            #expect(store.head.windows().count <= HeadWindows.most + 1)
+            times = outcome.rejected.map { times[$0.index] }
+            // Samples of the present are accepted nevertheless.
+            if isLate, !times.isEmpty {
+                let present = try Self.push(store, [Self.now + Int64(rounds)], "present")
+                #expect(present.rejected.count == 0)
+            }
+            store.runMaintenance()
+            rounds += 1
+        }
+        #expect(rounds == 2000 / HeadWindows.most + 1)
+        #expect(try Self.stored(store) == 2000 + (isLate ? 1 : 0))
+        store.abandon()
+        #expect(try Self.stored(Self.open(files, clock)) == 2000 + (isLate ? 1 : 0))
+    }
+
+    @Test func `many windows do not wait for others before they become blocks`() throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.open(files, clock)
+        _ = try Self.push(store, (1...500).map { Self.now - Int64(500 - $0) * Self.window })
+        #expect(store.head.windows().count == 500)
+        store.runMaintenance()
+        #expect(store.head.windows().count < 3)
+        #expect(store.head.admittedWindows.count == store.head.windows().count)
+        #expect(try Self.stored(store) == 500)
+    }
+
+    @Test func `there is an end of the numbers of spill files`() throws {
+        let store = try SpillStore("spill", fileSystem: FaultyFileSystem())
+        for number in 0..<SpillStore.most { #expect(store.file(windowEnd: Int64(number)) != nil) }
+        #expect(store.file(windowEnd: -1) == nil)
+        #expect(store.file(windowEnd: 7) != nil)
+        store.remove(77)
+        #expect(store.file(windowEnd: -1) != nil)
+        #expect(store.file(windowEnd: -2) == nil)
+    }
+
+    /// A store with samples in spill files on the disk, with all of them in the past.
+    private static func spilled(_ files: FaultyFileSystem, _ clock: ManualClock) throws -> TimeSeriesStore {
+        let store = try open(files, clock)
+        for part in 0..<20 {
+            for name in ["a", "b"] {
+                let outcome = try push(store, (0..<100).map { now - 2_000_000 + Int64(part * 100 + $0) * 1000 }, name)
+                #expect(outcome.rejected.count == 0)
+            }
+        }
+        for file in store.head.spill.files { _ = try file.sync() }
+        return store
+    }
+
+    @Test(arguments: [EIO, EMFILE, ENFILE, ENOMEM, EACCES])
+    func `an error of the system while windows become blocks loses nothing`(code: Int32) throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.spilled(files, clock)
+        for _ in 0..<3 {
+            files.failReads(of: ".spill", code: code)
+            store.runMaintenance()
+            #expect(throws: UnreadableWindows.self) { _ = try store.snapshot() }
+            #expect(store.damagedRecords == 0 && store.blockSet.count == 0)
+            files.heal()
+            #expect(try Self.stored(store, "a") == 2000 && Self.stored(store, "b") == 2000)
+        }
+        _ = try store.snapshot()
+        #expect(store.blockSet.count > 0 && store.leftOut.isEmpty)
+        store.abandon()
+        let again = try Self.open(files, clock)
+        #expect(try Self.stored(again, "a") == 2000 && Self.stored(again, "b") == 2000 && again.leftOut.isEmpty)
+    }
+
+    @Test(arguments: [EIO, EMFILE])
+    func `what the disk cannot read for an hour does not keep its window in the head`(code: Int32) throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.spilled(files, clock)
+        files.failReads(of: ".spill", code: code)
+        store.runMaintenance()
+        let before = store.head.windows().count
+        clock.advance(to: clock.now() + 3_600_000)
+        store.runMaintenance()
+        // A shortage of the process is no property of the disk.
+        #expect((store.head.windows().count < before) == (code == EIO))
+        #expect(store.leftOut.isEmpty == (code != EIO))
+        files.heal()
+        // The files are kept for whoever can read them.
+        #expect(try files.list("data/spill").contains { $0.hasSuffix(SetAside.suffix) } == (code == EIO))
+    }
+
+    @Test(arguments: [EIO, EMFILE])
+    func `a query leaves out what the disk cannot read, and fails for want of descriptors`(code: Int32) throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.spilled(files, clock)
+        files.failReads(of: ".spill", code: code)
+        if code == EMFILE {
+            #expect(throws: FileError.self) { _ = try Self.stored(store, "a") }
+            files.heal()
+            #expect(try Self.stored(store, "a") == 2000 && store.leftOut.isEmpty)
+        } else {
+            #expect(try Self.stored(store, "a") < 2000)
+            #expect(!store.leftOut.isEmpty)
+        }
+    }
+
+    @Test func `damage of the manifest's only record is no torn end`() throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.spilled(files, clock)
+        _ = try store.snapshot()
+        try store.close()
+        try Self.open(files, clock).close()
+        let size = try files.read("data/blocks/manifest.log").count
+        for at in stride(from: 16, to: size, by: 3) {
+            let copy = files.afterPowerCut(.kept)
+            copy.damage("data/blocks/manifest.log") { $0[at] ^= 0x10 }
+            let again = try Self.open(copy, clock)
+            #expect(again.damagedBlocks == ["manifest.log"], "byte \(at)")
+            #expect(try Self.stored(again, "a") == 2000)
+            again.abandon()
+        }
+    }
+}

@@ -134,6 +134,8 @@ package final class Manifest {
         guard content.starts(with: header) else {
             throw bad(0, "expected a martlet manifest of version \(BlockFormat.version)")
         }
+        // The first record was written with the whole file, so it cannot be torn.
+        guard content.count > header.count else { throw bad(header.count, "expected a record") }
         return try content.withUnsafeBytes { bytes in
             var at = header.count
             while at < bytes.count {
@@ -149,7 +151,6 @@ package final class Manifest {
                     body(Edit(added: added, removed: removed, mark: mark, notes: notes))
                     at = frame.content.upperBound
                 } catch {
-                    // The first record was written with the whole file, so it cannot be torn.
                     guard at > header.count else { throw bad(at, "expected \(error.expected)") }
                     // Only the last record can be torn, because a later write would have removed it. If the search in
                     // it takes too long, it is too large for a torn write.

@@ -94,9 +94,11 @@ import Testing
         try manifest.commit(.init(added: [ids[2]], removed: [ids[0], ids[1]], mark: 20))
         let path = directory.path + "/manifest.log"
         let content = try directory.files.read(path)
+        let first = 16 + 8 + Int(content[16])
         for size in 0...content.count {
             try directory.files.replace(path, with: Array(content[..<size]))
-            guard size >= 16 else {
+            // The first record comes with the file.
+            guard size >= first else {
                 #expect(throws: BlockError.self) { try Manifest(directory.files, directory: directory.path) }
                 continue
             }

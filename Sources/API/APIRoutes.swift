@@ -26,12 +26,21 @@ package enum APIRoutes {
     /// Adds the routes to a router under construction.
     package static func add(to routes: inout Router.Builder, _ context: APIContext) {
         let admission = QueryAdmission(context.settings.maxConcurrentQueries, context.metrics)
+        let overviews = QueryAdmission(QueryAdmission.overviews)
+        add(to: &routes, context, admission, overviews)
+    }
+
+    /// Adds the routes with the limits of requests that run at once: of those that read the store, and of those about
+    /// targets and rules.
+    static func add(
+        to routes: inout Router.Builder, _ context: APIContext, _ admission: QueryAdmission, _ overviews: QueryAdmission
+    ) {
         let queries = QueryHandlers(context: context, admission: admission)
-        let metadata = MetadataHandlers(context: context)
-        let targets = TargetHandlers(context: context)
-        let rules = RuleHandlers(context: context)
-        let status = StatusHandlers(context: context)
-        let search = SearchHandlers(context: context, admission: admission)
+        let metadata = MetadataHandlers(context: context, admission: admission, overviews: overviews)
+        let targets = TargetHandlers(context: context, overviews: overviews)
+        let rules = RuleHandlers(context: context, overviews: overviews)
+        let status = StatusHandlers(context: context, admission: admission)
+        let search = SearchHandlers(context: context, admission: admission, lists: metadata)
         let management = ManagementHandlers(context: context)
 
         func add(
@@ -48,21 +57,21 @@ package enum APIRoutes {
         add(both, "/query", takesLong: true) { try queries.instant($0) }
         add(both, "/query_range", takesLong: true) { try queries.range($0) }
         add(both, "/query_exemplars", takesLong: true) { try queries.exemplars($0) }
-        add(both, "/format_query") { try queries.format($0) }
-        add(both, "/parse_query") { try queries.tree($0) }
+        add(both, "/format_query", takesLong: true) { try queries.format($0) }
+        add(both, "/parse_query", takesLong: true) { try queries.tree($0) }
         add(both, "/series", takesLong: true) { try metadata.series($0) }
         add(both, "/labels", takesLong: true) { try metadata.labelNames($0) }
         add(["GET"], "/label/:name/values", takesLong: true) { try metadata.labelValues($0) }
         add(both, "/search/metric_names", takesLong: true) { try search.metricNames($0) }
         add(both, "/search/label_names", takesLong: true) { try search.labelNames($0) }
         add(both, "/search/label_values", takesLong: true) { try search.labelValues($0) }
-        add(["GET"], "/metadata") { try metadata.metadata($0) }
-        add(["GET"], "/targets") { try targets.targets($0) }
-        add(["GET"], "/targets/metadata") { try metadata.targetMetadata($0) }
-        add(["GET"], "/scrape_pools") { targets.pools($0) }
-        add(["GET"], "/alertmanagers") { targets.alertmanagers($0) }
-        add(["GET"], "/rules") { try rules.rules($0) }
-        add(["GET"], "/alerts") { try rules.alerts($0) }
+        add(["GET"], "/metadata", takesLong: true) { try metadata.metadata($0) }
+        add(["GET"], "/targets", takesLong: true) { try targets.targets($0) }
+        add(["GET"], "/targets/metadata", takesLong: true) { try metadata.targetMetadata($0) }
+        add(["GET"], "/scrape_pools", takesLong: true) { try targets.pools($0) }
+        add(["GET"], "/alertmanagers", takesLong: true) { try targets.alertmanagers($0) }
+        add(["GET"], "/rules", takesLong: true) { try rules.rules($0) }
+        add(["GET"], "/alerts", takesLong: true) { try rules.alerts($0) }
         add(["GET"], "/status/config") { status.configuration($0) }
         add(["GET"], "/status/flags") { status.flags($0) }
         add(["GET"], "/status/buildinfo") { status.build($0) }
@@ -76,7 +85,9 @@ package enum APIRoutes {
             try status.cleanTombstones($0)
         }
 
-        routes.add(["GET"], "/federate", takesLong: true) { Federation(context: context).handle($0) }
+        routes.add(["GET"], "/federate", takesLong: true) {
+            Federation(context: context, admission: admission).handle($0)
+        }
         let metrics = OwnMetrics(registry: context.metrics)
         routes.add(["GET"], "/metrics") { metrics.handle($0) }
         routes.add(["GET"], "/-/healthy") { management.healthy($0) }

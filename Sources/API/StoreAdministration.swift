@@ -10,10 +10,12 @@ package protocol StoreAdministration: Sendable {
     var missingParts: [String] { get }
     /// The last samples that were not stored, newest first.
     var lastRejected: [RejectedSample] { get }
+    /// The records that were damaged or missing at the start.
+    var damagedRecords: Int { get }
     /// The retention as text; a reload may change it.
     var retentionText: String { get }
 
-    /// Numbers about the storage, with lists of at most `limit` entries.
+    /// Numbers about all series of the storage, with lists of at most `limit` entries.
     func figures(limit: Int) -> StoreFigures
     /// The metadata of a metric, or of all metrics, including metrics that no target exposes any more.
     func metadata(metric: ExactText?) -> [ExactText: MetricMetadata]
@@ -42,7 +44,6 @@ package struct StoreFigures: Sendable {
     package var valuesByLabel: List = []
     package var bytesByLabel: List = []
     package var seriesByPair: List = []
-    package var damagedRecords = 0
 
     package init() {}
 }

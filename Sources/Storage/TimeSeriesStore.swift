@@ -62,7 +62,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     private let writers = Mutex<[PooledWriter]>([])
     private let isClosed = Atomic(false)
     private let lockFile: (any DirectoryLock)?
-    let damagedRecords: Int
+    public let damagedRecords: Int
     let logger = Log("storage")
     let background = BackgroundLoop()
     /// The lock for changes to the set of files.

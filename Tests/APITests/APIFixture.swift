@@ -12,6 +12,7 @@ struct StoreStub: StoreAdministration {
     var unhealthyReason: String?
     var missingParts: [String] = []
     var lastRejected: [RejectedSample] = []
+    var damagedRecords = 0
     var retentionText = "15d"
 
     func figures(limit: Int) -> StoreFigures { StoreFigures() }

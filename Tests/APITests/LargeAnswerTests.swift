@@ -189,7 +189,9 @@ struct LargeAnswerTests {
     func turn() throws {
         let context = try Self.context { $0.timeout = 1 }
         let admission = QueryAdmission(1, context.metrics)
-        let search = SearchHandlers(context: context, admission: admission)
+        let search = SearchHandlers(
+            context: context, admission: admission,
+            lists: MetadataHandlers(context: context, admission: admission, overviews: QueryAdmission(1)))
         try admission.run(waiting: 1, isCancelled: { false }) {
             let error = #expect(throws: QueryError.self) {
                 _ = try search.labelNames(HTTPRequest(method: "GET", path: "/"))

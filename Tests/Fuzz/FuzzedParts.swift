@@ -9,6 +9,7 @@ struct FuzzedStore: StoreAdministration {
     var unhealthyReason: String? { store.unhealthyReason }
     var missingParts: [String] { store.leftOut.map(\.description) }
     var lastRejected: [RejectedSample] { store.lastRejected }
+    var damagedRecords: Int { store.damagedRecords }
     var retentionText: String { "" }
 
     func figures(limit: Int) -> StoreFigures { StoreFigures() }

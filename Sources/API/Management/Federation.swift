@@ -8,6 +8,7 @@ import Telemetry
 /// `/federate`: the newest sample of each matching series.
 struct Federation: Sendable {
     let context: APIContext
+    let admission: QueryAdmission
     private let errors: Counter
     private let warnings: Counter
     /// The approximate memory of a series in the list of the newest samples, in its order and in the text.
@@ -24,8 +25,9 @@ struct Federation: Sendable {
     }
     private typealias Newest = [Labels: (time: Int64, value: Value)]
 
-    init(context: APIContext) {
+    init(context: APIContext, admission: QueryAdmission) {
         self.context = context
+        self.admission = admission
         errors = context.metrics.counter(
             "prometheus_web_federation_errors_total",
             "Total number of errors that occurred while sending federation responses.")
@@ -50,14 +52,14 @@ struct Federation: Sendable {
         let negotiation = ExpositionNegotiation(accept: request.header("Accept") ?? "", allowsOpenMetrics: false)
         var count = 0
         do {
-            var newest: Newest = [:]
-            for matchers in selectors { try find(matchers, answer, &count, &newest) }
-            return answer.kept(
-                HTTPResponse(
-                    headers: [("Content-Type", negotiation.contentType)],
-                    body: negotiation.format == .protobuf
-                        ? try protobuf(newest, negotiation.escaping, answer)
-                        : try text(newest, negotiation.escaping, answer)))
+            let body = try admission.run(request, context.engine) {
+                var newest: Newest = [:]
+                for matchers in selectors { try find(matchers, answer, &count, &newest) }
+                return negotiation.format == .protobuf
+                    ? try protobuf(newest, negotiation.escaping, answer)
+                    : try text(newest, negotiation.escaping, answer)
+            }
+            return answer.kept(HTTPResponse(headers: [("Content-Type", negotiation.contentType)], body: body))
         } catch let excess as MemoryLimitExceeded {
             errors.increment()
             return .text(excess.message(series: count) + "\n", status: 503)

@@ -35,7 +35,7 @@ struct ManagementHandlers: Sendable {
 
     func version(_ request: HTTPRequest) -> HTTPResponse {
         var writer = JSONWriter()
-        writer.value(StatusHandlers(context: context).buildFacts)
+        writer.value(StatusHandlers.facts(context.settings.build))
         return .json(writer.bytes)
     }
 }

@@ -10,7 +10,7 @@ struct SearchHandlers: Sendable {
     let context: APIContext
     /// Shared with the queries: a search may cost as much.
     let admission: QueryAdmission
-    private var lists: MetadataHandlers { MetadataHandlers(context: context) }
+    let lists: MetadataHandlers
 
     func metricNames(_ request: HTTPRequest) throws -> HTTPResponse {
         let search = try parameters(request, "metric_names")
@@ -42,38 +42,29 @@ struct SearchHandlers: Sendable {
         _ request: HTTPRequest, _ search: SearchRequest, includesMetadata: Bool = false,
         _ ask: (SelectRequest) throws -> [String]
     ) throws -> HTTPResponse {
-        // The time in the queue is part of the search's time.
-        try context.answer(request) { answer in
-            try admitted(request) {
-                let (memory, deadline) = (answer.memory, answer.deadline)
-                let warnings = SourceWarnings()
-                let values = try lists.merged(search.selectors) {
-                    try ask(
-                        SelectRequest(
-                            matchers: $0, minTime: search.start, maxTime: search.end, labelsOnly: true,
-                            charge: { try memory.charge($0) }, check: { try deadline.check() },
-                            warn: { warnings.add($0) }))
-                }
-                try memory.charge(values.reduce(0) { $0 + Self.bytesPerValue + $1.utf8.count })
-                let found = try search.found(in: values) { try answer.work($0) }
-                let entries = includesMetadata ? context.scrape?.metadata(metric: nil) ?? [] : []
-                try memory.charge(entries.count * Self.bytesPerValue)
-                let metadata =
-                    includesMetadata
-                    ? try SearchMetadata(entries.map { ($0.metric, $0.metadata) }) { try answer.work($0) } : nil
-                return try write(found, search, metadata, warnings.texts, answer)
+        try context.answer(request, admission) { answer in
+            let (memory, deadline) = (answer.memory, answer.deadline)
+            let warnings = SourceWarnings()
+            let values = try lists.merged(search.selectors) {
+                try ask(
+                    SelectRequest(
+                        matchers: $0, minTime: search.start, maxTime: search.end, labelsOnly: true,
+                        charge: { try memory.charge($0) }, check: { try deadline.check() },
+                        warn: { warnings.add($0) }))
             }
+            try memory.charge(values.reduce(0) { $0 + Self.bytesPerValue + $1.utf8.count })
+            let found = try search.found(in: values) { try answer.work($0) }
+            let entries = includesMetadata ? context.scrape?.metadata(metric: nil) ?? [] : []
+            try memory.charge(entries.count * Self.bytesPerValue)
+            let metadata =
+                includesMetadata
+                ? try SearchMetadata(entries.map { ($0.metric, $0.metadata) }) { try answer.work($0) } : nil
+            return try write(found, search, metadata, warnings.texts, answer)
         }
     }
 
     /// The approximate memory of a value in the lists of all and of those that are found, without its text.
     private static let bytesPerValue = 128
-
-    /// Runs a search when it is its turn among the queries.
-    private func admitted(_ request: HTTPRequest, _ body: () throws -> HTTPResponse) throws -> HTTPResponse {
-        try admission.run(
-            waiting: context.engine.options.timeout, isCancelled: { request.isCancelled() }, body)
-    }
 
     /// The lines of an answer: one for each batch of records, and a last one.
     private func write(

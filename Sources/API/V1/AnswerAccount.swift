@@ -66,6 +66,17 @@ extension APIContext {
         }
     }
 
+    /// Answers as ``answer(_:_:)`` does, when it is the request's turn.
+    ///
+    /// The time in the queue is part of the time of the answer.
+    func answer(
+        _ request: HTTPRequest, _ admission: QueryAdmission, _ body: (AnswerAccount) throws -> HTTPResponse
+    ) throws -> HTTPResponse {
+        try answer(request) { answer in
+            try admission.run(request, engine) { try body(answer) }
+        }
+    }
+
     /// The response of any handler; a large body that is not charged yet is charged until it is sent.
     func charged(_ response: HTTPResponse) throws(APIError) -> HTTPResponse {
         guard response.keeps == nil, response.body.count > AnswerAccount.smallBody else { return response }

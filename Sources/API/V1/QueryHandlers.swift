@@ -112,27 +112,34 @@ struct QueryHandlers: Sendable {
         return try answer(result, request)
     }
 
+    /// Parses the expression of a request, which may be long, when it is its turn.
+    private func parse<R>(_ request: HTTPRequest, _ body: (Expression) -> R) throws -> R {
+        try admission.run(request, context.engine) {
+            try context.engine.parse(request.parameter("query") ?? "", body)
+        }
+    }
+
     func format(_ request: HTTPRequest) throws -> HTTPResponse {
-        let text = try context.engine.parse(request.parameter("query") ?? "") { $0.prettyDescription }
+        let text = try parse(request) { $0.prettyDescription }
         return Envelope.success { $0.string(text) }
     }
 
     func tree(_ request: HTTPRequest) throws -> HTTPResponse {
-        let json = try context.engine.parse(request.parameter("query") ?? "") { ExpressionJSON.encode($0) }
+        let json = try parse(request) { ExpressionJSON.encode($0) }
         return Envelope.success { $0.raw(json) }
     }
 
     func exemplars(_ request: HTTPRequest) throws -> HTTPResponse {
         let (start, end) = try Parameters.range(request)
         if end < start { throw APIError.badData("end timestamp must not be before start timestamp") }
-        let selectors: [[Matcher]]
-        do throws(QueryError) {
-            selectors = try context.engine.parse(request.parameter("query") ?? "") { $0.selectorMatchers }
-        } catch {
-            throw APIError.badData(error.description)
-        }
-        if selectors.isEmpty { return HTTPResponse(status: 204) }
-        return try context.answer(request) { answer in
+        return try context.answer(request, admission) { answer in
+            let selectors: [[Matcher]]
+            do throws(QueryError) {
+                selectors = try context.engine.parse(request.parameter("query") ?? "") { $0.selectorMatchers }
+            } catch {
+                throw APIError.badData(error.description)
+            }
+            if selectors.isEmpty { return HTTPResponse(status: 204) }
             let deadline = answer.deadline
             // A series that several selectors match is listed once.
             var known: Set<Labels> = []

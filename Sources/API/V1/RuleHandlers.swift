@@ -7,6 +7,7 @@ import Rules
 /// `rules` and `alerts`.
 struct RuleHandlers: Sendable {
     let context: APIContext
+    let overviews: QueryAdmission
 
     func rules(_ request: HTTPRequest) throws -> HTTPResponse {
         try Parameters.check(request)
@@ -28,23 +29,23 @@ struct RuleHandlers: Sendable {
         let files = Set(request.parameters("file[]").map { ExactText($0) })
         let selectors = try Parameters.selectors(request, .plain)
         let hidesAlerts = try Parameters.boolean(request, "exclude_alerts", "error converting exclude_alerts") ?? false
-        let kept = (context.rules?.status() ?? []).compactMap { group -> RuleGroupStatus? in
-            guard groups.isEmpty || groups.contains(ExactText(group.name)),
-                files.isEmpty || files.contains(ExactText(group.file))
-            else {
-                return nil
+        return try context.answer(request, overviews) { answer in
+            let kept = (context.rules?.status() ?? []).compactMap { group -> RuleGroupStatus? in
+                guard groups.isEmpty || groups.contains(ExactText(group.name)),
+                    files.isEmpty || files.contains(ExactText(group.file))
+                else {
+                    return nil
+                }
+                var group = group
+                group.rules = group.rules.filter { rule in
+                    (type.isEmpty || (type == "alert") == (rule.kind == .alerting))
+                        && (names.isEmpty || names.contains(ExactText(rule.name)))
+                        && (selectors.isEmpty || selectors.contains { $0.allSatisfy { $0.matches(rule.labels) } })
+                }
+                let isFiltered = !type.isEmpty || !names.isEmpty || !selectors.isEmpty
+                return group.rules.isEmpty && isFiltered ? nil : group
             }
-            var group = group
-            group.rules = group.rules.filter { rule in
-                (type.isEmpty || (type == "alert") == (rule.kind == .alerting))
-                    && (names.isEmpty || names.contains(ExactText(rule.name)))
-                    && (selectors.isEmpty || selectors.contains { $0.allSatisfy { $0.matches(rule.labels) } })
-            }
-            let isFiltered = !type.isEmpty || !names.isEmpty || !selectors.isEmpty
-            return group.rules.isEmpty && isFiltered ? nil : group
-        }
-        return try context.answer(request) { answer in
-            try Envelope.success(capacity: 8192) { writer in
+            return try Envelope.success(capacity: 8192) { writer in
                 try writer.object { writer in
                     writer.key("groups")
                     try writer.array(kept, answer) { group, writer in
@@ -145,9 +146,9 @@ struct RuleHandlers: Sendable {
     }
 
     func alerts(_ request: HTTPRequest) throws -> HTTPResponse {
-        let alerts = (context.rules?.status() ?? []).lazy.flatMap(\.rules).flatMap(\.alerts)
-        return try context.answer(request) { answer in
-            try Envelope.success { writer in
+        try context.answer(request, overviews) { answer in
+            let alerts = (context.rules?.status() ?? []).lazy.flatMap(\.rules).flatMap(\.alerts)
+            return try Envelope.success { writer in
                 try writer.object { writer in
                     writer.key("alerts")
                     try writer.array(alerts, answer) { alert, writer in write(alert, &writer) }

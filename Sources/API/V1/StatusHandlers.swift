@@ -8,6 +8,7 @@ import Platform
 /// `status/…` and the admin endpoints.
 struct StatusHandlers: Sendable {
     let context: APIContext
+    let admission: QueryAdmission
 
     private func object(_ members: [(String, JSONValue)]) -> HTTPResponse {
         Envelope.success { $0.value(.object(members.map { (key: $0.0, value: $0.1) })) }
@@ -22,12 +23,12 @@ struct StatusHandlers: Sendable {
     }
 
     func build(_ request: HTTPRequest) -> HTTPResponse {
-        Envelope.success { $0.value(buildFacts) }
+        Envelope.success { $0.value(Self.facts(context.settings.build)) }
     }
 
-    var buildFacts: JSONValue {
-        let build = context.settings.build
-        return .object([
+    /// The facts about a build, for `status/buildinfo` and `version`.
+    static func facts(_ build: BuildInformation) -> JSONValue {
+        .object([
             ("version", .string(build.version)), ("revision", .string(build.revision)),
             ("branch", .string(build.branch)), ("buildUser", .string(build.buildUser)),
             ("buildDate", .string(build.buildDate)), ("goVersion", .string("swift" + ProductVersion.swift)),
@@ -95,7 +96,7 @@ struct StatusHandlers: Sendable {
             ("hostname", .string(host)), ("serverTime", .string(RFC3339.text(context.clock.now()))),
             ("reloadConfigSuccess", .bool(reload.succeeded)),
             ("lastConfigTime", .string(RFC3339.text(reload.time))),
-            ("corruptionCount", .number(Double(context.store.figures(limit: 0).damagedRecords))),
+            ("corruptionCount", .number(Double(context.store.damagedRecords))),
             ("goroutineCount", .number(0)),
             ("GOMAXPROCS", .number(Double(sysconf(Int32(_SC_NPROCESSORS_ONLN))))), ("GOMEMLIMIT", .number(0)),
             ("GOGC", .string("")), ("GODEBUG", .string("")), ("storageRetention", .string(context.store.retentionText)),
@@ -111,7 +112,7 @@ struct StatusHandlers: Sendable {
             if number > 10_000 { throw APIError.badData("limit must not exceed 10000") }
             limit = number
         }
-        let figures = context.store.figures(limit: limit)
+        let figures = try admission.run(request, context.engine) { context.store.figures(limit: limit) }
         func list(_ entries: StoreFigures.List) -> JSONValue {
             .array(entries.map { .object([("name", .string($0.name)), ("value", .number(Double($0.value)))]) })
         }

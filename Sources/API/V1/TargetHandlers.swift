@@ -7,20 +7,21 @@ import Scrape
 /// `targets`, `scrape_pools`, `alertmanagers`.
 struct TargetHandlers: Sendable {
     let context: APIContext
+    let overviews: QueryAdmission
 
     func targets(_ request: HTTPRequest) throws -> HTTPResponse {
         let state = GoCase.lower(request.parameter("state") ?? "")
         let pool = request.parameter("scrapePool") ?? ""
         let showsActive = ["", "any", "active"].contains(state)
         let showsDropped = ["", "any", "dropped"].contains(state)
-        let active =
-            showsActive ? (context.scrape?.targets() ?? []).filter { pool.isEmpty || $0.pool.isExactly(pool) } : []
-        let dropped = context.scrape?.droppedTargets()
-        let shown = (showsDropped ? dropped?.targets ?? [] : []).lazy.filter {
-            pool.isEmpty || $0.pool.isExactly(pool)
-        }
-        return try context.answer(request) { answer in
-            try Envelope.success(capacity: 4096) { writer in
+        return try context.answer(request, overviews) { answer in
+            let active =
+                showsActive ? (context.scrape?.targets() ?? []).filter { pool.isEmpty || $0.pool.isExactly(pool) } : []
+            let dropped = context.scrape?.droppedTargets()
+            let shown = (showsDropped ? dropped?.targets ?? [] : []).lazy.filter {
+                pool.isEmpty || $0.pool.isExactly(pool)
+            }
+            return try Envelope.success(capacity: 4096) { writer in
                 try writer.object { writer in
                     writer.key("activeTargets")
                     try writer.array(active, answer) { target, writer in write(target, &writer) }
@@ -73,35 +74,31 @@ struct TargetHandlers: Sendable {
         }
     }
 
-    func pools(_ request: HTTPRequest) -> HTTPResponse {
-        Envelope.success { writer in
-            writer.object { writer in
-                writer.key("scrapePools")
-                writer.array { writer in
-                    for pool in context.scrape?.pools() ?? [] { writer.string(pool) }
+    func pools(_ request: HTTPRequest) throws -> HTTPResponse {
+        try context.answer(request, overviews) { answer in
+            try Envelope.success { writer in
+                try writer.object { writer in
+                    writer.key("scrapePools")
+                    try writer.array(context.scrape?.pools() ?? [], answer) { pool, writer in writer.string(pool) }
                 }
             }
         }
     }
 
-    func alertmanagers(_ request: HTTPRequest) -> HTTPResponse {
-        Envelope.success { writer in
-            writer.object { writer in
-                writer.key("activeAlertmanagers")
-                writer.array { writer in
-                    for url in context.alertmanagers?.activeURLs() ?? [] {
-                        writer.object { writer in
-                            writer.key("url")
-                            writer.string(url)
-                        }
-                    }
-                }
-                writer.key("droppedAlertmanagers")
-                writer.array { writer in
-                    for url in context.alertmanagers?.droppedURLs() ?? [] {
-                        writer.object { writer in
-                            writer.key("url")
-                            writer.string(url)
+    func alertmanagers(_ request: HTTPRequest) throws -> HTTPResponse {
+        try context.answer(request, overviews) { answer in
+            try Envelope.success { writer in
+                try writer.object { writer in
+                    for (key, urls) in [
+                        ("activeAlertmanagers", context.alertmanagers?.activeURLs()),
+                        ("droppedAlertmanagers", context.alertmanagers?.droppedURLs()),
+                    ] {
+                        writer.key(key)
+                        try writer.array(urls ?? [], answer) { url, writer in
+                            writer.object { writer in
+                                writer.key("url")
+                                writer.string(url)
+                            }
                         }
                     }
                 }

@@ -39,6 +39,5 @@ extension StoreFigures {
         valuesByLabel = statistics.valuesByLabel
         bytesByLabel = statistics.bytesByLabel
         seriesByPair = statistics.seriesByPair
-        damagedRecords = statistics.damagedRecords
     }
 }

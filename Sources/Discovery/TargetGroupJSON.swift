@@ -5,79 +5,116 @@ import Model
 
 /// Reads target groups from JSON by the rules of Go's `encoding/json`: the case of field names is ignored, the last of
 /// equal fields is used, null is the zero value, and an unknown field is an error.
+///
+/// Each target is counted before the next one is read, so the memory of a list is limited, whatever its text is.
 enum TargetGroupJSON {
-    static func parse(_ bytes: [UInt8], place: String) throws(ConfigError) -> [TargetGroupConfig] {
-        func failure(_ message: String) -> ConfigError { ConfigError(file: place, message: message) }
-        let root: JSONValue
-        do throws(JSONError) {
-            root = try JSONValue.parse(bytes)
-        } catch {
-            throw failure("\(error)")
-        }
-        if case .null = root { return [] }
-        guard case .array(let elements) = root else {
-            throw failure("expected a list of target groups, got \(root.kind)")
-        }
-        var groups: [TargetGroupConfig] = []
-        for (index, element) in elements.enumerated() {
-            if case .null = element { throw failure("nil target group item found (index \(index))") }
-            guard case .object(let members) = element else {
-                throw failure("target group \(index): expected an object, got \(element.kind)")
+    /// - Parameters:
+    ///   - place: The file or URL, for errors and sources.
+    ///   - more: Further labels of all groups.
+    ///   - cost: Charged for each part; nil for a list without limits.
+    static func parse(
+        _ bytes: [UInt8], place: String, more: [Label] = [], cost: TargetListCost? = nil
+    ) throws(ConfigError) -> [TargetGroup] {
+        var reader = JSONReader(bytes)
+        var groups: [TargetGroup] = []
+        do {
+            if try reader.kind() == .null {
+                try reader.null()
+                try reader.end()
+                return []
             }
-            var group = TargetGroupConfig(targets: [], labels: [])
-            for (name, value) in members {
-                do throws(FieldError) {
-                    // Go folds the long s and the sign of kelvin, too.
-                    switch GoCase.lower(GoCase.upper(name)) {
-                    case "targets": group.targets = try targets(value)
-                    case "labels": group.labels = try labels(value)
-                    default: throw FieldError(message: "unknown field \(GoQuote.quote(name))")
-                    }
-                } catch {
-                    throw failure("target group \(index): \(error.message)")
+            try expect(.array, &reader, "a list of target groups", "")
+            try reader.array { reader in
+                let index = groups.count
+                do {
+                    let config = try group(&reader, index, cost)
+                    let group = TargetGroup(config, source: "\(place):\(index)", more: more)
+                    try cost?.add(group)
+                    groups.append(group)
+                } catch let error as FieldError {
+                    throw FieldError(message: error.isWhole ? error.message : "target group \(index): \(error.message)")
                 }
             }
-            groups.append(group)
+            try reader.end()
+        } catch let error as FieldError {
+            throw ConfigError(file: place, message: error.message)
+        } catch {
+            throw ConfigError(file: place, message: "\(error)")
         }
         return groups
     }
 
     private struct FieldError: Error {
         var message: String
+        /// Whether the message says which group it is about.
+        var isWhole = false
     }
 
-    private static func targets(_ value: JSONValue) throws(FieldError) -> [String] {
-        if case .null = value { return [] }
-        guard case .array(let elements) = value else {
-            throw FieldError(message: "targets: expected a list, got \(value.kind)")
+    /// Checks the kind of the next value.
+    private static func expect(
+        _ kind: JSONKind, _ reader: inout JSONReader, _ wanted: String, _ field: String
+    ) throws {
+        let found = try reader.kind()
+        guard found == kind else { throw FieldError(message: "\(field)expected \(wanted), got \(found.rawValue)") }
+    }
+
+    private static func group(
+        _ reader: inout JSONReader, _ index: Int, _ cost: TargetListCost?
+    ) throws -> TargetGroupConfig {
+        if try reader.kind() == .null {
+            throw FieldError(message: "nil target group item found (index \(index))", isWhole: true)
         }
-        var targets: [String] = []
-        for element in elements {
-            switch element {
-            case .string(let text): targets.append(text)
-            case .null: targets.append("")
-            default: throw FieldError(message: "targets: expected a string, got \(element.kind)")
+        try expect(.object, &reader, "an object", "")
+        var group = TargetGroupConfig(targets: [], labels: [])
+        try reader.object { name, reader in
+            // Go folds the long s and the sign of kelvin, too.
+            switch GoCase.lower(GoCase.upper(name)) {
+            case "targets": group.targets = try targets(&reader, cost)
+            case "labels": group.labels = try labels(&reader, cost)
+            default: throw FieldError(message: "unknown field \(GoQuote.quote(name))")
             }
+        }
+        return group
+    }
+
+    private static func targets(_ reader: inout JSONReader, _ cost: TargetListCost?) throws -> [String] {
+        var targets: [String] = []
+        if try reader.kind() == .null {
+            try reader.null()
+            return targets
+        }
+        try expect(.array, &reader, "a list", "targets: ")
+        try reader.array { reader in
+            let target = try text(&reader, "targets: ")
+            try cost?.add(target: target)
+            targets.append(target)
         }
         return targets
     }
 
-    private static func labels(_ value: JSONValue) throws(FieldError) -> [Label] {
-        if case .null = value { return [] }
-        guard case .object(let members) = value else {
-            throw FieldError(message: "labels: expected an object, got \(value.kind)")
-        }
+    private static func labels(_ reader: inout JSONReader, _ cost: TargetListCost?) throws -> [Label] {
         var labels: [Label] = []
-        for (name, member) in members {
+        if try reader.kind() == .null {
+            try reader.null()
+            return labels
+        }
+        try expect(.object, &reader, "an object", "labels: ")
+        try reader.object { name, reader in
             if name.isEmpty { throw FieldError(message: "\"\" is not a valid label name") }
-            let text: String
-            switch member {
-            case .string(let value): text = value
-            case .null: text = ""
-            default: throw FieldError(message: "label \(name): expected a string, got \(member.kind)")
-            }
-            labels.append(Label(name: name, value: text))
+            let label = Label(name: name, value: try text(&reader, "label \(name): "))
+            labels.append(label)
+            try cost?.add(label, number: labels.count)
         }
         return labels
+    }
+
+    /// A string; null is an empty one.
+    private static func text(_ reader: inout JSONReader, _ field: String) throws -> String {
+        if try reader.kind() == .null {
+            try reader.null()
+            return ""
+        }
+        try expect(.string, &reader, "a string", field)
+        return try reader.string()
     }
 }

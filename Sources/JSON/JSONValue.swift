@@ -24,14 +24,16 @@ public enum JSONValue: Sendable {
 
     /// The kind of the value, for messages.
     public var kind: String {
-        switch self {
-        case .null: "null"
-        case .bool: "a boolean"
-        case .number: "a number"
-        case .string: "a string"
-        case .array: "an array"
-        case .object: "an object"
-        }
+        let kind: JSONKind =
+            switch self {
+            case .null: .null
+            case .bool: .bool
+            case .number: .number
+            case .string: .string
+            case .array: .array
+            case .object: .object
+            }
+        return kind.rawValue
     }
 
     /// Reads one JSON text (RFC 8259).
@@ -65,7 +67,7 @@ struct JSONParser {
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    private var next: UInt8? { at < bytes.count ? bytes[at] : nil }
+    var next: UInt8? { at < bytes.count ? bytes[at] : nil }
 
     private func failure(_ reason: String) -> JSONError {
         var (line, column) = (1, 1)
@@ -80,17 +82,17 @@ struct JSONParser {
         return JSONError(line: line, column: column, reason: reason)
     }
 
-    private func unexpected(_ wanted: String) -> JSONError {
+    func unexpected(_ wanted: String) -> JSONError {
         guard let next else { return failure("unexpected end of JSON, expected \(wanted)") }
         let shown = next >= 0x20 && next < 0x7F ? "'\(Character(UnicodeScalar(next)))'" : "byte \(next)"
         return failure("unexpected \(shown), expected \(wanted)")
     }
 
-    private mutating func skipSpace() {
+    mutating func skipSpace() {
         while let c = next, c == 0x20 || c == 0x0A || c == 0x0D || c == 0x09 { at += 1 }
     }
 
-    private mutating func take(_ c: Character) -> Bool {
+    mutating func take(_ c: Character) -> Bool {
         guard let next, next == c.asciiValue else { return false }
         at += 1
         return true
@@ -128,7 +130,7 @@ struct JSONParser {
         return result
     }
 
-    private mutating func word(_ text: String, _ value: JSONValue) throws(JSONError) -> JSONValue {
+    mutating func word(_ text: String, _ value: JSONValue) throws(JSONError) -> JSONValue {
         guard bytes[at...].starts(with: text.utf8) else { throw unexpected(text) }
         at += text.utf8.count
         return value
@@ -193,7 +195,7 @@ struct JSONParser {
         return at - start
     }
 
-    private mutating func string() throws(JSONError) -> String {
+    mutating func string() throws(JSONError) -> String {
         at += 1
         var out: [UInt8] = []
         while true {

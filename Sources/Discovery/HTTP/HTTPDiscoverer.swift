@@ -13,9 +13,12 @@ package final class HTTPDiscoverer: Sendable {
     private struct State {
         var groups: [TargetGroup] = []
         var error = ""
+        /// The memory of the groups.
+        var cost: TargetListCost?
     }
 
     package let config: HTTPDiscoveryConfig
+    private let lists: TargetListBudget
     private let state = Mutex(State())
     private let failures: Counter
     private let refreshFailures: Counter
@@ -28,15 +31,18 @@ package final class HTTPDiscoverer: Sendable {
     private let log = Log("discovery")
 
     /// The size of the largest answer that is read, bytes: some 100,000 targets with a few labels each.
+    ///
+    /// The memory of its targets has another limit, ``TargetListBudget``.
     static let answerLimit = 32 << 20
     /// The limit of the answers of all servers together.
     private static let answers = ByteBudget(limit: 2 * answerLimit)
 
     package init(
         _ config: HTTPDiscoveryConfig, job: String, metrics: MetricRegistry,
-        userAgent: String = ProductVersion.userAgent
+        userAgent: String = ProductVersion.userAgent, lists: TargetListBudget? = nil
     ) {
         self.config = config
+        self.lists = lists ?? .shared
         client = HTTPClient(config.client, userAgent: userAgent, maxRequests: 1, budget: Self.answers)
         shownURL = ConfigURL.shown(config.url)
         failures = metrics.counter(
@@ -66,8 +72,9 @@ package final class HTTPDiscoverer: Sendable {
             durationBuckets.observe(seconds)
         }
         do {
-            let groups = try await ask()
-            state.withLock { $0 = State(groups: groups) }
+            let body = try await ask()
+            let (groups, cost) = try read(body)
+            state.withLock { $0 = State(groups: groups, cost: cost) }
             return groups
         } catch {
             failures.increment()
@@ -80,7 +87,7 @@ package final class HTTPDiscoverer: Sendable {
         }
     }
 
-    private func ask() async throws -> [TargetGroup] {
+    private func ask() async throws -> [UInt8] {
         var request = ClientRequest(url: config.url, timeout: config.refreshInterval)
         request.headers = [
             ("Accept", "application/json"),
@@ -96,7 +103,20 @@ package final class HTTPDiscoverer: Sendable {
             throw ConfigError(
                 file: shownURL, message: "unsupported content type \(GoQuote.quote(response.contentType))")
         }
-        return try TargetGroupList.parse(
-            response.body, isJSON: true, place: shownURL, labels: [Label(name: "__meta_url", value: shownURL)])
+        return response.body
+    }
+
+    /// The bytes that the texts of a list take while it is read, for each byte of it.
+    private static let bytesPerByte = 4
+
+    /// Reads a list, whose memory is limited.
+    private func read(_ body: [UInt8]) throws -> ([TargetGroup], TargetListCost) {
+        guard AddressSpace.canAllocate(body.count * Self.bytesPerByte) else {
+            throw ConfigError(file: shownURL, message: "no address space left to read the list\(AddressSpace.note)")
+        }
+        let cost = TargetListCost(lists, replacing: state.withLock { $0.cost })
+        let groups = try TargetGroupList.parse(
+            body, isJSON: true, place: shownURL, labels: [Label(name: "__meta_url", value: shownURL)], cost: cost)
+        return (groups, cost)
     }
 }

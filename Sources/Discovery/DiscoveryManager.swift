@@ -28,6 +28,8 @@ package final class DiscoveryManager: Sendable {
     }
     private struct State {
         var jobs: [ExactText: Job] = [:]
+        /// One feed for each job, also for removed ones while they pass groups on.
+        var feeds: [ExactText: GroupFeed] = [:]
         var task: Task<Void, Never>?
     }
 
@@ -43,7 +45,7 @@ package final class DiscoveryManager: Sendable {
 
     /// - Parameters:
     ///   - name: The consumer, `scrape` or `notify`; a label of the own metrics.
-    ///   - onUpdate: Called with all groups of a job, from any thread, one call at a time per manager.
+    ///   - onUpdate: Called with all groups of a job, from any thread, one call at a time per job. It may take long.
     package init(
         name: String, clock: any Clock, metrics: MetricRegistry,
         onUpdate: @escaping @Sendable (_ job: String, _ groups: [TargetGroup]) -> Void
@@ -62,7 +64,8 @@ package final class DiscoveryManager: Sendable {
     package func apply(_ jobs: [DiscoveryJob]) {
         let new = newSources(jobs)
         lookFirst(new.values.flatMap(\.values))
-        state.withLock { state in
+        let updates = state.withLock { state in
+            var updates: [Update] = []
             var next: [ExactText: Job] = [:]
             for definition in jobs {
                 let name = ExactText(definition.name)
@@ -78,7 +81,7 @@ package final class DiscoveryManager: Sendable {
                         ?? RunningHTTP(task: ask(config, for: definition.name))
                 }
                 next[name] = job
-                publish(job)
+                updates.append(update(job, &state))
             }
             for (name, job) in state.jobs {
                 for (config, running) in job.runningHTTP where next[name]?.runningHTTP[config] == nil {
@@ -91,6 +94,7 @@ package final class DiscoveryManager: Sendable {
                 metrics.remove("prometheus_sd_last_update_timestamp_seconds", labels)
             }
             state.jobs = next
+            state.feeds = state.feeds.filter { next[$0.key] != nil || $0.value.isBusy }
             let needsTask = next.values.contains { !$0.running.isEmpty }
             if needsTask, state.task == nil {
                 state.task = Task { [weak self, clock] in
@@ -105,13 +109,16 @@ package final class DiscoveryManager: Sendable {
                 state.task?.cancel()
                 state.task = nil
             }
+            return updates
         }
+        for update in updates { pass(update) }
     }
 
     /// Requests the groups of a web server repeatedly.
     private func ask(_ config: HTTPDiscoveryConfig, for job: String) -> Task<Void, Never> {
         let discoverer = HTTPDiscoverer(config, job: job, metrics: metrics)
-        return Task { [weak self, clock] in
+        // The threads of the task pool must not wait while a long list is read.
+        return BlockingCall.task { [weak self, clock] in
             while !Task.isCancelled {
                 let groups = await discoverer.refresh()
                 guard let self, !Task.isCancelled else { return }
@@ -123,14 +130,15 @@ package final class DiscoveryManager: Sendable {
 
     private func take(_ groups: [TargetGroup], _ config: HTTPDiscoveryConfig, _ name: String) {
         let name = ExactText(name)
-        state.withLock { state in
-            guard var job = state.jobs[name], job.runningHTTP[config] != nil else { return }
+        let changed = state.withLock { state -> Update? in
+            guard var job = state.jobs[name], job.runningHTTP[config] != nil else { return nil }
             received()
             let changed = job.runningHTTP[config]?.groups != groups
             job.runningHTTP[config]?.groups = groups
             state.jobs[name] = job
-            if changed { publish(job) }
+            return changed ? update(job, &state) : nil
         }
+        if let changed { pass(changed) }
     }
 
     /// The file discoverers of `jobs` that do not run yet.
@@ -175,12 +183,13 @@ package final class DiscoveryManager: Sendable {
 
     private func look(at source: FileSource) async {
         guard let hasChanged = await source.look(clock) else { return }
-        state.withLock { state in
+        let changed = state.withLock { state -> Update? in
             // Gone meanwhile, or not there yet: then ``apply(_:)`` passes on what was found.
-            guard let job = state.jobs[ExactText(source.job)], job.running[source.config] === source else { return }
+            guard let job = state.jobs[ExactText(source.job)], job.running[source.config] === source else { return nil }
             received()
-            if hasChanged { publish(job) }
+            return hasChanged ? update(job, &state) : nil
         }
+        if let changed { pass(changed) }
     }
 
     /// Stops checking for changes.
@@ -202,7 +211,17 @@ package final class DiscoveryManager: Sendable {
         ).increment()
     }
 
-    private func publish(_ job: Job) {
+    /// A job whose groups have changed.
+    private struct Update {
+        var job: String
+        var feed: GroupFeed
+    }
+
+    /// Gives the groups of a job to its feed, which passes them on after the lock is released.
+    private func update(_ job: Job, _ state: inout State) -> Update {
+        let key = ExactText(job.definition.name)
+        let feed = state.feeds[key] ?? GroupFeed()
+        state.feeds[key] = feed
         let groups = job.groups
         metrics.gauge(
             "prometheus_sd_discovered_targets", "Current number of discovered targets.",
@@ -215,6 +234,9 @@ package final class DiscoveryManager: Sendable {
             "prometheus_sd_last_update_timestamp_seconds",
             "Timestamp of the last update sent to the SD consumers.", ["name": name, "config": job.definition.name]
         ).set(Double(clock.now()) / 1000)
-        onUpdate(job.definition.name, groups)
+        feed.set(groups)
+        return Update(job: job.definition.name, feed: feed)
     }
+
+    private func pass(_ update: Update) { update.feed.pass { onUpdate(update.job, $0) } }
 }

@@ -47,7 +47,7 @@ package struct ScrapeFeatures: Sendable {
 /// read the scrape bodies and commit one batch per scrape.
 package final class ScrapeManager: Sendable {
     private struct State {
-        var pools: [ExactText: ScrapePool] = [:]
+        var pools: [ExactText: PoolPlace] = [:]
         var isShutDown = false
         /// The time that it took to make targets of groups, by job.
         var syncLengths: [ExactText: QuantileWindow] = [:]
@@ -123,29 +123,31 @@ package final class ScrapeManager: Sendable {
     package func apply(_ configuration: Configuration) {
         let jobs = configuration.scrapeConfigs
         let now = clock.now()
-        let commands = state.withLock { state -> [ScrapeLoop.Command] in
-            if state.isShutDown { return [] }
-            var commands: [ScrapeLoop.Command] = []
+        let (kept, removed) = state.withLock { state -> ([(PoolPlace, ScrapeConfig)], [PoolPlace]) in
+            if state.isShutDown { return ([], []) }
+            var kept: [(PoolPlace, ScrapeConfig)] = []
+            var removed: [PoolPlace] = []
             let names = Set(jobs.map { ExactText($0.jobName) })
             for name in state.pools.keys where !names.contains(name) {
-                if var pool = state.pools.removeValue(forKey: name) { commands += pool.removeAll(now: now) }
+                if let place = state.pools.removeValue(forKey: name) { removed.append(place) }
                 state.syncLengths[name] = nil
             }
             for job in jobs {
                 let name = ExactText(job.jobName)
-                if var pool = state.pools[name] {
-                    if pool.settings.config.fingerprint.isExactly(job.fingerprint) { continue }
-                    commands += pool.reconfigure(ScrapeSettings(job, options), now: now)
-                    state.pools[name] = pool
+                if let place = state.pools[name] {
+                    kept.append((place, job))
                 } else {
                     metrics.poolsTotal.increment()
-                    state.pools[name] = ScrapePool(
-                        ScrapeSettings(job, options), store: store, metrics: metrics)
+                    state.pools[name] = PoolPlace(
+                        ScrapePool(ScrapeSettings(job, options), store: store, metrics: metrics), loop)
                 }
             }
-            return commands
+            return (kept, removed)
         }
-        loop?.send(commands)
+        for place in removed { place.close(now: now) }
+        for (place, job) in kept where !place.content.fingerprint.isExactly(job.fingerprint) {
+            place.change { $0.reconfigure(ScrapeSettings(job, options), now: now) }
+        }
         discovery.withLock { $0 }?.apply(
             jobs.map {
                 DiscoveryJob(
@@ -155,32 +157,27 @@ package final class ScrapeManager: Sendable {
     }
 
     private func sync(_ job: String, _ groups: [TargetGroup]) {
-        let now = clock.now()
         let name = ExactText(job)
-        let commands = state.withLock { state -> [ScrapeLoop.Command] in
-            guard !state.isShutDown, var pool = state.pools[name] else { return [] }
-            state.pools[name] = nil
-            let started = clock.monotonic()
-            let commands = pool.sync(groups, now: now)
-            let seconds = Double(clock.monotonic() &- started) / 1e9
+        guard let place = state.withLock({ $0.isShutDown ? nil : $0.pools[name] }) else { return }
+        let started = clock.monotonic()
+        guard place.change({ $0.sync(groups, now: clock.now()) }) else { return }
+        let seconds = Double(clock.monotonic() &- started) / 1e9
+        state.withLock { state in
+            guard state.pools[name] === place else { return }
             state.syncLengths[name, default: QuantileWindow()].add(seconds)
             metrics.registry.histogram(
                 "prometheus_target_sync_length_histogram_seconds", "Actual interval to sync the scrape pool.",
                 bounds: [0.01, 0.1, 1, 10], ["scrape_job": job]
             ).observe(seconds)
-            state.pools[name] = pool
-            return commands
         }
-        loop?.send(commands)
     }
 
-    private func allTargets() -> [Target] {
-        state.withLock { state in
-            state.pools.keys.sorted().flatMap { name in
-                (state.pools[name]?.targets.values).map(Array.init) ?? []
-            }
-        }
+    /// The pools with their contents, by name.
+    private func contents() -> [(name: ExactText, content: PoolPlace.Content)] {
+        state.withLock(\.pools).sorted { $0.key < $1.key }.map { ($0.key, $0.value.content) }
     }
+
+    private func allTargets() -> [Target] { contents().flatMap(\.content.targets) }
 
     /// The names of all jobs, sorted.
     package func pools() -> [String] { state.withLock { $0.pools.keys.sorted().map(\.text) } }
@@ -195,10 +192,11 @@ package final class ScrapeManager: Sendable {
 
     /// The dropped targets that are remembered, and how many there are by pool.
     package func droppedTargets() -> (targets: [DroppedTarget], counts: [ExactText: Int]) {
-        state.withLock { state in
-            let pools = state.pools.sorted { $0.key < $1.key }
-            return (pools.flatMap(\.value.dropped), state.pools.mapValues(\.droppedCount))
-        }
+        let pools = contents()
+        return (
+            pools.flatMap(\.content.dropped),
+            Dictionary(pools.map { ($0.name, $0.content.droppedCount) }, uniquingKeysWith: { $1 })
+        )
     }
 
     /// The metadata of the active targets.
@@ -254,12 +252,9 @@ package final class ScrapeManager: Sendable {
     private func ownFamilies() -> [MetricFamily] {
         var entries: [MetricFamily.Sample] = []
         var bytes: [MetricFamily.Sample] = []
-        let (pools, syncLengths) = state.withLock { state in
-            (state.pools.mapValues { Array($0.targets.values) }, state.syncLengths)
-        }
-        for (name, targets) in pools.sorted(by: { $0.key < $1.key }) {
+        for (name, content) in contents() {
             var (count, size) = (0, 0)
-            for target in targets {
+            for target in content.targets {
                 for family in target.state.withLock({ $0.families }) {
                     count += 1
                     size += family.name.utf8.count + family.metadata.help.utf8.count + family.metadata.unit.utf8.count
@@ -268,7 +263,8 @@ package final class ScrapeManager: Sendable {
             entries.append(.init(labels: [("scrape_job", name.text)], value: Double(count)))
             bytes.append(.init(labels: [("scrape_job", name.text)], value: Double(size)))
         }
-        let syncs = syncLengths.sorted { $0.key < $1.key }.flatMap { $0.value.samples([("scrape_job", $0.key.text)]) }
+        let syncs = state.withLock(\.syncLengths).sorted { $0.key < $1.key }
+            .flatMap { $0.value.samples([("scrape_job", $0.key.text)]) }
         return [
             MetricFamily(
                 name: "prometheus_target_sync_length_seconds",

@@ -102,4 +102,42 @@ struct LabelsTests {
             #expect(builder.labels() == Labels(model.map { ($0.key, $0.value) }))
         }
     }
+
+    @Test("many labels set or removed at once are as one after the other")
+    func builderInBulk() {
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        for count in [0, 1, 15, 16, 17, 40, 200] {
+            func some() -> [Label] {
+                (0..<count).map { _ in
+                    Label(
+                        name: "n\(Int.random(in: 0...count, using: &random))",
+                        value: Bool.random(using: &random) ? "" : "\(Int.random(in: 0..<100, using: &random))")
+                }
+            }
+            let (first, second) = (some(), some())
+            var (single, bulk) = (LabelsBuilder(), LabelsBuilder())
+            for label in first + second { single.set(label.name, label.value) }
+            bulk.set(first)
+            bulk.set(second)
+            #expect(bulk.labels() == single.labels())
+            for label in single.current where label.name.hasSuffix("1") { single.remove(label.name) }
+            bulk.removeAll { $0.hasSuffix("1") }
+            #expect(bulk.labels() == single.labels())
+        }
+    }
+
+    @Test("hundreds of thousands of labels are set and removed in linear time")
+    func manyInBulk() {
+        let count = 300_000
+        let labels = (0..<count).map { Label(name: "l\(count - $0)", value: "v") }
+        let time = ContinuousClock().measure {
+            var builder = LabelsBuilder()
+            builder.set(labels)
+            #expect(builder.current.count == count)
+            builder.removeAll { !$0.hasSuffix("7") }
+            #expect(builder.current.count == count / 10)
+        }
+        // One after the other they take minutes.
+        #expect(time < .seconds(30))
+    }
 }

@@ -28,15 +28,14 @@ package enum Relabel {
             let number = digest[8..<16].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             labels.set(rule.targetLabel, String(rule.modulus > 0 ? number % rule.modulus : 0))
         case .labelmap:
-            for label in labels.current {
-                if let name = rule.pattern.expand(rule.replacement, matching: label.name) {
-                    labels.set(name, label.value)
-                }
-            }
-        case .labeldrop:
-            for label in labels.current where rule.pattern.matches(label.name) { labels.remove(label.name) }
-        case .labelkeep:
-            for label in labels.current where !rule.pattern.matches(label.name) { labels.remove(label.name) }
+            labels.set(
+                labels.current.compactMap { label in
+                    rule.pattern.expand(rule.replacement, matching: label.name).map {
+                        Label(name: $0, value: label.value)
+                    }
+                })
+        case .labeldrop: labels.removeAll { rule.pattern.matches($0) }
+        case .labelkeep: labels.removeAll { !rule.pattern.matches($0) }
         case .lowercase: labels.set(rule.targetLabel, GoCase.lower(value(rule, labels)))
         case .uppercase: labels.set(rule.targetLabel, GoCase.upper(value(rule, labels)))
         }

@@ -37,7 +37,37 @@ public struct LabelsBuilder: Sendable {
         }
     }
 
+    /// Sets labels in order, in linear time and one sort, however many there are.
+    public mutating func set(_ labels: [Label]) {
+        // Most sets are so small that this is the fastest.
+        if labels.count < 16 {
+            for label in labels { set(label.name, label.value) }
+            return
+        }
+        let order = labels.enumerated().sorted { a, b in
+            Self.isBefore(a.element.name, b.element.name)
+                || Labels.isSame(a.element.name, b.element.name) && a.offset < b.offset
+        }
+        var merged: [Label] = []
+        merged.reserveCapacity(labels_.count + labels.count)
+        var at = 0
+        for (index, (_, label)) in order.enumerated() {
+            // The last of several with the same name counts.
+            if index + 1 < order.count, Labels.isSame(order[index + 1].element.name, label.name) { continue }
+            while at < labels_.count, Self.isBefore(labels_[at].name, label.name) {
+                merged.append(labels_[at])
+                at += 1
+            }
+            if at < labels_.count, Labels.isSame(labels_[at].name, label.name) { at += 1 }
+            if !label.value.isEmpty { merged.append(label) }
+        }
+        labels_ = merged + labels_[at...]
+    }
+
     public mutating func remove(_ name: String) { set(name, "") }
+
+    /// Removes all labels with a name for which `isRemoved` is true, in linear time.
+    public mutating func removeAll(where isRemoved: (String) -> Bool) { labels_.removeAll { isRemoved($0.name) } }
 
     /// The current labels, sorted by name.
     public var current: [Label] { labels_ }

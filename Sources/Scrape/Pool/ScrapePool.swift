@@ -6,7 +6,7 @@ import Telemetry
 
 /// The targets of one job.
 ///
-/// The manager uses it under its lock.
+/// It is used under the lock of its ``PoolPlace``.
 struct ScrapePool {
     private(set) var settings: ScrapeSettings
     private(set) var targets: [UInt64: Target] = [:]
@@ -63,29 +63,7 @@ struct ScrapePool {
     /// - Returns: The commands for the loop.
     mutating func sync(_ groups: [TargetGroup], now: Int64) -> [ScrapeLoop.Command] {
         self.groups = groups
-        let builder = TargetBuilder(config: settings.config)
-        var wanted: [UInt64: TargetDefinition] = [:]
-        dropped = []
-        droppedCount = 0
-        let keep = settings.config.limits.keepDroppedTargets
-        for group in groups {
-            for (index, target) in group.targets.enumerated() {
-                switch builder.build(target, group) {
-                case .active(let definition):
-                    wanted[definition.identity] = definition
-                case .dropped(let labels):
-                    droppedCount += 1
-                    if keep == 0 || dropped.count < keep {
-                        dropped.append(DroppedTarget(pool: name, discoveredLabels: labels))
-                    }
-                case .failed(let reason):
-                    syncFailed.increment()
-                    log.error(
-                        "Creating target failed",
-                        ["scrape_pool": name, "err": "instance \(index) in group \(group.source): \(reason)"])
-                }
-            }
-        }
+        let wanted = definitions(groups)
         var commands: [ScrapeLoop.Command] = []
         for (identity, target) in targets where wanted[identity] == nil {
             commands.append(remove(identity, target, now: now))
@@ -117,6 +95,44 @@ struct ScrapePool {
             ["scrape_job": name]
         ).set(Double(settings.config.limits.targets))
         return commands
+    }
+
+    /// Builds the targets of all groups, and counts those that are dropped or fail.
+    private mutating func definitions(_ groups: [TargetGroup]) -> [UInt64: TargetDefinition] {
+        let builder = TargetBuilder(config: settings.config)
+        var wanted: [UInt64: TargetDefinition] = [:]
+        dropped = []
+        droppedCount = 0
+        var failed = 0
+        let keep = settings.config.limits.keepDroppedTargets
+        for group in groups {
+            for (index, target) in group.targets.enumerated() {
+                switch builder.build(target, group) {
+                case .active(let definition):
+                    wanted[definition.identity] = definition
+                case .dropped(let labels):
+                    droppedCount += 1
+                    if keep == 0 || dropped.count < keep {
+                        dropped.append(DroppedTarget(pool: name, discoveredLabels: labels))
+                    }
+                case .failed(let reason):
+                    syncFailed.increment()
+                    failed += 1
+                    if failed <= Self.mostShown {
+                        report("instance \(index) in group \(group.source): \(reason)")
+                    }
+                }
+            }
+        }
+        if failed > Self.mostShown { report("\(failed - Self.mostShown) more targets") }
+        return wanted
+    }
+
+    /// The most failures of one list that are logged, so that a list of very many targets does not fill the log.
+    private static let mostShown = 20
+
+    private func report(_ failure: String) {
+        log.error("Creating target failed", ["scrape_pool": name, "err": failure])
     }
 
     private var syncFailed: Counter {

@@ -47,8 +47,7 @@ struct TargetBuilder {
     /// The labels before relabelling.
     func discoveredLabels(_ target: [Label], _ group: TargetGroup) -> Labels {
         var builder = LabelsBuilder()
-        for label in group.labels { builder.set(label.name, label.value) }
-        for label in target { builder.set(label.name, label.value) }
+        builder.set(group.labels + target)
         func standard(_ name: String, _ value: String) {
             if builder.get(name).isEmpty { builder.set(name, value) }
         }
@@ -114,7 +113,7 @@ struct TargetBuilder {
         // `labelmap` makes the empty name from a group that does not exist; series with it could not be stored.
         guard builder.get("").isEmpty else { return .failed("invalid label name: \"\"") }
         if builder.get("instance").isEmpty { builder.set("instance", address) }
-        for label in builder.current where label.name.hasPrefix("__meta_") { builder.remove(label.name) }
+        builder.removeAll { $0.hasPrefix("__meta_") }
         let all = builder.labels()
         let labels = all.filter { !($0.count >= 2 && $0[0] == 0x5F && $0[1] == 0x5F) }
         let url = url(builder, address: address)
@@ -148,9 +147,14 @@ struct TargetBuilder {
 
     private func url(_ builder: LabelsBuilder, address: String) -> String {
         var params = config.params
+        var places: [ExactText: Int] = [:]
+        for (index, param) in params.enumerated() where places[ExactText(param.key)] == nil {
+            places[ExactText(param.key)] = index
+        }
+        // Each label has a parameter of its own.
         for label in builder.current where label.name.hasPrefix("__param_") {
             let key = String(label.name.dropFirst(8))
-            if let index = params.firstIndex(where: { $0.key.isExactly(key) }) {
+            if let index = places[ExactText(key)] {
                 if params[index].values.isEmpty {
                     params[index].values = [label.value]
                 } else {

@@ -10,6 +10,8 @@ final class HandlerThreads: Sendable {
     private struct State {
         var jobs: [Job] = []
         var waiting = 0
+        /// The threads that were woken or started for a job and have not taken one yet.
+        var coming = 0
         var threads = 0
         /// The number of long handlers that run, and the long handlers that wait for a place.
         var long = 0
@@ -36,12 +38,16 @@ final class HandlerThreads: Sendable {
     func run(_ job: @escaping Job) -> Bool {
         let (mustStart, mustWake) = state.withLock { state in
             state.jobs.append(job)
+            // A thread that has ended another job may take a job for which one is coming. Then that one takes this.
+            if state.jobs.count <= state.coming { return (false, false) }
             if state.waiting > 0 {
                 state.waiting -= 1
+                state.coming += 1
                 return (false, true)
             }
             guard state.threads < most else { return (false, false) }
             state.threads += 1
+            state.coming += 1
             return (true, false)
         }
         if mustWake { wake.signal() }
@@ -49,6 +55,7 @@ final class HandlerThreads: Sendable {
         if Thread.start("http", stackSize: stackSize, { [self] in work() }) != nil { return true }
         return state.withLock { state in
             state.threads -= 1
+            state.coming -= 1
             // Another thread runs the job later.
             if state.threads > 0 { return true }
             state.jobs.removeAll()
@@ -82,19 +89,24 @@ final class HandlerThreads: Sendable {
 
     /// Whether there are not enough threads for one to wait for a client.
     var isTight: Bool {
-        state.withLock { !$0.jobs.isEmpty || ($0.waiting == 0 && $0.threads >= most) }
+        state.withLock { $0.jobs.count > $0.coming || ($0.waiting == 0 && $0.threads >= most) }
     }
 
     private func work() {
+        var isComing = true
         while true {
-            if let job = take() {
+            if let job = take(isComing: isComing) {
+                isComing = false
                 job()
                 continue
             }
-            if wake.wait(milliseconds: Self.idleTime) { continue }
+            isComing = wake.wait(milliseconds: Self.idleTime)
+            if isComing { continue }
             switch giveUp() {
             case .job(let job): job()
-            case .isWoken: wake.wait()
+            case .isWoken:
+                wake.wait()
+                isComing = true
             case .end: return
             }
         }
@@ -115,8 +127,9 @@ final class HandlerThreads: Sendable {
     }
 
     /// The next job; nil if there is none, and then the thread counts as waiting.
-    private func take() -> Job? {
+    private func take(isComing: Bool) -> Job? {
         state.withLock { state in
+            if isComing { state.coming -= 1 }
             if !state.jobs.isEmpty { return state.jobs.removeFirst() }
             state.waiting += 1
             return nil

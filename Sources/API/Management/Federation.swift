@@ -41,10 +41,12 @@ struct Federation: Sendable {
             return .text("\(Parameters.unreadableForm): \(problem)\n", status: 400)
         }
         var selectors: [[Matcher]] = []
+        let budget = context.engine.syntaxBudget(request)
         for text in request.parameters("match[]") {
             do throws(ParseError) {
-                selectors.append(try PromQLParser.parseSelector(text))
+                selectors.append(try PromQLParser.parseSelector(text, budget: budget))
             } catch {
+                if let failure = budget.queryError { return refusal(failure) }
                 return .text("\(error)\n", status: 400)
             }
         }
@@ -63,15 +65,20 @@ struct Federation: Sendable {
         } catch let excess as MemoryLimitExceeded {
             errors.increment()
             return .text(excess.message(series: count) + "\n", status: 503)
-        } catch QueryError.canceled {
-            return Self.leave(context)
-        } catch QueryError.timeout(let text) {
-            errors.increment()
-            return .text(text + "\n", status: 503)
+        } catch let error as QueryError {
+            return refusal(error)
         } catch {
             errors.increment()
             return .text("\(error)\n", status: 500)
         }
+    }
+
+    /// The answer for an error of a limit.
+    private func refusal(_ error: QueryError) -> HTTPResponse {
+        if case .canceled = error { return Self.leave(context) }
+        errors.increment()
+        if case .storage(let text) = error { return .text(text + "\n", status: 500) }
+        return .text("\(error)\n", status: 503)
     }
 
     /// The answer after the client has disconnected or the server ends.

@@ -35,7 +35,7 @@ struct SearchHandlers: Sendable {
     private func parameters(_ request: HTTPRequest, _ kind: String) throws(APIError) -> SearchRequest {
         guard let most = context.settings.maxSearchLimit else { throw .unavailable("search API disabled") }
         try Parameters.check(request)
-        return try SearchRequest(request, kind: kind, now: context.clock.now(), maxLimit: most)
+        return try SearchRequest(request, context.engine, kind: kind, now: context.clock.now(), maxLimit: most)
     }
 
     private func answer(

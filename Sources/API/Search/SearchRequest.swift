@@ -1,6 +1,7 @@
 import GoCompatibility
 import HTTP
 import Model
+import PromQL
 
 /// The parameters of all searches.
 struct SearchRequest {
@@ -28,14 +29,17 @@ struct SearchRequest {
     var batch: Int
 
     /// - Parameters:
+    ///   - engine: Has the limits of the selectors.
     ///   - kind: The endpoint's last part, for errors.
     ///   - now: ms.
     ///   - maxLimit: `--web.search.max-limit`; 0 for none.
-    init(_ request: HTTPRequest, kind: String, now: Int64, maxLimit: Int) throws(APIError) {
+    init(
+        _ request: HTTPRequest, _ engine: QueryEngine, kind: String, now: Int64, maxLimit: Int
+    ) throws(APIError) {
         start = try Self.time(request, "start") ?? now - 3_600_000
         end = try Self.time(request, "end") ?? now
         if end < start { throw .badData("end timestamp must not be before start timestamp") }
-        selectors = try Parameters.selectors(request, .plain)
+        selectors = try Parameters.selectors(request, engine, .plain)
         let texts = request.parameters("search[]")
         if texts.count > Self.mostTerms {
             throw .badData("too many search[] terms: got \(texts.count), maximum is \(Self.mostTerms)")

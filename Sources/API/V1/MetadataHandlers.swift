@@ -16,7 +16,7 @@ struct MetadataHandlers: Sendable {
         if request.parameters("match[]").isEmpty { throw APIError.badData("no match[] parameter provided") }
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
-        let selectors = try Parameters.selectors(request, .named)
+        let selectors = try Parameters.selectors(request, context.engine, .named)
         return try context.answer(request, admission) { answer in
             let (memory, deadline) = (answer.memory, answer.deadline)
             var found: [Labels] = []
@@ -86,7 +86,7 @@ struct MetadataHandlers: Sendable {
     func labelNames(_ request: HTTPRequest) throws -> HTTPResponse {
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
-        let selectors = try Parameters.selectors(request, .plain)
+        let selectors = try Parameters.selectors(request, context.engine, .plain)
         return try texts(request, start <= end ? limit : 0) { answer, warnings in
             guard start <= end else { return [] }
             let (memory, deadline) = (answer.memory, answer.deadline)
@@ -109,7 +109,7 @@ struct MetadataHandlers: Sendable {
         }
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
-        let selectors = try Parameters.selectors(request, .plain)
+        let selectors = try Parameters.selectors(request, context.engine, .plain)
         return try texts(request, start <= end ? limit : 0) { answer, warnings in
             guard start <= end else { return [] }
             let (memory, deadline) = (answer.memory, answer.deadline)
@@ -214,7 +214,9 @@ struct MetadataHandlers: Sendable {
         }
         var matchers: [Matcher] = []
         if let text = request.parameter("match_target"), !text.isEmpty {
-            do throws(ParseError) { matchers = try PromQLParser.parseSelector(text) } catch {
+            let budget = context.engine.syntaxBudget(request)
+            do throws(ParseError) { matchers = try PromQLParser.parseSelector(text, budget: budget) } catch {
+                if let failure = budget.queryError { throw failure }
                 throw APIError.parameter("match_target", "\(error)")
             }
         }

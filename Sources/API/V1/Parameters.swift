@@ -125,15 +125,19 @@ enum Parameters {
     }
 
     /// The selectors of `match[]`, each of which must select something.
-    static func selectors(_ request: HTTPRequest, _ errors: SelectorErrors) throws(APIError) -> [[Matcher]] {
+    static func selectors(
+        _ request: HTTPRequest, _ engine: QueryEngine, _ errors: SelectorErrors
+    ) throws(APIError) -> [[Matcher]] {
+        let budget = engine.syntaxBudget(request)
         var result: [[Matcher]] = []
         func fail(_ text: String) -> APIError {
             errors == .named ? .parameter("match[]", text) : .badData(text)
         }
         for text in request.parameters("match[]") {
             do throws(ParseError) {
-                result.append(try PromQLParser.parseSelector(text))
+                result.append(try PromQLParser.parseSelector(text, budget: budget))
             } catch {
+                if let failure = budget.queryError { throw APIError(failure) }
                 throw fail("\(error)")
             }
         }

@@ -112,11 +112,15 @@ struct QueryHandlers: Sendable {
         return try answer(result, request)
     }
 
+    /// The expression of a request that does not run it.
+    private func parsed<R>(_ request: HTTPRequest, _ body: (Expression) -> R) throws(QueryError) -> R {
+        let engine = context.engine
+        return try engine.parse(request.parameter("query") ?? "", budget: engine.syntaxBudget(request), body)
+    }
+
     /// Parses the expression of a request, which may be long, when it is its turn.
     private func parse<R>(_ request: HTTPRequest, _ body: (Expression) -> R) throws -> R {
-        try admission.run(request, context.engine) {
-            try context.engine.parse(request.parameter("query") ?? "", body)
-        }
+        try admission.run(request, context.engine) { try parsed(request, body) }
     }
 
     func format(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -135,9 +139,10 @@ struct QueryHandlers: Sendable {
         return try context.answer(request, admission) { answer in
             let selectors: [[Matcher]]
             do throws(QueryError) {
-                selectors = try context.engine.parse(request.parameter("query") ?? "") { $0.selectorMatchers }
+                selectors = try parsed(request) { $0.selectorMatchers }
             } catch {
-                throw APIError.badData(error.description)
+                guard case .parse(let text) = error else { throw error }
+                throw APIError.badData(text)
             }
             if selectors.isEmpty { return HTTPResponse(status: 204) }
             let deadline = answer.deadline

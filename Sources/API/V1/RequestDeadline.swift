@@ -1,4 +1,5 @@
 import HTTP
+import Model
 import PromQL
 
 /// Cancels the work for a request when its client has disconnected, when the daemon ends, or when the query timeout has
@@ -16,5 +17,13 @@ struct RequestDeadline: Sendable {
     func check() throws(QueryError) {
         if QueryEngine.nanoseconds() > deadline { throw .timeout("query timed out in expression evaluation") }
         if request.isCancelled() { throw .canceled("query was canceled in expression evaluation") }
+    }
+}
+
+extension QueryEngine {
+    /// The limits of the texts of a request that is no query.
+    func syntaxBudget(_ request: HTTPRequest) -> SyntaxBudget {
+        let deadline = RequestDeadline(request, self)
+        return syntaxBudget { try deadline.check() }
     }
 }

@@ -27,7 +27,7 @@ struct RuleHandlers: Sendable {
         let names = Set(request.parameters("rule_name[]").map { ExactText($0) })
         let groups = Set(request.parameters("rule_group[]").map { ExactText($0) })
         let files = Set(request.parameters("file[]").map { ExactText($0) })
-        let selectors = try Parameters.selectors(request, .plain)
+        let selectors = try Parameters.selectors(request, context.engine, .plain)
         let hidesAlerts = try Parameters.boolean(request, "exclude_alerts", "error converting exclude_alerts") ?? false
         return try context.answer(request, overviews) { answer in
             let kept = (context.rules?.status() ?? []).compactMap { group -> RuleGroupStatus? in

@@ -165,7 +165,7 @@ struct StatusHandlers: Sendable {
         try Parameters.check(request)
         if request.parameters("match[]").isEmpty { throw APIError.badData("no match[] parameter provided") }
         let (start, end) = try Parameters.range(request)
-        let selectors = try Parameters.selectors(request, .named)
+        let selectors = try Parameters.selectors(request, context.engine, .named)
         for matchers in selectors { _ = try context.store.deleteSeries(matchers, minTime: start, maxTime: end) }
         return HTTPResponse(status: 204)
     }

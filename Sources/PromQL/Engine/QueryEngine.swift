@@ -37,30 +37,63 @@ package final class QueryEngine: Sendable {
     package func parse(_ query: String) throws(QueryError) -> Expression { try parse(query) { $0 } }
 
     /// Parses an expression, and calls `body` with it on a stack that is large enough to walk it.
-    package func parse<R>(_ query: String, _ body: (Expression) -> R) throws(QueryError) -> R {
+    ///
+    /// - Parameter budget: The limits of the request with this text; nil for text that no client has sent.
+    package func parse<R>(
+        _ query: String, budget: SyntaxBudget? = nil, _ body: (Expression) -> R
+    ) throws(QueryError) -> R {
         do throws(ParseError) {
-            return try PromQLParser.parse(query, options: options.parser, body)
+            return try PromQLParser.parse(query, options: options.parser, budget: budget, body)
         } catch {
-            throw .parse("\(error)")
+            throw budget?.queryError ?? .parse("\(error)")
         }
+    }
+
+    /// The limits of the texts of a request that is no query; `check` throws if it must end.
+    package func syntaxBudget(check: @escaping () throws -> Void) -> SyntaxBudget {
+        let memory = account()
+        return SyntaxBudget(charge: { try memory.charge($0) }, check: check)
+    }
+
+    /// The limits of the text of a query that began at the given time, ns.
+    private func syntaxBudget(_ limits: QueryLimits, began: Int64) -> SyntaxBudget {
+        let options = options(for: limits)
+        let budget = QueryBudget(
+            deadline: Self.deadline(began, options.timeout), maxSamples: options.maxSamples,
+            isCancelled: limits.isCancelled, memory: account(limits, options))
+        return SyntaxBudget(charge: { try budget.memory.charge($0) }, check: { try budget.checkNow() })
+    }
+
+    private func account(_ limits: QueryLimits, _ options: EngineOptions) -> MemoryAccount {
+        MemoryAccount(
+            limit: options.maxMemoryPerQuery, budget: options.memoryBudget, isRule: limits.isRule,
+            hasSpace: options.hasSpace)
     }
 
     /// Evaluates a query at one time, ms.
     package func instant(
         _ query: String, source: any SeriesSource, at time: Int64, limits: QueryLimits = QueryLimits()
     ) throws(QueryError) -> QueryResult {
-        try instant(try parse(query), text: query, source: source, at: time, limits: limits)
+        let began = Self.nanoseconds()
+        // The text is charged until the query ends.
+        let budget = syntaxBudget(limits, began: began)
+        defer { withExtendedLifetime(budget) {} }
+        let expression = try parse(query, budget: budget) { $0 }
+        return try instant(expression, text: query, source: source, at: time, limits: limits, began: began)
     }
 
     /// Evaluates a parsed expression at one time, ms; `text` is the query for annotations, errors and the observer.
+    ///
+    /// - Parameter began: The time when the query began, ns; nil for now.
     package func instant(
         _ expression: Expression, text: String, source: any SeriesSource, at time: Int64,
-        limits: QueryLimits = QueryLimits()
+        limits: QueryLimits = QueryLimits(), began: Int64? = nil
     ) throws(QueryError) -> QueryResult {
         guard Self.times.contains(time) else { throw .execution("the time of the query is out of bounds") }
         return try run(
             QueryRequest(
-                expression: expression, text: text, source: source, times: QueryTimes(at: time), limits: limits))
+                expression: expression, text: text, source: source, times: QueryTimes(at: time), limits: limits,
+                began: began))
     }
 
     /// Evaluates a query at `start`, `start + step`, … up to `end`; all in ms.
@@ -72,7 +105,10 @@ package final class QueryEngine: Sendable {
         _ query: String, source: any SeriesSource, start: Int64, end: Int64, step: Int64,
         limits: QueryLimits = QueryLimits()
     ) throws(QueryError) -> QueryResult {
-        let expression = try parse(query)
+        let began = Self.nanoseconds()
+        let budget = syntaxBudget(limits, began: began)
+        defer { withExtendedLifetime(budget) {} }
+        let expression = try parse(query, budget: budget) { $0 }
         let type = expression.type
         guard type == .vector || type == .scalar else {
             let name = type == .matrix ? "range vector" : type.rawValue
@@ -90,7 +126,7 @@ package final class QueryEngine: Sendable {
         return try run(
             QueryRequest(
                 expression: expression, text: query, source: source,
-                times: QueryTimes(grid: grid, end: end, isInstant: false), limits: limits))
+                times: QueryTimes(grid: grid, end: end, isInstant: false), limits: limits, began: began))
     }
 
     /// The times that a query may have, ms.
@@ -155,7 +191,7 @@ package final class QueryEngine: Sendable {
                 result.explanation = explainer.explain(isInstant: times.isInstant)
                 return result
             }
-            let budget = budget(for: request, options, began: began)
+            let budget = budget(for: request, options, began: request.began ?? began)
             let execution = QueryExecution(
                 request, plan, options: options, budget: budget, workers: workers,
                 trace: trace.map { TraceCursor($0, memory: budget.memory) })
@@ -185,12 +221,9 @@ package final class QueryEngine: Sendable {
     /// - Parameter began: The time when the query began, ns.
     private func budget(for request: QueryRequest, _ options: EngineOptions, began: Int64) -> QueryBudget {
         let limits = request.limits
-        let memory = MemoryAccount(
-            limit: options.maxMemoryPerQuery, budget: options.memoryBudget, isRule: limits.isRule,
-            hasSpace: options.hasSpace)
         return QueryBudget(
             deadline: Self.deadline(began, options.timeout), maxSamples: options.maxSamples,
-            isCancelled: limits.isCancelled, memory: memory,
+            isCancelled: limits.isCancelled, memory: account(limits, options),
             perStep: limits.countsPerStep && options.perStepStatistics ? SamplesPerStep(request.times.grid) : nil)
     }
 

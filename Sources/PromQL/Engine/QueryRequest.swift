@@ -8,6 +8,8 @@ struct QueryRequest {
     let source: any SeriesSource
     let times: QueryTimes
     let limits: QueryLimits
+    /// The time when the query began, ns; nil if its text was parsed before.
+    var began: Int64?
 }
 
 /// The times of a query.

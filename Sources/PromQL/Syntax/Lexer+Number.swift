@@ -20,7 +20,7 @@ extension Lexer {
                     "error parsing number: strconv.ParseFloat: parsing \(Quoted.text(token.text)): \(problem.rawValue)",
                     at: start)
             }
-            tokens.append(token)
+            self.token = token
         } else if takeRestOfDuration() {
             var token = Token(kind: .duration, text: slice(start, at), range: TextRange(start, at))
             do throws(DurationText.ParseError) {
@@ -28,7 +28,7 @@ extension Lexer {
             } catch {
                 token.problem = failureAhead(error.description, at: start)
             }
-            tokens.append(token)
+            self.token = token
         } else {
             throw failure("bad number or duration syntax: \(Quoted.text(slice(start, at)))", at: start)
         }

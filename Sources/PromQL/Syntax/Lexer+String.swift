@@ -34,7 +34,7 @@ extension Lexer {
             token.text = String(decoding: out, as: UTF8.self)
             token.invalidBytes = out
         }
-        tokens.append(token)
+        self.token = token
     }
 
     /// Reads the text after a backslash.

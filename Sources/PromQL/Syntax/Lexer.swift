@@ -1,10 +1,25 @@
+import Model
+
 /// Splits the text into tokens; the open braces and brackets determine the meaning of a word or digit.
 ///
-/// The first invalid text becomes the last token, so that an error before it is reported first.
+/// It makes one token at a time, so that no text is held as a list of tokens. The first invalid text becomes the last
+/// token, so that an error before it is reported first.
 struct Lexer {
+    /// The most tokens of an expression, many times more than in any expression that a person or a program needs.
+    static let mostTokens = 250_000
+    /// The approximate bytes of a parsed tree, and of its copy for the evaluation, for each token.
+    static let bytesPerToken = 512
+    /// The number of tokens for which memory is charged at once; a short expression is not charged.
+    static let tokensPerCharge = 4096
+
     let text: [UInt8]
     var at = 0
-    var tokens: [Token] = []
+    /// The last token.
+    var token = Token(kind: .end, range: TextRange(0, 0))
+    /// The number of tokens so far.
+    private var count = 0
+    private var isDone = false
+    private let budget: SyntaxBudget?
     private var braceOpen = false
     private var bracketOpen = false
     /// Whether it is after `[` and before the first number: only durations and their operators are allowed.
@@ -16,17 +31,33 @@ struct Lexer {
     /// The start of the search for the line of the next error.
     private var searched = 0
 
-    private init(_ text: [UInt8]) { self.text = text }
+    init(_ text: [UInt8], budget: SyntaxBudget? = nil) {
+        self.text = text
+        self.budget = budget
+    }
 
-    /// All tokens; the last has the kind `end` or `error`.
-    static func tokenize(_ text: [UInt8]) -> [Token] {
-        var lexer = Lexer(text)
+    /// Reads the next token; the last has the kind `end` or `error`, and is repeated.
+    mutating func next() -> Token {
+        if isDone { return token }
         do throws(ParseError) {
-            while try lexer.step() {}
+            try step()
+            count += 1
         } catch {
-            lexer.tokens.append(Token(kind: .error, problem: error, range: TextRange(error.offset, error.offset)))
+            token = Token(kind: .error, problem: error, range: TextRange(error.offset, error.offset))
         }
-        return lexer.tokens
+        isDone = token.kind == .end || token.kind == .error
+        return token
+    }
+
+    /// Throws if the tree would be too large.
+    private func checkCount() throws(ParseError) {
+        if count >= Self.mostTokens {
+            throw failure("expression is too long: it has more than \(Self.mostTokens) tokens", at: at)
+        }
+        guard count > 0, count % Self.tokensPerCharge == 0, let budget else { return }
+        if !budget.reserve(Self.tokensPerCharge * Self.bytesPerToken) {
+            throw failure("the limits of the request were reached while it was parsed", at: at)
+        }
     }
 
     func failure(_ message: String, at offset: Int) -> ParseError { ParseError(message, at: offset, in: text) }
@@ -47,8 +78,7 @@ struct Lexer {
     func slice(_ start: Int, _ end: Int) -> String { String(decoding: text[start..<end], as: UTF8.self) }
 
     private mutating func emit(_ kind: TokenKind, _ length: Int, keyword: Keyword? = nil) {
-        tokens.append(
-            Token(kind: kind, text: slice(at, at + length), keyword: keyword, range: TextRange(at, at + length)))
+        token = Token(kind: kind, text: slice(at, at + length), keyword: keyword, range: TextRange(at, at + length))
         at += length
     }
 
@@ -67,17 +97,18 @@ struct Lexer {
         return Quoted.character(rest.unicodeScalars.first)
     }
 
-    /// Reads one token; returns false at the end.
-    private mutating func step() throws(ParseError) -> Bool {
+    /// Reads one token.
+    private mutating func step() throws(ParseError) {
         skipSpaceAndComments()
         guard at < text.count else {
             if braceOpen { throw failure("unexpected end of input inside braces", at: at) }
             if expectsDuration { throw failure("unexpected end of input in duration expression", at: at) }
             if openParentheses > 0 { throw failure("unclosed left parenthesis", at: at) }
             if bracketOpen { throw failure("unclosed left bracket", at: at) }
-            tokens.append(Token(kind: .end, range: TextRange(at, at)))
-            return false
+            token = Token(kind: .end, range: TextRange(at, at))
+            return
         }
+        try checkCount()
         let c = text[at]
         if braceOpen {
             try insideBraces(c)
@@ -86,7 +117,6 @@ struct Lexer {
         } else {
             try statement(c)
         }
-        return true
     }
 
     private mutating func skipSpaceAndComments() {
@@ -177,7 +207,7 @@ struct Lexer {
         let lower = spelling.lowercased()
         if lower == "inf" || lower == "nan" {
             let value = lower == "inf" ? Double.infinity : .nan
-            tokens.append(Token(kind: .number, text: spelling, number: value, range: TextRange(at, end)))
+            token = Token(kind: .number, text: spelling, number: value, range: TextRange(at, end))
             at = end
             return
         }

@@ -69,7 +69,7 @@ extension PromQLParser {
             let inner = try durationExpression()
             try expect(.rightParenthesis)
             return .parentheses(inner, TextRange(start, lastEnd))
-        case .identifier where self.token(after: 1).kind == .leftParenthesis:
+        case .identifier where following.kind == .leftParenthesis:
             return try durationFunction(token)
         default: throw unexpected()
         }

@@ -39,7 +39,6 @@ extension PromQLParser {
         case .leftBrace: return .selector(try selector())
         default:
             guard isMetricName(token) else { throw unexpected() }
-            let following = self.token(after: 1)
             if token.keyword?.kind == .aggregator, let op = AggregationOperator(rawValue: token.text.lowercased()),
                 following.kind == .leftParenthesis || following.keyword == .by || following.keyword == .without
             {

@@ -32,9 +32,16 @@ package struct PromQLParser {
     package static let stackSize = 16 << 20
 
     let text: [UInt8]
-    let tokens: [Token]
     let options: ParserOptions
-    private(set) var position = 0
+    /// The limits of the request; nil for text that no client has sent.
+    let budget: SyntaxBudget?
+    private var lexer: Lexer
+    /// The current token.
+    private(set) var next: Token
+    /// The token after the current one.
+    private(set) var following: Token
+    /// The end of the token before the current one.
+    private(set) var lastEnd = 0
     private var depth = 0
     /// The height of the last parsed tree.
     var height = 0
@@ -47,10 +54,13 @@ package struct PromQLParser {
         var expected = ""
     }
 
-    private init(_ text: String, _ options: ParserOptions) {
+    private init(_ text: String, _ options: ParserOptions, _ budget: SyntaxBudget?) {
         self.text = Array(text.utf8)
-        tokens = Lexer.tokenize(self.text)
         self.options = options
+        self.budget = budget
+        lexer = Lexer(self.text, budget: budget)
+        next = lexer.next()
+        following = lexer.next()
     }
 
     /// Reads an expression and checks its types.
@@ -60,12 +70,15 @@ package struct PromQLParser {
     }
 
     /// Parses an expression, checks its types, and passes it to `body` with a sufficient stack to traverse it.
+    ///
+    /// If the budget has a ``SyntaxBudget/failure``, the thrown error is only its consequence.
     package static func parse<R>(
-        _ text: String, options: ParserOptions = ParserOptions(), _ body: (Expression) -> R
+        _ text: String, options: ParserOptions = ParserOptions(), budget: SyntaxBudget? = nil,
+        _ body: (Expression) -> R
     ) throws(ParseError) -> R {
         let result = DeepStack.run(for: text) { () -> Result<R, ParseError> in
             do throws(ParseError) {
-                return .success(body(try parsed(text, options)))
+                return .success(body(try parsed(text, options, budget)))
             } catch {
                 return .failure(error)
             }
@@ -74,8 +87,10 @@ package struct PromQLParser {
         return try result.get()
     }
 
-    private static func parsed(_ text: String, _ options: ParserOptions) throws(ParseError) -> Expression {
-        var parser = PromQLParser(text, options)
+    private static func parsed(
+        _ text: String, _ options: ParserOptions, _ budget: SyntaxBudget?
+    ) throws(ParseError) -> Expression {
+        var parser = PromQLParser(text, options, budget)
         if parser.next.kind == .end { throw parser.failure("no expression found in input", at: 0) }
         let expression = try parser.expression(above: 0)
         guard parser.next.kind == .end else { throw parser.unexpected() }
@@ -83,15 +98,15 @@ package struct PromQLParser {
         return expression
     }
 
-    /// Parses an instant selector for `match[]`.
-    package static func parseSelector(_ text: String) throws(ParseError) -> [Matcher] {
-        var parser = PromQLParser(text, ParserOptions())
+    /// Parses an instant selector for `match[]`; see ``parse(_:options:budget:_:)`` for the budget.
+    package static func parseSelector(_ text: String, budget: SyntaxBudget? = nil) throws(ParseError) -> [Matcher] {
+        var parser = PromQLParser(text, ParserOptions(), budget)
         return try parser.onlySelector().matchers
     }
 
     /// Parses a series of test files: `name{a="b"}`, only equality.
     package static func parseSeries(_ text: String) throws(ParseError) -> Labels {
-        var parser = PromQLParser(text, ParserOptions())
+        var parser = PromQLParser(text, ParserOptions(), nil)
         let selector = try parser.onlySelector()
         var builder = LabelsBuilder()
         var names: Set<ExactText> = []
@@ -114,21 +129,19 @@ package struct PromQLParser {
 
     // MARK: Tokens
 
-    var next: Token { tokens[min(position, tokens.count - 1)] }
-
-    func token(after count: Int) -> Token { tokens[min(position + count, tokens.count - 1)] }
-
-    mutating func advance() { position += 1 }
+    /// Goes to the following token; the last is never left.
+    mutating func advance() {
+        lastEnd = next.range.end
+        next = following
+        following = lexer.next()
+    }
 
     @discardableResult
     mutating func take(_ kind: TokenKind) -> Token? {
         guard next.kind == kind else { return nil }
-        defer { position += 1 }
+        defer { advance() }
         return next
     }
-
-    /// The end of the token before the current one.
-    var lastEnd: Int { position > 0 ? tokens[position - 1].range.end : 0 }
 
     func failure(_ message: String, at offset: Int) -> ParseError { ParseError(message, at: offset, in: text) }
 

@@ -60,9 +60,9 @@ struct ParseErrorTests {
     func severalNumbers() {
         let bad = "error parsing number: strconv.ParseFloat: parsing \"1e999\": value out of range"
         Self.check("1 +\n\n  1e999 + 1e999", "3:3 \(bad)")
-        let tokens = Lexer.tokenize(Array("1e999 1 1e999\n1e999\n\n 1m1h 1e999".utf8))
-        #expect(
-            tokens.compactMap(\.problem).map { "\($0.line):\($0.column)" } == ["1:1", "1:9", "2:1", "4:2", "4:7"])
+        var lexer = Lexer(Array("1e999 1 1e999\n1e999\n\n 1m1h 1e999".utf8))
+        let problems = (0..<6).compactMap { _ in lexer.next().problem }
+        #expect(problems.map { "\($0.line):\($0.column)" } == ["1:1", "1:9", "2:1", "4:2", "4:7"])
     }
 
     @Test("the label that two long lists share is found")

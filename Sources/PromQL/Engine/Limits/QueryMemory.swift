@@ -150,8 +150,23 @@ package struct MemoryLimitExceeded: Error {
         MemoryLimitText.message(self, place: "to list \(count) series")
     }
 
+    /// The error of a text that cannot be parsed.
+    package var parserMessage: String { MemoryLimitText.message(self, place: "to parse its text") }
+
     /// The error of a list of series or labels whose length is not known.
     package var listMessage: String { MemoryLimitText.message(self, place: "to list what matches") }
+}
+
+extension SyntaxBudget {
+    /// The failure as the error of a query; nil if there is none.
+    package var queryError: QueryError? {
+        switch failure {
+        case nil: nil
+        case let error as QueryError: error
+        case let excess as MemoryLimitExceeded: .execution(excess.parserMessage)
+        case let error?: .execution("\(error)")
+        }
+    }
 }
 
 /// The texts of errors about exceeded memory limits.

@@ -33,6 +33,8 @@ public struct StoreOptions: Sendable {
     public var usesLockFile: Bool
     /// Whether the store runs maintenance on its own thread; tests call ``TimeSeriesStore/runMaintenance()``.
     public var runsInBackground: Bool
+    /// The numbers of elements for which the head reserves address space; tests use small ones.
+    var space = HeadSpace.own
 
     public init(
         directory: String, retentionTime: Int64 = 15 * 86_400_000, retentionSize: Int64 = 0,

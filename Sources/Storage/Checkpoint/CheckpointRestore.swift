@@ -39,7 +39,7 @@ extension Head {
                 throw DecodeError(expected: "the number of a segment", offset: reader.offset)
             }
             segment = number
-            idEnd = max(idEnd, UInt32(try reader.count(capacity)))
+            idEnd = max(idEnd, UInt32(min(capacity, try reader.count(Self.maxSeries))))
             // The block duration is not used: a store with another duration has been emptied before.
             _ = try reader.zigzag()
             raiseNewest(try reader.zigzag())
@@ -163,7 +163,7 @@ extension Head {
         ids.add(series.ids)
         let all = ids.ascending.runs
         // The id of a state must not be assigned to another series, even if its labels are damaged.
-        idEnd = max(idEnd, all.last?.upperBound ?? 0)
+        idEnd = max(idEnd, all.last?.upperBound ?? 0, min(series.idEnd, UInt32(capacity)))
         var owner: HeadGroup?
         func leave() {
             guard let left = owner else { return }

@@ -1,5 +1,6 @@
 import Encoding
 import Model
+import Platform
 
 /// The conversion of a group of the head to bytes, and back.
 ///
@@ -107,9 +108,9 @@ extension Head {
     /// The highest number of a run: an open chunk holds each run, and a group has one open chunk for each series.
     private static let maxRuns = 2 * HeadGroup.maxSeries
 
-    /// Reads the id of a series, which is written with one added.
+    /// Reads the id of a series, which is written with one added; it may be too large for the capacity.
     func id(_ reader: inout ByteReader) throws(DecodeError) -> UInt32 {
-        let number = try reader.count(capacity - 1)
+        let number = try reader.count(Self.maxSeries)
         guard number > 0 else { throw DecodeError(expected: "an id", offset: reader.offset) }
         return UInt32(number) &- 1
     }
@@ -162,9 +163,14 @@ extension Head {
         group.lock.lock()
         defer { group.lock.unlock() }
         var stretch = BlockStretch(arena)
-        var missing = 0
+        var (missing, unfit) = (0, 0)
         while !reader.isAtEnd {
             let id = try self.id(&reader)
+            guard Int(id) + 1 < capacity else {
+                try skipState(&reader)
+                unfit += 1
+                continue
+            }
             let state = states.at(id)
             let raw = try reader.run(MemoryLayout<SeriesState>.size)
             guard state.pointee.labels != Self.awaitsLabels else {
@@ -186,8 +192,10 @@ extension Head {
                 state.pointee.isSound
                 && (state.pointee.run == 0 || group.runs.retain(state.pointee.run, upTo: end))
             if hasTimes {
-                guard HeadChunk.restore(state, arena, &stretch, words) else {
-                    throw StorageError.outOfMemory("open chunks")
+                if !HeadChunk.restore(state, arena, &stretch, words) {
+                    group.runs.release(state.pointee.run)
+                    HeadChunk.forget(state)
+                    unfit += 1
                 }
             } else {
                 // The frame with the group's times is damaged; the sealed chunks still exist.
@@ -195,9 +203,9 @@ extension Head {
                 missing += 1
             }
             raiseNewest(state.pointee.lastTime)
-            try restoreSealed(state, &reader)
+            unfit += try restoreSealed(state, &reader)
             let histograms = Array(try reader.sizedRun())
-            if state.pointee.codec == SeriesState.histogram, hasTimes {
+            if state.pointee.codec == SeriesState.histogram, state.pointee.run != 0, hasTimes {
                 group.histograms[id] = OpenHistograms(bytes: histograms, last: Self.last(histograms))
             }
             for _ in 0..<(try reader.count(reader.remaining)) {
@@ -214,12 +222,31 @@ extension Head {
             }
         }
         if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing, or do not fit") }
+        if unfit > 0 { throw StorageError.limit("\(unfit) chunks and states of series do not fit\(AddressSpace.note)") }
     }
 
-    /// Reads the list of the sealed chunks of a series.
-    private func restoreSealed(_ state: StateReference, _ reader: inout ByteReader) throws {
+    /// Reads the state of a series whose id does not fit.
+    private func skipState(_ reader: inout ByteReader) throws {
+        _ = try reader.run(MemoryLayout<SeriesState>.size)
+        _ = try reader.run(try reader.count(HeadChunk.maxWords) * 4)
+        for _ in 0..<(try reader.count(1 << 20)) {
+            for _ in 0..<5 { _ = try reader.varint() }
+            _ = try reader.run(2)
+        }
+        _ = try reader.sizedRun()
+        for _ in 0..<(try reader.count(reader.remaining)) {
+            _ = try reader.zigzag()
+            _ = try reader.u64()
+            let kind = try reader.byte()
+            if kind != 0, kind != Self.startStep { _ = try HistogramBytes.read(&reader) }
+        }
+    }
+
+    /// Reads the list of the sealed chunks of a series; returns the number of chunks for which there was no memory.
+    private func restoreSealed(_ state: StateReference, _ reader: inout ByteReader) throws -> Int {
         state.pointee.sealed = 0
         var (offset, timesOffset): (Int64, Int64) = (0, 0)
+        var missing = 0
         for _ in 0..<(try reader.count(1 << 20)) {
             offset &+= try reader.zigzag()
             timesOffset &+= try reader.zigzag()
@@ -230,10 +257,14 @@ extension Head {
                 length: UInt32(try reader.count(Int(UInt32.max))), file: UInt16(try reader.count(Int(UInt16.max))),
                 first: try reader.byte(), count: try reader.byte())
             let entry = sealed.allocate()
-            guard entry != 0 else { throw StorageError.outOfMemory("lists of sealed chunks") }
+            guard entry != 0 else {
+                missing += 1
+                continue
+            }
             sealed[entry] = chunk
             state.pointee.sealed = entry
         }
+        return missing
     }
 
     /// The newest histogram of an open chunk.

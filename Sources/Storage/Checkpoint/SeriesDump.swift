@@ -1,5 +1,6 @@
 import Encoding
 import Model
+import Platform
 
 /// The labels of many series as bytes: each text and each pair once, then a few small numbers for each series.
 ///
@@ -92,19 +93,44 @@ final class SeriesRestore: @unchecked Sendable {
     let found: Column<UInt64>
     /// The ids of the restored series.
     private(set) var ids = IdRuns()
+    /// The end of the ids that were read, including those of series that do not fit.
+    private(set) var idEnd: UInt32 = 0
     private let index: LabelIndex
 
     init(_ index: LabelIndex, capacity: Int) throws(StorageError) {
         self.index = index
-        found = try Column(capacity: capacity, share: 0.02)
+        found = try Column(capacity: capacity)
+        guard found.capacity >= capacity else {
+            throw .outOfMemory("the restoring of \(capacity) series\(AddressSpace.note)")
+        }
+    }
+
+    /// The first limit that was reached in the current frame, and the number of series that were left out.
+    private var unfit: (limit: StorageError?, series: Int) = (nil, 0)
+
+    /// The number that `body` returns; 0 if the index has reached a limit.
+    private func fitting(_ body: () throws(StorageError) -> UInt32) -> UInt32 {
+        do throws(StorageError) { return try body() } catch {
+            unfit.limit = unfit.limit ?? error
+            return 0
+        }
     }
 
     /// Restores the series of a frame into the index; no other thread may use the index meanwhile.
+    ///
+    /// Series that do not fit are left out, and an error reports them at the end.
     func read(_ reader: inout ByteReader) throws {
+        unfit = (nil, 0)
+        try readSeries(&reader)
+        guard let limit = unfit.limit else { return }
+        throw StorageError.damaged("\(limit); \(unfit.series) series are left out")
+    }
+
+    private func readSeries(_ reader: inout ByteReader) throws {
         var texts: [UInt32] = []
         for _ in 0..<(try reader.count(reader.remaining)) {
             let text = try reader.sizedRun().bindMemory(to: UInt8.self)
-            texts.append(try index.symbol(text))
+            texts.append(fitting { () throws(StorageError) in try index.symbol(text) })
         }
         var pairs: [UInt32] = []
         for _ in 0..<(try reader.count(reader.remaining)) {
@@ -112,7 +138,9 @@ final class SeriesRestore: @unchecked Sendable {
             guard name < texts.count, value < texts.count else {
                 throw DecodeError(expected: "a text", offset: reader.offset)
             }
-            pairs.append(try index.pair(texts[name], texts[value]))
+            let hasTexts = texts[name] != 0 && texts[value] != 0
+            pairs.append(
+                hasTexts ? fitting { () throws(StorageError) in try index.pair(texts[name], texts[value]) } : 0)
         }
         let count = try reader.count(reader.remaining)
         let hashes = reader.bytes.count &- count &* 4
@@ -122,7 +150,7 @@ final class SeriesRestore: @unchecked Sendable {
         for i in 0..<count {
             group &+= try reader.zigzag()
             id &+= try reader.zigzag()
-            guard group >= 0, group < Head.maxGroups, id >= 0, id < found.capacity &- 1 else {
+            guard group >= 0, group < Head.maxGroups, id >= 0, id < Head.maxSeries &- 1 else {
                 throw DecodeError(expected: "a group and an id", offset: reader.offset)
             }
             own.removeAll(keepingCapacity: true)
@@ -133,9 +161,21 @@ final class SeriesRestore: @unchecked Sendable {
             }
             let hash = UInt32(
                 littleEndian: reader.bytes.loadUnaligned(fromByteOffset: hashes &+ i &* 4, as: UInt32.self))
-            guard UInt32(truncatingIfNeeded: found[Int(id)]) == 0 else { continue }
-            let record = try own.withUnsafeBufferPointer { own throws(StorageError) in
-                try index.insert(UInt32(id), pairs: own, hash: UInt64(hash) << 32)
+            idEnd = max(idEnd, UInt32(id) &+ 1)
+            var record: UInt32 = 0
+            if Int(id) &+ 1 < found.capacity, !own.contains(0) {
+                guard UInt32(truncatingIfNeeded: found[Int(id)]) == 0 else { continue }
+                record = own.withUnsafeBufferPointer { own in
+                    fitting { () throws(StorageError) in
+                        try index.insert(UInt32(id), pairs: own, hash: UInt64(hash) << 32)
+                    }
+                }
+            } else if unfit.limit == nil {
+                unfit.limit = .limit("\(found.capacity) series\(AddressSpace.note)")
+            }
+            guard record != 0 else {
+                unfit.series += 1
+                continue
             }
             found[Int(id)] = UInt64(group) << 32 | UInt64(record)
             ids.add(UInt32(id))

@@ -5,15 +5,15 @@
 final class BlockArena: Sendable {
     /// The number of words in a block, besides its link.
     static let words = 7
-    private static let blockSize = 32
+    static let blockSize = 32
 
     private let pool: SlotPool
     // SAFETY: the memory belongs to the pool, which lives as long; only the owner of a block accesses it.
     private nonisolated(unsafe) let memory: FixedBuffer<UInt32>
     private nonisolated(unsafe) let bytes: FixedBuffer<UInt8>
 
-    init(blocks: Int, share: Double? = nil) throws(StorageError) {
-        pool = try SlotPool(capacity: blocks, slotSize: Self.blockSize, share: share)
+    init(blocks: Int) throws(StorageError) {
+        pool = try SlotPool(capacity: blocks, slotSize: Self.blockSize)
         memory = pool.words
         bytes = pool.words.rebound(to: UInt8.self)
     }
@@ -77,6 +77,12 @@ final class BlockArena: Sendable {
     func trim() { pool.trim() }
 
     var usedBlocks: Int { pool.used }
+
+    /// The number of blocks that can be allocated.
+    var leftBlocks: Int { pool.left }
+
+    /// The number of blocks that fit.
+    var capacity: Int { pool.capacity }
 
     /// The bytes in use.
     var usedBytes: Int { usedBlocks &* Self.blockSize }

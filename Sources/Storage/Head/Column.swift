@@ -14,11 +14,9 @@ final class Column<Element: BitwiseCopyable> {
 
     /// Reserves address space for `capacity` elements; halves the number until the system grants it.
     ///
-    /// - Parameter share: The part of all address space that the column may take if address space is limited; nil for
-    ///   no limit.
-    init(capacity wanted: Int, share: Double? = nil) throws(StorageError) {
+    /// Columns with the same positions may therefore differ in their capacities.
+    init(capacity wanted: Int) throws(StorageError) {
         var count = wanted
-        if let share { count = min(wanted, max(1024, AddressSpace.room(share) / MemoryLayout<Element>.stride)) }
         while true {
             let bytes = max(4096, count &* MemoryLayout<Element>.stride)
             let address = mmap(
@@ -39,6 +37,12 @@ final class Column<Element: BitwiseCopyable> {
     subscript(at: Int) -> Element {
         get { elements[at] }
         _modify { yield &elements[at] }
+    }
+
+    /// The element at a position, which is checked in release builds, too: for uses that are not frequent.
+    func checked(_ at: Int) -> ElementReference<Element> {
+        precondition(at >= 0 && at < capacity, "position \(at) of \(capacity)")
+        return elements.element(at)
     }
 
     /// Returns the memory of the whole pages within `range` to the system; the elements read as zero bytes afterwards.

@@ -17,6 +17,7 @@ final class Head: @unchecked Sendable {
     static let maxGroups = 1 << 18
 
     let blockDuration: Int64
+    let space: HeadSpace
     let arena: BlockArena
     let sealed: SealedChunks
     let spill: SpillStore
@@ -60,19 +61,20 @@ final class Head: @unchecked Sendable {
     /// The windows in which samples are accepted.
     let admittedWindows = HeadWindows()
 
-    init(blockDuration: Int64, spill: SpillStore) throws(StorageError) {
+    init(blockDuration: Int64, spill: SpillStore, space: HeadSpace = .own) throws(StorageError) {
+        self.space = space
         self.blockDuration = blockDuration
         self.spill = spill
-        arena = try BlockArena(blocks: 1 << 30, share: 0.38)
-        sealed = try SealedChunks()
-        column = try Column(capacity: Self.maxSeries, share: 0.1)
+        arena = try BlockArena(blocks: space.chunkBlocks)
+        sealed = try SealedChunks(capacity: space.sealedChunks)
+        column = try Column(capacity: min(space.series, Self.maxSeries))
         states = SeriesTable(column)
         live = try LiveIds(capacity: column.capacity)
-        index = try LabelIndex()
+        index = try LabelIndex(space)
     }
 
     /// The number of series that fit, including removed series.
-    var capacity: Int { column.capacity }
+    var capacity: Int { live.capacity }
 
     /// The live series below an id, ascending; needs the registry's lock.
     func liveIds(below end: UInt32) -> [UInt32] {
@@ -177,6 +179,8 @@ final class Head: @unchecked Sendable {
     /// Restores the series that had this id before a restart.
     func restoreSeries(_ id: UInt32, _ group: UInt32, _ labels: Labels) throws(StorageError) {
         guard Int(id) &+ 1 < capacity else { throw .limit("\(capacity) series\(AddressSpace.note)") }
+        // The id of a series that does not fit must not be assigned to another one.
+        defer { registry.withLock { idEnd = max(idEnd, id &+ 1) } }
         let owner = restoreGroup(group, nil)
         // The checkpoint may have the samples of a series whose labels are only in the log.
         let before = states[id]
@@ -287,8 +291,25 @@ final class Head: @unchecked Sendable {
         if state.pointee.codec == SeriesState.histogram {
             return appendBesideHistograms(id, time, value, group)
         }
-        if value.bitPattern == Staleness.bits { return HeadChunk.appendStale(state, arena) }
-        return HeadChunk.append(state, arena, value, mantissa, scale)
+        if value.bitPattern == Staleness.bits {
+            if HeadChunk.appendStale(state, arena) { return true }
+        } else if HeadChunk.append(state, arena, value, mantissa, scale) {
+            return true
+        }
+        return appendToNextChunk(id, time, value, group)
+    }
+
+    /// Appends a sample for which there is no memory in the open chunk: sealing the chunk frees its memory, and the
+    /// next chunk needs none for its first sample, except for a stale marker.
+    private func appendToNextChunk(_ id: UInt32, _ time: Int64, _ value: Double, _ group: HeadGroup) -> Bool {
+        let state = states.at(id)
+        if state.pointee.count > 0 { changeForm(id, time, group) }
+        let isDone =
+            value.bitPattern == Staleness.bits
+            ? HeadChunk.appendStale(state, arena) : HeadChunk.append(state, arena, value, 0, -1)
+        // A series without an open chunk has no run: the next sample would get the time of this one.
+        if !isDone, state.pointee.count == 0 { seal(id, group) }
+        return isDone
     }
 
     private func appendBesideHistograms(_ id: UInt32, _ time: Int64, _ value: Double, _ group: HeadGroup) -> Bool {
@@ -302,8 +323,7 @@ final class Head: @unchecked Sendable {
             return true
         }
         changeForm(id, time, group)
-        if value.bitPattern == Staleness.bits { return HeadChunk.appendStale(state, arena) }
-        return HeadChunk.append(state, arena, value, 0, -1)
+        return appendToNextChunk(id, time, value, group)
     }
 
     /// Seals the open chunk if it has samples; the series stays in its run.

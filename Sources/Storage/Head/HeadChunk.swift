@@ -53,7 +53,32 @@ enum HeadChunk {
         return put(state, arena, value & 0xFFFF_FFFF, 32) && put(state, arena, value >> 32, count &- 32)
     }
 
-    /// Appends the newest sample; returns false if no memory was left, and the chunk cannot be used then.
+    /// The part of a state that changes when a sample is added to a chunk with bits.
+    private struct End {
+        private let (bits, tail, lastDelta, xorLead, xorWidth): (UInt16, UInt32, Int32, UInt8, UInt8)
+
+        @inline(__always)
+        init(_ state: StateReference) {
+            (bits, tail, lastDelta) = (state.pointee.bits, state.pointee.tail, state.pointee.lastDelta)
+            (xorLead, xorWidth) = (state.pointee.xorLead, state.pointee.xorWidth)
+        }
+
+        /// Removes a sample for which there was no block; no block was added then, because a sample needs at most one.
+        func restore(_ state: StateReference) {
+            (state.pointee.bits, state.pointee.tail, state.pointee.lastDelta) = (bits, tail, lastDelta)
+            (state.pointee.xorLead, state.pointee.xorWidth) = (xorLead, xorWidth)
+        }
+    }
+
+    /// Restores the state of a chunk, and releases the blocks that it has instead of those of `before`.
+    private static func restore(_ state: StateReference, _ before: SeriesState, _ arena: BlockArena) {
+        if state.pointee.firstBlock != before.firstBlock { release(state.pointee, arena) }
+        state.pointee = before
+    }
+
+    /// Appends the newest sample; returns false, and leaves the chunk as it was, if no memory was left.
+    ///
+    /// The first sample of a chunk needs no memory.
     ///
     /// - Parameters:
     ///   - value: Any double except the stale marker.
@@ -70,11 +95,19 @@ enum HeadChunk {
             state.pointee.tail = 0
         } else if state.pointee.codec == SeriesState.constant {
             if value.bitPattern != state.pointee.lastValue.bitPattern {
-                guard leaveConstant(state, arena, value, scale) else { return false }
-                guard appendCoded(state, arena, value, mantissa, scale) else { return false }
+                let before = state.pointee
+                guard leaveConstant(state, arena, value, scale), appendCoded(state, arena, value, mantissa, scale)
+                else {
+                    restore(state, before, arena)
+                    return false
+                }
             }
         } else {
-            guard appendCoded(state, arena, value, mantissa, scale) else { return false }
+            let end = End(state)
+            guard appendCoded(state, arena, value, mantissa, scale) else {
+                end.restore(state)
+                return false
+            }
         }
         state.pointee.lastValue = value
         state.pointee.kind &= ~(SeriesState.staleFlag | SeriesState.histogramFlag | SeriesState.newestDeletedFlag)
@@ -82,28 +115,39 @@ enum HeadChunk {
         return true
     }
 
-    /// Appends a stale marker; returns false if no memory was left.
+    /// Appends a stale marker; returns false, and leaves the chunk as it was, if no memory was left.
     static func appendStale(_ state: StateReference, _ arena: BlockArena) -> Bool {
+        let before = state.pointee
         if state.pointee.count == 0 {
             state.pointee.codec = SeriesState.constant
             state.pointee.bits = 0
             state.pointee.tail = 0
         }
         if state.pointee.codec == SeriesState.constant {
-            guard leaveConstant(state, arena, state.pointee.lastValue, -1) else { return false }
+            guard leaveConstant(state, arena, state.pointee.lastValue, -1), putStale(state, arena) else {
+                restore(state, before, arena)
+                return false
+            }
+            return true
         }
-        return putStale(state, arena)
+        let end = End(state)
+        guard putStale(state, arena) else {
+            end.restore(state)
+            return false
+        }
+        return true
     }
 
     private static func putStale(_ state: StateReference, _ arena: BlockArena) -> Bool {
         let done =
             state.pointee.codec == SeriesState.integer
             ? put(state, arena, 0b111111, 6) : put(state, arena, 0b111, 3)
+        guard done else { return false }
         state.pointee.isStale = true
         state.pointee.isHistogram = false
         state.pointee.isNewestDeleted = false
         state.pointee.count &+= 1
-        return done
+        return true
     }
 
     private static func appendCoded(
@@ -198,21 +242,23 @@ enum HeadChunk {
         return true
     }
 
-    /// Writes the chunk again in a form that suits `value`, which does not fit its scale, and appends `value`.
+    /// Writes the chunk again in a form that suits `value`, which does not fit its scale, and appends `value`; the old
+    /// blocks are only released when the new ones are complete.
     private static func recode(
         _ state: StateReference, _ arena: BlockArena, _ value: Double, _ hint: Int8
     ) -> Bool {
-        let count = Int(state.pointee.count)
+        let before = state.pointee
+        let count = Int(before.count)
         var done = true
         withUnsafeTemporaryAllocation(of: Double.self, capacity: capacity) { values in
             withUnsafeTemporaryAllocation(of: UInt32.self, capacity: maxWords) { words in
                 copyWords(state.pointee, arena, to: words)
                 ChunkView(state.pointee, words: UnsafeBufferPointer(words)).decode(into: values)
             }
-            release(state, arena)
+            clear(state)
             let wanted = Decimal.scale(value, hint: hint >= 0 ? min(hint, Int8(Decimal.maxScale)) : 0)
             var scale = wanted
-            var start = state.pointee.lastValue
+            var start = before.lastValue
             for i in 0..<count where !Staleness.isMarker(values[i]) {
                 start = values[i]
                 break
@@ -241,18 +287,21 @@ enum HeadChunk {
             }
             done = done && appendCoded(state, arena, value, 0, -1)
         }
+        if done { release(before, arena) } else { restore(state, before, arena) }
         return done
     }
 
     /// Releases the memory of the chunk, and leaves an empty chunk.
     static func release(_ state: StateReference, _ arena: BlockArena) {
-        if state.pointee.firstBlock != 0 {
-            let words = Int(state.pointee.bits) >> 5
-            arena.release(
-                first: state.pointee.firstBlock, last: state.pointee.lastBlock,
-                count: (words &+ BlockArena.words &- 1) / BlockArena.words)
-        }
+        release(state.pointee, arena)
         clear(state)
+    }
+
+    private static func release(_ state: SeriesState, _ arena: BlockArena) {
+        guard state.firstBlock != 0 else { return }
+        var (block, count) = (state.firstBlock, 1)
+        while block != state.lastBlock, block != 0 { (block, count) = (arena.link(of: block), count &+ 1) }
+        arena.release(first: state.firstBlock, last: state.lastBlock, count: count)
     }
 
     /// Resets the state to no open chunk and no run, without releasing the memory of the chunk.
@@ -274,7 +323,8 @@ enum HeadChunk {
         state.pointee.codec = SeriesState.constant
     }
 
-    /// Restores the words that ``copyWords(_:_:to:)`` copied; returns false if no memory was left.
+    /// Restores the words that ``copyWords(_:_:to:)`` copied; returns false, and leaves an empty chunk, if no memory was
+    /// left.
     static func restore(
         _ state: StateReference, _ arena: BlockArena, _ stretch: inout BlockStretch,
         _ words: UnsafeRawBufferPointer
@@ -292,7 +342,10 @@ enum HeadChunk {
         var at = 0
         while at < full {
             let block = stretch.take()
-            guard block != 0 else { return false }
+            guard block != 0 else {
+                release(state, arena)
+                return false
+            }
             if at == 0 {
                 state.pointee.firstBlock = block
             } else {

@@ -1,4 +1,5 @@
 import Model
+import Platform
 
 /// The removal of the labels of removed series.
 ///
@@ -17,9 +18,12 @@ extension Head {
         upkeep.assertHeld()
         let (dead, live, old) = registry.withLock { (deadLabels, liveSeries, index) }
         guard dead > 0, evenFew || dead > Self.fewDead && dead > live / 4 else { return }
-        let fresh = try LabelIndex()
-        let records = try Column<UInt32>(capacity: capacity, share: 0.02)
+        let fresh = try LabelIndex(space)
+        let records = try Column<UInt32>(capacity: capacity)
         func add(_ id: UInt32) throws(StorageError) {
+            guard Int(id) < records.capacity else {
+                throw .outOfMemory("the records of \(capacity) series\(AddressSpace.note)")
+            }
             let labels = old.labels(record: states[id].labels)
             var failure: StorageError?
             labels.bytes.withUnsafeBufferPointer { packed in

@@ -1,4 +1,5 @@
 import Model
+import Platform
 
 /// A label: the symbols of a name and a value.
 struct LabelPair: BitwiseCopyable {
@@ -18,7 +19,10 @@ final class LabelIndex {
     private let symbols: SymbolTable
     /// The name and the value of each pair, which never change.
     private let pairs: Column<LabelPair>
+    /// The posting list of each pair.
     private let lists: Column<PostingList>
+    /// The number of pairs that fit into both columns, with pair 0, which is none.
+    private let pairCapacity: Int
     private(set) var pairCount = 0
     private var pairSlots: FixedBuffer<UInt32>
     private var pairMask: Int
@@ -36,14 +40,15 @@ final class LabelIndex {
     /// The pairs by name.
     private var pairsOfName: [UInt32: [UInt32]] = [:]
 
-    init() throws(StorageError) {
-        symbols = try SymbolTable()
-        pairs = try Column(capacity: 1 << 28, share: 0.02)
-        lists = try Column(capacity: 1 << 28, share: 0.03)
+    init(_ space: HeadSpace = .own) throws(StorageError) {
+        symbols = try SymbolTable(space)
+        pairs = try Column(capacity: space.pairs)
+        lists = try Column(capacity: space.pairs)
+        pairCapacity = min(pairs.capacity, lists.capacity)
         pairMask = 1023
         pairSlots = FixedBuffer(repeating: 0, count: 1024)
-        records = try Column(capacity: Int(UInt32.max), share: 0.04)
-        arena = try BlockArena(blocks: 1 << 28, share: 0.04)
+        records = try Column(capacity: space.recordBytes)
+        arena = try BlockArena(blocks: space.postingBlocks)
         seriesMask = 1023
         series = FixedBuffer(repeating: 0, count: 1024)
     }
@@ -142,42 +147,6 @@ final class LabelIndex {
         }
     }
 
-    /// A reader of the pairs of a record.
-    struct PairReader {
-        private let records: FixedBuffer<UInt8>
-        private var at: Int
-        private var left: Int
-
-        /// The number of pairs that are left.
-        var count: Int { left }
-
-        @inline(__always)
-        init(_ records: FixedBuffer<UInt8>, _ record: Int) {
-            assert(record > 0, "record 0 is none")
-            self.records = records
-            left = Int(records[record])
-            at = record &+ 1
-            guard left == 255 else { return }
-            left = 0
-            for i in 0..<4 { left |= Int(records[at &+ i]) << (8 &* i) }
-            at &+= 4
-        }
-
-        @inline(__always)
-        mutating func next() -> UInt32? {
-            guard left > 0 else { return nil }
-            left &-= 1
-            var (value, shift): (UInt32, UInt32) = (0, 0)
-            while true {
-                let byte = records[at]
-                at &+= 1
-                value |= UInt32(byte & 0x7F) << shift
-                shift &+= 7
-                if byte & 0x80 == 0 { return value }
-            }
-        }
-    }
-
     /// The pairs of a record; needs no lock.
     func pairs(of record: UInt32) -> PairReader { PairReader(records.elements, Int(record)) }
 
@@ -210,9 +179,13 @@ final class LabelIndex {
     }
 
     /// Makes the record of a new series, and adds the series to the table and the posting lists; returns the record.
+    ///
+    /// A series that does not fit leaves nothing in the index.
     func insert(_ id: UInt32, _ packed: UnsafeBufferPointer<UInt8>, hash: UInt64) throws(StorageError)
         -> UInt32
     {
+        assertHeld()
+        try reserve(packed)
         var cursor = Labels.Cursor(packed)
         var own: [UInt32] = []
         while let (name, value) = cursor.next() {
@@ -231,9 +204,7 @@ final class LabelIndex {
     /// used.
     func insert(_ id: UInt32, pairs own: UnsafeBufferPointer<UInt32>, hash: UInt64) throws(StorageError) -> UInt32 {
         assertHeld()
-        guard own.count < 1 << 28, recordEnd &+ own.count &* 5 &+ 5 < records.capacity else {
-            throw .limit("4 GiB of label records")
-        }
+        try reserve(labels: own.count)
         let record = recordEnd
         records[recordEnd] = UInt8(min(own.count, 255))
         recordEnd &+= 1
@@ -250,12 +221,11 @@ final class LabelIndex {
             }
             records[recordEnd] = UInt8(left)
             recordEnd &+= 1
-            if lists[Int(pair)].count == 0 { generation &+= 1 }
-            guard lists[Int(pair)].add(id, arena) else {
-                throw .outOfMemory("posting lists")
+            if lists.checked(Int(pair)).pointee.count == 0 { generation &+= 1 }
+            guard lists.checked(Int(pair)).pointee.add(id, arena) else {
+                throw .limit("\(arena.capacity) blocks of posting lists\(AddressSpace.note)")
             }
         }
-        if (seriesUsed &+ 1) &* 4 > (seriesMask &+ 1) &* 3 { growSeries() }
         var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
         while series[at] != 0 { at = (at &+ 1) & seriesMask }
         series[at] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(id &+ 2)
@@ -278,8 +248,8 @@ final class LabelIndex {
             at = (at &+ 1) & seriesMask
         }
         forEachPair(record) { pair in
-            if lists[Int(pair)].count > 0 { lists[Int(pair)].count &-= 1 }
-            if lists[Int(pair)].count == 0 { generation &+= 1 }
+            if lists.checked(Int(pair)).pointee.count > 0 { lists.checked(Int(pair)).pointee.count &-= 1 }
+            if lists.checked(Int(pair)).pointee.count == 0 { generation &+= 1 }
             return true
         }
     }
@@ -293,16 +263,18 @@ final class LabelIndex {
     /// The number of blocks that posting lists hold, and of blocks that are in use.
     var blocks: (held: Int, used: Int) {
         let size = BlockArena.words &* 4
-        let held = (1..<max(1, pairCount &+ 1)).reduce(0) { $0 &+ (Int(lists[$1].bytes) &+ size &- 1) / size }
+        let held = (1..<max(1, pairCount &+ 1)).reduce(0) { sum, pair in
+            sum &+ (Int(lists.checked(pair).pointee.bytes) &+ size &- 1) / size
+        }
         return (held, arena.usedBlocks)
     }
 
     /// Makes the table of series again without removed series, with twice the size if they need more than half of it.
-    private func growSeries() {
+    private func growSeries() throws(StorageError) {
         let (old, oldCount) = (series, seriesSlots)
         let live = seriesInTable
         let size = live &* 2 > oldCount ? oldCount &* 2 : oldCount
-        series = FixedBuffer(repeating: 0, count: size)
+        series = try SlotTable.make(size, of: UInt64.self)
         seriesMask = size &- 1
         seriesUsed = 0
         for i in 0..<oldCount where UInt32(truncatingIfNeeded: old[i]) > 1 {
@@ -339,24 +311,73 @@ final class LabelIndex {
     /// The pair of two symbols, which is added if it is new.
     func pair(_ name: UInt32, _ value: UInt32) throws(StorageError) -> UInt32 {
         assertHeld()
-        let at = pairSlot(name, value)
+        var at = pairSlot(name, value)
         if pairSlots[at] != 0 { return pairSlots[at] }
-        guard pairCount &+ 2 < pairs.capacity else { throw .limit("label pairs") }
+        if try reserve(pairs: 1) { at = pairSlot(name, value) }
         pairCount &+= 1
         let pair = UInt32(truncatingIfNeeded: pairCount)
-        pairs[pairCount] = LabelPair(name: name, value: value)
+        pairs.checked(pairCount).pointee = LabelPair(name: name, value: value)
         pairSlots[at] = pair
         pairsOfName[name, default: []].append(pair)
-        if pairCount &* 4 > pairMask &* 3 {
-            let size = (pairMask &+ 1) &* 2
-            pairSlots.deallocate()
-            pairSlots = FixedBuffer(repeating: 0, count: size)
-            pairMask = size &- 1
-            for i in 1...pairCount {
-                pairSlots[pairSlot(pairs[i].name, pairs[i].value)] = UInt32(truncatingIfNeeded: i)
+        return pair
+    }
+
+    // MARK: Limits
+
+    /// Makes the tables large enough for a new series; throws, and adds nothing, if it does not fit.
+    private func reserve(_ packed: UnsafeBufferPointer<UInt8>) throws(StorageError) {
+        var (count, texts, bytes) = (0, 0, packed.count)
+        var cursor = Labels.Cursor(packed)
+        while cursor.next() != nil { count &+= 1 }
+        texts = count &* 2
+        var newPairs = count
+        if texts > symbols.left.texts || bytes > symbols.left.bytes || newPairs > pairCapacity &- 1 &- pairCount {
+            // Only what the index does not have yet needs to fit.
+            (texts, bytes, newPairs) = (0, 0, 0)
+            cursor = Labels.Cursor(packed)
+            while let (name, value) = cursor.next() {
+                let (first, second) = (symbols.find(name), symbols.find(value))
+                if first == 0 { (texts, bytes) = (texts &+ 1, bytes &+ name.count) }
+                if second == 0 { (texts, bytes) = (texts &+ 1, bytes &+ value.count) }
+                if first == 0 || second == 0 || pairSlots[pairSlot(first, second)] == 0 { newPairs &+= 1 }
             }
         }
-        return pair
+        try symbols.reserve(texts, bytes: bytes)
+        try reserve(pairs: newPairs)
+        try reserve(labels: count)
+    }
+
+    /// Makes the table of pairs large enough for more pairs; throws if they do not fit.
+    ///
+    /// - Returns: Whether pairs have other slots now.
+    @discardableResult
+    private func reserve(pairs count: Int) throws(StorageError) -> Bool {
+        guard count <= pairCapacity &- 1 &- pairCount else {
+            throw .limit("\(pairCapacity) different labels\(AddressSpace.note)")
+        }
+        let size = SlotTable.slots(for: pairCount &+ count, atLeast: pairMask &+ 1)
+        guard size > pairMask &+ 1 else { return false }
+        let larger = try SlotTable.make(size, of: UInt32.self)
+        pairSlots.deallocate()
+        pairSlots = larger
+        pairMask = size &- 1
+        for i in 0..<pairCount {
+            let pair = pairs[i &+ 1]
+            pairSlots[pairSlot(pair.name, pair.value)] = UInt32(truncatingIfNeeded: i &+ 1)
+        }
+        return true
+    }
+
+    /// Makes the table of series large enough for one more; throws if the record and the posting lists of a series with
+    /// so many labels do not fit.
+    private func reserve(labels count: Int) throws(StorageError) {
+        guard count < 1 << 28, count &* 5 &+ 5 < records.capacity &- recordEnd else {
+            throw .limit("\(records.capacity) bytes of records of series\(AddressSpace.note)")
+        }
+        guard count <= arena.leftBlocks else {
+            throw .limit("\(arena.capacity) blocks of posting lists\(AddressSpace.note)")
+        }
+        if (seriesUsed &+ 1) &* 4 > (seriesMask &+ 1) &* 3 { try growSeries() }
     }
 
     // MARK: Questions
@@ -364,7 +385,7 @@ final class LabelIndex {
     /// The pairs with this label name that at least one series has.
     func pairsInUse(of name: String) -> [UInt32] {
         assertHeld()
-        return (pairsOfName[symbols.find(name)] ?? []).filter { lists[Int($0)].count > 0 }
+        return (pairsOfName[symbols.find(name)] ?? []).filter { lists.checked(Int($0)).pointee.count > 0 }
     }
 
     /// The value of a pair, which may be read without the registry's lock.
@@ -374,7 +395,7 @@ final class LabelIndex {
     func ids(of pairs: [UInt32]) -> [UInt32] {
         assertHeld()
         var ids: [UInt32] = []
-        for pair in pairs { lists[Int(pair)].append(to: &ids, arena) }
+        for pair in pairs { lists.checked(Int(pair)).pointee.append(to: &ids, arena) }
         if pairs.count > 1 { ids.sort() }
         return ids
     }
@@ -386,21 +407,21 @@ final class LabelIndex {
         let (name, value) = (symbols.find(name), symbols.find(value))
         guard name != 0, value != 0 else { return ids }
         let pair = pairSlots[pairSlot(name, value)]
-        if pair != 0 { lists[Int(pair)].append(to: &ids, arena) }
+        if pair != 0 { lists.checked(Int(pair)).pointee.append(to: &ids, arena) }
         return ids
     }
 
     /// The label names that at least one series has.
     func names() -> [String] {
         assertHeld()
-        return pairsOfName.filter { $0.value.contains { lists[Int($0)].count > 0 } }
+        return pairsOfName.filter { $0.value.contains { lists.checked(Int($0)).pointee.count > 0 } }
             .map { String(decoding: symbols.text($0.key), as: UTF8.self) }
     }
 
     /// The values of a label that at least one series has.
     func values(_ name: String) -> [String] {
         assertHeld()
-        return (pairsOfName[symbols.find(name)] ?? []).filter { lists[Int($0)].count > 0 }
+        return (pairsOfName[symbols.find(name)] ?? []).filter { lists.checked(Int($0)).pointee.count > 0 }
             .map { String(decoding: symbols.text(pairs[Int($0)].value), as: UTF8.self) }
     }
 
@@ -420,11 +441,11 @@ final class LabelIndex {
         assertHeld()
         let end = pairCount &+ 1
         for i in max(1, range.lowerBound)..<max(1, range.lowerBound, min(range.upperBound, end))
-        where lists[i].count > 0 {
+        where lists.checked(i).pointee.count > 0 {
             body(
                 PairInUse(
                     number: i, name: pairs[i].name, nameText: symbols.text(pairs[i].name),
-                    valueText: symbols.text(pairs[i].value), series: Int(lists[i].count)))
+                    valueText: symbols.text(pairs[i].value), series: Int(lists.checked(i).pointee.count)))
         }
         return range.upperBound < end
     }

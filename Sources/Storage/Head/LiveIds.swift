@@ -11,6 +11,8 @@ final class LiveIds {
     private let counts: Column<UInt8>
     /// The number of used rows for each 64 adjacent rows.
     private let rowCounts: Column<UInt8>
+    /// The number of ids that fit.
+    let capacity: Int
     /// The number of live ids.
     private(set) var count = 0
     /// The number of rows with a live id.
@@ -19,6 +21,7 @@ final class LiveIds {
     init(capacity: Int) throws(StorageError) {
         counts = try Column(capacity: capacity / Self.row + 1)
         rowCounts = try Column(capacity: capacity / Self.rows + 1)
+        self.capacity = min(capacity, counts.capacity * Self.row, rowCounts.capacity * Self.rows)
     }
 
     func add(_ id: UInt32) {

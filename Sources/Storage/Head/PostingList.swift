@@ -15,14 +15,16 @@ struct PostingList: BitwiseCopyable {
     /// The number of series that have the label.
     var count: UInt32
 
-    /// Adds a series; returns false if no memory was left.
+    /// Adds a series, which takes at most one block; returns false if no memory was left, and the list cannot be used
+    /// then.
     mutating func add(_ id: UInt32, _ arena: BlockArena) -> Bool {
-        count &+= 1
         if runLength > 0, runStart &+ runLength == id {
             runLength &+= 1
+            count &+= 1
             return true
         }
         if runLength > 0, !flush(arena) { return false }
+        count &+= 1
         runStart = id
         runLength = 1
         return true

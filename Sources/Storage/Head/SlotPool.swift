@@ -25,9 +25,9 @@ final class SlotPool: @unchecked Sendable {
     /// Makes a pool of `capacity` slots of `slotSize` bytes, which must be whole words.
     ///
     /// A row has as many slots as fill whole pages and whole words of a bitmap.
-    init(capacity wanted: Int, slotSize: Int, share: Double? = nil) throws(StorageError) {
+    init(capacity wanted: Int, slotSize: Int) throws(StorageError) {
         wordsPerSlot = slotSize / MemoryLayout<UInt32>.stride
-        memory = try Column(capacity: wanted &* wordsPerSlot, share: share)
+        memory = try Column(capacity: wanted &* wordsPerSlot)
         words = memory.elements
         capacity = memory.capacity / wordsPerSlot
         var row = 64
@@ -88,6 +88,11 @@ final class SlotPool: @unchecked Sendable {
 
     /// The number of slots in use.
     var used: Int { lock.withLock { Int(end) &- 1 &- freeCount &- emptyRows.count &* row } }
+
+    /// The number of slots that can be taken.
+    var left: Int {
+        lock.withLock { max(0, capacity &- 1 &- Int(end)) &+ freeCount &+ emptyRows.count &* row }
+    }
 
     /// Returns the memory of rows whose slots are all free to the system, if a quarter of all slots is free.
     ///

@@ -1,4 +1,5 @@
 import Model
+import Platform
 
 /// The texts of label names and values, each stored once under a number.
 ///
@@ -12,9 +13,9 @@ final class SymbolTable {
     private var slotMask: Int
     private(set) var count = 0
 
-    init() throws(StorageError) {
-        bytes = try Column(capacity: Int(UInt32.max), share: 0.05)
-        starts = try Column(capacity: 1 << 28, share: 0.01)
+    init(_ space: HeadSpace) throws(StorageError) {
+        bytes = try Column(capacity: space.textBytes)
+        starts = try Column(capacity: space.texts)
         slotMask = 1023
         slots = FixedBuffer(repeating: 0, count: 1024)
         starts[1] = 0
@@ -45,28 +46,42 @@ final class SymbolTable {
 
     /// The number of a text, which is added if it is new.
     func intern(_ text: UnsafeBufferPointer<UInt8>) throws(StorageError) -> UInt32 {
-        let at = slot(text)
+        var at = slot(text)
         if slots[at] != 0 { return slots[at] }
+        if try reserve(1, bytes: text.count) { at = slot(text) }
         let start = Int(starts[count &+ 1])
-        guard start &+ text.count < bytes.capacity, count &+ 3 < starts.capacity else {
-            throw .limit("4 GiB of label text")
-        }
         bytes.elements.update(at: start, from: text)
         count &+= 1
         starts[count &+ 1] = UInt32(truncatingIfNeeded: start &+ text.count)
         slots[at] = UInt32(truncatingIfNeeded: count)
-        if count &* 4 > slotMask &* 3 { grow() }
         return UInt32(truncatingIfNeeded: count)
     }
 
-    private func grow() {
-        let size = (slotMask &+ 1) &* 2
-        slots.deallocate()
-        slots = FixedBuffer(repeating: 0, count: size)
-        slotMask = size &- 1
-        for symbol in 1...max(count, 1) {
-            slots[slot(text(UInt32(truncatingIfNeeded: symbol)))] = UInt32(truncatingIfNeeded: symbol)
+    /// The number of texts that can be added, and of their bytes.
+    var left: (texts: Int, bytes: Int) {
+        (starts.capacity &- 2 &- count, bytes.capacity &- 1 &- Int(starts[count &+ 1]))
+    }
+
+    /// Makes the hash table large enough for more texts; throws, and changes nothing, if they do not fit.
+    ///
+    /// - Returns: Whether texts have other slots now.
+    @discardableResult
+    func reserve(_ texts: Int, bytes size: Int) throws(StorageError) -> Bool {
+        guard size <= left.bytes else { throw .limit("\(bytes.capacity) bytes of label text\(AddressSpace.note)") }
+        guard texts <= left.texts else {
+            throw .limit("\(starts.capacity) label names and values\(AddressSpace.note)")
         }
+        let size = SlotTable.slots(for: count &+ texts, atLeast: slotMask &+ 1)
+        guard size > slotMask &+ 1 else { return false }
+        let larger = try SlotTable.make(size, of: UInt32.self)
+        slots.deallocate()
+        slots = larger
+        slotMask = size &- 1
+        for symbol in 0..<count {
+            let symbol = UInt32(truncatingIfNeeded: symbol &+ 1)
+            slots[slot(text(symbol))] = symbol
+        }
+        return true
     }
 
     /// The bytes in use.

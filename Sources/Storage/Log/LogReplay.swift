@@ -1,6 +1,7 @@
 import Encoding
 import Model
 import Platform
+import Synchronization
 import Telemetry
 
 /// Replays the log into the head.
@@ -35,6 +36,8 @@ struct LogReplay {
     private(set) var samples = 0
     /// The deletions that were read and are not carried out yet.
     private var deletions: [(ids: [UInt32], from: Int64, to: Int64)] = []
+    /// The series of the segment that do not fit, with the first limit that was reached and the offset of its frame.
+    private var unfit: (count: Int, limit: StorageError?, offset: Int) = (0, nil, 0)
     /// The records of samples that are not applied yet.
     private var waiting: [SampleReplay.Record] = []
 
@@ -79,6 +82,7 @@ struct LogReplay {
             }
             frames += 1
             let start = records.count
+            if unfit.limit == nil { unfit.offset = at }
             do {
                 try unpack(frame, bytes, to: &records)
                 var reader = ByteReader(records.bytes, at: start)
@@ -104,6 +108,8 @@ struct LogReplay {
             }
         }
         replaySamples(records.bytes, number, path)
+        if let limit = unfit.limit { report(path, unfit.offset, "\(limit); \(unfit.count) series are left out") }
+        unfit = (0, nil, 0)
         sizes[number] = at
         // The rest of the file, which is not mapped, has no frame either.
         if mapping.isPartial, at == bytes.count {
@@ -166,7 +172,11 @@ struct LogReplay {
 
     /// Applies the waiting records of samples.
     private mutating func replaySamples(_ bytes: UnsafeRawBufferPointer, _ number: UInt64, _ path: String) {
+        let first = waiting.first?.frame ?? 0
+        let lost = head.lost.load(ordering: .relaxed)
         let result = SampleReplay.run(waiting, bytes, segment: number, head)
+        let lostNow = head.lost.exchange(lost, ordering: .relaxed) - lost
+        if lostNow > 0 { report(path, first, "\(StorageError.outOfMemory("\(lostNow) samples of sealed chunks"))") }
         waiting.removeAll(keepingCapacity: true)
         samples += result.samples
         for failure in result.failures { report(path, failure.offset, failure.expected) }
@@ -244,10 +254,13 @@ struct LogReplay {
         return nil
     }
 
-    private func series(_ reader: inout ByteReader) throws {
+    private mutating func series(_ reader: inout ByteReader) throws {
         let group = UInt32(try reader.count(Head.maxGroups - 1))
-        let id = UInt32(try reader.count(head.capacity - 2))
+        let id = UInt32(try reader.count(Head.maxSeries - 2))
         let labels = Labels(packed: Array(try reader.sizedRun()))
-        try head.restoreSeries(id, group, labels)
+        do throws(StorageError) { try head.restoreSeries(id, group, labels) } catch {
+            // The rest of the frame can be used.
+            unfit = (unfit.count + 1, unfit.limit ?? error, unfit.offset)
+        }
     }
 }

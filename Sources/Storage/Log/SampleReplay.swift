@@ -75,13 +75,22 @@ struct SampleReplay {
         self.segment = segment
     }
 
+    /// The number of samples of the record for which there was no memory.
+    private var unfit = 0
+
     private mutating func apply(_ record: Record, _ group: HeadGroup, _ bytes: UnsafeRawBufferPointer) {
+        unfit = 0
         var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[0..<record.end]), at: record.start)
         do {
             try apply(&reader, group, record.frame)
             if !reader.isAtEnd { throw DecodeError(expected: "the end of the frame", offset: reader.offset) }
         } catch {
             group.brokenSegment = segment
+            result.failures.append((record.frame, "\(error)"))
+        }
+        // The differences of later records do not depend on memory.
+        if unfit > 0 {
+            let error = StorageError.outOfMemory("open chunks; \(unfit) samples are left out")
             result.failures.append((record.frame, "\(error)"))
         }
     }
@@ -155,7 +164,7 @@ struct SampleReplay {
         let idEnd = head.idEnd
         let hasDoubts = !head.doubtful.isEmpty
         let rewinds = flags & LogRecord.rewinds != 0
-        var (latest, done, nextStart) = (Int64.min, true, 0)
+        var (latest, nextStart) = (Int64.min, 0)
         for k in 0..<count {
             let (id, time) = (ids[k], times[k])
             let state = head.states.at(min(id, UInt32(head.capacity - 1)))
@@ -176,7 +185,7 @@ struct SampleReplay {
                 guard isStored, time > state.pointee.lastTime else { continue }
                 if isFresh { state.pointee.logScale = 0 }
                 state.pointee.logSegment = low
-                done = head.append(id, time, before, 0, -1, group) && done
+                unfit += head.append(id, time, before, 0, -1, group) ? 0 : 1
                 latest = max(latest, time)
                 continue
             }
@@ -191,15 +200,15 @@ struct SampleReplay {
                 state.pointee.logSegment = low
                 if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
-                done = head.append(id, time, value, mantissa, places, group) && done
+                unfit += head.append(id, time, value, mantissa, places, group) ? 0 : 1
             case .stale:
                 if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
-                done = head.append(id, time, Staleness.marker, 0, -1, group) && done
+                unfit += head.append(id, time, Staleness.marker, 0, -1, group) ? 0 : 1
             case .histogram(let histogram):
                 if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
-                done = head.append(id, time, histogram, group) && done
+                unfit += head.append(id, time, histogram, group) ? 0 : 1
             case .outOfOrder(let value, let histogram): head.addOutOfOrder(id, time, value, histogram, group)
             case .unsound: continue
             }
@@ -207,6 +216,5 @@ struct SampleReplay {
         }
         result.samples += count
         head.raiseNewest(latest)
-        if !done { throw StorageError.outOfMemory("open chunks") }
     }
 }

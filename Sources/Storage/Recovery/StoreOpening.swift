@@ -127,7 +127,7 @@ struct StoreParts {
         reserve = DiskReserve(directory, fileSystem: watched)
         diskSpace = DiskSpaceWatch(directory, watched)
         let spill = try SpillStore(directory + "/spill", fileSystem: watched)
-        head = try Head(blockDuration: options.blockDuration, spill: spill)
+        head = try Head(blockDuration: options.blockDuration, spill: spill, space: options.space)
         blockSet = try BlockSet(directory + "/blocks", fileSystem: watched, usesXOROnly: options.usesXOROnly)
         exemplars = ExemplarRing(capacity: options.maxExemplars, outOfOrderWindow: options.outOfOrderWindow)
         try watched.createDirectory(wal)

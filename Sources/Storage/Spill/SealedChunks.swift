@@ -25,8 +25,8 @@ final class SealedChunks: Sendable {
     // SAFETY: the memory belongs to the pool, which lives as long; an entry belongs to its series.
     private nonisolated(unsafe) let entries: FixedBuffer<SealedChunk>
 
-    init() throws(StorageError) {
-        pool = try SlotPool(capacity: 1 << 28, slotSize: MemoryLayout<SealedChunk>.stride, share: 0.12)
+    init(capacity: Int) throws(StorageError) {
+        pool = try SlotPool(capacity: capacity, slotSize: MemoryLayout<SealedChunk>.stride)
         entries = pool.words.rebound(to: SealedChunk.self)
     }
 

@@ -90,7 +90,7 @@ import Testing
             group.histograms[5] = nil
         },
         Break("samples out of order that are not sorted", says: "of series 1 are not sorted") { _, group in
-            group.outOfOrder[1]?.reverse()
+            group.outOfOrder[1] = (group.outOfOrder[1]?.elements.reversed()).map { OutOfOrderSamples($0) }
         },
         Break("samples out of order of nobody", says: "out of order of series 99") { _, group in
             group.outOfOrder[99] = group.outOfOrder[1]

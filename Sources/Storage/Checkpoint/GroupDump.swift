@@ -86,7 +86,7 @@ extension Head {
             before = chunk
         }
         frame.appendSized(group.histograms[id]?.bytes ?? [])
-        let outOfOrder = group.outOfOrder[id] ?? []
+        let outOfOrder = group.outOfOrder[id]?.elements ?? []
         let starts = group.starts[id]?.steps ?? []
         frame.appendVarint(outOfOrder.count + starts.count)
         for sample in outOfOrder {

@@ -13,9 +13,7 @@ extension Head {
                 for run in group.runs.numbers where group.runs[run].isInUse {
                     ends.insert(group.runs[run].windowEnd)
                 }
-                for samples in group.outOfOrder.values {
-                    for sample in samples { ends.insert(windowEnd(sample.time)) }
-                }
+                for samples in group.outOfOrder.values { addWindows(of: samples, to: &ends) }
             }
         }
         return ends.sorted()
@@ -138,7 +136,7 @@ extension Head {
                     next = chunk.next
                 }
                 if !group.outOfOrder.isEmpty, let samples = group.outOfOrder[id] {
-                    outOfOrder = samples.filter { window.contains($0.time) }
+                    outOfOrder = samples.elements(in: window)
                 }
                 if !group.starts.isEmpty, let own = group.starts[id] { starts = own }
             }
@@ -202,11 +200,11 @@ extension Head {
                         }
                     }
                 }
-                for (id, samples) in group.outOfOrder {
+                for id in Array(group.outOfOrder.keys) {
                     guard let times = outOfOrder[id] else { continue }
                     let gone = Set(times)
-                    let kept = samples.filter { !gone.contains($0.time) }
-                    group.outOfOrder[id] = kept.isEmpty ? nil : kept
+                    group.outOfOrder[id]?.removeAll { gone.contains($0.time) }
+                    if group.outOfOrder[id]?.isEmpty == true { group.outOfOrder[id] = nil }
                 }
             }
         }
@@ -227,8 +225,8 @@ extension Head {
         for group in registry.withLock({ groups }) {
             group.lock.withLock {
                 for (id, samples) in group.outOfOrder {
-                    let own = samples.lazy.map(\.time).filter(window.contains)
-                    if !own.isEmpty { times[id] = Array(own) }
+                    let own = samples.elements(in: window).map(\.time)
+                    if !own.isEmpty { times[id] = own }
                 }
             }
         }

@@ -40,10 +40,8 @@ extension Head {
     private func delete(_ id: UInt32, from: Int64, to: Int64, _ group: HeadGroup) -> Int {
         let state = states.at(id)
         guard state.pointee.labels != 0, from <= to else { return 0 }
-        if let samples = group.outOfOrder[id] {
-            let kept = samples.filter { $0.time < from || $0.time > to }
-            group.outOfOrder[id] = kept.isEmpty ? nil : kept
-        }
+        group.outOfOrder[id]?.removeAll { $0.time >= from && $0.time <= to }
+        if group.outOfOrder[id]?.isEmpty == true { group.outOfOrder[id] = nil }
         if state.pointee.lastTime != .min, from <= state.pointee.lastTime, state.pointee.lastTime <= to {
             state.pointee.isNewestDeleted = true
         }

@@ -13,7 +13,7 @@ final class HeadGroup: @unchecked Sendable {
     /// The open chunks of native histograms by series.
     var histograms: [UInt32: OpenHistograms] = [:]
     /// The out-of-order samples by series.
-    var outOfOrder: [UInt32: [OutOfOrderSample]] = [:]
+    var outOfOrder: [UInt32: OutOfOrderSamples] = [:]
     /// The start timestamps by series, for series whose samples have some.
     private(set) var starts: [UInt32: StartTimes] = [:] {
         didSet { if !starts.isEmpty { hasHadStarts = true } }

@@ -1,3 +1,4 @@
+import Model
 import Synchronization
 
 extension Head {
@@ -63,9 +64,8 @@ extension Head {
         for (id, samples) in group.outOfOrder {
             let isOwn = id < idEnd && states[id].group == group.id
             try BrokenInvariant.require(isOwn, "group \(group.id) has samples out of order of series \(id)")
-            let isOrdered = zip(samples, samples.dropFirst()).allSatisfy { $0.time < $1.time }
             try BrokenInvariant.require(
-                isOrdered && !samples.isEmpty, "samples out of order of series \(id) are not sorted")
+                samples.isSound && !samples.isEmpty, "samples out of order of series \(id) are not sorted")
         }
     }
 

@@ -129,7 +129,7 @@ final class HeadSnapshot: @unchecked Sendable {
     private func mergeOutOfOrder(_ entry: Entry, _ columns: inout SampleColumns) {
         if entry.outOfOrder >= 0 {
             Self.merge(
-                content.outOfOrder[entry.outOfOrder].filter { $0.time >= minTime && $0.time <= maxTime }, &columns)
+                content.outOfOrder[entry.outOfOrder].elements(from: minTime, to: maxTime), &columns)
         }
     }
 
@@ -294,7 +294,7 @@ extension HeadSnapshot {
         private(set) var newestHistograms: [Int: FloatHistogram] = [:]
         /// The start timestamps, by entry.
         private(set) var starts: [Int: StartTimes] = [:]
-        private(set) var outOfOrder: [[OutOfOrderSample]] = []
+        private(set) var outOfOrder: [OutOfOrderSamples] = []
 
         /// The approximate bytes of all this.
         var heldBytes: Int {
@@ -347,7 +347,7 @@ extension HeadSnapshot {
                 if let own, entries.last?.id == id { starts[entries.count - 1] = own }
             }
             if let outOfOrderSamples, let first = outOfOrderSamples.first?.time,
-                let last = outOfOrderSamples.last?.time,
+                let last = outOfOrderSamples.newest?.time,
                 first <= maxTime, last >= minTime
             {
                 entry.outOfOrder = outOfOrder.count

@@ -1,0 +1,166 @@
+import Model
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// Samples that arrive in any order, in any number.
+@Suite struct OutOfOrderTests {
+    private static let start: Int64 = 1_700_000_400_000
+
+    private static func open(_ files: FaultyFileSystem = FaultyFileSystem()) throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(
+            options: StoreOptions(
+                directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
+                runsInBackground: false),
+            fileSystem: files, clock: ManualClock(now: start + 3_600_000))
+    }
+
+    /// A sample as text: NaN, stale markers and histograms are compared by their bits.
+    private static func text(_ sample: OutOfOrderSample) -> String {
+        "\(sample.time) \(sample.value.bitPattern) \(sample.histogram.map { "\($0)" } ?? "")"
+    }
+
+    private static func histogram(_ count: Double) -> FloatHistogram {
+        FloatHistogram(zeroCount: count, count: count, sum: count, hasFloatCounts: false)
+    }
+
+    /// Adds a sample to a sorted array, where the first sample of a time stays.
+    private static func add(_ sample: OutOfOrderSample, to samples: inout [OutOfOrderSample]) {
+        let at = samples.firstIndex { $0.time >= sample.time } ?? samples.count
+        if at == samples.count || samples[at].time != sample.time { samples.insert(sample, at: at) }
+    }
+
+    @Test(arguments: 0..<12) func `The samples of a head equal sorted arrays`(seed: Int) throws {
+        var random = SeededRandom(seed: SeededRandom.runSeed &+ UInt64(seed))
+        let store = try Self.open()
+        let handle = store.openGroup("g")
+        let refs = try (0..<3).map { try store.resolve(Labels([("__name__", "s\($0)")]), in: handle) }
+        let ids = refs.map { UInt32($0.raw - 1) }
+        let (head, group) = (store.head, try #require(store.head.group(handle.raw)))
+        var wanted = [[OutOfOrderSample]](repeating: [], count: 3)
+        let span = [300, 5000, 900_000][seed % 3] as Int64
+        for step in 0..<3000 {
+            let s = Int.random(in: 0..<3, using: &random)
+            let time = Self.start + (seed % 4 == 3 ? -Int64(step) : Int64.random(in: 0..<span, using: &random))
+            let range = time...(time + span / 10)
+            switch Int.random(in: 0..<500, using: &random) {
+            case 0:
+                head.upkeep.withLock { _ = head.delete([ids[s]], from: range.lowerBound, to: range.upperBound) }
+                wanted[s].removeAll { range.contains($0.time) }
+            case 1:
+                let window = range.lowerBound..<range.upperBound
+                head.forget([], outOfOrder: head.outOfOrderTimes(window))
+                for i in 0..<3 { wanted[i].removeAll { window.contains($0.time) } }
+            default:
+                let value = [Double(step), .nan, Staleness.marker][Int.random(in: 0..<3, using: &random)]
+                let sample = OutOfOrderSample(
+                    time: time, value: value, histogram: step % 5 == 0 ? Self.histogram(Double(step)) : nil)
+                group.lock.withLock { head.addOutOfOrder(ids[s], time, value, sample.histogram, group) }
+                Self.add(sample, to: &wanted[s])
+            }
+            guard step % 100 == 99 else { continue }
+            for (id, samples) in zip(ids, wanted) {
+                #expect(group.outOfOrder[id]?.elements.map(Self.text) ?? [] == samples.map(Self.text))
+                #expect(group.outOfOrder[id]?.isSound ?? true)
+            }
+            let windows = Set(wanted.joined().map { head.windowEnd($0.time) })
+            #expect(head.windows() == windows.sorted())
+        }
+        store.abandon()
+    }
+
+    /// The samples of a series, by time.
+    private static func samples(_ store: TimeSeriesStore, _ name: String) throws -> [Int64: Double] {
+        let set = try store.select(
+            SelectRequest(matchers: [Matcher(name: "__name__", equals: name)], minTime: .min, maxTime: .max))
+        var columns = SampleColumns()
+        var samples: [Int64: Double] = [:]
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            for at in 0..<columns.count {
+                if at > 0 { #expect(columns.timestamps[at - 1] < columns.timestamps[at]) }
+                samples[columns.timestamps[at]] = columns.values[at]
+            }
+        }
+        return samples
+    }
+
+    @Test func `Late samples of one push are in the head, the log, a checkpoint and a block`() throws {
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        let files = FaultyFileSystem()
+        var store = try Self.open(files)
+        let group = store.openGroup("g")
+        let refs = try ["a", "b"].map { try store.resolve(Labels([("__name__", $0)]), in: group) }
+        let now = Self.start + 3_600_000
+        var wanted: [[Int64: Double]] = [[:], [:]]
+        var batch = SampleBatch()
+        for ref in refs { batch.append(ref, 0, at: now) }
+        // One series gets its samples in descending order, the other one in a random order and some of them twice.
+        for n in 0..<5000 {
+            let times = [now - 1 - Int64(n) * 100, now - 1 - Int64.random(in: 0..<8000, using: &random) * 100]
+            for (s, time) in times.enumerated() {
+                batch.append(refs[s], Double(n), at: time)
+                if wanted[s][time] == nil { wanted[s][time] = Double(n) }
+            }
+        }
+        for s in 0..<2 { wanted[s][now] = 0 }
+        #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
+        func check(_ stage: String) throws {
+            for (s, name) in ["a", "b"].enumerated() {
+                #expect(try Self.samples(store, name) == wanted[s], "\(stage)")
+            }
+            try store.head.checkInvariants()
+        }
+        try check("head")
+        store.abandon()
+        store = try Self.open(files)
+        try check("log")
+        try store.close()
+        store = try Self.open(files)
+        try check("checkpoint")
+        var later = SampleBatch()
+        for (s, ref) in refs.enumerated() {
+            later.append(ref, 1, at: now + 7_200_000)
+            wanted[s][now + 7_200_000] = 1
+        }
+        _ = try store.commit(later, in: group, durability: .written)
+        store.runMaintenance()
+        #expect(!store.blocks.isEmpty)
+        try check("block")
+        store.abandon()
+    }
+
+    /// Series that alternate in one push, so that each sample is a record of its own, with start timestamps.
+    @Test func `Start timestamps of alternating series stay with their samples`() throws {
+        let store = try Self.open()
+        let group = store.openGroup("g")
+        let refs = try ["a", "b"].map { try store.resolve(Labels([("__name__", $0)]), in: group) }
+        let now = Self.start + 3_600_000
+        var batch = SampleBatch()
+        var starts: [[Int64: Int64]] = [[:], [:]]
+        for n in 0..<1000 {
+            for s in 0..<2 {
+                // The first half is in order, the second half is late.
+                let time = now + Int64(n < 500 ? n * 2 : (999 - n) * 2 - 1) * 10
+                batch.append(refs[s], 1, at: time)
+                let start = time - Int64((n * 7 + s) % 4)
+                if (n + s) % 3 != 0 { batch.setStart(start) }
+                starts[s][time] = (n + s) % 3 != 0 ? start : 0
+            }
+        }
+        #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
+        for (s, name) in ["a", "b"].enumerated() {
+            let set = try store.select(
+                SelectRequest(matchers: [Matcher(name: "__name__", equals: name)], minTime: .min, maxTime: .max))
+            var columns = SampleColumns()
+            try set.read(0, into: &columns)
+            #expect(columns.count == 1000)
+            for at in 0..<columns.count {
+                let time = columns.timestamps[at]
+                #expect(columns.starts.start(at: time) == starts[s][time])
+            }
+        }
+        store.abandon()
+    }
+}

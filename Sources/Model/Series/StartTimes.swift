@@ -4,7 +4,7 @@
 /// sample. The steps have times and not positions, so that samples may be left out without a change here.
 public struct StartTimes: Sendable, Hashable {
     /// The start timestamp of the samples from a time on, until the next step.
-    public struct Step: Sendable, Hashable {
+    public struct Step: Timed, Sendable, Hashable {
         /// ms.
         public var time: Int64
         /// The start timestamp, ms; 0 if none is known.
@@ -16,27 +16,35 @@ public struct StartTimes: Sendable, Hashable {
         }
     }
 
+    private var blocks = SortedBlocks<Step>()
+
     /// The steps in order of time; neighbours differ.
-    public private(set) var steps: [Step] = []
+    public var steps: [Step] { blocks.elements }
 
     public init() {}
 
-    public var isEmpty: Bool { steps.isEmpty }
+    public var isEmpty: Bool { blocks.isEmpty }
+
+    /// The time of the first step, ms.
+    public var firstTime: Int64? { blocks.first?.time }
 
     /// The start timestamp of the newest samples; 0 if none is known.
-    public var newest: Int64 { steps.last?.start ?? 0 }
+    public var newest: Int64 { blocks.newest?.start ?? 0 }
 
     /// Sets `start` for all samples from `time` on.
     public mutating func append(_ start: Int64, from time: Int64) {
-        while let last = steps.last, last.time >= time { steps.removeLast() }
-        if start != newest { steps.append(Step(time: time, start: start)) }
+        while let last = blocks.newest, last.time >= time { blocks.removeNewest() }
+        if start != newest { blocks.append(Step(time: time, start: start)) }
     }
 
     /// Copies the steps of `other` for samples from `time` on.
     public mutating func append(_ other: StartTimes, from time: Int64) {
         guard !isEmpty || !other.isEmpty else { return }
         append(other.start(at: time), from: time)
-        for step in other.steps[other.position(behind: time)...] { append(step.start, from: step.time) }
+        other.blocks.forEach(after: other.blocks.position(after: time)) { step in
+            append(step.start, from: step.time)
+            return true
+        }
     }
 
     /// The steps for samples from `first` to `last`; empty if there are none.
@@ -44,47 +52,55 @@ public struct StartTimes: Sendable, Hashable {
         var part = StartTimes()
         guard !isEmpty else { return part }
         part.append(start(at: first), from: first)
-        for step in steps[position(behind: first)...] {
-            guard step.time <= last else { break }
+        blocks.forEach(after: blocks.position(after: first)) { step in
+            guard step.time <= last else { return false }
             part.append(step.start, from: step.time)
+            return true
         }
         return part
     }
 
     /// Sets `start` for a sample at `time`, before or after the last step, and for no other sample.
     public mutating func set(_ start: Int64, at time: Int64) {
-        let before = self.start(at: time)
-        guard start != before else { return }
-        let rest = steps[position(behind: time)...]
-        steps.removeAll { $0.time >= time }
-        append(start, from: time)
-        if rest.first?.time != time &+ 1 { append(before, from: time &+ 1) }
-        for step in rest { append(step.start, from: step.time) }
+        let old = self.start(at: time)
+        guard start != old else { return }
+        var position = blocks.position(after: time)
+        let next = blocks.element(after: position)
+        if let own = blocks.element(before: position), own.time == time {
+            blocks.remove(before: position)
+            position = blocks.position(after: time)
+        }
+        // Only the sample at `time` changes, so the sample 1 ms later has the step that it had, or the old start.
+        if time < .max {
+            if let next, next.time == time + 1 {
+                if next.start == start { blocks.remove(before: blocks.position(after: next.time)) }
+            } else {
+                blocks.insert(Step(time: time + 1, start: old), at: position)
+            }
+        }
+        position = blocks.position(after: time)
+        if start != blocks.element(before: position)?.start ?? 0 {
+            blocks.insert(Step(time: time, start: start), at: position)
+        }
     }
 
     /// The start timestamp of a sample at `time`, ms; 0 if none is known.
     public func start(at time: Int64) -> Int64 {
-        let at = position(behind: time)
-        return at > 0 ? steps[at - 1].start : 0
+        if blocks.isEmpty { return 0 }
+        return blocks.element(before: blocks.position(after: time))?.start ?? 0
     }
 
     /// Removes steps that only samples before `time` need.
     public mutating func forget(before time: Int64) {
-        let at = position(behind: time)
-        guard at > 0 else { return }
-        steps.removeFirst(steps[at - 1].start == 0 ? at : at - 1)
+        guard let own = blocks.element(before: blocks.position(after: time)) else { return }
+        if own.start == 0 { return blocks.removeAll(until: own.time) }
+        if own.time > .min { blocks.removeAll(until: own.time - 1) }
     }
 
     /// Removes all steps, and keeps the memory.
-    public mutating func removeAll() { steps.removeAll(keepingCapacity: true) }
+    public mutating func removeAll() { blocks.removeAll() }
 
-    /// The number of steps until `time`.
-    private func position(behind time: Int64) -> Int {
-        var (low, high) = (0, steps.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if steps[middle].time <= time { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
+    public static func == (a: StartTimes, b: StartTimes) -> Bool { a.steps == b.steps }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(steps) }
 }

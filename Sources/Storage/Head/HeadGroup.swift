@@ -80,15 +80,18 @@ final class HeadGroup: @unchecked Sendable {
     /// - Parameter isNewest: Whether the start timestamp also applies to the samples that follow.
     func setStart(_ id: UInt32, _ time: Int64, _ start: Int64, isNewest: Bool) {
         lock.assertHeld()
-        var known = starts.removeValue(forKey: id) ?? StartTimes()
-        if isNewest { known.append(start, from: time) } else { known.set(start, at: time) }
-        if !known.isEmpty { starts[id] = known }
+        if isNewest {
+            starts[id, default: StartTimes()].append(start, from: time)
+        } else {
+            starts[id, default: StartTimes()].set(start, at: time)
+        }
+        if starts[id]?.isEmpty == true { starts[id] = nil }
     }
 
     /// Removes the start timestamps that only samples before `time` need; needs the lock.
     func forgetStarts(before time: Int64) {
         lock.assertHeld()
-        for (id, known) in starts where (known.steps.first?.time ?? .max) < time {
+        for (id, known) in starts where (known.firstTime ?? .max) < time {
             var rest = known
             rest.forget(before: time)
             starts[id] = rest.isEmpty ? nil : rest

@@ -1,4 +1,5 @@
 import Model
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -63,6 +64,29 @@ struct ExemplarTests {
         #expect(Self.isOutOfOrder(ring.add(1, Self.exemplar("c", 5, 60))))
         #expect(Self.isOutOfOrder(ring.add(1, Self.exemplar("c", 5, 50))))
         #expect(Self.isStored(ring.add(1, Self.exemplar("c", 5, 101))))
+    }
+
+    @Test("many older ones of a series are decided as by a search through the ring", arguments: 0..<10)
+    func manyOlder(seed: Int) {
+        var random = SeededRandom(seed: SeededRandom.runSeed &+ UInt64(seed))
+        let capacity = [40, 100, 300][seed % 3]
+        let ring = ExemplarRing(capacity: capacity, outOfOrderWindow: 500)
+        var entries: [(id: UInt32, time: Int64)] = []
+        var newest: [UInt32: Int64] = [:]
+        for step in 0..<4000 {
+            let id = UInt32(Int.random(in: 0..<10, using: &random) / 8)
+            let time = Int64(step / 8) + Int64.random(in: 0..<700, using: &random)
+            let kept = entries.suffix(capacity)
+            let last = kept.contains { $0.id == id } ? newest[id] : nil
+            let isTaken = kept.contains { $0.id == id && $0.time == time }
+            let isWanted = last.map { time > $0 || time < $0 && time > $0 - 500 && !isTaken } ?? true
+            // A higher value at the newest time is in order.
+            if time == last { continue }
+            #expect(Self.isStored(ring.add(id, Self.exemplar("x", Double(step), time))) == isWanted)
+            guard isWanted else { continue }
+            entries.append((id, time))
+            newest[id] = max(last ?? .min, time)
+        }
     }
 
     @Test("labels of more than 128 characters are refused")

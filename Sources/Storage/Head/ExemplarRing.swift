@@ -37,6 +37,27 @@ final class ExemplarRing: Sendable {
         var last: Int
         /// The number of entries in the ring.
         var count = 1
+        /// The number of entries in the ring by their times, if it was needed and there are many; otherwise nil.
+        var times: [Int64: Int]?
+
+        init(newest: Exemplar, last: Int) {
+            self.newest = newest
+            self.last = last
+        }
+
+        /// Notes that the ring has an exemplar as entry `number`.
+        mutating func add(_ exemplar: Exemplar, _ number: Int) {
+            if exemplar.timestamp >= newest.timestamp { newest = exemplar }
+            last = number
+            count += 1
+            times?[exemplar.timestamp, default: 0] += 1
+        }
+
+        /// Notes that the ring has an exemplar with this time no longer.
+        mutating func remove(_ time: Int64) {
+            count -= 1
+            if let number = times?[time] { times?[time] = number > 1 ? number - 1 : nil }
+        }
     }
 
     private struct State {
@@ -89,7 +110,7 @@ final class ExemplarRing: Sendable {
             guard state.capacity > 0 else { return .disabled }
             if let known = state.series[id] {
                 if Self.isSame(known.newest, exemplar) { return .known }
-                if Self.isBefore(exemplar, known.newest), !Self.isWithinWindow(exemplar, known, state) {
+                if Self.isBefore(exemplar, known.newest), !Self.isWithinWindow(exemplar, id, &state) {
                     if !isReplayed { state.figures.outOfOrder += 1 }
                     return .refused(.outOfOrder)
                 }
@@ -114,15 +135,34 @@ final class ExemplarRing: Sendable {
     }
 
     /// Whether an out-of-order exemplar is stored: it is within the window, and the series has no exemplar at its time.
-    private static func isWithinWindow(_ exemplar: Exemplar, _ known: Series, _ state: State) -> Bool {
-        guard state.outOfOrderWindow > 0, exemplar.timestamp < known.newest.timestamp,
+    private static func isWithinWindow(_ exemplar: Exemplar, _ id: UInt32, _ state: inout State) -> Bool {
+        guard let known = state.series[id], state.outOfOrderWindow > 0, exemplar.timestamp < known.newest.timestamp,
             exemplar.timestamp
                 > known.newest.timestamp.subtractingReportingOverflow(state.outOfOrderWindow).partialValue
         else { return false }
+        if known.times == nil, known.count > fewEntries {
+            var times: [Int64: Int] = [:]
+            forEachTime(of: known, state) { time in
+                times[time, default: 0] += 1
+                return true
+            }
+            state.series[id]?.times = times
+        }
+        if let times = state.series[id]?.times { return times[exemplar.timestamp] == nil }
+        return forEachTime(of: known, state) { $0 != exemplar.timestamp }
+    }
+
+    /// The most entries of a series that are searched one after the other.
+    private static let fewEntries = 32
+
+    /// Calls `body` with the times of the entries of a series, newest first, until it returns false; returns whether
+    /// there was no false.
+    @discardableResult
+    private static func forEachTime(of known: Series, _ state: borrowing State, _ body: (Int64) -> Bool) -> Bool {
         var number = known.last
         while number >= 0, number > state.stored - 1 - state.capacity {
             let entry = state.entries[number % state.capacity]
-            if entry.exemplar.timestamp == exemplar.timestamp { return false }
+            guard body(entry.exemplar.timestamp) else { return false }
             number = entry.before
         }
         return true
@@ -135,20 +175,15 @@ final class ExemplarRing: Sendable {
         if state.entries.count < state.capacity {
             state.entries.append(Entry(id: id, exemplar: exemplar, before: before))
         } else {
-            let gone = state.entries[at].id
-            state.series[gone]?.count -= 1
-            if state.series[gone]?.count == 0, gone != id { state.series[gone] = nil }
+            let gone = state.entries[at]
+            state.series[gone.id]?.remove(gone.exemplar.timestamp)
+            if state.series[gone.id]?.count == 0, gone.id != id { state.series[gone.id] = nil }
             state.entries[at] = Entry(id: id, exemplar: exemplar, before: before)
         }
         state.stored += 1
-        guard var series = state.series[id] else {
+        if state.series[id]?.add(exemplar, number) == nil {
             state.series[id] = Series(newest: exemplar, last: number)
-            return
         }
-        if exemplar.timestamp >= series.newest.timestamp { series.newest = exemplar }
-        series.last = number
-        series.count += 1
-        state.series[id] = series
     }
 
     /// The exemplars of the series for which `isWanted` is true, within an inclusive time range, in the order in which

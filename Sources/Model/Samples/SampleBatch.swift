@@ -99,6 +99,16 @@ public struct SampleBatch: Sendable {
         if start != 0, !refs.isEmpty { starts.append((refs.count - 1, start)) }
     }
 
+    /// The number of start timestamps of samples before a position.
+    public func firstStart(from index: Int) -> Int {
+        var (low, high) = (0, starts.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if starts[middle].index < index { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
     /// Whether the sample at a position is one of ``optional``.
     public func isOptional(_ index: Int) -> Bool {
         var (low, high) = (0, optional.count)

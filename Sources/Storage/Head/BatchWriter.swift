@@ -335,7 +335,8 @@ extension Head {
     ) {
         writer.starts.removeAll(keepingCapacity: true)
         guard !batch.starts.isEmpty || group.hasHadStarts else { return }
-        var next = 0
+        // A batch with several records for a group is not searched from its beginning for each of them.
+        var next = writer.count > 0 ? batch.firstStart(from: Int(writer.positions[0])) : 0
         var (lastId, newest): (UInt32, Int64) = (.max, 0)
         for k in 0..<writer.count {
             let (i, id) = (Int(writer.positions[k]), writer.ids[k])

@@ -89,7 +89,7 @@ package enum BlockImport {
             progress(at, found.count + 1, 0)
             do {
                 let block = try PrometheusBlock(files, path)
-                headStart.see(block, path)
+                try headStart.see(block, path)
                 let last = block.maxTime.subtractingReportingOverflow(1).partialValue
                 guard block.minTime <= last else { throw PrometheusBlockError(block, "it ends before it begins") }
                 guard selection.times.overlaps(block.minTime...last) else {

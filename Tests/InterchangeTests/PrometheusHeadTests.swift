@@ -161,6 +161,88 @@ import Testing
         #expect(try BlockImport.run("p", into: target, files: files).added == 0)
     }
 
+    /// A chunk of out-of-order samples of series `reference`, one for each step.
+    private func lateChunk(_ file: inout PrometheusHeadChunkFile, _ reference: UInt64, _ steps: [Int64]) {
+        let (times, values) = (steps.map { start + $0 * 1000 }, steps.map { Double($0) })
+        let data = times.withUnsafeBufferPointer { times in
+            values.withUnsafeBufferPointer { PrometheusChunk.floats(times, $0) }
+        }
+        guard let first = times.first, let last = times.last else { return }
+        file.append(reference, first...last, encoding: PrometheusChunk.xor, isOutOfOrder: true, data)
+    }
+
+    @Test func `a tombstone applies to what is before it in the log, in order or late`() throws {
+        let files = FaultyFileSystem()
+        try put(
+            files, "p/wal/00000000",
+            try segment([
+                series(1...1), samples((0..<8).map { (1, $0 * 10, 1) }), samples([(1, 15, 2), (1, 25, 2)]),
+                tombstone(1, 10...50), samples([(1, 25, 3), (1, 30, 3), (1, 35, 3)]),
+            ]))
+        try put(
+            files, "p/wbl/00000000",
+            try segment([samples([(1, 15, 2), (1, 25, 2)]), samples([(1, 30, 3), (1, 35, 3)])]))
+        let target = try store(files)
+        _ = try BlockImport.run("p", into: target, files: files)
+        // Of two samples with the same time, Prometheus keeps the first.
+        #expect(
+            try content(target) == ["1 0 1.0", "1 25 2.0", "1 30 3.0", "1 35 3.0", "1 60 1.0", "1 70 1.0"])
+    }
+
+    /// Prometheus writes such a tombstone when a stale series leaves its head.
+    @Test func `the tombstone of a whole series spares the series that returned with its labels`() throws {
+        let files = FaultyFileSystem()
+        var stone = PrometheusBytes([3])
+        stone.big64(1)
+        stone.zigzag(.min)
+        stone.zigzag(.max)
+        var again = PrometheusBytes([1])
+        again.big64(2)
+        again.varint(2)
+        for text in ["__name__", "m", "s", "1"] { again.text(text) }
+        try put(
+            files, "p/wal/00000000",
+            try segment([
+                series(1...1), samples([(1, 0, 1), (1, 1, 1)]), stone.bytes, again.bytes, samples([(2, 5, 2)]),
+            ]))
+        let target = try store(files)
+        _ = try BlockImport.run("p", into: target, files: files)
+        #expect(try content(target) == ["1 5 2.0"])
+    }
+
+    /// A compaction empties the log of out-of-order samples, but leaves their chunks for some time.
+    @Test(arguments: [true, false])
+    func `late samples that were compacted and deleted do not come back`(hasLateLog: Bool) throws {
+        let files = FaultyFileSystem()
+        // Those of series 2 are newer than all before of their series, so that the log has them in order.
+        try put(
+            files, "p/wal/00000000",
+            try segment([series(1...2), samples([(1, 0, 1), (1, 900, 1), (1, 10, 10), (2, 20, 20), (2, 30, 30)])]))
+        if hasLateLog { try put(files, "p/wbl/00000001", []) }
+        var chunks = PrometheusHeadChunkFile()
+        lateChunk(&chunks, 1, [10])
+        lateChunk(&chunks, 2, [20, 30])
+        try put(files, "p/chunks_head/000001", chunks.bytes)
+        let target = try store(files)
+        let report = try BlockImport.run("p", into: target, files: files)
+        #expect(report.orphans == 0)
+        let late = hasLateLog ? [] : ["1 10 10.0"]
+        let found = try content(target)
+        #expect(found == ["1 0 1.0"] + late + ["1 900 1.0"] + (hasLateLog ? [] : ["2 20 20.0", "2 30 30.0"]))
+    }
+
+    @Test func `a chunk has late samples that their log has under an unknown series`() throws {
+        let files = FaultyFileSystem()
+        try put(files, "p/wal/00000000", try segment([series(1...1), samples([(1, 0, 1), (1, 900, 1)])]))
+        try put(files, "p/wbl/00000001", try segment([samples([(7, 10, 10), (7, 20, 20)])]))
+        var chunks = PrometheusHeadChunkFile()
+        lateChunk(&chunks, 1, [5, 10, 20, 30])
+        try put(files, "p/chunks_head/000001", chunks.bytes)
+        let target = try store(files)
+        _ = try BlockImport.run("p", into: target, files: files)
+        #expect(try content(target) == ["1 0 1.0", "1 10 10.0", "1 20 20.0", "1 900 1.0"])
+    }
+
     @Test func `records with start timestamps are taken with them`() throws {
         let files = FaultyFileSystem()
         var record = PrometheusBytes([11])

@@ -36,6 +36,8 @@ package final class PrometheusBlock {
     package let isFromOutOfOrder: Bool
     /// Whether it was made from other blocks, perhaps also from those of out-of-order samples.
     package let isMerged: Bool
+    /// The time ranges of the blocks from which it was made.
+    let parents: [(minTime: Int64, maxTime: Int64)]
     private let indexPath: String
     private let index: FileMapping
     private let version: UInt8
@@ -70,7 +72,14 @@ package final class PrometheusBlock {
         samples = meta["stats"]?["numSamples"]?.number.flatMap { Int(exactly: $0) } ?? 0
         isFromOutOfOrder =
             meta["compaction"]?["hints"]?.array?.contains { $0.string == Self.lateHint } ?? false
-        isMerged = (meta["compaction"]?["level"]?.number ?? 1) > 1
+        parents = (meta["compaction"]?["parents"]?.array ?? []).compactMap { parent in
+            guard let from = parent["minTime"]?.number, let to = parent["maxTime"]?.number,
+                let minTime = Int64(exactly: from), let maxTime = Int64(exactly: to)
+            else { return nil }
+            return (minTime, maxTime)
+        }
+        // A block from which deleted samples were removed has level 1 again, and lacks the mark in some versions.
+        isMerged = (meta["compaction"]?["level"]?.number ?? 1) > 1 || !parents.isEmpty
         indexPath = directory + "/index"
         index = try files.map(indexPath)
         let bytes = index.bytes
@@ -201,8 +210,18 @@ package final class PrometheusBlock {
         return try fields(place) { String(decoding: try $0.sizedRun(), as: UTF8.self) }
     }
 
-    /// Calls `body` with the labels and samples of each series, sorted by labels, without deleted samples.
-    package func forEach(_ body: (Labels, borrowing SampleColumns) throws -> Void) throws {
+    /// Calls `body` with the labels and the deleted times of each series that has some.
+    func forEachDeletion(_ body: (Labels, [(minTime: Int64, maxTime: Int64)]) -> Void) throws {
+        if deleted.isEmpty { return }
+        for reference in series {
+            if let times = deleted[UInt64(reference)] { body(try entry(reference).0, times) }
+        }
+    }
+
+    /// Calls `body` with the labels and samples of each series, sorted by labels.
+    ///
+    /// - Parameter hasDeleted: Whether the deleted samples that are still in the files are among them.
+    package func forEach(hasDeleted: Bool = false, _ body: (Labels, borrowing SampleColumns) throws -> Void) throws {
         var columns = SampleColumns()
         for reference in series {
             let (labels, chunks) = try entry(reference)
@@ -211,7 +230,7 @@ package final class PrometheusBlock {
             for at in 0..<max(0, columns.count - 1) where columns.timestamps[at] >= columns.timestamps[at + 1] {
                 throw bad(reference, "the samples of \(labels) are not in order of time")
             }
-            var hidden = deleted[UInt64(reference)] ?? []
+            var hidden = hasDeleted ? [] : deleted[UInt64(reference)] ?? []
             hidden += refuse(&columns)
             // Prometheus does not return samples outside of the block's range either.
             if minTime > .min { hidden.append((.min, minTime - 1)) }

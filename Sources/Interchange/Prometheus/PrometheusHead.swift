@@ -41,11 +41,12 @@ package final class PrometheusHead {
     /// Reads the series, and determines the start of the head, from the blocks if necessary.
     convenience init?(_ files: any FileSystem, _ directory: String, start: HeadStart) throws {
         try self.init(files, directory, minTime: start.possible)
+        index.use(start.deletions)
         guard start.isOpen else { return }
-        let probes = HeadProbes(index, start.certain..<start.possible)
+        let probes = HeadProbes(index, start)
         try scan(probes)
         let times = probes.found.map { (index.labels[$0.key], $0.value) }
-        minTime = try start.settle(Dictionary(times) { $0 + $1 }, files)
+        minTime = try start.settle(Dictionary(times) { $0.union($1) }, files)
     }
 
     /// Reads the series; nil if `directory` has no write-ahead log.
@@ -95,12 +96,22 @@ package final class PrometheusHead {
             guard notesDamage, let found else { return }
             damage.append(.init(path: path, offset: found.offset, reason: found.reason, isTornTail: found.isAtEnd))
         }
+        let endOfCheckpoint = logs.last { FilePath.parent($0) != directory + "/wal" }
         for (paths, isOutOfOrder) in [(logs, false), (outOfOrderLogs, true)] {
             visitor.isOutOfOrder = isOutOfOrder
             for path in paths {
                 let mapping = try files.map(path)
-                note(path, log.read(mapping.bytes) { try PrometheusRecords.read($0, visitor) })
+                let found = log.read(mapping.bytes) { record in
+                    visitor.beginRecord()
+                    try PrometheusRecords.read(record, visitor)
+                }
+                note(path, found)
+                if notesDamage, path == endOfCheckpoint { index.endCheckpoint() }
             }
+        }
+        if notesDamage {
+            index.endLateLog(
+                isWhole: !outOfOrderLogs.isEmpty && !damage.contains { outOfOrderLogs.contains($0.path) })
         }
         for path in headChunks {
             let mapping = try files.map(path)
@@ -141,230 +152,5 @@ package final class PrometheusHead {
             }
             start = end
         }
-    }
-}
-
-/// Receives the contents of the files of a head.
-protocol HeadVisitor: PrometheusRecordVisitor {
-    /// Whether the following contents are from the log of out-of-order samples.
-    var isOutOfOrder: Bool { get set }
-    /// The file of the chunks.
-    var path: String { get set }
-    func chunk(_ chunk: PrometheusHeadChunks.Chunk)
-}
-
-/// The series of a head, and the size of each.
-final class HeadIndex: HeadVisitor {
-    var isOutOfOrder = false
-    var path = ""
-    private(set) var labels: [Labels] = []
-    /// The approximate bytes of the samples of each series in ``HeadSamples``.
-    private(set) var sizes: [Int] = []
-    private(set) var numbers: [UInt64: Int] = [:]
-    private(set) var metadata: [ExactText: MetricMetadata] = [:]
-    private(set) var tombstones: [Int: [(minTime: Int64, maxTime: Int64)]] = [:]
-    private(set) var exemplars = 0
-    private(set) var orphans = 0
-    private var known: [Labels: Int] = [:]
-
-    func series(_ reference: UInt64, _ labels: Labels) {
-        guard numbers[reference] == nil else { return }
-        // A series that disappeared and returned has another reference.
-        if let number = known[labels] {
-            numbers[reference] = number
-            return
-        }
-        numbers[reference] = self.labels.count
-        known[labels] = self.labels.count
-        self.labels.append(labels)
-        sizes.append(64)
-    }
-
-    private func count(_ reference: UInt64, _ bytes: Int, samples: Int = 1) {
-        if let number = numbers[reference] { sizes[number] += bytes } else { orphans += samples }
-    }
-
-    func sample(_ reference: UInt64, _ time: Int64, _ value: Double, start: Int64) {
-        count(reference, MemoryLayout<HeadSamples.Sample>.stride)
-    }
-
-    func histogram(_ reference: UInt64, _ time: Int64, _ histogram: FloatHistogram, start: Int64) {
-        count(
-            reference, 256 + 8 * (histogram.positiveBuckets.count + histogram.negativeBuckets.count))
-    }
-
-    func chunk(_ chunk: PrometheusHeadChunks.Chunk) {
-        let isFloat = chunk.encoding == 1 || chunk.encoding == 4
-        count(chunk.reference, chunk.count * (isFloat ? 32 : 1024), samples: chunk.count)
-    }
-
-    func tombstone(_ reference: UInt64, _ from: Int64, _ to: Int64) {
-        if let number = numbers[reference] { tombstones[number, default: []].append((from, to)) }
-    }
-
-    func metadata(_ reference: UInt64, _ metadata: MetricMetadata) {
-        guard let number = numbers[reference], let name = labels[number][Labels.nameLabel] else { return }
-        self.metadata[ExactText(name)] = metadata
-    }
-
-    func exemplarRecord() { self.exemplars += 1 }
-}
-
-/// The samples of some series of a head.
-final class HeadSamples: HeadVisitor {
-    struct Sample {
-        var time: Int64
-        var value: Double
-        /// The position of a histogram; −1 for a float.
-        var histogram: Int32
-        var start: Int64
-    }
-
-    private struct Row {
-        /// The samples of the log, in the order of time.
-        var logged: [Sample] = []
-        /// The samples of chunks with in-order samples.
-        var chunked: [Sample] = []
-        var outOfOrder: [Sample] = []
-    }
-
-    var isOutOfOrder = false
-    var path = ""
-    private(set) var refusals = 0
-    private(set) var firstRefusal: String?
-    private(set) var unreadableChunks = 0
-    private(set) var firstUnreadableChunk: String?
-    private let index: HeadIndex
-    private let minTime: Int64
-    private var rows: [Row]
-    private var places: [Int: Int] = [:]
-    private var histograms: [FloatHistogram] = []
-
-    init(_ index: HeadIndex, _ series: ArraySlice<Int>, minTime: Int64) {
-        self.index = index
-        self.minTime = minTime
-        rows = [Row](repeating: Row(), count: series.count)
-        for (place, number) in series.enumerated() { places[number] = place }
-    }
-
-    private func place(_ reference: UInt64) -> Int? { index.numbers[reference].flatMap { places[$0] } }
-
-    private func add(_ sample: Sample, _ reference: UInt64) {
-        guard let place = place(reference) else { return }
-        if isOutOfOrder {
-            rows[place].outOfOrder.append(sample)
-        } else if sample.time >= minTime, rows[place].logged.last.map({ $0.time < sample.time }) ?? true {
-            // Prometheus, too, reads only ascending times from the log: the others are in the other log, if they were
-            // stored.
-            rows[place].logged.append(sample)
-        }
-    }
-
-    /// The position of a histogram in the form in which it is stored; nil if its parts are inconsistent.
-    private func keep(_ histogram: FloatHistogram, at time: Int64) -> Int32? {
-        guard histograms.count < Int(Int32.max) else { return nil }
-        do throws(FloatHistogram.ValidationError) {
-            histograms.append(try histogram.accepted())
-            return Int32(histograms.count - 1)
-        } catch {
-            refusals += 1
-            firstRefusal = firstRefusal ?? "at \(time) ms: \(error)"
-            return nil
-        }
-    }
-
-    func series(_ reference: UInt64, _ labels: Labels) {}
-    func tombstone(_ reference: UInt64, _ from: Int64, _ to: Int64) {}
-    func metadata(_ reference: UInt64, _ metadata: MetricMetadata) {}
-    func exemplarRecord() {}
-
-    func sample(_ reference: UInt64, _ time: Int64, _ value: Double, start: Int64) {
-        add(Sample(time: time, value: value, histogram: -1, start: start), reference)
-    }
-
-    func histogram(_ reference: UInt64, _ time: Int64, _ histogram: FloatHistogram, start: Int64) {
-        guard place(reference) != nil else { return }
-        if Staleness.isMarker(histogram.sum) {
-            return add(Sample(time: time, value: Staleness.marker, histogram: -1, start: start), reference)
-        }
-        guard let at = keep(histogram, at: time) else { return }
-        add(Sample(time: time, value: .nan, histogram: at, start: start), reference)
-    }
-
-    func chunk(_ chunk: PrometheusHeadChunks.Chunk) {
-        guard let place = place(chunk.reference), chunk.isOutOfOrder || chunk.maxTime >= minTime else { return }
-        var columns = SampleColumns()
-        // The samples of a chunk that cannot be read are mostly in the log, too.
-        do throws(DecodeError) {
-            try PrometheusChunk.read(chunk.encoding, chunk.bytes, into: &columns)
-        } catch {
-            unreadableChunks += 1
-            firstUnreadableChunk = firstUnreadableChunk ?? "\(path): at \(chunk.offset): \(error)"
-            return
-        }
-        var next = 0
-        for i in 0..<columns.count {
-            let time = columns.timestamps[i]
-            var sample = Sample(
-                time: time, value: columns.values[i], histogram: -1, start: columns.starts.start(at: time))
-            if next < columns.histograms.count, columns.histograms[next].index == i {
-                guard let at = keep(columns.histograms[next].histogram, at: time) else {
-                    next += 1
-                    continue
-                }
-                sample.histogram = at
-                next += 1
-            }
-            if chunk.isOutOfOrder {
-                rows[place].outOfOrder.append(sample)
-            } else if time >= minTime {
-                rows[place].chunked.append(sample)
-            }
-        }
-    }
-
-    /// Appends the samples of series `number` in the order of time.
-    ///
-    /// If several have the same time, the first stored one is used.
-    func fill(_ number: Int, _ columns: inout SampleColumns) {
-        guard let place = places[number] else { return }
-        let row = rows[place]
-        rows[place] = Row()
-        var samples = Self.merge(Self.merge(row.logged, row.chunked), row.outOfOrder)
-        if let ranges = index.tombstones[number] {
-            samples.removeAll { sample in ranges.contains { $0.minTime <= sample.time && sample.time <= $0.maxTime } }
-        }
-        for sample in samples {
-            if sample.histogram >= 0 {
-                columns.append(sample.time, histograms[Int(sample.histogram)])
-            } else {
-                columns.append(sample.time, sample.value)
-            }
-            columns.starts.append(sample.start, from: sample.time)
-        }
-    }
-
-    /// Merges both in the order of time.
-    ///
-    /// At the same time the sample of `first` is used, and of several in `second` the earlier one.
-    private static func merge(_ first: [Sample], _ second: [Sample]) -> [Sample] {
-        if second.isEmpty { return first }
-        let order = second.indices.sorted { (second[$0].time, $0) < (second[$1].time, $1) }
-        var result: [Sample] = []
-        result.reserveCapacity(first.count + second.count)
-        var at = 0
-        for sample in first {
-            while at < order.count, second[order[at]].time < sample.time {
-                if result.last?.time != second[order[at]].time { result.append(second[order[at]]) }
-                at += 1
-            }
-            while at < order.count, second[order[at]].time == sample.time { at += 1 }
-            result.append(sample)
-        }
-        while at < order.count {
-            if result.last?.time != second[order[at]].time { result.append(second[order[at]]) }
-            at += 1
-        }
-        return result
     }
 }

@@ -1,0 +1,182 @@
+import Model
+import Platform
+import Storage
+import TestSupport
+import Testing
+
+@testable import Interchange
+
+/// Histories of pushes, deletions and compactions, of which Prometheus and the store answer the same samples.
+@Suite struct PrometheusHistoryTests {
+    private static let series = 6
+    private static let firstHistogram = 5
+    private static let histories: UInt64 = 100
+    private static let base: Int64 = 1_700_000_400_000
+
+    /// One history.
+    private struct History {
+        var random: SeededRandom
+        var peer = SimulatedPrometheus(at: base)
+        /// Whether series 0 has all its samples, so that deleted samples can disappear from the files of blocks.
+        let isSteady: Bool
+        var now = base
+        var deleted: [(series: Set<Int>, times: ClosedRange<Int64>)] = []
+        var pushed: [Int: Set<Int64>] = [:]
+        var value = 0.0
+
+        init(_ seed: UInt64) {
+            random = SeededRandom(seed: seed)
+            isSteady = Bool.random(using: &random)
+        }
+
+        mutating func number(_ range: ClosedRange<Int64>) -> Int64 { Int64.random(in: range, using: &random) }
+        mutating func choice(of list: Int64...) -> Int64 { list[Int.random(in: list.indices, using: &random)] }
+        mutating func isLucky(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
+
+        mutating func nextValue(_ number: Int) -> Double {
+            value += 1
+            return isLucky(3) && number < firstHistogram ? Staleness.marker : value
+        }
+
+        mutating func pushForward() {
+            let end = now + choice(of: 10_000, 100_000, 400_000)
+            var list: [SimulatedPrometheus.Push] = []
+            for number in 0..<series where number == 0 || isLucky(60) {
+                var time = now + 1000 + Int64(number)
+                while time <= end {
+                    list.append((number, time, nextValue(number)))
+                    time += number == 0 ? 7000 : self.number(1000...60_000)
+                }
+            }
+            now = end
+            push(list)
+        }
+
+        /// Pushes samples late: at new times, or again what was deleted, sometimes the same twice.
+        mutating func pushLate() {
+            var list: [SimulatedPrometheus.Push] = []
+            let number = Int.random(in: isSteady ? 1..<series : 0..<series, using: &random)
+            if isLucky(40), let old = deleted.randomElement(using: &random) {
+                let times = (pushed[number] ?? []).filter(old.times.contains).sorted()
+                list = times.prefix(isLucky(50) ? 5 : 60).map { (number, $0, 0) }
+            } else {
+                list = Set((0..<self.number(1...60)).map { _ in self.number(base...now) }).sorted()
+                    .map { (number, $0, 0) }
+            }
+            for at in list.indices { list[at].value = nextValue(number) }
+            push(list)
+            if isLucky(20) { push(list) }
+        }
+
+        private mutating func push(_ list: [SimulatedPrometheus.Push]) {
+            if list.isEmpty { return }
+            for push in list { pushed[push.series, default: []].insert(push.time) }
+            peer.push(list)
+        }
+
+        mutating func delete() {
+            let from = number(base...(now + 1))
+            let times = from...(from + choice(of: 1000, 100_000, 10_000_000))
+            let all = Array(isSteady ? 1..<series : 0..<series)
+            let chosen = isLucky(40) ? Set(all) : Set(all.filter { _ in isLucky(30) })
+            deleted.append((chosen, times))
+            peer.delete(chosen, times)
+        }
+
+        /// Merges overlapping blocks, or neighbours except the newest.
+        mutating func merge() {
+            let order = peer.blocks.indices.sorted { peer.blocks[$0].minTime < peer.blocks[$1].minTime }
+            var list: [Int] = []
+            if isLucky(70) {
+                var end = Int64.min
+                for at in order {
+                    if peer.blocks[at].minTime >= end {
+                        if list.count > 1 { break }
+                        list = []
+                    }
+                    list.append(at)
+                    end = max(end, peer.blocks[at].maxTime)
+                }
+            } else if order.count > 3 {
+                let first = Int.random(in: 0..<(order.count - 3), using: &random)
+                list = Array(order[first..<(first + 2)])
+            }
+            if isSteady || !list.contains(where: { peer.blocks[$0].hasDeleted }) { peer.merge(list) }
+        }
+
+        /// Merges all blocks, so that none tells how far the head was compacted, and deletes.
+        mutating func mergeAll() {
+            let order = peer.blocks.indices.sorted { peer.blocks[$0].minTime < peer.blocks[$1].minTime }
+            let names = order.map { peer.blocks[$0].id }
+            for at in stride(from: 0, to: names.count - 1, by: 2) {
+                let end = at + 3 == names.count ? at + 3 : at + 2
+                let list = peer.blocks.indices.filter { names[at..<end].contains(peer.blocks[$0].id) }
+                if isSteady || !list.contains(where: { peer.blocks[$0].hasDeleted }) { peer.merge(list) }
+            }
+            for _ in 0..<number(0...2) { delete() }
+        }
+
+        mutating func run() {
+            for _ in 0..<number(5...60) {
+                switch number(0...99) {
+                case 0..<45: pushForward()
+                case 45..<65: pushLate()
+                case 65..<75: delete()
+                case 75..<85: peer.compact(writesCheckpoint: isLucky(50))
+                case 85..<92: merge()
+                case 92..<95 where isSteady: peer.clean()
+                default: peer.map(Int.random(in: 0..<firstHistogram, using: &random))
+                }
+            }
+            if isLucky(60) { mergeAll() }
+            if isLucky(30) { pushForward() }
+        }
+    }
+
+    private func content(_ store: TimeSeriesStore) throws -> [Int: [Int64: UInt64]] {
+        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+        var result: [Int: [Int64: UInt64]] = [:]
+        for i in 0..<set.count {
+            var columns = SampleColumns()
+            try set.read(i, into: &columns)
+            let number = try #require(set.labels(i)["s"].flatMap { Int($0) })
+            for at in 0..<columns.count {
+                result[number, default: [:]][columns.timestamps[at]] = columns.values[at].bitPattern
+            }
+            for own in columns.histograms {
+                result[number]?[columns.timestamps[own.index]] = own.histogram.sum.bitPattern
+            }
+        }
+        return result
+    }
+
+    @Test func `an import has what Prometheus answers, whatever was deleted, pushed again and compacted`() throws {
+        let seed = SeededRandom.runSeed
+        for run in 0..<Self.histories {
+            var history = History(seed &+ run)
+            history.run()
+            let files = FaultyFileSystem()
+            try SimulatedPrometheusFiles(files: files, firstHistogram: Self.firstHistogram, series: Self.series)
+                .write(history.peer, to: "p")
+            let store = try TimeSeriesStore.open(
+                options: StoreOptions(directory: "store", retentionTime: 0, runsInBackground: false),
+                fileSystem: files, clock: ManualClock(now: Self.base))
+            let report = try BlockImport.run("p", into: store, files: files)
+            try #require(report.failures.isEmpty && report.damage.isEmpty && report.orphans == 0)
+            let (expected, found) = (history.peer.answer, try content(store))
+            for number in 0..<Self.series {
+                let (theirs, own) = (expected[number] ?? [:], found[number] ?? [:])
+                let lost = theirs.keys.filter { own[$0] == nil }.sorted()
+                let back = own.keys.filter { theirs[$0] == nil }.sorted()
+                let wrong = own.filter { theirs[$0.key]?.contains($0.value) == false }.keys.sorted()
+                try #require(
+                    lost.isEmpty && back.isEmpty && wrong.isEmpty,
+                    """
+                    MARTLET_SEED=\(seed &+ run): series \(number): \(lost.count) lost \(lost.prefix(3)), \
+                    \(back.count) back \(back.prefix(3)), \(wrong.count) wrong \(wrong.prefix(3))
+                    """)
+            }
+            #expect(try BlockImport.run("p", into: store, files: files).added == 0)
+        }
+    }
+}

@@ -207,29 +207,27 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         try refuseIfFull(durability)
         var histogramAt: [Int: Int] = [:]
         for (k, entry) in batch.histograms.enumerated() { histogramAt[entry.index] = k }
-        let groups = owners(batch, own)
+        let owners = BatchOwners(batch, own, head)
+        let groups = owners.groups
         counters.commits.wrappingAdd(1, ordering: .relaxed)
         counters.activeCommits.wrappingAdd(1, ordering: .relaxed)
         defer { counters.activeCommits.wrappingSubtract(1, ordering: .relaxed) }
         for group in groups { group.lock.lock() }
         defer { for group in groups { group.lock.unlock() } }
         let bounds = bounds(batch)
-        var isFirst = true
         let pooled = writers.withLock { $0.popLast() } ?? PooledWriter(options)
         defer { writers.withLock { $0.append(pooled) } }
         pooled.writer.beginBatch()
-        for owner in groups {
-            var start = 0
-            while start < batch.count {
-                pooled.writer.begin(batch.count - start)
-                start = head.validate(
-                    batch, from: start, owner, bounds, &pooled.writer,
-                    &outcome, isFirst: isFirst, { histogramAt[$0] })
+        for (owner, samples) in owners.parts {
+            var part = samples
+            while !part.numbers.isEmpty {
+                pooled.writer.begin(part.numbers.count)
+                let next = head.validate(batch, part, owner, bounds, &pooled.writer, &outcome) { histogramAt[$0] }
+                part.numbers = next..<part.numbers.upperBound
                 if pooled.writer.count == 0 { continue }
                 _ = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] }
                 counters.noteStored(pooled.writer, hasHistograms: !batch.histograms.isEmpty) { histogramAt[$0] }
             }
-            isFirst = false
         }
         if !outcome.rejected.isEmpty {
             if outcome.rejected.contains(where: { $0.reason == .tooManyWindows }) { background.hurry() }
@@ -290,24 +288,6 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 return 0
             }
         }
-    }
-
-    /// The groups that own series of a batch and of its exemplars, and always the batch's own group, by ascending id.
-    private func owners(_ batch: borrowing SampleBatch, _ own: HeadGroup) -> [HeadGroup] {
-        var others: Set<UInt32> = []
-        let end = UInt64(head.idEnd)
-        batch.refs.withUnsafeBufferPointer { refs in
-            for ref in refs where ref.raw &- 1 < end {
-                let group = head.states[UInt32(truncatingIfNeeded: ref.raw &- 1)].group
-                if group != own.id { others.insert(group) }
-            }
-        }
-        for (ref, _) in batch.exemplars where ref.raw &- 1 < end {
-            let group = head.states[UInt32(truncatingIfNeeded: ref.raw &- 1)].group
-            if group != own.id { others.insert(group) }
-        }
-        if others.isEmpty { return [own] }
-        return ([own] + others.compactMap { head.group($0) }).sorted { $0.id < $1.id }
     }
 
     public func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {

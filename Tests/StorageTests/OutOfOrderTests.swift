@@ -163,4 +163,46 @@ import Testing
         }
         store.abandon()
     }
+
+    @Test(arguments: 0..<20) func `A push is divided among its groups, and each sample read once`(seed: Int) throws {
+        var random = SeededRandom(seed: SeededRandom.runSeed &+ UInt64(seed))
+        let store = try Self.open()
+        let groups = (0..<(seed % 4 * 20 + 1)).map { store.openGroup("g\($0)") }
+        var refs: [SeriesRef] = [.none, SeriesRef(raw: 1_000_000)]
+        for (at, group) in groups.enumerated() {
+            for n in 0..<3 { refs.append(try store.resolve(Labels([("__name__", "s\(at)_\(n)")]), in: group)) }
+        }
+        let own = try #require(groups.randomElement(using: &random))
+        var batch = SampleBatch()
+        for n in 0..<500 {
+            let ref = refs[Int.random(in: 0..<refs.count, using: &random)]
+            batch.append(ref, Double(n), at: Self.start + Int64(n))
+        }
+        let head = store.head
+        let owners = BatchOwners(batch, try #require(head.group(own.raw)), head)
+        #expect(owners.groups.map(\.id) == owners.groups.map(\.id).sorted())
+        #expect(owners.groups.contains { $0.id == own.raw })
+        var seen: [Int] = []
+        for (group, part) in owners.parts {
+            let positions = part.numbers.map { part.position($0) }
+            #expect(positions == positions.sorted())
+            seen += positions
+            for i in positions {
+                let ref = batch.refs[i]
+                let isKnown = ref != refs[0] && ref != refs[1]
+                #expect(group.id == (isKnown ? head.states[UInt32(ref.raw - 1)].group : own.raw))
+            }
+        }
+        #expect(seen.sorted() == Array(0..<500))
+        let outcome = try store.commit(batch, in: own, durability: .written)
+        let unknown = batch.refs.indices.filter { batch.refs[$0] == refs[0] || batch.refs[$0] == refs[1] }
+        #expect(outcome.rejected.map(\.index).sorted() == unknown)
+        #expect(outcome.rejected.allSatisfy { $0.reason == .unknownSeries })
+        #expect(outcome.appended == 500 - unknown.count)
+        for (at, name) in groups.indices.flatMap({ at in (0..<3).map { (at * 3 + $0 + 2, "s\(at)_\($0)") } }) {
+            let wanted = batch.refs.indices.filter { batch.refs[$0] == refs[at] }.map { Self.start + Int64($0) }
+            #expect(try Self.samples(store, name).keys.sorted() == wanted)
+        }
+        store.abandon()
+    }
 }

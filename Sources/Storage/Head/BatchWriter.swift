@@ -96,34 +96,34 @@ final class PooledWriter: @unchecked Sendable {
 }
 
 extension Head {
-    /// Validates the samples of a batch from `start` on that belong to `group`; returns the position where it stopped.
+    /// Validates samples of a batch that belong to `group`; returns the number in `own` where it stopped.
     ///
     /// Needs the group's lock.
     ///
     /// It stops before a sample of a series that the batch already had at another position, because the earlier sample
-    /// must be appended first. Unknown series are only reported for the first group of a batch.
+    /// must be appended first.
     func validate(
-        _ batch: borrowing SampleBatch, from start: Int, _ group: HeadGroup, _ bounds: AcceptanceBounds,
-        _ writer: inout BatchWriter, _ outcome: inout CommitOutcome, isFirst: Bool,
-        _ histogramAt: (Int) -> Int?
+        _ batch: borrowing SampleBatch, _ own: BatchOwners.Part, _ group: HeadGroup, _ bounds: AcceptanceBounds,
+        _ writer: inout BatchWriter, _ outcome: inout CommitOutcome, _ histogramAt: (Int) -> Int?
     ) -> Int {
         group.lock.assertHeld()
         group.mark &+= 1
         let mark = group.mark
         let hasTimes = batch.timestamps.count == batch.refs.count
         var (lastRaw, lastTime, lastValue, lastKind): (UInt64, Int64, Double, Int) = (0, 0, 0, -1)
-        let (end, idEnd) = (min(batch.refs.count, batch.values.count), UInt64(idEnd))
+        let idEnd = UInt64(idEnd)
         var bounds = bounds
-        for i in start..<end {
+        for number in own.numbers {
+            let i = own.position(number)
             let raw = batch.refs[i].raw
             guard raw > 0, raw <= idEnd else {
-                if isFirst { outcome.rejected.append((i, .unknownSeries)) }
+                outcome.rejected.append((i, .unknownSeries))
                 continue
             }
             let id = UInt32(truncatingIfNeeded: raw &- 1)
             let state = states.at(id)
-            guard state.pointee.group == group.id else { continue }
-            guard state.pointee.labels != 0 else {
+            // The series may have been removed since its group was found.
+            guard state.pointee.group == group.id, state.pointee.labels != 0 else {
                 outcome.rejected.append((i, .unknownSeries))
                 continue
             }
@@ -137,7 +137,7 @@ extension Head {
             let isAdjacent = raw == lastRaw
             if !isAdjacent, state.pointee.mark == mark {
                 writer.noteAgain(id, stored: state.pointee.lastTime)
-                return i
+                return number
             }
             if !isAdjacent, batch.commitsFloatMarkersLast, bounds.outOfOrderFrom.map({ time < $0 }) ?? true,
                 Self.isMarkerBeforeHistogram(batch, i, histogramAt), state.pointee.isHistogram
@@ -193,7 +193,7 @@ extension Head {
             writer.add(i, id, time, isOutOfOrder: isOutOfOrder)
             outcome.appended += 1
         }
-        return end
+        return own.numbers.upperBound
     }
 
     /// The reason to refuse a sample because of its time, whatever its series has; needs the group's lock.

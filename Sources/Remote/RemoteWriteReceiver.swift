@@ -171,6 +171,8 @@ package final class RemoteWriteReceiver: Sendable {
             renewed[ref] = fresh
             known.withLock { $0[hash] = fresh }
         }
+        let histograms = Dictionary(batch.histograms.map { ($0.index, $0.histogram) }) { first, _ in first }
+        let starts = Dictionary(batch.starts.map { ($0.index, $0.start) }) { first, _ in first }
         var retry = SampleBatch()
         var retried: [Int] = []
         var result = CommitOutcome()
@@ -183,12 +185,12 @@ package final class RemoteWriteReceiver: Sendable {
             let index = rejection.index
             retried.append(index)
             let time = batch.timestamps.isEmpty ? batch.timestamp : batch.timestamps[index]
-            if let histogram = batch.histograms.first(where: { $0.index == index }) {
-                retry.append(ref, histogram.histogram, at: time)
+            if let histogram = histograms[index] {
+                retry.append(ref, histogram, at: time)
             } else {
                 retry.append(ref, batch.values[index], at: time)
             }
-            if let entry = batch.starts.first(where: { $0.index == index }) { retry.setStart(entry.start) }
+            if let start = starts[index] { retry.setStart(start) }
         }
         let second = try store.commit(retry, in: group, durability: .written)
         result.appended += second.appended

@@ -31,12 +31,15 @@ final class LabelIndex {
     private let arena: BlockArena
     /// The hash and the series of each slot.
     ///
-    /// Upper half: 32 bits of the hash, which also determine the slot. Lower half: id + 2, or 1 for a removed series.
+    /// Upper half: 32 bits of the hash, which also determine the slot with the seed. Lower half: id + 2, or 1 for a
+    /// removed series.
     private var series: FixedBuffer<UInt64>
     private var seriesMask: Int
     private var seriesUsed = 0
     /// A number that increases each time that a pair gets its first series or loses its last one.
     private(set) var generation: UInt64 = 0
+    /// A random number, so that no sender can choose labels that share a slot.
+    private let seed = UInt64.random(in: 1 << 62 ... .max)
     /// The pairs by name.
     private var pairsOfName: [UInt32: [UInt32]] = [:]
 
@@ -169,7 +172,7 @@ final class LabelIndex {
     /// The series with these labels, or nil; `record` returns the record of an id.
     func find(_ packed: UnsafeBufferPointer<UInt8>, hash: UInt64, record: (UInt32) -> UInt32) -> UInt32? {
         assertHeld()
-        var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
+        var at = firstSlot(hash)
         while series[at] != 0 {
             let (tag, entry) = (series[at] >> 32, UInt32(truncatingIfNeeded: series[at]))
             if tag == hash >> 32, entry > 1, equals(record(entry &- 2), packed) { return entry &- 2 }
@@ -226,7 +229,7 @@ final class LabelIndex {
                 throw .limit("\(arena.capacity) blocks of posting lists\(AddressSpace.note)")
             }
         }
-        var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
+        var at = firstSlot(hash)
         while series[at] != 0 { at = (at &+ 1) & seriesMask }
         series[at] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(id &+ 2)
         seriesUsed &+= 1
@@ -239,7 +242,7 @@ final class LabelIndex {
     func remove(_ id: UInt32, record: UInt32) {
         assertHeld()
         let hash = labels(record: record).stableHash
-        var at = Int(truncatingIfNeeded: hash >> 32) & seriesMask
+        var at = firstSlot(hash)
         while series[at] != 0 {
             if UInt32(truncatingIfNeeded: series[at]) == id &+ 2, series[at] >> 32 == hash >> 32 {
                 series[at] = 1
@@ -278,7 +281,7 @@ final class LabelIndex {
         seriesMask = size &- 1
         seriesUsed = 0
         for i in 0..<oldCount where UInt32(truncatingIfNeeded: old[i]) > 1 {
-            var at = Int(truncatingIfNeeded: old[i] >> 32) & seriesMask
+            var at = firstSlot(old[i])
             while series[at] != 0 { at = (at &+ 1) & seriesMask }
             series[at] = old[i]
             seriesUsed &+= 1
@@ -293,13 +296,17 @@ final class LabelIndex {
     // MARK: Pairs
 
     @inline(__always)
-    private static func mix(_ name: UInt32, _ value: UInt32) -> Int {
-        let joined = (UInt64(name) << 32 | UInt64(value)) &* 0x9E37_79B9_7F4A_7C15
-        return Int(truncatingIfNeeded: joined >> 29)
+    private func mix(_ number: UInt64) -> Int {
+        let product = (number ^ seed).multipliedFullWidth(by: seed | 1)
+        return Int(truncatingIfNeeded: product.high ^ product.low)
     }
 
+    /// The first slot of a series in the table, from the upper half of the hash of its labels.
+    @inline(__always)
+    private func firstSlot(_ hash: UInt64) -> Int { mix(hash >> 32) & seriesMask }
+
     private func pairSlot(_ name: UInt32, _ value: UInt32) -> Int {
-        var at = Self.mix(name, value) & pairMask
+        var at = mix(UInt64(name) << 32 | UInt64(value)) & pairMask
         while pairSlots[at] != 0 {
             let pair = pairs.elements.element(Int(pairSlots[at]))
             if pair.pointee.value == value, pair.pointee.name == name { break }

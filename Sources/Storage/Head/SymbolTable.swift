@@ -30,8 +30,17 @@ final class SymbolTable {
         return bytes.elements.elements(Int(starts[Int(symbol)])..<Int(starts[Int(symbol) &+ 1]))
     }
 
+    /// The first slot of a text.
+    ///
+    /// Its hash is another one in each process, so that no sender can choose texts that share a slot.
+    private func firstSlot(_ text: UnsafeBufferPointer<UInt8>) -> Int {
+        var hasher = Hasher()
+        hasher.combine(bytes: UnsafeRawBufferPointer(text))
+        return hasher.finalize() & slotMask
+    }
+
     private func slot(_ text: UnsafeBufferPointer<UInt8>) -> Int {
-        var at = Int(truncatingIfNeeded: XXHash64.hash(UnsafeRawBufferPointer(text))) & slotMask
+        var at = firstSlot(text)
         while slots[at] != 0, !Labels.equal(self.text(slots[at]), text) { at = (at &+ 1) & slotMask }
         return at
     }
@@ -82,6 +91,14 @@ final class SymbolTable {
             slots[slot(text(symbol))] = symbol
         }
         return true
+    }
+
+    /// The most slots that a search for one of the texts reads.
+    var longestSearch: Int {
+        (1..<max(1, count &+ 1)).reduce(0) { longest, symbol in
+            let text = text(UInt32(truncatingIfNeeded: symbol))
+            return max(longest, ((slot(text) &- firstSlot(text)) & slotMask) &+ 1)
+        }
     }
 
     /// The bytes in use.

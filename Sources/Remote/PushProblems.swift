@@ -1,3 +1,4 @@
+import HTTP
 import Model
 import Platform
 
@@ -30,6 +31,22 @@ struct PushProblems {
     var text: String {
         let rest = count - lines.count
         return lines.joined(separator: "\n") + (rest > 0 ? "\n… and \(rest) more errors" : "") + "\n"
+    }
+}
+
+/// The series of one push that the storage cannot accept now.
+struct UnfitSeries {
+    private var first: StoreFull?
+    private var count = 0
+
+    mutating func add(_ error: StoreFull) {
+        first = first ?? error
+        count += 1
+    }
+
+    /// The answer to a push with such series, whose other series are stored; nil if there are none.
+    var response: HTTPResponse? {
+        first.map { RemoteWriteReceiver.later("\($0); \(count) series of the request are not stored\n") }
     }
 }
 

@@ -26,6 +26,7 @@ extension RemoteWriteReceiver {
         let outcome = try commit(&batch, used: { sink.used.map { ($0.hash, $0.ref) } }) {
             try sink.labels(sink.used[$0].labels)
         }
+        if let response = sink.unfit.response { return response }
         if let reason = sink.refused ?? refusals(outcome).first?.reason.rawValue {
             return .text("\(reason)\n", status: 400)
         }
@@ -62,6 +63,9 @@ extension RemoteWriteReceiver {
         var current = SeriesRef.none
         /// Whether samples of the current series are only counted.
         var isSkipped = false
+        /// Whether the current series does not fit into the storage.
+        var isUnfit = false
+        var unfit = UnfitSeries()
         var invalid = 0
         /// The first error.
         var refused: String?
@@ -100,7 +104,7 @@ extension RemoteWriteReceiver {
                     UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: reader.bytes[labelBytes])), seed: receiver.seed
                 )
                 : try labels(ranges).bytes.withUnsafeBytes { XXHash64.hash($0, seed: receiver.seed) }
-            isSkipped = false
+            (isSkipped, isUnfit) = (false, false)
             if let known = cache[hash] {
                 current = known
                 used.append((hash, known, ranges))
@@ -115,6 +119,10 @@ extension RemoteWriteReceiver {
             } catch let error as UnusableLabels {
                 refused = refused ?? error.description
                 isSkipped = true
+                return
+            } catch let error as StoreFull {
+                unfit.add(error)
+                isUnfit = true
                 return
             }
             fresh.append((hash, current))
@@ -148,7 +156,7 @@ extension RemoteWriteReceiver {
                 invalid += 1
                 return
             }
-            guard accepts(time) else { return }
+            guard accepts(time), !isUnfit else { return }
             try budget.charge(nil)
             batch.append(current, value, at: time)
         }
@@ -163,12 +171,13 @@ extension RemoteWriteReceiver {
                 refused = refused ?? problem.description
                 return
             }
+            if isUnfit { return }
             try budget.charge(read.histogram)
             batch.append(current, read.histogram, at: read.time)
         }
 
         mutating func exemplar(_ exemplar: Exemplar) throws {
-            if isSkipped { return }
+            if isSkipped || isUnfit { return }
             try budget.charge(64 + exemplar.labels.bytes.count)
             batch.exemplars.append((current, exemplar))
         }

@@ -8,6 +8,7 @@ extension RemoteWriteReceiver {
     /// The results of a request of 2.0 so far.
     private struct Intake {
         var problems = PushProblems()
+        var unfit = UnfitSeries()
         var used: [(hash: UInt64, ref: SeriesRef, labels: Labels)] = []
         var fresh: [UInt64: SeriesRef] = [:]
         var metadata: [ExactText: MetricMetadata] = [:]
@@ -95,7 +96,7 @@ extension RemoteWriteReceiver {
         }
     }
 
-    /// The series with these labels; nil, after the error was recorded, if the storage refuses them.
+    /// The series with these labels; nil, after the error was recorded, if the storage refuses them or is full.
     private func resolve(_ labels: Labels, _ intake: inout Intake) throws -> SeriesRef? {
         let hash = labels.bytes.withUnsafeBytes { XXHash64.hash($0, seed: seed) }
         let ref: SeriesRef
@@ -106,6 +107,9 @@ extension RemoteWriteReceiver {
                 ref = try store.resolve(labels, in: group)
             } catch let error as UnusableLabels {
                 intake.problems.add("\(error) for series \(LabelText.list(labels, limit: PushProblems.longest))")
+                return nil
+            } catch let error as StoreFull {
+                intake.unfit.add(error)
                 return nil
             }
             intake.fresh[hash] = ref
@@ -148,7 +152,9 @@ extension RemoteWriteReceiver {
                 )
             }
         }
-        var response = problems.isEmpty ? HTTPResponse(status: 204) : .text(problems.text, status: 400)
+        var response =
+            intake.unfit.response
+            ?? (problems.isEmpty ? HTTPResponse(status: 204) : .text(problems.text, status: 400))
         response.headers += zip(Self.writtenHeaders, written).map { (name: $0, value: "\($1)") }
         return response
     }

@@ -102,6 +102,8 @@ package final class RemoteWriteReceiver: Sendable {
             return error == .noMemory ? Self.later("\(error)\n") : .text("\(error)\n", status: 400)
         } catch let error as PushBudget.Excess {
             return error.isTemporary ? Self.later("\(error)\n") : .text("\(error)\n", status: 400)
+        } catch let error as StoreFull {
+            return Self.later("\(error)\n")
         } catch let error as StoreBusy {
             return Self.later("\(error)\n")
         } catch is PushEnded {
@@ -112,7 +114,7 @@ package final class RemoteWriteReceiver: Sendable {
     }
 
     /// An answer to a push that can be accepted later, for example when there is enough memory again.
-    private static func later(_ text: String) -> HTTPResponse {
+    static func later(_ text: String) -> HTTPResponse {
         var response = HTTPResponse.text(text, status: 503)
         response.headers.append(("Retry-After", "5"))
         return response
@@ -166,8 +168,13 @@ package final class RemoteWriteReceiver: Sendable {
     ) throws -> CommitOutcome {
         let lost = Set(outcome.rejected.filter { $0.reason == .unknownSeries }.map { batch.refs[$0.index] })
         var renewed: [SeriesRef: SeriesRef] = [:]
+        var full: StoreFull?
         for (number, (hash, ref)) in used.enumerated() where lost.contains(ref) && renewed[ref] == nil {
-            let fresh = try store.resolve(try labels(number), in: group)
+            let fresh: SeriesRef
+            do { fresh = try store.resolve(try labels(number), in: group) } catch let error as StoreFull {
+                full = full ?? error
+                continue
+            }
             renewed[ref] = fresh
             known.withLock { $0[hash] = fresh }
         }
@@ -198,6 +205,7 @@ package final class RemoteWriteReceiver: Sendable {
         result.rejectedExemplars = outcome.rejectedExemplars
         result.overtaken = outcome.overtaken + second.overtaken.map { retried[$0] }
         result.rejected += second.rejected.map { (retried[$0.index], $0.reason) }
+        if let full { throw full }
         return result
     }
 }

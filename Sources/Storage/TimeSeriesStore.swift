@@ -174,6 +174,16 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         }
         let hash = labels.stableHash
         if let id = head.find(labels, hash: hash) { return SeriesRef(raw: UInt64(id) + 1) }
+        do throws(StorageError) { return try make(labels, hash, in: group) } catch {
+            switch error {
+            case .limit, .outOfMemory: throw StoreFull(description: "\(error)")
+            default: throw error
+            }
+        }
+    }
+
+    /// Makes a series, unless another thread has made it meanwhile.
+    private func make(_ labels: Labels, _ hash: UInt64, in group: SeriesGroup) throws(StorageError) -> SeriesRef {
         guard var owner = head.group(group.raw) else { throw StorageError.invalidLabels("unknown series group") }
         while owner.lock.withLock({ owner.isFull }) { owner = try sibling(of: owner) }
         // The group's lock is taken before the registry's, as everywhere.
@@ -215,6 +225,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         for group in groups { group.lock.lock() }
         defer { for group in groups { group.lock.unlock() } }
         let bounds = bounds(batch)
+        var unfit: StoreBusy?
         let pooled = writers.withLock { $0.popLast() } ?? PooledWriter(options)
         defer { writers.withLock { $0.append(pooled) } }
         pooled.writer.beginBatch()
@@ -225,7 +236,11 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 let next = head.validate(batch, part, owner, bounds, &pooled.writer, &outcome) { histogramAt[$0] }
                 part.numbers = next..<part.numbers.upperBound
                 if pooled.writer.count == 0 { continue }
-                _ = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] }
+                do { _ = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] } } catch {
+                    // Only some samples lack memory; the rest of the batch is stored nevertheless.
+                    guard case StorageError.outOfMemory = error else { throw error }
+                    unfit = StoreBusy(description: "\(error)")
+                }
                 counters.noteStored(pooled.writer, hasHistograms: !batch.histograms.isEmpty) { histogramAt[$0] }
             }
         }
@@ -243,6 +258,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 if durability != .whenPossible { throw error }
             }
         }
+        if let unfit { throw unfit }
         return outcome
     }
 

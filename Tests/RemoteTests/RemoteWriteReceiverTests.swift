@@ -19,6 +19,8 @@ final class RecordingStore: SampleStore {
         var rejectsNext: SampleRejection?
         var isClosed = false
         var isBusy = false
+        /// The most series; more do not fit.
+        var mostSeries = Int.max
     }
     struct Closed: Error {}
     let state = Mutex(State())
@@ -27,8 +29,9 @@ final class RecordingStore: SampleStore {
     func closeGroup(_ group: SeriesGroup) {}
 
     func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
-        state.withLock { state in
+        try state.withLock { state in
             state.resolved += 1
+            guard state.series.count < state.mostSeries else { throw StoreFull(description: "limit reached: 2 series") }
             state.series.append(labels)
             return SeriesRef(raw: UInt64(state.series.count))
         }

@@ -17,6 +17,8 @@ final class ArrayStore: SampleStore {
         var series: [(labels: Labels, samples: [Stored])] = []
         var forgotten: Set<UInt64> = []
         var resolved = 0
+        /// The most series; more do not fit.
+        var mostSeries = Int.max
         var commits: [Int] = []
         var exemplars: [(Labels, Exemplar)] = []
         var metadata: [String: MetricMetadata] = [:]
@@ -38,10 +40,11 @@ final class ArrayStore: SampleStore {
     struct ClosedGroup: Error {}
 
     func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
-        state.withLock { state in
+        try state.withLock { state in
             state.resolved += 1
             let index = state.byLabels[labels] ?? state.series.count
             if index == state.series.count {
+                guard index < state.mostSeries else { throw StoreFull(description: "limit reached: some series") }
                 state.series.append((labels, []))
                 state.byLabels[labels] = index
             }

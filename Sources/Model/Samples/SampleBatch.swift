@@ -192,6 +192,16 @@ public struct StoreBusy: Error, Sendable, CustomStringConvertible {
     public init(description: String) { self.description = description }
 }
 
+/// The error of a new series for which a storage has no memory, or no more numbers.
+///
+/// Series that the storage has are still accepted. The series may fit later, when others were removed.
+public struct StoreFull: Error, Sendable, CustomStringConvertible {
+    /// The limit that was reached.
+    public var description: String
+
+    public init(description: String) { self.description = description }
+}
+
 /// Stores samples.
 ///
 /// `Storage` implements it, and arrays in tests; several threads may call it at once.
@@ -204,7 +214,7 @@ public protocol SampleStore: AnyObject, Sendable {
 
     /// The series with these labels, made if it is new.
     ///
-    /// - Throws: ``UnusableLabels`` if no storage of this kind can accept them.
+    /// - Throws: ``UnusableLabels`` if no storage of this kind can accept them, ``StoreFull`` if the series does not fit.
     func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef
 
     /// Stores a batch. Throws only if none of it could be stored (a full disk, a storage that is closing).

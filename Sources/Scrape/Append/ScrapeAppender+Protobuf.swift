@@ -111,7 +111,7 @@ extension ScrapeAppender {
     }
 
     /// The series of a text, or nil if relabelling drops it.
-    private func resolve(
+    private mutating func resolve(
         _ bytes: [UInt8], _ range: Range<Int>, _ own: TypeAndUnit, _ text: inout SeriesText
     ) throws(ScrapeFailure) -> SeriesRef? {
         let problem = bytes.withUnsafeBufferPointer { bytes -> ExpositionError? in

@@ -53,6 +53,8 @@ struct ScrapeAppender {
     private var config: ScrapeConfig
     let store: any SampleStore
     let group: SeriesGroup
+    /// The number of series of the current body that the storage cannot accept now, and the first reason.
+    private(set) var unfit: (count: Int, reason: StoreFull?) = (0, nil)
     private var report: [String: SeriesRef] = [:]
     /// Whether known series may return in changed lines.
     private var hasForgotten = false
@@ -256,7 +258,7 @@ struct ScrapeAppender {
     }
 
     /// The series of the current line, or nil if relabelling drops it.
-    private func resolve(
+    private mutating func resolve(
         _ reader: ExpositionReader, _ family: PageFamily, _ text: inout SeriesText,
         _ counts: inout AppendCounts
     ) throws(ScrapeFailure) -> SeriesRef? {
@@ -264,9 +266,9 @@ struct ScrapeAppender {
         return try resolve(labels)
     }
 
-    /// The series of a label set, or nil if the storage refuses it; the other series of the body are stored
-    /// nevertheless.
-    private func resolve(_ labels: Labels) throws(ScrapeFailure) -> SeriesRef? {
+    /// The series of a label set, nil if the storage refuses it, or `SeriesRef.none` if it is full and must be asked
+    /// again at the next scrape; the other series of the body are stored nevertheless.
+    private mutating func resolve(_ labels: Labels) throws(ScrapeFailure) -> SeriesRef? {
         do {
             return try store.resolve(labels, in: group)
         } catch let error as UnusableLabels {
@@ -274,13 +276,16 @@ struct ScrapeAppender {
                 "A series cannot be stored and is left out",
                 ["metric": String(labels.metricName.prefix(200)), "job": labels["job"] ?? "", "err": "\(error)"])
             return nil
+        } catch let error as StoreFull {
+            unfit = (unfit.count + 1, unfit.reason ?? error)
+            return SeriesRef.none
         } catch {
             throw ScrapeFailure(.store, "\(error)")
         }
     }
 
     /// The series of parsed labels, or nil if relabelling drops it.
-    func resolve(
+    mutating func resolve(
         _ text: SeriesText, type: MetricType, typeAndUnit: TypeAndUnit
     ) throws(ScrapeFailure) -> SeriesRef? {
         guard let labels = try labelling.labels(text, type: type, typeAndUnit: typeAndUnit) else { return nil }
@@ -295,6 +300,7 @@ struct ScrapeAppender {
 
     /// Begins to read a body.
     mutating func begin() {
+        unfit = (0, nil)
         template.begin()
         metadata.begin()
     }

@@ -5,6 +5,7 @@ package final class ScrapeMetrics: Sendable {
     let duplicates: Counter
     let outOfOrder: Counter
     let outOfBounds: Counter
+    let seriesNotStored: Counter
     let bodySizeLimit: Counter
     let sampleLimit: Counter
     let labelLimits: Counter
@@ -28,6 +29,8 @@ package final class ScrapeMetrics: Sendable {
         outOfBounds = registry.counter(
             "prometheus_target_scrapes_sample_out_of_bounds_total",
             "Total number of samples rejected due to timestamp falling outside of the time bounds.")
+        seriesNotStored = registry.counter(
+            "martlet_scrape_series_not_stored_total", "Scraped series that do not fit into the storage.")
         bodySizeLimit = registry.counter(
             "prometheus_target_scrapes_exceeded_body_size_limit_total",
             "Total number of scrapes that hit the body size limit")

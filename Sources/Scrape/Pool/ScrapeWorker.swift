@@ -89,6 +89,7 @@ final class ScrapeWorker {
             families = appender.metadata.families
             seconds = Double(clock.monotonic() &- transfer.started) / 1e9
             metrics.outOfBounds.increment(by: counts.outOfBounds)
+            noteUnfit(appender.unfit, target)
             report(target, transfer, failure, counts, seconds, &appender)
             return commit(transfer, target, format, hasPage: failure == nil, &appender)
         }
@@ -170,6 +171,15 @@ final class ScrapeWorker {
             log.error("Append failed", ["target": target.definition.url, "err": "\(error)"])
             return "\(error)"
         }
+    }
+
+    /// Counts and logs the series for which the storage has no space.
+    private func noteUnfit(_ unfit: (count: Int, reason: StoreFull?), _ target: Target) {
+        guard let reason = unfit.reason else { return }
+        metrics.seriesNotStored.increment(by: unfit.count)
+        log.warn(
+            "Series of a target do not fit into the storage",
+            ["target": target.definition.url, "num_dropped": "\(unfit.count)", "err": "\(reason)"])
     }
 
     private func count(_ outcome: CommitOutcome, _ target: Target) {

@@ -57,7 +57,6 @@ final class Head: @unchecked Sendable {
     private let serials = Atomic<UInt64>(1)
     /// The newest time of any series.
     let newest = Atomic<Int64>(.min)
-
     /// The windows in which samples are accepted.
     let admittedWindows = HeadWindows()
 

@@ -1,6 +1,5 @@
 #include "cre2.h"
 #include <re2/re2.h>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -9,16 +8,30 @@ struct cre2_pattern {
     explicit cre2_pattern(const re2::StringPiece &text, const RE2::Options &options) : re(text, options) {}
 };
 
+/// Runs `body`; returns `failure` if it throws, because no exception may reach Swift.
+template <typename Result, typename Body> static Result guarded(Result failure, Body body) noexcept {
+    try {
+        return body();
+    } catch (...) {
+        return failure;
+    }
+}
+
 extern "C" {
 
-cre2_pattern *cre2_new(const char *pattern, size_t length) {
-    RE2::Options options;
-    options.set_log_errors(false);
-    options.set_dot_nl(true);
-    return new (std::nothrow) cre2_pattern(re2::StringPiece(pattern, length), options);
+cre2_pattern *cre2_new(const char *pattern, size_t length, int64_t memory) {
+    return guarded<cre2_pattern *>(nullptr, [&] {
+        RE2::Options options;
+        options.set_log_errors(false);
+        options.set_dot_nl(true);
+        options.set_max_mem(memory);
+        return new cre2_pattern(re2::StringPiece(pattern, length), options);
+    });
 }
 
 void cre2_free(cre2_pattern *p) { delete p; }
+
+int cre2_is_too_large(const cre2_pattern *p) { return p->re.error_code() == RE2::ErrorPatternTooLarge; }
 
 const char *cre2_error(const cre2_pattern *p) {
     switch (p->re.error_code()) {
@@ -49,29 +62,35 @@ int cre2_program_size(const cre2_pattern *p) { return p->re.ProgramSize(); }
 int cre2_groups(const cre2_pattern *p) { return p->re.NumberOfCapturingGroups(); }
 
 int cre2_group_named(const cre2_pattern *p, const char *name, size_t length) {
-    const auto &groups = p->re.NamedCapturingGroups();
-    auto found = groups.find(std::string(name, length));
-    return found == groups.end() ? -1 : found->second;
+    return guarded(-1, [&] {
+        const auto &groups = p->re.NamedCapturingGroups();
+        auto found = groups.find(std::string(name, length));
+        return found == groups.end() ? -1 : found->second;
+    });
 }
 
 static int match(const cre2_pattern *p, const char *text, size_t length, size_t from, RE2::Anchor anchor,
                  int64_t *spans, int count) {
-    std::vector<re2::StringPiece> groups(count);
-    re2::StringPiece subject(text, length);
-    if (!p->re.Match(subject, from, length, anchor, groups.data(), count)) return 0;
-    for (int i = 0; i < count; i++) {
-        if (groups[i].data() == nullptr) {
-            spans[2 * i] = spans[2 * i + 1] = -1;
-        } else {
-            spans[2 * i] = groups[i].data() - text;
-            spans[2 * i + 1] = spans[2 * i] + static_cast<int64_t>(groups[i].size());
+    return guarded(-1, [&] {
+        std::vector<re2::StringPiece> groups(count);
+        re2::StringPiece subject(text, length);
+        if (!p->re.Match(subject, from, length, anchor, groups.data(), count)) return 0;
+        for (int i = 0; i < count; i++) {
+            if (groups[i].data() == nullptr) {
+                spans[2 * i] = spans[2 * i + 1] = -1;
+            } else {
+                spans[2 * i] = groups[i].data() - text;
+                spans[2 * i + 1] = spans[2 * i] + static_cast<int64_t>(groups[i].size());
+            }
         }
-    }
-    return 1;
+        return 1;
+    });
 }
 
 int cre2_full_match(const cre2_pattern *p, const char *text, size_t length) {
-    return p->re.Match(re2::StringPiece(text, length), 0, length, RE2::ANCHOR_BOTH, nullptr, 0) ? 1 : 0;
+    return guarded(-1, [&] {
+        return p->re.Match(re2::StringPiece(text, length), 0, length, RE2::ANCHOR_BOTH, nullptr, 0) ? 1 : 0;
+    });
 }
 
 int cre2_full_match_groups(const cre2_pattern *p, const char *text, size_t length, int64_t *spans, int count) {

@@ -14,6 +14,7 @@ extension TimeSeriesStore {
     @discardableResult
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
         let matching = try head.ids(matching: matchers)
+        try matchers.requireAnswers()
         let ids = head.registry.withLock { matching.filter { head.states[$0].labels != 0 } }
         upkeep.lock()
         defer { upkeep.unlock() }
@@ -95,6 +96,7 @@ extension TimeSeriesStore {
         labels: Labels, exemplars: [Exemplar]
     )] {
         let matching = try head.ids(matching: request.matchers, check: request.check)
+        try request.matchers.requireAnswers()
         let ids = Set(head.registry.withLock { matching.filter { head.states[$0].labels != 0 } })
         var byId: [UInt32: [Exemplar]] = [:]
         for entry in exemplarRing.exemplars(from: request.minTime, to: request.maxTime, { ids.contains($0) }) {

@@ -320,7 +320,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     // MARK: SeriesSource
 
     public func select(_ request: SelectRequest) throws -> any SeriesSet {
-        try SelectedSeries(self, request)
+        let series = try SelectedSeries(self, request)
+        try request.matchers.requireAnswers()
+        return series
     }
 
     public func labelNames(_ request: SelectRequest) throws -> [String] {
@@ -340,6 +342,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         for block in blocks {
             try block.add(request, to: &names) { try block.labelNames(request.matchers, check: request.check) }
         }
+        try request.matchers.requireAnswers()
         return names.sorted().map(\.text)
     }
 
@@ -360,6 +363,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         for block in blocks {
             try block.add(request, to: &values) { try block.labelValues(name, request.matchers, check: request.check) }
         }
+        try request.matchers.requireAnswers()
         return values.sorted().map(\.text)
     }
 

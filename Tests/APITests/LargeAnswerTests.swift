@@ -171,7 +171,8 @@ struct LargeAnswerTests {
             let request = HTTPRequest(
                 method: "GET", path: "/",
                 query: terms + [(name: "fuzz_alg", value: algorithm.rawValue), (name: "fuzz_threshold", value: "1")])
-            let search = try SearchRequest(request, kind: "label_values", now: 0, maxLimit: 0)
+            let engine = QueryEngine(options: EngineOptions())
+            let search = try SearchRequest(request, engine, kind: "label_values", now: 0, maxLimit: 0)
             let values = [String](repeating: String(repeating: "ac", count: 1000), count: 1000)
             var (steps, largest) = (0, 0)
             #expect(throws: Ended.self) {

@@ -26,7 +26,16 @@ enum TextTargets {
 
     /// What is parsed must be printed so that it is parsed to the same text again.
     static func promql(_ bytes: UnsafeRawBufferPointer) {
+        struct Stopped: Error {}
         let text = String(decoding: bytes, as: UTF8.self)
+        // A request that ends while its text is parsed.
+        var left = bytes.count % 4
+        let ending = SyntaxBudget(check: {
+            left -= 1
+            if left < 0 { throw Stopped() }
+        })
+        let isParsed = (try? PromQLParser.parse(text, options: .all, budget: ending) { _ in }) != nil
+        if isParsed, ending.failure != nil { fatalError("parsed after the end") }
         guard let expression = try? PromQLParser.parse(text, options: .all) else { return }
         let printed = expression.description
         guard let again = try? PromQLParser.parse(printed, options: .all) else {

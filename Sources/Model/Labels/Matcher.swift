@@ -16,16 +16,23 @@ public struct Matcher: Sendable, Hashable {
 
     /// Makes a matcher; throws if `kind` is a regular expression that does not compile.
     ///
-    /// - Parameter dot: What a dot of the expression matches: in matchers of alerts, no line feed.
+    /// - Parameters:
+    ///   - dot: What a dot of the expression matches: in matchers of alerts, no line feed.
+    ///   - budget: The limits of the request with the matcher; nil for no limits.
     public init(
-        _ name: String, _ kind: Kind, _ value: String, dot: AnchoredRegex.Dot = .anything
+        _ name: String, _ kind: Kind, _ value: String, dot: AnchoredRegex.Dot = .anything, budget: SyntaxBudget? = nil
     ) throws(AnchoredRegex.SyntaxError) {
         self.name = name
         self.kind = kind
         self.value = value
         switch kind {
         case .equal, .notEqual: pattern = nil
-        case .regex, .notRegex: pattern = try AnchoredRegex(value, dot: dot)
+        case .regex, .notRegex:
+            if let budget {
+                pattern = try budget.regex(value, dot: dot)
+            } else {
+                pattern = try AnchoredRegex(value, dot: dot)
+            }
         }
     }
 
@@ -43,7 +50,9 @@ public struct Matcher: Sendable, Hashable {
         case .equal: return value.utf8.elementsEqual(text)
         case .notEqual: return !value.utf8.elementsEqual(text)
         case .regex: return pattern?.matches(text) ?? false
-        case .notRegex: return !(pattern?.matches(text) ?? false)
+        case .notRegex:
+            guard let pattern else { return true }
+            return !pattern.matches(text) && !pattern.hasFailed
         }
     }
 
@@ -84,4 +93,18 @@ public struct Matcher: Sendable, Hashable {
 extension Matcher: CustomStringConvertible {
     /// `name="value"` with Go's quoting.
     public var description: String { LabelText.pair(name, kind.rawValue, value) }
+}
+
+/// The error of matchers whose answers are wrong, because their expressions had no memory.
+public struct MatchFailure: Error, CustomStringConvertible {
+    public init() {}
+
+    public var description: String { "there is no memory left to match a regular expression" }
+}
+
+extension [Matcher] {
+    /// Throws if an expression had no memory for a match; called after the last match.
+    public func requireAnswers() throws(MatchFailure) {
+        if contains(where: { $0.pattern?.hasFailed == true }) { throw MatchFailure() }
+    }
 }

@@ -1,4 +1,5 @@
 import CRE2
+import Synchronization
 
 /// A regular expression in RE2's syntax that must match the whole text.
 public final class AnchoredRegex: Sendable {
@@ -19,6 +20,11 @@ public final class AnchoredRegex: Sendable {
     public let shape: RegexShape
     // SAFETY: RE2 objects are immutable after construction and may be used from many threads.
     nonisolated(unsafe) private let pattern: OpaquePointer
+    /// The approximate bytes of the expression.
+    let bytes: Int
+    /// The account that is charged for the expression, and returns the charge when all its owners are gone.
+    private let account: (any AnyObject & Sendable)?
+    private let failed = Atomic<Bool>(false)
 
     /// The reason why an expression does not compile.
     public struct SyntaxError: Error, CustomStringConvertible {
@@ -30,10 +36,18 @@ public final class AnchoredRegex: Sendable {
     }
 
     /// Compiles `source`; throws RE2's reason if it is no valid expression.
-    public init(_ source: String, dot: Dot = .anything) throws(SyntaxError) {
+    public convenience init(_ source: String, dot: Dot = .anything) throws(SyntaxError) {
+        try self.init(source, dot: dot, isFrugal: false, account: nil)
+    }
+
+    /// Compiles an expression of a request; see ``SyntaxBudget/regex(_:dot:)``.
+    init(_ source: String, dot: Dot, isFrugal: Bool, account: (any AnyObject & Sendable)?) throws(SyntaxError) {
         self.source = source
+        self.account = account
         shape = RegexShape(source, dot: dot)
-        pattern = try RegexCompiler.compile(source, dot: dot)
+        let compiled = try RegexCompiler.compile(source, dot: dot, isFrugal: isFrugal)
+        pattern = compiled.pattern
+        bytes = compiled.bytes
     }
 
     deinit { cre2_free(pattern) }
@@ -51,7 +65,15 @@ public final class AnchoredRegex: Sendable {
     public func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool { shape.accepts(text) ?? asked(text) }
 
     private func asked(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        text.withMemoryRebound(to: CChar.self) { cre2_full_match(pattern, $0.baseAddress, $0.count) != 0 }
+        isMatch(text.withMemoryRebound(to: CChar.self) { cre2_full_match(pattern, $0.baseAddress, $0.count) })
+    }
+
+    /// Whether a match had no memory, so that its answer was not that of the expression.
+    public var hasFailed: Bool { failed.load(ordering: .relaxed) }
+
+    private func isMatch(_ answer: Int32) -> Bool {
+        if answer < 0 { failed.store(true, ordering: .relaxed) }
+        return answer > 0
     }
 
     /// Whether all of `text` matches.
@@ -76,7 +98,7 @@ public final class AnchoredRegex: Sendable {
         var spans = [Int64](repeating: -1, count: groups * 2)
         let matched = utf8.withUnsafeBufferPointer { buffer in
             buffer.withMemoryRebound(to: CChar.self) {
-                cre2_full_match_groups(pattern, $0.baseAddress, $0.count, &spans, Int32(groups)) != 0
+                isMatch(cre2_full_match_groups(pattern, $0.baseAddress, $0.count, &spans, Int32(groups)))
             }
         }
         guard matched else { return nil }

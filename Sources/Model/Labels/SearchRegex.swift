@@ -10,7 +10,7 @@ public final class SearchRegex: Sendable {
 
     /// Compiles `source`; throws RE2's reason if the expression is invalid.
     public init(_ source: String) throws(AnchoredRegex.SyntaxError) {
-        pattern = try RegexCompiler.compile(source, dot: .noLineFeed)
+        pattern = try RegexCompiler.compile(source, dot: .noLineFeed).pattern
     }
 
     deinit { cre2_free(pattern) }
@@ -22,7 +22,7 @@ public final class SearchRegex: Sendable {
         var spans = [Int64](repeating: -1, count: groups * 2)
         let found = text.withUnsafeBufferPointer { buffer in
             buffer.withMemoryRebound(to: CChar.self) {
-                cre2_search_groups(pattern, $0.baseAddress, $0.count, from, &spans, Int32(groups)) != 0
+                cre2_search_groups(pattern, $0.baseAddress, $0.count, from, &spans, Int32(groups)) > 0
             }
         }
         return found ? spans : nil

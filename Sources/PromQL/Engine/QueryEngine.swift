@@ -38,21 +38,21 @@ package final class QueryEngine: Sendable {
 
     /// Parses an expression, and calls `body` with it on a stack that is large enough to walk it.
     ///
-    /// - Parameter budget: The limits of the request with this text; nil for text that no client has sent.
+    /// - Parameter budget: The limits of the request with this text.
     package func parse<R>(
-        _ query: String, budget: SyntaxBudget? = nil, _ body: (Expression) -> R
+        _ query: String, budget: SyntaxBudget = SyntaxBudget(), _ body: (Expression) -> R
     ) throws(QueryError) -> R {
         do throws(ParseError) {
             return try PromQLParser.parse(query, options: options.parser, budget: budget, body)
         } catch {
-            throw budget?.queryError ?? .parse("\(error)")
+            throw budget.queryError ?? .parse("\(error)")
         }
     }
 
     /// The limits of the texts of a request that is no query; `check` throws if it must end.
     package func syntaxBudget(check: @escaping () throws -> Void) -> SyntaxBudget {
         let memory = account()
-        return SyntaxBudget(charge: { try memory.charge($0) }, check: check)
+        return SyntaxBudget(account: memory, charge: { try memory.charge($0) }, check: check)
     }
 
     /// The limits of the text of a query that began at the given time, ns.
@@ -61,7 +61,8 @@ package final class QueryEngine: Sendable {
         let budget = QueryBudget(
             deadline: Self.deadline(began, options.timeout), maxSamples: options.maxSamples,
             isCancelled: limits.isCancelled, memory: account(limits, options))
-        return SyntaxBudget(charge: { try budget.memory.charge($0) }, check: { try budget.checkNow() })
+        return SyntaxBudget(
+            account: budget.memory, charge: { try budget.memory.charge($0) }, check: { try budget.checkNow() })
     }
 
     private func account(_ limits: QueryLimits, _ options: EngineOptions) -> MemoryAccount {
@@ -203,6 +204,8 @@ package final class QueryEngine: Sendable {
             throw error
         } catch let excess as MemoryLimitExceeded {
             throw .execution(MemoryLimitText.message(excess, at: request.expression.range, in: request.text))
+        } catch let failure as MatchFailure {
+            throw .execution("\(failure)")
         } catch {
             throw .storage("\(error)")
         }
@@ -235,6 +238,8 @@ package final class QueryEngine: Sendable {
         defer { workers.leave() }
         var result = QueryResult(
             value: try execution.value(), start: grid.start, step: grid.step, steps: grid.count)
+        // The result does not need the expressions of functions.
+        budget.memory.release(execution.regexes.regexBytes)
         execution.trace?.finish()
         result.memory = budget.memory
         result.statistics.preparationTime = Double(ready - began) / 1e9

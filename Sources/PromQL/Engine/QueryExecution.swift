@@ -12,6 +12,8 @@ final class QueryExecution {
     /// The position of the query's own thread in the trace with `explain=analyze`; nil for all other queries.
     let trace: TraceCursor?
     let annotations = Annotations()
+    /// The regular expressions that the evaluation compiles; they are kept until the query ends.
+    let regexes: SyntaxBudget
     private let bytesPerResultSample: Int
     private let sharedResults: SharedResults?
     /// The selected series by request, if the query has equal selectors.
@@ -28,6 +30,11 @@ final class QueryExecution {
         bytesPerResultSample = request.limits.bytesPerSample
         self.plan = plan
         self.budget = budget
+        regexes = SyntaxBudget(
+            charge: {
+                try budget.memory.charge($0)
+                budget.retain(charged: $0)
+            }, check: { try budget.checkNow() })
         self.workers = workers
         self.trace = trace
         sharedResults = plan.shared.isEmpty ? nil : SharedResults(plan)

@@ -23,8 +23,12 @@ struct LabelFunctions {
         let references = replacement.utf8.count { $0 == UInt8(ascii: "$") }
         let regex: AnchoredRegex
         do throws(AnchoredRegex.SyntaxError) {
-            regex = try AnchoredRegex(pattern)
+            regex = try context.query.regexes.regex(pattern)
         } catch {
+            if let failure = context.query.regexes.failure { throw failure }
+            if context.query.regexes.regexBytes > SyntaxBudget.mostRegexBytes {
+                throw QueryError.execution("label_replace(): \(error)")
+            }
             throw QueryError.execution("invalid regular expression in label_replace(): \(pattern)")
         }
         guard !destination.isEmpty else {
@@ -45,7 +49,10 @@ struct LabelFunctions {
             let most = replacement.utf8.count + references * source.utf8.count
             try context.budget.check(bytes: labels.bytes.count + most)
             try context.budget.reserve(0, bytes: labels.bytes.count + most)
-            guard let value = regex.expand(replacement, matching: source) else { return nil }
+            guard let value = regex.expand(replacement, matching: source) else {
+                if regex.hasFailed { throw MatchFailure() }
+                return nil
+            }
             try checkLength(value.utf8.count)
             var builder = LabelsBuilder(labels)
             builder.set(destination, value)

@@ -41,15 +41,21 @@ private struct InfoRequest {
     }
 
     /// The matchers for the info metrics of these series; nil if no series can have any.
-    func matchers(for labels: [Labels]) throws -> [Matcher]? {
+    ///
+    /// - Parameter regexes: The limits of the query's regular expressions.
+    func matchers(for labels: [Labels], _ regexes: SyntaxBudget) throws -> [Matcher]? {
         var result = nameMatchers + dataMatchers
         var isIdentified = false
         for name in Self.identifying {
             let values = Set(labels.compactMap { $0[name].map { ExactText($0) } })
             guard !values.isEmpty else { continue }
             isIdentified = true
-            result.append(
-                try Matcher(name, .regex, values.sorted().map { Self.quotedForRegex($0.text) }.joined(separator: "|")))
+            let list = values.sorted().map { Self.quotedForRegex($0.text) }.joined(separator: "|")
+            do {
+                result.append(try Matcher(name, .regex, list, budget: regexes))
+            } catch {
+                throw regexes.failure ?? error
+            }
         }
         return isIdentified ? result : nil
     }
@@ -83,7 +89,7 @@ struct InfoFunction {
         let request = InfoRequest(call.arguments.count > 1 ? call.arguments[1] : nil)
         let enriched = base.map(\.labels).filter { !request.isInfo($0) }
         var infos: [Labels: [[InfoSeries]]] = [:]
-        if let matchers = try request.matchers(for: enriched) {
+        if let matchers = try request.matchers(for: enriched, context.query.regexes) {
             infos = try infoSeries(matchers)
         }
         var result: [Column] = []

@@ -7,10 +7,6 @@ import Model
 struct Lexer {
     /// The most tokens of an expression, many times more than in any expression that a person or a program needs.
     static let mostTokens = 250_000
-    /// The approximate bytes of a parsed tree, and of its copy for the evaluation, for each token.
-    static let bytesPerToken = 512
-    /// The number of tokens for which memory is charged at once; a short expression is not charged.
-    static let tokensPerCharge = 4096
 
     let text: [UInt8]
     var at = 0
@@ -19,7 +15,7 @@ struct Lexer {
     /// The number of tokens so far.
     private var count = 0
     private var isDone = false
-    private let budget: SyntaxBudget?
+    private let budget: SyntaxBudget
     private var braceOpen = false
     private var bracketOpen = false
     /// Whether it is after `[` and before the first number: only durations and their operators are allowed.
@@ -31,7 +27,7 @@ struct Lexer {
     /// The start of the search for the line of the next error.
     private var searched = 0
 
-    init(_ text: [UInt8], budget: SyntaxBudget? = nil) {
+    init(_ text: [UInt8], budget: SyntaxBudget = SyntaxBudget()) {
         self.text = text
         self.budget = budget
     }
@@ -54,8 +50,7 @@ struct Lexer {
         if count >= Self.mostTokens {
             throw failure("expression is too long: it has more than \(Self.mostTokens) tokens", at: at)
         }
-        guard count > 0, count % Self.tokensPerCharge == 0, let budget else { return }
-        if !budget.reserve(Self.tokensPerCharge * Self.bytesPerToken) {
+        if !budget.countToken() {
             throw failure("the limits of the request were reached while it was parsed", at: at)
         }
     }

@@ -98,7 +98,7 @@ extension PromQLParser {
             try parser.requireUTF8(value)
             parser.advance()
             do throws(AnchoredRegex.SyntaxError) {
-                return try Matcher(label.text, kind, value.text)
+                return try Matcher(label.text, kind, value.text, budget: parser.budget)
             } catch {
                 throw parser.failure("\(error)", at: label.range.start)
             }

@@ -33,8 +33,8 @@ package struct PromQLParser {
 
     let text: [UInt8]
     let options: ParserOptions
-    /// The limits of the request; nil for text that no client has sent.
-    let budget: SyntaxBudget?
+    /// The limits of the request.
+    let budget: SyntaxBudget
     private var lexer: Lexer
     /// The current token.
     private(set) var next: Token
@@ -54,7 +54,7 @@ package struct PromQLParser {
         var expected = ""
     }
 
-    private init(_ text: String, _ options: ParserOptions, _ budget: SyntaxBudget?) {
+    private init(_ text: String, _ options: ParserOptions, _ budget: SyntaxBudget) {
         self.text = Array(text.utf8)
         self.options = options
         self.budget = budget
@@ -73,7 +73,7 @@ package struct PromQLParser {
     ///
     /// If the budget has a ``SyntaxBudget/failure``, the thrown error is only its consequence.
     package static func parse<R>(
-        _ text: String, options: ParserOptions = ParserOptions(), budget: SyntaxBudget? = nil,
+        _ text: String, options: ParserOptions = ParserOptions(), budget: SyntaxBudget = SyntaxBudget(),
         _ body: (Expression) -> R
     ) throws(ParseError) -> R {
         let result = DeepStack.run(for: text) { () -> Result<R, ParseError> in
@@ -88,7 +88,7 @@ package struct PromQLParser {
     }
 
     private static func parsed(
-        _ text: String, _ options: ParserOptions, _ budget: SyntaxBudget?
+        _ text: String, _ options: ParserOptions, _ budget: SyntaxBudget
     ) throws(ParseError) -> Expression {
         var parser = PromQLParser(text, options, budget)
         if parser.next.kind == .end { throw parser.failure("no expression found in input", at: 0) }
@@ -99,14 +99,16 @@ package struct PromQLParser {
     }
 
     /// Parses an instant selector for `match[]`; see ``parse(_:options:budget:_:)`` for the budget.
-    package static func parseSelector(_ text: String, budget: SyntaxBudget? = nil) throws(ParseError) -> [Matcher] {
+    package static func parseSelector(
+        _ text: String, budget: SyntaxBudget = SyntaxBudget()
+    ) throws(ParseError) -> [Matcher] {
         var parser = PromQLParser(text, ParserOptions(), budget)
         return try parser.onlySelector().matchers
     }
 
     /// Parses a series of test files: `name{a="b"}`, only equality.
     package static func parseSeries(_ text: String) throws(ParseError) -> Labels {
-        var parser = PromQLParser(text, ParserOptions(), nil)
+        var parser = PromQLParser(text, ParserOptions(), SyntaxBudget())
         let selector = try parser.onlySelector()
         var builder = LabelsBuilder()
         var names: Set<ExactText> = []

@@ -39,7 +39,7 @@ struct LongTextTests {
             let (error, bytes, _) = Self.parsed(Self.list(part, bytes: 1 << 20) + "1", isSelector: isSelector)
             #expect(error != nil)
             // Two operands of a chain are four tokens.
-            let most = 4 * PromQLParser.maxHeight * Lexer.bytesPerToken
+            let most = 4 * PromQLParser.maxHeight * SyntaxBudget.bytesPerToken
             #expect(bytes <= most, "\(part): \(bytes) bytes")
         }
     }
@@ -56,7 +56,7 @@ struct LongTextTests {
         #expect(short.error?.message.contains("too long") != true)
         let (error, bytes, _) = Self.parsed(start + Self.list(part, bytes: 1 << 20) + end)
         #expect(error?.message == "expression is too long: it has more than 250000 tokens", "\(start)")
-        #expect(bytes <= Lexer.mostTokens * Lexer.bytesPerToken)
+        #expect(bytes <= Lexer.mostTokens * SyntaxBudget.bytesPerToken)
     }
 
     @Test("the longest allowed expression is parsed, and one token more is refused at its place")
@@ -82,7 +82,15 @@ struct LongTextTests {
         #expect(error != nil)
         #expect(budget.failure is Stopped)
         #expect(checks == 3)
-        #expect(bytes == 2 * Lexer.tokensPerCharge * Lexer.bytesPerToken)
+        #expect(bytes == 2 * SyntaxBudget.tokensPerCharge * SyntaxBudget.bytesPerToken)
+    }
+
+    @Test("the tokens of many short texts of a request are charged together")
+    func manyTexts() throws {
+        var bytes = 0
+        let budget = SyntaxBudget(charge: { bytes += $0 })
+        for _ in 0..<10_000 { _ = try PromQLParser.parseSelector("a", budget: budget) }
+        #expect(bytes == 2 * SyntaxBudget.tokensPerCharge * SyntaxBudget.bytesPerToken)
     }
 
     @Test("a query without memory or time for its text fails with the error of that limit")
@@ -105,5 +113,70 @@ struct LongTextTests {
             guard case QueryError.timeout = error else { return false }
             return true
         }
+    }
+
+    /// A selector with so many expressions of more than 300 kB each.
+    private static func regexes(_ count: Int) -> String {
+        "{" + (0..<count).map { "a=~\".{990}\($0)\"" }.joined(separator: ",") + "}"
+    }
+
+    @Test("the regular expressions of one expression have limited memory, wherever they are")
+    func limitsRegexes() {
+        let message = "error parsing regexp: all regular expressions together need more than 64MB of memory: `.{990}"
+        let (error, bytes, _) = Self.parsed(Self.regexes(200))
+        #expect(error?.message.hasPrefix(message) == true)
+        #expect(bytes <= SyntaxBudget.mostRegexBytes)
+        #expect(throws: ParseError.self) { try PromQLParser.parseSelector(Self.regexes(200)) }
+        let apart = (0..<200).map { "x{a!~\".{990}\($0)\"}" }.joined(separator: " + ")
+        #expect(Self.parsed(apart).error?.message.hasPrefix(message) == true)
+        // Equal expressions are one.
+        let equal = String(repeating: "x{a=~\".{990}\"} + ", count: 500) + "1"
+        #expect(Self.parsed(equal).error == nil)
+        let calls = (0..<200).reduce("x") { "label_replace(\($0), \"a\", \"$1\", \"b\", \".{990}\($1)\")" }
+        let query = #expect(throws: QueryError.self) {
+            try QueryEngine(options: EngineOptions()).instant(calls, source: ArraySource([]), at: 0)
+        }
+        #expect(query?.description.contains("all regular expressions together need more than 64MB") == true)
+    }
+
+    @Test("regular expressions are charged to the query, which ends between two of them")
+    func regexesOfAQuery() throws {
+        var options = EngineOptions()
+        let budget = MemoryBudget(limit: 1 << 30)
+        options.memoryBudget = budget
+        let engine = QueryEngine(options: options)
+        let tree = try engine.parse(Self.regexes(30), budget: engine.syntaxBudget {}) { $0 }
+        #expect(budget.used > 8 << 20)
+        withExtendedLifetime(tree) {}
+        options.maxMemoryPerQuery = 8 << 20
+        let small = QueryEngine(options: options)
+        let error = #expect(throws: QueryError.self) {
+            try small.instant(Self.regexes(30), source: ArraySource([]), at: 0)
+        }
+        #expect(error?.description.contains("to parse its text") == true)
+        var checks = 0
+        #expect(throws: QueryError.self) {
+            try engine.parse(
+                Self.regexes(30),
+                budget: engine.syntaxBudget {
+                    checks += 1
+                    if checks == 6 { throw QueryError.canceled("gone") }
+                }
+            ) { _ in }
+        }
+        #expect(checks == 6)
+    }
+
+    @Test("the memory of regular expressions is returned after the query")
+    func returnsMemory() throws {
+        var options = EngineOptions()
+        let budget = MemoryBudget(limit: 1 << 30)
+        options.memoryBudget = budget
+        let engine = QueryEngine(options: options)
+        do {
+            let result = try engine.instant(Self.regexes(30), source: ArraySource([]), at: 0)
+            _ = result
+        }
+        #expect(budget.used == 0)
     }
 }

@@ -54,7 +54,7 @@ struct Federation: Sendable {
         let negotiation = ExpositionNegotiation(accept: request.header("Accept") ?? "", allowsOpenMetrics: false)
         var count = 0
         do {
-            let body = try admission.run(request, context.engine) {
+            let body = try admission.run(.federation, request, context.engine) {
                 var newest: Newest = [:]
                 for matchers in selectors { try find(matchers, answer, &count, &newest) }
                 return negotiation.format == .protobuf

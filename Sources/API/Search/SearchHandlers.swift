@@ -42,7 +42,7 @@ struct SearchHandlers: Sendable {
         _ request: HTTPRequest, _ search: SearchRequest, includesMetadata: Bool = false,
         _ ask: (SelectRequest) throws -> [String]
     ) throws -> HTTPResponse {
-        try context.answer(request, admission) { answer in
+        try context.answer(request, admission, .search) { answer in
             let (memory, deadline) = (answer.memory, answer.deadline)
             let warnings = SourceWarnings()
             let values = try lists.merged(search.selectors) {

@@ -70,10 +70,11 @@ extension APIContext {
     ///
     /// The time in the queue is part of the time of the answer.
     func answer(
-        _ request: HTTPRequest, _ admission: QueryAdmission, _ body: (AnswerAccount) throws -> HTTPResponse
+        _ request: HTTPRequest, _ admission: QueryAdmission, _ kind: QueryAdmission.Kind,
+        _ body: (AnswerAccount) throws -> HTTPResponse
     ) throws -> HTTPResponse {
         try answer(request) { answer in
-            try admission.run(request, engine) { try body(answer) }
+            try admission.run(kind, request, engine) { try body(answer) }
         }
     }
 

@@ -17,7 +17,7 @@ struct MetadataHandlers: Sendable {
         let limit = try Parameters.limit(request)
         let (start, end) = try Parameters.range(request)
         let selectors = try Parameters.selectors(request, context.engine, .named)
-        return try context.answer(request, admission) { answer in
+        return try context.answer(request, admission, .list) { answer in
             let (memory, deadline) = (answer.memory, answer.deadline)
             var found: [Labels] = []
             let warnings = SourceWarnings()
@@ -67,7 +67,7 @@ struct MetadataHandlers: Sendable {
     private func texts(
         _ request: HTTPRequest, _ limit: Int, _ find: (AnswerAccount, SourceWarnings) throws -> [String]
     ) throws -> HTTPResponse {
-        try context.answer(request, admission) { answer in
+        try context.answer(request, admission, .list) { answer in
             let warnings = SourceWarnings()
             let all = try find(answer, warnings)
             try answer.memory.charge(all.reduce(0) { $0 + 32 + $1.utf8.count })
@@ -160,7 +160,7 @@ struct MetadataHandlers: Sendable {
         }
         let (limit, perMetric) = (try number("limit"), try number("limit_per_metric"))
         let wanted = request.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
-        return try context.answer(request, overviews) { answer in
+        return try context.answer(request, overviews, .overview) { answer in
             let byMetric = try allMetadata(wanted, answer)
             let names = byMetric.keys.sorted()
             return try Envelope.success { writer in
@@ -221,7 +221,7 @@ struct MetadataHandlers: Sendable {
             }
         }
         let metric = request.parameter("metric").flatMap { $0.isEmpty ? nil : $0 }
-        return try context.answer(request, overviews) { answer in
+        return try context.answer(request, overviews, .overview) { answer in
             let entries = try entries(metric, matchers, limit, answer)
             return try Envelope.success { writer in
                 try writer.array(entries, answer) { entry, writer in

@@ -33,11 +33,14 @@ struct QueryHandlers: Sendable {
     }
 
     /// Runs a query when it is its turn; the time in the queue is part of its time.
-    private func admitted(_ limits: QueryLimits, _ body: (QueryLimits) throws -> QueryResult) throws -> QueryResult {
+    private func admitted(
+        _ limits: QueryLimits, _ client: String, _ body: (QueryLimits) throws -> QueryResult
+    ) throws -> QueryResult {
         let timeout = min(limits.timeout ?? .max, context.engine.options.timeout)
         if timeout <= 0 { throw QueryError.timeout("query timed out in query execution") }
         let began = context.clock.monotonic()
-        return try admission.run(waiting: timeout, isCancelled: limits.isCancelled ?? { false }) {
+        let isCancelled = limits.isCancelled ?? { false }
+        return try admission.run(.query, client: client, waiting: timeout, isCancelled: isCancelled) {
             var limits = limits
             let waited = context.clock.monotonic() - began
             limits.queueTime = Double(waited) / 1e9
@@ -77,7 +80,7 @@ struct QueryHandlers: Sendable {
         let time = try Parameters.time(request, "time") ?? context.clock.now()
         let limits = try limits(request)
         let query = request.parameter("query") ?? ""
-        let result = try admitted(limits) {
+        let result = try admitted(limits, request.peer) {
             try context.engine.instant(query, source: context.source, at: time, limits: $0)
         }
         return try answer(result, request)
@@ -106,7 +109,7 @@ struct QueryHandlers: Sendable {
         }
         let limits = try limits(request)
         let query = request.parameter("query") ?? ""
-        let result = try admitted(limits) {
+        let result = try admitted(limits, request.peer) {
             try context.engine.range(query, source: context.source, start: start, end: end, step: step, limits: $0)
         }
         return try answer(result, request)
@@ -120,7 +123,7 @@ struct QueryHandlers: Sendable {
 
     /// Parses the expression of a request, which may be long, when it is its turn.
     private func parse<R>(_ request: HTTPRequest, _ body: (Expression) -> R) throws -> R {
-        try admission.run(request, context.engine) { try parsed(request, body) }
+        try admission.run(.text, request, context.engine) { try parsed(request, body) }
     }
 
     func format(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -136,7 +139,7 @@ struct QueryHandlers: Sendable {
     func exemplars(_ request: HTTPRequest) throws -> HTTPResponse {
         let (start, end) = try Parameters.range(request)
         if end < start { throw APIError.badData("end timestamp must not be before start timestamp") }
-        return try context.answer(request, admission) { answer in
+        return try context.answer(request, admission, .exemplars) { answer in
             let selectors: [[Matcher]]
             do throws(QueryError) {
                 selectors = try parsed(request) { $0.selectorMatchers }

@@ -29,7 +29,7 @@ struct RuleHandlers: Sendable {
         let files = Set(request.parameters("file[]").map { ExactText($0) })
         let selectors = try Parameters.selectors(request, context.engine, .plain)
         let hidesAlerts = try Parameters.boolean(request, "exclude_alerts", "error converting exclude_alerts") ?? false
-        return try context.answer(request, overviews) { answer in
+        return try context.answer(request, overviews, .overview) { answer in
             let kept = (context.rules?.status() ?? []).compactMap { group -> RuleGroupStatus? in
                 guard groups.isEmpty || groups.contains(ExactText(group.name)),
                     files.isEmpty || files.contains(ExactText(group.file))
@@ -146,7 +146,7 @@ struct RuleHandlers: Sendable {
     }
 
     func alerts(_ request: HTTPRequest) throws -> HTTPResponse {
-        try context.answer(request, overviews) { answer in
+        try context.answer(request, overviews, .overview) { answer in
             let alerts = (context.rules?.status() ?? []).lazy.flatMap(\.rules).flatMap(\.alerts)
             return try Envelope.success { writer in
                 try writer.object { writer in

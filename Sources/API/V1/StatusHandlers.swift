@@ -112,7 +112,7 @@ struct StatusHandlers: Sendable {
             if number > 10_000 { throw APIError.badData("limit must not exceed 10000") }
             limit = number
         }
-        let figures = try admission.run(request, context.engine) { context.store.figures(limit: limit) }
+        let figures = try admission.run(.statistics, request, context.engine) { context.store.figures(limit: limit) }
         func list(_ entries: StoreFigures.List) -> JSONValue {
             .array(entries.map { .object([("name", .string($0.name)), ("value", .number(Double($0.value)))]) })
         }

@@ -14,7 +14,7 @@ struct TargetHandlers: Sendable {
         let pool = request.parameter("scrapePool") ?? ""
         let showsActive = ["", "any", "active"].contains(state)
         let showsDropped = ["", "any", "dropped"].contains(state)
-        return try context.answer(request, overviews) { answer in
+        return try context.answer(request, overviews, .overview) { answer in
             let active =
                 showsActive ? (context.scrape?.targets() ?? []).filter { pool.isEmpty || $0.pool.isExactly(pool) } : []
             let dropped = context.scrape?.droppedTargets()
@@ -75,7 +75,7 @@ struct TargetHandlers: Sendable {
     }
 
     func pools(_ request: HTTPRequest) throws -> HTTPResponse {
-        try context.answer(request, overviews) { answer in
+        try context.answer(request, overviews, .overview) { answer in
             try Envelope.success { writer in
                 try writer.object { writer in
                     writer.key("scrapePools")
@@ -86,7 +86,7 @@ struct TargetHandlers: Sendable {
     }
 
     func alertmanagers(_ request: HTTPRequest) throws -> HTTPResponse {
-        try context.answer(request, overviews) { answer in
+        try context.answer(request, overviews, .overview) { answer in
             try Envelope.success { writer in
                 try writer.object { writer in
                     for (key, urls) in [

@@ -35,7 +35,7 @@ struct HTTPPageTests {
     private static func apiRoutes() throws -> [String: Route] {
         let text = try SourceText.file("Sources/API/APIRoutes.swift")
         var types: [String: String] = [:]
-        for match in text.matches(of: /let ([a-z]+) = ([A-Z][A-Za-z]+)\(context: context[^)]*\)/) {
+        for match in text.matches(of: /let ([a-z]+) = ([A-Z][A-Za-z]+)\(\w+: context[^)]*\)/) {
             types[String(match.1)] = String(match.2)
         }
         let lists: [Substring: Set<String>] = [

@@ -77,6 +77,9 @@ struct PushBudget {
         if before >> 20 != used >> 20, !AddressSpace.canAllocate(used) { throw Excess(isTemporary: true) }
     }
 
+    /// The bytes below the limit.
+    var left: Int { Self.limit - used }
+
     /// Throws if so many more bytes, which are needed temporarily, would exceed the limit.
     func require(_ bytes: Int) throws(Excess) {
         guard bytes <= Self.limit - used else { throw Excess() }

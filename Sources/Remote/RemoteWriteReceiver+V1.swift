@@ -61,6 +61,10 @@ extension RemoteWriteReceiver {
         var used: [(hash: UInt64, ref: SeriesRef, labels: [Range<Int>])] = []
         var seriesSeen = 0
         var current = SeriesRef.none
+        /// The current series, while it has no sample that can be stored and is not made; nil otherwise.
+        var pending: (hash: UInt64, labels: [Range<Int>])?
+        /// The exemplars of the pending series.
+        var pendingExemplars: [Exemplar] = []
         /// Whether samples of the current series are only counted.
         var isSkipped = false
         /// Whether the current series does not fit into the storage.
@@ -105,6 +109,8 @@ extension RemoteWriteReceiver {
                 )
                 : try labels(ranges).bytes.withUnsafeBytes { XXHash64.hash($0, seed: receiver.seed) }
             (isSkipped, isUnfit) = (false, false)
+            pending = nil
+            if !pendingExemplars.isEmpty { pendingExemplars.removeAll() }
             if let known = cache[hash] {
                 current = known
                 used.append((hash, known, ranges))
@@ -114,19 +120,28 @@ extension RemoteWriteReceiver {
                 isSkipped = true
                 return
             }
+            pending = (hash, ranges)
+        }
+
+        /// Makes the current series when its first sample comes that can be stored; returns whether the storage has it.
+        private mutating func make() throws -> Bool {
+            guard let (hash, ranges) = pending else { return !isSkipped && !isUnfit }
+            pending = nil
             do {
                 current = try receiver.store.resolve(try labels(ranges), in: receiver.group)
             } catch let error as UnusableLabels {
                 refused = refused ?? error.description
                 isSkipped = true
-                return
+                return false
             } catch let error as StoreFull {
                 unfit.add(error)
                 isUnfit = true
-                return
+                return false
             }
             fresh.append((hash, current))
             used.append((hash, current, ranges))
+            for exemplar in pendingExemplars { batch.exemplars.append((current, exemplar)) }
+            return true
         }
 
         /// A series needs a name, and each label once, with a name in UTF-8.
@@ -156,7 +171,11 @@ extension RemoteWriteReceiver {
                 invalid += 1
                 return
             }
-            guard accepts(time), !isUnfit else { return }
+            guard accepts(time) else { return }
+            guard try make() else {
+                if isSkipped { invalid += 1 }
+                return
+            }
             try budget.charge(nil)
             batch.append(current, value, at: time)
         }
@@ -171,7 +190,10 @@ extension RemoteWriteReceiver {
                 refused = refused ?? problem.description
                 return
             }
-            if isUnfit { return }
+            guard try make() else {
+                if isSkipped { invalid += 1 }
+                return
+            }
             try budget.charge(read.histogram)
             batch.append(current, read.histogram, at: read.time)
         }
@@ -179,6 +201,10 @@ extension RemoteWriteReceiver {
         mutating func exemplar(_ exemplar: Exemplar) throws {
             if isSkipped || isUnfit { return }
             try budget.charge(64 + exemplar.labels.bytes.count)
+            if pending != nil {
+                pendingExemplars.append(exemplar)
+                return
+            }
             batch.exemplars.append((current, exemplar))
         }
 

@@ -28,15 +28,17 @@ extension RemoteWriteReceiver {
     ) throws -> HTTPResponse {
         var intake = Intake(limit: clock.now() + Self.aheadLimit, cache: known.withLock { $0 })
         var reader = try WriteRequestV2Reader(bytes, &intake.budget)
+        try reader.checkLabelSizes(intake.budget)
+        var excess: PushBudget.Excess?
         for (number, range) in reader.series.enumerated() {
             try PushEnded.look(request, number)
-            let series = try reader.read(range, &intake.budget)
             reader.describesErrors = intake.problems.namesNext
             do {
-                try take(series, of: reader, &intake, &batch)
-            } catch let error as WriteRequestV2Reader.BadSeries {
-                intake.problems.add(error.reason)
-                intake.invalid += series.samples.count + series.histograms.count
+                try take(try reader.read(range, &intake.budget), of: reader, &intake, &batch)
+            } catch let error as PushBudget.Excess where !error.isTemporary {
+                // The series so far are made; they are not left without samples.
+                excess = error
+                break
             }
         }
         remember(intake.fresh)
@@ -45,14 +47,30 @@ extension RemoteWriteReceiver {
         let used = intake.used
         batch.commitsFloatMarkersLast = true
         let outcome = try commit(&batch, used: { used.map { ($0.hash, $0.ref) } }) { used[$0].labels }
+        if let excess { throw excess }
         return answer(batch, outcome, intake)
     }
 
+    /// Takes one series; notes an error of its labels.
     private func take(
         _ series: WriteRequestV2Reader.Series, of request: WriteRequestV2Reader, _ intake: inout Intake,
         _ batch: inout SampleBatch
     ) throws {
+        do { try takeValid(series, of: request, &intake, &batch) } catch let error as WriteRequestV2Reader.BadSeries {
+            intake.problems.add(error.reason)
+            intake.invalid += series.samples.count + series.histograms.count
+        }
+    }
+
+    private func takeValid(
+        _ series: WriteRequestV2Reader.Series, of request: WriteRequestV2Reader, _ intake: inout Intake,
+        _ batch: inout SampleBatch
+    ) throws {
         let about = try request.metadata(series)
+        let unit = features.typeAndUnitLabels ? about.unit.utf8.count : 0
+        let size = request.size(of: series.labels) + unit
+        // Labels that cannot be stored are not made.
+        if size <= Labels.mostStoredBytes { try intake.budget.charge(128 + size) }
         let labels = try request.labels(series, with: features.typeAndUnitLabels ? about : nil)
         guard !series.samples.isEmpty || !series.histograms.isEmpty else {
             intake.problems.add(
@@ -60,9 +78,16 @@ extension RemoteWriteReceiver {
             )
             return
         }
-        try intake.budget.charge(128 + labels.bytes.count)
-        guard let ref = try resolve(labels, &intake) else { return }
-        if about != MetricMetadata() { intake.metadata[ExactText(labels.metricName)] = about }
+        // A series is only made if a sample of it can be stored.
+        var made: SeriesRef?
+        if series.samples.contains(where: { $0.time <= intake.limit })
+            || series.histograms.contains(where: { $0.time <= intake.limit && $0.problem == nil })
+        {
+            made = try resolve(labels, &intake)
+            if made == nil { return }
+            try note(about, of: ExactText(labels.metricName), &intake)
+        }
+        let ref = made ?? .none
         func accepts(_ time: Int64) -> Bool {
             if time <= intake.limit { return true }
             intake.problems.add("\(Self.tooFarAhead) for series \(LabelText.list(labels, limit: PushProblems.longest))")
@@ -81,12 +106,12 @@ extension RemoteWriteReceiver {
             batch.append(ref, read.histogram, at: read.time)
             if features.startTimes { batch.setStart(read.start) }
         }
-        for exemplar in series.exemplars {
+        for exemplar in series.exemplars where made != nil {
             do {
+                try intake.budget.charge(64 + request.size(of: exemplar.labels))
                 let pairs = try request.pairs(exemplar.labels)
                 let found = Exemplar(
                     labels: Labels(pairs.map { ($0.name, $0.value) }), value: exemplar.value, timestamp: exemplar.time)
-                try intake.budget.charge(64 + found.labels.bytes.count)
                 batch.exemplars.append((ref, found))
             } catch let error as WriteRequestV2Reader.BadSeries {
                 intake.problems.add(
@@ -94,6 +119,13 @@ extension RemoteWriteReceiver {
                 )
             }
         }
+    }
+
+    /// Notes the metadata of a metric; its texts are copied for the log.
+    private func note(_ about: MetricMetadata, of metric: ExactText, _ intake: inout Intake) throws {
+        guard about != MetricMetadata(), intake.metadata[metric] != about else { return }
+        try intake.budget.charge(128 + metric.text.utf8.count + about.help.utf8.count + about.unit.utf8.count)
+        intake.metadata[metric] = about
     }
 
     /// The series with these labels; nil, after the error was recorded, if the storage refuses them or is full.

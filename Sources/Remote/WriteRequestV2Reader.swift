@@ -52,6 +52,38 @@ struct WriteRequestV2Reader {
         }
     }
 
+    /// Throws if the labels of all series need more memory than a request may use: a symbol is short in the message
+    /// however many series refer to it.
+    ///
+    /// Series with labels that cannot be stored are not counted, because their labels are not made.
+    func checkLabelSizes(_ budget: PushBudget) throws {
+        let longest = symbols.reduce(0) { max($0, $1?.utf8.count ?? 0) }
+        // A reference has at least one byte.
+        let references = series.reduce(0) { $0 + $1.count }
+        let (most, isOver) = references.multipliedReportingOverflow(by: longest + 8)
+        guard isOver || most > budget.left else { return }
+        var total = 0
+        for range in series {
+            var cursor = ProtobufCursor(reader.bytes, range, .seriesV2)
+            var size = 0
+            while let (number, content) = try cursor.next() {
+                guard number == 1 else { continue }
+                try cursor.varints(content) { size &+= self.size(ofSymbol: $0) }
+            }
+            if size <= Labels.mostStoredBytes { total += size }
+            try budget.require(total)
+        }
+    }
+
+    /// The bytes of a symbol in packed labels; 0 if there is no such symbol.
+    private func size(ofSymbol ref: UInt64) -> Int {
+        guard ref < symbols.count, let text = symbols[Int(ref)] else { return 0 }
+        return Labels.sizeWidth(text.utf8.count) + text.utf8.count
+    }
+
+    /// The bytes of packed labels with these symbols.
+    func size(of refs: [UInt64]) -> Int { refs.reduce(0) { $0 + size(ofSymbol: $1) } }
+
     /// Reads one series, and charges `budget` for it.
     func read(_ range: Range<Int>, _ budget: inout PushBudget) throws -> Series {
         var result = Series()
@@ -166,6 +198,11 @@ struct WriteRequestV2Reader {
     ///
     /// - Parameter metadata: Its type and unit become labels, in place of those of the series; nil for none.
     func labels(_ series: Series, with metadata: MetricMetadata?) throws(BadSeries) -> Labels {
+        let size = size(of: series.labels) + (metadata?.unit.utf8.count ?? 0)
+        guard size <= Labels.mostStoredBytes else {
+            throw BadSeries(
+                reason: describesErrors ? "labels of \(size) bytes, more than \(Labels.mostStoredBytes)" : "")
+        }
         var pairs = try pairs(series.labels)
         if let metadata, metadata.type != .unknown || !metadata.unit.isEmpty {
             pairs.removeAll { $0.name == Labels.typeLabel || $0.name == Labels.unitLabel }

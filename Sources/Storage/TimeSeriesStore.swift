@@ -236,8 +236,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 let next = head.validate(batch, part, owner, bounds, &pooled.writer, &outcome) { histogramAt[$0] }
                 part.numbers = next..<part.numbers.upperBound
                 if pooled.writer.count == 0 { continue }
-                do { _ = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] } } catch
-                {
+                do {
+                    _ = try write(batch, owner, &pooled.writer, pooled.packer, durability) { histogramAt[$0] }
+                } catch {
                     // Only some samples lack memory; the rest of the batch is stored nevertheless.
                     guard case StorageError.outOfMemory = error else { throw error }
                     unfit = StoreBusy(description: "\(error)")

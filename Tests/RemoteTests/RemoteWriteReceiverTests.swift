@@ -19,6 +19,8 @@ final class RecordingStore: SampleStore {
         var rejectsNext: SampleRejection?
         var isClosed = false
         var isBusy = false
+        /// The number of exemplars.
+        var exemplars = 0
         /// The most series; more do not fit.
         var mostSeries = Int.max
     }
@@ -58,6 +60,7 @@ final class RecordingStore: SampleStore {
                 }
             }
             state.starts += batch.starts.map(\.start)
+            state.exemplars += batch.exemplars.count
             outcome.appended = batch.count
             return outcome
         }

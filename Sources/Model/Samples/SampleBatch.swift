@@ -178,6 +178,11 @@ public enum Durability: Sendable {
     case synced
 }
 
+extension Labels {
+    /// The most bytes of the labels of a stored series, in the packed form.
+    public static let mostStoredBytes = 48 << 20
+}
+
 /// The error of labels that a storage cannot accept for a series; a retry is useless.
 public struct UnusableLabels: Error, Sendable, CustomStringConvertible {
     public var description: String

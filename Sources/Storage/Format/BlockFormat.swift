@@ -1,4 +1,5 @@
 import Encoding
+import Model
 
 /// The constants of the block files; `docs/formats/` describes them.
 enum BlockFormat {
@@ -14,7 +15,7 @@ enum BlockFormat {
     /// The most bytes of a frame before compression; larger sizes are damage.
     static let maxFrameSize = 64 << 20
     /// The most bytes of the labels of a series; longer labels do not fit into a page of series.
-    static let maxLabelBytes = 48 << 20
+    static let maxLabelBytes = Labels.mostStoredBytes
     /// The interval of the series of a page that are written without reference to the previous series.
     static let restartInterval = 16
     /// The most bytes of a posting list in its page; longer lists are in other frames.

@@ -75,26 +75,6 @@ final class Head: @unchecked Sendable {
     /// The number of series that fit, including removed series.
     var capacity: Int { live.capacity }
 
-    /// The live series below an id, ascending; needs the registry's lock.
-    func liveIds(below end: UInt32) -> [UInt32] {
-        registry.assertHeld()
-        var ids: [UInt32] = []
-        ids.reserveCapacity(liveSeries)
-        _ = addLiveIds(0..<end, atMost: .max, to: &ids)
-        return ids
-    }
-
-    /// Appends the live series in `range`, ascending, until there are about `most`; needs the registry's lock.
-    ///
-    /// - Returns: The id at which it stopped.
-    func addLiveIds(_ range: Range<UInt32>, atMost most: Int, to ids: inout [UInt32]) -> UInt32 {
-        registry.assertHeld()
-        return live.forEachRow(range) { row in
-            for id in row where states[id].labels != 0 { ids.append(id) }
-            return ids.count < most
-        }
-    }
-
     /// Returns the memory of the states in a range of ids to the system; none of the ids may be in use.
     func discardStates(_ ids: Range<Int>) { column.discard(ids) }
 

@@ -79,3 +79,25 @@ final class LiveIds {
         return result
     }
 }
+
+extension Head {
+    /// The live series below an id, ascending; needs the registry's lock.
+    func liveIds(below end: UInt32) -> [UInt32] {
+        registry.assertHeld()
+        var ids: [UInt32] = []
+        ids.reserveCapacity(liveSeries)
+        _ = addLiveIds(0..<end, atMost: .max, to: &ids)
+        return ids
+    }
+
+    /// Appends the live series in `range`, ascending, until there are about `most`; needs the registry's lock.
+    ///
+    /// - Returns: The id at which it stopped.
+    func addLiveIds(_ range: Range<UInt32>, atMost most: Int, to ids: inout [UInt32]) -> UInt32 {
+        registry.assertHeld()
+        return live.forEachRow(range) { row in
+            for id in row where states[id].labels != 0 { ids.append(id) }
+            return ids.count < most
+        }
+    }
+}

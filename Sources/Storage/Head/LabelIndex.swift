@@ -36,6 +36,11 @@ final class LabelIndex {
     private var series: FixedBuffer<UInt64>
     private var seriesMask: Int
     private var seriesUsed = 0
+    /// The series beyond ``mostAlike`` with the same 32 bits of their hashes, by these bits and by their labels.
+    ///
+    /// A sender can compute labels with the same bits; searches in this dictionary use a hash of this process.
+    private var alike: [UInt32: [Labels: UInt32]] = [:]
+    private static let mostAlike = 16
     /// A number that increases each time that a pair gets its first series or loses its last one.
     private(set) var generation: UInt64 = 0
     /// A random number, so that no sender can choose labels that share a slot.
@@ -172,6 +177,9 @@ final class LabelIndex {
     /// The series with these labels, or nil; `record` returns the record of an id.
     func find(_ packed: UnsafeBufferPointer<UInt8>, hash: UInt64, record: (UInt32) -> UInt32) -> UInt32? {
         assertHeld()
+        if !alike.isEmpty, let own = alike[UInt32(hash >> 32)], let id = own[Labels(packed: Array(packed))] {
+            return id
+        }
         var at = firstSlot(hash)
         while series[at] != 0 {
             let (tag, entry) = (series[at] >> 32, UInt32(truncatingIfNeeded: series[at]))
@@ -230,7 +238,15 @@ final class LabelIndex {
             }
         }
         var at = firstSlot(hash)
-        while series[at] != 0 { at = (at &+ 1) & seriesMask }
+        var sameBits = 0
+        while series[at] != 0 {
+            if series[at] >> 32 == hash >> 32 { sameBits &+= 1 }
+            at = (at &+ 1) & seriesMask
+        }
+        if sameBits >= Self.mostAlike {
+            alike[UInt32(hash >> 32), default: [:]][labels(record: UInt32(record))] = id
+            return UInt32(record)
+        }
         series[at] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(id &+ 2)
         seriesUsed &+= 1
         return UInt32(record)
@@ -241,7 +257,12 @@ final class LabelIndex {
     /// Its record, its pairs and its entries in the lists stay until the index is replaced.
     func remove(_ id: UInt32, record: UInt32) {
         assertHeld()
-        let hash = labels(record: record).stableHash
+        let labels = labels(record: record)
+        let hash = labels.stableHash
+        if !alike.isEmpty, alike[UInt32(hash >> 32)]?[labels] == id {
+            alike[UInt32(hash >> 32)]?[labels] = nil
+            if alike[UInt32(hash >> 32)]?.isEmpty == true { alike[UInt32(hash >> 32)] = nil }
+        }
         var at = firstSlot(hash)
         while series[at] != 0 {
             if UInt32(truncatingIfNeeded: series[at]) == id &+ 2, series[at] >> 32 == hash >> 32 {
@@ -260,8 +281,10 @@ final class LabelIndex {
     /// The number of slots in the table of series.
     var seriesSlots: Int { seriesMask &+ 1 }
 
-    /// The number of series in the table.
-    var seriesInTable: Int { (0..<seriesSlots).count { UInt32(truncatingIfNeeded: series[$0]) > 1 } }
+    /// The number of series in the table, and beside it.
+    var seriesInTable: Int {
+        alike.values.reduce((0..<seriesSlots).count { UInt32(truncatingIfNeeded: series[$0]) > 1 }) { $0 &+ $1.count }
+    }
 
     /// The number of blocks that posting lists hold, and of blocks that are in use.
     var blocks: (held: Int, used: Int) {

@@ -243,6 +243,27 @@ import Testing
         #expect(try content(target) == ["1 0 1.0", "1 10 10.0", "1 20 20.0", "1 900 1.0"])
     }
 
+    /// Prometheus answers what its head has beside a block that promtool made of older data, until it starts again.
+    @Test(arguments: [500, 490, 300]) func `a block that promtool made hides nothing of the head`(end: Int64) throws {
+        let files = FaultyFileSystem()
+        try files.createDirectory("p")
+        let id = "01HF7GZ8M00000000000000000"
+        let writer = try PrometheusBlockWriter(files, parent: "p", id: id, symbols: ["__name__", "old", "s", "9"])
+        var columns = SampleColumns()
+        for minute in 200..<end { columns.append(start + minute * 60_000, 1) }
+        try writer.add(Labels([("__name__", "old"), ("s", "9")]), columns)
+        _ = try writer.finish()
+        try files.replace(
+            "p/\(id)/meta.json",
+            with: Array(
+                #"{"ulid":"\#(id)","minTime":\#(start),"maxTime":\#(start + end * 60_000 - 59_999)}"#.utf8))
+        let list = (360..<500).map { (reference: UInt64(1), step: Int64($0 * 60), value: 2.0) }
+        try put(files, "p/wal/00000000", try segment([series(1...1), samples(list)]))
+        let target = try store(files)
+        _ = try BlockImport.run("p", into: target, files: files)
+        #expect(try content(target).filter { $0.hasPrefix("1 ") }.count == 140)
+    }
+
     @Test func `records with start timestamps are taken with them`() throws {
         let files = FaultyFileSystem()
         var record = PrometheusBytes([11])

@@ -50,6 +50,8 @@ final class HeadIndex: HeadVisitor {
     private var tombstones: UInt32 = 0
     /// The number of tombstones of the checkpoint.
     private(set) var checkpointTombstones: UInt32 = 0
+    /// The newest time of a sample of the logs.
+    private(set) var newest = Int64.min
     private(set) var exemplars = 0
     private(set) var orphans = 0
     private var known: [Labels: Int] = [:]
@@ -83,6 +85,7 @@ final class HeadIndex: HeadVisitor {
     }
 
     private func count(_ reference: UInt64, _ time: Int64, _ bytes: Int) {
+        newest = max(newest, time)
         if let number = numbers[reference] {
             sizes[number] += bytes
         } else {

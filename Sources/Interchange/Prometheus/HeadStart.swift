@@ -6,8 +6,9 @@ import Platform
 /// there.
 ///
 /// Prometheus uses the end of the last block that was not made of out-of-order samples. But a block that was compacted
-/// from both kinds has lost the mark, and may end after the end of the last head compaction. So compacted blocks are
-/// checked: if they have none of the head's samples of a window, the head was not compacted up to there.
+/// from both kinds has lost the mark, and may end after the end of the last head compaction; and a block that another
+/// program made may end anywhere. So such blocks are checked: if they have none of the head's samples of a window, the
+/// head was not compacted up to there.
 struct HeadStart {
     /// The end of the last block up to which the head was certainly compacted.
     private(set) var certain = Int64.min
@@ -15,24 +16,44 @@ struct HeadStart {
     private(set) var possible = Int64.min
     /// The times that were deleted from blocks.
     private(set) var deletions: [Labels: [(minTime: Int64, maxTime: Int64)]] = [:]
-    private var merged: [(path: String, maxTime: Int64)] = []
+    /// The blocks that do not tell how far the head was compacted.
+    private var unsure: [(path: String, maxTime: Int64)] = []
+    /// The other ones.
+    private var ends: [(path: String, maxTime: Int64)] = []
     /// The range of a block that Prometheus makes from its head, ms.
     private(set) var window: Int64 = 2 * 3600 * 1000
     private static let leastWindow: Int64 = 60 * 1000
+    /// For the lengths of aligned ranges of blocks, the beginning of the first one.
+    private var lengths: [Int64: Int64] = [:]
 
     mutating func see(_ block: PrometheusBlock, _ path: String) throws {
         for range in [(block.minTime, block.maxTime)] + block.parents { narrowWindow(range.0, range.1) }
         try block.forEachDeletion { labels, times in deletions[labels, default: []] += times }
         guard !block.isFromOutOfOrder else { return }
         possible = max(possible, block.maxTime)
-        if block.isMerged { merged.append((path, block.maxTime)) } else { certain = max(certain, block.maxTime) }
+        if block.isMerged { unsure.append((path, block.maxTime)) } else { ends.append((path, block.maxTime)) }
     }
 
-    /// Uses the range of a block if it is the shortest one that is aligned.
+    /// Excludes blocks that Prometheus cannot have made from a head whose newest sample has the time `newest`.
+    mutating func exclude(newest: Int64) {
+        let (limit, isEarly) = newest.subtractingReportingOverflow(window / 2)
+        for end in ends {
+            if !isEarly, end.maxTime <= limit, end.maxTime % window == 0 {
+                certain = max(certain, end.maxTime)
+            } else {
+                unsure.append(end)
+            }
+        }
+        ends = []
+    }
+
+    /// Uses the length of a range of blocks if it is the shortest one that two aligned ranges have.
+    ///
+    /// The first block after a gap is shorter, and may be aligned by accident.
     private mutating func narrowWindow(_ minTime: Int64, _ maxTime: Int64) {
         let (span, isLong) = maxTime.subtractingReportingOverflow(minTime)
         guard !isLong, span >= Self.leastWindow, span < window, minTime % span == 0 else { return }
-        window = span
+        if lengths[span, default: minTime] != minTime { window = span } else { lengths[span] = minTime }
     }
 
     /// Whether the blocks do not determine the start.
@@ -44,30 +65,41 @@ struct HeadStart {
     ///   - probes: The times of samples of some series.
     ///   - files: The file system of the blocks.
     func settle(_ probes: [Labels: Set<Int64>], _ files: any FileSystem) throws -> Int64 {
+        guard let oldest = probes.values.joined().min() else { return possible }
         var open = probes
-        var found: Set<Int64> = []
-        for block in merged where block.maxTime > certain {
+        // The newest window with samples in blocks.
+        var found = Int64.min
+        for block in unsure where block.maxTime > max(certain, oldest) {
             // A sample that was deleted in a block was compacted, too.
-            try PrometheusBlock(files, block.path).forEach(hasDeleted: true) { labels, columns in
-                guard let times = open[labels] else { return }
-                for at in 0..<columns.count where times.contains(columns.timestamps[at]) {
-                    found.insert(steps(columns.timestamps[at]))
-                    open[labels]?.remove(columns.timestamps[at])
+            let read = Result {
+                try PrometheusBlock(files, block.path).forEach(hasDeleted: true) { labels, columns in
+                    guard let times = open[labels] else { return }
+                    for at in 0..<columns.count where times.contains(columns.timestamps[at]) {
+                        found = max(found, number(columns.timestamps[at]))
+                        open[labels]?.remove(columns.timestamps[at])
+                    }
                 }
             }
+            // The import of the block has reported damage.
+            if case .failure(let error as FileError) = read { throw error }
         }
         // Windows without samples in blocks, after the last window with some, were never compacted.
-        let limit = found.min() ?? .max
-        let step = (open.values.joined().map(steps).filter { $0 < limit }.max() ?? -1) &+ 1
-        let (span, isLong) = step.multipliedReportingOverflow(by: window)
-        let (start, isEarly) = possible.subtractingReportingOverflow(span)
-        return isLong || isEarly ? certain : max(certain, start)
+        guard let first = open.values.joined().map(number).filter({ $0 > found }).min() else { return possible }
+        let (span, isEarly) = first.multipliedReportingOverflow(by: window)
+        return isEarly ? certain : max(certain, min(possible, span &+ phase))
     }
 
-    /// The number of windows between a time and ``possible``.
-    private func steps(_ time: Int64) -> Int64 {
-        let (span, isLong) = possible.subtractingReportingOverflow(time)
-        return isLong ? Int64.max / window : max(0, span &- 1) / window
+    /// The number of the window of a time.
+    private func number(_ time: Int64) -> Int64 {
+        let (span, isEarly) = time.subtractingReportingOverflow(phase)
+        if isEarly { return .min / window }
+        return span / window - (span % window < 0 ? 1 : 0)
+    }
+
+    /// The beginning of a window: Prometheus's own blocks end at multiples of their range.
+    private var phase: Int64 {
+        if certain > .min || unsure.contains(where: { $0.maxTime % window == 0 }) { return 0 }
+        return possible > 0 ? possible % window : 0
     }
 }
 

@@ -42,6 +42,8 @@ package final class PrometheusHead {
     convenience init?(_ files: any FileSystem, _ directory: String, start: HeadStart) throws {
         try self.init(files, directory, minTime: start.possible)
         index.use(start.deletions)
+        var start = start
+        start.exclude(newest: index.newest)
         guard start.isOpen else { return }
         let probes = HeadProbes(index, start)
         try scan(probes)

@@ -13,7 +13,7 @@ final class SymbolTable {
     private var slotMask: Int
     private(set) var count = 0
 
-    init(_ space: HeadSpace) throws(StorageError) {
+    init(_ space: HeadSpace = .own) throws(StorageError) {
         bytes = try Column(capacity: space.textBytes)
         starts = try Column(capacity: space.texts)
         slotMask = 1023

@@ -131,7 +131,7 @@ package struct PromQLParser {
 
     // MARK: Tokens
 
-    /// Goes to the following token; the last is never left.
+    /// Reads the next token; the last token stays current.
     mutating func advance() {
         lastEnd = next.range.end
         next = following

@@ -127,6 +127,25 @@ struct ServerStrictnessTests {
         }
     }
 
+    @Test("a head that is refused has no memory any more when the client gets the answer")
+    func refusedHead() throws {
+        var options = HTTPServer.Options()
+        options.heads = ByteBudget(limit: 4 << 20, takesFromLargest: true)
+        try Self.live(options) { port in
+            for text in [
+                "GET / HTTP/1.1\r\nHost: a\r\nX: " + String(repeating: "x", count: Connection.maxHead),
+                "GET / HTTP/1.1\r\nHost: a\r\nX: " + String(repeating: "x", count: 500_000) + "\r\n \u{1}:\r\n\r\n",
+            ] {
+                let client = try #require(LoopbackSocket.connect(port: port))
+                client.send(Array(text.utf8))
+                let answer = String(decoding: client.receive(), as: UTF8.self)
+                #expect(answer.hasPrefix("HTTP/1.1 4"))
+                #expect(options.heads.inUse == 0)
+                client.close()
+            }
+        }
+    }
+
     @Test("refusals do not wait for the body")
     func early() throws {
         try Self.live { port in

@@ -123,6 +123,14 @@ final class Connection: @unchecked Sendable {
         }
     }
 
+    /// Frees the received bytes, which nobody will read.
+    func discard() {
+        filled = 0
+        buffer = []
+        scanner = HeadScanner()
+        releaseShare()
+    }
+
     /// Frees the buffer if it is empty.
     func rest() { if filled == 0 { buffer = [] } }
 

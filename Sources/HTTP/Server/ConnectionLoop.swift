@@ -119,6 +119,7 @@ final class ConnectionLoop: Sendable {
                     if table.end == nil { accept(at: Int(key), &table) }
                 } else {
                     advance(key, &table)
+                    wakeRevoked(&table)
                 }
             }
             if readMail(&table), table.end == nil { beginEnd(&table) }
@@ -180,6 +181,15 @@ final class ConnectionLoop: Sendable {
         }
         for id in mail.woken { wake(id, &table) }
         return mail.stops
+    }
+
+    /// Frees the memory of connections that has been given to another one, before the next one asks for more.
+    private func wakeRevoked(_ table: inout Table) {
+        let woken = mail.withLock { mail in
+            defer { mail.woken = [] }
+            return mail.woken
+        }
+        for id in woken { wake(id, &table) }
     }
 
     /// Resumes a connection whose memory was revoked, so that its request ends.
@@ -317,6 +327,8 @@ final class ConnectionLoop: Sendable {
 
     /// Passes a connection to a handler's thread.
     private func hand(_ connection: Connection, _ task: Exchange.Task, _ table: inout Table) {
+        // The client may take long to read the refusal, and the thread to begin with it.
+        if case .refused = task { connection.discard() }
         resume(Exchange(server: server, loop: self, connection: connection, task), isLate: false, &table)
     }
 

@@ -292,6 +292,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     private func refuse(_ refusal: RequestRefusal) -> Step {
+        connection.discard()
         let reason = "\(refusal.status) \(ResponseHeadWriter.reason(refusal.status))"
         let text = refusal.status == 400 ? "\(reason): \(refusal.reason)" : reason
         let response = HTTPResponse(

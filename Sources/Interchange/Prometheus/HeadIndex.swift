@@ -80,7 +80,7 @@ final class HeadIndex: HeadVisitor {
     /// Whether a sample of series `number` in a chunk of out-of-order samples is not in a block, and was not deleted
     /// from one.
     func isPending(_ number: Int, _ time: Int64, inChunkOf reference: UInt64) -> Bool {
-        if isLateLogWhole { return lateOrphans.contains(time) }
+        if isLateLogWhole, !lateOrphans.contains(time) { return false }
         return !isDeleted(number, time, inChunkOf: reference) && !isDeletedInBlock(number, time)
     }
 

@@ -16,7 +16,7 @@ struct HeadStart {
     private(set) var possible = Int64.min
     /// The times that were deleted from blocks.
     private(set) var deletions: [Labels: [(minTime: Int64, maxTime: Int64)]] = [:]
-    /// The blocks that do not tell how far the head was compacted.
+    /// The blocks that do not determine how far the head was compacted.
     private var unsure: [(path: String, maxTime: Int64)] = []
     /// The other ones.
     private var ends: [(path: String, maxTime: Int64)] = []

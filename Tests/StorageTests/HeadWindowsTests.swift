@@ -68,6 +68,24 @@ import Testing
         #expect(try Self.stored(Self.open(files, clock)) == 2000 + (isLate ? 1 : 0))
     }
 
+    @Test func `a scraped page with odd timestamps does not keep its own samples out`() throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.open(files, clock)
+        let group = store.openGroup("job")
+        for round in 0..<3 {
+            let now = Self.now + Int64(round) * 5000
+            var batch = SampleBatch(timestamp: now)
+            batch.delay = 0
+            let page = try store.resolve(TimeSeriesStoreTests.labels(["__name__": "page"]), in: group)
+            for step in 0..<2000 { batch.append(page, 1, at: Self.now - Int64(2000 - step) * Self.window) }
+            batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "up"]), in: group), 1, at: now)
+            let outcome = try store.commit(batch, in: group, durability: .whenPossible)
+            #expect(!outcome.rejected.contains { $0.index == 2000 }, "round \(round)")
+            store.runMaintenance()
+        }
+        #expect(try Self.stored(store, "up") == 3)
+    }
+
     @Test func `many windows do not wait for others before they become blocks`() throws {
         let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
         let store = try Self.open(files, clock)

@@ -204,7 +204,7 @@ extension Head {
         if time < bounds.earliest, !isOwn { return bounds.reason }
         if group.admitted.admits(time, self, presentFrom: bounds.presentFrom) { return nil }
         // A sender that sends the batch again must not find later samples of it stored.
-        if !isOwn { bounds.presentFrom = .max }
+        if bounds.maySendAgain { bounds.presentFrom = .max }
         return .tooManyWindows
     }
 

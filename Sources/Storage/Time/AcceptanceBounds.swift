@@ -18,6 +18,8 @@ struct AcceptanceBounds: Sendable {
     var ownFutureFrom: Int64
     /// Windows that end after this time are those of the present, ms, however many windows the head has.
     var presentFrom: Int64
+    /// Whether the sender of the batch may send it again; nobody sends a scraped page again.
+    var maySendAgain: Bool
 
     /// - Parameters:
     ///   - newest: The newest time of the head, ms; `Int64.min` if it is empty.
@@ -41,6 +43,7 @@ struct AcceptanceBounds: Sendable {
         earliest = max(from, .min + 1)
         outOfOrderFrom = window > 0 ? max(before(window), earliest) : nil
         futureFrom = latest
+        maySendAgain = delay == nil
         presentFrom = wall.subtractingReportingOverflow(blockDuration).partialValue
         ownFutureFrom = delay.map { wall.subtractingReportingOverflow($0).partialValue } ?? latest
     }

@@ -112,7 +112,9 @@ struct FileReadsState {
     /// Whether there is neither a thread for another path nor one that will be free soon.
     private func isCrowded(_ now: Int64) -> Bool {
         guard idle == 0, threads >= mostThreads else { return false }
-        return lanes.values.allSatisfy { $0.current.map { now &- $0.since >= Self.longAsking } ?? true }
+        let running = lanes.values.compactMap(\.current)
+        // A thread that has just ended a query, or was just started, runs none.
+        return running.count >= threads && running.allSatisfy { now &- $0.since >= Self.longAsking }
     }
 
     // MARK: Threads

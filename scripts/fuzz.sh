@@ -17,6 +17,6 @@ for target in $targets; do
     grown=.build/fuzz/$target
     mkdir -p "$grown" "Tests/Fuzz/Corpus/$target"
     echo "fuzzing $target for $seconds s"
-    "$scratch/release/Fuzz" "$target" "$grown" "Tests/Fuzz/Corpus/$target" -max_total_time="$seconds" -timeout=10 \
+    "$scratch/release/Fuzz" "$target" "$grown" "Tests/Fuzz/Corpus/$target" -max_total_time="$seconds" -timeout=25 \
         -rss_limit_mb=4096 -artifact_prefix=".build/fuzz/$target-" -print_final_stats=1 -verbosity=0 -close_fd_mask=2
 done

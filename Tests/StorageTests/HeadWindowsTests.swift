@@ -16,8 +16,8 @@ import Testing
     ) throws -> TimeSeriesStore {
         try TimeSeriesStore.open(
             options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: window, outOfOrderWindow: outOfOrderWindow,
-                runsInBackground: false),
+                directory: "data", retentionTime: 0, blockDuration: window, cutDelay: 30_000,
+                outOfOrderWindow: outOfOrderWindow, runsInBackground: false),
             fileSystem: files, clock: clock)
     }
 
@@ -120,13 +120,20 @@ import Testing
         return store
     }
 
+    /// Runs maintenance until complete windows have waited long enough to be cut.
+    private static func maintain(_ store: TimeSeriesStore, _ clock: ManualClock) {
+        store.runMaintenance()
+        clock.advance(to: clock.now() + 30_000)
+        store.runMaintenance()
+    }
+
     @Test(arguments: [EIO, EMFILE, ENFILE, ENOMEM, EACCES])
     func `an error of the system while windows become blocks loses nothing`(code: Int32) throws {
         let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
         let store = try Self.spilled(files, clock)
         for _ in 0..<3 {
             files.failReads(of: ".spill", code: code)
-            store.runMaintenance()
+            Self.maintain(store, clock)
             #expect(throws: UnreadableWindows.self) { _ = try store.snapshot() }
             #expect(store.damagedRecords == 0 && store.blockSet.count == 0)
             files.heal()
@@ -144,10 +151,10 @@ import Testing
         let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
         let store = try Self.spilled(files, clock)
         files.failReads(of: ".spill", code: code)
-        store.runMaintenance()
+        Self.maintain(store, clock)
         let before = store.head.windows().count
         clock.advance(to: clock.now() + 3_600_000)
-        store.runMaintenance()
+        Self.maintain(store, clock)
         // A shortage of the process is no property of the disk.
         #expect((store.head.windows().count < before) == (code == EIO))
         #expect(store.leftOut.isEmpty == (code != EIO))

@@ -150,8 +150,7 @@ struct MaintenancePlanner: Sendable {
         let limits = limits
         cutTimes = cutTimes.filter { facts.now &- $0.value < Self.restAfterCut }
         let over = facts.windows.filter {
-            newest &- limits.blockDuration / 2 >= $0.end
-                && (cutTimes[$0.end] == nil || $0.sealed >= limits.enough || facts.windows.count >= HeadWindows.many)
+            newest &- limits.blockDuration / 2 >= $0.end && (cutTimes[$0.end] == nil || $0.sealed >= limits.enough)
         }
         waitingSince = over.isEmpty ? nil : waitingSince ?? facts.now
         let waited = waitingSince.map { facts.now &- $0 } ?? 0

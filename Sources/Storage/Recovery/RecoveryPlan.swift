@@ -136,14 +136,15 @@ struct RecoveryPlan: Equatable, Sendable {
             spills.append(name)
             add(.missingSpill(name))
         }
-        // There was a checkpoint if the log does not start with its first segment, or if there are spill files without
-        // a log.
-        let hadOne = used.first.map { $0 > 1 } ?? !directory.strangers.isEmpty
-        if !checkpoint.isThere, !touchesCheckpoint, hadOne {
-            touchesCheckpoint = true
-            add(.missingCheckpoint)
-        }
+        // There was a checkpoint if there are spill files without a log.
+        if used.isEmpty, !directory.strangers.isEmpty { noteMissingCheckpoint() }
         return Array(losses[before...])
+    }
+
+    private mutating func noteMissingCheckpoint() {
+        guard !checkpoint.isThere, !touchesCheckpoint else { return }
+        touchesCheckpoint = true
+        add(.missingCheckpoint)
     }
 
     private mutating func findIrregular() {
@@ -167,6 +168,12 @@ struct RecoveryPlan: Equatable, Sendable {
     /// Notes what was found in the log; returns the damaged and the missing segments.
     mutating func note(_ log: LogFindings) -> [Loss] {
         let before = losses.count
+        // There was a checkpoint if the log does not start with its first segment, unless the disk was full then.
+        if let start = used.first, start > 1,
+            !log.unused.contains(where: { $0.lowerBound <= 1 && $0.upperBound >= start })
+        {
+            noteMissingCheckpoint()
+        }
         count += log.damaged
         for number in log.damagedSegments.sorted() { losses.append(.damagedSegment(number)) }
         let noted = directory.newestSegment

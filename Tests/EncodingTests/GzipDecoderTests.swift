@@ -113,4 +113,30 @@ struct GzipDecoderTests {
             #expect(out == Array("a 1\n".utf8))
         }
     }
+
+    @Test("memory is asked for before the output grows, and little is taken if there is not more")
+    func memory() throws {
+        let size = 20 << 20
+        let bomb = try Gzip.compress([UInt8](repeating: 0, count: size))
+        for most in [size + size / 2, size + 2 << 20, size / 2, 0] {
+            var out: [UInt8] = []
+            var asked: [Int] = []
+            func allows(_ bytes: Int) -> Bool {
+                asked.append(bytes)
+                return bytes <= most
+            }
+            let failure = bomb.withUnsafeBytes { bytes -> GzipFailure? in
+                do throws(GzipFailure) {
+                    try GzipDecoder().decode(bytes, into: &out, canAllocate: allows) { _ in true }
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            #expect((failure == .outOfMemory) == (most < size))
+            // No more than what was allowed, but for what an allocation is rounded up by.
+            #expect(out.capacity <= most + 1 << 16, "\(most): \(out.capacity)")
+            #expect(asked.count < 100)
+        }
+    }
 }

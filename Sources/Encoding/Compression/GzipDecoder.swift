@@ -30,6 +30,8 @@ public enum GzipFailure: Error, Equatable, CustomStringConvertible {
 /// It reuses zlib's state for the next stream. One thread uses it at a time.
 public final class GzipDecoder {
     private static let step = 1 << 16
+    /// The bytes by which the output grows if there is no memory for more.
+    private static let shortStep = 1 << 20
     /// The bytes of input without output after which the caller is asked whether to continue.
     private static let mostSilent = 1 << 16
     private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
@@ -48,10 +50,13 @@ public final class GzipDecoder {
 
     /// Appends the decompressed bytes to `out`.
     ///
-    /// - Parameter mayGrow: Called before each part with the resulting size of `out`, and repeatedly with the current
-    ///   size while input has no output, because a stream can have any number of empty parts. False stops.
+    /// - Parameters:
+    ///   - mayGrow: Called before each part with the resulting size of `out`, and repeatedly with the current size while
+    ///     input has no output, because a stream can have any number of empty parts. False stops.
+    ///   - canAllocate: Called with the bytes of a larger buffer for `out`. False is ``GzipFailure/outOfMemory``.
     public func decode(
-        _ bytes: UnsafeRawBufferPointer, into out: inout [UInt8], mayGrow: (_ size: Int) -> Bool
+        _ bytes: UnsafeRawBufferPointer, into out: inout [UInt8], canAllocate: (_ bytes: Int) -> Bool = { _ in true },
+        mayGrow: (_ size: Int) -> Bool
     ) throws(GzipFailure) {
         guard !bytes.isEmpty else { throw .empty }
         var position = 0
@@ -60,7 +65,7 @@ public final class GzipDecoder {
             let start = position
             position = try Self.skipHeader(bytes, from: position)
             silent += position - start
-            position = try inflateMember(bytes, from: position, into: &out, mayGrow)
+            position = try inflateMember(bytes, from: position, into: &out, canAllocate, mayGrow)
         }
     }
 
@@ -100,7 +105,8 @@ public final class GzipDecoder {
 
     /// Inflates the deflate stream at `start`, verifies the trailer, and returns the position after it.
     private func inflateMember(
-        _ bytes: UnsafeRawBufferPointer, from start: Int, into out: inout [UInt8], _ mayGrow: (Int) -> Bool
+        _ bytes: UnsafeRawBufferPointer, from start: Int, into out: inout [UInt8], _ canAllocate: (Int) -> Bool,
+        _ mayGrow: (Int) -> Bool
     ) throws(GzipFailure) -> Int {
         guard isReady ? inflateReset(stream) == Z_OK : czlib_inflate_init_raw(stream) == Z_OK else {
             throw .outOfMemory
@@ -126,6 +132,7 @@ public final class GzipDecoder {
                 guard mayGrow(out.count + produced) else { throw .stopped }
                 sum = crc32_z(sum, buffer, produced)
                 length &+= UInt32(produced)
+                try Self.reserve(out.count + produced, in: &out, canAllocate)
                 out.append(contentsOf: UnsafeBufferPointer(start: buffer, count: produced))
             }
             if silent > Self.mostSilent {
@@ -145,6 +152,19 @@ public final class GzipDecoder {
             default: throw .corrupt(offset: position - start)
             }
         }
+    }
+
+    /// Makes the buffer large enough for `size` bytes.
+    ///
+    /// An array that grows by itself doubles, and ends the process if there is no memory for that.
+    private static func reserve(
+        _ size: Int, in out: inout [UInt8], _ canAllocate: (Int) -> Bool
+    ) throws(GzipFailure) {
+        guard size > out.capacity else { return }
+        for capacity in [max(size, out.capacity + out.capacity / 2), size + shortStep] where canAllocate(capacity) {
+            return out.reserveCapacity(capacity)
+        }
+        throw .outOfMemory
     }
 
     private static func word(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> UInt32 {

@@ -430,11 +430,11 @@ package final class Transfer: @unchecked Sendable {
         let deadline = request?.deadline ?? .max
         let failure = body.withUnsafeBytes { bytes -> GzipFailure? in
             do throws(GzipFailure) {
-                try GzipDecoder().decode(bytes, into: &out) { size in
+                try GzipDecoder().decode(bytes, into: &out, canAllocate: { AddressSpace.canAllocate($0) }) { size in
                     if size > limit { return false }
                     isLate = clock() > deadline
                     if isLate { return false }
-                    isShort = !share.grow(to: sent &+ size) || !AddressSpace.canAllocate(size)
+                    isShort = !share.grow(to: sent &+ size)
                     return !isShort
                 }
                 return nil
@@ -444,7 +444,7 @@ package final class Transfer: @unchecked Sendable {
         }
         guard let failure else { return out }
         if isLate { throw TransferFailure(.timeout, "context deadline exceeded") }
-        if isShort { throw TransferFailure(.memory, Self.noMemory) }
+        if isShort || failure == .outOfMemory { throw TransferFailure(.memory, Self.noMemory) }
         if failure == .stopped { throw TransferFailure(.bodySize, "body size limit exceeded") }
         throw TransferFailure(.network, "\(failure)")
     }

@@ -67,7 +67,8 @@ struct PageDecoder {
         }
         fetch.transfer.body.withUnsafeBytes { bytes in
             do throws(GzipFailure) {
-                try gzip.decode(bytes, into: &buffer, mayGrow: mayGrow)
+                try gzip.decode(
+                    bytes, into: &buffer, canAllocate: { AddressSpace.canAllocate($0) }, mayGrow: mayGrow)
             } catch {
                 failure = error
             }

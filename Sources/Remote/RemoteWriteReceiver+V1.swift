@@ -63,8 +63,6 @@ extension RemoteWriteReceiver {
         var current = SeriesRef.none
         /// The current series, while it has no sample that can be stored and is not made; nil otherwise.
         var pending: (hash: UInt64, labels: [Range<Int>])?
-        /// The exemplars of the pending series.
-        var pendingExemplars: [Exemplar] = []
         /// Whether samples of the current series are only counted.
         var isSkipped = false
         /// Whether the current series does not fit into the storage.
@@ -110,7 +108,6 @@ extension RemoteWriteReceiver {
                 : try labels(ranges).bytes.withUnsafeBytes { XXHash64.hash($0, seed: receiver.seed) }
             (isSkipped, isUnfit) = (false, false)
             pending = nil
-            if !pendingExemplars.isEmpty { pendingExemplars.removeAll() }
             if let known = cache[hash] {
                 current = known
                 used.append((hash, known, ranges))
@@ -123,7 +120,8 @@ extension RemoteWriteReceiver {
             pending = (hash, ranges)
         }
 
-        /// Makes the current series when its first sample comes that can be stored; returns whether the storage has it.
+        /// Makes the current series when its first sample that can be stored comes, or its first exemplar; returns
+        /// whether the storage has it.
         private mutating func make() throws -> Bool {
             guard let (hash, ranges) = pending else { return !isSkipped && !isUnfit }
             pending = nil
@@ -140,7 +138,6 @@ extension RemoteWriteReceiver {
             }
             fresh.append((hash, current))
             used.append((hash, current, ranges))
-            for exemplar in pendingExemplars { batch.exemplars.append((current, exemplar)) }
             return true
         }
 
@@ -201,10 +198,8 @@ extension RemoteWriteReceiver {
         mutating func exemplar(_ exemplar: Exemplar) throws {
             if isSkipped || isUnfit { return }
             try budget.charge(64 + exemplar.labels.bytes.count)
-            if pending != nil {
-                pendingExemplars.append(exemplar)
-                return
-            }
+            // A sender may send the samples of the series in another part of the request.
+            guard try make() else { return }
             batch.exemplars.append((current, exemplar))
         }
 

@@ -78,9 +78,9 @@ extension RemoteWriteReceiver {
             )
             return
         }
-        // A series is only made if a sample of it can be stored.
+        // A series is only made if a sample of it can be stored; one with exemplars may have samples already.
         var made: SeriesRef?
-        if series.samples.contains(where: { $0.time <= intake.limit })
+        if !series.exemplars.isEmpty || series.samples.contains(where: { $0.time <= intake.limit })
             || series.histograms.contains(where: { $0.time <= intake.limit && $0.problem == nil })
         {
             made = try resolve(labels, &intake)

@@ -51,7 +51,8 @@ import Testing
         var rounds = 0
         while !times.isEmpty, rounds < 10 {
             let outcome = try Self.push(store, times)
-            #expect(outcome.rejected.allSatisfy { $0.reason == .tooManyWindows })
+            // Out of order, the same samples would be refused each time that they are sent.
+            #expect(outcome.rejected.allSatisfy { $0.reason == (isLate ? .tooOld : .tooManyWindows) })
             #expect(store.head.windows().count <= HeadWindows.most + 1)
             times = outcome.rejected.map { times[$0.index] }
             // Samples of the present are accepted nevertheless.
@@ -66,6 +67,21 @@ import Testing
         #expect(try Self.stored(store) == 2000 + (isLate ? 1 : 0))
         store.abandon()
         #expect(try Self.stored(Self.open(files, clock)) == 2000 + (isLate ? 1 : 0))
+    }
+
+    @Test func `an out-of-order request is accepted later, when others have taken most windows`() throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.open(files, clock, outOfOrderWindow: 5000 * Self.window)
+        _ = try Self.push(store, [Self.now])
+        func times(_ numbers: Range<Int>) -> [Int64] { numbers.map { Self.now - Int64($0) * Self.window } }
+        for start in stride(from: 1, to: 601, by: 200) {
+            #expect(try Self.push(store, times(start..<(start + 200))).rejected.count == 0)
+        }
+        let next = times(601..<901)
+        let outcome = try Self.push(store, next)
+        #expect(outcome.rejected.count > 100 && outcome.rejected.allSatisfy { $0.reason == .tooManyWindows })
+        store.runMaintenance()
+        #expect(try Self.push(store, next).rejected.count == 0)
     }
 
     @Test func `a scraped page with odd timestamps does not keep its own samples out`() throws {

@@ -43,11 +43,14 @@ struct BatchWriter: ~Copyable {
         outOfOrder.deallocate()
     }
 
+    /// The number of windows that the batch has added to the head's list.
+    var addedWindows = 0
     /// The newest stored times, before the batch, of series that occur at several positions in the batch.
     private(set) var storedTimes: [UInt32: Int64] = [:]
 
     /// Removes the state of the previous batch.
     mutating func beginBatch() {
+        addedWindows = 0
         if !storedTimes.isEmpty { storedTimes.removeAll() }
     }
 
@@ -129,7 +132,7 @@ extension Head {
             }
             let time = hasTimes ? batch.timestamps[i] : batch.timestamp
             let isOwn = batch.delay != nil && time == batch.timestamp
-            if let reason = refusal(of: time, isOwn: isOwn, group, &bounds) {
+            if let reason = refusal(of: time, isOwn: isOwn, group, &bounds, &writer) {
                 // An optional sample is left out without an error.
                 if !batch.isOptional(i) { outcome.rejected.append((i, reason)) }
                 continue
@@ -199,13 +202,15 @@ extension Head {
     /// The reason to refuse a sample because of its time, whatever its series has; needs the group's lock.
     @inline(__always)
     private func refusal(
-        of time: Int64, isOwn: Bool, _ group: HeadGroup, _ bounds: inout AcceptanceBounds
+        of time: Int64, isOwn: Bool, _ group: HeadGroup, _ bounds: inout AcceptanceBounds, _ writer: inout BatchWriter
     ) -> SampleRejection? {
         if time < bounds.earliest, !isOwn { return bounds.reason }
-        if group.admitted.admits(time, self, presentFrom: bounds.presentFrom) { return nil }
+        if group.admitted.admits(time, self, presentFrom: bounds.presentFrom, &writer.addedWindows) { return nil }
         // A sender that sends the batch again must not find later samples of it stored.
         if bounds.maySendAgain { bounds.presentFrom = .max }
-        return .tooManyWindows
+        // An out-of-order batch that took most of the windows itself would take the same ones each time it is sent.
+        let isEndless = bounds.outOfOrderFrom != nil && writer.addedWindows >= HeadWindows.most / 2
+        return isEndless ? bounds.reason : .tooManyWindows
     }
 
     /// Whether sample `i` of a batch equals the previous sample of its series: a float, or the histogram at `lastKind`.

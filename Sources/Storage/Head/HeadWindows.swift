@@ -16,15 +16,20 @@ final class HeadWindows: Sendable {
     /// Changes whenever windows may have been removed: a window that was admitted before must be admitted again.
     var current: UInt32 { generation.load(ordering: .acquiring) }
 
-    /// Adds a window, by its end; returns false if the head has the most windows already.
+    /// The result of the question for a window.
+    enum Admission {
+        case known, added, refused
+    }
+
+    /// Adds a window, by its end, unless the head has the most windows already.
     ///
     /// - Parameter isPresent: Whether the window is one of the present time, which is always added.
-    func admit(_ end: Int64, isPresent: Bool) -> Bool {
+    func admit(_ end: Int64, isPresent: Bool) -> Admission {
         known.withLock { known in
-            if known.contains(end) { return true }
-            guard isPresent || known.count < Self.most else { return false }
+            if known.contains(end) { return .known }
+            guard isPresent || known.count < Self.most else { return .refused }
             known.insert(end)
-            return true
+            return .added
         }
     }
 
@@ -45,21 +50,28 @@ struct AdmittedWindow {
     /// The first time, and the first time after the window, ms.
     private var times: Range<Int64> = 0..<0
     private var generation: UInt32 = 0
-
     /// Whether samples of this time are admitted; asks the head's list if it is in another window than the last time.
     ///
-    /// - Parameter presentFrom: Windows that end after this time are those of the present.
+    /// - Parameters:
+    ///   - presentFrom: Windows that end after this time are those of the present.
+    ///   - added: Counts the windows that were not in the head's list.
     @inline(__always)
-    mutating func admits(_ time: Int64, _ head: Head, presentFrom: Int64) -> Bool {
+    mutating func admits(_ time: Int64, _ head: Head, presentFrom: Int64, _ added: inout Int) -> Bool {
         let current = head.admittedWindows.current
         if generation == current, times.contains(time) { return true }
-        return admits(windowOf: time, head, current, presentFrom: presentFrom)
+        return admits(windowOf: time, head, current, presentFrom: presentFrom, &added)
     }
 
     @inline(never)
-    private mutating func admits(windowOf time: Int64, _ head: Head, _ current: UInt32, presentFrom: Int64) -> Bool {
+    private mutating func admits(
+        windowOf time: Int64, _ head: Head, _ current: UInt32, presentFrom: Int64, _ added: inout Int
+    ) -> Bool {
         let end = head.windowEnd(time)
-        guard head.admittedWindows.admit(end, isPresent: end > presentFrom) else { return false }
+        switch head.admittedWindows.admit(end, isPresent: end > presentFrom) {
+        case .known: break
+        case .added: added &+= 1
+        case .refused: return false
+        }
         generation = current
         let (start, overflow) = end.subtractingReportingOverflow(head.blockDuration)
         times = (overflow ? .min : start)..<max(end, overflow ? .min : start)

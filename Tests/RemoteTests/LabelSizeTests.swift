@@ -103,9 +103,13 @@ struct LabelSizeTests {
                 + WireWriter.number(3, 9))
         #expect(push(WireWriter.bytes(1, label + exemplar + Self.sample(1000)), isV2: false).status == 204)
         #expect(push(WireWriter.bytes(1, label + Self.sample(2000) + exemplar), isV2: false).status == 204)
+        // The sample and the exemplar of a new series in different parts of one request.
+        let other = WireWriter.bytes(1, WireWriter.text(1, "__name__") + WireWriter.text(2, "n"))
+        let parts = WireWriter.bytes(1, other + Self.sample(3000)) + WireWriter.bytes(1, other + exemplar)
+        #expect(push(parts, isV2: false).status == 204)
         store.state.withLock { state in
-            #expect(state.samples.count == 2 && state.resolved == 1)
-            #expect(state.exemplars == 2)
+            #expect(state.samples.count == 3)
+            #expect(state.exemplars == 3)
         }
     }
 }

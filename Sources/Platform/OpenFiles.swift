@@ -17,6 +17,9 @@ public enum OpenFiles {
         setrlimit(resource, &limit)
     }
 
+    /// The most files that the process may have open.
+    public static var most: Int { Int(clamping: limit ?? 1024) }
+
     private static var limit: UInt64? {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }

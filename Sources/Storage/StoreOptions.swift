@@ -1,3 +1,5 @@
+import Platform
+
 /// The options of a store; times are in ms unless stated otherwise.
 public struct StoreOptions: Sendable {
     /// The data directory.
@@ -33,6 +35,8 @@ public struct StoreOptions: Sendable {
     public var usesLockFile: Bool
     /// Whether the store runs maintenance on its own thread; tests call ``TimeSeriesStore/runMaintenance()``.
     public var runsInBackground: Bool
+    /// The most files that the process may have open, of which blocks and spill files use a part.
+    var openFiles = OpenFiles.most
     /// The numbers of elements for which the head reserves address space; tests use small ones.
     var space = HeadSpace.own
 

@@ -46,53 +46,84 @@ extension TimeSeriesStore {
     private func carryOutRound() throws -> Bool {
         let limits = maintenanceLimits
         let isOversized = isOversized.load(ordering: .relaxed)
-        guard try carryOut(maintenance.withLock { $0.begin(limits, isOversized: isOversized) }) else { return false }
+        var round = Round()
+        let begin = maintenance.withLock { $0.begin(limits, isOversized: isOversized) }
+        guard carryOut(begin, &round) else { return false }
         let log = logFacts
-        guard try carryOut(maintenance.withLock { $0.save(log) }) else { return false }
+        guard carryOut(maintenance.withLock { $0.save(log) }, &round) else { return false }
         let head = headFacts
         let cuts = maintenance.withLock { $0.cut(head) }
-        var unreadable: UnreadableWindows?
-        do { guard try carryOut(cuts) else { return false } } catch let error as UnreadableWindows {
-            unreadable = error
-        }
-        if !cuts.isEmpty { self.head.admittedWindows.replace(self.head.windows()) }
+        reportLackOfFiles()
+        guard carryOut(cuts, &round) else { return false }
+        if round.cuts > 0 { self.head.admittedWindows.replace(self.head.windows()) }
         let end = MaintenancePlanner.EndFacts(
-            hasCut: !cuts.isEmpty, logBytes: self.log.writtenBytes,
-            checkpointBytes: checkpointSize.load(ordering: .relaxed), needsRoom: needsCheckpointForRoom)
-        guard try carryOut(maintenance.withLock { $0.finish(end) }) else { return false }
-        if let unreadable { throw unreadable }
+            hasCut: round.cuts > 0, logBytes: self.log.writtenBytes,
+            checkpointBytes: checkpointSize.load(ordering: .relaxed), needsRoom: needsCheckpointForRoom,
+            blocks: blockSet.count)
+        guard carryOut(maintenance.withLock { $0.finish(end) }, &round) else { return false }
+        if let failure = round.failure { throw failure }
         return true
     }
 
+    /// The results of the actions of a round.
+    private struct Round {
+        /// The number of times that windows became a block.
+        var cuts = 0
+        /// Whether no window can become a block at the moment, so that the others are not tried.
+        var isCutFailing = false
+        /// The first error.
+        var failure: (any Error)?
+    }
+
     /// Carries actions out in their order; returns false if it left some out because the store is being closed.
-    private func carryOut(_ actions: [MaintenancePlanner.Action]) throws -> Bool {
-        var unreadable: UnreadableWindows?
+    ///
+    /// An action that fails does not prevent the next ones.
+    private func carryOut(_ actions: [MaintenancePlanner.Action], _ round: inout Round) -> Bool {
         for action in actions {
-            switch action {
-            case .keepWithinSize: try keepWithinSize()
-            case .shrinkLog: try shrinkLog()
-            case .checkpoint: try writeCheckpointWithinSize()
-            case .cut(let ends):
-                counters.compactionsTriggered.wrappingAdd(1, ordering: .relaxed)
-                do { try cutWithinSize(ends) } catch let error as UnreadableWindows {
-                    // The other windows do not wait for these.
-                    unreadable = error
+            do {
+                switch action {
+                case .keepWithinSize: try keepWithinSize()
+                case .shrinkLog: try shrinkLog()
+                case .checkpoint: try writeCheckpointWithinSize()
+                case .cut(let ends): try cut(ends, &round)
+                case .forgetSilent(let age): if round.cuts > 0 { try forgetSilent(for: age) }
+                case .dropExpired: try dropExpired()
+                case .compact(let most):
+                    let planner = CompactionPlanner(retention: settings.retentionTime)
+                    var merged = 0
+                    while merged < most, !background.isStoppingNow, try compact(planner) { merged += 1 }
+                case .giveBackMemory:
+                    head.arena.trim()
+                    head.sealed.trim()
+                    Heaps.giveBack()
                 }
-                if background.isStoppingNow { return false }
-            case .forgetSilent(let age): try forgetSilent(for: age)
-            case .dropExpired: try dropExpired()
-            case .compact(let most):
-                let planner = CompactionPlanner(retention: settings.retentionTime)
-                var merged = 0
-                while merged < most, !background.isStoppingNow, try compact(planner) { merged += 1 }
-            case .giveBackMemory:
-                head.arena.trim()
-                head.sealed.trim()
-                Heaps.giveBack()
-            }
+            } catch { round.failure = round.failure ?? error }
+            if background.isStoppingNow { return false }
         }
-        if let unreadable { throw unreadable }
         return true
+    }
+
+    /// Makes a block of windows in a round.
+    private func cut(_ ends: [Int64], _ round: inout Round) throws {
+        guard !round.isCutFailing else { return }
+        counters.compactionsTriggered.wrappingAdd(1, ordering: .relaxed)
+        do {
+            try cutWithinSize(ends)
+            round.cuts += 1
+        } catch {
+            // The other windows do not wait for windows that cannot be read; they would meet any other error, too.
+            round.isCutFailing = !(error is UnreadableWindows)
+            throw error
+        }
+    }
+
+    /// Logs that old windows wait because blocks use too many of the files that may be open, once.
+    private func reportLackOfFiles() {
+        let lacks = maintenance.withLock { $0.lacksOpenFiles }
+        guard lacks != lacksOpenFiles.exchange(lacks, ordering: .relaxed), lacks else { return }
+        logger.error(
+            "Blocks use half of the files that may be open; old samples wait for a higher limit",
+            ["blocks": "\(blockSet.count)", "limit": "\(options.openFiles)"])
     }
 
     /// The limits for ``MaintenancePlanner``.
@@ -113,7 +144,7 @@ extension TimeSeriesStore {
         head.admittedWindows.replace(windows.map(\.end))
         // The windows of an empty head do not matter here.
         guard newest != .min else { return .init(now: clock.monotonic(), newest: nil, windows: []) }
-        return .init(now: clock.monotonic(), newest: newest, windows: windows)
+        return .init(now: clock.monotonic(), newest: newest, windows: windows, blocks: blockSet.count)
     }
 
     /// The windows with samples in the head, ascending.

@@ -47,6 +47,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     /// The schedule of the checks of the blocks' files.
     let lastLook = Mutex(LookPace())
     let upkeepFailure = Mutex<String?>(nil)
+    /// Whether it was reported that blocks use too many of the files that may be open.
+    let lacksOpenFiles = Atomic(false)
     /// The windows whose spill files the system could not read, by their start, and the time of the first failure in ns
     /// of the monotonic clock.
     let unreadableSince = Mutex<[Int64: Int64]>([:])

@@ -53,7 +53,7 @@ import Testing
             let outcome = try Self.push(store, times)
             // Out of order, the same samples would be refused each time that they are sent.
             #expect(outcome.rejected.allSatisfy { $0.reason == (isLate ? .tooOld : .tooManyWindows) })
-            #expect(store.head.windows().count <= HeadWindows.most + 1)
+            #expect(store.head.windows().count <= 768 + 1)
             times = outcome.rejected.map { times[$0.index] }
             // Samples of the present are accepted nevertheless.
             if isLate, !times.isEmpty {
@@ -63,7 +63,7 @@ import Testing
             store.runMaintenance()
             rounds += 1
         }
-        #expect(rounds == 2000 / HeadWindows.most + 1)
+        #expect(rounds == 2000 / 768 + 1)
         #expect(try Self.stored(store) == 2000 + (isLate ? 1 : 0))
         store.abandon()
         #expect(try Self.stored(Self.open(files, clock)) == 2000 + (isLate ? 1 : 0))

@@ -33,7 +33,7 @@ public final class FaultyFileSystem: FileSystem {
         public var path: String
     }
 
-    fileprivate struct Node {
+    struct Node {
         var isDirectory: Bool
         var content: [UInt8] = []
         var durable: [UInt8] = []
@@ -43,7 +43,7 @@ public final class FaultyFileSystem: FileSystem {
         var durableEntries: [String: Int] = [:]
     }
 
-    fileprivate struct State {
+    struct State {
         var nodes: [Int: Node] = [0: Node(isDirectory: true)]
         var nextNode = 1
         var operations: [Operation] = []
@@ -70,11 +70,32 @@ public final class FaultyFileSystem: FileSystem {
         }
     }
 
-    fileprivate let state: Mutex<State>
+    let state: Mutex<State>
 
     public init() { state = Mutex(State()) }
 
     private init(_ state: State) { self.state = Mutex(state) }
+
+    /// The number of open files, and the most.
+    let opened = Mutex((count: 0, most: Int.max))
+
+    /// The number of open files.
+    public var openFiles: Int { opened.withLock { $0.count } }
+
+    /// Lets files be opened until there are so many.
+    public func limitOpenFiles(_ most: Int) { opened.withLock { $0.most = most } }
+
+    /// Counts an open file.
+    func take(_ path: String) throws(FileError) {
+        let isFree = opened.withLock { opened in
+            guard opened.count < opened.most else { return false }
+            opened.count += 1
+            return true
+        }
+        guard isFree else { throw FileError("open", path, code: EMFILE) }
+    }
+
+    func giveBack() { opened.withLock { $0.count -= 1 } }
 
     /// The operations so far that changed something.
     public var operations: [Operation] { state.withLock { $0.operations } }
@@ -194,7 +215,7 @@ public final class FaultyFileSystem: FileSystem {
     }
 
     /// Runs `body` as one counted operation; `tear` is what a torn one still does.
-    fileprivate func change<R: Sendable>(
+    func change<R: Sendable>(
         _ name: String, _ path: String, tear: (inout State) -> Void = { _ in },
         fail: (inout State) -> Void = { _ in },
         _ body: (inout State) throws(FileError) -> R
@@ -231,7 +252,7 @@ public final class FaultyFileSystem: FileSystem {
         return (state.random >> 33) % state.failingSyncs == 0
     }
 
-    fileprivate func look<R: Sendable>(
+    func look<R: Sendable>(
         _ name: String, _ path: String, _ body: (State) throws(FileError) -> R
     ) throws(FileError) -> R {
         let result = state.withLock { state -> Result<R, FileError> in
@@ -244,6 +265,15 @@ public final class FaultyFileSystem: FileSystem {
     // MARK: FileSystem
 
     public func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File {
+        try take(path)
+        do throws(FileError) { return try FaultyFile(self, node(path, mode), path) } catch {
+            giveBack()
+            throw error
+        }
+    }
+
+    /// Finds or makes the node of a file that is opened.
+    private func node(_ path: String, _ mode: FileMode) throws(FileError) -> Int {
         let existing = try look("open", path) { state throws(FileError) -> Int? in
             do throws(FileError) {
                 let id = try Self.find(state, path, "open")
@@ -264,9 +294,9 @@ public final class FaultyFileSystem: FileSystem {
                     state.nodes[existing]?.lost = 0..<0
                 }
             }
-            return FaultyFile(self, existing, path)
+            return existing
         }
-        let id = try change("create", path) { state throws(FileError) -> Int in
+        return try change("create", path) { state throws(FileError) -> Int in
             let parent = try Self.parent(state, path, "open")
             let id = state.nextNode
             state.nextNode += 1
@@ -274,10 +304,11 @@ public final class FaultyFileSystem: FileSystem {
             state.nodes[parent.id]?.entries[parent.name] = id
             return id
         }
-        return FaultyFile(self, id, path)
     }
 
     public func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping {
+        try take(path)
+        defer { giveBack() }
         let whole = try look("mmap", path) { state throws(FileError) in
             state.nodes[try Self.find(state, path, "open")]?.content ?? []
         }
@@ -396,105 +427,4 @@ public final class FaultyFileSystem: FileSystem {
         state.withLock { _ = $0.locks.insert(path) }
         return FaultyLock(self, path)
     }
-}
-
-/// A lock of a `FaultyFileSystem`.
-private final class FaultyLock: DirectoryLock {
-    private let files: FaultyFileSystem
-    private let path: String
-
-    init(_ files: FaultyFileSystem, _ path: String) {
-        self.files = files
-        self.path = path
-    }
-
-    deinit { release() }
-
-    func release() { files.state.withLock { _ = $0.locks.remove(path) } }
-}
-
-/// A file of a `FaultyFileSystem`.
-private final class FaultyFile: File {
-    let path: String
-    private let files: FaultyFileSystem
-    private let node: Int
-    private let isClosed = Atomic<Bool>(false)
-
-    init(_ files: FaultyFileSystem, _ node: Int, _ path: String) {
-        self.files = files
-        self.node = node
-        self.path = path
-    }
-
-    private func check(_ operation: String) throws(FileError) {
-        if isClosed.load(ordering: .relaxed) { throw FileError(operation, path, code: EBADF) }
-    }
-
-    func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-        try check("write")
-        let content = Array(bytes)
-        let half = Array(content[..<(content.count / 2)])
-        let (node, path) = (node, path)
-        try files.change(
-            "write", path, tear: { state in state.nodes[node]?.content.append(contentsOf: half) },
-            { state throws(FileError) in
-                let room = state.capacity == .max ? Int.max : max(0, state.capacity - state.used)
-                state.nodes[node]?.content.append(contentsOf: content.prefix(room))
-                if content.count > room { throw FileError("write", path, code: ENOSPC) }
-            })
-    }
-
-    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
-        try check("read")
-        let (node, count) = (node, buffer.count)
-        let path = path
-        let part = try files.look("read", path) { state throws(FileError) -> [UInt8] in
-            if let fault = state.unreadable, path.contains(fault.part) {
-                throw FileError("read", path, code: fault.code)
-            }
-            let content = state.nodes[node]?.content ?? []
-            guard offset >= 0, offset < content.count else { return [] }
-            return Array(content[offset...].prefix(count))
-        }
-        buffer.copyBytes(from: part)
-        return part.count
-    }
-
-    func syncData() throws(FileError) {
-        try check("fdatasync")
-        let node = node
-        // As Linux does: pages that could not be written count as clean from then on.
-        func lose(_ state: inout FaultyFileSystem.State) {
-            guard let known = state.nodes[node], known.content.count > known.durable.count else { return }
-            let start = known.lost.isEmpty ? known.durable.count : min(known.lost.lowerBound, known.durable.count)
-            state.nodes[node]?.lost = start..<known.content.count
-        }
-        try files.change("fdatasync", path, fail: lose) { state in
-            guard var known = state.nodes[node] else { return }
-            known.durable = known.content
-            for at in known.lost.clamped(to: 0..<known.durable.count) { known.durable[at] = 0 }
-            state.nodes[node] = known
-        }
-    }
-
-    func truncate(to size: Int) throws(FileError) {
-        try check("truncate")
-        let node = node
-        try files.change("truncate", path) { state in
-            let count = state.nodes[node]?.content.count ?? 0
-            if let lost = state.nodes[node]?.lost { state.nodes[node]?.lost = lost.clamped(to: 0..<max(size, 0)) }
-            if count > size {
-                state.nodes[node]?.content.removeLast(count - size)
-            } else {
-                state.nodes[node]?.content.append(contentsOf: repeatElement(0, count: size - count))
-            }
-        }
-    }
-
-    func size() throws(FileError) -> Int {
-        try check("stat")
-        return try files.look("stat", path) { [node] state in state.nodes[node]?.content.count ?? 0 }
-    }
-
-    func close() { isClosed.store(true, ordering: .relaxed) }
 }

@@ -24,6 +24,11 @@ final class BlockFrames: Sendable {
         }
     }
 
+    /// Another reader of the same file.
+    convenience init(_ other: BlockFrames, cache: FrameCache) throws {
+        try self.init(other.file, table: other.table, cache: cache)
+    }
+
     deinit { cache.remove(block: number) }
 
     /// A number that no other reader had or has.

@@ -38,6 +38,14 @@ package final class BlockReader: Sendable {
         deleted = Mutex(try DeletedRanges.read(files, directory, limit: UInt32(index.seriesCount)))
     }
 
+    /// Another reader of the same open file with a cache of its own; damage ends a read.
+    init(_ other: BlockReader, cache: FrameCache) throws {
+        (meta, directory, index, files) = (other.meta, other.directory, other.index, other.files)
+        leftOut = nil
+        frames = try BlockFrames(other.frames, cache: cache)
+        deleted = Mutex(other.deleted.withLock { $0 })
+    }
+
     package var minTime: Int64 { index.minTime }
     package var maxTime: Int64 { index.maxTime }
 

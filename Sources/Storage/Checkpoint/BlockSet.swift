@@ -27,7 +27,9 @@ final class BlockSet: @unchecked Sendable {
     let leftOut = LeftOut()
 
     /// Opens the blocks in `directory`; a damaged block is left out and logged, and its files stay.
-    init(_ directory: String, fileSystem: any FileSystem, usesXOROnly: Bool = false) throws {
+    ///
+    /// - Parameter openFiles: The most files that the process may have open.
+    init(_ directory: String, fileSystem: any FileSystem, usesXOROnly: Bool = false, openFiles: Int = .max) throws {
         self.directory = directory
         self.fileSystem = fileSystem
         self.usesXOROnly = usesXOROnly
@@ -60,6 +62,13 @@ final class BlockSet: @unchecked Sendable {
         }
         // Without a manifest, it is not known which files are garbage.
         if !manifest.isNew { try manifest.removeGarbage(in: directory) }
+        // The log and connections need descriptors, too, and blocks that are left out would look damaged.
+        guard manifest.blocks.count <= openFiles &- min(64, openFiles / 2) else {
+            throw StorageError.unusable(
+                "the directory has \(manifest.blocks.count) blocks, and each needs an open file, but the limit of open "
+                    + "files is \(openFiles): raise `ulimit -n`, or LimitNOFILE= of the service, to "
+                    + "\(manifest.blocks.count &+ 1024)")
+        }
         pendingIsThere()
         var readers: [BlockReader] = []
         for name in manifest.blocks {
@@ -304,7 +313,7 @@ final class BlockSet: @unchecked Sendable {
 
     /// Adds a finished block in place of the blocks `removed`, durably, and removes their files.
     ///
-    /// The spill files whose samples the block has.
+    /// - Parameter cut: The spill files whose samples the block has.
     func replace(_ removed: [BlockReader], with added: BlockMeta?, cut: [CutFile] = []) throws {
         let names = removed.map(\.meta.id)
         let path = added.map { directory + "/" + $0.id }
@@ -336,8 +345,8 @@ final class BlockSet: @unchecked Sendable {
     /// Merges the blocks that the planner selects; returns whether it did.
     ///
     /// - Parameters:
-    /// The most bytes of the sources of a merge.
-    /// Frees bytes without removing the named blocks; returns whether there is enough space now.
+    ///   - maxSize: The most bytes of the sources of a merge.
+    ///   - makeRoom: Frees bytes without removing the named blocks; returns whether there is enough space now.
     func compact(
         _ planner: CompactionPlanner, now: Int64, maxSize: Int = .max,
         makeRoom: (Int, Set<String>) throws -> Bool = { _, _ in true }, isCancelled: () -> Bool

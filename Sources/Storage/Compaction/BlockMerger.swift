@@ -31,7 +31,7 @@ package enum BlockMerger {
             }
             // A separate cache leaves the cache of queries unchanged.
             let cache = FrameCache(capacity: 8 << 20)
-            let sources = try blocks.map { try BlockReader(files, directory: $0.directory, cache: cache) }
+            let sources = try blocks.map { try BlockReader($0, cache: cache) }
             try mergeAll(sources, into: writer, isCancelled)
             return try writer.finish()
         } catch {

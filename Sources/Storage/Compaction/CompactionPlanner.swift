@@ -3,11 +3,24 @@ package struct CompactionPlanner: Sendable {
     /// The lengths of blocks in ms, ascending; each is a multiple of the previous one.
     package var ranges: [Int64]
 
-    /// Makes a planner of 2 h, 8 h and 24 h blocks, none longer than a tenth of `retention` (ms; 0 for no limit).
+    /// The lengths of blocks with few samples, ms, ascending; each is a multiple of the previous one and of `ranges`.
+    ///
+    /// Each block uses an open file and memory for its index. Without these lengths, years of samples are thousands of
+    /// blocks.
+    package var longRanges: [Int64]
+
+    /// The most samples of a block whose length is one of ``longRanges``: a merge ends within a few minutes.
+    static let mostOfLongBlock = 1 << 29
+    /// The most blocks of one merge.
+    static let mostSources = 64
+
+    /// Makes a planner of blocks of 2 h, 8 h and 24 h, and of 5 and 30 days if they have few samples; none is longer
+    /// than a tenth of `retention` (ms; 0 for no limit).
     package init(retention: Int64 = 0) {
         let hour: Int64 = 3_600_000
         let cap = retention > 0 ? max(retention / 10, 2 * hour) : .max
         ranges = [2 * hour, 8 * hour, 24 * hour].filter { $0 <= cap }
+        longRanges = [120 * hour, 720 * hour].filter { $0 <= cap }
     }
 
     /// The blocks to be merged next, in the order of time; empty if there is nothing to do.
@@ -27,7 +40,8 @@ package struct CompactionPlanner: Sendable {
         let sorted = blocks.sorted { ($0.minTime, $0.maxTime, $0.id) < ($1.minTime, $1.maxTime, $1.id) }
         if let overlapping = try overlapping(sorted, isAllowed) { return overlapping }
         guard let newest = sorted.map(\.maxTime).max() else { return [] }
-        for range in ranges.dropFirst() {
+        for range in ranges.dropFirst() + longRanges {
+            let isLong = range > ranges.last ?? .max
             var at = 0
             while at < sorted.count {
                 let start = Self.floor(sorted[at].minTime, range)
@@ -37,7 +51,10 @@ package struct CompactionPlanner: Sendable {
                     if overflow || sorted[at].maxTime < end { window.append(sorted[at]) }
                     at += 1
                 }
-                if window.count > 1, !overflow, newest >= end, try isAllowed(window) { return window }
+                window = Array(window.prefix(Self.mostSources))
+                guard window.count > 1, !overflow, newest >= end else { continue }
+                if isLong, Self.samples(window) > Self.mostOfLongBlock { continue }
+                if try isAllowed(window) { return window }
             }
         }
         return try sorted.first { try deletions.contains($0.id) && isAllowed([$0]) }.map { [$0] } ?? []
@@ -46,6 +63,11 @@ package struct CompactionPlanner: Sendable {
     /// The same for blocks that may all be merged.
     package func plan(_ blocks: [BlockMeta], deletions: Set<String> = []) -> [BlockMeta] {
         plan(blocks, deletions: deletions) { _ in true }
+    }
+
+    /// The number of samples of blocks.
+    private static func samples(_ blocks: [BlockMeta]) -> Int {
+        blocks.reduce(0) { $0.addingReportingOverflow($1.sampleCount).overflow ? .max : $0 &+ $1.sampleCount }
     }
 
     private static func floor(_ time: Int64, _ range: Int64) -> Int64 {
@@ -59,7 +81,7 @@ package struct CompactionPlanner: Sendable {
         var group: [BlockMeta] = []
         var end = Int64.min
         for block in sorted {
-            if !group.isEmpty, block.minTime <= end {
+            if !group.isEmpty, block.minTime <= end, group.count < Self.mostSources {
                 group.append(block)
             } else if group.count > 1, try isAllowed(group) {
                 return group

@@ -209,7 +209,7 @@ extension Head {
         // A sender that sends the batch again must not find later samples of it stored.
         if bounds.maySendAgain { bounds.presentFrom = .max }
         // An out-of-order batch that took most of the windows itself would take the same ones each time it is sent.
-        let isEndless = bounds.outOfOrderFrom != nil && writer.addedWindows >= HeadWindows.most / 2
+        let isEndless = bounds.outOfOrderFrom != nil && writer.addedWindows >= admittedWindows.most / 2
         return isEndless ? bounds.reason : .tooManyWindows
     }
 

@@ -58,10 +58,13 @@ final class Head: @unchecked Sendable {
     /// The newest time of any series.
     let newest = Atomic<Int64>(.min)
     /// The windows in which samples are accepted.
-    let admittedWindows = HeadWindows()
+    let admittedWindows: HeadWindows
 
-    init(blockDuration: Int64, spill: SpillStore, space: HeadSpace = .own) throws(StorageError) {
+    init(
+        blockDuration: Int64, spill: SpillStore, space: HeadSpace = .own, openFiles: Int = .max
+    ) throws(StorageError) {
         self.space = space
+        admittedWindows = HeadWindows(openFiles: openFiles)
         self.blockDuration = blockDuration
         self.spill = spill
         arena = try BlockArena(blocks: space.chunkBlocks)

@@ -5,13 +5,14 @@ import Synchronization
 /// Each window has a spill file and becomes a part of a block. Without a limit, one request with odd timestamps could
 /// make thousands of both.
 final class HeadWindows: Sendable {
-    /// The most windows, besides those of the present time.
-    static let most = 768
-    /// The number of windows from which head compaction does not wait for further samples.
-    static let many = most / 4
-
+    /// The most windows, besides those of the present time: 768, or a quarter of the files that may be open.
+    let most: Int
     private let known = Mutex<Set<Int64>>([])
     private let generation = Atomic<UInt32>(1)
+
+    init(openFiles: Int = .max) { most = Self.most(openFiles: openFiles) }
+
+    static func most(openFiles: Int) -> Int { min(768, max(8, openFiles / 4)) }
 
     /// Changes whenever windows may have been removed: a window that was admitted before must be admitted again.
     var current: UInt32 { generation.load(ordering: .acquiring) }
@@ -27,7 +28,7 @@ final class HeadWindows: Sendable {
     func admit(_ end: Int64, isPresent: Bool) -> Admission {
         known.withLock { known in
             if known.contains(end) { return .known }
-            guard isPresent || known.count < Self.most else { return .refused }
+            guard isPresent || known.count < most else { return .refused }
             known.insert(end)
             return .added
         }

@@ -127,8 +127,10 @@ struct StoreParts {
         reserve = DiskReserve(directory, fileSystem: watched)
         diskSpace = DiskSpaceWatch(directory, watched)
         let spill = try SpillStore(directory + "/spill", fileSystem: watched)
-        head = try Head(blockDuration: options.blockDuration, spill: spill, space: options.space)
-        blockSet = try BlockSet(directory + "/blocks", fileSystem: watched, usesXOROnly: options.usesXOROnly)
+        head = try Head(
+            blockDuration: options.blockDuration, spill: spill, space: options.space, openFiles: options.openFiles)
+        blockSet = try BlockSet(
+            directory + "/blocks", fileSystem: watched, usesXOROnly: options.usesXOROnly, openFiles: options.openFiles)
         exemplars = ExemplarRing(capacity: options.maxExemplars, outOfOrderWindow: options.outOfOrderWindow)
         try watched.createDirectory(wal)
         // The names of the directories must survive a power cut, as their content does.

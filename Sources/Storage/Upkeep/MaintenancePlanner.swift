@@ -2,8 +2,8 @@
 ///
 /// It is a value without clocks, files and threads. Once a second, the code that carries out the actions calls
 /// ``begin(_:isOversized:)``, ``save(_:)``, ``cut(_:)`` and ``finish(_:)``, each with the facts after the previous
-/// actions, and notes the results with ``noteCut(_:at:)`` and ``noteCheckpoint(_:)``. If an action fails, the rest of
-/// the round is left out.
+/// actions, and notes the results with ``noteCut(_:at:)`` and ``noteCheckpoint(_:)``. An action that fails does not
+/// prevent the others: a merge frees descriptors, and a checkpoint frees the log, although windows cannot be cut.
 struct MaintenancePlanner: Sendable {
     enum Action: Equatable, Sendable {
         /// Drops the oldest blocks until the next writes fit into the directory.
@@ -37,9 +37,14 @@ struct MaintenancePlanner: Sendable {
         var largestPart: Int
         /// The bytes of the log that never justify a checkpoint, if less than usual.
         var shortLog: Int
+        /// The most files that the process may have open; each block uses one.
+        var openFiles = Int.max
 
         /// The sealed bytes with which windows do not wait for others.
         var enough: Int { min(64 << 20, largestPart) }
+
+        /// The number of windows with which they do not wait for others.
+        var manyWindows: Int { HeadWindows.most(openFiles: openFiles) / 4 }
     }
 
     /// The facts about the log and the checkpoint before windows are cut.
@@ -71,11 +76,13 @@ struct MaintenancePlanner: Sendable {
         var newest: Int64?
         /// The windows, ascending by their ends.
         var windows: [Window]
+        /// The number of blocks.
+        var blocks = 0
     }
 
     /// The facts after windows were cut.
     struct EndFacts: Equatable, Sendable {
-        /// Whether this round has cut a window.
+        /// Whether this round has made a block of a window.
         var hasCut = false
         /// The bytes of the log after the last checkpoint.
         var logBytes = 0
@@ -83,6 +90,8 @@ struct MaintenancePlanner: Sendable {
         var checkpointBytes = 0
         /// Whether the log fills the directory, so that only a checkpoint frees space.
         var needsRoom = false
+        /// The number of blocks.
+        var blocks = 0
     }
 
     /// The time that a window waits for further samples after it was cut, ns.
@@ -94,6 +103,8 @@ struct MaintenancePlanner: Sendable {
     /// The time since when complete windows have waited to be cut, in ns of the monotonic clock; nil if there are none.
     private(set) var waitingSince: Int64?
     private var pace = CheckpointPace()
+    /// Whether old windows wait because blocks use too many of the files that may be open.
+    private(set) var lacksOpenFiles = false
 
     init(_ limits: Limits) { self.limits = limits }
 
@@ -118,11 +129,26 @@ struct MaintenancePlanner: Sendable {
     /// merged again. Therefore complete windows wait for each other, and a window that was cut waits for further
     /// samples.
     mutating func cut(_ facts: HeadFacts) -> [Action] {
-        let cuts = dueWindows(facts)
+        let waited = waitingSince
+        let due = dueWindows(facts)
+        let cuts = Array(due.suffix(mostCuts(of: due, facts)))
+        lacksOpenFiles = cuts.count < due.count && facts.blocks >= limits.openFiles / 2
+        // What is left is due in the next round, after blocks were merged.
+        if cuts.count < due.count { waitingSince = waited ?? facts.now }
         guard !cuts.isEmpty else { return [] }
         // In a limited directory, garbage series in the checkpoint would use the space of samples.
         let age = limits.isBounded ? limits.blockDuration / 24 : limits.blockDuration / 2
         return cuts.map { .cut($0) } + [.forgetSilent(age)]
+    }
+
+    /// The number of blocks that may be made now: together, they use a quarter of the files that may be open.
+    ///
+    /// Blocks that cannot be merged use up to a half. The present samples become blocks in any case, and are last.
+    private func mostCuts(of due: [[Int64]], _ facts: HeadFacts) -> Int {
+        let most = limits.openFiles / 4 &- facts.blocks
+        guard most <= 0 else { return most }
+        let isPresent = (due.last?.last).map { $0 > (facts.newest ?? .max) &- 3 &* limits.blockDuration } ?? false
+        return facts.blocks < limits.openFiles / 2 || isPresent ? 1 : 0
     }
 
     /// Ends a round: the checkpoint, and the actions on blocks.
@@ -132,7 +158,7 @@ struct MaintenancePlanner: Sendable {
         var actions: [Action] = facts.hasCut || isDue || facts.needsRoom ? [.checkpoint] : []
         actions.append(.dropExpired)
         if limits.isBounded { actions.append(.keepWithinSize) }
-        actions.append(.compact(atMost: 4))
+        actions.append(.compact(atMost: facts.blocks > limits.openFiles / 8 ? 32 : 4))
         // Sealing and cutting leave much memory free, and making blocks uses memory on several threads, whose
         // allocators would keep it.
         if facts.hasCut { actions.append(.giveBackMemory) }
@@ -157,7 +183,7 @@ struct MaintenancePlanner: Sendable {
         let isRipe =
             !over.isEmpty
             && (waited >= limits.cutDelay * 1_000_000 || over.reduce(0) { $0 &+ $1.sealed } >= limits.enough
-                || facts.windows.count >= HeadWindows.many)
+                || facts.windows.count >= limits.manyWindows)
         let large = facts.windows.filter { $0.size > limits.largestPart && !(isRipe && over.contains($0)) }
         guard isRipe else { return large.map { [$0.end] } }
         waitingSince = nil
@@ -199,6 +225,7 @@ extension MaintenancePlanner.Limits {
         self.init(
             blockDuration: options.blockDuration, cutDelay: options.cutDelay,
             longestBlock: CompactionPlanner(retention: retention).ranges.last ?? options.blockDuration,
-            isBounded: largestPart != nil, largestPart: largestPart ?? .max, shortLog: options.walSegmentSize)
+            isBounded: largestPart != nil, largestPart: largestPart ?? .max, shortLog: options.walSegmentSize,
+            openFiles: options.openFiles)
     }
 }

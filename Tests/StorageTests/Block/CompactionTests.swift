@@ -77,6 +77,30 @@ import Testing
         #expect(CompactionPlanner(retention: 100 * Self.hour).ranges == [2 * Self.hour, 8 * Self.hour])
     }
 
+    @Test func `blocks with few samples become longer than a day`() {
+        func names(_ days: [Int], samples: Int, retention: Int64 = 0) -> [String] {
+            var blocks = Self.blocks(days.map { ($0 * 24, $0 * 24 + 2) })
+            for i in blocks.indices { blocks[i].sampleCount = samples }
+            return CompactionPlanner(retention: retention).plan(blocks).map(\.id)
+        }
+        let few = CompactionPlanner.mostOfLongBlock / 5
+        #expect(names([0, 1, 2, 3, 4, 5], samples: few) == ["B0", "B1", "B2", "B3", "B4"])
+        #expect(names([0, 1, 2, 3, 4, 5], samples: few + 1) == [])
+        #expect(names([0, 1, 2, 3, 4, 5], samples: .max) == [])
+        #expect(names([0, 1, 2, 3, 4, 5], samples: few, retention: 49 * 24 * Self.hour) == [])
+        // 30 days, of which each 5 are one block.
+        #expect(names([0, 5, 29, 31], samples: 1) == ["B0", "B1", "B2"])
+        #expect(names([0, 5, 29, 31], samples: 1, retention: 299 * 24 * Self.hour) == [])
+    }
+
+    @Test func `a merge has a limited number of sources`() {
+        let planner = CompactionPlanner()
+        let overlapping = planner.plan(Self.blocks((0..<200).map { ($0, $0 + 2) }))
+        #expect(overlapping.map(\.id) == (0..<64).map { "B\($0)" })
+        let apart = planner.plan(Self.blocks((0..<80).map { ($0 * 9, $0 * 9 + 1) }))
+        #expect(apart.count > 1 && apart.count <= 64)
+    }
+
     @Test func `retention drops whole blocks, oldest first`() {
         let blocks = Self.blocks([(0, 2), (2, 4), (4, 6)])
         let expired = CompactionPlanner.expired(blocks, now: 9 * Self.hour, retention: 6 * Self.hour)

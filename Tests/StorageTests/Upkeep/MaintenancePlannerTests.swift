@@ -52,6 +52,27 @@ import Testing
         }
     }
 
+    @Test func `blocks use a part of the files that may be open`() {
+        var limits = Self.limits()
+        limits.openFiles = 40
+        func cuts(blocks: Int, newest: Double = 1000, _ ends: [Int64]) -> (String, Bool) {
+            var planner = MaintenancePlanner(limits)
+            var facts = Self.head(0, newest, [:])
+            facts.windows = ends.map { .init(end: $0 * Self.hour, sealed: 1, size: 1) }
+            facts.blocks = blocks
+            let text = Self.text(planner.cut(facts).filter { if case .cut = $0 { true } else { false } })
+            return (text, planner.lacksOpenFiles)
+        }
+        let (old, present) = ([10, 40, 70, 100] as [Int64], [10, 40, 998] as [Int64])
+        #expect(cuts(blocks: 0, old) == ("cut 10h, cut 40h, cut 70h, cut 100h", false))
+        #expect(cuts(blocks: 8, old) == ("cut 70h, cut 100h", false))
+        #expect(cuts(blocks: 10, old) == ("cut 100h", false))
+        #expect(cuts(blocks: 19, old) == ("cut 100h", false))
+        #expect(cuts(blocks: 20, old) == ("", true))
+        #expect(cuts(blocks: 20, present) == ("cut 998h", true))
+        #expect(cuts(blocks: 39, [998]) == ("cut 998h", false))
+    }
+
     @Test func `a round has this order`() {
         var planner = MaintenancePlanner(Self.limits())
         func round(_ limits: MaintenancePlanner.Limits, isOversized: Bool, second: Int64) -> [String] {

@@ -1,0 +1,145 @@
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// A limit of open files that is low for the number of blocks: nothing is lost, and merges free descriptors.
+@Suite struct OpenFilesTests {
+    private static let window: Int64 = 7_200_000
+    private static let day: Int64 = 86_400_000
+    private static let now: Int64 = 1_700_000_400_000
+
+    private static func open(
+        _ files: FaultyFileSystem, _ clock: ManualClock, openFiles: Int
+    ) throws -> TimeSeriesStore {
+        var options = StoreOptions(
+            directory: "data", retentionTime: 0, blockDuration: window, cutDelay: 0, outOfOrderWindow: 10_000 * day,
+            runsInBackground: false)
+        options.openFiles = openFiles
+        return try TimeSeriesStore.open(options: options, fileSystem: files, clock: clock)
+    }
+
+    /// Pushes a sample at each time; returns the times that were accepted.
+    private static func push(_ store: TimeSeriesStore, _ times: [Int64]) throws -> [Int64] {
+        let group = store.openGroup("m")
+        var batch = SampleBatch()
+        let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m"]), in: group)
+        for time in times { batch.append(ref, Double(time % 1009), at: time) }
+        let refused = Set(try store.commit(batch, in: group, durability: .written).rejected.map(\.index))
+        return times.indices.filter { !refused.contains($0) }.map { times[$0] }
+    }
+
+    private static func stored(_ store: TimeSeriesStore) throws -> Set<Int64> {
+        let set = try store.select(
+            SelectRequest(matchers: [Matcher(name: "__name__", equals: "m")], minTime: .min, maxTime: .max))
+        var times: Set<Int64> = []
+        var columns = SampleColumns()
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            for at in 0..<columns.count { times.insert(columns.timestamps[at]) }
+        }
+        return times
+    }
+
+    private static func pass(_ rounds: Int, _ store: TimeSeriesStore, _ clock: ManualClock) {
+        for _ in 0..<rounds {
+            store.runMaintenance()
+            clock.advance(to: clock.now() + 1000)
+        }
+    }
+
+    /// The times of a sample on each of so many days before the present.
+    private static func history(days: Int) -> [Int64] { (1...days).map { now - Int64($0) * day } }
+
+    @Test func `a history of many days becomes few blocks`() throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.open(files, clock, openFiles: 128)
+        files.limitOpenFiles(96)
+        var accepted = Set(try Self.push(store, [Self.now]))
+        var waiting = Self.history(days: 400)
+        var most = 0
+        for _ in 0..<300 where !waiting.isEmpty {
+            // A sender sends what was refused again, a part at a time.
+            let part = Array(waiting.prefix(20))
+            let done = Set(try Self.push(store, part))
+            accepted.formUnion(done)
+            waiting.removeAll { done.contains($0) }
+            Self.pass(2, store, clock)
+            most = max(most, store.blockSet.count)
+        }
+        #expect(waiting.isEmpty)
+        #expect(most <= 64, "there were \(most) blocks")
+        clock.advance(to: clock.now() + 100_000)
+        Self.pass(100, store, clock)
+        // Each block of 30 days, and those of the last days and of the present.
+        #expect(store.blockSet.count <= 400 / 30 + 12, "there are \(store.blockSet.count) blocks")
+        #expect(try Self.stored(store) == accepted && accepted.count == 401)
+        store.abandon()
+        #expect(try Self.stored(Self.open(files, clock, openFiles: 128)) == accepted)
+    }
+
+    @Test(arguments: [3, 4, 6])
+    func `merges and the checkpoint do not wait for windows that cannot be cut`(free: Int) throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        var store = try Self.open(files, clock, openFiles: .max)
+        var accepted = Set(try Self.push(store, [Self.now]))
+        accepted.formUnion(try Self.push(store, Self.history(days: 200)))
+        // Without merges, each window is a block.
+        try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+        try store.close()
+        let before = try #require(try? files.list("data/blocks").count)
+        #expect(before > 200)
+        store = try Self.open(files, clock, openFiles: 400)
+        accepted.formUnion(try Self.push(store, Self.history(days: 230).suffix(30)))
+        files.limitOpenFiles(files.openFiles + free)
+        Self.pass(40, store, clock)
+        #expect(store.blockSet.count < 60, "there are \(store.blockSet.count) blocks")
+        #expect(try Self.stored(store) == accepted)
+        store.abandon()
+        files.limitOpenFiles(.max)
+        #expect(try Self.stored(Self.open(files, clock, openFiles: 400)) == accepted)
+    }
+
+    @Test func `a start with fewer open files than blocks is refused, and changes nothing`() throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.open(files, clock, openFiles: .max)
+        var accepted = Set(try Self.push(store, [Self.now]))
+        accepted.formUnion(try Self.push(store, Self.history(days: 100)))
+        try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+        try store.close()
+        let names = try files.list("data/blocks").sorted()
+        let error = #expect(throws: StorageError.self) { try Self.open(files, clock, openFiles: 100) }
+        #expect("\(try #require(error))".contains("raise `ulimit -n`"))
+        #expect(try files.list("data/blocks").sorted() == names)
+        #expect(try Self.stored(Self.open(files, clock, openFiles: 200)) == accepted)
+    }
+
+    @Test func `descriptors that others take for a time lose nothing`() throws {
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        for _ in 0..<8 {
+            let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+            let store = try Self.open(files, clock, openFiles: 80)
+            var accepted = Set(try Self.push(store, [Self.now]))
+            for step in 0..<30 {
+                let least = Int.random(in: 1...300, using: &random)
+                let times = (0..<Int.random(in: 1...12, using: &random)).map {
+                    Self.now - Int64(least + $0) * (step % 2 == 0 ? Self.day : Self.window)
+                }
+                files.limitOpenFiles(
+                    Bool.random(using: &random)
+                        ? .max : files.openFiles + Int.random(in: 0...5, using: &random))
+                accepted.formUnion(try Self.push(store, times))
+                Self.pass(2, store, clock)
+            }
+            files.limitOpenFiles(.max)
+            Self.pass(80, store, clock)
+            #expect(try Self.stored(store) == accepted)
+            #expect(store.blockSet.count <= 40 && store.leftOut.isEmpty)
+            store.abandon()
+            let again = try Self.open(files, clock, openFiles: 80)
+            #expect(try Self.stored(again) == accepted && again.leftOut.isEmpty)
+        }
+    }
+}

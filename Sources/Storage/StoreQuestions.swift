@@ -9,8 +9,9 @@ extension TimeSeriesStore {
     ///
     /// Samples that are acknowledged after the return are kept, whatever their time.
     ///
-    /// - Throws: An error if the log cannot be written, if the disk may lack a part of it, or if chunks cannot be read
-    ///   or written. Series may then be deleted in part, in memory and in the log alike.
+    /// - Throws: An error if something cannot be read or written. What can be read is read before the first change, so
+    ///   that nothing is deleted if a file is unreadable. If a write fails, series may be deleted in part: in memory as
+    ///   after the next start.
     @discardableResult
     public func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
         let matching = try head.ids(matching: matchers)
@@ -24,20 +25,31 @@ extension TimeSeriesStore {
         // An older checkpoint may have samples that are now only in blocks, of series that the head does not have any
         // more.
         if isCheckpointBehindCut.load(ordering: .relaxed) { try writeCheckpointWithinSize() }
-        var touched = 0
-        try blockSet.deleteInClosed(matchers, minTime: minTime, maxTime: maxTime)
-        for block in blockSet.readers where block.minTime <= maxTime && block.maxTime >= minTime {
-            let request = SelectRequest(matchers: matchers, minTime: minTime, maxTime: maxTime, labelsOnly: true)
-            touched = max(touched, try block.select(request).count)
-            try blockSet.delete(matchers, in: block, minTime: minTime, maxTime: maxTime)
+        let isInHead = !ids.isEmpty && head.newest.load(ordering: .relaxed) >= minTime
+        if isInHead { try head.requireReadable(ids, from: minTime, to: maxTime) }
+        let (touched, inBlocks) = try blockSet.delete(matchers, minTime: minTime, maxTime: maxTime)
+        guard isInHead else { return touched }
+        var result = HeadDeletion()
+        do { try deleteInHead(ids, minTime, maxTime, &result) } catch {
+            if !result.hasBegun { blockSet.takeBack(inBlocks) }
+            throw error
         }
-        guard !ids.isEmpty, head.newest.load(ordering: .relaxed) >= minTime else { return touched }
-        let failed = try deleteInHead(ids, minTime, maxTime)
+        if result.failed > 0 {
+            // The log has the deletion of these chunks, but the next start finds them in the checkpoint.
+            try writeCheckpointWithinSize()
+            throw StorageError.damaged(
+                "\(result.failed) chunks that cannot be read, or not be written without the samples")
+        }
         try log.sync()
-        guard failed == 0 else {
-            throw StorageError.damaged("\(failed) chunks that cannot be read, or not be written without the samples")
-        }
         return max(ids.count, touched)
+    }
+
+    /// The results of a deletion in the head.
+    private struct HeadDeletion {
+        /// Whether the deletion is in the log for some series.
+        var hasBegun = false
+        /// The number of chunks that stayed because they cannot be read, or because there was no memory.
+        var failed = 0
     }
 
     /// The number of series that are deleted while samples of their group wait.
@@ -47,27 +59,25 @@ extension TimeSeriesStore {
     ///
     /// For each group, the deletion is at the same position among its samples in both, so that a replay of the log
     /// finds the same samples before and after it.
-    ///
-    /// - Returns: The number of chunks that stayed because they cannot be read, or because there was no memory.
-    private func deleteInHead(_ ids: [UInt32], _ minTime: Int64, _ maxTime: Int64) throws -> Int {
+    private func deleteInHead(_ ids: [UInt32], _ minTime: Int64, _ maxTime: Int64, _ result: inout HeadDeletion) throws
+    {
         let byGroup = head.registry.withLock { Dictionary(grouping: ids) { head.states[$0].group } }
-        var failed = 0
         for (number, ids) in byGroup.sorted(by: { $0.key < $1.key }) {
             guard let group = head.group(number) else { continue }
             let sorted = ids.sorted()
             for start in stride(from: 0, to: sorted.count, by: Self.deletedAtOnce) {
                 let some = sorted[start..<min(start + Self.deletedAtOnce, sorted.count)]
-                failed += try group.lock.withLock {
+                try group.lock.withLock {
                     let record = LogRecord.deletion(some, minTime, maxTime)
                     try log.append(record)
+                    result.hasBegun = true
                     // The record is written twice, in separate frames, so that damage to one frame does not restore
                     // deleted samples. No record of the group is between them.
                     try? log.append(record)
-                    return head.delete(some, from: minTime, to: maxTime, group)
+                    result.failed += head.delete(some, from: minTime, to: maxTime, group)
                 }
             }
         }
-        return failed
     }
 
     /// The metadata of a metric, or of all: the metadata received last, otherwise those of the newest block that has

@@ -50,7 +50,7 @@ public final class FaultyFileSystem: FileSystem {
         var faults: [Int: Fault] = [:]
         /// One of so many syncs fails, at random; 0 for none.
         var failingSyncs: UInt64 = 0
-        var unreadable: (part: String, code: Int32)?
+        var unreadable: (part: String, code: Int32, after: Int)?
         var random: UInt64 = 0
         var isStopped = false
         var locks: Set<String> = []
@@ -111,8 +111,10 @@ public final class FaultyFileSystem: FileSystem {
         }
     }
 
-    /// Lets reads of all files fail whose paths contain `part`.
-    public func failReads(of part: String, code: Int32) { state.withLock { $0.unreadable = (part, code) } }
+    /// Lets reads of all files fail whose paths contain `part`, after so many of them.
+    public func failReads(of part: String, code: Int32, after count: Int = 0) {
+        state.withLock { $0.unreadable = (part, code, count) }
+    }
 
     /// Arranges for all faults to be forgotten, for instance because the disk was exchanged.
     public func heal() {

@@ -140,18 +140,41 @@ package final class BlockReader: Sendable {
     /// Sets that are selected afterwards do not have them; the next merge removes them from disk.
     package func delete(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws {
         guard minTime <= self.maxTime, maxTime >= self.minTime else { return }
-        let ranks = try postings.select(matchers, check: nil)
-        guard !ranks.isEmpty else { return }
-        var failure: (any Error)?
-        deleted.withLock { ranges in
+        _ = try delete(try ranks(matchers), minTime: minTime, maxTime: maxTime)
+    }
+
+    /// The ranks of matching series.
+    func ranks(_ matchers: [Matcher]) throws -> PostingRuns { try postings.select(matchers, check: nil) }
+
+    /// Marks the samples of series within [`minTime`, `maxTime`] as deleted, durably; returns the earlier deletions.
+    func delete(_ ranks: PostingRuns, minTime: Int64, maxTime: Int64) throws -> DeletedRanges {
+        try changeDeletions { if !ranks.isEmpty { $0.add(ranks, minTime, maxTime) } }
+    }
+
+    /// Replaces the deletions by earlier ones, durably.
+    func restore(_ earlier: DeletedRanges) throws { _ = try changeDeletions { $0 = earlier } }
+
+    /// Changes the deletions, durably, and returns the earlier ones; if it throws, those of the file count.
+    private func changeDeletions(_ change: (inout DeletedRanges) -> Void) throws -> DeletedRanges {
+        let result = deleted.withLock { ranges -> Result<DeletedRanges, any Error> in
+            let before = ranges
             var next = ranges
-            next.add(ranks, minTime, maxTime)
+            change(&next)
+            guard next.entries.count != before.entries.count else { return .success(before) }
             do {
                 try next.write(files, directory)
                 ranges = next
-            } catch { failure = error }
+                return .success(before)
+            } catch {
+                // The file may have been replaced before the error.
+                do { try before.write(files, directory) } catch {
+                    let limit = UInt32(index.seriesCount)
+                    ranges = (try? DeletedRanges.read(files, directory, limit: limit)) ?? before
+                }
+                return .failure(error)
+            }
         }
-        if let failure { throw failure }
+        return try result.get()
     }
 
     /// Whether some samples are marked as deleted.

@@ -55,7 +55,14 @@ struct DeletedRanges: Sendable {
         }
     }
 
+    /// Writes the file durably, or removes it if there are no entries.
     func write(_ files: any FileSystem, _ directory: String) throws {
+        let path = directory + "/deleted"
+        if entries.isEmpty {
+            guard try files.exists(path) else { return }
+            try files.remove(path)
+            return try files.syncDirectory(directory)
+        }
         var rest: [UInt8] = []
         rest.appendVarint(entries.count)
         for entry in entries {
@@ -69,6 +76,6 @@ struct DeletedRanges: Sendable {
         guard bytes.count + rest.count <= Self.longest else {
             throw StorageError.limit("\(Self.longest) bytes of deletions in a block; clean_tombstones removes them")
         }
-        try files.replace(directory + "/deleted", with: bytes + rest)
+        try files.replace(path, with: bytes + rest)
     }
 }

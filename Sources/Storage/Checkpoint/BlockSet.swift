@@ -146,12 +146,53 @@ final class BlockSet: @unchecked Sendable {
         }
     }
 
-    /// Deletes the samples of matching series in a block between two times, durably.
-    func delete(_ matchers: [Matcher], in block: BlockReader, minTime: Int64, maxTime: Int64) throws {
-        try block.delete(matchers, minTime: minTime, maxTime: maxTime)
-        let known = manifest.notes.deletions
-        guard block.hasDeletions, !known.contains(block.meta.id) else { return }
-        try commit(notes(deletions: known.union([block.meta.id])))
+    /// Deletes the samples of matching series between two times, durably: in the open blocks now, in the other ones when
+    /// they are opened.
+    ///
+    /// - Returns: The number of matching series, and what is needed to take the deletion back.
+    /// - Throws: An error after which nothing is deleted, unless an error was logged that says so.
+    func delete(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> (series: Int, deletion: BlockDeletion)
+    {
+        let blocks = readers.filter { $0.minTime <= maxTime && $0.maxTime >= minTime }
+        let request = SelectRequest(matchers: matchers, minTime: minTime, maxTime: maxTime, labelsOnly: true)
+        // All reads come before the first change.
+        let matching = try blocks.map {
+            (block: $0, count: try $0.select(request).count, ranks: try $0.ranks(matchers))
+        }
+        let before = pending
+        var deletion = BlockDeletion()
+        do {
+            if try deleteInClosed(matchers, minTime: minTime, maxTime: maxTime) { deletion.pending = before }
+            for (block, _, ranks) in matching {
+                let earlier = try block.delete(ranks, minTime: minTime, maxTime: maxTime)
+                deletion.earlier.append((block, earlier))
+            }
+            let known = manifest.notes.deletions
+            let marked = known.union(blocks.filter(\.hasDeletions).map(\.meta.id))
+            if marked != known { try commit(notes(deletions: marked)) }
+        } catch {
+            takeBack(deletion)
+            throw error
+        }
+        return (matching.map(\.count).max() ?? 0, deletion)
+    }
+
+    /// Takes back a deletion whose other parts failed, durably; where that fails, the deletion stays.
+    func takeBack(_ deletion: BlockDeletion) {
+        do {
+            if let earlier = deletion.pending { try waitAgain(for: earlier) }
+            // The manifest must not name a block without its file `deleted`.
+            let free = deletion.earlier.filter { $0.deletions.isEmpty }.map(\.block.meta.id)
+            let known = manifest.notes.deletions
+            if manifest.isDoubtful || !known.isDisjoint(with: free) {
+                try commit(notes(deletions: known.subtracting(free)))
+            }
+            for (block, earlier) in deletion.earlier { try block.restore(earlier) }
+        } catch { reportKept(error) }
+    }
+
+    private func reportKept(_ error: any Error) {
+        log.error("A deletion that failed cannot be taken back in all blocks", ["err": "\(error)"])
     }
 
     /// The names of the complete blocks in a directory, without the sources of other blocks.
@@ -195,8 +236,8 @@ final class BlockSet: @unchecked Sendable {
         return reader
     }
 
-    /// Adds a deletion that waits for the blocks that cannot be opened, durably.
-    func deleteInClosed(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws {
+    /// Adds a deletion that waits for the blocks that cannot be opened, durably; returns whether there are such blocks.
+    private func deleteInClosed(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Bool {
         let open = Set(readers.map(\.meta.id))
         var next = pending
         next.removeAll { !manifest.blocks.contains($0.block) }
@@ -208,16 +249,26 @@ final class BlockSet: @unchecked Sendable {
             try next.add(.init(block: name, matchers: matchers, minTime: minTime, maxTime: maxTime))
             isNew = true
         }
-        guard isNew else { return }
+        guard isNew else { return false }
         let before = pending
-        try next.write(fileSystem, directory)
-        pending = next
-        do { try commit(notes(waiting: manifest.notes.waiting.union(next.entries.map(\.block)))) } catch {
-            // A deletion that is answered with an error is not carried out later.
-            pending = before
-            try? before.write(fileSystem, directory)
+        do {
+            try next.write(fileSystem, directory)
+            try commit(notes(waiting: manifest.notes.waiting.union(next.entries.map(\.block))))
+        } catch {
+            // The file may have been replaced although its write failed.
+            do { try before.write(fileSystem, directory) } catch { reportKept(error) }
             throw error
         }
+        pending = next
+        return true
+    }
+
+    /// Replaces the pending deletions by earlier ones, durably.
+    private func waitAgain(for earlier: PendingDeletions) throws {
+        let left = Set(earlier.entries.map(\.block))
+        try commit(notes(waiting: manifest.notes.waiting.intersection(left)))
+        try earlier.write(fileSystem, directory)
+        pending = earlier
     }
 
     /// A block that cannot be opened; its times are those of its index or description, or all times.

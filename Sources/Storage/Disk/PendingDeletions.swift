@@ -80,7 +80,8 @@ struct PendingDeletions: Sendable {
         let path = directory + "/" + Self.fileName
         if entries.isEmpty {
             guard try files.exists(path) else { return }
-            return try files.remove(path)
+            try files.remove(path)
+            return try files.syncDirectory(directory)
         }
         var rest: [UInt8] = []
         func add(_ text: String) {

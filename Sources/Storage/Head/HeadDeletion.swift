@@ -23,7 +23,25 @@ extension Head {
         return failed
     }
 
-    /// The same for series of one group; needs the group's lock as well.
+    /// Checks whether the chunks with samples of series between two times can be read; needs the `upkeep` lock.
+    ///
+    /// - Throws: The error of the first chunk that cannot be read.
+    func requireReadable(_ ids: some Sequence<UInt32>, from: Int64, to: Int64) throws {
+        upkeep.assertHeld()
+        guard from <= to else { return }
+        var columns = SampleColumns(capacity: HeadChunk.capacity)
+        for id in ids where id < idEnd {
+            guard let group = group(states[id].group) else { continue }
+            try group.lock.withLock {
+                guard states[id].labels != 0 else { return }
+                for part in parts(id, from: from, to: to) {
+                    if let file = part.file { try Self.read(sealed[part.entry], file, into: &columns) }
+                }
+            }
+        }
+    }
+
+    /// Removes the samples of series of one group; needs the group's lock as well.
     func delete(_ ids: some Sequence<UInt32>, from: Int64, to: Int64, _ group: HeadGroup) -> Int {
         upkeep.assertHeld()
         group.lock.assertHeld()
@@ -85,14 +103,17 @@ extension Head {
         return end > times.count || times[Int(chunk.first)..<end].contains { $0 >= from && $0 <= to }
     }
 
+    /// Replaces `columns` by all samples of a chunk.
+    private static func read(_ chunk: SealedChunk, _ file: SpillFile, into columns: inout SampleColumns) throws {
+        columns.removeAll()
+        try SealedRecord.append(chunk, file, try SealedRecord.times(chunk, file), to: &columns)
+    }
+
     /// Reads the samples of a chunk outside of `range`; returns false if the chunk cannot be read.
     private func read(
         _ chunk: SealedChunk, _ file: SpillFile, without range: ClosedRange<Int64>, into columns: inout SampleColumns
     ) -> Bool {
-        columns.removeAll()
-        do {
-            try SealedRecord.append(chunk, file, try SealedRecord.times(chunk, file), to: &columns)
-        } catch {
+        do { try Self.read(chunk, file, into: &columns) } catch {
             logger.warn(
                 "A chunk with deleted samples cannot be read, and is left as it is",
                 ["file": file.path, "err": "\(error)"])

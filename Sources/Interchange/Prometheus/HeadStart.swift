@@ -25,9 +25,15 @@ struct HeadStart {
     private static let leastWindow: Int64 = 60 * 1000
     /// For the lengths of aligned ranges of blocks, the beginning of the first one.
     private var lengths: [Int64: Int64] = [:]
+    /// The greatest common divisor of the ends of blocks, of those that are whole minutes; 0 if there are none.
+    private var divisor: Int64 = 0
 
     mutating func see(_ block: PrometheusBlock, _ path: String) throws {
-        for range in [(block.minTime, block.maxTime)] + block.parents { narrowWindow(range.0, range.1) }
+        for range in [(block.minTime, block.maxTime)] + block.parents {
+            narrowWindow(range.0, range.1)
+            // The end of samples is almost never a whole minute, but the end of a range always is.
+            if range.1 % Self.leastWindow == 0 { divisor = Self.commonDivisor(divisor, range.1) }
+        }
         try block.forEachDeletion { labels, times in deletions[labels, default: []] += times }
         guard !block.isFromOutOfOrder else { return }
         possible = max(possible, block.maxTime)
@@ -55,6 +61,18 @@ struct HeadStart {
         guard !isLong, span >= Self.leastWindow, span < window, minTime % span == 0 else { return }
         if lengths[span, default: minTime] != minTime { window = span } else { lengths[span] = minTime }
     }
+
+    private static func commonDivisor(_ first: Int64, _ second: Int64) -> Int64 {
+        var (large, small) = (first.magnitude, second.magnitude)
+        while small > 0 { (large, small) = (small, large % small) }
+        return Int64(clamping: large)
+    }
+
+    /// The length of the parts of the time that were compacted as a whole, ms.
+    ///
+    /// The ends of all blocks are multiples of the range of Prometheus's blocks, and so is their greatest common
+    /// divisor. So the range is not longer than it.
+    private var step: Int64 { divisor > 0 ? min(window, divisor) : window }
 
     /// Whether the blocks do not determine the start.
     var isOpen: Bool { certain < possible }
@@ -85,21 +103,21 @@ struct HeadStart {
         }
         // Windows without samples in blocks, after the last window with some, were never compacted.
         guard let first = open.values.joined().map(number).filter({ $0 > found }).min() else { return possible }
-        let (span, isEarly) = first.multipliedReportingOverflow(by: window)
+        let (span, isEarly) = first.multipliedReportingOverflow(by: step)
         return isEarly ? certain : max(certain, min(possible, span &+ phase))
     }
 
     /// The number of the window of a time.
     private func number(_ time: Int64) -> Int64 {
         let (span, isEarly) = time.subtractingReportingOverflow(phase)
-        if isEarly { return .min / window }
-        return span / window - (span % window < 0 ? 1 : 0)
+        if isEarly { return .min / step }
+        return span / step - (span % step < 0 ? 1 : 0)
     }
 
     /// The beginning of a window: Prometheus's own blocks end at multiples of their range.
     private var phase: Int64 {
-        if certain > .min || unsure.contains(where: { $0.maxTime % window == 0 }) { return 0 }
-        return possible > 0 ? possible % window : 0
+        if certain > .min || unsure.contains(where: { $0.maxTime % step == 0 }) { return 0 }
+        return possible > 0 ? possible % step : 0
     }
 }
 

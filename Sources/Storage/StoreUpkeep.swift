@@ -55,7 +55,6 @@ extension TimeSeriesStore {
         let cuts = maintenance.withLock { $0.cut(head) }
         reportLackOfFiles()
         guard carryOut(cuts, &round) else { return false }
-        if round.cuts > 0 { self.head.admittedWindows.replace(self.head.windows()) }
         let end = MaintenancePlanner.EndFacts(
             hasCut: round.cuts > 0, logBytes: self.log.writtenBytes,
             checkpointBytes: checkpointSize.load(ordering: .relaxed), needsRoom: needsCheckpointForRoom,
@@ -110,6 +109,7 @@ extension TimeSeriesStore {
         do {
             try cutWithinSize(ends)
             round.cuts += 1
+            head.admittedWindows.replace(head.windows())
         } catch {
             // The other windows do not wait for windows that cannot be read; they would meet any other error, too.
             round.isCutFailing = !(error is UnreadableWindows)

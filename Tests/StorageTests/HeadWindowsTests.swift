@@ -1,6 +1,7 @@
 import Glibc
 import Model
 import Platform
+import Synchronization
 import TestSupport
 import Testing
 
@@ -12,7 +13,7 @@ import Testing
     private static let now: Int64 = 1_700_000_400_000
 
     private static func open(
-        _ files: FaultyFileSystem, _ clock: ManualClock, outOfOrderWindow: Int64 = 0
+        _ files: FaultyFileSystem, _ clock: any Clock, outOfOrderWindow: Int64 = 0
     ) throws -> TimeSeriesStore {
         try TimeSeriesStore.open(
             options: StoreOptions(
@@ -100,6 +101,31 @@ import Testing
             store.runMaintenance()
         }
         #expect(try Self.stored(store, "up") == 3)
+    }
+
+    /// A clock that lets a test look at the store each time that it is read.
+    private final class WatchedClock: Clock {
+        let look = Mutex<(@Sendable () -> Void)?>(nil)
+
+        func now() -> Int64 {
+            look.withLock { $0 }?()
+            return HeadWindowsTests.now
+        }
+        func monotonic() -> Int64 { 1 }
+        func sleep(until deadline: Int64) async throws {}
+    }
+
+    @Test func `the places of windows are free as soon as they are blocks, not when the round ends`() throws {
+        let clock = WatchedClock()
+        let store = try Self.open(FaultyFileSystem(), clock)
+        _ = try Self.push(store, (1...300).map { Self.now - Int64(300 - $0) * 4500 * Self.window })
+        let seen = Mutex<Set<Int>>([])
+        let windows = store.head.admittedWindows
+        clock.look.withLock { $0 = { seen.withLock { _ = $0.insert(windows.count) } } }
+        store.runMaintenance()
+        clock.look.withLock { $0 = nil }
+        #expect(seen.withLock { $0.count } > 100)
+        store.abandon()
     }
 
     @Test func `many windows do not wait for others before they become blocks`() throws {

@@ -5,7 +5,9 @@ The test program runs once per module, several at a time, its tests one after th
 and is blamed on one test, times are those of the test itself, and what a test wrote stands between its start and its
 end. Each process writes Swift Testing's event stream (a JSON document per line) into a file, which is followed here.
 
-The exit status is 0 if every test passed, 1 if one failed or a process crashed, 124 if one hung, 130 if the run was
+The tests have a directory for temporary files of their own, which must be empty at the end.
+
+The exit status is 0 if every test passed, 1 if one failed, left a file or a process crashed, 124 if one hung, 130 if the run was
 interrupted.
 """
 
@@ -18,6 +20,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 WIDTH = 160
@@ -553,6 +556,15 @@ def follow(command, waiting, folder, stall, environment, progress, width, total,
     return Outcome(run, endings + ([] if interrupted else endings_of_others), time.monotonic() - began, total, interrupted)
 
 
+def remainders(folder):
+    """The names in the directory for temporary files that the tests left, as text; the directory is removed."""
+    names = sorted(os.listdir(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+    if not names:
+        return None
+    return clip(f"left in the directory for temporary files: {count_of(len(names), 'name')}: " + " ".join(names))
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(description="Runs the tests and reports on them.")
     parser.add_argument("--folder", required=True, help="folder that gets the event streams and the output of each process")
@@ -569,10 +581,12 @@ def main(arguments):
     seed = environment.setdefault("MARTLET_SEED", str(int.from_bytes(os.urandom(7), "big")))
     environment.setdefault("SWIFT_BACKTRACE", "enable=yes,color=no,interactive=no")
     environment["MARTLET_TEST_LOGS"] = os.path.abspath(daemons)
+    environment["TMPDIR"] = tempfile.mkdtemp(prefix="martlet-run-")
     command = [options.program, "--testing-library", "swift-testing"]
     filters = [word for text in options.filter for word in ("--filter", text)]
     listed = subprocess.run(command + ["--list-tests"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if listed.returncode != 0:
+        remainders(environment["TMPDIR"])
         print("FAILED: the test program does not list its tests:\n" + listed.stderr)
         return 1
     # A filter is the program's own, and its list does not obey it: what it chooses runs in one process.
@@ -589,7 +603,10 @@ def main(arguments):
                 shutil.copyfileobj(file, log)
         log.write(("\n".join(appendix(outcome.run)) + "\n").encode())
     print("\n".join(report(outcome, options.log, daemons, seed)))
-    return outcome.status
+    left = remainders(environment["TMPDIR"])
+    if left is not None:
+        print("FAILED: " + left)
+    return outcome.status or (0 if left is None else 1)
 
 
 if __name__ == "__main__":

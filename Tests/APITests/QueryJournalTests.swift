@@ -2,6 +2,7 @@ import Foundation
 import Model
 import Platform
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import API
@@ -39,9 +40,7 @@ struct QueryJournalTests {
 
     @Test("The slots are as many as are read again, however many queries may run", arguments: [.min, 0, .max])
     func slots(_ count: Int) throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("journal-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TemporaryFolder()
         let path = folder.path + "/queries.active"
         do {
             let queries = ActiveQueries(path: path, slots: count)
@@ -52,9 +51,7 @@ struct QueryJournalTests {
 
     @Test("What did not end is known at the next start; a free slot is used again")
     func active() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("journal-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TemporaryFolder()
         let path = folder.path + "/queries.active"
         do {
             let queries = ActiveQueries(path: path, slots: 2)

@@ -395,9 +395,8 @@ struct EffectiveConfigurationTests {
 
     @Test("jobs of further files are not shown, as in Prometheus")
     func furtherFiles() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let temporary = try TemporaryFolder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try "scrape_configs: [{job_name: further}]".write(
             to: folder.appendingPathComponent("s.yml"), atomically: true, encoding: .utf8)
         let main = folder.appendingPathComponent("main.yml")

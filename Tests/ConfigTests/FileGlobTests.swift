@@ -1,5 +1,6 @@
 import Glibc
 import Platform
+import TestSupport
 import Testing
 
 @testable import Config
@@ -63,15 +64,11 @@ struct FileGlobTests {
 
     @Test("files of the disk are found in order, those with a leading dot too")
     func disk() async throws {
-        var template = Array("/tmp/martlet-glob-XXXXXX".utf8CString)
-        let folder = String(cString: try #require(mkdtemp(&template)))
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path
         let names = [".b.yml", "a-1.yml", "a-2.yml", "é.yml"]
         for name in names { close(open("\(folder)/\(name)", O_CREAT | O_WRONLY, 0o600)) }
         symlink("nowhere", "\(folder)/link")
-        defer {
-            for name in names + ["link"] { unlink("\(folder)/\(name)") }
-            rmdir(folder)
-        }
         func paths(_ names: [String]) -> [String] { names.map { "\(folder)/\($0)" } }
         #expect(try FileGlob.expand("\(folder)/*.yml") == paths(names))
         #expect(try await FileGlob.matches(of: "\(folder)/a*.yml") == paths(["a-1.yml", "a-2.yml"]))

@@ -12,12 +12,9 @@ import Testing
 struct FileDiscovererTests {
     /// A directory that is gone after the test.
     final class Folder {
-        let path: String
-        init() throws {
-            var template = Array("/tmp/martlet-sd-XXXXXX".utf8CString)
-            let made = try #require(mkdtemp(&template))
-            path = String(cString: made)
-        }
+        private let temporary: TemporaryFolder
+        var path: String { temporary.path }
+        init() throws { temporary = try TemporaryFolder() }
         func write(_ name: String, _ text: String) {
             // A new file each time: its inode differs even if size and second do not.
             let temporary = path + "/.new"
@@ -25,11 +22,6 @@ struct FileDiscovererTests {
             fputs(text, file)
             fclose(file)
             rename(temporary, path + "/" + name)
-        }
-        deinit { rmtree(path) }
-        private func rmtree(_ path: String) {
-            for file in (try? FileGlob.expand(path + "/*")) ?? [] { unlink(file) }
-            rmdir(path)
         }
     }
 

@@ -92,11 +92,11 @@ final class Daemon {
 
 /// A folder that goes away with the test.
 final class Folder {
-    let url: URL
+    private let temporary: TemporaryFolder
+    var url: URL { URL(fileURLWithPath: temporary.path) }
 
     init() throws {
-        url = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-test-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        temporary = try TemporaryFolder()
     }
 
     func write(_ name: String, _ text: String) throws -> String {
@@ -104,6 +104,4 @@ final class Folder {
         try text.write(to: file, atomically: true, encoding: .utf8)
         return file.path
     }
-
-    deinit { try? FileManager.default.removeItem(at: url) }
 }

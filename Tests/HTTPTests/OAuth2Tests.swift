@@ -332,9 +332,8 @@ struct OAuth2Tests {
 
     @Test("a secret's file is read again, and a changed secret gets a token of its own")
     func secretFile() async throws {
-        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        let path = "\(folder)/martlet-oauth2-\(getpid())"
-        defer { unlink(path) }
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/secret"
         func write(_ text: String) throws { try RealFileSystem().replace(path, with: Array(text.utf8)) }
         let server = try #require(
             RawServer { request in

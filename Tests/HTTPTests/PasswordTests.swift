@@ -38,9 +38,9 @@ struct PasswordTests {
     }
 
     private static func live(_ hashes: Hashes, _ body: (HTTPServer, PasswordTurns, UInt16) throws -> Void) throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("web-\(UUID().uuidString).yml").path
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/web.yml"
         try "basic_auth_users: {bob: \(WebAccessTests.hash)}\n".write(toFile: path, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: path) }
         let passwords = hashes.check
         var options = HTTPServer.Options()
         options.maxThreads = 2

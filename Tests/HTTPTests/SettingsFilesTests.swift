@@ -12,9 +12,9 @@ import Testing
 @Suite("Files of a client's settings")
 struct SettingsFilesTests {
     private final class Folder {
-        let path = "/tmp/martlet-settings-\(getpid())-\(UInt64.random(in: 0 ... .max))"
-        init() throws { try RealFileSystem().createDirectory(path) }
-        deinit { try? RealFileSystem().removeAll(path) }
+        private let temporary: TemporaryFolder
+        var path: String { temporary.path }
+        init() throws { temporary = try TemporaryFolder() }
 
         func write(_ name: String, _ text: String) throws {
             try RealFileSystem().replace(path + "/" + name, with: Array(text.utf8))

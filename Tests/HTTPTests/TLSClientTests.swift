@@ -7,7 +7,8 @@ import Testing
 
 /// Certificates and a server made by the openssl command, for one test.
 final class TLSServer {
-    let folder: String
+    private let temporary: TemporaryFolder
+    var folder: String { temporary.path }
     let port: UInt16
     private let process: pid_t
 
@@ -17,8 +18,8 @@ final class TLSServer {
     ///   - answer: What its first client is sent, whatever it says; nil for a page for each request.
     init?(names: String, arguments: [String] = [], answer: [UInt8]? = nil) throws {
         guard access("/usr/bin/openssl", X_OK) == 0 else { return nil }
-        guard let folder = Self.temporaryFolder() else { return nil }
-        self.folder = folder
+        temporary = try TemporaryFolder()
+        let folder = temporary.path
         port = LoopbackSocket.freePort()
         let (key, cert) = (folder + "/key.pem", folder + "/cert.pem")
         guard
@@ -52,13 +53,6 @@ final class TLSServer {
         kill(process, SIGKILL)
         var status: Int32 = 0
         waitpid(process, &status, 0)
-        for name in ["/key.pem", "/cert.pem", "/answer", ""] { remove(folder + name) }
-    }
-
-    private static func temporaryFolder() -> String? {
-        var template = Array("/tmp/martlet-tls-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { return nil }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     private static func spawn(_ arguments: [String], input: String = "/dev/null") -> pid_t? {

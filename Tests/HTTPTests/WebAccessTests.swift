@@ -31,9 +31,9 @@ struct WebAccessTests {
     }
 
     /// A folder with a server's certificate, two authorities, and a valid, an expired and a foreign client.
-    static func folder() throws -> URL {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("web-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    static func folder() throws -> TemporaryFolder {
+        let temporary = try TemporaryFolder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try "subjectAltName=DNS:good.example\n".write(
             to: folder.appendingPathComponent("ext"), atomically: true, encoding: .utf8)
         for name in ["server", "ca", "other"] { try certificate(name, in: folder) }
@@ -49,7 +49,7 @@ struct WebAccessTests {
                     "-CAcreateserial", "-out", name + ".pem", "-days", days, "-extfile", "ext",
                 ], in: folder)
         }
-        return folder
+        return temporary
     }
 
     static func certificate(_ name: String, as file: String? = nil, in folder: URL) throws {
@@ -69,7 +69,6 @@ struct WebAccessTests {
     static func live(
         _ folder: URL, options: HTTPServer.Options = .init(), _ body: (UInt16) throws -> Void
     ) throws {
-        defer { try? FileManager.default.removeItem(at: folder) }
         var routes = Router.Builder()
         routes.add(["GET"], "/-/healthy") { _ in .text("healthy") }
         let clock = SystemClock()
@@ -95,7 +94,8 @@ struct WebAccessTests {
 
     @Test("handshakes that stop half way give their places to newcomers", arguments: [[], [0x16, 3, 1], [0x47]])
     func halfHandshakes(_ bytes: [UInt8]) throws {
-        let folder = try Self.folder()
+        let temporary = try Self.folder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try Self.write(Self.tls + "}\n", in: folder)
         var options = HTTPServer.Options()
         options.maxConnections = 8
@@ -113,7 +113,8 @@ struct WebAccessTests {
 
     @Test("users: right, wrong and unknown ones, on every path, and after the file has changed")
     func users() throws {
-        let folder = try Self.folder()
+        let temporary = try Self.folder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try Self.write("basic_auth_users: {bob: \(Self.hash), K: \(Self.hash)}\n", in: folder)
         try Self.live(folder) { port in
             func ask(_ arguments: [String]) throws -> Int { try Self.ask(port, arguments, tls: false, in: folder) }
@@ -143,7 +144,8 @@ struct WebAccessTests {
 
     @Test("a pipe in the place of the file locks nobody out for longer than it is there")
     func pipe() throws {
-        let folder = try Self.folder()
+        let temporary = try Self.folder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try Self.write("basic_auth_users: {bob: \(Self.hash)}\n", in: folder)
         try Self.live(folder) { port in
             func status() -> Int? { HTTPProbe(port: port).get("/-/healthy")?.status }
@@ -161,7 +163,8 @@ struct WebAccessTests {
 
     @Test("a rate over the limit is answered with 429")
     func rate() throws {
-        let folder = try Self.folder()
+        let temporary = try Self.folder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try Self.write("rate_limit: {interval: 1h, burst: 2}\n", in: folder)
         try Self.live(folder) { port in
             let statuses = (0..<4).map { _ in HTTPProbe(port: port).get("/-/healthy")?.status }
@@ -187,7 +190,8 @@ struct WebAccessTests {
             ),
         ])
     func clients(_ settings: String, _ expected: [Int]) throws {
-        let folder = try Self.folder()
+        let temporary = try Self.folder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try Self.write(Self.tls + settings + "}\n", in: folder)
         try Self.live(folder) { port in
             var seen = [try Self.ask(port, in: folder)]
@@ -201,7 +205,8 @@ struct WebAccessTests {
 
     @Test("authorities that change are checked, and no old session gets around them")
     func authorities() throws {
-        let folder = try Self.folder()
+        let temporary = try Self.folder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try Self.write(
             Self.tls + ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem}\n", in: folder)
         try Self.live(folder) { port in
@@ -215,7 +220,8 @@ struct WebAccessTests {
 
     @Test("versions and suites are the ones that are allowed")
     func versions() throws {
-        let folder = try Self.folder()
+        let temporary = try Self.folder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try Self.write(Self.tls + ", min_version: TLS13}\n", in: folder)
         try Self.live(folder) { port in
             #expect(try Self.ask(port, ["--tls-max", "1.2"], in: folder) == 0)
@@ -230,7 +236,8 @@ struct WebAccessTests {
 
     @Test("a certificate is renewed under load, and no request fails")
     func renewal() throws {
-        let folder = try Self.folder()
+        let temporary = try Self.folder()
+        let folder = URL(fileURLWithPath: temporary.path)
         try Self.write(Self.tls + "}\n", in: folder)
         try Self.live(folder) { port in
             let failures = Mutex<[Int]>([])
@@ -260,8 +267,8 @@ struct WebAccessTests {
 
     @Test("what cannot be used is refused before the server starts")
     func start() throws {
-        let folder = try Self.folder()
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let temporary = try Self.folder()
+        let folder = URL(fileURLWithPath: temporary.path)
         for (text, reason) in [
             ("tls_server_config: {cert_file: no.pem, key_file: server.key}", "failed to read cert_file"),
             ("tls_server_config: {cert_file: server.key, key_file: server.key}", "failed to load X509KeyPair"),

@@ -118,14 +118,14 @@ struct NotifierClockTests {
 
     @Test("what a clock that was ahead left in the ledger does not silence a group for long")
     func ledgerOfTheFuture() async throws {
-        let folder = try temporaryFolder()
+        let folder = try TemporaryFolder()
         let ahead = ManualClock(now: Timeline.start + 30 * 86_400_000, jumps: true)
-        var time = try Timeline(NotifierTests.configuration, folder: folder, clock: ahead)
+        var time = try Timeline(NotifierTests.configuration, folder: folder.path, clock: ahead)
         let shift = 30 * 86_400.0
         await time.push(at: shift, [("a", "1")])
         #expect(await time.received(until: shift + 60) == ["\(Int(shift) + 30): +1"])
         await time.notifier.stop()
-        time = try Timeline(NotifierTests.configuration, folder: folder)
+        time = try Timeline(NotifierTests.configuration, folder: folder.path)
         var times: [String] = []
         for minute in stride(from: 0.0, through: 80, by: 2) {
             await time.push(at: minute * 60, [("a", "1")])

@@ -94,15 +94,15 @@ struct NotifierGroupTests {
             \(Self.receivers)
             """
         let labels = Labels([("a", "m1")])
-        let folder = try temporaryFolder()
-        let (ledger, _) = try Ledger.open(folder: folder, RealFileSystem())
+        let folder = try TemporaryFolder()
+        let (ledger, _) = try Ledger.open(folder: folder.path, RealFileSystem())
         try ledger.append([
             .notified(
                 NotificationEntry(
                     groupKey: #"{}/{a=~"m.*"}/0:{}"#, receiver: "team/webhook/0", time: Timeline.start - 1000,
                     firing: [Fingerprint(labels)], resolved: [], expiresAt: Timeline.time(20_000)))
         ])
-        let time = try Timeline(text, folder: folder)
+        let time = try Timeline(text, folder: folder.path)
         await time.push(at: 0, [("a", "m1")])
         #expect(await time.received(until: 100) == [])
         await time.push(at: 101, [("a", "m2")])

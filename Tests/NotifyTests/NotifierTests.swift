@@ -145,7 +145,8 @@ struct NotifierTests {
 
     @Test("a crash between firing and resolved loses neither")
     func crash() async throws {
-        let time = try Timeline(Self.configuration, folder: try temporaryFolder())
+        let folder = try TemporaryFolder()
+        let time = try Timeline(Self.configuration, folder: folder.path)
         await time.push(at: 0, [("a", "1")])
         #expect(await time.received(until: 60) == ["30: +1"])
         try time.crashAndRestart()
@@ -163,7 +164,8 @@ struct NotifierTests {
 
     @Test("a crash before the delivery loses nothing")
     func crashBeforeDelivery() async throws {
-        let time = try Timeline(Self.configuration, folder: try temporaryFolder())
+        let folder = try TemporaryFolder()
+        let time = try Timeline(Self.configuration, folder: folder.path)
         await time.push(at: 0, [("a", "1")])
         await time.run(until: 10)
         try time.crashAndRestart()
@@ -172,8 +174,8 @@ struct NotifierTests {
 
     @Test("time in which nobody ran does not resolve alerts")
     func downtime() async throws {
-        let folder = try temporaryFolder()
-        let time = try Timeline(Self.configuration, folder: folder)
+        let folder = try TemporaryFolder()
+        let time = try Timeline(Self.configuration, folder: folder.path)
         await time.push(at: 0, [("a", "1")])
         #expect(await time.received(until: 60) == ["30: +1"])
         time.clock.advance(to: Timeline.time(3000))
@@ -201,7 +203,8 @@ struct NotifierTests {
 
     @Test("silences survive a crash")
     func silenceSurvives() async throws {
-        let time = try Timeline(Self.configuration, folder: try temporaryFolder())
+        let folder = try TemporaryFolder()
+        let time = try Timeline(Self.configuration, folder: folder.path)
         let id = try time.notifier.setSilence(
             Silence(
                 matchers: [Matcher(name: "a", equals: "1")], startsAt: Timeline.start,

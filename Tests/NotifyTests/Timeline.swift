@@ -126,10 +126,3 @@ final class Timeline {
         }
     }
 }
-
-/// A folder for one test.
-func temporaryFolder() throws -> String {
-    var template = Array("/tmp/martlet-notify-XXXXXX\0".utf8CString)
-    guard mkdtemp(&template) != nil else { throw RecordingTransport.Unreachable() }
-    return String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-}

@@ -5,17 +5,15 @@ import Testing
 
 @Suite struct RealFileSystemTests {
     let files = RealFileSystem()
-    let directory: String
+    private let temporary: TemporaryFolder
+    private var directory: String { temporary.path }
 
     init() throws {
-        directory = "/tmp/martlet-files-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+        temporary = try TemporaryFolder()
         try files.createDirectory(directory + "/a/b")
     }
 
-    private func cleanUp() { try? files.removeAll(directory) }
-
     @Test func `appends, reads, cuts and syncs`() throws {
-        defer { cleanUp() }
         let path = directory + "/f"
         let file = try files.open(path, .create)
         try file.write(Array("hello ".utf8))
@@ -36,7 +34,6 @@ import Testing
     }
 
     @Test func `errors name the operation, the path and the reason`() throws {
-        defer { cleanUp() }
         let path = directory + "/missing"
         let error = #expect(throws: FileError.self) { try files.open(path, .read) }
         #expect(error?.description == "open \(path): no such file or directory")
@@ -47,7 +44,6 @@ import Testing
     }
 
     @Test func `lists in bytewise order, links, renames and removes trees`() throws {
-        defer { cleanUp() }
         for name in ["B", "é", "a1"] { try files.replace(directory + "/a/" + name, with: Array(name.utf8)) }
         #expect(try files.list(directory + "/a") == ["B", "a1", "b", "é"])
         try files.link(directory + "/a/B", to: directory + "/linked")
@@ -60,7 +56,6 @@ import Testing
     }
 
     @Test func `a lock is taken once, also without its file`() throws {
-        defer { cleanUp() }
         let path = directory + "/lock"
         let lock = try files.lock(path)
         #expect(throws: FileError("lock", path, code: EWOULDBLOCK)) { try files.lock(path) }
@@ -73,7 +68,6 @@ import Testing
     }
 
     @Test func `a name stands for what lies there, not for what a link leads to`() throws {
-        defer { cleanUp() }
         let path = directory + "/x"
         #expect(try files.kind(path) == nil && !files.exists(path))
         for (make, kind) in [
@@ -93,7 +87,6 @@ import Testing
     }
 
     @Test func `a file longer than the limit is not read`() throws {
-        defer { cleanUp() }
         let path = directory + "/f"
         try files.replace(path, with: [1, 2, 3])
         #expect(try files.read(path, limit: 3) == [1, 2, 3])
@@ -101,7 +94,6 @@ import Testing
     }
 
     @Test func `holes are known, skipped, and not mapped at the end`() throws {
-        defer { cleanUp() }
         let path = directory + "/f"
         let mebibyte = 1 << 20
         let file = try files.open(path, .create)

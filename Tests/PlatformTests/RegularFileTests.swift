@@ -7,14 +7,12 @@ import Testing
 /// Files that would block whoever opens or reads them: each test would hang if one did.
 @Suite("Regular files")
 struct RegularFileTests {
-    private let folder: String
+    private let temporary: TemporaryFolder
+    private var folder: String { temporary.path }
 
     init() throws {
-        folder = "/tmp/martlet-regular-\(getpid())-\(UInt64.random(in: 0 ... .max))"
-        try RealFileSystem().createDirectory(folder)
+        temporary = try TemporaryFolder()
     }
-
-    private func cleanUp() { try? RealFileSystem().removeAll(folder) }
 
     private func pipe() throws -> String {
         let path = folder + "/pipe"
@@ -26,7 +24,6 @@ struct RegularFileTests {
         "what root makes in a directory of another user belongs to that user",
         .enabled(if: geteuid() == 0, "needs root"))
     func ownership() throws {
-        defer { cleanUp() }
         let files = RealFileSystem()
         try #require(chown(folder, 65534, 65534) == 0)
         try files.createDirectory(folder + "/blocks/one")
@@ -44,7 +41,6 @@ struct RegularFileTests {
 
     @Test("what a file with other names holds is never written over", arguments: [FileMode.append, .replace])
     func otherNames(_ mode: FileMode) throws {
-        defer { cleanUp() }
         let files = RealFileSystem()
         let (own, other) = (folder + "/own", folder + "/other")
         try files.replace(other, with: [1, 2, 3])
@@ -60,7 +56,6 @@ struct RegularFileTests {
 
     @Test("a placed file takes the name from a file with others, and reads nothing of it")
     func placedOtherNames() throws {
-        defer { cleanUp() }
         let files = RealFileSystem()
         let (own, other) = (folder + "/own", folder + "/other")
         try files.replace(other, with: [1, 2, 3])
@@ -78,7 +73,6 @@ struct RegularFileTests {
     @Test(
         "root gives a file with other names to nobody", .enabled(if: geteuid() == 0, "needs root"))
     func ownershipOfOtherNames() throws {
-        defer { cleanUp() }
         let files = RealFileSystem()
         try files.createDirectory(folder + "/data")
         try files.replace(folder + "/other", with: [1])
@@ -90,7 +84,6 @@ struct RegularFileTests {
 
     @Test("a pipe is refused by everything that opens files, and nobody waits")
     func pipes() throws {
-        defer { cleanUp() }
         let path = try pipe()
         let refused = FileError("open", path, code: FileError.notRegular)
         let files = RealFileSystem()
@@ -109,7 +102,6 @@ struct RegularFileTests {
 
     @Test("a log may be a pipe that somebody reads; when it is full, lines are lost and nobody waits")
     func fullPipe() throws {
-        defer { cleanUp() }
         let path = try pipe()
         let reader = open(path, O_RDONLY | O_NONBLOCK)
         defer { close(reader) }
@@ -121,7 +113,6 @@ struct RegularFileTests {
 
     @Test("other things that are no regular files are refused; the null device is an empty file to read")
     func devices() throws {
-        defer { cleanUp() }
         #expect(throws: FileError("open", "/dev/zero", code: FileError.notRegular)) {
             try RegularFile.content("/dev/zero", limit: 100)
         }
@@ -132,7 +123,6 @@ struct RegularFileTests {
 
     @Test("no file of ours is written through a link", arguments: [FileMode.append, .create, .replace])
     func links(_ mode: FileMode) throws {
-        defer { cleanUp() }
         let (files, target, link) = (RealFileSystem(), folder + "/target", folder + "/link")
         try files.replace(target, with: [1, 2, 3])
         try #require(symlink(target, link) == 0)
@@ -145,7 +135,6 @@ struct RegularFileTests {
 
     @Test("a file of any size up to the limit is read, and of a size that nobody knows before")
     func sizes() throws {
-        defer { cleanUp() }
         let path = folder + "/file"
         for size in [0, 1, 4095, 4096, 4097, 100_000] {
             try RealFileSystem().replace(path, with: [UInt8](repeating: 7, count: size))
@@ -159,7 +148,6 @@ struct RegularFileTests {
 
     @Test("a pipe that may be read once is read to its end, and waited for no longer than asked")
     func once() throws {
-        defer { cleanUp() }
         let path = try pipe()
         #expect(throws: FileError("read", path, code: ETIMEDOUT)) {
             try RegularFile.contentOfAnyKind(path, limit: 100, seconds: 0)

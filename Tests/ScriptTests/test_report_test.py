@@ -231,6 +231,17 @@ class UnitTests(unittest.TestCase):
         self.assertEqual([u.name for u in test_report.units(self.LISTING, [], [])], ["A", "B", "AB"])
 
 
+class RemaindersTests(unittest.TestCase):
+    def test_what_tests_leave_is_told_and_removed(self):
+        for names in [[], ["b", "a"]]:
+            folder = tempfile.mkdtemp()
+            for name in names:
+                os.mkdir(os.path.join(folder, name))
+            left = test_report.remainders(folder)
+            self.assertEqual(left and left.rpartition(": ")[2], "a b" if names else None)
+            self.assertFalse(os.path.exists(folder))
+
+
 class FollowTests(unittest.TestCase):
     """The script with processes that play a stream; `$1` is the file for the events."""
 

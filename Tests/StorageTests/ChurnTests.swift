@@ -9,7 +9,7 @@ import Testing
 /// What is left of series that are gone.
 @Suite struct ChurnTests {
     @Test func `Series that were silent for long are forgotten, and the memory of their states is given back`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let start: Int64 = 1_700_000_400_000
         let options = StoreOptions(
             directory: directory.path, retentionTime: 0, blockDuration: 600_000, runsInBackground: false)
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func `Labels of series that are gone are given back, and who holds them reads on`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let start: Int64 = 1_700_000_400_000
         let options = StoreOptions(
             directory: directory.path, retentionTime: 0, blockDuration: 600_000, runsInBackground: false)
@@ -154,7 +154,7 @@ import Testing
     }
 
     @Test func `Selects beside series that come and go, and an index that is exchanged, find what lives`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try TimeSeriesStoreTests.open(directory.path)
         let group = store.openGroup("g")
         let fixed = try (0..<50).map {

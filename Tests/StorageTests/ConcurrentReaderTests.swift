@@ -68,7 +68,7 @@ import Testing
     func `Readers see each committed sample once while blocks are cut, merged and dropped`(
         _ syncs: FailingSyncs
     ) throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let clock = ManualClock(now: Load.origin)
         let faulty = FaultyFileSystem()
         let store = try TimeSeriesStore.open(

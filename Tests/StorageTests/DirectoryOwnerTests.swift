@@ -268,9 +268,9 @@ import Testing
     }
 
     @Test func `a directory in use is refused with who uses it and what to do`() throws {
-        let folder = "/tmp/martlet-owner-\(UInt32.random(in: 0 ..< .max))"
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path + "/data"
         let files = RealFileSystem()
-        defer { try? files.removeAll(folder) }
         let store = try TimeSeriesStore.open(options: options(folder), fileSystem: files)
         let before = try files.list(folder)
         do {

@@ -116,7 +116,7 @@ struct ExemplarTests {
 
     @Test("an exemplar of a series without samples is not stored; with a sample of the same push it is")
     func seriesWithoutSamples() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try TimeSeriesStoreTests.open(directory.path)
         let own = store.openGroup("own")
         let other = store.openGroup("other")

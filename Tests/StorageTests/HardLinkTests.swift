@@ -12,12 +12,12 @@ struct HardLinkTests {
     private let start: Int64 = 1_699_999_200_000
     private let clock = ManualClock(now: 1_700_004_000_000)
     private let files = RealFileSystem()
-    private let directory: String
+    private let temporary: TemporaryFolder
+    private var directory: String { temporary.path }
     private var data: String { directory + "/data" }
 
     init() throws {
-        directory = "/tmp/martlet-links-\(getpid())-\(UInt64.random(in: 0 ... .max))"
-        try files.createDirectory(directory)
+        temporary = try TemporaryFolder()
     }
 
     private func open() throws -> TimeSeriesStore {
@@ -62,7 +62,6 @@ struct HardLinkTests {
 
     @Test("what a copy made of links holds does not change when the store goes on", arguments: [false, true])
     func copy(isKilled: Bool) throws {
-        defer { try? files.removeAll(directory) }
         let first = try open()
         try push(first, 0..<450)
         _ = try first.snapshot()
@@ -89,7 +88,6 @@ struct HardLinkTests {
 
     @Test("a file of somebody else that waits under a name of the store stays as it is")
     func planted() throws {
-        defer { try? files.removeAll(directory) }
         let first = try open()
         try push(first, 0..<150)
         try first.close()

@@ -12,11 +12,11 @@ struct IrregularFileTests {
     private let start: Int64 = 1_699_999_200_000
     private let clock = ManualClock(now: 1_700_004_000_000)
     private let files = RealFileSystem()
-    private let directory: String
+    private let temporary: TemporaryFolder
+    private var directory: String { temporary.path }
 
     init() throws {
-        directory = "/tmp/martlet-irregular-\(getpid())-\(UInt64.random(in: 0 ... .max))"
-        try files.createDirectory(directory)
+        temporary = try TemporaryFolder()
     }
 
     private func open() throws -> TimeSeriesStore {
@@ -64,7 +64,6 @@ struct IrregularFileTests {
 
     @Test("a block with a pipe in it is left out and said", arguments: ["data", "index", "meta.json"])
     func block(_ name: String) throws {
-        defer { try? files.removeAll(directory) }
         let block = try fill()
         try replaceByPipe(directory + "/data/blocks/" + block + "/" + name)
         let store = try open()
@@ -94,7 +93,8 @@ struct IrregularFileTests {
             case .movedLink: try #require(symlink(away, path) == 0)
             case .socket:
                 // A path may be too long for its address: it is bound by a short name first.
-                let short = "/tmp/martlet-socket-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+                let folder = try TemporaryFolder()
+                let short = folder.path + "/socket"
                 address.sun_family = sa_family_t(AF_UNIX)
                 withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: short.utf8) }
                 let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -142,7 +142,6 @@ struct IrregularFileTests {
 
     @Test("no start is refused and nothing is lost beside the file, whatever is in its place", arguments: names)
     func own(_ pattern: String) throws {
-        defer { try? files.removeAll(directory) }
         let block = try fill(isKilled: true)
         let whole = directory + "/whole"
         try copy(directory + "/data", to: whole)
@@ -188,7 +187,6 @@ struct IrregularFileTests {
         "a file of much size and little content costs neither time nor memory", .timeLimit(.minutes(3)),
         arguments: [false, true])
     func sparse(isBehind: Bool) throws {
-        defer { try? files.removeAll(directory) }
         let block = try fill(isKilled: true)
         let whole = directory + "/whole"
         try copy(directory + "/data", to: whole)
@@ -217,7 +215,6 @@ struct IrregularFileTests {
     @Test(
         "names that are no files and not ours stop no start", arguments: ["wal/xyz", "blocks/xyz", "ledger/xyz", "xyz"])
     func foreign(_ name: String) throws {
-        defer { try? files.removeAll(directory) }
         _ = try fill()
         let path = directory + "/data/" + name
         try files.createDirectory(FilePath.parent(path))
@@ -236,7 +233,6 @@ struct IrregularFileTests {
 
     @Test("the reserve is not written through a link")
     func reserve() throws {
-        defer { try? files.removeAll(directory) }
         _ = try fill()
         let (target, reserve) = (directory + "/target", directory + "/data/" + DiskReserve.name)
         try files.replace(target, with: [1, 2, 3])

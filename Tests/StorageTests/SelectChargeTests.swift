@@ -1,5 +1,6 @@
 import Model
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -26,7 +27,7 @@ private final class Charges: Sendable {
     }
 
     @Test func `A select charges what its set holds before it is made, and a refusal leaves the store usable`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try TimeSeriesStoreTests.open(directory.path)
         let group = store.openGroup("g")
         func add(_ time: Int64) throws {

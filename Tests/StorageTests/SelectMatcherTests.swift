@@ -37,7 +37,7 @@ import Testing
 
     /// Series come to the groups by turns, so that the ids of each lie among those of the others.
     @Test(arguments: 0..<40) func `Matchers find the same series before and after any restart`(_ seed: Int) throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         var random = SeededRandom(seed: UInt64(seed))
         var store = try TimeSeriesStoreTests.open(directory.path)
         var known: [Labels] = []
@@ -88,7 +88,7 @@ import Testing
     @Test("a check that throws ends the search, in memory and in blocks, and new series come while values are tried")
     func check() throws {
         struct Enough: Error {}
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try TimeSeriesStoreTests.open(directory.path)
         let group = store.openGroup("g")
         var batch = SampleBatch(timestamp: 1_700_000_000_000)

@@ -10,7 +10,7 @@ import Testing
 /// When windows become blocks.
 @Suite struct StoreCutTests {
     @Test func `Windows of pushed history wait for each other and become one block`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let clock = ManualClock(now: 1_800_000_000_000)
         let hour: Int64 = 3_600_000
         let start: Int64 = 1_700_006_400_000
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func `Long native histograms are sealed by their bytes, and share what is written of their times`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         var store = try TimeSeriesStoreTests.open(directory.path)
         let start: Int64 = 1_700_000_400_000
         func histogram(_ s: Int, _ step: Int) -> FloatHistogram {
@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test func `no out-of-order sample is lost while snapshots are taken all the time`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let start: Int64 = 1_700_000_400_000
         let options = StoreOptions(
             directory: directory.path, retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,

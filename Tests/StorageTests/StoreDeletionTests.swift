@@ -363,7 +363,7 @@ import Testing
     }
 
     @Test func `Samples that come while their series are deleted are there after a kill as they were before`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let options = StoreOptions(
             directory: directory.path, retentionTime: 0, outOfOrderWindow: 7_200_000, runsInBackground: false)
         let clock = ManualClock(now: Self.start + 10_000_000)

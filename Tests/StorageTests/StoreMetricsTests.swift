@@ -35,7 +35,7 @@ struct StoreMetricsTests {
 
     @Test("the limits are those of the last reload")
     func limits() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try TimeSeriesStoreTests.open(directory.path)
         var settings = store.settings
         settings.retentionTime = 7_200_000
@@ -51,7 +51,7 @@ struct StoreMetricsTests {
 
     @Test("samples, series, chunks, blocks and the log are counted")
     func counts() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try TimeSeriesStoreTests.open(directory.path)
         #expect(values(store)["clean_start"] == 1)
         #expect(values(store)["head_min_time"] == Double(Int64.max))
@@ -99,7 +99,7 @@ struct StoreMetricsTests {
 
     @Test("labels are counted as Prometheus counts them, and the lists hold the largest")
     func labels() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try TimeSeriesStoreTests.open(directory.path)
         try commit(store, 9, at: 1000)
         try commit(store, 10, at: 2000)

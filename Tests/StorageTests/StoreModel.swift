@@ -4,21 +4,6 @@ import Platform
 
 @testable import Storage
 
-/// A temporary directory that is removed at the end.
-final class StoreDirectory {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/martlet-storage-XXXXXX".utf8CString)
-        path = template.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress, let made = mkdtemp(base) else { return "/tmp/martlet-storage-failed" }
-            return String(cString: made)
-        }
-    }
-
-    deinit { try? RealFileSystem().removeAll(path) }
-}
-
 extension TimeSeriesStore {
     /// Writes a checkpoint as the upkeep does.
     func checkpoint() throws { try upkeep.withLock { try writeCheckpoint() } }

@@ -1,6 +1,7 @@
 import Model
 import Platform
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -53,7 +54,7 @@ import Testing
     }
 
     @Test func `A long log and a long checkpoint, read by several threads, give back what was committed`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let (groups, series) = (40, 100)
         var store = try Self.open(directory.path)
         try Self.commit(store, groups: groups, series: series, steps: 0..<60)
@@ -71,7 +72,7 @@ import Testing
     }
 
     @Test func `Groups keep their names, so that a target finds its series after any number of restarts`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         for life in 0..<4 {
             let store = try Self.open(directory.path)
             try Self.commit(store, groups: 2, series: 3, steps: life..<(life + 1))
@@ -81,7 +82,7 @@ import Testing
     }
 
     @Test func `A sender of very many series gets groups of a bounded size, and finds them after a restart`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let series = HeadGroup.maxSeries + 100
         for life in 0..<2 {
             let store = try Self.open(directory.path)

@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test func `A committed batch is found by its labels, with its values`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try Self.open(directory.path)
         let group = store.openGroup("job a")
         var batch = SampleBatch(timestamp: 1000)
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func `Label names and values that are asked for again know what came meanwhile`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try Self.open(directory.path)
         let group = store.openGroup("g")
         let all = SelectRequest(matchers: [], minTime: 0, maxTime: 10_000_000, labelsOnly: true)
@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func `Metadata comes back from blocks without log and checkpoint, and goes with the last block`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let known = MetricMetadata(type: .counter, help: "Jobs done.", unit: "jobs")
         let store = try Self.open(directory.path)
         let group = store.openGroup("g")
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test func `Samples that are not the newest are refused with Prometheus's reasons`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try Self.open(directory.path)
         let group = store.openGroup("g")
         let ref = try store.resolve(Self.labels(["__name__": "m"]), in: group)
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test func `Optional samples that are not the newest are left out without a word`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let store = try TimeSeriesStore.open(options: StoreOptions(directory: directory.path, runsInBackground: false))
         let group = store.openGroup("g")
         let refs = try ["a", "b"].map { try store.resolve(Self.labels(["__name__": $0]), in: group) }
@@ -155,7 +155,7 @@ import Testing
     @Test(arguments: 0..<24)
     func `Random lives with restarts equal a dictionary`(seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         var model = StoreModel()
         var now: Int64 = 1_700_000_000_000
         for life in 0..<4 {

@@ -58,8 +58,7 @@ struct BrowserLook: Encodable {
         }
         guard let stub else { return [] }
         defer { stub.stop() }
-        let profile = FileManager.default.temporaryDirectory.appendingPathComponent("browser-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: profile) }
+        let profile = try TemporaryFolder()
         let browser = Process()
         browser.executableURL = URL(fileURLWithPath: "/usr/bin/chromium")
         browser.arguments = [

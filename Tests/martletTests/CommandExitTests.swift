@@ -8,9 +8,9 @@ import Testing
 @Suite("Exit statuses of commands")
 struct CommandExitTests {
     private func withFile(_ text: String, _ body: (String) throws -> Void) throws {
-        let path = NSTemporaryDirectory() + "martlet-exit-\(UUID().uuidString)"
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/file"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: path) }
         try body(path)
     }
 
@@ -97,8 +97,8 @@ struct CommandExitTests {
 
     @Test("times of a store's commands that leave nothing end with 2")
     func times() throws {
-        let folder = NSTemporaryDirectory() + "martlet-exit-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path + "/data"
         let store = "--storage.tsdb.path=" + folder
         try withFile("# TYPE a gauge\na 1 1700000000\n# EOF\n") {
             #expect(Command.run(["tsdb", "create-blocks-from", "openmetrics", $0, store]) == 0)

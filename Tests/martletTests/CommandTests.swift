@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import martlet
@@ -6,8 +7,12 @@ import Testing
 /// Subcommands and their exit statuses.
 @Suite("Commands")
 struct CommandTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
     private func file(_ text: String) throws -> String {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-\(UUID().uuidString)").path
+        let path = folder.path + "/\(UUID().uuidString)"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         return path
     }
@@ -18,7 +23,6 @@ struct CommandTests {
         let lint = try file("# TYPE a counter\na 1\n")
         let broken = try file("a{ 1\n")
         let open = try file("# HELP a A.\n# TYPE a counter\na_total 1\n# EOF\n")
-        defer { for path in [good, lint, broken, open] { try? FileManager.default.removeItem(atPath: path) } }
         func check(_ words: String...) -> Int32 { Command.run(["check", "metrics"] + words) }
         #expect(check(good) == 0)
         #expect(check(lint) == 3)
@@ -36,10 +40,8 @@ struct CommandTests {
     @Test("check config looks for the files of credentials and TLS")
     func namedFiles() throws {
         let token = try file("t")
-        defer { try? FileManager.default.removeItem(atPath: token) }
         func check(_ client: String) throws -> Int32 {
             let config = try file("scrape_configs: [{job_name: a, \(client)}]")
-            defer { try? FileManager.default.removeItem(atPath: config) }
             return Command.run(["check", "config", config])
         }
         #expect(try check("authorization: {credentials_file: \(token)}") == 0)
@@ -64,7 +66,6 @@ struct CommandTests {
         ])
     func targets(_ job: String, _ status: Int32) throws {
         let config = try file("scrape_configs: [{job_name: a, \(job)}]")
-        defer { try? FileManager.default.removeItem(atPath: config) }
         #expect(Command.run(["check", "config", config]) == status)
         #expect(Command.run(["check", "config", "--syntax-only", config]) == status)
     }
@@ -77,9 +78,6 @@ struct CommandTests {
         let alerting = try file(
             "alerting: {alertmanagers: [{relabel_configs: [{target_label: __address__, replacement: a/b}], "
                 + "static_configs: [{targets: ['h:1']}]}]}")
-        defer {
-            for path in [targets + ".yml", discovery, alerting] { try? FileManager.default.removeItem(atPath: path) }
-        }
         #expect(Command.run(["check", "config", discovery]) == 1)
         #expect(Command.run(["check", "config", "--syntax-only", discovery]) == 0)
         #expect(Command.run(["check", "config", alerting]) == 1)
@@ -93,8 +91,6 @@ struct CommandTests {
         let bad = try file("groups: [{name: g, rules: [{record: a, expr: 'b +'}]}]")
         let badConfig = try file("rule_files: ['\(bad)']")
         let unknown = try file("groups: [{name: g, x: 1, rules: [{record: a, expr: b}]}]")
-        let paths = [rules, config, bad, badConfig, unknown]
-        defer { for path in paths { try? FileManager.default.removeItem(atPath: path) } }
         func check(_ words: String...) -> Int32 { Command.run(["check"] + words) }
         #expect(check("rules", rules) == 0)
         #expect(check("rules", "--lint-fatal", rules) == 3)
@@ -120,7 +116,6 @@ struct CommandTests {
     @Test("features that are none of the language are a warning for check and test, as promtool's")
     func features() throws {
         let rules = try file("groups: [{name: g, rules: [{record: a, expr: b}]}]")
-        defer { try? FileManager.default.removeItem(atPath: rules) }
         for name in ["nonsense", "native-histograms", "st-synthesis", "promql-experimental-functions,nonsense"] {
             #expect(Command.run(["check", "rules", "--enable-feature=\(name)", rules]) == 0)
         }
@@ -143,7 +138,6 @@ struct CommandTests {
     @Test("names that no test group has test nothing, which is a failure")
     func noTests() throws {
         let tests = try file("tests: [{name: alpha, interval: 1m}]")
-        defer { try? FileManager.default.removeItem(atPath: tests) }
         #expect(Command.run(["test", "rules", tests]) == 0)
         #expect(Command.run(["test", "rules", "--run=alp", tests]) == 0)
         #expect(Command.run(["test", "rules", "--run=nope", tests]) == 1)

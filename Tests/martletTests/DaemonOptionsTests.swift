@@ -84,8 +84,8 @@ struct DaemonOptionsTests {
 
     @Test("the web configuration, read once, decides the scheme of the own URL, and is what the server gets")
     func webFile() throws {
-        let path = NSTemporaryDirectory() + "martlet-web-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let temporary = try TemporaryFolder()
+        let path = temporary.path + "/web.yml"
         func file(_ text: String) throws -> WebConfigFile {
             try text.write(toFile: path, atomically: true, encoding: .utf8)
             return WebConfigFile(path: path)

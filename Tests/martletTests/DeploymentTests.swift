@@ -1,5 +1,6 @@
 import Config
 import Foundation
+import TestSupport
 import Testing
 
 @testable import martlet
@@ -25,9 +26,8 @@ struct DeploymentTests {
 
     /// Checks a configuration whose files are in a folder of their own, instead of in `/etc/martlet`.
     private static func check(_ files: [(name: String, text: String)]) throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path
         for (name, text) in files {
             try text.replacingOccurrences(of: "/etc/martlet/", with: folder + "/")
                 .write(toFile: folder + "/" + name, atomically: true, encoding: .utf8)

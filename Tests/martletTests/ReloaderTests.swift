@@ -9,6 +9,7 @@ import Rules
 import Scrape
 import Storage
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import martlet
@@ -18,14 +19,16 @@ import Testing
 struct ReloaderTests {
     /// The parts of a daemon over a directory of its own, with a first configuration in force.
     private final class Fixture {
-        let folder = NSTemporaryDirectory() + "martlet-reload-\(UUID().uuidString)"
+        private let temporary: TemporaryFolder
+        var folder: String { temporary.path }
         let options: DaemonOptions
         let parts: Components
         let status = DaemonStatus()
         let reloader: Reloader
 
         init() throws {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            temporary = try TemporaryFolder()
+            let folder = temporary.path
             try Fixture.write(folder, Files.first(folder))
             options = try DaemonOptions(
                 try ServerFlags.set.parse([
@@ -42,7 +45,6 @@ struct ReloaderTests {
         func end() {
             parts.scrape.shutdown()
             try? parts.store.close()
-            try? FileManager.default.removeItem(atPath: folder)
         }
 
         func write(_ files: Files) throws { try Self.write(folder, files) }

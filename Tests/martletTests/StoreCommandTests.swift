@@ -1,5 +1,6 @@
 import Foundation
 import Platform
+import TestSupport
 import Testing
 
 @testable import martlet
@@ -7,10 +8,11 @@ import Testing
 /// `martlet tsdb` where the directories are not what the command needs.
 @Suite("Commands of stores")
 struct StoreCommandTests {
-    private let folder: String
+    private let temporary: TemporaryFolder
+    private var folder: String { temporary.path }
 
     init() throws {
-        folder = NSTemporaryDirectory() + "martlet-store-\(UUID().uuidString)"
+        temporary = try TemporaryFolder()
         try FileManager.default.createDirectory(atPath: folder + "/p/wal", withIntermediateDirectories: true)
         try Data([0]).write(to: URL(fileURLWithPath: folder + "/p/wal/00000000"))
         try Data().write(to: URL(fileURLWithPath: folder + "/p/lock"))
@@ -24,8 +26,6 @@ struct StoreCommandTests {
 
     private func run(_ words: String...) -> Int32 { Command.run(["tsdb"] + words) }
 
-    private func end() { try? FileManager.default.removeItem(atPath: folder) }
-
     private func refusal(_ directory: String, isForced: Bool = false) -> String {
         do {
             try ImportSource.hold(directory, RealFileSystem(), isForced: isForced).release()
@@ -34,7 +34,6 @@ struct StoreCommandTests {
     }
 
     @Test func `what cannot be done as things are ends with 1`() {
-        defer { end() }
         #expect(run("create-blocks-from", "openmetrics", folder + "/a.om", store("s")) == 0)
         for command in ["list", "analyze", "dump", "verify"] {
             #expect(run(command, store("s")) == 0)
@@ -57,7 +56,6 @@ struct StoreCommandTests {
     }
 
     @Test func `an import takes what its times and its selector name`() throws {
-        defer { end() }
         #expect(run("create-blocks-from", "openmetrics", folder + "/a.om", store("s")) == 0)
         #expect(run("export", folder + "/out", store("s")) == 0)
         #expect(
@@ -83,7 +81,6 @@ struct StoreCommandTests {
     }
 
     @Test func `a held lock file refuses an import, with --force too`() throws {
-        defer { end() }
         // The lock belongs to the open file, not to the process.
         let lock = open(folder + "/p/lock", O_RDWR)
         #expect(lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
@@ -109,7 +106,6 @@ struct StoreCommandTests {
     }
 
     @Test func `only who writes the log uses the directory`() throws {
-        defer { end() }
         #expect(try users("<$0/p/wal/00000000") == .nobody)
         #expect(try users(">>$0/p/note") == .nobody)
         for redirection in [">>$0/p/wal/00000000", ">$0/p/lock", "<>$0/p/wal/00000000"] {
@@ -122,7 +118,6 @@ struct StoreCommandTests {
     }
 
     @Test func `a directory that was written meanwhile is told`() throws {
-        defer { end() }
         let hold = try ImportSource.hold(folder + "/p", RealFileSystem(), isForced: false)
         defer { hold.release() }
         #expect(try !hold.hasChanged(RealFileSystem()))

@@ -61,7 +61,8 @@ struct LedgerTests {
     @Test(
         "nothing is added to a file that has lost its name", arguments: [false, true])
     func lostName(isFolder: Bool) throws {
-        let folder = try temporaryFolder()
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path
         let files = RealFileSystem()
         let (ledger, _) = try Ledger.open(folder: folder + "/l", files)
         try ledger.append(Self.records)
@@ -86,7 +87,8 @@ struct LedgerTests {
 
     @Test("a file with other names keeps its content under those")
     func otherNames() throws {
-        let folder = try temporaryFolder()
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path
         let files = RealFileSystem()
         let (path, other) = (folder + "/ledger", folder + "/other")
         try Ledger.open(folder: folder, files).0.append(Self.records)
@@ -106,7 +108,8 @@ struct LedgerTests {
             { #expect(symlink($0, $0) == 0) },
         ]
         for make in makers {
-            let folder = try temporaryFolder()
+            let temporary = try TemporaryFolder()
+            let folder = temporary.path
             let path = folder + "/" + name
             try make(path)
             let kind = try files.kind(path)
@@ -115,13 +118,13 @@ struct LedgerTests {
             let (again, state) = try Ledger.open(folder: folder, files)
             #expect(state.deliveries.count == 1)
             try again.compact(state)
-            try files.removeAll(folder)
         }
     }
 
     @Test("a link to a ledger is read, and nothing is written through it")
     func link() throws {
-        let folder = try temporaryFolder()
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path
         let files = RealFileSystem()
         try Ledger.open(folder: folder + "/other", files).0.append(Self.records)
         let before = try files.read(folder + "/other/ledger")
@@ -132,14 +135,14 @@ struct LedgerTests {
         #expect(try files.read(folder + "/other/ledger") == before)
         #expect(try files.kind(folder + "/ledger") == .file)
         #expect(try Ledger.open(folder: folder, files).1.deliveries.count == 1)
-        try files.removeAll(folder)
     }
 
     @Test("holes cost neither time nor memory, wherever they are", .timeLimit(.minutes(2)))
     func sparse() throws {
         let files = RealFileSystem()
         for (front, back) in [(false, false), (true, false), (true, true), (false, true)] {
-            let folder = try temporaryFolder()
+            let temporary = try TemporaryFolder()
+            let folder = temporary.path
             let path = folder + "/ledger"
             let ledger = try Ledger.open(folder: folder, files).0
             try ledger.append(Self.records)
@@ -153,13 +156,13 @@ struct LedgerTests {
             #expect(state.deliveries.count == (front ? 1 : 0) + (back ? 1 : 0))
             #expect(again.size < 10_000)
             try again.append(Self.records)
-            try files.removeAll(folder)
         }
     }
 
     @Test("what is appended is there after opening again, and a torn tail is cut off")
     func tornTail() throws {
-        let folder = try temporaryFolder()
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path
         let files = RealFileSystem()
         let (ledger, empty) = try Ledger.open(folder: folder, files)
         #expect(empty.alerts.byFingerprint.isEmpty)
@@ -229,7 +232,8 @@ struct LedgerTests {
 
     @Test("compaction keeps the state in a smaller file")
     func compaction() throws {
-        let folder = try temporaryFolder()
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path
         let files = RealFileSystem()
         let (ledger, _) = try Ledger.open(folder: folder, files)
         for _ in 0..<200 { try ledger.append(Self.records.filter { if case .delivery = $0 { false } else { true } }) }

@@ -42,7 +42,8 @@ struct HTTPTransportTests {
     func secretFile() async throws {
         let stub = try #require(HTTPStub { _ in .init() })
         defer { stub.stop() }
-        let path = try temporaryFolder() + "/token"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/token"
         try RealFileSystem().replace(path, with: Array("one\n".utf8))
         let transport = try HTTPTransport(Self.client("{authorization: {credentials_file: \(path)}}"))
         let request = NotificationRequest(

@@ -26,7 +26,8 @@ struct WebhookURLTests {
 
     @Test("white space around the URL in a file is ignored", arguments: ["", " ", "\n", "\r\n", "  \n\n", "\t\r\n "])
     func file(_ space: String) async throws {
-        let path = try temporaryFolder() + "/url"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/url"
         try RealFileSystem().replace(path, with: Array("\(space)http://h/token\(space)".utf8))
         let timeline = try Timeline(Self.configuration("url_file: \(path)"))
         await timeline.push(at: 0, [("a", "1")])

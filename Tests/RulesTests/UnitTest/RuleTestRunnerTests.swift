@@ -3,6 +3,7 @@ import Glibc
 import Model
 import PromQL
 import Rules
+import TestSupport
 import Testing
 
 @Suite("Rule unit tests")
@@ -40,9 +41,8 @@ struct RuleTestRunnerTests {
     static func run(
         _ rules: String, _ tests: String, tools: RuleTestTools = tools
     ) throws -> (succeeded: Bool, text: [String]) {
-        var template = Array("/tmp/martlet-rules-XXXXXX\0".utf8CString)
-        guard mkdtemp(&template) != nil else { throw RuleError("no folder") }
-        let folder = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path
         for (name, text) in [("r.yml", rules), ("t.yml", tests)] {
             guard let file = fopen("\(folder)/\(name)", "w") else { throw RuleError("no file") }
             fputs(text, file)

@@ -13,17 +13,8 @@ struct PlainSeries {
     var samples: [(time: Int64, value: Double)]
 }
 
-/// A directory that goes with the test.
-final class BlockDirectory {
-    let path: String
-    let files = RealFileSystem()
-
-    init() throws {
-        path = "/tmp/martlet-block-\(getpid())-\(UInt64.random(in: 0 ... .max))"
-        try files.createDirectory(path)
-    }
-
-    deinit { try? files.removeAll(path) }
+extension TemporaryFolder {
+    var files: RealFileSystem { RealFileSystem() }
 }
 
 enum BlockMaking {
@@ -60,7 +51,7 @@ enum BlockMaking {
     }
 
     static func write(
-        _ series: [PlainSeries], to directory: BlockDirectory, id: String = BlockMeta.makeID(now: 1)
+        _ series: [PlainSeries], to directory: TemporaryFolder, id: String = BlockMeta.makeID(now: 1)
     ) throws -> BlockMeta? {
         let writer = try BlockWriter(directory.files, parent: directory.path, id: id, options: .init())
         var columns = SampleColumns()
@@ -102,7 +93,7 @@ enum BlockMaking {
     }
 
     @Test func `gives back every series and sample`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let series = BlockMaking.series(seed: 1, samples: 1500)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())
@@ -120,7 +111,7 @@ enum BlockMaking {
     }
 
     @Test func `matchers choose as they do on the labels themselves`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let series = BlockMaking.series(seed: 2, metrics: 40, targets: 20, samples: 3)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())
@@ -150,7 +141,7 @@ enum BlockMaking {
     }
 
     @Test func `series of one target have the same key of times`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let series = BlockMaking.series(seed: 3)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())
@@ -168,7 +159,7 @@ enum BlockMaking {
     }
 
     @Test func `histograms and floats of one series come back`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         var columns = SampleColumns()
         var expected: [Int: FloatHistogram] = [:]
         for i in 0..<400 {
@@ -208,7 +199,7 @@ enum BlockMaking {
     }
 
     @Test func `deleted samples are gone, also after opening again`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let series = BlockMaking.series(seed: 4)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let path = "\(directory.path)/\(meta.id)"
@@ -229,7 +220,7 @@ enum BlockMaking {
     }
 
     @Test func `wrong order is refused and an empty block is none`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         #expect(try BlockMaking.write([], to: directory) == nil)
         let series = BlockMaking.series(seed: 5, metrics: 2, targets: 2, samples: 3)
         #expect(throws: BlockError.self) { try BlockMaking.write(series.reversed(), to: directory) }
@@ -241,7 +232,7 @@ enum BlockMaking {
     static let seconds = MetricMetadata(type: .histogram, help: "How long it took.", unit: "seconds")
 
     static func write(
-        _ directory: BlockDirectory, _ name: String, at time: Int64, _ metadata: [ExactText: MetricMetadata]
+        _ directory: TemporaryFolder, _ name: String, at time: Int64, _ metadata: [ExactText: MetricMetadata]
     ) throws -> BlockReader {
         let id = BlockMeta.makeID(now: time)
         let writer = try BlockWriter(directory.files, parent: directory.path, id: id, options: .init())
@@ -254,7 +245,7 @@ enum BlockMaking {
     }
 
     @Test func `a block keeps what is known of its metrics, and nothing of others`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let known: [ExactText: MetricMetadata] = ["wait_seconds": Self.seconds, "other": .init(type: .gauge)]
         let block = try Self.write(directory, "wait_seconds_bucket", at: 1, known)
         #expect(try block.metadata() == ["wait_seconds": Self.seconds])
@@ -262,7 +253,7 @@ enum BlockMaking {
     }
 
     @Test func `a merge keeps the newest`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let older = MetricMetadata(type: .counter, help: "old")
         let blocks = [
             try Self.write(directory, "a", at: 2000, ["a": Self.seconds]),

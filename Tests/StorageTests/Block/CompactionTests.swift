@@ -8,7 +8,7 @@ import Testing
 @Suite struct CompactionTests {
     @Test func `merging blocks gives the union, the later block winning`() throws {
         for seed in UInt64(0)..<12 {
-            let directory = try BlockDirectory()
+            let directory = try TemporaryFolder()
             var random = SeededRandom(seed: seed)
             var model: [Labels: [Int64: Double]] = [:]
             var readers: [BlockReader] = []
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func `merging leaves deleted samples out`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let series = BlockMaking.series(seed: 9)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())
@@ -111,7 +111,7 @@ import Testing
 
 @Suite struct ManifestTests {
     @Test func `keeps edits over restarts and cuts a torn end`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let ids = (0..<4).map { BlockMeta.makeID(now: Int64($0)) }
         let manifest = try Manifest(directory.files, directory: directory.path)
         try manifest.commit(.init(added: [ids[0], ids[1]], mark: 10))
@@ -137,7 +137,7 @@ import Testing
     }
 
     @Test func `a flipped byte is an error or costs the last record only`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let ids = (0..<3).map { BlockMeta.makeID(now: Int64($0)) }
         let manifest = try Manifest(directory.files, directory: directory.path)
         for id in ids { try manifest.commit(.init(added: [id])) }
@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test func `what the manifest does not name is removed, unless it holds files of others`() throws {
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let ids = (0..<4).map { BlockMeta.makeID(now: Int64($0)) }
         let manifest = try Manifest(directory.files, directory: directory.path)
         try manifest.commit(.init(added: [ids[0]]))

@@ -8,7 +8,7 @@ import Testing
 @Suite struct CorruptionTests {
     /// Opens the block and reads all of it: either the samples that were written, or a typed error.
     private static func expectHonest(
-        _ directory: BlockDirectory, _ path: String, _ series: [PlainSeries], _ what: String
+        _ directory: TemporaryFolder, _ path: String, _ series: [PlainSeries], _ what: String
     ) throws -> Bool {
         do {
             let block = try BlockReader(directory.files, directory: path, cache: FrameCache(capacity: 1 << 20))
@@ -34,8 +34,8 @@ import Testing
         }
     }
 
-    private func block() throws -> (BlockDirectory, String, [PlainSeries]) {
-        let directory = try BlockDirectory()
+    private func block() throws -> (TemporaryFolder, String, [PlainSeries]) {
+        let directory = try TemporaryFolder()
         let series = BlockMaking.series(seed: 11, metrics: 4, targets: 3, samples: 40)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         return (directory, "\(directory.path)/\(meta.id)", series)
@@ -86,7 +86,7 @@ import Testing
 
     @Test func `damaged series pages and symbols behind a good checksum never crash`() throws {
         var random = SeededRandom(seed: 8)
-        let directory = try BlockDirectory()
+        let directory = try TemporaryFolder()
         let series = BlockMaking.series(seed: 12, metrics: 6, targets: 5, samples: 4)
         let meta = try #require(try BlockMaking.write(series, to: directory))
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())

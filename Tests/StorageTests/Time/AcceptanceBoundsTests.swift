@@ -10,11 +10,12 @@ import Testing
     private static let now: Int64 = 1_700_000_000_000
 
     private struct Scene {
-        let directory = StoreDirectory()
+        let directory: TemporaryFolder
         let clock: SteppingClock
         let store: TimeSeriesStore
 
         init(window: Int64 = 0, retention: Int64 = 15 * 24 * hour) throws {
+            directory = try TemporaryFolder()
             clock = SteppingClock(now: AcceptanceBoundsTests.now)
             store = try TimeSeriesStore.open(
                 options: StoreOptions(

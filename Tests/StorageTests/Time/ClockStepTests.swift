@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func `A start with the clock 30 days ahead deletes nothing, nor does putting it right`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let clock = SteppingClock(now: Self.now)
         var store = try TimeSeriesStore.open(options: Self.options(directory.path), clock: clock)
         var wanted = try Self.history(store, clock)
@@ -96,7 +96,7 @@ import Testing
     @Test func `A host that was off for a month keeps its blocks at first and drops them when the time is certain`()
         throws
     {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let clock = SteppingClock(now: Self.now)
         var store = try TimeSeriesStore.open(options: Self.options(directory.path), clock: clock)
         _ = try Self.history(store, clock)
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func `A block of the year 2100 wipes nothing`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let clock = SteppingClock(now: Self.now)
         let store = try TimeSeriesStore.open(options: Self.options(directory.path, wait: 0), clock: clock)
         let wanted = try Self.history(store, clock)
@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test func `Samples of a wrong clock are deleted, and their times may come anew`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let clock = SteppingClock(now: Self.now)
         var store = try TimeSeriesStore.open(options: Self.options(directory.path), clock: clock)
         try Self.scrape(store, clock, 1)
@@ -170,7 +170,7 @@ import Testing
     /// Every sample of the daemon's own is there, whatever the clock does, through kills, restarts and blocks.
     @Test(arguments: 0..<12) func `Own samples are stored while the clock is set at random`(_ seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let clock = SteppingClock(now: Self.now)
         var store = try TimeSeriesStore.open(options: Self.options(directory.path), clock: clock)
         var wanted: [Int64: Double] = [:]
@@ -205,7 +205,7 @@ import Testing
     }
 
     @Test func `Settings change while the store is open`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let clock = SteppingClock(now: Self.now)
         let store = try TimeSeriesStore.open(options: Self.options(directory.path, wait: 0), clock: clock)
         _ = try Self.history(store, clock)
@@ -243,7 +243,7 @@ import Testing
     }
 
     @Test func `A checkpoint with blocks of another span is taken over`() throws {
-        let directory = StoreDirectory()
+        let directory = try TemporaryFolder()
         let clock = SteppingClock(now: Self.now)
         var wanted: [Int64: Double] = [:]
         for (n, duration) in [Int64(7_200_000), 3_600_000, 60_000, 7_200_000].enumerated() {
@@ -263,7 +263,7 @@ import Testing
 
     @Test func `A store that nobody closes ends its thread`() throws {
         for _ in 0..<20 {
-            let directory = StoreDirectory()
+            let directory = try TemporaryFolder()
             var options = Self.options(directory.path)
             options.runsInBackground = true
             options.walSyncInterval = 50

@@ -177,6 +177,25 @@ struct IrregularFileTests {
         }
     }
 
+    @Test(
+        "what is in the place of a directory is an error, is not changed, and blocks no start",
+        arguments: ["", "/wal", "/spill", "/blocks"], [Thing.pipe, .socket, .device, .deadLink, .loop])
+    func directories(_ name: String, _ thing: Thing) throws {
+        _ = try fill(isKilled: true)
+        let (path, away) = (directory + "/data" + name, directory + "/away")
+        try files.rename(path, to: away)
+        try thing.put(path, away: away, foreign: directory + "/foreign")
+        let kind = try files.kind(path)
+        let error = #expect(throws: FileError.self) { _ = try open() }
+        #expect(error?.path == path || error?.path.hasPrefix(path) == true, "\(String(describing: error))")
+        #expect(try files.kind(path) == kind)
+        try files.remove(path)
+        try files.rename(away, to: path)
+        let store = try open()
+        #expect(store.leftOut.isEmpty)
+        try store.close()
+    }
+
     private func copy(_ from: String, to: String) throws {
         guard try files.status(from).isDirectory else { return try files.replace(to, with: try files.read(from)) }
         try files.createDirectory(to)

@@ -66,10 +66,11 @@ enum TargetGroupJSON {
         }
         try expect(.object, &reader, "an object", "")
         var group = TargetGroupConfig(targets: [], labels: [])
+        var slots: [String] = []
         try reader.object { name, reader in
             // Go folds the long s and the sign of kelvin, too.
             switch GoCase.lower(GoCase.upper(name)) {
-            case "targets": group.targets = try targets(&reader, cost)
+            case "targets": group.targets = try targets(&reader, &slots, cost)
             case "labels": group.labels = try labels(&reader, cost)
             default: throw FieldError(message: "unknown field \(GoQuote.quote(name))")
             }
@@ -77,18 +78,27 @@ enum TargetGroupJSON {
         return group
     }
 
-    private static func targets(_ reader: inout JSONReader, _ cost: TargetListCost?) throws -> [String] {
+    /// Reads a list of targets.
+    ///
+    /// - Parameter slots: The targets of equal fields before this one, by their places. As in Go, a null is the target
+    ///   that was at its place.
+    private static func targets(
+        _ reader: inout JSONReader, _ slots: inout [String], _ cost: TargetListCost?
+    ) throws -> [String] {
         var targets: [String] = []
         if try reader.kind() == .null {
             try reader.null()
+            slots = []
             return targets
         }
         try expect(.array, &reader, "a list", "targets: ")
         try reader.array { reader in
-            let target = try text(&reader, "targets: ")
+            let place = targets.count
+            let target = try text(&reader, "targets: ", null: place < slots.count ? slots[place] : "")
             try cost?.add(target: target)
             targets.append(target)
         }
+        slots = targets.isEmpty || slots.count <= targets.count ? targets : targets + slots[targets.count...]
         return targets
     }
 
@@ -108,11 +118,11 @@ enum TargetGroupJSON {
         return labels
     }
 
-    /// A string; null is an empty one.
-    private static func text(_ reader: inout JSONReader, _ field: String) throws -> String {
+    /// A string; null is `null`.
+    private static func text(_ reader: inout JSONReader, _ field: String, null: String = "") throws -> String {
         if try reader.kind() == .null {
             try reader.null()
-            return ""
+            return null
         }
         try expect(.string, &reader, "a string", field)
         return try reader.string()

@@ -33,6 +33,21 @@ struct TargetGroupListTests {
     }
 
     @Test(
+        "of equal fields of targets the last is used, but a null in it is what was at its place, as in Go",
+        arguments: [
+            (#"["x", "w"], "targets": [null, "q"]"#, ["x", "q"]), (#"["x"], "targets": [null]"#, ["x"]),
+            (#"["x", "y"], "targets": ["z"]"#, ["z"]), (#"["x"], "targets": null"#, []),
+            (#"["x"], "targets": null, "targets": [null]"#, [""]), (#"["x"], "targets": [], "Targets": [null]"#, [""]),
+            (#"["x", "y"], "targets": ["z"], "targets": [null, null, null]"#, ["z", "y", ""]),
+            (#"null, "targets": [null, "a"]"#, ["", "a"]),
+        ])
+    func equalFields(text: String, expected: [String]) throws {
+        let groups = try parse(#"[{"targets": \#(text)}, {"targets": [null]}]"#)
+        #expect(try targets(#require(groups.first)) == expected)
+        #expect(try targets(#require(groups.last)) == [""])
+    }
+
+    @Test(
         "JSON that Go refuses is refused with the group's number",
         arguments: [
             #"[{"targets": ["a"], "foo": 1}]"#, #"[null]"#, #"[{"targets": [1]}]"#, #"[{"targets": "a"}]"#,
@@ -54,7 +69,10 @@ struct TargetGroupListTests {
         #expect(targets.map { $0.map(\.value) } == [["a:1"], [""], [""], ["b:2"]])
         #expect(try parse("", isJSON: false).isEmpty)
         #expect(try parse("# nothing\n", isJSON: false).isEmpty)
-        for bad in ["- null", "- {targets: [a], foo: 1}", "- {labels: {a: [1]}}", "a: 1", "- {labels: {a: 1, a: 2}}"] {
+        for bad in [
+            "- null", "- {targets: [a], foo: 1}", "- {labels: {a: [1]}}", "a: 1", "- {labels: {a: 1, a: 2}}",
+            "- {targets: [a], targets: [b]}", "- {labels: {a: b}, labels: {}}",
+        ] {
             #expect(throws: ConfigError.self) { try parse(bad, isJSON: false) }
         }
     }

@@ -78,16 +78,14 @@ extension RemoteWriteReceiver {
             )
             return
         }
-        // A series is only made if a sample of it can be stored; one with exemplars may have samples already.
-        var made: SeriesRef?
-        if !series.exemplars.isEmpty || series.samples.contains(where: { $0.time <= intake.limit })
-            || series.histograms.contains(where: { $0.time <= intake.limit && $0.problem == nil })
-        {
-            made = try resolve(labels, &intake)
-            if made == nil { return }
-            try note(about, of: ExactText(labels.metricName), &intake)
-        }
-        let ref = made ?? .none
+        // A series is only made if a sample of it may be stored; exemplars and metadata of one that exists are stored.
+        let isMade =
+            series.samples.contains { $0.time <= intake.limit }
+            || series.histograms.contains { $0.time <= intake.limit && $0.problem == nil }
+        let known = try isMade ? resolve(labels, &intake) : find(labels, &intake)
+        if isMade, known == nil { return }
+        if known != nil { try note(about, of: ExactText(labels.metricName), &intake) }
+        let ref = known ?? .none
         func accepts(_ time: Int64) -> Bool {
             if time <= intake.limit { return true }
             intake.problems.add("\(Self.tooFarAhead) for series \(LabelText.list(labels, limit: PushProblems.longest))")
@@ -106,7 +104,7 @@ extension RemoteWriteReceiver {
             batch.append(ref, read.histogram, at: read.time)
             if features.startTimes { batch.setStart(read.start) }
         }
-        for exemplar in series.exemplars where made != nil {
+        for exemplar in series.exemplars where known != nil {
             do {
                 try intake.budget.charge(64 + request.size(of: exemplar.labels))
                 let pairs = try request.pairs(exemplar.labels)
@@ -126,6 +124,13 @@ extension RemoteWriteReceiver {
         guard about != MetricMetadata(), intake.metadata[metric] != about else { return }
         try intake.budget.charge(128 + metric.text.utf8.count + about.help.utf8.count + about.unit.utf8.count)
         intake.metadata[metric] = about
+    }
+
+    /// The series with these labels; nil if the storage has none.
+    private func find(_ labels: Labels, _ intake: inout Intake) -> SeriesRef? {
+        guard let found = store.find(labels) else { return nil }
+        intake.used.append((labels.bytes.withUnsafeBytes { XXHash64.hash($0, seed: seed) }, found, labels))
+        return found
     }
 
     /// The series with these labels; nil, after the error was recorded, if the storage refuses them or is full.

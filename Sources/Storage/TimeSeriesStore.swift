@@ -174,14 +174,18 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             throw UnusableLabels(
                 description: "labels of \(labels.bytes.count) bytes, more than \(BlockFormat.maxLabelBytes)")
         }
+        if let found = find(labels) { return found }
         let hash = labels.stableHash
-        if let id = head.find(labels, hash: hash) { return SeriesRef(raw: UInt64(id) + 1) }
         do throws(StorageError) { return try make(labels, hash, in: group) } catch {
             switch error {
             case .limit, .outOfMemory: throw StoreFull(description: "\(error)")
             default: throw error
             }
         }
+    }
+
+    public func find(_ labels: Labels) -> SeriesRef? {
+        head.find(labels, hash: labels.stableHash).map { SeriesRef(raw: UInt64($0) + 1) }
     }
 
     /// Makes a series, unless another thread has made it meanwhile.

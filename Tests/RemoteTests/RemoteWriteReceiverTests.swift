@@ -39,6 +39,10 @@ final class RecordingStore: SampleStore {
         }
     }
 
+    func find(_ labels: Labels) -> SeriesRef? {
+        state.withLock { $0.series.firstIndex(of: labels) }.map { SeriesRef(raw: UInt64($0) + 1) }
+    }
+
     func commit(_ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability) throws -> CommitOutcome {
         let batch = copy batch
         return try state.withLock { state in

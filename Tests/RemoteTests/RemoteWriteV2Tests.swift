@@ -99,6 +99,28 @@ struct RemoteWriteV2Tests {
         }
     }
 
+    @Test("metadata and exemplars of a known series are stored if its samples are refused; a new series is not made")
+    func refusedSamples() {
+        let receiver = receiver()
+        var known = Request()
+        known.add([("__name__", "a")], [(1, 1000)], type: 1, help: "Old.")
+        #expect(push(known.bytes, to: receiver).status == 204)
+        var request = Request()
+        for name in ["a", "new"] {
+            request.add([("__name__", name)], [(1, .max)], exemplar: [("t", "1")], type: 2, help: "New.")
+        }
+        for _ in 0..<2 {
+            let answer = push(request.bytes, to: receiver)
+            #expect(answer.status == 400)
+            #expect(written(answer) == ["0", "0", "1"])
+        }
+        store.state.withLock { state in
+            #expect(state.series.map(\.metricName) == ["a"])
+            #expect(state.samples.count == 1)
+            #expect(state.metadata == ["a": MetricMetadata(type: .gauge, help: "New.", unit: "")])
+        }
+    }
+
     @Test("type and unit become labels where they are wanted, in the place of those that were sent")
     func typeAndUnit() {
         var request = Request()

@@ -37,6 +37,10 @@ final class ArrayStore: SampleStore {
 
     func closeGroup(_ group: SeriesGroup) { state.withLock { _ = $0.closed.insert(group.raw) } }
 
+    func find(_ labels: Labels) -> SeriesRef? {
+        state.withLock { $0.byLabels[labels] }.map { SeriesRef(raw: UInt64($0) + 1) }
+    }
+
     struct ClosedGroup: Error {}
 
     func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {

@@ -237,6 +237,7 @@ struct PageFetchTests {
 
         func openGroup(_ name: String) -> SeriesGroup { stored.openGroup(name) }
         func closeGroup(_ group: SeriesGroup) { stored.closeGroup(group) }
+        func find(_ labels: Labels) -> SeriesRef? { stored.find(labels) }
         func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
             resolved.wrappingAdd(1, ordering: .relaxed)
             usleep(1000)

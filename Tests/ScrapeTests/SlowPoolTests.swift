@@ -25,6 +25,7 @@ struct SlowPoolTests {
             return stored.openGroup(name)
         }
         func closeGroup(_ group: SeriesGroup) { stored.closeGroup(group) }
+        func find(_ labels: Labels) -> SeriesRef? { stored.find(labels) }
         func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
             try stored.resolve(labels, in: group)
         }

@@ -222,6 +222,9 @@ public protocol SampleStore: AnyObject, Sendable {
     /// - Throws: ``UnusableLabels`` if no storage of this kind can accept them, ``StoreFull`` if the series does not fit.
     func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef
 
+    /// The series with these labels; nil if there is none.
+    func find(_ labels: Labels) -> SeriesRef?
+
     /// Stores a batch. Throws only if none of it could be stored (a full disk, a storage that is closing).
     func commit(_ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability) throws -> CommitOutcome
 

@@ -43,6 +43,10 @@ package final class ArrayStore: SampleStore, SeriesSource {
         }
     }
 
+    package func find(_ labels: Labels) -> SeriesRef? {
+        state.withLock { $0.byLabels[labels] }.map { SeriesRef(raw: UInt64($0) + 1) }
+    }
+
     package func commit(
         _ batch: borrowing SampleBatch, in group: SeriesGroup, durability: Durability
     ) throws -> CommitOutcome {

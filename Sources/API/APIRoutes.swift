@@ -27,19 +27,20 @@ package enum APIRoutes {
     package static func add(to routes: inout Router.Builder, _ context: APIContext) {
         let admission = QueryAdmission(context.settings.maxConcurrentQueries, context.metrics)
         let overviews = QueryAdmission(QueryAdmission.overviews)
-        add(to: &routes, context, admission, overviews)
+        add(to: &routes, context, admission, overviews, QueryAdmission(QueryAdmission.changes))
     }
 
-    /// Adds the routes with the limits of requests that run at once: of those that read the store, and of those about
-    /// targets and rules.
+    /// Adds the routes with the limits of requests that run at once: of those that read the store, of those about
+    /// targets and rules, and of those that change the store.
     static func add(
-        to routes: inout Router.Builder, _ context: APIContext, _ admission: QueryAdmission, _ overviews: QueryAdmission
+        to routes: inout Router.Builder, _ context: APIContext, _ admission: QueryAdmission,
+        _ overviews: QueryAdmission, _ changes: QueryAdmission
     ) {
         let queries = QueryHandlers(context: context, admission: admission)
         let metadata = MetadataHandlers(context: context, admission: admission, overviews: overviews)
         let targets = TargetHandlers(context: context, overviews: overviews)
         let rules = RuleHandlers(context: context, overviews: overviews)
-        let status = StatusHandlers(context: context, admission: admission)
+        let status = StatusHandlers(context: context, admission: admission, changes: changes)
         let search = SearchHandlers(context: context, admission: admission, lists: metadata)
         let management = ManagementHandlers(context: context)
 

@@ -64,7 +64,7 @@ struct RoutePolicyTests {
         all["/api/v1/status/config"] = "none: a text that is in memory"
         all["/api/v1/status/rejected_samples"] = "none: the list has a largest length"
         for path in ["snapshot", "delete_series", "clean_tombstones"] {
-            all["/api/v1/admin/tsdb/" + path] = "none: needs a flag, and the store performs one at a time"
+            all["/api/v1/admin/tsdb/" + path] = "changes"
         }
         all["/metrics"] = "none: the number of metrics does not depend on samples, and overload must be visible"
         for path in ["/-/healthy", "/-/ready", "/version"] { all[path] = "none: a constant" }
@@ -80,12 +80,12 @@ struct RoutePolicyTests {
         var context = APIContext.test(ArrayStore(), engine: options)
         context.settings.maxSearchLimit = 100
         context.settings.enablesAdmin = true
-        let (queries, overviews) = (QueryAdmission(1), QueryAdmission(1))
+        let (queries, overviews, changes) = (QueryAdmission(1), QueryAdmission(1), QueryAdmission(1))
         var routes = Router.Builder()
-        APIRoutes.add(to: &routes, context, queries, overviews)
+        APIRoutes.add(to: &routes, context, queries, overviews, changes)
         let router = Router(routes)
         var seen: [String: String] = [:]
-        for (limit, admission) in [("queries", queries), ("overviews", overviews)] {
+        for (limit, admission) in [("queries", queries), ("overviews", overviews), ("changes", changes)] {
             try admission.run(waiting: 1, isCancelled: { false }) {
                 for route in router.routes {
                     for method in route.actions.keys where method != "OPTIONS" {

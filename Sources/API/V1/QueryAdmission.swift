@@ -7,14 +7,15 @@ import Telemetry
 /// Limits the requests that run at once; the others wait in queues, on the threads of their connections.
 ///
 /// Queries and all other requests that read the store share one limit. Requests about targets and rules have another
-/// one, so that they are answered while queries take all turns.
+/// one, so that they are answered while queries take all turns. Requests that change the store have a third one, so
+/// that they take no turn of a query while they wait for each other.
 ///
 /// Each client has a queue for each kind of request. The queues take turns. So a client with many connections, or a
 /// kind of request that costs much, does not delay the others for long.
 final class QueryAdmission: Sendable {
     /// The kinds of requests that take turns.
     enum Kind: Hashable {
-        case query, text, exemplars, list, search, federation, statistics, overview
+        case query, text, exemplars, list, search, federation, statistics, overview, change
     }
 
     private struct Key: Hashable {
@@ -58,6 +59,9 @@ final class QueryAdmission: Sendable {
     ///
     /// Each of them lists what there is, on one processor.
     static let overviews = 4
+
+    /// The limit of requests that change the store: it performs one at a time.
+    static let changes = 1
 
     /// The interval at which a queued request checks whether its client is still connected, ms.
     private static let lookInterval: Int64 = 200

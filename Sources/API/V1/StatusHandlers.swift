@@ -9,6 +9,7 @@ import Platform
 struct StatusHandlers: Sendable {
     let context: APIContext
     let admission: QueryAdmission
+    let changes: QueryAdmission
 
     private func object(_ members: [(String, JSONValue)]) -> HTTPResponse {
         Envelope.success { $0.value(.object(members.map { (key: $0.0, value: $0.1) })) }
@@ -153,26 +154,35 @@ struct StatusHandlers: Sendable {
         guard context.settings.enablesAdmin else { throw .unavailable("admin APIs disabled") }
     }
 
-    func snapshot(_ request: HTTPRequest) throws -> HTTPResponse {
+    /// Changes the store, if this is enabled, when it is the request's turn.
+    private func change(_ request: HTTPRequest, _ body: () throws -> HTTPResponse) throws -> HTTPResponse {
         try requireAdmin()
-        let skipsHead = try Parameters.boolean(
-            request, "skip_head", "unable to parse boolean 'skip_head' argument")
-        return object([("name", .string(try context.store.snapshot(skipsHead: skipsHead ?? false)))])
+        return try changes.run(.change, request, context.engine, body)
+    }
+
+    func snapshot(_ request: HTTPRequest) throws -> HTTPResponse {
+        try change(request) {
+            let skipsHead = try Parameters.boolean(
+                request, "skip_head", "unable to parse boolean 'skip_head' argument")
+            return object([("name", .string(try context.store.snapshot(skipsHead: skipsHead ?? false)))])
+        }
     }
 
     func deleteSeries(_ request: HTTPRequest) throws -> HTTPResponse {
-        try requireAdmin()
-        try Parameters.check(request)
-        if request.parameters("match[]").isEmpty { throw APIError.badData("no match[] parameter provided") }
-        let (start, end) = try Parameters.range(request)
-        let selectors = try Parameters.selectors(request, context.engine, .named)
-        for matchers in selectors { _ = try context.store.deleteSeries(matchers, minTime: start, maxTime: end) }
-        return HTTPResponse(status: 204)
+        try change(request) {
+            try Parameters.check(request)
+            if request.parameters("match[]").isEmpty { throw APIError.badData("no match[] parameter provided") }
+            let (start, end) = try Parameters.range(request)
+            let selectors = try Parameters.selectors(request, context.engine, .named)
+            for matchers in selectors { _ = try context.store.deleteSeries(matchers, minTime: start, maxTime: end) }
+            return HTTPResponse(status: 204)
+        }
     }
 
     func cleanTombstones(_ request: HTTPRequest) throws -> HTTPResponse {
-        try requireAdmin()
-        try context.store.cleanTombstones()
-        return HTTPResponse(status: 204)
+        try change(request) {
+            try context.store.cleanTombstones()
+            return HTTPResponse(status: 204)
+        }
     }
 }

@@ -106,6 +106,8 @@ package final class RemoteWriteReceiver: Sendable {
             return Self.later("\(error)\n")
         } catch let error as StoreBusy {
             return Self.later("\(error)\n")
+        } catch let error as FileError where error.isFull {
+            return Self.later("samples cannot be stored: \(error)\n")
         } catch is PushEnded {
             return Self.later("nobody waits for the answer\n")
         } catch {

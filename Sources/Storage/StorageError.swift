@@ -1,3 +1,6 @@
+import Model
+import Platform
+
 /// An error of the store.
 public enum StorageError: Error, Sendable, CustomStringConvertible {
     /// The system grants no more memory.
@@ -25,5 +28,11 @@ public enum StorageError: Error, Sendable, CustomStringConvertible {
         case .damaged(let what): "damaged file: \(what)"
         case .unusable(let why): why
         }
+    }
+
+    /// The error for records that were not written to the log; without space, the sender may try again.
+    static func refusal(_ cause: FileError) -> any Error {
+        let error = notWritable(cause.description)
+        return cause.isFull ? StoreBusy(description: error.description) : error
     }
 }

@@ -299,12 +299,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
                 try head.apply(batch, group, writer, isLogged: true, histogramAt)
                 return frame
             case .otherSegment: continue
-            case .failed(let why):
+            case .failed(let cause):
                 let time = writer.times[writer.count - 1]
                 let unwritten = head.spill.files.reduce(log.pendingBytes) { $0 + $1.unwritten }
                 guard durability == .whenPossible, unwritten < Self.maxUnwritten else {
                     unlogged.refuse(writer.count, at: time)
-                    throw refusal(why, bytes: writer.sink.count &+ log.pendingBytes)
+                    throw refusal(cause, bytes: writer.sink.count &+ log.pendingBytes)
                 }
                 // The next frame starts a segment, in which no difference refers to samples that the log does not have.
                 try head.apply(batch, group, writer, isLogged: false, histogramAt)

@@ -14,6 +14,8 @@ struct StoreStub: StoreAdministration {
     var lastRejected: [RejectedSample] = []
     var damagedRecords = 0
     var retentionText = "15d"
+    /// The error of changes.
+    var failure: (any Error)?
 
     func figures(limit: Int) -> StoreFigures { StoreFigures() }
 
@@ -22,9 +24,15 @@ struct StoreStub: StoreAdministration {
     }
 
     func exemplars(_ request: SelectRequest) throws -> [(labels: Labels, exemplars: [Exemplar])] { found }
-    func snapshot(skipsHead: Bool) throws -> String { skipsHead ? "blocks" : "all" }
-    func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int { 0 }
-    func cleanTombstones() throws {}
+    func snapshot(skipsHead: Bool) throws -> String {
+        try cleanTombstones()
+        return skipsHead ? "blocks" : "all"
+    }
+    func deleteSeries(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> Int {
+        try cleanTombstones()
+        return 0
+    }
+    func cleanTombstones() throws { if let failure { throw failure } }
 }
 
 /// A daemon that is what a test says.

@@ -1,4 +1,5 @@
 import API
+import Glibc
 import HTTP
 import JSON
 import Model
@@ -182,6 +183,28 @@ struct APITests {
         #expect(answer.status == mistake.status)
         #expect(answer.text.contains("\"errorType\":\"\(mistake.type)\""))
         #expect(answer.text.contains(mistake.text), "\(answer.text)")
+    }
+
+    @Test("a change of a store without space is a 503 that says when to come again; other failures are a 500")
+    func changesWithoutSpace() throws {
+        let busy = StoreBusy(description: "samples cannot be stored: no space")
+        let failures: [(failure: any Error, status: Int)] = [
+            (FileError("write", "wal/1", code: ENOSPC), 503), (FileError("mkdir", "s", code: EDQUOT), 503), (busy, 503),
+            (FileError("write", "wal/1", code: EIO), 500),
+        ]
+        for (failure, status) in failures {
+            var context = APIContext.test(store, store: StoreStub(failure: failure))
+            context.settings.enablesAdmin = true
+            for name in ["snapshot", "delete_series", "clean_tombstones"] {
+                let answer = context.router.handle(
+                    HTTPRequest(
+                        method: "POST", path: "/api/v1/admin/tsdb/" + name, query: [(name: "match[]", value: "m")]))
+                #expect(answer.status == status, "\(name): \(failure)")
+                #expect(answer.headers.contains { $0.name == "Retry-After" } == (status == 503))
+                let text = String(decoding: answer.body, as: UTF8.self)
+                #expect(text.contains("\(failure)"), "\(text)")
+            }
+        }
     }
 
     @Test("metadata of metrics that no target shows comes from the store")

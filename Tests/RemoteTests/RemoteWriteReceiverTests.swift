@@ -1,3 +1,4 @@
+import Glibc
 import HTTP
 import Model
 import Platform
@@ -18,7 +19,8 @@ final class RecordingStore: SampleStore {
         var resolved = 0
         var rejectsNext: SampleRejection?
         var isClosed = false
-        var isBusy = false
+        /// The error of commits.
+        var failure: (any Error)?
         /// The number of exemplars.
         var exemplars = 0
         /// The most series; more do not fit.
@@ -47,7 +49,7 @@ final class RecordingStore: SampleStore {
         let batch = copy batch
         return try state.withLock { state in
             if state.isClosed { throw Closed() }
-            if state.isBusy { throw StoreBusy(description: "later") }
+            if let failure = state.failure { throw failure }
             var outcome = CommitOutcome()
             if let reason = state.rejectsNext {
                 state.rejectsNext = nil
@@ -187,15 +189,24 @@ struct RemoteWriteReceiverTests {
         #expect(answer.status == 503 && answer.headers.contains { $0.name == "Retry-After" })
     }
 
-    @Test("a store that is busy is a 503 that says when to come again")
-    func busy() {
-        store.state.withLock { $0.isBusy = true }
+    @Test(
+        "a store that is busy or has no space is a 503 that says when to come again",
+        arguments: [
+            (StoreBusy(description: "later"), "later\n"),
+            (
+                FileError("write", "wal/1", code: ENOSPC),
+                "samples cannot be stored: write wal/1: no space left on device\n"
+            ),
+            (FileError("sync", "wal/1", code: EDQUOT), "samples cannot be stored: sync wal/1: disk quota exceeded\n"),
+        ] as [(any Error, String)])
+    func busy(failure: any Error, text: String) {
+        store.state.withLock { $0.failure = failure }
         let answer = receiver.handle(
             HTTPRequest(
                 method: "POST", path: "/api/v1/write",
                 body: WireWriter.snappy(WireWriter.series([("__name__", "a")], [(1, 1000)]))))
         #expect(answer.status == 503 && answer.headers.contains { $0.name == "Retry-After" && $0.value == "5" })
-        #expect(String(decoding: answer.body, as: UTF8.self) == "later\n")
+        #expect(String(decoding: answer.body, as: UTF8.self) == text)
     }
 
     @Test("series without a name or with a label twice are skipped, the others stored")

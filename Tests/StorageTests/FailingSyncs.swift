@@ -1,4 +1,5 @@
 import Glibc
+import Model
 import Platform
 import Synchronization
 import TestSupport
@@ -38,7 +39,7 @@ struct FailingSyncs: Sendable, CustomTestStringConvertible {
     private static func isRefusal(_ error: any Error) -> Bool {
         switch error {
         case let error as FileError: error.code == EIO
-        case StorageError.notWritable, StorageError.unusable: true
+        case is StoreBusy, StorageError.notWritable, StorageError.unusable: true
         default: false
         }
     }

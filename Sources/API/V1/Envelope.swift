@@ -1,5 +1,7 @@
 import HTTP
 import JSON
+import Model
+import Platform
 import PromQL
 
 /// An error in an answer of the API.
@@ -81,6 +83,13 @@ enum Envelope {
         return .json(writer.bytes, status: error.status)
     }
 
+    /// The answer to a change for which there is no space now.
+    private static func later(_ text: String) -> HTTPResponse {
+        var response = failure(APIError(status: 503, type: "unavailable", message: text))
+        response.headers.append(("Retry-After", "5"))
+        return response
+    }
+
     /// Converts a handler that throws into one that returns an answer.
     static func handler(
         _ body: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
@@ -92,6 +101,10 @@ enum Envelope {
                 return failure(error)
             } catch let error as QueryError {
                 return failure(APIError(error))
+            } catch let error as StoreBusy {
+                return later("\(error)")
+            } catch let error as FileError where error.isFull {
+                return later("\(error)")
             } catch {
                 return failure(.internalError("\(error)"))
             }

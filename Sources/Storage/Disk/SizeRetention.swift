@@ -47,9 +47,9 @@ extension TimeSeriesStore {
     /// The error for samples that were not written to the log.
     ///
     /// - Parameter bytes: The number of bytes that were to be written.
-    func refusal(_ why: String, bytes: Int) -> any Error {
+    func refusal(_ cause: FileError, bytes: Int) -> any Error {
         // A new segment and the frame use whole pages.
-        guard let quota, quota.room < bytes &+ 4 * BoundedFileSystem.page else { return StorageError.notWritable(why) }
+        guard let quota, quota.room < bytes &+ 4 * BoundedFileSystem.page else { return StorageError.refusal(cause) }
         background.hurry()
         return Self.busy
     }

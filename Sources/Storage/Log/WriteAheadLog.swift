@@ -243,7 +243,7 @@ final class WriteAheadLog: Sendable {
         case done(UInt64)
         /// Another segment has started: the differences must be made again.
         case otherSegment
-        case failed(String)
+        case failed(FileError)
     }
 
     /// Writes a frame that was made for `segment`; `isPacked` if ``LogPacker`` compressed it.
@@ -264,7 +264,7 @@ final class WriteAheadLog: Sendable {
             } catch {
                 state.failure = error.description
                 failures.wrappingAdd(1, ordering: .relaxed)
-                return .failed(error.description)
+                return .failed(error)
             }
             guard number.load(ordering: .relaxed) == segment, let file = state.file else { return .otherSegment }
             let length = state.pending.count &+ records.count
@@ -297,7 +297,7 @@ final class WriteAheadLog: Sendable {
                 state.failure = error.description
                 failures.wrappingAdd(1, ordering: .relaxed)
                 leave(file, &state)
-                return .failed(error.description)
+                return .failed(error)
             }
             state.pending.removeAll(keepingCapacity: state.pending.count < 1 << 20)
             state.pendingEnds.removeAll()
@@ -328,24 +328,24 @@ final class WriteAheadLog: Sendable {
     }
 
     /// Writes records in a separate frame; if it throws, none of them is or will be in the log.
-    func append(_ records: [UInt8]) throws(StorageError) {
+    func append(_ records: [UInt8]) throws {
         for _ in 0..<8 {
             switch records.withUnsafeBytes({ write($0, segment: segment) }) {
             case .done: return
             case .otherSegment: continue
-            case .failed(let why): throw .notWritable(why)
+            case .failed(let cause): throw StorageError.refusal(cause)
             }
         }
-        throw .notWritable("segments of the log change too often")
+        throw StorageError.notWritable("segments of the log change too often")
     }
 
     /// Writes the waiting records; for the end and for records without samples.
-    func flush() throws(StorageError) {
+    func flush() throws {
         for _ in 0..<8 {
             switch write(UnsafeRawBufferPointer(start: nil, count: 0), segment: segment) {
             case .done: return
             case .otherSegment: continue
-            case .failed(let why): throw .notWritable(why)
+            case .failed(let cause): throw StorageError.refusal(cause)
             }
         }
     }

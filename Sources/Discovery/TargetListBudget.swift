@@ -82,7 +82,8 @@ package final class TargetListCost: Sendable {
                     + " lists of HTTP discovery may take \(budget.limit >> 20) MiB together")
         }
         reserved.store(held + more, ordering: .relaxed)
-        guard AddressSpace.canAllocate(more) else {
+        // A list that holds much asks for more, so that it is refused before small ones are.
+        guard AddressSpace.canAllocate(max(more, min(held, 8 << 20))) else {
             throw Excess(description: "no address space left for the targets of the list\(AddressSpace.note)")
         }
     }

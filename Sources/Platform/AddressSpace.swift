@@ -41,8 +41,22 @@ package enum AddressSpace {
     /// reservations are not limited.
     package static func canAllocate(_ bytes: Int) -> Bool {
         guard let limited else { return true }
-        return isFree(bytes, reserve: min(64 << 20, limited.budget / 4))
+        return isFree(bytes, reserve: reserve(for: bytes, budget: limited.budget))
     }
+
+    /// The bytes that must be free besides an allocation.
+    ///
+    /// The reserve of small allocations is a quarter of that of large ones, so that large requests are refused first
+    /// and small ones continue.
+    static func reserve(for bytes: Int, budget: Int) -> Int {
+        let most = min(64 << 20, max(0, budget) / 4)
+        let least = most / 4
+        let (more, isOver) = max(0, bytes - smallAllocation).multipliedReportingOverflow(by: 8)
+        return isOver ? most : least + min(most - least, more)
+    }
+
+    /// The bytes up to which an allocation is small.
+    private static let smallAllocation = 64 << 10
 
     /// Makes a test allocation, because the reservations of all parts of the process count.
     static func isFree(_ bytes: Int, reserve: Int) -> Bool {

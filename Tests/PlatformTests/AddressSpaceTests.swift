@@ -14,6 +14,28 @@ struct AddressSpaceTests {
         #expect(AddressSpace.number(in: Array("a 99999999999999999999".utf8), behind: "a") == nil)
     }
 
+    @Test("the reserve grows with an allocation, so that large ones are refused first")
+    func reserve() {
+        let (kib, mib) = (1 << 10, 1 << 20)
+        for bytes in [-1, 0, 1, 4 * kib, 64 * kib] {
+            #expect(AddressSpace.reserve(for: bytes, budget: 1 << 40) == 16 * mib)
+        }
+        #expect(AddressSpace.reserve(for: 1 * mib, budget: 1 << 40) == 16 * mib + 8 * (mib - 64 * kib))
+        for bytes in [8 * mib, 1 << 40, .max] { #expect(AddressSpace.reserve(for: bytes, budget: 1 << 40) == 64 * mib) }
+        // A small budget has smaller reserves.
+        #expect(AddressSpace.reserve(for: 1, budget: 64 * mib) == 4 * mib)
+        #expect(AddressSpace.reserve(for: .max, budget: 64 * mib) == 16 * mib)
+        for budget in [Int.min, -1, 0] { #expect(AddressSpace.reserve(for: .max, budget: budget) == 0) }
+        for budget in [1, 1 * mib, 100 * mib, 1 << 30, .max] {
+            var last = 0
+            for bytes in [0, 1, 64 * kib, 64 * kib + 1, 100 * kib, mib, 3 * mib, 6 * mib, 7 * mib, 1 << 30, .max] {
+                let reserve = AddressSpace.reserve(for: bytes, budget: budget)
+                #expect(reserve >= last && reserve <= 64 * mib && reserve <= budget / 4)
+                last = reserve
+            }
+        }
+    }
+
     @Test("threads with large stacks are as many as fit into a limited address space, and a few in any case")
     func threads() {
         #expect(AddressSpace.threads(512, stackSize: 16 << 20, budget: nil) == 512)

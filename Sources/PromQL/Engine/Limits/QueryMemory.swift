@@ -93,7 +93,8 @@ package final class MemoryAccount: Sendable {
             throw MemoryLimitExceeded(needed: bytes, limit: budget.limit, isShared: true)
         }
         // The process is only asked when the charge passes a multiple of 1 MiB.
-        if (now &- bytes) >> 20 != now >> 20, !hasSpace(max(bytes, 1 << 20)) {
+        // A query that holds much asks for more, so that it is refused before small ones are.
+        if (now &- bytes) >> 20 != now >> 20, !hasSpace(max(bytes, 1 << 20, min(now, 8 << 20))) {
             release(bytes)
             throw MemoryLimitExceeded(needed: now, limit: limit, isShared: true, isOfProcess: true)
         }

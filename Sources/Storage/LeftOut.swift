@@ -62,6 +62,7 @@ final class LeftOut: Sendable {
     static func kind(_ error: any Error) -> LeftOutPart.Kind? {
         switch error {
         case let error as FileError: error.isNotFound ? .missing : .unreadable
+        case let error where StorageError.shortage(error) != nil: .unreadable
         case is BlockError, is StorageError: .damaged
         default: nil
         }

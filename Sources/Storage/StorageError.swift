@@ -1,3 +1,4 @@
+import Encoding
 import Model
 import Platform
 
@@ -17,6 +18,8 @@ public enum StorageError: Error, Sendable, CustomStringConvertible {
     case damaged(String)
     /// The directory cannot hold a store; the text is one sentence of advice.
     case unusable(String)
+    /// A file of the store has more than fits into memory, so that the store is not opened; nothing was changed.
+    case unfit(file: String, limit: String)
 
     public var description: String {
         switch self {
@@ -27,6 +30,25 @@ public enum StorageError: Error, Sendable, CustomStringConvertible {
         case .notWritable(let why): "samples cannot be stored: \(why)"
         case .damaged(let what): "damaged file: \(what)"
         case .unusable(let why): why
+        case .unfit(let file, let limit):
+            "\(file) has more than fits into memory: \(limit); nothing was changed: raise the limit, or move the file away "
+                + "to start without what only it has"
+        }
+    }
+
+    /// The lack of memory or of open files that an error reports; nil if the error is about something else.
+    ///
+    /// Such an error does not show that a file is damaged.
+    static func shortage(_ error: any Error) -> StorageError? {
+        switch error {
+        case let error as StorageError:
+            switch error {
+            case .outOfMemory, .limit, .unfit: return error
+            case .invalidLabels, .closed, .notWritable, .damaged, .unusable: return nil
+            }
+        case let error as FileError where error.isShortage: return .outOfMemory("\(error)\(AddressSpace.note)")
+        case let error as CompressionError where error.isShortage: return .outOfMemory("\(error)\(AddressSpace.note)")
+        default: return nil
         }
     }
 

@@ -1,3 +1,5 @@
+import Encoding
+import Glibc
 import Model
 import Platform
 import TestSupport
@@ -148,32 +150,135 @@ import Testing
         store.abandon()
     }
 
-    @Test("a start at a smaller limit leaves out what does not fit, and says so", arguments: Part.allCases)
+    /// All files of the store with their contents, except those in which a start may leave more than it reads.
+    private static func contents(_ files: FaultyFileSystem, _ path: String = "data") throws -> [String: [UInt8]] {
+        var result: [String: [UInt8]] = [:]
+        for name in try files.list(path) where name != "spill" && name != "lock" {
+            let entry = path + "/" + name
+            if try files.status(entry).isDirectory {
+                result.merge(try contents(files, entry)) { first, _ in first }
+            } else {
+                result[entry] = try files.read(entry, limit: 1 << 24)
+            }
+        }
+        return result
+    }
+
+    /// Checks that a start is refused and changes nothing.
+    private static func expectRefusal(_ files: FaultyFileSystem, _ space: HeadSpace, _ about: String) throws {
+        let before = try contents(files)
+        do {
+            let store = try open(files, space)
+            Issue.record("\(about): the store was opened, with \(store.leftOut) left out")
+            store.abandon()
+        } catch let error as StorageError {
+            guard case .unfit(let file, let limit) = error else { throw error }
+            #expect(file.hasPrefix("data/wal/") || file == "data/checkpoint", "\(about)")
+            #expect(limit.hasPrefix("limit reached: "), "\(about)")
+            #expect("\(error)".contains("nothing was changed"))
+        }
+        #expect(try contents(files) == before, "\(about)")
+        #expect(DamageNotes.setAside("data", files).isEmpty, "\(about)")
+    }
+
+    @Test("a start at a smaller limit is refused, and a later one has all", arguments: Part.allCases)
     func smaller(part: Part) throws {
-        for isClosed in [false, true] {
+        let large = part.space(part == .chunkBlocks ? 2400 : 1200)
+        for (isClosed, hasCheckpoint) in [(false, true), (false, false), (true, true)] {
             let files = FaultyFileSystem()
             let about = "\(part) after \(isClosed ? "a checkpoint" : "a replay")"
-            var store = try Self.open(files, part.space(1200))
+            var store = try Self.open(files, large)
             let made = try Self.fill(store, 0..<150)
             #expect(made.count == 150 || part == .postingBlocks)
             #expect(try Self.push(store, made, 0..<60) == 0)
+            let before = try Self.check(store, about)
             if isClosed { try store.close() } else { store.abandon() }
-            store = try Self.open(files, part.space(100))
-            #expect(store.damagedRecords > 0 && !store.leftOut.isEmpty, "\(about)")
-            let kept = try Self.check(store, about)
-            #expect(kept.series.isSubset(of: made.keys) && kept.series.count > 5, "\(about): \(kept)")
-            #expect(part.refusesSeries ? kept.series.count < made.count : kept.samples < made.count * 60)
-            // The rest works on, and keeps apart from what was left out.
-            let more = try Self.fill(store, 5000..<5100)
-            _ = try Self.push(store, more, 60..<70)
-            store.abandon()
-            store = try Self.open(files, part.space(1200))
-            let after = try Self.check(store, "\(about), and then with a larger limit")
-            #expect(after.series.isSuperset(of: kept.series) && after.series.isSuperset(of: more.keys))
-            #expect(!store.leftOut.isEmpty)
-            #expect(try !DamageNotes.setAside("data", files).isEmpty || files.exists("data/wal"))
+            if !hasCheckpoint { try files.remove("data/checkpoint") }
+            for _ in 0..<2 { try Self.expectRefusal(files, part.space(100), about) }
+            store = try Self.open(files, large)
+            let after = try Self.check(store, "\(about), and then with the first limit")
+            #expect(after.series == before.series && after.samples == before.samples, "\(about)")
+            #expect(store.damagedRecords == 0 && store.leftOut.isEmpty, "\(about)")
             store.abandon()
         }
+    }
+
+    @Test("a full head starts at a limit that is a little smaller", arguments: Part.allCases)
+    func alike(part: Part) throws {
+        for isClosed in [false, true] {
+            let files = FaultyFileSystem()
+            let about = "\(part) after \(isClosed ? "a checkpoint" : "a replay")"
+            var store = try Self.open(files, part.space(800))
+            let made = try Self.fill(store, 0..<(part.refusesSeries ? 3000 : 200))
+            _ = try Self.push(store, made, 0..<60)
+            let before = try Self.check(store, about)
+            if isClosed { try store.close() } else { store.abandon() }
+            store = try Self.open(files, part.space(776))
+            let after = try Self.check(store, about)
+            #expect(after.series == before.series, "\(about)")
+            if part.refusesSeries { #expect(after.samples == before.samples && store.damagedRecords == 0, "\(about)") }
+            store.abandon()
+        }
+    }
+
+    @Test("after a start at a larger limit, a start at the first one must have all of the log")
+    func changed() throws {
+        let files = FaultyFileSystem()
+        let (small, large) = (Part.sealedChunks.space(100), Part.sealedChunks.space(1200))
+        try Self.open(files, small).abandon()
+        let store = try Self.open(files, large)
+        let made = try Self.fill(store, 0..<100)
+        #expect(try Self.push(store, made, 0..<60) == 0)
+        store.abandon()
+        try Self.expectRefusal(files, small, "the first limit")
+        let again = try Self.open(files, HeadSpace())
+        #expect(try Self.check(again, "no limit").samples == 6000)
+        again.abandon()
+    }
+
+    @Test("what a process has no memory or no open files for is read at the next start", arguments: [ENOMEM, EMFILE])
+    func shortage(code: Int32) throws {
+        for part in ["data/checkpoint", "data/wal/", "data/spill/", "data/blocks/", "data/damage", "data/"] {
+            let files = FaultyFileSystem()
+            var store = try Self.open(files, HeadSpace())
+            let made = try Self.fill(store, 0..<20)
+            #expect(try Self.push(store, made, 0..<120) == 0)
+            store.runMaintenance()
+            try store.close()
+            store = try Self.open(files, HeadSpace())
+            #expect(try Self.push(store, made, 120..<130) == 0)
+            store.abandon()
+            let before = try Self.contents(files)
+            files.failReads(of: part, code: code)
+            do { try Self.open(files, HeadSpace()).abandon() } catch {
+                #expect(StorageError.shortage(error) != nil || error is StorageError, "\(part): \(error)")
+                #expect(!"\(error)".contains("damaged"), "\(part): \(error)")
+            }
+            files.heal()
+            #expect(try Set(Self.contents(files).keys).isSuperset(of: before.keys), "\(part)")
+            #expect(DamageNotes.setAside("data", files).isEmpty, "\(part)")
+            store = try Self.open(files, HeadSpace())
+            #expect(try Self.check(store, part).samples == 20 * 130, "\(part)")
+            #expect(store.damagedRecords == 0 && store.leftOut.isEmpty, "\(part)")
+            store.abandon()
+        }
+    }
+
+    @Test("a lack of memory or of open files is no damage")
+    func kinds() {
+        let short: [any Error] = [
+            StorageError.limit("a"), StorageError.outOfMemory("a"), FileError("open", "a", code: ENOMEM),
+            FileError("open", "a", code: EMFILE), CompressionError.outOfMemory("zstd"),
+        ]
+        for error in short {
+            #expect(StorageError.shortage(error) != nil && LeftOut.kind(error) != .damaged, "\(error)")
+        }
+        let others: [any Error] = [
+            StorageError.damaged("a"), StorageError.closed, FileError("open", "a", code: EIO),
+            CompressionError(format: "zstd", reason: "Data corruption detected"),
+            BlockError(file: "a", section: "b", offset: 0, reason: "c"),
+        ]
+        for error in others { #expect(StorageError.shortage(error) == nil, "\(error)") }
     }
 
     @Test("columns that are indexed alike have one length, whatever share of the address space there is")

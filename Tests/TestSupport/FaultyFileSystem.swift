@@ -311,8 +311,11 @@ public final class FaultyFileSystem: FileSystem {
     public func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping {
         try take(path)
         defer { giveBack() }
-        let whole = try look("mmap", path) { state throws(FileError) in
-            state.nodes[try Self.find(state, path, "open")]?.content ?? []
+        let whole = try look("mmap", path) { state throws(FileError) -> [UInt8] in
+            if let fault = state.unreadable, path.contains(fault.part) {
+                throw FileError("mmap", path, code: fault.code)
+            }
+            return state.nodes[try Self.find(state, path, "open")]?.content ?? []
         }
         let content = limit.map { Array(whole.prefix($0)) } ?? whole
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 8)

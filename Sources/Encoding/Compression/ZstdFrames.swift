@@ -11,6 +11,14 @@ public struct CompressionError: Error, Hashable, CustomStringConvertible {
     }
 
     public var description: String { "\(format): \(reason)" }
+
+    /// The system grants no memory; this is not an error of the bytes.
+    package static func outOfMemory(_ format: String) -> CompressionError {
+        CompressionError(format: format, reason: "out of memory")
+    }
+
+    /// Whether this is ``outOfMemory(_:)``.
+    package var isShortage: Bool { self == .outOfMemory(format) }
 }
 
 /// Compresses zstd frames with one reused context; not for several threads at once.
@@ -18,7 +26,7 @@ public final class ZstdCompressor {
     private let context: OpaquePointer
 
     public init() throws(CompressionError) {
-        guard let context = ZSTD_createCCtx() else { throw CompressionError(format: "zstd", reason: "out of memory") }
+        guard let context = ZSTD_createCCtx() else { throw .outOfMemory("zstd") }
         self.context = context
     }
 
@@ -77,7 +85,7 @@ public final class ZstdDecompressor {
     private let context: OpaquePointer
 
     public init() throws(CompressionError) {
-        guard let context = ZSTD_createDCtx() else { throw CompressionError(format: "zstd", reason: "out of memory") }
+        guard let context = ZSTD_createDCtx() else { throw .outOfMemory("zstd") }
         self.context = context
     }
 

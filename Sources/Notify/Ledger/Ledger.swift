@@ -66,9 +66,13 @@ package final class Ledger: Sendable {
         case .file: size = try read(path, into: &state, fileSystem)
         case .link:
             // The target of a link is read, but never written.
-            if let mapping = try? fileSystem.map(path, limit: longest) {
+            do {
+                let mapping = try fileSystem.map(path, limit: longest)
                 try refuseLater(mapping.bytes, path)
                 _ = replay(mapping, into: &state)
+            } catch let error as FileError {
+                // Without memory to read the target, the link stays for a start that has it.
+                if error.isShortage { throw error }
             }
             try setAsideIrregular(path, fileSystem)
         case .directory, .other: try setAsideIrregular(path, fileSystem)

@@ -104,7 +104,7 @@ final class BlockFrames: Sendable {
             }
         } catch {
             target.deallocate()
-            if error is BlockError { throw error }
+            if error is BlockError || StorageError.shortage(error) != nil { throw error }
             throw damage(frame, "\(error)")
         }
         let tail = UnsafeMutableRawBufferPointer(rebasing: target[Int(raw)..<(Int(raw) + Int(bits))])

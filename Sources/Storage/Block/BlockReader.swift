@@ -54,7 +54,7 @@ package final class BlockReader: Sendable {
     /// - Throws: `error`, if it is about something else, or if damage ends a read.
     func leaveOut(_ error: any Error, _ request: SelectRequest) throws {
         // A shortage of the process is no property of the block: the query fails, and may succeed later.
-        if (error as? FileError)?.isShortage == true { throw error }
+        if StorageError.shortage(error) != nil { throw error }
         guard let leftOut, let kind = LeftOut.kind(error) else { throw error }
         let part = LeftOutPart(
             name: meta.id, isBlock: true, kind: kind, reason: "\(error)", times: minTime...max(minTime, maxTime))
@@ -74,7 +74,7 @@ package final class BlockReader: Sendable {
             throw BlockError(
                 file: directory + "/data", section: "data", offset: size, reason: "it had \(wanted) bytes at least")
         } catch {
-            if let error = error as? FileError, error.isShortage { return nil }
+            if StorageError.shortage(error) != nil { return nil }
             return LeftOutPart(
                 name: meta.id, isBlock: true, kind: LeftOut.kind(error) ?? .unreadable, reason: "\(error)",
                 times: minTime...max(minTime, maxTime))

@@ -53,7 +53,7 @@ final class BlockSet: @unchecked Sendable {
         // A whole block is neither named nor known to be removed if the manifest is damaged, or if the process was
         // killed before the block was named. In the second case its samples are also elsewhere, and are merged with
         // those.
-        let found = Self.whole(in: directory, fileSystem).filter {
+        let found = try Self.whole(in: directory, fileSystem).filter {
             !manifest.blocks.contains($0) && !manifest.removed.contains($0)
         }
         if !found.isEmpty {
@@ -201,8 +201,8 @@ final class BlockSet: @unchecked Sendable {
     }
 
     /// The names of the complete blocks in a directory, without the sources of other blocks.
-    private static func whole(in directory: String, _ fileSystem: any FileSystem) -> [String] {
-        let names = ((try? fileSystem.list(directory)) ?? []).filter {
+    private static func whole(in directory: String, _ fileSystem: any FileSystem) throws(FileError) -> [String] {
+        let names = try fileSystem.list(directory).filter {
             let path = directory + "/" + $0
             return BlockMeta.isID($0) && (try? fileSystem.status(path).isDirectory) ?? false
                 && !BlockFiles.isPrometheus(path, fileSystem)
@@ -333,7 +333,7 @@ final class BlockSet: @unchecked Sendable {
             checkedFiles[name] = nil
             return fresh
         } catch {
-            if let error = error as? FileError, error.isShortage {
+            if StorageError.shortage(error) != nil {
                 checkedFiles[name] = nil
             } else {
                 leftOut.note(closed(name, error))

@@ -124,6 +124,9 @@ struct CheckpointReader: @unchecked Sendable {
     ) throws {
         let stored = UnsafeRawBufferPointer(
             rebasing: mapping.bytes[frame.offset..<(frame.offset &+ frame.stored)])
+        guard AddressSpace.canAllocate(frame.raw) else {
+            throw StorageError.outOfMemory("a part of the checkpoint of \(frame.raw) bytes\(AddressSpace.note)")
+        }
         let content = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.raw, alignment: 16)
         defer { content.deallocate() }
         try decompressor.decompress(stored, into: content)

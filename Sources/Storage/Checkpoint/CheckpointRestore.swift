@@ -13,6 +13,7 @@ extension Head {
     ///
     /// - Returns: Whether there is a checkpoint; the first log segment to read, 0 without a checkpoint or its header;
     ///   the last trusted time, ms; the number of blocks of the store; and the damage, each part with its offset.
+    /// - Throws: Also the limit that the data has reached: what does not fit is not damage.
     func restore(
         _ path: String, _ fileSystem: any FileSystem, records: (inout ByteReader) throws -> Void
     ) throws -> (isThere: Bool, segment: UInt64, trusted: Int64?, blocks: UInt64, damage: [String]) {
@@ -29,7 +30,7 @@ extension Head {
         func forEach(_ kind: UInt32, _ body: (inout ByteReader) throws -> Void) {
             for frame in checkpoint.frames where frame.kind == kind {
                 do { try checkpoint.read(frame, decompressor, body) } catch {
-                    failures.append((frame.offset, "\(error)"))
+                    if !isShortage(error) { failures.append((frame.offset, "\(error)")) }
                 }
             }
         }
@@ -47,6 +48,10 @@ extension Head {
             if trusted == .max { trusted = nil }
             if !reader.isAtEnd { blocks = try reader.varint() }
             if !reader.isAtEnd { layout = try reader.u32() }
+            if !reader.isAtEnd {
+                writtenSpace.sealedChunks = try reader.count(Int.max)
+                writtenSpace.chunkBlocks = try reader.count(Int.max)
+            }
         }
         let hasOwnLayout = layout == SeriesState.layout
         if !hasOwnLayout {
@@ -64,12 +69,20 @@ extension Head {
                 spill.restore(windowEnd: windowEnd, number: number, size: try reader.count(Int(UInt32.max)))
             }
         }
+        if let limit = shortage.withLock({ $0 }) { throw limit }
         if let restored { findDoubtful(restored) }
         // Without the list, all existing spill files are used: each record has its own checksum.
         if !hasEnd { spill.restoreAll() }
         let missing = checkpoint.damage.map { "offset \($0): expected a whole frame" }
         failures.sort { $0.offset < $1.offset }
         return (true, segment, trusted, blocks, missing + failures.map { "offset \($0.offset): \($0.error)" })
+    }
+
+    /// Whether an error reports a lack of memory; it is noted as the limit that the data has reached.
+    private func isShortage(_ error: any Error) -> Bool {
+        guard let limit = StorageError.shortage(error) else { return false }
+        note(limit)
+        return true
     }
 
     private static func otherLayout(_ layout: UInt32) -> String {
@@ -79,16 +92,21 @@ extension Head {
     }
 
     /// The block duration, ms, for which a checkpoint was written; nil if that cannot be read.
-    static func blockDuration(ofCheckpoint path: String, _ fileSystem: any FileSystem) -> Int64? {
-        guard (try? fileSystem.exists(path)) == true, let checkpoint = try? CheckpointReader(path, fileSystem),
-            let decompressor = try? ZstdDecompressor(),
-            let header = checkpoint.frames.first(where: { $0.kind == CheckpointFrame.header })
-        else { return nil }
+    ///
+    /// - Throws: The lack of memory for reading it.
+    static func blockDuration(ofCheckpoint path: String, _ fileSystem: any FileSystem) throws(StorageError) -> Int64? {
+        guard (try? fileSystem.exists(path)) == true else { return nil }
         var duration: Int64?
-        try? checkpoint.read(header, decompressor) { reader in
-            _ = try reader.varint()
-            _ = try reader.varint()
-            duration = try reader.zigzag()
+        do {
+            let checkpoint = try CheckpointReader(path, fileSystem)
+            guard let header = checkpoint.frames.first(where: { $0.kind == CheckpointFrame.header }) else { return nil }
+            try checkpoint.read(header, try ZstdDecompressor()) { reader in
+                _ = try reader.varint()
+                _ = try reader.varint()
+                duration = try reader.zigzag()
+            }
+        } catch {
+            if let limit = StorageError.shortage(error) { throw limit }
         }
         return duration.flatMap { $0 >= 1000 ? $0 : nil }
     }
@@ -129,12 +147,14 @@ extension Head {
         let stateIds = Mutex(IdRuns())
         let isLong = (labels + states).reduce(0) { $0 + $1.stored } > Self.worthThread
         Workers.run(pieces: 1 + portions.count, threads: isLong ? Workers.count : 1) { [self] piece in
-            guard let decompressor = try? ZstdDecompressor() else {
-                return failures.withLock { $0.append((0, "out of memory")) }
+            let decompressor: ZstdDecompressor
+            do throws(CompressionError) { decompressor = try ZstdDecompressor() } catch {
+                if !isShortage(error) { failures.withLock { $0.append((0, "\(error)")) } }
+                return
             }
             func read(_ frame: CheckpointFrame, _ body: (inout ByteReader) throws -> Void) {
                 do { try checkpoint.read(frame, decompressor, body) } catch {
-                    failures.withLock { $0.append((frame.offset, "\(error)")) }
+                    if !isShortage(error) { failures.withLock { $0.append((frame.offset, "\(error)")) } }
                 }
             }
             guard piece > 0 else {

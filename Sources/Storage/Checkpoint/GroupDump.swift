@@ -163,14 +163,10 @@ extension Head {
         group.lock.lock()
         defer { group.lock.unlock() }
         var stretch = BlockStretch(arena)
-        var (missing, unfit) = (0, 0)
+        var missing = 0
         while !reader.isAtEnd {
             let id = try self.id(&reader)
-            guard Int(id) + 1 < capacity else {
-                try skipState(&reader)
-                unfit += 1
-                continue
-            }
+            guard Int(id) + 1 < capacity else { throw StorageError.limit("\(capacity) series\(AddressSpace.note)") }
             let state = states.at(id)
             let raw = try reader.run(MemoryLayout<SeriesState>.size)
             guard state.pointee.labels != Self.awaitsLabels else {
@@ -192,10 +188,8 @@ extension Head {
                 state.pointee.isSound
                 && (state.pointee.run == 0 || group.runs.retain(state.pointee.run, upTo: end))
             if hasTimes {
-                if !HeadChunk.restore(state, arena, &stretch, words) {
-                    group.runs.release(state.pointee.run)
-                    HeadChunk.forget(state)
-                    unfit += 1
+                guard HeadChunk.restore(state, arena, &stretch, words) else {
+                    throw StorageError.limit("\(arena.capacity) blocks of open chunks\(AddressSpace.note)")
                 }
             } else {
                 // The frame with the group's times is damaged; the sealed chunks still exist.
@@ -203,7 +197,7 @@ extension Head {
                 missing += 1
             }
             raiseNewest(state.pointee.lastTime)
-            unfit += try restoreSealed(state, &reader)
+            try restoreSealed(state, &reader)
             let histograms = Array(try reader.sizedRun())
             if state.pointee.codec == SeriesState.histogram, state.pointee.run != 0, hasTimes {
                 group.histograms[id] = OpenHistograms(bytes: histograms, last: Self.last(histograms))
@@ -222,31 +216,12 @@ extension Head {
             }
         }
         if missing > 0 { throw StorageError.damaged("the times of \(missing) open chunks are missing, or do not fit") }
-        if unfit > 0 { throw StorageError.limit("\(unfit) chunks and states of series do not fit\(AddressSpace.note)") }
     }
 
-    /// Reads the state of a series whose id does not fit.
-    private func skipState(_ reader: inout ByteReader) throws {
-        _ = try reader.run(MemoryLayout<SeriesState>.size)
-        _ = try reader.run(try reader.count(HeadChunk.maxWords) * 4)
-        for _ in 0..<(try reader.count(1 << 20)) {
-            for _ in 0..<5 { _ = try reader.varint() }
-            _ = try reader.run(2)
-        }
-        _ = try reader.sizedRun()
-        for _ in 0..<(try reader.count(reader.remaining)) {
-            _ = try reader.zigzag()
-            _ = try reader.u64()
-            let kind = try reader.byte()
-            if kind != 0, kind != Self.startStep { _ = try HistogramBytes.read(&reader) }
-        }
-    }
-
-    /// Reads the list of the sealed chunks of a series; returns the number of chunks for which there was no memory.
-    private func restoreSealed(_ state: StateReference, _ reader: inout ByteReader) throws -> Int {
+    /// Reads the list of the sealed chunks of a series.
+    private func restoreSealed(_ state: StateReference, _ reader: inout ByteReader) throws {
         state.pointee.sealed = 0
         var (offset, timesOffset): (Int64, Int64) = (0, 0)
-        var missing = 0
         for _ in 0..<(try reader.count(1 << 20)) {
             offset &+= try reader.zigzag()
             timesOffset &+= try reader.zigzag()
@@ -258,13 +233,11 @@ extension Head {
                 first: try reader.byte(), count: try reader.byte())
             let entry = sealed.allocate()
             guard entry != 0 else {
-                missing += 1
-                continue
+                throw StorageError.limit("\(space.sealedChunks) sealed chunks\(AddressSpace.note)")
             }
             sealed[entry] = chunk
             state.pointee.sealed = entry
         }
-        return missing
     }
 
     /// The newest histogram of an open chunk.

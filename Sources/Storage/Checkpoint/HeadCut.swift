@@ -155,8 +155,8 @@ extension Head {
                         try SealedRecord.append(chunk, file, cache.times, to: &columns)
                     }
                 } catch {
-                    let isLasting = leavesUnreadable && (error as? FileError)?.isShortage == false
-                    guard error is StorageError || isLasting else { throw error }
+                    let isLasting = leavesUnreadable && error is FileError
+                    guard StorageError.shortage(error) == nil, error is StorageError || isLasting else { throw error }
                     // One damaged record must not keep the rest of the window in the head forever.
                     damagedRecords.add(1, ordering: .relaxed)
                     damaged.insert(chunk.file)

@@ -105,32 +105,13 @@ final class SeriesRestore: @unchecked Sendable {
         }
     }
 
-    /// The first limit that was reached in the current frame, and the number of series that were left out.
-    private var unfit: (limit: StorageError?, series: Int) = (nil, 0)
-
-    /// The number that `body` returns; 0 if the index has reached a limit.
-    private func fitting(_ body: () throws(StorageError) -> UInt32) -> UInt32 {
-        do throws(StorageError) { return try body() } catch {
-            unfit.limit = unfit.limit ?? error
-            return 0
-        }
-    }
-
     /// Restores the series of a frame into the index; no other thread may use the index meanwhile.
     ///
-    /// Series that do not fit are left out, and an error reports them at the end.
+    /// It throws ``StorageError/limit(_:)`` or ``StorageError/outOfMemory(_:)`` at the first series that does not fit.
     func read(_ reader: inout ByteReader) throws {
-        unfit = (nil, 0)
-        try readSeries(&reader)
-        guard let limit = unfit.limit else { return }
-        throw StorageError.damaged("\(limit); \(unfit.series) series are left out")
-    }
-
-    private func readSeries(_ reader: inout ByteReader) throws {
         var texts: [UInt32] = []
         for _ in 0..<(try reader.count(reader.remaining)) {
-            let text = try reader.sizedRun().bindMemory(to: UInt8.self)
-            texts.append(fitting { () throws(StorageError) in try index.symbol(text) })
+            texts.append(try index.symbol(try reader.sizedRun().bindMemory(to: UInt8.self)))
         }
         var pairs: [UInt32] = []
         for _ in 0..<(try reader.count(reader.remaining)) {
@@ -138,9 +119,7 @@ final class SeriesRestore: @unchecked Sendable {
             guard name < texts.count, value < texts.count else {
                 throw DecodeError(expected: "a text", offset: reader.offset)
             }
-            let hasTexts = texts[name] != 0 && texts[value] != 0
-            pairs.append(
-                hasTexts ? fitting { () throws(StorageError) in try index.pair(texts[name], texts[value]) } : 0)
+            pairs.append(try index.pair(texts[name], texts[value]))
         }
         let count = try reader.count(reader.remaining)
         let hashes = reader.bytes.count &- count &* 4
@@ -162,20 +141,12 @@ final class SeriesRestore: @unchecked Sendable {
             let hash = UInt32(
                 littleEndian: reader.bytes.loadUnaligned(fromByteOffset: hashes &+ i &* 4, as: UInt32.self))
             idEnd = max(idEnd, UInt32(id) &+ 1)
-            var record: UInt32 = 0
-            if Int(id) &+ 1 < found.capacity, !own.contains(0) {
-                guard UInt32(truncatingIfNeeded: found[Int(id)]) == 0 else { continue }
-                record = own.withUnsafeBufferPointer { own in
-                    fitting { () throws(StorageError) in
-                        try index.insert(UInt32(id), pairs: own, hash: UInt64(hash) << 32)
-                    }
-                }
-            } else if unfit.limit == nil {
-                unfit.limit = .limit("\(found.capacity) series\(AddressSpace.note)")
+            guard Int(id) &+ 1 < found.capacity else {
+                throw StorageError.limit("\(found.capacity) series\(AddressSpace.note)")
             }
-            guard record != 0 else {
-                unfit.series += 1
-                continue
+            guard UInt32(truncatingIfNeeded: found[Int(id)]) == 0 else { continue }
+            let record = try own.withUnsafeBufferPointer {
+                try index.insert(UInt32(id), pairs: $0, hash: UInt64(hash) << 32)
             }
             found[Int(id)] = UInt64(group) << 32 | UInt64(record)
             ids.add(UInt32(id))

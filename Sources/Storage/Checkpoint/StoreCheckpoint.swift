@@ -63,6 +63,10 @@ extension TimeSeriesStore {
         frame.appendZigzag(trustedTime.withLock { $0.limit } ?? .max)
         frame.appendVarint(UInt64(blockSet.count))
         frame.appendLittle(SeriesState.layout)
+        if head.space != HeadSpace() {
+            frame.appendVarint(head.space.sealedChunks)
+            frame.appendVarint(head.space.chunkBlocks)
+        }
         try writer.write(CheckpointFrame.header, frame)
         try writeSeries(idEnd, &writer)
         for group in groups where !group.isUnknown {

@@ -81,6 +81,9 @@ final class BlockArena: Sendable {
     /// The number of blocks that can be allocated.
     var leftBlocks: Int { pool.left }
 
+    /// Leaves the blocks of the reserve free from now on.
+    func keepReserve() { pool.keepReserve() }
+
     /// The number of blocks that fit.
     var capacity: Int { pool.capacity }
 

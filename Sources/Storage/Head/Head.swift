@@ -54,6 +54,13 @@ final class Head: @unchecked Sendable {
     /// not apply to them; used while the store is opened.
     var doubtful: [UInt32: UInt16] = [:]
 
+    /// The first limit that data reached while it was restored; nil if all of it fitted.
+    let shortage = Mutex<StorageError?>(nil)
+    /// The space of the process that wrote the checkpoint; without a note of it, address space was not limited.
+    var writtenSpace = HeadSpace()
+    /// Whether new series leave the ids of the reserve free.
+    let keepsReserve = Atomic(false)
+
     private let serials = Atomic<UInt64>(1)
     /// The newest time of any series.
     let newest = Atomic<Int64>(.min)
@@ -119,13 +126,16 @@ final class Head: @unchecked Sendable {
     ///
     /// Needs the registry's lock.
     func insert(_ labels: Labels, hash: UInt64, group: UInt32) throws(StorageError) -> UInt32 {
-        try insert(labels, hash: hash, group: group, as: idEnd)
+        if keepsReserve.load(ordering: .relaxed), Int(idEnd) &+ 1 >= HeadSpace.filled(capacity) { throw tooMany }
+        return try insert(labels, hash: hash, group: group, as: idEnd)
     }
+
+    private var tooMany: StorageError { .limit("\(capacity) series\(AddressSpace.note)") }
 
     /// Makes a series with the id that it had before a restart; needs the registry's lock.
     func insert(_ labels: Labels, hash: UInt64, group: UInt32, as id: UInt32) throws(StorageError) -> UInt32 {
         registry.assertHeld()
-        guard Int(id) &+ 1 < capacity else { throw .limit("\(capacity) series\(AddressSpace.note)") }
+        guard Int(id) &+ 1 < capacity else { throw tooMany }
         var failure: StorageError?
         var record: UInt32 = 0
         labels.bytes.withUnsafeBufferPointer { packed in
@@ -160,7 +170,7 @@ final class Head: @unchecked Sendable {
 
     /// Restores the series that had this id before a restart.
     func restoreSeries(_ id: UInt32, _ group: UInt32, _ labels: Labels) throws(StorageError) {
-        guard Int(id) &+ 1 < capacity else { throw .limit("\(capacity) series\(AddressSpace.note)") }
+        guard Int(id) &+ 1 < capacity else { throw tooMany }
         // The id of a series that does not fit must not be assigned to another one.
         defer { registry.withLock { idEnd = max(idEnd, id &+ 1) } }
         let owner = restoreGroup(group, nil)

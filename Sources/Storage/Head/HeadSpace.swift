@@ -1,4 +1,5 @@
 import Platform
+import Synchronization
 
 /// The numbers of elements for which a head reserves address space.
 ///
@@ -24,6 +25,17 @@ struct HeadSpace: Sendable, Equatable {
     /// The numbers for this process.
     static let own = HeadSpace().limited { AddressSpace.room($0) }
 
+    /// The part of a capacity that a running store fills.
+    ///
+    /// The rest is a reserve for the next start, which may need a little more for the same data: the limit of the
+    /// address space leaves other bytes to each process, and blocks are taken in rows.
+    static func filled(_ capacity: Int) -> Int { capacity &- capacity / 16 }
+
+    /// Whether the columns for samples are clearly smaller than those of another process with the same data.
+    func holdsLessSamples(than other: HeadSpace) -> Bool {
+        sealedChunks < Self.filled(other.sealedChunks) || chunkBlocks < Self.filled(other.chunkBlocks)
+    }
+
     /// These numbers, reduced to what fits into a share of the address space; `bytes` returns the bytes of a share.
     func limited(_ bytes: (Double) -> Int) -> HeadSpace {
         func fitting(_ wanted: Int, _ share: Double, _ size: Int) -> Int { min(wanted, max(1024, bytes(share) / size)) }
@@ -36,6 +48,27 @@ struct HeadSpace: Sendable, Equatable {
             postingBlocks: fitting(postingBlocks, 0.04, BlockArena.blockSize),
             chunkBlocks: fitting(chunkBlocks, 0.38, BlockArena.blockSize),
             sealedChunks: fitting(sealedChunks, 0.12, MemoryLayout<SealedChunk>.stride))
+    }
+}
+
+extension Head {
+    /// Whether all samples of the log must fit, because they did when they were written.
+    ///
+    /// With the same space, the log may have samples for which there was no memory even then.
+    var mustFit: Bool { space.holdsLessSamples(than: writtenSpace) }
+
+    /// Whether the space for samples is clearly another one than that of the process that wrote the checkpoint.
+    var hasOtherSpace: Bool { mustFit || writtenSpace.holdsLessSamples(than: space) }
+
+    /// Notes that data does not fit while it is restored.
+    func note(_ limit: StorageError) { shortage.withLock { $0 = $0 ?? limit } }
+
+    /// Leaves a reserve free in all columns from now on; see ``HeadSpace/filled(_:)``.
+    func keepReserve() {
+        keepsReserve.store(true, ordering: .relaxed)
+        arena.keepReserve()
+        sealed.keepReserve()
+        registry.withLock { index.keepReserve() }
     }
 }
 

@@ -48,6 +48,7 @@ extension Head {
         for id in added { states[id].labels = records[Int(id)] }
         fresh.replaces(old)
         fresh.share(under: registry)
+        fresh.keepReserve()
         index = fresh
         deadLabels = 0
     }

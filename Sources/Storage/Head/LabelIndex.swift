@@ -23,6 +23,8 @@ final class LabelIndex {
     private let lists: Column<PostingList>
     /// The number of pairs that fit into both columns, with pair 0, which is none.
     private let pairCapacity: Int
+    /// The numbers of pairs and of bytes of records that may be in use.
+    private var room: (pairs: Int, records: Int)
     private(set) var pairCount = 0
     private var pairSlots: FixedBuffer<UInt32>
     private var pairMask: Int
@@ -56,6 +58,7 @@ final class LabelIndex {
         pairMask = 1023
         pairSlots = FixedBuffer(repeating: 0, count: 1024)
         records = try Column(capacity: space.recordBytes)
+        room = (pairCapacity, records.capacity)
         arena = try BlockArena(blocks: space.postingBlocks)
         seriesMask = 1023
         series = FixedBuffer(repeating: 0, count: 1024)
@@ -354,6 +357,15 @@ final class LabelIndex {
 
     // MARK: Limits
 
+    /// Leaves the space of the reserve free from now on.
+    func keepReserve() {
+        room = (HeadSpace.filled(pairCapacity), HeadSpace.filled(records.capacity))
+        symbols.keepReserve()
+        arena.keepReserve()
+    }
+
+    private var pairsLeft: Int { max(0, room.pairs &- 1 &- pairCount) }
+
     /// Makes the tables large enough for a new series; throws, and adds nothing, if it does not fit.
     private func reserve(_ packed: UnsafeBufferPointer<UInt8>) throws(StorageError) {
         var (count, texts, bytes) = (0, 0, packed.count)
@@ -361,7 +373,7 @@ final class LabelIndex {
         while cursor.next() != nil { count &+= 1 }
         texts = count &* 2
         var newPairs = count
-        if texts > symbols.left.texts || bytes > symbols.left.bytes || newPairs > pairCapacity &- 1 &- pairCount {
+        if texts > symbols.left.texts || bytes > symbols.left.bytes || newPairs > pairsLeft {
             // Only what the index does not have yet needs to fit.
             (texts, bytes, newPairs) = (0, 0, 0)
             cursor = Labels.Cursor(packed)
@@ -382,7 +394,7 @@ final class LabelIndex {
     /// - Returns: Whether pairs have other slots now.
     @discardableResult
     private func reserve(pairs count: Int) throws(StorageError) -> Bool {
-        guard count <= pairCapacity &- 1 &- pairCount else {
+        guard count <= pairsLeft else {
             throw .limit("\(pairCapacity) different labels\(AddressSpace.note)")
         }
         let size = SlotTable.slots(for: pairCount &+ count, atLeast: pairMask &+ 1)
@@ -401,7 +413,7 @@ final class LabelIndex {
     /// Makes the table of series large enough for one more; throws if the record and the posting lists of a series with
     /// so many labels do not fit.
     private func reserve(labels count: Int) throws(StorageError) {
-        guard count < 1 << 28, count &* 5 &+ 5 < records.capacity &- recordEnd else {
+        guard count < 1 << 28, count &* 5 &+ 5 < room.records &- recordEnd else {
             throw .limit("\(records.capacity) bytes of records of series\(AddressSpace.note)")
         }
         guard count <= arena.leftBlocks else {

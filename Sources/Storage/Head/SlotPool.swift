@@ -16,6 +16,8 @@ final class SlotPool: @unchecked Sendable {
     private var free: UInt32 = 0
     private var freeCount = 0
     private var end: UInt32 = 1
+    /// The end of the slots that are taken.
+    private var ceiling: Int
     /// The rows whose memory was returned to the system.
     private var emptyRows: [UInt32] = []
 
@@ -30,6 +32,7 @@ final class SlotPool: @unchecked Sendable {
         memory = try Column(capacity: wanted &* wordsPerSlot)
         words = memory.elements
         capacity = memory.capacity / wordsPerSlot
+        ceiling = capacity
         var row = 64
         while row &* slotSize % 4096 != 0 { row &+= 64 }
         self.row = row
@@ -53,7 +56,7 @@ final class SlotPool: @unchecked Sendable {
             link(slot).pointee = 0
             return slot
         }
-        guard Int(end) &+ 1 < capacity else { return 0 }
+        guard Int(end) &+ 1 < ceiling else { return 0 }
         defer { end &+= 1 }
         return end
     }
@@ -70,7 +73,7 @@ final class SlotPool: @unchecked Sendable {
     /// Takes `count` adjacent slots that were never used, and returns the first; 0 if no memory is left.
     func take(neighbours count: Int) -> UInt32 {
         lock.withLock {
-            guard Int(end) &+ count < capacity else { return 0 }
+            guard Int(end) &+ count < ceiling else { return 0 }
             defer { end &+= UInt32(truncatingIfNeeded: count) }
             return end
         }
@@ -91,8 +94,11 @@ final class SlotPool: @unchecked Sendable {
 
     /// The number of slots that can be taken.
     var left: Int {
-        lock.withLock { max(0, capacity &- 1 &- Int(end)) &+ freeCount &+ emptyRows.count &* row }
+        lock.withLock { max(0, ceiling &- 1 &- Int(end)) &+ freeCount &+ emptyRows.count &* row }
     }
+
+    /// Leaves the slots of the reserve free from now on; see ``HeadSpace/filled(_:)``.
+    func keepReserve() { lock.withLock { ceiling = HeadSpace.filled(capacity) } }
 
     /// Returns the memory of rows whose slots are all free to the system, if a quarter of all slots is free.
     ///

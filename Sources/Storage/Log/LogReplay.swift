@@ -36,8 +36,6 @@ struct LogReplay {
     private(set) var samples = 0
     /// The deletions that were read and are not carried out yet.
     private var deletions: [(ids: [UInt32], from: Int64, to: Int64)] = []
-    /// The series of the segment that do not fit, with the first limit that was reached and the offset of its frame.
-    private var unfit: (count: Int, limit: StorageError?, offset: Int) = (0, nil, 0)
     /// The records of samples that are not applied yet.
     private var waiting: [SampleReplay.Record] = []
 
@@ -53,6 +51,8 @@ struct LogReplay {
     }
 
     /// Reads one segment, whose end may be torn if `isLast`.
+    ///
+    /// What does not fit is noted in the head.
     mutating func read(_ number: UInt64, _ path: String, isLast: Bool, _ fileSystem: any FileSystem) throws(FileError) {
         segment = number
         let mapping = try fileSystem.map(path, limit: WriteAheadLog.longestSegment)
@@ -82,7 +82,6 @@ struct LogReplay {
             }
             frames += 1
             let start = records.count
-            if unfit.limit == nil { unfit.offset = at }
             do {
                 try unpack(frame, bytes, to: &records)
                 var reader = ByteReader(records.bytes, at: start)
@@ -108,8 +107,6 @@ struct LogReplay {
             }
         }
         replaySamples(records.bytes, number, path)
-        if let limit = unfit.limit { report(path, unfit.offset, "\(limit); \(unfit.count) series are left out") }
-        unfit = (0, nil, 0)
         sizes[number] = at
         // The rest of the file, which is not mapped, has no frame either.
         if mapping.isPartial, at == bytes.count {
@@ -176,7 +173,14 @@ struct LogReplay {
         let lost = head.lost.load(ordering: .relaxed)
         let result = SampleReplay.run(waiting, bytes, segment: number, head)
         let lostNow = head.lost.exchange(lost, ordering: .relaxed) - lost
-        if lostNow > 0 { report(path, first, "\(StorageError.outOfMemory("\(lostNow) samples of sealed chunks"))") }
+        if lostNow > 0 {
+            let limit = StorageError.limit("\(head.space.sealedChunks) sealed chunks\(AddressSpace.note)")
+            if head.mustFit {
+                head.note(limit)
+            } else {
+                report(path, first, "\(limit); \(lostNow) samples are left out")
+            }
+        }
         waiting.removeAll(keepingCapacity: true)
         samples += result.samples
         for failure in result.failures { report(path, failure.offset, failure.expected) }
@@ -258,9 +262,6 @@ struct LogReplay {
         let group = UInt32(try reader.count(Head.maxGroups - 1))
         let id = UInt32(try reader.count(Head.maxSeries - 2))
         let labels = Labels(packed: Array(try reader.sizedRun()))
-        do throws(StorageError) { try head.restoreSeries(id, group, labels) } catch {
-            // The rest of the frame can be used.
-            unfit = (unfit.count + 1, unfit.limit ?? error, unfit.offset)
-        }
+        do throws(StorageError) { try head.restoreSeries(id, group, labels) } catch { head.note(error) }
     }
 }

@@ -90,8 +90,9 @@ struct SampleReplay {
         }
         // The differences of later records do not depend on memory.
         if unfit > 0 {
-            let error = StorageError.outOfMemory("open chunks; \(unfit) samples are left out")
-            result.failures.append((record.frame, "\(error)"))
+            let limit = StorageError.limit("\(head.space.chunkBlocks) blocks of open chunks\(AddressSpace.note)")
+            guard !head.mustFit else { return head.note(limit) }
+            result.failures.append((record.frame, "\(limit); \(unfit) samples are left out"))
         }
     }
 

@@ -33,7 +33,9 @@ extension TimeSeriesStore {
                 "What was damaged or missing at an earlier start is still missing",
                 ["files": earlier.joined(separator: " ")])
         }
-        if notes != read.notes || !read.isWhole { write(notes) }
+        // Notes that there is no memory to read are not replaced.
+        let isShort = read.unreadable.contains { StorageError.shortage($0.error) != nil }
+        if !isShort, notes != read.notes || !read.isWhole { write(notes) }
     }
 
     /// Removes notes of damage that was acknowledged: the damaged file, or the file of the notes, does not exist any

@@ -9,7 +9,8 @@ extension TimeSeriesStore {
     /// yet.
     ///
     /// - Throws: `FileError` if the directory cannot be used or another process uses it, `StorageError` if there is not
-    ///   enough memory. Damaged parts of files are left out, logged and counted; they do not stop the start.
+    ///   enough memory; then no file was removed or renamed, and a start with enough memory has all data. Damaged parts
+    ///   of files are left out, logged and counted; they do not stop the start.
     public static func open(
         options: StoreOptions, fileSystem: any FileSystem = RealFileSystem(), clock: any Clock = SystemClock()
     ) throws -> TimeSeriesStore {
@@ -17,8 +18,9 @@ extension TimeSeriesStore {
         let store = try TimeSeriesStore(options, fileSystem, clock)
         store.diskSpace.look()
         store.tendReserve()
-        if store.damagedRecords > 0 || isEmptied {
+        if store.damagedRecords > 0 || isEmptied || store.head.hasOtherSpace {
             // All data that could be read is written to a new checkpoint, so that nothing depends on the damaged files.
+            // With another space, the next start must know the space in which samples were stored.
             do { try store.upkeep.withLock { try store.writeCheckpoint() } } catch {
                 store.logger.error("The checkpoint cannot be written", ["err": "\(error)"])
             }
@@ -43,7 +45,7 @@ extension TimeSeriesStore {
         _ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock
     ) throws -> Bool {
         let path = options.directory + "/checkpoint"
-        guard let duration = Head.blockDuration(ofCheckpoint: path, fileSystem), duration != options.blockDuration
+        guard let duration = try Head.blockDuration(ofCheckpoint: path, fileSystem), duration != options.blockDuration
         else { return false }
         var old = options
         old.blockDuration = duration
@@ -163,8 +165,10 @@ struct StoreRecovery {
         replay.onMetadata = { _ = metadata.set($0, $1) }
         replay.onExemplar = { parts.exemplars.add($0, $1, isReplayed: true) }
         started = parts.clock.monotonic()
-        let restored = try head.restore(parts.checkpoint, files) { reader in
-            if try replay.apply(&reader) != nil { throw DecodeError(expected: "no samples", offset: reader.offset) }
+        let restored = try parts.fitting(parts.checkpoint) {
+            try head.restore(parts.checkpoint, files) { reader in
+                if try replay.apply(&reader) != nil { throw DecodeError(expected: "no samples", offset: reader.offset) }
+            }
         }
         var trusted = TrustedTime(limit: restored.trusted, longestWait: parts.options.retentionWait)
         trusted.observe(wall: parts.clock.now(), monotonic: parts.clock.monotonic() / 1_000_000)
@@ -181,9 +185,10 @@ struct StoreRecovery {
         replay.carryOutDeletions()
         parts.report(plan.note(try parts.content(missing)), logger)
         for number in plan.segments {
-            try replay.read(
-                number, WriteAheadLog.path(parts.wal, number), isLast: number == plan.segments.last, files)
+            let path = WriteAheadLog.path(parts.wal, number)
+            try parts.fitting(path) { try replay.read(number, path, isLast: number == plan.segments.last, files) }
         }
+        head.keepReserve()
         head.doubtful = [:]
         replay.cutTornEnd(files)
         replay.reportShortSegments(parts.wal)
@@ -201,6 +206,20 @@ struct StoreRecovery {
 }
 
 extension StoreParts {
+    /// Reads a file into the head; throws ``StorageError/unfit(file:limit:)`` if not all of it fits.
+    ///
+    /// The file is whole: whoever starts with more memory needs it. So it is neither removed nor renamed.
+    fileprivate func fitting<Result>(_ path: String, _ read: () throws -> Result) throws -> Result {
+        do {
+            let result = try read()
+            if let limit = head.shortage.withLock({ $0 }) { throw limit }
+            return result
+        } catch {
+            guard let limit = StorageError.shortage(error) else { throw error }
+            throw StorageError.unfit(file: path, limit: "\(limit)")
+        }
+    }
+
     /// Gives the damaged checkpoint another name, so that the next checkpoint does not replace it; returns the name,
     /// nil if that failed.
     fileprivate func setCheckpointAside(_ logger: Log) -> String? {
@@ -215,7 +234,7 @@ extension StoreParts {
         let segments = try WriteAheadLog.segments(wal, watched)
         return RecoveryPlan.Directory(
             segments: segments, newestSegment: blockSet.newestSegment, irregular: irregular,
-            namedSpills: Set(head.spill.files.map { FilePath.name($0.path) }), strangers: head.spill.strangers(),
+            namedSpills: Set(head.spill.files.map { FilePath.name($0.path) }), strangers: try head.spill.strangers(),
             missingSpills: missing)
     }
 

@@ -49,6 +49,9 @@ final class SealedChunks: Sendable {
     /// Returns free memory to the system, if it is much.
     func trim() { pool.trim() }
 
+    /// Leaves the entries of the reserve free from now on.
+    func keepReserve() { pool.keepReserve() }
+
     /// The bytes of the entries in use.
     var usedBytes: Int { inUse * MemoryLayout<SealedChunk>.stride }
 

@@ -106,11 +106,12 @@ final class SpillStore: Sendable {
     /// The names of files of earlier runs that were not restored and are not empty.
     ///
     /// Their numbers are not used until ``dropStrangers(_:isDisowned:)``.
-    func strangers() -> [String] {
+    func strangers() throws(FileError) -> [String] {
         let known = Set(files.map { FilePath.name($0.path) })
-        let names = ((try? fileSystem.list(directory)) ?? []).filter {
+        // A file that cannot be examined is not known to be empty.
+        let names = try fileSystem.list(directory).filter {
             !known.contains($0) && Self.windowAndNumber($0) != nil
-                && ((try? fileSystem.status(directory + "/" + $0).size) ?? 0) > 0
+                && (try? fileSystem.status(directory + "/" + $0).size) != 0
         }
         state.withLock { $0.taken = Set(names.compactMap { Self.windowAndNumber($0)?.number }) }
         return names

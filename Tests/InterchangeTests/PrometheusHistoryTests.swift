@@ -154,8 +154,12 @@ import Testing
         for seed in 1...Self.histories { try compare(seed) }
     }
 
+    private static let mergedHistories: [UInt64] = [
+        19_719_847_196_981_814, 10_594, 11_008, 11_201, 11_390, 11_446, 11_827, 12_389, 14_293,
+    ]
+
     /// In these histories, no two blocks show the length of the range that Prometheus compacts at once.
-    @Test(arguments: [19_719_847_196_981_814, 10_594, 11_008, 11_201, 11_390, 11_446, 11_827, 12_389] as [UInt64])
+    @Test(arguments: mergedHistories)
     func `the start of a head is found by the ends of merged blocks`(seed: UInt64) throws { try compare(seed) }
 
     /// Imports the history of a seed, and requires the samples that Prometheus answers.

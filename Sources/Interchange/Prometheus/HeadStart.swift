@@ -21,7 +21,7 @@ struct HeadStart {
     /// The other ones.
     private var ends: [(path: String, maxTime: Int64)] = []
     /// The range of a block that Prometheus makes from its head, ms.
-    private(set) var window: Int64 = 2 * 3600 * 1000
+    private var window: Int64 = 2 * 3600 * 1000
     private static let leastWindow: Int64 = 60 * 1000
     /// For the lengths of aligned ranges of blocks, the beginning of the first one.
     private var lengths: [Int64: Int64] = [:]
@@ -72,7 +72,7 @@ struct HeadStart {
     ///
     /// The ends of all blocks are multiples of the range of Prometheus's blocks, and so is their greatest common
     /// divisor. So the range is not longer than it.
-    private var step: Int64 { divisor > 0 ? min(window, divisor) : window }
+    var step: Int64 { divisor > 0 ? min(window, divisor) : window }
 
     /// Whether the blocks do not determine the start.
     var isOpen: Bool { certain < possible }
@@ -127,7 +127,7 @@ final class HeadProbes: HeadVisitor {
     var path = ""
     private let index: HeadIndex
     private let times: Range<Int64>
-    private let window: Int64
+    private let step: Int64
     private var last: [UInt64: Int64] = [:]
     /// The newest time of all series, and the oldest that was in order when the current record was written.
     private var newest = Int64.min
@@ -146,11 +146,11 @@ final class HeadProbes: HeadVisitor {
     init(_ index: HeadIndex, _ start: HeadStart) {
         self.index = index
         times = start.certain..<start.possible
-        window = start.window
+        step = start.step
     }
 
     func beginRecord() {
-        let (oldest, isEarly) = newest.subtractingReportingOverflow(window / 2)
+        let (oldest, isEarly) = newest.subtractingReportingOverflow(step / 2)
         oldestInOrder = isEarly ? .min : oldest
     }
 

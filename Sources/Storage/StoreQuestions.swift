@@ -31,7 +31,7 @@ extension TimeSeriesStore {
         guard isInHead else { return touched }
         var result = HeadDeletion()
         do { try deleteInHead(ids, minTime, maxTime, &result) } catch {
-            if !result.hasBegun { blockSet.takeBack(inBlocks) }
+            if !result.hasBegun { blockSet.reverse(inBlocks) }
             throw error
         }
         if result.failed > 0 {

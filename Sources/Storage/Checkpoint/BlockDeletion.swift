@@ -1,4 +1,4 @@
-/// A deletion in the blocks that can be taken back.
+/// A deletion in the blocks that can be reversed.
 struct BlockDeletion {
     /// The earlier pending deletions; nil if none was added.
     var pending: PendingDeletions?

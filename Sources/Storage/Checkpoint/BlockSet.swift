@@ -154,7 +154,7 @@ final class BlockSet: @unchecked Sendable {
     /// Deletes the samples of matching series between two times, durably: in the open blocks now, in the other ones when
     /// they are opened.
     ///
-    /// - Returns: The number of matching series, and what is needed to take the deletion back.
+    /// - Returns: The number of matching series, and what is needed to reverse it.
     /// - Throws: An error after which nothing is deleted, unless an error was logged that says so.
     func delete(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> (series: Int, deletion: BlockDeletion)
     {
@@ -176,14 +176,14 @@ final class BlockSet: @unchecked Sendable {
             let marked = known.union(blocks.filter(\.hasDeletions).map(\.meta.id))
             if marked != known { try commit(notes(deletions: marked)) }
         } catch {
-            takeBack(deletion)
+            reverse(deletion)
             throw error
         }
         return (matching.map(\.count).max() ?? 0, deletion)
     }
 
-    /// Takes back a deletion whose other parts failed, durably; where that fails, the deletion stays.
-    func takeBack(_ deletion: BlockDeletion) {
+    /// Reverses a deletion whose other parts failed, durably; where that fails, the deletion stays.
+    func reverse(_ deletion: BlockDeletion) {
         do {
             if let earlier = deletion.pending { try waitAgain(for: earlier) }
             // The manifest must not name a block without its file `deleted`.
@@ -197,7 +197,7 @@ final class BlockSet: @unchecked Sendable {
     }
 
     private func reportKept(_ error: any Error) {
-        log.error("A deletion that failed cannot be taken back in all blocks", ["err": "\(error)"])
+        log.error("A deletion that failed cannot be reversed in all blocks", ["err": "\(error)"])
     }
 
     /// The names of the complete blocks in a directory, without the sources of other blocks.

@@ -1,4 +1,4 @@
-/// What the bytes of a damaged manifest say without their checksums.
+/// The names of blocks in the bytes of a damaged manifest, read without checksums.
 enum ManifestRemains {
     private static let nameSize = 26
 

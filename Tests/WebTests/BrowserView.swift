@@ -66,6 +66,7 @@ struct BrowserLook: Encodable {
             "--disable-background-networking", "--remote-debugging-port=0", "--user-data-dir=\(profile.path)",
             "--window-size=1600,1000", "http://127.0.0.1:\(stub.port)/look",
         ]
+        browser.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": profile.path]) { $1 }
         browser.standardOutput = FileHandle.nullDevice
         browser.standardError = FileHandle.nullDevice
         try browser.run()

@@ -310,8 +310,18 @@ extension TimeSeriesStore {
         try checkOpen()
         try log.requireHome()
         let name = Self.snapshotName(clock.now())
-        // A snapshot is itself a store: a daemon or a tool may open it.
-        let target = options.directory + "/" + Self.snapshots + "/" + name + "/blocks"
+        let directory = options.directory + "/" + Self.snapshots + "/" + name
+        do { try linkBlocks(directory) } catch {
+            // The client does not get its name, and its links would keep the space of blocks that are removed later.
+            try? fileSystem.removeAll(directory)
+            throw error
+        }
+        return name
+    }
+
+    /// Makes a snapshot of the blocks, which is itself a store: a daemon or a tool may open it.
+    private func linkBlocks(_ snapshot: String) throws {
+        let target = snapshot + "/blocks"
         try fileSystem.createDirectory(target)
         for reader in blockSet.readers {
             let directory = target + "/" + reader.meta.id
@@ -326,9 +336,8 @@ extension TimeSeriesStore {
         try manifest.commit(
             .init(added: blockSet.readers.map(\.meta.id), mark: 0, notes: ManifestNotes(deletions: marked)))
         try fileSystem.syncDirectory(target)
-        try fileSystem.syncDirectory(FilePath.parent(target))
-        try fileSystem.syncDirectory(FilePath.parent(FilePath.parent(target)))
-        return name
+        try fileSystem.syncDirectory(snapshot)
+        try fileSystem.syncDirectory(FilePath.parent(snapshot))
     }
 
     /// Throws if the store is being closed, to end long work.

@@ -57,6 +57,7 @@ import Testing
             ("tombstones", { try store.cleanTombstones() }), ("snapshot", { _ = try store.snapshot() }),
             ("snapshot", { _ = try store.snapshot(skipsHead: true) }),
         ]
+        var made = 0
         for (name, ask) in asked {
             files.setCapacity(0)
             do {
@@ -65,8 +66,12 @@ import Testing
             } catch {
                 #expect(error is StoreBusy || (error as? FileError)?.isFull == true, "\(name): \(error)")
             }
+            // Half a snapshot is not left.
+            let snapshots = try files.exists("data/snapshots") ? files.list("data/snapshots") : []
+            #expect(snapshots.count == made, "\(name): \(snapshots)")
             files.setCapacity(.max)
             try ask()
+            if name == "snapshot" { made += 1 }
         }
         #expect(store.brokenInvariant == nil)
         try store.close()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes one target, or each in turn: fuzz.sh [TARGET] [SECONDS]. Findings are left in .build/fuzz/.
+# FUZZ_SEED: the seed of the fuzzer; a new one each time if it is not set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${2:-60}
@@ -17,6 +18,6 @@ for target in $targets; do
     grown=.build/fuzz/$target
     mkdir -p "$grown" "Tests/Fuzz/Corpus/$target"
     echo "fuzzing $target for $seconds s"
-    "$scratch/release/Fuzz" "$target" "$grown" "Tests/Fuzz/Corpus/$target" -max_total_time="$seconds" -timeout=25 \
-        -rss_limit_mb=4096 -artifact_prefix=".build/fuzz/$target-" -print_final_stats=1 -verbosity=0 -close_fd_mask=2
+    "$scratch/release/Fuzz" "$target" "$grown" "Tests/Fuzz/Corpus/$target" -max_total_time="$seconds" \
+        -seed="${FUZZ_SEED:-0}" -timeout=25 -rss_limit_mb=4096 -artifact_prefix=".build/fuzz/$target-" -print_final_stats=1 -verbosity=0 -close_fd_mask=2
 done

@@ -208,7 +208,7 @@ struct StoreRecovery {
 extension StoreParts {
     /// Reads a file into the head; throws ``StorageError/unfit(file:limit:)`` if not all of it fits.
     ///
-    /// The file is whole: whoever starts with more memory needs it. So it is neither removed nor renamed.
+    /// The file is whole: a start with more memory needs it. So it is neither removed nor renamed.
     fileprivate func fitting<Result>(_ path: String, _ read: () throws -> Result) throws -> Result {
         do {
             let result = try read()

@@ -294,6 +294,26 @@ public enum FilePath {
         return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
     }
 
+    /// Whether `path`, which need not exist, is a directory or below it after all links are followed.
+    public static func isBelow(_ directory: String, _ path: String) -> Bool {
+        guard let root = resolved(directory) else { return false }
+        var part = path
+        while !part.isEmpty {
+            if let found = resolved(part) { return found == root || found.hasPrefix(root == "/" ? root : root + "/") }
+            let next = parent(part)
+            if next == part { return false }
+            part = next
+        }
+        return false
+    }
+
+    /// The path without links and dots; nil if it does not exist.
+    private static func resolved(_ path: String) -> String? {
+        guard let found = realpath(path, nil) else { return nil }
+        defer { free(found) }
+        return String(cString: found)
+    }
+
     /// The text after the last slash.
     public static func name(_ path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }

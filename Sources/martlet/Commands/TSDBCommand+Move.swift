@@ -62,6 +62,12 @@ extension TSDBCommand {
             throw CommandFailure(
                 description: "\(target) is not empty: export to a new directory, and move the blocks where they belong")
         }
+        let directory = parsed.text("storage.tsdb.path")
+        guard !FilePath.isBelow(directory, target) else {
+            throw CommandFailure(
+                description: "\(target) is in the data directory \(directory), which has only martlet's own files: export "
+                    + "to another directory")
+        }
         let store = try open(parsed)
         defer { store.abandon() }
         guard let times = store.timeRange else {

@@ -36,6 +36,13 @@ public enum StorageError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// There are too many blocks for the limit of open files.
+    static func tooManyBlocks(_ count: Int, limit: Int) -> StorageError {
+        .unusable(
+            "there are \(count) blocks, and each needs an open file, but the limit of open files is \(limit): raise "
+                + "`ulimit -n`, or LimitNOFILE= of the service, to \(count &+ 1024)")
+    }
+
     /// The lack of memory or of open files that an error reports; nil if the error is about something else.
     ///
     /// Such an error does not show that a file is damaged.

@@ -28,6 +28,7 @@ extension TimeSeriesStore {
             return meta
         } catch {
             writer.abandon()
+            blockSet.discard(writer.meta.id)
             throw error
         }
     }

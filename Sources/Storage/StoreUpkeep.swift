@@ -225,6 +225,7 @@ extension TimeSeriesStore {
             counters.compactions.fail()
             counters.cuts.fail()
             writer.abandon()
+            blockSet.discard(writer.meta.id)
             throw error
         }
     }
@@ -254,6 +255,19 @@ extension TimeSeriesStore {
         try cutFuture()
         let planner = CompactionPlanner(retention: settings.retentionTime)
         while blockSet.readers.contains(where: \.hasDeletions), try compact(planner) {}
+    }
+
+    /// Merges blocks before another one is made if they use a quarter of the files that may be open; needs the `upkeep`
+    /// lock.
+    ///
+    /// - Throws: ``StorageError/tooManyBlocks(_:limit:)`` if they use a half and cannot be merged.
+    func mergeForOpenFiles() throws {
+        upkeep.assertHeld()
+        guard blockSet.count >= options.openFiles / 4 else { return }
+        while try compact(CompactionPlanner(retention: settings.retentionTime)) {}
+        guard blockSet.count < options.openFiles / 2 else {
+            throw StorageError.tooManyBlocks(blockSet.count, limit: options.openFiles)
+        }
     }
 
     /// The notes for the manifest about spill files that are cut now.
@@ -300,6 +314,7 @@ extension TimeSeriesStore {
         if !skipsHead {
             for ends in MaintenancePlanner.groups(headWindows, maintenanceLimits) {
                 try checkOpen()
+                try mergeForOpenFiles()
                 try cutWithinSize(ends)
             }
             try checkOpen()

@@ -116,6 +116,37 @@ import Testing
         #expect(try Self.stored(Self.open(files, clock, openFiles: 200)) == accepted)
     }
 
+    @Test func `many snapshots do not use up the descriptors`() throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        let store = try Self.open(files, clock, openFiles: 64)
+        files.limitOpenFiles(64)
+        for step in 0..<150 {
+            _ = try Self.push(store, [Self.now + Int64(step)])
+            _ = try store.snapshot()
+        }
+        #expect(store.blockSet.count <= 16 && files.openFiles < 40)
+        #expect(try Self.stored(store).count == 150)
+        try store.close()
+        #expect(try Self.stored(Self.open(files, clock, openFiles: 64)).count == 150)
+    }
+
+    @Test func `another span of blocks does not use up the descriptors`() throws {
+        let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
+        var store = try Self.open(files, clock, openFiles: 1000)
+        var accepted = Set(try Self.push(store, [Self.now]))
+        accepted.formUnion(try Self.push(store, Self.history(days: 200)))
+        try store.close()
+        var options = store.options
+        options.blockDuration = 3_600_000
+        options.openFiles = 64
+        files.limitOpenFiles(64)
+        store = try TimeSeriesStore.open(options: options, fileSystem: files, clock: clock)
+        #expect(store.blockSet.count < 32)
+        #expect(try Self.stored(store) == accepted)
+        store.abandon()
+        #expect(try Self.stored(Self.open(files, clock, openFiles: 64)) == accepted)
+    }
+
     @Test func `descriptors that others take for a time lose nothing`() throws {
         var random = SeededRandom(seed: SeededRandom.runSeed)
         for _ in 0..<8 {

@@ -51,6 +51,8 @@ public final class FaultyFileSystem: FileSystem {
         /// One of so many syncs fails, at random; 0 for none.
         var failingSyncs: UInt64 = 0
         var unreadable: (part: String, code: Int32, after: Int)?
+        /// The names of operations that fail.
+        var failing: Set<String> = []
         var random: UInt64 = 0
         var isStopped = false
         var locks: Set<String> = []
@@ -116,12 +118,16 @@ public final class FaultyFileSystem: FileSystem {
         state.withLock { $0.unreadable = (part, code, count) }
     }
 
+    /// Lets operations with these names fail, for instance `unlink`.
+    public func fail(_ names: Set<String>) { state.withLock { $0.failing = names } }
+
     /// Arranges for all faults to be forgotten, for instance because the disk was exchanged.
     public func heal() {
         state.withLock {
             $0.faults = [:]
             $0.failingSyncs = 0
             $0.unreadable = nil
+            $0.failing = []
             $0.isStopped = false
         }
     }
@@ -238,6 +244,7 @@ public final class FaultyFileSystem: FileSystem {
                 return .failure(FileError(name, path, code: EIO))
             case nil: break
             }
+            if state.failing.contains(name) { return .failure(FileError(name, path, code: EIO)) }
             if ["fsync", "fdatasync"].contains(name), Self.failsNext(&state) {
                 fail(&state)
                 return .failure(FileError(name, path, code: EIO))

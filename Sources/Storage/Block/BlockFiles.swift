@@ -16,8 +16,16 @@ package enum BlockFiles {
         let present = try files.list(directory)
         let known = Set(names + names.map { $0 + ".tmp" })
         guard present.allSatisfy(known.contains) else { return }
-        for name in present { try files.remove(directory + "/" + name) }
+        // A block without its data is not taken for a whole one, whose deletions are lost.
+        for name in present.sorted(by: { ($0 == "data" ? 0 : 1, $0) < ($1 == "data" ? 0 : 1, $1) }) {
+            try files.remove(directory + "/" + name)
+        }
         try files.removeDirectory(directory)
+    }
+
+    /// Whether a directory has all files that each block has.
+    static func isComplete(_ directory: String, _ files: any FileSystem) -> Bool {
+        ["data", "index", "meta.json"].allSatisfy { (try? files.exists(directory + "/" + $0)) ?? true }
     }
 
     /// Whether a directory has a block of Prometheus, whose chunks are in a directory of their own.

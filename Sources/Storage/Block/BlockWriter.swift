@@ -210,11 +210,7 @@ package final class BlockWriter {
         try files.syncDirectory(temporary)
         try files.rename(temporary, to: "\(parent)/\(meta.id)")
         isDone = true
-        do { try files.syncDirectory(parent) } catch {
-            // The block will be written again, so the next start must not find this one.
-            try? BlockFiles.remove("\(parent)/\(meta.id)", files)
-            throw error
-        }
+        try files.syncDirectory(parent)
         return meta
     }
 

@@ -15,7 +15,7 @@ final class BlockSet: @unchecked Sendable {
     private let log = Log("storage")
     /// The number of times that the set of open blocks was made.
     let reloads = StoreCounters.Attempts()
-    /// The blocks whose change failed although the manifest may name them.
+    /// The blocks that were not finished or not named, and that may still be on disk after a power cut.
     private var unfinished: Set<String> = []
     /// The blocks that could not be opened.
     private(set) var damaged: [String] = []
@@ -55,6 +55,8 @@ final class BlockSet: @unchecked Sendable {
         // those.
         let found = try Self.whole(in: directory, fileSystem).filter {
             !manifest.blocks.contains($0) && !manifest.removed.contains($0)
+                // A part of a block is what an interrupted removal left, unless the manifest was damaged, too.
+                && (manifest.isNew || BlockFiles.isComplete(directory + "/" + $0, fileSystem))
         }
         if !found.isEmpty {
             log.warn(
@@ -69,10 +71,7 @@ final class BlockSet: @unchecked Sendable {
         if !manifest.isNew { try manifest.removeGarbage(in: directory) }
         // The log and connections need descriptors, too, and blocks that are left out would look damaged.
         guard manifest.blocks.count <= openFiles &- min(64, openFiles / 2) else {
-            throw StorageError.unusable(
-                "the directory has \(manifest.blocks.count) blocks, and each needs an open file, but the limit of open "
-                    + "files is \(openFiles): raise `ulimit -n`, or LimitNOFILE= of the service, to "
-                    + "\(manifest.blocks.count &+ 1024)")
+            throw StorageError.tooManyBlocks(manifest.blocks.count, limit: openFiles)
         }
         pendingIsThere()
         var readers: [BlockReader] = []
@@ -372,7 +371,6 @@ final class BlockSet: @unchecked Sendable {
     /// - Parameter cut: The spill files whose samples the block has.
     func replace(_ removed: [BlockReader], with added: BlockMeta?, cut: [CutFile] = []) throws {
         let names = removed.map(\.meta.id)
-        let path = added.map { directory + "/" + $0.id }
         let reader: BlockReader?
         do {
             reader = try added.map { try self.reader($0.id) }
@@ -382,20 +380,30 @@ final class BlockSet: @unchecked Sendable {
             try commit(edit)
         } catch {
             reloads.fail()
-            // A block that no manifest names only uses space. A manifest that may name the block must find it, until
-            // the manifest states that it is removed.
-            if let path {
-                if manifest.isDoubtful {
-                    unfinished.insert(FilePath.name(path))
-                } else {
-                    try? BlockFiles.remove(path, fileSystem)
-                }
-            }
+            if let added { discard(added.id) }
             throw error
         }
         set(readers.filter { !names.contains($0.meta.id) } + [reader].compactMap { $0 })
         for name in names { leftOut.clear(name) }
         for reader in removed { try? BlockFiles.remove(reader.directory, fileSystem) }
+    }
+
+    /// Removes a block that was not finished, or that the manifest does not name.
+    ///
+    /// The next start takes whole blocks that the manifest does not name: samples that are deleted until then would
+    /// return. So the next change of the manifest names the block as removed unless it is certain that it is gone. A
+    /// manifest that may name the block must find it until then.
+    func discard(_ name: String) {
+        let path = directory + "/" + name
+        do {
+            if !manifest.isDoubtful, try !fileSystem.exists(path) { return }
+            unfinished.insert(name)
+            guard !manifest.isDoubtful else { return }
+            try BlockFiles.remove(path, fileSystem)
+            guard try !fileSystem.exists(path) else { return }
+            try fileSystem.syncDirectory(directory)
+            unfinished.remove(name)
+        } catch { unfinished.insert(name) }
     }
 
     /// Merges the blocks that the planner selects; returns whether it did.
@@ -424,9 +432,16 @@ final class BlockSet: @unchecked Sendable {
         // A merge needs about as much space as its sources; with less, it waits until there is enough.
         let needed = try size(plan) / 5 * 6 + (1 << 16)
         guard try makeRoom(needed, names), try fileSystem.freeSpace(directory) > needed else { return false }
-        let meta = try BlockMerger.merge(
-            fileSystem, sources.sorted { ($0.meta.level, $1.meta.id) > ($1.meta.level, $0.meta.id) },
-            parent: directory, id: BlockMeta.makeID(now: now), xorOnly: usesXOROnly, isCancelled: isCancelled)
+        let id = BlockMeta.makeID(now: now)
+        let meta: BlockMeta?
+        do {
+            meta = try BlockMerger.merge(
+                fileSystem, sources.sorted { ($0.meta.level, $1.meta.id) > ($1.meta.level, $0.meta.id) },
+                parent: directory, id: id, xorOnly: usesXOROnly, isCancelled: isCancelled)
+        } catch {
+            discard(id)
+            throw error
+        }
         try replace(sources, with: meta)
         return true
     }

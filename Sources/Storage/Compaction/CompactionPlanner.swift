@@ -11,6 +11,8 @@ package struct CompactionPlanner: Sendable {
 
     /// The most samples of a block whose length is one of ``longRanges``: a merge ends within a few minutes.
     static let mostOfLongBlock = 1 << 29
+    /// The number of blocks in a window that are merged before the window is over: snapshots make many small blocks.
+    static let manyInWindow = 16
     /// The most blocks of one merge.
     static let mostSources = 64
 
@@ -28,8 +30,8 @@ package struct CompactionPlanner: Sendable {
     /// Overlapping blocks are first.
     ///
     /// Otherwise it is the oldest complete window of a longer range with at least two blocks: a later block exists, so
-    /// that no more blocks will be added to the window. Blocks with deletions are rewritten alone if nothing else is to
-    /// be done.
+    /// that no more blocks will be added to the window. A window with many blocks does not wait until it is complete.
+    /// Blocks with deletions are rewritten alone if nothing else is to be done.
     ///
     /// - Parameters:
     ///   - deletions: The names of blocks with deleted samples.
@@ -52,7 +54,8 @@ package struct CompactionPlanner: Sendable {
                     at += 1
                 }
                 window = Array(window.prefix(Self.mostSources))
-                guard window.count > 1, !overflow, newest >= end else { continue }
+                let isOver = newest >= end && window.count > 1
+                guard !overflow, isOver || window.count >= Self.manyInWindow else { continue }
                 if isLong, Self.samples(window) > Self.mostOfLongBlock { continue }
                 if try isAllowed(window) { return window }
             }

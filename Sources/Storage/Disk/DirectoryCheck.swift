@@ -11,12 +11,12 @@ enum DirectoryCheck {
     ///
     /// Things with the name of a file of the store that are not regular files are set aside.
     ///
-    /// - Throws: ``StorageError/unusable(_:)`` with one sentence of advice. A full disk is only logged, because it may
-    ///   get free space.
+    /// - Throws: ``StorageError/unusable(_:)`` with one sentence of advice. In a store, a full disk is only logged,
+    ///   because it may get free space; but a directory without a marker is not known to be a store's at the next start.
     static func take(
         _ path: String, _ fileSystem: any FileSystem, usesLockFile: Bool
     ) throws -> (lock: (any DirectoryLock)?, irregular: [IrregularFiles.Found]) {
-        try refuseForeign(path, fileSystem)
+        var isStore = try refuseForeign(path, fileSystem)
         var lock: (any DirectoryLock)?
         var irregular: [IrregularFiles.Found] = []
         do {
@@ -29,9 +29,10 @@ enum DirectoryCheck {
         do {
             irregular = try IrregularFiles.setAside(path, fileSystem)
             try DirectoryOwner.mark(path, fileSystem)
+            isStore = true
             try probe(path, fileSystem)
         } catch let error as FileError {
-            guard error.isFull else {
+            guard error.isFull, isStore else {
                 lock?.release()
                 throw StorageError.unusable(advice(path, error, fileSystem))
             }
@@ -54,24 +55,27 @@ enum DirectoryCheck {
         return try fileSystem.lock(path)
     }
 
-    /// Throws if the directory belongs to another program.
-    static func refuseForeign(_ path: String, _ fileSystem: any FileSystem) throws {
+    /// Throws if the directory belongs to another program; returns whether it is a store.
+    @discardableResult
+    static func refuseForeign(_ path: String, _ fileSystem: any FileSystem) throws -> Bool {
         let owner: DirectoryOwner
         do { owner = try DirectoryOwner.of(path, fileSystem) } catch {
             throw StorageError.unusable(advice(path, error, fileSystem))
         }
         switch owner {
-        case .nobody: return
+        case .nobody: return false
         case .store(_, let foreign, let strays):
             if let name = foreign.first {
                 Log("storage").warn(
                     "The data directory holds files of Prometheus, too; they are neither read nor changed",
                     ["path": path, "entry": name])
             }
-            guard !strays.isEmpty else { return }
-            Log("storage").warn(
-                "The log's directory holds what has the name of a segment and is none",
-                ["path": path, "entries": strays.prefix(10).joined(separator: " ")])
+            if !strays.isEmpty {
+                Log("storage").warn(
+                    "The log's directory holds what has the name of a segment and is none",
+                    ["path": path, "entries": strays.prefix(10).joined(separator: " ")])
+            }
+            return true
         case .prometheus(let name):
             throw StorageError.unusable(
                 "\(path) is the data directory of a Prometheus (it holds \(name)); nothing in it was changed: stop that "
@@ -129,6 +133,8 @@ enum DirectoryCheck {
         case EWOULDBLOCK where error.operation == "lock":
             return "\(path) is in use by \(holder(error.path, fileSystem)): stop it, or give another directory with "
                 + "--storage.tsdb.path"
+        case ENOSPC, EDQUOT:
+            return "\(error): the disk is full: free some space, or give another directory with --storage.tsdb.path"
         case EROFS:
             return "\(error): mount it for writing, or give another directory with --storage.tsdb.path"
         case ENOTDIR, EEXIST:

@@ -81,7 +81,11 @@ enum DirectoryOwner: Equatable {
     /// Writes the marker, durably.
     static func mark(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
         let marker = path + "/" + markerName
-        if try !fileSystem.exists(marker) { try fileSystem.replace(marker, with: Self.marker) }
+        guard try !fileSystem.exists(marker) else { return }
+        do throws(FileError) { try fileSystem.replace(marker, with: Self.marker) } catch {
+            try? fileSystem.remove(marker + ".tmp")
+            throw error
+        }
     }
 
     // MARK: Looking
@@ -103,8 +107,12 @@ enum DirectoryOwner: Equatable {
             return one(try begins(path, CheckpointWriter.magic.prefix(6), fileSystem) ? .ours : .unknown)
         case ("blocks", true):
             return try inside(path, name, fileSystem) { name throws(FileError) in
-                let isOurs = try begins(path + "/" + name, Manifest.magic.prefix(7), fileSystem)
-                return isOurs && name.hasPrefix(Manifest.fileName) ? .ours : .unknown
+                guard name.hasPrefix(Manifest.fileName) else { return .unknown }
+                let file = path + "/" + name
+                if try begins(file, Manifest.magic.prefix(7), fileSystem) { return .ours }
+                // A first start on a full disk, or one that was killed, leaves the beginning of it.
+                guard name == Manifest.fileName + ".tmp", !IrregularFiles.isOne(file, fileSystem) else { return .unknown }
+                return Manifest.magic.starts(with: try FileStart.read(file, 8, fileSystem)) ? .neutral : .unknown
             }
         case ("wal", true):
             return try inside(path, name, fileSystem) { entry throws(FileError) in

@@ -57,7 +57,10 @@ extension TimeSeriesStore {
             store.tendReserve()
             try store.upkeep.withLock {
                 try store.keepWithinSize()
-                for end in store.head.windows() { try store.cutWithinSize([end]) }
+                for end in store.head.windows() {
+                    try store.mergeForOpenFiles()
+                    try store.cutWithinSize([end])
+                }
             }
             // If the directory is larger than its limit, the log can only be removed after the checkpoint is written.
             if let quota = store.quota { try quota.withoutLimit { try store.close() } } else { try store.close() }

@@ -84,7 +84,10 @@ extension TimeSeriesStore {
         upkeep.assertHeld()
         let newest = newestUntilNow
         let windows = head.windows().filter { $0 &- options.blockDuration > newest }
-        for end in windows { try cutWithinSize([end]) }
+        for end in windows {
+            try mergeForOpenFiles()
+            try cutWithinSize([end])
+        }
         if !windows.isEmpty { try writeCheckpointWithinSize() }
     }
 }

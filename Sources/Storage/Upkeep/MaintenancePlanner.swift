@@ -175,15 +175,18 @@ struct MaintenancePlanner: Sendable {
         guard let newest = facts.newest else { return [] }
         let limits = limits
         cutTimes = cutTimes.filter { facts.now &- $0.value < Self.restAfterCut }
+        // Many windows would keep out others if they rested.
+        let isFull = facts.windows.count >= limits.manyWindows
         let over = facts.windows.filter {
-            newest &- limits.blockDuration / 2 >= $0.end && (cutTimes[$0.end] == nil || $0.sealed >= limits.enough)
+            newest &- limits.blockDuration / 2 >= $0.end
+                && (cutTimes[$0.end] == nil || $0.sealed >= limits.enough || isFull)
         }
         waitingSince = over.isEmpty ? nil : waitingSince ?? facts.now
         let waited = waitingSince.map { facts.now &- $0 } ?? 0
         let isRipe =
             !over.isEmpty
             && (waited >= limits.cutDelay * 1_000_000 || over.reduce(0) { $0 &+ $1.sealed } >= limits.enough
-                || facts.windows.count >= limits.manyWindows)
+                || isFull)
         let large = facts.windows.filter { $0.size > limits.largestPart && !(isRipe && over.contains($0)) }
         guard isRipe else { return large.map { [$0.end] } }
         waitingSince = nil

@@ -97,6 +97,9 @@ import Testing
         let planner = CompactionPlanner()
         let overlapping = planner.plan(Self.blocks((0..<200).map { ($0, $0 + 2) }))
         #expect(overlapping.map(\.id) == (0..<64).map { "B\($0)" })
+        let present = planner.plan(
+            (0..<16).map { BlockMeta(id: "B\($0)", minTime: $0 * 1000, maxTime: $0 * 1000, seriesCount: 1) })
+        #expect(present.count == 16)
         let apart = planner.plan(Self.blocks((0..<80).map { ($0 * 9, $0 * 9 + 1) }))
         #expect(apart.count > 1 && apart.count <= 64)
     }

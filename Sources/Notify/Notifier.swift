@@ -45,6 +45,11 @@ package final class Notifier: AlertSink {
 
     let state: Mutex<State>
     private let ledger: Ledger?
+    /// Is locked while a change is made in memory and in the ledger.
+    ///
+    /// So both have the same order, and a new file contains no record that is appended to it afterwards. It is locked
+    /// before ``state``, which is free during writes.
+    private let order = Mutex(())
     let clock: any Clock
     private let externalURL: String
     private let random: @Sendable () -> Double
@@ -170,21 +175,36 @@ package final class Notifier: AlertSink {
     // MARK: Silences
 
     /// Adds or changes a silence, and returns its id.
+    ///
+    /// If it throws, no silence has changed, now and after a restart; after a ``LedgerError``, both have the change
+    /// partly or completely, because it could not be reversed.
     package func setSilence(_ silence: Silence) throws -> String {
-        let now = clock.now()
         let id = Self.newID()
-        let changed = try state.withLock { state in
-            try state.memory.silences.set(silence, now: now, newID: id)
-        }
-        try ledger?.append(changed.map { .silence($0) })
+        let changed = try changeSilences { silences, now in try silences.set(silence, now: now, newID: id) }
         return changed.first?.id ?? id
     }
 
-    /// Ends a silence now.
+    /// Ends a silence now; throws as ``setSilence(_:)`` does.
     package func expireSilence(_ id: String) throws {
-        let now = clock.now()
-        let changed = try state.withLock { try $0.memory.silences.expire(id, now: now) }
-        try ledger?.append(changed.map { .silence($0) })
+        _ = try changeSilences { silences, now in try silences.expire(id, now: now) }
+    }
+
+    /// Writes the silences that `change` returns to the ledger, and then changes those in memory.
+    private func changeSilences(_ change: (inout Silences, Int64) throws -> [Silence]) throws -> [Silence] {
+        try order.withLock { _ in
+            var silences = state.withLock { $0.memory.silences }
+            let changed = try change(&silences, clock.now())
+            let records = changed.map { LedgerRecord.silence($0) }
+            try append(records)
+            apply(records)
+            return changed
+        }
+    }
+
+    private func apply(_ records: [LedgerRecord]) {
+        state.withLock { state in
+            for record in records { state.memory.apply(record) }
+        }
     }
 
     private static func newID() -> String {
@@ -237,13 +257,16 @@ package final class Notifier: AlertSink {
 
     /// Updates alerts and groups with the new alerts, and records changes in the ledger.
     private func takeIn(at now: Int64) {
-        let records = state.withLock { state in
-            let incoming = state.incoming
-            state.incoming = []
-            return incoming.compactMap { alert in Self.take(alert, now: now, &state) }
+        let count = order.withLock { _ in
+            let records = state.withLock { state in
+                let incoming = state.incoming
+                state.incoming = []
+                return incoming.compactMap { alert in Self.take(alert, now: now, &state) }
+            }
+            write(records)
+            return records.count
         }
-        write(records)
-        metrics.received(records.count)
+        metrics.received(count)
     }
 
     private static func take(_ alert: Alert, now: Int64, _ state: inout State) -> LedgerRecord? {
@@ -269,48 +292,78 @@ package final class Notifier: AlertSink {
         return .extended(new.fingerprint, endsAt: new.alert.endsAt, updatedAt: now)
     }
 
+    // MARK: Ledger
+
+    /// Writes records of what is in memory; ``order`` is locked.
     private func write(_ records: [LedgerRecord]) {
         guard let ledger else { return }
         let wasBehind = ledger.isBehind
-        do {
-            try ledger.record(records)
+        do throws(FileError) { try ledger.record(records) } catch { report(error, wasBehind: wasBehind) }
+    }
+
+    /// Writes records of what is not in memory yet; ``order`` is locked.
+    private func append(_ records: [LedgerRecord]) throws {
+        guard let ledger else { return }
+        let wasBehind = ledger.isBehind
+        do throws(FileError) {
+            if ledger.isDoubtful { try rewrite(ledger) }
+            try ledger.append(records)
         } catch {
-            metrics.ledgerFailures.increment()
-            if wasBehind { return }
-            Self.log.error(
-                "The notification log cannot be written; missing records will be added as soon as possible",
-                ["err": "\(error)"])
-            state.withLock { $0.nextMaintenance = min($0.nextMaintenance, clock.now() &+ Self.repairInterval) }
+            report(error, wasBehind: wasBehind)
+            // A new file certainly lacks the records.
+            if ledger.isDoubtful { try? rewrite(ledger) }
+            let remaining = ledger.takeRemaining()
+            if remaining.isEmpty { throw error }
+            // Memory must be what the next start reads.
+            apply(remaining)
+            Self.log.error("A change of a silence failed, but could not be reversed", ["err": "\(error)"])
+            throw LedgerError(description: "\(error); the change is effective, because it could not be reversed")
         }
     }
 
+    private func report(_ error: FileError, wasBehind: Bool) {
+        metrics.ledgerFailures.increment()
+        guard !wasBehind, ledger?.isBehind == true else { return }
+        Self.log.error(
+            "The notification log cannot be written; missing records will be added as soon as possible",
+            ["err": "\(error)"])
+        state.withLock { $0.nextMaintenance = min($0.nextMaintenance, clock.now() &+ Self.repairInterval) }
+    }
+
+    /// Replaces the file by one with the memory; ``order`` is locked.
+    private func rewrite(_ ledger: Ledger) throws(FileError) {
+        let wasBehind = ledger.isBehind
+        try ledger.compact(state.withLock { $0.memory })
+        if wasBehind { Self.log.info("The notification log is complete again") }
+    }
+
     private func maintain(at now: Int64) {
-        let records: [LedgerRecord]? = state.withLock { state in
-            guard now >= state.nextMaintenance else { return nil }
-            state.nextMaintenance = now &+ Self.maintenanceInterval
-            state.memory.log.removeExpired(now: now)
-            let dispatcher = state.dispatcher
-            let alerts = state.memory.alerts.removeResolved(before: now &- Self.resolvedRetention) {
-                !dispatcher.holds($0)
+        order.withLock { _ in
+            let records: [LedgerRecord]? = state.withLock { state in
+                guard now >= state.nextMaintenance else { return nil }
+                state.nextMaintenance = now &+ Self.maintenanceInterval
+                state.memory.log.removeExpired(now: now)
+                let dispatcher = state.dispatcher
+                let alerts = state.memory.alerts.removeResolved(before: now &- Self.resolvedRetention) {
+                    !dispatcher.holds($0)
+                }
+                let silences = state.memory.silences.removeExpired(now: now)
+                return alerts.map { .alertRemoved($0) } + silences.map { .silenceRemoved($0) }
             }
-            let silences = state.memory.silences.removeExpired(now: now)
-            return alerts.map { .alertRemoved($0) } + silences.map { .silenceRemoved($0) }
+            guard let records else { return }
+            write(records)
+            compact(at: now)
         }
-        guard let records else { return }
-        write(records)
+    }
+
+    /// Replaces the file if it lacks records or is long; ``order`` is locked.
+    private func compact(at now: Int64) {
         guard let ledger, ledger.wantsCompaction else { return }
         let wasBehind = ledger.isBehind
-        do {
-            // The lock of the state prevents an append that the new file would not contain.
-            try state.withLock { state in try ledger.compact(state.memory) }
-            if wasBehind { Self.log.info("The notification log is complete again") }
-        } catch {
+        do throws(FileError) { try rewrite(ledger) } catch {
             metrics.ledgerFailures.increment()
-            if wasBehind {
-                state.withLock { $0.nextMaintenance = now &+ Self.repairInterval }
-            } else {
-                Self.log.error("Compacting the notification log failed", ["err": "\(error)"])
-            }
+            if ledger.isBehind { state.withLock { $0.nextMaintenance = now &+ Self.repairInterval } }
+            if !wasBehind { Self.log.error("Compacting the notification log failed", ["err": "\(error)"]) }
         }
     }
 
@@ -362,7 +415,6 @@ package final class Notifier: AlertSink {
 
     private func deliver(_ notification: Notification, _ shifted: Int64) async -> Bool {
         var succeeded = true
-        var records: [LedgerRecord] = []
         var delivery: Delivery?
         if notification.isSent {
             let call = WebhookCall(notification: notification, externalURL: externalURL, clock: clock, random: random)
@@ -371,23 +423,31 @@ package final class Notifier: AlertSink {
             if result.outcome == .failed, Task.isCancelled { return false }
             succeeded = result.outcome == .delivered
             delivery = result
-            records.append(.delivery(result))
             metrics.notified(succeeded: succeeded, seconds: Double(result.duration) / 1000)
             if !succeeded {
                 Self.log.error("Notify for alerts failed", call.fields(result))
             }
         }
-        let done = delivery
-        let entry = state.withLock { state in
-            // The repeat interval counts from the success.
-            let entry = notification.entry.shifted(by: state.shift(since: shifted)).shifted(by: done?.duration ?? 0)
-            if let done { state.memory.apply(.delivery(done)) }
-            if succeeded { state.memory.log.record(entry) }
-            return entry
-        }
-        if succeeded { records.append(.notified(entry)) }
-        write(records)
+        keep(delivery, succeeded ? notification.entry : nil, shifted)
         return succeeded
+    }
+
+    /// Records a delivery, and the notification if it succeeded.
+    private func keep(_ delivery: Delivery?, _ entry: NotificationEntry?, _ shifted: Int64) {
+        order.withLock { _ in
+            let records = state.withLock { state in
+                var records: [LedgerRecord] = delivery.map { [.delivery($0)] } ?? []
+                if let entry {
+                    // The repeat interval counts from the success.
+                    records.append(
+                        .notified(
+                            entry.shifted(by: state.shift(since: shifted)).shifted(by: delivery?.duration ?? 0)))
+                }
+                for record in records { state.memory.apply(record) }
+                return records
+            }
+            write(records)
+        }
     }
 
     private func gauges() -> NotifierMetrics.Gauges {

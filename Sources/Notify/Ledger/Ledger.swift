@@ -29,15 +29,18 @@ package final class Ledger: Sendable {
 
     private struct Content {
         var file: any File
-        /// The identity of the file in the file system; 0 if it is unknown.
-        var identity: UInt64 = 0
+        /// The identity of the file in the file system; 0 if that has none.
+        var identity: UInt64
         var size: Int
         /// The size after the last compaction.
         var compactSize: Int
         /// Whether records are missing because an append failed; ``Ledger/compact(_:)`` writes them.
         var isBehind = false
-        /// Whether a sync failed: then nothing more is appended to this file, and a new file is written first.
+        /// Whether a sync failed, or a failed append could not be removed: then nothing more is appended to this file,
+        /// and a new file is written first.
         var isDoubtful = false
+        /// The records of a failed append that a start would read from this file.
+        var remaining: [LedgerRecord] = []
     }
 
     private let path: String
@@ -57,6 +60,7 @@ package final class Ledger: Sendable {
     ///   its name, does not prevent the start.
     package static func open(folder: String, _ fileSystem: any FileSystem) throws -> (Ledger, LedgerState) {
         try fileSystem.createDirectory(folder)
+        try fileSystem.syncDirectory(FilePath.parent(folder))
         let path = folder + "/ledger"
         var state = LedgerState()
         try setAsideIrregular(path + ".tmp", fileSystem)
@@ -84,11 +88,9 @@ package final class Ledger: Sendable {
         }
         let file = try fileSystem.open(path, .append)
         if try file.size() > size { try file.truncate(to: size) }
-        let identity = (try? fileSystem.status(path).identity) ?? 0
-        let ledger = Ledger(
-            path: path, fileSystem: fileSystem,
-            content: Content(file: file, identity: identity, size: size, compactSize: size))
-        return (ledger, state)
+        let content = Content(
+            file: file, identity: try fileSystem.status(path).identity, size: size, compactSize: size)
+        return (Ledger(path: path, fileSystem: fileSystem, content: content), state)
     }
 
     /// Sets aside a file with the ledger's name that is not a regular file.
@@ -185,19 +187,33 @@ package final class Ledger: Sendable {
     /// Whether an append has failed since the file was complete.
     package var isBehind: Bool { content.withLock { $0.isBehind } }
 
+    /// Whether ``compact(_:)`` must succeed before the next append.
+    package var isDoubtful: Bool { content.withLock { $0.isDoubtful } }
+
+    /// Returns, once, the records of a failed ``append(_:)`` that a start would read from the file.
+    package func takeRemaining() -> [LedgerRecord] {
+        content.withLock { content in
+            defer { content.remaining = [] }
+            return content.remaining
+        }
+    }
+
     /// Appends records that are in memory in any case.
     ///
     /// If it throws, the ledger is incomplete until it is compacted.
     package func record(_ records: [LedgerRecord]) throws(FileError) {
         do throws(FileError) { try append(records) } catch {
-            content.withLock { $0.isBehind = true }
+            content.withLock { content in
+                content.isBehind = true
+                content.remaining = []
+            }
             throw error
         }
     }
 
     /// Appends records.
     ///
-    /// They are on disk when this returns; if it throws, none of them is in the file.
+    /// They are on disk when this returns. If it throws, a start reads none of them except those of ``takeRemaining()``.
     package func append(_ records: [LedgerRecord]) throws(FileError) {
         if records.isEmpty { return }
         let bytes = Self.frame(records)
@@ -214,14 +230,40 @@ package final class Ledger: Sendable {
             bytes.withUnsafeBytes { buffer in
                 do throws(FileError) { try content.file.write(buffer) } catch { failure = error }
             }
-            if let failure { throw failure }
+            if let failure {
+                _ = Self.truncate(&content, records)
+                throw failure
+            }
             do throws(FileError) { try content.file.syncData() } catch {
                 // Data that is not on disk now is not written by another sync of the same file.
                 content.isBehind = true
                 content.isDoubtful = true
+                // Without the second sync, a power failure may reverse the truncation.
+                if Self.truncate(&content, records) { try? content.file.syncData() }
                 throw error
             }
             content.size += bytes.count
+        }
+    }
+
+    /// Truncates the file to its size before a failed append; returns false if that fails, and then notes the records
+    /// that are complete in the file.
+    private static func truncate(_ content: inout Content, _ records: [LedgerRecord]) -> Bool {
+        do throws(FileError) {
+            try content.file.truncate(to: content.size)
+            return true
+        } catch {
+            var rest = ((try? content.file.size()) ?? .max) &- content.size
+            content.remaining = Array(
+                records.prefix { record in
+                    rest &-= frame([record]).count
+                    return rest >= 0
+                })
+            if !content.remaining.isEmpty {
+                content.isBehind = true
+                content.isDoubtful = true
+            }
+            return false
         }
     }
 
@@ -234,17 +276,31 @@ package final class Ledger: Sendable {
     }
 
     /// Writes a new file with the records of `state`.
+    ///
+    /// If it throws, the path names the old file, or a new one to which nothing is appended.
     package func compact(_ state: LedgerState) throws(FileError) {
         let bytes = Self.magic + Self.frame(state.records)
         try content.withLock { (content) throws(FileError) in
-            // The directory may have been removed.
-            try fileSystem.createDirectory(FilePath.parent(path))
-            try fileSystem.replace(path, with: bytes)
-            let file = try fileSystem.open(path, .append)
-            content.file.close()
-            content = Content(
-                file: file, identity: (try? fileSystem.status(path).identity) ?? 0, size: bytes.count,
-                compactSize: bytes.count)
+            do throws(FileError) {
+                // The directory may have been removed.
+                let folder = FilePath.parent(path)
+                try fileSystem.createDirectory(folder)
+                try fileSystem.syncDirectory(FilePath.parent(folder))
+                try fileSystem.replace(path, with: bytes)
+                let file = try fileSystem.open(path, .append)
+                let identity = try fileSystem.status(path).identity
+                content.file.close()
+                content = Content(file: file, identity: identity, size: bytes.count, compactSize: bytes.count)
+            } catch {
+                // The new file may have got the name before the failure.
+                let isElsewhere = try? isElsewhere(content.identity)
+                if isElsewhere != false {
+                    content.isBehind = true
+                    content.isDoubtful = true
+                }
+                if isElsewhere == true { content.remaining = [] }
+                throw error
+            }
         }
     }
 }

@@ -230,6 +230,36 @@ struct LedgerTests {
         #expect(try files.read("ledger/ledger") == before)
     }
 
+    @Test(
+        "an append after a failed compaction is refused, or is in the file that a start reads",
+        arguments: [FaultyFileSystem.Fault.fail(EIO), .fail(ENOSPC), .tear])
+    func failedCompaction(fault: FaultyFileSystem.Fault) throws {
+        var refused = 0
+        for number in 1...6 {
+            let files = FaultyFileSystem()
+            let (ledger, _) = try Ledger.open(folder: "ledger", files)
+            try ledger.append(Self.kept)
+            let before = try Ledger.open(folder: "ledger", files.afterPowerCut(.dropped)).1
+            files.inject(fault, at: files.operations.count + number)
+            #expect(throws: FileError.self, "operation \(number)") { try ledger.compact(before) }
+            guard case .silence(var silence) = try #require(Self.kept.last) else { continue }
+            silence.id = "new"
+            let isAdded = (try? ledger.append([.silence(silence)])) != nil
+            if !isAdded { refused += 1 }
+            for aftermath in FaultyFileSystem.Aftermath.allCases {
+                let after = try Ledger.open(folder: "ledger", files.afterPowerCut(aftermath)).1
+                #expect((after.silences.byID["new"] != nil) == isAdded, "operation \(number), \(aftermath)")
+                #expect(after.silences.byID["s"] != nil, "operation \(number), \(aftermath)")
+            }
+            try ledger.compact(before)
+            try ledger.append([.silence(silence)])
+            let last = try Ledger.open(folder: "ledger", files.afterPowerCut(.dropped)).1
+            #expect(last.silences.byID["new"] != nil)
+        }
+        // The file has got its name, but the directory could not be synced.
+        #expect(refused == 1)
+    }
+
     @Test("compaction keeps the state in a smaller file")
     func compaction() throws {
         let temporary = try TemporaryFolder()

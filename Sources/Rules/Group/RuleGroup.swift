@@ -102,7 +102,7 @@ struct RuleGroup: Sendable {
         for (index, rule) in old.rules.enumerated() where !taken.contains(index) {
             staleSeries.merge(rule.series) { $1 }
         }
-        needsRestore = needsRestore && old.needsRestore
+        needsRestore = old.needsRestore
         counts = old.counts
         lastEvaluation = old.lastEvaluation
         lastDuration = old.lastDuration
@@ -318,6 +318,8 @@ struct RuleGroup: Sendable {
                     [
                         "group": definition.name, "alert": rules[index].definition.name, "err": "\(error)",
                     ])
+                // Otherwise its series would not be written until the next start.
+                rules[index].alerting?.isRestored = true
             }
         }
         needsRestore = false

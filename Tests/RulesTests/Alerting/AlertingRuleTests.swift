@@ -137,15 +137,22 @@ struct AlertingRuleTests {
     // MARK: Restart
 
     /// Runs until an alert has been pending for some minutes, "crashes", and comes back later.
-    static func restart(hold: Int64, pendingMinutes: Int64, downMinutes: Int64) async throws -> RuleFixture {
+    ///
+    /// - Parameter reload: Called before the state is restored.
+    static func restart(
+        hold: Int64, pendingMinutes: Int64, downMinutes: Int64, isBroken: Bool = false,
+        reload: (RuleFixture) throws -> Void = { _ in }
+    ) async throws -> RuleFixture {
         let store = ArrayStore()
         let before = RuleFixture(store: store)
         try before.manager.apply([RuleFixture.group([RuleFixture.alert(hold: hold * 60_000)])])
         before.set("e", Self.one)
         for minute in 0...pendingMinutes { before.evaluate(at: minute * 60) }
-        let after = RuleFixture(restores: true, store: store, start: (pendingMinutes + downMinutes) * 60_000)
+        let after = RuleFixture(
+            restores: true, isBroken: isBroken, store: store, start: (pendingMinutes + downMinutes) * 60_000)
         try after.manager.apply([RuleFixture.group([RuleFixture.alert(hold: hold * 60_000)])])
         after.set("e", Self.one)
+        try reload(after)
         after.manager.start()
         for _ in 0..<2 {
             while after.clock.nextDeadline == nil { await Task.yield() }
@@ -181,6 +188,35 @@ struct AlertingRuleTests {
         let restoredAt = fixture.manager.status()[0].lastEvaluation
         #expect(fixture.rule?.alerts.first?.activeAt == restoredAt + 10 * 60_000 - 30 * 60_000)
         await fixture.manager.stop()
+    }
+
+    /// The series that the next evaluation writes.
+    private static func nextSeries(_ fixture: RuleFixture) async -> [String] {
+        await fixture.manager.stop()
+        let next = (fixture.clock.now() / 60_000 + 1) * 60
+        fixture.evaluate(at: next)
+        return fixture.samples(at: next).compactMap { $0.split(separator: "{").first.map(String.init) }
+    }
+
+    @Test("a reload before the state is restored does not prevent that")
+    func restoreAfterReload() async throws {
+        let fixture = try await Self.restart(hold: 60, pendingMinutes: 10, downMinutes: 20) { fixture in
+            try fixture.manager.apply([
+                RuleFixture.group([
+                    RuleFixture.alert(hold: 60 * 60_000), RuleFixture.record("r", expression: "e"),
+                ])
+            ])
+        }
+        let restoredAt = fixture.manager.status()[0].lastEvaluation
+        #expect(fixture.rule?.alerts.first?.activeAt == restoredAt - 10 * 60_000)
+        #expect(Set(await Self.nextSeries(fixture)) == ["ALERTS", "ALERTS_FOR_STATE", "r"])
+    }
+
+    @Test("an alert whose state cannot be read begins again, and its series are written")
+    func restoreBroken() async throws {
+        let fixture = try await Self.restart(hold: 60, pendingMinutes: 10, downMinutes: 20, isBroken: true)
+        #expect(fixture.rule?.alerts.first?.state == .pending)
+        #expect(Set(await Self.nextSeries(fixture)) == ["ALERTS", "ALERTS_FOR_STATE"])
     }
 
     @Test("after an outage longer than the tolerance counting begins anew")

@@ -32,11 +32,19 @@ final class RuleFixture {
     }
     private let box = Box()
 
-    init(restores: Bool = false, store: ArrayStore? = nil, start: Int64 = 0) {
+    /// A source that cannot be read.
+    private final class BrokenSource: SeriesSource {
+        func select(_ request: SelectRequest) throws -> any SeriesSet { throw RuleError("broken") }
+        func labelNames(_ request: SelectRequest) throws -> [String] { throw RuleError("broken") }
+        func labelValues(_ name: String, _ request: SelectRequest) throws -> [String] { throw RuleError("broken") }
+    }
+
+    init(restores: Bool = false, isBroken: Bool = false, store: ArrayStore? = nil, start: Int64 = 0) {
         clock.advance(to: start)
         let box = box
         let used = store ?? ArrayStore()
         self.store = used
+        let source: (any SeriesSource)? = isBroken ? BrokenSource() : restores ? used : nil
         manager = RuleManager(
             environment: RuleEnvironment(
                 query: { expression, _, _ in
@@ -44,7 +52,7 @@ final class RuleFixture {
                         throw RuleError("no such expression")
                     }
                     return result
-                }, queryText: { _, _ in [] }, store: used, source: restores ? used : nil, alerts: sink, clock: clock,
+                }, queryText: { _, _ in [] }, store: used, source: source, alerts: sink, clock: clock,
                 externalURL: "http://here"))
     }
 

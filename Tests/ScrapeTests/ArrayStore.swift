@@ -25,6 +25,8 @@ final class ArrayStore: SampleStore {
         var groups: [String] = []
         var closed: Set<UInt32> = []
         var decimals: [(Int64, Int8, Double)] = []
+        /// Whether commits fail.
+        var isBroken = false
     }
     let state = Mutex(State())
 
@@ -42,6 +44,7 @@ final class ArrayStore: SampleStore {
     }
 
     struct ClosedGroup: Error {}
+    struct Broken: Error {}
 
     func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
         try state.withLock { state in
@@ -61,6 +64,7 @@ final class ArrayStore: SampleStore {
         let batch = copy batch
         return try state.withLock { state in
             if state.closed.contains(group.raw) { throw ClosedGroup() }
+            if state.isBroken { throw Broken() }
             var outcome = CommitOutcome()
             state.commits.append(batch.count)
             for i in 0..<batch.count {

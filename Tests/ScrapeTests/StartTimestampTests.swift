@@ -1,6 +1,7 @@
 import Model
 import Platform
 import Scrape
+import Synchronization
 import TestSupport
 import Testing
 
@@ -101,6 +102,26 @@ struct StartTimestampTests {
             .init(contentType: type, text: "# TYPE c counter\nc_total 5\nc_created 1600000000\n# EOF\n"))
         other.scrape()
         #expect(other.values(#"c_total{instance="here", job="test"}"#) == [5])
+    }
+
+    @Test("a zero that was not stored comes with the next scrape", arguments: [false, true])
+    func zeroAfterFailure(isBadPage: Bool) throws {
+        var options = ScrapeOptions()
+        options.features.zerosAtStart = true
+        let type = "application/openmetrics-text; version=1.0.0"
+        let rig = try ScrapeManagerTests.Rig("", contentType: type, options: options)
+        let start = SystemClock().now() - 10_000
+        let text = "# TYPE c counter\nc_total 5\nc_created \(Double(start) / 1000)\n"
+        rig.page.set(.init(contentType: type, text: text + (isBadPage ? "d abc\n" : "# EOF\n")))
+        rig.store.state.withLock { $0.isBroken = !isBadPage }
+        rig.scrape()
+        rig.store.state.withLock { $0.isBroken = false }
+        rig.page.set(.init(contentType: type, text: text + "# EOF\n"))
+        rig.scrape()
+        let series = #"c_total{instance="here", job="test"}"#
+        // The bad page may have left a stale marker.
+        #expect(rig.store.samples[series]?.first == .init(time: start, value: 0))
+        #expect(rig.store.samples[series]?.last?.value == 5)
     }
 
     @Test("without the feature they are samples like others")

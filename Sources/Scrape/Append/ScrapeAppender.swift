@@ -355,6 +355,7 @@ struct ScrapeAppender {
     /// Ends a failed scrape: removes its samples, and writes a stale marker for every series.
     mutating func fail(_ scratch: inout AppendScratch) {
         scratch.removeAll()
+        forgetZeros()
         template.endAll { Self.appendMarker($0, &scratch) }
     }
 
@@ -368,6 +369,9 @@ struct ScrapeAppender {
         }
         scratch.slotOfSample.append(.max)
     }
+
+    /// Lets the next scrape write all zeros at starts again, because those of this scrape are not stored.
+    mutating func forgetZeros() { zeros.removeAll() }
 
     /// Forgets the series of samples that the storage has removed, so that they are resolved again.
     ///

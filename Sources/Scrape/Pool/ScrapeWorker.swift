@@ -168,6 +168,7 @@ final class ScrapeWorker {
             count(try store.commit(scratch.batch, in: appender.group, durability: .whenPossible), target)
             return nil
         } catch {
+            appender.forgetZeros()
             log.error("Append failed", ["target": target.definition.url, "err": "\(error)"])
             return "\(error)"
         }

@@ -111,7 +111,9 @@ enum DirectoryOwner: Equatable {
                 let file = path + "/" + name
                 if try begins(file, Manifest.magic.prefix(7), fileSystem) { return .ours }
                 // A first start on a full disk, or one that was killed, leaves the beginning of it.
-                guard name == Manifest.fileName + ".tmp", !IrregularFiles.isOne(file, fileSystem) else { return .unknown }
+                guard name == Manifest.fileName + ".tmp", !IrregularFiles.isOne(file, fileSystem) else {
+                    return .unknown
+                }
                 return Manifest.magic.starts(with: try FileStart.read(file, 8, fileSystem)) ? .neutral : .unknown
             }
         case ("wal", true):

@@ -65,8 +65,8 @@ extension TSDBCommand {
         let directory = parsed.text("storage.tsdb.path")
         guard !FilePath.isBelow(directory, target) else {
             throw CommandFailure(
-                description: "\(target) is in the data directory \(directory), which has only martlet's own files: export "
-                    + "to another directory")
+                description: "\(target) is in the data directory \(directory), which has only martlet's own files: "
+                    + "export to another directory")
         }
         let store = try open(parsed)
         defer { store.abandon() }

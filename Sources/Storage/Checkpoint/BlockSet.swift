@@ -34,14 +34,12 @@ final class BlockSet: @unchecked Sendable {
         self.fileSystem = fileSystem
         self.usesXOROnly = usesXOROnly
         try fileSystem.createDirectory(directory)
-        var remains: [UInt8] = []
         do {
             manifest = try Manifest(fileSystem, directory: directory)
         } catch let error as BlockError {
             let path = directory + "/" + Manifest.fileName
             log.error("The manifest is damaged and set aside; the blocks that are there are taken", ["err": "\(error)"])
             damaged.append(Manifest.fileName)
-            remains = (try? fileSystem.content(path, section: "manifest", limit: Manifest.longest)) ?? []
             try SetAside.rename(path, fileSystem)
             manifest = try Manifest(fileSystem, directory: directory)
         }
@@ -62,10 +60,7 @@ final class BlockSet: @unchecked Sendable {
             log.warn(
                 "The manifest does not name all blocks that are there; those that are whole are taken",
                 ["blocks": "\(found.joined(separator: " "))"])
-            // Without the list of its deletions, a block would serve what was deleted.
-            let marked = ManifestRemains.repeated(remains, found).subtracting(pending.entries.map(\.block))
-            let notes = marked.isEmpty ? nil : ManifestNotes(deletions: marked)
-            try manifest.commit(.init(added: found, mark: manifest.mark, notes: notes))
+            try manifest.commit(.init(added: found, mark: manifest.mark))
         }
         // Without a manifest, it is not known which files are garbage.
         if !manifest.isNew { try manifest.removeGarbage(in: directory) }

@@ -36,7 +36,7 @@ package final class Manifest {
 
     package static let fileName = "manifest.log"
     /// The most bytes of a manifest.
-    static let longest = 1 << 24
+    private static let longest = 1 << 24
     /// The bytes above which it is rewritten.
     private static let long = 1 << 22
     static let magic = Array("MARTLETM".utf8)

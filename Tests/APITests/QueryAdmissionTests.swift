@@ -104,12 +104,29 @@ struct QueryAdmissionTests {
         #expect(done.value >= 24 * 150)
         #expect(gauge.value == 0)
         // All turns are free again.
-        let nested = try? admission.run(waiting: 0, isCancelled: { false }) {
-            try admission.run(waiting: 0, isCancelled: { false }) {
-                try admission.run(waiting: 0, isCancelled: { false }) { true }
+        let nested = try? admission.run(client: "a", waiting: 0, isCancelled: { false }) {
+            try admission.run(client: "a", waiting: 0, isCancelled: { false }) {
+                try admission.run(client: "b", waiting: 0, isCancelled: { false }) { true }
             }
         }
         #expect(nested == true)
+    }
+
+    @Test("a client that takes its whole share leaves a turn to another one, and gets no further turn itself")
+    func shares() throws {
+        let (admission, gauge) = Self.admission(4)
+        func run(_ left: Int) throws {
+            guard left > 0 else {
+                // The fourth query of this client waits.
+                #expect(throws: QueryError.self) {
+                    try admission.run(client: "a", waiting: 0, isCancelled: { false }) {}
+                }
+                return try admission.run(client: "b", waiting: 0, isCancelled: { false }) {}
+            }
+            try admission.run(client: "a", waiting: 0, isCancelled: { false }) { try run(left - 1) }
+        }
+        try run(3)
+        #expect(gauge.value == 0)
     }
 
     private final class Number: Sendable {

@@ -10,17 +10,11 @@ import Telemetry
 /// one, so that they are answered while queries take all turns. Requests that change the store have a third one, so
 /// that they take no turn of a query while they wait for each other.
 ///
-/// Each client has a queue for each kind of request. The queues take turns. So a client with many connections, or a
-/// kind of request that costs much, does not delay the others for long.
+/// ``RequestTurns`` decides who has a turn.
 final class QueryAdmission: Sendable {
     /// The kinds of requests that take turns.
-    enum Kind: Hashable {
+    enum Kind: Hashable, CaseIterable {
         case query, text, exemplars, list, search, federation, statistics, overview, change
-    }
-
-    private struct Key: Hashable {
-        var kind: Kind
-        var client: String
     }
 
     /// A request in a queue.
@@ -31,11 +25,9 @@ final class QueryAdmission: Sendable {
     }
 
     private struct Queues {
-        /// The number of turns that nobody has; above 0 only if nobody waits.
-        var free: Int
-        var waiters: [Key: [Waiter]] = [:]
-        /// The queues that are not empty, the next one first.
-        var order: [Key] = []
+        var turns: RequestTurns
+        /// The waiting requests, by their numbers.
+        var waiters: [Int: Waiter] = [:]
     }
 
     private let queues: Mutex<Queues>
@@ -43,7 +35,7 @@ final class QueryAdmission: Sendable {
 
     /// The limit of queries, whose number the metrics show.
     init(_ count: Int, _ metrics: MetricRegistry) {
-        queues = Mutex(Queues(free: max(1, count)))
+        queues = Mutex(Queues(turns: RequestTurns(count)))
         running = metrics.gauge("prometheus_engine_queries", "The current number of queries being executed or waiting.")
         metrics.gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
             .set(Double(max(1, count)))
@@ -51,7 +43,7 @@ final class QueryAdmission: Sendable {
 
     /// A limit of other requests.
     init(_ count: Int) {
-        queues = Mutex(Queues(free: max(1, count)))
+        queues = Mutex(Queues(turns: RequestTurns(count)))
         running = nil
     }
 
@@ -78,16 +70,16 @@ final class QueryAdmission: Sendable {
     ) throws -> R {
         running?.add(1)
         defer { running?.add(-1) }
-        let key = Key(kind: kind, client: client)
-        if let waiter = enter(key) {
+        let key = RequestTurns.Key(kind: kind, client: client)
+        if let (number, waiter) = enter(key) {
             do throws(QueryError) {
                 try wait(waiter, milliseconds, isCancelled)
             } catch {
-                leave(waiter, key)
+                leave(number, waiter, key)
                 throw error
             }
         }
-        defer { callNext() }
+        defer { finish(key) }
         return try body()
     }
 
@@ -109,46 +101,33 @@ final class QueryAdmission: Sendable {
     }
 
     /// Takes a free turn, or a place in the queue; nil with a turn.
-    private func enter(_ key: Key) -> Waiter? {
+    private func enter(_ key: RequestTurns.Key) -> (number: Int, waiter: Waiter)? {
         queues.withLock { queues in
-            if queues.free > 0 {
-                queues.free -= 1
-                return nil
-            }
+            guard let number = queues.turns.enter(key) else { return nil }
             let waiter = Waiter()
-            if queues.waiters[key] == nil { queues.order.append(key) }
-            queues.waiters[key, default: []].append(waiter)
-            return waiter
+            queues.waiters[number] = waiter
+            return (number, waiter)
         }
     }
 
-    /// Passes a turn to the next request.
-    private func callNext() {
-        let next = queues.withLock { queues -> Waiter? in
-            guard let key = queues.order.first, var waiters = queues.waiters[key], !waiters.isEmpty else {
-                queues.free += 1
-                return nil
-            }
-            let next = waiters.removeFirst()
-            queues.order.removeFirst()
-            queues.waiters[key] = waiters.isEmpty ? nil : waiters
-            if !waiters.isEmpty { queues.order.append(key) }
-            next.isCalled.store(true, ordering: .relaxed)
+    /// Returns a turn, and calls the next requests.
+    private func finish(_ key: RequestTurns.Key) {
+        let next = queues.withLock { queues in
+            let next = queues.turns.finish(key).compactMap { queues.waiters.removeValue(forKey: $0) }
+            for waiter in next { waiter.isCalled.store(true, ordering: .relaxed) }
             return next
         }
-        next?.signal.signal()
+        for waiter in next { waiter.signal.signal() }
     }
 
-    /// Leaves the queue; a turn that has come meanwhile is passed on.
-    private func leave(_ waiter: Waiter, _ key: Key) {
+    /// Leaves the queue; a turn that has come meanwhile is returned.
+    private func leave(_ number: Int, _ waiter: Waiter, _ key: RequestTurns.Key) {
         let isCalled = queues.withLock { queues in
-            queues.waiters[key]?.removeAll { $0 === waiter }
-            if queues.waiters[key]?.isEmpty == true {
-                queues.waiters[key] = nil
-                queues.order.removeAll { $0 == key }
-            }
-            return waiter.isCalled.load(ordering: .relaxed)
+            if waiter.isCalled.load(ordering: .relaxed) { return true }
+            queues.turns.leave(number, key)
+            queues.waiters[number] = nil
+            return false
         }
-        if isCalled { callNext() }
+        if isCalled { finish(key) }
     }
 }

@@ -582,6 +582,8 @@ def main(arguments):
     environment.setdefault("SWIFT_BACKTRACE", "enable=yes,color=no,interactive=no")
     environment["MARTLET_TEST_LOGS"] = os.path.abspath(daemons)
     environment["TMPDIR"] = tempfile.mkdtemp(prefix="martlet-run-")
+    # Tests start programs as other users.
+    os.chmod(environment["TMPDIR"], 0o755)
     command = [options.program, "--testing-library", "swift-testing"]
     filters = [word for text in options.filter for word in ("--filter", text)]
     listed = subprocess.run(command + ["--list-tests"], capture_output=True, text=True, stdin=subprocess.DEVNULL)

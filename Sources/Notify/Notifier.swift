@@ -425,7 +425,7 @@ package final class Notifier: AlertSink {
             delivery = result
             metrics.notified(succeeded: succeeded, seconds: Double(result.duration) / 1000)
             if !succeeded {
-                Self.log.error("Notify for alerts failed", call.fields(result))
+                Self.log.error("Notify for alerts failed", about: call.subject(result), call.fields(result))
             }
         }
         keep(delivery, succeeded ? notification.entry : nil, shifted)

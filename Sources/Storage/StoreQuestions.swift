@@ -95,7 +95,7 @@ extension TimeSeriesStore {
                 }
             } catch {
                 // Samples do not depend on metadata.
-                logger.error("The metadata of a block is left out", ["err": "\(error)"])
+                logger.error("The metadata of a block is left out", about: [block.meta.id], ["err": "\(error)"])
             }
         }
         return result

@@ -147,7 +147,7 @@ import Testing
         }
         for i in 0..<50 { try commit(Int64(i) * 1000) }
         files.setCapacity(0)
-        #expect(throws: StorageError.self) { try commit(60_000) }
+        #expect(throws: StoreBusy.self) { try commit(60_000) }
         #expect(!store.isHealthy)
         #expect(try promise.model.difference(store) == nil)
         files.setCapacity(1 << 30)

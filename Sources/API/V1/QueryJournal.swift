@@ -27,11 +27,9 @@ package final class QueryJournal: QueryObserver {
         failures = metrics.counter(
             "prometheus_engine_query_log_failures_total", "The number of query log failures.")
         durations = QueryDurations(metrics)
-        let unfinished = active.unfinished
-        if !unfinished.isEmpty {
-            Log("query").warn(
-                "These queries didn't finish in the last run",
-                ["queries": "[" + unfinished.joined(separator: ",") + "]"])
+        // One line for each, since the log cuts long texts.
+        for query in active.unfinished {
+            Log("query").warn("These queries didn't finish in the last run", ["queries": "[\(query)]"])
         }
     }
 

@@ -143,7 +143,8 @@ package final class FileDiscoverer: Sendable {
     private func report(_ error: ConfigError, _ path: ExactText, _ before: [ExactText: String]) {
         if error.isUnanswered, before[path] == "\(error)" { return }
         readErrors.increment()
-        log.error("Error reading file", ["path": path.text, "err": "\(error)"])
+        log.error(
+            "Error reading file", about: [path.text, "\(error)"], ["path": path.text, "err": "\(error)"])
     }
 
     private static let timeName = "prometheus_sd_file_mtime_seconds"

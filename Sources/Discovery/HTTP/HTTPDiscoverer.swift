@@ -79,7 +79,8 @@ package final class HTTPDiscoverer: Sendable {
         } catch {
             failures.increment()
             refreshFailures.increment()
-            log.error("Unable to refresh target groups", ["url": shownURL, "err": "\(error)"])
+            log.error(
+                "Unable to refresh target groups", about: [shownURL], ["url": shownURL, "err": "\(error)"])
             return state.withLock { state in
                 state.error = "\(error)"
                 return state.groups

@@ -338,7 +338,7 @@ final class ConnectionLoop: Sendable {
         table.connections[connection.id] = nil
         table.handled.insert(connection.id)
         if !server.threads.run({ exchange.run(isLate: isLate) }) {
-            server.log.error("The system cannot start a thread for a request")
+            server.log.error("The system cannot start a thread for a request", about: [], [:])
             table.handled.remove(connection.id)
             connection.close()
         }

@@ -219,9 +219,10 @@ package final class AlertmanagerClient: AlertSink {
             }
         }
         if let failure {
+            let url = ConfigURL.shown(endpoint.url)
             Self.log.error(
-                "Error sending alerts",
-                ["alertmanager": ConfigURL.shown(endpoint.url), "count": "\(batch.count)", "err": failure])
+                "Error sending alerts", about: [url, failure],
+                ["alertmanager": url, "count": "\(batch.count)", "err": failure])
         }
         return true
     }

@@ -50,7 +50,9 @@ struct WebhookCall {
             switch verdict {
             case .accepted:
                 delivery.outcome = .delivered
-                if delivery.attempts > 1 { Notifier.log.info("Notify success", fields(delivery)) }
+                if delivery.attempts > 1 {
+                    Notifier.log.info("Notify success", about: subject(delivery), fields(delivery))
+                }
                 return delivery
             case .refused(let reason):
                 delivery.error = reason
@@ -59,7 +61,8 @@ struct WebhookCall {
                 // Each reason is logged once and immediately, because the last attempt may be minutes later.
                 if reason != delivery.error {
                     delivery.error = reason
-                    Notifier.log.warn("Notify attempt failed, will retry later", fields(delivery))
+                    Notifier.log.warn(
+                        "Notify attempt failed, will retry later", about: subject(delivery), fields(delivery))
                 }
                 let pause = backoff.next(random: random())
                 guard monotonic() &+ pause < deadline else { return delivery }
@@ -67,6 +70,13 @@ struct WebhookCall {
             }
         }
         return delivery
+    }
+
+    /// The receiver and the error.
+    ///
+    /// Alerts of targets determine the groups, so that there may be very many of these.
+    func subject(_ delivery: Delivery) -> [String] {
+        [notification.receiver, notification.integration, delivery.error]
     }
 
     /// The fields of a delivery in log messages; the error is that of its last failed attempt.

@@ -160,7 +160,7 @@ struct AlertingRule: Sendable {
                     return result
                 } catch {
                     environment.templateCounts.expanded(failed: true)
-                    warn("Expanding alert template failed: \(error.description)")
+                    warn(error.description)
                     return "<error expanding template: \(error.description)>"
                 }
             }

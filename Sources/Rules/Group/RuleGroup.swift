@@ -182,6 +182,7 @@ struct RuleGroup: Sendable {
                 rules[index].health.lastError = "\(error)"
                 Self.log.warn(
                     "Evaluating rule failed",
+                    about: [definition.file, definition.name, rules[index].definition.name, "\(error)"],
                     [
                         "file": definition.file, "group": definition.name, "name": rules[index].definition.name,
                         "err": "\(error)",
@@ -219,7 +220,11 @@ struct RuleGroup: Sendable {
         if rules[index].alerting != nil {
             let evaluated = try rules[index].alerting?.evaluate(
                 result, at: time, queryOffset: group.queryOffset, limit: group.limit, environment,
-                warn: { Self.log.warn($0, ["alert": definition.name]) })
+                warn: { error in
+                    Self.log.warn(
+                        "Expanding alert template failed", about: [group.file, group.name, definition.name],
+                        ["alert": definition.name, "err": error])
+                })
             samples = evaluated ?? []
             let alerts =
                 rules[index].alerting?.takeAlertsToSend(

@@ -272,9 +272,10 @@ struct ScrapeAppender {
         do {
             return try store.resolve(labels, in: group)
         } catch let error as UnusableLabels {
+            let (metric, job) = (labels.metricName, labels["job"] ?? "")
             Log("scrape").warn(
-                "A series cannot be stored and is left out",
-                ["metric": String(labels.metricName.prefix(200)), "job": labels["job"] ?? "", "err": "\(error)"])
+                "A series cannot be stored and is left out", about: [metric, job],
+                ["metric": metric, "job": job, "err": "\(error)"])
             return nil
         } catch let error as StoreFull {
             unfit = (unfit.count + 1, unfit.reason ?? error)

@@ -132,7 +132,7 @@ struct ScrapePool {
     private static let mostShown = 20
 
     private func report(_ failure: String) {
-        log.error("Creating target failed", ["scrape_pool": name, "err": failure])
+        log.error("Creating target failed", about: [name, failure], ["scrape_pool": name, "err": failure])
     }
 
     private var syncFailed: Counter {

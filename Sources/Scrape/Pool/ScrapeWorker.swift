@@ -169,7 +169,8 @@ final class ScrapeWorker {
             return nil
         } catch {
             appender.forgetZeros()
-            log.error("Append failed", ["target": target.definition.url, "err": "\(error)"])
+            let url = target.definition.url
+            log.error("Append failed", about: [url], ["target": url, "err": "\(error)"])
             return "\(error)"
         }
     }
@@ -178,9 +179,10 @@ final class ScrapeWorker {
     private func noteUnfit(_ unfit: (count: Int, reason: StoreFull?), _ target: Target) {
         guard let reason = unfit.reason else { return }
         metrics.seriesNotStored.increment(by: unfit.count)
+        let url = target.definition.url
         log.warn(
-            "Series of a target do not fit into the storage",
-            ["target": target.definition.url, "num_dropped": "\(unfit.count)", "err": "\(reason)"])
+            "Series of a target do not fit into the storage", about: [url],
+            ["target": url, "num_dropped": "\(unfit.count)", "err": "\(reason)"])
     }
 
     private func count(_ outcome: CommitOutcome, _ target: Target) {
@@ -204,16 +206,18 @@ final class ScrapeWorker {
         metrics.outOfBounds.increment(by: outOfBounds)
         let url = target.definition.url
         if outOfOrder > 0 {
-            log.warn("Error on ingesting out-of-order samples", ["target": url, "num_dropped": "\(outOfOrder)"])
+            log.warn(
+                "Error on ingesting out-of-order samples", about: [url],
+                ["target": url, "num_dropped": "\(outOfOrder)"])
         }
         if duplicates > 0 {
             log.warn(
-                "Error on ingesting samples with different value but same timestamp",
+                "Error on ingesting samples with different value but same timestamp", about: [url],
                 ["target": url, "num_dropped": "\(duplicates)"])
         }
         if outOfBounds > 0 {
             log.warn(
-                "Error on ingesting samples that are too old or are too far into the future",
+                "Error on ingesting samples that are too old or are too far into the future", about: [url],
                 ["target": url, "num_dropped": "\(outOfBounds)"])
         }
     }

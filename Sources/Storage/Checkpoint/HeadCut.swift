@@ -160,7 +160,7 @@ extension Head {
                     // One damaged record must not keep the rest of the window in the head forever.
                     damagedRecords.add(1, ordering: .relaxed)
                     damaged.insert(chunk.file)
-                    logger.error("A sealed chunk is left out", ["err": "\(error)"])
+                    logger.error("A sealed chunk is left out", about: ["\(error)"], ["err": "\(error)"])
                 }
             }
             if !outOfOrder.isEmpty {

@@ -115,7 +115,7 @@ extension Head {
     ) -> Bool {
         do { try Self.read(chunk, file, into: &columns) } catch {
             logger.warn(
-                "A chunk with deleted samples cannot be read, and is left as it is",
+                "A chunk with deleted samples cannot be read, and is left as it is", about: [file.path],
                 ["file": file.path, "err": "\(error)"])
             return false
         }

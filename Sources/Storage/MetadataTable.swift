@@ -7,6 +7,8 @@ struct MetadataTable {
     static let maxBytes = 64 << 20
 
     private(set) var byName: [ExactText: MetricMetadata] = [:]
+    /// The names in the order in which they came; none is ever removed.
+    private var names: [ExactText] = []
     private var bytes = 0
     /// The number of refused metadata.
     private(set) var refused = 0
@@ -26,7 +28,24 @@ struct MetadataTable {
             return false
         }
         bytes += change
+        if known == nil { names.append(key) }
         byName[key] = metadata
         return true
+    }
+
+    /// Whether the next metric makes the table larger, and there is no memory for it.
+    func lacksRoom(_ memory: MemoryRequest) -> Bool {
+        do throws(StorageError) {
+            try memory.reserve(in: byName, for: "metadata")
+            return false
+        } catch { return true }
+    }
+
+    /// Counts metadata for which there is no memory.
+    mutating func refuse() { refused += 1 }
+
+    /// The metadata of at most `count` metrics from position `start` on; none at the end.
+    func entries(from start: Int, atMost count: Int) -> [(metric: String, metadata: MetricMetadata)] {
+        names.dropFirst(start).prefix(count).compactMap { name in byName[name].map { (name.text, $0) } }
     }
 }

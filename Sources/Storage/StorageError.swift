@@ -3,7 +3,7 @@ import Model
 import Platform
 
 /// An error of the store.
-public enum StorageError: Error, Sendable, CustomStringConvertible {
+public enum StorageError: MemoryShortage, Sendable, CustomStringConvertible {
     /// The system grants no more memory.
     case outOfMemory(String)
     /// There is more of something than the format allows.
@@ -20,6 +20,11 @@ public enum StorageError: Error, Sendable, CustomStringConvertible {
     case unusable(String)
     /// A file of the store has more than fits into memory, so that the store is not opened; nothing was changed.
     case unfit(file: String, limit: String)
+
+    public var isOutOfMemory: Bool {
+        if case .outOfMemory = self { return true }
+        return false
+    }
 
     public var description: String {
         switch self {

@@ -39,6 +39,8 @@ public struct StoreOptions: Sendable {
     var openFiles = OpenFiles.most
     /// The numbers of elements for which the head reserves address space; tests use small ones.
     var space = HeadSpace.own
+    /// The memory for blocks and checkpoints; tests limit it.
+    var memory = MemoryRequest()
 
     public init(
         directory: String, retentionTime: Int64 = 15 * 86_400_000, retentionSize: Int64 = 0,

@@ -197,7 +197,8 @@ extension TimeSeriesStore {
         let files = ends.flatMap { head.close(windowEnd: $0) }
         let started = clock.monotonic()
         let writer = try blockSet.writer(now: clock.now(), baseTime: window.lowerBound)
-        writer.metadata = metadataTable.withLock { $0.byName }
+        writer.memory = options.memory
+        writer.findMetadata = { [self] metric in metadataTable.withLock { $0.byName[metric] } }
         counters.isCompacting.store(true, ordering: .relaxed)
         defer { counters.isCompacting.store(false, ordering: .relaxed) }
         do {

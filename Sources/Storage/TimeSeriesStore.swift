@@ -317,8 +317,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     public func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {
         var records: [UInt8] = []
         metadataTable.withLock { table in
-            for (metric, value) in metadata where table.set(metric, value) {
-                records += LogRecord.metadata(metric, value)
+            for (metric, value) in metadata {
+                if table.lacksRoom(options.memory), table.byName[ExactText(metric)] == nil {
+                    table.refuse()
+                } else if table.set(metric, value) {
+                    records += LogRecord.metadata(metric, value)
+                }
             }
         }
         if !records.isEmpty { log.enqueue(records) }

@@ -105,6 +105,8 @@ enum Envelope {
                 return later("\(error)")
             } catch let error as FileError where error.isFull {
                 return later("\(error)")
+            } catch let error as any MemoryShortage where error.isOutOfMemory {
+                return later("\(error)")
             } catch {
                 return failure(.internalError("\(error)"))
             }

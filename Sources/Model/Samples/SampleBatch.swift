@@ -197,6 +197,11 @@ public struct StoreBusy: Error, Sendable, CustomStringConvertible {
     public init(description: String) { self.description = description }
 }
 
+/// An error of a storage that may report that there is no memory now; the client may try again later.
+public protocol MemoryShortage: Error {
+    var isOutOfMemory: Bool { get }
+}
+
 /// The error of a new series for which a storage has no memory, or no more numbers.
 ///
 /// Series that the storage has are still accepted. The series may fit later, when others were removed.

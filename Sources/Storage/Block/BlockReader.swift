@@ -87,6 +87,7 @@ package final class BlockReader: Sendable {
     package func metadata() throws -> [ExactText: MetricMetadata] {
         guard !index.metadata.isEmpty else { return [:] }
         do { return try BlockMetadata.decode(index.metadata) } catch {
+            if let shortage = StorageError.shortage(error) { throw shortage }
             throw BlockError(file: directory + "/index", section: "metadata", offset: 0, reason: "\(error)")
         }
     }

@@ -42,6 +42,10 @@ package final class BlockWriter {
     ///
     /// It must be set before the first series is added.
     package var metadata: [ExactText: MetricMetadata] = [:]
+    /// A function that finds further metadata of metrics; see ``metadata``.
+    var findMetadata: ((ExactText) -> MetricMetadata?)?
+    /// The memory for labels, posting lists and metadata.
+    var memory = MemoryRequest() { didSet { postings.memory = memory } }
     /// The description of the block so far.
     package private(set) var meta: BlockMeta
 
@@ -89,9 +93,9 @@ package final class BlockWriter {
         }
         let rank = UInt32(meta.seriesCount)
         pages.append(labels, chunks, baseTime: options.baseTime)
-        postings.add(labels, rank: rank)
+        try postings.add(labels, rank: rank)
         last = labels
-        if !metadata.isEmpty { describe(labels) }
+        if !metadata.isEmpty || findMetadata != nil { try describe(labels) }
         meta.seriesCount += 1
         meta.chunkCount += chunks.count
         meta.sampleCount += times.count
@@ -100,12 +104,15 @@ package final class BlockWriter {
         if pages.isFull { try pages.flush(to: frames, next: rank + 1) }
     }
 
-    private func describe(_ labels: Labels) {
+    private func describe(_ labels: Labels) throws(StorageError) {
         let name = labels.metricName
         guard !name.isExactly(lastName) else { return }
         lastName = name
         for family in BlockMetadata.families(of: name) {
-            if let known = metadata[ExactText(family)] { described[ExactText(family)] = known }
+            let key = ExactText(family)
+            guard let known = metadata[key] ?? findMetadata?(key) else { continue }
+            try memory.reserve(in: described, for: "the metadata of a block")
+            described[key] = known
         }
     }
 
@@ -201,7 +208,7 @@ package final class BlockWriter {
         data.close()
         let index = try files.open(temporary + "/index", .create)
         defer { index.close() }
-        try index.write(try indexBytes(symbols))
+        try write(index, symbols)
         try index.syncData()
         let description = try files.open(temporary + "/meta.json", .create)
         defer { description.close() }
@@ -222,8 +229,8 @@ package final class BlockWriter {
         try? BlockFiles.remove(temporary, files)
     }
 
-    /// Writes the pages of labels with their posting lists; returns the page table.
-    private func writeSymbols() throws -> [UInt8] {
+    /// Writes the pages of labels with their posting lists; returns the number of pages and the page table.
+    private func writeSymbols() throws -> (pages: Int, table: [UInt8]) {
         var table: [UInt8] = []
         var pageCount = 0
         var page: [UInt8] = []
@@ -240,6 +247,7 @@ package final class BlockWriter {
             if page.count >= BlockFormat.frameSize { try flush() }
             if page.isEmpty {
                 before = (-1, [])
+                try memory.reserve(value.count + 32, in: &table, for: "the pages of labels of a block")
                 table.appendVarint(UInt64(frames.place(.symbols).frame))
                 table.appendVarint(name)
                 table.appendSized(value)
@@ -269,24 +277,11 @@ package final class BlockWriter {
         }
         try flush()
         try frames.flush(.postings)
-        var result: [UInt8] = []
-        result.appendVarint(pageCount)
-        return result + table
+        return (pageCount, table)
     }
 
-    private func indexBytes(_ symbols: [UInt8]) throws -> [UInt8] {
-        var out = BlockFormat.fileHeader(BlockFormat.indexMagic)
-        var contents: [UInt8] = []
-        var sections = 0
-        func section(_ kind: BlockFormat.Section, _ bytes: [UInt8]) {
-            while out.count % 8 != 0 { out.append(0) }
-            contents.appendLittle(kind.rawValue)
-            contents.appendLittle(CRC32C.hash(bytes))
-            contents.appendLittle(UInt64(out.count))
-            contents.appendLittle(UInt64(bytes.count))
-            out += bytes
-            sections += 1
-        }
+    private func write(_ index: any File, _ symbols: (pages: Int, table: [UInt8])) throws {
+        var index = BlockIndexWriter(index)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(frames.table.count * 16)
         for frame in frames.table {
@@ -294,32 +289,33 @@ package final class BlockWriter {
             bytes.appendLittle(frame.stored)
             bytes.appendLittle(frame.raw)
         }
-        section(.frames, bytes)
+        try index.add(.frames, bytes)
         bytes = []
         for page in pages.pages {
             bytes.appendLittle(page.frame)
             bytes.appendLittle(page.first)
         }
-        section(.seriesPages, bytes)
+        try index.add(.seriesPages, bytes)
         bytes = []
         bytes.appendVarint(postings.names.count)
         for id in postings.sortedNames { bytes.appendSized(postings.names[id]) }
-        section(.labelNames, bytes)
-        section(.symbolPages, symbols)
+        try index.add(.labelNames, bytes)
+        try index.add(.symbolPages) {
+            var count: [UInt8] = []
+            count.appendVarint(symbols.pages)
+            try $0(count)
+            try $0(symbols.table)
+        }
         bytes = []
         for value in [
             Int64(meta.seriesCount), Int64(meta.chunkCount), Int64(meta.sampleCount), meta.minTime, meta.maxTime,
             options.baseTime,
         ] { bytes.appendLittle(UInt64(bitPattern: value)) }
-        section(.stats, bytes)
-        if !described.isEmpty { section(.metadata, try BlockMetadata.encode(described)) }
-        while out.count % 8 != 0 { out.append(0) }
-        let start = out.count
-        out += contents
-        out.appendLittle(UInt64(start))
-        out.appendLittle(UInt32(sections))
-        out.appendLittle(CRC32C.hash(contents))
-        return out + BlockFormat.indexEnd
+        try index.add(.stats, bytes)
+        if !described.isEmpty {
+            try index.add(.metadata) { try BlockMetadata.encode(described, memory, to: $0) }
+        }
+        try index.finish()
     }
 
     private func misuse(_ reason: String) -> BlockError {

@@ -3,7 +3,9 @@ import Model
 
 /// The labels of the series of a block and their posting lists, collected while the block is written.
 ///
-/// They are flat arrays without an object per label: an entry, its text and its posting list in nodes of 16 bytes.
+/// They are flat arrays without an object per label: an entry, its text and its posting list in nodes of 16 bytes. Each
+/// asks for memory before it grows. A value that several names have is stored once, as in the head: what the head can
+/// hold does not become much larger here.
 struct SymbolPostings {
     private struct Entry {
         var name: UInt32
@@ -27,21 +29,26 @@ struct SymbolPostings {
     private var text: [UInt8] = []
     /// The number of the entry + 1; 0 if the slot is free.
     private var slots = [UInt32](repeating: 0, count: 1024)
+    /// The number of the first entry with each value + 1; 0 if the slot is free.
+    private var valueSlots = [UInt32](repeating: 0, count: 1024)
+    private var valueCount = 0
     private var nodes: [UInt8] = []
     private static let payload: UInt32 = 12
     /// The entries of the labels of the previous series.
     private var previous: [UInt32] = []
     private var previousLabels: [UInt8] = []
+    var memory = MemoryRequest()
+    private static let what = "the labels of a block"
 
     /// The number of distinct labels.
     var count: Int { entries.count }
 
     /// Adds the labels of the series of `rank`; ranks must be ascending.
-    mutating func add(_ labels: Labels, rank: UInt32) {
+    mutating func add(_ labels: Labels, rank: UInt32) throws {
         var mine: [UInt32] = []
         mine.reserveCapacity(previous.count + 2)
-        labels.bytes.withUnsafeBufferPointer { bytes in
-            previousLabels.withUnsafeBufferPointer { before in
+        try labels.bytes.withUnsafeBufferPointer { bytes in
+            try previousLabels.withUnsafeBufferPointer { before in
                 var (cursor, last) = (Labels.Cursor(bytes), Labels.Cursor(before))
                 var other = last.next()
                 var position = 0
@@ -57,96 +64,124 @@ struct SymbolPostings {
                         position += 1
                         if order == 0 { break }
                     }
-                    let entry = known ?? find(name, value)
+                    let entry = try known ?? find(name, value)
                     mine.append(entry)
                 }
             }
         }
-        for entry in mine { extend(Int(entry), rank) }
+        for entry in mine { try extend(Int(entry), rank) }
         previous = mine
         previousLabels = labels.bytes
     }
 
-    private mutating func find(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> UInt32 {
+    private mutating func find(
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+    ) throws(StorageError) -> UInt32 {
         let nameBytes = Array(name)
         let nameID: UInt32
         if let known = nameIDs[nameBytes] {
             nameID = known
         } else {
+            try memory.reserve(1, in: &names, for: Self.what)
+            try memory.reserve(in: nameIDs, for: Self.what)
             nameID = UInt32(truncatingIfNeeded: names.count)
             names.append(nameBytes)
             nameIDs[nameBytes] = nameID
         }
-        if (entries.count + 1) * 4 > slots.count * 3 { grow() }
-        var slot = hash(nameID, UnsafeRawBufferPointer(value)) & (slots.count - 1)
+        if (entries.count + 1) * 4 > slots.count * 3 { try grow(\.slots) { Self.hash($0.name, $1) } }
+        var slot = Self.hash(nameID, UnsafeRawBufferPointer(value)) & (slots.count - 1)
         while slots[slot] != 0 {
             let entry = entries[Int(slots[slot]) - 1]
-            if entry.name == nameID, Int(entry.textSize) == value.count,
-                text[Int(entry.textOffset)..<Int(entry.textOffset) + value.count].elementsEqual(value)
-            {
-                return slots[slot] - 1
-            }
+            if entry.name == nameID, has(entry, value) { return slots[slot] - 1 }
             slot = (slot + 1) & (slots.count - 1)
         }
+        try memory.reserve(1, in: &entries, for: Self.what)
+        let offset = try place(value)
         entries.append(
             Entry(
-                name: nameID, textOffset: UInt32(truncatingIfNeeded: text.count),
+                name: nameID, textOffset: offset,
                 textSize: UInt32(truncatingIfNeeded: value.count), start: 0, end: 0, written: 0, count: 0, head: 0,
                 tail: 0, size: 0))
-        text.append(contentsOf: value)
         slots[slot] = UInt32(truncatingIfNeeded: entries.count)
         return UInt32(truncatingIfNeeded: entries.count - 1)
     }
 
-    private func hash(_ name: UInt32, _ value: UnsafeRawBufferPointer) -> Int {
+    private static func hash(_ name: UInt32, _ value: UnsafeRawBufferPointer) -> Int {
         Int(truncatingIfNeeded: XXHash64.hash(value, seed: UInt64(name)) & UInt64(Int.max))
     }
 
-    private mutating func grow() {
-        slots = [UInt32](repeating: 0, count: slots.count * 2)
-        for i in entries.indices {
-            let entry = entries[i]
-            let value = text[Int(entry.textOffset)..<Int(entry.textOffset + entry.textSize)]
-            var slot = value.withUnsafeBytes { hash(entry.name, $0) } & (slots.count - 1)
-            while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-            slots[slot] = UInt32(truncatingIfNeeded: i + 1)
-        }
+    private func has(_ entry: Entry, _ value: UnsafeBufferPointer<UInt8>) -> Bool {
+        Int(entry.textSize) == value.count && self.value(entry).elementsEqual(value)
     }
 
-    private mutating func extend(_ index: Int, _ rank: UInt32) {
+    /// The position of a value in `text`, to which it is added if no entry has it; the caller adds the next entry.
+    private mutating func place(_ value: UnsafeBufferPointer<UInt8>) throws(StorageError) -> UInt32 {
+        if (valueCount + 1) * 4 > valueSlots.count * 3 { try grow(\.valueSlots) { Self.hash(.max, $1) } }
+        var slot = Self.hash(.max, UnsafeRawBufferPointer(value)) & (valueSlots.count - 1)
+        while valueSlots[slot] != 0 {
+            let entry = entries[Int(valueSlots[slot]) - 1]
+            if has(entry, value) { return entry.textOffset }
+            slot = (slot + 1) & (valueSlots.count - 1)
+        }
+        try memory.reserve(value.count, in: &text, for: Self.what)
+        let offset = UInt32(truncatingIfNeeded: text.count)
+        text.append(contentsOf: value)
+        valueSlots[slot] = UInt32(truncatingIfNeeded: entries.count + 1)
+        valueCount += 1
+        return offset
+    }
+
+    /// Doubles a table of slots.
+    private mutating func grow(
+        _ table: WritableKeyPath<Self, [UInt32]>, _ hash: (Entry, UnsafeRawBufferPointer) -> Int
+    ) throws(StorageError) {
+        let old = self[keyPath: table]
+        try memory.ask(old.count * 8, for: Self.what)
+        var slots = [UInt32](repeating: 0, count: old.count * 2)
+        for number in old where number != 0 {
+            let entry = entries[Int(number) - 1]
+            var slot = value(entry).withUnsafeBytes { hash(entry, $0) } & (slots.count - 1)
+            while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
+            slots[slot] = number
+        }
+        self[keyPath: table] = slots
+    }
+
+    private mutating func extend(_ index: Int, _ rank: UInt32) throws(StorageError) {
         entries[index].count += 1
         if entries[index].end == rank, entries[index].end > entries[index].start {
             entries[index].end = rank + 1
             return
         }
-        writeRun(index)
+        try writeRun(index)
         entries[index].start = rank
         entries[index].end = rank + 1
     }
 
-    private mutating func writeRun(_ index: Int) {
+    private mutating func writeRun(_ index: Int) throws(StorageError) {
         let entry = entries[index]
         guard entry.end > entry.start else { return }
         let length = entry.end - entry.start
-        put(index, UInt64(entry.start - entry.written) << 1 | (length > 1 ? 1 : 0))
-        if length > 1 { put(index, UInt64(length - 2)) }
+        try put(index, UInt64(entry.start - entry.written) << 1 | (length > 1 ? 1 : 0))
+        if length > 1 { try put(index, UInt64(length - 2)) }
         entries[index].written = entry.end
         entries[index].start = entry.end
     }
 
-    private mutating func put(_ index: Int, _ value: UInt64) {
+    private mutating func put(_ index: Int, _ value: UInt64) throws(StorageError) {
         var rest = value
         while rest >= 0x80 {
-            putByte(index, UInt8(truncatingIfNeeded: rest) | 0x80)
+            try putByte(index, UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7
         }
-        putByte(index, UInt8(truncatingIfNeeded: rest))
+        try putByte(index, UInt8(truncatingIfNeeded: rest))
     }
 
-    private mutating func putByte(_ index: Int, _ byte: UInt8) {
+    private mutating func putByte(_ index: Int, _ byte: UInt8) throws(StorageError) {
         let used = entries[index].size % Self.payload
         if used == 0 {
             let node = UInt32(truncatingIfNeeded: nodes.count / 16)
+            try memory.reserve(16, in: &nodes, for: Self.what)
             nodes.append(contentsOf: repeatElement(0, count: 16))
             if entries[index].size == 0 {
                 entries[index].head = node
@@ -163,17 +198,25 @@ struct SymbolPostings {
     /// Calls `body` for each label, ordered by name and value.
     ///
     /// The arguments are the rank of the name, the value, the number of series and the posting list.
-    mutating func forEach(_ body: (Int, ArraySlice<UInt8>, Int, [UInt8]) throws -> Void) rethrows {
-        for index in entries.indices { writeRun(index) }
+    mutating func forEach(_ body: (Int, ArraySlice<UInt8>, Int, [UInt8]) throws -> Void) throws {
+        for index in entries.indices { try writeRun(index) }
+        // The ranks, and the names in their order; a sort needs a copy of a half.
+        try memory.ask(names.count * 20, for: Self.what)
         var rank = [Int](repeating: 0, count: names.count)
         for (position, id) in sortedNames.enumerated() { rank[id] = position }
-        let order = entries.indices.sorted { a, b in
-            let (x, y) = (entries[a], entries[b])
+        var order: [UInt32] = []
+        try memory.ask(entries.count * 6, for: Self.what)
+        order.reserveCapacity(entries.count)
+        for index in entries.indices { order.append(UInt32(truncatingIfNeeded: index)) }
+        order.sort { a, b in
+            let (x, y) = (entries[Int(a)], entries[Int(b)])
             if x.name != y.name { return rank[Int(x.name)] < rank[Int(y.name)] }
             return value(x).lexicographicallyPrecedes(value(y))
         }
         for index in order {
-            let entry = entries[index]
+            let entry = entries[Int(index)]
+            // The frame of a long list is compressed as a whole.
+            try memory.ask(Int(entry.size) * 4, for: Self.what)
             try body(rank[Int(entry.name)], value(entry), Int(entry.count), list(entry))
         }
     }

@@ -6,11 +6,38 @@ import Platform
 ///
 /// States are written as they are in memory, so that only a program with the same layout reads them.
 extension Head {
-    /// The frames of a group: the first one has the group, the others its states; its lock is held during the copy.
-    func dump(_ group: HeadGroup) -> [[UInt8]] {
-        group.lock.lock()
-        defer { group.lock.unlock() }
-        var frames: [[UInt8]] = []
+    /// Writes the frames of a group: the first one has the group, the others its states.
+    ///
+    /// The group's lock is held during the copy. The frames are written afterwards; without memory for all of them, they
+    /// are written during the copy, which then takes longer.
+    func dump(
+        _ group: HeadGroup, _ memory: MemoryRequest, to write: (_ kind: UInt32, _ frame: [UInt8]) throws -> Void
+    ) throws {
+        var held: [(kind: UInt32, frame: [UInt8])] = []
+        func writeHeld() throws {
+            for (kind, frame) in held { try write(kind, frame) }
+            held.removeAll()
+        }
+        try group.lock.withLock {
+            held.append((CheckpointFrame.group, groupFrame(group)))
+            var frame: [UInt8] = []
+            var words = [UInt32](repeating: 0, count: HeadChunk.maxWords + 4)
+            for extent in group.extents {
+                for id in extent where states[id].labels != 0 {
+                    dump(id, group, &words, to: &frame)
+                    guard frame.count >= CheckpointWriter.frameSize else { continue }
+                    held.append((CheckpointFrame.states, frame))
+                    frame = []
+                    if !memory.canAllocate(2 * CheckpointWriter.frameSize) { try writeHeld() }
+                }
+            }
+            if !frame.isEmpty { held.append((CheckpointFrame.states, frame)) }
+        }
+        try writeHeld()
+    }
+
+    /// The frame with a group's name, its position in the log and its times.
+    private func groupFrame(_ group: HeadGroup) -> [UInt8] {
         var frame: [UInt8] = []
         frame.appendSized(Array(group.name.utf8))
         frame.appendVarint(group.segment)
@@ -37,20 +64,7 @@ extension Head {
             }
         }
         frame.appendVarint(0)
-        frames.append(frame)
-        frame = []
-        var words = [UInt32](repeating: 0, count: HeadChunk.maxWords + 4)
-        for extent in group.extents {
-            for id in extent where states[id].labels != 0 {
-                dump(id, group, &words, to: &frame)
-                if frame.count >= CheckpointWriter.frameSize {
-                    frames.append(frame)
-                    frame = []
-                }
-            }
-        }
-        if !frame.isEmpty { frames.append(frame) }
-        return frames
+        return frame
     }
 
     private func dump(_ id: UInt32, _ group: HeadGroup, _ words: inout [UInt32], to frame: inout [UInt8]) {

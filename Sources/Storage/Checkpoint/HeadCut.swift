@@ -83,10 +83,14 @@ extension Head {
     }
 
     /// The series with chunks in these files, or with out-of-order samples, in the order of their labels.
-    private func seriesToWrite(_ numbers: Set<UInt16>) -> [UInt32] {
+    private func seriesToWrite(_ numbers: Set<UInt16>, _ memory: MemoryRequest) throws -> [UInt32] {
         var ids: [UInt32] = []
+        // A sort needs a copy of a half.
+        let most = registry.withLock { liveSeries }
+        try memory.ask(most &* 6, for: "the order of \(most) series")
+        ids.reserveCapacity(most)
         for group in registry.withLock({ groups }) {
-            group.lock.withLock {
+            try group.lock.withLock {
                 for extent in group.extents {
                     for id in extent where states[id].labels != 0 {
                         var next = states[id].sealed
@@ -95,7 +99,10 @@ extension Head {
                             found = numbers.contains(sealed[next].file)
                             next = sealed[next].next
                         }
-                        if found { ids.append(id) }
+                        if found {
+                            try memory.reserve(1, in: &ids, for: "the order of series")
+                            ids.append(id)
+                        }
                     }
                 }
             }
@@ -120,7 +127,7 @@ extension Head {
         var piece = SampleColumns()
         var spare = SampleColumns()
         var cache: (key: UInt64, times: [Int64]) = (0, [])
-        for id in seriesToWrite(numbers) {
+        for id in try seriesToWrite(numbers, writer.memory) {
             columns.removeAll()
             guard let group = group(states[id].group) else { continue }
             var chunks: [SealedChunk] = []
@@ -164,6 +171,7 @@ extension Head {
                 }
             }
             if !outOfOrder.isEmpty {
+                try writer.memory.reserve(in: written.outOfOrder, for: "the times of out-of-order samples")
                 written.outOfOrder[id] = outOfOrder.map(\.time)
                 HeadSnapshot.merge(outOfOrder, &columns)
             }

@@ -10,6 +10,7 @@ import Platform
 ///     for each series: 4 bytes of the hash of its labels
 struct SeriesDump {
     private let index: LabelIndex
+    private let memory: MemoryRequest
     private var texts: [UInt8] = []
     private var pairs: [UInt8] = []
     private var series: [UInt8] = []
@@ -18,42 +19,49 @@ struct SeriesDump {
     private var (lastGroup, lastId): (UInt32, UInt32) = (0, 0)
     /// The positions by symbol and by pair, counted over all frames; those below the frame's first belong to earlier
     /// frames.
-    private var textAt: [UInt32] = [0]
-    private var pairAt: [UInt32] = [0]
+    private var textAt: [UInt32] = []
+    private var pairAt: [UInt32] = []
     private var (firstText, firstPair): (UInt32, UInt32) = (1, 1)
 
-    init(_ index: LabelIndex) { self.index = index }
+    /// - Parameter pairs: The number of pairs in the index, about.
+    init(_ index: LabelIndex, pairs: Int, _ memory: MemoryRequest) throws(StorageError) {
+        self.index = index
+        self.memory = memory
+        try grow(&pairAt, pairs)
+        // Most pairs have a value of their own.
+        try grow(&textAt, pairs)
+    }
 
     var isEmpty: Bool { seriesCount == 0 }
 
     /// The bytes so far.
     var size: Int { texts.count &+ pairs.count &+ series.count &+ hashes.count }
 
-    mutating func add(_ id: UInt32, group: UInt32, record: UInt32) {
+    mutating func add(_ id: UInt32, group: UInt32, record: UInt32) throws(StorageError) {
         series.appendZigzag(Int64(group) &- Int64(lastGroup))
         series.appendZigzag(Int64(id) &- Int64(lastId))
         (lastGroup, lastId) = (group, id)
         series.appendVarint(index.pairs(of: record).count)
         var reader = index.pairs(of: record)
-        while let pair = reader.next() { series.appendVarint(UInt64(position(ofPair: pair))) }
+        while let pair = reader.next() { series.appendVarint(UInt64(try position(ofPair: pair))) }
         hashes.appendLittle(UInt32(truncatingIfNeeded: index.labels(record: record).stableHash >> 32))
         seriesCount &+= 1
     }
 
-    private mutating func position(ofPair pair: UInt32) -> UInt32 {
-        Self.grow(&pairAt, Int(pair))
+    private mutating func position(ofPair pair: UInt32) throws(StorageError) -> UInt32 {
+        try grow(&pairAt, Int(pair))
         if pairAt[Int(pair)] < firstPair {
             let (name, value) = index.symbols(ofPair: pair)
-            pairs.appendVarint(UInt64(position(ofText: name)))
-            pairs.appendVarint(UInt64(position(ofText: value)))
+            pairs.appendVarint(UInt64(try position(ofText: name)))
+            pairs.appendVarint(UInt64(try position(ofText: value)))
             pairAt[Int(pair)] = firstPair &+ UInt32(truncatingIfNeeded: pairCount)
             pairCount &+= 1
         }
         return pairAt[Int(pair)] &- firstPair
     }
 
-    private mutating func position(ofText symbol: UInt32) -> UInt32 {
-        Self.grow(&textAt, Int(symbol))
+    private mutating func position(ofText symbol: UInt32) throws(StorageError) -> UInt32 {
+        try grow(&textAt, Int(symbol))
         if textAt[Int(symbol)] < firstText {
             texts.appendSized(index.text(ofSymbol: symbol))
             textAt[Int(symbol)] = firstText &+ UInt32(truncatingIfNeeded: textCount)
@@ -62,9 +70,12 @@ struct SeriesDump {
         return textAt[Int(symbol)] &- firstText
     }
 
-    private static func grow(_ positions: inout [UInt32], _ at: Int) {
+    /// Makes room for position `at`, and for some labels that are made meanwhile.
+    private func grow(_ positions: inout [UInt32], _ at: Int) throws(StorageError) {
         guard at >= positions.count else { return }
-        positions += repeatElement(0, count: max(at &+ 1 &- positions.count, positions.count))
+        let more = at &+ 1024 &- positions.count
+        try memory.reserve(more, in: &positions, for: "the positions of labels in a checkpoint")
+        positions += repeatElement(0, count: more)
     }
 
     /// Returns the content of the frame, and starts the next frame.

@@ -70,13 +70,9 @@ extension TimeSeriesStore {
         try writer.write(CheckpointFrame.header, frame)
         try writeSeries(idEnd, &writer)
         for group in groups where !group.isUnknown {
-            for (i, frame) in head.dump(group).enumerated() {
-                try writer.write(i == 0 ? CheckpointFrame.group : CheckpointFrame.states, group: group.id, frame)
-            }
+            try head.dump(group, options.memory) { kind, frame in try writer.write(kind, group: group.id, frame) }
         }
-        for frame in metadataFrames() + exemplarFrames() {
-            try writer.write(CheckpointFrame.records, frame)
-        }
+        try writeRecords(&writer)
         frame = []
         let files = head.spill.files
         frame.appendVarint(files.count)
@@ -104,7 +100,8 @@ extension TimeSeriesStore {
 
     /// Writes the labels of the series below `idEnd` by ascending ids, which is the order of the posting lists.
     private func writeSeries(_ idEnd: UInt32, _ writer: inout CheckpointWriter) throws {
-        var dump = SeriesDump(head.index)
+        let (index, pairs) = head.registry.withLock { (head.index, head.index.pairCount) }
+        var dump = try SeriesDump(index, pairs: pairs, options.memory)
         var live: [(id: UInt32, group: UInt32, record: UInt32)] = []
         var ids: [UInt32] = []
         var next: UInt32 = 0
@@ -115,31 +112,52 @@ extension TimeSeriesStore {
                 next = head.addLiveIds(next..<idEnd, atMost: Self.idsAtOnce, to: &ids)
                 for id in ids { live.append((id, head.states[id].group, head.states[id].labels)) }
             }
-            for series in live { dump.add(series.id, group: series.group, record: series.record) }
-            if dump.size >= CheckpointWriter.frameSize { try writer.write(CheckpointFrame.series, dump.finish()) }
+            for series in live {
+                try dump.add(series.id, group: series.group, record: series.record)
+                if dump.size >= CheckpointWriter.frameSize { try writer.write(CheckpointFrame.series, dump.finish()) }
+            }
         }
         if !dump.isEmpty { try writer.write(CheckpointFrame.series, dump.finish()) }
     }
 
-    /// Groups records of the log into frames of a limited size, so that damage affects only few of them.
-    private static func frames(_ records: some Sequence<[UInt8]>) -> [[UInt8]] {
-        var result: [[UInt8]] = []
-        for record in records {
-            if let last = result.last, last.count + record.count <= CheckpointWriter.recordsSize {
-                result[result.count - 1] += record
-            } else {
-                result.append(record)
-            }
+    /// The number of metadata or exemplars that are copied at a time.
+    private static let recordsAtOnce = 256
+
+    /// Writes the metadata and the exemplars as records of the log.
+    private func writeRecords(_ writer: inout CheckpointWriter) throws {
+        var frame = RecordFrame()
+        var next = 0
+        while true {
+            let entries = metadataTable.withLock { $0.entries(from: next, atMost: Self.recordsAtOnce) }
+            if entries.isEmpty { break }
+            next += entries.count
+            for entry in entries { try frame.add(LogRecord.metadata(entry.metric, entry.metadata), &writer) }
         }
-        return result
+        try frame.write(to: &writer)
+        var position = ExemplarRing.Position()
+        while true {
+            let entries = exemplarRing.entries(from: &position, atMost: Self.recordsAtOnce)
+            if entries.isEmpty { break }
+            for entry in entries { try frame.add(LogRecord.exemplar(entry.id, entry.exemplar), &writer) }
+        }
+        try frame.write(to: &writer)
+    }
+}
+
+/// Records of the log that become a frame of a limited size, so that damage affects only few of them.
+private struct RecordFrame {
+    private var bytes: [UInt8] = []
+
+    /// Adds a record; the frame is written before if the record does not fit.
+    mutating func add(_ record: [UInt8], _ writer: inout CheckpointWriter) throws {
+        if bytes.count &+ record.count > CheckpointWriter.recordsSize { try write(to: &writer) }
+        bytes += record
     }
 
-    private func metadataFrames() -> [[UInt8]] {
-        Self.frames(metadataTable.withLock { $0.byName }.map { LogRecord.metadata($0.text, $1) })
-    }
-
-    private func exemplarFrames() -> [[UInt8]] {
-        Self.frames(
-            exemplarRing.exemplars(from: .min, to: .max, { _ in true }).map { LogRecord.exemplar($0.id, $0.exemplar) })
+    /// Writes the frame, unless it is empty.
+    mutating func write(to writer: inout CheckpointWriter) throws {
+        guard !bytes.isEmpty else { return }
+        try writer.write(CheckpointFrame.records, bytes)
+        bytes.removeAll(keepingCapacity: true)
     }
 }

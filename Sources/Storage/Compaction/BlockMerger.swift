@@ -15,7 +15,7 @@ package enum BlockMerger {
     /// - Returns: The description of the block; nil if no sample was left.
     package static func merge(
         _ files: any FileSystem, _ blocks: [BlockReader], parent: String, id: String, xorOnly: Bool = false,
-        isCancelled: () -> Bool = { false }
+        memory: MemoryRequest = MemoryRequest(), isCancelled: () -> Bool = { false }
     ) throws -> BlockMeta? {
         var options = BlockWriter.Options()
         options.compression = 6
@@ -24,10 +24,14 @@ package enum BlockMerger {
         options.sources = Array(Set(blocks.flatMap(\.meta.sources))).sorted()
         options.baseTime = blocks.map(\.minTime).min() ?? 0
         let writer = try BlockWriter(files, parent: parent, id: id, options: options)
+        writer.memory = memory
         do {
             // Of several metadata of a metric, the newest is used.
             for block in blocks.sorted(by: { ($0.maxTime, $0.meta.id) < ($1.maxTime, $1.meta.id) }) {
-                writer.metadata.merge(try block.metadata()) { _, newer in newer }
+                for (metric, newer) in try block.metadata() {
+                    try memory.reserve(in: writer.metadata, for: "the metadata of a merge")
+                    writer.metadata[metric] = newer
+                }
             }
             // A separate cache leaves the cache of queries unchanged.
             let cache = FrameCache(capacity: 8 << 20)

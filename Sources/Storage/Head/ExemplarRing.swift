@@ -69,6 +69,8 @@ final class ExemplarRing: Sendable {
         var entries: [Entry] = []
         /// The number of entries stored since the start or since the last change of the capacity.
         var stored = 0
+        /// The number of changes of the capacity, which give the entries new numbers.
+        var changes = 0
         var series: [UInt32: Series] = [:]
         var figures = Figures()
     }
@@ -93,6 +95,7 @@ final class ExemplarRing: Sendable {
             state.entries = []
             state.series = [:]
             state.stored = 0
+            state.changes += 1
             state.capacity = capacity
             for entry in kept { Self.store(entry.id, entry.exemplar, &state) }
         }
@@ -191,6 +194,25 @@ final class ExemplarRing: Sendable {
     func exemplars(from: Int64, to: Int64, _ isWanted: (UInt32) -> Bool) -> [Entry] {
         let all = state.withLock { Self.inOrder($0) }
         return all.filter { $0.exemplar.timestamp >= from && $0.exemplar.timestamp <= to && isWanted($0.id) }
+    }
+
+    /// A position between the entries of the ring.
+    struct Position {
+        fileprivate var changes = 0
+        fileprivate var number = 0
+    }
+
+    /// The next entries, at most `count`, in the order in which they were stored; none at the end.
+    ///
+    /// After a change of the capacity it starts again with the oldest entry.
+    func entries(from position: inout Position, atMost count: Int) -> [Entry] {
+        state.withLock { state in
+            if position.changes != state.changes { position = Position(changes: state.changes) }
+            let start = max(position.number, state.stored - state.entries.count)
+            let end = min(start + max(0, count), state.stored)
+            position.number = end
+            return (start..<end).map { state.entries[$0 % state.capacity] }
+        }
     }
 
     private static func inOrder(_ state: State) -> [Entry] {

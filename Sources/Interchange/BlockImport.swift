@@ -13,6 +13,11 @@ package enum BlockImport {
         package var blocksOutside = 0
         /// Whether there was a write-ahead log, which was read.
         package var hasHead = false
+        /// Whether there is a write-ahead log that was not imported because a block could not be read.
+        ///
+        /// The blocks determine where the head begins and which samples of it were deleted. Without one of them, the
+        /// head would have samples that no later import removes.
+        package var isHeadLeftOut = false
         /// The number of different series.
         package var series = 0
         /// The number of samples that were found.
@@ -39,28 +44,27 @@ package enum BlockImport {
         fileprivate var distinct: Set<UInt64> = []
     }
 
-    /// The blocks in a directory, which may be a block itself, in the order of their names.
+    /// The directories of blocks in a directory, which may be a block itself, in the order of their names.
+    ///
+    /// As for Prometheus, a directory with another name than that of a block is none.
     package static func blocks(_ files: any FileSystem, _ directory: String) throws -> [String] {
         if try files.exists(directory + "/meta.json") { return [directory] }
-        return try files.list(directory).filter { !$0.contains(".tmp") }.map { directory + "/" + $0 }
-            .filter { (try? files.exists($0 + "/meta.json")) ?? false && (try? files.exists($0 + "/index")) ?? false }
-    }
-
-    /// Directories with the name of a block that lack a required file, with its name.
-    static func incomplete(_ files: any FileSystem, _ directory: String) throws -> [(directory: String, reason: String)]
-    {
-        if try files.exists(directory + "/meta.json") { return [] }
-        var result: [(directory: String, reason: String)] = []
-        for name in try files.list(directory) where BlockMeta.isID(name) {
-            let path = directory + "/" + name
-            guard (try? files.status(path).isDirectory) == true else { continue }
-            let missing = ["meta.json", "index"].filter { (try? files.exists(path + "/" + $0)) != true }
-            if !missing.isEmpty {
-                result.append((path, missing.map { "\(path)/\($0)" }.joined(separator: " and ") + ": missing"))
+        return try files.list(directory).filter(BlockMeta.isID).map { directory + "/" + $0 }.filter { path in
+            do throws(FileError) { return try files.status(path).isDirectory } catch {
+                // The reading of the block fails alike, and is reported.
+                return !error.isNotFound
             }
         }
-        return result
     }
+
+    /// Throws an error that names the missing files of a block.
+    private static func requireFiles(_ files: any FileSystem, _ block: String) throws {
+        let missing = try ["meta.json", "index"].map { block + "/" + $0 }.filter { try !files.exists($0) }
+        if missing.isEmpty { return }
+        throw MissingFiles(description: missing.joined(separator: " and ") + ": missing")
+    }
+
+    private struct MissingFiles: Error, CustomStringConvertible { let description: String }
 
     /// The selection of the samples to import.
     package struct Selection: Sendable {
@@ -83,11 +87,11 @@ package enum BlockImport {
     ) throws -> Report {
         var report = Report()
         let found = try blocks(files, directory)
-        report.failures += try incomplete(files, directory)
         var headStart = HeadStart()
         for (at, path) in found.enumerated() {
             progress(at, found.count + 1, 0)
             do {
+                try requireFiles(files, path)
                 let block = try PrometheusBlock(files, path)
                 try headStart.see(block, path)
                 let last = block.maxTime.subtractingReportingOverflow(1).partialValue
@@ -115,8 +119,12 @@ package enum BlockImport {
                 report.failures.append((path, "\(error)"))
             }
         }
-        try takeHead(directory, selection, from: headStart, into: store, files, &report) {
-            progress(found.count, found.count + 1, $0)
+        if report.failures.isEmpty {
+            try takeHead(directory, selection, from: headStart, into: store, files, &report) {
+                progress(found.count, found.count + 1, $0)
+            }
+        } else {
+            report.isHeadLeftOut = try files.exists(directory + "/wal")
         }
         progress(found.count + 1, found.count + 1, 0)
         report.series = report.distinct.count
@@ -128,7 +136,15 @@ package enum BlockImport {
         _ directory: String, _ selection: Selection, from start: HeadStart, into store: TimeSeriesStore,
         _ files: any FileSystem, _ report: inout Report, progress: (Double) -> Void
     ) throws {
-        guard let head = try PrometheusHead(files, directory, start: start) else { return }
+        let opened: PrometheusHead?
+        do {
+            opened = try PrometheusHead(files, directory, start: start)
+        } catch let error as UnreadBlock {
+            report.failures.append((error.directory, error.reason))
+            report.isHeadLeftOut = true
+            return
+        }
+        guard let head = opened else { return }
         report.hasHead = true
         try take(.min ... .max, selection, into: store, &report, metadata: head.metadata) { take in
             var done = 0

@@ -264,6 +264,51 @@ import Testing
         #expect(try content(target).filter { $0.hasPrefix("1 ") }.count == 140)
     }
 
+    /// Writes a merged block that does not tell how far the head was compacted, and a log with its samples and others.
+    private func mergedBlock(_ files: FaultyFileSystem, _ name: String) throws -> String {
+        let id = "01HF7GZ8M00000000000000001"
+        try files.createDirectory("p")
+        let writer = try PrometheusBlockWriter(files, parent: "p", id: id, symbols: ["__name__", "m", "s", "1"])
+        var columns = SampleColumns()
+        for step in 0..<4 { columns.append(start + Int64(step) * 1000, 1) }
+        try writer.add(Labels([("__name__", "m"), ("s", "1")]), columns)
+        _ = try writer.finish()
+        let end = start + 7_200_000
+        try files.replace(
+            "p/\(id)/meta.json",
+            with: Array(
+                #"{"ulid":"\#(id)","minTime":\#(start),"maxTime":\#(end),"compaction":{"level":2}}"#.utf8))
+        let list = (0..<6).map { (reference: UInt64(1), step: Int64($0), value: 2.0) }
+        try put(files, "p/wal/00000000", try segment([series(1...1), samples(list), samples([(1, 7300, 3)])]))
+        if name != id { try files.rename("p/\(id)", to: "p/\(name)") }
+        return "p/" + name
+    }
+
+    @Test func `a block that is not selected and cannot be read keeps the head out`() throws {
+        let files = FaultyFileSystem()
+        let block = try mergedBlock(files, "01HF7GZ8M00000000000000001")
+        let selection = BlockImport.Selection(times: (start + 7_250_000)...Int64.max)
+        // The index is read when the block is opened, and again when the head is compared with it.
+        files.failReads(of: block + "/index", code: EMFILE, after: 1)
+        let target = try store(files)
+        let report = try BlockImport.run("p", into: target, selection: selection, files: files)
+        #expect(report.blocksOutside == 1 && report.isHeadLeftOut && !report.hasHead && report.samples == 0)
+        #expect(report.failures.map(\.directory) == [block])
+        files.heal()
+        let next = try BlockImport.run("p", into: target, selection: selection, files: files)
+        #expect(next.failures.isEmpty && next.hasHead && !next.isHeadLeftOut)
+        #expect(try content(target) == ["1 7300 3.0"])
+    }
+
+    @Test func `a renamed block is none, and the head is taken as if it had never been there`() throws {
+        let files = FaultyFileSystem()
+        _ = try mergedBlock(files, "01HF7GZ8M00000000000000001.damaged")
+        let target = try store(files)
+        let report = try BlockImport.run("p", into: target, files: files)
+        #expect(report.failures.isEmpty && report.blocks == 0 && report.hasHead)
+        #expect(try content(target) == (0..<6).map { "1 \($0) 2.0" } + ["1 7300 3.0"])
+    }
+
     @Test func `records with start timestamps are taken with them`() throws {
         let files = FaultyFileSystem()
         var record = PrometheusBytes([11])

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import Platform
 import Storage
@@ -162,16 +163,26 @@ import Testing
     @Test(arguments: mergedHistories)
     func `the start of a head is found by the ends of merged blocks`(seed: UInt64) throws { try compare(seed) }
 
+    private func store(_ files: FaultyFileSystem, _ directory: String = "store") throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(
+            options: StoreOptions(directory: directory, retentionTime: 0, runsInBackground: false),
+            fileSystem: files, clock: ManualClock(now: Self.base))
+    }
+
+    /// The files of a history, in the directory `p`.
+    private func files(of history: History) throws -> FaultyFileSystem {
+        let files = FaultyFileSystem()
+        try SimulatedPrometheusFiles(files: files, firstHistogram: Self.firstHistogram, series: Self.series)
+            .write(history.peer, to: "p")
+        return files
+    }
+
     /// Imports the history of a seed, and requires the samples that Prometheus answers.
     private func compare(_ seed: UInt64) throws {
         var history = History(seed)
         history.run()
-        let files = FaultyFileSystem()
-        try SimulatedPrometheusFiles(files: files, firstHistogram: Self.firstHistogram, series: Self.series)
-            .write(history.peer, to: "p")
-        let store = try TimeSeriesStore.open(
-            options: StoreOptions(directory: "store", retentionTime: 0, runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: Self.base))
+        let files = try files(of: history)
+        let store = try store(files)
         let report = try BlockImport.run("p", into: store, files: files)
         try #require(report.failures.isEmpty && report.damage.isEmpty && report.orphans == 0)
         let (expected, found) = (history.peer.answer, try content(store))
@@ -188,5 +199,107 @@ import Testing
                 """)
         }
         #expect(try BlockImport.run("p", into: store, files: files).added == 0)
+    }
+
+    // MARK: Imports that fail at first
+
+    /// What hinders a first import.
+    private enum Hindrance: CustomStringConvertible {
+        case unreadable(String, code: Int32, after: Int)
+        case missing(String)
+        case damaged(String)
+        case killed(at: Int)
+
+        var description: String {
+            switch self {
+            case .unreadable(let path, let code, let after): "\(path) fails with \(code) after \(after) reads"
+            case .missing(let path): "\(path) is missing"
+            case .damaged(let path): "\(path) is damaged"
+            case .killed(let operation): "killed at operation \(operation)"
+            }
+        }
+    }
+
+    private func hindrance(
+        _ history: inout History, _ files: FaultyFileSystem, operations: ClosedRange<Int64>
+    ) throws -> Hindrance {
+        let paths = try ["wal", "wbl", "chunks_head"].flatMap { part in
+            try files.list("p/\(part)").map { "p/\(part)/\($0)" }
+        }
+        let blocks = history.peer.blocks.map { "p/" + $0.id }
+        guard let block = blocks.randomElement(using: &history.random), history.isLucky(80) else {
+            guard let path = paths.randomElement(using: &history.random), history.isLucky(50) else {
+                return .killed(at: Int(history.number(operations)))
+            }
+            return .unreadable(path, code: EIO, after: Int(history.number(0...2)))
+        }
+        let parts = ["", "/meta.json", "/index", "/chunks/000001", "/tombstones"]
+        let path = block + (parts.randomElement(using: &history.random) ?? "")
+        switch history.number(0...3) {
+        case 0: return .missing(block + (history.isLucky(50) ? "/meta.json" : "/index"))
+        case 1: return .damaged(block + "/chunks/000001")
+        default:
+            return .unreadable(
+                path, code: history.isLucky(50) ? EIO : EMFILE, after: history.isLucky(70) ? 0 : 1)
+        }
+    }
+
+    /// Imports as the hindrance allows, removes it, and returns the files and whether the write-ahead log was imported.
+    private func importOnce(_ hindrance: Hindrance, _ files: FaultyFileSystem) throws -> (FaultyFileSystem, Bool) {
+        var (isTaken, saved) = (false, [UInt8]())
+        let store = try store(files, "again")
+        do {
+            switch hindrance {
+            case .unreadable(let path, let code, let after): files.failReads(of: path, code: code, after: after)
+            case .missing(let path): try files.rename(path, to: "p/away")
+            case .damaged(let path):
+                saved = try files.read(path, limit: 1 << 30)
+                files.damage(path) { content in for at in 8..<content.count { content[at] ^= 0x10 } }
+            case .killed(let operation): files.inject(.stop, at: files.operations.count + operation)
+            }
+            let report = try BlockImport.run("p", into: store, files: files)
+            isTaken = report.hasHead
+            #expect(isTaken == report.failures.isEmpty && isTaken != report.isHeadLeftOut, "\(hindrance)")
+        } catch is FileError {}
+        let next = files.afterPowerCut(.kept)
+        next.heal()
+        switch hindrance {
+        case .missing(let path): try next.rename("p/away", to: path)
+        case .damaged(let path): next.damage(path) { $0 = saved }
+        default: break
+        }
+        return (next, isTaken)
+    }
+
+    @Test func `an import after one that could not read a file has what an undisturbed one has`() throws {
+        var hindered = 0
+        for seed in 1...Self.histories {
+            var history = History(seed)
+            history.run()
+            let files = try files(of: history)
+            let undisturbed = try store(files)
+            let start = files.operations.count
+            _ = try BlockImport.run("p", into: undisturbed, files: files)
+            let expected = try content(undisturbed)
+            let operations = Int64(files.operations.count - start)
+            let hindrance = try hindrance(&history, files, operations: 1...operations)
+            let (next, isTaken) = try importOnce(hindrance, try self.files(of: history))
+            if !isTaken { hindered += 1 }
+            let again = try store(next, "again")
+            let report = try BlockImport.run("p", into: again, files: next)
+            #expect(report.failures.isEmpty && report.hasHead)
+            let (found, allowed) = (try content(again), history.peer.answer)
+            for number in 0..<Self.series {
+                let (theirs, own) = (expected[number] ?? [:], found[number] ?? [:])
+                let lost = theirs.keys.filter { own[$0] == nil }.count
+                let back = own.keys.filter { theirs[$0] == nil }.count
+                // At a time that two blocks have, the value is that of the block which was read first.
+                let wrong = own.filter { allowed[number]?[$0.key]?.contains($0.value) == false }.count
+                try #require(
+                    lost == 0 && back == 0 && wrong == 0,
+                    "seed \(seed), \(hindrance): series \(number): \(lost) lost, \(back) back, \(wrong) wrong")
+            }
+        }
+        #expect(hindered > Int(Self.histories) / 2)
     }
 }

@@ -52,12 +52,7 @@ final class FaultyFile: File {
         try check("read")
         let (node, count) = (node, buffer.count)
         let path = path
-        let code = files.state.withLock { state -> Int32? in
-            guard let fault = state.unreadable, path.contains(fault.part) else { return nil }
-            state.unreadable?.after = max(0, fault.after - 1)
-            return fault.after == 0 ? fault.code : nil
-        }
-        if let code { throw FileError("read", path, code: code) }
+        if let code = files.failingRead(path) { throw FileError("read", path, code: code) }
         let part = try files.look("read", path) { state throws(FileError) -> [UInt8] in
             let content = state.nodes[node]?.content ?? []
             guard offset >= 0, offset < content.count else { return [] }

@@ -121,6 +121,15 @@ public final class FaultyFileSystem: FileSystem {
     /// Lets operations with these names fail, for instance `unlink`.
     public func fail(_ names: Set<String>) { state.withLock { $0.failing = names } }
 
+    /// Counts a read, and returns the error number if it fails.
+    func failingRead(_ path: String) -> Int32? {
+        state.withLock { state in
+            guard let fault = state.unreadable, path.contains(fault.part) else { return nil }
+            state.unreadable?.after = max(0, fault.after - 1)
+            return fault.after == 0 ? fault.code : nil
+        }
+    }
+
     /// Arranges for all faults to be forgotten, for instance because the disk was exchanged.
     public func heal() {
         state.withLock {
@@ -318,11 +327,9 @@ public final class FaultyFileSystem: FileSystem {
     public func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping {
         try take(path)
         defer { giveBack() }
+        if let code = failingRead(path) { throw FileError("mmap", path, code: code) }
         let whole = try look("mmap", path) { state throws(FileError) -> [UInt8] in
-            if let fault = state.unreadable, path.contains(fault.part) {
-                throw FileError("mmap", path, code: fault.code)
-            }
-            return state.nodes[try Self.find(state, path, "open")]?.content ?? []
+            state.nodes[try Self.find(state, path, "open")]?.content ?? []
         }
         let content = limit.map { Array(whole.prefix($0)) } ?? whole
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 8)

@@ -2,6 +2,12 @@ import Encoding
 import Model
 import Platform
 
+/// The error of a block that determines where the head begins, and cannot be read.
+struct UnreadBlock: Error {
+    var directory: String
+    var reason: String
+}
+
 /// The time where the head of a Prometheus begins: older in-order samples are in blocks, unless they were deleted
 /// there.
 ///
@@ -82,6 +88,7 @@ struct HeadStart {
     /// - Parameters:
     ///   - probes: The times of samples of some series.
     ///   - files: The file system of the blocks.
+    /// - Throws: ``UnreadBlock``.
     func settle(_ probes: [Labels: Set<Int64>], _ files: any FileSystem) throws -> Int64 {
         guard let oldest = probes.values.joined().min() else { return possible }
         var open = probes
@@ -89,7 +96,7 @@ struct HeadStart {
         var found = Int64.min
         for block in unsure where block.maxTime > max(certain, oldest) {
             // A sample that was deleted in a block was compacted, too.
-            let read = Result {
+            do {
                 try PrometheusBlock(files, block.path).forEach(hasDeleted: true) { labels, columns in
                     guard let times = open[labels] else { return }
                     for at in 0..<columns.count where times.contains(columns.timestamps[at]) {
@@ -97,9 +104,7 @@ struct HeadStart {
                         open[labels]?.remove(columns.timestamps[at])
                     }
                 }
-            }
-            // The import of the block has reported damage.
-            if case .failure(let error as FileError) = read { throw error }
+            } catch { throw UnreadBlock(directory: block.path, reason: "\(error)") }
         }
         // Windows without samples in blocks, after the last window with some, were never compacted.
         guard let first = open.values.joined().map(number).filter({ $0 > found }).min() else { return possible }

@@ -18,7 +18,15 @@ extension TSDBCommand {
             Progress.show("import", (Double(done) + share) / Double(max(1, all)))
         }
         Progress.end()
-        for failure in report.failures { Command.complain("not imported: \(failure.reason)") }
+        for failure in report.failures {
+            let place = failure.reason.contains(failure.directory) ? "" : failure.directory + ": "
+            Command.complain("not imported: \(place)\(failure.reason)")
+        }
+        if report.isHeadLeftOut {
+            Command.complain(
+                "not imported: \(source)/wal, because the blocks tell what Prometheus answers from it: mend what the other "
+                    + "messages name, or move blocks that are damaged for good out of \(source), and import again")
+        }
         for damage in report.damage {
             Command.complain(
                 "\(damage.path): at \(damage.offset): \(damage.reason); "

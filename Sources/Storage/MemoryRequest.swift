@@ -13,7 +13,7 @@ package struct MemoryRequest: Sendable {
         throw .outOfMemory("\(what()) of \(bytes) bytes\(AddressSpace.note)")
     }
 
-    /// Makes room for `more` elements in an array, which grows by half.
+    /// Makes space for `more` elements in an array, which grows by half.
     func reserve<Element>(
         _ more: Int, in array: inout [Element], for what: @autoclosure () -> String
     ) throws(StorageError) {
@@ -23,7 +23,7 @@ package struct MemoryRequest: Sendable {
         array.reserveCapacity(wanted)
     }
 
-    /// Makes room for one more entry in a dictionary, which doubles.
+    /// Makes space for one more entry in a dictionary, which doubles.
     func reserve<Key, Value>(
         in dictionary: [Key: Value], for what: @autoclosure () -> String
     ) throws(StorageError) {

@@ -34,7 +34,7 @@ struct MetadataTable {
     }
 
     /// Whether the next metric makes the table larger, and there is no memory for it.
-    func lacksRoom(_ memory: MemoryRequest) -> Bool {
+    func lacksSpace(_ memory: MemoryRequest) -> Bool {
         do throws(StorageError) {
             try memory.reserve(in: byName, for: "metadata")
             return false

@@ -318,7 +318,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         var records: [UInt8] = []
         metadataTable.withLock { table in
             for (metric, value) in metadata {
-                if table.lacksRoom(options.memory), table.byName[ExactText(metric)] == nil {
+                if table.lacksSpace(options.memory), table.byName[ExactText(metric)] == nil {
                     table.refuse()
                 } else if table.set(metric, value) {
                     records += LogRecord.metadata(metric, value)

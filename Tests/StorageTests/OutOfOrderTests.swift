@@ -50,7 +50,7 @@ import Testing
                 wanted[s].removeAll { range.contains($0.time) }
             case 1:
                 let window = range.lowerBound..<range.upperBound
-                head.forget([], outOfOrder: head.outOfOrderTimes(window))
+                head.forget([], outOfOrder: try head.outOfOrderTimes(window))
                 for i in 0..<3 { wanted[i].removeAll { window.contains($0.time) } }
             default:
                 let value = [Double(step), .nan, Staleness.marker][Int.random(in: 0..<3, using: &random)]

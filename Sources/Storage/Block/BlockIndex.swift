@@ -35,6 +35,8 @@ struct BlockIndex: Sendable {
             throw bad("footer", size, "the file ends early")
         }
         let content = try files.content(path, section: "index", limit: Self.longest)
+        // The sections are copied.
+        try MemoryRequest().ask(content.count, for: "an index")
         guard content.starts(with: BlockFormat.fileHeader(BlockFormat.indexMagic)) else {
             throw bad("header", 0, "expected a martlet index file of version \(BlockFormat.version)")
         }

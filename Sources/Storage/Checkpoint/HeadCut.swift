@@ -228,13 +228,17 @@ extension Head {
     }
 
     /// The times of the out-of-order samples of a window, by series.
-    func outOfOrderTimes(_ window: Range<Int64>) -> [UInt32: [Int64]] {
+    func outOfOrderTimes(
+        _ window: Range<Int64>, _ memory: MemoryRequest = MemoryRequest()
+    ) throws -> [UInt32: [Int64]] {
         var times: [UInt32: [Int64]] = [:]
         for group in registry.withLock({ groups }) {
-            group.lock.withLock {
+            try group.lock.withLock {
                 for (id, samples) in group.outOfOrder {
                     let own = samples.elements(in: window).map(\.time)
-                    if !own.isEmpty { times[id] = own }
+                    if own.isEmpty { continue }
+                    try memory.reserve(in: times, for: "the times of out-of-order samples")
+                    times[id] = own
                 }
             }
         }

@@ -70,7 +70,7 @@ struct SeriesDump {
         return textAt[Int(symbol)] &- firstText
     }
 
-    /// Makes room for position `at`, and for some labels that are made meanwhile.
+    /// Makes space for position `at`, and for some labels that are made meanwhile.
     private func grow(_ positions: inout [UInt32], _ at: Int) throws(StorageError) {
         guard at >= positions.count else { return }
         let more = at &+ 1024 &- positions.count

@@ -139,9 +139,11 @@ extension TimeSeriesStore {
                 else { throw error }
                 let files = head.close(windowEnd: end)
                 let bytes = files.reduce(0) { $0 &+ $1.size }
+                let window = (end &- options.blockDuration)..<end
+                let outOfOrder = try head.outOfOrderTimes(window, options.memory)
                 try? blockSet.noteCut(cutFiles(files))
                 isCheckpointBehindCut.store(true, ordering: .relaxed)
-                head.forget(files, outOfOrder: head.outOfOrderTimes((end &- options.blockDuration)..<end))
+                head.forget(files, outOfOrder: outOfOrder)
                 logger.error(
                     "The size retention has no space for the newest samples; the oldest of them are dropped",
                     ["window_end": RFC3339.text(end), "bytes": "\(bytes)", "limit": "\(settings.retentionSize)"])

@@ -192,8 +192,15 @@ final class ExemplarRing: Sendable {
     /// The exemplars of the series for which `isWanted` is true, within an inclusive time range, in the order in which
     /// they were stored.
     func exemplars(from: Int64, to: Int64, _ isWanted: (UInt32) -> Bool) -> [Entry] {
-        let all = state.withLock { Self.inOrder($0) }
-        return all.filter { $0.exemplar.timestamp >= from && $0.exemplar.timestamp <= to && isWanted($0.id) }
+        state.withLock { state in
+            var result: [Entry] = []
+            for number in (state.stored - state.entries.count)..<state.stored {
+                let entry = state.entries[number % state.capacity]
+                let isWithin = entry.exemplar.timestamp >= from && entry.exemplar.timestamp <= to
+                if isWithin, isWanted(entry.id) { result.append(entry) }
+            }
+            return result
+        }
     }
 
     /// A position between the entries of the ring.

@@ -39,9 +39,12 @@ package enum AddressSpace {
     ///
     /// It is for memory whose size depends on input: a failed allocation ends the process. It costs nothing if
     /// reservations are not limited.
-    package static func canAllocate(_ bytes: Int) -> Bool {
+    ///
+    /// - Parameter isUrgent: Whether the allocation only leaves the reserve of small ones: work that must be done some
+    ///   day is not delayed by requests.
+    package static func canAllocate(_ bytes: Int, isUrgent: Bool = false) -> Bool {
         guard let limited else { return true }
-        return isFree(bytes, reserve: reserve(for: bytes, budget: limited.budget))
+        return isFree(bytes, reserve: reserve(for: isUrgent ? 0 : bytes, budget: limited.budget))
     }
 
     /// The bytes that must be free besides an allocation.

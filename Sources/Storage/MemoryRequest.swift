@@ -3,9 +3,11 @@ import Platform
 /// Asks for memory whose size depends on the data, because a failed allocation ends the process.
 package struct MemoryRequest: Sendable {
     /// Whether so many bytes can be allocated now; tests set a limit.
-    var canAllocate: @Sendable (_ bytes: Int) -> Bool = { AddressSpace.canAllocate($0) }
+    var canAllocate: @Sendable (_ bytes: Int) -> Bool
 
-    package init() {}
+    /// - Parameter isUrgent: Whether it comes before large requests of clients: without blocks and checkpoints, the log
+    ///   and the head become full.
+    package init(isUrgent: Bool = true) { canAllocate = { AddressSpace.canAllocate($0, isUrgent: isUrgent) } }
 
     /// Throws ``StorageError/outOfMemory(_:)`` if so many bytes cannot be allocated now.
     func ask(_ bytes: Int, for what: @autoclosure () -> String) throws(StorageError) {

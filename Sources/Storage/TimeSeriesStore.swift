@@ -316,9 +316,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
 
     public func setMetadata(_ metadata: [(metric: String, metadata: MetricMetadata)], in group: SeriesGroup) {
         var records: [UInt8] = []
+        let memory = MemoryRequest(isUrgent: false)
         metadataTable.withLock { table in
             for (metric, value) in metadata {
-                if table.lacksSpace(options.memory), table.byName[ExactText(metric)] == nil {
+                if table.lacksSpace(memory), table.byName[ExactText(metric)] == nil {
                     table.refuse()
                 } else if table.set(metric, value) {
                     records += LogRecord.metadata(metric, value)

@@ -33,15 +33,14 @@ struct RequestTurnsTests {
         mutating func finish(_ index: Int) {
             let key = running.remove(at: index)
             ended += 1
-            for number in turns.finish(key) {
-                guard let at = waiting.firstIndex(where: { $0.number == number }) else {
-                    Issue.record("\(number) does not wait")
-                    continue
-                }
-                let called = waiting.remove(at: at)
-                #expect(!waiting.contains { $0.key == called.key && $0.number < number }, "a later one is first")
-                running.append(called.key)
+            guard let number = turns.finish(key) else { return }
+            guard let at = waiting.firstIndex(where: { $0.number == number }) else {
+                Issue.record("\(number) does not wait")
+                return
             }
+            let called = waiting.remove(at: at)
+            #expect(!waiting.contains { $0.key == called.key && $0.number < number }, "a later one is first")
+            running.append(called.key)
         }
 
         mutating func leave(_ index: Int) {

@@ -110,14 +110,14 @@ final class QueryAdmission: Sendable {
         }
     }
 
-    /// Returns a turn, and calls the next requests.
+    /// Returns a turn, and calls the next request.
     private func finish(_ key: RequestTurns.Key) {
         let next = queues.withLock { queues in
-            let next = queues.turns.finish(key).compactMap { queues.waiters.removeValue(forKey: $0) }
-            for waiter in next { waiter.isCalled.store(true, ordering: .relaxed) }
+            let next = queues.turns.finish(key).flatMap { queues.waiters.removeValue(forKey: $0) }
+            next?.isCalled.store(true, ordering: .relaxed)
             return next
         }
-        for waiter in next { waiter.signal.signal() }
+        next?.signal.signal()
     }
 
     /// Leaves the queue; a turn that has come meanwhile is returned.

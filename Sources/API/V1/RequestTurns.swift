@@ -84,20 +84,20 @@ struct RequestTurns {
         order.removeAll { $0 == key }
     }
 
-    /// Returns a turn of `key`; the result is the numbers of the requests that have a turn from now on.
-    mutating func finish(_ key: Key) -> [Int] {
+    /// Returns a turn of `key`; the result is the number of the request that has it from now on.
+    ///
+    /// One request can follow, but no second one: others lack a free turn, or their share was full without this turn.
+    mutating func finish(_ key: Key) -> Int? {
         free += 1
         Self.decrement(&taken, key)
         Self.decrement(&takenBy, ExactText(key.client))
-        var called: [Int] = []
-        while free > 0, let at = order.firstIndex(where: mayTake) {
-            let next = order.remove(at: at)
-            guard var queue = waiting[next], !queue.isEmpty else { continue }
-            called.append(queue.removeFirst())
-            waiting[next] = queue.isEmpty ? nil : queue
-            if !queue.isEmpty { order.append(next) }
-            take(next)
-        }
+        guard let at = order.firstIndex(where: mayTake) else { return nil }
+        let next = order.remove(at: at)
+        guard var queue = waiting[next], !queue.isEmpty else { return nil }
+        let called = queue.removeFirst()
+        waiting[next] = queue.isEmpty ? nil : queue
+        if !queue.isEmpty { order.append(next) }
+        take(next)
         return called
     }
 

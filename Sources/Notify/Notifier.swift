@@ -316,7 +316,8 @@ package final class Notifier: AlertSink {
             if remaining.isEmpty { throw error }
             // Memory must be what the next start reads.
             apply(remaining)
-            Self.log.error("A change of a silence failed, but could not be reversed", ["err": "\(error)"])
+            Self.log.error(
+                "A change of a silence failed, but could not be reversed", about: ["\(error)"], ["err": "\(error)"])
             throw LedgerError(description: "\(error); the change is effective, because it could not be reversed")
         }
     }

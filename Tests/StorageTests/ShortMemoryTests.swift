@@ -192,11 +192,11 @@ import Testing
         let blocks = store.blocks
         let id = BlockMeta.makeID(now: Self.start)
         #expect(throws: StorageError.self) {
-            try BlockMerger.merge(files, blocks, parent: "data/blocks", id: id, memory: memory.request)
+            try BlockMerger.merge(files, blocks, to: "data/blocks/" + id, memory: memory.request)
         }
         #expect(try files.list("data/blocks").filter { $0.hasPrefix(id) }.isEmpty)
         memory.limit()
-        let merged = try BlockMerger.merge(files, blocks, parent: "data/blocks", id: id, memory: memory.request)
+        let merged = try BlockMerger.merge(files, blocks, to: "data/blocks/" + id, memory: memory.request)
         #expect(merged?.seriesCount == 2500 && merged?.sampleCount == blocks.reduce(0) { $0 + $1.meta.sampleCount })
         store.abandon()
     }

@@ -432,7 +432,7 @@ final class BlockSet: @unchecked Sendable {
         do {
             meta = try BlockMerger.merge(
                 fileSystem, sources.sorted { ($0.meta.level, $1.meta.id) > ($1.meta.level, $0.meta.id) },
-                parent: directory, id: id, xorOnly: usesXOROnly, isCancelled: isCancelled)
+                to: directory + "/" + id, xorOnly: usesXOROnly, isCancelled: isCancelled)
         } catch {
             discard(id)
             throw error

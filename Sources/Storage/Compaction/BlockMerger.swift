@@ -3,7 +3,7 @@ import Platform
 
 /// The merge of blocks into one, series by series; it needs memory for one series and a few frames.
 package enum BlockMerger {
-    /// Writes the union of `blocks` as block `id` in `parent`.
+    /// Writes the union of `blocks` as the block at `path`, whose last part is its identifier.
     ///
     /// If several blocks have a sample of the same series and time, the sample of the later block in `blocks` is used.
     ///
@@ -14,7 +14,7 @@ package enum BlockMerger {
     ///   ``CancellationError``.
     /// - Returns: The description of the block; nil if no sample was left.
     package static func merge(
-        _ files: any FileSystem, _ blocks: [BlockReader], parent: String, id: String, xorOnly: Bool = false,
+        _ files: any FileSystem, _ blocks: [BlockReader], to path: String, xorOnly: Bool = false,
         memory: MemoryRequest = MemoryRequest(), isCancelled: () -> Bool = { false }
     ) throws -> BlockMeta? {
         var options = BlockWriter.Options()
@@ -23,7 +23,8 @@ package enum BlockMerger {
         options.level = (blocks.map(\.meta.level).max() ?? 0) + 1
         options.sources = Array(Set(blocks.flatMap(\.meta.sources))).sorted()
         options.baseTime = blocks.map(\.minTime).min() ?? 0
-        let writer = try BlockWriter(files, parent: parent, id: id, options: options)
+        let writer = try BlockWriter(
+            files, parent: FilePath.parent(path), id: FilePath.name(path), options: options)
         writer.memory = memory
         do {
             // Of several metadata of a metric, the newest is used.

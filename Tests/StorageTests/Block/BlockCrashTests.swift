@@ -25,7 +25,7 @@ import Testing
             try manifest.commit(.init(added: [meta.id], mark: Int64(number)))
             readers.append(try BlockReader(files, directory: "data/\(meta.id)", cache: cache))
         }
-        guard let meta = try BlockMerger.merge(files, readers, parent: "data", id: ids[2]) else { return }
+        guard let meta = try BlockMerger.merge(files, readers, to: "data/" + ids[2]) else { return }
         try manifest.commit(.init(added: [meta.id], removed: [ids[0], ids[1]], mark: 9))
         for id in ids[..<2] { try files.removeAll("data/\(id)") }
     }

@@ -261,7 +261,7 @@ enum BlockMaking {
             try Self.write(directory, "b", at: 1000, ["b": older]),
         ]
         let id = BlockMeta.makeID(now: 3000)
-        _ = try BlockMerger.merge(directory.files, blocks, parent: directory.path, id: id)
+        _ = try BlockMerger.merge(directory.files, blocks, to: directory.path + "/" + id)
         let merged = try BlockReader(directory.files, directory: directory.path + "/" + id, cache: FrameCache())
         #expect(try merged.metadata() == ["a": Self.seconds, "b": older])
     }

@@ -26,7 +26,7 @@ import Testing
             }
             let id = BlockMeta.makeID(now: 5)
             let meta = try #require(
-                try BlockMerger.merge(directory.files, readers, parent: directory.path, id: id))
+                try BlockMerger.merge(directory.files, readers, to: directory.path + "/" + id))
             #expect(meta.level == 2)
             #expect(meta.sources.count == 3)
             let merged = try BlockReader(directory.files, directory: "\(directory.path)/\(id)", cache: cache)
@@ -45,7 +45,7 @@ import Testing
         let block = try BlockReader(directory.files, directory: "\(directory.path)/\(meta.id)", cache: FrameCache())
         try block.delete([Matcher(name: "__name__", equals: "metric_3")], minTime: .min, maxTime: .max)
         let id = BlockMeta.makeID(now: 5)
-        _ = try BlockMerger.merge(directory.files, [block], parent: directory.path, id: id)
+        _ = try BlockMerger.merge(directory.files, [block], to: directory.path + "/" + id)
         let merged = try BlockReader(directory.files, directory: "\(directory.path)/\(id)", cache: FrameCache())
         let all = try merged.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
         BlockTests.expectEqual(try BlockTests.read(all), series.filter { $0.labels.metricName != "metric_3" })

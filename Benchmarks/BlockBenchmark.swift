@@ -54,7 +54,7 @@ enum BlockBenchmark {
         }
         let start = clock.monotonic()
         let id = BlockMeta.makeID(now: 100)
-        _ = try BlockMerger.merge(files, blocks, parent: directory, id: id)
+        _ = try BlockMerger.merge(files, blocks, to: directory + "/" + id)
         let merged = try BlockReader(files, directory: "\(directory)/\(id)", cache: cache)
         try report("8 h block, merged", merged, files, clock.monotonic() - start)
         for round in ["cold", "warm"] {

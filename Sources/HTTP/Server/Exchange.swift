@@ -231,10 +231,10 @@ final class Exchange: @unchecked Sendable {
         guard let judged else { return .ended }
         if judged.takesLong, !hasPlace {
             phase = .handler(hasPlace: true)
-            guard server.threads.takeLongPlace(orLater: { self.run() }) else { return .leave }
+            guard server.threads.takeLongPlace(for: connection.peer, orLater: { self.run() }) else { return .leave }
         }
         let response = judged.perform(clock: server.clock.monotonic)
-        if judged.takesLong { server.threads.leaveLongPlace() }
+        if judged.takesLong { server.threads.leaveLongPlace(of: connection.peer) }
         judged.request.body = []
         startClock()
         return go(to: .drain(response))

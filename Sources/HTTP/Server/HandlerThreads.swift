@@ -13,22 +13,19 @@ final class HandlerThreads: Sendable {
         /// The threads that were woken or started for a job and have not taken one yet.
         var coming = 0
         var threads = 0
-        /// The number of long handlers that run, and the long handlers that wait for a place.
-        var long = 0
-        var longJobs: [Job] = []
+        var longPlaces: LongPlaces<Job>
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let wake = TimedSemaphore(value: 0)
     private let most: Int
-    private let mostLong: Int
     private let stackSize: Int
     /// The time after which an idle thread ends, ms.
     private static let idleTime: Int64 = 5000
 
     init(most: Int, stackSize: Int) {
         self.most = max(2, most)
-        mostLong = max(1, self.most - max(1, self.most / 4))
+        state = Mutex(State(longPlaces: LongPlaces(most: self.most - max(1, self.most / 4))))
         self.stackSize = stackSize
     }
 
@@ -65,26 +62,14 @@ final class HandlerThreads: Sendable {
 
     /// Acquires a place for a long handler.
     ///
-    /// If none is free, returns false and runs `job` later with the place.
-    func takeLongPlace(orLater job: @escaping Job) -> Bool {
-        state.withLock { state in
-            if state.long < mostLong {
-                state.long += 1
-                return true
-            }
-            state.longJobs.append(job)
-            return false
-        }
+    /// If none is free for the client, returns false and runs `job` later with the place.
+    func takeLongPlace(for client: String, orLater job: @escaping Job) -> Bool {
+        state.withLock { $0.longPlaces.take(for: client, orLater: job) }
     }
 
-    /// Releases a place, and passes it to the next waiting handler.
-    func leaveLongPlace() {
-        let next: Job? = state.withLock { state in
-            if !state.longJobs.isEmpty { return state.longJobs.removeFirst() }
-            state.long -= 1
-            return nil
-        }
-        if let next { _ = run(next) }
+    /// Releases a place of a client, and passes it to the next waiting handler.
+    func leaveLongPlace(of client: String) {
+        if let next = state.withLock({ $0.longPlaces.leave(client) }) { _ = run(next) }
     }
 
     /// Whether there are not enough threads for one to wait for a client.

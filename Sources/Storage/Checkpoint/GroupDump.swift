@@ -186,6 +186,8 @@ extension Head {
             guard state.pointee.labels != Self.awaitsLabels else {
                 throw DecodeError(expected: "each series once", offset: reader.offset)
             }
+            // A state of which a part cannot be read must not be in memory.
+            let words = try reader.run(try reader.count(HeadChunk.maxWords) * 4)
             ids.add(id)
             state.pointee = raw.loadUnaligned(as: SeriesState.self)
             state.pointee.labels = Self.awaitsLabels
@@ -196,7 +198,6 @@ extension Head {
                     _ = restored?.insert(id)
                 }
             }
-            let words = try reader.run(try reader.count(HeadChunk.maxWords) * 4)
             let end = Int(state.pointee.first) + Int(state.pointee.count)
             let hasTimes =
                 state.pointee.isSound

@@ -31,7 +31,8 @@ extension TimeSeriesStore {
                 defer { failure = text }
                 return failure != text
             }
-            if isNew { logger.error("Upkeep of the storage failed; it will be tried again", ["err": text]) }
+            // The text has the name of the block, which is another one each time.
+            if isNew { logger.error("Upkeep of the storage failed; it will be tried again", about: [], ["err": text]) }
         }
     }
 

@@ -257,7 +257,10 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             rejected.note(batch, outcome, head, group: own.name)
             counters.noteRefused(batch, outcome) { histogramAt[$0] }
         }
-        if !batch.exemplars.isEmpty { storeExemplars(batch, &outcome) }
+        if !batch.exemplars.isEmpty {
+            storeExemplars(batch, &outcome)
+            if durability != .whenPossible, log.hasPending { try log.flush() }
+        }
         // The log is synced even if nothing was new, because existing samples may not be on disk yet.
         if durability == .synced || options.walSyncInterval == 0 {
             do { try log.sync() } catch {

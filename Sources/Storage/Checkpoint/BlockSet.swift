@@ -340,7 +340,11 @@ final class BlockSet: @unchecked Sendable {
         let sorted = readers.sorted {
             ($0.minTime, $0.meta.level, $0.meta.id) < ($1.minTime, $1.meta.level, $1.meta.id)
         }
-        open.withLock { $0 = sorted }
+        // Of blocks that overlap, the newest is last: a query takes its sample of a time, as a merge does.
+        let ordered = CompactionPlanner.overlaps(sorted, times: { ($0.minTime, $0.maxTime) }).flatMap { group in
+            group.sorted { CompactionPlanner.isOlder($0.meta, $1.meta) }
+        }
+        open.withLock { $0 = ordered }
         reloads.succeed()
     }
 
@@ -350,7 +354,7 @@ final class BlockSet: @unchecked Sendable {
     /// Whether the directory had neither a manifest nor blocks when it was opened.
     var wasEmpty: Bool { manifest.isNew && manifest.blocks.isEmpty }
 
-    /// All open blocks, in the order of time.
+    /// All open blocks, in the order of time; of those that overlap, the newest is last.
     var readers: [BlockReader] { open.withLock { $0 } }
 
     /// Starts a block.
@@ -431,7 +435,7 @@ final class BlockSet: @unchecked Sendable {
         let meta: BlockMeta?
         do {
             meta = try BlockMerger.merge(
-                fileSystem, sources.sorted { ($0.meta.level, $1.meta.id) > ($1.meta.level, $0.meta.id) },
+                fileSystem, sources.sorted { CompactionPlanner.isOlder($0.meta, $1.meta) },
                 to: directory + "/" + id, xorOnly: usesXOROnly, isCancelled: isCancelled)
         } catch {
             discard(id)

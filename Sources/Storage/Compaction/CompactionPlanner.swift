@@ -81,19 +81,35 @@ package struct CompactionPlanner: Sendable {
     private func overlapping(_ sorted: [BlockMeta], _ isAllowed: ([BlockMeta]) throws -> Bool) rethrows
         -> [BlockMeta]?
     {
-        var group: [BlockMeta] = []
-        var end = Int64.min
-        for block in sorted {
-            if !group.isEmpty, block.minTime <= end, group.count < Self.mostSources {
-                group.append(block)
-            } else if group.count > 1, try isAllowed(group) {
-                return group
-            } else {
-                group = [block]
-            }
-            end = max(end, block.maxTime)
+        for group in Self.overlaps(sorted, times: { ($0.minTime, $0.maxTime) }) where group.count > 1 {
+            // The block of a merge counts as older than blocks that were made of the head: the oldest ones are first.
+            let isLong = group.count > Self.mostSources
+            let sources = isLong ? Array(group.sorted(by: Self.isOlder).prefix(Self.mostSources)) : group
+            if try isAllowed(sources) { return sources }
         }
-        return try group.count > 1 && isAllowed(group) ? group : nil
+        return nil
+    }
+
+    /// Groups of things, sorted by their first time, whose times overlap.
+    static func overlaps<Element>(
+        _ sorted: [Element], times: (Element) -> (first: Int64, last: Int64)
+    ) -> [[Element]] {
+        var groups: [[Element]] = []
+        var end = Int64.min
+        for element in sorted {
+            let (first, last) = times(element)
+            if groups.isEmpty || first > end { groups.append([]) }
+            groups[groups.count - 1].append(element)
+            end = groups[groups.count - 1].count == 1 ? last : max(end, last)
+        }
+        return groups
+    }
+
+    /// Whether the samples of a block are older than those of another one: the newer sample of a time counts.
+    ///
+    /// A merge has samples of earlier blocks, although it is made later.
+    static func isOlder(_ first: BlockMeta, _ second: BlockMeta) -> Bool {
+        (-first.level, first.id) < (-second.level, second.id)
     }
 
     /// The blocks whose samples are all before `now` − `retention` (ms; 0 for no limit).

@@ -66,7 +66,8 @@ final class SelectedSeries: SeriesSet, @unchecked Sendable {
             return at < blocks[source - 1].count ? blocks[source - 1].labels(at) : nil
         }
         var heads = cursors.indices.map { labels($0) }
-        // Blocks are in the order of time, then comes the head: of samples at the same time, the newest source is used.
+        // Blocks that overlap are in the order of their age, then comes the head: of samples at the same time, the newest
+        // source is used.
         let sources = Array(1..<cursors.count) + [0]
         var tied: [Int] = []
         while true {

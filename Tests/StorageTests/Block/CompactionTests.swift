@@ -96,7 +96,7 @@ import Testing
     @Test func `a merge has a limited number of sources`() {
         let planner = CompactionPlanner()
         let overlapping = planner.plan(Self.blocks((0..<200).map { ($0, $0 + 2) }))
-        #expect(overlapping.map(\.id) == (0..<64).map { "B\($0)" })
+        #expect(Set(overlapping.map(\.id)) == Set((0..<200).map { "B\($0)" }.sorted().prefix(64)))
         let present = planner.plan(
             (0..<16).map { BlockMeta(id: "B\($0)", minTime: $0 * 1000, maxTime: $0 * 1000, seriesCount: 1) })
         #expect(present.count == 16)

@@ -143,4 +143,20 @@ import Testing
         budget = 7
         #expect(mapping.skipZeros(from: 0, budget: &budget) == 600)
     }
+
+    @Test func `what is below a directory is found through links, dots and names that do not exist`() throws {
+        let folder = try TemporaryFolder().path
+        let files = RealFileSystem()
+        for name in ["/store/blocks", "/store2"] { try files.createDirectory(folder + name) }
+        #expect(symlink("\(folder)/store", "\(folder)/link") == 0)
+        let store = folder + "/store"
+        for path in ["/store", "/store/", "/store/new/x", "/store/blocks", "/link/x", "/store2/../store/x"] {
+            #expect(FilePath.isBelow(store, folder + path), "\(path)")
+        }
+        for path in ["", "/store2", "/store2/x", "/storex", "/new", "/store/../new"] {
+            #expect(!FilePath.isBelow(store, folder + path), "\(path)")
+        }
+        #expect(FilePath.isBelow(folder + "/link", store + "/x"))
+        #expect(!FilePath.isBelow(folder + "/missing", folder + "/missing/x"))
+    }
 }

@@ -5,8 +5,8 @@ import Model
 /// Each client has a queue for each kind of request. The queues take turns. So a client with many connections, or a
 /// kind of request that costs much, does not delay the others for long.
 ///
-/// A running request keeps its turn until it ends. So no client has all turns: a request of another client finds one at
-/// once. Of the turns of a client, requests of one kind other than queries do not take all: its queries find one at once.
+/// A running request keeps its turn until it ends. So no client has all turns: a request of a second client finds one
+/// at once. Of the turns of a client, requests of one kind other than queries do not take all: its queries find one at once.
 struct RequestTurns {
     typealias Kind = QueryAdmission.Kind
 

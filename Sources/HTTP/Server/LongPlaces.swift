@@ -1,7 +1,7 @@
 /// The places of long handlers, shared by the clients.
 ///
 /// A handler may wait for something else while it has a place. Therefore one client has all but a quarter of the places
-/// at most, so that a request of another client finds one at once. Clients that wait take turns.
+/// at most, so that a request of a second client finds one at once. Clients that wait take turns.
 struct LongPlaces<Job> {
     let most: Int
     /// The most places of one client.

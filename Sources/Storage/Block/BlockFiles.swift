@@ -16,7 +16,7 @@ package enum BlockFiles {
         let present = try files.list(directory)
         let known = Set(names + names.map { $0 + ".tmp" })
         guard present.allSatisfy(known.contains) else { return }
-        // A block without its data is not taken for a whole one, whose deletions are lost.
+        // The data go first: if the removal is interrupted, the next start does not take the rest for a whole block.
         for name in present.sorted(by: { ($0 == "data" ? 0 : 1, $0) < ($1 == "data" ? 0 : 1, $1) }) {
             try files.remove(directory + "/" + name)
         }

@@ -3,7 +3,7 @@ import Model
 
 /// The type, unit and help of the metrics of a block, in the form of its index.
 ///
-///     section   size of the entries (varint), the entries as a zstd frame
+///     section   size of the entries (varint), the entries as zstd frames
 ///     entry     sized metric, type, unit and help, in bytewise order of the metrics
 enum BlockMetadata {
     /// The most bytes of the entries of a section; further metrics are left out.

@@ -558,7 +558,11 @@ def follow(command, waiting, folder, stall, environment, progress, width, total,
 
 def remainders(folder):
     """The names in the directory for temporary files that the tests left, as text; the directory is removed."""
-    names = sorted(os.listdir(folder))
+    names = []
+    for name in sorted(os.listdir(folder)):
+        # What is in a directory tells which test made it.
+        inside = sorted(os.listdir(os.path.join(folder, name))) if os.path.isdir(os.path.join(folder, name)) else []
+        names.append(name + (f" ({', '.join(inside[:3])})" if inside else ""))
     shutil.rmtree(folder, ignore_errors=True)
     if not names:
         return None

@@ -42,6 +42,9 @@ struct TestRuleTests {
             for word in ["mkdtemp", "NSTemporaryDirectory", "temporaryDirectory", "\"/tmp/"] {
                 #expect(!text.contains(word), "\(file): take TemporaryFolder instead of \(word)")
             }
+            // The directory is removed with the object, which nobody holds then.
+            #expect(
+                !text.contains("TemporaryFolder()."), "\(file): keep the TemporaryFolder as long as its path is used")
         }
     }
 

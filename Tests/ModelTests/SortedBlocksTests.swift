@@ -43,7 +43,13 @@ import Testing
             case 41...60 where !array.isEmpty:
                 blocks.removeNewest()
                 array.removeLast()
-            case 61: kept.append((blocks, array))
+            case 61...70:
+                if let known = blocks.element(before: position) {
+                    let element = Element(time: known.time, value: -step)
+                    blocks.replace(before: position, with: element)
+                    array[place - 1] = element
+                }
+            case 71: kept.append((blocks, array))
             default:
                 _ = Self.add(time, step, to: &blocks)
                 if place == 0 || array[place - 1].time != time {

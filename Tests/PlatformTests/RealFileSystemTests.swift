@@ -145,7 +145,8 @@ import Testing
     }
 
     @Test func `what is below a directory is found through links, dots and names that do not exist`() throws {
-        let folder = try TemporaryFolder().path
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path
         let files = RealFileSystem()
         for name in ["/store/blocks", "/store2"] { try files.createDirectory(folder + name) }
         #expect(symlink("\(folder)/store", "\(folder)/link") == 0)

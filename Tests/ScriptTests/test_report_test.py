@@ -236,9 +236,9 @@ class RemaindersTests(unittest.TestCase):
         for names in [[], ["b", "a"]]:
             folder = tempfile.mkdtemp()
             for name in names:
-                os.mkdir(os.path.join(folder, name))
+                os.makedirs(os.path.join(folder, name, "inside" if name == "b" else ""))
             left = test_report.remainders(folder)
-            self.assertEqual(left and left.rpartition(": ")[2], "a b" if names else None)
+            self.assertEqual(left and left.rpartition(": ")[2], "a b (inside)" if names else None)
             self.assertFalse(os.path.exists(folder))
 
 

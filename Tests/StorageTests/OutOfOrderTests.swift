@@ -25,10 +25,14 @@ import Testing
         FloatHistogram(zeroCount: count, count: count, sum: count, hasFloatCounts: false)
     }
 
-    /// Adds a sample to a sorted array, where the first sample of a time stays.
+    /// Adds a sample to a sorted array, where the last sample of a time stays.
     private static func add(_ sample: OutOfOrderSample, to samples: inout [OutOfOrderSample]) {
         let at = samples.firstIndex { $0.time >= sample.time } ?? samples.count
-        if at == samples.count || samples[at].time != sample.time { samples.insert(sample, at: at) }
+        if at < samples.count, samples[at].time == sample.time {
+            samples[at] = sample
+        } else {
+            samples.insert(sample, at: at)
+        }
     }
 
     @Test(arguments: 0..<12) func `The samples of a head equal sorted arrays`(seed: Int) throws {
@@ -50,7 +54,7 @@ import Testing
                 wanted[s].removeAll { range.contains($0.time) }
             case 1:
                 let window = range.lowerBound..<range.upperBound
-                head.forget([], outOfOrder: try head.outOfOrderTimes(window))
+                head.forget([], outOfOrder: try head.outOfOrderSamples(in: window))
                 for i in 0..<3 { wanted[i].removeAll { window.contains($0.time) } }
             default:
                 let value = [Double(step), .nan, Staleness.marker][Int.random(in: 0..<3, using: &random)]
@@ -101,7 +105,7 @@ import Testing
             let times = [now - 1 - Int64(n) * 100, now - 1 - Int64.random(in: 0..<8000, using: &random) * 100]
             for (s, time) in times.enumerated() {
                 batch.append(refs[s], Double(n), at: time)
-                if wanted[s][time] == nil { wanted[s][time] = Double(n) }
+                wanted[s][time] = Double(n)
             }
         }
         for s in 0..<2 { wanted[s][now] = 0 }

@@ -170,6 +170,18 @@ public struct SortedBlocks<Element: Timed> {
         return size + blocks
     }
 
+    /// Replaces the element before a position by one of the same time.
+    @inlinable
+    public mutating func replace(before position: Position, with element: Element) {
+        var (number, at) = (position.block, position.at)
+        if at == 0 {
+            guard number > 0 else { return }
+            number -= 1
+            at = full[number].count
+        }
+        if number < full.count { full[number][at - 1] = element } else { last[at - 1] = element }
+    }
+
     /// Removes the element before a position; the position becomes invalid.
     @inlinable
     public mutating func remove(before position: Position) {

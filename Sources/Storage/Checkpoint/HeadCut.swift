@@ -77,9 +77,9 @@ extension Head {
     struct Written {
         /// The files with a damaged chunk, which was left out.
         var damaged: [SpillFile] = []
-        /// The times of the out-of-order samples in the block, by series; more samples of the window may have been
-        /// added since.
-        var outOfOrder: [UInt32: [Int64]] = [:]
+        /// The out-of-order samples in the block, by series; more samples of the window may have been added since,
+        /// or have replaced them.
+        var outOfOrder: [UInt32: [OutOfOrderSample]] = [:]
     }
 
     /// The series with chunks in these files, or with out-of-order samples, in the order of their labels.
@@ -171,8 +171,8 @@ extension Head {
                 }
             }
             if !outOfOrder.isEmpty {
-                try writer.memory.reserve(in: written.outOfOrder, for: "the times of out-of-order samples")
-                written.outOfOrder[id] = outOfOrder.map(\.time)
+                try writer.memory.reserve(in: written.outOfOrder, for: "out-of-order samples")
+                written.outOfOrder[id] = outOfOrder
                 HeadSnapshot.merge(outOfOrder, &columns)
             }
             columns.starts = starts
@@ -182,9 +182,10 @@ extension Head {
         return written
     }
 
-    /// Removes the chunks in `files`, and out-of-order samples by their times, which a block has now or which are
-    /// dropped.
-    func forget(_ files: [SpillFile], outOfOrder: [UInt32: [Int64]]) {
+    /// Removes the chunks in `files`, and out-of-order samples, which a block has now or which are dropped.
+    ///
+    /// A sample that has replaced one of them stays.
+    func forget(_ files: [SpillFile], outOfOrder: [UInt32: [OutOfOrderSample]]) {
         let numbers = Set(files.map(\.number))
         var removed = 0
         for group in registry.withLock({ groups }) {
@@ -209,9 +210,9 @@ extension Head {
                     }
                 }
                 for id in Array(group.outOfOrder.keys) {
-                    guard let times = outOfOrder[id] else { continue }
-                    let gone = Set(times)
-                    group.outOfOrder[id]?.removeAll { gone.contains($0.time) }
+                    guard let samples = outOfOrder[id] else { continue }
+                    let gone = Set(samples)
+                    group.outOfOrder[id]?.removeAll { gone.contains($0) }
                     if group.outOfOrder[id]?.isEmpty == true { group.outOfOrder[id] = nil }
                 }
             }
@@ -227,22 +228,22 @@ extension Head {
         }
     }
 
-    /// The times of the out-of-order samples of a window, by series.
-    func outOfOrderTimes(
-        _ window: Range<Int64>, _ memory: MemoryRequest = MemoryRequest()
-    ) throws -> [UInt32: [Int64]] {
-        var times: [UInt32: [Int64]] = [:]
+    /// The out-of-order samples of a window, by series.
+    func outOfOrderSamples(
+        in window: Range<Int64>, _ memory: MemoryRequest = MemoryRequest()
+    ) throws -> [UInt32: [OutOfOrderSample]] {
+        var found: [UInt32: [OutOfOrderSample]] = [:]
         for group in registry.withLock({ groups }) {
             try group.lock.withLock {
                 for (id, samples) in group.outOfOrder {
-                    let own = samples.elements(in: window).map(\.time)
+                    let own = samples.elements(in: window)
                     if own.isEmpty { continue }
-                    try memory.reserve(in: times, for: "the times of out-of-order samples")
-                    times[id] = own
+                    try memory.reserve(in: found, for: "out-of-order samples")
+                    found[id] = own
                 }
             }
         }
-        return times
+        return found
     }
 
     /// Removes the chunks of spill files that head compaction removed after the checkpoint that names them was written.

@@ -140,7 +140,7 @@ extension TimeSeriesStore {
                 let files = head.close(windowEnd: end)
                 let bytes = files.reduce(0) { $0 &+ $1.size }
                 let window = (end &- options.blockDuration)..<end
-                let outOfOrder = try head.outOfOrderTimes(window, options.memory)
+                let outOfOrder = try head.outOfOrderSamples(in: window, options.memory)
                 try? blockSet.noteCut(cutFiles(files))
                 isCheckpointBehindCut.store(true, ordering: .relaxed)
                 head.forget(files, outOfOrder: outOfOrder)

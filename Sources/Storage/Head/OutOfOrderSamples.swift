@@ -1,7 +1,7 @@
 import Model
 
 /// An out-of-order sample, which is stored beside the chunks until its window becomes a block.
-struct OutOfOrderSample: Timed {
+struct OutOfOrderSample: Timed, Hashable {
     /// A histogram, which is stored apart so that a float needs little memory.
     private final class Box: Sendable {
         let histogram: FloatHistogram
@@ -20,19 +20,32 @@ struct OutOfOrderSample: Timed {
         self.value = value
         box = histogram.map { Box($0) }
     }
+
+    /// Whether both are one sample; a sample that has replaced another one of its time differs from it.
+    static func == (a: Self, b: Self) -> Bool {
+        a.time == b.time && a.value.bitPattern == b.value.bitPattern && a.box === b.box
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(time)
+        hasher.combine(value.bitPattern)
+    }
 }
 
 /// The out-of-order samples of a series.
 typealias OutOfOrderSamples = SortedBlocks<OutOfOrderSample>
 
 extension OutOfOrderSamples {
-    /// Adds a sample; of two samples at the same time, the first stays.
+    /// Adds a sample, which replaces one of the same time.
     ///
     /// - Returns: The number of samples and blocks that were moved.
     @discardableResult
     mutating func add(_ sample: OutOfOrderSample) -> Int {
         let position = position(after: sample.time)
-        if let known = element(before: position), known.time == sample.time { return 0 }
+        if let known = element(before: position), known.time == sample.time {
+            replace(before: position, with: sample)
+            return 0
+        }
         return insert(sample, at: position)
     }
 
@@ -43,9 +56,10 @@ extension OutOfOrderSamples {
 }
 
 extension Head {
-    /// Adds an out-of-order sample beside the chunks; of two samples at the same time, the first stays.
+    /// Adds an out-of-order sample beside the chunks; of several samples of a time, the last one is answered.
     ///
-    /// Needs the group's lock.
+    /// A replay of the log adds the samples of blocks again whose checkpoint was not written: what came later replaces
+    /// them as it did then. Needs the group's lock.
     func addOutOfOrder(_ id: UInt32, _ time: Int64, _ value: Double, _ histogram: FloatHistogram?, _ group: HeadGroup) {
         group.lock.assertHeld()
         group.outOfOrder[id, default: OutOfOrderSamples()].add(

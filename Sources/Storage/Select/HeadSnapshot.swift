@@ -261,11 +261,11 @@ final class HeadSnapshot: @unchecked Sendable {
         var (i, j, h) = (0, 0, 0)
         while i < columns.count || j < wanted.count {
             if i < columns.count, j >= wanted.count || columns.timestamps[i] <= wanted[j].time {
-                if j < wanted.count, columns.timestamps[i] == wanted[j].time { j &+= 1 }
+                let isReplaced = j < wanted.count && columns.timestamps[i] == wanted[j].time
                 if h < columns.histograms.count, columns.histograms[h].index == i {
-                    joined.append(columns.timestamps[i], columns.histograms[h].histogram)
+                    if !isReplaced { joined.append(columns.timestamps[i], columns.histograms[h].histogram) }
                     h &+= 1
-                } else {
+                } else if !isReplaced {
                     joined.append(columns.timestamps[i], columns.values[i])
                 }
                 i &+= 1

@@ -6,7 +6,10 @@ STAMP := MARTLET_REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
 	MARTLET_BRANCH="$$(git rev-parse --abbrev-ref HEAD 2>/dev/null)" \
 	MARTLET_BUILD_USER="$$(git log -1 --format=%an 2>/dev/null)" \
 	MARTLET_BUILD_DATE="$$(TZ=UTC git log -1 --date=format-local:%Y%m%d-%H:%M:%S --format=%cd 2>/dev/null)"
-SWIFT_RELEASE := $(STAMP) swift build -c release --static-swift-stdlib --product martlet -Xlinker -s
+ARCHIVES := $(CURDIR)/.build/archives
+# The linker reads archives in order: RE2 needs what comes after it.
+SWIFT_RELEASE := $(STAMP) swift build -c release --static-swift-stdlib --product martlet -Xlinker -s \
+	-Xlinker -L$(ARCHIVES) -Xlinker -lstdc++
 
 PACKAGES := .build/packages
 IMAGE := $(PACKAGES)/martlet-image.tar
@@ -26,6 +29,7 @@ deps: ## install the Debian packages that the build needs
 	@scripts/install-packages.sh build
 
 build: deps ## build the release binary, .build/release/martlet
+	@scripts/static-libraries.sh archives $(ARCHIVES)
 	@$(SWIFT_RELEASE)
 
 run: build ## scrape this machine and martlet itself, serve http://127.0.0.1:9090

@@ -34,9 +34,11 @@ let buildStamp: [CSetting] = ["MARTLET_REVISION", "MARTLET_BRANCH", "MARTLET_BUI
         return .define(name, to: "\"\(text)\"")
     }
 
-/// A Debian library behind a module map in `Sources/NAME`.
-func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
-    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+/// A Debian library behind a module map in `Sources/NAME`, which names what is linked.
+///
+/// pkg-config would put the directory of shared libraries before that of the archives that `make build` links.
+func library(_ name: String, _ package: String) -> Target {
+    .systemLibrary(name: name, providers: [.apt([package])])
 }
 
 // Lowest module first: a module may know only modules above it. `docs/architecture.md` holds the same table.
@@ -44,12 +46,12 @@ let package = Package(
     name: "martlet",
     products: [.executable(name: "martlet", targets: ["martlet"])],
     targets: [
-        library("CZstd", "libzstd", "libzstd-dev"),
-        library("CZlib", "zlib", "zlib1g-dev"),
-        library("CYAML", "yaml-0.1", "libyaml-dev"),
-        library("CCurl", "libcurl", "libcurl4-openssl-dev"),
-        library("CTLS", "openssl", "libssl-dev"),
-        .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
+        library("CZstd", "libzstd-dev"),
+        library("CZlib", "zlib1g-dev"),
+        library("CYAML", "libyaml-dev"),
+        library("CCurl", "libcurl4-openssl-dev"),
+        library("CTLS", "libssl-dev"),
+        library("CSnappy", "libsnappy-dev"),
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "CXXHash"),
         .target(name: "CPlatform", cSettings: buildStamp),

@@ -27,6 +27,7 @@ mkdir -p "$root/DEBIAN" "$folder"
 DESTDIR=$root prefix=/usr unitdir=/lib/systemd/system sysconfdir=/etc scripts/install.sh install "$binary"
 documents=$root/usr/share/doc/martlet
 install -m 644 deploy/debian/copyright "$documents/copyright"
+scripts/static-libraries.sh licences "$documents"
 gzip -9n <CHANGELOG.md >"$documents/changelog.gz"
 install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm "$root/DEBIAN/"
 (cd "$root" && find etc -type f | sort | sed 's|^|/|') >"$root/DEBIAN/conffiles"

@@ -24,6 +24,7 @@ for package in $packages; do
     fi
 done
 install -D -m 644 deploy/debian/copyright "$root/usr/share/doc/martlet/copyright"
+scripts/static-libraries.sh licences "$root/usr/share/doc/martlet"
 
 install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 mkdir -p "$root/usr/share/zoneinfo"

@@ -6,7 +6,7 @@ set -euo pipefail
 # The sets are read by their names below.
 # shellcheck disable=SC2034
 {
-    packages_build="pkg-config libzstd-dev zlib1g-dev libyaml-dev libcurl4-openssl-dev libssl-dev libcrypt-dev libsnappy-dev libre2-dev libxxhash-dev libjs-dygraphs"
+    packages_build="libzstd-dev zlib1g-dev libyaml-dev libcurl4-openssl-dev libssl-dev libcrypt-dev libsnappy-dev libre2-dev libxxhash-dev libjs-dygraphs"
     packages_run="curl prometheus-node-exporter"
     packages_test="curl prometheus prometheus-node-exporter chromium python3 faketime"
     packages_lint="shellcheck"

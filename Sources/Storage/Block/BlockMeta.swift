@@ -14,12 +14,17 @@ package struct BlockMeta: Sendable, Hashable {
     package var sampleCount: Int
     /// 1 for blocks made from the head; a merge adds 1 to the highest level of its sources.
     package var level: Int
-    /// The blocks of level 1 from which this block was made.
+    /// The newest blocks of level 1 from which this block was made, at most ``mostSources``.
     package var sources: [String]
+    /// The blocks that were merged to this block.
+    var parents: [String]
+
+    /// The most sources that a block names: each snapshot makes a source, and a description has a limited size.
+    static let mostSources = 4096
 
     package init(
         id: String, minTime: Int64 = 0, maxTime: Int64 = 0, seriesCount: Int = 0, chunkCount: Int = 0,
-        sampleCount: Int = 0, level: Int = 1, sources: [String] = []
+        sampleCount: Int = 0, level: Int = 1, sources: [String] = [], parents: [String] = []
     ) {
         self.id = id
         self.minTime = minTime
@@ -29,17 +34,31 @@ package struct BlockMeta: Sendable, Hashable {
         self.sampleCount = sampleCount
         self.level = level
         self.sources = sources
+        self.parents = parents
+    }
+
+    /// The sources that a merge of blocks names.
+    static func sources(ofMerge blocks: [BlockMeta]) -> [String] {
+        Set(blocks.flatMap(\.sources)).sorted().suffix(mostSources)
+    }
+
+    /// Whether a block has all samples of another one, from which it was made.
+    func replaces(_ other: BlockMeta) -> Bool {
+        id != other.id && level > other.level
+            && (parents.contains(other.id) || Set(sources).isSuperset(of: other.sources))
     }
 
     /// A new identifier: 48 bits of time and 80 random bits in Crockford's base 32 (ULID).
     package static func makeID(now: Int64) -> String {
-        let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
         var text: [UInt8] = []
         let time = UInt64(truncatingIfNeeded: max(now, 0))
         for i in 0..<10 { text.append(alphabet[Int(time >> UInt64(45 - 5 * i) & 31)]) }
         for _ in 0..<16 { text.append(alphabet[Int(UInt8.random(in: 0..<32))]) }
         return String(decoding: text, as: UTF8.self)
     }
+
+    /// The digits of identifiers.
+    private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
 
     /// Whether `name` has the form of an identifier.
     package static func isID(_ name: String) -> Bool {
@@ -74,6 +93,16 @@ package struct BlockMeta: Sendable, Hashable {
                 $0.integer(level)
                 $0.key("sources")
                 $0.array { list in for source in sources { list.string(source) } }
+                guard !parents.isEmpty else { return }
+                $0.key("parents")
+                $0.array { list in
+                    for parent in parents {
+                        list.object {
+                            $0.key("ulid")
+                            $0.string(parent)
+                        }
+                    }
+                }
             }
         }
         return writer.bytes + [0x0A]
@@ -106,6 +135,7 @@ package struct BlockMeta: Sendable, Hashable {
             seriesCount: Int(try integer(stats?["numSeries"])), chunkCount: Int(try integer(stats?["numChunks"])),
             sampleCount: Int(try integer(stats?["numSamples"])),
             level: Int(try integer(value["compaction"]?["level"])),
-            sources: value["compaction"]?["sources"]?.array?.compactMap(\.string) ?? [])
+            sources: value["compaction"]?["sources"]?.array?.compactMap(\.string) ?? [],
+            parents: (value["compaction"]?["parents"]?.array ?? []).compactMap { $0["ulid"]?.string })
     }
 }

@@ -15,6 +15,7 @@ package final class BlockWriter {
         /// See ``BlockMeta``.
         package var level = 1
         package var sources: [String] = []
+        var parents: [String] = []
         /// The first time that the block may hold, ms; times are stored relative to it.
         package var baseTime: Int64 = 0
 
@@ -58,7 +59,7 @@ package final class BlockWriter {
         encoder = ChunkEncoder(xorOnly: options.xorOnly)
         meta = BlockMeta(
             id: id, minTime: .max, maxTime: .min, level: options.level,
-            sources: options.sources.isEmpty ? [id] : options.sources)
+            sources: options.sources.isEmpty ? [id] : options.sources, parents: options.parents)
         try BlockFiles.remove(temporary, files)
         try files.createDirectory(temporary)
         data = try files.open(temporary + "/data", .create)

@@ -202,11 +202,7 @@ final class BlockSet: @unchecked Sendable {
                 && !BlockFiles.isPrometheus(path, fileSystem)
         }
         let metas = names.compactMap { try? BlockMeta.read(fileSystem, directory + "/" + $0) }
-        let gone = metas.filter { meta in
-            metas.contains {
-                $0.id != meta.id && $0.level > meta.level && Set($0.sources).isSuperset(of: meta.sources)
-            }
-        }.map(\.id)
+        let gone = metas.filter { meta in metas.contains { $0.replaces(meta) } }.map(\.id)
         // A block whose description cannot be read is kept, because it may be repaired.
         return names.filter { !gone.contains($0) }
     }

@@ -21,7 +21,8 @@ package enum BlockMerger {
         options.compression = 6
         options.xorOnly = xorOnly
         options.level = (blocks.map(\.meta.level).max() ?? 0) + 1
-        options.sources = Array(Set(blocks.flatMap(\.meta.sources))).sorted()
+        options.sources = BlockMeta.sources(ofMerge: blocks.map(\.meta))
+        options.parents = blocks.map(\.meta.id)
         options.baseTime = blocks.map(\.minTime).min() ?? 0
         let writer = try BlockWriter(
             files, parent: FilePath.parent(path), id: FilePath.name(path), options: options)

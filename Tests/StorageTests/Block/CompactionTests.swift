@@ -104,6 +104,29 @@ import Testing
         #expect(apart.count > 1 && apart.count <= 64)
     }
 
+    @Test func `the description of a block has a limited size, however many blocks were merged to it`() throws {
+        let directory = try TemporaryFolder()
+        func series(_ seed: UInt64) -> [PlainSeries] { BlockMaking.series(seed: seed, metrics: 1, targets: 1) }
+        var last = try #require(try BlockMaking.write(series(1), to: directory))
+        let first = last.id
+        for round in 0..<3 {
+            let added = try #require(try BlockMaking.write(series(2), to: directory))
+            last.sources += (0..<3000).map { BlockMeta.makeID(now: Int64(round * 3000 + $0)) }
+            try directory.files.replace("\(directory.path)/\(last.id)/meta.json", with: last.json())
+            let readers = try [last, added].map {
+                try BlockReader(directory.files, directory: "\(directory.path)/\($0.id)", cache: FrameCache())
+            }
+            let id = BlockMeta.makeID(now: 1 << 41 + Int64(round))
+            let merged = try #require(try BlockMerger.merge(directory.files, readers, to: directory.path + "/" + id))
+            #expect(merged.sources.count <= BlockMeta.mostSources && merged.parents == [last.id, added.id])
+            #expect(try BlockMeta.read(directory.files, directory.path + "/" + id) == merged)
+            #expect(merged.replaces(added) && merged.replaces(last) && !last.replaces(merged))
+            if round == 0 { #expect(merged.parents.contains(first)) }
+            last = merged
+        }
+        #expect(last.sources.count == BlockMeta.mostSources)
+    }
+
     @Test func `retention drops whole blocks, oldest first`() {
         let blocks = Self.blocks([(0, 2), (2, 4), (4, 6)])
         let expired = CompactionPlanner.expired(blocks, now: 9 * Self.hour, retention: 6 * Self.hour)

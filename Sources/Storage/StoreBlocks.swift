@@ -19,6 +19,7 @@ extension TimeSeriesStore {
     package func addBlock(baseTime: Int64, _ fill: (BlockWriter) throws -> Void) throws -> BlockMeta? {
         upkeep.lock()
         defer { upkeep.unlock() }
+        try mergeForOpenFiles()
         let writer = try blockSet.writer(now: clock.now(), baseTime: baseTime)
         do {
             try fill(writer)

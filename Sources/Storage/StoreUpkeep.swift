@@ -59,7 +59,7 @@ extension TimeSeriesStore {
         let end = MaintenancePlanner.EndFacts(
             hasCut: round.cuts > 0, logBytes: self.log.writtenBytes,
             checkpointBytes: checkpointSize.load(ordering: .relaxed), needsRoom: needsCheckpointForRoom,
-            blocks: blockSet.count)
+            blocks: blockSet.possibleCount)
         guard carryOut(maintenance.withLock { $0.finish(end) }, &round) else { return false }
         if let failure = round.failure { throw failure }
         return true
@@ -145,7 +145,8 @@ extension TimeSeriesStore {
         head.admittedWindows.replace(windows.map(\.end))
         // The windows of an empty head do not matter here.
         guard newest != .min else { return .init(now: clock.monotonic(), newest: nil, windows: []) }
-        return .init(now: clock.monotonic(), newest: newest, windows: windows, blocks: blockSet.count)
+        return .init(
+            now: clock.monotonic(), newest: newest, windows: windows, blocks: blockSet.possibleCount)
     }
 
     /// The windows with samples in the head, ascending.
@@ -195,9 +196,9 @@ extension TimeSeriesStore {
         guard let first = ends.first, let last = ends.last else { return }
         try log.requireHome()
         let window = (first &- options.blockDuration)..<last
-        let files = ends.flatMap { head.close(windowEnd: $0) }
         let started = clock.monotonic()
         let writer = try blockSet.writer(now: clock.now(), baseTime: window.lowerBound)
+        let files = ends.flatMap { head.close(windowEnd: $0) }
         writer.memory = options.memory
         writer.findMetadata = { [self] metric in metadataTable.withLock { $0.byName[metric] } }
         counters.isCompacting.store(true, ordering: .relaxed)
@@ -259,17 +260,23 @@ extension TimeSeriesStore {
         while blockSet.readers.contains(where: \.hasDeletions), try compact(planner) {}
     }
 
-    /// Merges blocks before another one is made if they use a quarter of the files that may be open; needs the `upkeep`
-    /// lock.
+    /// Merges blocks before another one is made if they use many open files; needs the `upkeep` lock.
     ///
-    /// - Throws: ``StorageError/tooManyBlocks(_:limit:)`` if they use a half and cannot be merged.
+    /// - Throws: ``StorageError/tooManyBlocks(_:limit:)`` if they use too many and cannot be merged.
     func mergeForOpenFiles() throws {
         upkeep.assertHeld()
-        guard blockSet.count >= options.openFiles / 4 else { return }
-        while try compact(CompactionPlanner(retention: settings.retentionTime)) {}
-        guard blockSet.count < options.openFiles / 2 else {
+        let places = blockSet.places
+        guard blockSet.possibleCount >= places.free else { return }
+        mergeAll()
+        guard blockSet.possibleCount < places.mostWithOld else {
             throw StorageError.tooManyBlocks(blockSet.count, limit: options.openFiles)
         }
+    }
+
+    /// Merges blocks until nothing can be merged; maintenance repeats a merge that fails, and reports it.
+    private func mergeAll() {
+        let planner = CompactionPlanner(retention: settings.retentionTime)
+        while (try? compact(planner)) == true {}
     }
 
     /// The notes for the manifest about spill files that are cut now.
@@ -284,6 +291,8 @@ extension TimeSeriesStore {
         do {
             let isDone = try blockSet.compact(
                 planner, now: clock.now(), maxSize: largestPart,
+                // In a limited directory, blocks are dropped for the merge.
+                freeSpace: quota == nil ? try fileSystem.freeSpace(options.directory) : .max,
                 makeRoom: {
                     counters.isCompacting.store(true, ordering: .relaxed)
                     return try makeRoom($0, except: $1)
@@ -321,7 +330,7 @@ extension TimeSeriesStore {
             }
             try checkOpen()
             try writeCheckpoint()
-            while try compact(CompactionPlanner(retention: settings.retentionTime)) {}
+            mergeAll()
         }
         // A store that is being closed does not finish the snapshot.
         try checkOpen()

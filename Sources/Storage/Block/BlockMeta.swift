@@ -57,8 +57,20 @@ package struct BlockMeta: Sendable, Hashable {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// The time in an identifier, ms; nil if it is none.
+    static func time(ofID name: String) -> Int64? {
+        var time: Int64 = 0
+        for byte in name.utf8.prefix(10) {
+            guard let digit = alphabet.firstIndex(of: byte) else { return nil }
+            time = time << 5 | Int64(digit)
+        }
+        return name.utf8.count == 26 && time <= latestTimeOfID ? time : nil
+    }
+
     /// The digits of identifiers.
     private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+    /// The latest time of an identifier, ms.
+    private static let latestTimeOfID: Int64 = 1 << 48 - 1
 
     /// Whether `name` has the form of an identifier.
     package static func isID(_ name: String) -> Bool {

@@ -8,8 +8,10 @@ final class BlockSet: @unchecked Sendable {
     // SAFETY: one thread at a time uses the manifest, under the store's `upkeep` lock; a mutex protects the readers.
     let directory: String
     let cache = FrameCache()
-    private let fileSystem: any FileSystem
-    private let usesXOROnly: Bool
+    let fileSystem: any FileSystem
+    let usesXOROnly: Bool
+    /// The numbers of blocks that are allowed.
+    let places: BlockPlaces
     private let manifest: Manifest
     private let open = Mutex<[BlockReader]>([])
     private let log = Log("storage")
@@ -23,6 +25,8 @@ final class BlockSet: @unchecked Sendable {
     private var checkedFiles: [String: [FileStatus?]] = [:]
     /// The deletions that wait for blocks that cannot be opened.
     private var pending = PendingDeletions()
+    /// The merges that failed a short time ago.
+    var failedMerges = FailedMerges()
     /// The parts of the blocks and of the log that cannot be read.
     let leftOut = LeftOut()
 
@@ -33,6 +37,7 @@ final class BlockSet: @unchecked Sendable {
         self.directory = directory
         self.fileSystem = fileSystem
         self.usesXOROnly = usesXOROnly
+        places = BlockPlaces(openFiles: openFiles)
         try fileSystem.createDirectory(directory)
         do {
             manifest = try Manifest(fileSystem, directory: directory)
@@ -50,11 +55,19 @@ final class BlockSet: @unchecked Sendable {
         }
         // A whole block is neither named nor known to be removed if the manifest is damaged, or if the process was
         // killed before the block was named. In the second case its samples are also elsewhere, and are merged with
-        // those.
+        // those; a merge is left out, so that there are not more blocks than before.
+        func hasNamedParents(_ name: String) -> Bool {
+            let parents = (try? BlockMeta.read(fileSystem, directory + "/" + name))?.parents ?? []
+            return !parents.isEmpty
+                && parents.allSatisfy {
+                    manifest.blocks.contains($0) && BlockFiles.isComplete(directory + "/" + $0, fileSystem)
+                }
+        }
         let found = try Self.whole(in: directory, fileSystem).filter {
             !manifest.blocks.contains($0) && !manifest.removed.contains($0)
                 // A part of a block is what an interrupted removal left, unless the manifest was damaged, too.
-                && (manifest.isNew || BlockFiles.isComplete(directory + "/" + $0, fileSystem))
+                && (manifest.isNew
+                    || BlockFiles.isComplete(directory + "/" + $0, fileSystem) && !hasNamedParents($0))
         }
         if !found.isEmpty {
             log.warn(
@@ -65,7 +78,7 @@ final class BlockSet: @unchecked Sendable {
         // Without a manifest, it is not known which files are garbage.
         if !manifest.isNew { try manifest.removeGarbage(in: directory) }
         // The log and connections need descriptors, too, and blocks that are left out would look damaged.
-        guard manifest.blocks.count <= openFiles &- min(64, openFiles / 2) else {
+        guard manifest.blocks.count <= places.most else {
             throw StorageError.tooManyBlocks(manifest.blocks.count, limit: openFiles)
         }
         pendingIsThere()
@@ -109,6 +122,9 @@ final class BlockSet: @unchecked Sendable {
 
     /// The number of blocks whose change failed, and that are still on disk.
     var unfinishedCount: Int { unfinished.count }
+
+    /// The most blocks that a start may find.
+    var possibleCount: Int { count &+ unfinished.count }
 
     /// Makes sure that the next start does not open a block whose change failed.
     func settle() throws { if !unfinished.isEmpty || manifest.isDoubtful { try commit(notes()) } }
@@ -354,11 +370,22 @@ final class BlockSet: @unchecked Sendable {
     var readers: [BlockReader] { open.withLock { $0 } }
 
     /// Starts a block.
+    ///
+    /// - Throws: ``StorageError/tooManyBlocks(_:limit:)`` if the next start would not accept another block.
     func writer(now: Int64, baseTime: Int64) throws -> BlockWriter {
+        guard possibleCount < places.most else {
+            throw StorageError.tooManyBlocks(count, limit: places.openFiles)
+        }
         var options = BlockWriter.Options()
         options.baseTime = baseTime
         options.xorOnly = usesXOROnly
-        return try BlockWriter(fileSystem, parent: directory, id: BlockMeta.makeID(now: now), options: options)
+        return try BlockWriter(fileSystem, parent: directory, id: newID(now: now), options: options)
+    }
+
+    /// A name for a block that counts as newer than all blocks, although the wall clock may have been set back.
+    func newID(now: Int64) -> String {
+        let newest = manifest.blocks.compactMap(BlockMeta.time(ofID:)).max() ?? 0
+        return BlockMeta.makeID(now: max(now, newest &+ 1))
     }
 
     /// Adds a finished block in place of the blocks `removed`, durably, and removes their files.
@@ -399,46 +426,6 @@ final class BlockSet: @unchecked Sendable {
             try fileSystem.syncDirectory(directory)
             unfinished.remove(name)
         } catch { unfinished.insert(name) }
-    }
-
-    /// Merges the blocks that the planner selects; returns whether it did.
-    ///
-    /// - Parameters:
-    ///   - maxSize: The most bytes of the sources of a merge.
-    ///   - makeRoom: Frees bytes without removing the named blocks; returns whether there is enough space now.
-    func compact(
-        _ planner: CompactionPlanner, now: Int64, maxSize: Int = .max,
-        makeRoom: (Int, Set<String>) throws -> Bool = { _, _ in true }, isCancelled: () -> Bool
-    ) throws -> Bool {
-        // Blocks that cannot be read completely cannot be merged.
-        let readers = readers.filter { [nil, .missing].contains(leftOut[$0.meta.id]?.kind) }
-        let marked = Set(readers.filter(\.hasDeletions).map(\.meta.id))
-        // Only the sizes of possible sources are computed, because this is called every second.
-        func size(_ blocks: [BlockMeta]) throws -> Int {
-            let names = Set(blocks.map(\.id))
-            return try readers.reduce(0) { names.contains($1.meta.id) ? $0 &+ (try $1.size()) : $0 }
-        }
-        let plan = try planner.plan(readers.map(\.meta), deletions: marked) {
-            try maxSize == .max || size($0) <= maxSize
-        }
-        let names = Set(plan.map(\.id))
-        let sources = readers.filter { names.contains($0.meta.id) }
-        guard !sources.isEmpty else { return false }
-        // A merge needs about as much space as its sources; with less, it waits until there is enough.
-        let needed = try size(plan) / 5 * 6 + (1 << 16)
-        guard try makeRoom(needed, names), try fileSystem.freeSpace(directory) > needed else { return false }
-        let id = BlockMeta.makeID(now: now)
-        let meta: BlockMeta?
-        do {
-            meta = try BlockMerger.merge(
-                fileSystem, sources.sorted { CompactionPlanner.isOlder($0.meta, $1.meta) },
-                to: directory + "/" + id, xorOnly: usesXOROnly, isCancelled: isCancelled)
-        } catch {
-            discard(id)
-            throw error
-        }
-        try replace(sources, with: meta)
-        return true
     }
 
     /// Removes whole blocks that are older than the retention.

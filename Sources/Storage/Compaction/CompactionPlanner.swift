@@ -25,7 +25,36 @@ package struct CompactionPlanner: Sendable {
         longRanges = [120 * hour, 720 * hour].filter { $0 <= cap }
     }
 
-    /// The blocks to be merged next, in the order of time; empty if there is nothing to do.
+    /// The limits of the blocks of a merge.
+    struct MergeLimits {
+        /// The most bytes of the sources.
+        var maxSize = Int.max
+        /// The free bytes of the disk.
+        var freeSpace = Int.max
+        /// Sources that are not merged together for now, because a merge of them failed.
+        var failed: [Set<String>] = []
+        /// The bytes of a block.
+        var size: (BlockMeta) -> Int = { _ in 0 }
+
+        /// The bytes that a merge of sources of so many bytes needs: about as many.
+        static func space(forSources size: Int) -> Int { size / 5 * 6 &+ (1 << 16) }
+
+        /// Whether blocks may be merged, now or later; a part of larger ones is not merged either.
+        func mayMerge(_ blocks: [BlockMeta]) -> Bool { maxSize == .max || bytes(blocks) <= maxSize }
+
+        /// Whether blocks may be merged now.
+        func mayMergeNow(_ blocks: [BlockMeta]) -> Bool {
+            if !failed.isEmpty {
+                let names = Set(blocks.map(\.id))
+                if failed.contains(where: { $0.isSubset(of: names) }) { return false }
+            }
+            return freeSpace == .max || Self.space(forSources: bytes(blocks)) < freeSpace
+        }
+
+        private func bytes(_ blocks: [BlockMeta]) -> Int { blocks.reduce(0) { $0 &+ size($1) } }
+    }
+
+    /// The blocks to be merged next; empty if there is nothing to do.
     ///
     /// Overlapping blocks are first.
     ///
@@ -33,39 +62,64 @@ package struct CompactionPlanner: Sendable {
     /// that no more blocks will be added to the window. A window with many blocks does not wait until it is complete.
     /// Blocks with deletions are rewritten alone if nothing else is to be done.
     ///
-    /// - Parameters:
-    ///   - deletions: The names of blocks with deleted samples.
-    ///   - isAllowed: Whether blocks may be merged; if not, other blocks are searched.
-    package func plan(
-        _ blocks: [BlockMeta], deletions: Set<String> = [], isAllowed: ([BlockMeta]) throws -> Bool
-    ) rethrows -> [BlockMeta] {
+    /// If blocks may not be merged together now, a part of them is merged, or other ones.
+    ///
+    /// - Parameter deletions: The names of blocks with deleted samples.
+    func plan(
+        _ blocks: [BlockMeta], deletions: Set<String> = [], _ limits: MergeLimits = MergeLimits()
+    ) -> [BlockMeta] {
         let sorted = blocks.sorted { ($0.minTime, $0.maxTime, $0.id) < ($1.minTime, $1.maxTime, $1.id) }
-        if let overlapping = try overlapping(sorted, isAllowed) { return overlapping }
+        let groups = Self.overlaps(sorted, times: { ($0.minTime, $0.maxTime) })
+        for group in groups where group.count > 1 {
+            if let sources = Self.overlapping(group, limits) { return sources }
+        }
         guard let newest = sorted.map(\.maxTime).max() else { return [] }
         for range in ranges.dropFirst() + longRanges {
-            let isLong = range > ranges.last ?? .max
-            var at = 0
-            while at < sorted.count {
-                let start = Self.floor(sorted[at].minTime, range)
-                let (end, overflow) = start.addingReportingOverflow(range)
-                var window: [BlockMeta] = []
-                while at < sorted.count, Self.floor(sorted[at].minTime, range) == start {
-                    if overflow || sorted[at].maxTime < end { window.append(sorted[at]) }
-                    at += 1
-                }
-                window = Array(window.prefix(Self.mostSources))
-                let isOver = newest >= end && window.count > 1
-                guard !overflow, isOver || window.count >= Self.manyInWindow else { continue }
-                if isLong, Self.samples(window) > Self.mostOfLongBlock { continue }
-                if try isAllowed(window) { return window }
-            }
+            if let sources = adjacent(groups, range, newest: newest, limits) { return sources }
         }
-        return try sorted.first { try deletions.contains($0.id) && isAllowed([$0]) }.map { [$0] } ?? []
+        let alone = sorted.first {
+            deletions.contains($0.id) && limits.mayMerge([$0]) && limits.mayMergeNow([$0])
+        }
+        return alone.map { [$0] } ?? []
     }
 
-    /// The same for blocks that may all be merged.
-    package func plan(_ blocks: [BlockMeta], deletions: Set<String> = []) -> [BlockMeta] {
-        plan(blocks, deletions: deletions) { _ in true }
+    /// Blocks of a window of this length that are merged; nil if there are none.
+    private func adjacent(
+        _ groups: [[BlockMeta]], _ range: Int64, newest: Int64, _ limits: MergeLimits
+    ) -> [BlockMeta]? {
+        let isLong = range > ranges.last ?? .max
+        var at = 0
+        while at < groups.count {
+            let start = Self.floor(groups[at][0].minTime, range)
+            let (end, overflow) = start.addingReportingOverflow(range)
+            // Blocks are not merged across other ones.
+            var runs: [[BlockMeta]] = [[]]
+            while at < groups.count, Self.floor(groups[at][0].minTime, range) == start {
+                if groups[at].count == 1, groups[at][0].maxTime < end {
+                    runs[runs.count - 1].append(groups[at][0])
+                } else if runs.last?.isEmpty == false {
+                    runs.append([])
+                }
+                at += 1
+            }
+            let count = runs.reduce(0) { $0 + $1.count }
+            guard !overflow, newest >= end && count > 1 || count >= Self.manyInWindow else { continue }
+            for run in runs {
+                let sources = Array(run.prefix(Self.mostSources))
+                if isLong, Self.samples(sources) > Self.mostOfLongBlock { continue }
+                guard limits.mayMerge(sources) else { continue }
+                if let part = Self.part(of: sources, limits) { return part }
+            }
+        }
+        return nil
+    }
+
+    /// The largest of the parts of adjacent blocks that may be merged, of those that come from repeated halving.
+    private static func part(of blocks: [BlockMeta], _ limits: MergeLimits) -> [BlockMeta]? {
+        guard blocks.count > 1 else { return nil }
+        if limits.mayMergeNow(blocks) { return blocks }
+        let middle = blocks.count / 2
+        return part(of: Array(blocks[..<middle]), limits) ?? part(of: Array(blocks[middle...]), limits)
     }
 
     /// The number of samples of blocks.
@@ -78,14 +132,19 @@ package struct CompactionPlanner: Sendable {
         return (time - rest).addingReportingOverflow(rest < 0 ? -range : 0).partialValue
     }
 
-    private func overlapping(_ sorted: [BlockMeta], _ isAllowed: ([BlockMeta]) throws -> Bool) rethrows
-        -> [BlockMeta]?
-    {
-        for group in Self.overlaps(sorted, times: { ($0.minTime, $0.maxTime) }) where group.count > 1 {
-            // The block of a merge counts as older than blocks that were made of the head: the oldest ones are first.
-            let isLong = group.count > Self.mostSources
-            let sources = isLong ? Array(group.sorted(by: Self.isOlder).prefix(Self.mostSources)) : group
-            if try isAllowed(sources) { return sources }
+    /// Blocks of a group, which overlap, that are merged; nil if there are none.
+    ///
+    /// The merge must count as older than the blocks that are newer than its sources, and as newer than those that are
+    /// older.
+    private static func overlapping(_ group: [BlockMeta], _ limits: MergeLimits) -> [BlockMeta]? {
+        let sorted = group.sorted(by: isOlder)
+        for first in sorted.indices where first == 0 || sorted[first - 1].level > sorted[first].level {
+            var sources = sorted[first...].prefix(mostSources)
+            guard limits.mayMerge(Array(sources)) else { continue }
+            while sources.count > 1 {
+                if limits.mayMergeNow(Array(sources)) { return Array(sources) }
+                sources = sources.prefix((sources.count + 1) / 2)
+            }
         }
         return nil
     }

@@ -40,6 +40,9 @@ struct MaintenancePlanner: Sendable {
         /// The most files that the process may have open; each block uses one.
         var openFiles = Int.max
 
+        /// The numbers of blocks that are allowed.
+        var places: BlockPlaces { BlockPlaces(openFiles: openFiles) }
+
         /// The sealed bytes with which windows do not wait for others.
         var enough: Int { min(64 << 20, largestPart) }
 
@@ -132,7 +135,7 @@ struct MaintenancePlanner: Sendable {
         let waited = waitingSince
         let due = dueWindows(facts)
         let cuts = Array(due.suffix(mostCuts(of: due, facts)))
-        lacksOpenFiles = cuts.count < due.count && facts.blocks >= limits.openFiles / 2
+        lacksOpenFiles = cuts.count < due.count && facts.blocks >= limits.places.mostWithOld
         // What is left is due in the next round, after blocks were merged.
         if cuts.count < due.count { waitingSince = waited ?? facts.now }
         guard !cuts.isEmpty else { return [] }
@@ -141,14 +144,16 @@ struct MaintenancePlanner: Sendable {
         return cuts.map { .cut($0) } + [.forgetSilent(age)]
     }
 
-    /// The number of blocks that may be made now: together, they use a quarter of the files that may be open.
+    /// The number of blocks that may be made now: together, they use ``BlockPlaces/free`` places.
     ///
-    /// Blocks that cannot be merged use up to a half. The present samples become blocks in any case, and are last.
+    /// Blocks that cannot be merged use up to ``BlockPlaces/mostWithOld``. With more, only the present samples, which
+    /// are last, become blocks, as long as the next start accepts them.
     private func mostCuts(of due: [[Int64]], _ facts: HeadFacts) -> Int {
-        let most = limits.openFiles / 4 &- facts.blocks
+        let places = limits.places
+        let most = places.free &- facts.blocks
         guard most <= 0 else { return most }
         let isPresent = (due.last?.last).map { $0 > (facts.newest ?? .max) &- 3 &* limits.blockDuration } ?? false
-        return facts.blocks < limits.openFiles / 2 || isPresent ? 1 : 0
+        return facts.blocks < (isPresent ? places.most : places.mostWithOld) ? 1 : 0
     }
 
     /// Ends a round: the checkpoint, and the actions on blocks.
@@ -158,7 +163,7 @@ struct MaintenancePlanner: Sendable {
         var actions: [Action] = facts.hasCut || isDue || facts.needsRoom ? [.checkpoint] : []
         actions.append(.dropExpired)
         if limits.isBounded { actions.append(.keepWithinSize) }
-        actions.append(.compact(atMost: facts.blocks > limits.openFiles / 8 ? 32 : 4))
+        actions.append(.compact(atMost: facts.blocks > limits.places.many ? 32 : 4))
         // Sealing and cutting leave much memory free, and making blocks uses memory on several threads, whose
         // allocators would keep it.
         if facts.hasCut { actions.append(.giveBackMemory) }

@@ -146,7 +146,8 @@ extension TimeSeriesStore {
         // The windows of an empty head do not matter here.
         guard newest != .min else { return .init(now: clock.monotonic(), newest: nil, windows: []) }
         return .init(
-            now: clock.monotonic(), newest: newest, windows: windows, blocks: blockSet.possibleCount)
+            now: clock.monotonic(), newest: newest, windows: windows, blocks: blockSet.possibleCount,
+            isAwaited: head.admittedWindows.isAwaited(clock.monotonic()))
     }
 
     /// The windows with samples in the head, ascending.

@@ -230,7 +230,8 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         defer { counters.activeCommits.wrappingSubtract(1, ordering: .relaxed) }
         for group in groups { group.lock.lock() }
         defer { for group in groups { group.lock.unlock() } }
-        let bounds = bounds(batch)
+        var bounds = bounds(batch)
+        head.admitWindows(batch, &bounds) { clock.monotonic() }
         var unfit: StoreBusy?
         let pooled = writers.withLock { $0.popLast() } ?? PooledWriter(options)
         defer { writers.withLock { $0.append(pooled) } }

@@ -9,7 +9,7 @@ struct AcceptanceBounds: Sendable {
     /// Samples from this time on may be older than the newest sample of their series, ms; nil if none may.
     var outOfOrderFrom: Int64?
     /// The reason for which a sample before ``earliest`` is refused.
-    var reason: SampleRejection { outOfOrderFrom == nil ? .outOfBounds : .tooOld }
+    private(set) var reason: SampleRejection
     /// A newest sample of a series after this time is wrong, ms: the wall clock was ahead when it was stored.
     ///
     /// The series then continues at the time of the next sample.
@@ -42,9 +42,16 @@ struct AcceptanceBounds: Sendable {
         // The smallest number cannot be a time, because it marks series without samples.
         earliest = max(from, .min + 1)
         outOfOrderFrom = window > 0 ? max(before(window), earliest) : nil
+        reason = window > 0 ? .tooOld : .outOfBounds
         futureFrom = latest
         maySendAgain = delay == nil
         presentFrom = wall.subtractingReportingOverflow(blockDuration).partialValue
         ownFutureFrom = delay.map { wall.subtractingReportingOverflow($0).partialValue } ?? latest
+    }
+
+    /// Refuses all samples, which are to be sent again when there are places for their windows.
+    mutating func refuseAll() {
+        earliest = .max
+        reason = .tooManyWindows
     }
 }

@@ -81,6 +81,8 @@ struct MaintenancePlanner: Sendable {
         var windows: [Window]
         /// The number of blocks.
         var blocks = 0
+        /// Whether a push waits until windows are cut.
+        var isAwaited = false
     }
 
     /// The facts after windows were cut.
@@ -181,7 +183,7 @@ struct MaintenancePlanner: Sendable {
         let limits = limits
         cutTimes = cutTimes.filter { facts.now &- $0.value < Self.restAfterCut }
         // Many windows would keep out others if they rested.
-        let isFull = facts.windows.count >= limits.manyWindows
+        let isFull = facts.windows.count >= limits.manyWindows || facts.isAwaited
         let over = facts.windows.filter {
             newest &- limits.blockDuration / 2 >= $0.end
                 && (cutTimes[$0.end] == nil || $0.sealed >= limits.enough || isFull)

@@ -79,6 +79,11 @@ package enum BlockImport {
 
     /// Reads the selected samples of `directory` into `store`.
     ///
+    /// Of several samples with the same time, the one that was pushed last is imported, since the others may have been
+    /// deleted: first those of the log of out-of-order samples, then the blocks from the newest on, then the rest of
+    /// the head.
+    ///
+    /// - Throws: An error of a file of the head, before samples of blocks are added, or of the storage.
     /// - Parameter progress: Called with the finished parts, the number of parts, and the finished share of the current
     ///   part, 0…1.
     package static func run(
@@ -87,8 +92,10 @@ package enum BlockImport {
     ) throws -> Report {
         var report = Report()
         let found = try blocks(files, directory)
+        let head = try takeLate(directory, selection, into: store, files, &report)
+        let late = report
         var headStart = HeadStart()
-        for (at, path) in found.enumerated() {
+        for (at, path) in found.reversed().enumerated() {
             progress(at, found.count + 1, 0)
             do {
                 try requireFiles(files, path)
@@ -119,12 +126,17 @@ package enum BlockImport {
                 report.failures.append((path, "\(error)"))
             }
         }
-        if report.failures.isEmpty {
-            try takeHead(directory, selection, from: headStart, into: store, files, &report) {
+        if !report.failures.isEmpty {
+            report.isHeadLeftOut = try files.exists(directory + "/wal")
+        } else if let head {
+            try takeHead(head, selection, from: headStart, into: store, &report) {
                 progress(found.count, found.count + 1, $0)
             }
-        } else {
-            report.isHeadLeftOut = try files.exists(directory + "/wal")
+            if report.hasHead {
+                // They are samples of the head, too.
+                report.samples -= late.samples
+                report.impossibleTimes -= late.impossibleTimes
+            }
         }
         progress(found.count + 1, found.count + 1, 0)
         report.series = report.distinct.count
@@ -132,19 +144,28 @@ package enum BlockImport {
         return report
     }
 
+    /// Opens the head, if there is one, and adds the samples of its log of out-of-order samples.
+    private static func takeLate(
+        _ directory: String, _ selection: Selection, into store: TimeSeriesStore, _ files: any FileSystem,
+        _ report: inout Report
+    ) throws -> PrometheusHead? {
+        guard let head = try PrometheusHead(files, directory, minTime: .max) else { return nil }
+        guard head.hasLateSamples else { return head }
+        try take(.min ... .max, selection, into: store, &report, metadata: head.metadata) { take in
+            try head.forEach(isOnlyLate: true, take)
+        }
+        return head
+    }
+
     private static func takeHead(
-        _ directory: String, _ selection: Selection, from start: HeadStart, into store: TimeSeriesStore,
-        _ files: any FileSystem, _ report: inout Report, progress: (Double) -> Void
+        _ head: PrometheusHead, _ selection: Selection, from start: HeadStart, into store: TimeSeriesStore,
+        _ report: inout Report, progress: (Double) -> Void
     ) throws {
-        let opened: PrometheusHead?
-        do {
-            opened = try PrometheusHead(files, directory, start: start)
-        } catch let error as UnreadBlock {
+        do { try head.use(start) } catch let error as UnreadBlock {
             report.failures.append((error.directory, error.reason))
             report.isHeadLeftOut = true
             return
         }
-        guard let head = opened else { return }
         report.hasHead = true
         try take(.min ... .max, selection, into: store, &report, metadata: head.metadata) { take in
             var done = 0

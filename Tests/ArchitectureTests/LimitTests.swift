@@ -18,7 +18,6 @@ struct LimitTests {
     /// Parameter lists above 6, by file and name: remove an entry when its list is shorter.
     private static let manyParameters: [String: Int] = [
         "Encoding/Integers/PackedIntegers.swift restore": 7,
-        "Interchange/BlockImport.swift takeHead": 7,
         "Rules/Group/RuleDefinition.swift init": 7,
         "Scrape/Append/ScrapeAppender+Protobuf.swift take": 8,
         "Storage/Head/BatchWriter.swift validate": 8,

@@ -105,7 +105,7 @@ import Testing
         let found = try content(target)
         #expect(found.count == 1500 + 1 + 3)
         #expect(found.filter { $0.hasPrefix("1 ") } == ["1 5 1.0", "1 8 4.0"])
-        #expect(found.filter { $0.hasPrefix("2 ") } == ["2 1 -2.0", "2 3 -1.0", "2 5 2.0", "2 6 5.0"])
+        #expect(found.filter { $0.hasPrefix("2 ") } == ["2 1 -2.0", "2 3 -3.0", "2 5 2.0", "2 6 5.0"])
         let before = target.blocks.count
         #expect(try BlockImport.run("p", into: target, files: files).added == 0)
         #expect(target.blocks.count == before)

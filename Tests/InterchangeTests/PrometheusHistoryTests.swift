@@ -84,35 +84,30 @@ import Testing
             peer.delete(chosen, times)
         }
 
+        private func mayMerge(_ list: [Int]) -> Bool {
+            isSteady || !list.contains { peer.blocks[$0].hasDeleted }
+        }
+
         /// Merges overlapping blocks, or neighbours except the newest.
         mutating func merge() {
             let order = peer.blocks.indices.sorted { peer.blocks[$0].minTime < peer.blocks[$1].minTime }
-            var list: [Int] = []
-            if isLucky(70) {
-                var end = Int64.min
-                for at in order {
-                    if peer.blocks[at].minTime >= end {
-                        if list.count > 1 { break }
-                        list = []
-                    }
-                    list.append(at)
-                    end = max(end, peer.blocks[at].maxTime)
-                }
-            } else if order.count > 3 {
+            var list = peer.overlapping
+            if !isLucky(70), order.count > 3 {
                 let first = Int.random(in: 0..<(order.count - 3), using: &random)
-                list = Array(order[first..<(first + 2)])
+                if list.isEmpty { list = Array(order[first..<(first + 2)]) }
             }
-            if isSteady || !list.contains(where: { peer.blocks[$0].hasDeleted }) { peer.merge(list) }
+            if mayMerge(list) { peer.merge(list) }
         }
 
         /// Merges all blocks, so that none tells how far the head was compacted, and deletes.
         mutating func mergeAll() {
+            while !peer.overlapping.isEmpty, mayMerge(peer.overlapping) { peer.merge(peer.overlapping) }
             let order = peer.blocks.indices.sorted { peer.blocks[$0].minTime < peer.blocks[$1].minTime }
-            let names = order.map { peer.blocks[$0].id }
+            let names = peer.overlapping.isEmpty ? order.map { peer.blocks[$0].id } : []
             for at in stride(from: 0, to: names.count - 1, by: 2) {
                 let end = at + 3 == names.count ? at + 3 : at + 2
                 let list = peer.blocks.indices.filter { names[at..<end].contains(peer.blocks[$0].id) }
-                if isSteady || !list.contains(where: { peer.blocks[$0].hasDeleted }) { peer.merge(list) }
+                if mayMerge(list) { peer.merge(list) }
             }
             for _ in 0..<number(0...2) { delete() }
         }
@@ -125,7 +120,7 @@ import Testing
                 case 65..<75: delete()
                 case 75..<85: peer.compact(writesCheckpoint: isLucky(50))
                 case 85..<92: merge()
-                case 92..<95 where isSteady: peer.clean()
+                case 92..<95 where isSteady && peer.overlapping.isEmpty: peer.clean()
                 default: peer.map(Int.random(in: 0..<firstHistogram, using: &random))
                 }
             }
@@ -162,6 +157,10 @@ import Testing
     /// In these histories, no two blocks show the length of the range that Prometheus compacts at once.
     @Test(arguments: mergedHistories)
     func `the start of a head is found by the ends of merged blocks`(seed: UInt64) throws { try compare(seed) }
+
+    /// In these histories, two blocks have a time: one with a value that was deleted, and one that was pushed again.
+    @Test(arguments: [2216, 2218, 2258, 2735] as [UInt64])
+    func `the value of the newest block is imported`(seed: UInt64) throws { try compare(seed) }
 
     private func store(_ files: FaultyFileSystem, _ directory: String = "store") throws -> TimeSeriesStore {
         try TimeSeriesStore.open(
@@ -269,6 +268,18 @@ import Testing
         default: break
         }
         return (next, isTaken)
+    }
+
+    @Test(arguments: ["wal", "wbl", "chunks_head"])
+    func `nothing is imported if a file of the head cannot be read`(part: String) throws {
+        var history = History(39)
+        history.run()
+        let files = try files(of: history)
+        let name = try #require(try files.list("p/" + part).first)
+        files.failReads(of: "p/\(part)/\(name)", code: EIO, after: 0)
+        let store = try store(files)
+        #expect(throws: FileError.self) { try BlockImport.run("p", into: store, files: files) }
+        #expect(try content(store).isEmpty)
     }
 
     @Test func `an import after one that could not read a file has what an undisturbed one has`() throws {

@@ -51,7 +51,11 @@ struct SimulatedPrometheus {
     private(set) var newest: Int64
     private var head: Samples = [:]
     private var deleted: [Int: [ClosedRange<Int64>]] = [:]
-    private var late: Samples = [:]
+    /// The late samples that are not compacted; of a time, several values can be stored.
+    private var late: [Int: [Int64: [Double]]] = [:]
+    /// The values of each time that were pushed before its last deletion, and those that were pushed at all.
+    private var old: [Int: [Int64: Set<UInt64>]] = [:]
+    private var pushed: [Int: [Int64: Set<UInt64>]] = [:]
     /// The times of late samples that were deleted before they were compacted, and not pushed again.
     private(set) var ignoredDeletions: [Int: Set<Int64>] = [:]
     private var unmapped: [Int: [Int64: Double]] = [:]
@@ -62,18 +66,29 @@ struct SimulatedPrometheus {
 
     init(at time: Int64) { newest = time }
 
-    /// The values that Prometheus may answer for each time of each series.
+    /// The values that may be imported for each time of each series.
+    ///
+    /// Of several stored values Prometheus answers any, also one that was deleted before another one was pushed. Only
+    /// the others may be imported.
     ///
     /// Late samples that were deleted before they were compacted are not among them: this version goes on to answer
     /// them, but later ones do not.
     var answer: [Int: [Int64: Set<UInt64>]] {
         var result: [Int: [Int64: Set<UInt64>]] = [:]
-        let pending = late.reduce(into: Samples()) { result, part in
-            result[part.key] = part.value.filter { ignoredDeletions[part.key]?.contains($0.key) != true }
-        }
-        for part in blocks.map(\.visible) + [visibleHead, pending] {
+        for part in blocks.map(\.visible) + [visibleHead] {
             for (series, list) in part {
                 for (time, value) in list { result[series, default: [:]][time, default: []].insert(value.bitPattern) }
+            }
+        }
+        for (series, list) in late {
+            for (time, values) in list where ignoredDeletions[series]?.contains(time) != true {
+                result[series, default: [:]][time, default: []].formUnion(values.map(\.bitPattern))
+            }
+        }
+        for (series, list) in result {
+            for (time, values) in list {
+                let fresh = values.subtracting(old[series]?[time] ?? [])
+                if !fresh.isEmpty { result[series]?[time] = fresh }
             }
         }
         return result
@@ -95,12 +110,15 @@ struct SimulatedPrometheus {
         var lateOnes: [Push] = []
         for push in list {
             ignoredDeletions[push.series]?.remove(push.time)
+            pushed[push.series, default: [:]][push.time, default: []].insert(push.value.bitPattern)
+            old[push.series]?[push.time]?.remove(push.value.bitPattern)
             if push.time >= oldest, last[push.series].map({ push.time > $0 }) ?? true {
                 head[push.series, default: [:]][push.time] = push.value
                 last[push.series] = push.time
                 newest = max(newest, push.time)
-            } else if late[push.series]?[push.time] == nil {
-                late[push.series, default: [:]][push.time] = push.value
+            } else if unmapped[push.series]?[push.time] == nil {
+                // Only the samples that are not in a chunk yet are searched for the time.
+                late[push.series, default: [:]][push.time, default: []].append(push.value)
                 unmapped[push.series, default: [:]][push.time] = push.value
                 lateOnes.append(push)
             }
@@ -134,6 +152,11 @@ struct SimulatedPrometheus {
                     times.overlaps(first...last)
                 else { continue }
                 blocks[at].deleted[number, default: []].append(times.clamped(to: first...last))
+            }
+        }
+        for number in series {
+            for (time, values) in pushed[number] ?? [:] where times.contains(time) {
+                old[number, default: [:]][time] = values
             }
         }
         // Late samples of the head stay.
@@ -205,11 +228,29 @@ struct SimulatedPrometheus {
 
     private mutating func compactLate() {
         for series in unmapped.keys.sorted() { mapLate(series) }
+        // Any value of a time remains.
+        let all = late.mapValues { list in
+            list.reduce(into: [Int64: Double]()) { $0[$1.key] = $1.key % 2 == 0 ? $1.value.first : $1.value.last }
+        }
         for from in Set(late.values.flatMap { $0.keys.map(Self.floor) }).sorted() {
             let end = from + Self.range
-            add(Block(id: "", minTime: from, maxTime: end, isLate: true, samples: Self.part(late, from..<end)))
+            add(Block(id: "", minTime: from, maxTime: end, isLate: true, samples: Self.part(all, from..<end)))
         }
         (late, lateLog, ignoredDeletions) = ([:], [], [:])
+    }
+
+    /// The positions of the first blocks that overlap, which Prometheus merges before others.
+    var overlapping: [Int] {
+        var (list, end) = ([Int](), Int64.min)
+        for at in blocks.indices.sorted(by: { blocks[$0].minTime < blocks[$1].minTime }) {
+            if blocks[at].minTime >= end {
+                if list.count > 1 { break }
+                list = []
+            }
+            list.append(at)
+            end = max(end, blocks[at].maxTime)
+        }
+        return list.count > 1 ? list : []
     }
 
     /// Merges the blocks with these positions.

@@ -44,6 +44,8 @@ final class HeadIndex: HeadVisitor {
     private var isLateLogWhole = false
     /// The times of samples in that log whose series is unknown: a chunk may have them under another reference.
     private var lateOrphans: Set<Int64> = []
+    /// Whether that log has samples.
+    private(set) var hasLateSamples = false
     private static let mostLateOrphans = 1 << 20
     private var deletions: [Int: [Deletion]] = [:]
     private var blockDeletions: [Int: [(minTime: Int64, maxTime: Int64)]] = [:]
@@ -86,6 +88,7 @@ final class HeadIndex: HeadVisitor {
 
     private func count(_ reference: UInt64, _ time: Int64, _ bytes: Int) {
         newest = max(newest, time)
+        if isOutOfOrder { hasLateSamples = true }
         if let number = numbers[reference] {
             sizes[number] += bytes
         } else {

@@ -19,7 +19,10 @@ final class HeadSamples: HeadVisitor {
         var logged: [Sample] = []
         /// The samples of chunks with in-order samples, without those that were deleted.
         var chunked: [Sample] = []
-        var outOfOrder: [Sample] = []
+        /// The samples of the log of out-of-order samples, in the order in which they came.
+        var late: [Sample] = []
+        /// The samples of chunks with out-of-order samples that are not in blocks.
+        var lateChunked: [Sample] = []
         /// For the times of samples in the log, the number of tombstones before the last sample, if the series has some.
         var pushed: [Int64: UInt32] = [:]
         /// The times of out-of-order samples that are in blocks, unless they were deleted there.
@@ -34,14 +37,17 @@ final class HeadSamples: HeadVisitor {
     private(set) var firstUnreadableChunk: String?
     private let index: HeadIndex
     private let minTime: Int64
+    private let isOnlyLate: Bool
     private var tombstones: UInt32 = 0
     private var rows: [Row]
     private var places: [Int: Int] = [:]
     private var histograms: [FloatHistogram] = []
 
-    init(_ index: HeadIndex, _ series: ArraySlice<Int>, minTime: Int64) {
+    /// - Parameter minTime: The start of the head; nil to read only the log of out-of-order samples.
+    init(_ index: HeadIndex, _ series: ArraySlice<Int>, minTime: Int64?) {
         self.index = index
-        self.minTime = minTime
+        self.minTime = minTime ?? .max
+        isOnlyLate = minTime == nil
         rows = [Row](repeating: Row(), count: series.count)
         for (place, number) in series.enumerated() { places[number] = place }
     }
@@ -51,11 +57,11 @@ final class HeadSamples: HeadVisitor {
     private func add(_ sample: Sample, _ reference: UInt64) {
         guard let number = index.numbers[reference], let place = places[number] else { return }
         if isOutOfOrder {
-            rows[place].outOfOrder.append(sample)
+            rows[place].late.append(sample)
             return
         }
         if index.hasDeletions(number) { rows[place].pushed[sample.time] = tombstones }
-        if sample.time >= minTime, rows[place].logged.last.map({ $0.time < sample.time }) ?? true {
+        if !isOnlyLate, sample.time >= minTime, rows[place].logged.last.map({ $0.time < sample.time }) ?? true {
             // Prometheus, too, reads only ascending times from the log: the others are in the other log, if they were
             // stored.
             rows[place].logged.append(sample)
@@ -86,7 +92,8 @@ final class HeadSamples: HeadVisitor {
 
     func histogram(_ reference: UInt64, _ time: Int64, _ histogram: FloatHistogram, start: Int64) {
         guard place(reference) != nil else { return }
-        if Staleness.isMarker(histogram.sum) {
+        // Only the time is used of a sample that is not late.
+        if Staleness.isMarker(histogram.sum) || isOnlyLate && !isOutOfOrder {
             return sample(reference, time, Staleness.marker, start: start)
         }
         guard let at = keep(histogram, at: time) else { return }
@@ -123,7 +130,7 @@ final class HeadSamples: HeadVisitor {
             }
             if chunk.isOutOfOrder {
                 if index.isPending(number, time, inChunkOf: chunk.reference) {
-                    rows[place].outOfOrder.append(sample)
+                    rows[place].lateChunked.append(sample)
                 } else {
                     rows[place].compacted.insert(time)
                 }
@@ -135,7 +142,8 @@ final class HeadSamples: HeadVisitor {
 
     /// Appends the samples of series `number` in the order of time.
     ///
-    /// If several have the same time, the first stored one is used.
+    /// If several have the same time, the one that was pushed last is used: only the others may have been deleted.
+    /// Prometheus stores all of them, and answers any.
     func fill(_ number: Int, _ columns: inout SampleColumns) {
         guard let place = places[number] else { return }
         var row = rows[place]
@@ -146,12 +154,14 @@ final class HeadSamples: HeadVisitor {
         }
         // The log has late samples, too, in the order in which they came. Those that a checkpoint left out came before
         // the tombstones after it.
-        row.outOfOrder.removeAll {
-            index.isDeleted(number, $0.time, after: row.pushed[$0.time] ?? index.checkpointTombstones)
+        func isDeleted(_ sample: Sample) -> Bool {
+            index.isDeleted(number, sample.time, after: row.pushed[sample.time] ?? index.checkpointTombstones)
         }
+        let late = Self.merge([], row.late.filter { !isDeleted($0) }.reversed())
+        let lateChunked = row.lateChunked.filter { !isDeleted($0) }
         var inOrder = Self.merge(row.logged, row.chunked)
         inOrder.removeAll { index.isDeletedInBlock(number, $0.time) }
-        for sample in Self.merge(inOrder, row.outOfOrder) {
+        for sample in Self.merge(late, Self.merge(inOrder, lateChunked.reversed())) {
             if sample.histogram >= 0 {
                 columns.append(sample.time, histograms[Int(sample.histogram)])
             } else {

@@ -38,9 +38,9 @@ package final class PrometheusHead {
     package private(set) var firstUnreadableChunk: String?
     package var seriesCount: Int { index.labels.count }
 
-    /// Reads the series, and determines the start of the head, from the blocks if necessary.
-    convenience init?(_ files: any FileSystem, _ directory: String, start: HeadStart) throws {
-        try self.init(files, directory, minTime: start.possible)
+    /// Determines the start of the head, from samples of the blocks if necessary.
+    func use(_ start: HeadStart) throws {
+        minTime = start.possible
         index.use(start.deletions)
         var start = start
         start.exclude(newest: index.newest)
@@ -92,7 +92,7 @@ package final class PrometheusHead {
     }
 
     /// Passes all contents to `visitor`.
-    private func scan(_ visitor: some HeadVisitor, notesDamage: Bool = false) throws {
+    private func scan(_ visitor: some HeadVisitor, notesDamage: Bool = false, hasChunks: Bool = true) throws {
         let log = try PrometheusLog()
         func note(_ path: String, _ found: PrometheusLog.Damage?) {
             guard notesDamage, let found else { return }
@@ -115,7 +115,7 @@ package final class PrometheusHead {
             index.endLateLog(
                 isWhole: !outOfOrderLogs.isEmpty && !damage.contains { outOfOrderLogs.contains($0.path) })
         }
-        for path in headChunks {
+        for path in hasChunks ? headChunks : [] {
             let mapping = try files.map(path)
             visitor.path = path
             note(path, mapping.withBytes { PrometheusHeadChunks.read($0) { visitor.chunk($0) } })
@@ -128,9 +128,16 @@ package final class PrometheusHead {
     /// The metadata of metrics.
     package var metadata: [ExactText: MetricMetadata] { index.metadata }
 
+    /// Whether the log of out-of-order samples has some.
+    var hasLateSamples: Bool { index.hasLateSamples }
+
     /// Calls `body` with the labels and samples of each series with samples, sorted by labels.
+    ///
+    /// - Parameter isOnlyLate: Whether only the log of out-of-order samples is read, which the start of the head does
+    ///   not affect.
     package func forEach(
-        portion: Int = PrometheusHead.portion, _ body: (Labels, borrowing SampleColumns) throws -> Void
+        portion: Int = PrometheusHead.portion, isOnlyLate: Bool = false,
+        _ body: (Labels, borrowing SampleColumns) throws -> Void
     ) throws {
         let order = index.labels.indices.sorted { index.labels[$0] < index.labels[$1] }
         var columns = SampleColumns()
@@ -141,9 +148,9 @@ package final class PrometheusHead {
                 size += index.sizes[order[end]]
                 end += 1
             }
-            let samples = HeadSamples(index, order[start..<end], minTime: minTime)
-            try scan(samples)
-            refusals += samples.refusals
+            let samples = HeadSamples(index, order[start..<end], minTime: isOnlyLate ? nil : minTime)
+            try scan(samples, hasChunks: !isOnlyLate)
+            if !isOnlyLate { refusals += samples.refusals }
             firstRefusal = firstRefusal ?? samples.firstRefusal.map { "\(directory): \($0)" }
             unreadableChunks += samples.unreadableChunks
             firstUnreadableChunk = firstUnreadableChunk ?? samples.firstUnreadableChunk

@@ -36,8 +36,9 @@ package final class TimedSemaphore: Sendable {
     package func signal() {
         pthread_mutex_lock(&parts.pointee.mutex)
         parts.pointee.count += 1
-        pthread_cond_signal(&parts.pointee.condition)
         pthread_mutex_unlock(&parts.pointee.mutex)
+        // The thread that wakes finds the mutex free. It may release the semaphore, so this thread keeps it.
+        withExtendedLifetime(self) { _ = pthread_cond_signal(&parts.pointee.condition) }
     }
 
     /// Waits for a signal.

@@ -64,8 +64,8 @@ package final class ScrapeManager: Sendable {
     private let loop: ScrapeLoop?
     /// Reports the end of scraping to the workers.
     private let cancellation = Cancellation()
-    private let work: WorkQueue<ScrapeLoop.Work>
-    private let largeWork: WorkQueue<ScrapeLoop.Work>
+    private let work: ThreadPool<ScrapeLoop.Work>
+    private let largeWork: ThreadPool<ScrapeLoop.Work>
     private let discovery: Mutex<DiscoveryManager?> = Mutex(nil)
     private let log = Log("scrape manager")
 
@@ -78,43 +78,53 @@ package final class ScrapeManager: Sendable {
         self.options = options
         let metrics = ScrapeMetrics(registry)
         self.metrics = metrics
-        let work = WorkQueue<ScrapeLoop.Work>()
-        self.work = work
-        let largeWork = WorkQueue<ScrapeLoop.Work>()
-        self.largeWork = largeWork
         let budget = options.bodies
-        let loop = ScrapeLoop(clock: clock, seed: options.offsetSeed, budget: budget) { work.add($0) }
+        let loop = ScrapeLoop(clock: clock, seed: options.offsetSeed, budget: budget)
         self.loop = loop
-        // Large bodies have their own worker, so that they do not delay others.
-        for (queue, name, count, largest, next) in [
-            (work, "scrape-worker", max(1, options.workers), Self.ordinaryPage, largeWork),
-            (largeWork, "scrape-large", 1, Int.max, largeWork),
-        ] {
-            queue.start(name, count: count) { [cancellation] in
-                let worker = ScrapeWorker(
-                    store: store, clock: clock, metrics: metrics, budget: budget, largest: largest,
-                    cancellation: cancellation)
-                return { work in
-                    switch work {
-                    case .page(let fetch):
-                        guard worker.scrape(fetch) else { return next.add(work) }
-                        let (target, completion) = (fetch.target, fetch.completion)
-                        loop?.recycle(fetch)
-                        if let target { loop?.release(target) }
-                        completion?()
-                    case .end(let target, let at): worker.end(target, at: at)
-                    }
-                }
-            }
+        let makeWorker: @Sendable (Int) -> ScrapeWorker = { [cancellation] largest in
+            ScrapeWorker(
+                store: store, clock: clock, metrics: metrics, budget: budget, largest: largest,
+                cancellation: cancellation)
         }
+        // Large bodies have their own worker, so that they do not delay others.
+        let largeWork = Self.pool("scrape-large", count: 1, loop, { makeWorker(.max) }, passOn: { _ in })
+        let work = Self.pool(
+            "scrape-worker", count: max(1, options.workers), loop, { makeWorker(Self.ordinaryPage) },
+            passOn: { largeWork.add($0) })
+        (self.work, self.largeWork) = (work, largeWork)
         if loop == nil { log.error("The HTTP client library could not be started; nothing will be scraped") }
-        loop?.start()
+        loop?.start { work.add($0) }
         let discovery = DiscoveryManager(name: "scrape", clock: clock, metrics: registry) { [weak self] job, groups in
             self?.sync(job, groups)
         }
         self.discovery.withLock { $0 = discovery }
         registry.addCollector { [weak self] in self?.ownFamilies() ?? [] }
         registry.addCollector { [lag = loop?.lag] in lag?.families() ?? [] }
+    }
+
+    /// Makes a pool of workers; they pass on what they leave to another pool.
+    private static func pool(
+        _ name: String, count: Int, _ loop: ScrapeLoop?, _ makeWorker: @escaping @Sendable () -> ScrapeWorker,
+        passOn: @escaping @Sendable (ScrapeLoop.Work) -> Void
+    ) -> ThreadPool<ScrapeLoop.Work> {
+        var settings = ThreadPoolSettings(name: name)
+        (settings.permanent, settings.most, settings.startsAtOnce) = (count, count, true)
+        settings.withoutThread = .callerRuns
+        // The loop keeps the pools, so they do not keep the loop.
+        return ThreadPool(settings) { [weak loop] in
+            let worker = makeWorker()
+            return { work in
+                switch work {
+                case .page(let fetch):
+                    guard worker.scrape(fetch) else { return passOn(work) }
+                    let (target, completion) = (fetch.target, fetch.completion)
+                    loop?.recycle(fetch)
+                    if let target { loop?.release(target) }
+                    completion?()
+                case .end(let target, let at): worker.end(target, at: at)
+                }
+            }
+        }
     }
 
     /// Starts to scrape by `configuration`.

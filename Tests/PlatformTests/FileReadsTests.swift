@@ -157,6 +157,26 @@ struct FileReadsTests {
         #expect(names.withLock { $0 } == [String](repeating: "blocking-call", count: 11))
     }
 
+    @Test("without a thread the queries about the path fail, and the next one asks for a thread again")
+    func refused() throws {
+        var state = FileReadsState(timeout: 10, mostThreads: 2)
+        let failed = Mutex(0)
+        let path = FileReadsState.Path(text: "a")
+        for round in 1...100 {
+            guard case .needsThread(path) = state.add(question, "a", 0, { _ in failed.withLock { $0 += 1 } }) else {
+                Issue.record("no thread for the path")
+                return
+            }
+            guard case .waits = state.add(.version, "a", 0, { _ in failed.withLock { $0 += 1 } }) else {
+                Issue.record("two threads for the path")
+                return
+            }
+            for waiter in state.refuse(path) { waiter.fail(EAGAIN) }
+            #expect(failed.withLock { $0 } == 2 * round && state.asked.isEmpty)
+            #expect(state.take(path, 0) == nil)
+        }
+    }
+
     @Test("texts that differ in their bytes are two paths")
     func bytes() async {
         let reads = reads()

@@ -173,24 +173,4 @@ struct RegularFileTests {
             try RegularFile.contentOfAnyKind("/dev/fd/\(ends[0])", limit: 10, seconds: 60) == Array("left".utf8))
         close(ends[0])
     }
-
-    @Test("calls that block do not stop those behind them")
-    func blocked() async {
-        let pool = BlockingCall.Pool(threads: 2, most: 6)
-        let (gate, begun) = (TimedSemaphore(value: 0), TimedSemaphore(value: 0))
-        for _ in 0..<5 {
-            pool.add {
-                begun.signal()
-                gate.wait()
-            }
-        }
-        for _ in 0..<5 { begun.wait() }
-        #expect(pool.threads == 5)
-        let isDone = TimedSemaphore(value: 0)
-        pool.add { isDone.signal() }
-        isDone.wait()
-        for _ in 0..<5 { gate.signal() }
-        // Threads beyond those that stay end when nothing waits.
-        while pool.threads > 2 { await Task.yield() }
-    }
 }

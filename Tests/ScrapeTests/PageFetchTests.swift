@@ -203,11 +203,11 @@ struct PageFetchTests {
         let arrived = TimedSemaphore(value: 0)
         let fetch = Mutex<PageFetch?>(nil)
         let loop = try #require(
-            ScrapeLoop(clock: clock, seed: 0, budget: budget) { work in
-                if case .page(let found) = work { fetch.withLock { $0 = found } }
-                arrived.signal()
-            })
-        loop.start()
+            ScrapeLoop(clock: clock, seed: 0, budget: budget))
+        loop.start { work in
+            if case .page(let found) = work { fetch.withLock { $0 = found } }
+            arrived.signal()
+        }
         defer { loop.stop() }
         loop.send([.scrapeNow(target, {})])
         arrived.wait()

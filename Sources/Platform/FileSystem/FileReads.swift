@@ -20,7 +20,7 @@ package final class FileReads: Sendable {
     private let clock: any Clock
     private let ask: @Sendable (FileQuestion, String) -> Outcome
     private let state: Mutex<FileReadsState>
-    private let wake = TimedSemaphore(value: 0)
+    private let pool: ThreadPool<@Sendable () -> Void>
 
     /// - Parameters:
     ///   - mostThreads: The most files that may hang.
@@ -34,14 +34,20 @@ package final class FileReads: Sendable {
         self.clock = clock
         self.ask = ask
         state = Mutex(FileReadsState(timeout: Self.timeout, mostThreads: mostThreads))
+        var settings = ThreadPoolSettings(name: "file-read")
+        settings.permanent = 2
+        settings.most = mostThreads
+        // Answers are processed elsewhere, so a small stack suffices.
+        settings.stackSize = 1 << 18
+        pool = ThreadPool(settings)
     }
 
     /// The current number of threads; a few stay without work.
-    package var threads: Int { state.withLock(\.threads) }
+    package var threads: Int { pool.threads }
     /// The number of queries without an answer.
     package var waiting: Int { state.withLock(\.asked.count) }
     /// Whether a thread waits for the system.
-    package var isBusy: Bool { state.withLock { $0.threads > $0.idle } }
+    package var isBusy: Bool { pool.busy > 0 }
 
     private var now: Int64 { clock.monotonic() / 1_000_000 }
 
@@ -75,31 +81,24 @@ package final class FileReads: Sendable {
         switch state.withLock({ $0.add(question, path, now, body) }) {
         case .refused(let error): return body(.failure(error))
         case .waits: break
-        case .wakesThread: wake.signal()
-        case .needsThread: startThread()
+        case .needsThread(let path): serve(path)
         }
         setAlarm()
     }
 
     // MARK: Threads
 
-    private func startThread() {
-        // Answers are processed elsewhere, so a small stack suffices.
-        if Thread.start("file-read", stackSize: 1 << 18, { [self] in work() }) != nil { return }
-        for waiter in state.withLock({ $0.threadRefused() }) { waiter.fail(EAGAIN) }
-    }
-
-    private func work() {
-        while true {
+    /// Runs the next query about a path on a thread.
+    private func serve(_ path: FileReadsState.Path) {
+        let ticket = pool.add { [self] in
             let now = now
-            switch state.withLock({ $0.take(now) }) {
-            case .end: return
-            case .idle: wake.wait()
-            case .ask(let question, let path):
-                let outcome = ask(question, path.text)
-                for waiter in state.withLock({ $0.finish(path) }) { waiter.body(outcome) }
-            }
+            guard let question = state.withLock({ $0.take(path, now) }) else { return }
+            let outcome = ask(question, path.text)
+            let (waiters, isLeft) = state.withLock { $0.finish(path) }
+            for waiter in waiters { waiter.body(outcome) }
+            if isLeft { serve(path) }
         }
+        if ticket == nil { for waiter in state.withLock({ $0.refuse(path) }) { waiter.fail(EAGAIN) } }
     }
 
     // MARK: Timeouts

@@ -1,4 +1,4 @@
-/// The queries about files, and the threads that run them.
+/// The queries about files.
 struct FileReadsState {
     /// A path by its bytes, because equal texts may have different bytes.
     struct Path: Hashable, Sendable {
@@ -20,12 +20,7 @@ struct FileReadsState {
         case refused(FileError)
         /// A thread will run it.
         case waits
-        case wakesThread, needsThread
-    }
-
-    enum Work {
-        case ask(FileQuestion, Path)
-        case idle, end
+        case needsThread(Path)
     }
 
     /// A query that is run once for several waiters.
@@ -49,18 +44,13 @@ struct FileReadsState {
         }
     }
 
-    /// The number of threads that stay without work.
-    private static let mostIdle = 2
     /// The time after which a running query does not count as ending soon, ms.
     private static let longAsking: Int64 = 1000
 
     private(set) var asked: [Int: Waiter] = [:]
-    private(set) var threads = 0
-    private(set) var idle = 0
     private var lanes: [Path: Lane] = [:]
-    /// The paths that wait for a thread, from ``firstReady`` on.
-    private var ready: [Path] = []
-    private var firstReady = 0
+    /// The number of queries that threads are running.
+    private var running = 0
     /// The ends of the waits, which are in order because all waits have the same length.
     ///
     /// Those before ``firstDeadline`` are over.
@@ -98,73 +88,44 @@ struct FileReadsState {
             lane.next.append(Asking(question: question, ids: [lastID]))
         }
         lanes[path] = lane
-        if known != nil { return .waits }
-        ready.append(path)
-        if idle > 0 {
-            idle -= 1
-            return .wakesThread
-        }
-        guard threads < mostThreads else { return .waits }
-        threads += 1
-        return .needsThread
+        return known == nil ? .needsThread(path) : .waits
     }
 
     /// Whether there is neither a thread for another path nor one that will be free soon.
     private func isCrowded(_ now: Int64) -> Bool {
-        guard idle == 0, threads >= mostThreads else { return false }
-        let running = lanes.values.compactMap(\.current)
         // A thread that has just ended a query, or was just started, runs none.
-        return running.count >= threads && running.allSatisfy { now &- $0.since >= Self.longAsking }
+        guard running >= mostThreads else { return false }
+        return lanes.values.compactMap(\.current).allSatisfy { now &- $0.since >= Self.longAsking }
     }
 
     // MARK: Threads
 
-    /// The next work of a thread.
-    mutating func take(_ now: Int64) -> Work {
-        while firstReady < ready.count {
-            let path = ready[firstReady]
-            firstReady += 1
-            Self.trim(&ready, &firstReady)
-            guard var lane = lanes[path] else { continue }
-            if lane.next.isEmpty {
-                // All waiters have given up.
-                lanes[path] = nil
-                continue
-            }
-            let asking = lane.next.removeFirst()
-            lane.current = (asking, now)
-            lanes[path] = lane
-            return .ask(asking.question, path)
+    /// Begins the next query about a path; nil if all waiters have given up.
+    mutating func take(_ path: Path, _ now: Int64) -> FileQuestion? {
+        guard var lane = lanes[path], !lane.next.isEmpty else {
+            lanes[path] = nil
+            return nil
         }
-        ready.removeAll()
-        firstReady = 0
-        if idle < Self.mostIdle {
-            idle += 1
-            return .idle
-        }
-        threads -= 1
-        return .end
+        let asking = lane.next.removeFirst()
+        lane.current = (asking, now)
+        running += 1
+        lanes[path] = lane
+        return asking.question
     }
 
-    /// Ends the query about a path after its answer; returns its waiters.
-    mutating func finish(_ path: Path) -> [Waiter] {
-        guard var lane = lanes[path], let current = lane.current else { return [] }
+    /// Ends the query about a path after its answer; returns its waiters, and whether there is a next query.
+    mutating func finish(_ path: Path) -> (waiters: [Waiter], isLeft: Bool) {
+        guard var lane = lanes[path], let current = lane.current else { return ([], false) }
         lane.current = nil
+        running -= 1
         lanes[path] = lane.next.isEmpty ? nil : lane
-        if !lane.next.isEmpty { ready.append(path) }
-        return current.asking.ids.compactMap { asked.removeValue(forKey: $0) }
+        return (current.asking.ids.compactMap { asked.removeValue(forKey: $0) }, !lane.next.isEmpty)
     }
 
-    /// Removes a thread that the system refused from the count; returns the waiters that no other thread will serve.
-    mutating func threadRefused() -> [Waiter] {
-        threads -= 1
-        guard threads == 0 else { return [] }
-        let lost = Array(asked.values)
-        asked = [:]
-        lanes = [:]
-        ready = []
-        firstReady = 0
-        return lost
+    /// Removes the queries about a path for which the system has no thread; returns their waiters.
+    mutating func refuse(_ path: Path) -> [Waiter] {
+        let lane = lanes.removeValue(forKey: path)
+        return lane?.next.flatMap(\.ids).compactMap { asked.removeValue(forKey: $0) } ?? []
     }
 
     /// Removes the processed part of a queue, if that is most of it.

@@ -1,5 +1,6 @@
 import Model
 import Platform
+import PromQL
 import Synchronization
 import Telemetry
 
@@ -34,6 +35,12 @@ package final class RuleManager: Sendable {
 
     private let state: Mutex<State>
     private let metrics: RuleMetrics
+    /// Each evaluation has its own thread, so that it never blocks the few threads of Swift's tasks.
+    private static let threads = {
+        var settings = ThreadPoolSettings(name: "rules")
+        settings.stackSize = PromQLParser.stackSize
+        return ThreadPool<@Sendable () -> Void>(settings)
+    }()
 
     /// Makes a manager without groups.
     package init(environment: RuleEnvironment, metrics registry: MetricRegistry = MetricRegistry()) {
@@ -209,7 +216,7 @@ package final class RuleManager: Sendable {
             // The first evaluation may be before the first scrape; at the second, recording rules have results, too.
             let restores = before.needsRestore && evaluations >= 2
             let nominal = time
-            var group = await EvaluationThread.run {
+            var group = await Self.threads.run {
                 var group = before
                 group.evaluate(at: nominal, environment)
                 if restores { group.restore(at: environment.clock.now(), environment) }

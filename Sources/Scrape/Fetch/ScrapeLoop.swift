@@ -34,8 +34,8 @@ final class ScrapeLoop: Sendable {
     private let inbox = Mutex<[Command]>([])
     private let clock: any Clock
     private let seed: UInt64
-    private let deliver: @Sendable (Work) -> Void
-    // SAFETY: only the loop's own thread uses it.
+    // SAFETY: only the loop's own thread uses both; the function is set before the thread starts.
+    nonisolated(unsafe) private var deliver: @Sendable (Work) -> Void = { _ in }
     nonisolated(unsafe) private var state = Schedule()
     /// The fetches that the end of the loop has cancelled.
     private let abandoned = Mutex<[PageFetch]>([])
@@ -49,18 +49,22 @@ final class ScrapeLoop: Sendable {
     /// - Parameters:
     ///   - seed: Shifts the phases of all targets.
     ///   - budget: The limit of the bodies of all targets together.
-    ///   - deliver: Receives the work for the workers.
-    init?(clock: any Clock, seed: UInt64, budget: ByteBudget, deliver: @escaping @Sendable (Work) -> Void) {
+    init?(clock: any Clock, seed: UInt64, budget: ByteBudget) {
         guard let transfers = TransferLoop("scrape-loop", clock: clock, maxRunning: OpenFiles.parts.scrapes)
         else { return nil }
         self.transfers = transfers
         self.clock = clock
         self.seed = seed
         self.budget = budget
-        self.deliver = deliver
     }
 
-    func start() { transfers.start { [self] active in turn(&active) } }
+    /// Starts the thread.
+    ///
+    /// - Parameter deliver: Receives the work for the workers.
+    func start(_ deliver: @escaping @Sendable (Work) -> Void) {
+        self.deliver = deliver
+        transfers.start { [self] active in turn(&active) }
+    }
 
     func send(_ commands: [Command]) {
         if commands.isEmpty { return }

@@ -68,7 +68,7 @@ let package = Package(
         module("Config", ["CYAML", "GoCompatibility", "Model", "JSON", "Platform"]),
         module("Storage", ["CPlatform", "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         module("Interchange", ["GoCompatibility", "Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
-        module("PromQL", ["GoCompatibility", "Model", "Encoding"], withoutClosureVersions),
+        module("PromQL", ["GoCompatibility", "Platform", "Model", "Encoding"], withoutClosureVersions),
         module(
             "HTTP",
             [
@@ -125,7 +125,9 @@ let package = Package(
         tests("Config", ["Model", "JSON", "Platform"]),
         tests("Storage", ["Platform", "Telemetry", "Model", "JSON", "Encoding"]),
         tests("Interchange", ["Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
-        tests("PromQL", ["GoCompatibility", "Model", "Encoding"], exclude: ["Histograms/golden_histograms.py"]),
+        tests(
+            "PromQL", ["GoCompatibility", "Platform", "Model", "Encoding"],
+            exclude: ["Histograms/golden_histograms.py"]),
         tests("HTTP", ["Platform", "Telemetry", "Model", "JSON", "Config", "Encoding"]),
         tests("Discovery", ["GoCompatibility", "Platform", "Telemetry", "Model", "Config"]),
         tests("Scrape", ["Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),

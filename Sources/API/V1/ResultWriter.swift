@@ -1,13 +1,13 @@
 import JSON
 import Model
+import Platform
 import PromQL
-import Synchronization
 
 /// Writes query results in the format of the API.
 enum ResultWriter {
     /// Writes `resultType`, `result` and, if requested, `stats` and `explain`.
     static func write(
-        _ result: QueryResult, limit: Int, showsStatistics: Bool, workers: WorkerPool, to writer: inout JSONWriter
+        _ result: QueryResult, limit: Int, showsStatistics: Bool, workers: Workers, to writer: inout JSONWriter
     ) {
         writer.object { writer in
             writer.key("resultType")
@@ -157,7 +157,7 @@ enum ResultWriter {
 
     /// Writes the series of a matrix, on several threads if there are many points.
     private static func matrix(
-        _ columns: ArraySlice<Column>, _ result: QueryResult, _ workers: WorkerPool, _ writer: inout JSONWriter
+        _ columns: ArraySlice<Column>, _ result: QueryResult, _ workers: Workers, _ writer: inout JSONWriter
     ) {
         let texts = StepTexts(start: result.start, step: result.step, count: result.steps)
         let size = max(1, 8192 / max(1, result.steps))
@@ -166,17 +166,18 @@ enum ResultWriter {
             for column in columns { series(column, result, texts, &writer) }
             return
         }
-        let made = Mutex([[UInt8]](repeating: [], count: parts))
-        workers.run(parts) { part in
+        workers.enter()
+        defer { workers.leave() }
+        let made = workers.map(parts) { part in
             let own = columns.dropFirst(part * size).prefix(size)
             var writer = JSONWriter(capacity: own.count * (result.steps * 30 + 256))
             writer.array { writer in
                 for column in own { series(column, result, texts, &writer) }
             }
-            made.withLock { $0[part] = writer.bytes }
+            return writer.bytes
         }
         // The parts without their brackets form one list.
-        for bytes in made.withLock({ $0 }) { writer.raw(bytes[1..<(bytes.count - 1)]) }
+        for bytes in made { writer.raw(bytes[1..<(bytes.count - 1)]) }
     }
 
     private static func series(

@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import Platform
 import Synchronization
 
 /// Evaluates PromQL over any source of series.
@@ -11,12 +12,12 @@ package final class QueryEngine: Sendable {
     private let observer: (any QueryObserver)?
 
     /// The query workers of all queries.
-    package let workers: WorkerPool
+    package let workers: Workers
 
     /// - Parameter observer: Is notified of the start and the end of every query.
     package init(options: EngineOptions, observer: (any QueryObserver)? = nil) {
         settings = Mutex(options)
-        workers = WorkerPool(limit: options.workers)
+        workers = .queries(limit: options.workers)
         self.observer = observer
     }
 
@@ -268,5 +269,13 @@ package final class QueryEngine: Sendable {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+extension Workers {
+    /// The query workers of an engine; the threads of the queries themselves are counted, too.
+    package static func queries(limit: Int) -> Workers {
+        let limit = max(1, limit)
+        return Workers("query-worker", limit: limit, permanent: limit - 1, stackSize: 8 << 20)
     }
 }

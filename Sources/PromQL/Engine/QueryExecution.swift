@@ -1,4 +1,5 @@
 import Model
+import Platform
 
 /// The execution of one query, with the state that all of its nodes share.
 final class QueryExecution {
@@ -8,7 +9,7 @@ final class QueryExecution {
     let text: String
     let plan: QueryPlan
     let budget: QueryBudget
-    let workers: WorkerPool
+    let workers: Workers
     /// The position of the query's own thread in the trace with `explain=analyze`; nil for all other queries.
     let trace: TraceCursor?
     let annotations = Annotations()
@@ -20,7 +21,7 @@ final class QueryExecution {
     private var selected: [SelectRequestKey: any SeriesSet] = [:]
 
     init(
-        _ request: QueryRequest, _ plan: QueryPlan, options: EngineOptions, budget: QueryBudget, workers: WorkerPool,
+        _ request: QueryRequest, _ plan: QueryPlan, options: EngineOptions, budget: QueryBudget, workers: Workers,
         trace: TraceCursor?
     ) {
         source = request.source

@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 
 /// Runs recursive work whose depth depends on a query's text with a sufficient stack.
 enum DeepStack {
@@ -48,41 +48,13 @@ enum DeepStack {
         return levels * perLevel + operators * perOperator
     }
 
-    private final class Job {
-        let work: () -> Void
-        init(_ work: @escaping () -> Void) { self.work = work }
-    }
-
     private static func onOwnThread<R>(_ body: () -> R) -> R? {
-        var result: R?
-        // The thread is joined before this returns, so that the closure does not escape.
-        let isStarted = withoutActuallyEscaping(body) { body in
-            let job = Unmanaged.passRetained(Job { result = body() })
-            var attributes = pthread_attr_t()
-            pthread_attr_init(&attributes)
-            defer { pthread_attr_destroy(&attributes) }
-            pthread_attr_setstacksize(&attributes, most)
-            var thread = pthread_t()
-            guard pthread_create(&thread, &attributes, { deepStackMain($0) }, job.toOpaque()) == 0 else {
-                job.release()
-                return false
-            }
-            pthread_join(thread, nil)
-            return true
+        // SAFETY: the thread is joined before this returns, so nothing uses the result or the closure afterwards.
+        nonisolated(unsafe) var result: R?
+        withoutActuallyEscaping(body) { body in
+            nonisolated(unsafe) let body = body
+            Thread.start("deep-query", stackSize: most) { result = body() }?.join()
         }
-        return isStarted ? result : nil
+        return result
     }
-
-    fileprivate static func run(_ raw: UnsafeMutableRawPointer?) {
-        guard let raw else { return }
-        Unmanaged<Job>.fromOpaque(raw).takeRetainedValue().work()
-    }
-}
-
-/// The main function of the thread.
-///
-/// It is not a closure, because a closure that is passed to C must have no isolation check.
-private func deepStackMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    DeepStack.run(raw)
-    return nil
 }

@@ -99,7 +99,7 @@ package struct RuleEnvironment: Sendable {
     /// The shortest remaining wait of a restored pending alert, ms; shorter `for`s are not restored.
     package var forGracePeriod: Int64
     /// Evaluates independent rules of a group at the same time; nil to evaluate them one after the other.
-    package var concurrent: ConcurrentQueries?
+    package var concurrent: Workers?
     let templateCounts = TemplateCounts()
 
     package init(
@@ -122,5 +122,12 @@ package struct RuleEnvironment: Sendable {
         self.resendDelay = resendDelay
         self.outageTolerance = outageTolerance
         self.forGracePeriod = forGracePeriod
+    }
+}
+
+extension Workers {
+    /// Threads that evaluate independent rules at the same time, beside the groups' own threads.
+    package static func rules(limit: Int) -> Workers {
+        Workers("rule", limit: limit, stackSize: PromQLParser.stackSize)
     }
 }

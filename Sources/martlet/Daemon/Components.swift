@@ -71,7 +71,7 @@ struct Components: Sendable {
         environment.outageTolerance = options.rules.outageTolerance
         environment.forGracePeriod = options.rules.forGracePeriod
         environment.concurrent =
-            options.rules.concurrent > 0 ? ConcurrentQueries(limit: options.rules.concurrent) : nil
+            options.rules.concurrent > 0 ? Workers.rules(limit: options.rules.concurrent) : nil
         rules = RuleManager(environment: environment, metrics: metrics)
     }
 

@@ -1,4 +1,5 @@
 import Model
+import Platform
 import Testing
 
 @testable import PromQL
@@ -93,7 +94,7 @@ struct WorkerTests {
         let budget = QueryBudget(
             deadline: .max, maxSamples: .max, isCancelled: nil, memory: MemoryAccount(limit: .max, budget: nil))
         let production = try ColumnProduction(
-            Echo(set: Damaged()), count: 5000, steps: 64, maxWorkers: helpers, pool: WorkerPool(limit: helpers + 1),
+            Echo(set: Damaged()), count: 5000, steps: 64, maxWorkers: helpers, pool: .queries(limit: helpers + 1),
             budget)
         var seen: [Int] = []
         #expect(throws: Damaged.Damage(index: 700)) {
@@ -107,7 +108,7 @@ struct WorkerTests {
 
     @Test("no more threads work than the pool has")
     func poolLimit() {
-        let workers = WorkerPool(limit: 3)
+        let workers = Workers.queries(limit: 3)
         workers.enter()
         #expect(workers.tryEnter())
         #expect(workers.tryEnter())

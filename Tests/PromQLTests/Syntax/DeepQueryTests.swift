@@ -1,4 +1,5 @@
 import Model
+import Platform
 import Testing
 
 @testable import PromQL
@@ -46,7 +47,7 @@ struct DeepQueryTests {
             expression: expression, text: query, source: source,
             times: QueryTimes(grid: grid, end: grid.end, isInstant: false), limits: QueryLimits())
         let execution = QueryExecution(
-            request, QueryPlan(expression), options: limited, budget: budget, workers: WorkerPool(limit: 1),
+            request, QueryPlan(expression), options: limited, budget: budget, workers: Workers.queries(limit: 1),
             trace: nil)
         let columns = try Evaluator.columns(execution.plan.expression, EvaluationContext(execution))
         return (columns, budget.checks)

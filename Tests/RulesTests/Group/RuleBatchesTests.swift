@@ -1,4 +1,5 @@
 import Model
+import Platform
 import PromQL
 import Synchronization
 import Testing
@@ -42,7 +43,7 @@ struct RuleBatchesTests {
 
     @Test("queries run at the same time up to the limit, and results keep their order")
     func concurrent() {
-        let queries = ConcurrentQueries(limit: 3)
+        let queries = Workers.rules(limit: 3)
         let running = Mutex((now: 0, most: 0))
         for _ in 0..<200 {
             let results = queries.map(20) { index in
@@ -56,6 +57,6 @@ struct RuleBatchesTests {
             #expect(results == (0..<20).map { $0 * 2 })
         }
         #expect(running.withLock { $0.most } <= 4)
-        #expect(ConcurrentQueries(limit: 0).map(3) { $0 } == [0, 1, 2])
+        #expect(Workers.rules(limit: 0).map(3) { $0 } == [0, 1, 2])
     }
 }

@@ -1,5 +1,5 @@
-import Dispatch
 import Model
+import Platform
 import Synchronization
 
 /// The outcome of making the column of one series.
@@ -55,7 +55,8 @@ protocol ColumnMaker: Sendable {
 ///
 /// Threads take partitions of neighbouring series. The query's own thread processes the columns in the order of the
 /// series, so that no result depends on the number of threads. Finished columns wait in a ring of slots, so that there
-/// are never more of them than a few partitions.
+/// are never more of them than a few partitions; ``Workers/run(_:_:)`` cannot do it, because nobody takes its parts in
+/// order.
 final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     // SAFETY: a slot belongs to the thread that took its partition until it is marked as filled, then to the consumer
     // until the partition is released; the lock of `state` protects both changes of the owner.
@@ -77,9 +78,9 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
     private let made: UnsafeMutablePointer<MadeColumn>
     private let state: Mutex<State>
     private let failures = Mutex<[Int: any Error]>([:])
-    private let ready = DispatchSemaphore(value: 0)
+    private let ready = TimedSemaphore(value: 0)
     private let maxWorkers: Int
-    private let pool: WorkerPool
+    private let pool: Workers
     private let budget: QueryBudget
     private let bytes: Int
     private let cost = Mutex(ReadCost())
@@ -93,7 +94,7 @@ final class ColumnProduction<Maker: ColumnMaker>: @unchecked Sendable {
 
     /// Charges and allocates the ring; at most `maxWorkers` threads work besides the caller's.
     init(
-        _ maker: Maker, count: Int, steps: Int, maxWorkers: Int, pool: WorkerPool, _ budget: QueryBudget
+        _ maker: Maker, count: Int, steps: Int, maxWorkers: Int, pool: Workers, _ budget: QueryBudget
     ) throws(MemoryLimitExceeded) {
         let shape = ColumnRing(steps: steps, maxWorkers: maxWorkers)
         try budget.memory.charge(shape.bytes)
@@ -231,7 +232,7 @@ extension EvaluationContext {
         let cost = Double(count) * (Double(span) / 15_000 * 4 + Double(grid.count) * 3 + 500)
         let production = try ColumnProduction(
             maker, count: count, steps: grid.count,
-            maxWorkers: cost > Self.worthWorkers ? query.workers.maxPerQuery : 0,
+            maxWorkers: cost > Self.worthWorkers ? query.workers.maxPerCaller : 0,
             pool: query.workers, budget)
         try production.run(consume)
         trace.read(cost: production.readCost, workerTime: production.workerTime)

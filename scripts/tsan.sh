@@ -2,7 +2,7 @@
 # Runs what many threads touch under ThreadSanitizer: tsan.sh [FILTER]. A race ends the run with an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-suites="ConcurrentReader|Churn|SlotPool|StoreRestart|Sleepers|Clock|Continuation"
+suites="ConcurrentReader|Churn|SlotPool|StoreRestart|Sleepers|Clock|Continuation|ThreadPool|Workers|FileReads"
 suites="$suites|ScrapeManager|PageFetch|Turn|RuleBatches|RuleGroup|RuleClock"
 suites="$suites|Notifier|NotifierGroup|NotifierClock|Ledger|AlertmanagerClient|HTTPTransport"
 filter=${1:-"^[A-Za-z]+Tests\\.($suites)Tests/"}

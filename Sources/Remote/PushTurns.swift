@@ -1,5 +1,5 @@
-import Dispatch
 import HTTP
+import Platform
 
 /// Limits how many pushes are read at the same time; others wait, so that all together have bounded memory.
 ///
@@ -8,25 +8,25 @@ final class PushTurns: Sendable {
     /// Bytes of a small push when it is unpacked.
     static let smallSize = 1 << 20
 
-    private let small: DispatchSemaphore
-    private let large: DispatchSemaphore
-    private let timeout: DispatchTimeInterval
+    private let small: TimedSemaphore
+    private let large: TimedSemaphore
+    private let timeout: Int64
 
     /// - Parameters:
     ///   - count: Small ones at the same time, and large ones.
-    ///   - timeout: The longest wait of one.
-    init(count: Int = 4, timeout: DispatchTimeInterval = .seconds(5)) {
-        small = DispatchSemaphore(value: count)
-        large = DispatchSemaphore(value: count)
+    ///   - timeout: The longest wait of one, ms.
+    init(count: Int = 4, timeout: Int64 = 5000) {
+        small = TimedSemaphore(value: count)
+        large = TimedSemaphore(value: count)
         self.timeout = timeout
     }
 
     /// The turn of one push.
     struct Turn {
         let isLarge: Bool
-        private let semaphore: DispatchSemaphore
+        private let semaphore: TimedSemaphore
 
-        fileprivate init(isLarge: Bool, _ semaphore: DispatchSemaphore) {
+        fileprivate init(isLarge: Bool, _ semaphore: TimedSemaphore) {
             self.isLarge = isLarge
             self.semaphore = semaphore
         }
@@ -38,7 +38,7 @@ final class PushTurns: Sendable {
     func take(_ packed: [UInt8]) -> Turn? {
         let isLarge = SnappyBody.size(of: packed) > Self.smallSize
         let semaphore = isLarge ? large : small
-        return semaphore.wait(timeout: .now() + timeout) == .success ? Turn(isLarge: isLarge, semaphore) : nil
+        return semaphore.wait(milliseconds: timeout) ? Turn(isLarge: isLarge, semaphore) : nil
     }
 }
 

@@ -89,6 +89,24 @@ struct TidyTests {
         }
     }
 
+    /// What starts threads of its own: loops that run as long as their part, and work that needs the only one.
+    private static let starting: Set = [
+        "Sources/Platform/Thread.swift", "Sources/Platform/ThreadPool.swift", "Sources/Platform/Sleepers.swift",
+        "Sources/PromQL/Syntax/DeepStack.swift", "Sources/Storage/BackgroundLoop.swift",
+        "Sources/HTTP/Server/HTTPServer.swift", "Sources/HTTP/Client/TransferLoop.swift",
+        "Sources/martlet/Daemon/Signals.swift", "Sources/martlet/Daemon/Shutdown/StepThread.swift",
+    ]
+
+    @Test("queues and parts of work have their threads from ThreadPool and Workers")
+    func starting() throws {
+        for file in try ProjectFiles.swiftFiles("Sources") where !Self.starting.contains(file) {
+            let text = try ProjectFiles.text(file)
+            for call in ["Thread.start(", "pthread_create(", "sem_init("] {
+                #expect(!text.contains(call), "\(file) has \(call): use ThreadPool, Workers or BlockingCall")
+            }
+        }
+    }
+
     @Test("each unchecked claim about threads has its reason, and nothing is unowned")
     func threads() throws {
         for file in try ProjectFiles.swiftFiles("Sources") {

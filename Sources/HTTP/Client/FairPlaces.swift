@@ -1,4 +1,3 @@
-import Glibc
 import Synchronization
 
 /// A limited number of places that tasks acquire and release in order of arrival.
@@ -55,21 +54,4 @@ final class FairPlaces: Sendable {
         }
         next?.resume(returning: true)
     }
-}
-
-/// A semaphore for threads.
-final class Semaphore: Sendable {
-    // SAFETY: a POSIX semaphore may be used from all threads; its lifetime is that of its object.
-    nonisolated(unsafe) private let signalled = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-    init() { sem_init(signalled, 0, 0) }
-
-    deinit {
-        sem_destroy(signalled)
-        signalled.deallocate()
-    }
-
-    func signal() { sem_post(signalled) }
-
-    func wait() { while sem_wait(signalled) != 0 {} }
 }

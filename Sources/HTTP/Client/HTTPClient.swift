@@ -107,7 +107,7 @@ package final class HTTPClient: Sendable {
     /// Sends a request and blocks the calling thread, which must not be a thread of the task pool.
     package func sendBlocking(_ request: ClientRequest) throws(HTTPClientError) -> ClientResponse {
         let answer = Mutex<Result<ClientResponse, HTTPClientError>?>(nil)
-        let done = Semaphore()
+        let done = TimedSemaphore(value: 0)
         Task {
             do throws(HTTPClientError) {
                 let response = try await send(request)

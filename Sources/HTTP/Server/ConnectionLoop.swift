@@ -1,6 +1,5 @@
 import CPlatform
 import CTLS
-import Dispatch
 import Glibc
 import Platform
 import Synchronization

@@ -1,5 +1,4 @@
 import CPlatform
-import Dispatch
 import Glibc
 import Platform
 import Synchronization

@@ -1,10 +1,9 @@
-import Dispatch
 import Platform
 import Synchronization
 
 /// Runs asynchronous work from a thread that may block, for example the main thread of a command.
 func blocking<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) throws -> R {
-    let done = DispatchSemaphore(value: 0)
+    let done = TimedSemaphore(value: 0)
     let box = Box<R>()
     Task {
         let result: Result<R, any Error>

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import Platform
 import Synchronization
@@ -30,7 +29,7 @@ final class StopRequest: Sendable {
     let hurry = Hurry()
     private let clock: any Clock
     private let state = Mutex(State())
-    private let requested = DispatchSemaphore(value: 0)
+    private let requested = TimedSemaphore(value: 0)
     private let log = Log("main")
 
     init(clock: any Clock) { self.clock = clock }

@@ -10,32 +10,33 @@ import Telemetry
 /// one, so that they are answered while queries take all turns. Requests that change the store have a third one, so
 /// that they take no turn of a query while they wait for each other.
 ///
-/// ``RequestTurns`` decides who has a turn.
+/// ``ClientTurns`` decides who has a turn.
 final class QueryAdmission: Sendable {
     /// The kinds of requests that take turns.
     enum Kind: Hashable, CaseIterable {
         case query, text, exemplars, list, search, federation, statistics, overview, change
+
+        /// The kinds of which one client's requests leave turns to its queries.
+        ///
+        /// Overviews and changes have limits of their own, and share them with no other kind.
+        static let modest: Set<Kind> = [.text, .exemplars, .list, .search, .federation, .statistics]
     }
 
     /// A request in a queue.
     private final class Waiter: Sendable {
         let signal = TimedSemaphore(value: 0)
-        /// Whether it is the request's turn; it changes under the lock of the queues.
+        /// Whether it is the request's turn; it changes under the lock of the turns.
         let isCalled = Atomic(false)
     }
 
-    private struct Queues {
-        var turns: RequestTurns
-        /// The waiting requests, by their numbers.
-        var waiters: [Int: Waiter] = [:]
-    }
+    private typealias Turns = ClientTurns<Kind, Waiter>
 
-    private let queues: Mutex<Queues>
+    private let turns: Mutex<Turns>
     private let running: Gauge?
 
     /// The limit of queries, whose number the metrics show.
     init(_ count: Int, _ metrics: MetricRegistry) {
-        queues = Mutex(Queues(turns: RequestTurns(count)))
+        turns = Mutex(Turns(count, modest: Kind.modest))
         running = metrics.gauge("prometheus_engine_queries", "The current number of queries being executed or waiting.")
         metrics.gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
             .set(Double(max(1, count)))
@@ -43,7 +44,7 @@ final class QueryAdmission: Sendable {
 
     /// A limit of other requests.
     init(_ count: Int) {
-        queues = Mutex(Queues(turns: RequestTurns(count)))
+        turns = Mutex(Turns(count, modest: Kind.modest))
         running = nil
     }
 
@@ -70,12 +71,12 @@ final class QueryAdmission: Sendable {
     ) throws -> R {
         running?.add(1)
         defer { running?.add(-1) }
-        let key = RequestTurns.Key(kind: kind, client: client)
-        if let (number, waiter) = enter(key) {
+        let key = Turns.Key(kind: kind, client: client)
+        if let waiter = enter(key) {
             do throws(QueryError) {
                 try wait(waiter, milliseconds, isCancelled)
             } catch {
-                leave(number, waiter, key)
+                leave(waiter, key)
                 throw error
             }
         }
@@ -101,19 +102,22 @@ final class QueryAdmission: Sendable {
     }
 
     /// Takes a free turn, or a place in the queue; nil with a turn.
-    private func enter(_ key: RequestTurns.Key) -> (number: Int, waiter: Waiter)? {
-        queues.withLock { queues in
-            guard let number = queues.turns.enter(key) else { return nil }
-            let waiter = Waiter()
-            queues.waiters[number] = waiter
-            return (number, waiter)
+    private func enter(_ key: Turns.Key) -> Waiter? {
+        turns.withLock { turns in
+            var waiter: Waiter?
+            func wait() -> Waiter {
+                let new = Waiter()
+                waiter = new
+                return new
+            }
+            return turns.take(key, orLater: wait()) ? nil : waiter
         }
     }
 
     /// Returns a turn, and calls the next request.
-    private func finish(_ key: RequestTurns.Key) {
-        let next = queues.withLock { queues in
-            let next = queues.turns.finish(key).flatMap { queues.waiters.removeValue(forKey: $0) }
+    private func finish(_ key: Turns.Key) {
+        let next = turns.withLock { turns in
+            let next = turns.leave(key)
             next?.isCalled.store(true, ordering: .relaxed)
             return next
         }
@@ -121,11 +125,10 @@ final class QueryAdmission: Sendable {
     }
 
     /// Leaves the queue; a turn that has come meanwhile is returned.
-    private func leave(_ number: Int, _ waiter: Waiter, _ key: RequestTurns.Key) {
-        let isCalled = queues.withLock { queues in
+    private func leave(_ waiter: Waiter, _ key: Turns.Key) {
+        let isCalled = turns.withLock { turns in
             if waiter.isCalled.load(ordering: .relaxed) { return true }
-            queues.turns.leave(number, key)
-            queues.waiters[number] = nil
+            turns.remove(key) { $0 === waiter }
             return false
         }
         if isCalled { finish(key) }

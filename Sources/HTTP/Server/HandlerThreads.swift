@@ -8,7 +8,12 @@ final class HandlerThreads: Sendable {
     typealias Job = @Sendable () -> Void
 
     private let pool: ThreadPool<Job>
-    private let longPlaces: Mutex<LongPlaces<Job>>
+    private let longPlaces: Mutex<LongPlaces>
+
+    private enum Kind { case long }
+    private typealias LongPlaces = ClientTurns<Kind, Job>
+
+    private static func place(of client: String) -> LongPlaces.Key { LongPlaces.Key(kind: .long, client: client) }
 
     init(most: Int, stackSize: Int) {
         let most = max(2, most)
@@ -17,7 +22,7 @@ final class HandlerThreads: Sendable {
         settings.idleTime = 5000
         settings.stackSize = stackSize
         pool = ThreadPool(settings)
-        longPlaces = Mutex(LongPlaces(most: most - max(1, most / 4)))
+        longPlaces = Mutex(LongPlaces(most - max(1, most / 4)))
     }
 
     /// Runs a job as soon as there is a thread for it.
@@ -29,12 +34,12 @@ final class HandlerThreads: Sendable {
     ///
     /// If none is free for the client, returns false and runs `job` later with the place.
     func takeLongPlace(for client: String, orLater job: @escaping Job) -> Bool {
-        longPlaces.withLock { $0.take(for: client, orLater: job) }
+        longPlaces.withLock { $0.take(Self.place(of: client), orLater: job) }
     }
 
     /// Releases a place of a client, and passes it to the next waiting handler.
     func leaveLongPlace(of client: String) {
-        if let next = longPlaces.withLock({ $0.leave(client) }) { _ = run(next) }
+        if let next = longPlaces.withLock({ $0.leave(Self.place(of: client)) }) { _ = run(next) }
     }
 
     /// Whether there are not enough threads for one to wait for a client.

@@ -1,39 +1,46 @@
-import Model
 import TestSupport
 import Testing
 
-@testable import API
+@testable import HTTP
 
-/// Turns of requests as a value, in random histories.
-@Suite("Shares of turns")
-struct RequestTurnsTests {
-    private typealias Key = RequestTurns.Key
+/// Turns of clients as a value, in random histories.
+@Suite("Turns that clients share")
+struct ClientTurnsTests {
+    private enum Kind: CaseIterable { case query, overview, list, search }
+    private typealias Turns = ClientTurns<Kind, Int>
+    private typealias Key = Turns.Key
+
+    private static func turns(_ count: Int) -> Turns { Turns(count, modest: [.list, .search]) }
 
     /// Requests that come, run, end and leave at random.
     private struct History {
-        var turns: RequestTurns
+        var turns: Turns
         var running: [Key] = []
         /// The waiting requests, oldest first, and the number of ended requests when each came.
         var waiting: [(number: Int, key: Key, since: Int)] = []
         var ended = 0
+        private var nextNumber = 0
+
+        init(turns: Turns) { self.turns = turns }
 
         func held(_ isPart: (Key) -> Bool) -> Int { running.count(where: isPart) }
 
         /// Returns whether the request has a turn at once.
         @discardableResult
         mutating func enter(_ key: Key) -> Bool {
-            guard let number = turns.enter(key) else {
-                running.append(key)
-                return true
+            nextNumber += 1
+            guard turns.take(key, orLater: nextNumber) else {
+                waiting.append((nextNumber, key, ended))
+                return false
             }
-            waiting.append((number, key, ended))
-            return false
+            running.append(key)
+            return true
         }
 
         mutating func finish(_ index: Int) {
             let key = running.remove(at: index)
             ended += 1
-            guard let number = turns.finish(key) else { return }
+            guard let number = turns.leave(key) else { return }
             guard let at = waiting.firstIndex(where: { $0.number == number }) else {
                 Issue.record("\(number) does not wait")
                 return
@@ -45,7 +52,7 @@ struct RequestTurnsTests {
 
         mutating func leave(_ index: Int) {
             let one = waiting.remove(at: index)
-            turns.leave(one.number, one.key)
+            turns.remove(one.key) { $0 == one.number }
         }
 
         /// What is true at any time.
@@ -70,7 +77,7 @@ struct RequestTurnsTests {
         for (count, client, list) in [
             (-1, 1, 1), (1, 1, 1), (2, 1, 1), (3, 2, 1), (4, 3, 2), (8, 6, 5), (20, 15, 12), (100, 75, 57),
         ] {
-            let turns = RequestTurns(count)
+            let turns = Self.turns(count)
             #expect(turns.clientShare == client && turns.share(of: .list) == list, "\(count)")
             #expect(turns.share(of: .query) == client && turns.share(of: .overview) == client)
         }
@@ -82,12 +89,12 @@ struct RequestTurnsTests {
     func histories(count: Int) {
         var random = SeededRandom(seed: SeededRandom.runSeed)
         for clients in [1, 2, 5] {
-            var history = History(turns: RequestTurns(count))
+            var history = History(turns: Self.turns(count))
             for _ in 0..<600 {
                 let client = "\(Int.random(in: 0..<clients, using: &random))"
                 switch Int.random(in: 0..<10, using: &random) {
                 case 0..<5:
-                    let kind = QueryAdmission.Kind.allCases.randomElement(using: &random) ?? .query
+                    let kind = Kind.allCases.randomElement(using: &random) ?? .query
                     history.enter(Key(kind: kind, client: client))
                 case 5..<9:
                     guard let index = history.running.indices.randomElement(using: &random) else { continue }
@@ -102,8 +109,8 @@ struct RequestTurnsTests {
             #expect(history.waiting.isEmpty)
             #expect(history.turns.free == max(1, count))
             let isEmpty = Mirror(reflecting: history.turns).children.allSatisfy { child in
-                (child.value as? [Key: Int])?.isEmpty ?? (child.value as? [ExactText: Int])?.isEmpty
-                    ?? (child.value as? [Key])?.isEmpty ?? true
+                (child.value as? [Key: Int])?.isEmpty ?? (child.value as? [String: Int])?.isEmpty
+                    ?? (child.value as? [Key])?.isEmpty ?? (child.value as? [Key: [Int]])?.isEmpty ?? true
             }
             #expect(isEmpty, "counts of clients that are gone are kept")
         }
@@ -111,12 +118,12 @@ struct RequestTurnsTests {
 
     @Test("a client with any number of requests leaves a turn to another client", arguments: 2...24)
     func otherClient(count: Int) {
-        for kind in QueryAdmission.Kind.allCases {
-            var history = History(turns: RequestTurns(count))
+        for kind in Kind.allCases {
+            var history = History(turns: Self.turns(count))
             for _ in 0..<100 { history.enter(Key(kind: kind, client: "a")) }
             let most = history.turns.share(of: kind)
             #expect(history.running.count == most)
-            for other in QueryAdmission.Kind.allCases {
+            for other in Kind.allCases {
                 var next = history
                 let isFree = next.enter(Key(kind: other, client: "b"))
                 #expect(isFree, "\(kind), \(other)")
@@ -130,7 +137,7 @@ struct RequestTurnsTests {
 
     @Test("two clients together use all turns", arguments: 2...24)
     func allTurns(count: Int) {
-        var history = History(turns: RequestTurns(count))
+        var history = History(turns: Self.turns(count))
         for _ in 0..<100 {
             for client in ["a", "b"] { history.enter(Key(kind: .query, client: client)) }
         }
@@ -140,10 +147,10 @@ struct RequestTurnsTests {
     @Test("nobody waits forever, whatever comes meanwhile", arguments: [1, 2, 3, 4, 7, 20])
     func waits(count: Int) {
         var random = SeededRandom(seed: SeededRandom.runSeed)
-        var history = History(turns: RequestTurns(count))
+        var history = History(turns: Self.turns(count))
         // All queues are long all the time, and any running request ends next.
         let keys = ["a", "b", "c"].flatMap { client in
-            QueryAdmission.Kind.allCases.map { Key(kind: $0, client: client) }
+            Kind.allCases.map { Key(kind: $0, client: client) }
         }
         for _ in 0..<1500 {
             let queues = Dictionary(grouping: history.waiting, by: \.key)
@@ -155,5 +162,18 @@ struct RequestTurnsTests {
         // Each of the 2 requests in a queue waits for one of each other queue, and for turns of its own client to end.
         let longest = history.waiting.map { history.ended - $0.since }.max() ?? 0
         #expect(longest < 40 * keys.count, "\(longest)")
+    }
+
+    @Test("clients that wait take turns")
+    func turns() {
+        typealias Turns = ClientTurns<Kind, String>
+        var turns = Turns(4)
+        for (client, count) in [("a", 6), ("b", 4), ("c", 1)] {
+            for number in 0..<count {
+                _ = turns.take(Turns.Key(kind: .query, client: client), orLater: "\(client)\(number)")
+            }
+        }
+        let next = (0..<4).map { _ in turns.leave(Turns.Key(kind: .query, client: "a")) ?? "" }
+        #expect(next == ["a3", "b1", "c0", "a4"])
     }
 }

@@ -30,7 +30,7 @@ package enum AddressSpace {
     }()
 
     /// The bytes that a column with a share of `share` may reserve.
-    package static func room(_ share: Double) -> Int {
+    package static func share(_ share: Double) -> Int {
         guard let limited else { return .max }
         return Int(Double(limited.budget) * share)
     }

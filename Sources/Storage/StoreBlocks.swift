@@ -17,8 +17,8 @@ extension TimeSeriesStore {
     ///   - fill: A function that adds series in the order of their labels.
     /// - Returns: The description of the block; nil if no sample was added.
     package func addBlock(baseTime: Int64, _ fill: (BlockWriter) throws -> Void) throws -> BlockMeta? {
-        upkeep.lock()
-        defer { upkeep.unlock() }
+        maintenanceLock.lock()
+        defer { maintenanceLock.unlock() }
         try mergeForOpenFiles()
         let writer = try blockSet.writer(now: clock.now(), baseTime: baseTime)
         do {

@@ -17,8 +17,8 @@ extension TimeSeriesStore {
         let matching = try head.ids(matching: matchers)
         try matchers.requireAnswers()
         let ids = head.registry.withLock { matching.filter { head.states[$0].labels != 0 } }
-        upkeep.lock()
-        defer { upkeep.unlock() }
+        maintenanceLock.lock()
+        defer { maintenanceLock.unlock() }
         // The waiting records are written before the deletion, so that a log that cannot be written is detected now.
         try log.flush()
         try blockSet.settle()

@@ -46,7 +46,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let checkpointSize = Atomic<Int>(0)
     /// The schedule of the checks of the blocks' files.
     let lastLook = Mutex(LookPace())
-    let upkeepFailure = Mutex<String?>(nil)
+    let maintenanceFailure = Mutex<String?>(nil)
     /// Whether it was reported that blocks use too many of the files that may be open.
     let lacksOpenFiles = Atomic(false)
     /// The windows whose spill files the system could not read, by their start, and the time of the first failure in ns
@@ -68,7 +68,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     let logger = Log("storage")
     let background = BackgroundLoop()
     /// The lock for changes to the set of files.
-    var upkeep: Lock { head.upkeep }
+    var maintenanceLock: Lock { head.maintenanceLock }
 
     deinit { background.stop() }
 
@@ -103,7 +103,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
         exemplarRing.setLimits(
             capacity: settings.maxExemplars, outOfOrderWindow: settings.outOfOrderWindow)
         watched.setLimit(Int(clamping: settings.retentionSize))
-        if watched.room == 0 { isOversized.store(true, ordering: .relaxed) }
+        if watched.spaceLeft == 0 { isOversized.store(true, ordering: .relaxed) }
         if settings.retentionSize > 0 { log.limitSegments(to: max(1 << 14, watched.limit / 16)) }
     }
 
@@ -114,11 +114,11 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     public func close(keepsLock: Bool = false) throws {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         background.stop()
-        upkeep.lock()
+        maintenanceLock.lock()
         defer {
             log.close()
             if !keepsLock { lockFile?.release() }
-            upkeep.unlock()
+            maintenanceLock.unlock()
         }
         // The log is first, because it must not be lost; the checkpoint only makes the next start faster.
         var failure: (any Error)?
@@ -130,7 +130,7 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
             // If a size limit leaves no space for it, the next start reads the log, which is on disk.
             let isLogged = failure == nil && unlogged.current.samples == 0
             guard isLogged, quota != nil, (error as? FileError)?.isFull == true else { throw failure ?? error }
-            logger.info("There is no room for a checkpoint; the next start reads the log", ["err": "\(error)"])
+            logger.info("There is no space for a checkpoint; the next start reads the log", ["err": "\(error)"])
         }
     }
 

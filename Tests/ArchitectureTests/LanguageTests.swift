@@ -21,14 +21,6 @@ struct LanguageTests {
     /// Words that no name contains, as a whole part of it.
     static let names = ["farewell", "guests", "mended", "morsel", "patience", "room", "told", "upkeep", "whoever"]
 
-    /// Directories whose names are not checked yet.
-    static let uncheckedNames = ["Sources/Storage/"]
-
-    /// The files of the only names with such a word that other directories use.
-    static let publicRooms = [
-        "Sources/Platform/AddressSpace.swift", "Sources/Platform/FileSystem/BoundedFileSystem.swift",
-    ]
-
     /// A comment: consecutive comment lines, or the end of a line of code.
     struct Comment: Equatable {
         var line: Int
@@ -123,9 +115,8 @@ struct LanguageTests {
     @Test("names have no private words")
     func privateNames() throws {
         for file in try ProjectFiles.swiftFiles("Sources") {
-            if Self.publicRooms.contains(file) || Self.uncheckedNames.contains(where: file.hasPrefix) { continue }
             for (line, code) in Self.split(try ProjectFiles.text(file)).code {
-                let words = Self.nameWords(code.replacing("AddressSpace.room(", with: ""))
+                let words = Self.nameWords(code)
                 for word in Self.names where words.contains(word) {
                     Issue.record("\(file):\(line) has a name with \"\(word)\": use a word of docs/glossary.md")
                 }

@@ -20,7 +20,7 @@ import Testing
         #expect(refusal?.code == EDQUOT && refusal?.isFull == true)
         #expect(try file.size() == 4097)
         try file.write([UInt8](repeating: 3, count: 4095 + 4096))
-        #expect(files.room == 0)
+        #expect(files.spaceLeft == 0)
         try file.truncate(to: 10)
         #expect(files.used == 2 * 4096)
     }
@@ -50,7 +50,7 @@ import Testing
         try old.write([UInt8](repeating: 1, count: 40_960))
         let files = try BoundedFileSystem(base, root: "data", limit: 20_000, slack: 8192) { $0.hasSuffix(".log") }
         #expect(files.used == 45_056)
-        #expect(files.room == 0)
+        #expect(files.spaceLeft == 0)
         let log = try files.open("data/manifest.log", .append)
         try log.write([UInt8](repeating: 1, count: 5000))
         let other = try files.open("data/other", .append)

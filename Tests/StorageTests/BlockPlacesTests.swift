@@ -57,7 +57,7 @@ import Testing
                 big.formUnion(try Self.push(store, times, series: series))
             }
         }
-        try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+        try store.maintenanceLock.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
         #expect(store.blockSet.count == 2)
         files.setCapacity(Int.max - (try files.freeSpace("data")) + store.blockSet.size)
         var accepted: Set<Int64> = []
@@ -83,16 +83,20 @@ import Testing
             let times = (0..<20).map { Self.begin - $0 * 2 * Self.day }.reversed() as [Int64]
             for part in [times.prefix(10), times.dropFirst(10)] {
                 try #require(try Self.push(store, Array(part)).count == 10)
-                try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+                try store.maintenanceLock.withLock {
+                    for end in store.head.windows() { try store.cutWithinSize([end]) }
+                }
                 store.head.admittedWindows.replace(store.head.windows())
             }
             #expect(store.blockSet.count == store.blockSet.places.most)
             #expect(throws: StorageError.self) {
                 _ = try Self.push(store, [Self.begin + Self.window])
-                try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+                try store.maintenanceLock.withLock {
+                    for end in store.head.windows() { try store.cutWithinSize([end]) }
+                }
             }
             files.inject(.stop, at: files.operations.count + step)
-            try? store.upkeep.withLock {
+            try? store.maintenanceLock.withLock {
                 _ = try store.blockSet.compact(
                     CompactionPlanner(), now: clock.now(), isCancelled: { false })
             }

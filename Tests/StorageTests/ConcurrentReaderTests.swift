@@ -40,7 +40,7 @@ import Testing
         /// Steps that are committed whole, by group.
         let committed = [Progress(), Progress()]
         let isOver = Atomic(false)
-        /// Rounds of upkeep that have ended.
+        /// Rounds of maintenanceLock that have ended.
         let rounds = Atomic<Int>(0)
         let reads = Atomic<Int>(0)
         let samples = Atomic<Int>(0)
@@ -159,7 +159,7 @@ import Testing
         while !scene.isOver.load(ordering: .acquiring) {
             scene.store.syncLog()
             scene.store.runMaintenance()
-            if let why = scene.store.upkeepFailure.withLock({ $0 }) {
+            if let why = scene.store.maintenanceFailure.withLock({ $0 }) {
                 if scene.syncs.seed == nil || !why.contains("input/output error") { scene.fail("upkeep: \(why)") }
             }
             scene.rounds.add(1, ordering: .releasing)

@@ -51,8 +51,8 @@ struct FailingSyncs: Sendable, CustomTestStringConvertible {
         for _ in 0..<(seed == nil ? 1 : 100) {
             store.syncLog()
             store.runMaintenance()
-            if store.upkeepFailure.withLock({ $0 == nil }), store.isHealthy { return true }
+            if store.maintenanceFailure.withLock({ $0 == nil }), store.isHealthy { return true }
         }
-        return store.upkeepFailure.withLock { $0 == nil } && store.isHealthy
+        return store.maintenanceFailure.withLock { $0 == nil } && store.isHealthy
     }
 }

@@ -283,11 +283,14 @@ import Testing
         #expect(files.pages("data") > 100_000)
         let small = try syncs.insist { try Self.store(files, size: 65_536 * 3, blockDuration: 300_000) }
         #expect(
-            syncs.tend(small), "\(small.upkeepFailure.withLock { $0 }) \(small.unhealthyReason) \(files.pages("data"))")
+            syncs.tend(small),
+            "\(small.maintenanceFailure.withLock { $0 }) \(small.unhealthyReason) \(files.pages("data"))")
         #expect(files.pages("data") <= 65_536 * 3)
     }
 
-    @Test func `a push that finds no room below the size limit is to come again, and is taken after the next upkeep`()
+    @Test
+    func
+        `a push that finds no room below the size limit is to come again, and is taken after the next maintenanceLock`()
         throws
     {
         let files = FaultyFileSystem()
@@ -310,7 +313,8 @@ import Testing
                 #expect(error is StoreBusy, "\(error)")
                 refusals += 1
                 store.runMaintenance()
-                let state = "step \(step), room \(store.quota?.room ?? 0), \(store.upkeepFailure.withLock { $0 } ?? "")"
+                let state =
+                    "step \(step), room \(store.quota?.spaceLeft ?? 0), \(store.maintenanceFailure.withLock { $0 } ?? "")"
                 #expect(throws: Never.self, "\(state)") { try push(step) }
             }
             #expect(files.pages("data") <= limit)

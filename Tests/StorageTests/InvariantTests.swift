@@ -34,7 +34,7 @@ import Testing
                 }
             }
             _ = try store.commit(batch, in: group, durability: .written)
-            if step == 60 { try store.upkeep.withLock { try store.cutWindows([start + 600_000]) } }
+            if step == 60 { try store.maintenanceLock.withLock { try store.cutWindows([start + 600_000]) } }
         }
         var outOfOrder = SampleBatch()
         let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m1", "s": "1"]), in: group)
@@ -112,8 +112,8 @@ import Testing
         Break("a run that ends before its times", says: "behind") { head, group in
             group.runs[head.states[0].run].windowEnd -= 600_000
         },
-        Break("a run with more times than it has room", says: "and room for") { head, group in
-            group.runs[head.states[0].run].room = 1
+        Break("a run with more times than it has room", says: "and space for") { head, group in
+            group.runs[head.states[0].run].capacity = 1
         },
         Break("a run whose first time is another", says: "does not begin at") { head, group in
             group.runs[head.states[0].run].base -= 1

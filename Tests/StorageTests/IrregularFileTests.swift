@@ -43,7 +43,7 @@ struct IrregularFileTests {
         for step in 0..<400 {
             try commit(store, step)
             if step % 100 == 99, step < 300 { store.runMaintenance() }
-            if step == 360 { try store.upkeep.withLock { try store.writeCheckpoint() } }
+            if step == 360 { try store.maintenanceLock.withLock { try store.writeCheckpoint() } }
         }
         let name = try #require(store.blocks.first).meta.id
         guard isKilled else {

@@ -41,7 +41,7 @@ import Testing
         store.runMaintenance()
         #expect(store.blockSet.newestSegment == store.log.newestWithFrame)
         try Self.push(store, 100..<200)
-        try store.upkeep.withLock { try store.blockSet.noteSegment(store.log.newestWithFrame) }
+        try store.maintenanceLock.withLock { try store.blockSet.noteSegment(store.log.newestWithFrame) }
         store.abandon()
         let segments = try files.list("data/wal").sorted()
         #expect(segments.count > 1)

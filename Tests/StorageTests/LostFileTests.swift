@@ -35,7 +35,7 @@ import Testing
         }
         _ = store.head.close(windowEnd: start + 600_000 * 7)
         for file in store.head.spill.files { _ = try file.sync() }
-        try store.upkeep.withLock { try store.blockSet.noteSegment(store.log.newestWithFrame) }
+        try store.maintenanceLock.withLock { try store.blockSet.noteSegment(store.log.newestWithFrame) }
         store.abandon()
         return files
     }
@@ -55,8 +55,8 @@ import Testing
         for round in 0..<3 {
             // Later starts are so late that the lost times are not those of the head any more.
             let store = try open(files, now: start + 6_000_000 + Int64(round) * 90_000_000)
-            let isTold = store.leftOut.contains { $0.name == name && $0.kind == kind && !$0.isBlock }
-            #expect(isTold, "\(comment), \(round)")
+            let isReported = store.leftOut.contains { $0.name == name && $0.kind == kind && !$0.isBlock }
+            #expect(isReported, "\(comment), \(round)")
             #expect((store.damagedRecords > 0) == (round == 0), "\(comment), \(round)")
             #expect(try !warnings(store, at: start + 280 * 15_000 - 1).isEmpty, "\(comment), \(round)")
             #expect(try warnings(store, at: start - 1).isEmpty, "\(comment), \(round)")
@@ -267,7 +267,7 @@ import Testing
         }
         let end = try #require(store.head.windows().first)
         // The checkpoint that names the file is the last one.
-        try store.upkeep.withLock { try store.cutWindows([end]) }
+        try store.maintenanceLock.withLock { try store.cutWindows([end]) }
         store.abandon()
         for _ in 0..<3 {
             let again = try open(files)
@@ -292,7 +292,7 @@ import Testing
                     runsInBackground: false), fileSystem: files, clock: clock)
             if life == 0 {
                 let windows = store.head.windows()
-                try store.upkeep.withLock { for end in windows { try store.cutWindows([end]) } }
+                try store.maintenanceLock.withLock { for end in windows { try store.cutWindows([end]) } }
                 #expect(try !files.exists("data/spill/" + name))
             }
             let own = store.leftOut.filter { $0.name == "spill/" + name }
@@ -414,7 +414,7 @@ import Testing
         }
         for round in 0..<6 {
             for step in 0..<3 { try push(round * 100 + step) }
-            if round % 2 == 1 { try store.upkeep.withLock { _ = try store.log.rotate() } }
+            if round % 2 == 1 { try store.maintenanceLock.withLock { _ = try store.log.rotate() } }
             // There is room for a header, but not for a frame.
             files.setCapacity(4096 * files.pages("data") / 4096)
             for step in 3..<20 { try push(round * 100 + step) }

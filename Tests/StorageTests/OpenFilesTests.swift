@@ -87,7 +87,7 @@ import Testing
         var accepted = Set(try Self.push(store, [Self.now]))
         accepted.formUnion(try Self.push(store, Self.history(days: 200)))
         // Without merges, each window is a block.
-        try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+        try store.maintenanceLock.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
         try store.close()
         let before = try #require(try? files.list("data/blocks").count)
         #expect(before > 200)
@@ -107,7 +107,7 @@ import Testing
         let store = try Self.open(files, clock, openFiles: .max)
         var accepted = Set(try Self.push(store, [Self.now]))
         accepted.formUnion(try Self.push(store, Self.history(days: 100)))
-        try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+        try store.maintenanceLock.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
         try store.close()
         let names = try files.list("data/blocks").sorted()
         let error = #expect(throws: StorageError.self) { try Self.open(files, clock, openFiles: 100) }

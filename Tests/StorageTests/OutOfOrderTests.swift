@@ -50,7 +50,9 @@ import Testing
             let range = time...(time + span / 10)
             switch Int.random(in: 0..<500, using: &random) {
             case 0:
-                head.upkeep.withLock { _ = head.delete([ids[s]], from: range.lowerBound, to: range.upperBound) }
+                head.maintenanceLock.withLock {
+                    _ = head.delete([ids[s]], from: range.lowerBound, to: range.upperBound)
+                }
                 wanted[s].removeAll { range.contains($0.time) }
             case 1:
                 let window = range.lowerBound..<range.upperBound

@@ -74,7 +74,7 @@ import Testing
             #expect(try Self.stored(store) == model, "seed \(seed), step \(step), before a block was made")
             clock.advance(to: clock.now() + 1)
             if Bool.random(using: &random) {
-                try store.upkeep.withLock {
+                try store.maintenanceLock.withLock {
                     for end in store.head.windows() where Int.random(in: 0...3, using: &random) > 0 {
                         try store.cutWithinSize([end])
                     }

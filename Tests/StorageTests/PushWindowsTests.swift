@@ -136,7 +136,7 @@ import Testing
         let group = store.openGroup("m")
         let gone = try store.resolve(TimeSeriesStoreTests.labels(["__name__": "gone"]), in: group)
         #expect(try Self.push(store, "gone", [Self.now - 3000 * Self.day]) == 1)
-        try store.upkeep.withLock {
+        try store.maintenanceLock.withLock {
             for end in store.head.windows() { try store.cutWithinSize([end]) }
             try store.forgetSilent(for: 1000)
         }

@@ -99,7 +99,9 @@ import Testing
         let matchers = try (0..<50).map { try Matcher("i", .notRegex, ".*0.*x\($0)") }
         for isInBlock in [false, true] {
             if isInBlock {
-                try store.upkeep.withLock { for end in store.head.windows() { try store.cutWithinSize([end]) } }
+                try store.maintenanceLock.withLock {
+                    for end in store.head.windows() { try store.cutWithinSize([end]) }
+                }
             }
             let calls = CallCounter()
             var request = SelectRequest(matchers: matchers, minTime: .min, maxTime: .max)

@@ -36,7 +36,7 @@ import Testing
             let store = try StoreCorruptionTests.open(files)
             syncs.begin(files)
             func insist(_ body: () throws -> Void) throws {
-                // All of the upkeep would take the deletions out of the blocks.
+                // All of the maintenanceLock would take the deletions out of the blocks.
                 try syncs.insist(body) { try? store.checkpoint() }
             }
             var random = SeededRandom(seed: 5)

@@ -115,7 +115,7 @@ import Testing
         // One of the series has such samples before, the other has none.
         try push([start + 100], 0)
         wanted[0].insert(start + 100)
-        try store.upkeep.withLock {
+        try store.maintenanceLock.withLock {
             let head = store.head
             let window = (head.windowEnd(start) - 600_000)..<head.windowEnd(start)
             let spilled = head.close(windowEnd: window.upperBound)
@@ -205,12 +205,12 @@ import Testing
         if way == "forgotten" {
             try push(time + 1000, Staleness.marker)
             _ = try store.snapshot()
-            #expect(store.head.upkeep.withLock { store.head.sweep(olderThan: .max) } == 1)
+            #expect(store.head.maintenanceLock.withLock { store.head.sweep(olderThan: .max) } == 1)
             // The series is a new one for the head.
             try push(time - 30_500, 99)
         } else {
             _ = try store.snapshot()
-            try store.upkeep.withLock {
+            try store.maintenanceLock.withLock {
                 let writer = try store.blockSet.writer(now: start, baseTime: start)
                 var columns = SampleColumns()
                 columns.append(time + 15_000, 3)

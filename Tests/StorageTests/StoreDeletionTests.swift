@@ -308,7 +308,7 @@ import Testing
         }
         #expect(store.head.spill.files.count == 2 && store.head.lost.load(ordering: .relaxed) == 0)
         #expect(store.head.spill.file(windowEnd: end)?.number != 7)
-        try store.upkeep.withLock { try store.cutWindows([end]) }
+        try store.maintenanceLock.withLock { try store.cutWindows([end]) }
         store.abandon()
     }
 
@@ -418,7 +418,7 @@ import Testing
         var store = try Self.open(files)
         try Self.commit(store, 0..<5)
         let end = try #require(store.head.windows().first)
-        try store.upkeep.withLock {
+        try store.maintenanceLock.withLock {
             try store.cutWindows([end])
             _ = store.head.sweep(olderThan: .max)
         }

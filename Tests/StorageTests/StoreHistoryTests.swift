@@ -6,7 +6,7 @@ import Testing
 
 @testable import Storage
 
-/// Random lives of a store beside a dictionary: floats, histograms, markers, samples out of order, deletions, upkeep,
+/// Random lives of a store beside a dictionary: floats, histograms, markers, samples out of order, deletions, maintenanceLock,
 /// snapshots, kills and restarts.
 @Suite struct StoreHistoryTests {
     private static let window: Int64 = 1_200_000

@@ -5,12 +5,12 @@ import Platform
 @testable import Storage
 
 extension TimeSeriesStore {
-    /// Writes a checkpoint as the upkeep does.
-    func checkpoint() throws { try upkeep.withLock { try writeCheckpoint() } }
+    /// Writes a checkpoint as the maintenanceLock does.
+    func checkpoint() throws { try maintenanceLock.withLock { try writeCheckpoint() } }
 
-    /// Exchanges the index of labels as the upkeep does.
+    /// Exchanges the index of labels as the maintenanceLock does.
     func compactLabels(evenFew: Bool = false) throws {
-        try upkeep.withLock { try head.compactLabels(evenFew: evenFew) }
+        try maintenanceLock.withLock { try head.compactLabels(evenFew: evenFew) }
     }
 
     /// What is broken in memory or in a file that no damage explains, or nil.

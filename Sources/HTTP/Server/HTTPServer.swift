@@ -30,10 +30,10 @@ package final class HTTPServer: Sendable {
         package var origins = CrossOrigin()
         /// The budget of bodies: the largest incomplete one is revoked for smaller ones.
         package var bodies = ByteBudget(
-            limit: min(48 << 20, AddressSpace.room(1.0 / 8)), takesFromLargest: true, reservesForSmall: true)
+            limit: min(48 << 20, AddressSpace.share(1.0 / 8)), takesFromLargest: true, reservesForSmall: true)
         /// The budget of large heads: the largest incomplete one is revoked for smaller ones.
         package var heads = ByteBudget(
-            limit: min(32 << 20, AddressSpace.room(1.0 / 16)), takesFromLargest: true)
+            limit: min(32 << 20, AddressSpace.share(1.0 / 16)), takesFromLargest: true)
         /// Whether answers that clients do not read use memory that others need.
         package var isMemoryShort: @Sendable () -> Bool = { false }
 

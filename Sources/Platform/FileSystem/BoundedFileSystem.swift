@@ -136,7 +136,7 @@ public final class BoundedFileSystem: FileSystem {
     }
 
     /// The bytes that ordinary files may still use.
-    public var room: Int { state.withLock { $0.limit == .max ? .max : max(0, $0.limit &- slack &- $0.used) } }
+    public var spaceLeft: Int { state.withLock { $0.limit == .max ? .max : max(0, $0.limit &- slack &- $0.used) } }
 
     private static func charge(_ size: Int) -> Int { (max(0, size) &+ (page - 1)) / page &* page }
 
@@ -265,7 +265,7 @@ public final class BoundedFileSystem: FileSystem {
 
     public func freeSpace(_ path: String) throws(FileError) -> Int {
         let free = try base.freeSpace(path)
-        return own(path) == nil ? free : min(free, room)
+        return own(path) == nil ? free : min(free, spaceLeft)
     }
 
     public func lockHolder(_ path: String) -> (process: Int, name: String)? { base.lockHolder(path) }

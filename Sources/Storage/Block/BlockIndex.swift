@@ -74,12 +74,12 @@ struct BlockIndex: Sendable {
             }
         }
         // A series needs at least one byte.
-        let room = seriesPages.reduce(0) {
+        let most = seriesPages.reduce(0) {
             $0
                 &+ (Int($1.frame) < frames.count
                     ? Int(min(frames[Int($1.frame)].raw, UInt32(BlockFormat.maxFrameSize))) : 0)
         }
-        guard seriesCount <= room else { throw bad("section stats", 0, "\(seriesCount) series do not fit") }
+        guard seriesCount <= most else { throw bad("section stats", 0, "\(seriesCount) series do not fit") }
         var before: UInt32 = 0
         for page in seriesPages {
             guard page.first >= before, Int(page.first) <= seriesCount else {

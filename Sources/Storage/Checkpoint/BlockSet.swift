@@ -5,7 +5,7 @@ import Telemetry
 
 /// The blocks of the store that the manifest names, opened.
 final class BlockSet: @unchecked Sendable {
-    // SAFETY: one thread at a time uses the manifest, under the store's `upkeep` lock; a mutex protects the readers.
+    // SAFETY: one thread at a time uses the manifest, under the store's `maintenanceLock`; a mutex protects the readers.
     let directory: String
     let cache = FrameCache()
     let fileSystem: any FileSystem
@@ -299,7 +299,7 @@ final class BlockSet: @unchecked Sendable {
 
     /// Checks whether the files of all blocks exist, and opens the blocks that could not be opened before.
     func look() {
-        var mended: [BlockReader] = []
+        var replaced: [BlockReader] = []
         for reader in readers {
             if let part = reader.look() {
                 if leftOut.note(part) {
@@ -308,12 +308,12 @@ final class BlockSet: @unchecked Sendable {
                         ["block": part.name, "reason": part.kind.rawValue, "err": part.reason])
                 }
             } else if leftOut[reader.meta.id] != nil, let fresh = reopened(reader) {
-                mended.append(fresh)
+                replaced.append(fresh)
                 leftOut.clear(reader.meta.id)
                 log.info("The files of a block can be read again", ["block": reader.meta.id])
             }
         }
-        var opened = readers.filter { reader in !mended.contains { $0.meta.id == reader.meta.id } } + mended
+        var opened = readers.filter { reader in !replaced.contains { $0.meta.id == reader.meta.id } } + replaced
         let names = Set(opened.map(\.meta.id))
         for name in manifest.blocks where !names.contains(name) {
             do {
@@ -323,7 +323,7 @@ final class BlockSet: @unchecked Sendable {
                 log.info("A block that was left out can be read again", ["block": name])
             } catch { leftOut.note(closed(name, error)) }
         }
-        if opened.count > names.count || !mended.isEmpty { set(opened) }
+        if opened.count > names.count || !replaced.isEmpty { set(opened) }
     }
 
     /// Opens a block again that was left out, and verifies it; nil if it is damaged, or did not change since it was

@@ -163,7 +163,7 @@ extension Head {
                 TimeRun(
                     base: base, times: nil, windowEnd: windowEnd, serial: nextSerial(), references: 0, next: next,
                     spilledAt: spilledAt, spilledFile: spilledFile,
-                    spilledCount: UInt16(count), count: 0, room: 0, limit: limit,
+                    spilledCount: UInt16(count), count: 0, capacity: 0, limit: limit,
                     isClosed: closed != 0), times)
         }
     }

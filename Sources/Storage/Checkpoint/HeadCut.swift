@@ -287,9 +287,9 @@ extension Head {
 
     /// Removes the series without a sample since `time` and without samples in the head; returns their number.
     ///
-    /// Needs the `upkeep` lock.
+    /// Needs the `maintenanceLock`.
     func sweep(olderThan time: Int64) -> Int {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         var dead: [UInt32] = []
         for group in registry.withLock({ groups }) {
             group.lock.lock()

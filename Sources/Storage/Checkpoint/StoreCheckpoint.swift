@@ -10,9 +10,9 @@ extension TimeSeriesStore {
     /// Writes a checkpoint while samples are stored, and removes the log before it.
     ///
     /// The checkpoint is fuzzy: each group is copied at another moment with its own position in the log; a reader skips
-    /// the records that the group has already. Needs the `upkeep` lock.
+    /// the records that the group has already. Needs the `maintenanceLock`.
     func writeCheckpoint() throws {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         try log.requireHome()
         let path = options.directory + "/checkpoint"
         unlogged.beginCheckpoint()

@@ -8,10 +8,10 @@ extension BlockSet {
     /// - Parameters:
     ///   - maxSize: The most bytes of the sources of a merge.
     ///   - freeSpace: The bytes that a merge may use.
-    ///   - makeRoom: Frees bytes without removing the named blocks; returns whether there is enough space now.
+    ///   - makeSpace: Frees bytes without removing the named blocks; returns whether there is enough space now.
     func compact(
         _ planner: CompactionPlanner, now: Int64, maxSize: Int = .max, freeSpace: Int = .max,
-        makeRoom: (Int, Set<String>) throws -> Bool = { _, _ in true }, isCancelled: () -> Bool
+        makeSpace: (Int, Set<String>) throws -> Bool = { _, _ in true }, isCancelled: () -> Bool
     ) throws -> Bool {
         // Blocks that cannot be read completely cannot be merged.
         let readers = readers.filter { [nil, .missing].contains(leftOut[$0.meta.id]?.kind) }
@@ -33,7 +33,7 @@ extension BlockSet {
         let sources = readers.filter { names.contains($0.meta.id) }
         guard !sources.isEmpty else { return false }
         let needed = CompactionPlanner.MergeLimits.space(forSources: plan.reduce(0) { $0 &+ size($1) })
-        guard try makeRoom(needed, names), try fileSystem.freeSpace(directory) > needed else {
+        guard try makeSpace(needed, names), try fileSystem.freeSpace(directory) > needed else {
             failedMerges.note(names, now: now)
             return false
         }

@@ -13,7 +13,7 @@ final class DiskReserve: Sendable {
     let path: String
     private let fileSystem: any FileSystem
     private let isThere = Mutex(false)
-    private let isTold = Atomic(false)
+    private let isReported = Atomic(false)
 
     init(_ directory: String, fileSystem: any FileSystem) {
         path = directory + "/" + Self.name
@@ -40,7 +40,7 @@ final class DiskReserve: Sendable {
                 isThere = true
             } catch {
                 if isOurs { try? fileSystem.remove(path) }
-                if error.isFull || isTold.exchange(true, ordering: .relaxed) { return }
+                if error.isFull || isReported.exchange(true, ordering: .relaxed) { return }
                 Log("storage").warn("There is no reserve for a full disk", ["err": "\(error)"])
             }
         }

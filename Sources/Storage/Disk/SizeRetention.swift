@@ -7,7 +7,7 @@ import Telemetry
 /// The limit of the size of the directory, for everything in it and at every moment.
 ///
 /// ``BoundedFileSystem`` refuses writes that would exceed it; the functions here remove the oldest data before that
-/// happens. They need the `upkeep` lock.
+/// happens. They need the `maintenanceLock`.
 extension TimeSeriesStore {
     /// The largest part of the directory that one file or one merge may take, bytes.
     var largestPart: Int { quota.map { max(1 << 16, $0.limit / 8) } ?? .max }
@@ -18,30 +18,30 @@ extension TimeSeriesStore {
     }
 
     /// The space that a checkpoint needs; without a checkpoint, the log of a store without blocks is never freed.
-    private func checkpointRoom(_ quota: BoundedFileSystem) -> Int {
+    private func checkpointSpace(_ quota: BoundedFileSystem) -> Int {
         let checkpoint = checkpointSize.load(ordering: .relaxed) / 4 * 5
         return min(quota.limit / 4, max(checkpoint, quota.limit / 32) + 16 * BoundedFileSystem.page)
     }
 
     /// Whether only a checkpoint frees space, and would free some.
-    var needsCheckpointForRoom: Bool {
-        guard let quota, quota.room < checkpointRoom(quota) else { return false }
+    var needsCheckpointForSpace: Bool {
+        guard let quota, quota.spaceLeft < checkpointSpace(quota) else { return false }
         return log.writtenBytes > quota.limit / 16
     }
 
     /// Refuses a push that would use the space of the checkpoint that frees space for it.
     func refuseIfFull(_ durability: Durability) throws(StoreBusy) {
-        guard durability != .whenPossible, needsCheckpointForRoom else { return }
+        guard durability != .whenPossible, needsCheckpointForSpace else { return }
         background.hurry()
         throw Self.busy
     }
 
     private static let busy = StoreBusy(
-        description: "samples come faster than the size retention makes room for them; send them again later")
+        description: "samples come faster than the size retention frees space for them; send them again later")
 
     /// Starts maintenance soon if little space is left: a fast writer fills the directory between two rounds.
     func hurryIfFull() {
-        if let quota, quota.room < checkpointRoom(quota) + quota.limit / 32 { background.hurry() }
+        if let quota, quota.spaceLeft < checkpointSpace(quota) + quota.limit / 32 { background.hurry() }
     }
 
     /// The error for samples that were not written to the log.
@@ -49,7 +49,9 @@ extension TimeSeriesStore {
     /// - Parameter bytes: The number of bytes that were to be written.
     func refusal(_ cause: FileError, bytes: Int) -> any Error {
         // A new segment and the frame use whole pages.
-        guard let quota, quota.room < bytes &+ 4 * BoundedFileSystem.page else { return StorageError.refusal(cause) }
+        guard let quota, quota.spaceLeft < bytes &+ 4 * BoundedFileSystem.page else {
+            return StorageError.refusal(cause)
+        }
         background.hurry()
         return Self.busy
     }
@@ -58,7 +60,7 @@ extension TimeSeriesStore {
     func keepWithinSize() throws {
         guard let quota else { return }
         let checkpoint = checkpointSize.load(ordering: .relaxed) / 4 * 5
-        try makeRoom(min(quota.limit / 2, checkpoint + quota.limit / 16))
+        try makeSpace(min(quota.limit / 2, checkpoint + quota.limit / 16))
     }
 
     /// Frees the log of a directory that was larger than its limit at the start.
@@ -66,18 +68,18 @@ extension TimeSeriesStore {
     /// The log can only be removed when a checkpoint has its data, and there is no space for both.
     func shrinkLog() throws {
         guard let quota, isOversized.load(ordering: .relaxed) else { return }
-        if quota.room == 0 { try quota.withoutLimit { try writeCheckpoint() } }
+        if quota.spaceLeft == 0 { try quota.withoutLimit { try writeCheckpoint() } }
         isOversized.store(false, ordering: .relaxed)
     }
 
     /// Drops the oldest blocks until `bytes` can be written; returns whether this is possible.
     @discardableResult
-    func makeRoom(_ bytes: Int, except names: Set<String> = []) throws -> Bool {
+    func makeSpace(_ bytes: Int, except names: Set<String> = []) throws -> Bool {
         guard let quota else { return true }
         var dropped = 0
-        while quota.room < bytes, try dropOldest(except: names) { dropped += 1 }
+        while quota.spaceLeft < bytes, try dropOldest(except: names) { dropped += 1 }
         if dropped > 0 { logger.info("Dropped blocks beyond the size retention", ["blocks": "\(dropped)"]) }
-        return quota.room >= bytes
+        return quota.spaceLeft >= bytes
     }
 
     /// Drops the oldest block; returns false if there is none, or if nothing was freed.
@@ -107,7 +109,7 @@ extension TimeSeriesStore {
                 guard quota != nil, (error as? FileError)?.isFull == true else { throw error }
                 if try dropOldest() { continue }
                 guard !isSwept else {
-                    guard let quota, quota.room == 0 || needsCheckpointForRoom else { throw error }
+                    guard let quota, quota.spaceLeft == 0 || needsCheckpointForSpace else { throw error }
                     // The log fills the directory, and only a checkpoint frees it, so the checkpoint may exceed the
                     // limit.
                     return try quota.withoutLimit { try writeCheckpoint() }
@@ -122,7 +124,7 @@ extension TimeSeriesStore {
     func cutWithinSize(_ ends: [Int64]) throws {
         if quota != nil {
             let sizes = windowSizes()
-            try makeRoom(ends.reduce(1 << 16) { $0 + (sizes[$1] ?? 0) })
+            try makeSpace(ends.reduce(1 << 16) { $0 + (sizes[$1] ?? 0) })
         }
         while true {
             do { return try cutWindows(ends) } catch {

@@ -64,14 +64,14 @@ struct BatchWriter: ~Copyable {
         storedTimes.isEmpty ? state.lastTime : storedTimes[id] ?? state.lastTime
     }
 
-    /// Removes the samples and reserves memory for `room` of them.
-    mutating func begin(_ room: Int) {
+    /// Removes the samples and reserves memory for `expected` of them.
+    mutating func begin(_ expected: Int) {
         count = 0
         hasOutOfOrder = false
         hasRewinds = false
-        guard room > capacity else { return }
+        guard expected > capacity else { return }
         free()
-        capacity = max(room, capacity &* 2)
+        capacity = max(expected, capacity &* 2)
         positions = FixedBuffer(allocating: capacity)
         ids = FixedBuffer(allocating: capacity)
         times = FixedBuffer(allocating: capacity)

@@ -73,7 +73,7 @@ struct ChunkView {
     func decode(into values: UnsafeMutableBufferPointer<Double>) -> Bool {
         guard count > 0 else { return true }
         guard let base = values.baseAddress else { return false }
-        assert(count <= values.count, "\(count) values, and room for \(values.count)")
+        assert(count <= values.count, "\(count) values, and space for \(values.count)")
         return decode(to: base)
     }
 

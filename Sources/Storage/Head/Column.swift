@@ -28,7 +28,7 @@ final class Column<Element: BitwiseCopyable> {
             }
             count /= 2
             guard count >= 1024 else {
-                throw StorageError.outOfMemory("room for \(wanted) elements of \(Element.self)\(AddressSpace.note)")
+                throw StorageError.outOfMemory("memory for \(wanted) elements of \(Element.self)\(AddressSpace.note)")
             }
         }
     }

@@ -8,7 +8,7 @@ import Telemetry
 ///
 /// The states are flat arrays of trivial structures indexed by series id; there is no object and no allocation per
 /// series. Ids are assigned in the order in which series are resolved, so that the ids of a target's series are
-/// adjacent. Ids are not reused while the process runs. Locks are taken in this order: `upkeep`, groups by ascending
+/// adjacent. Ids are not reused while the process runs. Locks are taken in this order: `maintenanceLock`, groups by ascending
 /// id, the registry.
 final class Head: @unchecked Sendable {
     // SAFETY: a state belongs to the lock of the group that it names; index, groups and ids belong to `registry`.
@@ -25,7 +25,7 @@ final class Head: @unchecked Sendable {
     let states: SeriesTable
 
     /// The lock for changes to the set of files, and for the removal of series.
-    let upkeep = Lock()
+    let maintenanceLock = Lock()
     let registry = Lock()
     /// The index of labels; a smaller copy replaces it at times, under the registry's lock and the locks of all groups.
     var index: LabelIndex

@@ -370,7 +370,7 @@ enum HeadChunk {
             return 0
         }
         let full = Int(state.bits) >> 5
-        assert(full &+ 3 <= target.count, "\(full) words, and room for \(target.count)")
+        assert(full &+ 3 <= target.count, "\(full) words, and space for \(target.count)")
         var block = state.firstBlock
         var at = 0
         while at < full, block != 0 {

@@ -7,14 +7,14 @@ import Telemetry
 /// A deletion is carried out immediately: chunks are written again without the samples, instead of a time range being
 /// hidden. Samples that are stored later are therefore visible, even if they are out of order and at a deleted time.
 extension Head {
-    /// Removes the samples of series between two times, inclusive; needs the `upkeep` lock.
+    /// Removes the samples of series between two times, inclusive; needs the `maintenanceLock`.
     ///
     /// A chunk that cannot be read stays; its readers report the damage.
     ///
     /// - Returns: The number of chunks that stayed although they have or may have such samples: they cannot be read, or
     ///   there was no memory to write them.
     func delete(_ ids: some Sequence<UInt32>, from: Int64, to: Int64) -> Int {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         var failed = 0
         for id in ids where id < idEnd {
             guard let group = group(states[id].group) else { continue }
@@ -23,11 +23,11 @@ extension Head {
         return failed
     }
 
-    /// Checks whether the chunks with samples of series between two times can be read; needs the `upkeep` lock.
+    /// Checks whether the chunks with samples of series between two times can be read; needs the `maintenanceLock`.
     ///
     /// - Throws: The error of the first chunk that cannot be read.
     func requireReadable(_ ids: some Sequence<UInt32>, from: Int64, to: Int64) throws {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         guard from <= to else { return }
         var columns = SampleColumns(capacity: HeadChunk.capacity)
         for id in ids where id < idEnd {
@@ -43,7 +43,7 @@ extension Head {
 
     /// Removes the samples of series of one group; needs the group's lock as well.
     func delete(_ ids: some Sequence<UInt32>, from: Int64, to: Int64, _ group: HeadGroup) -> Int {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         group.lock.assertHeld()
         return ids.reduce(0) { $0 + delete($1, from: from, to: to, group) }
     }

@@ -23,7 +23,7 @@ struct HeadSpace: Sendable, Equatable {
     var sealedChunks = 1 << 28
 
     /// The numbers for this process.
-    static let own = HeadSpace().limited { AddressSpace.room($0) }
+    static let own = HeadSpace().limited { AddressSpace.share($0) }
 
     /// The part of a capacity that a running store fills.
     ///

@@ -10,12 +10,12 @@ extension Head {
     /// The number of removed series up to which the index is not replaced.
     private static let fewDead = 10_000
 
-    /// Replaces the index by one of the live series, if many series were removed; needs the `upkeep` lock.
+    /// Replaces the index by one of the live series, if many series were removed; needs the `maintenanceLock`.
     ///
     /// Ids do not change. All groups are locked while the positions of the records are written, which takes about 50 ns
     /// per series; the index itself is built before.
     func compactLabels(evenFew: Bool = false) throws(StorageError) {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         let (dead, live, old) = registry.withLock { (deadLabels, liveSeries, index) }
         guard dead > 0, evenFew || dead > Self.fewDead && dead > live / 4 else { return }
         let fresh = try LabelIndex(space)
@@ -33,7 +33,7 @@ extension Head {
             }
             if let failure { throw failure }
         }
-        // Only the holder of the `upkeep` lock removes series; series that are added meanwhile have later ids.
+        // Only the holder of the `maintenanceLock` removes series; series that are added meanwhile have later ids.
         let (known, end) = registry.withLock { (liveIds(below: idEnd), idEnd) }
         for id in known { try add(id) }
         let groups = lockAll()

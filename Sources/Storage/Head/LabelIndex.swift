@@ -24,7 +24,7 @@ final class LabelIndex {
     /// The number of pairs that fit into both columns, with pair 0, which is none.
     private let pairCapacity: Int
     /// The numbers of pairs and of bytes of records that may be in use.
-    private var room: (pairs: Int, records: Int)
+    private var reserved: (pairs: Int, records: Int)
     private(set) var pairCount = 0
     private var pairSlots: FixedBuffer<UInt32>
     private var pairMask: Int
@@ -58,7 +58,7 @@ final class LabelIndex {
         pairMask = 1023
         pairSlots = FixedBuffer(repeating: 0, count: 1024)
         records = try Column(capacity: space.recordBytes)
-        room = (pairCapacity, records.capacity)
+        reserved = (pairCapacity, records.capacity)
         arena = try BlockArena(blocks: space.postingBlocks)
         seriesMask = 1023
         series = FixedBuffer(repeating: 0, count: 1024)
@@ -359,12 +359,12 @@ final class LabelIndex {
 
     /// Leaves the space of the reserve free from now on.
     func keepReserve() {
-        room = (HeadSpace.filled(pairCapacity), HeadSpace.filled(records.capacity))
+        reserved = (HeadSpace.filled(pairCapacity), HeadSpace.filled(records.capacity))
         symbols.keepReserve()
         arena.keepReserve()
     }
 
-    private var pairsLeft: Int { max(0, room.pairs &- 1 &- pairCount) }
+    private var pairsLeft: Int { max(0, reserved.pairs &- 1 &- pairCount) }
 
     /// Makes the tables large enough for a new series; throws, and adds nothing, if it does not fit.
     private func reserve(_ packed: UnsafeBufferPointer<UInt8>) throws(StorageError) {
@@ -413,7 +413,7 @@ final class LabelIndex {
     /// Makes the table of series large enough for one more; throws if the record and the posting lists of a series with
     /// so many labels do not fit.
     private func reserve(labels count: Int) throws(StorageError) {
-        guard count < 1 << 28, count &* 5 &+ 5 < room.records &- recordEnd else {
+        guard count < 1 << 28, count &* 5 &+ 5 < reserved.records &- recordEnd else {
             throw .limit("\(records.capacity) bytes of records of series\(AddressSpace.note)")
         }
         guard count <= arena.leftBlocks else {

@@ -16,7 +16,7 @@ final class SymbolTable {
     init(_ space: HeadSpace = .own) throws(StorageError) {
         bytes = try Column(capacity: space.textBytes)
         starts = try Column(capacity: space.texts)
-        room = (starts.capacity, bytes.capacity)
+        reserved = (starts.capacity, bytes.capacity)
         slotMask = 1023
         slots = FixedBuffer(repeating: 0, count: 1024)
         starts[1] = 0
@@ -68,15 +68,15 @@ final class SymbolTable {
     }
 
     /// The numbers of texts and of bytes that may be in use.
-    private var room: (texts: Int, bytes: Int)
+    private var reserved: (texts: Int, bytes: Int)
 
     /// The number of texts that can be added, and of their bytes.
     var left: (texts: Int, bytes: Int) {
-        (max(0, room.texts &- 2 &- count), max(0, room.bytes &- 1 &- Int(starts[count &+ 1])))
+        (max(0, reserved.texts &- 2 &- count), max(0, reserved.bytes &- 1 &- Int(starts[count &+ 1])))
     }
 
     /// Leaves the space of the reserve free from now on.
-    func keepReserve() { room = (HeadSpace.filled(starts.capacity), HeadSpace.filled(bytes.capacity)) }
+    func keepReserve() { reserved = (HeadSpace.filled(starts.capacity), HeadSpace.filled(bytes.capacity)) }
 
     /// Makes the hash table large enough for more texts; throws, and changes nothing, if they do not fit.
     ///

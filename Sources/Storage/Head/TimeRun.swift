@@ -5,7 +5,7 @@
 struct TimeRun: BitwiseCopyable {
     /// The first time in ms.
     var base: Int64
-    /// The times as ms after `base`: `count` of them, with memory for `room`; nil if the number of the run is free.
+    /// The times as ms after `base`: `count` of them, with memory for `capacity`; nil if the number of the run is free.
     fileprivate(set) var times: Times?
     /// The end of the block's window, ms; all times of the run are before it.
     var windowEnd: Int64
@@ -22,7 +22,7 @@ struct TimeRun: BitwiseCopyable {
     /// The number of times in the spill file.
     var spilledCount: UInt16
     var count: UInt16
-    var room: UInt16
+    var capacity: UInt16
     /// The most times of the run.
     var limit: UInt8
     /// Whether no more times may be added.
@@ -32,7 +32,7 @@ struct TimeRun: BitwiseCopyable {
     static var none: TimeRun {
         TimeRun(
             base: 0, times: nil, windowEnd: 0, serial: 0, references: 0, next: 0, spilledAt: 0, spilledFile: 0,
-            spilledCount: 0, count: 0, room: 0, limit: 0, isClosed: false)
+            spilledCount: 0, count: 0, capacity: 0, limit: 0, isClosed: false)
     }
 
     /// The memory of the times, which the table of runs allocates and frees.
@@ -57,7 +57,7 @@ struct TimeRun: BitwiseCopyable {
     /// The position of a time; nil if the run does not have it.
     func position(of time: Int64) -> Int? {
         guard let times = times?.base, count > 0, time >= base, time &- base <= Int64(UInt32.max) else { return nil }
-        assert(count <= room, "\(count) times, and room for \(room)")
+        assert(count <= capacity, "\(count) times, and capacity for \(capacity)")
         let wanted = UInt32(truncatingIfNeeded: time &- base)
         var (low, high) = (0, Int(count) &- 1)
         if times[high] == wanted { return high }
@@ -138,7 +138,8 @@ struct TimeRunTable: ~Copyable {
         runs[Int(run)] = TimeRun(
             base: time, times: .init(base: times), windowEnd: windowEnd, serial: serial, references: 0, next: 0,
             spilledAt: .max,
-            spilledFile: 0, spilledCount: 0, count: 1, room: 8, limit: UInt8(truncatingIfNeeded: limit), isClosed: false
+            spilledFile: 0, spilledCount: 0, count: 1, capacity: 8, limit: UInt8(truncatingIfNeeded: limit),
+            isClosed: false
         )
         starts[time] = run
         return run
@@ -148,14 +149,14 @@ struct TimeRunTable: ~Copyable {
     mutating func restore(_ number: Int, _ run: TimeRun, _ times: [UInt32]) {
         guard !times.isEmpty else { return }
         while end <= number { addNumber() }
-        let room = max(8, times.count)
-        let copy = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
+        let capacity = max(8, times.count)
+        let copy = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
         for (i, time) in times.enumerated() { copy[i] = time }
         runs[number].times?.base.deallocate()
         runs[number] = run
         runs[number].times = .init(base: copy)
         runs[number].count = UInt16(times.count)
-        runs[number].room = UInt16(room)
+        runs[number].capacity = UInt16(capacity)
         starts[run.base] = UInt32(number)
         latest = UInt32(number)
     }
@@ -191,23 +192,23 @@ struct TimeRunTable: ~Copyable {
     @inline(__always)
     mutating func append(_ time: Int64, to run: UInt32) {
         let entry = element(run)
-        if entry.pointee.count == entry.pointee.room { grow(run) }
-        assert(entry.pointee.isInUse && entry.pointee.count < entry.pointee.room, "run \(run) has no room")
+        if entry.pointee.count == entry.pointee.capacity { grow(run) }
+        assert(entry.pointee.isInUse && entry.pointee.count < entry.pointee.capacity, "run \(run) has no capacity")
         entry.pointee.times?.base[Int(entry.pointee.count)] = UInt32(truncatingIfNeeded: time &- entry.pointee.base)
         entry.pointee.count &+= 1
     }
 
     private func grow(_ run: UInt32) {
         let entry = element(run)
-        let room = min(256, Int(entry.pointee.room) &* 2)
-        assert(room > entry.pointee.count, "a run of more than \(room) times")
-        let larger = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
+        let capacity = min(256, Int(entry.pointee.capacity) &* 2)
+        assert(capacity > entry.pointee.count, "a run of more than \(capacity) times")
+        let larger = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
         if let old = entry.pointee.times?.base {
             larger.update(from: old, count: Int(entry.pointee.count))
             old.deallocate()
         }
         entry.pointee.times = .init(base: larger)
-        entry.pointee.room = UInt16(room)
+        entry.pointee.capacity = UInt16(capacity)
     }
 
     /// Closes a run: no more times are added.
@@ -259,7 +260,7 @@ struct TimeRunTable: ~Copyable {
     /// The bytes in use.
     var usedBytes: Int {
         var sum = runs.capacity &* MemoryLayout<TimeRun>.stride &+ (starts.capacity &+ branches.capacity) &* 24
-        for i in 1..<max(1, end) where runs[i].isInUse { sum &+= Int(runs[i].room) &* 4 }
+        for i in 1..<max(1, end) where runs[i].isInUse { sum &+= Int(runs[i].capacity) &* 4 }
         return sum
     }
 }

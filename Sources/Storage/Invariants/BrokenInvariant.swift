@@ -17,7 +17,7 @@ extension TimeSeriesStore {
     ///   added.
     /// - Throws: ``BrokenInvariant``, or the error of reading a file.
     func checkInvariants(except blocks: inout Set<String>) throws {
-        try upkeep.withLock {
+        try maintenanceLock.withLock {
             try head.checkInvariants()
             try head.checkLabels()
             for reader in blockSet.readers where !blocks.contains(reader.meta.id) {

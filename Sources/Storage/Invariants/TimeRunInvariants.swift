@@ -9,9 +9,9 @@ extension TimeRunTable {
                 run.isInUse != unused.contains(number), "\(owner): run \(number) is in use and free, or neither")
             guard run.isInUse else { continue }
             try BrokenInvariant.require(
-                run.count > 0 && run.count <= run.room && run.spilledCount <= run.count,
-                "\(owner): run \(number) has \(run.count) times, \(run.spilledCount) of them spilled, and room for "
-                    + "\(run.room)")
+                run.count > 0 && run.count <= run.capacity && run.spilledCount <= run.count,
+                "\(owner): run \(number) has \(run.count) times, \(run.spilledCount) of them spilled, and space for "
+                    + "\(run.capacity)")
             if withTimes { try check(number, run, owner) }
         }
         for number in unused {

@@ -30,7 +30,7 @@ struct ByteSink: ~Copyable {
     /// Appends a byte, whose memory must be reserved.
     @inline(__always)
     mutating func put(_ byte: UInt8) {
-        assert(count < capacity, "no room is reserved")
+        assert(count < capacity, "no memory is reserved")
         base[count] = byte
         count &+= 1
     }

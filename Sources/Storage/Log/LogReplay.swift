@@ -188,7 +188,7 @@ struct LogReplay {
 
     /// Carries out the deletions that were read so far.
     mutating func carryOutDeletions() {
-        head.upkeep.withLock {
+        head.maintenanceLock.withLock {
             for deletion in deletions {
                 let failed = head.delete(deletion.ids, from: deletion.from, to: deletion.to)
                 if failed > 0 {

@@ -7,7 +7,7 @@ import Telemetry
 extension TimeSeriesStore {
     /// The metrics of the store for `/metrics`, with their current values.
     public func metricFamilies() -> [MetricFamily] {
-        sampleFamilies() + headFamilies() + blockFamilies() + upkeepFamilies() + logFamilies() + exemplarFamilies()
+        sampleFamilies() + headFamilies() + blockFamilies() + maintenanceFamilies() + logFamilies() + exemplarFamilies()
     }
 
     private func family(
@@ -148,7 +148,7 @@ extension TimeSeriesStore {
         ]
     }
 
-    private func upkeepFamilies() -> [MetricFamily] {
+    private func maintenanceFamilies() -> [MetricFamily] {
         let (buckets, sum, count) = counters.compactionDurations
         var total = 0
         var samples: [MetricFamily.Sample] = []

@@ -21,16 +21,16 @@ extension TimeSeriesStore {
         if store.damagedRecords > 0 || isEmptied || store.head.hasOtherSpace {
             // All data that could be read is written to a new checkpoint, so that nothing depends on the damaged files.
             // With another space, the next start must know the space in which samples were stored.
-            do { try store.upkeep.withLock { try store.writeCheckpoint() } } catch {
+            do { try store.maintenanceLock.withLock { try store.writeCheckpoint() } } catch {
                 store.logger.error("The checkpoint cannot be written", ["err": "\(error)"])
             }
         }
-        try store.upkeep.withLock { try store.keepWithinSize() }
-        if options.runsInBackground { store.startUpkeep() }
+        try store.maintenanceLock.withLock { try store.keepWithinSize() }
+        if options.runsInBackground { store.startMaintenance() }
         return store
     }
 
-    private func startUpkeep() {
+    private func startMaintenance() {
         // The thread ends when nothing refers to the store any more.
         background.start([
             .init(interval: max(50, options.walSyncInterval)) { [weak self] in self?.syncLog() },
@@ -55,7 +55,7 @@ extension TimeSeriesStore {
                 "Blocks are to span another time; what the head holds is made blocks",
                 ["before_ms": "\(duration)", "now_ms": "\(options.blockDuration)"])
             store.tendReserve()
-            try store.upkeep.withLock {
+            try store.maintenanceLock.withLock {
                 try store.keepWithinSize()
                 for end in store.head.windows() {
                     try store.mergeForOpenFiles()
@@ -125,7 +125,7 @@ struct StoreParts {
             // Segments are removed as a whole, so none may be a large part of the limit.
             options.walSegmentSize = min(options.walSegmentSize, max(1 << 14, watched.limit / 16))
         }
-        isOversized = watched.room == 0
+        isOversized = watched.spaceLeft == 0
         self.options = options
         self.clock = clock
         (lock, irregular) = try DirectoryCheck.take(directory, watched, usesLockFile: options.usesLockFile)

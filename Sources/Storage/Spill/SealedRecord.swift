@@ -96,8 +96,8 @@ struct SealedRecord {
                 return
             }
             columns.reserve(count)
-            let room = UnsafeMutableBufferPointer(start: columns.values + columns.count, count: count)
-            guard record.view.decode(into: room) else {
+            let target = UnsafeMutableBufferPointer(start: columns.values + columns.count, count: count)
+            guard record.view.decode(into: target) else {
                 throw StorageError.damaged("\(file.path): record at \(chunk.offset)")
             }
             for i in 0..<count { columns.timestamps[columns.count &+ i] = times[first &+ i] }

@@ -28,7 +28,7 @@ final class SpillFile: Sendable {
         /// The bytes of the file that are known to be on disk; nil if there are none.
         var synced: Int?
         /// The size of the tail at which it is written; more than a batch after a failure.
-        var patience = SpillFile.batch
+        var flushSize = SpillFile.batch
     }
 
     let path: String
@@ -63,7 +63,7 @@ final class SpillFile: Sendable {
             state.tail.appendLittle(checksum)
             state.tail.append(contentsOf: content)
             if offset >= Self.longest { isDetached = true }
-            if state.tail.count >= state.patience { _ = Self.flush(&state, path, fileSystem) }
+            if state.tail.count >= state.flushSize { _ = Self.flush(&state, path, fileSystem) }
             return UInt32(offset)
         }
     }
@@ -101,10 +101,10 @@ final class SpillFile: Sendable {
                 state.needsCut = false
                 done &+= piece
             }
-            state.patience = batch
+            state.flushSize = batch
             return nil
         } catch {
-            state.patience = state.tail.count &+ batch
+            state.flushSize = state.tail.count &+ batch
             return error
         }
     }

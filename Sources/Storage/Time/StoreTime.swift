@@ -79,9 +79,9 @@ extension TimeSeriesStore {
     }
 
     /// Makes blocks of the head's samples in the future, so that deleted ones are removed, and samples at these times
-    /// may be added again later; needs the `upkeep` lock.
+    /// may be added again later; needs the `maintenanceLock`.
     func cutFuture() throws {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         let newest = newestUntilNow
         let windows = head.windows().filter { $0 &- options.blockDuration > newest }
         for end in windows {

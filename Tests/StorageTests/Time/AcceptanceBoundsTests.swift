@@ -51,7 +51,7 @@ import Testing
             #expect(try scene.push([("more", Self.now - Self.hour - 1)]) == (window == 0 ? [reason] : []))
             let counts = scene.store.rejectedCounts.filter { $0.reason == reason }
             #expect(counts.reduce(0) { $0 + $1.count } == (window == 0 ? 8 : 7))
-            // What was acknowledged is there after upkeep.
+            // What was acknowledged is there after maintenanceLock.
             scene.store.runMaintenance()
             let names = try scene.store.labelValues(
                 "__name__", SelectRequest(matchers: [], minTime: .min, maxTime: .max))

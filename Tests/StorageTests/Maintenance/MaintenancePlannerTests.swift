@@ -3,7 +3,7 @@ import Testing
 
 @testable import Storage
 
-/// The upkeep as transcripts: what is known in a second, and what is done then.
+/// The maintenanceLock as transcripts: what is known in a second, and what is done then.
 ///
 /// Windows span two hours and are named by the hour at which they end; their sizes are in MiB.
 @Suite struct MaintenancePlannerTests {
@@ -197,7 +197,7 @@ import Testing
         let table: [(MaintenancePlanner.EndFacts, String)] = [
             (.init(), blocks),
             (.init(hasCut: true), "checkpoint, \(blocks), give back memory"),
-            (.init(needsRoom: true), "checkpoint, \(blocks)"),
+            (.init(needsSpace: true), "checkpoint, \(blocks)"),
             (.init(logBytes: 4 << 20), blocks),
             (.init(logBytes: 4 << 20 + 1), "checkpoint, \(blocks)"),
             (.init(logBytes: 50 << 20, checkpointBytes: 50 << 20), blocks),

@@ -94,7 +94,7 @@ struct MaintenancePlanner: Sendable {
         /// The bytes of the last checkpoint.
         var checkpointBytes = 0
         /// Whether the log fills the directory, so that only a checkpoint frees space.
-        var needsRoom = false
+        var needsSpace = false
         /// The number of blocks.
         var blocks = 0
     }
@@ -162,7 +162,7 @@ struct MaintenancePlanner: Sendable {
     mutating func finish(_ facts: EndFacts) -> [Action] {
         let isDue = pace.isDue(
             log: facts.logBytes, checkpoint: facts.checkpointBytes, short: limits.shortLog, largest: limits.largestPart)
-        var actions: [Action] = facts.hasCut || isDue || facts.needsRoom ? [.checkpoint] : []
+        var actions: [Action] = facts.hasCut || isDue || facts.needsSpace ? [.checkpoint] : []
         actions.append(.dropExpired)
         if limits.isBounded { actions.append(.keepWithinSize) }
         actions.append(.compact(atMost: facts.blocks > limits.places.many ? 32 : 4))

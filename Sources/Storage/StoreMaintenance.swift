@@ -9,8 +9,8 @@ extension TimeSeriesStore {
     /// Does everything that is due: complete windows become blocks, blocks are merged and dropped, a checkpoint is
     /// written.
     public func runMaintenance() {
-        upkeep.lock()
-        defer { upkeep.unlock() }
+        maintenanceLock.lock()
+        defer { maintenanceLock.unlock() }
         do {
             diskSpace.look()
             tendReserve()
@@ -24,15 +24,17 @@ extension TimeSeriesStore {
             // A disk that is full or fails is reported elsewhere, and this is tried again.
             if log.failure == nil { try? blockSet.noteSegment(log.newestWithFrame) }
             guard try carryOutRound() else { return }
-            upkeepFailure.withLock { $0 = nil }
+            maintenanceFailure.withLock { $0 = nil }
         } catch {
             let text = "\(error)"
-            let isNew = upkeepFailure.withLock { failure in
+            let isNew = maintenanceFailure.withLock { failure in
                 defer { failure = text }
                 return failure != text
             }
             // The text has the name of the block, which is another one each time.
-            if isNew { logger.error("Upkeep of the storage failed; it will be tried again", about: [], ["err": text]) }
+            if isNew {
+                logger.error("Maintenance of the storage failed; it will be tried again", about: [], ["err": text])
+            }
         }
     }
 
@@ -58,7 +60,7 @@ extension TimeSeriesStore {
         guard carryOut(cuts, &round) else { return false }
         let end = MaintenancePlanner.EndFacts(
             hasCut: round.cuts > 0, logBytes: self.log.writtenBytes,
-            checkpointBytes: checkpointSize.load(ordering: .relaxed), needsRoom: needsCheckpointForRoom,
+            checkpointBytes: checkpointSize.load(ordering: .relaxed), needsSpace: needsCheckpointForSpace,
             blocks: blockSet.possibleCount)
         guard carryOut(maintenance.withLock { $0.finish(end) }, &round) else { return false }
         if let failure = round.failure { throw failure }
@@ -179,9 +181,9 @@ extension TimeSeriesStore {
         return (try? fileSystem.exists(options.directory + "/checkpoint")) == false
     }
 
-    /// Removes series without samples in the head that were silent for `age` ms; needs the `upkeep` lock.
+    /// Removes series without samples in the head that were silent for `age` ms; needs the `maintenanceLock`.
     func forgetSilent(for age: Int64) throws {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         let started = clock.monotonic()
         let swept = head.sweep(olderThan: newestUntilNow &- age)
         counters.observeForget(Double(clock.monotonic() - started) / 1e9)
@@ -191,9 +193,9 @@ extension TimeSeriesStore {
         try head.compactLabels()
     }
 
-    /// Makes the samples of adjacent windows one block; needs the `upkeep` lock.
+    /// Makes the samples of adjacent windows one block; needs the `maintenanceLock`.
     func cutWindows(_ ends: [Int64]) throws {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         guard let first = ends.first, let last = ends.last else { return }
         try log.requireHome()
         let window = (first &- options.blockDuration)..<last
@@ -253,19 +255,19 @@ extension TimeSeriesStore {
     ///
     /// If the disk does not have enough space, the blocks stay as they are: deleted samples are not served in any case.
     public func cleanTombstones() throws {
-        upkeep.lock()
-        defer { upkeep.unlock() }
+        maintenanceLock.lock()
+        defer { maintenanceLock.unlock() }
         try checkOpen()
         try cutFuture()
         let planner = CompactionPlanner(retention: settings.retentionTime)
         while blockSet.readers.contains(where: \.hasDeletions), try compact(planner) {}
     }
 
-    /// Merges blocks before another one is made if they use many open files; needs the `upkeep` lock.
+    /// Merges blocks before another one is made if they use many open files; needs the `maintenanceLock`.
     ///
     /// - Throws: ``StorageError/tooManyBlocks(_:limit:)`` if they use too many and cannot be merged.
     func mergeForOpenFiles() throws {
-        upkeep.assertHeld()
+        maintenanceLock.assertHeld()
         let places = blockSet.places
         guard blockSet.possibleCount >= places.free else { return }
         mergeAll()
@@ -294,9 +296,9 @@ extension TimeSeriesStore {
                 planner, now: clock.now(), maxSize: largestPart,
                 // In a limited directory, blocks are dropped for the merge.
                 freeSpace: quota == nil ? try fileSystem.freeSpace(options.directory) : .max,
-                makeRoom: {
+                makeSpace: {
                     counters.isCompacting.store(true, ordering: .relaxed)
-                    return try makeRoom($0, except: $1)
+                    return try makeSpace($0, except: $1)
                 }, isCancelled: { background.isStoppingNow })
             counters.isCompacting.store(false, ordering: .relaxed)
             guard isDone else { return false }
@@ -321,8 +323,8 @@ extension TimeSeriesStore {
     /// Makes blocks of all samples, unless the head is left out, and links the blocks into `snapshots/NAME`; returns
     /// the name.
     public func snapshot(skipsHead: Bool = false) throws -> String {
-        upkeep.lock()
-        defer { upkeep.unlock() }
+        maintenanceLock.lock()
+        defer { maintenanceLock.unlock() }
         if !skipsHead {
             for ends in MaintenancePlanner.groups(headWindows, maintenanceLimits) {
                 try checkOpen()

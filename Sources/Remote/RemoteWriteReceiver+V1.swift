@@ -144,17 +144,21 @@ extension RemoteWriteReceiver {
         /// A series needs a name, and each label once, with a name in UTF-8.
         private func isValid(_ ranges: [Range<Int>]) throws -> Bool {
             var names: Set<ExactText> = []
+            var isValid = true
+            // All labels are read: bytes that are no labels make the whole body invalid.
             for range in ranges {
                 let (name, value) = try reader.label(range)
                 let nameBytes = UnsafeBufferPointer(rebasing: reader.bytes[name])
                 let valueBytes = UnsafeBufferPointer(rebasing: reader.bytes[value])
                 guard let text = String(validating: nameBytes, as: UTF8.self), !text.isEmpty,
                     names.insert(ExactText(text)).inserted,
-                    String(validating: valueBytes, as: UTF8.self) != nil
-                else { return false }
-                if text == Labels.nameLabel, value.isEmpty { return false }
+                    String(validating: valueBytes, as: UTF8.self) != nil, text != Labels.nameLabel || !value.isEmpty
+                else {
+                    isValid = false
+                    continue
+                }
             }
-            return names.contains(ExactText(Labels.nameLabel))
+            return isValid && names.contains(ExactText(Labels.nameLabel))
         }
 
         private mutating func accepts(_ time: Int64) -> Bool {

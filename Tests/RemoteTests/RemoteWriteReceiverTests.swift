@@ -219,6 +219,20 @@ struct RemoteWriteReceiverTests {
         store.state.withLock { #expect($0.samples.map(\.2) == [7]) }
     }
 
+    @Test("bytes that are no label make the body invalid, also after a label that makes its series invalid")
+    func brokenLabel() {
+        // The name of the label is longer than the label.
+        let broken = WireWriter.bytes(1, [0x0A, 100, 0x78])
+        let sample = WireWriter.bytes(2, WireWriter.double(1, 1) + WireWriter.number(2, 1))
+        for first in [[("__name__", "a")], [("__name__", "")], [("__name__", "a"), ("b", "1"), ("b", "2")]] {
+            let labels = first.flatMap { WireWriter.bytes(1, WireWriter.text(1, $0.0) + WireWriter.text(2, $0.1)) }
+            let message =
+                WireWriter.bytes(1, labels + broken + sample) + WireWriter.series([("__name__", "good")], [(7, 1)])
+            #expect(push(message).status == 400, "\(first)")
+            store.state.withLock { #expect($0.samples.isEmpty) }
+        }
+    }
+
     @Test("native histograms and metadata arrive")
     func histograms() {
         let span = WireWriter.number(1, 2) + WireWriter.number(2, 2)

@@ -41,6 +41,16 @@ struct BrokenPageTests {
         #expect(Self.report(rig, "scrape_samples_post_metric_relabeling") == 1)
     }
 
+    @Test(
+        "the size of a page that was read counts, also if the page is refused",
+        arguments: [("a 1\nb 2\n", "", 8), ("a 1\na{ 2\n", "", 9), ("a 1\nb 2\n", "sample_limit: 1", 8)] + [
+            ("a{x=\"1\"} 1\n", "label_limit: 3", 11), ("a 1\nb 2\n", "body_size_limit: 3B", -1), ("", "", 0),
+        ] as [(String, String, Double)])
+    func bodySize(_ page: String, _ limit: String, _ size: Double) throws {
+        let rig = try Self.rig(page, "    extra_scrape_metrics: true\n    \(limit)")
+        #expect(Self.report(rig, "scrape_body_size_bytes") == size)
+    }
+
     @Test("a page that fails keeps the metadata before the mistake")
     func metadata() throws {
         for end in ["c ?\n", "b{a=\"1\",a=\"2\"} 2\n", "# TYPE x nonsense\n"] {

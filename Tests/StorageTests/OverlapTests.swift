@@ -65,7 +65,12 @@ import Testing
         var model: [Int64: String] = [:]
         var newest = Self.now - 50_000_000
         for step in 0..<50 {
-            newest = min(Self.now, newest + Int64.random(in: 1...2_000_000, using: &random))
+            if Int.random(in: 0...9, using: &random) == 0 {
+                // A newest sample in the future lets its series continue at an earlier time.
+                clock.set(by: Int64.random(in: -20_000_000...20_000_000, using: &random))
+                newest = min(newest, clock.now())
+            }
+            newest += Int64.random(in: 1...2_000_000, using: &random)
             let first = newest - Int64.random(in: 0...9_000_000, using: &random)
             let again = model.keys.sorted().filter { $0 >= first }.prefix(Int.random(in: 0...5, using: &random))
             var times = Set(again + [newest, first]).sorted()

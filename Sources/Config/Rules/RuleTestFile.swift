@@ -63,8 +63,9 @@ package enum RuleTestFileLoader {
         let interval = try reader.duration("evaluation_interval", 0)
         file.evaluationInterval = interval > 0 ? interval : 60_000
         file.groupOrder = try reader.strings("group_eval_order") ?? []
-        if Set(file.groupOrder.map { ExactText($0) }).count != file.groupOrder.count {
-            throw reader.place(of: "group_eval_order").error("group name repeated in evaluation order")
+        var names: Set<ExactText> = []
+        if let name = file.groupOrder.first(where: { !names.insert(ExactText($0)).inserted }) {
+            throw reader.place(of: "group_eval_order").error("group name repeated in evaluation order: \(name)")
         }
         file.fuzzyCompare = try reader.bool("fuzzy_compare", false)
         for (index, node) in try reader.list("tests", empty: "empty or null test").enumerated() {

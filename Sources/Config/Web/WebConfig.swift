@@ -168,7 +168,8 @@ extension WebConfig.TLS {
             guard let curve = Self.knownCurves[name] else {
                 throw reader.place(of: "curve_preferences").error("unknown curve: \(name)")
             }
-            curves.append(curve)
+            // OpenSSL refuses a curve that is named twice.
+            if !curves.contains(curve) { curves.append(curve) }
         }
         let auth = try reader.string("client_auth_type", "")
         reader.finish()

@@ -55,6 +55,8 @@ final class ScrapeWorker {
     private func store(_ transfer: PageFetch, _ target: Target, _ failure: ScrapeFailure?) {
         let time = transfer.scrapeTime
         var counts = AppendCounts()
+        // The size of a page that was read counts, also if the page is refused.
+        let bodySize = failure == nil ? pages.size(transfer) : 0
         var failure = failure
         var families: [FamilyMetadata]?
         var seconds = 0.0
@@ -66,13 +68,13 @@ final class ScrapeWorker {
             if failure == nil {
                 do throws(ScrapeFailure) {
                     // An empty body has no samples, whatever its type, as in Prometheus.
-                    if pages.size(transfer) > 0 {
+                    if bodySize > 0 {
                         format = try PageFormat.of(
                             contentType: transfer.transfer.head.contentType,
                             fallback: target.settings.config.fallbackProtocol)
                     }
                     try append(transfer, target, format, &appender, &counts, isSecondLook: false)
-                    appender.finish(isEmpty: pages.size(transfer) == 0, &scratch)
+                    appender.finish(isEmpty: bodySize == 0, &scratch)
                 } catch {
                     failure = error
                     // The series may continue after a restart.
@@ -90,7 +92,8 @@ final class ScrapeWorker {
             seconds = Double(clock.monotonic() &- transfer.started) / 1e9
             metrics.outOfBounds.increment(by: counts.outOfBounds)
             noteUnfit(appender.unfit, target)
-            report(target, transfer, failure, counts, seconds, &appender)
+            let reportedSize = failure?.kind == .bodySizeLimit ? -1 : bodySize
+            report(target, failure, counts, seconds, bodySize: reportedSize, &appender)
             return commit(transfer, target, format, hasPage: failure == nil, &appender)
         }
         if isCancelled { return }
@@ -101,7 +104,7 @@ final class ScrapeWorker {
             state.lastScrape = time
             state.lastDuration = seconds
             state.samplesScraped = counts.scraped
-            state.bodySize = failure == nil ? pages.size(transfer) : 0
+            state.bodySize = bodySize
             // The metadata before the error of an invalid body are used.
             if let families { state.families = families }
         }
@@ -135,7 +138,7 @@ final class ScrapeWorker {
     }
 
     private func report(
-        _ target: Target, _ transfer: PageFetch, _ failure: ScrapeFailure?, _ counts: AppendCounts, _ seconds: Double,
+        _ target: Target, _ failure: ScrapeFailure?, _ counts: AppendCounts, _ seconds: Double, bodySize: Int,
         _ appender: inout ScrapeAppender
     ) {
         appender.appendReport("up", failure == nil ? 1 : 0, &scratch)
@@ -147,8 +150,7 @@ final class ScrapeWorker {
         guard config.extraScrapeMetrics else { return }
         appender.appendReport("scrape_timeout_seconds", Double(target.definition.timeout) / 1000, &scratch)
         appender.appendReport("scrape_sample_limit", Double(config.limits.samples), &scratch)
-        let size = failure == nil ? Double(pages.size(transfer)) : failure?.kind == .bodySizeLimit ? -1 : 0
-        appender.appendReport("scrape_body_size_bytes", size, &scratch)
+        appender.appendReport("scrape_body_size_bytes", Double(bodySize), &scratch)
     }
 
     /// Stores the batch; series that the storage has removed are resolved again and stored in a second attempt.

@@ -76,7 +76,12 @@ final class BlockSet: @unchecked Sendable {
             try manifest.commit(.init(added: found, mark: manifest.mark))
         }
         // Without a manifest, it is not known which files are garbage.
-        if !manifest.isNew { try manifest.removeGarbage(in: directory) }
+        if !manifest.isNew {
+            for name in try manifest.removeGarbage(in: directory) {
+                // A kill while martlet removed a block leaves such a part, but so does a copy that was interrupted.
+                log.warn("The files of a block that the manifest does not name were removed", ["block": name])
+            }
+        }
         // The log and connections need descriptors, too, and blocks that are left out would look damaged.
         guard manifest.blocks.count <= places.most else {
             throw StorageError.tooManyBlocks(manifest.blocks.count, limit: openFiles)

@@ -220,15 +220,21 @@ package final class Manifest {
     }
 
     /// Removes blocks from `directory` that were removed or never finished, and that the manifest does not name.
-    package func removeGarbage(in directory: String) throws {
+    ///
+    /// - Returns: The names of those that no record of the manifest has as removed.
+    @discardableResult
+    package func removeGarbage(in directory: String) throws -> [String] {
         let known = Set(blocks)
+        var strangers: [String] = []
         for name in try files.list(directory) {
             let stem = name.utf8.count == 30 && name.hasSuffix(".tmp") ? String(name.dropLast(4)) : name
             guard BlockMeta.isID(stem), stem != name || !known.contains(name),
                 (try? files.kind(directory + "/" + name)) == .directory
             else { continue }
+            if stem == name, !removed.contains(name) { strangers.append(name) }
             // Files that cannot be removed only use space.
             try? BlockFiles.remove(directory + "/" + name, files)
         }
+        return strangers
     }
 }

@@ -392,10 +392,14 @@ extension Head {
         }
         var latest = Int64.min
         var done = true
+        let mayReplace = writer.hasRewinds || group.rewoundUntil != .min
         for k in 0..<writer.count {
             let (i, id, time) = (Int(writer.positions[k]), writer.ids[k], writer.times[k])
             if time > latest { latest = time }
-            if writer.hasRewinds, !writer.outOfOrder[k] { rewindIfLater(id, than: time, group) }
+            if mayReplace, !writer.outOfOrder[k] {
+                if writer.hasRewinds { rewindIfLater(id, than: time, group) }
+                forgetReplaced(id, time, group)
+            }
             if writer.hasOutOfOrder, writer.outOfOrder[k] {
                 addOutOfOrder(id, time, batch.values[i], histogramAt(i).map { batch.histograms[$0].histogram }, group)
             } else if hasHistograms, let at = histogramAt(i) {

@@ -17,6 +17,18 @@ extension Head {
         state.pointee.lastTime = .min
     }
 
+    /// Removes the out-of-order sample of a time that the chunks of a rewound series get again: the later one counts.
+    ///
+    /// Needs the group's lock.
+    func forgetReplaced(_ id: UInt32, _ time: Int64, _ group: HeadGroup) {
+        group.lock.assertHeld()
+        guard !group.outOfOrder.isEmpty, let samples = group.outOfOrder[id] else { return }
+        let position = samples.position(after: time)
+        guard samples.element(before: position)?.time == time else { return }
+        group.outOfOrder[id]?.remove(before: position)
+        if group.outOfOrder[id]?.isEmpty == true { group.outOfOrder[id] = nil }
+    }
+
     /// Clears the marks of rewound series when all their times before the rewind are before `time`, the start of the
     /// head; needs the group's lock.
     func endRewinds(_ group: HeadGroup, from time: Int64) {

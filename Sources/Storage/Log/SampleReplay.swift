@@ -165,6 +165,7 @@ struct SampleReplay {
         let idEnd = head.idEnd
         let hasDoubts = !head.doubtful.isEmpty
         let rewinds = flags & LogRecord.rewinds != 0
+        let mayReplace = rewinds || group.rewoundUntil != .min
         var (latest, nextStart) = (Int64.min, 0)
         for k in 0..<count {
             let (id, time) = (ids[k], times[k])
@@ -186,6 +187,7 @@ struct SampleReplay {
                 guard isStored, time > state.pointee.lastTime else { continue }
                 if isFresh { state.pointee.logScale = 0 }
                 state.pointee.logSegment = low
+                if mayReplace { head.forgetReplaced(id, time, group) }
                 unfit += head.append(id, time, before, 0, -1, group) ? 0 : 1
                 latest = max(latest, time)
                 continue
@@ -201,14 +203,17 @@ struct SampleReplay {
                 state.pointee.logSegment = low
                 if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
+                if mayReplace { head.forgetReplaced(id, time, group) }
                 unfit += head.append(id, time, value, mantissa, places, group) ? 0 : 1
             case .stale:
                 if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
+                if mayReplace { head.forgetReplaced(id, time, group) }
                 unfit += head.append(id, time, Staleness.marker, 0, -1, group) ? 0 : 1
             case .histogram(let histogram):
                 if rewinds { head.rewindIfLater(id, than: time, group) }
                 guard time > state.pointee.lastTime else { continue }
+                if mayReplace { head.forgetReplaced(id, time, group) }
                 unfit += head.append(id, time, histogram, group) ? 0 : 1
             case .outOfOrder(let value, let histogram): head.addOutOfOrder(id, time, value, histogram, group)
             case .unsound: continue

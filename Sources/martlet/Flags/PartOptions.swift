@@ -40,7 +40,8 @@ extension DaemonOptions {
     /// - Parameter memory: The bytes of all queries together unless the flags set them.
     func engine(_ configuration: Configuration, processors: Int, memory: Int) -> EngineOptions {
         var options = EngineOptions()
-        options.lookbackDelta = queries.lookbackDelta
+        // 0 stands for the default, as in Prometheus.
+        if queries.lookbackDelta > 0 { options.lookbackDelta = queries.lookbackDelta }
         options.maxSamples = queries.maxSamples
         options.workers = max(1, processors)
         options.timeout = queries.timeout

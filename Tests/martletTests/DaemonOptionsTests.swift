@@ -55,8 +55,8 @@ struct DaemonOptionsTests {
         #expect(store.walSyncInterval == 0 && store.blockDuration == 600_000)
         let engine = given.engine(Configuration(), processors: 0, memory: 5)
         #expect(engine.lookbackDelta == 60_000 && engine.workers == 1)
-        let standard = try options("--query.lookback-delta=0").engine(Configuration(), processors: 0, memory: 5)
-        #expect(standard.lookbackDelta == 300_000)
+        let zero = try options("--query.lookback-delta=0").engine(Configuration(), processors: 0, memory: 5)
+        #expect(zero.lookbackDelta == 300_000)
         // One query cannot have more than all of them.
         #expect(engine.maxMemoryPerQuery == 1 << 30 && engine.typeAndUnitLabels)
         #expect(given.scrape(Configuration()).timestampTolerance == -1)

@@ -76,11 +76,9 @@ final class BlockSet: @unchecked Sendable {
             try manifest.commit(.init(added: found, mark: manifest.mark))
         }
         // Without a manifest, it is not known which files are garbage.
-        if !manifest.isNew {
-            for name in try manifest.removeGarbage(in: directory) {
-                // A kill while martlet removed a block leaves such a part, but so does a copy that was interrupted.
-                log.warn("The files of a block that the manifest does not name were removed", ["block": name])
-            }
+        // A kill while a block is removed leaves a part of it, and so does a copy that was interrupted.
+        for name in manifest.isNew ? [] : try manifest.removeGarbage(in: directory) {
+            log.warn("The files of a block that the manifest does not name were removed", ["block": name])
         }
         // The log and connections need descriptors, too, and blocks that are left out would look damaged.
         guard manifest.blocks.count <= places.most else {

@@ -183,11 +183,9 @@ struct SampleReplay {
             var scale = isFresh ? 0 : state.pointee.logScale
             let before = isFresh ? 0 : state.pointee.lastValue
             guard bits[k >> 3] & 1 << UInt8(k & 7) != 0 else {
-                if rewinds, isStored { head.rewindIfLater(id, than: time, group) }
-                guard isStored, time > state.pointee.lastTime else { continue }
+                guard isStored, isLater(id, time, group, rewinds, mayReplace) else { continue }
                 if isFresh { state.pointee.logScale = 0 }
                 state.pointee.logSegment = low
-                if mayReplace { head.forgetReplaced(id, time, group) }
                 unfit += head.append(id, time, before, 0, -1, group) ? 0 : 1
                 latest = max(latest, time)
                 continue
@@ -201,19 +199,13 @@ struct SampleReplay {
             case .value(let value, let mantissa, let places):
                 state.pointee.logScale = scale
                 state.pointee.logSegment = low
-                if rewinds { head.rewindIfLater(id, than: time, group) }
-                guard time > state.pointee.lastTime else { continue }
-                if mayReplace { head.forgetReplaced(id, time, group) }
+                guard isLater(id, time, group, rewinds, mayReplace) else { continue }
                 unfit += head.append(id, time, value, mantissa, places, group) ? 0 : 1
             case .stale:
-                if rewinds { head.rewindIfLater(id, than: time, group) }
-                guard time > state.pointee.lastTime else { continue }
-                if mayReplace { head.forgetReplaced(id, time, group) }
+                guard isLater(id, time, group, rewinds, mayReplace) else { continue }
                 unfit += head.append(id, time, Staleness.marker, 0, -1, group) ? 0 : 1
             case .histogram(let histogram):
-                if rewinds { head.rewindIfLater(id, than: time, group) }
-                guard time > state.pointee.lastTime else { continue }
-                if mayReplace { head.forgetReplaced(id, time, group) }
+                guard isLater(id, time, group, rewinds, mayReplace) else { continue }
                 unfit += head.append(id, time, histogram, group) ? 0 : 1
             case .outOfOrder(let value, let histogram): head.addOutOfOrder(id, time, value, histogram, group)
             case .unsound: continue
@@ -222,5 +214,15 @@ struct SampleReplay {
         }
         result.samples += count
         head.raiseNewest(latest)
+    }
+
+    /// Whether a sample is later than the newest one of its series, which may continue at an earlier time in a record
+    /// that rewinds.
+    @inline(__always)
+    private func isLater(_ id: UInt32, _ time: Int64, _ group: HeadGroup, _ rewinds: Bool, _ mayReplace: Bool) -> Bool {
+        if rewinds { head.rewindIfLater(id, than: time, group) }
+        guard time > head.states.at(id).pointee.lastTime else { return false }
+        if mayReplace { head.forgetReplaced(id, time, group) }
+        return true
     }
 }

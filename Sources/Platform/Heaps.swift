@@ -1,4 +1,5 @@
 import CPlatform
+import Synchronization
 
 /// The C library's handling of freed memory.
 package enum Heaps {
@@ -11,4 +12,19 @@ package enum Heaps {
 
     /// Returns freed memory that the allocator keeps to the system; called after work that needed much memory.
     package static func giveBack() { cplatform_trim() }
+
+    private static let isPlanned = Atomic(false)
+    /// The time until freed memory is returned, ms: until then, the next queries use it.
+    private static let delay: Int64 = 5000
+
+    /// Calls ``giveBack()`` after a few seconds, once for all calls until then.
+    package static func giveBackSoon() {
+        if isPlanned.exchange(true, ordering: .relaxed) { return }
+        BlockingCall.task {
+            let clock = SystemClock()
+            try? await clock.sleep(until: clock.now() + delay)
+            isPlanned.store(false, ordering: .relaxed)
+            giveBack()
+        }
+    }
 }

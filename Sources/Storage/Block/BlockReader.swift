@@ -1,7 +1,6 @@
 import Encoding
 import Model
 import Platform
-import Synchronization
 import Telemetry
 
 /// An open block.
@@ -16,7 +15,7 @@ package final class BlockReader: Sendable {
     let index: BlockIndex
     let frames: BlockFrames
     private let files: any FileSystem
-    private let deleted: Mutex<DeletedRanges>
+    private let deleted: Guarded<DeletedRanges>
     /// The place where damage is noted, so that answers are given without it; nil if damage ends a read.
     let leftOut: LeftOut?
 
@@ -35,7 +34,7 @@ package final class BlockReader: Sendable {
         (meta.minTime, meta.maxTime) = (index.minTime, index.maxTime)
         self.meta = meta
         frames = try BlockFrames(try files.open(directory + "/data", .read), table: index.frames, cache: cache)
-        deleted = Mutex(try DeletedRanges.read(files, directory, limit: UInt32(index.seriesCount)))
+        deleted = Guarded(try DeletedRanges.read(files, directory, limit: UInt32(index.seriesCount)))
     }
 
     /// Another reader of the same open file with a cache of its own; damage ends a read.
@@ -43,7 +42,7 @@ package final class BlockReader: Sendable {
         (meta, directory, index, files) = (other.meta, other.directory, other.index, other.files)
         leftOut = nil
         frames = try BlockFrames(other.frames, cache: cache)
-        deleted = Mutex(other.deleted.withLock { $0 })
+        deleted = Guarded(other.deleted.withLock { $0 })
     }
 
     package var minTime: Int64 { index.minTime }

@@ -52,8 +52,8 @@ package final class FrameCache: Sendable {
     }
 
     private let capacity: Int
-    private let state = Mutex(State())
-    private let decompressors = Mutex<[Decompressor]>([])
+    private let state = Guarded(State())
+    private let decompressors = Guarded<[Decompressor]>([])
     private static let nextBlock = Atomic<UInt64>(1)
 
     // SAFETY: one thread takes it out of the pool, and returns it when it is done.

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The decoded times of chunks for one set of series; series that were sampled together share them.
 ///
 /// Several threads may use it at once.
@@ -17,7 +15,7 @@ final class TimeStreams: Sendable {
         var size = 0
     }
 
-    private let known = Mutex(Known())
+    private let known = Guarded(Known())
     /// The most times that are kept, 1 MiB; the times of further chunks are decoded each time.
     private static let capacity = 1 << 17
 

@@ -18,7 +18,7 @@ final class HeadWindows: Sendable {
     }
 
     /// The time for which places are kept for a push that was refused, ns: its sender sends it again meanwhile.
-    static let longestWait: Int64 = 30_000_000_000
+    static let longestWait: Int64 = 10_000_000_000
 
     /// The windows that may be in the head although all complete ones became blocks: those of the newest times.
     ///

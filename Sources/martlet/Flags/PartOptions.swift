@@ -46,7 +46,7 @@ extension DaemonOptions {
         options.workers = max(1, processors)
         options.timeout = queries.timeout
         let given = Int(queries.maxMemory)
-        let budget = MemoryBudget(limit: given > 0 ? given : memory)
+        let budget = MemoryBudget(limit: given > 0 ? given : memory) { Heaps.giveBackSoon() }
         options.memoryBudget = budget
         options.hasSpace = { AddressSpace.canAllocate($0) }
         let perQuery = Int(queries.maxMemoryPerQuery)

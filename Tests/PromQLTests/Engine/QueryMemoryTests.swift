@@ -35,6 +35,26 @@ struct QueryMemoryTests {
     /// Bytes of a column of the 100 steps.
     private static let column = 100 * 8 + QueryBudget.columnOverhead
 
+    @Test("the end of queries that held much is reported once")
+    func memoryIsFree() throws {
+        let calls = Mutex(0)
+        let budget = MemoryBudget(limit: 1 << 30) { calls.withLock { $0 += 1 } }
+        for (bytes, expected) in [(MemoryBudget.much - 1, 0), (MemoryBudget.much, 1), (100, 1), (200 << 20, 2)] {
+            let account = MemoryAccount(limit: .max, budget: budget)
+            for _ in 0..<3 {
+                try account.charge(bytes / 4)
+                account.release(bytes / 8)
+            }
+            try account.charge(bytes - account.used)
+            account.release(bytes / 2)
+            let before = calls.withLock { $0 }
+            account.settle(0)
+            #expect(calls.withLock { $0 } == expected, "\(bytes)")
+            #expect(before <= expected)
+        }
+        #expect(budget.used == 0)
+    }
+
     @Test("A result stays charged until it goes, and nothing else does")
     func settled() throws {
         let budget = MemoryBudget(limit: 100 << 20)

@@ -15,9 +15,16 @@ package final class MemoryBudget: Sendable {
     private let refused = Atomic<Int64>(-MemoryBudget.refusalTime)
     /// The time for which the budget counts as short after a refusal, ns.
     private static let refusalTime: Int64 = 60_000_000_000
+    /// The most bytes that were held since ``whenFree`` was called.
+    private let highest = Atomic<Int>(0)
+    private let whenFree: @Sendable () -> Void
+    /// The bytes from which on freed memory is returned to the system.
+    static let much = 64 << 20
 
-    package init(limit: Int) {
+    /// - Parameter whenFree: Called when queries have released nearly all of at least ``much`` bytes.
+    package init(limit: Int, whenFree: @escaping @Sendable () -> Void = {}) {
         self.limit = max(0, limit)
+        self.whenFree = whenFree
         keptForRules = self.limit / 8
     }
 
@@ -27,7 +34,10 @@ package final class MemoryBudget: Sendable {
     /// Takes `bytes` from the budget; returns false, and takes nothing, if they do not fit.
     func take(_ bytes: Int, isRule: Bool) -> Bool {
         let (_, now) = held.wrappingAdd(bytes, ordering: .relaxed)
-        if now <= (isRule ? limit : limit - keptForRules) { return true }
+        if now <= (isRule ? limit : limit - keptForRules) {
+            if now > highest.load(ordering: .relaxed) { highest.max(now, ordering: .relaxed) }
+            return true
+        }
         held.wrappingSubtract(bytes, ordering: .relaxed)
         // Other queries are the reason only if the request would fit without them.
         if bytes <= limit, now > bytes { refused.store(QueryEngine.nanoseconds(), ordering: .relaxed) }
@@ -40,7 +50,11 @@ package final class MemoryBudget: Sendable {
     }
 
     /// Returns `bytes` to the budget.
-    func give(_ bytes: Int) { held.wrappingSubtract(bytes, ordering: .relaxed) }
+    func give(_ bytes: Int) {
+        let left = held.wrappingSubtract(bytes, ordering: .relaxed).newValue
+        guard left < Self.much / 4, highest.load(ordering: .relaxed) >= Self.much else { return }
+        if highest.exchange(0, ordering: .relaxed) >= Self.much { whenFree() }
+    }
 }
 
 /// The memory account of one query.

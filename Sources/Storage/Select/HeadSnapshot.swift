@@ -1,7 +1,6 @@
 import Encoding
 import Model
 import Platform
-import Synchronization
 
 /// The samples of some series, copied from the head at one moment per group.
 final class HeadSnapshot: @unchecked Sendable {
@@ -37,7 +36,7 @@ final class HeadSnapshot: @unchecked Sendable {
     private let content: Content
     /// The index to which the records of the entries' labels belong.
     private let index: LabelIndex
-    private let cache = Mutex<[UInt64: [Int64]]>([:])
+    private let cache = Guarded<[UInt64: [Int64]]>([:])
 
     /// Copies the data that `request` needs of the series `ids`, which its matchers accept.
     ///

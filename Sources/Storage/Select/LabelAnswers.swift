@@ -1,5 +1,4 @@
 import Model
-import Synchronization
 
 /// A cache of the label names and values of all series, whose answers are valid until a block or a label is added or
 /// removed.
@@ -14,7 +13,7 @@ final class LabelAnswers: Sendable {
         var blocks: [UInt64]
     }
 
-    private let known = Mutex<[Key: [String]]>([:])
+    private let known = Guarded<[Key: [String]]>([:])
     private static let capacity = 64
     /// The longest list that is kept; longer lists are made each time, so that the memory stays small.
     private static let longest = 4096

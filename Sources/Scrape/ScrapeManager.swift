@@ -267,7 +267,8 @@ package final class ScrapeManager: Sendable {
             for target in content.targets {
                 for family in target.state.withLock({ $0.families }) {
                     count += 1
-                    size += family.name.utf8.count + family.metadata.help.utf8.count + family.metadata.unit.utf8.count
+                    let about = family.metadata
+                    size += about.type.rawValue.utf8.count + about.help.utf8.count + about.unit.utf8.count
                 }
             }
             entries.append(.init(labels: [("scrape_job", name.text)], value: Double(count)))

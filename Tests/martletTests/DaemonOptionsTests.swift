@@ -118,6 +118,15 @@ struct DaemonOptionsTests {
         #expect(WebOptions.readFile(try ServerFlags.set.parse([])) == nil)
     }
 
+    @Test("a read timeout of 0 is no limit")
+    func readTimeout() throws {
+        for (text, seconds) in [("0s", Int.max), ("1ms", 1), ("5m", 300)] {
+            let web = try options("--web.read-timeout=" + text).web
+            let server = try WebSettings.options(web, clock: ManualClock(), queryMemory: nil)
+            #expect(server.timeoutSeconds == seconds, "\(text)")
+        }
+    }
+
     @Test("an expression of origins that is none ends the start with 2")
     func origins() throws {
         let web = try options("--web.cors.origin=(").web

@@ -125,6 +125,9 @@ struct FlagParsingTests {
         arguments: [
             (["--web.external-url=http://x.y/p/q/"], "http://x.y/p/q", "/p/q"),
             (["--web.external-url=http://x.y"], "http://x.y", ""),
+            (["--web.external-url=localhost:9090"], "localhost:9090", ""),
+            (["--web.external-url=Prom:9090/x?y"], "prom:9090/x", ""),
+            (["--web.external-url=HTTP:/x/"], "http:/x", "/x"),
             (["--web.external-url=http://x.y/p x/"], "http://x.y/p%20x", "/p%20x"),
             (["--web.external-url=https://[::1]:8/a?b#c"], "https://[::1]:8/a", "/a"),
             (["--web.external-url=http://x/ä"], "http://x/%C3%A4", "/%C3%A4"),

@@ -65,8 +65,9 @@ package struct Dispatcher: Sendable {
             let labels = route.groupLabels(of: alert.alert.labels)
             let id = route.id + ":" + labels.description
             guard isWanted(id, route.key + ":" + labels.description, route) else { continue }
+            // It is taken out, so that a group of many alerts is not copied for each of them.
             var group =
-                groups[ExactText(id)]
+                groups.removeValue(forKey: ExactText(id))
                 ?? Group(id: id, route: route, labels: labels, nextFlush: now &+ route.groupWait)
             group.alerts[alert.fingerprint] = alert
             // An alert that is older than the wait has waited before, for example before a restart.
@@ -117,7 +118,7 @@ package struct Dispatcher: Sendable {
     ///
     /// - Parameter step: The ms by which the wall clock was set since the flush began.
     package mutating func finish(_ flush: GroupFlush, succeeded: Bool, shiftedBy step: Int64 = 0) {
-        guard var group = groups[ExactText(flush.groupID)] else { return }
+        guard var group = groups.removeValue(forKey: ExactText(flush.groupID)) else { return }
         group.isFlushing = false
         if succeeded {
             for notified in flush.alerts where notified.alert.endsAt != 0 {
@@ -127,7 +128,7 @@ package struct Dispatcher: Sendable {
                 }
             }
         }
-        groups[ExactText(flush.groupID)] = group.alerts.isEmpty ? nil : group
+        if !group.alerts.isEmpty { groups[ExactText(flush.groupID)] = group }
     }
 
     /// Copies the next flush times and the running flushes of groups with the same identity, after a reload.

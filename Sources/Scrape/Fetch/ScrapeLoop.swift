@@ -25,10 +25,8 @@ final class ScrapeLoop: Sendable {
         case page(PageFetch)
         case end(Target, at: Int64)
     }
-    private enum Event {
-        case scrape(Target)
-        case end(Target, at: Int64)
-    }
+    /// The end of the series of a removed target, at the time (ms) of the first scrape that it misses.
+    private typealias Ending = (target: Target, at: Int64)
 
     private let transfers: TransferLoop
     private let inbox = Mutex<[Command]>([])
@@ -90,7 +88,11 @@ final class ScrapeLoop: Sendable {
     }
 
     private struct Schedule {
-        var events = ScrapeSchedule<Event>()
+        var scrapes = ScrapeSchedule<Target>()
+        /// The ends of removed targets, which wait because a target with the same labels may come and continue.
+        var ends = ScrapeSchedule<Ending>()
+        /// The number of targets that were removed or replaced since ``scrapes`` was searched for them.
+        var removed = 0
         var turns = TurnQueue<Target>()
         var idle: [PageFetch] = []
         var targetCount = 0
@@ -111,7 +113,8 @@ final class ScrapeLoop: Sendable {
             (state.lag, state.missed) = (nil, 0)
         }
         if state.turns.count > 0 { return 0 }
-        return min(state.events.wait(at: clock.now()) ?? 1000, 1000)
+        let now = clock.now()
+        return min(state.scrapes.wait(at: now) ?? 1000, state.ends.wait(at: now) ?? 1000, 1000)
     }
 
     private func handleCommands(_ active: inout TransferLoop.Active) {
@@ -127,10 +130,8 @@ final class ScrapeLoop: Sendable {
                 let definition = target.definition
                 let first = ScrapeOffset.next(
                     after: clock.now(), interval: definition.interval, identity: definition.identity, seed: seed)
-                state.events.insert(.scrape(target), due: first)
-            case .end(let target, let at):
-                let wait = at &+ target.definition.interval &+ target.definition.interval / 10
-                state.events.insert(.end(target, at: at), due: wait)
+                state.scrapes.insert(target, due: first)
+            case .end(let target, let at): handleEnd(of: target, at: at)
             case .recycle(let fetch):
                 // A few large buffers are kept, but not one for each of many fetches.
                 fetch.recycle(keepingBytes: state.idle.count < 4 ? 4 << 20 : 64 << 10)
@@ -143,6 +144,8 @@ final class ScrapeLoop: Sendable {
                 begin(target, due: clock.now(), completion: completion, &active)
             }
         }
+        state.removed += added
+        forgetRemoved()
         if added > 0 {
             state.targetCount += added
             // With fewer connections than targets, keep-alive would not work.
@@ -150,34 +153,57 @@ final class ScrapeLoop: Sendable {
         }
     }
 
+    /// The most removed targets whose series wait for their end.
+    private static let mostEnds = 10_000
+
+    private func handleEnd(of target: Target, at: Int64) {
+        state.removed += 1
+        // Nobody can continue series that do not exist.
+        guard target.hasBegun else { return deliver(.end(target, at: at)) }
+        state.ends.insert((target, at), due: at &+ target.definition.interval &+ target.definition.interval / 10)
+        // A list that changes all the time must not use memory without limit.
+        if state.ends.count > Self.mostEnds { endNext(at: .max) }
+    }
+
+    /// Ends the series of the removed target that is due first, if it is due at `now`; returns whether it was.
+    @discardableResult
+    private func endNext(at now: Int64) -> Bool {
+        guard let (_, ending) = state.ends.pop(at: now) else { return false }
+        if !ending.target.isReplaced.load(ordering: .relaxed) { deliver(.end(ending.target, at: ending.at)) }
+        return true
+    }
+
+    /// Removes the scrapes of removed targets, once they can be a third of all.
+    private func forgetRemoved() {
+        guard state.removed > max(64, state.scrapes.count / 3) else { return }
+        state.removed = 0
+        let before = state.scrapes.count
+        state.scrapes.removeAll { $0.isRemoved.load(ordering: .relaxed) }
+        state.targetCount -= before - state.scrapes.count
+        state.ends.removeAll { $0.target.isReplaced.load(ordering: .relaxed) }
+    }
+
     /// Computes the times of scrapes again after the wall clock was set.
     private func followClock() {
-        state.events.observe(clock) { [seed] event, step, due in
-            switch event {
-            case .end(let target, let at): return (.end(target, at: at &+ step), due)
-            case .scrape(let target):
-                let definition = target.definition
-                let next = ScrapeOffset.next(
-                    after: due, interval: definition.interval, identity: definition.identity, seed: seed)
-                return (event, next &- definition.interval)
-            }
+        state.scrapes.observe(clock) { [seed] target, _, due in
+            let definition = target.definition
+            let next = ScrapeOffset.next(
+                after: due, interval: definition.interval, identity: definition.identity, seed: seed)
+            return (target, next &- definition.interval)
         }
+        state.ends.observe(clock) { ending, step, due in ((ending.target, ending.at &+ step), due) }
     }
 
     /// Moves the targets that are due from the schedule to the queue.
     private func takeDue() {
         let now = clock.now()
-        while let (due, event) = state.events.pop(at: now) {
-            switch event {
-            case .end(let target, let at):
-                if !target.isReplaced.load(ordering: .relaxed) { deliver(.end(target, at: at)) }
-            case .scrape(let target):
-                if target.isRemoved.load(ordering: .relaxed) {
-                    state.targetCount -= 1
-                    continue
-                }
-                state.turns.add(target, due: due, interval: target.definition.interval)
+        while endNext(at: now) {}
+        while let (due, target) = state.scrapes.pop(at: now) {
+            if target.isRemoved.load(ordering: .relaxed) {
+                state.targetCount -= 1
+                continue
             }
+            state.turns.add(target, due: due, interval: target.definition.interval)
         }
     }
 
@@ -188,7 +214,11 @@ final class ScrapeLoop: Sendable {
             let now = clock.now()
             // After a pause of the machine, or when the loop is late, missed turns are skipped.
             let next = TargetTurns(interval: target.definition.interval).next(after: due, now: now)
-            state.events.insert(.scrape(target), due: next.due)
+            if target.isRemoved.load(ordering: .relaxed) {
+                state.targetCount -= 1
+                continue
+            }
+            state.scrapes.insert(target, due: next.due)
             state.missed += Int(clamping: next.missed)
             state.lag = max(state.lag ?? 0, now &- due)
             begin(target, due: due, completion: nil, &active)
@@ -198,6 +228,7 @@ final class ScrapeLoop: Sendable {
     private func begin(
         _ target: Target, due: Int64, completion: (@Sendable () -> Void)?, _ active: inout TransferLoop.Active
     ) {
+        target.isBegun.store(true, ordering: .relaxed)
         switch target.turn.take(due: due, waits: completion == nil) {
         case .taken: break
         case .waiting: return

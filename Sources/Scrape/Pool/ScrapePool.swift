@@ -159,7 +159,7 @@ struct ScrapePool {
         targets[identity] = nil
         target.isRemoved.store(true, ordering: .relaxed)
         metrics.intervals.forget(target)
-        leaving[identity] = target
+        if target.hasBegun { leaving[identity] = target }
         if leaving.count > 10_000 { leaving.removeAll() }
         let last = target.state.withLock { $0.lastScrape }
         let interval = target.definition.interval

@@ -16,7 +16,13 @@ struct ScrapeSchedule<Event> {
         events.earliest.map { max(0, $0.subtractingReportingOverflow(now).partialValue) }
     }
 
+    /// The number of events.
+    var count: Int { events.count }
+
     mutating func insert(_ event: Event, due: Int64) { events.insert(event, due: due) }
+
+    /// Removes the events that match `condition`.
+    mutating func removeAll(where condition: (Event) -> Bool) { events.removeAll(where: condition) }
 
     /// Removes and returns the earliest event that is due at `now`.
     mutating func pop(at now: Int64) -> (due: Int64, event: Event)? { events.pop(at: now) }

@@ -68,6 +68,8 @@ final class Target: Sendable {
     let isRemoved = Atomic<Bool>(false)
     /// Whether its series were passed to a newer target, so that they must not end with this one.
     let isReplaced = Atomic<Bool>(false)
+    /// Whether a scrape of it was begun.
+    let isBegun = Atomic<Bool>(false)
     /// Whether its series have ended; then no target can continue them.
     let isEnded = Atomic<Bool>(false)
 
@@ -82,6 +84,9 @@ final class Target: Sendable {
             "X-Prometheus-Scrape-Timeout-Seconds: \(FloatText.fixed(Double(definition.timeout) / 1000))",
         ]
     }
+
+    /// Whether it, or the target whose series it continues, has been scraped.
+    var hasBegun: Bool { isBegun.load(ordering: .relaxed) || state.withLock { $0.lastScrape != 0 } }
 
     /// Passes the series on to a newer target.
     ///

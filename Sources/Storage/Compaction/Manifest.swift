@@ -221,7 +221,7 @@ package final class Manifest {
 
     /// Removes blocks from `directory` that were removed or never finished, and that the manifest does not name.
     ///
-    /// - Returns: The names of those that no record of the manifest has as removed.
+    /// - Returns: The names of those that are gone now, and that no record of the manifest has as removed.
     @discardableResult
     package func removeGarbage(in directory: String) throws -> [String] {
         let known = Set(blocks)
@@ -231,9 +231,10 @@ package final class Manifest {
             guard BlockMeta.isID(stem), stem != name || !known.contains(name),
                 (try? files.kind(directory + "/" + name)) == .directory
             else { continue }
-            if stem == name, !removed.contains(name) { strangers.append(name) }
             // Files that cannot be removed only use space.
             try? BlockFiles.remove(directory + "/" + name, files)
+            let isGone = (try? files.exists(directory + "/" + name)) == false
+            if isGone, stem == name, !removed.contains(name) { strangers.append(name) }
         }
         return strangers
     }

@@ -109,6 +109,7 @@ extension TSDBCommand {
         let store = try open(parsed)
         defer { store.abandon() }
         var failures = store.damagedBlocks.map { "\($0): cannot be opened" }
+        failures += store.leftOut.filter { !$0.isBlock }.map(\.description)
         for (at, block) in store.blocks.enumerated() {
             Progress.show("verify", Double(at) / Double(store.blocks.count))
             do { try block.verify() } catch { failures.append("\(error)") }

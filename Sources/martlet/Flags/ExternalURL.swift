@@ -27,6 +27,12 @@ struct ExternalURL: Sendable, Equatable {
             throw parseFailure("net/url: invalid control character in URL")
         }
         let (scheme, rest) = try Self.scheme(of: given[...], parseFailure)
+        if let scheme, let first = rest.first, !"/?#".contains(first) {
+            // Go reads `localhost:9090` as a scheme and an opaque part, without a path.
+            path = ""
+            text = scheme.lowercased() + ":" + rest.prefix { $0 != "?" && $0 != "#" }
+            return
+        }
         var host: Substring?
         var path = rest
         if rest.hasPrefix("//") {
@@ -44,7 +50,7 @@ struct ExternalURL: Sendable, Equatable {
         var escaped = try Self.escape(path, parseFailure)
         if !escaped.isEmpty, !escaped.hasPrefix("/") { escaped = "/" + escaped }
         self.path = escaped
-        text = (scheme.map { $0 + ":" } ?? "") + (host.map { "//" + $0 } ?? "") + escaped
+        text = (scheme.map { $0.lowercased() + ":" } ?? "") + (host.map { "//" + $0 } ?? "") + escaped
     }
 
     private static func scheme(

@@ -14,7 +14,8 @@ enum WebSettings {
     ) throws -> HTTPServer.Options {
         var options = HTTPServer.Options()
         options.maxConnections = max(1, web.maxConnections)
-        options.timeoutSeconds = Int(max(1, web.readTimeout / 1000))
+        // 0 stands for no limit, as in Prometheus; idle connections are closed when places are short.
+        options.timeoutSeconds = web.readTimeout == 0 ? .max : Int(max(1, web.readTimeout / 1000))
         options.stackSize = PromQLParser.stackSize
         options.routePrefix = web.routePrefix
         do {

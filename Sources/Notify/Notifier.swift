@@ -247,11 +247,13 @@ package final class Notifier: AlertSink {
     package func step(at now: Int64) -> Int64 {
         takeIn(at: now)
         maintain(at: now)
-        let (due, next) = state.withLock { state in
+        let (due, inhibitor, next) = state.withLock { state in
             let due = state.isStopping ? [] : state.dispatcher.takeDue(at: now)
-            return (due, min(state.dispatcher.nextDeadline ?? .max, state.nextMaintenance))
+            // It looks at all alerts, so all flushes of a time use the same one.
+            let inhibitor = due.isEmpty ? nil : Self.inhibitor(state, now)
+            return (due, inhibitor, min(state.dispatcher.nextDeadline ?? .max, state.nextMaintenance))
         }
-        for flush in due { begin(flush) }
+        if let inhibitor { for flush in due { begin(flush, inhibitor) } }
         return next
     }
 
@@ -375,10 +377,10 @@ package final class Notifier: AlertSink {
         while let task = state.withLock({ $0.running.first?.value }) { await task.value }
     }
 
-    private func begin(_ flush: GroupFlush) {
+    private func begin(_ flush: GroupFlush, _ inhibitor: Inhibitor) {
         let notifications = state.withLock { state in
             state.settings.pipeline.notifications(
-                for: flush, alerts: state.memory.alerts, silences: state.memory.silences, log: state.memory.log)
+                for: flush, inhibitor: inhibitor, silences: state.memory.silences, log: state.memory.log)
         }
         if notifications.isEmpty {
             state.withLock { $0.dispatcher.finish(flush, succeeded: true) }

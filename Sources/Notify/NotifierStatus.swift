@@ -81,7 +81,7 @@ extension Notifier {
         return Array(matching.prefix(max(0, limit)))
     }
 
-    private static func inhibitor(_ state: State, _ now: Int64) -> Inhibitor {
+    static func inhibitor(_ state: State, _ now: Int64) -> Inhibitor {
         Inhibitor(
             rules: state.settings.pipeline.inhibitRules, alerts: state.memory.alerts.byFingerprint.values, now: now)
     }

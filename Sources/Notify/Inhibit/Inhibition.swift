@@ -16,8 +16,15 @@ package struct InhibitRule: Sendable {
 
 /// The inhibition rules, applied to a set of alerts.
 package struct Inhibitor: Sendable {
-    /// The sources of one rule by their values of the `equal` labels.
-    private var sources: [[Labels: [NotifiedAlert]]]
+    /// The sources of a rule with the same values of the `equal` labels: only one of them is named.
+    private struct Sources {
+        let first: Fingerprint
+        /// The first one that is no target of the rule.
+        var firstNoTarget: Fingerprint?
+    }
+
+    /// The sources of each rule by their values of the `equal` labels.
+    private var sources: [[Labels: Sources]]
     private let rules: [InhibitRule]
 
     /// Finds the firing sources of every rule.
@@ -28,7 +35,11 @@ package struct Inhibitor: Sendable {
         for alert in alerts where !alert.isResolved(at: now) {
             for (index, rule) in rules.enumerated()
             where rule.sourceMatchers.allSatisfy({ $0.matches(alert.alert.labels) }) {
-                sources[index][alert.alert.labels.keeping(rule.equal), default: []].append(alert)
+                let key = alert.alert.labels.keeping(rule.equal)
+                if sources[index][key]?.firstNoTarget != nil { continue }
+                let isTarget = rule.targetMatchers.allSatisfy { $0.matches(alert.alert.labels) }
+                sources[index][key, default: Sources(first: alert.fingerprint)].firstNoTarget =
+                    isTarget ? nil : alert.fingerprint
             }
         }
     }
@@ -40,12 +51,8 @@ package struct Inhibitor: Sendable {
         var found: [Fingerprint] = []
         for (index, rule) in rules.enumerated() where rule.targetMatchers.allSatisfy({ $0.matches(labels) }) {
             let isSource = rule.sourceMatchers.allSatisfy { $0.matches(labels) }
-            for source in sources[index][labels.keeping(rule.equal)] ?? [] {
-                let isTarget = rule.targetMatchers.allSatisfy { $0.matches(source.alert.labels) }
-                if isSource && isTarget { continue }
-                found.append(source.fingerprint)
-                break
-            }
+            guard let known = sources[index][labels.keeping(rule.equal)] else { continue }
+            if let source = isSource ? known.firstNoTarget : known.first { found.append(source) }
         }
         return found
     }

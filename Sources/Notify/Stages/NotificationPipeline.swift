@@ -73,10 +73,9 @@ package struct NotificationPipeline: Sendable {
     ///
     /// There are none if all alerts are muted or nothing is new.
     package func notifications(
-        for flush: GroupFlush, alerts: ActiveAlerts, silences: Silences, log: NotificationLog
+        for flush: GroupFlush, inhibitor: Inhibitor, silences: Silences, log: NotificationLog
     ) -> [Notification] {
         let now = flush.time
-        let inhibitor = Inhibitor(rules: inhibitRules, alerts: alerts.byFingerprint.values, now: now)
         var left = flush.alerts.filter { inhibitor.inhibitors(of: $0.alert.labels).isEmpty }
         guard !left.isEmpty, mutingIntervals(of: flush.route, at: now) == nil else { return [] }
         left = left.filter { silences.silencers(of: $0.alert.labels, at: now).isEmpty }

@@ -31,7 +31,7 @@ package struct CompactionPlanner: Sendable {
         var maxSize = Int.max
         /// The free bytes of the disk.
         var freeSpace = Int.max
-        /// Sources that are not merged together for now, because a merge of them failed.
+        /// Sources that are not merged together: a merge of them failed less than a minute ago.
         var failed: [Set<String>] = []
         /// The bytes of a block.
         var size: (BlockMeta) -> Int = { _ in 0 }

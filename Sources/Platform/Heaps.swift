@@ -1,5 +1,4 @@
 import CPlatform
-import Synchronization
 
 /// The C library's handling of freed memory.
 package enum Heaps {
@@ -13,18 +12,9 @@ package enum Heaps {
     /// Returns freed memory that the allocator keeps to the system; called after work that needed much memory.
     package static func giveBack() { cplatform_trim() }
 
-    private static let isPlanned = Atomic(false)
-    /// The time until freed memory is returned, ms: until then, the next queries use it.
-    private static let delay: Int64 = 5000
+    /// The wait until freed memory is returned, ms: until then, the next queries use it.
+    private static let later = LaterOnce(clock: SystemClock(), delay: 5000) { giveBack() }
 
     /// Calls ``giveBack()`` after a few seconds, once for all calls until then.
-    package static func giveBackSoon() {
-        if isPlanned.exchange(true, ordering: .relaxed) { return }
-        BlockingCall.task {
-            let clock = SystemClock()
-            try? await clock.sleep(until: clock.now() + delay)
-            isPlanned.store(false, ordering: .relaxed)
-            giveBack()
-        }
-    }
+    package static func giveBackSoon() { later.request() }
 }

@@ -69,9 +69,10 @@ package final class ScrapeManager: Sendable {
     private let discovery: Mutex<DiscoveryManager?> = Mutex(nil)
     private let log = Log("scrape manager")
 
+    /// - Parameter giveBack: Called after many targets were removed, to return their memory to the system.
     package init(
         store: any SampleStore, clock: any Clock, metrics registry: MetricRegistry,
-        options: ScrapeOptions = ScrapeOptions()
+        options: ScrapeOptions = ScrapeOptions(), giveBack: @escaping @Sendable () -> Void = Heaps.giveBackSoon
     ) {
         self.store = store
         self.clock = clock
@@ -81,15 +82,16 @@ package final class ScrapeManager: Sendable {
         let budget = options.bodies
         let loop = ScrapeLoop(clock: clock, seed: options.offsetSeed, budget: budget)
         self.loop = loop
+        let ended = EndedTargets(giveBack)
         let makeWorker: @Sendable (Int) -> ScrapeWorker = { [cancellation] largest in
             ScrapeWorker(
                 store: store, clock: clock, metrics: metrics, budget: budget, largest: largest,
                 cancellation: cancellation)
         }
         // Large bodies have their own worker, so that they do not delay others.
-        let largeWork = Self.pool("scrape-large", count: 1, loop, { makeWorker(.max) }, passOn: { _ in })
+        let largeWork = Self.pool("scrape-large", count: 1, loop, ended, { makeWorker(.max) }, passOn: { _ in })
         let work = Self.pool(
-            "scrape-worker", count: max(1, options.workers), loop, { makeWorker(Self.ordinaryPage) },
+            "scrape-worker", count: max(1, options.workers), loop, ended, { makeWorker(Self.ordinaryPage) },
             passOn: { largeWork.add($0) })
         (self.work, self.largeWork) = (work, largeWork)
         if loop == nil { log.error("The HTTP client library could not be started; nothing will be scraped") }
@@ -104,7 +106,8 @@ package final class ScrapeManager: Sendable {
 
     /// Makes a pool of workers; they pass on what they leave to another pool.
     private static func pool(
-        _ name: String, count: Int, _ loop: ScrapeLoop?, _ makeWorker: @escaping @Sendable () -> ScrapeWorker,
+        _ name: String, count: Int, _ loop: ScrapeLoop?, _ ended: EndedTargets,
+        _ makeWorker: @escaping @Sendable () -> ScrapeWorker,
         passOn: @escaping @Sendable (ScrapeLoop.Work) -> Void
     ) -> ThreadPool<ScrapeLoop.Work> {
         var settings = ThreadPoolSettings(name: name)
@@ -121,7 +124,9 @@ package final class ScrapeManager: Sendable {
                     loop?.recycle(fetch)
                     if let target { loop?.release(target) }
                     completion?()
-                case .end(let target, let at): worker.end(target, at: at)
+                case .end(let target, let at):
+                    worker.end(target, at: at)
+                    ended.add()
                 }
             }
         }

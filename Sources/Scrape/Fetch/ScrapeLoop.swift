@@ -154,7 +154,7 @@ final class ScrapeLoop: Sendable {
     }
 
     /// The most removed targets whose series wait for their end.
-    private static let mostEnds = 10_000
+    static let mostEnds = 10_000
 
     private func handleEnd(of target: Target, at: Int64) {
         state.removed += 1

@@ -83,6 +83,8 @@ final class Reloader: Sendable {
             status.reloadFailed()
             return "\(error)"
         }
+        // The old rules and targets, and the texts of the files, may have been large.
+        Heaps.giveBackSoon()
         let duration = (parts.clock.monotonic() - began) / 1_000_000
         log.info(
             "Completed loading of configuration file", ["filename": path, "totalDuration": "\(duration)ms"])

@@ -67,9 +67,11 @@ package struct ActiveAlerts: Sendable {
     mutating func remove(_ fingerprint: Fingerprint) { byFingerprint[fingerprint] = nil }
 
     /// Removes the alerts that were resolved before `horizon` and for which `isFree` is true, and returns them.
-    package mutating func removeResolved(before horizon: Int64, where isFree: (Fingerprint) -> Bool) -> [Fingerprint] {
+    package mutating func removeResolved(
+        before horizon: Int64, where isFree: (NotifiedAlert) -> Bool
+    ) -> [Fingerprint] {
         let gone = byFingerprint.values.filter {
-            $0.alert.endsAt != 0 && $0.alert.endsAt < horizon && isFree($0.fingerprint)
+            $0.alert.endsAt != 0 && $0.alert.endsAt < horizon && isFree($0)
         }
         for alert in gone { byFingerprint[alert.fingerprint] = nil }
         return gone.map(\.fingerprint)

@@ -51,6 +51,8 @@ package struct Dispatcher: Sendable {
 
     private let root: Route
     private(set) var groups: [ExactText: Group] = [:]
+    /// The time when ``takeDue(at:)`` must be called; nil if there are no groups, or all are flushing.
+    package private(set) var nextDeadline: Int64?
 
     package init(root: Route) { self.root = root.numbered() }
 
@@ -63,7 +65,7 @@ package struct Dispatcher: Sendable {
     ) {
         for route in root.match(alert.alert.labels) {
             let labels = route.groupLabels(of: alert.alert.labels)
-            let id = route.id + ":" + labels.description
+            let id = route.groupID(labels)
             guard isWanted(id, route.key + ":" + labels.description, route) else { continue }
             // It is taken out, so that a group of many alerts is not copied for each of them.
             var group =
@@ -75,7 +77,19 @@ package struct Dispatcher: Sendable {
                 group.nextFlush = min(group.nextFlush, now)
             }
             groups[ExactText(id)] = group
+            awaitFlush(of: group)
         }
+    }
+
+    /// Sets ``nextDeadline`` to the flush of a group if that is earlier.
+    private mutating func awaitFlush(of group: Group) {
+        guard !group.isFlushing else { return }
+        nextDeadline = min(nextDeadline ?? .max, group.nextFlush)
+    }
+
+    /// Finds the next flush of all groups.
+    private mutating func findDeadline() {
+        nextDeadline = groups.values.lazy.filter { !$0.isFlushing }.map(\.nextFlush).min()
     }
 
     /// Adds a repeated resolution to the existing groups of the alert.
@@ -83,18 +97,15 @@ package struct Dispatcher: Sendable {
     /// It causes no notification, but the next notification lists it.
     mutating func repeatResolution(_ alert: NotifiedAlert) {
         for route in root.match(alert.alert.labels) {
-            let id = route.id + ":" + route.groupLabels(of: alert.alert.labels).description
+            let id = route.groupID(route.groupLabels(of: alert.alert.labels))
             groups[ExactText(id)]?.alerts[alert.fingerprint] = alert
         }
     }
 
-    /// The time when ``takeDue(at:)`` must be called; nil if there are no groups.
-    package var nextDeadline: Int64? {
-        groups.values.filter { !$0.isFlushing }.map(\.nextFlush).min()
-    }
-
     /// Begins the flushes that are due, in order of their times.
     package mutating func takeDue(at now: Int64) -> [GroupFlush] {
+        guard let nextDeadline, nextDeadline <= now else { return [] }
+        defer { findDeadline() }
         let due = groups.values.filter { $0.nextFlush <= now && !$0.isFlushing }
             .sorted { ($0.nextFlush, $0.id) < ($1.nextFlush, $1.id) }
         return due.map { group in
@@ -128,7 +139,9 @@ package struct Dispatcher: Sendable {
                 }
             }
         }
-        if !group.alerts.isEmpty { groups[ExactText(flush.groupID)] = group }
+        if group.alerts.isEmpty { return }
+        groups[ExactText(flush.groupID)] = group
+        awaitFlush(of: group)
     }
 
     /// Copies the next flush times and the running flushes of groups with the same identity, after a reload.
@@ -139,6 +152,7 @@ package struct Dispatcher: Sendable {
             groups[id]?.hasFlushed = before.hasFlushed
             groups[id]?.isFlushing = before.isFlushing
         }
+        findDeadline()
     }
 
     /// Changes every group.
@@ -148,11 +162,15 @@ package struct Dispatcher: Sendable {
             body(&group)
             groups[id] = group
         }
+        findDeadline()
     }
 
     /// Whether an alert is in a group.
-    package func holds(_ fingerprint: Fingerprint) -> Bool {
-        groups.values.contains { $0.alerts[fingerprint] != nil }
+    package func holds(_ alert: NotifiedAlert) -> Bool {
+        let labels = alert.alert.labels
+        return root.match(labels).contains {
+            groups[ExactText($0.groupID($0.groupLabels(of: labels)))]?.alerts[alert.fingerprint] != nil
+        }
     }
 
     /// A group in the API.

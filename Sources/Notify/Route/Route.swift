@@ -77,6 +77,9 @@ package struct Route: Sendable {
         groupBy.map { labels.keeping($0) } ?? labels
     }
 
+    /// The identity of the group with `groupLabels`, which also differs between routes with equal matchers.
+    func groupID(_ groupLabels: Labels) -> String { id + ":" + groupLabels.description }
+
     /// All nodes, the root first.
     package var all: [Route] { [self] + routes.flatMap(\.all) }
 }

@@ -31,6 +31,7 @@ package final class Notifier: AlertSink {
         var settings: NotifierSettings
         var dispatcher: Dispatcher
         var memory: LedgerState
+        var inhibition = KeptInhibitor()
         /// The alerts that are not processed yet.
         var incoming: [Alert] = []
         var nextMaintenance: Int64 = 0
@@ -41,6 +42,11 @@ package final class Notifier: AlertSink {
         var steps = ClockSteps()
         /// The ms by which the wall clock was set since the start, as far as times are adjusted.
         var shifted: Int64 = 0
+
+        /// The inhibitor of the alerts that fire at `now`.
+        mutating func inhibitor(at now: Int64) -> Inhibitor {
+            inhibition.inhibitor(settings.pipeline.inhibitRules, &memory.alerts, at: now)
+        }
     }
 
     let state: Mutex<State>
@@ -168,6 +174,7 @@ package final class Notifier: AlertSink {
             dispatcher.adopt(state.dispatcher)
             state.dispatcher = dispatcher
             state.settings = settings
+            state.inhibition = KeptInhibitor()
         }
         wake.yield()
     }
@@ -249,8 +256,7 @@ package final class Notifier: AlertSink {
         maintain(at: now)
         let (due, inhibitor, next) = state.withLock { state in
             let due = state.isStopping ? [] : state.dispatcher.takeDue(at: now)
-            // It looks at all alerts, so all flushes of a time use the same one.
-            let inhibitor = due.isEmpty ? nil : Self.inhibitor(state, now)
+            let inhibitor = due.isEmpty ? nil : state.inhibitor(at: now)
             return (due, inhibitor, min(state.dispatcher.nextDeadline ?? .max, state.nextMaintenance))
         }
         if let inhibitor { for flush in due { begin(flush, inhibitor) } }

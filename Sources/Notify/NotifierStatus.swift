@@ -31,8 +31,8 @@ extension Notifier {
     /// All alerts that fire, by labels; resolved ones are omitted.
     package func alerts() -> [AlertStatus] {
         let now = clock.now()
-        let state = state.withLock { $0 }
-        let inhibitor = Self.inhibitor(state, now)
+        var state = state.withLock { $0 }
+        let inhibitor = state.inhibitor(at: now)
         return state.memory.alerts.sorted.filter { !$0.isResolved(at: now) }.map {
             Self.status(
                 of: $0, route: state.dispatcher.routes(of: $0.alert.labels).first, state, inhibitor, now)
@@ -42,8 +42,8 @@ extension Notifier {
     /// All groups with their alerts.
     package func groups() -> [AlertGroupStatus] {
         let now = clock.now()
-        let state = state.withLock { $0 }
-        let inhibitor = Self.inhibitor(state, now)
+        var state = state.withLock { $0 }
+        let inhibitor = state.inhibitor(at: now)
         return state.dispatcher.status.map { group in
             AlertGroupStatus(
                 id: group.id, labels: group.labels, receiver: group.receiver,
@@ -79,11 +79,6 @@ extension Notifier {
                 && fingerprint.map { delivery.firing.contains($0) || delivery.resolved.contains($0) } ?? true
         }
         return Array(matching.prefix(max(0, limit)))
-    }
-
-    static func inhibitor(_ state: State, _ now: Int64) -> Inhibitor {
-        Inhibitor(
-            rules: state.settings.pipeline.inhibitRules, alerts: state.memory.alerts.byFingerprint.values, now: now)
     }
 
     private static func status(

@@ -19,8 +19,38 @@ package struct NotifiedAlert: Sendable, Hashable {
 /// All alerts that are firing or were resolved recently, by identity.
 package struct ActiveAlerts: Sendable {
     package private(set) var byFingerprint: [Fingerprint: NotifiedAlert] = [:]
+    /// The set of firing alerts in ``steady``; each other set has another number.
+    private var firingSet = 0
+    /// The times at which exactly the alerts of ``firingSet`` fire; empty after a change of the set.
+    private var steady: Range<Int64> = 0..<0
 
     package init() {}
+
+    /// A number of the set of alerts that fire at `now`: equal numbers mean the same alerts.
+    ///
+    /// It looks at the alerts only if one began or ended since the last call.
+    package mutating func firingSet(at now: Int64) -> Int {
+        if steady.contains(now) { return firingSet }
+        firingSet += 1
+        let ends = byFingerprint.values.lazy.map(\.alert.endsAt)
+        let end = ends.filter { $0 > now }.min() ?? .max
+        steady = now..<end
+        return firingSet
+    }
+
+    /// Sets or removes an alert; every change is made here, so that ``steady`` is right.
+    private mutating func put(_ fingerprint: Fingerprint, _ alert: NotifiedAlert?) {
+        let old = byFingerprint[fingerprint]
+        byFingerprint[fingerprint] = alert
+        if !steady.isEmpty, Self.fires(old, in: steady) != Self.fires(alert, in: steady) { steady = 0..<0 }
+    }
+
+    /// Whether an alert fires at all times of `period`, or at none; nil if it ends within.
+    private static func fires(_ alert: NotifiedAlert?, in period: Range<Int64>) -> Bool? {
+        guard let alert else { return false }
+        if !alert.isResolved(at: period.upperBound - 1) { return true }
+        return alert.isResolved(at: period.lowerBound) ? false : nil
+    }
 
     /// Applies an update, and returns the resulting alert.
     ///
@@ -44,7 +74,7 @@ package struct ActiveAlerts: Sendable {
                 (b.endsAt > a.startsAt && b.endsAt < a.endsAt) || (b.startsAt > a.startsAt && b.startsAt < a.endsAt)
             if overlaps { new = Self.merge(old, new, now: now) }
         }
-        byFingerprint[new.fingerprint] = new
+        put(new.fingerprint, new)
         return new
     }
 
@@ -62,9 +92,9 @@ package struct ActiveAlerts: Sendable {
     }
 
     /// Restores an alert as it was stored.
-    package mutating func restore(_ alert: NotifiedAlert) { byFingerprint[alert.fingerprint] = alert }
+    package mutating func restore(_ alert: NotifiedAlert) { put(alert.fingerprint, alert) }
 
-    mutating func remove(_ fingerprint: Fingerprint) { byFingerprint[fingerprint] = nil }
+    mutating func remove(_ fingerprint: Fingerprint) { put(fingerprint, nil) }
 
     /// Removes the alerts that were resolved before `horizon` and for which `isFree` is true, and returns them.
     package mutating func removeResolved(
@@ -73,7 +103,7 @@ package struct ActiveAlerts: Sendable {
         let gone = byFingerprint.values.filter {
             $0.alert.endsAt != 0 && $0.alert.endsAt < horizon && isFree($0)
         }
-        for alert in gone { byFingerprint[alert.fingerprint] = nil }
+        for alert in gone { put(alert.fingerprint, nil) }
         return gone.map(\.fingerprint)
     }
 

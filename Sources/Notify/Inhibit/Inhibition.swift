@@ -57,3 +57,22 @@ package struct Inhibitor: Sendable {
         return found
     }
 }
+
+/// The inhibition rules, applied to the alerts that fire; it is applied again when others fire.
+struct KeptInhibitor: Sendable {
+    private var kept: (firingSet: Int, inhibitor: Inhibitor)?
+    /// The number of times that the rules were applied.
+    private(set) var builds = 0
+
+    /// The inhibitor of the alerts that fire at `now`.
+    ///
+    /// The rules and the owner of `alerts` must be the same at each call.
+    mutating func inhibitor(_ rules: [InhibitRule], _ alerts: inout ActiveAlerts, at now: Int64) -> Inhibitor {
+        let firingSet = rules.isEmpty ? 0 : alerts.firingSet(at: now)
+        if let kept, kept.firingSet == firingSet { return kept.inhibitor }
+        let inhibitor = Inhibitor(rules: rules, alerts: alerts.byFingerprint.values, now: now)
+        builds += 1
+        kept = (firingSet, inhibitor)
+        return inhibitor
+    }
+}

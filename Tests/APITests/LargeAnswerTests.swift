@@ -86,10 +86,14 @@ struct LargeAnswerTests {
     }
 
     private static func groups() throws -> RuleGroupStatus {
-        let alerts = texts.map { ActiveAlert(labels: Labels([("a", $0)]), annotations: .empty, value: 1, activeAt: 1) }
+        let alerts = texts.map { text in
+            let labels = Labels([("a", text)])
+            return (labels, ActiveAlert(labels: labels, annotations: .empty, value: 1, activeAt: 1))
+        }
         let rule = RuleStatus(
             kind: .alerting, name: "r", query: "1", labels: .empty, annotations: .empty, holdDuration: 0,
-            keepFiringFor: 0, health: RuleHealth(), state: .firing, alerts: alerts)
+            keepFiringFor: 0, health: RuleHealth(), state: .firing,
+            active: Dictionary(uniqueKeysWithValues: alerts))
         return RuleGroupStatus(
             file: "f", name: "g", interval: 1, limit: 0, queryOffset: 0, rules: [rule], lastEvaluation: 0,
             evaluationTime: 0,

@@ -202,7 +202,8 @@ struct AlertingRule: Sendable {
         let validity = 4 * max(interval, resendDelay)
         let url = "\(externalURL)/graph?g0.expr=\(GoURL.queryEscape(definition.expression.text))&g0.tab=1"
         var result: [Alert] = []
-        for alert in alerts where alert.needsSending(at: time, resendDelay: resendDelay) {
+        let due = active.values.filter { $0.needsSending(at: time, resendDelay: resendDelay) }
+        for alert in due.sorted(by: { $0.labels < $1.labels }) {
             change(alert.labels) {
                 $0.lastSentAt = time
                 $0.validUntil = time + validity

@@ -47,8 +47,15 @@ package struct RuleStatus: Sendable {
     package var health: RuleHealth
     /// Set for alerting rules.
     package var state: AlertState?
-    /// The alerts that are pending or firing; resolved ones are omitted.
-    package var alerts: [ActiveAlert]
+    /// The alerts by labels, also the resolved ones that are kept.
+    package var active: [Labels: ActiveAlert]
+
+    /// The alerts that are pending or firing, in the order of their labels.
+    ///
+    /// Only readers that want them sort them: metrics are read often.
+    package var alerts: [ActiveAlert] {
+        active.values.filter { $0.state != .inactive }.sorted { $0.labels < $1.labels }
+    }
 }
 
 extension RuleGroup {
@@ -71,6 +78,6 @@ extension RuleGroup.Rule {
             labels: Labels(keepingEmpty: definition.labels.map { ($0.name, $0.value) }),
             annotations: Labels(keepingEmpty: definition.annotations.map { ($0.name, $0.value) }),
             holdDuration: definition.holdDuration, keepFiringFor: definition.keepFiringFor, health: health,
-            state: alerting?.state, alerts: alerting?.alerts.filter { $0.state != .inactive } ?? [])
+            state: alerting?.state, active: alerting?.active ?? [:])
     }
 }

@@ -29,6 +29,7 @@ final class RuleFixture {
     /// What each expression gives.
     private final class Box: Sendable {
         let results = Mutex<Results>([:])
+        let during = Mutex<(@Sendable () -> Void)?>(nil)
     }
     private let box = Box()
 
@@ -48,6 +49,7 @@ final class RuleFixture {
         manager = RuleManager(
             environment: RuleEnvironment(
                 query: { expression, _, _ in
+                    box.during.withLock { $0 }?()
                     guard let result = box.results.withLock({ $0[expression.text] }) else {
                         throw RuleError("no such expression")
                     }
@@ -60,6 +62,9 @@ final class RuleFixture {
         let vector = samples.map { RuleSample(labels: Labels($0.0), value: $0.1) }
         box.results.withLock { $0[expression] = .vector(vector) }
     }
+
+    /// Calls `body` during each evaluation, on its thread.
+    func during(_ body: @escaping @Sendable () -> Void) { box.during.withLock { $0 = body } }
 
     func set(_ expression: String, result: RuleQueryResult?) { box.results.withLock { $0[expression] = result } }
 

@@ -1,6 +1,7 @@
 import Config
 import Model
 import Rules
+import Synchronization
 import TestSupport
 import Testing
 
@@ -145,6 +146,28 @@ struct RuleGroupTests {
         let counts = fixture.manager.status()[0].counts
         #expect(counts.missed == 2)
         #expect(counts.evaluations == 3)
+    }
+
+    @Test("readers during an evaluation get the state after the last one, and do not wait")
+    func readers() async throws {
+        let fixture = RuleFixture(start: 1_000_000)
+        fixture.set("e", [([("a", "1")], 1)])
+        try fixture.manager.apply([RuleFixture.group([RuleFixture.alert()])])
+        let seen = Mutex<[Int]>([])
+        let manager = fixture.manager
+        fixture.during {
+            let counts = manager.status().flatMap(\.rules).map(\.alerts.count)
+            seen.withLock { $0 += counts }
+        }
+        manager.start()
+        while fixture.clock.nextDeadline == nil { await Task.yield() }
+        let first = try #require(fixture.clock.nextDeadline)
+        for round in Int64(0)..<3 {
+            fixture.clock.advance(to: first + round * 60_000)
+            await fixture.clock.waitForSleeper(until: first + (round + 1) * 60_000)
+        }
+        await manager.stop()
+        #expect(seen.withLock { $0 } == [0, 1, 1])
     }
 
     @Test("a group that is removed ends its series after two intervals")

@@ -2,16 +2,20 @@
 #include "cplatform.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #if defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -89,6 +93,22 @@ uint32_t cplatform_crc32c_portable(uint32_t crc, const void *bytes, size_t lengt
 }
 
 int cplatform_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
+
+int cplatform_open_temporary(const char *directory) {
+    int descriptor = open(directory, O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+    // Some file systems have no files without names.
+    if (descriptor >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return descriptor;
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/martlet-XXXXXX", directory) >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    descriptor = mkostemp(path, O_APPEND | O_CLOEXEC);
+    if (descriptor >= 0) unlink(path);
+    return descriptor;
+}
+
+int cplatform_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
 
 void cplatform_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 

@@ -1,5 +1,7 @@
 import Foundation
+import Model
 import Platform
+import Storage
 import TestSupport
 import Testing
 
@@ -53,6 +55,78 @@ struct StoreCommandTests {
         #expect(!FileManager.default.fileExists(atPath: folder + "/t"))
         #expect(refusal(folder + "/s").contains("is a store of martlet"))
         #expect(refusal(folder + "/missing").contains("no such directory"))
+    }
+
+    /// The content of each file below a directory; nil for directories.
+    private func tree(_ directory: String) throws -> [String: Data?] {
+        var result: [String: Data?] = [:]
+        for name in try FileManager.default.subpathsOfDirectory(atPath: directory) {
+            result[name] = .some(FileManager.default.contents(atPath: directory + "/" + name))
+        }
+        return result
+    }
+
+    /// A store of a daemon that was killed: a block, a checkpoint with a spill file, and a log.
+    private func makeKilledStore(_ directory: String) throws {
+        #expect(run("create-blocks-from", "openmetrics", folder + "/a.om", "--storage.tsdb.path=" + directory) == 0)
+        for part in 0..<2 {
+            let store = try TimeSeriesStore.open(options: StoreOptions(directory: directory, runsInBackground: false))
+            let group = store.openGroup("g")
+            for step in 0..<1000 {
+                var batch = SampleBatch(timestamp: 1_700_100_000_000 + Int64(part * 1000 + step) * 15_000)
+                batch.append(try store.resolve(Labels([("__name__", "b")]), in: group), Double(step) / 7)
+                _ = try store.commit(batch, in: group, durability: .synced)
+            }
+            if part == 0 { try store.close() } else { store.abandon() }
+        }
+    }
+
+    private static let readingCommands = [["list"], ["analyze"], ["dump"], ["verify"]]
+
+    @Test func `what reads a store changes no byte of it`() throws {
+        let directory = folder + "/killed"
+        try makeKilledStore(directory)
+        let before = try tree(directory)
+        for command in Self.readingCommands {
+            // With another span the samples in no block are made blocks.
+            for more in [[], ["--storage.tsdb.min-block-duration=30m"]] {
+                #expect(Command.run(["tsdb"] + command + ["--storage.tsdb.path=" + directory] + more) == 0)
+                #expect(try tree(directory) == before, "\(command) \(more)")
+            }
+        }
+        #expect(run("export", folder + "/out", store("killed")) == 0)
+        #expect(try tree(directory) == before)
+        // The lock file may be missing, as in a snapshot.
+        try FileManager.default.removeItem(atPath: directory + "/lock")
+        #expect(run("dump", store("killed")) == 0)
+        #expect(!FileManager.default.fileExists(atPath: directory + "/lock"))
+    }
+
+    @Test func `what reads a damaged store changes no byte of it`() throws {
+        let directory = folder + "/killed"
+        try makeKilledStore(directory)
+        for name in try tree(directory).keys where name.contains("/") || name == "checkpoint" {
+            let path = directory + "/" + name
+            guard var bytes = FileManager.default.contents(atPath: path), !bytes.isEmpty, name != "blocks/MANIFEST"
+            else {
+                continue
+            }
+            bytes[bytes.count / 2] ^= 0xFF
+            try bytes.write(to: URL(fileURLWithPath: path))
+        }
+        let before = try tree(directory)
+        for command in Self.readingCommands {
+            _ = Command.run(["tsdb"] + command + ["--storage.tsdb.path=" + directory])
+            #expect(try tree(directory) == before, "\(command)")
+        }
+    }
+
+    @Test func `a store in use is not read`() throws {
+        #expect(run("create-blocks-from", "openmetrics", folder + "/a.om", store("s")) == 0)
+        let user = try TimeSeriesStore.open(options: StoreOptions(directory: folder + "/s", runsInBackground: false))
+        #expect(run("dump", store("s")) == 1)
+        try user.close()
+        #expect(run("dump", store("s")) == 0)
     }
 
     @Test func `an import takes what its times and its selector name`() throws {

@@ -12,6 +12,10 @@ uint32_t cplatform_crc32c(uint32_t crc, const void *bytes, size_t length);
 uint32_t cplatform_crc32c_portable(uint32_t crc, const void *bytes, size_t length);
 /// open(2) with a mode; Swift does not import the variadic form.
 int cplatform_open(const char *path, int flags, unsigned mode);
+/// Opens an empty file without a name in a directory, for reading and appending; its descriptor, or -1 with errno.
+int cplatform_open_temporary(const char *directory);
+/// Another descriptor of an open file, or -1 with errno.
+int cplatform_duplicate(int descriptor);
 /// Gives freed memory that the allocator keeps back to the system: malloc_trim(3).
 void cplatform_trim(void);
 /// Names the calling thread; at most 15 bytes are shown.

@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 import Synchronization
 
@@ -19,6 +20,12 @@ final class RealFile: File {
         let descriptor = handle.load(ordering: .relaxed)
         guard descriptor >= 0 else { throw FileError(operation, path, code: EBADF) }
         return descriptor
+    }
+
+    /// Another reference to the open file, which is closed by itself.
+    func duplicate(_ path: String) throws(FileError) -> RealFile {
+        let descriptor = try descriptor("open")
+        return RealFile(path, try RealFileSystem.retry("open", path) { cplatform_duplicate(descriptor) })
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
@@ -79,16 +86,16 @@ final class RealFile: File {
 
 /// The lock of a directory: a file in it and the directory itself, open and locked.
 final class HeldLock: DirectoryLock {
-    private let file: RealFile
+    private let file: RealFile?
     private let directory: RealFile
 
-    init(_ file: RealFile, _ directory: RealFile) {
+    init(_ file: RealFile?, _ directory: RealFile) {
         self.file = file
         self.directory = directory
     }
 
     func release() {
-        file.close()
+        file?.close()
         directory.close()
     }
 }

@@ -59,6 +59,11 @@ public final class RealFileSystem: FileSystem {
     public func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping {
         let descriptor = try RegularFile.open(path, O_RDONLY)
         defer { _ = Glibc.close(descriptor) }
+        return try Self.map(descriptor, path, limit: limit)
+    }
+
+    /// Maps an open file, which may be closed afterwards.
+    static func map(_ descriptor: Int32, _ path: String, limit: Int?) throws(FileError) -> FileMapping {
         var info = stat()
         _ = try Self.retry("stat", path) { fstat(descriptor, &info) }
         let size = Int(info.st_size)
@@ -193,8 +198,17 @@ public final class RealFileSystem: FileSystem {
     }
 
     public func lock(_ path: String) throws(FileError) -> any DirectoryLock {
-        let file = RealFile(path, try RegularFile.open(path, O_RDWR | O_CREAT, followsLinks: false))
-        guard flock(try file.descriptor("lock"), LOCK_EX | LOCK_NB) == 0 else {
+        try lock(path, RealFile(path, try RegularFile.open(path, O_RDWR | O_CREAT, followsLinks: false)))
+    }
+
+    /// Locks a directory, and its lock file if there is one; neither is changed.
+    func lockUnchanged(_ path: String) throws(FileError) -> any DirectoryLock {
+        guard try kind(path) == .file else { return try lock(path, nil) }
+        return try lock(path, RealFile(path, try RegularFile.open(path, O_RDONLY, followsLinks: false)))
+    }
+
+    private func lock(_ path: String, _ file: RealFile?) throws(FileError) -> any DirectoryLock {
+        if let file, flock(try file.descriptor("lock"), LOCK_EX | LOCK_NB) != 0 {
             throw FileError("lock", path, code: errno)
         }
         // The lock file may be removed and made again; the directory is the same for all processes.

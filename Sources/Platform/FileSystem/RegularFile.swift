@@ -37,6 +37,18 @@ public enum RegularFile {
         return descriptor
     }
 
+    /// The directory of temporary files.
+    static var temporaryFolder: String {
+        guard let name = getenv("TMPDIR").map({ String(cString: $0) }), !name.isEmpty else { return "/tmp" }
+        return name
+    }
+
+    /// Opens an empty file without a name, which ends with its descriptors; writes append.
+    static func temporary() throws(FileError) -> Int32 {
+        let folder = temporaryFolder
+        return try RealFileSystem.retry("open", folder) { cplatform_open_temporary(folder) }
+    }
+
     /// Throws if a file has other names, because it may belong to another program.
     private static func refuseOtherNames(_ descriptor: Int32, _ path: String) throws(FileError) {
         if try status(descriptor, path).st_nlink > 1 { throw FileError("open", path, code: FileError.hasOtherNames) }

@@ -6,7 +6,7 @@ import Storage
 /// The commands that show the content of a storage.
 extension TSDBCommand {
     static func list(_ parsed: ParsedFlags) throws -> Int32 {
-        let store = try open(parsed)
+        let store = try openUnchanged(parsed)
         defer { store.abandon() }
         print(
             "BLOCK                       MIN TIME              MAX TIME              SAMPLES      CHUNKS     SERIES    BYTES"
@@ -28,7 +28,7 @@ extension TSDBCommand {
     }
 
     static func analyze(_ parsed: ParsedFlags) throws -> Int32 {
-        let store = try open(parsed)
+        let store = try openUnchanged(parsed)
         defer { store.abandon() }
         guard let times = store.timeRange else {
             print("The store is empty.")
@@ -78,7 +78,7 @@ extension TSDBCommand {
     }
 
     static func dump(_ parsed: ParsedFlags) throws -> Int32 {
-        let store = try open(parsed)
+        let store = try openUnchanged(parsed)
         defer { store.abandon() }
         let times = try times(parsed)
         let set = try store.select(
@@ -106,7 +106,7 @@ extension TSDBCommand {
     }
 
     static func verify(_ parsed: ParsedFlags) throws -> Int32 {
-        let store = try open(parsed)
+        let store = try openUnchanged(parsed)
         defer { store.abandon() }
         var failures = store.damagedBlocks.map { "\($0): cannot be opened" }
         failures += store.leftOut.filter { !$0.isBlock }.map(\.description)

@@ -11,7 +11,7 @@ extension TSDBCommand {
         let selection = BlockImport.Selection(times: try times(parsed), matchers: try parsed.matchers("match"))
         let hold = try ImportSource.hold(source, files, isForced: parsed.boolean("force"))
         defer { hold.release() }
-        let store = try open(parsed, mayMake: true)
+        let store = try open(parsed)
         // Imported blocks are on disk already; nothing else of the storage changes.
         defer { store.abandon() }
         let report = try BlockImport.run(source, into: store, selection: selection, files: files) { done, all, share in
@@ -76,7 +76,7 @@ extension TSDBCommand {
                 description: "\(target) is in the data directory \(directory), which has only martlet's own files: "
                     + "export to another directory")
         }
-        let store = try open(parsed)
+        let store = try openUnchanged(parsed)
         defer { store.abandon() }
         guard let times = store.timeRange else {
             print("The store is empty.")
@@ -96,7 +96,7 @@ extension TSDBCommand {
     }
 
     static func createBlocks(_ parsed: ParsedFlags) throws -> Int32 {
-        let store = try open(parsed, mayMake: true)
+        let store = try open(parsed)
         let report = try OpenMetricsImport.run(parsed.positional[0], into: store, files: RealFileSystem()) {
             Progress.show("create-blocks-from", $0)
         }

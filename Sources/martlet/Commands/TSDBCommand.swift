@@ -17,22 +17,24 @@ enum TSDBCommand {
     ]
     private static let remarks =
         "The store must not be in use by a daemon. A snapshot (POST /api/v1/admin/tsdb/snapshot) may be read at any time."
+    private static let readingRemarks =
+        remarks + " Nothing in its directory is changed; temporary files go to $TMPDIR, or to /tmp."
 
     static let commands = [
         Subcommand(
             words: ["tsdb", "list"], summary: "Lists the blocks of a store.", flags: FlagSet(flags: store),
-            remarks: remarks, run: list),
+            remarks: readingRemarks, run: list),
         Subcommand(
             words: ["tsdb", "analyze"], summary: "Prints statistics about the metrics and labels of a store.",
             flags: FlagSet(
                 flags: store + selection + [Flag("limit", .count, "20", "Entries in each list.")]),
-            remarks: remarks, run: analyze),
+            remarks: readingRemarks, run: analyze),
         Subcommand(
             words: ["tsdb", "dump"], summary: "Prints the samples of a store.",
-            flags: FlagSet(flags: store + selection), remarks: remarks, run: dump),
+            flags: FlagSet(flags: store + selection), remarks: readingRemarks, run: dump),
         Subcommand(
             words: ["tsdb", "verify"], summary: "Reads all blocks of a store and compares their checksums.",
-            flags: FlagSet(flags: store), remarks: remarks, run: verify),
+            flags: FlagSet(flags: store), remarks: readingRemarks, run: verify),
         Subcommand(
             words: ["tsdb", "import"], summary: "Takes the data of a Prometheus that does not run into a store.",
             arguments: [.one("DIRECTORY")],
@@ -45,24 +47,37 @@ enum TSDBCommand {
             remarks: remarks, run: importBlocks),
         Subcommand(
             words: ["tsdb", "export"], summary: "Writes blocks for Prometheus into a new or empty directory.",
-            arguments: [.one("DIRECTORY")], flags: FlagSet(flags: store + selection), remarks: remarks, run: export),
+            arguments: [.one("DIRECTORY")], flags: FlagSet(flags: store + selection), remarks: readingRemarks,
+            run: export),
         Subcommand(
             words: ["tsdb", "create-blocks-from", "openmetrics"],
             summary: "Takes samples with times from an OpenMetrics file into a store.", arguments: [.one("FILE")],
             flags: FlagSet(flags: store), remarks: remarks, run: createBlocks),
     ]
 
-    /// Opens the storage, which must exist unless it may be created.
-    static func open(_ parsed: ParsedFlags, mayMake: Bool = false) throws -> TimeSeriesStore {
-        let files = RealFileSystem()
+    /// Opens the storage for writing; it is made if it is missing.
+    static func open(_ parsed: ParsedFlags) throws -> TimeSeriesStore {
+        try open(parsed) { _ in RealFileSystem() }
+    }
+
+    /// Opens the storage, which must exist, for reading: nothing in its directory changes.
+    static func openUnchanged(_ parsed: ParsedFlags) throws -> TimeSeriesStore {
+        try open(parsed) { directory in
+            try TimeSeriesStore.requireStore(directory, RealFileSystem())
+            return OverlayFileSystem(directory)
+        }
+    }
+
+    private static func open(
+        _ parsed: ParsedFlags, _ files: (String) throws -> any FileSystem
+    ) throws -> TimeSeriesStore {
         var directory = parsed.text("storage.tsdb.path")
         while directory.count > 1, directory.hasSuffix("/") { directory.removeLast() }
-        if !mayMake { try TimeSeriesStore.requireStore(directory, files) }
         return try TimeSeriesStore.open(
             options: StoreOptions(
                 directory: directory, retentionTime: 0,
                 blockDuration: parsed.duration("storage.tsdb.min-block-duration"), runsInBackground: false),
-            fileSystem: files)
+            fileSystem: try files(directory))
     }
 
     /// The time range of the flags; all time without them.

@@ -65,7 +65,8 @@ import Testing
     @Test(arguments: [
         ["wal/00000000"], ["wal/00000007", "lock"], ["chunks_head/000001"], ["wbl/00000000"],
         ["01HF00000000000000000000AB/meta.json", "01HF00000000000000000000AB/index"],
-        ["wal/checkpoint.00000002/00000000"], ["chunk_snapshot.000003.0000000123/00000000", "queries.active"],
+        ["wal/checkpoint.00000002/00000000"], ["wal/checkpoint.00000002.tmp/00000000"],
+        ["chunk_snapshot.000003.0000000123/00000000", "queries.active"],
         ["01HF00000000000000000000AB.tmp-for-creation/index"],
     ])
     func `a directory of Prometheus is refused with what to do, and not a byte of it is touched`(names: [String]) throws
@@ -85,7 +86,7 @@ import Testing
 
     @Test(arguments: [
         "notes.txt", "photos/one.jpg", "blocks/x", "wal/notes", "checkpoint", "store.martlet",
-        "spill/1700006400000-1.spill",
+        "spill/1700006400000-1.spill", "wal/00000001.tmp", "wal/00000001.damaged", "wal/00000001 copy",
     ])
     func `a directory of strangers is refused, and not a byte of it is touched`(name: String) throws {
         let files = FaultyFileSystem()
@@ -94,6 +95,15 @@ import Testing
         #expect(throws: StorageError.self) { _ = try open(files) }
         #expect(try tree(files, "data") == before)
         #expect(files.operations.count == operations)
+    }
+
+    @Test(arguments: ["", "MLT", "MLTWAL1\n", "MLTWAL1\n\u{1}\0\0"])
+    func `a segment that was begun before its header was complete is no reason to refuse a directory`(
+        content: String
+    ) throws {
+        let files = FaultyFileSystem()
+        try put(files, "data/wal/00000001.tmp", content)
+        #expect(try count(try open(files)) == 0)
     }
 
     /// The names that a store's small files have; a store's own are told by their content.

@@ -120,6 +120,13 @@ enum DirectoryOwner: Equatable {
             return try inside(path, name, fileSystem) { entry throws(FileError) in
                 let file = path + "/" + entry
                 if try begins(file, WriteAheadLog.magic.prefix(6), fileSystem) { return .ours }
+                if isUnfinishedSegment(entry) {
+                    // A start that was killed, or a full disk, leaves the beginning of it.
+                    if IrregularFiles.isOne(file, fileSystem) { return .unknown }
+                    let size = WriteAheadLog.magic.count
+                    return WriteAheadLog.magic.starts(with: try FileStart.read(file, size, fileSystem))
+                        ? .neutral : .unknown
+                }
                 guard isPrometheusLog(entry) else { return .unknown }
                 guard WriteAheadLog.number(of: entry) != nil else { return .prometheus }
                 let status = try? fileSystem.status(file)
@@ -156,10 +163,20 @@ enum DirectoryOwner: Equatable {
         return result.isEmpty ? [Entry(name: name, kind: .neutral)] : result
     }
 
-    /// Whether a name is like `00000003` or `checkpoint.00000002`.
+    /// Whether a name is like `00000003`, `checkpoint.00000002` or `checkpoint.00000002.tmp`.
     private static func isPrometheusLog(_ name: String) -> Bool {
-        let digits = name.hasPrefix("checkpoint.") ? name.dropFirst("checkpoint.".count) : name[...]
-        return digits.utf8.count >= 8 && digits.utf8.prefix(8).allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+        guard name.hasPrefix("checkpoint.") else { return isNumber(name[...]) }
+        let rest = name.dropFirst("checkpoint.".count)
+        return isNumber(rest.hasSuffix(".tmp") ? rest.dropLast(4) : rest)
+    }
+
+    private static func isNumber(_ text: Substring) -> Bool {
+        text.utf8.count >= 8 && text.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+    }
+
+    /// Whether a name is that of a segment before it has all of its header.
+    private static func isUnfinishedSegment(_ name: String) -> Bool {
+        name.hasSuffix(".tmp") && WriteAheadLog.number(of: String(name.dropLast(4))) != nil
     }
 
     private static func kindOfMarker(_ bytes: [UInt8]) -> Entry.Kind {

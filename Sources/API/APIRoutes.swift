@@ -19,6 +19,9 @@ package enum APIRoutes {
             } catch QueryError.canceled(let text) where context.control.isStopping {
                 // The client is still connected, and may ask another server.
                 throw APIError(status: 503, type: "canceled", message: text)
+            } catch  where context.control.isStopping && !(error is APIError || error is QueryError) {
+                // The store refuses what it cannot finish before it is closed.
+                throw APIError(status: 503, type: "unavailable", message: "\(error)")
             }
         }
     }

@@ -40,6 +40,26 @@ struct ManagementTests {
         }
     }
 
+    @Test("a change that the store refuses because the daemon ends may be asked of another server")
+    func changesAtTheEnd() {
+        for isStopping in [false, true] {
+            for path in ["snapshot", "delete_series", "clean_tombstones"] {
+                var context = APIContext.test(
+                    ArrayStore(), store: StoreStub(failure: StoreUnavailable()),
+                    control: DaemonStub(isStopping: isStopping))
+                context.settings.enablesAdmin = true
+                let request = HTTPRequest(
+                    method: "POST", path: "/api/v1/admin/tsdb/" + path, query: [(name: "match[]", value: "m")])
+                let response = context.router.handle(request)
+                #expect(response.status == (isStopping ? 503 : 500), "\(path)")
+                #expect(
+                    String(decoding: response.body, as: UTF8.self).contains(isStopping ? "unavailable" : "internal"))
+            }
+        }
+    }
+
+    private struct StoreUnavailable: Error {}
+
     @Test("a refused sample of a series without samples has no newest one")
     func rejectedSamples() {
         func text(_ newest: (Int64, Double)?) -> String {

@@ -12,7 +12,7 @@ package struct AlertQueue: Sendable {
     let batchSize: Int
 
     init(capacity: Int, batchSize: Int = Self.batchSize) {
-        self.capacity = max(1, capacity)
+        self.capacity = max(0, capacity)
         self.batchSize = max(1, batchSize)
     }
 

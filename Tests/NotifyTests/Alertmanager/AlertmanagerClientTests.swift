@@ -74,6 +74,20 @@ struct AlertmanagerClientTests {
         #expect(value("prometheus_notifications_errors_total") == 10)
     }
 
+    @Test("a queue without capacity drops every alert")
+    func nothingFits() async throws {
+        let clock = ManualClock()
+        let transport = RecordingTransport(clock)
+        let registry = MetricRegistry()
+        let client = AlertmanagerClient(clock: clock, userAgent: "martlet", capacity: 0, metrics: registry)
+        client.apply([AlertmanagerEndpoint(url: "http://am", transport: transport)])
+        client.send(Self.alerts(3))
+        await client.stop()
+        #expect(transport.calls.isEmpty)
+        let dropped = registry.families().first { $0.name == "prometheus_notifications_dropped_total" }
+        #expect(dropped?.samples.first?.value == 3)
+    }
+
     @Test("the configuration's targets become URLs, relabelled and without repetition")
     func endpoints() throws {
         let text = """

@@ -49,6 +49,8 @@ final class QueryExecution {
         case .matrix: return .ranges(try RangeVectorNode(expression).result(context))
         case .string: return .string(try Evaluator.string(expression))
         case .scalar:
+            // Numbers are held at every step, as samples are.
+            try budget.probe(times.grid.count)
             let values = try Evaluator.scalar(expression, context)
             return times.isInstant ? .scalar(values[0]) : .matrix([Column(labels: .empty, values: values)])
         case .vector, .none:

@@ -70,6 +70,20 @@ struct SampleCountTests {
         #expect(result.statistics.peakSamples == range)
     }
 
+    @Test("a number counts as one sample at each step", arguments: ["1", "1 + 1", "time()", "-1"])
+    func numbers(query: String) throws {
+        let store = ScriptStore()
+        var options = EngineOptions()
+        options.maxSamples = 0
+        let without = QueryEngine(options: options)
+        #expect(throws: QueryError.self) { try without.instant(query, source: store, at: 0) }
+        options.maxSamples = 2
+        let engine = QueryEngine(options: options)
+        #expect(try engine.instant(query, source: store, at: 0).statistics.peakSamples == 1)
+        #expect(throws: QueryError.self) { try engine.range(query, source: store, start: 0, end: 2000, step: 1000) }
+        #expect(throws: Never.self) { try without.instant("\"a\"", source: store, at: 0) }
+    }
+
     @Test(
         "over several steps a sample is read when it comes into the window, and what @ fixes once",
         arguments: [

@@ -138,6 +138,8 @@ struct AlertmanagerConfigTests {
                 "at most one of slack_app_token/slack_app_token_file & slack_api_url/slack_api_url_file must be configured"
             ),
             ("smtp_tls_config: {min_version: TLS9}", "unknown TLS version (min_version)"),
+            ("smtp_tls_config: {min_version: ''}", "unknown TLS version (min_version)"),
+            ("smtp_tls_config: {max_version: ''}", "unknown TLS version (max_version)"),
         ])
     func globals(_ setting: String, _ message: String) {
         let text = "global: {\(setting)}\nroute: {receiver: a}\nreceivers: [{name: a}]"

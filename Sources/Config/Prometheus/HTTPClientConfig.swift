@@ -201,14 +201,17 @@ package struct TLSClientConfig: Sendable, Hashable {
         keyFile = loading.resolve(try reader.string("key_file", ""))
         serverName = try reader.string("server_name", "")
         insecureSkipVerify = try reader.bool("insecure_skip_verify", false)
-        minVersion = try reader.string("min_version", "")
-        maxVersion = try reader.string("max_version", "")
+        let versions = try ["min_version", "max_version"].map { name throws(ConfigError) in
+            guard let version = try reader.string(name) else { return "" }
+            guard ["TLS10", "TLS11", "TLS12", "TLS13"].contains(version) else {
+                throw reader.place(of: name).error(
+                    "unknown TLS version (\(name)): expected TLS10, TLS11, TLS12 or TLS13")
+            }
+            return version
+        }
+        (minVersion, maxVersion) = (versions[0], versions[1])
         try HTTPClientConfig.noReferences(reader, ["ca_ref", "cert_ref", "key_ref"])
         reader.finish()
-        for (name, version) in [("min_version", minVersion), ("max_version", maxVersion)]
-        where !version.isEmpty && !["TLS10", "TLS11", "TLS12", "TLS13"].contains(version) {
-            throw reader.place(of: name).error("unknown TLS version (\(name)): expected TLS10, TLS11, TLS12 or TLS13")
-        }
         for (name, text, file) in [("ca", ca, caFile), ("cert", cert, certFile), ("key", key, keyFile)]
         where !text.isEmpty && !file.isEmpty {
             throw reader.place.error("at most one of \(name) and \(name)_file must be configured")

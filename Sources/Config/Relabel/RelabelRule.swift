@@ -87,7 +87,8 @@ package struct RelabelRule: Sendable {
                 "\(name) action requires only 'source_labels' and `target_label`, and no other fields")
         }
         if action == .labeldrop || action == .labelkeep,
-            !sourceLabels.isEmpty || !targetLabel.isEmpty || modulus != 0 || separator != ";" || replacement != "$1"
+            reader.node("source_labels")?.isNull == false || !targetLabel.isEmpty || modulus != 0 || separator != ";"
+                || replacement != "$1"
         {
             throw reader.place.error("\(name) action requires only 'regex', and no other fields")
         }

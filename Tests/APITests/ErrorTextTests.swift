@@ -75,6 +75,15 @@ struct ErrorTextTests {
         RequestCase(
             "series", [("match[]", "m"), ("limit", "9223372036854775808")], 400,
             #"invalid parameter "limit": strconv.Atoi: parsing "9223372036854775808": value out of range"#),
+        RequestCase(
+            "rules", [("group_limit", "2147483648")], 400,
+            #"invalid parameter "group_limit": group_limit needs to be a valid number: "#
+                + #"strconv.ParseInt: parsing "2147483648": value out of range"#),
+        RequestCase(
+            "rules", [("group_limit", "x")], 400,
+            #"invalid parameter "group_limit": group_limit needs to be a valid number: "#
+                + #"strconv.ParseInt: parsing "x": invalid syntax"#),
+        RequestCase("rules", [("group_limit", "2147483647")], 200),
         RequestCase("labels", [("limit", "-1")], 400, #"invalid parameter "limit": limit must be non-negative"#),
         RequestCase("labels", [("limit", "9223372036854775807")], 200),
         RequestCase("metadata", [("limit", "x")], 400, "limit must be a number"),

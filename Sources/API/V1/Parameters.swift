@@ -83,13 +83,19 @@ enum Parameters {
     /// Whether the float seconds of a duration are above zero, even if they are less than a millisecond.
     static func isPositive(_ duration: String) -> Bool { (GoFloat.parse(duration) ?? 0) > 0 }
 
-    /// An integer as Go reads it; the error is that of `strconv.Atoi`.
-    static func integer(_ text: String) -> Result<Int, APIError> {
-        if let number = Int(text) { return .success(number) }
+    /// An integer as Go reads it.
+    ///
+    /// - Parameters:
+    ///   - function: The function of `strconv` whose error it is.
+    ///   - most: The largest number of its type.
+    static func integer(
+        _ text: String, by function: String = "Atoi", upTo most: Int = .max
+    ) -> Result<Int, APIError> {
+        if let number = Int(text), number <= most, number >= -most - 1 { return .success(number) }
         let digits = text.hasPrefix("-") || text.hasPrefix("+") ? text.dropFirst() : text[...]
         let isNumber = !digits.isEmpty && digits.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
         let cause = isNumber ? "value out of range" : "invalid syntax"
-        return .failure(.badData("strconv.Atoi: parsing \(GoQuote.quote(text)): \(cause)"))
+        return .failure(.badData("strconv.\(function): parsing \(GoQuote.quote(text)): \(cause)"))
     }
 
     /// The most results; 0 for all.

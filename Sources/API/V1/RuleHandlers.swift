@@ -16,13 +16,13 @@ struct RuleHandlers: Sendable {
             throw APIError.parameter("type", "not supported value \(GoQuote.quote(type))")
         }
         if let limit = request.parameter("group_limit"), !limit.isEmpty {
-            guard let number = Int(limit) else {
-                throw APIError.parameter(
-                    "group_limit",
-                    "group_limit needs to be a valid number: strconv.ParseInt: parsing \(GoQuote.quote(limit)): "
-                        + "invalid syntax")
+            switch Parameters.integer(limit, by: "ParseInt", upTo: Int(Int32.max)) {
+            case .failure(let error):
+                throw APIError.parameter("group_limit", "group_limit needs to be a valid number: \(error.message)")
+            case .success(let number) where number <= 0:
+                throw APIError.parameter("group_limit", "group_limit needs to be greater than 0")
+            case .success: break
             }
-            if number <= 0 { throw APIError.parameter("group_limit", "group_limit needs to be greater than 0") }
         }
         let names = Set(request.parameters("rule_name[]").map { ExactText($0) })
         let groups = Set(request.parameters("rule_group[]").map { ExactText($0) })

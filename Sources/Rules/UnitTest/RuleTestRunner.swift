@@ -123,6 +123,9 @@ package struct RuleTestRunner: Sendable {
                     } else {
                         inputs.append(Input(ref: ref, values: parsed))
                     }
+                } catch let error as ParseError {
+                    // Its position is one in a text that is not in the file.
+                    return [input.place.error("parse error: \(error.message)").description]
                 } catch { return [input.place.error("\(error)").description] }
             }
         } catch { return ["\(error)"] }

@@ -35,6 +35,8 @@ package final class DiscoveryManager: Sendable {
 
     private let clock: any Clock
     private let metrics: MetricRegistry
+    private let updatesReceived: Counter
+    private let updatesSent: Counter
     private let name: String
     private let onUpdate: @Sendable (_ job: String, _ groups: [TargetGroup]) -> Void
     private let state = Mutex(State())
@@ -54,6 +56,14 @@ package final class DiscoveryManager: Sendable {
         self.clock = clock
         self.metrics = metrics
         self.onUpdate = onUpdate
+        updatesReceived = metrics.counter(
+            "prometheus_sd_received_updates_total", "Total number of update events received from the SD providers.",
+            ["name": name])
+        updatesSent = metrics.counter(
+            "prometheus_sd_updates_total", "Total number of update events sent to the SD consumers.", ["name": name])
+        // They exist before the first job that needs them, so that an alert sees their first increase.
+        _ = FileDiscoverer.ownMetrics(metrics)
+        _ = HTTPDiscoverer.failures(metrics)
     }
 
     deinit { shutdown() }
@@ -81,6 +91,7 @@ package final class DiscoveryManager: Sendable {
                         ?? RunningHTTP(task: ask(config, for: definition.name))
                 }
                 next[name] = job
+                updatesReceived.increment(by: Self.received(job, state.jobs[name]))
                 updates.append(update(job, &state))
             }
             for (name, job) in state.jobs {
@@ -132,7 +143,7 @@ package final class DiscoveryManager: Sendable {
         let name = ExactText(name)
         let changed = state.withLock { state -> Update? in
             guard var job = state.jobs[name], job.runningHTTP[config] != nil else { return nil }
-            received()
+            updatesReceived.increment()
             let changed = job.runningHTTP[config]?.groups != groups
             job.runningHTTP[config]?.groups = groups
             state.jobs[name] = job
@@ -186,7 +197,7 @@ package final class DiscoveryManager: Sendable {
         let changed = state.withLock { state -> Update? in
             // Gone meanwhile, or not there yet: then ``apply(_:)`` passes on what was found.
             guard let job = state.jobs[ExactText(source.job)], job.running[source.config] === source else { return nil }
-            received()
+            updatesReceived.increment()
             return hasChanged ? update(job, &state) : nil
         }
         if let changed { pass(changed) }
@@ -204,11 +215,13 @@ package final class DiscoveryManager: Sendable {
         }
     }
 
-    private func received() {
-        metrics.counter(
-            "prometheus_sd_received_updates_total", "Total number of update events received from the SD providers.",
-            ["name": name]
-        ).increment()
+    /// The number of lists that a job has with a new configuration at once: static ones, and those of files.
+    private static func received(_ new: Job, _ old: Job?) -> Int {
+        let definition = new.definition
+        let isStatic = definition.fileDiscovery.isEmpty && definition.httpDiscovery.isEmpty
+        let hasStatic = isStatic || !definition.staticConfigs.isEmpty
+        let changed = hasStatic && old?.definition.staticConfigs != definition.staticConfigs ? 1 : 0
+        return changed + new.running.filter { old?.running[$0.key] !== $0.value }.count
     }
 
     /// A job whose groups have changed.
@@ -227,9 +240,7 @@ package final class DiscoveryManager: Sendable {
             "prometheus_sd_discovered_targets", "Current number of discovered targets.",
             ["name": name, "config": job.definition.name]
         ).set(Double(groups.reduce(0) { $0 + $1.targets.count }))
-        metrics.counter(
-            "prometheus_sd_updates_total", "Total number of update events sent to the SD consumers.", ["name": name]
-        ).increment()
+        updatesSent.increment()
         metrics.gauge(
             "prometheus_sd_last_update_timestamp_seconds",
             "Timestamp of the last update sent to the SD consumers.", ["name": name, "config": job.definition.name]

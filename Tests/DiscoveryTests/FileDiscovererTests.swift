@@ -124,6 +124,34 @@ struct FileDiscovererTests {
         manager.shutdown()
     }
 
+    @Test("each consumer has its metrics from the start, and counts what a job has at once")
+    func ownMetrics() {
+        let metrics = MetricRegistry()
+        func value(_ name: String, _ labels: [String]) -> Double? {
+            let samples = metrics.families().first { $0.name == name }?.samples ?? []
+            return samples.first { Set($0.labels.map(\.value)) == Set(labels) }?.value
+        }
+        let managers = ["scrape", "notify"].map {
+            DiscoveryManager(name: $0, clock: ManualClock(), metrics: metrics) { _, _ in }
+        }
+        for name in ["scrape", "notify"] {
+            #expect(value("prometheus_sd_received_updates_total", [name]) == 0)
+            #expect(value("prometheus_sd_updates_total", [name]) == 0)
+        }
+        #expect(value("prometheus_sd_file_read_errors_total", []) == 0)
+        #expect(value("prometheus_sd_http_failures_total", []) == 0)
+        #expect(metrics.families().contains { $0.name == "prometheus_sd_file_scan_duration_seconds" })
+        let job = DiscoveryJob(
+            name: "config-0", staticConfigs: [TargetGroupConfig(targets: ["a:1", "b:2"], labels: [])])
+        for _ in 0..<2 { managers[1].apply([job]) }
+        #expect(value("prometheus_sd_received_updates_total", ["notify"]) == 1)
+        #expect(value("prometheus_sd_updates_total", ["notify"]) == 2)
+        #expect(value("prometheus_sd_discovered_targets", ["notify", "config-0"]) == 2)
+        #expect(value("prometheus_sd_received_updates_total", ["scrape"]) == 0)
+        managers[1].apply([])
+        #expect(value("prometheus_sd_discovered_targets", ["notify", "config-0"]) == nil)
+    }
+
     @Test("a pipe among the files is reported and stops neither the others nor who waits for them")
     func pipe() async throws {
         let folder = try Folder()

@@ -37,10 +37,15 @@ package final class FileDiscoverer: Sendable {
         patterns = config.files
         refreshInterval = config.refreshInterval
         self.metrics = metrics
-        scans = metrics.summary(
+        (scans, readErrors) = Self.ownMetrics(metrics)
+    }
+
+    /// The metrics of all files together.
+    static func ownMetrics(_ metrics: MetricRegistry) -> (scans: SummaryMetric, readErrors: Counter) {
+        let scans = metrics.summary(
             "prometheus_sd_file_scan_duration_seconds", "The duration of the File-SD scan in seconds.")
-        readErrors = metrics.counter(
-            "prometheus_sd_file_read_errors_total", "The number of File-SD read errors.")
+        let readErrors = metrics.counter("prometheus_sd_file_read_errors_total", "The number of File-SD read errors.")
+        return (scans, readErrors)
     }
 
     /// The errors of the last refresh by file.

@@ -45,8 +45,7 @@ package final class HTTPDiscoverer: Sendable {
         self.lists = lists ?? .shared
         client = HTTPClient(config.client, userAgent: userAgent, maxRequests: 1, budget: Self.answers)
         shownURL = ConfigURL.shown(config.url)
-        failures = metrics.counter(
-            "prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")
+        failures = Self.failures(metrics)
         durations = metrics.summary(
             "prometheus_sd_refresh_duration_seconds",
             "The duration of a refresh in seconds for the given SD mechanism.",
@@ -58,6 +57,11 @@ package final class HTTPDiscoverer: Sendable {
         refreshFailures = metrics.counter(
             "prometheus_sd_refresh_failures_total", "Number of refresh failures for the given SD mechanism.",
             ["mechanism": "http", "config": job])
+    }
+
+    /// The failures of all servers together.
+    static func failures(_ metrics: MetricRegistry) -> Counter {
+        metrics.counter("prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")
     }
 
     /// The error of the last refresh; empty if it succeeded.

@@ -1,5 +1,6 @@
 import API
 import Config
+import Discovery
 import Glibc
 import HTTP
 import Model
@@ -23,6 +24,8 @@ struct Components: Sendable {
     let engine: QueryEngine
     let scrape: ScrapeManager
     let alertmanagers: AlertmanagerClient
+    /// Counts the targets of the blocks of Alertmanagers; the client takes them from the configuration.
+    let alertmanagerDiscovery: DiscoveryManager
     /// The built-in notifier; nil without its configuration.
     let notifier: Notifier?
     /// All receivers of alerts.
@@ -51,6 +54,7 @@ struct Components: Sendable {
             clock: clock, userAgent: ProductVersion.userAgent, capacity: options.alertmanagers.capacity,
             batchSize: options.alertmanagers.batchSize, drainsOnStop: options.alertmanagers.drainsOnStop,
             metrics: metrics)
+        alertmanagerDiscovery = DiscoveryManager(name: "notify", clock: clock, metrics: metrics) { _, _ in }
         do {
             notifier = try sources.notifier.map { settings in
                 try Notifier(

@@ -1,5 +1,6 @@
 import API
 import Config
+import Discovery
 import Model
 import Notify
 import Platform
@@ -44,6 +45,10 @@ final class Reloader: Sendable {
         parts.engine.setDefaultSubqueryStep(configuration.global.evaluationInterval)
         parts.alertSinks.apply(relabelRules: configuration.alerting.relabelRules, externalLabels: external)
         parts.alertmanagers.apply(prepared.endpoints)
+        parts.alertmanagerDiscovery.apply(
+            configuration.alerting.alertmanagers.enumerated().map { index, entry in
+                DiscoveryJob(name: "config-\(index)", staticConfigs: entry.staticConfigs)
+            })
         if let settings = prepared.sources.notifier { parts.notifier?.reload(settings) }
         parts.store.change(StoreSettings(options.store(configuration)))
         parts.scrape.apply(configuration)

@@ -54,6 +54,21 @@ struct RuleTestRunnerTests {
         return (succeeded, lines.map { $0.replacing(folder + "/", with: "") })
     }
 
+    @Test("a series that cannot be read is named with its place in the file, and with no other position")
+    func placeOfBadSeries() throws {
+        let tests = """
+            tests:
+              - input_series:
+                  - series: 'up{'
+                    values: '1 2'
+            """
+        let (succeeded, text) = try Self.run("groups: []", tests, tools: .standard())
+        #expect(!succeeded)
+        #expect(
+            text.contains { $0.contains("t.yml:3:9: parse error: unexpected character inside braces") },
+            "\(text)")
+    }
+
     @Test(
         "a query of a template has its series in order of labels, unless it orders them itself",
         arguments: [

@@ -163,8 +163,14 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     }
 
     public func closeGroup(_ group: SeriesGroup) {
-        guard let group = head.group(group.raw) else { return }
-        group.lock.withLock { group.isClosed = true }
+        var next = head.group(group.raw)
+        while let group = next {
+            next = group.lock.withLock {
+                group.isClosed = true
+                head.offer(group)
+                return group.sibling
+            }
+        }
     }
 
     public func resolve(_ labels: Labels, in group: SeriesGroup) throws -> SeriesRef {
@@ -207,8 +213,9 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
 
     /// The group for further series of a full group.
     private func sibling(of group: HeadGroup) throws(StorageError) -> HeadGroup {
-        if let known = group.lock.withLock({ group.sibling }) { return known }
-        let made = head.group(openGroup(group.name + "\u{0}").raw)
+        let (known, name) = group.lock.withLock { (group.sibling, group.name) }
+        if let known { return known }
+        let made = head.group(openGroup(name + "\u{0}").raw)
         guard let made, made !== group else { throw .limit("\(Head.maxGroups) groups of series") }
         group.lock.withLock { group.sibling = made }
         return made

@@ -287,6 +287,8 @@ extension Head {
 
     /// Removes the series without a sample since `time` and without samples in the head; returns their number.
     ///
+    /// Closed groups that have no series any more are offered to new names.
+    ///
     /// Needs the `maintenanceLock`.
     func sweep(olderThan time: Int64) -> Int {
         maintenanceLock.assertHeld()
@@ -295,9 +297,11 @@ extension Head {
             group.lock.lock()
             registry.lock()
             let before = dead.count
+            var living = 0
             for extent in group.extents {
                 for id in extent {
                     let state = states.at(id)
+                    if state.pointee.labels != 0 { living += 1 }
                     guard state.pointee.labels != 0, state.pointee.run == 0, state.pointee.sealed == 0,
                         state.pointee.lastTime < time, group.outOfOrder[id] == nil
                     else { continue }
@@ -313,8 +317,13 @@ extension Head {
                     dead.append(id)
                 }
             }
-            if dead.count > before { group.replaceExtents(live.compacted(group.extents)) }
+            if living == dead.count - before {
+                group.replaceExtents(IdRuns())
+            } else if dead.count > before {
+                group.replaceExtents(live.compacted(group.extents))
+            }
             registry.unlock()
+            offer(group)
             group.lock.unlock()
         }
         guard !dead.isEmpty else { return 0 }

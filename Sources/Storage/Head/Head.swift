@@ -38,7 +38,9 @@ final class Head: @unchecked Sendable {
     let live: LiveIds
     var liveSeries: Int { live.count }
     var groups: [HeadGroup] = []
-    private(set) var groupByName: [String: Int] = [:]
+    var groupByName: [String: Int] = [:]
+    /// The groups that were vacant when they were last looked at; a new name gets one of them.
+    var vacantGroups: [UInt32] = []
 
     /// The number of removed series whose labels still use memory in the index.
     var deadLabels = 0
@@ -88,24 +90,7 @@ final class Head: @unchecked Sendable {
     /// Returns the memory of the states in a range of ids to the system; none of the ids may be in use.
     func discardStates(_ ids: Range<Int>) { column.discard(ids) }
 
-    // MARK: Groups and series
-
-    /// The group with this name; it is made if it does not exist.
-    func group(_ name: String) -> HeadGroup {
-        registry.withLock {
-            if let at = groupByName[name] { return groups[at] }
-            // If there are more targets than the log can name, they share a group, which is only slower.
-            if groups.count >= Self.maxGroups, let shared = groups.last { return shared }
-            let group = HeadGroup(id: UInt32(groups.count), name: name)
-            groupByName[name] = groups.count
-            groups.append(group)
-            return group
-        }
-    }
-
-    func group(_ id: UInt32) -> HeadGroup? {
-        registry.withLock { Int(id) < groups.count ? groups[Int(id)] : nil }
-    }
+    // MARK: Series
 
     /// The series with these labels, if there is one.
     func find(_ labels: Labels, hash: UInt64) -> UInt32? {
@@ -148,24 +133,6 @@ final class Head: @unchecked Sendable {
         states[id].group = group
         states[id].labels = record
         return id
-    }
-
-    /// The group that had this id before a restart; it gets a placeholder name if its name is not known.
-    @discardableResult
-    func restoreGroup(_ id: UInt32, _ name: String?) -> HeadGroup {
-        registry.withLock {
-            while groups.count <= Int(id) {
-                groups.append(HeadGroup(id: UInt32(groups.count), name: "\u{0}\(groups.count)"))
-            }
-            if let name, groupByName[name] == nil {
-                // A damaged file may name the group twice.
-                let before = groups[Int(id)].name
-                if groupByName[before] == Int(id) { groupByName[before] = nil }
-                groups[Int(id)].name = name
-                groupByName[name] = Int(id)
-            }
-            return groups[Int(id)]
-        }
     }
 
     /// Restores the series that had this id before a restart.

@@ -4,8 +4,8 @@ import Model
 final class HeadGroup: @unchecked Sendable {
     // SAFETY: every variable is used only under `lock`.
     let id: UInt32
-    /// The name of the group; it changes under the registry's lock if it is only found late in damaged files, while the
-    /// store is opened.
+    /// The name of the group; it changes under the registry's lock, too: for a vacant group, and while the store is
+    /// opened if a damaged file names the group late.
     var name: String
     let lock = Lock()
 
@@ -38,7 +38,10 @@ final class HeadGroup: @unchecked Sendable {
     /// The ids of the group, as runs.
     var extents: [Range<UInt32>] { ids.runs }
     private var ids = IdRuns()
+    /// Whether nobody adds series to the group now.
     var isClosed = false
+    /// Whether the group is in the list of vacant groups.
+    var isOffered = false
     /// The number of chunks that series of the group have started.
     var chunksBegun = 0
     /// The newest time that a rewound series of the group had when the wall clock was set back, ms; `Int64.min` if none
@@ -57,6 +60,21 @@ final class HeadGroup: @unchecked Sendable {
 
     /// Whether the group is only a placeholder: damaged files may lack a group and have a later one.
     var isUnknown: Bool { lock.withLock { name.utf8.first == 0 && ids.runs.isEmpty } }
+
+    /// Whether the group is closed and has no series, so that it can get another name.
+    var isVacant: Bool {
+        lock.assertHeld()
+        return isClosed && ids.runs.isEmpty && outOfOrder.isEmpty && histograms.isEmpty && starts.isEmpty
+    }
+
+    /// Gives the vacant group another name; its place in the log stays.
+    ///
+    /// Needs the lock, and the registry's lock.
+    func reuse(_ name: String) {
+        lock.assertHeld()
+        self.name = name
+        (isClosed, isLogged, sibling) = (false, false, nil)
+    }
 
     /// Whether the group takes no more series.
     var isFull: Bool { count >= Self.maxSeries }

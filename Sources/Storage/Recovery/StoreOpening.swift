@@ -77,6 +77,7 @@ extension TimeSeriesStore {
         let recovery = try StoreRecovery(parts)
         self.init(parts, recovery)
         head.admittedWindows.replace(head.windows())
+        for group in head.groups { group.lock.withLock { head.offer(group) } }
         noteDamage(recovery.plan)
         note(recovery)
     }

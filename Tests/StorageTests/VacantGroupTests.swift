@@ -1,0 +1,116 @@
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// Groups of targets and rules that come and go.
+@Suite struct VacantGroupTests {
+    private static let hour: Int64 = 3_600_000
+    private static let start: Int64 = 1_700_000_000_000
+
+    private static func open(_ files: FaultyFileSystem, _ clock: ManualClock) throws -> TimeSeriesStore {
+        try TimeSeriesStore.open(
+            options: StoreOptions(
+                directory: "data", retentionTime: 0, blockDuration: hour, runsInBackground: false),
+            fileSystem: files, clock: clock)
+    }
+
+    private static func push(_ store: TimeSeriesStore, _ name: String, in group: SeriesGroup, at time: Int64) throws {
+        var batch = SampleBatch()
+        let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": name]), in: group)
+        batch.append(ref, Double(time), at: time)
+        let outcome = try store.commit(batch, in: group, durability: .synced)
+        #expect(outcome.rejected.isEmpty)
+    }
+
+    /// The times of all samples by series.
+    private static func stored(_ store: TimeSeriesStore) throws -> [String: [Int64]] {
+        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
+        var columns = SampleColumns()
+        var result: [String: [Int64]] = [:]
+        for i in 0..<set.count {
+            try set.read(i, into: &columns)
+            result[set.labels(i)["__name__"] ?? "", default: []] += (0..<columns.count).map { columns.timestamps[$0] }
+        }
+        return result
+    }
+
+    @Test func `100,000 targets that were never scraped leave one group, also after restarts`() throws {
+        let files = FaultyFileSystem()
+        let clock = ManualClock(now: Self.start)
+        for life in 0..<4 {
+            let store = try Self.open(files, clock)
+            for target in 0..<25_000 { store.closeGroup(store.openGroup("target \(life) \(target)")) }
+            #expect(store.head.groups.count == 1)
+            try store.head.checkInvariants()
+            if life % 2 == 0 { try store.close() } else { store.abandon() }
+        }
+    }
+
+    @Test func `targets that were scraped leave a group until their series left the head`() throws {
+        let files = FaultyFileSystem()
+        let clock = ManualClock(now: Self.start)
+        var store = try Self.open(files, clock)
+        var expected: [String: [Int64]] = [:]
+        for round in 0..<60 {
+            clock.advance(to: clock.now() + Self.hour / 2)
+            for target in 0..<20 {
+                let name = "series_\(round)_\(target)"
+                let group = store.openGroup("target \(name)")
+                try Self.push(store, name, in: group, at: clock.now())
+                expected[name, default: []].append(clock.now())
+                store.closeGroup(group)
+            }
+            store.runMaintenance()
+            try store.head.checkInvariants()
+            if round % 20 == 19 {
+                store.abandon()
+                store = try Self.open(files, clock)
+            }
+        }
+        #expect(store.head.groups.count <= 20 * 8, "of 1,200 targets")
+        #expect(try Self.stored(store) == expected)
+    }
+
+    @Test(arguments: 0..<8)
+    func `random targets that come, go, share names and are killed`(part: Int) throws {
+        var random = SeededRandom(seed: SeededRandom.runSeed &+ UInt64(part))
+        let files = FaultyFileSystem()
+        let clock = ManualClock(now: Self.start)
+        var store = try Self.open(files, clock)
+        var opened: [String: SeriesGroup] = [:]
+        var expected: [String: [Int64]] = [:]
+        for _ in 0..<250 {
+            let name = "s\(Int.random(in: 0..<12, using: &random))"
+            switch Int.random(in: 0..<16, using: &random) {
+            case 0..<6:
+                clock.advance(to: clock.now() + Int64.random(in: 1...Self.hour / 8, using: &random))
+                let group = opened[name] ?? store.openGroup("g\(name)")
+                opened[name] = group
+                try Self.push(store, name, in: group, at: clock.now())
+                expected[name, default: []].append(clock.now())
+            case 6..<10: if let group = opened.removeValue(forKey: name) { store.closeGroup(group) }
+            // A target that was removed stores the end of its series late.
+            case 10:
+                guard let group = opened[name] else { break }
+                store.closeGroup(group)
+                clock.advance(to: clock.now() + 1)
+                try Self.push(store, name, in: group, at: clock.now())
+                expected[name, default: []].append(clock.now())
+                opened[name] = nil
+            case 11, 12: store.runMaintenance()
+            case 13: clock.advance(to: clock.now() + Self.hour * 3)
+            case 14:
+                if Bool.random(using: &random) { store.abandon() } else { try store.close() }
+                store = try Self.open(files, clock)
+                opened = [:]
+            default: try store.head.checkInvariants()
+            }
+        }
+        try store.head.checkInvariants()
+        #expect(store.head.groups.count <= 13)
+        #expect(try Self.stored(store) == expected)
+    }
+}

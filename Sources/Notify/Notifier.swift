@@ -187,20 +187,20 @@ package final class Notifier: AlertSink {
     /// partly or completely, because it could not be reversed.
     package func setSilence(_ silence: Silence) throws -> String {
         let id = Self.newID()
-        let changed = try changeSilences { silences, now in try silences.set(silence, now: now, newID: id) }
+        let changed = try changeSilences { silences, now in try silences.setting(silence, now: now, newID: id) }
         return changed.first?.id ?? id
     }
 
     /// Ends a silence now; throws as ``setSilence(_:)`` does.
     package func expireSilence(_ id: String) throws {
-        _ = try changeSilences { silences, now in try silences.expire(id, now: now) }
+        _ = try changeSilences { silences, now in try silences.expiring(id, now: now) }
     }
 
     /// Writes the silences that `change` returns to the ledger, and then changes those in memory.
-    private func changeSilences(_ change: (inout Silences, Int64) throws -> [Silence]) throws -> [Silence] {
+    private func changeSilences(_ change: (Silences, Int64) throws -> [Silence]) throws -> [Silence] {
         try order.withLock { _ in
-            var silences = state.withLock { $0.memory.silences }
-            let changed = try change(&silences, clock.now())
+            let now = clock.now()
+            let changed = try state.withLock { try change($0.memory.silences, now) }
             let records = changed.map { LedgerRecord.silence($0) }
             try append(records)
             apply(records)
@@ -384,9 +384,13 @@ package final class Notifier: AlertSink {
     }
 
     private func begin(_ flush: GroupFlush, _ inhibitor: Inhibitor) {
+        let (pipeline, silences) = state.withLock { state in
+            (state.settings.pipeline, state.memory.silences.active(at: flush.time))
+        }
+        // Many silences may be compared with many alerts, so the state is free meanwhile.
+        let left = pipeline.unmuted(flush, inhibitor: inhibitor, silences: silences)
         let notifications = state.withLock { state in
-            state.settings.pipeline.notifications(
-                for: flush, inhibitor: inhibitor, silences: state.memory.silences, log: state.memory.log)
+            pipeline.notifications(for: flush, of: left, log: state.memory.log)
         }
         if notifications.isEmpty {
             state.withLock { $0.dispatcher.finish(flush, succeeded: true) }

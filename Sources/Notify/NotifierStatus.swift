@@ -32,10 +32,10 @@ extension Notifier {
     package func alerts() -> [AlertStatus] {
         let now = clock.now()
         var state = state.withLock { $0 }
-        let inhibitor = state.inhibitor(at: now)
+        let muters = (state.inhibitor(at: now), state.memory.silences.active(at: now))
         return state.memory.alerts.sorted.filter { !$0.isResolved(at: now) }.map {
             Self.status(
-                of: $0, route: state.dispatcher.routes(of: $0.alert.labels).first, state, inhibitor, now)
+                of: $0, route: state.dispatcher.routes(of: $0.alert.labels).first, state, muters, now)
         }
     }
 
@@ -43,12 +43,12 @@ extension Notifier {
     package func groups() -> [AlertGroupStatus] {
         let now = clock.now()
         var state = state.withLock { $0 }
-        let inhibitor = state.inhibitor(at: now)
+        let muters = (state.inhibitor(at: now), state.memory.silences.active(at: now))
         return state.dispatcher.status.map { group in
             AlertGroupStatus(
                 id: group.id, labels: group.labels, receiver: group.receiver,
                 alerts: group.alerts.filter { !$0.isResolved(at: now) }.map {
-                    Self.status(of: $0, route: group.route, state, inhibitor, now)
+                    Self.status(of: $0, route: group.route, state, muters, now)
                 }, nextFlush: group.nextFlush)
         }
     }
@@ -82,10 +82,11 @@ extension Notifier {
     }
 
     private static func status(
-        of alert: NotifiedAlert, route: Route?, _ state: State, _ inhibitor: Inhibitor, _ now: Int64
+        of alert: NotifiedAlert, route: Route?, _ state: State,
+        _ muters: (inhibitor: Inhibitor, silences: SilenceIndex), _ now: Int64
     ) -> AlertStatus {
         let muting = state.settings.pipeline.muting(
-            of: alert, route: route, inhibitor: inhibitor, silences: state.memory.silences, now: now)
+            of: alert, route: route, inhibitor: muters.inhibitor, silences: muters.silences, now: now)
         let isMuted = !muting.inhibitedBy.isEmpty || !muting.silencedBy.isEmpty || !muting.mutedBy.isEmpty
         return AlertStatus(
             alert: alert, receivers: state.dispatcher.receivers(of: alert.alert.labels),

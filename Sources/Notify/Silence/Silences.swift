@@ -45,16 +45,43 @@ package struct Silences: Sendable {
     package static let retention: Int64 = 5 * 86_400_000
 
     package private(set) var byID: [String: Silence] = [:]
+    private var index: SilenceIndex?
+    /// The number of times that all silences were looked at for an index.
+    private(set) var builds = 0
 
     package init() {}
 
-    /// Adds a silence, or changes one with the same id.
+    /// The silences that are active at `now`.
+    ///
+    /// It looks at all silences only if one began or ended by time since the last call.
+    package mutating func active(at now: Int64) -> SilenceIndex {
+        if let index, index.period.contains(now) { return index }
+        let new = SilenceIndex(byID.values, at: now)
+        builds += 1
+        index = new
+        return new
+    }
+
+    /// Sets or removes a silence; every change is made here, so that ``index`` is right.
+    private mutating func put(_ id: String, _ silence: Silence?) {
+        byID[id] = silence
+        // It is taken out, so that it is not copied.
+        guard var changed = index.take() else { return }
+        changed.remove(id)
+        if let silence {
+            guard changed.period.contains(silence.updatedAt) else { return }
+            changed.add(silence, at: silence.updatedAt)
+        }
+        index = changed
+    }
+
+    /// The changes that add a silence, or change one with the same id.
     ///
     /// A change of the matchers or of a past start makes a new silence and expires the old one.
     ///
     /// - Parameter newID: The id of a new silence.
     /// - Returns: All changed silences; the resulting one is first.
-    package mutating func set(_ silence: Silence, now: Int64, newID: String) throws(SilenceError) -> [Silence] {
+    package func setting(_ silence: Silence, now: Int64, newID: String) throws(SilenceError) -> [Silence] {
         var silence = silence
         silence.updatedAt = now
         guard !silence.matchers.isEmpty else { throw SilenceError(description: "at least one matcher required") }
@@ -71,19 +98,17 @@ package struct Silences: Sendable {
             if old.matchers == silence.matchers, old.state(at: now) != .expired,
                 old.startsAt == silence.startsAt || old.state(at: now) == .pending
             {
-                byID[silence.id] = silence
                 return [silence]
             }
-            if old.state(at: now) != .expired { changed = try expire(silence.id, now: now) }
+            if old.state(at: now) != .expired { changed = try expiring(silence.id, now: now) }
         }
         silence.id = newID
         silence.startsAt = max(silence.startsAt, now)
-        byID[newID] = silence
         return [silence] + changed
     }
 
-    /// Ends a silence now.
-    package mutating func expire(_ id: String, now: Int64) throws(SilenceError) -> [Silence] {
+    /// The change that ends a silence now.
+    package func expiring(_ id: String, now: Int64) throws(SilenceError) -> [Silence] {
         guard var silence = byID[id] else { throw SilenceError(description: "silence \(id) not found") }
         guard silence.state(at: now) != .expired else {
             throw SilenceError(description: "silence \(id) already expired")
@@ -91,24 +116,18 @@ package struct Silences: Sendable {
         if silence.state(at: now) == .pending { silence.startsAt = now }
         silence.endsAt = now
         silence.updatedAt = now
-        byID[id] = silence
         return [silence]
     }
 
-    /// Restores a silence as it was stored.
-    package mutating func restore(_ silence: Silence) { byID[silence.id] = silence }
+    /// Sets a silence as it was stored or as a change returned it.
+    package mutating func restore(_ silence: Silence) { put(silence.id, silence) }
 
-    mutating func remove(_ id: String) { byID[id] = nil }
+    mutating func remove(_ id: String) { put(id, nil) }
 
     /// Removes silences that expired before the retention, and returns their ids.
     package mutating func removeExpired(now: Int64) -> [String] {
         let gone = byID.values.filter { $0.endsAt < now - Self.retention }.map(\.id)
-        for id in gone { byID[id] = nil }
+        for id in gone { put(id, nil) }
         return gone
-    }
-
-    /// The ids of the active silences that mute `labels`.
-    package func silencers(of labels: Labels, at now: Int64) -> [String] {
-        byID.values.filter { $0.state(at: now) == .active && $0.matches(labels) }.map(\.id).sorted()
     }
 }

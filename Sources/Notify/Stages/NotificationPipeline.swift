@@ -69,17 +69,19 @@ package struct NotificationPipeline: Sendable {
         return muting.isEmpty ? nil : muting
     }
 
-    /// The notifications of a flush.
-    ///
-    /// There are none if all alerts are muted or nothing is new.
+    /// The alerts of a flush that nothing mutes.
+    package func unmuted(_ flush: GroupFlush, inhibitor: Inhibitor, silences: SilenceIndex) -> [NotifiedAlert] {
+        let left = flush.alerts.filter { inhibitor.inhibitors(of: $0.alert.labels).isEmpty }
+        guard !left.isEmpty, mutingIntervals(of: flush.route, at: flush.time) == nil else { return [] }
+        return left.filter { !silences.mutes($0.alert.labels) }
+    }
+
+    /// The notifications of the alerts of a flush that are left; there are none if nothing is new.
     package func notifications(
-        for flush: GroupFlush, inhibitor: Inhibitor, silences: Silences, log: NotificationLog
+        for flush: GroupFlush, of left: [NotifiedAlert], log: NotificationLog
     ) -> [Notification] {
-        let now = flush.time
-        var left = flush.alerts.filter { inhibitor.inhibitors(of: $0.alert.labels).isEmpty }
-        guard !left.isEmpty, mutingIntervals(of: flush.route, at: now) == nil else { return [] }
-        left = left.filter { silences.silencers(of: $0.alert.labels, at: now).isEmpty }
         guard !left.isEmpty else { return [] }
+        let now = flush.time
         let firing = Set(left.filter { $0.alert.endsAt == 0 }.map(\.fingerprint))
         let resolved = Set(left.filter { $0.alert.endsAt != 0 }.map(\.fingerprint))
         let integrations = receivers[ExactText(flush.route.receiver)] ?? []
@@ -102,11 +104,11 @@ package struct NotificationPipeline: Sendable {
 
     /// The reasons that mute an alert in the groups of `routes`, for the API.
     package func muting(
-        of alert: NotifiedAlert, route: Route?, inhibitor: Inhibitor, silences: Silences, now: Int64
+        of alert: NotifiedAlert, route: Route?, inhibitor: Inhibitor, silences: SilenceIndex, now: Int64
     ) -> AlertMuting {
         AlertMuting(
             inhibitedBy: inhibitor.inhibitors(of: alert.alert.labels),
-            silencedBy: silences.silencers(of: alert.alert.labels, at: now),
+            silencedBy: silences.silencers(of: alert.alert.labels),
             mutedBy: route.flatMap { mutingIntervals(of: $0, at: now) } ?? [])
     }
 }

@@ -2,6 +2,15 @@ import Model
 import Notify
 import Testing
 
+extension Silences {
+    /// Makes the changes that ``setting(_:now:newID:)`` returns.
+    mutating func set(_ silence: Silence, now: Int64, newID: String) throws -> [Silence] {
+        let changed = try setting(silence, now: now, newID: newID)
+        for silence in changed { restore(silence) }
+        return changed
+    }
+}
+
 @Suite("Silences")
 struct SilencesTests {
     static let matcher = Matcher(name: "a", equals: "1")
@@ -12,10 +21,10 @@ struct SilencesTests {
         _ = try silences.set(
             Silence(matchers: [Self.matcher, try Matcher("b", .notEqual, "2")], startsAt: 10, endsAt: 20), now: 5,
             newID: "x")
-        #expect(silences.silencers(of: Labels([("a", "1")]), at: 9) == [])
-        #expect(silences.silencers(of: Labels([("a", "1")]), at: 10) == ["x"])
-        #expect(silences.silencers(of: Labels([("a", "1"), ("b", "2")]), at: 10) == [])
-        #expect(silences.silencers(of: Labels([("a", "1")]), at: 20) == [])
+        #expect(silences.active(at: 9).silencers(of: Labels([("a", "1")])) == [])
+        #expect(silences.active(at: 10).silencers(of: Labels([("a", "1")])) == ["x"])
+        #expect(silences.active(at: 10).silencers(of: Labels([("a", "1"), ("b", "2")])) == [])
+        #expect(silences.active(at: 20).silencers(of: Labels([("a", "1")])) == [])
     }
 
     @Test("nonsense is refused")

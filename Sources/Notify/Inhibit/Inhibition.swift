@@ -26,15 +26,23 @@ package struct Inhibitor: Sendable {
     /// The sources of each rule by their values of the `equal` labels.
     private var sources: [[Labels: Sources]]
     private let rules: [InhibitRule]
+    /// The positions in ``rules`` by their target matchers.
+    private var targets = MatcherIndex<Int>()
 
     /// Finds the firing sources of every rule.
     package init(rules: [InhibitRule], alerts: some Sequence<NotifiedAlert>, now: Int64) {
         self.rules = rules
         sources = rules.map { _ in [:] }
         guard !rules.isEmpty else { return }
+        var sourceRules = MatcherIndex<Int>()
+        for (index, rule) in rules.enumerated() {
+            sourceRules.add(index, rule.sourceMatchers)
+            targets.add(index, rule.targetMatchers)
+        }
         for alert in alerts where !alert.isResolved(at: now) {
-            for (index, rule) in rules.enumerated()
-            where rule.sourceMatchers.allSatisfy({ $0.matches(alert.alert.labels) }) {
+            for index in sourceRules.candidates(of: alert.alert.labels).joined() {
+                let rule = rules[index]
+                guard rule.sourceMatchers.allSatisfy({ $0.matches(alert.alert.labels) }) else { continue }
                 let key = alert.alert.labels.keeping(rule.equal)
                 if sources[index][key]?.firstNoTarget != nil { continue }
                 let isTarget = rule.targetMatchers.allSatisfy { $0.matches(alert.alert.labels) }
@@ -49,13 +57,18 @@ package struct Inhibitor: Sendable {
     /// An alert that is source and target of a rule is not muted by alerts that are both, too, nor by itself.
     package func inhibitors(of labels: Labels) -> [Fingerprint] {
         var found: [Fingerprint] = []
-        for (index, rule) in rules.enumerated() where rule.targetMatchers.allSatisfy({ $0.matches(labels) }) {
+        for index in tried(for: labels) {
+            let rule = rules[index]
+            guard rule.targetMatchers.allSatisfy({ $0.matches(labels) }) else { continue }
             let isSource = rule.sourceMatchers.allSatisfy { $0.matches(labels) }
             guard let known = sources[index][labels.keeping(rule.equal)] else { continue }
             if let source = isSource ? known.firstNoTarget : known.first { found.append(source) }
         }
         return found
     }
+
+    /// The positions of the rules that may mute `labels`, in order.
+    func tried(for labels: Labels) -> [Int] { targets.candidates(of: labels).joined().sorted() }
 }
 
 /// The inhibition rules, applied to the alerts that fire; it is applied again when others fire.

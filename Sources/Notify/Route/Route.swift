@@ -16,7 +16,9 @@ package struct Route: Sendable {
     package var repeatInterval: Int64
     package var muteTimeIntervals: [String]
     package var activeTimeIntervals: [String]
-    package var routes: [Route]
+    package var routes: [Route] { didSet { children = nil } }
+    /// The positions in ``routes``, by the matchers there; nil before ``numbered()``.
+    private var children: MatcherIndex<Int>?
     /// The matchers of all nodes from the root: `{}/{severity="page"}`; the beginning of the group keys.
     package internal(set) var key = "{}"
     /// The node's position in the tree, which also differs between siblings with equal matchers:
@@ -55,6 +57,9 @@ package struct Route: Sendable {
         node.routes = routes.enumerated().map {
             $0.element.numbered(parentKey: node.key, parentID: node.id, index: $0.offset)
         }
+        var children = MatcherIndex<Int>()
+        for (index, child) in node.routes.enumerated() { children.add(index, child.matchers) }
+        node.children = children
         return node
     }
 
@@ -64,12 +69,17 @@ package struct Route: Sendable {
     package func match(_ labels: Labels) -> [Route] {
         guard matchers.allSatisfy({ $0.matches(labels) }) else { return [] }
         var taken: [Route] = []
-        for child in routes {
-            let matched = child.match(labels)
+        for index in tried(for: labels) {
+            let matched = routes[index].match(labels)
             taken += matched
-            if !matched.isEmpty, !child.continues { break }
+            if !matched.isEmpty, !routes[index].continues { break }
         }
         return taken.isEmpty ? [self] : taken
+    }
+
+    /// The positions of the children that may match, in order.
+    func tried(for labels: Labels) -> [Int] {
+        children?.candidates(of: labels).joined().sorted() ?? Array(routes.indices)
     }
 
     /// The labels of the group of an alert.

@@ -1,5 +1,5 @@
 import Model
-import Notify
+@testable import Notify
 import TestSupport
 import Testing
 
@@ -65,6 +65,47 @@ struct InhibitionTests {
             let found = Inhibitor(rules: [Self.rule], alerts: alerts, now: 100).inhibitors(of: Labels(target))
             let isTarget = has(target, "t") == "1"
             #expect(found == (isTarget ? expected.map { [Self.alert($0.labels).fingerprint] } ?? [] : []))
+        }
+    }
+
+    @Test("an alert is compared with few of a thousand rules; the answers are those of the single rules")
+    func comparisons() throws {
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        let apart = (0..<1000).map { number in
+            InhibitRule(
+                sourceMatchers: [Matcher(name: "s", equals: "\(number)")],
+                targetMatchers: [Matcher(name: "t", equals: "\(number)"), Matcher(name: "x", equals: "")], equal: [])
+        }
+        let alerts = (0..<1000).map { Self.alert([("s", "\($0)")]) }
+        let inhibitor = Inhibitor(rules: apart, alerts: alerts, now: 100)
+        for number in 0..<1000 {
+            let labels = Labels([("t", "\(number)")])
+            #expect(inhibitor.tried(for: labels) == [number])
+            #expect(inhibitor.inhibitors(of: labels) == [alerts[number].fingerprint])
+        }
+        for _ in 0..<100 {
+            let rules = try (0..<5).map { _ in
+                try InhibitRule(
+                    sourceMatchers: [SilenceIndexTests.Model.matcher(&random)],
+                    targetMatchers: [
+                        SilenceIndexTests.Model.matcher(&random), SilenceIndexTests.Model.matcher(&random),
+                    ], equal: ["c"])
+            }
+            let source = NotifiedAlert(Alert(labels: SilenceIndexTests.Model.labels(&random), startsAt: 1))
+            for _ in 0..<10 {
+                let labels = SilenceIndexTests.Model.labels(&random)
+                let found = Inhibitor(rules: rules, alerts: [source], now: 100).inhibitors(of: labels)
+                let expected = rules.filter { rule in
+                    func accept(_ matchers: [Matcher], _ labels: Labels) -> Bool {
+                        matchers.allSatisfy { $0.matches(labels) }
+                    }
+                    let own = source.alert.labels
+                    let isBoth = accept(rule.sourceMatchers, labels) && accept(rule.targetMatchers, own)
+                    return accept(rule.sourceMatchers, own) && accept(rule.targetMatchers, labels)
+                        && own["c"] == labels["c"] && !isBoth
+                }
+                #expect(found.count == expected.count)
+            }
         }
     }
 }

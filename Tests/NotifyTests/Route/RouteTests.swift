@@ -1,5 +1,6 @@
 import Model
-import Notify
+@testable import Notify
+import TestSupport
 import Testing
 
 @Suite("Route")
@@ -57,5 +58,47 @@ struct RouteTests {
         let labels = Labels([("a", "1"), ("b", "2")])
         #expect(Route(receiver: "r", groupBy: nil).groupLabels(of: labels) == labels)
         #expect(Route(receiver: "r", groupBy: ["b", "c"]).groupLabels(of: labels) == Labels([("b", "2")]))
+    }
+
+    /// A tree of random nodes.
+    static func tree(_ random: inout SeededRandom, depth: Int) throws -> Route {
+        let matchers = try (0..<Int.random(in: 0...2, using: &random)).map { _ in
+            try SilenceIndexTests.Model.matcher(&random)
+        }
+        let children = try (0..<(depth == 0 ? 0 : Int.random(in: 0...8, using: &random))).map { _ in
+            try tree(&random, depth: depth - 1)
+        }
+        return Route(
+            receiver: "\(Int.random(in: 0..<1_000_000, using: &random))", matchers: matchers,
+            continues: Bool.random(using: &random), routes: children)
+    }
+
+    @Test("random trees match what a comparison with all nodes says")
+    func random() throws {
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        for _ in 0..<300 {
+            var tree = try Self.tree(&random, depth: 2)
+            tree.matchers = []
+            let numbered = tree.numbered()
+            for _ in 0..<10 {
+                let labels = SilenceIndexTests.Model.labels(&random)
+                #expect(numbered.match(labels).map(\.receiver) == tree.match(labels).map(\.receiver), "\(labels)")
+            }
+        }
+    }
+
+    @Test("an alert is compared with few of a thousand routes, also if some match all")
+    func comparisons() throws {
+        let routes = (0..<1000).map { number in
+            Route(
+                receiver: "\(number)",
+                matchers: number == 500 ? [] : [Matcher(name: "team", equals: "\(number)")], continues: true)
+        }
+        let tree = Route(receiver: "r", routes: routes).numbered()
+        for number in 0..<500 {
+            let labels = Labels([("team", "\(number)")])
+            #expect(tree.tried(for: labels) == [number, 500])
+            #expect(tree.match(labels).map(\.receiver) == ["\(number)", "500"])
+        }
     }
 }

@@ -137,11 +137,7 @@ public struct OpenMetricsValidator {
         try reader.readLabels(&labels)
         guard let nameRange = labels.metricName, text.first != 0x7B else { throw fail("a sample begins with its name") }
         let name = labels.string(nameRange)
-        // Only the lenient grammar allows a comma before the brace.
-        if text.count >= 2, text[text.count - 1] == 0x7D, text[text.count - 2] == 0x2C {
-            throw fail("a comma before the closing brace")
-        }
-        let pairs = try pairs(labels)
+        let pairs = try pairs(labels, text)
         if family?.allowed.contains(name) != true {
             try closeFamily()
             family = Family(name)
@@ -187,7 +183,14 @@ public struct OpenMetricsValidator {
         return reader.bytes(start..<max(start, end))
     }
 
-    private func pairs(_ text: SeriesText) throws(ExpositionError) -> [Label] {
+    /// The labels that were read from `braces`, which end with a closing brace.
+    private func pairs(
+        _ text: SeriesText, _ braces: UnsafeBufferPointer<UInt8>
+    ) throws(ExpositionError) -> [Label] {
+        // Only the lenient grammar allows a comma before the brace.
+        if braces.count >= 2, braces[braces.count - 1] == 0x7D, braces[braces.count - 2] == 0x2C {
+            throw fail("a comma before the closing brace")
+        }
         if text.hasQuotedName { throw fail("OpenMetrics 1.0 has no quoted names") }
         var result: [Label] = []
         for pair in text.pairs {
@@ -263,7 +266,7 @@ public struct OpenMetricsValidator {
         guard isAllowed else { throw fail("only buckets and counters have exemplars") }
         var text = SeriesText()
         _ = try reader.readExemplar(&text)
-        let pairs = try pairs(text)
+        let pairs = try pairs(text, reader.bytes(reader.exemplarLabels))
         let size = pairs.reduce(0) { $0 + $1.name.unicodeScalars.count + $1.value.unicodeScalars.count }
         if size > 128 { throw fail("an exemplar's labels are longer than 128 characters") }
     }

@@ -48,15 +48,8 @@ extension ExpositionReader {
         return String(decoding: out, as: UTF8.self)
     }
 
-    /// The exemplar of the current series, or nil.
-    ///
-    /// - Parameter labels: Scratch memory.
-    /// - Returns: Labels, value and time in ms if it has one of its own.
-    public func readExemplar(
-        _ labels: inout SeriesText
-    ) throws(ExpositionError) -> (labels: Labels, value: Double, timestamp: Int64?)? {
-        guard !exemplar.isEmpty else { return nil }
-        // The reader has checked that a value and perhaps a time follow the brace.
+    /// `{…}` of an exemplar as offsets into the input; empty if there is none.
+    var exemplarLabels: Range<Int> {
         var end = exemplar.lowerBound
         var isQuoted = false
         while end < exemplar.upperBound {
@@ -70,7 +63,19 @@ extension ExpositionReader {
             }
             end += 1
         }
-        end = min(end + 1, exemplar.upperBound)
+        return exemplar.lowerBound..<min(end + 1, exemplar.upperBound)
+    }
+
+    /// The exemplar of the current series, or nil.
+    ///
+    /// - Parameter labels: Scratch memory.
+    /// - Returns: Labels, value and time in ms if it has one of its own.
+    public func readExemplar(
+        _ labels: inout SeriesText
+    ) throws(ExpositionError) -> (labels: Labels, value: Double, timestamp: Int64?)? {
+        guard !exemplar.isEmpty else { return nil }
+        // The reader has checked that a value and perhaps a time follow the brace.
+        let end = exemplarLabels.upperBound
         try labels.parse(base, exemplar.lowerBound, end, isOpenMetrics: true, isExemplar: true)
         let words = bytes(min(end + 1, exemplar.upperBound)..<exemplar.upperBound).split(separator: 0x20)
         func number(_ word: Slice<UnsafeBufferPointer<UInt8>>) -> Double? {

@@ -127,7 +127,7 @@ let package = Package(
         tests("Interchange", ["Platform", "Model", "JSON", "Encoding", "Exposition", "Storage"]),
         tests(
             "PromQL", ["GoCompatibility", "Platform", "Model", "Encoding"],
-            exclude: ["Histograms/golden_histograms.py"]),
+            exclude: ["Histograms/golden_histograms.py", "Testing/Scripts"]),
         tests("HTTP", ["Platform", "Telemetry", "Model", "JSON", "Config", "Encoding"]),
         tests("Discovery", ["GoCompatibility", "Platform", "Telemetry", "Model", "Config"]),
         tests("Scrape", ["Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),

@@ -170,7 +170,7 @@ package struct Unary: Sendable {
     }
 }
 
-package enum BinaryOperator: String, Sendable {
+package enum BinaryOperator: String, CaseIterable, Sendable {
     case add = "+"
     case subtract = "-"
     case multiply = "*"
@@ -260,7 +260,7 @@ package struct Binary: Sendable {
     }
 }
 
-package enum AggregationOperator: String, Sendable {
+package enum AggregationOperator: String, CaseIterable, Sendable {
     case sum, avg, count, min, max, group, stddev, stdvar, topk, bottomk
     case countValues = "count_values"
     case quantile, limitk

@@ -132,7 +132,9 @@ let package = Package(
         tests("Discovery", ["GoCompatibility", "Platform", "Telemetry", "Model", "Config"]),
         tests("Scrape", ["Platform", "Telemetry", "Model", "Encoding", "Exposition", "Config", "HTTP", "Discovery"]),
         tests("GoTemplate", ["GoCompatibility", "Model"]),
-        tests("Rules", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"]),
+        tests(
+            "Rules", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"],
+            exclude: ["UnitTest/Files"]),
         tests("Notify", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
         tests("Remote", ["Platform", "Telemetry", "Model", "HTTP"]),
         tests(

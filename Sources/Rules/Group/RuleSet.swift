@@ -54,6 +54,8 @@ package enum RuleSet {
                 }
             }
         }
+        // The loader has named the rule that lacks an expression.
+        guard !rule.expression.isEmpty else { return nil }
         do {
             return RuleDefinition(
                 kind: rule.kind == .alerting ? .alerting : .recording, name: rule.name,

@@ -1,5 +1,6 @@
 import Config
 import Foundation
+import Model
 import PromQL
 import Rules
 import TestSupport
@@ -32,15 +33,46 @@ struct OwnRuleFilesTests {
         }
     }
 
+    static func definitions(_ file: RuleFile) -> (groups: [RuleGroupDefinition], errors: [ConfigError]) {
+        RuleSet.definitions([file], evaluationInterval: 60_000) {
+            RuleExpression(text: $0, syntax: try PromQLParser.parse($0))
+        }
+    }
+
     @Test("every rule of ours is read, and every label and annotation expands without an error")
     func read() throws {
-        for name in Self.names(".rules.yml") {
-            let file = try RuleFileLoader.load(path: Self.folder + "/" + name)
-            let (groups, errors) = RuleSet.definitions([file], evaluationInterval: 60_000) {
-                RuleExpression(text: $0, syntax: try PromQLParser.parse($0))
+        let paths =
+            Self.names(".rules.yml").map { Self.folder + "/" + $0 }
+            + ["host", "martlet"].map { SharedFolder.projectRoot + "/rules/\($0).yml" }
+        var count = 0
+        for path in paths {
+            let file = try RuleFileLoader.load(path: path)
+            let (groups, errors) = Self.definitions(file)
+            #expect(errors.isEmpty && !groups.isEmpty, "\(path): \(errors)")
+            for rule in file.groups.flatMap(\.rules) where rule.kind == .alerting {
+                for text in rule.annotations.map(\.value) + rule.labels.map(\.value) {
+                    let sample = TemplateSample(labels: Labels([("item", "nut")]), value: 2)
+                    let expanded = try AlertTemplate(text, alert: rule.name).expand(
+                        TemplateData(
+                            labels: Labels([("instance", "i:1"), ("job", "j"), ("shop", "north")]),
+                            externalLabels: .empty, externalURL: "", value: .float(1.5)),
+                        AlertTemplateFunctions(now: 0, externalURL: "") { _ in [sample] })
+                    #expect(!expanded.contains("{{") && !expanded.contains("%!"), "\(path): \(rule.name): \(expanded)")
+                    #expect(!expanded.contains("<error"), "\(path): \(rule.name): \(expanded)")
+                    count += 1
+                }
             }
-            #expect(errors.isEmpty && !groups.isEmpty, "\(name): \(errors)")
         }
+        #expect(count > 40)
+    }
+
+    @Test("a rule without an expression is one mistake, not two")
+    func noExpression() throws {
+        let problems = ConfigProblems()
+        let text = Array("groups: [{name: g, rules: [{record: a}]}]".utf8)
+        let file = try RuleFileLoader.parse(text: text, path: "r.yml", problems)
+        #expect(problems.all.count == 1)
+        #expect(Self.definitions(file).errors.isEmpty && Self.definitions(file).groups.isEmpty)
     }
 
     /// Rule files that are refused, with the reason that promtool gives; it has fewer places.
@@ -110,9 +142,7 @@ struct OwnRuleFilesTests {
     func expressions(_ rule: String, _ message: String) throws {
         let text = "groups: [{name: g, rules: [\(rule)]}]"
         let file = try RuleFileLoader.parse(text: Array(text.utf8), path: "r.yml")
-        let errors = RuleSet.definitions([file], evaluationInterval: 60_000) {
-            RuleExpression(text: $0, syntax: try PromQLParser.parse($0))
-        }.errors.map { "\($0)" }
+        let errors = Self.definitions(file).errors.map { "\($0)" }
         #expect(errors.count == 1)
         #expect(errors.first?.hasPrefix("r.yml:1:") == true, "\(errors)")
         #expect(errors.first?.hasSuffix(message) == true, "\(errors)")

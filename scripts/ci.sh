@@ -18,6 +18,7 @@ required test       0  make test
 job      tsan     240  scripts/tsan.sh
 job      asan     150  scripts/asan.sh
 job      release  200  make build
+job      fuzz     370  FUZZ_SEED=1 scripts/fuzz.sh "" 4
 TABLE
 }
 

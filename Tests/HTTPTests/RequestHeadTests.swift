@@ -164,14 +164,6 @@ struct RequestHeadTests {
     func paths(_ path: String, _ verdict: PathRules.Verdict) { #expect(PathRules.judge(path) == verdict) }
 
     @Test(
-        "escapes of unreserved characters are decoded before a route is looked for, others are not",
-        arguments: [
-            ("/api/v1/%6cabels", "/api/v1/labels"), ("/%6C%7e%2D%5f%2E", "/l~-_."), ("/a%2fb", "/a%2fb"),
-            ("/a%252fb", "/a%252fb"), ("/a%20%c3%a9", "/a%20%c3%a9"), ("/%", "/%"), ("/%6", "/%6"), ("/%+6", "/%+6"),
-        ])
-    func normalPaths(_ path: String, _ normal: String) { #expect(PathRules.normal(path) == normal) }
-
-    @Test(
         "the coding with the greatest weight is taken",
         arguments: [
             ("gzip", "gzip"), ("gzip;q=0.0", nil), ("gzip;q=0", nil), ("deflate, gzip;q=0.5", "deflate"),

@@ -19,39 +19,7 @@ enum PathRules {
         return true
     }
 
-    /// A path whose escapes of letters, digits, `-`, `.`, `_` and `~` are decoded, so that routes match it.
-    ///
-    /// RFC 3986 calls both forms equal. Other escapes stay, because a decoded `/` or `%` would change the path.
-    static func normal(_ rawPath: String) -> String {
-        let bytes = Array(rawPath.utf8)
-        guard bytes.contains(UInt8(ascii: "%")) else { return rawPath }
-        var result: [UInt8] = []
-        var at = 0
-        while at < bytes.count {
-            if bytes[at] == UInt8(ascii: "%"), at + 2 < bytes.count,
-                let decoded = UInt8(String(decoding: bytes[(at + 1)...(at + 2)], as: UTF8.self), radix: 16),
-                isUnreserved(decoded), bytes[at + 1] != UInt8(ascii: "+")
-            {
-                result.append(decoded)
-                at += 3
-            } else {
-                result.append(bytes[at])
-                at += 1
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
-    }
-
-    private static func isUnreserved(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: "-._~".utf8.contains(byte)
-        }
-    }
-
-    /// Checks a path whose escapes of unreserved characters are decoded.
+    /// Checks a path as it was sent.
     static func judge(_ rawPath: String) -> Verdict {
         guard rawPath.utf8.first == UInt8(ascii: "/") else { return .refused }
         if isPlain(rawPath) { return .plain }

@@ -47,12 +47,12 @@ final class JudgedRequest {
 
     private func route() -> Verdict {
         let prefix = server.options.routePrefix
-        var path = PathRules.normal(head.rawPath)
-        switch PathRules.judge(path) {
+        switch PathRules.judge(head.rawPath) {
         case .plain: break
         case .redirect(let path): return .answer(.redirect(location(path), status: 307))
         case .refused: return .answer(.text("404 page not found\n", status: 404))
         }
+        var path = head.rawPath
         if !prefix.isEmpty {
             if path == "/" || path == prefix { return .answer(.redirect(prefix + "/")) }
             guard path.hasPrefix(prefix + "/") else { return .answer(.text("404 page not found\n", status: 404)) }

@@ -34,6 +34,13 @@ extension TimeSeriesStore {
         }
     }
 
+    /// Writes the manifest as the next start would write it, so that a command that adds nothing changes no byte.
+    package func rewriteManifest() throws {
+        maintenanceLock.lock()
+        defer { maintenanceLock.unlock() }
+        try blockSet.rewriteManifest()
+    }
+
     /// The range of the times of all samples, ms; nil if there are none.
     package var timeRange: ClosedRange<Int64>? {
         var (from, to) = (Int64.max, Int64.min)

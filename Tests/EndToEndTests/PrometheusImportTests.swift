@@ -164,7 +164,6 @@ struct PrometheusImportTests {
         #expect(taken.status == 0 && taken.text.contains("exemplars"), "\(taken.text)")
         #expect(!taken.text.contains("cannot be read") && !taken.text.contains("invalid"), "\(taken.text)")
         #expect(try DirectoryState(data) == before)
-        // The list of blocks is written anew when a store is opened.
         let verified = try PrometheusPeer.run(
             Daemon.martlet, ["tsdb", "verify", "--storage.tsdb.path=\(store)"], in: folder)
         #expect(verified.status == 0, "\(verified.text)")

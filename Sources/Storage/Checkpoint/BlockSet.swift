@@ -123,6 +123,9 @@ final class BlockSet: @unchecked Sendable {
         for name in gone { try? BlockFiles.remove(directory + "/" + name, fileSystem) }
     }
 
+    /// Writes the manifest as the next start would write it.
+    func rewriteManifest() throws { try manifest.rewrite() }
+
     /// The number of blocks whose change failed, and that are still on disk.
     var unfinishedCount: Int { unfinished.count }
 

@@ -208,7 +208,7 @@ package final class Manifest {
     }
 
     /// Writes the file again, with the existing blocks and those removed blocks whose files still exist.
-    private func rewrite() throws(FileError) {
+    func rewrite() throws(FileError) {
         let known = Set(blocks)
         let folder = FilePath.parent(path)
         let gone = removed.filter { !known.contains($0) && (try? files.exists(folder + "/" + $0)) ?? true }

@@ -18,6 +18,8 @@ extension TSDBCommand {
             Progress.show("import", (Double(done) + share) / Double(max(1, all)))
         }
         Progress.end()
+        // The list is right in its longer form, too.
+        try? store.rewriteManifest()
         for failure in report.failures {
             let place = failure.reason.contains(failure.directory) ? "" : failure.directory + ": "
             Command.complain("not imported: \(place)\(failure.reason)")

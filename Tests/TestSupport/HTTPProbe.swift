@@ -10,7 +10,10 @@ public struct HTTPProbe: Sendable {
 
     public let port: UInt16
 
-    public init(port: UInt16) { self.port = port }
+    /// The time without a byte after which an answer is given up, s.
+    private let timeout: Int
+
+    public init(port: UInt16, timeout: Int = 30) { (self.port, self.timeout) = (port, timeout) }
 
     public func get(_ path: String, headers: [String: String] = [:]) -> Answer? {
         request("GET", path, headers: headers)
@@ -27,7 +30,7 @@ public struct HTTPProbe: Sendable {
     public func request(_ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8] = [])
         -> Answer?
     {
-        guard let socket = LoopbackSocket.connect(port: port) else { return nil }
+        guard let socket = LoopbackSocket.connect(port: port, timeoutSeconds: timeout) else { return nil }
         defer { socket.close() }
         var head = "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nConnection: close\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }

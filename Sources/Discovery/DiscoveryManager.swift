@@ -98,6 +98,9 @@ package final class DiscoveryManager: Sendable {
                 for (config, running) in job.runningHTTP where next[name]?.runningHTTP[config] == nil {
                     running.task.cancel()
                 }
+                if !job.runningHTTP.isEmpty, next[name]?.runningHTTP.isEmpty ?? true {
+                    HTTPDiscoverer.removeMetrics(metrics, job: name.text)
+                }
             }
             for name in state.jobs.keys where next[name] == nil {
                 let labels: KeyValuePairs = ["name": self.name, "config": name.text]

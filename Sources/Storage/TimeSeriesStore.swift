@@ -165,11 +165,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
     public func closeGroup(_ group: SeriesGroup) {
         var next = head.group(group.raw)
         while let group = next {
-            next = group.lock.withLock {
+            let name = group.lock.withLock {
                 group.isClosed = true
                 head.offer(group)
-                return group.sibling
+                return group.name
             }
+            next = head.sibling(of: group, name)
         }
     }
 
@@ -213,10 +214,12 @@ public final class TimeSeriesStore: SampleStore, SeriesSource {
 
     /// The group for further series of a full group.
     private func sibling(of group: HeadGroup) throws(StorageError) -> HeadGroup {
-        let (known, name) = group.lock.withLock { (group.sibling, group.name) }
-        if let known { return known }
-        let made = head.group(openGroup(name + "\u{0}").raw)
-        guard let made, made !== group else { throw .limit("\(Head.maxGroups) groups of series") }
+        let name = group.lock.withLock { group.name }
+        if let known = head.sibling(of: group, name) { return known }
+        let made = head.group(openGroup(Head.siblingName(name)).raw)
+        // Without a number for a new group, it is one that others share.
+        guard let made, made !== group, made.lock.withLock({ made.name == Head.siblingName(name) || !made.isFull })
+        else { throw .limit("\(Head.maxGroups) groups of series") }
         group.lock.withLock { group.sibling = made }
         return made
     }

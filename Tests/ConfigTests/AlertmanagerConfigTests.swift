@@ -30,6 +30,18 @@ struct AlertmanagerConfigTests {
         #expect(config.receivers[1].webhooks[0].sendResolved)
     }
 
+    @Test("an empty list of labels replaces the parent's, as since Alertmanager 0.31; null does not")
+    func emptyGroupBy() throws {
+        func labels(_ text: String) throws -> [String]? {
+            let child = "{matchers: [y=z], group_by: \(text)}"
+            return try Self.parse(
+                "route: {receiver: a, group_by: [x], routes: [\(child)]}\nreceivers: [{name: a}]"
+            ).route.routes[0].groupBy
+        }
+        #expect(try labels("[]") == [])
+        #expect(try labels("~") == nil)
+    }
+
     private static let plain = "route: {receiver: a}\nreceivers: [{name: a}]\n"
 
     @Test(

@@ -125,4 +125,28 @@ struct HTTPDiscovererTests {
         #expect(seen == [["s:1"], ["s:1", "x:1"]])
         manager.shutdown()
     }
+
+    @Test("jobs that are gone leave no metric with their name")
+    func removedJobs() throws {
+        let job = try Self.job(1)
+        let metrics = MetricRegistry()
+        let manager = DiscoveryManager(
+            name: "scrape", clock: ManualClock(now: 1_700_000_000_000), metrics: metrics
+        ) { _, _ in }
+        func named() -> Int {
+            metrics.families().flatMap(\.samples).filter { $0.labels.contains { $0.name == "config" } }.count
+        }
+        for number in 0..<200 {
+            // With another server, without one, and not there any more.
+            let http = number % 3 == 1 ? [] : job.httpDiscovery
+            manager.apply([
+                DiscoveryJob(
+                    name: "job \(number / 2)", staticConfigs: job.staticConfigs, httpDiscovery: http)
+            ])
+            #expect((1...10).contains(named()), "after \(number) reloads")
+        }
+        manager.apply([])
+        #expect(named() == 0)
+        manager.shutdown()
+    }
 }

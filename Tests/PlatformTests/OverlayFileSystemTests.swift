@@ -12,7 +12,7 @@ struct OverlayFileSystemTests {
 
     init() throws {
         temporary = try TemporaryFolder()
-        overlay = OverlayFileSystem(temporary.path + "/root")
+        overlay = try OverlayFileSystem(temporary.path + "/root")
         try real.createDirectory(root + "/sub/deep")
         for (name, text) in [("a", "one"), ("sub/b", "two"), ("sub/deep/c", "three")] {
             try put(real, name, text, .create)

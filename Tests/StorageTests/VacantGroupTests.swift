@@ -113,4 +113,49 @@ import Testing
         #expect(store.head.groups.count <= 13)
         #expect(try Self.stored(store) == expected)
     }
+
+    /// The groups of a target with more series than a group takes, while one of them stays in use.
+    @Test func `groups of a large target that are used again in another order do not refer to each other`() throws {
+        let files = FaultyFileSystem()
+        let clock = ManualClock(now: Self.start)
+        let store = try Self.open(files, clock)
+        let count = HeadGroup.maxSeries * 2 + 100
+        func scrape(_ generation: Int) throws {
+            let group = store.openGroup("large")
+            var batch = SampleBatch()
+            batch.timestamp = clock.now()
+            for i in 0..<count {
+                let labels = TimeSeriesStoreTests.labels(["__name__": "m", "g": "\(generation)", "i": "\(i)"])
+                batch.append(try store.resolve(labels, in: group), 1)
+            }
+            #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
+        }
+        /// Keeps a series of each of these groups, and lets all others leave the head.
+        func keep(_ ids: [Int]) throws {
+            let group = store.openGroup("other")
+            for _ in 0..<8 {
+                clock.advance(to: clock.now() + Self.hour)
+                var batch = SampleBatch()
+                for i in ids {
+                    let labels = TimeSeriesStoreTests.labels(["__name__": "m", "g": "0", "i": "\(i)"])
+                    batch.append(try store.resolve(labels, in: group), 2, at: clock.now())
+                }
+                #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
+                store.runMaintenance()
+            }
+            store.closeGroup(group)
+        }
+        try scrape(0)
+        #expect(store.head.groups.count == 3)
+        store.closeGroup(store.openGroup("large"))
+        try keep([0, HeadGroup.maxSeries])
+        try keep([HeadGroup.maxSeries])
+        _ = store.openGroup("small")
+        // Each walk along the groups of the target ends.
+        try scrape(1)
+        store.closeGroup(store.openGroup("large"))
+        try scrape(2)
+        try store.head.checkInvariants()
+        #expect(store.head.groups.count <= 8)
+    }
 }

@@ -201,15 +201,8 @@ package struct TLSClientConfig: Sendable, Hashable {
         keyFile = loading.resolve(try reader.string("key_file", ""))
         serverName = try reader.string("server_name", "")
         insecureSkipVerify = try reader.bool("insecure_skip_verify", false)
-        let versions = try ["min_version", "max_version"].map { name throws(ConfigError) in
-            guard let version = try reader.string(name) else { return "" }
-            guard ["TLS10", "TLS11", "TLS12", "TLS13"].contains(version) else {
-                throw reader.place(of: name).error(
-                    "unknown TLS version (\(name)): expected TLS10, TLS11, TLS12 or TLS13")
-            }
-            return version
-        }
-        (minVersion, maxVersion) = (versions[0], versions[1])
+        minVersion = try Self.version(reader, "min_version", try reader.string("min_version"))
+        maxVersion = try Self.version(reader, "max_version", try reader.string("max_version"))
         try HTTPClientConfig.noReferences(reader, ["ca_ref", "cert_ref", "key_ref"])
         reader.finish()
         for (name, text, file) in [("ca", ca, caFile), ("cert", cert, certFile), ("key", key, keyFile)]
@@ -225,6 +218,15 @@ package struct TLSClientConfig: Sendable, Hashable {
             throw reader.place.error(
                 "exactly one of cert or cert_file must be configured when a client key is configured")
         }
+    }
+
+    /// The version of TLS under a key; an absent one is empty, and an empty one is an error.
+    private static func version(_ reader: MappingReader, _ key: String, _ text: String?) throws(ConfigError) -> String {
+        guard let text else { return "" }
+        guard ["TLS10", "TLS11", "TLS12", "TLS13"].contains(text) else {
+            throw reader.place(of: key).error("unknown TLS version (\(key)): expected TLS10, TLS11, TLS12 or TLS13")
+        }
+        return text
     }
 }
 

@@ -59,6 +59,13 @@ package final class HTTPDiscoverer: Sendable {
             ["mechanism": "http", "config": job])
     }
 
+    /// Removes the metrics of a job that asks no server any more.
+    static func removeMetrics(_ metrics: MetricRegistry, job: String) {
+        for name in ["prometheus_sd_refresh_duration_seconds", "prometheus_sd_refresh_failures_total"] {
+            metrics.remove(name, ["mechanism": "http", "config": job])
+        }
+    }
+
     /// The failures of all servers together.
     static func failures(_ metrics: MetricRegistry) -> Counter {
         metrics.counter("prometheus_sd_http_failures_total", "Number of HTTP service discovery refresh failures.")

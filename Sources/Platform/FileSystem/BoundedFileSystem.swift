@@ -81,16 +81,16 @@ public final class BoundedFileSystem: FileSystem {
         try base.createDirectory(root)
         var known = State(limit: limit <= 0 ? .max : limit)
         var byIdentity: [UInt64: Int] = [:]
-        try Self.scan(base, self.root, except: self.uncounted, &known, &byIdentity)
+        try Self.scan(base, root, as: self.root, except: self.uncounted, &known, &byIdentity)
         known.essentialLimit = known.limit == .max ? .max : max(known.limit, known.used &+ slack)
         state = Mutex(known)
     }
 
     private static func scan(
-        _ base: any FileSystem, _ path: String, except uncounted: String?, _ state: inout State,
+        _ base: any FileSystem, _ path: String, as key: String, except uncounted: String?, _ state: inout State,
         _ byIdentity: inout [UInt64: Int]
     ) throws(FileError) {
-        if path == uncounted { return }
+        if key == uncounted { return }
         let status: FileStatus
         do throws(FileError) { status = try base.status(path) } catch {
             // The file was removed meanwhile, or is a link without a target.
@@ -99,19 +99,21 @@ public final class BoundedFileSystem: FileSystem {
         }
         if !status.isDirectory, status.identity != 0, let known = byIdentity[status.identity] {
             state.entries[known]?.names += 1
-            state.paths[path] = known
+            state.paths[key] = known
             return
         }
         // A large file that consists mostly of holes, for example a damaged one, counts with its allocated bytes;
         // otherwise data would be deleted because of its size.
         let isSparse = status.size / 4 > max(status.allocated, 16 << 20)
         let id = state.add(
-            path, size: isSparse ? status.allocated : status.size, isDirectory: status.isDirectory)
+            key, size: isSparse ? status.allocated : status.size, isDirectory: status.isDirectory)
         guard status.isDirectory else {
             byIdentity[status.identity] = id
             return
         }
-        for name in try base.list(path) { try scan(base, path + "/" + name, except: uncounted, &state, &byIdentity) }
+        for name in try base.list(path) {
+            try scan(base, path + "/" + name, as: key + "/" + name, except: uncounted, &state, &byIdentity)
+        }
     }
 
     /// The bytes of the directory.
@@ -144,19 +146,21 @@ public final class BoundedFileSystem: FileSystem {
     private static func normal(_ path: String) -> String {
         let parts = path.utf8.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
         let joined = parts.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")
-        return path.utf8.first == UInt8(ascii: "/") ? "/" + joined : joined
+        if path.utf8.first == UInt8(ascii: "/") { return "/" + joined }
+        return joined.isEmpty ? "." : "./" + joined
     }
 
     /// The path relative to the root, or nil if it is not counted.
     private func own(_ path: String) -> String? {
         let path = Self.normal(path)
         if let uncounted, Self.isWithin(path, uncounted) { return nil }
-        return root.isEmpty || Self.isWithin(path, root) ? path : nil
+        return Self.isWithin(path, root) ? path : nil
     }
 
     /// Whether a path is a directory, or lies below it.
     private static func isWithin(_ path: String, _ directory: String) -> Bool {
         guard path.hasPrefix(directory) else { return false }
+        if directory == "/" { return true }
         return path.utf8.dropFirst(directory.utf8.count).first.map { $0 == UInt8(ascii: "/") } ?? true
     }
 
@@ -205,7 +209,7 @@ public final class BoundedFileSystem: FileSystem {
         guard var key = own(path) else { return try base.createDirectory(path) }
         var missing: [String] = []
         let fits = state.withLock { state in
-            while key.utf8.count > root.utf8.count {
+            while key != root, Self.isWithin(key, root) {
                 if state.paths[key] == nil { missing.append(key) }
                 key = FilePath.parent(key)
             }

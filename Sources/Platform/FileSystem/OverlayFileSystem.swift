@@ -26,7 +26,10 @@ public final class OverlayFileSystem: FileSystem {
     private let tree: Mutex<Node>
 
     /// Prepares an overlay of a directory.
-    public init(_ root: String) {
+    ///
+    /// - Throws: The error of a temporary file, with the name of its directory.
+    public init(_ root: String) throws(FileError) {
+        RealFile(root, try RegularFile.temporary()).close()
         self.root = root
         tree = Mutex(Node(.original(root)))
     }

@@ -133,6 +133,8 @@ enum DirectoryCheck {
         case EWOULDBLOCK where error.operation == "lock":
             return "\(path) is in use by \(holder(error.path, fileSystem)): stop it, or give another directory with "
                 + "--storage.tsdb.path"
+        case EDQUOT where (fileSystem as? BoundedFileSystem).map { $0.limit < .max } ?? false:
+            return "\(error): --storage.tsdb.retention.size is too small for the files of a store; raise it"
         case ENOSPC, EDQUOT:
             return "\(error): the disk is full: free some space, or give another directory with --storage.tsdb.path"
         case EROFS:

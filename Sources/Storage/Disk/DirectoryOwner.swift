@@ -209,6 +209,11 @@ extension TimeSeriesStore {
         return false
     }
 
+    /// The block duration with which a store's checkpoint was written, ms; nil if there is none that can be read.
+    package static func blockDuration(of path: String, _ files: any FileSystem) throws(StorageError) -> Int64? {
+        try Head.blockDuration(ofCheckpoint: path + "/checkpoint", files)
+    }
+
     /// Throws unless there is a store of this program; nothing in the directory is changed.
     ///
     /// - Throws: ``StorageError/unusable(_:)`` with one sentence of advice.

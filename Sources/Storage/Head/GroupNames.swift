@@ -39,6 +39,18 @@ extension Head {
         }
     }
 
+    /// The name of the group that takes further series if the group with this name is full.
+    static func siblingName(_ name: String) -> String { name + "\u{0}" }
+
+    /// The group that takes further series of a group with this name, if it is known.
+    ///
+    /// The known one may have got another name since. Names become longer from sibling to sibling, so a walk along them
+    /// ends.
+    func sibling(of group: HeadGroup, _ name: String) -> HeadGroup? {
+        guard let known = group.lock.withLock({ group.sibling }) else { return nil }
+        return known.lock.withLock { known.name == Self.siblingName(name) } ? known : nil
+    }
+
     /// Lets a new name have the group if it is vacant; needs the group's lock.
     func offer(_ group: HeadGroup) {
         group.lock.assertHeld()

@@ -57,27 +57,36 @@ enum TSDBCommand {
 
     /// Opens the storage for writing; it is made if it is missing.
     static func open(_ parsed: ParsedFlags) throws -> TimeSeriesStore {
-        try open(parsed) { _ in RealFileSystem() }
+        try open(directory(parsed), RealFileSystem(), parsed.duration("storage.tsdb.min-block-duration"))
     }
 
     /// Opens the storage, which must exist, for reading: nothing in its directory changes.
     static func openUnchanged(_ parsed: ParsedFlags) throws -> TimeSeriesStore {
-        try open(parsed) { directory in
-            try TimeSeriesStore.requireStore(directory, RealFileSystem())
-            return OverlayFileSystem(directory)
+        let (directory, files) = (directory(parsed), RealFileSystem())
+        try TimeSeriesStore.requireStore(directory, files)
+        // With another duration, blocks would be made of what the head holds.
+        let duration = try TimeSeriesStore.blockDuration(of: directory, files)
+        let unchanged: OverlayFileSystem
+        do throws(FileError) { unchanged = try OverlayFileSystem(directory) } catch {
+            throw CommandFailure(description: "\(error): name a directory for temporary files with TMPDIR")
         }
+        return try open(
+            directory, unchanged, duration ?? parsed.duration("storage.tsdb.min-block-duration"))
+    }
+
+    private static func directory(_ parsed: ParsedFlags) -> String {
+        var directory = parsed.text("storage.tsdb.path")
+        while directory.count > 1, directory.hasSuffix("/") { directory.removeLast() }
+        return directory
     }
 
     private static func open(
-        _ parsed: ParsedFlags, _ files: (String) throws -> any FileSystem
+        _ directory: String, _ files: any FileSystem, _ blockDuration: Int64
     ) throws -> TimeSeriesStore {
-        var directory = parsed.text("storage.tsdb.path")
-        while directory.count > 1, directory.hasSuffix("/") { directory.removeLast() }
-        return try TimeSeriesStore.open(
+        try TimeSeriesStore.open(
             options: StoreOptions(
-                directory: directory, retentionTime: 0,
-                blockDuration: parsed.duration("storage.tsdb.min-block-duration"), runsInBackground: false),
-            fileSystem: try files(directory))
+                directory: directory, retentionTime: 0, blockDuration: blockDuration, runsInBackground: false),
+            fileSystem: files)
     }
 
     /// The time range of the flags; all time without them.

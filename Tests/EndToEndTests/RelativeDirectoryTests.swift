@@ -7,7 +7,7 @@ import Testing
 struct RelativeDirectoryTests {
     @Test(
         "a store in the working directory or near it is made, opened and limited as any other",
-        arguments: [".", "./", "././", "data", "./data/", "data/.", "../d/data", "data//", ""])
+        arguments: [".", "./", "././", "data", "./data/", "data/.", "../d/data", "data//"])
     func relative(_ path: String) throws {
         let folder = try Folder()
         try FileManager.default.createDirectory(at: folder.url.appending(path: "d"), withIntermediateDirectories: true)
@@ -19,7 +19,7 @@ struct RelativeDirectoryTests {
         let made = try run("tsdb", "create-blocks-from", "openmetrics", page)
         #expect(made.status == 0 && made.text.contains("1 samples"), "\(made.text)")
         let shown = try run("tsdb", "dump")
-        #expect(shown.status == 0 && shown.text.contains("a 1 1700000000000"), "\(shown.text)")
+        #expect(shown.status == 0 && shown.text.contains("} 1 1700000000000"), "\(shown.text)")
         let config = try folder.write("martlet.yml", "global: {}\n")
         // The directory is smaller than the limit, so the daemon must be able to write.
         let port = LoopbackSocket.freePort()

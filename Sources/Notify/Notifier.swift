@@ -254,12 +254,13 @@ package final class Notifier: AlertSink {
     package func step(at now: Int64) -> Int64 {
         takeIn(at: now)
         maintain(at: now)
-        let (due, inhibitor, next) = state.withLock { state in
-            let due = state.isStopping ? [] : state.dispatcher.takeDue(at: now)
+        var (due, inhibitor, next) = state.withLock { state in
+            let due: [DueGroup] = state.isStopping ? [] : state.dispatcher.takeDue(at: now).reversed()
             let inhibitor = due.isEmpty ? nil : state.inhibitor(at: now)
             return (due, inhibitor, min(state.dispatcher.nextDeadline ?? .max, state.nextMaintenance))
         }
-        if let inhibitor { for flush in due { begin(flush, inhibitor) } }
+        // A group is no longer held when its delivery begins, so that the end of the flush changes the alerts in place.
+        while let inhibitor, let flush = due.popLast()?.flush { begin(flush, inhibitor) }
         return next
     }
 
@@ -384,14 +385,16 @@ package final class Notifier: AlertSink {
     }
 
     private func begin(_ flush: GroupFlush, _ inhibitor: Inhibitor) {
-        let (pipeline, silences) = state.withLock { state in
-            (state.settings.pipeline, state.memory.silences.active(at: flush.time))
+        let (pipeline, silences, last) = state.withLock { state in
+            let pipeline = state.settings.pipeline
+            let last = pipeline.integrations(of: flush).map {
+                state.memory.log.entry(groupKey: flush.groupKey, groupID: flush.groupID, receiver: $0)
+            }
+            return (pipeline, state.memory.silences.active(at: flush.time), last)
         }
-        // Many silences may be compared with many alerts, so the state is free meanwhile.
+        // Many silences may be compared with many alerts, which are also sorted, so the state is free meanwhile.
         let left = pipeline.unmuted(flush, inhibitor: inhibitor, silences: silences)
-        let notifications = state.withLock { state in
-            pipeline.notifications(for: flush, of: left, log: state.memory.log)
-        }
+        let notifications = pipeline.notifications(for: flush, of: left, last: last)
         if notifications.isEmpty {
             state.withLock { $0.dispatcher.finish(flush, succeeded: true) }
             wake.yield()

@@ -8,7 +8,7 @@ package struct GroupFlush: Sendable {
     package var groupKey: String
     package var groupLabels: Labels
     package var route: Route
-    /// The alerts at the start of the flush, in the order of payloads; a firing alert has no end.
+    /// The alerts at the start of the flush, in no order; a firing alert has no end.
     package var alerts: [NotifiedAlert]
     /// The start of the flush, ms.
     package var time: Int64
@@ -29,12 +29,31 @@ package struct GroupFlush: Sendable {
     }
 }
 
+/// A group that ``Dispatcher/takeDue(at:)`` took, with its alerts as they are stored.
+///
+/// Taking it costs the same for any number of alerts. While it exists, a change of the group's alerts copies them.
+package struct DueGroup: Sendable {
+    fileprivate let group: Dispatcher.Group
+    fileprivate let time: Int64
+
+    /// The flush of the group.
+    package var flush: GroupFlush {
+        var alerts = Array(group.alerts.values)
+        for index in alerts.indices where !alerts[index].isResolved(at: time) { alerts[index].alert.endsAt = 0 }
+        return GroupFlush(
+            groupID: group.id, groupKey: group.key, groupLabels: group.labels, route: group.route, alerts: alerts,
+            time: time, deadline: time &+ max(group.route.groupInterval, Dispatcher.shortestFlush))
+    }
+}
+
 /// Sorts alerts into groups, and decides when each group is flushed.
 ///
 /// It is a state machine without clock and tasks.
 package struct Dispatcher: Sendable {
     /// The shortest time limit of a flush, ms.
     static let shortestFlush: Int64 = 10_000
+    /// The most alerts of the groups that are taken at once, apart from one group.
+    static let alertsTaken = 10_000
 
     struct Group: Sendable {
         let id: String
@@ -102,24 +121,30 @@ package struct Dispatcher: Sendable {
         }
     }
 
-    /// Begins the flushes that are due, in order of their times.
-    package mutating func takeDue(at now: Int64) -> [GroupFlush] {
+    /// Takes groups whose flush is due; small groups are first.
+    ///
+    /// It leaves groups for the next call if there are very many alerts, so that a group that is due in the meantime
+    /// waits for few of them. The group that waits longest is always taken.
+    package mutating func takeDue(at now: Int64) -> [DueGroup] {
         guard let nextDeadline, nextDeadline <= now else { return [] }
         defer { findDeadline() }
         let due = groups.values.filter { $0.nextFlush <= now && !$0.isFlushing }
-            .sorted { ($0.nextFlush, $0.id) < ($1.nextFlush, $1.id) }
-        return due.map { group in
+            .sorted { ($0.alerts.count, $0.nextFlush, $0.id) < ($1.alerts.count, $1.nextFlush, $1.id) }
+        let oldest = due.indices.min { due[$0].nextFlush < due[$1].nextFlush }
+        var left = Self.alertsTaken
+        var taken: [DueGroup] = []
+        for (index, group) in due.enumerated() {
+            if index != oldest {
+                left -= group.alerts.count
+                if left < 0 { continue }
+            }
             groups[ExactText(group.id)]?.hasFlushed = true
             groups[ExactText(group.id)]?.isFlushing = true
             // The next flush counts from the beginning of this one.
             groups[ExactText(group.id)]?.nextFlush = now &+ group.route.groupInterval
-            var alerts = Array(group.alerts.values)
-            for index in alerts.indices where !alerts[index].isResolved(at: now) { alerts[index].alert.endsAt = 0 }
-            alerts.sort { PayloadOrder.isBefore($0.alert.labels, $1.alert.labels) }
-            return GroupFlush(
-                groupID: group.id, groupKey: group.key, groupLabels: group.labels, route: group.route, alerts: alerts,
-                time: now, deadline: now &+ max(group.route.groupInterval, Self.shortestFlush))
+            taken.append(DueGroup(group: group, time: now))
         }
+        return taken
     }
 
     /// Ends a flush.

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 
 /// The order of the alerts of a notification, which also decides which alerts `max_alerts` keeps.
@@ -5,30 +6,58 @@ import Model
 /// The order is by the label `job`, then `instance`, with alerts without the label last, then by all labels, fewer
 /// labels first.
 enum PayloadOrder {
-    static func isBefore(_ a: Labels, _ b: Labels) -> Bool {
-        for name in ["job", "instance"] {
-            switch (a[name], b[name]) {
-            case (nil, nil): continue
-            case (nil, _): return false
-            case (_, nil): return true
-            case (let x?, let y?): if !x.isExactly(y) { return x.isExactlyBefore(y) }
-            }
+    private static let job = Array("job".utf8)
+    private static let instance = Array("instance".utf8)
+
+    /// The alerts in this order.
+    ///
+    /// Each alert gets a key once, so that a comparison is one of bytes.
+    static func sorted(_ alerts: [NotifiedAlert]) -> [NotifiedAlert] {
+        var keys: [UInt8] = []
+        let places = alerts.indices.map { index in
+            let start = keys.count
+            appendKey(of: alerts[index].alert.labels, to: &keys)
+            return (index: index, key: start..<keys.count)
         }
-        let (x, y) = (a.count, b.count)
-        return x != y ? x < y : isBefore(equallyMany: a, b)
+        let order = keys.withUnsafeBytes { keys in
+            places.sorted { a, b in isBefore(.init(rebasing: keys[a.key]), .init(rebasing: keys[b.key])) }
+        }
+        return order.map { alerts[$0.index] }
     }
 
-    private static func isBefore(equallyMany a: Labels, _ b: Labels) -> Bool {
-        a.bytes.withUnsafeBufferPointer { x in
-            b.bytes.withUnsafeBufferPointer { y in
-                var (p, q) = (Labels.Cursor(x), Labels.Cursor(y))
-                while let (name, value) = p.next(), let (otherName, otherValue) = q.next() {
-                    // The set without the smaller name is first.
-                    if !Labels.equal(name, otherName) { return otherName.lexicographicallyPrecedes(name) }
-                    if !Labels.equal(value, otherValue) { return value.lexicographicallyPrecedes(otherValue) }
+    private static func isBefore(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+        guard let x = a.baseAddress, let y = b.baseAddress else { return a.count < b.count }
+        let order = memcmp(x, y, min(a.count, b.count))
+        return order == 0 ? a.count < b.count : order < 0
+    }
+
+    /// Appends bytes whose order is the order of the payload.
+    static func appendKey(of labels: Labels, to key: inout [UInt8]) {
+        for name in [job, instance] {
+            name.withUnsafeBufferPointer { name in
+                let found: Void? = labels.withValue(of: name) { value in
+                    key.append(0)
+                    append(value, to: &key, flip: 0)
                 }
-                return false
+                if found == nil { key.append(1) }
             }
         }
+        withUnsafeBytes(of: UInt64(labels.count).bigEndian) { key.append(contentsOf: $0) }
+        labels.forEachBytes { name, value in
+            // The set without the smaller name is first.
+            append(name, to: &key, flip: 0xFF)
+            append(value, to: &key, flip: 0)
+        }
+    }
+
+    /// Appends a text with an end, before which nothing sorts; a flip of 0xFF reverses the order.
+    private static func append(_ text: UnsafeBufferPointer<UInt8>, to key: inout [UInt8], flip: UInt8) {
+        for byte in text {
+            key.append(byte ^ flip)
+            // Otherwise a zero byte might be read as the end.
+            if byte == 0 { key.append(0xFF ^ flip) }
+        }
+        key.append(0 ^ flip)
+        key.append(0 ^ flip)
     }
 }

@@ -14,7 +14,7 @@ package struct Notification: Sendable {
     /// `receiver/webhook/0`.
     package var integration: String
     package var webhook: WebhookSettings
-    /// The alerts that are sent; without `send_resolved`, only firing ones.
+    /// The alerts that are sent, in the order of payloads; without `send_resolved`, only firing ones.
     package var alerts: [NotifiedAlert]
     package var reason: NotificationReason
     /// The entry that is recorded after the delivery.
@@ -76,28 +76,38 @@ package struct NotificationPipeline: Sendable {
         return left.filter { !silences.mutes($0.alert.labels) }
     }
 
+    /// The names of the integrations that a flush notifies: `receiver/webhook/0`.
+    package func integrations(of flush: GroupFlush) -> [String] {
+        let receiver = flush.route.receiver
+        return (receivers[ExactText(receiver)] ?? []).indices.map { "\(receiver)/webhook/\($0)" }
+    }
+
     /// The notifications of the alerts of a flush that are left; there are none if nothing is new.
+    ///
+    /// - Parameter last: The last notifications of the group, for each of ``integrations(of:)``.
     package func notifications(
-        for flush: GroupFlush, of left: [NotifiedAlert], log: NotificationLog
+        for flush: GroupFlush, of left: [NotifiedAlert], last: [NotificationEntry?]
     ) -> [Notification] {
         guard !left.isEmpty else { return [] }
         let now = flush.time
         let firing = Set(left.filter { $0.alert.endsAt == 0 }.map(\.fingerprint))
         let resolved = Set(left.filter { $0.alert.endsAt != 0 }.map(\.fingerprint))
-        let integrations = receivers[ExactText(flush.route.receiver)] ?? []
-        return integrations.enumerated().compactMap { index, webhook in
-            let name = "\(flush.route.receiver)/webhook/\(index)"
-            let reason = NotificationLog.reason(
-                last: log.entry(groupKey: flush.groupKey, groupID: flush.groupID, receiver: name), firing: firing,
-                resolved: resolved,
-                sendsResolved: webhook.sendsResolved, repeatInterval: flush.route.repeatInterval, now: now)
-            guard let reason else { return nil }
+        let webhooks = receivers[ExactText(flush.route.receiver)] ?? []
+        let news = zip(zip(integrations(of: flush), webhooks), last).compactMap { integration, last in
+            NotificationLog.reason(
+                last: last, firing: firing, resolved: resolved, sendsResolved: integration.1.sendsResolved,
+                repeatInterval: flush.route.repeatInterval, now: now
+            ).map { (name: integration.0, webhook: integration.1, reason: $0) }
+        }
+        if news.isEmpty { return [] }
+        let sorted = PayloadOrder.sorted(left)
+        return news.map { name, webhook, reason in
             let entry = NotificationEntry(
                 groupKey: flush.groupKey, receiver: name, time: now, firing: firing, resolved: resolved,
                 expiresAt: now &+ 2 &* flush.route.repeatInterval)
             return Notification(
                 flush: flush, receiver: flush.route.receiver, integration: name, webhook: webhook,
-                alerts: webhook.sendsResolved ? left : left.filter { $0.alert.endsAt == 0 }, reason: reason,
+                alerts: webhook.sendsResolved ? sorted : sorted.filter { $0.alert.endsAt == 0 }, reason: reason,
                 entry: entry, isSent: webhook.sendsResolved || !firing.isEmpty)
         }
     }

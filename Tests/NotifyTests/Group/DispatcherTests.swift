@@ -46,6 +46,51 @@ struct DispatcherTests {
         #expect((1...20).contains(moves.alerts))
     }
 
+    @Test("the flushes of a group leave its alerts in place, also when resolved ones leave the group")
+    func flushInPlace() async throws {
+        let time = try Timeline(NotifierGroupTests.plain)
+        func place() -> UInt? {
+            time.notifier.state.withLock { $0.dispatcher.groups.values.first.map { Self.place($0.alerts) } }
+        }
+        for a in ["1", "2", "3"] { await time.push(at: 0, [("a", a)]) }
+        let before = place()
+        #expect(await time.received(until: 31) == ["30: +1 +2 +3"])
+        for a in ["2", "3"] { await time.push(at: 200, [("a", a)]) }
+        await time.push(at: 201, [("a", "1")], resolved: true)
+        #expect(await time.received(until: 331) == ["330: -1 +2 +3"])
+        #expect(place() == before)
+    }
+
+    @Test("alerts are taken without being sorted or copied, and a flush has all of them")
+    func taking() throws {
+        var dispatcher = Dispatcher(root: Route(receiver: "r", groupWait: 0))
+        for number in 0..<500 { dispatcher.insert(Self.alert("\(number)", endsAt: number % 2 == 0 ? 0 : 50), now: 100) }
+        let group = try #require(dispatcher.groups.values.first)
+        let due = dispatcher.takeDue(at: 100)
+        #expect(dispatcher.groups.values.map { Self.place($0.alerts) } == [Self.place(group.alerts)])
+        let flush = try #require(due.first?.flush)
+        #expect(flush.alerts.map(\.fingerprint) == group.alerts.values.map(\.fingerprint))
+        #expect(flush.alerts.count { $0.alert.endsAt == 0 } == 250)
+        #expect(dispatcher.takeDue(at: 100).isEmpty)
+    }
+
+    @Test("small groups are taken first, and large ones in several steps, but the one that waits longest always")
+    func largeGroups() {
+        var dispatcher = Dispatcher(root: Route(receiver: "r", groupBy: ["g"], groupWait: 10, groupInterval: 1000))
+        let large = Dispatcher.alertsTaken / 2 + 1
+        for (group, count, time) in [("a", large, 1), ("b", large, 2), ("c", large, 3), ("d", large, 3), ("e", 1, 4)] {
+            for number in 0..<count { dispatcher.insert(Self.alert("\(number)", group: group), now: Int64(time)) }
+        }
+        func take(at now: Int64) -> [String] { dispatcher.takeDue(at: now).map { $0.flush.groupLabels["g"] ?? "" } }
+        #expect(take(at: 5) == [])
+        #expect(take(at: 20) == ["e", "a", "b"])
+        #expect(dispatcher.nextDeadline == 13)
+        dispatcher.insert(Self.alert("0", group: "f"), now: 11)
+        #expect(take(at: 21) == ["f", "c", "d"])
+        #expect(take(at: 22) == [])
+        #expect(dispatcher.nextDeadline == nil)
+    }
+
     @Test("the next deadline is the earliest flush of the groups that are not flushing, after any changes")
     func deadline() {
         var random = SeededRandom(seed: SeededRandom.runSeed)
@@ -64,7 +109,7 @@ struct DispatcherTests {
                     dispatcher.insert(alert, now: now)
                 case 3:
                     let due = dispatcher.groups.values.filter { $0.nextFlush <= now && !$0.isFlushing }
-                    let flushes = dispatcher.takeDue(at: now)
+                    let flushes = dispatcher.takeDue(at: now).map(\.flush)
                     #expect(Set(flushes.map(\.groupID)) == Set(due.map(\.id)))
                     running += flushes
                 case 4:

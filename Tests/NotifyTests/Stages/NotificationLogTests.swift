@@ -53,7 +53,7 @@ struct NotificationLogTests {
             let labels = Labels([("a", value), ("alertname", "x")])
             dispatcher.insert(NotifiedAlert(Alert(labels: labels, annotations: .empty, startsAt: 1)), now: 1)
         }
-        let due = dispatcher.takeDue(at: 10)
+        let due = dispatcher.takeDue(at: 10).map(\.flush)
         #expect(due.map(\.alerts.count) == [1, 1])
         var log = NotificationLog()
         for flush in due {
